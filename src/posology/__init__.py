@@ -1,0 +1,1 @@
+"""posology: which treatment, at what dose, for this patient."""

@@ -1,0 +1,81 @@
+"""Patients at their decisions: what was known, what was done, and what came of it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int8, Int32, Int64
+
+from posology.domain.history import History, take_subjects
+from posology.domain.profile import Profile
+from posology.domain.study import Study
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """A History and one row a *decision*, ordered by subject and time.
+
+    What is not known is marked, never guessed: -1 in integer columns, NaN in the others.
+    """
+
+    study: Study
+    profile: Profile
+    history: History
+    subject: Int64[np.ndarray, " decision"]
+    """Row of the decision's subject in `history.subject_id`."""
+    last_step: Int64[np.ndarray, " decision"]
+    """The last step of the History visible to the decision."""
+    treatment: Int32[np.ndarray, " decision"]
+    """Option given, -1 where none of the study's options was."""
+    dose: Float32[np.ndarray, " decision"]
+    """Dose given, in the study's unit."""
+    outcome: Float32[np.ndarray, " decision"]
+    """The outcome's value, in its own unit."""
+    effective: Float32[np.ndarray, " decision"]
+    """1 where the treatment given was effective, 0 where not."""
+    reward: Float32[np.ndarray, " decision"]
+    """What the treatment given earned until the next decision."""
+    complete: Bool[np.ndarray, " decision"]
+    """Whether the outcome's window was followed to its end."""
+    best: Int32[np.ndarray, " decision"]
+    """The most effective option where it is known, else -1."""
+    rewards: Float32[np.ndarray, "decision treatment"]
+    """What every option would have earned, where that is known."""
+    logged: Float32[np.ndarray, " decision"]
+    """Probability with which the treatment given was chosen, where it was recorded."""
+    split: Int8[np.ndarray, " decision"]
+    """0 train, 1 validation, 2 test; the same for all decisions of a subject."""
+    site: Int32[np.ndarray, " decision"]
+    """Where the patient was treated, for holding sites out; never a feature."""
+
+    def __len__(self) -> int:
+        return len(self.last_step)
+
+
+def take(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
+    """The decisions kept, with the histories of their subjects only."""
+    rows = np.flatnonzero(keep)
+    subjects, subject = np.unique(cohort.subject[rows], return_inverse=True)
+    old_first = cohort.history.step_offsets[cohort.subject[rows]]
+    history = take_subjects(cohort.history, subjects)
+    last_step = cohort.last_step[rows] - old_first + history.step_offsets[subject]
+    return replace(
+        cohort,
+        history=history,
+        subject=subject.astype(np.int64),
+        last_step=last_step.astype(np.int64),
+        **{name: getattr(cohort, name)[rows] for name in _PER_DECISION},
+    )
+
+
+def part(cohort: Cohort, split: int) -> Cohort:
+    """The decisions of one split (TRAIN, VALIDATION or TEST)."""
+    return take(cohort, cohort.split == split)
+
+
+_PER_DECISION = (
+    "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
+    "logged", "split", "site",
+)  # fmt: skip

@@ -1,0 +1,134 @@
+"""Published dosing formulas as data: linear in what a history shows, behind a link."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.domain.codes import matching
+from posology.domain.history import History, StepIndex, latest_value, present
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand.
+
+    kind `value`: the latest number of the codes; `any`: 1 where one of the codes is present;
+    `none`: 1 where none is; `one`: always 1.
+    """
+
+    name: str
+    kind: str
+    codes: tuple[str, ...]
+    coefficient: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What stands in for a missing number: the training mean among patients alike in some codes."""
+
+    term: str
+    group: tuple[str, ...]
+    """Codes all present; the empty group is everybody and comes last."""
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Sum of the terms; with link `sqrt` the dose is its square."""
+
+    name: str
+    source: str
+    unit: str
+    link: str
+    terms: tuple[Term, ...]
+    fill: tuple[Fill, ...] = ()
+
+    @property
+    def event(self) -> str:
+        """The code under which the formula's answer enters the profile."""
+        return f"FORMULA//{self.name}"
+
+
+def evaluate(
+    formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
+) -> Float64[np.ndarray, " decision"]:
+    """The formula's dose, in its unit; NaN where a number is missing and no fill is given."""
+    X = design(formula, history, decisions, vocabulary)
+    total = X @ np.array([term.coefficient for term in formula.terms])
+    return np.maximum(total, 0.0) ** 2 if formula.link == "sqrt" else total
+
+
+def design(
+    formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
+) -> Float64[np.ndarray, "decision term"]:
+    """The terms' values before their coefficients, with missing numbers filled."""
+    X = np.ones((len(decisions), len(formula.terms)))
+    for column, term in enumerate(formula.terms):
+        rows = matching(vocabulary, term.codes)
+        if term.kind == "value":
+            X[:, column] = latest_value(history, decisions, rows)
+        elif term.kind != "one":
+            X[:, column] = present(history, decisions, rows) == (term.kind == "any")
+    return _filled(formula, X, history, decisions, vocabulary)
+
+
+def _filled(
+    formula: Formula,
+    X: Float64[np.ndarray, "decision term"],
+    history: History,
+    decisions: StepIndex,
+    vocabulary: tuple[str, ...],
+) -> Float64[np.ndarray, "decision term"]:
+    column = {term.name: index for index, term in enumerate(formula.terms)}
+    for fill in formula.fill:
+        alike = np.isnan(X[:, column[fill.term]])
+        for code in fill.group:
+            alike &= present(history, decisions, matching(vocabulary, (code,)))
+        X[alike, column[fill.term]] = fill.mean
+    return X
+
+
+def with_fill(
+    formula: Formula,
+    groups: tuple[tuple[str, ...], ...],
+    history: History,
+    decisions: StepIndex,
+    vocabulary: tuple[str, ...],
+) -> Formula:
+    """The formula with its missing numbers filled by the means of these patients, group by group."""
+    bare = replace(formula, fill=())
+    X = design(bare, history, decisions, vocabulary)
+    fills = []
+    for group in (*groups, ()):
+        member = np.ones(len(decisions), dtype=bool)
+        for code in group:
+            member &= present(history, decisions, matching(vocabulary, (code,)))
+        for column, term in enumerate(formula.terms):
+            known = X[member, column][~np.isnan(X[member, column])]
+            if term.kind == "value" and len(known):
+                fills.append(Fill(term.name, group, float(known.mean())))
+    return replace(formula, fill=tuple(fills))
+
+
+def refit(
+    formula: Formula,
+    history: History,
+    decisions: StepIndex,
+    vocabulary: tuple[str, ...],
+    dose: Float64[np.ndarray, " decision"],
+) -> Formula:
+    """The same terms with coefficients of least squares on these patients, behind the same link.
+
+    A tiny ridge (1e-6) keeps terms that no patient here has at 0 instead of anywhere.
+    """
+    X = design(formula, history, decisions, vocabulary)
+    y = np.sqrt(dose) if formula.link == "sqrt" else dose
+    known = ~np.isnan(y) & ~np.isnan(X).any(axis=1)
+    A, b = X[known], y[known]
+    coefficients = np.linalg.solve(A.T @ A + 1e-6 * np.eye(A.shape[1]), A.T @ b)
+    terms = tuple(
+        replace(term, coefficient=float(c))
+        for term, c in zip(formula.terms, coefficients, strict=True)
+    )
+    return replace(formula, name=f"{formula.name}_refit", terms=terms)

@@ -1,0 +1,99 @@
+"""What evaluation and advice ask of any policy: a network, a rule or a baseline."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.profile import Profile
+
+Allowed = Bool[np.ndarray, "decision treatment"]
+"""False where safety forbids an option; every row allows at least one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doses:
+    """Doses as the model says them; advice rounds them to what can be dispensed."""
+
+    by_treatment: Float64[np.ndarray, "decision treatment"]
+    """NaN where a treatment has no dose."""
+    overall: Float64[np.ndarray, "decision member"]
+    """The one dose, whichever option it falls in, from each ensemble member; NaN where not asked."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Immutable and always ready; numpy in, numpy out. No answer reads past a decision's last step."""
+
+    @property
+    def formulary(self) -> Formulary:
+        """The options of every `treatment` axis."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """How a History must have been encoded to be asked about."""
+        ...
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        """P(option is effective), from each ensemble member; 0 for forbidden options."""
+        ...
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """With what probability the policy would choose each option; rows sum to 1."""
+        ...
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """How much of each option, and how much at all where that is the question."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """Why a policy says what it says of each decision."""
+
+    attention: Float32[np.ndarray, " visible_step"]
+    """Weight of each visible step; sums to 1 over a decision's steps."""
+    step: np.ndarray
+    """Row of the History's step behind each weight."""
+    step_decision: np.ndarray
+    """Row of the decision behind each weight."""
+    contribution: Float32[np.ndarray, "visible_event treatment"]
+    """Change of the option's log-odds if the event were not known."""
+    dose_contribution: Float32[np.ndarray, " visible_event"]
+    """Change of the one dose, in its unit, if the event were not known."""
+    event: np.ndarray
+    """Row of the History's event behind each contribution."""
+    event_decision: np.ndarray
+    """Row of the decision behind each contribution."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A policy that can also say why."""
+
+    def explain(self, history: History, decisions: StepIndex) -> Attribution:
+        """Attention per visible step and contribution per visible event."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Hyper-parameters only; what it returns is finished."""
+
+    def fit(self, train: Cohort, validation: Cohort) -> Policy:
+        """Learn from the first cohort, choose on the second; neither is ever the test split."""
+        ...
+
+
+def everything_allowed(decisions: StepIndex, formulary: Formulary) -> Allowed:
+    """The mask of a study without safety rules."""
+    return np.ones((len(decisions), len(formulary.treatments)), dtype=bool)

@@ -1,0 +1,31 @@
+"""How raw events become a History: everything fitted on the training split, kept with the policy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from posology.domain.codes import matching
+from posology.domain.formulas import Formula
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """The vocabulary, the scaling and the formulas of the training split.
+
+    A policy carries its profile, so that a patient met later is encoded exactly as the training
+    patients were.
+    """
+
+    codes: tuple[str, ...]
+    """The vocabulary: a History's `code` is a row of it. Codes outside it are reported, not used."""
+    center: Float32[np.ndarray, " code"]
+    """Mean of a code's numbers on the training split; 0 where it has none."""
+    spread: Float32[np.ndarray, " code"]
+    """Standard deviation of a code's numbers on the training split; 1 where it has none."""
+    formulas: tuple[Formula, ...] = ()
+    """Formulas whose answer is itself an event of the profile, as refitted on the training split."""
+
+    def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
+        """Vocabulary rows of the codes that belong to the prefixes."""
+        return matching(self.codes, prefixes)

@@ -1,0 +1,21 @@
+"""What can go wrong, by who can mend it."""
+
+
+class PosologyError(Exception):
+    """Anything posology raises on purpose."""
+
+
+class UserError(PosologyError, ValueError):
+    """The caller can mend it; the text names the place, the value and the mend (exit code 2)."""
+
+
+class StudyError(UserError):
+    """A study file asks for what cannot be done."""
+
+
+class RecordError(UserError):
+    """Records or a patient's file cannot be read as they are."""
+
+
+class ArtifactError(UserError):
+    """A saved policy is damaged, foreign or of another format."""
