@@ -54,7 +54,7 @@ def inside(dose: Float64[np.ndarray, " decision"], allowed: DoseRange) -> np.nda
 
 
 def clip(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
-    """Doses moved to the nearest allowed one; an open bound is kept off by a thousandth of its unit."""
+    """Doses moved to the nearest allowed one; an open bound is kept off by a thousandth."""
     low = allowed.low + (1e-3 if allowed.open_low else 0.0)
     high = allowed.high - (1e-3 if allowed.open_high else 0.0)
     return np.clip(dose, low, high)

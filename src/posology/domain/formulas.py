@@ -75,7 +75,7 @@ def design(
 
 def _filled(
     formula: Formula,
-    X: Float64[np.ndarray, "decision term"],
+    X: Float64[np.ndarray, "decision term"],  # noqa: N803
     history: History,
     decisions: StepIndex,
     vocabulary: tuple[str, ...],
@@ -96,7 +96,7 @@ def with_fill(
     decisions: StepIndex,
     vocabulary: tuple[str, ...],
 ) -> Formula:
-    """The formula with its missing numbers filled by the means of these patients, group by group."""
+    """The formula, its missing numbers filled by these patients' means, group by group."""
     bare = replace(formula, fill=())
     X = design(bare, history, decisions, vocabulary)
     fills = []

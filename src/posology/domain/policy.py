@@ -22,12 +22,12 @@ class Doses:
     by_treatment: Float64[np.ndarray, "decision treatment"]
     """NaN where a treatment has no dose."""
     overall: Float64[np.ndarray, "decision member"]
-    """The one dose, whichever option it falls in, from each ensemble member; NaN where not asked."""
+    """The one dose, whatever the option, from each ensemble member; NaN where not asked."""
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """Immutable and always ready; numpy in, numpy out. No answer reads past a decision's last step."""
+    """Immutable, always ready; numpy in, numpy out. Nothing past a decision's last step is read."""
 
     @property
     def formulary(self) -> Formulary:

@@ -1,4 +1,4 @@
-"""How raw events become a History: everything fitted on the training split, kept with the policy."""
+"""How raw events become a History: what was fitted on the training split."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ class Profile:
     """
 
     codes: tuple[str, ...]
-    """The vocabulary: a History's `code` is a row of it. Codes outside it are reported, not used."""
+    """The vocabulary: a History's `code` is a row of it. Others are reported, not used."""
     center: Float32[np.ndarray, " code"]
     """Mean of a code's numbers on the training split; 0 where it has none."""
     spread: Float32[np.ndarray, " code"]
     """Standard deviation of a code's numbers on the training split; 1 where it has none."""
     formulas: tuple[Formula, ...] = ()
-    """Formulas whose answer is itself an event of the profile, as refitted on the training split."""
+    """Formulas whose answer is an event of the profile, refitted on the training split."""
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
         """Vocabulary rows of the codes that belong to the prefixes."""

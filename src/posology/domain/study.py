@@ -1,9 +1,9 @@
-"""The question, written down once: who decides what, among which options, towards which outcome."""
+"""The question, written down once: who, when, which options, towards which outcome."""
 
 from dataclasses import dataclass
 
-from posology.domain.formulas import Formula
 from posology.domain.formulary import DoseRange, Formulary
+from posology.domain.formulas import Formula
 
 
 @dataclass(frozen=True, slots=True)
