@@ -86,8 +86,8 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
         batch, targets = rows_of(cohort, subjects)
         output = network(batch)
         averaged = output._replace(
-            effectiveness=_mean_log_probability(output.effectiveness, targets),
-            propensity=_mean_log_probability(output.propensity, targets),
+            effectiveness=_averaged(output.effectiveness, bool((targets.best >= 0).any())),
+            propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
         )
         size = len(targets.best)
@@ -98,8 +98,8 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     return {**means, "score": means["effectiveness"] + means["dose"]}
 
 
-def _mean_log_probability(logits: Tensor, targets: Targets) -> Tensor:
+def _averaged(logits: Tensor, exclusive: bool) -> Tensor:
     """Logits of the members' mean probability, one member wide."""
-    if bool((targets.best >= 0).any()):
+    if exclusive:
         return torch.softmax(logits, 2).mean(1, keepdim=True).clamp_min(1e-12).log()
     return torch.sigmoid(logits).mean(1, keepdim=True).logit(eps=1e-6)
