@@ -2,7 +2,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from posology.domain.formulary import Formulary
 from posology.domain.policy import Doses, Policy
+from posology.domain.profile import Profile
 from posology.evaluation.answers import ask, pool, select
 from tests.evaluation import synthetic
 
@@ -11,8 +13,8 @@ from tests.evaluation import synthetic
 class Echo:
     """Two members that answer from the decision's own step, 0.1 and 10 mg apart."""
 
-    formulary: object
-    profile: object
+    formulary: Formulary
+    profile: Profile
 
     def effectiveness(self, history, decisions, allowed):
         p = allowed * (decisions[:, None] % 5 + 1.0) / 10

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posology.errors import UserError
-from posology.evaluation.compare import METRICS, table1
+from posology.evaluation.compare import METRICS, as_rows, table1
 from posology.evaluation.headline import headline
 from tests.evaluation import synthetic
 
@@ -81,6 +81,9 @@ def test_a_model_without_a_dose_has_no_dose_figures(rng):
     assert np.isnan(table.row("silent", "mae").value)
     assert table.row("silent", "mae").n == 0
     assert table.test("silent", "mae").verdict == "none"
+    written = next(r for r in as_rows(table) if (r["model"], r["metric"]) == ("silent", "mae"))
+    assert list(written) == ["study", "model", "split", "metric", "value", "low", "high", "n"]
+    assert (written["value"], written["low"], written["n"]) == (None, None, 0)
     assert table.test("silent", "accuracy").verdict == "tie"
 
 

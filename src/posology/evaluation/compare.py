@@ -1,7 +1,7 @@
 """Table 1: every model on the same patients, and whether the differences could be chance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -144,6 +144,14 @@ def table1(
         rows=tuple(rows),
         tests=tuple(tests),
     )
+
+
+def as_rows(table: Table1) -> list[dict[str, str | float | int | None]]:
+    """The rows as benchmarks write them to JSON; what is not defined is None."""
+    return [
+        {key: None if value != value else value for key, value in asdict(row).items()}
+        for row in table.rows
+    ]
 
 
 def is_variant(model: str, reference: str) -> bool:
