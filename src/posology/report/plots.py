@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
 
 from posology.evaluation.calibration import Calibration
 from posology.evaluation.classification import RocCurve
@@ -38,10 +41,11 @@ def roc_figure(curves: Sequence[RocCurve], names: Sequence[str]) -> Figure:
     figure, axes = _square()
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for c in curves:
-        style = {"color": SERIES[c.treatment % len(SERIES)], "linewidth": 1.8}
-        line = _LINES[c.treatment % len(_LINES)]
-        label = f"{_label(names[c.treatment])}: {c.auc:.3f}"
-        axes.plot(c.false_positive, c.true_positive, line, label=label, **style)
+        axes.plot(
+            c.false_positive, c.true_positive, _LINES[c.treatment % len(_LINES)], linewidth=1.8,
+            color=SERIES[c.treatment % len(SERIES)],
+            label=f"{_label(names[c.treatment])}: {c.auc:.3f}",
+        )  # fmt: skip
     _unit_square(axes, "False positives (1 - specificity)", "True positives (sensitivity)")
     _legend(axes, "lower right", "Area under the curve")
     return figure
@@ -187,7 +191,7 @@ def learning_figure(epochs: Sequence[Mapping[str, int | float]]) -> Figure:
                 x, y, _LINES[color % len(_LINES)], color=SERIES[color % len(SERIES)], label=label
             )
         axes.set_title(_label(stem.replace("_", " ")), fontsize=10, color=INK, loc="left")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _named(axes, "epoch", "")
         axes.grid(axis="y", color=GRID, linewidth=0.6)
         if len(members) > 1:
@@ -228,15 +232,20 @@ def _named(axes: Axes, x: str, y: str) -> None:
     axes.set_facecolor("none")
 
 
-def _legend(axes: Axes, where: str, title: str | None) -> None:
-    axes.legend(
+_Corner = Literal["lower right", "upper left", "best"]
+
+
+def _legend(axes: Axes, where: _Corner, title: str | None) -> None:
+    small = FontProperties(size=9)
+    legend = axes.legend(
         loc=where,
         title=title,
         frameon=False,
         labelcolor=INK,
-        fontsize=9,
-        title_fontproperties={"size": 9},
-    ).get_title().set_color(INK)
+        prop=small,
+        title_fontproperties=small,
+    )
+    legend.get_title().set_color(INK)
 
 
 def _round_up(value: float) -> float:
