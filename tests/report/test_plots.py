@@ -20,7 +20,7 @@ def test_true_doses_lie_along_x_and_predicted_ones_along_y():
     x, y = line(axes, 1)
     assert x.tolist() == [10, 20, 40]
     assert y.tolist() == [12, 18, 44]
-    assert axes.get_xlim() == axes.get_ylim() == (0, 45)
+    assert axes.get_xlim() == axes.get_ylim() == (0, 44)
     assert axes.get_xlabel() == "Dose that proved right (mg/week)"
     assert axes.get_ylabel() == "Predicted dose (mg/week)"
 
@@ -86,9 +86,10 @@ def test_the_forest_plot_has_each_baseline_from_the_top_and_none_of_our_own(rng)
 def test_a_far_baseline_is_written_at_the_edge(rng):
     table = contest(rng, {"posology": 1.0, "logistic": 1.4, "forest": 1.5, "fixed": 12.0})
     (axes,) = plots.contrast_figure(table, "mae").axes
-    far = table.test("fixed", "mae").difference
-    assert [t.get_text() for t in axes.texts] == [f"{far:+.2f}"]
-    assert axes.get_xlim()[0] > far
+    far = table.test("fixed", "mae")
+    written = f"{far.difference:+.2f} ({far.low:.2f} to {far.high:.2f})"
+    assert [t.get_text() for t in axes.texts] == [written]
+    assert axes.get_xlim()[0] > far.difference
 
 
 def test_groups_too_small_to_judge_are_not_drawn():

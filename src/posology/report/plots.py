@@ -112,7 +112,7 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
     """The reference minus each baseline, with intervals: a forest plot.
 
     A triangle is a verdict after Holm's correction; an arrow at the edge is a baseline too far off
-    for the axis, with its difference in figures.
+    for the axis, with its difference and interval in figures.
     """
     tests = words.baseline_tests(table, metric)
     figure = Figure(figsize=(5.6, 0.9 + 0.34 * max(len(tests), 1)), layout="constrained")
@@ -127,8 +127,9 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
             at, side = np.copysign(edge, t.difference), "<" if t.difference < 0 else ">"
             axes.plot(at, y, side, color=color, markersize=7)
             inward = 1 if at < 0 else -1
+            label = f"{words.signed(metric, t.difference)} ({words.span(metric, t.low, t.high)})"
             axes.annotate(
-                words.signed(metric, t.difference), (at, y), (8 * inward, 0), va="center",
+                label, (at, y), (8 * inward, 0), va="center",
                 textcoords="offset points", ha="left" if at < 0 else "right", color=INK, fontsize=9,
             )  # fmt: skip
             continue
@@ -249,5 +250,5 @@ def _legend(axes: Axes, where: _Corner, title: str | None) -> None:
 
 
 def _round_up(value: float) -> float:
-    step = 10.0 ** np.floor(np.log10(value)) / 2
+    step = 10.0 ** np.floor(np.log10(value)) / 10
     return float(np.ceil(value / step) * step)
