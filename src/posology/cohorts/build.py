@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.encode import fit_profile, history_of, with_formula_events
+from posology.cohorts.encode import fit_profile, history_of
 from posology.cohorts.split import by_subject
 from posology.cohorts.stream import Stream, having, stream
 from posology.domain.cohort import TRAIN, Cohort
+from posology.domain.formula_events import with_formula_events
 from posology.domain.formulary import inside
 from posology.domain.study import Study
 

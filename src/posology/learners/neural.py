@@ -9,8 +9,9 @@ from torch import Tensor
 
 from posology.domain.formulary import Formulary, clip
 from posology.domain.history import History, StepIndex, subject_of
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
 from posology.domain.profile import Profile
+from posology.learners.explain import attribute
 from posology.nn.batch import gather, resident
 from posology.nn.network import Network, Output
 
@@ -27,6 +28,9 @@ class Reading:
     dose_center: float
     dose_spread: float
     """The dose head speaks of sqrt(dose) with this mean and standard deviation of training."""
+    value_center: float = 0.0
+    value_spread: float = 1.0
+    """The value head speaks of rewards with this mean and standard deviation of training."""
     temperature: float | None = None
     """Of the second phase's policy; None before it, when the most effective option is chosen."""
     pessimism: float = 0.0
@@ -63,6 +67,7 @@ class NetworkPolicy:
             return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
         outputs = list(self._outputs(history, decisions))
         value = torch.cat([o.value for o in outputs])
+        value = value * self.reading.value_spread + self.reading.value_center
         behaviour = torch.softmax(torch.cat([o.propensity for o in outputs]), 2).mean(1)
         lower = value.mean(1) - self.reading.pessimism * value.std(1)
         return closed_form(_numpy(behaviour), _numpy(lower), allowed, self.reading.temperature)
@@ -77,6 +82,21 @@ class NetworkPolicy:
             if treatment.dose is not None:
                 by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
+
+    def explain(self, history: History, decisions: StepIndex) -> Attribution:
+        """Attention, and by leaving each visible event out what it does to options and dose."""
+        return attribute(self._told, history, self.profile, decisions)
+
+    def _told(
+        self, history: History, decisions: StepIndex
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        allowed = everything_allowed(decisions, self.formulary)
+        attention = [_numpy(o.attended.weight) for o in self._outputs(history, decisions)]
+        return (
+            self.effectiveness(history, decisions, allowed).mean(2),
+            self.dose(history, decisions, allowed).overall.mean(1),
+            np.concatenate(attention),
+        )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
         self.network.eval()
