@@ -30,7 +30,7 @@ def recommend(
     order = np.lexsort((-member.mean(1), -chosen.round(6)))
     options = tuple(
         _option(policy, k, chosen[k], member[k], doses.by_treatment[0, k], bool(allowed[0, k]))
-        for k in order
+        for k in order.tolist()
     )
     attribution = policy.explain(history, decision) if isinstance(policy, Explains) else None
     return Recommendation(

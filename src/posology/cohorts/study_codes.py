@@ -1,4 +1,4 @@
-"""A study's codes against the events at hand: a code that occurs nowhere is a mistake, said early."""
+"""A study's codes against the events at hand: one that occurs nowhere is told early."""
 
 import difflib
 

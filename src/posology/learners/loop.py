@@ -1,5 +1,6 @@
 """The training loop: a generator of epochs that knows nothing of medicine."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,8 @@ class Training:
     """How long and how fast to learn."""
 
     learning_rate: float = 1e-3
+    cosine: bool = False
+    """Whether the rate falls to 0 along half a cosine, after 20 batches of warming up."""
     weight_decay: float = 0.0
     batch: int = 256
     """Subjects a batch."""
@@ -54,11 +58,12 @@ def epochs(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
     )
+    schedule = _schedule(optimizer, subjects, training)
     best, best_score, since = _copy(network), float("inf"), 0
     for number in range(1, training.epochs + 1):
         started = time.perf_counter()
         with _own_randomness(network, training.seed * 100_003 + number):
-            parts = _pass(network, rng.permutation(subjects), loss, optimizer, training)
+            parts = _pass(network, rng.permutation(subjects), loss, schedule, training)
         network.eval()
         with torch.no_grad():
             validation = validate()
@@ -77,10 +82,11 @@ def _pass(
     network: nn.Module,
     order: np.ndarray,
     loss: Callable[[Tensor], dict[str, Tensor]],
-    optimizer: torch.optim.Optimizer,
+    schedule: LambdaLR,
     training: Training,
 ) -> dict[str, float]:
     network.train()
+    optimizer = schedule.optimizer
     sums: dict[str, float] = {}
     starts = range(0, len(order), training.batch)
     for start in starts:
@@ -90,9 +96,21 @@ def _pass(
         if training.clip:
             nn.utils.clip_grad_norm_(network.parameters(), training.clip)
         optimizer.step()
+        schedule.step()
         for name, part in parts.items():
             sums[name] = sums.get(name, 0.0) + float(part.detach())
     return {name: total / len(starts) for name, total in sums.items()}
+
+
+def _schedule(optimizer: torch.optim.Optimizer, subjects: int, training: Training) -> LambdaLR:
+    total = training.epochs * -(-subjects // training.batch)
+
+    def factor(step: int) -> float:
+        if not training.cosine:
+            return 1.0
+        return min(1.0, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / total))
+
+    return LambdaLR(optimizer, factor)
 
 
 @contextmanager

@@ -22,8 +22,17 @@ def default(seed: int = 0, device: str = "cpu") -> Recipe:
     return Recipe(
         "default",
         Supervised(
-            Sizes(width=64, state=64, hidden=128, layers=2, members=32, dropout=0.3),
-            Training(learning_rate=1e-3, batch=256, epochs=30, patience=8, seed=seed),
+            Sizes(width=256, state=64, hidden=256, layers=1, members=32, dropout=0.3),
+            Training(
+                learning_rate=7e-4,
+                cosine=True,
+                weight_decay=0.1,
+                batch=128,
+                epochs=10,
+                patience=0,
+                clip=0.0,
+                seed=seed,
+            ),
             device,
         ),
         Reinforcement(

@@ -22,7 +22,7 @@ class Sizes:
     width: int = 256
     state: int = 64
     hidden: int = 256
-    layers: int = 2
+    layers: int = 1
     members: int = 32
     dropout: float = 0.3
     event_dropout: float = 0.0

@@ -17,7 +17,7 @@ class Resident:
 
     code: Int64[Tensor, " event"]
     value: Float[Tensor, " event"]
-    """Standardised by the profile; 0 where the event has no number."""
+    """Standardised by the profile; NaN where the event has no number."""
     event_offsets: Int64[Tensor, " step_plus_one"]
     gap: Float[Tensor, "step 2"]
     """log(1 + days) since the previous step and since the subject's first dated one."""
@@ -45,7 +45,7 @@ def resident(history: History, profile: Profile, device: torch.device) -> Reside
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
     return Resident(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
-        value=torch.as_tensor(np.nan_to_num(value).astype(np.float32), device=device),
+        value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
         gap=torch.as_tensor(_gaps(history.time, history.step_offsets), device=device),
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),

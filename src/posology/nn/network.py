@@ -25,7 +25,7 @@ class NetworkConfig:
     state: int = 64
     """Of the encoder's state."""
     hidden: int = 256
-    layers: int = 2
+    layers: int = 1
     members: int = 32
     dropout: float = 0.3
     event_dropout: float = 0.0

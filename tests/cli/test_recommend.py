@@ -1,0 +1,161 @@
+"""`posology template` and `posology recommend`, as a user meets them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from posology import artifact
+from posology.advice.recommend import recommend, round_dose
+from posology.cohorts.patient import encode_patient
+from posology.domain.forget import forget
+from posology.domain.formulary import DoseRange, inside
+from posology.records.patient_file import read_patient
+from tests import world as made_up
+from tests.learners.test_policy_contract import policy, world
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    artifact.save(policy("posology"), world().study, {}, folder)
+    return folder
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess:
+    code = "from posology.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "100", "PATH": "", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
+    )
+
+
+def filled(folder: Path, **facts: object) -> Path:
+    known = {"SEX": "male", "AGE_DECADE": 7, "HEIGHT": 180, "WEIGHT": 80, "RACE": "White"}
+    path = folder / "patient.json"
+    path.write_text(json.dumps({"facts": {**known, **facts}}))
+    return path
+
+
+def test_a_template_can_be_filled_in_and_answered(model: Path, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.json"
+    assert run("template", model, "--out", blank).returncode == 0
+    body = json.loads(blank.read_text())
+    assert set(body["facts"].values()) == {None}
+    assert body["schema"]["properties"]["facts"]["properties"]["HEIGHT"]["type"] == [
+        "number",
+        "null",
+    ]
+    body["facts"] |= {"SEX": "male", "HEIGHT": 180, "GENOTYPE//VKORC1_rs9923231": "A/A"}
+    blank.write_text(json.dumps(body))
+    done = run("recommend", model, "--patient", blank, "--json", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    assert "Unknown for this patient: " in done.stdout
+    assert "WEIGHT" in done.stdout.split("Unknown for this patient")[1]
+    assert "decision support, not a device" in done.stdout
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert {o["name"] for o in told["options"]} == {"low", "medium", "high"}
+    assert abs(sum(o["chosen"] for o in told["options"]) - 1) < 1e-9
+    for option in told["options"]:
+        assert 0 <= option["low"] <= option["high"] <= 1
+    assert any(r["code"] == "GENOTYPE//VKORC1_rs9923231//A/A" for r in told["reasons"])
+
+
+def test_a_blank_template_of_a_study_needs_no_model() -> None:
+    done = run("template", "iwpc")
+    assert done.returncode == 0
+    assert "GENOTYPE//CYP2C9" in json.loads(done.stdout)["facts"]
+
+
+BAD = [
+    ({"HEIGHT": "tall"}, "`HEIGHT` must be a number, not 'tall'."),
+    ({"HEIGHT": {"cm": 180}}, "fact `HEIGHT` is {'cm': 180}; write null, a number, a text"),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), BAD)
+def test_a_bad_fact_is_one_paragraph_and_exit_code_2(
+    model: Path, tmp_path: Path, facts: dict, expected: str
+) -> None:
+    done = run("recommend", model, "--patient", filled(tmp_path, **facts))
+    assert done.returncode == 2
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_history_is_refused(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "patient.json"
+    path.write_text(json.dumps({"facts": {"SEX": None}}))
+    done = run("recommend", model, "--patient", path)
+    assert done.returncode == 2
+    assert "nothing is known of this patient (every fact is null)" in " ".join(done.stderr.split())
+
+
+def test_an_unknown_code_is_reported_and_ignored(model: Path, tmp_path: Path) -> None:
+    with_new = filled(tmp_path, MEDICATION="dragon blood")
+    done = run("recommend", model, "--patient", with_new)
+    assert done.returncode == 0, done.stderr
+    assert "MEDICATION//dragon blood" in " ".join(done.stdout.split())
+    loaded = artifact.load(model)
+    answers = []
+    for path in (with_new, filled(tmp_path)):
+        history, ignored = encode_patient(read_patient(path), loaded.study, loaded.policy.profile)
+        answers.append(recommend(loaded.policy, loaded.study, history, ignored).options)
+    assert answers[0] == answers[1]
+
+
+def test_a_truncated_artifact_is_one_paragraph_and_exit_code_2(model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in model.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes()[:500])
+    done = run("recommend", broken, "--patient", filled(tmp_path))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_meds_parquet_answers_like_json(model: Path, tmp_path: Path) -> None:
+    table = made_up.events(5)
+    one = table.filter(np.asarray(table["subject_id"]) == 3)
+    pq.write_table(one, tmp_path / "one.parquet")
+    assert run("recommend", model, "--patient", tmp_path / "one.parquet").returncode == 0
+    pq.write_table(table, tmp_path / "five.parquet")
+    done = run("recommend", model, "--patient", tmp_path / "five.parquet")
+    assert done.returncode == 2
+    assert "holds 5 patients" in " ".join(done.stderr.split())
+
+
+def test_reasons_are_what_changes_when_an_input_is_forgotten(model: Path, tmp_path: Path) -> None:
+    loaded = artifact.load(model)
+    path = filled(tmp_path, **{"GENOTYPE//VKORC1_rs9923231": "A/A"})
+    history, _ = encode_patient(read_patient(path), loaded.study, loaded.policy.profile)
+    told = recommend(loaded.policy, loaded.study, history)
+    gene = next(r for r in told.reasons if r.code.startswith("GENOTYPE"))
+    without = recommend(
+        loaded.policy, loaded.study, forget(history, loaded.policy.profile, ("GENOTYPE",))
+    )
+    assert told.dose is not None
+    assert without.dose is not None
+    assert gene.dose is not None
+    np.testing.assert_allclose(told.dose.exact - without.dose.exact, gene.dose, atol=1e-3)
+    assert abs(gene.dose) > 0.1, "the formula's answer changes with the genotype"
+
+
+@pytest.mark.parametrize("dose", [-5.0, 0.2, 20.9, 20.99, 21.0, 33.3, 49.0, 49.01, 500.0])
+def test_rounded_doses_stay_in_their_range(dose: float) -> None:
+    for allowed in (
+        DoseRange(1.0, 21.0, "mg/wk", 0.5, open_high=True),
+        DoseRange(21.0, 49.0, "mg/wk", 0.5),
+        DoseRange(49.0, 175.0, "mg/wk", 0.5, open_low=True),
+        DoseRange(0.3, 9.9, "mg", 0.0),
+    ):
+        rounded = round_dose(dose, allowed)
+        assert inside(np.array([rounded]), allowed).all()
+        if allowed.step:
+            assert rounded / allowed.step == round(rounded / allowed.step)
