@@ -36,7 +36,7 @@ def profile(codes: int = 11) -> Profile:
 def network(seed: int = 0) -> Network:
     torch.manual_seed(seed)
     return Network(
-        NetworkConfig(codes=11, treatments=3, width=8, state=6, hidden=7, members=4)
+        NetworkConfig(codes=11, treatments=3, exclusive=True, width=8, state=6, hidden=7, members=4)
     ).eval()
 
 

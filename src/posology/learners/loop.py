@@ -25,6 +25,8 @@ class Training:
     epochs: int = 100
     patience: int = 16
     """Epochs without a better validation score before stopping; 0 never stops."""
+    keep_start: bool = False
+    """Whether the weights before the first epoch may be the ones kept."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it."""
     seed: int = 0
@@ -56,10 +58,16 @@ def epochs(
     """
     rng = np.random.default_rng(training.seed)
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        [p for p in network.parameters() if p.requires_grad],
+        lr=training.learning_rate,
+        weight_decay=training.weight_decay,
     )
     schedule = _schedule(optimizer, subjects, training)
     best, best_score, since = _copy(network), float("inf"), 0
+    if training.keep_start:
+        network.eval()
+        with torch.no_grad():
+            best_score = validate()["score"]
     for number in range(1, training.epochs + 1):
         started = time.perf_counter()
         with _own_randomness(network, training.seed * 100_003 + number):
@@ -94,7 +102,7 @@ def _pass(
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
         if training.clip:
-            nn.utils.clip_grad_norm_(network.parameters(), training.clip)
+            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], training.clip)
         optimizer.step()
         schedule.step()
         for name, part in parts.items():

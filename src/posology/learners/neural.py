@@ -23,8 +23,6 @@ CHUNK = 4096
 class Reading:
     """How the network's numbers are read."""
 
-    exclusive: bool
-    """True where exactly one option is most effective (softmax); else each stands alone."""
     dose_center: float
     dose_spread: float
     """The dose head speaks of sqrt(dose) with this mean and standard deviation of training."""
@@ -51,7 +49,7 @@ class NetworkPolicy:
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """P(option is effective), from each member; 0 for forbidden options."""
         logits = torch.cat([o.effectiveness for o in self._outputs(history, decisions)])
-        p = torch.softmax(logits, 2) if self.reading.exclusive else torch.sigmoid(logits)
+        p = self.network.believed(logits)
         return _numpy(p.transpose(1, 2)) * allowed[:, :, None]
 
     def probabilities(

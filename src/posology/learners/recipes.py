@@ -36,7 +36,10 @@ def default(seed: int = 0, device: str = "cpu") -> Recipe:
             device,
         ),
         Reinforcement(
-            Training(learning_rate=3e-4, batch=256, epochs=12, patience=4, seed=seed), device=device
+            Training(
+                learning_rate=3e-4, batch=256, epochs=8, patience=3, keep_start=True, seed=seed
+            ),
+            device=device,
         ),
     )
 

@@ -13,7 +13,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.policy import everything_allowed
 from posology.learners import losses
 from posology.learners.loop import Epoch, Training, epochs
-from posology.learners.neural import NetworkPolicy, Reading
+from posology.learners.neural import CHUNK, NetworkPolicy, Reading
 from posology.learners.supervised import finish
 from posology.learners.tensors import CohortTensors, rows_of, subjects_in, tensors
 from posology.nn.batch import Batch
@@ -24,14 +24,18 @@ from posology.nn.network import Network
 class Reinforcement:
     """Fitted values by temporal differences, then a policy in closed form around the clinicians'.
 
+    Values start from least squares of the rewards on what the first phase believes of each option,
+    and what the first phase learned stays as it was unless `whole` is asked.
     Where the study knows what every option would have earned, all are fitted; else only the one
     given. Values after a decision come from a slowly moving copy of the network, and from its
     ensemble's lower bound. The temperature and the pessimism are chosen on validation patients.
     """
 
     training: Training = field(
-        default_factory=lambda: Training(learning_rate=3e-4, epochs=12, patience=4)
+        default_factory=lambda: Training(learning_rate=3e-4, epochs=8, patience=3, keep_start=True)
     )
+    whole: bool = False
+    """Whether the whole network learns on, or its values alone."""
     discount: float = 1.0
     """Of the next decision's value; 1 where a patient's decisions count alike."""
     moving: float = 0.99
@@ -53,21 +57,24 @@ class Reinforcement:
         slow = copy.deepcopy(network).eval()
         reading = _reading(first.reading, train)
         learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
+        _start(network, learn, reading)
+        slow.load_state_dict(network.state_dict())
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
             batch, targets = rows_of(learn, subjects.to(device))
             output = network(batch)
             goal = self._goal(slow, batch, targets, reading)
-            return {
-                **losses.supervised(output, targets),
-                "value": losses.value(output.value, goal),
-            }
+            parts = losses.supervised(output, targets) if self.whole else {}
+            return {**parts, "value": losses.value(output.value, goal)}
 
         def validate() -> dict[str, float]:
             return _value_error(network, check, reading)
 
         yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
         return self._cautious(learned, validation)
 
@@ -113,6 +120,27 @@ def _reading(reading: Reading, train: Cohort) -> Reading:
     )
 
 
+def _start(network: Network, cohort: CohortTensors, reading: Reading) -> None:
+    """Set `worth` by least squares of rewards on beliefs, option by option (ridge 1e-3 each)."""
+    believed, rewards = [], []
+    network.eval()
+    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
+    with torch.no_grad():
+        for subjects in torch.split(every, CHUNK):
+            batch, targets = rows_of(cohort, subjects)
+            believed.append(network.believed(network(batch).effectiveness).mean(1))
+            rewards.append((targets.rewards - reading.value_center) / reading.value_spread)
+        X, y = torch.cat(believed).double(), torch.cat(rewards).double()
+        X = torch.cat([X, torch.ones_like(X[:, :1])], 1)
+        for option in range(y.shape[1]):
+            known = ~y[:, option].isnan()
+            A, b = X[known], y[known, option]
+            ridge = 1e-3 * max(len(A), 1) * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
+            solved = torch.linalg.solve(A.T @ A + ridge, A.T @ b).float()
+            network.worth.weight[option] = solved[:-1]
+            network.worth.bias[option] = solved[-1]
+
+
 def _follow(slow: Network, network: Network, moving: float) -> None:
     with torch.no_grad():
         for old, new in zip(slow.parameters(), network.parameters(), strict=True):
@@ -123,7 +151,7 @@ def _value_error(network: Network, cohort: CohortTensors, reading: Reading) -> d
     """Squared error of the members' mean value over a cohort, in standardised rewards."""
     every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
     total, count = 0.0, 0
-    for subjects in torch.split(every, 4096):
+    for subjects in torch.split(every, CHUNK):
         batch, targets = rows_of(cohort, subjects)
         goal = (targets.rewards - reading.value_center) / reading.value_spread
         mean = network(batch).value.mean(1, keepdim=True)

@@ -46,7 +46,6 @@ class Supervised:
         network = _network(self.sizes, train, self.training.seed).to(device)
         root = np.sqrt(train.dose[~np.isnan(train.dose)].astype(np.float64))
         reading = Reading(
-            exclusive=bool((train.best >= 0).any()),
             dose_center=float(root.mean()) if len(root) else 0.0,
             dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
         )
@@ -76,6 +75,7 @@ def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
+        exclusive=bool((cohort.best >= 0).any()),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

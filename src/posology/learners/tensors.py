@@ -86,7 +86,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
         batch, targets = rows_of(cohort, subjects)
         output = network(batch)
         averaged = output._replace(
-            effectiveness=_averaged(output.effectiveness, bool((targets.best >= 0).any())),
+            effectiveness=_averaged(output.effectiveness, network.config.exclusive),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
         )

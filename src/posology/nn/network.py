@@ -20,6 +20,8 @@ class NetworkConfig:
 
     codes: int
     treatments: int
+    exclusive: bool
+    """True where exactly one option is most effective (softmax); else each stands alone."""
     width: int = 256
     """Of a step's vector."""
     state: int = 64
@@ -64,7 +66,9 @@ class Network(nn.Module):
         )
         self.effectiveness = MemberLinear(config.hidden, config.treatments, config.members)
         self.propensity = MemberLinear(config.hidden, config.treatments, config.members)
+        self.worth = nn.Linear(config.treatments, config.treatments)
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
+        nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
 
     def forward(self, batch: Batch) -> Output:
@@ -78,10 +82,18 @@ class Network(nn.Module):
         # and what never changes reach the heads undimmed.
         z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
         hidden = self.trunk(z)
+        effectiveness = self.effectiveness(hidden)
         return Output(
-            effectiveness=self.effectiveness(hidden),
+            effectiveness=effectiveness,
             propensity=self.propensity(hidden),
-            value=self.value(hidden),
+            # What an option is worth begins with what is believed of every option's effect.
+            value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
             attended=attended,
         )
+
+    def believed(
+        self, logits: Float[Tensor, "decision member treatment"]
+    ) -> Float[Tensor, "decision member treatment"]:
+        """P(option is effective) of effectiveness logits."""
+        return torch.softmax(logits, 2) if self.config.exclusive else torch.sigmoid(logits)
