@@ -17,43 +17,47 @@ REFERENCE = {"hba1c": 70.0, "bmi": 32.0, "egfr": 90.0, "age": 59.0, "duration": 
 """The patient to whom the average effects belong; others are at the population's mean."""
 FEMALE = 0.42
 
-AVERAGE = np.array([9.0, 12.0, 8.0, 10.0, 9.5])
+AVERAGE = np.array([10.0, 12.0, 7.5, 9.5, 9.5])
 """Largest dose, against no second drug, from 70 mmol/mol. Order: GLP-1 agonists first (Tsapas 2020,
 Ann Intern Med 173:278; liraglutide > glimepiride > sitagliptin in GRADE, Nathan 2022, NEJM
 387:1063); sulfonylureas and pioglitazone 0.8-1.0 % and DPP-4 and SGLT2 inhibitors 0.6-0.9 %
 against placebo beside metformin (Mearns 2015, PLoS One 10:e0125879). In TriMaster pioglitazone 30,
 sitagliptin 100 and canagliflozin 100 mg came out alike: 59.6, 60.0, 60.6 mmol/mol (Shields 2023,
-Nat Med 29:376). Rounded to halves between those sources by me."""
+Nat Med 29:376); in routine care SGLT2 inhibitors beat DPP-4 inhibitors by 3.2 and sulfonylureas by
+2.5 mmol/mol at a year (Bidulka 2024, BMJ 385:e077097). Rounded to halves between those by me."""
 
-HBA1C_SLOPE = np.array([0.26, 0.26, 0.14, 0.22, 0.20])
+HBA1C_SLOPE = np.array([0.32, 0.30, 0.12, 0.22, 0.20])
 """More fall per mmol/mol of HbA1c above 70. Falls grow with the starting value in every class
 (DeFronzo 2010, Diabet Med 27:309), most for SGLT2 inhibitors and least for DPP-4 inhibitors
-(Dennis 2022; GRADE: sitagliptin least at high HbA1c). Sizes read off those figures by me."""
+(Dennis 2022, Lancet Digit Health 4:e873; GRADE: sitagliptin least at high HbA1c). Sizes mine, so
+that phenotype alone predicts an SGLT2-DPP4 difference with an SD near 3 mmol/mol; Dennis's model
+finds four in ten patients with a difference of 5 and more, which needs 3.5 to 5."""
 EGFR_SLOPE = np.array([0.09, 0.0, -0.03, 0.0, 0.0])
 """Per mL/min/1.73 m2. TriMaster: eGFR 60-90 against over 90, sitagliptin against canagliflozin,
 2.90 mmol/mol (1.19 to 4.61); the strata's means are about 24 apart, so 0.12 between the two.
 Three quarters of it given to the SGLT2 inhibitor: empagliflozin's fall shrinks to about half at
 eGFR 30-60 (Cherney 2016, Diabetologia 59:1860)."""
-BMI_SLOPE = np.array([0.0, 0.0, -0.16, -0.12, 0.20])
+BMI_SLOPE = np.array([0.0, 0.0, -0.14, -0.14, 0.17])
 """Per kg/m2. TriMaster: BMI over 30 against 30 and less, pioglitazone against sitagliptin, 2.88
-mmol/mol (0.98 to 4.79); means about 8 apart, so 0.36. Sulfonylureas better in the lean (Dennis
+mmol/mol (0.98 to 4.79); means about 9 apart here, so 0.31. Sulfonylureas better in the lean (Dennis
 2018, Diabetes Care 41:1844). None for GLP-1 agonists (Cardoso 2024, BMC Med 22:369) or SGLT2."""
-FEMALE_SHIFT = np.array([0.0, 1.2, 0.0, -1.6, 1.6])
+FEMALE_SHIFT = np.array([0.0, 1.5, 0.0, -1.8, 1.8])
 """Women against men. Sulfonylureas better in men, thiazolidinediones in women (Dennis 2018: obese
 women TZD over SU, lean men SU over TZD in ADOPT and RECORD); GLP-1 better in women (Cardoso 2024).
 Sizes my choice within those subgroups' differences."""
 FEMALE_BMI_TZD = 0.10
 """Extra BMI slope of thiazolidinediones in women (obese women respond most, Dennis 2018); mine."""
-AGE_SLOPE = np.array([-0.03, 0.06, 0.02, 0.0, 0.02])
-"""Per year. SGLT2 against DPP-4 differs 5.8 mmol/mol under 50 and 3.1 from 70 (Bidulka 2024,
-Diabetologia 67:2236), most of it by way of eGFR; GLP-1 better in the older (Cardoso 2024)."""
+AGE_SLOPE = np.array([-0.02, 0.06, 0.02, 0.0, 0.02])
+"""Per year. SGLT2 against DPP-4 differs 5.8 mmol/mol under 50 and 3.1 from 70 (the same CPRD
+emulation by age, LSHTM eprint 4676440), nearly all of it by way of eGFR, which falls 0.85 a year;
+GLP-1 agonists better in the older (Cardoso 2024). Sizes mine."""
 DURATION_SLOPE = np.array([0.0, -0.18, -0.10, -0.20, 0.0])
 """Per year. Less with longer disease where the drug needs beta cells: GLP-1 agonists (Jones 2016,
 Diabetes Care 39:250), DPP-4 (Oh 2013, J Korean Med Sci 28:881), sulfonylureas (UKPDS 16). Mine."""
 TRIGLYCERIDE_SLOPE = np.array([0.0, 0.0, -1.0, -0.3, 0.6])
 """Per SD of log triglycerides: insulin resistance weakens DPP-4 inhibitors (Dennis 2018, Diabetes
 Care 41:705, obese with high triglycerides against lean with low); sizes mine."""
-ALT_SLOPE = np.array([0.5, 0.0, 0.0, 0.0, 0.5])
+ALT_SLOPE = np.array([0.8, 0.0, 0.0, 0.0, 0.5])
 """Per SD of log ALT (a predictor of SGLT2 against DPP-4 in Dennis 2022); size mine."""
 
 ACTIVITY_SLOPE = np.array([0.0, 0.4, 0.0, 0.0, 0.3])
@@ -90,7 +94,7 @@ TRAIT_CORRELATION = np.array(
 )
 """GLP-1 agonists, DPP-4 inhibitors and sulfonylureas all work through the beta cell; my choice."""
 LIABILITIES = len(OPTIONS)
-PERIOD_SD = 3.0
+PERIOD_SD = 3.5
 """Extra fall of one course of one drug that does not come back in the next; my choice, so that the
 difference between two drugs in one patient has TriMaster's SD."""
 
