@@ -85,7 +85,7 @@ CODES: tuple[Code, ...] = (
     Code("diet", "POSOLOGY", "diet_score", "Diet quality, 0-10", "Observation", "{score}"),
     Code("adherence", "POSOLOGY", "adherence_score", "Adherence, 0-8", "Observation", "{score}"),
     Code("covered", "POSOLOGY", "days_covered", "Days covered by refills", "Observation", "%"),
-    Code("deprivation", "POSOLOGY", "deprivation", "Deprivation quintile", "Observation", "{score}"),
+    Code("deprivation", "POSOLOGY", "deprivation", "Area deprivation", "Observation", "{score}"),
     Code("site", "POSOLOGY", "site", "Practice", "Observation", "{number}"),
     Code("metformin", "RxNorm", METFORMIN[1], METFORMIN[0], "Drug", "mg/d"),
     Code("insulin", "RxNorm", "274783", "insulin glargine", "Drug", "[iU]/d"),

@@ -9,7 +9,12 @@ from posology.simulators.clinic import clinicians, visits
 from posology.simulators.clinic.adverse import HARMS, harms
 from posology.simulators.clinic.decisions import Decisions, joined
 from posology.simulators.clinic.disease import (
-    NO_DRUG, State, course_noise, first_state, next_quarter, start_course,
+    NO_DRUG,
+    State,
+    course_noise,
+    first_state,
+    next_quarter,
+    start_course,
 )  # fmt: skip
 from posology.simulators.clinic.draws import Draws, draws_of
 from posology.simulators.clinic.log import MINUTES, Events, Log
@@ -147,7 +152,7 @@ def _decide(
         mine = option == k
         run.log.add(name, some.subject_id[mine], minute[mine], doses()[k][level[mine]], quarter)
     stops = draws.uniform("stops", quarter) < truth.stopping[at]
-    day = 7 + np.floor(draws.uniform("stop day", quarter) * 50)
+    day = 7 + np.floor(draws.uniform("stop day", quarter) * 43)  # before the next visit
     run.log.add("intolerance", some.subject_id[stops], (minute + day * MINUTES)[stops])
     fall = truth.fall[at] + course_noise(draws, quarter)
     state = start_course(state, rows, (option, level), fall)
@@ -157,8 +162,8 @@ def _decide(
     decisions = Decisions(
         subject_id=some.subject_id, quarter=np.full(len(rows), quarter), minute=minute,
         reported=seen.hba1c, bmi=seen.bmi, egfr=seen.egfr, vascular=some.vascular,
-        failing=now.failing, stopped=now.stopped, tried=now.tried, current=now.option, option=option, level=level,
-        stops=stops, probability=probability, truth=truth,
+        failing=now.failing, stopped=now.stopped, tried=now.tried, current=now.option,
+        option=option, level=level, stops=stops, probability=probability, truth=truth,
     )  # fmt: skip
     return state, replace(records, called=called), decisions
 
@@ -180,8 +185,8 @@ def _harm(run: _Run, state: State, records: _Records) -> State:
     for k, name in enumerate(HARMS):
         quarterly = 1 - np.sqrt(1 - risk[:, k])
         hit = records.present & (run.draws.uniform(f"harm {name}", state.quarter) < quarterly)
-        day = 1 + np.floor(run.draws.uniform(f"harm day {name}", state.quarter) * 60)
-        when = (run.patients.start + state.quarter * QUARTER_DAYS + 21 + day) * MINUTES + 900
+        day = JITTER + 2 + np.floor(run.draws.uniform(f"harm day {name}", state.quarter) * 48)
+        when = (run.patients.start + state.quarter * QUARTER_DAYS + day) * MINUTES + 900
         run.log.add(name, run.patients.subject_id[hit], when[hit].astype(np.int64))
         happened[name] = hit
     return replace(

@@ -1,4 +1,4 @@
-"""The disease from quarter to quarter: HbA1c, weight, kidney, and what the current drug does to them."""
+"""The disease from quarter to quarter, and what the current drug does to it."""
 
 from dataclasses import dataclass, replace
 

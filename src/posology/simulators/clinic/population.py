@@ -129,6 +129,7 @@ def _person(draws: Draws) -> dict[str, np.ndarray]:
     bmi = 32 - 0.12 * (age - 59) + 0.8 * female + 0.3 * (area - 3) + 5.6 * draws.normal("bmi")
     ever = draws.uniform("smoking")
     current = 1 / (1 + np.exp(1.7 - 0.3 * (area - 3)))  # about 16 %, more where deprived
+    heavy = bmi - 32
     return {
         "female": female,
         "age": age,
@@ -141,10 +142,10 @@ def _person(draws: Draws) -> dict[str, np.ndarray]:
         "egfr_slope": -1.2 + 0.9 * draws.normal("egfr slope"),
         "systolic": 134 + 0.2 * (age - 59) + 13 * draws.normal("systolic"),
         "cholesterol": np.clip(4.6 + 0.95 * draws.normal("cholesterol"), 2, 9),
-        "hdl": np.clip(1.12 + 0.2 * female - 0.01 * (bmi - 32) + 0.25 * draws.normal("hdl"), 0.5, 3),
-        "triglycerides": 0.3 * (bmi - 32) / 6 + 0.95 * draws.normal("triglycerides"),
-        "alt": 0.3 * (bmi - 32) / 6 - 0.3 * female + 0.93 * draws.normal("alt"),
-        "smoking": np.where(ever < current, 2, np.where(ever < current + 0.36, 1, 0)).astype(np.int8),
+        "hdl": np.clip(1.12 + 0.2 * female - heavy / 100 + 0.25 * draws.normal("hdl"), 0.5, 3),
+        "triglycerides": 0.3 * heavy / 6 + 0.95 * draws.normal("triglycerides"),
+        "alt": 0.3 * heavy / 6 - 0.3 * female + 0.93 * draws.normal("alt"),
+        "smoking": (1 * (ever < current + 0.36) + (ever < current)).astype(np.int8),
         "activity": 0.4 * habit - 0.15 * (area - 3) + 0.88 * draws.normal("activity"),
         "diet": 0.4 * habit - 0.15 * (area - 3) + 0.88 * draws.normal("diet"),
         "alcohol": np.maximum(0, -7 * np.log(draws.uniform("alcohol")) - 3),

@@ -1,4 +1,4 @@
-"""What a clinic is like: overlap, outcomes, and what each way of choosing is worth, by the truth."""
+"""What a clinic is like: overlap, outcomes, and what each way of choosing is worth."""
 
 from dataclasses import dataclass, field
 

@@ -17,7 +17,14 @@ from scipy.special import ndtr
 
 from posology.simulators.clinic.adverse import harms, stopping
 from posology.simulators.clinic.disease import (
-    FLUCTUATION, MEASUREMENT_SD, ONSET, PERSISTENCE, WANING, State, features, season,
+    FLUCTUATION,
+    MEASUREMENT_SD,
+    ONSET,
+    PERSISTENCE,
+    WANING,
+    State,
+    features,
+    season,
 )  # fmt: skip
 from posology.simulators.clinic.options import LEVELS, OPTIONS, dose_share, yearly_costs
 from posology.simulators.clinic.population import Patients
@@ -84,7 +91,7 @@ def at_best_dose(truth: Truth) -> Float64[np.ndarray, "decision treatment"]:
 def _six_months_on(
     patients: Patients, state: State, fall: PerDose
 ) -> tuple[PerDose, Float64[np.ndarray, " decision"]]:
-    """Expected HbA1c in two quarters on each dose, and after stopping it: `next_quarter`, solved."""
+    """Expected HbA1c in two quarters on each dose, and off it: `next_quarter`, solved."""
     later = state.trend + patients.drift * HORIZON / 4 + PERSISTENCE**HORIZON * state.wander
     later = later + season(patients.start, state.quarter + HORIZON)
     rest = (1 - ONSET) ** HORIZON * state.drug_effect

@@ -25,7 +25,9 @@ def reported_hba1c(patients: Patients, state: State, draws: Draws) -> np.ndarray
 
 
 def missed(patients: Patients, draws: Draws, name: str, share: float, quarter: int) -> np.ndarray:
-    """Whether each patient's test was not done."""
+    """Whether each patient's test was not done; at the first visit everything is."""
+    if quarter == 0:
+        return np.zeros(len(patients.subject_id), bool)
     scale = 1 + 0.1 * (patients.deprivation - 3)
     return draws.uniform(f"missing {name}", quarter) < share * scale
 
@@ -75,20 +77,22 @@ def record_examination(
     def unless(name: str, value: np.ndarray) -> np.ndarray:
         return np.where(missed(patients, draws, name, MISSING[name], quarter), np.nan, value)
 
+    pressure = np.where(state.option >= 0, PRESSURE[np.maximum(state.option, 0)], 0.0)
     mass = bmi(patients, state) * patients.height**2 + 0.7 * noise("weight")
     weight = unless("weight", mass)
-    index = weight / patients.height**2
-    pressure = np.where(state.option >= 0, PRESSURE[np.maximum(state.option, 0)], 0.0)
     egfr = unless("egfr", state.egfr * np.exp(LAB_CV["egfr"] * noise("egfr")))
-    log.add("weight", who, minute, weight, quarter)
-    log.add("bmi", who, minute, index, quarter)
-    log.add("systolic", who, minute,
-            unless("systolic", patients.systolic + pressure + 8 * noise("systolic")), quarter)  # fmt: skip
-    log.add("egfr", who, minute, egfr, quarter)
-    log.add("alt", who, minute, unless("alt", _alt(patients) * np.exp(LAB_CV["alt"] * noise("alt"))), quarter)  # fmt: skip
+    found = {
+        "weight": weight,
+        "bmi": weight / patients.height**2,
+        "systolic": unless("systolic", patients.systolic + pressure + 8 * noise("systolic")),
+        "egfr": egfr,
+        "alt": unless("alt", _alt(patients) * np.exp(LAB_CV["alt"] * noise("alt"))),
+    }
     for name, true in _lipids(patients).items():
-        log.add(name, who, minute, unless("lipids", true * np.exp(LAB_CV[name] * noise(name))), quarter)  # fmt: skip
-    return {"bmi": index, "egfr": egfr}
+        found[name] = unless("lipids", true * np.exp(LAB_CV[name] * noise(name)))
+    for name, value in found.items():
+        log.add(name, who, minute, value, quarter)
+    return {"bmi": found["bmi"], "egfr": egfr}
 
 
 def record_questionnaires(
@@ -97,19 +101,23 @@ def record_questionnaires(
     """Once a year: smoking, alcohol, activity, diet, adherence as patients tell them."""
     who = patients.subject_id
 
-    def told(name: str, true: np.ndarray, spread: float) -> np.ndarray:
-        return true + spread * draws.normal(f"told {name}", quarter)
+    def error(name: str) -> np.ndarray:
+        return draws.normal(f"told {name}", quarter)
 
     for level, name in enumerate(SMOKING):
         rows = patients.smoking == level
         log.add(name, who[rows], minute[rows], quarter=quarter)
-    log.add("alcohol", who, minute, np.maximum(0, np.round(patients.alcohol * np.exp(0.2 * draws.normal("told alcohol", quarter)))), quarter)  # fmt: skip
-    log.add("activity", who, minute, np.clip(3 + 1.6 * told("activity", patients.activity, ACTIVITY_SD), 0, 7), quarter)  # fmt: skip
-    log.add("diet", who, minute, np.clip(5 + 1.8 * told("diet", patients.diet, DIET_SD), 0, 10), quarter)  # fmt: skip
-    score = (
-        6 + 12 * (patients.adherence - 0.8) + ADHERENCE_SD * draws.normal("told adherence", quarter)
-    )
-    log.add("adherence", who, minute, np.clip(score, 0, 8), quarter)
+    activity = 3 + 1.6 * (patients.activity + ACTIVITY_SD * error("activity"))
+    diet = 5 + 1.8 * (patients.diet + DIET_SD * error("diet"))
+    adherence = 6 + 12 * (patients.adherence - 0.8) + ADHERENCE_SD * error("adherence")
+    answers = {
+        "alcohol": patients.alcohol * np.exp(0.2 * error("alcohol")),
+        "activity": np.clip(activity, 0, 7),
+        "diet": np.clip(diet, 0, 10),
+        "adherence": np.clip(adherence, 0, 8),
+    }
+    for name, value in answers.items():
+        log.add(name, who, minute, value, quarter)
 
 
 def record_refills(

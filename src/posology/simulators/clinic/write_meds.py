@@ -7,18 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from posology.records.events import EVENTS
 from posology.simulators.clinic.codes import CODES
 from posology.simulators.clinic.log import STATIC, Events
-
-SCHEMA = pa.schema(
-    [
-        ("subject_id", pa.int64()),
-        ("time", pa.timestamp("us")),
-        ("code", pa.string()),
-        ("numeric_value", pa.float32()),
-        ("unit", pa.string()),
-    ]
-)
 
 
 def meds_table(events: Events) -> pa.Table:
@@ -29,16 +20,16 @@ def meds_table(events: Events) -> pa.Table:
     static = events.minute == STATIC
     time = pa.array(np.where(static, 0, events.minute) * 60_000_000, pa.int64(), mask=static)
     value = pa.array(events.value, mask=np.isnan(events.value))
-    unit = units.take(row)
     return pa.table(
         {
             "subject_id": events.subject_id,
             "time": time.cast(pa.timestamp("us")),
             "code": dictionary.take(row),
             "numeric_value": value,
-            "unit": unit,
+            "text_value": pa.nulls(len(row), pa.large_string()),
+            "unit": units.take(row),
         },
-        schema=SCHEMA,
+        schema=EVENTS,
     )
 
 
