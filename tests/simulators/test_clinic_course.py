@@ -8,7 +8,11 @@ import pytest
 from posology.simulators.clinic.codes import CODES, ROW
 from posology.simulators.clinic.course import simulate
 from posology.simulators.clinic.disease import (
-    NO_DRUG, course_noise, first_state, next_quarter, start_course,
+    NO_DRUG,
+    course_noise,
+    first_state,
+    next_quarter,
+    start_course,
 )  # fmt: skip
 from posology.simulators.clinic.draws import draws_of
 from posology.simulators.clinic.guideline import consensus_2022, order
@@ -142,6 +146,18 @@ def test_the_truth_has_something_to_personalise(course):
     best = by_option.max(axis=1)
     assert best.mean() - by_option.mean(axis=0).max() > 0.05
     assert np.bincount(best_option(d.truth), minlength=5).min() > 0.03 * len(d.option)
+
+
+def test_history_is_worth_something_and_nothing_when_switched_off(course):
+    def regret(d) -> float:
+        rows = np.arange(len(d.option))
+        blind = np.nan_to_num(d.without_history, nan=-1.0).reshape(len(rows), -1).argmax(axis=1)
+        chosen = d.truth.effective.reshape(len(rows), -1)[rows, blind]
+        return float((at_best_dose(d.truth).max(axis=1) - chosen).mean())
+
+    off = simulate(ClinicSettings(seed=1, history_effect=0.0), np.arange(1, 1001)).decisions
+    assert regret(course.decisions) > 0.03
+    assert regret(off) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_several_decisions_a_patient_and_six_months_between_those_that_held(course):

@@ -8,11 +8,22 @@ import pytest
 from posology.simulators.clinic import genome
 from posology.simulators.clinic.adverse import HARMS, harms, stopping
 from posology.simulators.clinic.disease import (
-    FLUCTUATION, MEASUREMENT_SD, PERSISTENCE, features, first_state,
+    FLUCTUATION,
+    MEASUREMENT_SD,
+    PERSISTENCE,
+    features,
+    first_state,
 )  # fmt: skip
 from posology.simulators.clinic.draws import draws_of
 from posology.simulators.clinic.options import (
-    DPP4, GLP1, OPTIONS, SGLT2, SU, TZD, dose_share, doses,
+    DPP4,
+    GLP1,
+    OPTIONS,
+    SGLT2,
+    SU,
+    TZD,
+    dose_share,
+    doses,
 )  # fmt: skip
 from posology.simulators.clinic.population import draw_patients, take
 from posology.simulators.clinic.response import PERIOD_SD, SOURCES, full_dose_fall, without

@@ -8,7 +8,9 @@ from posology.simulators.clinic.settings import ClinicSettings
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra `simulators`")
 
 from posology.simulators.clinic.environment import (  # noqa: E402
-    ACTIONS, OBSERVATION, ClinicEnvironment,
+    ACTIONS,
+    OBSERVATION,
+    ClinicEnvironment,
 )  # fmt: skip
 
 

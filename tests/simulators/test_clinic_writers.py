@@ -201,7 +201,7 @@ def test_command_writes_rows(tmp_path):
     report = json.loads((tmp_path / "rows.json").read_text())
     assert report["meta"]["patients"] == 30
     metrics = {row["metric"] for row in report["rows"]}
-    assert {"regret.clinicians", "regret.guideline_at_best_dose", "events_per_patient"} <= metrics
+    assert {"regret.clinicians", "regret.guideline", "events_per_patient"} <= metrics
 
 
 def test_bad_requests_name_the_mend(tmp_path):

@@ -56,7 +56,7 @@ def simulate(
     console.print(f"{patients:,} patients in {seconds:.1f} s, at most {peak:.2f} GiB: {out}")
     for row in rows:
         if str(row["metric"]).startswith(("events", "decisions", "effective.", "regret.")):
-            console.print(f"  {row['metric']:38} {row['value']:.3f}")
+            console.print(f"  {row['metric']:32} {row['value']:.3f}")
     if json_file is not None:
         meta = {"command": "simulate clinic", "patients": patients, "seed": seed,
                 "formats": wanted, "history_effect": history_effect, "confounding": confounding,

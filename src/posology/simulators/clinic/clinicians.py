@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.simulators.clinic.disease import State
+from posology.simulators.clinic.draws import draws_of
 from posology.simulators.clinic.options import DPP4, GLP1, LEVELS, OPTIONS, SGLT2, SU, TZD, doses
-from posology.simulators.clinic.population import FIRST_DAY, Patients
+from posology.simulators.clinic.population import FIRST_DAY, SITES, Patients
 from posology.simulators.clinic.settings import QUARTER_DAYS
 
 POPULARITY = np.array([0.1, -0.9, 0.7, 0.6, -0.9])
@@ -21,6 +22,8 @@ POPULARITY = np.array([0.1, -0.9, 0.7, 0.6, -0.9])
 YEARLY = np.array([0.22, 0.12, -0.04, -0.18, -0.08])
 FIRST_INSULIN = 10.0
 """Units a day of the first basal insulin (ADA/EASD 2022)."""
+SITE_SD = 0.3
+"""Practices differ beyond their patients (a natural experiment for instruments); my choice."""
 FLOOR = 0.01
 """Every option has at least this probability (mixed in), so that overlap is weak but never nil."""
 
@@ -70,6 +73,7 @@ def option_probabilities(
     room = ~at_top(state)[rows]
     u[rows, current] += 0.7 + np.where(room, 2.2, 0.3)
     u = POPULARITY + np.outer(years, YEARLY) + confounding * u
+    u += SITE_SD * _habits(patients.site)
     share = np.exp(u - u.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
     return FLOOR + (1 - FLOOR * len(OPTIONS)) * share
@@ -133,6 +137,12 @@ def attends(
     u = 0.6 + 0.03 * (last - 60) - 0.12 * (patients.deprivation - 3)
     u += 2.5 * (patients.adherence - 0.8) + 1.6 * ((state.since == 2) & (state.option >= 0))
     return 1 / (1 + np.exp(-u))
+
+
+def _habits(site: Int64[np.ndarray, " subject"]) -> Float64[np.ndarray, "subject treatment"]:
+    """Each practice's own leaning, standard score, the same in every clinic."""
+    draws = draws_of(0, np.arange(SITES))
+    return np.stack([draws.normal("habit", k) for k in range(len(OPTIONS))], axis=1)[site]
 
 
 def choose(

@@ -21,7 +21,7 @@ from posology.simulators.clinic.log import MINUTES, Events, Log
 from posology.simulators.clinic.options import DPP4, LEVELS, NAMES, doses
 from posology.simulators.clinic.population import Patients, draw_patients, take
 from posology.simulators.clinic.settings import QUARTER_DAYS, QUARTERS, ClinicSettings
-from posology.simulators.clinic.truth import HORIZON, know
+from posology.simulators.clinic.truth import HORIZON, know, know_without_history
 
 HBA1C_MISSING = 0.07
 """Share of visits without HbA1c; my choice."""
@@ -48,7 +48,7 @@ class _Run:
     patients: Patients
     draws: Draws
     log: Log
-    confounding: float
+    settings: ClinicSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def simulate(settings: ClinicSettings, subject_id: Int64[np.ndarray, " subject"]
     """The course of the patients with these numbers."""
     patients = draw_patients(settings, subject_id)
     draws = draws_of(settings.seed ^ 0x5DEECE66D, subject_id)
-    run = _Run(patients, draws, Log(), settings.confounding)
+    run = _Run(patients, draws, Log(), settings)
     state = first_state(patients, draws)
     nobody = np.zeros(len(subject_id), bool)
     records = _Records(np.full(len(subject_id), 65.0), patients.bmi, patients.egfr, ~nobody, nobody)
@@ -141,7 +141,8 @@ def _decide(
     quarter = state.quarter
     seen = clinicians.Seen(records.hba1c[rows], records.bmi[rows], records.egfr[rows])
     truth = know(some, now, seen.hba1c)
-    probability = clinicians.probabilities(some, now, seen, run.confounding)
+    alike = know_without_history(some, now, seen.hba1c, run.settings.history_effect)
+    probability = clinicians.probabilities(some, now, seen, run.settings.confounding)
     flat = probability.reshape(len(rows), len(NAMES) * LEVELS)
     choice = clinicians.choose(flat, draws.uniform("choice", quarter))
     option, level = np.divmod(choice, LEVELS)
@@ -163,7 +164,8 @@ def _decide(
         subject_id=some.subject_id, quarter=np.full(len(rows), quarter), minute=minute,
         reported=seen.hba1c, bmi=seen.bmi, egfr=seen.egfr, vascular=some.vascular,
         failing=now.failing, stopped=now.stopped, tried=now.tried, current=now.option,
-        option=option, level=level, stops=stops, probability=probability, truth=truth,
+        option=option, level=level, stops=stops, probability=probability,
+        without_history=alike.effective, truth=truth,
     )  # fmt: skip
     return state, replace(records, called=called), decisions
 

@@ -38,6 +38,8 @@ class Decisions:
     """Whether this course was then stopped for intolerance."""
     probability: Float64[np.ndarray, "decision treatment level"]
     """The clinicians' own, of every option and dose; 0 where there is no such dose."""
+    without_history: Float64[np.ndarray, "decision treatment level"]
+    """P(effective) as far as it can be known without the earlier courses."""
     truth: Truth
 
 

@@ -63,7 +63,10 @@ class ClinicEnvironment(VectorEnv):
         self._begin(settings.seed)
 
     def reset(
-        self, *, seed: int | None = None, options: dict | None = None,  # noqa: ARG002
+        self,
+        *,
+        seed: int | None = None,
+        options: dict | None = None,  # noqa: ARG002
     ) -> tuple[Float32[np.ndarray, "subject feature"], dict]:
         """New patients under the seed, on their first day; the same patients without one."""
         self._begin(self._seed if seed is None else seed)

@@ -49,24 +49,30 @@ class Summary:
         ]  # fmt: skip
 
     def _worth(self, prefix: str, d: Decisions, part: np.ndarray) -> None:
-        """P(effective) under several ways of choosing, and the regret against the best."""
-        by_option = at_best_dose(d.truth)[part]
-        top = by_option.max(axis=1)
-        rows = np.arange(len(top))
-        ways: dict[str, Float64[np.ndarray, " decision"]] = {
-            "best": top,
-            "clinicians": _given(d)[part],
-            "clinicians_at_best_dose": by_option[rows, d.option[part]],
-            "guideline_at_best_dose": by_option[rows, consensus_2022(d)[part]],
-            **{f"always_{name}": by_option[:, k] for k, name in enumerate(NAMES)},
+        """What several ways of choosing are worth by the truth."""
+        truth, rows = d.truth, np.arange(len(d.option))
+        best_level = np.nanargmax(np.nan_to_num(truth.effective, nan=-1.0), axis=2)
+        best, guideline = best_option(truth), consensus_2022(d)
+        blind = np.nan_to_num(d.without_history, nan=-1.0)
+        unseeing = blind.max(axis=2).argmax(axis=1)
+        ways: dict[str, tuple[np.ndarray, np.ndarray]] = {
+            "best": (best, best_level[rows, best]),
+            "best_without_history": (unseeing, blind[rows, unseeing].argmax(axis=1)),
+            "clinicians": (d.option, d.level),
+            "clinicians_best_dose": (d.option, best_level[rows, d.option]),
+            "guideline": (guideline, best_level[rows, guideline]),
         }
-        for name, worth in ways.items():
-            self._put(f"{prefix}effective.{name}", worth)
-            self._put(f"{prefix}regret.{name}", top - worth)
-        self._put(f"{prefix}accuracy.clinicians", d.option[part] == by_option.argmax(axis=1))
-        self._put(
-            f"{prefix}accuracy.guideline", consensus_2022(d)[part] == by_option.argmax(axis=1)
-        )
+        for k, name in enumerate(NAMES):
+            ways[f"always_{name}"] = (np.full(len(rows), k), best_level[:, k])
+        top = at_best_dose(truth).max(axis=1)
+        for name, (option, level) in ways.items():
+            worth = truth.effective[rows, option, level]
+            self._put(f"{prefix}effective.{name}", worth[part])
+            self._put(f"{prefix}regret.{name}", (top - worth)[part])
+            self._put(f"{prefix}accuracy.{name}", (option == best)[part])
+            self._put(f"{prefix}hba1c.{name}", truth.hba1c[rows, option, level][part])
+            self._put(f"{prefix}harms.{name}", truth.harm[rows, option, level].sum(axis=1)[part])
+            self._put(f"{prefix}cost.{name}", truth.cost[rows, option, level][part])
 
     def _put(self, metric: str, values: np.ndarray, weight: int = 1) -> None:
         total, count = self.sums.get(metric, (0.0, 0))

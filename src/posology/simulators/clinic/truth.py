@@ -9,7 +9,7 @@ agonist, NG28; joining the two with "or" is my choice). The truth knows everythi
 lasting traits included; no learner can.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -28,7 +28,12 @@ from posology.simulators.clinic.disease import (
 )  # fmt: skip
 from posology.simulators.clinic.options import LEVELS, OPTIONS, dose_share, yearly_costs
 from posology.simulators.clinic.population import Patients
-from posology.simulators.clinic.response import PERIOD_SD, full_dose_fall
+from posology.simulators.clinic.response import (
+    PERIOD_SD,
+    TRAIT_SD,
+    TRIAL_ADHERENCE,
+    full_dose_fall,
+)
 
 GOAL, ENOUGH = 53.0, 11.0
 HORIZON = 2
@@ -55,13 +60,24 @@ class Truth:
     """GBP for the six months' drug."""
 
 
-def know(patients: Patients, state: State, reported: Float64[np.ndarray, " decision"]) -> Truth:
-    """The truth at a decision of every patient given, whose HbA1c was just reported."""
+def know(
+    patients: Patients,
+    state: State,
+    reported: Float64[np.ndarray, " decision"],
+    unknown_trait: float = 0.0,
+) -> Truth:
+    """The truth at a decision of every patient given, whose HbA1c was just reported.
+
+    `unknown_trait` is the SD of a lasting response that the patients given do not carry but that
+    is to be allowed for (see `know_without_history`).
+    """
     known = features(patients, state)
     fall = full_dose_fall(known)[:, :, None] * dose_share(state.egfr)
     on, off = _six_months_on(patients, state, fall)
+    trait = unknown_trait * (known.adherence / TRIAL_ADHERENCE)[:, None, None]
     spread = np.sqrt(
-        FLUCTUATION**2 * (1 - PERSISTENCE ** (2 * HORIZON))
+        (_course_weight() * trait * dose_share(state.egfr)) ** 2
+        + FLUCTUATION**2 * (1 - PERSISTENCE ** (2 * HORIZON))
         + (_course_weight() * PERIOD_SD) ** 2
         + MEASUREMENT_SD**2
     )
@@ -76,6 +92,25 @@ def know(patients: Patients, state: State, reported: Float64[np.ndarray, " decis
         harm=np.where(np.isnan(fall)[..., None], np.nan, harms(patients, state)),
         cost=np.repeat((yearly_costs() / 2)[None], len(reported), axis=0),
     )
+
+
+def know_without_history(
+    patients: Patients,
+    state: State,
+    reported: Float64[np.ndarray, " decision"],
+    history_effect: float,
+) -> Truth:
+    """What is true on average of all who are alike but for their lasting traits.
+
+    The ceiling of a method that knows everything of a patient except what earlier courses of
+    treatment showed. Traits are allowed for by their distribution in the whole population.
+    """
+    alike = replace(
+        patients,
+        trait=np.zeros_like(patients.trait),
+        liability=np.zeros_like(patients.liability),
+    )
+    return know(alike, state, reported, TRAIT_SD * history_effect)
 
 
 def best_option(truth: Truth) -> Int64[np.ndarray, " decision"]:

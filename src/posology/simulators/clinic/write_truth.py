@@ -18,10 +18,12 @@ QUANTITIES = ("effective", "hba1c", "stopping", "cost")
 def decision_table(decisions: Decisions) -> pa.Table:
     """One row a decision. Columns `quantity.option.dose` hold the truth of every option and dose,
     `probability.option.dose` the clinicians' own; `best` is the most effective option at its best
-    dose, `best_dose` that dose in mg a day."""
+    dose, `best_dose` that dose in mg a day; `best_without_history`
+    the choice of one who knows all but what earlier courses showed."""
     d, rows = decisions, np.arange(len(decisions.option))
     best = best_option(d.truth)
     best_level = np.nanargmax(d.truth.effective[rows, best], axis=1)
+    blind = np.nanmax(d.without_history, axis=2).argmax(axis=1)
     columns = {
         "subject_id": d.subject_id,
         "time": pa.array(d.minute * 60_000_000).cast(pa.timestamp("us")),
@@ -33,6 +35,7 @@ def decision_table(decisions: Decisions) -> pa.Table:
         "stopped_for_intolerance": d.stops,
         "best": pa.array(NAMES).take(pa.array(best)),
         "best_dose": _dose(best, best_level),
+        "best_without_history": pa.array(NAMES).take(pa.array(blind)),
         "best_effective": d.truth.effective[rows, best, best_level],
     }
     for k, option in enumerate(OPTIONS):
