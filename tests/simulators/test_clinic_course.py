@@ -100,7 +100,7 @@ def test_truth_is_what_comes_of_it_when_every_option_is_tried_many_times():
 
 
 def test_outcomes_in_the_events_are_those_the_truth_promised(course):
-    """First decisions, HbA1c at six months as recorded; what was stopped counts as not effective."""
+    """First decisions, HbA1c at six months as recorded; a stopped drug was not effective."""
     d, events = course.decisions, course.events
     first = np.flatnonzero(d.quarter == 0)
     six = (events.code == ROW["hba1c"]) & (events.quarter == 2)

@@ -1,6 +1,7 @@
 """Named variants, and what is published of their direction.
 
-Positions are GRCh38 (dbSNP). Frequencies are of the ALT allele in Europeans, rounded (gnomAD).
+Positions are GRCh38 (dbSNP; those of SLC2A2, GLP1R and CTRB1 from memory, to be checked).
+Frequencies are of the ALT allele in Europeans, rounded (gnomAD).
 Effects are mmol/mol of HbA1c more fall on the option per effect allele. 1 % HbA1c is 10.93
 mmol/mol. **Effects found in one small study only are halved** for the winner's curse: my choice.
 CYP2C8*3 and SLCO1B1 521T>C are left out: they mattered for rosiglitazone and not for pioglitazone

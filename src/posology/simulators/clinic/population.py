@@ -6,7 +6,7 @@ duration 6-9 years). The shapes and the correlations between columns are my choi
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -16,7 +16,12 @@ from posology.simulators.clinic.genome import Genotype, draw_genotype, metformin
 from posology.simulators.clinic.response import draw_traits
 from posology.simulators.clinic.settings import ClinicSettings
 
-Record = TypeVar("Record")
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Record = TypeVar("Record", bound=_Dataclass)
 SITES = 40
 FIRST_DAY = 16071
 """2014-01-01 in days since 1970; entries spread over five years from it."""
