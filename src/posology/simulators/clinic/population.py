@@ -6,7 +6,7 @@ duration 6-9 years). The shapes and the correlations between columns are my choi
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -17,6 +17,7 @@ from posology.simulators.clinic.response import draw_traits
 from posology.simulators.clinic.settings import ClinicSettings
 
 
+@runtime_checkable
 class _Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
