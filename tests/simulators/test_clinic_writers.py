@@ -54,33 +54,36 @@ def meds_counts(events) -> Counter:
 
 
 def test_omop_has_the_same_events(folder, events):
-    tables = {p.stem: pq.read_table(p) for p in (folder / "omop").iterdir()}
-    concepts = tables["concept"].to_pydict()
+    tables = {p.stem: pq.read_table(p).to_pydict() for p in (folder / "omop").iterdir()}
+    concepts = tables["concept"]
     name = {
-        i: f"{v}//{c}"
+        i: f"{v.upper()}//{c}"
         for i, v, c in zip(
             concepts["concept_id"], concepts["vocabulary_id"], concepts["concept_code"], strict=True
         )
     }
     assert len(name) == len(concepts["concept_id"])  # no id twice
     counts = Counter()
-    for table, column in (
-        ("condition_occurrence", "condition_concept_id"),
-        ("drug_exposure", "drug_concept_id"),
-        ("measurement", "measurement_concept_id"),
-        ("observation", "observation_concept_id"),
+    for table, kind, form in (
+        ("condition_occurrence", "condition", "CONDITION//{}"),
+        ("procedure_occurrence", "procedure", "PROCEDURE//{}"),
+        ("drug_exposure", "drug", "DRUG//{}//ordered"),
+        ("drug_exposure", "drug", "DRUG_PER_DAY//{}//ordered"),
+        ("measurement", "measurement", "MEASUREMENT//{}"),
+        ("observation", "observation", "OBSERVATION//{}"),
     ):
-        counts.update(name[i] for i in tables[table][column].to_pylist())
-        ids = tables[table][f"{table}_id"].to_pylist()
-        assert ids == list(range(1, len(ids) + 1))
-    expected = {k: n for k, n in meds_counts(events).items()
-                if not k.startswith(("MEDS_", "GENDER", "VISIT"))}  # fmt: skip
-    assert counts == expected
-    assert tables["person"].num_rows == 120
-    assert tables["visit_occurrence"].num_rows == meds_counts(events)["VISIT//OP"]
-    assert tables["death"].num_rows == meds_counts(events)["MEDS_DEATH"]
-    female = pc.sum(pc.equal(tables["person"]["gender_concept_id"], 8532)).as_py()
-    assert female == meds_counts(events)["GENDER//F"]
+        rows = tables[table]
+        answers = rows.get("value_as_concept_id") or [None] * len(rows["person_id"])
+        for concept, answer in zip(rows[f"{kind}_concept_id"], answers, strict=True):
+            counts[form.format(name[concept]) + (f"//{name[answer]}" if answer else "")] += 1
+        assert rows[f"{table}_id"] == list(range(1, len(answers) + 1))
+    visits = len(tables["visit_occurrence"]["person_id"])
+    counts |= {"VISIT//AMB//start": visits, "VISIT//AMB//end": visits}
+    counts["MEDS_DEATH"] = len(tables["death"]["person_id"])
+    counts["MEDS_BIRTH"] = len(tables["person"]["person_id"])
+    counts["SEX//female"] = tables["person"]["gender_concept_id"].count(8532)
+    counts["SEX//male"] = tables["person"]["gender_concept_id"].count(8507)
+    assert counts == meds_counts(events)
 
 
 def test_omop_dose_is_quantity_times_strength_over_days(folder, events):
@@ -93,36 +96,46 @@ def test_omop_dose_is_quantity_times_strength_over_days(folder, events):
     assert np.allclose(np.sort(daily), np.sort(expected), atol=1e-3)
 
 
-def test_fhir_has_the_same_events_and_values(folder, events):
+def told(concept: dict) -> str:
     vocabulary = {uri: name for name, uri in SYSTEMS.items()}
+    coding = concept["coding"][0]
+    return f"{vocabulary[coding['system']].upper()}//{coding['code']}"
+
+
+def fhir_codes(resource: dict) -> list[str]:
+    match resource["resourceType"]:
+        case "Observation":
+            group = resource["category"][0]["coding"][0]["code"]
+            kind = "OBSERVATION" if group == "social-history" else "MEASUREMENT"
+            answer = resource.get("valueCodeableConcept")
+            end = f"//{told(answer)}" if answer else ""
+            assert answer or "valueQuantity" in resource
+            return [f"{kind}//{told(resource['code'])}{end}"]
+        case "Condition":
+            return [f"CONDITION//{told(resource['code'])}"]
+        case "Procedure":
+            return [f"PROCEDURE//{told(resource['code'])}"]
+        case "MedicationRequest":
+            code = told(resource["medicationCodeableConcept"])
+            return [f"DRUG//{code}//ordered", f"DRUG_PER_DAY//{code}//ordered"]
+        case "Encounter":
+            return ["VISIT//AMB//start", "VISIT//AMB//end"]
+        case "Patient":
+            dead = ["MEDS_DEATH"] if "deceasedDateTime" in resource else []
+            return ["MEDS_BIRTH", f"SEX//{resource['gender']}", *dead]
+    raise AssertionError(resource["resourceType"])
+
+
+def test_fhir_has_the_same_events_and_values(folder, events):
     counts, values = Counter(), []
     for path in (folder / "fhir").iterdir():
         for line in path.read_text().splitlines():
             resource = json.loads(line)
-            match resource["resourceType"]:
-                case "Observation" | "Condition":
-                    coded = resource["code"]
-                case "MedicationRequest":
-                    coded = resource["medicationCodeableConcept"]
-                case "QuestionnaireResponse":
-                    counts.update(item["linkId"] for item in resource["item"])
-                    continue
-                case "Patient":
-                    assert resource["gender"] in ("male", "female")
-                    counts["patients"] += 1
-                    continue
-                case _:
-                    counts["VISIT//OP"] += 1
-                    continue
-            coding = coded["coding"][0]
-            counts[f"{vocabulary[coding['system']]}//{coding['code']}"] += 1
-            if coding["code"] == "59261-8":
+            counts.update(fhir_codes(resource))
+            if fhir_codes(resource) == ["MEASUREMENT//LOINC//59261-8"]:
                 values.append(resource["valueQuantity"]["value"])
-    assert counts.pop("patients") == 120
-    expected = {k: n for k, n in meds_counts(events).items()
-                if not k.startswith(("MEDS_", "GENDER"))}  # fmt: skip
-    assert counts == expected
-    hba1c = events.filter(pc.equal(events["code"], "LOINC//59261-8"))["numeric_value"]
+    assert counts == meds_counts(events)
+    hba1c = events.filter(pc.equal(events["code"], "MEASUREMENT//LOINC//59261-8"))["numeric_value"]
     assert sorted(values) == sorted(hba1c.to_pylist())
 
 
@@ -135,7 +148,7 @@ def test_fhir_ids_are_unique(folder):
 def test_vcf_has_the_genotypes_of_the_events(folder, events):
     copies = {"0/0": 0, "0/1": 1, "1/1": 2}
     called = {}
-    for path in sorted((folder / "vcf").iterdir()):
+    for path in sorted((folder / "vcf").glob("*.vcf.gz")):
         with gzip.open(path, "rt") as file:
             lines = [line.rstrip("\n").split("\t") for line in file if not line.startswith("##")]
         head, *rows = lines
@@ -145,9 +158,9 @@ def test_vcf_has_the_genotypes_of_the_events(folder, events):
         for row in rows:
             for subject, call in zip(head[9:], row[9:], strict=True):
                 called[int(subject), row[2]] = copies[call]
-    some = events.filter(pc.starts_with(events["code"], "dbSNP//")).to_pydict()
+    some = events.filter(pc.starts_with(events["code"], "MEASUREMENT//SNP//")).to_pydict()
     recorded = {
-        (s, c.split("//")[1]): v
+        (s, c.split("//")[2]): v
         for s, c, v in zip(some["subject_id"], some["code"], some["numeric_value"], strict=True)
     }
     assert called == recorded
@@ -157,8 +170,14 @@ def test_questionnaires_and_wearables(folder, events):
     with (folder / "questionnaires/questionnaires.csv").open() as file:
         rows = list(csv.DictReader(file))
     diet = [float(r["answer"]) for r in rows if r["question"] == "diet"]
-    recorded = events.filter(pc.equal(events["code"], "POSOLOGY//diet_score"))["numeric_value"]
+    recorded = events.filter(pc.equal(events["code"], "OBSERVATION//CLINIC//diet_score"))[
+        "numeric_value"
+    ]
     assert sorted(diet) == sorted(recorded.to_pylist())
+    forms = (folder / "questionnaires/QuestionnaireResponse.ndjson").read_text().splitlines()
+    said = [i["answer"][0]["valueDecimal"] for f in forms for i in json.loads(f)["item"]
+            if i["linkId"] == "diet_score"]  # fmt: skip
+    assert sorted(said) == sorted(diet)
     glucose = pa.concat_tables(
         pq.read_table(p) for p in (folder / "wearables").glob("glucose-*.parquet")
     )
@@ -172,7 +191,7 @@ def test_truth_stands_apart_and_agrees_with_the_events(folder, events):
     truth = pa.concat_tables(
         pq.read_table(p) for p in sorted((folder / "truth/decisions").iterdir())
     )
-    reviews = events.filter(pc.equal(events["code"], "SNOMED//394725008"))
+    reviews = events.filter(pc.equal(events["code"], "PROCEDURE//SNOMED//394725008"))
     assert truth["subject_id"].to_pylist() == reviews["subject_id"].to_pylist()
     assert truth["time"].to_pylist() == reviews["time"].to_pylist()
     frame = truth.to_pandas()

@@ -8,10 +8,11 @@ import numpy as np
 from posology.errors import UserError
 from posology.simulators.clinic.course import Course, simulate
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write_fhir import write_fhir
+from posology.simulators.clinic.write_fhir import write_fhir, write_responses
 from posology.simulators.clinic.write_meds import write_meds, write_meds_metadata
 from posology.simulators.clinic.write_omop import OmopFolder, write_omop, write_vocabulary
 from posology.simulators.clinic.write_others import (
+    write_panel,
     write_questionnaires,
     write_vcf,
     write_wearables,
@@ -34,6 +35,8 @@ def write_clinic(
         write_meds_metadata(folder / "meds", "virtual clinic")
     if "omop" in formats:
         write_vocabulary(omop)
+    if "vcf" in formats:
+        write_panel(folder / "vcf")
     try:
         for shard, first in enumerate(range(0, settings.patients, settings.chunk)):
             last = min(first + settings.chunk, settings.patients)
@@ -59,6 +62,7 @@ def _write(
         write_vcf(folder / "vcf", shard, course.patients)
     if "questionnaires" in formats:
         write_questionnaires(folder / "questionnaires", course.events)
+        write_responses(folder / "questionnaires", course.events)
     if "wearables" in formats:
         write_wearables(folder / "wearables", shard, course.patients, seed)
 

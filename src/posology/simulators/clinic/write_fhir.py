@@ -14,7 +14,7 @@ from posology.simulators.clinic.write_omop import DAYS_SUPPLY
 UCUM = "http://unitsofmeasure.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 TOLD = ("alcohol", "activity", "diet", "adherence")
-"""Answers of a QuestionnaireResponse; each item's linkId is the code as MEDS writes it."""
+"""Questions of the yearly form; their answers stand among the Observations too."""
 QUESTIONNAIRE = "urn:posology:questionnaire:lifestyle"
 
 
@@ -25,10 +25,9 @@ def write_fhir(folder: Path, events: Events) -> None:
     template = {row: _template(code) for row, code in enumerate(CODES) if _resource(code)}
     files = {name: (folder / f"{name}.ndjson").open("a", encoding="utf-8")
              for name in ("Patient", "Encounter", "Condition", "MedicationRequest", "Observation",
-                          "QuestionnaireResponse")}  # fmt: skip
+                          "Procedure")}  # fmt: skip
     try:
         files["Patient"].writelines(_patients(events, stamp))
-        files["QuestionnaireResponse"].writelines(_answers(events, stamp))
         value = np.round(events.value.astype(float), 4).tolist()
         columns = (events.subject_id.tolist(), events.code.tolist(), stamp.tolist(),
                    events.quarter.tolist(), value)  # fmt: skip
@@ -49,10 +48,8 @@ _PLAIN = str.maketrans("", "", "-:TZ")
 
 def _resource(code: Code) -> str:
     """The resource type that holds a code; nothing for what Patient and answers hold."""
-    if code.name in TOLD:
-        return ""
     kinds = {"Measurement": "Observation", "Observation": "Observation", "Visit": "Encounter",
-             "Condition": "Condition", "Drug": "MedicationRequest"}  # fmt: skip
+             "Procedure": "Procedure", "Condition": "Condition", "Drug": "MedicationRequest"}  # fmt: skip
     return kinds.get(code.domain, "")
 
 
@@ -60,7 +57,7 @@ def _template(code: Code) -> tuple[str, tuple[str, str]]:
     """The resource as text to be filled, outside a visit and at one."""
     kind = _resource(code)
     body = {"Observation": _observation, "Encounter": _encounter, "Condition": _condition,
-            "MedicationRequest": _request}[kind](code)  # fmt: skip
+            "MedicationRequest": _request, "Procedure": _procedure}[kind](code)  # fmt: skip
     resource = {"resourceType": kind, "id": "<id>", **body}
     if kind == "Encounter":
         return kind, (_text(resource), _text(resource))
@@ -80,7 +77,8 @@ def _text(resource: dict) -> str:
 
 def _coded(code: Code) -> dict:
     system = SYSTEMS[code.vocabulary]
-    return {"coding": [{"system": system, "code": code.code, "display": code.title}]}
+    title = "Tobacco smoking status" if code.answer else code.title
+    return {"coding": [{"system": system, "code": code.code, "display": title}]}
 
 
 _SUBJECT = {"reference": "Patient/<subject>"}
@@ -97,12 +95,24 @@ def _observation(code: Code) -> dict:
         "subject": _SUBJECT,
         "effectiveDateTime": "<when>",
     }
-    if code.unit:
+    if code.answer:
+        answer = {"system": SYSTEMS["SNOMED"], "code": code.answer, "display": code.title}
+        body["valueCodeableConcept"] = {"coding": [answer]}
+    elif code.unit:
         body["valueQuantity"] = {"value": "<value!>", "unit": code.unit, "system": UCUM,
                                  "code": code.unit}  # fmt: skip
-    if code.vocabulary == "dbSNP":
+    if code.vocabulary == "SNP":
         body["component"] = [_gene(code)]
     return body
+
+
+def _procedure(code: Code) -> dict:
+    return {
+        "status": "completed",
+        "code": _coded(code),
+        "subject": _SUBJECT,
+        "performedDateTime": "<when>",
+    }
 
 
 def _gene(code: Code) -> dict:
@@ -171,8 +181,17 @@ def _patients(events: Events, stamp: np.ndarray) -> list[str]:
     return lines
 
 
-def _answers(events: Events, stamp: np.ndarray) -> list[str]:
-    """One response a visit; the events of a visit stand together."""
+def write_responses(folder: Path, events: Events) -> None:
+    """Add the yearly forms as FHIR QuestionnaireResponses, one a visit.
+
+    They stand apart from the other resources, whose Observations say the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "QuestionnaireResponse.ndjson").open("a", encoding="utf-8") as file:
+        file.writelines(_responses(events, _stamps(events.minute)))
+
+
+def _responses(events: Events, stamp: np.ndarray) -> list[str]:
     rows = np.flatnonzero(np.isin(events.code, [ROW[name] for name in TOLD]))
     lines, place = [], 0
     while place < len(rows):
@@ -184,7 +203,7 @@ def _answers(events: Events, stamp: np.ndarray) -> list[str]:
         ):
             code = CODES[events.code[rows[place]]]
             value = round(float(events.value[rows[place]]), 4)
-            items.append({"linkId": code.meds, "text": code.title,
+            items.append({"linkId": code.code, "text": code.title,
                           "answer": [{"valueDecimal": value}]})  # fmt: skip
             place += 1
         response = {

@@ -13,21 +13,31 @@ from posology.simulators.clinic.log import STATIC, Events
 
 
 def meds_table(events: Events) -> pa.Table:
-    """The events as MEDS rows; static facts have null time, codes without number a null value."""
-    dictionary = pa.array([code.meds for code in CODES])
-    units = pa.array([code.unit or None for code in CODES])
-    row = pa.array(events.code.astype(np.int32))
-    static = events.minute == STATIC
-    time = pa.array(np.where(static, 0, events.minute) * 60_000_000, pa.int64(), mask=static)
-    value = pa.array(events.value, mask=np.isnan(events.value))
+    """The events as MEDS rows; static facts have null time, codes without number a null value.
+
+    A visit gives its start and end, a prescription its dose a day and that it was ordered, as when
+    OMOP or FHIR are ingested.
+    """
+    twins = np.array([bool(code.twin) for code in CODES])[events.code]
+    rows = np.repeat(np.arange(len(events.code)), 1 + twins)
+    second = np.r_[False, rows[1:] == rows[:-1]]
+    name = pa.array(events.code[rows] + len(CODES) * second)
+    code = pa.array([c.meds for c in CODES] + [c.twin for c in CODES]).take(name)
+    nothing = [None] * len(CODES)
+    unit = pa.array([c.unit or None for c in CODES] + nothing, pa.string()).take(name)
+    words = [c.title if c.answer else None for c in CODES]
+    text = pa.array(words + nothing, pa.large_string()).take(name)
+    static = events.minute[rows] == STATIC
+    time = pa.array(np.where(static, 0, events.minute[rows]) * 60_000_000, mask=static)
+    value = events.value[rows]
     return pa.table(
         {
-            "subject_id": events.subject_id,
+            "subject_id": events.subject_id[rows],
             "time": time.cast(pa.timestamp("us")),
-            "code": dictionary.take(row),
-            "numeric_value": value,
-            "text_value": pa.nulls(len(row), pa.large_string()),
-            "unit": units.take(row),
+            "code": code,
+            "numeric_value": pa.array(value, mask=np.isnan(value) | second),
+            "text_value": text,
+            "unit": unit,
         },
         schema=EVENTS,
     )
@@ -46,11 +56,13 @@ def write_meds_metadata(folder: Path, name: str) -> None:
 
     metadata = folder / "metadata"
     metadata.mkdir(parents=True, exist_ok=True)
+    titles = {code.meds: code.title for code in CODES}
+    titles |= {code.twin: code.title for code in CODES if code.twin}
     table = pa.table(
         {
-            "code": [code.meds for code in CODES],
-            "description": [code.title for code in CODES],
-            "parent_codes": pa.array([None] * len(CODES), pa.list_(pa.string())),
+            "code": list(titles),
+            "description": list(titles.values()),
+            "parent_codes": pa.array([None] * len(titles), pa.list_(pa.string())),
         }
     )
     pq.write_table(CodeMetadataSchema.align(table), metadata / "codes.parquet")

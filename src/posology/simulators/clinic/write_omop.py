@@ -16,8 +16,8 @@ from posology.simulators.clinic.log import MINUTES, STATIC, Events
 from posology.simulators.clinic.options import METFORMIN, OPTIONS
 
 FIRST_CONCEPT = 2_000_000_001
-OUTPATIENT, EHR, FEMALE, MALE = 9202, 32817, 8532, 8507
-"""Standard concepts: outpatient visit, EHR record type, the two genders."""
+OUTPATIENT, EHR, ORDERED, FEMALE, MALE = 9202, 32817, 32838, 8532, 8507
+"""Standard concepts: outpatient visit, EHR record and prescription, the two genders."""
 MILLIGRAM = FIRST_CONCEPT + 500
 DAYS_SUPPLY = 90
 """Days of a prescription here."""
@@ -26,14 +26,24 @@ UNITS = tuple(sorted({code.unit for code in CODES if code.unit}))
 
 def concept_of(row: int) -> int:
     """The concept id of a row of `CODES`."""
-    special = {"VISIT": OUTPATIENT, "GENDER": FEMALE if CODES[row].code == "F" else MALE}
-    return special.get(CODES[row].vocabulary, FIRST_CONCEPT + row)
+    special = {"Visit": OUTPATIENT, "Gender": FEMALE if CODES[row].code == "F" else MALE}
+    first = next(k for k, code in enumerate(CODES) if _same(code, CODES[row]))
+    return special.get(CODES[row].domain, FIRST_CONCEPT + first)
 
 
 def unit_dose(code: Code) -> float:
     """Mg (units of insulin) in one tablet or pen step."""
     sizes = {option.name: option.unit_dose for option in OPTIONS}
     return {**sizes, METFORMIN[0]: METFORMIN[2], "insulin": 1.0}[code.name]
+
+
+def answer_of(row: int) -> int | None:
+    """The concept id of the answer that a row of `CODES` is, None where it is none."""
+    return FIRST_CONCEPT + 800 + row if CODES[row].answer else None
+
+
+def _same(one: Code, other: Code) -> bool:
+    return (one.vocabulary, one.code) == (other.vocabulary, other.code)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +80,7 @@ def write_omop(out: OmopFolder, events: Events) -> None:
         ("Drug", _drug),
         ("Measurement", _measurement),
         ("Observation", _observation),
+        ("Procedure", _procedure),
     ):
         some = _rows(events, domain == name)
         table, columns = mine(some)
@@ -83,10 +94,17 @@ def write_omop(out: OmopFolder, events: Events) -> None:
 
 def write_vocabulary(out: OmopFolder) -> None:
     """The concept and drug_strength tables; once."""
-    rows = [
-        (concept_of(row), code.title, code.domain, code.vocabulary, code.code)
+    told = {
+        concept_of(row): (code.title, code.domain, code.vocabulary, code.code)
         for row, code in enumerate(CODES)
         if code.domain != "Meta"
+    }
+    told[concept_of(ROW["smoker"])] = ("Tobacco smoking status", "Observation", "LOINC", "72166-2")
+    rows = [(concept, *rest) for concept, rest in told.items()]
+    rows += [
+        (FIRST_CONCEPT + 800 + row, code.title, "Observation", "SNOMED", code.answer)
+        for row, code in enumerate(CODES)
+        if code.answer
     ]
     rows += [(_unit_concept(unit), unit, "Unit", "UCUM", unit) for unit in UNITS]
     rows += [(MILLIGRAM, "milligram", "Unit", "UCUM", "mg")]
@@ -95,7 +113,7 @@ def write_vocabulary(out: OmopFolder) -> None:
     n = len(rows)
     out.append("concept", {
         "concept_id": np.array(ids), "concept_name": titles, "domain_id": domains,
-        "vocabulary_id": [{"GENDER": "Gender", "VISIT": "Visit"}.get(v, v) for v in vocabularies],
+        "vocabulary_id": vocabularies,
         "concept_class_id": [""] * n, "standard_concept": ["S"] * n, "concept_code": codes,
         "valid_start_date": _days(np.zeros(n)), "valid_end_date": _days(np.full(n, 47481)),
         "invalid_reason": pa.nulls(n, pa.string()),
@@ -165,7 +183,7 @@ def _drug(some: Events) -> tuple[str, dict[str, object]]:
         "person_id": some.subject_id, "drug_concept_id": _concepts(some),
         **_when("drug_exposure_start", some),
         "drug_exposure_end_date": _days(some.minute // MINUTES + DAYS_SUPPLY - 1),
-        "drug_type_concept_id": _constant(some, EHR),
+        "drug_type_concept_id": _constant(some, ORDERED),
         "quantity": np.round(_numbers(some) / sizes * DAYS_SUPPLY, 4),
         "days_supply": _constant(some, DAYS_SUPPLY), "visit_occurrence_id": _visit_or_null(some),
     }  # fmt: skip
@@ -184,9 +202,23 @@ def _observation(some: Events) -> tuple[str, dict[str, object]]:
     return "observation", {
         "person_id": some.subject_id, "observation_concept_id": _concepts(some),
         **_when("observation", some), "observation_type_concept_id": _constant(some, EHR),
-        "value_as_number": _nullable(some), "unit_concept_id": _units(some),
+        "value_as_number": _nullable(some), "value_as_concept_id": _answers(some),
+        "unit_concept_id": _units(some),
         "unit_source_value": _unit_names(some), "visit_occurrence_id": _visit_or_null(some),
     }  # fmt: skip
+
+
+def _procedure(some: Events) -> tuple[str, dict[str, object]]:
+    return "procedure_occurrence", {
+        "person_id": some.subject_id, "procedure_concept_id": _concepts(some),
+        **_when("procedure", some), "procedure_type_concept_id": _constant(some, EHR),
+        "visit_occurrence_id": _visit_or_null(some),
+    }  # fmt: skip
+
+
+def _answers(some: Events) -> pa.Array:
+    table = pa.array([answer_of(row) for row in range(len(CODES))], pa.int64())
+    return table.take(pa.array(some.code.astype(np.int32)))
 
 
 def _rows(events: Events, keep: np.ndarray) -> Events:

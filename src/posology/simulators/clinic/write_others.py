@@ -45,6 +45,16 @@ def write_vcf(folder: Path, shard: int, patients: Patients) -> None:
             out.write("\t".join(row + calls[column].tolist()) + "\n")
 
 
+def write_panel(folder: Path) -> None:
+    """The named positions as a panel for reading the VCF files back: panel.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "panel.csv").open("w", newline="", encoding="utf-8") as out:
+        table = csv.writer(out)
+        table.writerow(("gene", "rsid", "chrom", "position", "ref", "alt", "strand"))
+        for v in VARIANTS:
+            table.writerow((v.gene, v.rsid, v.chromosome, v.position, v.ref, v.alt, "+"))
+
+
 def write_questionnaires(folder: Path, events: Events) -> None:
     """Add the answers to questionnaires.csv: subject, time (UTC), question, answer."""
     folder.mkdir(parents=True, exist_ok=True)
