@@ -1,4 +1,8 @@
-"""The clinic as FHIR R4 bulk export: one NDJSON file a resource type, times in UTC."""
+"""The clinic as FHIR R4 bulk export: one NDJSON file a resource type, times in UTC.
+
+A genotype is a laboratory Observation of the variant's dbSNP number whose value is the copies of its
+ALT allele, not the genomics guide's set of components, so that OMOP's measurement can say the same.
+"""
 
 import json
 from pathlib import Path
@@ -6,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from posology.simulators.clinic.codes import CODES, ROW, SYSTEMS, Code
-from posology.simulators.clinic.genome import ROW as VARIANT_ROW
-from posology.simulators.clinic.genome import VARIANTS
 from posology.simulators.clinic.log import STATIC, Events
 from posology.simulators.clinic.write_omop import DAYS_SUPPLY
 
@@ -49,7 +51,8 @@ _PLAIN = str.maketrans("", "", "-:TZ")
 def _resource(code: Code) -> str:
     """The resource type that holds a code; nothing for what Patient and answers hold."""
     kinds = {"Measurement": "Observation", "Observation": "Observation", "Visit": "Encounter",
-             "Procedure": "Procedure", "Condition": "Condition", "Drug": "MedicationRequest"}  # fmt: skip
+             "Procedure": "Procedure", "Condition": "Condition",
+             "Drug": "MedicationRequest"}  # fmt: skip
     return kinds.get(code.domain, "")
 
 
@@ -101,8 +104,6 @@ def _observation(code: Code) -> dict:
     elif code.unit:
         body["valueQuantity"] = {"value": "<value!>", "unit": code.unit, "system": UCUM,
                                  "code": code.unit}  # fmt: skip
-    if code.vocabulary == "SNP":
-        body["component"] = [_gene(code)]
     return body
 
 
@@ -112,15 +113,6 @@ def _procedure(code: Code) -> dict:
         "code": _coded(code),
         "subject": _SUBJECT,
         "performedDateTime": "<when>",
-    }
-
-
-def _gene(code: Code) -> dict:
-    """Gene studied (LOINC 48018-6), as in the genomics reporting guide."""
-    gene = VARIANTS[VARIANT_ROW[code.code]].gene
-    return {
-        "code": {"coding": [{"system": SYSTEMS["LOINC"], "code": "48018-6"}]},
-        "valueCodeableConcept": {"text": gene},
     }
 
 

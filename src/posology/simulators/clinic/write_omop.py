@@ -127,6 +127,10 @@ def write_vocabulary(out: OmopFolder) -> None:
             MILLIGRAM if CODES[row].unit == "mg/d" else _unit_concept(CODES[row].unit)
             for row in drugs
         ],
+        **{f"{name}_value": pa.nulls(len(drugs), pa.float64())
+           for name in ("numerator", "denominator")},
+        **{f"{name}_unit_concept_id": pa.nulls(len(drugs), pa.int64())
+           for name in ("numerator", "denominator")},
         "valid_start_date": _days(np.zeros(len(drugs))),
         "valid_end_date": _days(np.full(len(drugs), 47481)),
     })  # fmt: skip
