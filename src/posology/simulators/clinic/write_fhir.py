@@ -1,7 +1,7 @@
 """The clinic as FHIR R4 bulk export: one NDJSON file a resource type, times in UTC.
 
-A genotype is a laboratory Observation of the variant's dbSNP number whose value is the copies of its
-ALT allele, not the genomics guide's set of components, so that OMOP's measurement can say the same.
+A genotype is a laboratory Observation of the variant's dbSNP number whose value is the copies of
+its ALT allele, not the genomics guide's components, so that OMOP's measurement can say the same.
 """
 
 import json
