@@ -1,0 +1,28 @@
+"""What a user of the clinic may set."""
+
+from dataclasses import dataclass
+
+QUARTER_DAYS = 91
+"""Days of one step of the clinic."""
+QUARTERS = 20
+"""Steps after the first visit: five years."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicSettings:
+    """One clinic; the same settings always give the same patients."""
+
+    patients: int = 10_000
+    seed: int = 0
+    history_effect: float = 1.0
+    """Scales the standard deviation of each patient's lasting response and intolerance to each
+    class, which only the earlier course reveals; 0 switches them off."""
+    confounding: float = 1.0
+    """Scales how strongly clinicians choose by the patient; 0 makes the choice depend on nothing
+    but the classes' popularity, as in a trial."""
+    chunk: int = 10_000
+    """Patients simulated at once; bounds memory, changes nothing else."""
+    genotyped: float = 0.7
+    """Share of patients whose genotype is in the records. My choice."""
+    wearing: float = 0.3
+    """Share of patients with an activity tracker and glucose sensor. My choice."""

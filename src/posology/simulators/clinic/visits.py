@@ -1,0 +1,166 @@
+"""What a visit leaves in the records: laboratory values, examination, questionnaires, devices."""
+
+import numpy as np
+
+from posology.simulators.clinic.codes import SMOKING
+from posology.simulators.clinic.disease import MEASUREMENT_SD, PRESSURE, State, bmi, hba1c
+from posology.simulators.clinic.draws import Draws
+from posology.simulators.clinic.genome import VARIANTS
+from posology.simulators.clinic.log import MINUTES, STATIC, Log
+from posology.simulators.clinic.population import Patients, take
+
+MISSING = {"weight": 0.10, "systolic": 0.12, "egfr": 0.30, "lipids": 0.45, "alt": 0.45}
+"""Share of visits without it; rises by a tenth of itself per quintile of deprivation. My choice, of
+the order of the completeness of CPRD's diabetes reviews."""
+LAB_CV = {"egfr": 0.05, "cholesterol": 0.06, "hdl": 0.06, "triglycerides": 0.18, "alt": 0.12}
+"""Variation of one measurement, biological and analytical (EFLM database, rounded)."""
+DIET_SD = ADHERENCE_SD = ACTIVITY_SD = 0.8
+"""Error of a questionnaire against the habit it asks about, in standard scores; my choice."""
+
+
+def reported_hba1c(patients: Patients, state: State, draws: Draws) -> np.ndarray:
+    """HbA1c as the laboratory would report it now, mmol/mol."""
+    noise = MEASUREMENT_SD * draws.normal("hba1c noise", state.quarter)
+    return np.round(np.maximum(hba1c(patients, state) + noise, 28.0))
+
+
+def missed(patients: Patients, draws: Draws, name: str, share: float, quarter: int) -> np.ndarray:
+    """Whether each patient's test was not done; at the first visit everything is."""
+    if quarter == 0:
+        return np.zeros(len(patients.subject_id), bool)
+    scale = 1 + 0.1 * (patients.deprivation - 3)
+    return draws.uniform(f"missing {name}", quarter) < share * scale
+
+
+def record_entry(log: Log, patients: Patients, minute: np.ndarray) -> None:
+    """What is known at registration."""
+    who = patients.subject_id
+    born = np.floor(patients.start - 365.25 * patients.age) * MINUTES
+    log.add("birth", who, born)
+    for name, rows in (("female", patients.female), ("male", ~patients.female)):
+        log.add(name, who[rows], np.full(int(rows.sum()), STATIC))
+    log.add("deprivation", who, minute, patients.deprivation, 0)
+    log.add("site", who, minute, patients.site.astype(float), 0)
+    log.add("height", who, minute, 100 * patients.height, 0)
+    log.add("metformin", who, minute, patients.metformin, 0)
+    diagnosed = np.floor(patients.start - 365.25 * patients.duration) * MINUTES + 600
+    log.add("diabetes", who, np.maximum(diagnosed, born + MINUTES))
+    past = {
+        "vascular": patients.vascular,
+        "heart_failure": patients.failing,
+        "hypertension": patients.hypertension,
+        "fracture": patients.fractured,
+        "genital_infection": patients.infections,
+    }
+    for k, (name, rows) in enumerate(past.items()):
+        log.add(name, who[rows], minute[rows] - (400 + 30 * k) * MINUTES)
+    record_genotype(log, patients, minute)
+
+
+def record_genotype(log: Log, patients: Patients, minute: np.ndarray) -> None:
+    """Copies of each variant's ALT allele, where the patient was genotyped."""
+    rows = np.flatnonzero(patients.genotyped)
+    who, when = patients.subject_id[rows], minute[rows] - MINUTES
+    for column, variant in enumerate(VARIANTS):
+        log.add(variant.rsid, who, when, patients.genotype[rows, column].astype(float))
+
+
+def record_examination(
+    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Examination and blood tests other than HbA1c; returns the BMI and eGFR reported."""
+    quarter, who = state.quarter, patients.subject_id
+
+    def noise(name: str) -> np.ndarray:
+        return draws.normal(f"noise {name}", quarter)
+
+    def unless(name: str, value: np.ndarray) -> np.ndarray:
+        return np.where(missed(patients, draws, name, MISSING[name], quarter), np.nan, value)
+
+    pressure = np.where(state.option >= 0, PRESSURE[np.maximum(state.option, 0)], 0.0)
+    mass = bmi(patients, state) * patients.height**2 + 0.7 * noise("weight")
+    weight = unless("weight", mass)
+    egfr = unless("egfr", state.egfr * np.exp(LAB_CV["egfr"] * noise("egfr")))
+    found = {
+        "weight": weight,
+        "bmi": weight / patients.height**2,
+        "systolic": unless("systolic", patients.systolic + pressure + 8 * noise("systolic")),
+        "egfr": egfr,
+        "alt": unless("alt", _alt(patients) * np.exp(LAB_CV["alt"] * noise("alt"))),
+    }
+    for name, true in _lipids(patients).items():
+        found[name] = unless("lipids", true * np.exp(LAB_CV[name] * noise(name)))
+    for name, value in found.items():
+        log.add(name, who, minute, value, quarter)
+    return {"bmi": found["bmi"], "egfr": egfr}
+
+
+def record_questionnaires(
+    log: Log, patients: Patients, quarter: int, draws: Draws, minute: np.ndarray
+) -> None:
+    """Once a year: smoking, alcohol, activity, diet, adherence as patients tell them."""
+    who = patients.subject_id
+
+    def error(name: str) -> np.ndarray:
+        return draws.normal(f"told {name}", quarter)
+
+    for level, name in enumerate(SMOKING):
+        rows = patients.smoking == level
+        log.add(name, who[rows], minute[rows], quarter=quarter)
+    activity = 3 + 1.6 * (patients.activity + ACTIVITY_SD * error("activity"))
+    diet = 5 + 1.8 * (patients.diet + DIET_SD * error("diet"))
+    adherence = 6 + 12 * (patients.adherence - 0.8) + ADHERENCE_SD * error("adherence")
+    answers = {
+        "alcohol": patients.alcohol * np.exp(0.2 * error("alcohol")),
+        "activity": np.clip(activity, 0, 7),
+        "diet": np.clip(diet, 0, 10),
+        "adherence": np.clip(adherence, 0, 8),
+    }
+    for name, value in answers.items():
+        log.add(name, who, minute, value, quarter)
+
+
+def record_refills(
+    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+) -> None:
+    """Share of days covered by refills of the second drug, per cent, where one is taken."""
+    rows = np.flatnonzero(state.option >= 0)
+    covered = 100 * patients.adherence + 5 * draws.normal("covered", state.quarter)
+    who = patients.subject_id[rows]
+    log.add("covered", who, minute[rows], np.clip(covered, 0, 100)[rows], state.quarter)
+
+
+def record_devices(
+    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+) -> None:
+    """What a wearer's devices say of the two weeks before the visit: steps a day, mean glucose."""
+    rows = np.flatnonzero(patients.wearing)
+    some = take(patients, rows)
+    steps = mean_steps(some) * np.exp(0.12 * draws.normal("steps", state.quarter)[rows])
+    log.add("steps", some.subject_id, minute[rows], steps, state.quarter)
+    glucose = (
+        mean_glucose(hba1c(patients, state)[rows]) + 6 * draws.normal("sensor", state.quarter)[rows]
+    )
+    log.add("sensor_glucose", some.subject_id, minute[rows], glucose, state.quarter)
+
+
+def mean_steps(patients: Patients) -> np.ndarray:
+    """Steps a day by habit: about 6,000 in type 2 diabetes (Tudor-Locke 2002); spread mine."""
+    return 6000 * np.exp(0.3 * patients.activity)
+
+
+def mean_glucose(percent_ifcc: np.ndarray) -> np.ndarray:
+    """Mg/dL from HbA1c in mmol/mol: 28.7 x per cent - 46.7 (Nathan 2008, Diabetes Care 31:1473)."""
+    return 28.7 * (percent_ifcc / 10.929 + 2.15) - 46.7
+
+
+def _alt(patients: Patients) -> np.ndarray:
+    return 30 * np.exp(0.45 * patients.alt)
+
+
+def _lipids(patients: Patients) -> dict[str, np.ndarray]:
+    return {
+        "cholesterol": patients.cholesterol,
+        "hdl": patients.hdl,
+        "triglycerides": 1.9 * np.exp(0.5 * patients.triglycerides),
+    }

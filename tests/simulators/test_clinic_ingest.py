@@ -1,0 +1,40 @@
+"""The clinic read back by posology's own ingest: from OMOP, from FHIR, the same events."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.write import write_clinic
+
+ingesting = pytest.importorskip("posology.records.ingest", reason="the ingest is not built yet")
+omop = pytest.importorskip("posology.records.omop", reason="the ingest is not built yet")
+readers = pytest.importorskip("posology.records.readers", reason="the ingest is not built yet")
+
+COLUMNS = ["subject_id", "time", "code", "numeric_value", "text_value"]
+
+
+def events_of(folder: Path) -> pa.Table:
+    """Events in one order, without `DRUG`: FHIR tells a dose there, OMOP only a dose a day."""
+    table = pa.concat_tables(
+        pq.read_table(p, columns=COLUMNS) for p in sorted((folder / "data").rglob("*.parquet"))
+    )
+    table = table.filter(pc.invert(pc.starts_with(table["code"], "DRUG//")))
+    return table.sort_by([(name, "ascending") for name in COLUMNS[:4]]).combine_chunks()
+
+
+def test_omop_and_fhir_give_the_events_that_the_clinic_writes_as_meds(tmp_path):
+    out = tmp_path / "clinic"
+    for _ in write_clinic(ClinicSettings(patients=60, seed=3), out, ("meds", "omop", "fhir")):
+        pass
+    for name, source in (
+        ("omop", omop.omop_source(str(out / "omop"))),
+        ("fhir", readers.reader_source("fhir", [out / "fhir"])),
+    ):
+        done = ingesting.ingest([source], tmp_path / name)
+        assert done.unreadable == 0
+        assert not done.refused
+        assert events_of(tmp_path / name).equals(events_of(out / "meds"))
