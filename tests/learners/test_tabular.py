@@ -103,7 +103,7 @@ def test_spibb_keeps_the_behaviour_where_counts_are_small():
     mdp = ward(6)
     behaviour = np.tile([0.7, 0.27, 0.02, 0.01], (14, 1))
     counts = count(sample(mdp, behaviour, 2_000, np.random.default_rng(6)))
-    learned = spibb(counts, behaviour, minimum=100)
+    learned = spibb(counts, behaviour, minimum=100.0)
     seldom = counts.visits < 100
     assert seldom[:12].any()
     assert np.allclose(learned.probabilities[:12][seldom[:12]], behaviour[:12][seldom[:12]])
