@@ -1,0 +1,110 @@
+"""When logged patients can speak for a policy: effective sample size, intervals, refusals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import norm
+
+from posology.evaluation.off_policy import ESTIMATORS, Logged, final_ratios
+
+DRAWS_AT_ONCE = 2_000_000
+"""Bootstrap indices held in memory at a time (16 MB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stating:
+    """When and how a value is stated."""
+
+    minimum: float = 100.0
+    """Least effective sample size at which a value is stated (our choice; `benchmarks.off_policy`
+    shows the intervals' coverage above it)."""
+    level: float = 0.95
+    draws: int = 1_000
+    method: str = "bca"
+    """`bca` (Efron 1987, JASA 82:171) or `studentised` (Efron and Tibshirani 1993, ch. 12.5)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A policy's value as logged patients show it."""
+
+    estimator: str
+    value: float
+    low: float
+    high: float
+    effective: float
+    """Effective sample size, of so many patients."""
+    patients: int
+    per_patient: Float64[np.ndarray, " subject"]
+    """Values (or pseudo-values) whose mean is the estimate, for paired comparisons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no value is stated."""
+
+    estimator: str
+    reason: str
+    effective: float
+    patients: int
+
+
+def effective_sample_size(weights: Float64[np.ndarray, " subject"]) -> float:
+    """(sum w)^2 / sum w^2 (Kish 1965): how many equally weighted patients are as informative."""
+    square = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
+
+
+def estimate(
+    logged: Logged, estimator: str, rng: np.random.Generator, stating: Stating | None = None
+) -> Estimate | Refusal:
+    """The value by one of ESTIMATORS with its interval, or why it cannot be stated."""
+    rule = stating or Stating()
+    weights = final_ratios(logged)
+    effective, patients = effective_sample_size(weights), len(weights)
+    if effective < rule.minimum:
+        reason = (
+            f"effective sample size {effective:.1f} of {patients} patients is below "
+            f"{rule.minimum:g}: too few were treated as this policy would treat them"
+        )
+        return Refusal(estimator, reason, effective, patients)
+    values = ESTIMATORS[estimator](logged)
+    low, high = mean_interval(values, rng, rule)
+    return Estimate(estimator, float(values.mean()), low, high, effective, patients, values)
+
+
+def mean_interval(
+    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, rule: Stating
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean over patients."""
+    n, centre = len(values), float(values.mean())
+    error = float(values.std(ddof=1)) / np.sqrt(n)
+    if not error > 1e-12 * max(1.0, abs(centre)):  # constant, or not a number
+        return centre, centre
+    means, errors = _resampled(values, rng, rule.draws)
+    tail = (1 - rule.level) / 2
+    if rule.method == "studentised":
+        pivots = (means - centre) / np.maximum(errors, 1e-12)
+        upper, lower = np.quantile(pivots, [tail, 1 - tail])
+        return centre - float(lower) * error, centre - float(upper) * error
+    share = np.clip((np.mean(means < centre) + np.mean(means <= centre)) / 2, 1e-6, 1 - 1e-6)
+    bias = float(norm.ppf(share))
+    deviation = values - centre
+    skew = float((deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5))
+    z = bias + norm.ppf([tail, 1 - tail])
+    low, high = np.quantile(means, norm.cdf(bias + z / (1 - skew * z)))
+    return float(low), float(high)
+
+
+def _resampled(
+    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, draws: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard errors of resampled patients."""
+    n, means, errors = len(values), np.empty(draws), np.empty(draws)
+    block = max(1, DRAWS_AT_ONCE // n)
+    for first in range(0, draws, block):
+        drawn = values[rng.integers(n, size=(min(block, draws - first), n))]
+        means[first : first + block] = drawn.mean(axis=1)
+        errors[first : first + block] = drawn.std(axis=1) / np.sqrt(n)
+    return means, errors

@@ -1,0 +1,67 @@
+"""Effective sample size, refusals and the coverage of intervals."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posology.evaluation.effective_sample import (
+    Estimate,
+    Refusal,
+    Stating,
+    effective_sample_size,
+    estimate,
+    mean_interval,
+)
+from posology.evaluation.off_policy import Logged
+
+
+@given(st.integers(1, 50), st.floats(0.1, 10))
+def test_equal_weights_count_every_patient(patients, weight):
+    assert effective_sample_size(np.full(patients, weight)) == pytest.approx(patients)
+
+
+def test_one_heavy_patient_counts_as_one():
+    assert effective_sample_size(np.array([1.0, 0.0, 0.0])) == 1.0
+    assert effective_sample_size(np.zeros(3)) == 0.0
+
+
+def single(patients: int, target: float) -> Logged:
+    rng = np.random.default_rng(0)
+    given_ = rng.random(patients) < 0.5
+    return Logged(
+        target=np.where(given_, target, 1 - target),
+        behaviour=np.full(patients, 0.5),
+        reward=np.where(given_, 1.0, 0.0),
+        offsets=np.arange(patients + 1),
+    )
+
+
+def test_too_little_overlap_is_refused_with_the_reason():
+    answer = estimate(single(60, 0.9), "wis", np.random.default_rng(0))
+    assert isinstance(answer, Refusal)
+    assert answer.reason.startswith("effective sample size")
+    assert "of 60 patients is below 100: too few were treated as this policy" in answer.reason
+
+
+def test_enough_overlap_is_stated_with_an_interval():
+    answer = estimate(single(2_000, 0.8), "wis", np.random.default_rng(0))
+    assert isinstance(answer, Estimate)
+    assert answer.low < 0.8 < answer.high
+    assert answer.value == pytest.approx(answer.per_patient.mean())
+    assert answer.patients == 2_000
+
+
+@pytest.mark.parametrize("method", ["bca", "studentised"])
+def test_intervals_of_a_skewed_mean_cover_it(method):
+    rng = np.random.default_rng(1)
+    rule = Stating(draws=400, method=method)
+    hits = 0
+    for _round in range(300):
+        low, high = mean_interval(rng.exponential(size=60), rng, rule)
+        hits += low < 1.0 < high
+    assert 0.90 < hits / 300 < 0.985
+
+
+def test_a_constant_has_no_width():
+    assert mean_interval(np.full(20, 0.4), np.random.default_rng(0), Stating()) == (0.4, 0.4)
