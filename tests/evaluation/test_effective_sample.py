@@ -64,4 +64,5 @@ def test_intervals_of_a_skewed_mean_cover_it(method):
 
 
 def test_a_constant_has_no_width():
-    assert mean_interval(np.full(20, 0.4), np.random.default_rng(0), Stating()) == (0.4, 0.4)
+    interval = mean_interval(np.full(20, 0.4), np.random.default_rng(0), Stating())
+    assert interval == pytest.approx((0.4, 0.4))

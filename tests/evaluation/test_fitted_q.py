@@ -36,7 +36,7 @@ def test_a_state_that_tells_the_time_is_solved_exactly():
     policy = np.array([[1.0, 0.0], [0.0, 1.0]])
     state, logged = decisions(40_000, policy)
     step = np.arange(len(state)) % 2
-    q = table_q(logged, state + 2 * step, 4)
+    q = table_q(logged, state + 2 * step, np.tile(policy, (2, 1)))
     later = (0.9 + 0.7) / 2
     assert np.abs(q[2:] - SURVIVE).max() < 0.02
     assert np.abs(q[:2] - SURVIVE - later).max() < 0.02
@@ -49,7 +49,7 @@ def test_regressions_agree_with_the_table():
     code = state + 2 * step
     features = np.eye(4)[code]
     predict = fitted_q(logged, features, ridge(1e-6), sweeps=3)
-    table = table_q(logged, code, 4, pooling=0.0)
+    table = table_q(logged, code, np.tile(policy, (2, 1)), pooling=0.0)
     assert np.abs(predict(np.eye(4)) - table).max() < 1e-3
 
 
@@ -59,7 +59,8 @@ def test_a_truncated_end_is_not_learned_from():
     broken = np.where(np.arange(len(state)) % 2 == 1, 1e6, logged.reward)
     changed = Decisions(logged.treatment, broken, logged.policy, logged.offsets, logged.terminal)
     code = state + 2 * (np.arange(len(state)) % 2)
-    assert np.array_equal(table_q(changed, code, 4), table_q(logged, code, 4))
+    by_code = np.tile(policy, (2, 1))
+    assert np.array_equal(table_q(changed, code, by_code), table_q(logged, code, by_code))
 
 
 def test_cross_fitting_never_sees_the_patient_it_predicts():
@@ -69,7 +70,7 @@ def test_cross_fitting_never_sees_the_patient_it_predicts():
     assert np.array_equal(fold[::2], fold[1::2])
 
     def fit(keep):
-        learned = table_q(part(logged, keep), state[keep], 2)
+        learned = table_q(part(logged, keep), state[keep], policy)
         assert part(logged, keep).offsets[-1] == keep.sum()
         return np.where(keep[:, None], np.nan, learned[state])  # own patients must not be asked
 

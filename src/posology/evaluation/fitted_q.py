@@ -32,31 +32,32 @@ class Decisions:
 
 
 def table_q(
-    decisions: Decisions, state: Int64[np.ndarray, " decision"], states: int, pooling: float = 1.0
+    decisions: Decisions,
+    state: Int64[np.ndarray, " decision"],
+    policy: Float64[np.ndarray, "state treatment"],
+    pooling: float = 1.0,
 ) -> Float64[np.ndarray, "state treatment"]:
-    """Fitted Q as a table.
+    """Fitted Q as a table, for a policy that reads the state only.
 
     A treatment's mean in a state is shrunk to the state's mean with the weight of `pooling`
     visits; a state never seen is worth what the average decision is.
     """
-    treatments = decisions.policy.shape[1]
+    states, treatments = policy.shape
     learned, following = _learned(decisions)
     pair = state[learned] * treatments + decisions.treatment[learned]
-    after = following[learned]
     visits = np.bincount(pair, minlength=states * treatments).reshape(states, treatments)
     by_state = visits.sum(axis=1)
-    chances = decisions.policy[np.maximum(after, 0)]
-    successor = state[np.maximum(after, 0)]
-    q = np.zeros((states, treatments))
+    successor = np.where(following >= 0, state[following], states)[learned]
+    worth, reward = np.zeros(states + 1), decisions.reward[learned]
     for _ in range(2_000):
-        worth = np.where(after >= 0, (chances * q[successor]).sum(axis=1), 0.0)
-        target = decisions.reward[learned] + decisions.discount * worth
+        target = reward + decisions.discount * worth[successor]
         total = np.bincount(pair, target, states * treatments).reshape(states, treatments)
         mean = np.where(by_state > 0, total.sum(axis=1) / np.maximum(by_state, 1), target.mean())
-        new = (total + pooling * mean[:, None]) / np.maximum(visits + pooling, 1e-12)
-        change = np.abs(new - q).max()
-        q = new
-        if change < 1e-6 * (1 + np.abs(q).max()):
+        q = (total + pooling * mean[:, None]) / np.maximum(visits + pooling, 1e-12)
+        new = (policy * q).sum(axis=1)
+        change = np.abs(new - worth[:-1]).max()
+        worth[:-1] = new
+        if change < 1e-6 * (1 + np.abs(new).max()):
             break
     return q
 
