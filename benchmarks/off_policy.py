@@ -94,7 +94,8 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
         known = logs(evaluation, policy, world.clinician, fold)
         for split, behaviour in (("known", world.clinician), ("estimated", estimated)):
             logged = replace(known, behaviour=behaviour[now, given])
-            effective = effective_sample_size(final_ratios(logged))
+            weights = final_ratios(logged)
+            effective = effective_sample_size(weights)
             for estimator, values in ((k, f(logged)) for k, f in ESTIMATORS.items()):
                 low, high = mean_interval(values, rng, rule) if effective > 20 else (0.0, 0.0)
                 results.append(
@@ -102,6 +103,7 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
                         "policy": name, "split": split, "estimator": estimator, "seed": seed,
                         "truth": policy_value(world.mdp, policy), "value": values.mean(),
                         "low": low, "high": high, "effective": effective,
+                        "weight": weights.mean(),
                     }
                 )  # fmt: skip
     return results
