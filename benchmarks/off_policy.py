@@ -21,7 +21,14 @@ from posology.evaluation.effective_sample import (
     effective_sample_size,
     mean_interval,
 )
-from posology.evaluation.fitted_q import Decisions, cross_fitted, folds, part, table_q
+from posology.evaluation.fitted_q import (
+    Decisions,
+    cross_fitted,
+    folds,
+    part,
+    table_occupancy,
+    table_q,
+)
 from posology.evaluation.off_policy import ESTIMATORS, Logged, final_ratios
 from posology.learners.tabular import Pooling, clone, count, pooled, spibb
 from posology.simulators import sepsis
@@ -70,7 +77,11 @@ def logs(
     def fit(keep: np.ndarray) -> np.ndarray:
         return table_q(part(decisions, keep), now[keep], policy)[now]
 
+    def occupy(keep: np.ndarray) -> np.ndarray:
+        return table_occupancy(part(decisions, keep), now[keep], policy)[now]
+
     q, v = cross_fitted(fold, fit, decisions.policy, given)
+    occupancy, _ = cross_fitted(fold, occupy, decisions.policy, given)
     return Logged(
         target=policy[now, given],
         behaviour=behaviour[now, given],
@@ -78,6 +89,7 @@ def logs(
         offsets=evaluation.offsets,
         q=q,
         v=v,
+        occupancy=occupancy,
     )
 
 
@@ -96,14 +108,15 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
             logged = replace(known, behaviour=behaviour[now, given])
             weights = final_ratios(logged)
             effective = effective_sample_size(weights)
+            met = effective_sample_size(known.occupancy) * test / len(now)
             for estimator, values in ((k, f(logged)) for k, f in ESTIMATORS.items()):
-                low, high = mean_interval(values, rng, rule) if effective > 20 else (0.0, 0.0)
+                low, high = mean_interval(values, rng, rule)
                 results.append(
                     {
                         "policy": name, "split": split, "estimator": estimator, "seed": seed,
                         "truth": policy_value(world.mdp, policy), "value": values.mean(),
                         "low": low, "high": high, "effective": effective,
-                        "weight": weights.mean(),
+                        "weight": weights.mean(), "met": met,
                     }
                 )  # fmt: skip
     return results

@@ -11,6 +11,7 @@ from posology.evaluation.fitted_q import (
     folds,
     part,
     ridge,
+    table_occupancy,
     table_q,
 )
 
@@ -99,3 +100,21 @@ def test_behaviour_is_counted_and_checked_by_treatment():
     bad = check_behaviour(np.full((20_000, 2), 0.5), treatment)
     assert all(abs(row.z) > 4 for row in bad)
     assert bad[0].observed == (treatment == 0).sum()
+
+
+def test_occupancy_is_how_much_more_often_a_state_and_treatment_are_met():
+    policy = np.array([[0.9, 0.1], [0.2, 0.8]])
+    state, logged = decisions(20_000, policy)
+    ratio = table_occupancy(logged, state, policy, pooling=0.0)
+    assert np.abs(ratio - policy / 0.5).max() < 0.05
+
+
+def test_occupancy_and_q_are_two_ways_to_the_same_value():
+    policy = np.array([[0.9, 0.1], [0.2, 0.8]])
+    state, logged = decisions(200, policy)
+    code = state + 2 * (np.arange(len(state)) % 2)
+    by_code = np.tile(policy, (2, 1))
+    q = table_q(logged, code, by_code, pooling=3.0)
+    forward = (by_code * q).sum(axis=1)[code[::2]].mean()
+    weighted = table_occupancy(logged, code, by_code, pooling=3.0)[code, logged.treatment]
+    assert (weighted * logged.reward).sum() / 200 == pytest.approx(forward, abs=1e-4)

@@ -15,6 +15,7 @@ from posology.evaluation.off_policy import (
     doubly_robust,
     final_ratios,
     importance_sampling,
+    occupancy_doubly_robust,
     per_decision,
     ratios,
     weighted_doubly_robust,
@@ -138,6 +139,15 @@ def test_with_a_perfect_model_doubly_robust_is_the_truth_for_every_patient(seed)
     perfect = replace(logged, v=v, q=logged.reward + logged.discount * then)
     assert np.allclose(doubly_robust(perfect), 0.37)
     assert np.allclose(direct(perfect), 0.37)
+
+
+@given(seeds)
+@quick
+def test_on_single_decisions_occupancy_is_the_ratio(seed):
+    one = logs(seed)
+    one = replace(one, offsets=np.arange(len(one.reward) + 1))
+    one = replace(one, occupancy=one.target / one.behaviour)
+    assert np.allclose(occupancy_doubly_robust(one), doubly_robust(one))
 
 
 def test_a_pseudo_value_is_the_change_when_a_patient_is_counted_more():

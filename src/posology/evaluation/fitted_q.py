@@ -62,6 +62,36 @@ def table_q(
     return q
 
 
+def table_occupancy(
+    decisions: Decisions,
+    state: Int64[np.ndarray, " decision"],
+    policy: Float64[np.ndarray, "state treatment"],
+    pooling: float = 1.0,
+) -> Float64[np.ndarray, "state treatment"]:
+    """How many times more often than logged the policy would meet each state and treatment.
+
+    Discounted; from the same shrunk model as `table_q`, whose errors it therefore weighs.
+    """
+    states, treatments = policy.shape
+    learned, following = _learned(decisions)
+    origin, given = state[learned], decisions.treatment[learned]
+    visits = np.bincount(origin * treatments + given, minlength=states * treatments)
+    visits = visits.reshape(states, treatments)
+    by_state = np.maximum(visits.sum(axis=1), 1)
+    own = policy / np.maximum(visits + pooling, 1e-12)
+    weight = own + (pooling * own.sum(axis=1) / by_state)[:, None]
+    successor = np.where(following >= 0, state[following], states)[learned]
+    patients = len(decisions.offsets) - 1
+    mass = np.bincount(state[decisions.offsets[:-1]], minlength=states) / patients
+    total, per_row = mass.copy(), weight[origin, given] * decisions.discount
+    for _ in range(2_000):
+        mass = np.bincount(successor, mass[origin] * per_row, states + 1)[:states]
+        total += mass
+        if mass.sum() < 1e-6:
+            break
+    return total[:, None] * weight * patients
+
+
 def fitted_q(
     decisions: Decisions, features: Features, regress: Regress, sweeps: int
 ) -> Callable[[Features], Float64[np.ndarray, "decision treatment"]]:

@@ -36,6 +36,9 @@ class Logged:
     there is no model. It must come from other patients (cross-fitting)."""
     v: PerDecision | None = None
     """Modelled return before the treatment is chosen: the policy's mean of q."""
+    occupancy: PerDecision | None = None
+    """How many times more often the policy in question would meet this state and treatment;
+    discounted, from other patients, and meaningful only where the state tells all (a code)."""
 
 
 def ratios(logged: Logged) -> PerDecision:
@@ -102,6 +105,21 @@ def weighted_doubly_robust(logged: Logged) -> PerSubject:
     return residual + _self_normalised(logged, _before(logged), v)
 
 
+def occupancy_doubly_robust(logged: Logged) -> PerSubject:
+    """The model corrected by residuals weighted with occupancy instead of whole-path ratios.
+
+    Where the state tells all its variance does not grow with the horizon, and its intervals count
+    the model's error (Kallus and Uehara 2020, JMLR 21:167, section 4.2).
+    """
+    q, v = _model(logged)
+    if logged.occupancy is None:
+        raise ValueError("the occupancy estimate needs the occupancy ratio at every decision")
+    then = np.append(v[1:], 0.0)
+    then[logged.offsets[1:] - 1] = 0.0
+    residual = logged.reward + logged.discount * then - q
+    return v[logged.offsets[:-1]] + _summed(logged, logged.occupancy * residual)
+
+
 ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {
     "is": importance_sampling,
     "wis": weighted_importance_sampling,
@@ -110,6 +128,7 @@ ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {
     "direct": direct,
     "dr": doubly_robust,
     "wdr": weighted_doubly_robust,
+    "odr": occupancy_doubly_robust,
 }
 """Short names, as the benchmarks print them."""
 
