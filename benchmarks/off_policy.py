@@ -100,7 +100,7 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
     evaluation = sample(world.mdp, world.clinician, test, rng)
     now, given = state(evaluation), evaluation.treatment.astype(np.int64)
     estimated = table_behaviour(now, given, world.clinician.shape)
-    fold, rule = folds(evaluation.offsets, 2, rng), Stating(draws=300)
+    fold, rule = folds(evaluation.offsets, 3, rng), Stating(draws=300)
     results = []
     for name, policy in learned.items():
         known = logs(evaluation, policy, world.clinician, fold)

@@ -53,7 +53,7 @@ class Refusal:
 def effective_sample_size(weights: Float64[np.ndarray, " subject"]) -> float:
     """(sum w)^2 / sum w^2 (Kish 1965): how many equally weighted patients are as informative."""
     square = float((weights**2).sum())
-    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
+    return float(weights.sum() ** 2 / square) if square > 0 else 0.0
 
 
 def estimate(

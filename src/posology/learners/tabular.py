@@ -149,7 +149,7 @@ def spibb(
         state_mean = first.sum(axis=1) / np.maximum(counts.visits.sum(axis=1), 1)
         q = np.where(counts.visits > 0, first / average, state_mean[:, None])
         best = np.eye(treatments)[np.where(trusted, q, -np.inf).argmax(axis=1)]
-        policy = kept + free[:, None] * np.where(trusted.any(axis=1)[:, None], best, 0.0)
+        policy = kept + free[:, None] * np.where(trusted.any(axis=1, keepdims=True), best, 0.0)
         new = np.where(counts.visits.sum(axis=1) > 0, (policy * q).sum(axis=1), values[:-1])
         change = np.abs(new - values[:-1]).max()
         values[:-1] = new
@@ -183,7 +183,7 @@ def _supported(
     visits = np.where(permitted, counts.visits, 0.0)
     least = np.minimum(rare * counts.visits.sum(axis=1), visits.max(axis=1))
     supported = (visits > 0) & (visits >= least[:, None])
-    return np.where(supported.any(axis=1)[:, None], supported, permitted)
+    return np.where(supported.any(axis=1, keepdims=True), supported, permitted)
 
 
 def _targets(
