@@ -104,32 +104,32 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
     results = []
     for name, policy in learned.items():
         known = logs(evaluation, policy, world.clinician, fold)
+        truth = policy_value(world.mdp, policy)
         for split, behaviour in (("known", world.clinician), ("estimated", estimated)):
             logged = replace(known, behaviour=behaviour[now, given])
-            weights = final_ratios(logged)
-            effective = effective_sample_size(weights)
+            paths = effective_sample_size(final_ratios(logged))
             met = effective_sample_size(known.occupancy) * test / len(now)
             for estimator, values in ((k, f(logged)) for k, f in ESTIMATORS.items()):
                 low, high = mean_interval(values, rng, rule)
                 results.append(
                     {
                         "policy": name, "split": split, "estimator": estimator, "seed": seed,
-                        "truth": policy_value(world.mdp, policy), "value": values.mean(),
-                        "low": low, "high": high, "effective": effective,
-                        "weight": weights.mean(), "met": met,
+                        "truth": truth, "value": values.mean(),
+                        "low": low, "high": high, "effective": met if estimator == "odr" else paths,
                     }
                 )  # fmt: skip
     return results
 
 
-def summary(results: list[dict], threshold: float, label: str = "") -> list[dict]:
+def summary(results: list[dict], threshold: float) -> list[dict]:
     """The rows of the benchmark."""
     rows = []
     for split in ("known", "estimated"):
         for estimator in ESTIMATORS:
             chosen = [r for r in results if r["split"] == split and r["estimator"] == estimator]
             error = np.array([r["value"] - r["truth"] for r in chosen])
-            spoken = [r for r in chosen if r["effective"] >= threshold]
+            stated = estimator != "direct"  # which states no interval
+            spoken = [r for r in chosen if stated and r["effective"] >= threshold]
             covered = [r["low"] <= r["truth"] <= r["high"] for r in spoken]
             ranks, regrets = zip(*(_ranking(chosen, s) for s in _seeds(chosen)), strict=True)
             numbers = {
@@ -141,7 +141,7 @@ def summary(results: list[dict], threshold: float, label: str = "") -> list[dict
             }
             for metric, value in numbers.items():
                 n = len(spoken) if metric == "coverage" else len(chosen)
-                rows.append(row("sepsis", estimator + label, split, metric, float(value), n=n))
+                rows.append(row("sepsis", estimator, split, metric, float(value), n=n))
     return rows
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 def row(study: str, model: str, split: str, metric: str, value: float, **more: object) -> dict:
     """One number, with `low`, `high` and `n` (null unless given) and any further keys."""
+    stated = None if value != value else value  # a value that is not known is null
     return {
-        "study": study, "model": model, "split": split, "metric": metric, "value": value,
+        "study": study, "model": model, "split": split, "metric": metric, "value": stated,
         "low": None, "high": None, "n": None, **more,
     }  # fmt: skip
 
@@ -20,7 +21,8 @@ def row(study: str, model: str, split: str, metric: str, value: float, **more: o
 def write(path: Path | None, rows: list[dict], seed: int, started: float) -> None:
     """Print the rows and, where a path is given, keep them with how they were made."""
     for r in rows:
-        print(f"{r['study']:12} {r['split']:10} {r['model']:18} {r['metric']:18} {r['value']:.4f}")
+        value = "-" if r["value"] is None else f"{r['value']:.4f}"
+        print(f"{r['study']:12} {r['split']:10} {r['model']:18} {r['metric']:18} {value}")
     if path is None:
         return
     commit = subprocess.run(

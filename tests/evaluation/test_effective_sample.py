@@ -1,5 +1,7 @@
 """Effective sample size, refusals and the coverage of intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,6 +52,24 @@ def test_enough_overlap_is_stated_with_an_interval():
     assert answer.low < 0.8 < answer.high
     assert answer.value == pytest.approx(answer.per_patient.mean())
     assert answer.patients == 2_000
+
+
+def test_the_occupancy_estimate_is_refused_by_its_own_weights():
+    logged = replace(single(2_000, 0.999), q=np.zeros(2_000), v=np.zeros(2_000))
+    heavy = np.zeros(2_000)
+    heavy[:40] = 50.0
+    answer = estimate(replace(logged, occupancy=heavy), "odr", np.random.default_rng(0))
+    assert isinstance(answer, Refusal)
+    assert answer.effective == pytest.approx(40)
+
+
+def test_the_direct_method_states_no_interval():
+    logged = replace(single(500, 0.6), q=np.full(500, 0.6), v=np.full(500, 0.6))
+    answer = estimate(logged, "direct", np.random.default_rng(0))
+    assert isinstance(answer, Estimate)
+    assert answer.value == pytest.approx(0.6)
+    assert np.isnan(answer.low)
+    assert np.isnan(answer.high)
 
 
 @pytest.mark.parametrize("method", ["bca", "studentised"])
