@@ -18,8 +18,8 @@ from benchmarks.rows import row, write
 from posology.evaluation.behaviour import table_behaviour
 from posology.evaluation.effective_sample import (
     Stating,
-    effective_sample_size,
     mean_interval,
+    refusal,
 )
 from posology.evaluation.fitted_q import (
     Decisions,
@@ -29,7 +29,7 @@ from posology.evaluation.fitted_q import (
     table_occupancy,
     table_q,
 )
-from posology.evaluation.off_policy import ESTIMATORS, Logged, final_ratios
+from posology.evaluation.off_policy import ESTIMATORS, Logged
 from posology.learners.tabular import Pooling, clone, count, pooled, spibb
 from posology.simulators import sepsis
 from posology.simulators.mdp import policy_value, sample
@@ -94,7 +94,7 @@ def logs(
 
 
 def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dict]:
-    """Every policy by every estimator: estimate, interval, truth and effective sample size."""
+    """Every policy by every estimator: estimate, interval, truth, and whether it may be stated."""
     rng = np.random.default_rng(seed)
     learned = policies(sample(world.mdp, world.clinician, train, rng), world)
     evaluation = sample(world.mdp, world.clinician, test, rng)
@@ -107,29 +107,28 @@ def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dic
         truth = policy_value(world.mdp, policy)
         for split, behaviour in (("known", world.clinician), ("estimated", estimated)):
             logged = replace(known, behaviour=behaviour[now, given])
-            paths = effective_sample_size(final_ratios(logged))
-            met = effective_sample_size(known.occupancy) * test / len(now)
             for estimator, values in ((k, f(logged)) for k, f in ESTIMATORS.items()):
                 low, high = mean_interval(values, rng, rule)
                 results.append(
                     {
                         "policy": name, "split": split, "estimator": estimator, "seed": seed,
                         "truth": truth, "value": values.mean(),
-                        "low": low, "high": high, "effective": met if estimator == "odr" else paths,
+                        "low": low, "high": high,
+                        "stated": estimator != "direct"  # which states no interval
+                        and refusal(logged, estimator, rule) is None,
                     }
                 )  # fmt: skip
     return results
 
 
-def summary(results: list[dict], threshold: float) -> list[dict]:
+def summary(results: list[dict]) -> list[dict]:
     """The rows of the benchmark."""
     rows = []
     for split in ("known", "estimated"):
         for estimator in ESTIMATORS:
             chosen = [r for r in results if r["split"] == split and r["estimator"] == estimator]
             error = np.array([r["value"] - r["truth"] for r in chosen])
-            stated = estimator != "direct"  # which states no interval
-            spoken = [r for r in chosen if stated and r["effective"] >= threshold]
+            spoken = [r for r in chosen if r["stated"]]
             covered = [r["low"] <= r["truth"] <= r["high"] for r in spoken]
             ranks, regrets = zip(*(_ranking(chosen, s) for s in _seeds(chosen)), strict=True)
             numbers = {
@@ -165,14 +164,13 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=10_000, help="episodes evaluated on")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
-    parser.add_argument("--threshold", type=float, default=Stating().minimum)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     started, world = time.time(), sepsis.load()
     results = []
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         results += one_seed(world, seed, arguments.train, arguments.test)
-    write(arguments.json, summary(results, arguments.threshold), arguments.seed, started)
+    write(arguments.json, summary(results), arguments.seed, started)
 
 
 if __name__ == "__main__":

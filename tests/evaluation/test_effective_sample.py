@@ -46,6 +46,16 @@ def test_too_little_overlap_is_refused_with_the_reason():
     assert "of 60 patients is below 100: too few were treated as this policy" in answer.reason
 
 
+def test_weights_that_do_not_average_one_are_refused_where_they_must():
+    logged = single(2_000, 0.8)
+    lost = replace(logged, target=logged.target * 0.5)
+    answer = estimate(lost, "is", np.random.default_rng(0))
+    assert isinstance(answer, Refusal)
+    assert "importance weights average 0.5" in answer.reason
+    assert isinstance(estimate(lost, "wis", np.random.default_rng(0)), Estimate)
+    assert isinstance(estimate(logged, "is", np.random.default_rng(0)), Estimate)
+
+
 def test_enough_overlap_is_stated_with_an_interval():
     answer = estimate(single(2_000, 0.8), "wis", np.random.default_rng(0))
     assert isinstance(answer, Estimate)

@@ -62,7 +62,7 @@ class Courses:
     """The next day's volume under every treatment, with the same chance events."""
 
 
-def sphere(diameter: np.ndarray | float) -> np.ndarray | float:
+def sphere(diameter: np.ndarray | float) -> np.ndarray:
     """Volume of a sphere."""
     return np.pi / 6 * np.asarray(diameter, np.float64) ** 3
 
