@@ -32,7 +32,7 @@ from posology.simulators.trajectories import Trajectories, halves, state
 
 FRESH = 90_000
 """First seed of the published table; development used others."""
-Learn = Callable[[object, Trajectories], TabularPolicy]
+Learn = Callable[..., TabularPolicy]
 
 
 def families(admissible: np.ndarray) -> dict[str, tuple[tuple, Learn]]:

@@ -64,7 +64,7 @@ class Courses:
 
 def sphere(diameter: np.ndarray | float) -> np.ndarray:
     """Volume of a sphere."""
-    return np.pi / 6 * np.asarray(diameter, np.float64) ** 3
+    return np.asarray(np.pi / 6 * np.asarray(diameter, np.float64) ** 3)
 
 
 def draw(count: int, rng: np.random.Generator) -> Tumours:
