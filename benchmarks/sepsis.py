@@ -1,0 +1,126 @@
+"""Exact survival of policies learned from logged sepsis patients, all choices made blindly.
+
+    python -m benchmarks.sepsis --episodes 1000 5000 20000 --seeds 5 --json FILE
+
+`pooled` is as it ships: its prior was set on development seeds and nothing is chosen. Every other
+family's knob is chosen on a quarter of the episodes by the direct method (the selection rule that
+benchmarks.off_policy found best); then it learns from all of them. Only the exact survival at the
+end of each seed looks at the truth.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rows import row, write
+from posology.evaluation.fitted_q import Decisions, table_q
+from posology.learners.tabular import (
+    Pooling,
+    TabularPolicy,
+    choose,
+    clone,
+    count,
+    pooled,
+    spibb,
+)
+from posology.simulators import sepsis
+from posology.simulators.mdp import optimal_policy, policy_value, sample
+from posology.simulators.trajectories import Trajectories, halves, state
+
+FRESH = 90_000
+"""First seed of the published table; development used others."""
+Learn = Callable[..., TabularPolicy]
+
+
+def families(admissible: np.ndarray) -> dict[str, tuple[tuple, Learn]]:
+    """Every method with its knob's candidates."""
+
+    def ours(visits: float, logged: Trajectories) -> TabularPolicy:
+        return pooled(count(logged), Pooling(visits=visits))
+
+    def masked(visits: float, logged: Trajectories) -> TabularPolicy:
+        return pooled(count(logged), Pooling(visits=visits, rare=0.0), admissible)
+
+    def lower(caution: float, logged: Trajectories) -> TabularPolicy:
+        plain = Pooling(visits=0.0, common=1e-6, rare=0.0, caution=caution)
+        return pooled(count(logged), plain)
+
+    def improve(minimum: float, logged: Trajectories) -> TabularPolicy:
+        counts = count(logged)
+        return spibb(counts, clone(counts).probabilities, minimum)
+
+    def imitate(weight: float, logged: Trajectories) -> TabularPolicy:
+        return clone(count(logged), weight)
+
+    return {
+        "pooled": ((Pooling().visits,), ours),
+        "pooled_masked": ((Pooling().visits,), masked),
+        "pooled_chosen": ((20.0, 50.0, 100.0, 200.0), ours),
+        "lower_confidence": ((0.0, 0.1, 0.3, 1.0), lower),
+        "spibb": ((5.0, 10.0, 20.0, 50.0, 100.0), improve),
+        "cloning": ((1.0,), imitate),
+    }
+
+
+def direct_value(policy: TabularPolicy, logged: Trajectories) -> float:
+    """Fitted Q of the policy on logged episodes; the truth plays no part."""
+    now = state(logged)
+    decisions = Decisions(
+        logged.treatment.astype(np.int64), logged.reward, policy.probabilities[now],
+        logged.offsets, logged.terminal,
+    )  # fmt: skip
+    q = table_q(decisions, now, policy.probabilities)
+    first = now[logged.offsets[:-1]]
+    return float((policy.probabilities * q).sum(axis=1)[first].mean())
+
+
+def one_seed(world: sepsis.Sepsis, episodes: int, seed: int) -> dict[str, float]:
+    """Exact survival of each family's policy."""
+    rng = np.random.default_rng([seed, episodes])
+    logged = sample(world.mdp, world.clinician, episodes, rng)
+    train, validation = halves(logged, 0.75, rng)
+    survival = {}
+    for name, (candidates, learn) in families(world.admissible).items():
+        knob = candidates[0]
+        if len(candidates) > 1:
+            knob, _scores = choose(candidates, learn, direct_value, train, validation)
+        learned = learn(knob, logged)
+        survival[name] = policy_value(world.mdp, learned.probabilities)
+    return survival
+
+
+def measure(world: sepsis.Sepsis, episodes: int, seeds: range) -> list[dict]:
+    """The rows of one number of episodes."""
+    runs = [one_seed(world, episodes, seed) for seed in seeds]
+    everything = np.ones_like(world.admissible)
+    known = {
+        "clinician": policy_value(world.mdp, world.clinician),
+        "optimal": policy_value(world.mdp, optimal_policy(world.mdp, everything)),
+    }
+    rows, split = [], str(episodes)
+    for name in (*known, *runs[0]):
+        values = np.array([run.get(name, known.get(name)) for run in runs])
+        rows.append(row("sepsis", name, split, "survival", float(values.mean()), n=len(runs)))
+        rows.append(row("sepsis", name, split, "survival_min", float(values.min()), n=len(runs)))
+    return rows
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--episodes", type=int, nargs="+", default=[1_000, 5_000, 20_000])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=FRESH, help="first seed")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    started, world = time.time(), sepsis.load()
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    rows = [r for n in arguments.episodes for r in measure(world, n, seeds)]
+    write(arguments.json, rows, arguments.seed, started)
+
+
+if __name__ == "__main__":
+    main()

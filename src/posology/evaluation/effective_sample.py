@@ -1,0 +1,147 @@
+"""When logged patients can speak for a policy: effective sample size, intervals, refusals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import norm
+
+from posology.evaluation.off_policy import ESTIMATORS, Logged, final_ratios
+
+DRAWS_AT_ONCE = 2_000_000
+"""Bootstrap indices held in memory at a time (16 MB)."""
+UNNORMALISED = ("is", "pdis", "cwpdis")
+"""Estimators that lose reward where weights are lost: they set it against patients or steps, not
+against the weights that earned it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stating:
+    """When and how a value is stated."""
+
+    minimum: float = 100.0
+    """Least effective sample size at which a value is stated. Our choice: above it intervals of
+    wis, dr, wdr and odr held the truth in 91 to 96 % of 120 draws of a small process; at 54 and
+    26 those of wis did in 93 and 92 %, of cwpdis in 80 and 72 %."""
+    drift: float = 1.25
+    """How far the mean weight may be from 1, as a factor, for UNNORMALISED (our choice)."""
+    level: float = 0.95
+    draws: int = 1_000
+    method: str = "studentised"
+    """`studentised` (the symmetric one of Hall 1988, J R Stat Soc B 50:35, which holds best where
+    few patients carry much weight) or `bca` (Efron 1987, JASA 82:171)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A policy's value as logged patients show it."""
+
+    estimator: str
+    value: float
+    low: float
+    high: float
+    effective: float
+    """Effective sample size, of so many patients."""
+    patients: int
+    per_patient: Float64[np.ndarray, " subject"]
+    """Values (or pseudo-values) whose mean is the estimate, for paired comparisons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no value is stated."""
+
+    estimator: str
+    reason: str
+    effective: float
+    patients: int
+
+
+def effective_sample_size(weights: Float64[np.ndarray, " weighted"]) -> float:
+    """(sum w)^2 / sum w^2 (Kish 1965): how many equally weighted patients are as informative."""
+    square = float((weights**2).sum())
+    return float(weights.sum() ** 2 / square) if square > 0 else 0.0
+
+
+def estimate(
+    logged: Logged, estimator: str, rng: np.random.Generator, stating: Stating | None = None
+) -> Estimate | Refusal:
+    """The value by one of ESTIMATORS with its interval, or why it cannot be stated.
+
+    The direct method's interval is NaN: its patients' spread leaves out the model's own error.
+    """
+    rule = stating or Stating()
+    refused = refusal(logged, estimator, rule)
+    if refused is not None:
+        return refused
+    values = ESTIMATORS[estimator](logged)
+    modelled = estimator == "direct"
+    low, high = (np.nan, np.nan) if modelled else mean_interval(values, rng, rule)
+    effective = _effective(logged, estimator)
+    return Estimate(estimator, float(values.mean()), low, high, effective, len(values), values)
+
+
+def refusal(logged: Logged, estimator: str, rule: Stating) -> Refusal | None:
+    """Why the value is not to be stated, None where it may be.
+
+    Weights average 1 in expectation; estimators that count on it are refused where they do not.
+    """
+    patients, mean = len(logged.offsets) - 1, float(final_ratios(logged).mean())
+    effective = _effective(logged, estimator)
+    if effective < rule.minimum:
+        reason = (
+            f"effective sample size {effective:.1f} of {patients} patients is below "
+            f"{rule.minimum:g}: too few were treated as this policy would treat them"
+        )
+        return Refusal(estimator, reason, effective, patients)
+    if estimator in UNNORMALISED and not 1 / rule.drift <= mean <= rule.drift:
+        reason = (
+            f"importance weights average {mean:.2f} instead of 1: the policy often does what "
+            "hardly anybody did; the self-normalised or doubly robust estimators may still serve"
+        )
+        return Refusal(estimator, reason, effective, patients)
+    return None
+
+
+def _effective(logged: Logged, estimator: str) -> float:
+    """In patients; for the occupancy estimate its decisions count as shares of a patient."""
+    if estimator == "odr" and logged.occupancy is not None:
+        share = (len(logged.offsets) - 1) / len(logged.reward)
+        return effective_sample_size(logged.occupancy) * share
+    return effective_sample_size(final_ratios(logged))
+
+
+def mean_interval(
+    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, rule: Stating
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean over patients."""
+    n, centre = len(values), float(values.mean())
+    error = float(values.std(ddof=1)) / np.sqrt(n)
+    if not error > 1e-12 * max(1.0, abs(centre)):  # constant, or not a number
+        return centre, centre
+    means, errors = _resampled(values, rng, rule.draws)
+    tail = (1 - rule.level) / 2
+    if rule.method == "studentised":
+        pivots = np.abs(means - centre) / np.maximum(errors, 1e-12)
+        half = float(np.quantile(pivots, rule.level)) * error
+        return centre - half, centre + half
+    share = np.clip((np.mean(means < centre) + np.mean(means <= centre)) / 2, 1e-6, 1 - 1e-6)
+    bias = float(norm.ppf(share))
+    deviation = values - centre
+    skew = float((deviation**3).sum() / (6 * (deviation**2).sum() ** 1.5))
+    z = bias + norm.ppf([tail, 1 - tail])
+    low, high = np.quantile(means, norm.cdf(bias + z / (1 - skew * z)))
+    return float(low), float(high)
+
+
+def _resampled(
+    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, draws: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard errors of resampled patients."""
+    n, means, errors = len(values), np.empty(draws), np.empty(draws)
+    block = max(1, DRAWS_AT_ONCE // n)
+    for first in range(0, draws, block):
+        drawn = values[rng.integers(n, size=(min(block, draws - first), n))]
+        means[first : first + block] = drawn.mean(axis=1)
+        errors[first : first + block] = drawn.std(axis=1) / np.sqrt(n)
+    return means, errors

@@ -1,0 +1,135 @@
+"""Tumours under chemotherapy and radiotherapy, with every counterfactual known.
+
+Model of Geng, Paganetti and Grassberger 2017 (Sci Rep 7:13542), in the form of Lim, Alaa and van
+der Schaar 2018 (NeurIPS, recurrent marginal structural networks), on which later networks are
+compared. Volumes in cm^3, days, Gy; treatments are 0 none, 1 chemotherapy, 2 radiotherapy, 3 both.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+DAYS = 60
+DEATH_CM, CAPACITY_CM = 13.0, 30.0
+CELLS = 5.8e8
+"""Cells in a cm^3."""
+NOISE = 0.01
+CHEMOTHERAPY, RADIOTHERAPY = 5.0, 2.0
+"""Concentration added by a dose of chemotherapy, and Gy of a fraction."""
+NAMES = ("none", "chemotherapy", "radiotherapy", "both")
+
+_STAGES = np.array([1432, 128, 1306, 7248, 12840]) / 22954  # I, II, IIIA, IIIB, IV
+_DIAMETER = np.array(  # mu, sigma of the logarithm, lowest and highest cm, by stage
+    [
+        [1.72, 4.70, 0.3, 5.0],
+        [1.96, 1.63, 0.3, 13.0],
+        [1.91, 9.40, 0.3, 13.0],
+        [2.76, 6.87, 0.3, 13.0],
+        [3.86, 8.82, 0.3, 13.0],
+    ]
+)
+_ALPHA, _ALPHA_SD, _RHO, _RHO_SD, _CORRELATION = 0.0398, 0.168, 7e-5, 7.23e-3, 0.87
+_CHEMO, _CHEMO_SD = 0.028, 0.0007
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tumours:
+    """How each tumour grows and answers."""
+
+    kind: Int64[np.ndarray, " subject"]
+    """1, 2 or 3, which clinicians see: type 1 answers more to radiotherapy, 3 to chemotherapy."""
+    alpha: Float64[np.ndarray, " subject"]
+    """Radiosensitivity, 1/Gy; the quadratic one is a tenth of it, 1/Gy^2."""
+    rho: Float64[np.ndarray, " subject"]
+    """Growth, 1/day."""
+    chemo: Float64[np.ndarray, " subject"]
+    """Kill by a unit of chemotherapy's concentration, 1/day."""
+    volume: Float64[np.ndarray, " subject"]
+    """At day 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Courses:
+    """What was seen and done on each day; a tumour that killed or vanished is no longer active."""
+
+    volume: Float64[np.ndarray, "subject day"]
+    treatment: Int64[np.ndarray, "subject day"]
+    logged: Float64[np.ndarray, "subject day"]
+    """Probability with which that day's treatment was chosen."""
+    active: Bool[np.ndarray, "subject day"]
+    next_volume: Float64[np.ndarray, "subject day treatment"]
+    """The next day's volume under every treatment, with the same chance events."""
+
+
+def sphere(diameter: np.ndarray | float) -> np.ndarray:
+    """Volume of a sphere."""
+    return np.asarray(np.pi / 6 * np.asarray(diameter, np.float64) ** 3)
+
+
+def draw(count: int, rng: np.random.Generator) -> Tumours:
+    """New patients, a third of each type."""
+    kind = rng.integers(1, 4, size=count)
+    covariance = _CORRELATION * _ALPHA_SD * _RHO_SD
+    spread = [[_ALPHA_SD**2, covariance], [covariance, _RHO_SD**2]]
+    pair = np.full((count, 2), -1.0)
+    while np.any(bad := (pair <= 0).any(axis=1)):
+        pair[bad] = rng.multivariate_normal([_ALPHA, _RHO], spread, size=int(bad.sum()))
+    chemo = np.maximum(rng.normal(_CHEMO, _CHEMO_SD, count), 0.0)
+    stage = rng.choice(len(_STAGES), p=_STAGES, size=count)
+    mu, sigma, low, high = _DIAMETER[stage].T
+    diameter = np.zeros(count)
+    while np.any(bad := (diameter <= low) | (diameter >= high)):
+        diameter[bad] = np.exp(rng.normal(mu[bad], sigma[bad]))
+    return Tumours(
+        kind=kind,
+        alpha=pair[:, 0] + 0.1 * _ALPHA * (kind == 1),
+        rho=pair[:, 1],
+        chemo=chemo + 0.1 * _CHEMO * (kind == 3),
+        volume=sphere(diameter),
+    )
+
+
+def grown(
+    tumours: Tumours,
+    volume: Float64[np.ndarray, " subject"],
+    concentration: Float64[np.ndarray, " subject"],
+    radiation: Float64[np.ndarray, " subject"],
+    noise: Float64[np.ndarray, " subject"],
+) -> Float64[np.ndarray, " subject"]:
+    """A day's growth (Lim et al. 2018, eq. 11), never below 0."""
+    safe = np.maximum(volume, 1e-12)
+    growth = tumours.rho * np.log(sphere(CAPACITY_CM) / safe)
+    kill = tumours.chemo * concentration + tumours.alpha * (radiation + radiation**2 / 10)
+    return np.maximum(volume * (1 + growth - kill + noise), 0.0)
+
+
+def simulate(tumours: Tumours, confounding: float, rng: np.random.Generator) -> Courses:
+    """Sixty days in which larger tumours are treated more, the more the confounding (gamma).
+
+    Each treatment is given with probability sigmoid(gamma / 13 cm * (mean diameter of the last 15
+    days - 6.5 cm)).
+    """
+    n = len(tumours.kind)
+    volume, treatment = np.zeros((n, DAYS)), np.zeros((n, DAYS), np.int64)
+    logged, following = np.ones((n, DAYS)), np.zeros((n, DAYS, len(NAMES)))
+    active = np.zeros((n, DAYS), dtype=bool)
+    now, going, concentration = tumours.volume, np.ones(n, dtype=bool), np.zeros(n)
+    for day in range(DAYS):
+        volume[:, day], active[:, day] = now, going
+        recent = np.cbrt(volume[:, max(0, day - 14) : day + 1] * 6 / np.pi).mean(axis=1)
+        chance = 1 / (1 + np.exp(-confounding / DEATH_CM * (recent - DEATH_CM / 2)))
+        chemo, radio = rng.random(n) < chance, rng.random(n) < chance
+        treatment[:, day] = chemo + 2 * radio
+        logged[:, day] = np.where(chemo, chance, 1 - chance) * np.where(radio, chance, 1 - chance)
+        noise, luck = rng.normal(0, NOISE, n), rng.random(n)
+        left = concentration / 2  # half-life of a day
+        for option in range(len(NAMES)):
+            level = left + CHEMOTHERAPY * (option % 2)
+            dose = np.full(n, RADIOTHERAPY * (option // 2))
+            after = grown(tumours, now, level, dose, noise)
+            following[:, day, option] = np.where(luck < np.exp(-after * CELLS), 0.0, after)
+        concentration = left + CHEMOTHERAPY * chemo
+        now = following[np.arange(n), day, treatment[:, day]]
+        going = going & (now < sphere(DEATH_CM)) & (now > 0)
+    return Courses(volume, treatment, logged, active, following)
