@@ -50,7 +50,7 @@ def recommend(
 def round_dose(dose: float, allowed: DoseRange) -> float:
     """The nearest dispensable dose inside the range; the range wins over rounding."""
     if allowed.step <= 0:
-        return float(clip(np.array(dose), allowed))
+        return float(clip(np.array([dose]), allowed)[0])
     low = (
         np.floor(allowed.low / allowed.step + 1.0)
         if allowed.open_low

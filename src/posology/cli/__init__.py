@@ -8,6 +8,7 @@ from rich.console import Console
 from posology.cli.demo import demo
 from posology.cli.fit import fit
 from posology.cli.recommend import recommend
+from posology.cli.simulate import simulate
 from posology.cli.template import template
 from posology.errors import UserError
 
@@ -17,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, fit, recommend, template):
+for verb in (demo, fit, recommend, simulate, template):
     app.command()(verb)
 
 
