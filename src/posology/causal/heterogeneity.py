@@ -1,5 +1,4 @@
-"""Do effects vary at all: the best linear predictor of the effects said, tested on other patients.
-"""
+"""Do effects vary at all: the effects said, tested on patients from whom they were not learned."""
 
 from dataclasses import dataclass
 
@@ -38,5 +37,3 @@ def heterogeneity_test(said: Matrix, residual: Column, surprise: Matrix) -> Hete
     spread = inverse @ (design * off[:, None] ** 2).T @ design @ inverse
     error = float(np.sqrt(spread[0, 0]))
     return Heterogeneity(float(coefficient[0]), error, float(norm.sf(coefficient[0] / error)))
-
-

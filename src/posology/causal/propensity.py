@@ -1,6 +1,4 @@
-"""Who was given what: propensities, cross-fitted, calibrated, the model chosen on folds left out.
-
-"""
+"""Who was given what: cross-fitted, calibrated propensities, the model chosen on folds left out."""
 
 from dataclasses import dataclass
 

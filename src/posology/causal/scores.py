@@ -16,8 +16,7 @@ from posology.causal.trial import Column, Fold, Matrix, Trial, checked, folds
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nuisance:
-    """All that effects and values are computed from; each row's models have not seen its subject.
-    """
+    """What effects and values are computed from; each row's models have not seen its subject."""
 
     trial: Trial
     fold: Fold
