@@ -43,7 +43,9 @@ def test_clinicians_choose_by_the_stated_log_odds(scenario: str, log_odds) -> No
 
 def test_two_in_five_have_hardly_any_overlap() -> None:
     p = effects.draw("obs_low", 100_000, np.random.default_rng(2)).propensity
-    assert ((p < 0.05) | (p > 0.95)).mean() == pytest.approx(0.399, abs=0.005)  # 2 Phi(-logit(.95) / sqrt(12.2))
+    assert ((p < 0.05) | (p > 0.95)).mean() == pytest.approx(
+        0.399, abs=0.005
+    )  # 2 Phi(-logit(.95) / sqrt(12.2))
 
 
 def test_the_hidden_reason_moves_treatment_and_outcome_and_is_withheld() -> None:

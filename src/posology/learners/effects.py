@@ -33,11 +33,11 @@ class Effects:
     personal: bool
     heterogeneity: Heterogeneity
     level: Float64[np.ndarray, " treatment"]
-    """Effect of each option on everybody."""
+    """Effect of each option on everybody, before what differs between patients."""
     line: Basis
-    line_weights: Float64[np.ndarray, "column treatment"]
+    line_weights: Float64[np.ndarray, "line treatment"]
     curve: Basis
-    curve_weights: Float64[np.ndarray, "column treatment"]
+    curve_weights: Float64[np.ndarray, "curve treatment"]
     trees: Trees
     tree_weight: float
 
@@ -63,9 +63,17 @@ def choose(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> np.ndarray:
     """The option of the largest effect; the best single one where it is as good."""
+    return preference(effects, X).argmax(axis=1)
+
+
+def preference(
+    effects: Effects,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Matrix:
+    """The effects, the best single option ahead of any that is only as good."""
     said = effects_of(effects, X)
     said[:, effects.single] += 1e-12
-    return said.argmax(axis=1)
+    return said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,11 +99,13 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
             with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
         )
         trees = exported(model, model.n_iter_, 1)
+    values = nuisance.scores.mean(axis=0)
+    personal = shown.p < LEVEL or not gate
     return Effects(
-        single=int(nuisance.scores.mean(axis=0).argmax()),
-        personal=shown.p < LEVEL or not gate,
+        single=int(values.argmax()),
+        personal=personal,
         heterogeneity=shown,
-        level=level,
+        level=level if personal else values,
         line=line.basis, line_weights=weights[0] * line.weights,
         curve=curve.basis, curve_weights=weights[1] * curve.weights,
         trees=trees, tree_weight=float(weights[2]),

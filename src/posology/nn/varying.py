@@ -1,5 +1,7 @@
 """Curves whose coefficients vary from patient to patient: many small networks at once."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,12 +20,12 @@ class VaryingCoefficients(nn.Module):
     def __init__(self, features: int, width: int, members: int, knots: Tensor, shape: str) -> None:
         super().__init__()
         self.shape = shape
-        self.register_buffer("knots", knots)
+        self.knots = nn.Buffer(knots)
         curves = basis(torch.zeros(1), knots, shape).shape[1]
         sizes = (features, width, width, curves + 1)
         self.weights = nn.ParameterList(
             torch.randn(members, i, o) * (2.0 / i) ** 0.5 * (0.3 if o == sizes[-1] else 1.0)
-            for i, o in zip(sizes[:-1], sizes[1:], strict=True)
+            for i, o in pairwise(sizes)
         )
         self.biases = nn.ParameterList(torch.zeros(members, 1, o) for o in sizes[1:])
         self.straight = nn.Parameter(torch.zeros(members, features, curves + 1))
