@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.errors import PosologyError
@@ -29,12 +29,14 @@ def test_integers_stay_and_texts_are_hashed_the_same_everywhere() -> None:
         subject_number("  ")
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text(max_size=4) | st.integers().map(str), max_size=20))
 def test_a_column_gives_the_same_numbers_as_its_cells(texts: list[str | None]) -> None:
     numbers = subject_numbers(pa.chunked_array([pa.array(texts, pa.string())]))
     assert numbers.to_pylist() == [subject_number(t) if t and t.strip() else None for t in texts]
 
 
+@settings(deadline=None)
 @given(st.datetimes(), st.integers(-14 * 60, 14 * 60))
 def test_times_agree_with_the_standard_library(moment: datetime, minutes: int) -> None:
     naive = (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)

@@ -167,7 +167,7 @@ def _npz(path: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
         _need(path, columns)
         count = len(columns["subject"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from math import sqrt
 from pathlib import Path
 
@@ -93,8 +94,9 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Window:
+    source: str
     row: int
-    """The first row of the file in it."""
+    """The first row in it."""
     sums: tuple[_Sums, ...]
 
 
@@ -107,25 +109,27 @@ def read_wearables(paths: Iterable[str | Path], settings: WearableSettings) -> I
     """Features of each series in each window, at the window's end: before it, none is known.
 
     Features are `code//mean`, `//sd`, `//slope` (per day), `//in_range`, `//below`, `//above`
-    and `//missing` (shares, 0 to 1), and `//samples`. A row of the batch is a window of a file
-    (numbered by its first row) or a refused row; with one series, `samples` + refused = rows of
-    the file. Memory grows with windows, not with samples. A sample told twice counts twice.
+    and `//missing` (shares, 0 to 1), and `//samples`. A row of the batch is a window (numbered
+    by its first row) or a refused row; with one series, `samples` + refused = rows of the files.
+    Memory grows with windows, not with samples. A sample told twice counts twice.
     """
     rows = Rows(settings.batch_rows)
     length = round(settings.window_hours * DAY / 24)
-    for path in files_of(paths, ENDINGS):
+    # recordings of one patient in several files share windows where the names tell the patient
+    for _, group in groupby(files_of(paths, ENDINGS), key=lambda path: _whose(path, settings)):
         windows: dict[tuple[int, int], _Window] = {}
-        for refused in _summarise(path, settings, length, windows):
-            rows.refuse(*refused)
-            yield from rows.batches()
-        for (subject, window), open_one in sorted(windows.items()):
+        for path in group:
+            for refused in _summarise(path, settings, length, windows):
+                rows.refuse(*refused)
+                yield from rows.batches()
+        for (subject, window), one in sorted(windows.items()):
             end = (window + 1) * length
             facts = [
                 fact
-                for series, sums in zip(settings.series, open_one.sums, strict=True)
+                for series, sums in zip(settings.series, one.sums, strict=True)
                 for fact in _features(series, sums, end, length)
             ]
-            rows.add(str(path), open_one.row, subject, facts)
+            rows.add(one.source, one.row, subject, facts)
             yield from rows.batches()
     yield from rows.batches(last=True)
 
@@ -161,7 +165,9 @@ def _summarise(
         key = (subject, time // length)
         window = windows.get(key)
         if window is None:
-            window = windows[key] = _Window(number, tuple(_Sums() for _ in settings.series))
+            window = windows[key] = _Window(
+                str(path), number, tuple(_Sums() for _ in settings.series)
+            )
         days = (time - key[1] * length) / DAY
         for which, value in samples:
             window.sums[which].add(days, value, settings.series[which])
@@ -191,11 +197,18 @@ def _columns(path: Path, row: Row, settings: WearableSettings) -> list[str]:
     return found
 
 
+def _whose(path: Path, settings: WearableSettings) -> str:
+    """What files must share to be summarised together."""
+    if settings.subject is not None:
+        return str(path)
+    name = path.name.split(".")[0]
+    return name.split(settings.subject_until)[0] if settings.subject_until else name
+
+
 def _subject(path: Path, row: Row, settings: WearableSettings) -> int:
     if settings.subject is not None:
         return cell_subject(row[settings.subject])
-    name = path.name.split(".")[0]
-    return subject_number(name.split(settings.subject_until)[0] if settings.subject_until else name)
+    return subject_number(_whose(path, settings))
 
 
 def _features(series: Series, sums: _Sums, end: int, length: int) -> Iterator[Fact]:
