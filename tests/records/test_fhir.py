@@ -517,7 +517,7 @@ GOOD = {"subject": {"reference": "Patient/1"}, "issued": "2020", "recordedDate":
         "authored": "2020", "authoredOn": "2020", "code": {"text": "a"}}  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(

@@ -136,6 +136,16 @@ def test_several_samples_are_several_subjects(tmp_path: Path) -> None:
     assert batch.rows == 6
 
 
+def test_samples_may_have_other_names_than_subjects(tmp_path: Path) -> None:
+    read(tmp_path, vcf(FULL, samples=("s1",), head=HEAD).replace("chr", ""))
+    settings = VcfSettings(tmp_path / "panel.csv", subjects={"s1": "17"})
+    batch = gather(read_vcf([tmp_path / "a.vcf"], settings))
+    assert batch.events["subject_id"].to_pylist() == [17, 17, 17]
+    settings = VcfSettings(tmp_path / "panel.csv", subjects={"s2": "17"})
+    batch = gather(read_vcf([tmp_path / "a.vcf"], settings))
+    assert set(reasons(batch).values()) == {"sample 's1' is no subject's"}
+
+
 def test_two_records_must_agree(tmp_path: Path) -> None:
     twice = [FULL[0], FULL[0].replace("0|1", "1|1")]
     assert reasons(read(tmp_path, vcf(twice)))["CYP2C19 rs4244285"] == (
@@ -169,7 +179,7 @@ CELL = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(CELL, max_size=12), max_size=5), st.booleans())
 def test_no_record_is_a_traceback(tmp_path: Path, lines: list[list[str]], good: bool) -> None:
     start = ["chr10", "94781859"] if good else []

@@ -104,6 +104,14 @@ def test_wrong_encodings_and_long_texts_are_refused_alone(tmp_path: Path, book: 
     ]
 
 
+def test_an_open_quote_tells_how_much_it_swallowed(tmp_path: Path, book: CodeBook) -> None:
+    batch = read(tmp_path, 'id,date,smoking\n7,"2020-01-01,yes\n8,2020-01-01,yes\n', WIDE, book)
+    assert batch.refused["reason"].to_pylist() == [
+        "has 2 cells where the header has 3; a quote may be open: 3 lines of the file stand in "
+        "this row"
+    ]
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200))
 def test_no_bytes_are_a_traceback(tmp_path: Path, book: CodeBook, noise: bytes) -> None:

@@ -128,15 +128,15 @@ def test_shanghais_glucose_recordings(tmp_path: Path) -> None:
         pytest.skip("no ../shared beside the project: Shanghai's recordings are needed here")
     (tmp_path / "cgm.toml").write_text(MAPPING)
     mapping = read_wearable_settings(tmp_path / "cgm.toml")
-    files = sorted((folder / "Shanghai_T2DM").glob("20[0-3]*"))
+    files = sorted((folder / "Shanghai_T2DM").glob("202*"))
     batch = gather(read_wearables([folder / "Shanghai_T1DM", *files], mapping))
     found = features(batch)
     assert len(found) == batch.events.num_rows  # recordings of one patient share their windows
     samples = sum(v for k, v in found.items() if k[2] == "glucose//samples")
     rows = 0
-    for path in [*files, *(folder / "Shanghai_T1DM").iterdir()]:
+    for path in [*files, *(folder / "Shanghai_T1DM").glob("*.xls*")]:
         sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
         rows += len(sheet.to_python()) - 1
     assert samples + batch.refused.num_rows == rows
-    assert samples > 50_000
+    assert samples > 20_000
     assert set(batch.refused["reason"].to_pylist()) == {"is empty"}

@@ -53,6 +53,7 @@ def read_dicom(
     settings = settings or ImagingSettings()
     try:
         import pydicom
+        from pydicom.errors import InvalidDicomError
     except ImportError as error:
         raise RecordError(
             "DICOM files need one more package: pip install 'posology[imaging]'"
@@ -60,7 +61,7 @@ def read_dicom(
     zone = zone_named(settings.time_zone)
     rows = Rows(settings.batch_rows)
     damaged = (
-        pydicom.errors.InvalidDicomError,
+        InvalidDicomError,
         OSError,
         EOFError,
         ValueError,
