@@ -1,3 +1,5 @@
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,34 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path, book: CodeBook) -
         read(tmp_path, "id,x\n1,2\n", WIDE, book)
     with pytest.raises(RecordError, match="is empty; a table begins with a row of column names"):
         read(tmp_path, "", WIDE, book)
+    with pytest.raises(RecordError, match=r"'\(' is not a regular expression"):
+        TableForm("id", "date", subject_pattern="(")
+    with pytest.raises(RecordError, match="'x' needs a group in parentheses"):
+        TableForm("id", "date", time_pattern="x")
+
+
+def test_shanghais_smoking_and_drinking() -> None:
+    pytest.importorskip("python_calamine", reason="needs posology[excel]")
+    places = (os.environ.get("POSOLOGY_SHARED", ""), Path(__file__).parents[3] / "shared")
+    folders = [Path(place) / "data" / "records" / "shanghai" for place in places]
+    folder = next((f for f in folders if f.is_dir()), None)
+    if folder is None:
+        pytest.skip("no ../shared beside the project: Shanghai's summary is needed here")
+    drinking = "Alcohol Drinking History (drinker/non-drinker)"
+    form = TableForm(
+        "Patient Number",
+        "Patient Number",
+        only=("Smoking History (pack year)", drinking),
+        subject_pattern=r"^(\d+)_",
+        time_pattern=r"_(\d{8})$",
+        time_format="%Y%m%d",
+    )
+    path = folder / "Shanghai_T2DM_Summary.xlsx"
+    batch = gather(read_questionnaires([path], form, read_code_book()))
+    codes = Counter(batch.events["code"].to_pylist())
+    assert codes.total() + batch.refused.num_rows == 2 * 109
+    assert codes["LIFESTYLE//alcohol_drinker//no"] > 80
+    assert {r["reason"] for r in batch.refused.to_pylist()} <= {
+        "not an answer to LIFESTYLE//alcohol_drinker",
+        "LIFESTYLE//pack_years is answered by a number",
+    }

@@ -76,6 +76,12 @@ class TableForm:
     answer: str | None = None
     ignore: tuple[str, ...] = ()
     """Columns that are not questions."""
+    only: tuple[str, ...] = ()
+    """Columns that are questions; all but `ignore` where none is told."""
+    subject_pattern: str | None = None
+    """Regular expression whose first group is the subject in its cell, such as ([^_]+)_."""
+    time_pattern: str | None = None
+    """The same for the time."""
     time_format: str | None = None
     """As strptime writes it, such as %d/%m/%Y; ISO 8601 where it is not told."""
     time_zone: str = "UTC"
@@ -84,6 +90,13 @@ class TableForm:
     def __post_init__(self) -> None:
         if (self.question is None) != (self.answer is None):
             raise RecordError("a table of one row an answer needs both `question` and `answer`")
+        for pattern in (self.subject_pattern, self.time_pattern):
+            try:
+                groups = re.compile(pattern).groups if pattern is not None else 1
+            except re.error as error:
+                raise RecordError(f"{pattern!r} is not a regular expression: {error}") from error
+            if groups < 1:
+                raise RecordError(f"the pattern {pattern!r} needs a group in parentheses")
 
 
 def read_code_book(path: str | Path = LIFESTYLE) -> CodeBook:
@@ -111,7 +124,7 @@ def read_questionnaires(
     """
     zone = zone_named(form.time_zone)
     rows = Rows(form.batch_rows)
-    needed = [n for n in (form.subject, form.time, form.question, form.answer) if n is not None]
+    needed = [n for n in (form.subject, form.time, form.question, form.answer, *form.only) if n]
     for path in files_of(paths, ENDINGS):
         for number, row in read_sheet(path):
             if isinstance(row, Refusal):
@@ -123,9 +136,9 @@ def read_questionnaires(
             refusals: list[Refusal] = []
             column, subject = form.subject, None
             try:
-                subject = cell_subject(row[form.subject])
+                subject = cell_subject(_within(row[form.subject], form.subject_pattern))
                 column = form.time
-                at = cell_time(row[form.time], zone, form.time_format)
+                at = cell_time(_within(row[form.time], form.time_pattern), zone, form.time_format)
             except ValueError as error:
                 refusals.append(Refusal(column, row[column], str(error)))
             else:
@@ -135,6 +148,16 @@ def read_questionnaires(
     yield from rows.batches(last=True)
 
 
+def _within(cell: Any, pattern: str | None) -> Any:
+    """The part of a cell that the pattern tells."""
+    if pattern is None:
+        return cell
+    found = re.search(pattern, str(cell))
+    if found is None:
+        raise ValueError(f"does not match {pattern}")
+    return found[1]
+
+
 def _answers(
     row: Row, form: TableForm, book: CodeBook, at: int, out: tuple[list[Fact], list[Refusal]]
 ) -> None:
@@ -142,8 +165,11 @@ def _answers(
         asked = [(str(row[form.question]), row[form.answer])]
     else:
         aside = {form.subject, form.time, *form.ignore}
-        asked = [(name, cell) for name, cell in row.items() if name not in aside]
-        asked = [(name, cell) for name, cell in asked if not blank(cell)]
+        asked = [
+            (name, cell)
+            for name, cell in row.items()
+            if name not in aside and not blank(cell) and (not form.only or name in form.only)
+        ]
     if not asked:
         out[1].append(Refusal("row", "", "no question is answered"))
     for name, cell in asked:
