@@ -3,7 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posology.domain.cohort import take
 from posology.errors import UserError
+from posology.evaluation.answers import select
 from posology.evaluation.compare import METRICS, as_rows, table1
 from posology.evaluation.headline import headline
 from tests.evaluation import synthetic
@@ -110,6 +112,9 @@ def test_answers_of_another_cohort_are_refused(rng):
         table1(wrong, cohort, rng)
     with pytest.raises(UserError, match="no answers of 'posology'"):
         table1({"logistic": wrong["posology"]}, cohort, rng)
+    nobody = take(cohort, np.zeros(40, bool))
+    with pytest.raises(UserError, match="no decisions: there is nothing to score"):
+        table1({"posology": select(wrong["posology"], np.zeros(30, bool))}, nobody, rng)
 
 
 def test_differences_that_are_nothing_are_seldom_called_a_win():

@@ -202,6 +202,8 @@ class _Drawn:
 def _check(named: Mapping[str, Answers], cohort: Cohort, reference: str) -> None:
     if reference not in named:
         raise UserError(f"no answers of {reference!r} to compare; there are {sorted(named)}")
+    if not len(cohort):
+        raise UserError("the cohort has no decisions: there is nothing to score")
     for model, answers in named.items():
         if len(answers) != len(cohort):
             raise UserError(

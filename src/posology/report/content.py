@@ -55,7 +55,7 @@ class ReportContent:
     """Of the reference, for any metrics."""
     further: tuple[Table1, ...] = ()
     """The same table on other splits, such as sites held out."""
-    learning: tuple[tuple[str, Sequence[Mapping[str, float]]], ...] = ()
+    learning: tuple[tuple[str, Sequence[Mapping[str, int | float]]], ...] = ()
     """(phase, one dict an epoch): `epoch`, and `train_x`, `validation_x` for any quantities x."""
     cases: tuple[CaseStudy, ...] = ()
     methods: tuple[str, ...] = ()

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
 
 from posology.evaluation.calibration import Calibration
 from posology.evaluation.classification import RocCurve
@@ -20,6 +23,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES = ("-", "--", "-.", ":")
 
 
+_LONGEST = 36
 _CUT = 3.0
 """A difference beyond three times the median one is written at the edge; our own choice."""
 
@@ -37,10 +41,11 @@ def roc_figure(curves: Sequence[RocCurve], names: Sequence[str]) -> Figure:
     figure, axes = _square()
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for c in curves:
-        style = {"color": SERIES[c.treatment % len(SERIES)], "linewidth": 1.8}
-        line = _LINES[c.treatment % len(_LINES)]
-        label = f"{names[c.treatment]}: {c.auc:.3f}"
-        axes.plot(c.false_positive, c.true_positive, line, label=label, **style)
+        axes.plot(
+            c.false_positive, c.true_positive, _LINES[c.treatment % len(_LINES)], linewidth=1.8,
+            color=SERIES[c.treatment % len(SERIES)],
+            label=f"{_label(names[c.treatment])}: {c.auc:.3f}",
+        )  # fmt: skip
     _unit_square(axes, "False positives (1 - specificity)", "True positives (sensitivity)")
     _legend(axes, "lower right", "Area under the curve")
     return figure
@@ -65,7 +70,7 @@ def calibration_figure(found: Sequence[Calibration], names: Sequence[str]) -> Fi
             markersize=4.5,
             linewidth=1.4,
             elinewidth=0.9,
-            label=names[c.treatment],
+            label=_label(names[c.treatment]),
         )
     _unit_square(axes, "Stated probability", "Observed share")
     _legend(axes, "upper left", None)
@@ -107,7 +112,7 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
     """The reference minus each baseline, with intervals: a forest plot.
 
     A triangle is a verdict after Holm's correction; an arrow at the edge is a baseline too far off
-    for the axis, with its difference in figures.
+    for the axis, with its difference and interval in figures.
     """
     tests = words.baseline_tests(table, metric)
     figure = Figure(figsize=(5.6, 0.9 + 0.34 * max(len(tests), 1)), layout="constrained")
@@ -121,15 +126,19 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
         if edge and abs(t.difference) > edge:  # one far model must not squeeze the close ones
             at, side = np.copysign(edge, t.difference), "<" if t.difference < 0 else ">"
             axes.plot(at, y, side, color=color, markersize=7)
-            label = f"  {words.signed(metric, t.difference)}  "
-            axes.text(at, y, label, color=INK, va="center", ha="left" if at < 0 else "right")
+            inward = 1 if at < 0 else -1
+            label = f"{words.signed(metric, t.difference)} ({words.span(metric, t.low, t.high)})"
+            axes.annotate(
+                label, (at, y), (8 * inward, 0), va="center",
+                textcoords="offset points", ha="left" if at < 0 else "right", color=INK, fontsize=9,
+            )  # fmt: skip
             continue
         away = [[max(t.difference - t.low, 0.0)], [max(t.high - t.difference, 0.0)]]
         axes.errorbar(
             t.difference, y, xerr=away, fmt=marks[t.verdict], color=color, markersize=6.5,
             elinewidth=1.8,
         )  # fmt: skip
-    axes.set_yticks(range(len(tests)), [words.model_name(t.model) for t in reversed(tests)])
+    axes.set_yticks(range(len(tests)), [_label(words.model_name(t.model)) for t in reversed(tests)])
     axes.set_ylim(-0.6, len(tests) - 0.4)
     better = "left" if metric in LOWER_IS_BETTER else "right"
     unit = f", {table.unit}" if metric == "mae" else ""
@@ -154,7 +163,8 @@ def group_figure(rows: Sequence[GroupRow], whole: float, wording: Wording) -> Fi
             color=SERIES[at % len(SERIES)], markersize=5.5, elinewidth=1.6,
         )  # fmt: skip
     axes.set_yticks(
-        range(len(judged)), [f"{r.family}: {r.group} (n = {r.n:,})" for r in reversed(judged)]
+        range(len(judged)),
+        [f"{_label(f'{r.family}: {r.group}')} (n = {r.n:,})" for r in reversed(judged)],
     )
     axes.set_ylim(-0.6, len(judged) - 0.4)
     _named(axes, f"{wording.what} ({wording.unit})" if wording.unit else wording.what, "")
@@ -162,7 +172,7 @@ def group_figure(rows: Sequence[GroupRow], whole: float, wording: Wording) -> Fi
     return figure
 
 
-def learning_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
+def learning_figure(epochs: Sequence[Mapping[str, int | float]]) -> Figure:
     """One panel a quantity, `train_x` and `validation_x` together; `epoch` is the axis."""
     keys = [k for k in dict.fromkeys(k for e in epochs for k in e) if k != "epoch"]
     panels: dict[str, list[str]] = {}
@@ -177,17 +187,22 @@ def learning_figure(epochs: Sequence[Mapping[str, float]]) -> Figure:
         for color, key in enumerate(members):
             points = [(e.get("epoch", i + 1), e[key]) for i, e in enumerate(epochs) if key in e]
             x, y = zip(*points, strict=True)
-            label = key.removesuffix(stem).strip("_") or stem
+            label = _label(key.removesuffix(stem).strip("_") or stem)
             axes.plot(
                 x, y, _LINES[color % len(_LINES)], color=SERIES[color % len(SERIES)], label=label
             )
-        axes.set_title(stem.replace("_", " "), fontsize=10, color=INK, loc="left")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_title(_label(stem.replace("_", " ")), fontsize=10, color=INK, loc="left")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _named(axes, "epoch", "")
         axes.grid(axis="y", color=GRID, linewidth=0.6)
         if len(members) > 1:
             _legend(axes, "best", None)
     return figure
+
+
+def _label(text: str) -> str:
+    """A label short enough to leave room for the figure; the tables have it whole."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _stem(key: str) -> str:
@@ -218,17 +233,22 @@ def _named(axes: Axes, x: str, y: str) -> None:
     axes.set_facecolor("none")
 
 
-def _legend(axes: Axes, where: str, title: str | None) -> None:
-    axes.legend(
+_Corner = Literal["lower right", "upper left", "best"]
+
+
+def _legend(axes: Axes, where: _Corner, title: str | None) -> None:
+    small = FontProperties(size=9)
+    legend = axes.legend(
         loc=where,
         title=title,
         frameon=False,
         labelcolor=INK,
-        fontsize=9,
-        title_fontproperties={"size": 9},
-    ).get_title().set_color(INK)
+        prop=small,
+        title_fontproperties=small,
+    )
+    legend.get_title().set_color(INK)
 
 
 def _round_up(value: float) -> float:
-    step = 10.0 ** np.floor(np.log10(value)) / 2
+    step = 10.0 ** np.floor(np.log10(value)) / 10
     return float(np.ceil(value / step) * step)

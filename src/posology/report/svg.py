@@ -6,6 +6,7 @@ from io import StringIO
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 SERIES = ("#040400", "#040401", "#040402", "#040403", "#040404")
@@ -17,12 +18,6 @@ _PROPERTIES = {
     GRID: "var(--line)",
     **{color: f"var(--series-{i})" for i, color in enumerate(SERIES)},
 }
-_SETTINGS = {
-    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
-    "svg.hashsalt": "posology",  # the same figure gives the same bytes
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "text.usetex": False,
-}
 
 
 def svg(figure: Figure, name: str, alt: str) -> str:
@@ -33,9 +28,11 @@ def svg(figure: Figure, name: str, alt: str) -> str:
         alt: what a reader who does not see the figure is told.
     """
     out = StringIO()
-    with rc_context(_SETTINGS):
-        for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
-            text.set_parse_math(False)
+    # text stays text: small, searchable, in the page's font; a salt: same figure, same bytes
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "posology", "text.usetex": False}):
+        for text in figure.findobj(Text):
+            if isinstance(text, Text):
+                text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     _, size, body = re.split(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', out.getvalue(), maxsplit=1)
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
