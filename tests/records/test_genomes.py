@@ -1,5 +1,4 @@
 import gzip
-import os
 from pathlib import Path
 
 import pytest
@@ -203,11 +202,7 @@ def test_a_panel_says_what_it_needs(tmp_path: Path) -> None:
         list(read_vcf([path], VcfSettings(known="soon")))
 
 
-def test_the_panel_that_ships_agrees_with_pharmcats_positions() -> None:
-    places = (os.environ.get("POSOLOGY_SHARED", ""), Path(__file__).parents[3] / "shared")
-    files = [Path(p) / "data" / "pgx" / "pharmcat" / "pharmcat_positions.vcf" for p in places]
-    path = next((file for file in files if file.is_file()), None)
-    if path is None:
-        pytest.skip("no ../shared beside the project: PharmCAT's positions are needed here")
+def test_the_panel_that_ships_agrees_with_pharmcats_positions(shared: Path) -> None:
+    path = shared / "data" / "pgx" / "pharmcat" / "pharmcat_positions.vcf"
     batch = gather(read_vcf([path], VcfSettings(assembly="GRCh38")))
     assert batch.events.num_rows == len(read_panel())

@@ -1,4 +1,3 @@
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -163,13 +162,9 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path, book: CodeBook) -
         TableForm("id", "date", time_pattern="x")
 
 
-def test_shanghais_smoking_and_drinking() -> None:
+def test_shanghais_smoking_and_drinking(shared: Path) -> None:
     pytest.importorskip("python_calamine", reason="needs posology[excel]")
-    places = (os.environ.get("POSOLOGY_SHARED", ""), Path(__file__).parents[3] / "shared")
-    folders = [Path(place) / "data" / "records" / "shanghai" for place in places]
-    folder = next((f for f in folders if f.is_dir()), None)
-    if folder is None:
-        pytest.skip("no ../shared beside the project: Shanghai's summary is needed here")
+    folder = shared / "data" / "records" / "shanghai"
     drinking = "Alcohol Drinking History (drinker/non-drinker)"
     form = TableForm(
         "Patient Number",

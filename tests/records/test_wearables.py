@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -119,13 +118,9 @@ def test_a_mapping_is_checked_strictly(tmp_path: Path) -> None:
         list(read_wearables([tmp_path / "a.csv"], read_wearable_settings(path)))
 
 
-def test_shanghais_glucose_recordings(tmp_path: Path) -> None:
+def test_shanghais_glucose_recordings(tmp_path: Path, shared: Path) -> None:
     calamine = pytest.importorskip("python_calamine", reason="needs posology[excel]")
-    places = (os.environ.get("POSOLOGY_SHARED", ""), Path(__file__).parents[3] / "shared")
-    folders = [Path(place) / "data" / "records" / "shanghai" for place in places]
-    folder = next((f for f in folders if f.is_dir()), None)
-    if folder is None:
-        pytest.skip("no ../shared beside the project: Shanghai's recordings are needed here")
+    folder = shared / "data" / "records" / "shanghai"
     (tmp_path / "cgm.toml").write_text(MAPPING)
     mapping = read_wearable_settings(tmp_path / "cgm.toml")
     files = sorted((folder / "Shanghai_T2DM").glob("202*"))
