@@ -10,7 +10,7 @@ import orjson
 from posology.records.events import Batch
 from posology.records.fhir_coding import Context, Json, has_code, subject_id
 from posology.records.fhir_resources import EXTRACTORS, UNUSABLE
-from posology.records.lines import files_of, read_lines
+from posology.records.lines import files_of, read_lines, read_whole
 from posology.records.questionnaires import CodeBook, read_code_book
 from posology.records.rows import Fact, Refusal, Rows
 from posology.records.subjects import subject_number
@@ -124,26 +124,24 @@ def _resources(path: Path, context: Context) -> Iterator[tuple[int, Json | Refus
 
 def _documents(path: Path) -> Iterator[tuple[int, Any]]:
     """The JSON values of a file: one a line, or the whole file as one where it is `.json`."""
-    if ".json" in path.suffixes[-2:]:
-        pieces = list(read_lines(path))
-        whole = b"".join(piece for _, piece in pieces if isinstance(piece, bytes))
-        broken = [(n, piece) for n, piece in pieces if isinstance(piece, Refusal)]
-        try:
-            yield 1, orjson.loads(whole)
-        except orjson.JSONDecodeError:
-            if not any(_json(line) for _, line in pieces[:1] if isinstance(line, bytes)):
-                reason = "is neither a JSON document nor lines of JSON"
-                yield broken[0] if broken else (1, Refusal("file", "", reason))
-                return
-        else:
-            yield from broken
-            return
-        yield from _each_line(iter(pieces))
-    else:
+    if not _is_document(path):
         yield from _each_line(read_lines(path))
+        return
+    text, broken = read_whole(path)
+    lines: list[bytes] = []
+    try:
+        yield 1, orjson.loads(text)
+    except orjson.JSONDecodeError:
+        lines = text.splitlines()
+        if lines and _is_resource(lines[0]):
+            yield from _each_line(enumerate(lines, start=1))
+        elif broken is None:
+            yield 1, Refusal("file", "", "is neither a JSON document nor lines of JSON")
+    if broken is not None:
+        yield len(lines) + 1, broken
 
 
-def _each_line(pieces: Iterator[tuple[int, bytes | Refusal]]) -> Iterator[tuple[int, Any]]:
+def _each_line(pieces: Iterable[tuple[int, bytes | Refusal]]) -> Iterator[tuple[int, Any]]:
     for number, piece in pieces:
         if isinstance(piece, Refusal):
             yield number, piece
@@ -155,7 +153,12 @@ def _each_line(pieces: Iterator[tuple[int, bytes | Refusal]]) -> Iterator[tuple[
                 yield number, Refusal("line", shown, f"is not JSON in UTF-8: {error}")
 
 
-def _json(line: bytes) -> bool:
+def _is_document(path: Path) -> bool:
+    """Whether the file's name says that it is one JSON document."""
+    return ".json" in path.suffixes[-2:]
+
+
+def _is_resource(line: bytes) -> bool:
     try:
         return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
@@ -177,13 +180,10 @@ def medications_of(files: Iterable[Path]) -> dict[str, Json]:
     """The code of every Medication in the files, by its id: a first pass that parses only these."""
     found: dict[str, Json] = {}
     for path in files:
-        if ".json" not in path.suffixes[-2:]:
-            for _, line in read_lines(path):
-                if isinstance(line, bytes) and (b'"Medication"' in line or b'"Bundle"' in line):
-                    _note_medications(line, found)
-        else:
-            pieces = [line for _, line in read_lines(path) if isinstance(line, bytes)]
-            _note_medications(b"".join(pieces), found)
+        lines = (line for _, line in read_lines(path) if isinstance(line, bytes))
+        for text in [read_whole(path)[0]] if _is_document(path) else lines:
+            if b'"Medication"' in text:
+                _note_medications(text, found)
     return found
 
 
