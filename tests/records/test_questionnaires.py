@@ -10,10 +10,11 @@ from posology.records.events import Batch
 from posology.records.questionnaires import (
     CodeBook,
     TableForm,
+    answer_fact,
     read_code_book,
     read_questionnaires,
 )
-from posology.records.rows import gather
+from posology.records.rows import Fact, gather
 
 BOOK = """
 name = "small"
@@ -126,6 +127,9 @@ def test_the_book_that_ships_has_one_meaning_a_name() -> None:
     assert question is not None
     assert question.code == "LIFESTYLE//smoking_status"
     assert question.answers["never smoker"] == "never"
+    days = answer_fact(book, ["89555-7"], ["LA6114-8", "3 days"], 0, "q")
+    assert days == Fact("LIFESTYLE//exercise_days_a_week", 0, 3.0, None, "d/wk")
+    assert answer_fact(book, ["89555-7"], [3], 0, "q") == days
     families = {q.code.split("//")[1].split("_")[0] for q in book.questions.values()}
     assert families >= {"smoking", "alcohol", "diet", "exercise", "sleep"}
     assert all(question.source for question in book.questions.values())

@@ -39,7 +39,8 @@ class Question:
     source: str
     """Where the code and the answers come from."""
     answers: dict[str, str | float] = field(default_factory=dict)
-    """What each answer becomes: the code's last part, or a number. Empty: a number is expected."""
+    """What each answer becomes: the code's last part, or a number. Where all become numbers, or
+    none is told, a number is an answer too."""
     unit: str | None = None
     """UCUM unit of its numbers, where the form tells none."""
 
@@ -225,7 +226,8 @@ def answer_fact(
             return Fact(f"{question.code}//{clean_part(means)}", at)
         if means is not None:
             return Fact(question.code, at, finite(means), None, question.unit)
-    if question.answers or not said:
+    named = any(isinstance(means, str) for means in question.answers.values())
+    if named or not said:
         return Refusal(place, said[0] if said else "", f"not an answer to {question.code}")
     return _number(question, said[0], at, place, unit or question.unit)
 
