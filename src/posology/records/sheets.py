@@ -6,6 +6,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -83,7 +84,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
             for batch in file.iter_batches(batch_size=10_000):
                 for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020
                     yield number, row
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk's fault, not the content's
         reason = f"the Parquet file is damaged ({str(error)[:200]})"
         yield number + 1, Refusal("file", "", reason)
 
@@ -118,16 +121,24 @@ def need_columns(path: Path, row: Row, names: tuple[str, ...]) -> None:
 
 def blank(value: Any) -> bool:
     """Whether a cell holds nothing: null, empty, or a number that is not one."""
-    return value is None or value != value or (isinstance(value, str) and not value.strip())
+    if isinstance(value, float):
+        return value != value
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def cell_subject(value: Any) -> int:
     """The subject number of a cell; ValueError where it names none."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if blank(value) or isinstance(value, bool | float | dict | list):
+    value = _whole(value)
+    if blank(value) or isinstance(value, bool | float | Decimal | dict | list):
         raise ValueError("names no subject")
     return subject_number(str(value))
+
+
+def _whole(value: Any) -> Any:
+    """7.0 as 7, the way a person reads it; other values as they are."""
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def cell_time(value: Any, zone: ZoneInfo, layout: str | None = None) -> int:
@@ -139,9 +150,7 @@ def cell_time(value: Any, zone: ZoneInfo, layout: str | None = None) -> int:
             return microseconds_of(value, zone)
         if isinstance(value, date):
             return microseconds_of(datetime.combine(value, time()), zone)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        text = str(value).strip()
+        text = str(_whole(value)).strip()
         if layout is not None:
             return microseconds_of(datetime.strptime(text, layout), zone)  # noqa: DTZ007
         return parse_time(text, zone, True) if len(text) < 10 else parse_time(text, zone)
@@ -156,4 +165,4 @@ def cell_number(value: Any) -> float:
             value = float(value)
         except ValueError as error:
             raise ValueError("is not a number") from error
-    return finite(value)
+    return finite(float(value) if isinstance(value, Decimal) else value)
