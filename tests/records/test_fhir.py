@@ -150,6 +150,37 @@ def test_an_administration_stands_at_its_start_and_a_statement_when_asserted(
     ]
 
 
+def test_an_order_with_more_to_it(tmp_path: Path) -> None:
+    drug = {"medicationCodeableConcept": coded(RXNORM, "11289"), "authoredOn": "2020-01-01"}
+    taper = [
+        {"doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}}]},
+        {"doseAndRate": [{"doseQuantity": {"value": 3, "unit": "mg"}}]},
+    ]
+    span = [{"doseAndRate": [{"doseRange": {"low": {"value": 1}}}]}]
+    rate = [{"doseAndRate": [{"rateQuantity": {"value": 20, "code": "mL/h"}}]}]
+    batch = read(
+        tmp_path,
+        of("MedicationRequest", doNotPerform=True, **drug),
+        of("MedicationRequest", dosageInstruction=taper, reportedBoolean=True, **drug),
+        of("MedicationRequest", dosageInstruction=span, **drug),
+        of("MedicationRequest", dosageInstruction=rate, **drug),
+    )
+    assert [(code, number, unit) for _, code, number, _, unit in told(batch)] == [
+        ("DRUG//RXNORM//11289//reported", 5.0, "mg"),
+        ("DRUG//RXNORM//11289//ordered", None, None),
+        ("DRUG//RXNORM//11289//ordered", None, None),
+        ("DRUG_RATE//RXNORM//11289//ordered", 20.0, "mL/h"),
+    ]
+    assert reasons(batch) == [
+        ("doNotPerform", "an order not to give it"),
+        ("dosageInstruction[1]", "a further dosage of one order is not read"),
+        (
+            "dosageInstruction.dose",
+            "the dose cannot be read: a range or a ratio, not one amount",
+        ),
+    ]
+
+
 LABORATORY = [{"coding": [{"code": "laboratory"}]}]
 
 
@@ -347,11 +378,11 @@ REFUSED = [
     (of("Condition", code={}, recordedDate="2020"), "has neither code nor text"),
     (
         of("Condition", code=coded(SNOMED, "1"), verificationStatus=coded("x", "entered-in-error")),
-        "entered in error",
+        "entered in error, or ruled out",
     ),
     (
         of("Condition", code=coded(SNOMED, "1"), verificationStatus=coded("x", "refuted")),
-        "the diagnosis was ruled out",
+        "entered in error, or ruled out",
     ),
     (
         of("Observation", code=coded(LOINC, "1"), issued="2020", valueQuantity={"value": True}),

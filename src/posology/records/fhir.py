@@ -17,7 +17,7 @@ from posology.records.subjects import subject_number
 from posology.records.times import zone_named
 
 _ENDINGS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
-_ENTERED_IN_ERROR = frozenset({"entered-in-error"})
+_UNTRUE = frozenset({"entered-in-error", "refuted"})
 _MALFORMED = (AttributeError, TypeError, KeyError, IndexError)
 _ELSEWHERE = {
     "Medication": "read where a MedicationRequest or the like refers to it",
@@ -89,8 +89,9 @@ def _extract(
             Refusal("status", status, f"{kind} of this status did not happen or does not hold")
         )
         return None
-    if has_code(resource.get("verificationStatus"), _ENTERED_IN_ERROR):
-        refusals.append(Refusal("verificationStatus", "entered-in-error", "entered in error"))
+    if has_code(resource.get("verificationStatus"), _UNTRUE):
+        shown = resource["verificationStatus"]
+        refusals.append(Refusal("verificationStatus", shown, "entered in error, or ruled out"))
         return None
     subject = subject_id(resource, context)
     if isinstance(subject, Refusal):

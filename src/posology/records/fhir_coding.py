@@ -4,12 +4,13 @@ Nothing here checks a resource's shape: a resource of another shape raises Attri
 TypeError, KeyError or ValueError, and `fhir.read_fhir` refuses it with that reason.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from posology.records.questionnaires import CodeBook
-from posology.records.rows import Refusal, clean_part, finite
+from posology.records.rows import Fact, Refusal, clean_part, finite
 from posology.records.times import parse_time
 
 Json = dict[str, Any]
@@ -45,6 +46,10 @@ class Context:
     """CodeableConcept of each Medication, by its id."""
     addresses: dict[str, str] = field(default_factory=dict)
     """`Type/id` of each entry of the Bundle being read, by its fullUrl."""
+
+
+Extractor = Callable[[Json, Context, list[Fact], list[Refusal]], None]
+"""Appends what it can read of a resource and what it cannot; raises where the shape is not R4's."""
 
 
 def concept_code(concept: Json | None) -> str | None:

@@ -5,27 +5,26 @@ resource is not of R4's shape. An event's time is when it became known, so `reco
 `onset` and `issued` before `effective`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from posology.records.fhir_coding import (
     Context,
+    Extractor,
     Json,
     concept_code,
     concept_text,
     known_at,
     moment,
     quantity,
-    target,
 )
 from posology.records.fhir_genotypes import GENETIC, genetic
+from posology.records.fhir_medications import medication
 from posology.records.questionnaires import response_facts
 from posology.records.rows import Fact, Refusal, clean_part, finite
 from posology.records.times import parse_time
 
 Facts = list[Fact]
 Refusals = list[Refusal]
-Extractor = Callable[[Json, Context, Facts, Refusals], None]
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _OMB = {
@@ -40,7 +39,6 @@ _OMB = {
     "2186-5": "Not_Hispanic_or_Latino",
 }
 _VITAL = frozenset({"laboratory", "vital-signs"})
-_PER_DAY = {"h": 24.0, "d": 1.0, "wk": 1 / 7, "mo": 12 / 365.25, "min": 1440.0, "s": 86400.0}
 
 
 def patient(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
@@ -103,85 +101,6 @@ def _coded(family: str, concept: str, *times: str) -> Extractor:
         facts.append(Fact(f"{family}//{code}", known_at(resource, context, *times)))
 
     return extract
-
-
-def condition(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
-    """A diagnosis when it was recorded; one that was refuted is refused."""
-    status = concept_code(resource.get("verificationStatus")) or ""
-    if status.endswith("//refuted"):
-        refusals.append(Refusal("verificationStatus", "refuted", "the diagnosis was ruled out"))
-        return
-    _coded("CONDITION", "code", "recordedDate", "onsetDateTime", "onsetPeriod")(
-        resource, context, facts, refusals
-    )
-
-
-def _medication(kind: str, dosages: str, *times: str) -> Extractor:
-    """An extractor of medication resources: the drug, its dose and, where told, dose per day."""
-
-    def extract(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
-        code = _drug_code(resource, context, refusals)
-        if code is None:
-            return
-        time = known_at(resource, context, *times)
-        dosage = resource.get(dosages) or {}
-        dosage = dosage[0] if isinstance(dosage, list) and dosage else dosage or {}
-        route = concept_text(dosage.get("route") or {})
-        try:
-            dose = dosage.get("dose") or _simple_dose(dosage)
-            number, text, unit = quantity(dose) if dose else (None, None, None)
-        except ValueError as error:
-            refusals.append(Refusal(dosages, dosage, f"the dose cannot be read: {error}"))
-            number = text = unit = None
-        text = text or (f"route {route}" if route else None)
-        facts.append(Fact(f"DRUG//{code}//{kind}", time, number, text, unit))
-        times_a_day = _times_a_day(dosage)
-        if number is not None and times_a_day is not None:
-            daily = finite(number * times_a_day)
-            facts.append(Fact(f"DRUG_PER_DAY//{code}//{kind}", time, daily, None, f"{unit or 1}/d"))
-
-    return extract
-
-
-def _drug_code(resource: Json, context: Context, refusals: Refusals) -> str | None:
-    concept = resource.get("medicationCodeableConcept")
-    if concept is None:
-        pointer = resource.get("medicationReference") or {}
-        text = pointer.get("reference") or ""
-        kind, name = target(text, context)
-        if kind == "contained":
-            inside = {c.get("id"): c for c in resource.get("contained") or ()}
-            concept = (inside.get(name) or {}).get("code")
-        else:
-            concept = context.medications.get(name)
-        if concept is None and pointer.get("display"):
-            concept = {"text": pointer["display"]}
-        if concept is None:
-            reason = "the Medication it refers to is not among the files; read it along"
-            refusals.append(Refusal("medicationReference", text, reason))
-            return None
-    code = concept_code(concept)
-    if code is None:
-        refusals.append(Refusal("medicationCodeableConcept", concept, "has neither code nor text"))
-    return code
-
-
-def _simple_dose(dosage: Json) -> Json | None:
-    for rate in dosage.get("doseAndRate") or ():
-        if rate.get("doseQuantity"):
-            return rate["doseQuantity"]
-        if rate.get("doseRange"):
-            raise ValueError("a range of doses, not one dose")
-    return None
-
-
-def _times_a_day(dosage: Json) -> float | None:
-    repeat = (dosage.get("timing") or {}).get("repeat") or {}
-    per = _PER_DAY.get(repeat.get("periodUnit"))
-    period = repeat.get("period")
-    if dosage.get("asNeededBoolean") or per is None or not period:
-        return None
-    return finite(repeat.get("frequency", 1)) * per / finite(period)
 
 
 def observation(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
@@ -276,12 +195,12 @@ UNUSABLE: dict[str, frozenset[str]] = {
 EXTRACTORS: dict[str, Extractor] = {
     "Patient": patient,
     "Encounter": encounter,
-    "Condition": condition,
-    "MedicationRequest": _medication("ordered", "dosageInstruction", "authoredOn"),
-    "MedicationAdministration": _medication(
+    "Condition": _coded("CONDITION", "code", "recordedDate", "onsetDateTime", "onsetPeriod"),
+    "MedicationRequest": medication("ordered", "dosageInstruction", "authoredOn"),
+    "MedicationAdministration": medication(
         "given", "dosage", "effectiveDateTime", "effectivePeriod.start"
     ),
-    "MedicationStatement": _medication(
+    "MedicationStatement": medication(
         "reported", "dosage", "dateAsserted", "effectiveDateTime", "effectivePeriod"
     ),
     "Observation": observation,
