@@ -114,7 +114,9 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
     from posology.learners.neural import NetworkPolicy
 
     if not isinstance(policy, NetworkPolicy):
-        return type(policy).__name__, dict(pack(policy, arrays))  # type: ignore[arg-type]
+        state = pack(policy, arrays)
+        assert isinstance(state, dict)
+        return type(policy).__name__, state
     for name, tensor in policy.network.state_dict().items():
         arrays[f"network.{name}"] = tensor.detach().cpu().numpy()
     return "NetworkPolicy", {
@@ -131,14 +133,12 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     match kind:
         case "NetworkPolicy":
             return _network_policy(state, arrays)
-        case "FixedPolicy":
-            return unpack(rules.FixedPolicy, state, arrays)
         case "FormulaPolicy":
             return unpack(rules.FormulaPolicy, state, arrays)
         case "LinearPolicy":
             return unpack(linear.LinearPolicy, state, arrays)
-        case "TreesPolicy":
-            return unpack(trees.TreesPolicy, state, arrays)
+        case "TreePolicy":
+            return unpack(trees.TreePolicy, state, arrays)
     raise ValueError(f"no policy is called {kind}")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from posology.domain.formulary import inside
 from posology.domain.policy import Learner, Policy, everything_allowed
+from posology.learners import boosting
 from posology.learners.boosting import Boosting
 from posology.learners.forest import Forest
 from posology.learners.linear import Logistic
@@ -164,3 +165,17 @@ def test_learners_are_learners():
 def test_nothing_to_try_is_an_error(make_cohort, learner, field):
     with pytest.raises(ValueError, match=f"{field}.* empty"):
         learner.fit(make_cohort(0, 60, True), make_cohort(1, 30, True))
+
+
+def test_columns_that_no_tree_can_split_change_nothing(make_cohort, answers, monkeypatch):
+    train, other = make_cohort(0, 300, True), make_cohort(1, 60, True)
+    code = train.history.code.copy()
+    code[np.flatnonzero(code == 1)[:15]] = 5  # 15 events of a code that nobody else has
+    train = replace(train, history=replace(train.history, code=code))
+    allowed = everything_allowed(other.last_step, other.study.formulary)
+    fast = LEARNERS["boosting"].fit(train, other)
+    monkeypatch.setattr(boosting, "_splittable", lambda design: design)
+    slow = LEARNERS["boosting"].fit(train, other)
+    assert len(fast.spec.code) < len(slow.spec.code)
+    asked = (other.history, other.last_step, allowed)
+    _assert_same(answers(fast, *asked), answers(slow, *asked), rtol=0)

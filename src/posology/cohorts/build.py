@@ -8,10 +8,12 @@ import pyarrow as pa
 from posology.cohorts.encode import fit_profile, history_of
 from posology.cohorts.split import by_subject
 from posology.cohorts.stream import Stream, having, stream
+from posology.cohorts.study_codes import must_occur
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formula_events import with_formula_events
 from posology.domain.formulary import inside
 from posology.domain.study import Study
+from posology.errors import StudyError
 
 
 def build_cohort(
@@ -26,6 +28,7 @@ def build_cohort(
     it leaves out are left out. site: subject to site. Only the training split is learned from.
     """
     ordered = stream(events)
+    must_occur(ordered, study)
     subjects, time_zero = _decisions(ordered, study)
     if split is not None:
         kept = np.array([int(s) in split for s in subjects], dtype=bool)
@@ -38,6 +41,12 @@ def build_cohort(
         if split is None
         else np.array([split[int(s)] for s in subjects], dtype=np.int8)
     )
+    if not (parts == TRAIN).any():
+        raise StudyError(
+            f"study {study.name}: none of {len(known)} decisions is left to learn from; "
+            f"{int((~known).sum())} have no outcome ({', '.join(study.outcome.codes)}) within "
+            f"{study.outcome.within_days:g} days."
+        )
     profile = fit_profile(ordered, study, subjects, parts == TRAIN, outcome)
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
     history = with_formula_events(history_of(ordered, subjects, profile.codes, treatments), profile)

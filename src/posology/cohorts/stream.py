@@ -28,9 +28,7 @@ class Stream:
 
 def stream(events: pa.Table) -> Stream:
     """A table of MEDS events (subject_id, time, code, numeric_value) as a sorted stream."""
-    encoded = pc.dictionary_encode(events["code"].combine_chunks())
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
+    encoded = events["code"].dictionary_encode().combine_chunks()
     names = encoded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.int32)

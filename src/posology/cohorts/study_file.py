@@ -56,14 +56,17 @@ def parse_study(text: str, where: str) -> Study:
 def _study(file: StudyTable, where: str) -> Study:
     treatments = tuple(
         Treatment(
-            t.name, t.title, tuple(t.codes), t.dose and _range(t.dose, f"{where}: dose of {t.name}")
+            t.name,
+            t.title,
+            tuple(t.codes),
+            _range(t.dose, f"{where}: dose of {t.name}") if t.dose else None,
         )
         for t in file.treatments
     )
     names = [t.name for t in treatments]
     if len(set(names)) < len(names):
         raise StudyError(f"{where}: two treatments share a name ({', '.join(names)}); rename one.")
-    dose = file.dose and _range(file.dose, f"{where}: [dose]")
+    dose = _range(file.dose, f"{where}: [dose]") if file.dose else None
     return Study(
         name=file.name,
         title=file.title,

@@ -26,7 +26,7 @@ class Forest:
     The least size of a leaf is the one that does best on the validation decisions.
     """
 
-    trees: int = 300
+    trees: int = 200
     leaves: tuple[int, ...] = (2, 5, 15)
     """Least decisions in a leaf that are tried. Our choice."""
     without: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The training loop: a generator of epochs that knows nothing of medicine."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -96,7 +96,7 @@ def _pass(
 
 
 @contextmanager
-def _own_randomness(network: nn.Module, seed: int) -> Iterator[None]:
+def _own_randomness(network: nn.Module, seed: int) -> Generator[None]:
     """Dropout takes torch's global generator; lend it one seed an epoch and give it back."""
     device = next(network.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -1,0 +1,182 @@
+"""Every model on all 5,919 stable-dose IWPC patients, held out at random and by hospital.
+
+    python -m benchmarks.iwpc --folds 10 --json out/iwpc.json
+
+Each fold fits vocabulary, scaling and refitted formula on its own training patients, an eighth of
+which (by a hash) chooses epochs and hyper-parameters. Finished folds are kept in --work, so a run
+that was stopped goes on where it stopped; --fresh starts again.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from rich.console import Console
+from sklearn.model_selection import GroupKFold, KFold
+
+from posology.cli.measures import write_measures
+from posology.cli.progress import bars
+from posology.cohorts.build import build_cohort
+from posology.cohorts.split import uniform_hash
+from posology.cohorts.study_file import read_study
+from posology.datasets import iwpc
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.evaluation.answers import Answers, ask, pool
+from posology.evaluation.compare import Table1, as_rows, table1
+from posology.evaluation.headline import headline
+from posology.report import screen
+
+SITES = 11
+"""Groups of hospitals held out in turn: GroupKFold(11) on Project Site."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """One group of patients held out."""
+
+    split: str
+    number: int
+    held_out: tuple[int, ...]
+    seed: int
+
+
+def main() -> None:
+    """Run every fold, print both tables and write the rows."""
+    options = _options()
+    started = time.perf_counter()
+    if options.fresh:
+        shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True, exist_ok=True)
+    data, study = iwpc.load(), read_study("iwpc")
+    whole = build_cohort(data.events, study)
+    site = dict(zip(data.subject_id.tolist(), data.site.tolist(), strict=True))
+    folds = _folds(whole, site, options.folds, options.seed)
+    _run(folds, options.work, options.jobs)
+    rows = []
+    for split in ("kfold", "site"):
+        table = _table(whole, [f for f in folds if f.split == split], options.work, split)
+        Console().print(headline(table))
+        Console().print(screen.table1(table))
+        rows += as_rows(table) + [_test_row(study.name, split, t) for t in table.tests]
+    if options.json:
+        write_measures(options.json, rows, started, options.seed)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2, help="folds at the same time")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("out/iwpc-folds"))
+    parser.add_argument("--fresh", action="store_true", help="forget finished folds")
+    return parser.parse_args()
+
+
+def _folds(whole: Cohort, site: dict[int, int], folds: int, seed: int) -> list[Fold]:
+    subjects = whole.history.subject_id
+    random = KFold(folds, shuffle=True, random_state=seed).split(subjects)
+    sites = [site[int(s)] for s in subjects]
+    held = GroupKFold(SITES).split(subjects, groups=sites)
+    return [
+        Fold(split, number, tuple(subjects[test].tolist()), seed)
+        for split, parts in (("kfold", random), ("site", held))
+        for number, (_, test) in enumerate(parts)
+    ]
+
+
+def _run(folds: list[Fold], work: Path, jobs: int) -> None:
+    todo = [fold for fold in folds if not _path(work, fold).exists()]
+    context = multiprocessing.get_context("spawn")
+    with bars() as progress, concurrent.futures.ProcessPoolExecutor(jobs, context) as workers:
+        task = progress.add_task(
+            "folds", total=len(folds), completed=len(folds) - len(todo), said=""
+        )
+        running = [workers.submit(_one, fold, work) for fold in todo]
+        for done in concurrent.futures.as_completed(running):
+            progress.update(task, advance=1, said=done.result())
+
+
+def _one(fold: Fold, work: Path) -> str:
+    import torch
+
+    from posology.learners.lineup import baselines, networks, quietly
+
+    torch.set_num_threads(1)
+    data, study = iwpc.load(), read_study("iwpc")
+    subjects = np.unique(data.subject_id)
+    held_out = set(fold.held_out)
+    chooses = uniform_hash(subjects, f"choose-{fold.split}-{fold.number}-{fold.seed}") < 1 / 8
+    split = {
+        int(s): TEST if int(s) in held_out else VALIDATION if c else TRAIN
+        for s, c in zip(subjects, chooses, strict=True)
+    }
+    cohort = build_cohort(data.events, study, split)
+    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    answers = {}
+    for name, (policy, _) in networks(train, validation, fold.seed, quietly).items():
+        answers[name] = ask(policy, test)
+    for name, make in baselines(train, validation):
+        answers[name] = ask(make(), test)
+    _keep(_path(work, fold), test, answers)
+    return f"{fold.split} {fold.number}"
+
+
+def _keep(path: Path, test: Cohort, answers: dict[str, Answers]) -> None:
+    arrays = {"subject_id": test.history.subject_id}
+    for name, said in answers.items():
+        for field in dataclasses.fields(said):
+            arrays[f"{name}/{field.name}"] = getattr(said, field.name)
+    draft = path.with_suffix(".draft.npz")
+    np.savez_compressed(draft, names=np.array(json.dumps(list(answers))), **arrays)
+    draft.rename(path)
+
+
+def _table(whole: Cohort, folds: list[Fold], work: Path, split: str) -> Table1:
+    """Table 1 over the pooled folds, each patient answered by the models that never saw them."""
+    place = {int(s): row for row, s in enumerate(whole.history.subject_id)}
+    parts: dict[str, list[Answers]] = {}
+    rows = []
+    for fold in folds:
+        with np.load(_path(work, fold)) as kept:
+            rows.append(np.array([place[int(s)] for s in kept["subject_id"]], dtype=np.int64))
+            for name in json.loads(str(kept["names"])):
+                said = {f.name: kept[f"{name}/{f.name}"] for f in dataclasses.fields(Answers)}
+                parts.setdefault(name, []).append(Answers(**said))
+    pooled = {name: pool(said, rows) for name, said in parts.items()}
+    return table1(pooled, whole, np.random.default_rng(0), split)
+
+
+def _test_row(study: str, split: str, test: object) -> dict:
+    """A paired test as a row: posology minus the model."""
+    told = dataclasses.asdict(test)  # type: ignore[call-overload]
+    return {
+        "study": study,
+        "model": told["model"],
+        "split": split,
+        "metric": f"difference_{told['metric']}",
+        "value": told["difference"],
+        "low": told["low"],
+        "high": told["high"],
+        "n": told["n"],
+        "p": told["p"],
+        "p_holm": told["p_holm"],
+        "verdict": told["verdict"],
+    }
+
+
+def _path(work: Path, fold: Fold) -> Path:
+    return work / f"{fold.split}-{fold.number}-of-seed-{fold.seed}.npz"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""What every policy promises, whatever is inside it."""
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from posology import artifact
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part, take
+from posology.domain.formulary import inside
+from posology.domain.history import History
+from posology.domain.policy import Policy, everything_allowed
+from posology.learners.boosting import Boosting
+from posology.learners.forest import Forest
+from posology.learners.linear import Logistic
+from posology.learners.loop import Training
+from posology.learners.reinforcement import Reinforcement
+from posology.learners.rules import formula_policy, rule_policy
+from posology.learners.supervised import Sizes, Supervised
+from tests.world import cohort as make_cohort
+
+NAMES = (
+    "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
+    "posology_paper", "posology_supervised", "posology",
+)  # fmt: skip
+
+
+@functools.cache
+def world() -> Cohort:
+    return make_cohort()
+
+
+@functools.cache
+def policy(name: str) -> Policy:
+    train, validation = part(world(), TRAIN), part(world(), VALIDATION)
+    rules = {rule.name: rule for rule in train.study.rules}
+    small = Supervised(Sizes(16, 8, 16, 2, 4, 0.1), Training(batch=64, epochs=3))
+    match name:
+        case "formula_refit":
+            return formula_policy(train.profile.formulas[0], train)
+        case "logistic":
+            return Logistic().fit(train, validation)
+        case "forest":
+            return Forest(trees=20).fit(train, validation)
+        case "boosting":
+            return Boosting(rounds=10).fit(train, validation)
+        case "posology_paper":
+            paper = Supervised(
+                Sizes(16, 8, 16, 1, 1, 0.0), Training(batch=32, epochs=2, patience=0)
+            )
+            return paper.fit(train, validation)
+        case "posology_supervised":
+            return small.fit(train, validation)
+        case "posology":
+            second = Reinforcement(Training(batch=64, epochs=2))
+            return second.fit(small.fit(train, validation), train, validation)
+    return rule_policy(rules[name], train)
+
+
+def said(asked: Policy, history: History, decisions: np.ndarray) -> list[np.ndarray]:
+    allowed = everything_allowed(decisions, asked.formulary)
+    dose = asked.dose(history, decisions, allowed)
+    return [
+        asked.effectiveness(history, decisions, allowed),
+        asked.probabilities(history, decisions, allowed),
+        dose.by_treatment,
+        dose.overall,
+    ]
+
+
+def same(first: list[np.ndarray], second: list[np.ndarray], tolerance: float = 1e-5) -> None:
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+every_policy = pytest.mark.parametrize("name", NAMES)
+
+
+@every_policy
+def test_is_a_policy_with_answers_for_every_decision(name: str) -> None:
+    asked, c = policy(name), world()
+    assert isinstance(asked, Policy)
+    effectiveness, probabilities, by_treatment, overall = said(asked, c.history, c.last_step)
+    assert probabilities.shape == by_treatment.shape == (len(c), 3)
+    assert effectiveness.shape[:2] == (len(c), 3)
+    assert overall.shape[0] == len(c)
+    assert not np.isnan(effectiveness).any()
+    assert ((effectiveness >= 0) & (effectiveness <= 1 + 1e-9)).all()
+    np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-9)
+    assert (probabilities >= 0).all()
+
+
+@every_policy
+def test_the_future_is_never_read(name: str) -> None:
+    asked, c = policy(name), world()
+    history = c.history
+    step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
+    last = np.full(len(history.subject_id), -1)
+    last[c.subject] = c.last_step
+    owner = np.searchsorted(history.step_offsets, step, side="right") - 1
+    future = step > last[owner]
+    assert future.sum() > 50, "the world must have a future to be changed"
+    rng = np.random.default_rng(1)
+    code, value = history.code.copy(), history.value.copy()
+    code[future] = rng.integers(0, len(c.profile.codes), future.sum())
+    value[future] = rng.normal(size=future.sum()) * 1e3
+    later = (
+        np.arange(len(history.time))
+        > last[
+            np.searchsorted(history.step_offsets, np.arange(len(history.time)), side="right") - 1
+        ]
+    )
+    time = np.where(later, history.time + 777.0, history.time)
+    changed = replace(history, code=code, value=value, time=time)
+    same(said(asked, history, c.last_step), said(asked, changed, c.last_step), 1e-6)
+
+
+@every_policy
+def test_the_past_is_read(name: str) -> None:
+    """So that the test above can fail: the same change to the past is noticed."""
+    asked, c = policy(name), world()
+    if name == "fixed":
+        pytest.skip("a fixed dose reads nothing")
+    rng = np.random.default_rng(1)
+    code = rng.integers(0, len(c.profile.codes), len(c.history.code)).astype(np.int32)
+    changed = replace(c.history, code=code)
+    with pytest.raises(AssertionError):
+        same(said(asked, c.history, c.last_step), said(asked, changed, c.last_step))
+
+
+@every_policy
+def test_a_batch_equals_one_by_one(name: str) -> None:
+    asked, c = policy(name), world()
+    rows = np.arange(0, len(c), 17)
+    together = said(asked, c.history, c.last_step[rows])
+    for position, row in enumerate(rows):
+        alone = take(c, np.arange(len(c)) == row)
+        one = said(asked, alone.history, alone.last_step)
+        same([answer[position : position + 1] for answer in together], one, 1e-4)
+
+
+@every_policy
+def test_order_within_a_step_does_not_matter(name: str) -> None:
+    asked, c = policy(name), world()
+    history = c.history
+    step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
+    order = np.lexsort((np.random.default_rng(2).random(len(step)), step))
+    assert (order != np.arange(len(order))).any()
+    shuffled = replace(history, code=history.code[order], value=history.value[order])
+    same(said(asked, history, c.last_step), said(asked, shuffled, c.last_step), 1e-4)
+
+
+@every_policy
+def test_forbidden_options_get_nothing(name: str) -> None:
+    asked, c = policy(name), world()
+    allowed = np.random.default_rng(3).random((len(c), 3)) < 0.5
+    allowed[~allowed.any(1), 1] = True
+    assert not allowed.all()
+    probabilities = asked.probabilities(c.history, c.last_step, allowed)
+    np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-9)
+    assert (probabilities[~allowed] == 0).all()
+    assert (asked.effectiveness(c.history, c.last_step, allowed)[~allowed] == 0).all()
+    assert np.isnan(asked.dose(c.history, c.last_step, allowed).by_treatment[~allowed]).all()
+
+
+@every_policy
+def test_doses_lie_inside_the_formulary(name: str) -> None:
+    asked, c = policy(name), world()
+    by_treatment = said(asked, c.history, c.last_step)[2]
+    for column, treatment in enumerate(asked.formulary.treatments):
+        assert treatment.dose is not None
+        assert inside(by_treatment[:, column], treatment.dose).all()
+
+
+@every_policy
+def test_saved_and_loaded_answers_identically(name: str, tmp_path: Path) -> None:
+    asked, c = policy(name), world()
+    artifact.save(asked, c.study, {"made": "in a test"}, tmp_path / "model")
+    loaded = artifact.load(tmp_path / "model")
+    assert loaded.study == c.study
+    assert loaded.evidence == {"made": "in a test"}
+    assert loaded.policy.profile.codes == asked.profile.codes
+    same(
+        said(asked, c.history, c.last_step),
+        said(loaded.policy, c.history, c.last_step),
+        tolerance=0,
+    )
+
+
+@pytest.mark.parametrize("name", ["forest", "boosting", "posology_supervised", "posology"])
+def test_the_same_seed_gives_the_same_policy(name: str) -> None:
+    c = world()
+    first = said(policy(name), c.history, c.last_step)
+    again = said(policy.__wrapped__(name), c.history, c.last_step)
+    same(first, again, tolerance=0)

@@ -1,0 +1,105 @@
+"""The network: causal, without padding, order-free within a step."""
+
+import numpy as np
+import torch
+
+from posology.domain.history import History, offsets
+from posology.domain.profile import Profile
+from posology.nn.attention import Attention
+from posology.nn.batch import gather, ragged_range, resident
+from posology.nn.network import Network, NetworkConfig
+
+
+def history(steps: list[int], events: int = 3, codes: int = 11, seed: int = 0) -> History:
+    rng = np.random.default_rng(seed)
+    total = sum(steps)
+    counts = rng.integers(0, 2 * events, total).astype(np.int64)
+    time = np.concatenate([[np.nan, *np.cumsum(rng.exponential(30, n - 1))] for n in steps])
+    size = int(counts.sum())
+    value = rng.normal(size=size).astype(np.float32)
+    value[rng.random(size) < 0.5] = np.nan
+    return History(
+        code=rng.integers(0, codes, size).astype(np.int32),
+        value=value,
+        event_offsets=offsets(counts),
+        time=time,
+        step_offsets=offsets(np.array(steps, dtype=np.int64)),
+        subject_id=np.arange(len(steps), dtype=np.int64),
+    )
+
+
+def profile(codes: int = 11) -> Profile:
+    names = tuple(f"C//{i}" for i in range(codes))
+    return Profile(names, np.zeros(codes, np.float32), np.ones(codes, np.float32))
+
+
+def network(seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return Network(
+        NetworkConfig(codes=11, treatments=3, width=8, state=6, hidden=7, members=4)
+    ).eval()
+
+
+def ask(net: Network, h: History, subject: list[int], step: list[int]) -> torch.Tensor:
+    source = resident(h, profile(), torch.device("cpu"))
+    last = torch.tensor([int(h.step_offsets[i]) + s for i, s in zip(subject, step, strict=True)])
+    with torch.no_grad():
+        return net(gather(source, torch.tensor(subject), last)).effectiveness
+
+
+def test_many_decisions_of_a_patient_in_one_pass_equal_one_pass_each() -> None:
+    net, h = network(), history([1, 2, 9, 500])
+    subject, step = [0, 1, 2, 2, 2, 3, 3], [0, 1, 0, 4, 8, 17, 499]
+    together = ask(net, h, subject, step)
+    for row, (i, s) in enumerate(zip(subject, step, strict=True)):
+        torch.testing.assert_close(together[row : row + 1], ask(net, h, [i], [s]))
+
+
+def test_nothing_after_the_last_visible_step_is_gathered() -> None:
+    h = history([9, 5])
+    batch = gather(
+        resident(h, profile(), torch.device("cpu")), torch.tensor([0, 1]), torch.tensor([3, 9 + 2])
+    )
+    assert batch.steps.tolist() == [4, 3]
+    assert len(batch.code) == int(h.event_offsets[4] + h.event_offsets[12] - h.event_offsets[9])
+
+
+def test_gather_equals_a_plain_loop() -> None:
+    h = history([4, 1, 7], seed=3)
+    source = resident(h, profile(), torch.device("cpu"))
+    batch = gather(source, torch.tensor([2, 0]), torch.tensor([5 + 4, 2]))
+    codes, position = [], 0
+    for subject, last in ((0, 2), (2, 9)):
+        for step in range(int(h.step_offsets[subject]), last + 1):
+            assert int(batch.event_starts[position]) == len(codes)
+            codes += h.code[h.event_offsets[step] : h.event_offsets[step + 1]].tolist()
+            position += 1
+    assert batch.code.tolist() == codes
+    assert batch.decision_subject.tolist() == [1, 0]
+    assert batch.decision_step.tolist() == [4, 2]
+
+
+def test_attention_equals_softmax_over_visible_steps() -> None:
+    torch.manual_seed(0)
+    attend, states = Attention(6), torch.randn(10, 6)
+    first, last = torch.tensor([0, 0, 4]), torch.tensor([2, 0, 9])
+    found = attend(states, first, last)
+    for row in range(3):
+        visible = states[int(first[row]) : int(last[row]) + 1]
+        score = attend.query(states[last[row]]) @ attend.key(visible).T / 6**0.5
+        weight = torch.softmax(score, 0)
+        torch.testing.assert_close(found.weight[found.owner == row], weight)
+        torch.testing.assert_close(found.context[row], weight @ visible)
+
+
+def test_members_differ_and_share() -> None:
+    net = network()
+    said = ask(net, history([3]), [0], [2])[0]
+    assert said.shape == (4, 3)
+    assert said.std(0).min() > 0
+    assert sum(p.numel() for p in net.trunk.parameters()) < 4 * 44 * 7
+
+
+def test_ragged_range() -> None:
+    found = ragged_range(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
+    assert found.tolist() == [5, 6, 9, 10, 11]

@@ -1,0 +1,62 @@
+"""A small made-up world in the shape of IWPC: a few hundred patients, some of them with a past."""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.study_file import read_study
+from posology.domain.cohort import Cohort
+from posology.records.events import EVENTS
+
+ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+
+
+def events(patients: int = 240, seed: int = 0) -> pa.Table:
+    """Static facts, conditions before and after time zero, and the dose that proved right."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict] = []
+
+    def add(subject: int, code: str, value: float | None = None, day: float | None = None) -> None:
+        time = None if day is None else ZERO + datetime.timedelta(days=day)
+        rows.append(
+            {
+                "subject_id": subject,
+                "time": time,
+                "code": code,
+                "numeric_value": value,
+                "text_value": None,
+                "unit": None,
+            }
+        )
+
+    for subject in range(1, patients + 1):
+        gene = rng.choice(["G/G", "A/G", "A/A"])
+        age, height = int(rng.integers(2, 10)), float(rng.normal(170, 10))
+        add(subject, f"SEX//{rng.choice(['male', 'female'])}")
+        add(subject, f"RACE//{rng.choice(['Asian', 'White', 'Black', 'Unknown'])}")
+        add(subject, "AGE_DECADE", age)
+        if rng.random() < 0.8:
+            add(subject, "HEIGHT", height)
+        add(subject, "WEIGHT", float(rng.normal(75, 15)))
+        if rng.random() < 0.9:
+            add(subject, f"GENOTYPE//VKORC1_rs9923231//{gene}")
+        amiodarone = rng.random() < 0.2
+        add(subject, f"DRUG//amiodarone//{'yes' if amiodarone else 'no'}")
+        for _ in range(rng.integers(0, 4)):
+            add(
+                subject,
+                f"CONDITION//{rng.choice(['a', 'b', 'c'])}",
+                day=-float(rng.integers(1, 900)),
+            )
+        add(subject, "WARFARIN//START", day=0)
+        add(subject, "CONDITION//a", day=float(rng.integers(1, 60)))
+        dose = 62 - 4 * age - 13 * ["G/G", "A/G", "A/A"].index(gene) - 8 * amiodarone
+        add(subject, "OUTCOME//WARFARIN_DOSE", max(3.0, dose + float(rng.normal(0, 4))), day=90)
+    return pa.Table.from_pylist(rows, schema=EVENTS)
+
+
+def cohort(patients: int = 240, seed: int = 0) -> Cohort:
+    """The world as a cohort of the IWPC study."""
+    return build_cohort(events(patients, seed), read_study("iwpc"))
