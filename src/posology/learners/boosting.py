@@ -1,0 +1,173 @@
+"""Gradient boosting (Friedman 2001; histograms as in LightGBM) by scikit-learn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from posology.domain.cohort import Cohort
+from posology.learners.answers import squared
+from posology.learners.labels import Design, Labels, design, dose_error, log_loss
+from posology.learners.trees import TreePolicy, Trees, constant, joined, with_option
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """One set of boosted trees for the options, one for the root of the dose.
+
+    The number of leaves, the loss of the dose and when to stop are what does best on the validation
+    decisions; the rest is scikit-learn's.
+    """
+
+    rounds: int = 300
+    rate: float = 0.05
+    leaves: tuple[int, ...] = (8, 31)
+    """Leaves a tree that are tried; 31 is scikit-learn's. Our choice."""
+    losses: tuple[str, ...] = ("squared_error", "absolute_error")
+    """Losses tried on the root of the dose."""
+    without: tuple[str, ...] = ()
+    """Code prefixes left out."""
+    seed: int = 0
+
+    def fit(self, train: Cohort, validation: Cohort) -> TreePolicy:
+        """The finished policy."""
+        data = design(train, validation, self.without)
+        return TreePolicy(
+            formulary=train.study.formulary,
+            profile=train.profile,
+            spec=data.spec,
+            options=self._options(data),
+            dose_trees=self._dose(data),
+            exclusive=data.train.exclusive,
+        )
+
+    def _options(self, data: Design) -> Trees:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        truth = data.train
+        X, V, y, width = data.X, data.V, truth.best, truth.options
+        known = y >= 0
+        if not truth.exclusive:
+            X = with_option(X, truth.treatment, truth.options)
+            V = with_option(V, data.validation.treatment, truth.options)
+            y, width = np.nan_to_num(truth.effective, nan=-1).astype(np.int64), 2
+            known = y >= 0
+        if len(np.unique(y[known])) < 2:
+            return _unanimous(truth, y[known])
+        best, best_loss = None, np.inf
+        for leaves in self.leaves:
+            model = HistGradientBoostingClassifier(
+                learning_rate=self.rate,
+                max_iter=self.rounds,
+                max_leaf_nodes=leaves,
+                early_stopping=False,
+                random_state=self.seed,
+            ).fit(X[known], y[known])
+            stop, loss = _stop(_losses(model, V, data))
+            if best is None or loss < best_loss:
+                best, best_loss = exported(model, stop, width), loss
+        return _one_of(best)
+
+    def _dose(self, data: Design) -> Trees:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        known = ~np.isnan(data.train.dose)
+        if not known.any():
+            return constant(np.full(1, np.nan))
+        best, best_error = None, np.inf
+        for leaves in self.leaves:
+            for loss in self.losses:
+                model = HistGradientBoostingRegressor(
+                    loss=loss,
+                    learning_rate=self.rate,
+                    max_iter=self.rounds,
+                    max_leaf_nodes=leaves,
+                    early_stopping=False,
+                    random_state=self.seed,
+                ).fit(data.X[known], np.sqrt(data.train.dose[known]))
+                roots = model.staged_predict(data.V)
+                stop, error = _stop(dose_error(squared(r), data.validation) for r in roots)
+                if best is None or error < best_error:
+                    best, best_error = exported(model, stop, 1), error
+        return _one_of(best)
+
+
+def exported(model: Any, rounds: int, width: int) -> Trees:
+    """The first rounds of a fitted scikit-learn model as arrays.
+
+    Classes that the model has not met among the `width` get no chance.
+    """
+    baseline = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
+    start, columns = np.zeros(1), np.zeros(1, np.int64)
+    if classes := _classes(model):
+        start = np.full(width, _NEVER)
+        start[classes] = 0.0
+        # Of two classes the model says the log-odds of the second alone.
+        columns = np.array(classes[1:] if len(classes) == 2 else classes)
+    start[columns] = baseline
+    parts = [
+        _tree(predictor.nodes, int(column), len(start))
+        for trees in model._predictors[:rounds]
+        for column, predictor in zip(columns, trees, strict=True)
+    ]
+    return joined(parts, start, "softmax" if classes else "identity")
+
+
+def _classes(model: Any) -> list[int]:
+    """The classes a classifier has met; none for a regressor."""
+    return [int(c) for c in getattr(model, "classes_", ())]
+
+
+def _losses(model: Any, V: np.ndarray, data: Design) -> Iterator[float]:  # noqa: N803
+    """Log loss on the validation decisions after each round."""
+    for p in model.staged_predict_proba(V):
+        chance = np.zeros((len(V), data.train.options))
+        if data.train.exclusive:
+            chance[:, _classes(model)] = p
+        else:
+            chance[:] = p[:, -1:]  # V holds the option given: what is said is said of that one
+        yield log_loss(chance, data.validation)
+
+
+def _stop(losses: Iterator[float]) -> tuple[int, float]:
+    """The best number of rounds and its loss; all of them where nothing is known to choose by."""
+    values = np.array(list(losses))
+    if np.isnan(values).all():
+        return len(values), float("nan")
+    stop = int(np.nanargmin(values))
+    return stop + 1, float(values[stop])
+
+
+def _unanimous(truth: Labels, y: np.ndarray) -> Trees:
+    """What is said where all labels are alike: that class or, of outcomes, the Laplace rate."""
+    if truth.exclusive:
+        return constant(np.eye(truth.options)[y[0]])
+    return constant(np.array([(y.sum() + 1) / (len(y) + 2)]))
+
+
+def _one_of(best: Trees | None) -> Trees:
+    if best is None:
+        raise ValueError("Boosting.leaves or .losses is empty: give at least one to try")
+    return best
+
+
+_NEVER = -50.0
+"""Logit of an option that was never best in training."""
+
+
+def _tree(nodes: np.ndarray, column: int, width: int) -> Trees:
+    leaf = nodes["is_leaf"].astype(bool)
+    value = np.zeros((len(nodes), width))
+    value[leaf, column] = nodes["value"][leaf]
+    return Trees(
+        root=np.zeros(1, np.int32),
+        feature=np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
+        threshold=nodes["num_threshold"].astype(np.float64),
+        left=nodes["left"].astype(np.int32),
+        right=nodes["right"].astype(np.int32),
+        missing_left=nodes["missing_go_to_left"].astype(bool),
+        value=value,
+        baseline=np.zeros(width),
+        link="identity",
+    )

@@ -1,0 +1,128 @@
+"""The network as a Policy: numpy in, numpy out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from posology.domain.formulary import Formulary, clip
+from posology.domain.history import History, StepIndex, subject_of
+from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
+from posology.domain.profile import Profile
+from posology.learners.explain import attribute
+from posology.nn.batch import gather, resident
+from posology.nn.network import Network, Output
+
+CHUNK = 4096
+"""Decisions asked of the network at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the network's numbers are read."""
+
+    exclusive: bool
+    """True where exactly one option is most effective (softmax); else each stands alone."""
+    dose_center: float
+    dose_spread: float
+    """The dose head speaks of sqrt(dose) with this mean and standard deviation of training."""
+    value_center: float = 0.0
+    value_spread: float = 1.0
+    """The value head speaks of rewards with this mean and standard deviation of training."""
+    temperature: float | None = None
+    """Of the second phase's policy; None before it, when the most effective option is chosen."""
+    pessimism: float = 0.0
+    """Standard deviations over members by which a value is lowered before it is believed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkPolicy:
+    """A trained network and how to read it; it answers on the device the network lies on."""
+
+    formulary: Formulary
+    profile: Profile
+    network: Network
+    reading: Reading
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        """P(option is effective), from each member; 0 for forbidden options."""
+        logits = torch.cat([o.effectiveness for o in self._outputs(history, decisions)])
+        p = torch.softmax(logits, 2) if self.reading.exclusive else torch.sigmoid(logits)
+        return _numpy(p.transpose(1, 2)) * allowed[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """Before the second phase the most effective option; after it, its closed form.
+
+        pi(a|h) proportional to behaviour(a|h) * exp(advantage(h, a) / temperature), the advantage
+        from the ensemble's lower bound (Peng et al. 2019, arXiv:1910.00177, equation 6).
+        """
+        if self.reading.temperature is None:
+            mean = self.effectiveness(history, decisions, allowed).mean(2)
+            return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
+        outputs = list(self._outputs(history, decisions))
+        value = torch.cat([o.value for o in outputs])
+        value = value * self.reading.value_spread + self.reading.value_center
+        behaviour = torch.softmax(torch.cat([o.propensity for o in outputs]), 2).mean(1)
+        lower = value.mean(1) - self.reading.pessimism * value.std(1)
+        return closed_form(_numpy(behaviour), _numpy(lower), allowed, self.reading.temperature)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """The one dose of every member, and for each option that dose moved into its range."""
+        z = torch.cat([o.dose for o in self._outputs(history, decisions)])
+        root = _numpy(z) * self.reading.dose_spread + self.reading.dose_center
+        overall = np.maximum(root, 0.0) ** 2
+        by_treatment = np.full((len(decisions), len(self.formulary.treatments)), np.nan)
+        for column, treatment in enumerate(self.formulary.treatments):
+            if treatment.dose is not None:
+                by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
+        return Doses(np.where(allowed, by_treatment, np.nan), overall)
+
+    def explain(self, history: History, decisions: StepIndex) -> Attribution:
+        """Attention, and by leaving each visible event out what it does to options and dose."""
+        return attribute(self._told, history, self.profile, decisions)
+
+    def _told(
+        self, history: History, decisions: StepIndex
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        allowed = everything_allowed(decisions, self.formulary)
+        attention = [_numpy(o.attended.weight) for o in self._outputs(history, decisions)]
+        return (
+            self.effectiveness(history, decisions, allowed).mean(2),
+            self.dose(history, decisions, allowed).overall.mean(1),
+            np.concatenate(attention),
+        )
+
+    def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        source = resident(history, self.profile, device)
+        subject = torch.as_tensor(subject_of(history, decisions), device=device)
+        last = torch.as_tensor(decisions, device=device)
+        with torch.no_grad():
+            return [
+                self.network(gather(source, subject[i : i + CHUNK], last[i : i + CHUNK]))
+                for i in range(0, max(len(decisions), 1), CHUNK)
+            ]
+
+
+def closed_form(
+    behaviour: Float64[np.ndarray, "decision treatment"],
+    value: Float64[np.ndarray, "decision treatment"],
+    allowed: Allowed,
+    temperature: float,
+) -> Float64[np.ndarray, "decision treatment"]:
+    """Probabilities proportional to behaviour * exp(value / temperature), forbidden ones 0."""
+    score = np.log(np.maximum(behaviour, 1e-12)) + value / temperature
+    score = np.where(allowed, score, -np.inf)
+    weight = np.exp(score - score.max(1, keepdims=True))
+    return weight / weight.sum(1, keepdims=True)
+
+
+def _numpy(tensor: Tensor) -> Float64[np.ndarray, "..."]:
+    return tensor.double().cpu().numpy()

@@ -1,0 +1,83 @@
+"""The first phase: learn what was effective, what clinicians gave, and how much."""
+
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posology.domain.cohort import Cohort
+from posology.learners import losses
+from posology.learners.loop import Epoch, Training, epochs
+from posology.learners.neural import NetworkPolicy, Reading
+from posology.learners.tensors import ensemble_scores, rows_of, subjects_in, tensors
+from posology.nn.network import Network, NetworkConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the network is; what depends on the cohort is filled in when it is met."""
+
+    width: int = 256
+    state: int = 64
+    hidden: int = 256
+    layers: int = 2
+    members: int = 32
+    dropout: float = 0.3
+    event_dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """Cross-entropy on the most effective option, with propensity and dose beside it."""
+
+    sizes: Sizes = field(default_factory=Sizes)
+    training: Training = field(default_factory=Training)
+    device: str = "cpu"
+
+    def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        """The finished policy of the epoch that validates best."""
+        return finish(self.fitting(train, validation))
+
+    def fitting(self, train: Cohort, validation: Cohort) -> Generator[Epoch, None, NetworkPolicy]:
+        """The same, epoch by epoch; the generator's return value is the policy."""
+        device = torch.device(self.device)
+        network = _network(self.sizes, train, self.training.seed).to(device)
+        root = np.sqrt(train.dose[~np.isnan(train.dose)].astype(np.float64))
+        reading = Reading(
+            exclusive=bool((train.best >= 0).any()),
+            dose_center=float(root.mean()) if len(root) else 0.0,
+            dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
+        )
+        learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+
+        def loss(subjects: Tensor) -> dict[str, Tensor]:
+            batch, targets = rows_of(learn, subjects.to(device))
+            return losses.supervised(network(batch), targets)
+
+        def validate() -> dict[str, float]:
+            return ensemble_scores(network, check)
+
+        yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        return NetworkPolicy(train.study.formulary, train.profile, network.eval(), reading)
+
+
+def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
+    """Run a fitting to its end and hand over what it made."""
+    while True:
+        try:
+            next(fitting)
+        except StopIteration as end:
+            return end.value
+
+
+def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+    config = NetworkConfig(
+        codes=len(cohort.profile.codes),
+        treatments=len(cohort.study.formulary.treatments),
+        **asdict(sizes),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(config)

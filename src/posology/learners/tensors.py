@@ -1,0 +1,105 @@
+"""A cohort on a device, cut into batches of subjects."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from posology.domain.cohort import Cohort
+from posology.learners.losses import Targets, supervised
+from posology.learners.neural import CHUNK, Reading
+from posology.nn.batch import Batch, Resident, gather, ragged_range, resident
+from posology.nn.network import Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortTensors:
+    """Decisions in order of subject, with what is known of them."""
+
+    source: Resident
+    targets: Targets
+    subject: Int64[Tensor, " decision"]
+    last_step: Int64[Tensor, " decision"]
+    offsets: Int64[Tensor, " subject_plus_one"]
+    """Decisions of the i-th subject that has any."""
+
+
+def tensors(cohort: Cohort, reading: Reading, device: torch.device) -> CohortTensors:
+    """Everything a learner needs of a cohort, on the device."""
+    counts = np.unique(cohort.subject, return_counts=True)[1]
+    root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
+
+    def put(array: np.ndarray, kind: type) -> Tensor:
+        return torch.as_tensor(array.astype(kind), device=device)
+
+    return CohortTensors(
+        source=resident(cohort.history, cohort.profile, device),
+        targets=Targets(
+            best=put(cohort.best, np.int64),
+            treatment=put(cohort.treatment, np.int64),
+            effective=put(cohort.effective, np.float32),
+            dose=put(root, np.float32),
+            rewards=put(known_rewards(cohort), np.float32),
+        ),
+        subject=put(cohort.subject, np.int64),
+        last_step=put(cohort.last_step, np.int64),
+        offsets=put(np.concatenate([[0], np.cumsum(counts)]), np.int64),
+    )
+
+
+def known_rewards(cohort: Cohort) -> np.ndarray:
+    """What each option earned: all of them where the study knows, else that of the one given."""
+    rewards = cohort.rewards.copy()
+    given = np.flatnonzero((cohort.treatment >= 0) & ~np.isnan(cohort.reward))
+    unknown = given[np.isnan(rewards[given, cohort.treatment[given]])]
+    rewards[unknown, cohort.treatment[unknown]] = cohort.reward[unknown]
+    return rewards
+
+
+def subjects_in(cohort: CohortTensors) -> int:
+    """How many subjects have a decision."""
+    return len(cohort.offsets) - 1
+
+
+def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
+    """All decisions of some subjects."""
+    starts = cohort.offsets[subjects]
+    row = ragged_range(starts, cohort.offsets[subjects + 1] - starts)
+    targets = cohort.targets
+    return gather(cohort.source, cohort.subject[row], cohort.last_step[row]), Targets(
+        best=targets.best[row],
+        treatment=targets.treatment[row],
+        effective=targets.effective[row],
+        dose=targets.dose[row],
+        rewards=targets.rewards[row],
+    )
+
+
+def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]:
+    """Losses of the members' mean, the answer that is used, over a whole cohort."""
+    sums: dict[str, float] = {}
+    total = 0
+    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
+    for subjects in torch.split(every, CHUNK):
+        batch, targets = rows_of(cohort, subjects)
+        output = network(batch)
+        averaged = output._replace(
+            effectiveness=_averaged(output.effectiveness, bool((targets.best >= 0).any())),
+            propensity=_averaged(output.propensity, exclusive=True),
+            dose=output.dose.mean(1, keepdim=True),
+        )
+        size = len(targets.best)
+        total += size
+        for name, part in supervised(averaged, targets).items():
+            sums[name] = sums.get(name, 0.0) + float(part) * size
+    means = {name: value / total for name, value in sums.items()}
+    return {**means, "score": means["effectiveness"] + means["dose"]}
+
+
+def _averaged(logits: Tensor, exclusive: bool) -> Tensor:
+    """Logits of the members' mean probability, one member wide."""
+    if exclusive:
+        return torch.softmax(logits, 2).mean(1, keepdim=True).clamp_min(1e-12).log()
+    return torch.sigmoid(logits).mean(1, keepdim=True).logit(eps=1e-6)

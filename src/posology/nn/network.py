@@ -1,0 +1,87 @@
+"""The network: events, steps, states, attention, ensemble, heads. One causal pass a patient."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from posology.nn.attention import Attended, Attention
+from posology.nn.batch import Batch
+from posology.nn.encoders import GRU
+from posology.nn.ensemble import MemberLinear, Trunk
+from posology.nn.events import StepEmbedding
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Sizes of the network."""
+
+    codes: int
+    treatments: int
+    width: int = 256
+    """Of a step's vector."""
+    state: int = 64
+    """Of the encoder's state."""
+    hidden: int = 256
+    layers: int = 2
+    members: int = 32
+    dropout: float = 0.3
+    event_dropout: float = 0.0
+    """Share of events hidden at random while training."""
+
+
+class Output(NamedTuple):
+    """What the heads say of each decision, from each member."""
+
+    effectiveness: Float[Tensor, "decision member treatment"]
+    """Logits."""
+    propensity: Float[Tensor, "decision member treatment"]
+    """Logits of the treatment clinicians give."""
+    value: Float[Tensor, "decision member treatment"]
+    """Expected reward of each option, in the study's reward."""
+    dose: Float[Tensor, "decision member"]
+    """Standardised square root of the dose."""
+    attended: Attended
+
+
+class Network(nn.Module):
+    """Fields and a forward pass; it holds no data and no loss."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
+        self.encoder = GRU(config.width, config.state)
+        self.attention = Attention(config.state)
+        self.trunk = Trunk(
+            2 * config.width + 2 * config.state,
+            config.hidden,
+            config.layers,
+            config.members,
+            config.dropout,
+        )
+        self.effectiveness = MemberLinear(config.hidden, config.treatments, config.members)
+        self.propensity = MemberLinear(config.hidden, config.treatments, config.members)
+        self.value = MemberLinear(config.hidden, config.treatments, config.members)
+        self.dose = MemberLinear(config.hidden, 1, config.members)
+
+    def forward(self, batch: Batch) -> Output:
+        """Answers for every decision of the batch."""
+        x = self.events(batch)
+        states = self.encoder(x, batch.steps)
+        first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
+        last = first + batch.decision_step
+        attended = self.attention(states, first, last)
+        # The static step and the last one pass the encoder by, so that what is measured today
+        # and what never changes reach the heads undimmed.
+        z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
+        hidden = self.trunk(z)
+        return Output(
+            effectiveness=self.effectiveness(hidden),
+            propensity=self.propensity(hidden),
+            value=self.value(hidden),
+            dose=self.dose(hidden)[..., 0],
+            attended=attended,
+        )

@@ -1,0 +1,121 @@
+"""Small cohorts made by hand, with a future behind every decision that nobody may read."""
+
+import numpy as np
+import pytest
+
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import DoseRange, Formulary, Treatment
+from posology.domain.formulas import Formula, Term
+from posology.domain.history import History, offsets
+from posology.domain.profile import Profile
+from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Rule, Split, Study
+
+CODES = ("SEX//male", "LAB", "DRUG//a", "SIGNAL", "START", "LATER")
+FORMULARY = Formulary(
+    (
+        Treatment("low", "low", dose=DoseRange(1.0, 21.0, "mg/wk", open_high=True)),
+        Treatment("medium", "medium", dose=DoseRange(21.0, 49.0, "mg/wk")),
+        Treatment("high", "high", dose=DoseRange(49.0, 175.0, "mg/wk", open_low=True)),
+    ),
+    DoseRange(1.0, 175.0, "mg/wk"),
+)
+FORMULA = Formula(
+    "by_signal",
+    "made up",
+    "mg/wk",
+    "sqrt",
+    (Term("base", "one", (), 5.5), Term("signal", "value", ("SIGNAL",), 1.0)),
+)
+STUDY = Study(
+    name="made up",
+    title="made up",
+    purpose="",
+    limits="",
+    decision=Decision(("START",), "first"),
+    formulary=FORMULARY,
+    outcome=Outcome(("DOSE",), "mg/wk", "dose_class", 90.0),
+    reward=Reward(((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), "made up"),
+    rules=(
+        Rule("fixed", "fixed", "made up", dose=35.0),
+        Rule("formula", "formula", "made up", formula=FORMULA),
+    ),
+    profile=ProfileSpec(("SEX", "LAB"), 1, fill_groups=(("SEX//male",),)),
+    split=Split(0.7, 0.15, 0.15, "x"),
+    dose=FORMULARY.dose,
+)
+
+
+def _history(signal, rng):
+    """A static step, three of the past, the decision's own, and two of the future a subject."""
+    code, value, events, time = [], [], [], []
+    for s in signal:
+        steps: list[list[tuple[int, float]]] = [[(0, np.nan)] if rng.random() < 0.5 else [(3, s)]]
+        if steps[0][0][0] == 0 and rng.random() < 0.9:
+            steps[0].append((3, s))
+        for _ in range(3):
+            labs = [(1, rng.normal()) for _ in range(rng.integers(0, 3))]
+            steps.append(labs + [(2, np.nan)] * int(rng.integers(0, 2)))
+        steps += [[(4, np.nan)], [(5, rng.normal())], [(1, 99.0), (3, 99.0)]]
+        time += [np.nan, *np.sort(rng.uniform(0, 99, 3)), 100.0, 130.0, 160.0]
+        for step in steps:
+            events.append(len(step))
+            code += [c for c, _ in step]
+            value += [v for _, v in step]
+    n = len(signal)
+    return History(
+        code=np.array(code, np.int32),
+        value=np.array(value, np.float32),
+        event_offsets=offsets(np.array(events, np.int64)),
+        time=np.array(time, np.float64),
+        step_offsets=np.arange(n + 1, dtype=np.int64) * 7,
+        subject_id=np.arange(1, n + 1, dtype=np.int64),
+    )
+
+
+def _cohort(seed, n, known):
+    """Doses follow SIGNAL; `known`: which option is best, else one outcome."""
+    rng = np.random.default_rng(seed)
+    signal = rng.normal(0, 1.2, n)
+    dose = (5.5 + signal + rng.normal(0, 0.2, n)) ** 2
+    best = np.digitize(dose, [21, 49.0001]).astype(np.int32)
+    given = best if known else rng.integers(0, 3, n).astype(np.int32)
+    nan = np.full(n, np.nan, np.float32)
+    return Cohort(
+        study=STUDY,
+        profile=Profile(CODES, np.zeros(6, np.float32), np.ones(6, np.float32)),
+        history=_history(signal, rng),
+        subject=np.arange(n, dtype=np.int64),
+        last_step=np.arange(n, dtype=np.int64) * 7 + 4,
+        treatment=given,
+        dose=dose.astype(np.float32),
+        outcome=dose.astype(np.float32),
+        effective=(given == best).astype(np.float32),
+        reward=nan,
+        complete=np.ones(n, bool),
+        best=best if known else np.full(n, -1, np.int32),
+        rewards=np.full((n, 3), np.nan, np.float32),
+        logged=nan,
+        split=np.zeros(n, np.int8),
+        site=np.zeros(n, np.int32),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_cohort():
+    return _cohort
+
+
+@pytest.fixture(scope="session")
+def answers():
+    """All that a policy says, as one array a question."""
+
+    def ask(policy, history, decisions, allowed):
+        dose = policy.dose(history, decisions, allowed)
+        return {
+            "effectiveness": policy.effectiveness(history, decisions, allowed),
+            "probabilities": policy.probabilities(history, decisions, allowed),
+            "by_treatment": dose.by_treatment,
+            "overall": dose.overall,
+        }
+
+    return ask
