@@ -44,8 +44,9 @@ REFUSALS = (
 OF_PATIENT = ("conflicting_birth", "conflicting_death", "before_birth", "after_death")
 """Refusals that later records of the same patient may lift."""
 
-NUMBER = r"^[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?$"
-"""A number in words of a laboratory; '02139' and '1,2' are not, they could mean something else."""
+NUMBER = r"^ *[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?(; .*)?$"
+"""A number as laboratories write it, and what tables put beside it after a semicolon. '02139' and
+'1,2' are none: they could mean something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +219,9 @@ def _finite(number: ir.Value) -> ir.Value:
 
 
 def _is_number(text: ir.Value) -> ir.Value:
-    return text.notnull() & text.strip().re_search(NUMBER) & text.re_search("[0-9]")
+    return text.notnull() & text.re_search(NUMBER) & text.re_search("^[^;]*[0-9]")
 
 
 def _from_text(text: ir.Value) -> ir.Value:
-    digits = text.strip().re_replace("[<>=, ]", "")
+    digits = text.re_replace("(; .*)|[<>=, ]", "")
     return ibis.ifelse(_is_number(text), digits, ibis.null("string")).cast("float64")

@@ -154,26 +154,27 @@ def _with_spill(engine: Engine, scratch: Path) -> Engine:
 
 def _stage(
     con: Any, new: dict[Source, str | None], scratch: Path, settings: Settings
-) -> dict[str, Staged]:
-    staged = {}
+) -> list[tuple[str, Staged]]:
+    staged = []
     for number, source in enumerate(new):
         folder = scratch / str(number)
         folder.mkdir()
-        staged[source.name] = source.stage(con, folder)
-        settings.progress(source.name, staged[source.name].rows)
+        one = source.stage(con, folder)
+        settings.progress(source.name, one.rows)
+        staged.append((source.name, one))
     return staged
 
 
 def _build(
     con: Any,
-    staged: dict[str, Staged],
+    staged: list[tuple[str, Staged]],
     out: Path,
     fresh: Path,
     told: tuple[dict[str, Any], Settings],
 ) -> dict[str, Any]:
     """Clean and sort the staged events, with what the touched shards hold, into `fresh`."""
     manifest, settings = told
-    files = [path for one in staged.values() for path in one.events]
+    files = [path for _, one in staged for path in one.events]
     raw = load(con, files, RAW, "posology_new")
     count = int(con.to_pyarrow(raw.count()).as_py())
     number = manifest["shards"] or settings.shards or max(1, -(-count // SHARD_ROWS))
@@ -213,7 +214,7 @@ def _build(
     _carry_splits(out, fresh)
     manifest["shards"] = number
     return {
-        "sources": {name: one.rows for name, one in staged.items()},
+        "sources": {name: one.rows for name, one in staged},
         "raw": count,
         "unreadable": unreadable,
         "held": held,
@@ -266,7 +267,7 @@ def _liftable(table: pa.Table, touched: set[int], number: int) -> pa.ChunkedArra
 
 
 def _put_aside(
-    out: Path, fresh: Path, staged: dict[str, Staged], touched: set[int], number: int
+    out: Path, fresh: Path, staged: list[tuple[str, Staged]], touched: set[int], number: int
 ) -> int:
     """Add to the refused rows those the sources could not read and those of earlier ingests."""
     path, unreadable = fresh / "refused.parquet", 0
@@ -278,7 +279,7 @@ def _put_aside(
                 table = pa.Table.from_batches([batch])
                 keep = pc.invert(_liftable(table, touched, number))
                 writer.write_table(table.filter(keep))
-        for file in [f for one in staged.values() for f in one.refused]:
+        for file in [f for _, one in staged for f in one.refused]:
             for batch in pq.ParquetFile(file).iter_batches():
                 writer.write_table(_unreadable(pa.Table.from_batches([batch])))
                 unreadable += batch.num_rows
@@ -312,12 +313,12 @@ def _link_untouched(out: Path, fresh: Path, touched: set[int]) -> None:
 
 
 def _metadata(
-    out: Path, fresh: Path, staged: dict[str, Staged], codes: set[str], name: str
+    out: Path, fresh: Path, staged: list[tuple[str, Staged]], codes: set[str], name: str
 ) -> None:
     meaning: dict[str, str | None] = {**meds_folder.read_codes(out)}
     for code in codes:
         meaning.setdefault(code, None)
-    for one in staged.values():
+    for _, one in staged:
         meaning.update({c: text for c, text in one.meanings.items() if c in meaning})
     meds_folder.write_metadata(fresh, meaning, name)
 
