@@ -44,6 +44,8 @@ REFUSALS = (
 OF_PATIENT = ("conflicting_birth", "conflicting_death", "before_birth", "after_death")
 """Refusals that later records of the same patient may lift."""
 
+LARGEST = 3.4028234e38
+"""The largest number that 32 bits hold (IEEE 754)."""
 NUMBER = r"^ *[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?(; .*)?$"
 """A number as laboratories write it, and what tables put beside it after a semicolon. '02139' and
 '1,2' are none: they could mean something else."""
@@ -178,7 +180,8 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
         rows = rows.left_join(told, rows.subject_id == told.fact_subject)
     number = _finite(rows.numeric_value.cast("float64")).fill_null(_from_text(rows.text_value))
     # compared as float32, as it is written: what was accepted once is accepted again
-    rows = rows.mutate(number=(number * rows.factor + rows.shift).cast("float32"))
+    number = _finite(number * rows.factor + rows.shift).cast("float32")
+    rows = rows.mutate(number=number)
     rows = rows.mutate(rule=_rule(rows, book, settings))
     refused = rows.rule.notnull()
     return rows.select(
@@ -215,7 +218,7 @@ def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
 
 
 def _finite(number: ir.Value) -> ir.Value:
-    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+    return ibis.ifelse(number.isnan() | (number.abs() > LARGEST), ibis.null("float64"), number)
 
 
 def _is_number(text: ir.Value) -> ir.Value:

@@ -35,7 +35,7 @@ class Engine:
     """Folder for what does not fit in memory; the system's own where not given."""
 
 
-def connect(engine: Engine = Engine()) -> Any:  # noqa: B008 (frozen, so safe to share)
+def connect(engine: Engine = Engine()) -> Any:
     """An Ibis backend for the engine."""
     if engine.name == "duckdb":
         return _duckdb(engine)

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from posology.errors import RecordError
 from posology.records.events import Batch
 from posology.records.fhir_coding import Context, Json, has_code, subject_id
 from posology.records.fhir_resources import EXTRACTORS, UNUSABLE
@@ -37,9 +36,7 @@ class FhirSettings:
     batch_rows: int = 50_000
 
 
-def read_fhir(
-    paths: Iterable[str | Path], settings: FhirSettings | None = None
-) -> Iterator[Batch]:
+def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None) -> Iterator[Batch]:
     """Each resource to its events, or refused with its reason.
 
     A row is a resource: the line of an NDJSON file, the entry of a Bundle. Parts of a resource
@@ -88,7 +85,9 @@ def _extract(
         return None
     status = resource.get("status")
     if status in UNUSABLE.get(kind, ()):
-        refusals.append(Refusal("status", status, f"{kind} of this status did not happen or does not hold"))
+        refusals.append(
+            Refusal("status", status, f"{kind} of this status did not happen or does not hold")
+        )
         return None
     if has_code(resource.get("verificationStatus"), _ENTERED_IN_ERROR):
         refusals.append(Refusal("verificationStatus", "entered-in-error", "entered in error"))

@@ -14,9 +14,7 @@ _HETEROZYGOUS, _HOMOZYGOUS = frozenset({"LA6706-1"}), frozenset({"LA6705-3"})
 _ABSENT = frozenset({"LA9634-2"})
 
 
-def genetic(
-    resource: Json, context: Context, facts: list[Fact], refusals: list[Refusal]
-) -> None:
+def genetic(resource: Json, context: Context, facts: list[Fact], refusals: list[Refusal]) -> None:
     """`GENOTYPE//gene//diplotype`, or `GENOTYPE//gene_rsid//A/G` for a variant with a dbSNP id."""
     time = known_at(resource, context, "issued", "effectiveDateTime", "effectivePeriod")
     gene = clean_part(_text(_component(resource, _GENE)) or "")

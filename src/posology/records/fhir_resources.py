@@ -184,8 +184,9 @@ def observation(resource: Json, context: Context, facts: Facts, refusals: Refusa
     if any(c.get("code") in GENETIC for c in (resource.get("code") or {}).get("coding") or ()):
         genetic(resource, context, facts, refusals)
         return
-    time = known_at(resource, context, "issued", "effectiveDateTime", "effectivePeriod",
-                    "effectiveInstant")
+    time = known_at(
+        resource, context, "issued", "effectiveDateTime", "effectivePeriod", "effectiveInstant"
+    )
     family = "OBSERVATION"
     for category in resource.get("category") or ():
         if any(c.get("code") in _VITAL for c in category.get("coding") or ()):

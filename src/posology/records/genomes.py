@@ -62,8 +62,12 @@ def read_panel(path: Path = PANEL) -> tuple[Site, ...]:
     for number, row in enumerate(rows, start=1):
         try:
             site = Site(
-                row["gene"].strip(), row["rsid"].strip(), row["chrom"].strip(),
-                int(row["position"]), row["ref"].strip().upper(), row["alt"].strip().upper(),
+                row["gene"].strip(),
+                row["rsid"].strip(),
+                row["chrom"].strip(),
+                int(row["position"]),
+                row["ref"].strip().upper(),
+                row["alt"].strip().upper(),
                 (row.get("strand") or "+").strip(),
             )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
@@ -131,8 +135,13 @@ def _read_file(
                 code = f"GENOTYPE//{clean_part(site.gene)}_{clean_part(site.rsid)}"
                 told = _told(site, outcome.alleles)
                 fact = Fact(f"{code}//{told}", time, None, outcome.genotype)
-                rows.add(f"{path}#{name}", number, subject, [fact],
-                         [] if subject is not None else [Refusal("sample", name, "has no name")])
+                rows.add(
+                    f"{path}#{name}",
+                    number,
+                    subject,
+                    [fact],
+                    [] if subject is not None else [Refusal("sample", name, "has no name")],
+                )
 
 
 def _collect(

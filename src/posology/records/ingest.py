@@ -96,7 +96,7 @@ class Ingested:
     repairs: dict[str, int]
 
 
-def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()) -> Ingested:  # noqa: B008
+def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()) -> Ingested:
     """Add the sources to the MEDS folder `out`, making it where there is none."""
     with replacing(out) as fresh:
         manifest = read_manifest(out)
@@ -234,9 +234,7 @@ def _by_rule(repairs: Counter[tuple[str, str]]) -> dict[str, int]:
 
 def _touched(con: Any, raw: ir.Table, number: int) -> set[int]:
     """Shards that any new event belongs to; a row without a subject counts for none."""
-    shard = raw.filter(raw.subject_id.notnull()).select(
-        shard=shard_of(raw.subject_id, number)
-    )
+    shard = raw.filter(raw.subject_id.notnull()).select(shard=shard_of(raw.subject_id, number))
     return set(con.to_pyarrow(shard.distinct())["shard"].to_pylist())
 
 
@@ -260,8 +258,10 @@ def _liftable(table: pa.Table, touched: set[int], number: int) -> pa.ChunkedArra
     """Rows refused because of the patient's other records, of a touched shard."""
     subject = table["subject_id"].to_pandas(integer_object_nulls=True)
     mine = pa.array(
-        [s is not None and abs(s) % 2147483647 * 48271 % 2147483647 % number in touched
-         for s in subject]
+        [
+            s is not None and abs(s) % 2147483647 * 48271 % 2147483647 % number in touched
+            for s in subject
+        ]
     )
     return pc.and_(pc.is_in(table["rule"], pa.array(OF_PATIENT)), mine)
 

@@ -92,9 +92,7 @@ def read_code_book(path: str | Path = LIFESTYLE) -> CodeBook:
     questions: dict[str, Question] = {}
     for question in stated.question:
         answers = {_plain(said): means for said, means in question.answers.items()}
-        known = Question(
-            question.code, question.asked_as, question.source, answers, question.unit
-        )
+        known = Question(question.code, question.asked_as, question.source, answers, question.unit)
         for name in question.asked_as:
             other = questions.setdefault(_plain(name), known)
             if other is not known:
@@ -206,7 +204,9 @@ def answer_fact(
     return _number(question, said[0], at, place, unit or question.unit)
 
 
-def _number(question: Question, value: Any, at: int, place: str, unit: str | None) -> Fact | Refusal:
+def _number(
+    question: Question, value: Any, at: int, place: str, unit: str | None
+) -> Fact | Refusal:
     try:
         if not isinstance(value, str):
             return Fact(question.code, at, finite(value), None, unit)

@@ -148,7 +148,9 @@ FIELDS = {
 def _told(out: pa.Table, names: pa.Table, rules: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The field that was refused, and what it said."""
     field = pa.array([FIELDS.get(rule, "time") for rule in REFUSALS]).take(out["rule"])
-    number = pc.coalesce(out["numeric_value"].cast(pa.string()), out["text_value"].cast(pa.string()))
+    number = pc.coalesce(
+        out["numeric_value"].cast(pa.string()), out["text_value"].cast(pa.string())
+    )
     value = out["time"].cast(pa.string())
     value = pc.if_else(pc.equal(rules, "out_of_range"), number, value)
     value = pc.if_else(pc.equal(rules, "unit_incompatible"), names["unit"], value)
@@ -187,9 +189,7 @@ def _by_shard(batch: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
     shard = batch.column("shard").to_numpy()
     starts = np.concatenate([[0], np.flatnonzero(np.diff(shard)) + 1]) if len(shard) else []
     ends = [*starts[1:], len(shard)]
-    return [
-        (int(shard[a]), batch.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)
-    ]
+    return [(int(shard[a]), batch.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
 
 
 def _named(batch: pa.RecordBatch, book: Book) -> pa.RecordBatch:

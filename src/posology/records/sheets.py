@@ -49,7 +49,7 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row | Refusal]]:
             if header is None:
                 raise RecordError(f"{path}: is empty; a table begins with a row of column names")
             header = _header(header)
-            for number, cells in enumerate((c for c in reader if c), start=1):  # noqa: B007
+            for number, cells in enumerate((c for c in reader if c), start=1):
                 yield number, _row(header, cells)
         except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error) as error:
             reason = f"the file is damaged here ({error}); what follows cannot be read"

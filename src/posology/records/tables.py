@@ -267,8 +267,12 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
         problems.append(("moment IS NULL", entry.time or "", "time_told", f"is not a date {shape}"))
     if offset:
         problems.append(
-            ("seconds IS NULL", entry.offset or "", "offset_told", "is not a number of "
-             + entry.offset_unit)
+            (
+                "seconds IS NULL",
+                entry.offset or "",
+                "offset_told",
+                "is not a number of " + entry.offset_unit,
+            )
         )
         problems.append(
             ("moved IS NULL", entry.offset or "", "offset_told", "leads outside the calendar")
@@ -285,7 +289,7 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
                 nullif(concat_ws('; ', CASE WHEN number IS NULL OR isnan(number) THEN value_told END,
                     text_told), '') AS text_value,
                 try(moment + to_microseconds(seconds)) AS moved,
-                {'moved' if offset else 'moment'} AS time
+                {"moved" if offset else "moment"} AS time
             FROM (
                 SELECT *, {_moment(mapping, entry)} AS moment,
                     try_cast(round(try_cast(offset_told AS DOUBLE) * {OFFSETS[entry.offset_unit]}e6)
@@ -336,4 +340,3 @@ def _template(template: str | None) -> str:
         if part
     ]
     return " || ".join(pieces) or "NULL::VARCHAR"
-
