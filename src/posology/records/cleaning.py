@@ -46,7 +46,10 @@ OF_PATIENT = ("conflicting_birth", "conflicting_death", "before_birth", "after_d
 
 LARGEST = 3.4028234e38
 """The largest number that 32 bits hold (IEEE 754)."""
-NUMBER = r"^ *[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?(; .*)?$"
+NUMBER = (
+    r"^ *[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?"
+    r"(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?(; .*)?$"
+)
 """A number as laboratories write it, and what tables put beside it after a semicolon. '02139' and
 '1,2' are none: they could mean something else."""
 

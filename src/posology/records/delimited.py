@@ -77,7 +77,8 @@ def _scan(path: Path, columns: list[str]) -> str:
         f"columns = {{{types}}}, auto_detect = false, header = true, "
         f"delim = '{_delimiter(path)}', quote = '\"', escape = '\"', nullstr = '', "
         f"compression = '{'gzip' if _packed(path) else 'none'}', "
-        f"max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE}, ignore_errors = true, store_rejects = true)"
+        f"max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE}, "
+        "ignore_errors = true, store_rejects = true)"
     )
 
 

@@ -61,6 +61,11 @@ def patient(resource: Json, context: Context, facts: Facts, refusals: Refusals) 
         refusals.append(Refusal("deceasedBoolean", True, "died, but the date is not told"))
     if resource.get("gender"):
         facts.append(Fact(f"SEX//{clean_part(resource['gender']).lower()}", None))
+    _race(resource, facts)
+
+
+def _race(resource: Json, facts: Facts) -> None:
+    """The categories of US Core's extensions."""
     for extension in resource.get("extension") or ():
         url = extension.get("url") or ""
         if url in (_US_CORE + "race", _US_CORE + "ethnicity"):

@@ -3,7 +3,7 @@
 import csv
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from posology.errors import RecordError
@@ -45,9 +45,8 @@ class VcfSettings:
     known: str | None = None
     """ISO 8601 time at which the results were reported; a static fact where it is not told."""
     assembly: str | None = None
-    """GRCh38, where the file's header tells no contig lengths; lengths in the header win."""
-    gate: Gate = Gate(least_quality=20.0, least_genotype_quality=20.0, filters=("PASS", "."))
-    """QUAL and GQ of 20 are one error in 100 (our choice)."""
+    """GRCh38, where the file's header tells neither contig lengths nor an assembly."""
+    gate: Gate = field(default_factory=Gate)
     batch_rows: int = 50_000
 
 
@@ -112,10 +111,10 @@ def _read_file(
     if isinstance(header, Refusal):
         rows.refuse(str(path), 1, header)
         return
-    assembly, evidence = assembly_of(header.contigs)
+    assembly, evidence = assembly_of(header)
     wrong = None
     if assembly is None and settings.assembly != "GRCh38":
-        wrong = "its header tells no contig length; set assembly = GRCh38 if you know it is"
+        wrong = "its header tells no assembly; set assembly = GRCh38 if you know it is"
     elif assembly not in (None, "GRCh38"):
         wrong = f"it is {assembly} ({evidence}); lift it over to GRCh38 first"
     calls: list[list[list[Call]]] = [[[] for _ in panel] for _ in header.samples]

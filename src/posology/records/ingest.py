@@ -64,8 +64,8 @@ class Source:
 class Settings:
     """How to ingest."""
 
-    engine: Engine = Engine()
-    cleaning: Cleaning = Cleaning()
+    engine: Engine = field(default_factory=Engine)
+    cleaning: Cleaning = field(default_factory=Cleaning)
     shards: int | None = None
     """Number of data files of a new folder; by default one for each 50 million events."""
     name: str = "posology"
@@ -98,6 +98,7 @@ class Ingested:
 
 def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()) -> Ingested:
     """Add the sources to the MEDS folder `out`, making it where there is none."""
+    settings = settings or Settings()
     with replacing(out) as fresh:
         manifest = read_manifest(out)
         known = {entry["digest"] for entry in manifest["sources"]}

@@ -34,7 +34,8 @@ def files_of(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[Path
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.name.lower().endswith(endings))
+            inside = [p for p in path.rglob("*") if p.name.lower().endswith(endings)]
+            inside = sorted(p for p in inside if p.is_file())
             if not inside:
                 raise RecordError(f"{path}: no file ends in {', '.join(endings)}")
             found += inside

@@ -119,7 +119,9 @@ def _staged(
         rows += int(con.to_pyarrow(tables[name].count()).as_py())
         for number, facts in enumerate(facts_of(cdm, name)):
             source = ibis.literal(f"{place}#{name}")
-            facts = facts.mutate(source=source)
+            facts = con.create_table(
+                f"posology_{name}_{number}", facts.mutate(source=source), temp=True
+            )
             good = facts.filter(facts.field.isnull())
             path = folder / f"{name}_{number}.parquet"
             write(con, fit(good, RAW), path, RAW)

@@ -25,7 +25,7 @@ ETHNICITY = {38003563: "Hispanic_or_Latino", 38003564: "Not_Hispanic_or_Latino"}
 VISITS = {9201: "IMP", 262: "IMP", 9202: "AMB", 9203: "EMER", 581476: "HH", 5083: "VR"}
 """OMOP vocabulary Visit, under the codes of HL7 v3 ActEncounterCode that FHIR uses."""
 STAYS = (9201, 262, 32037)
-"""Visits whose diagnoses are settled when they end: inpatient, emergency to inpatient, intensive."""
+"""Visits whose diagnoses are settled when they end: inpatient, from emergency, intensive care."""
 DRUG_KINDS = {
     32838: "ordered", 32839: "ordered", 38000177: "ordered",
     32825: "dispensed", 32869: "dispensed", 38000175: "dispensed", 38000176: "dispensed",

@@ -1,12 +1,13 @@
 """What a source gives, fact by fact, gathered into batches that lose no row."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from posology.errors import PosologyError
 from posology.records.events import RAW, REFUSED, Batch
 
 TEXT_LIMIT = 64_000_000
@@ -88,6 +89,22 @@ class Rows:
         if full or (last and self.rows):
             yield Batch(_table(self.events, RAW), _table(self.refused, REFUSED), self.rows)
             self.events, self.refused, self.rows, self.characters = [], [], 0, 0
+
+
+def gather(batches: Iterable[Batch]) -> Batch:
+    """All batches as one, for sources that fit in memory; an error if a row was lost on the way."""
+    parts = list(batches)
+    events = pa.concat_tables([RAW.empty_table(), *(part.events for part in parts)])
+    refused = pa.concat_tables([REFUSED.empty_table(), *(part.refused for part in parts)])
+    whole = Batch(events, refused, sum(part.rows for part in parts))
+    keys = ["source", "row"]
+    kept = set(zip(*(whole.events[key].to_pylist() for key in keys), strict=True))
+    gone = list(zip(*(whole.refused[key].to_pylist() for key in keys), strict=True))
+    if kept & set(gone) or len(kept) + len(gone) != whole.rows:
+        raise PosologyError(
+            f"{whole.rows} rows were read, {len(kept)} gave events and {len(gone)} were refused"
+        )
+    return whole
 
 
 def _table(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.Table:

@@ -51,7 +51,7 @@ def _refuse_unknown(path: Path, place: str, stated: object, kind: object) -> Non
         hints = get_type_hints(shape)
         for key, value in stated.items():
             if key not in known:
-                near = get_close_matches(key, known, 1)
+                near = get_close_matches(key, known, 1, cutoff=0.5)
                 mend = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
                 raise RecordError(f"{path}: unknown key {place + key!r}; {mend}")
             _refuse_unknown(path, f"{place}{key}.", value, hints[key])

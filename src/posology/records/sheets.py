@@ -129,6 +129,8 @@ def cell_subject(value: Any) -> int:
 
 def cell_time(value: Any, zone: ZoneInfo, layout: str | None = None) -> int:
     """Microseconds since 1970 of a cell; ValueError where it is no date."""
+    if blank(value):
+        raise ValueError("is empty")
     try:
         if isinstance(value, datetime):
             return microseconds_of(value, zone)

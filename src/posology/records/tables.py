@@ -286,7 +286,7 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
         SELECT *, {case(1)} AS field, {case(2)} AS value, {case(3)} AS reason FROM (
             SELECT _row, subject, code, time_told, offset_told, unit, subject_id, moment, seconds,
                 number AS numeric_value,
-                nullif(concat_ws('; ', CASE WHEN number IS NULL OR isnan(number) THEN value_told END,
+                nullif(concat_ws('; ', CASE WHEN coalesce(isnan(number), true) THEN value_told END,
                     text_told), '') AS text_value,
                 try(moment + to_microseconds(seconds)) AS moved,
                 {"moved" if offset else "moment"} AS time
@@ -306,18 +306,26 @@ def _moment(mapping: Mapping, entry: Columns) -> str:
         return "NULL::TIMESTAMP"
     if entry.time_format is not None:
         return f"try_strptime(time_told, '{quoted(entry.time_format)}')::TIMESTAMP"
-    zone = quoted(mapping.time_zone)
-    return f"""CASE
-        WHEN regexp_full_match(time_told, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T].*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)')
-            THEN timezone('{zone}', try_cast(time_told AS TIMESTAMPTZ))
-        WHEN regexp_full_match(time_told, '[0-9]{{4}}-?[0-9]{{2}}-?[0-9]{{2}}([ T].*)?')
-            THEN try_cast(CASE WHEN time_told[5] = '-' THEN time_told
-                ELSE time_told[:4] || '-' || time_told[5:6] || '-' || time_told[7:] END AS TIMESTAMP)
-        WHEN regexp_full_match(time_told, '[0-9]{{4}}-[0-9]{{2}}')
-            THEN try_cast(time_told || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH - INTERVAL 1 MICROSECOND
-        WHEN regexp_full_match(time_told, '[0-9]{{4}}')
-            THEN try_cast(time_told || '-01-01' AS TIMESTAMP) + INTERVAL 1 YEAR - INTERVAL 1 MICROSECOND
-        END"""
+    day = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    shapes = {
+        f"{day}[ T].*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)": (
+            f"timezone('{quoted(mapping.time_zone)}', try_cast(time_told AS TIMESTAMPTZ))"
+        ),
+        f"{day}([ T].*)?": "try_cast(time_told AS TIMESTAMP)",
+        "[0-9]{8}": "try_strptime(time_told, '%Y%m%d')",
+        "[0-9]{4}-[0-9]{2}": (  # what is known of a month is not known before it ends
+            "try_cast(time_told || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH - INTERVAL 1 MICROSECOND"
+        ),
+        "[0-9]{4}": (
+            "try_cast(time_told || '-01-01' AS TIMESTAMP) "
+            "+ INTERVAL 1 YEAR - INTERVAL 1 MICROSECOND"
+        ),
+    }
+    arms = [
+        f"WHEN regexp_full_match(time_told, '{shape}') THEN {moment}"
+        for shape, moment in shapes.items()
+    ]
+    return f"CASE {' '.join(arms)} END"
 
 
 def _name(column: str) -> str:

@@ -25,7 +25,7 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def microseconds_of(moment: datetime, zone: ZoneInfo) -> int:
-    """Microseconds since 1970 on the clock of the zone; a moment without a zone is on it already."""
+    """Microseconds since 1970 on the zone's clock; a moment without a zone is on it already."""
     if moment.tzinfo is None:
         return (moment - _EPOCH) // _MICROSECOND
     if zone.key == "UTC":

@@ -7,10 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from posology.domain.codes import belongs
 from posology.errors import RecordError
 
-DOSES = ("RXNORM", "ATC", "NDC", "DRUG", "MEDICATION", "MED", "PRESCRIPTION", "INFUSION")
+DOSES = ("DRUG", "DRUG_PER_DAY", "RXNORM", "ATC", "NDC", "MEDICATION", "INFUSION")
 """Code families whose number is a dose: it cannot be negative, and its mass is told in mg."""
 DIMENSIONS = (
     "mass",
@@ -114,16 +113,19 @@ def _spelled(unit: str | None, book: dict[str, Any]) -> str | None:
     text = " ".join(unit.split())
     if any(text in book[dimension] for dimension in DIMENSIONS):
         return text
+    if text.endswith("/d") and text != "/d":
+        return f"{_spelled(text.removesuffix('/d'), book)}/d"
     return book["spelling"].get(text.lower(), text)
 
 
 def _entry(code: str, codes: dict[str, Any]) -> dict[str, Any] | None:
-    """The book's entry for the code or for the longest prefix of it."""
+    """The book's entry for the longest prefix of the code, or of what follows its family."""
     parts = code.split("//")
-    for length in range(len(parts), 0, -1):
-        prefix = "//".join(parts[:length])
-        if prefix in codes and belongs(code, prefix):
-            return codes[prefix]
+    for start in (0, 1):
+        for end in range(len(parts), start, -1):
+            prefix = "//".join(parts[start:end])
+            if prefix in codes:
+                return codes[prefix]
     return None
 
 
@@ -131,10 +133,12 @@ def _default_unit(family: str, unit: str | None, book: dict[str, Any]) -> str | 
     """For codes the book does not name: doses in mg and mL, temperature in Cel, else as it is."""
     if unit == "[degF]":
         return "Cel"
-    if family in DOSES and unit in book["mass"]:
-        return "mg"
-    if family in DOSES and unit in book["volume"]:
-        return "mL"
+    amount, slash, rest = (unit or "").partition("/")
+    if family in DOSES and slash + rest in ("", "/d"):
+        if amount in book["mass"]:
+            return f"mg{slash}{rest}"
+        if amount in book["volume"]:
+            return f"mL{slash}{rest}"
     return unit
 
 
@@ -144,6 +148,8 @@ def _change(
     """Factor and shift from one unit to another, or None where they measure different things."""
     if (unit, target) == ("[degF]", "Cel"):
         return 5 / 9, -160 / 9
+    if unit.endswith("/d") and target.endswith("/d"):
+        unit, target = unit.removesuffix("/d"), target.removesuffix("/d")
     for dimension in DIMENSIONS:
         units = book[dimension]
         if unit in units and target in units:

@@ -1,4 +1,4 @@
-"""VCF's text: header, contigs and one sample's call (VCF 4.3 specification, sections 1.4 and 1.6)."""
+"""VCF's text: header, contigs, one sample's call (VCF 4.3 specification, sections 1.4 and 1.6)."""
 
 import re
 from collections.abc import Iterator
@@ -30,15 +30,19 @@ class Header:
     samples: tuple[str, ...]
     contigs: dict[str, int]
     """Length of each contig that tells one."""
+    stated: str | None
+    """The assembly that contig lines name, such as GRCh38.p14."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What a record must reach to be a call; a missing QUAL, GQ or FILTER passes."""
 
-    least_quality: float
-    least_genotype_quality: float
-    filters: tuple[str, ...]
+    least_quality: float = 20.0
+    """QUAL; 20 is one error in 100 (our choice)."""
+    least_genotype_quality: float = 20.0
+    """GQ; 20 is one error in 100 (our choice)."""
+    filters: tuple[str, ...] = ("PASS", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Call:
 def read_header(lines: Iterator[tuple[int, bytes | Refusal]]) -> Header | Refusal:
     """Reads up to the line of column names; leaves the iterator at the first record."""
     contigs: dict[str, int] = {}
+    stated = None
     for _, line in lines:
         if isinstance(line, Refusal):
             return line
@@ -67,26 +72,31 @@ def read_header(lines: Iterator[tuple[int, bytes | Refusal]]) -> Header | Refusa
         if text.startswith("##contig=<"):
             name = re.search(r"[<,]ID=([^,>]+)", text)
             length = re.search(r"[<,]length=(\d{1,12})", text)
+            assembly = re.search(r"[<,]assembly=\"?([^,>\"]+)", text)
+            stated = assembly[1] if assembly else stated
             if name and length:
                 contigs[name[1]] = int(length[1])
         elif text.startswith("#CHROM"):
             cells = text.split("\t")
             if len(cells) < 10:
                 return Refusal("header", text, "no sample column: the file tells no genotypes")
-            return Header(tuple(cells[9:]), contigs)
+            return Header(tuple(cells[9:]), contigs, stated)
         elif not text.startswith("#"):
             return Refusal("header", text, "not a VCF: no #CHROM line before the records")
     return Refusal("header", "", "not a VCF: it ends before a #CHROM line")
 
 
-def assembly_of(contigs: dict[str, int]) -> tuple[str | None, str]:
-    """The assembly that contig lengths tell, and by which; None where none is known."""
-    for name, length in contigs.items():
+def assembly_of(header: Header) -> tuple[str | None, str]:
+    """The assembly, and by which evidence: lengths first, then names; None where neither tells."""
+    for name, length in header.contigs.items():
         known = _LENGTHS.get(name.removeprefix("chr"))
         if known and length in known:
             return ("GRCh37", "GRCh38")[known.index(length)], f"{name} has length {length}"
         if known:
             return "an unknown assembly", f"{name} has length {length}"
+    for name, spelled in (("GRCh38", ("grch38", "hg38")), ("GRCh37", ("grch37", "hg19", "b37"))):
+        if header.stated is not None and header.stated.lower().startswith(spelled):
+            return name, f"its contig lines name {header.stated}"
     return None, ""
 
 
@@ -118,10 +128,10 @@ def _genotype(text: str, ref: str, alts: str, block: bool) -> Call:
     if "." in numbers:
         return _no_call(f"half a call ({text[:20]}) is missing")
     bases = [ref, *(alt.upper() for alt in alts.split(","))]
-    try:
-        alleles = tuple(bases[int(number)] for number in numbers)
-    except (ValueError, IndexError):
+    named = {str(number): allele for number, allele in enumerate(bases)}
+    if not all(number in named for number in numbers):
         return _no_call(f"genotype {text[:20]!r} names no allele of the record")
+    alleles = tuple(named[number] for number in numbers)
     if block and set(numbers) != {"0"}:
         return _no_call(f"genotype {text[:20]} in a block of reference")
     odd = [a for a in alleles if not a or set(a) - set("ACGT")]
