@@ -1,1 +1,28 @@
 """posology: which treatment, at what dose, for this patient."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "read_study": "posology.cohorts.study_file",
+    "build_cohort": "posology.cohorts.build",
+    "encode_patient": "posology.cohorts.patient",
+    "read_patient": "posology.records.patient_file",
+    "part": "posology.domain.cohort",
+    "default": "posology.learners.recipes",
+    "paper": "posology.learners.recipes",
+    "ask": "posology.evaluation.answers",
+    "table1": "posology.evaluation.compare",
+    "recommend": "posology.advice.recommend",
+    "save": "posology.artifact",
+    "load": "posology.artifact",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    """Public names, imported when first used, so that `import posology` imports no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"posology has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOME[name]), name)

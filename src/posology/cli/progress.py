@@ -1,0 +1,40 @@
+"""Progress on the screen for anything that takes more than two seconds."""
+
+from collections.abc import Generator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from posology.learners.loop import Epoch
+from posology.learners.neural import NetworkPolicy
+
+CONSOLE = Console()
+
+
+def bars() -> Progress:
+    """Bars that go away when they are done."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+        console=CONSOLE,
+        transient=True,
+    )
+
+
+def watch(
+    fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
+) -> tuple[NetworkPolicy, list[Epoch]]:
+    """Run a fitting to its end under a bar: the policy and its learning curve."""
+    curve: list[Epoch] = []
+    with bars() as progress:
+        task = progress.add_task(title, total=epochs, said="")
+        while True:
+            try:
+                epoch = next(fitting)
+            except StopIteration as end:
+                return end.value, curve
+            curve.append(epoch)
+            progress.update(task, advance=1, said=f"validation {epoch.validation['score']:.4f}")

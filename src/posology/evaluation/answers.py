@@ -1,0 +1,80 @@
+"""What a policy answers about every decision of a cohort, ready to be scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.domain.policy import Allowed, Policy, everything_allowed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """One row a decision, in the cohort's order."""
+
+    effectiveness: Float64[np.ndarray, "decision treatment"]
+    """P(option is effective), mean over the ensemble's members."""
+    spread: Float64[np.ndarray, "decision treatment"]
+    """Standard deviation of that probability over the members; 0 for a single one."""
+    probabilities: Float64[np.ndarray, "decision treatment"]
+    """With what probability the policy would choose each option."""
+    dose: Float64[np.ndarray, " decision"]
+    """The one overall dose before rounding, mean over members; NaN where not asked."""
+    dose_low: Float64[np.ndarray, " decision"]
+    """2.5th percentile of the members' doses: how far they disagree, not a prediction interval."""
+    dose_high: Float64[np.ndarray, " decision"]
+    """97.5th percentile of the members' doses."""
+
+    def __len__(self) -> int:
+        return len(self.dose)
+
+
+def ask(
+    policy: Policy, cohort: Cohort, allowed: Allowed | None = None, batch: int = 4096
+) -> Answers:
+    """Ask a policy about every decision; without a mask every option is allowed."""
+    if allowed is None:
+        allowed = everything_allowed(cohort.last_step, policy.formulary)
+    starts = range(0, max(len(cohort), 1), batch)
+    return pool([_ask(policy, cohort, allowed, slice(at, at + batch)) for at in starts])
+
+
+def _ask(policy: Policy, cohort: Cohort, allowed: Allowed, rows: slice) -> Answers:
+    asked = (cohort.history, cohort.last_step[rows], allowed[rows])
+    effectiveness = policy.effectiveness(*asked)
+    dose = policy.dose(*asked).overall
+    low, high = np.quantile(dose, (0.025, 0.975), axis=1)
+    return Answers(
+        effectiveness=effectiveness.mean(axis=2),
+        spread=effectiveness.std(axis=2),
+        probabilities=policy.probabilities(*asked),
+        dose=dose.mean(axis=1),
+        dose_low=low,
+        dose_high=high,
+    )
+
+
+def pool(
+    parts: Sequence[Answers], rows: Sequence[Int64[np.ndarray, " _"]] | None = None
+) -> Answers:
+    """Join the answers of several folds.
+
+    Args:
+        parts: one a fold, in order.
+        rows: where each fold's decisions stand in the whole cohort; without it, one fold
+            simply follows the other.
+    """
+    joined = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Answers)
+    }
+    if rows is not None:
+        back = np.argsort(np.concatenate(rows), kind="stable")
+        joined = {name: array[back] for name, array in joined.items()}
+    return Answers(**joined)
+
+
+def select(answers: Answers, keep: Bool[np.ndarray, " decision"]) -> Answers:
+    """The answers about some decisions."""
+    return Answers(**{f.name: getattr(answers, f.name)[keep] for f in fields(Answers)})

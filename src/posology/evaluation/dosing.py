@@ -1,0 +1,59 @@
+"""How far the one overall dose lies from the dose that proved right."""
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.evaluation.classification import Scores, Weights, weighted_mean
+
+Dose = Float64[np.ndarray, " decision"]
+
+WITHIN = 0.20
+"""Within 20 % of the stable dose is what IWPC called ideal (N Engl J Med 2009;360:753)."""
+SEVERE = 0.50
+"""Beyond half of the true dose we call an error severe; our own choice."""
+BANDS = (
+    "over 50 % too low", "20 to 50 % too low", "within 20 %", "20 to 50 % too high",
+    "over 50 % too high",
+)  # fmt: skip
+_ROUNDING = 1e-6  # true doses are stored as float32, so an error of exactly 20 % must not fall out
+
+
+def true_dose(cohort: Cohort) -> Dose:
+    """The dose that proved right, NaN where none is known.
+
+    Where the outcome is itself a dose, that one; else the dose given where it was effective.
+    """
+    if cohort.study.outcome.kind == "dose_class":
+        return cohort.outcome.astype(np.float64)
+    return np.where(cohort.effective == 1, cohort.dose, np.nan).astype(np.float64)
+
+
+def answered(dose: Dose, truth: Dose) -> Bool[np.ndarray, " decision"]:
+    """Where both the policy's dose and the true one are known."""
+    return ~np.isnan(dose) & ~np.isnan(truth)
+
+
+def mae(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+    """Mean absolute error, in the dose's unit."""
+    return weighted_mean(np.abs(dose - truth), answered(dose, truth), weights)
+
+
+def bias(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+    """Mean error: above 0 where the policy doses too high."""
+    return weighted_mean(dose - truth, answered(dose, truth), weights)
+
+
+def within20(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+    """Share of doses at most 20 % of the true dose away from it."""
+    near = np.abs(dose - truth) <= WITHIN * truth * (1 + _ROUNDING)
+    return weighted_mean(near.astype(float), answered(dose, truth), weights)
+
+
+def severity(dose: Dose, truth: Dose) -> Int64[np.ndarray, " band"]:
+    """How many answered decisions fall in each of `BANDS`; doses must be above 0."""
+    known = answered(dose, truth)
+    error = dose[known] / truth[known] - 1
+    limits = np.array([-SEVERE, -WITHIN, WITHIN, SEVERE]) * (1 + _ROUNDING)
+    band = (error[:, None] >= limits[:2]).sum(axis=1) + (error[:, None] > limits[2:]).sum(axis=1)
+    return np.bincount(band, minlength=len(BANDS)).astype(np.int64)

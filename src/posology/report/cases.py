@@ -1,0 +1,121 @@
+"""Case studies: real patients whose advice hangs on one thing, chosen by rule and not by result."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.advice.reasons import label
+from posology.advice.recommend import recommend
+from posology.domain.cohort import Cohort, take
+from posology.domain.forget import forget
+from posology.domain.history import present, visible_events
+from posology.domain.policy import Policy, everything_allowed
+from posology.domain.recommendation import Recommendation
+from posology.report.content import CaseOption, CaseStudy
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a case shows: advice with and without some events."""
+
+    title: str
+    families: tuple[str, ...]
+    """Codes (prefixes) that are forgotten."""
+    among: tuple[str, ...]
+    """Only patients with one of these codes."""
+    raises: bool
+    """Whether knowing raises the dose, or lowers it."""
+
+
+def cases(policy: Policy, cohort: Cohort, questions: tuple[Question, ...]) -> tuple[CaseStudy, ...]:
+    """For each question the patient whose dose moves most among those whose first option changes.
+
+    Whether the advice proved right plays no part in the choice.
+    """
+    told: list[CaseStudy] = []
+    for question in questions:
+        change, moved = _change(policy, cohort, question)
+        wanted = moved & ((change > 0) == question.raises)
+        if wanted.any():
+            row = int(np.where(wanted, np.abs(change), -1.0).argmax())
+            told.append(_case(policy, cohort, row, question))
+    return tuple(told)
+
+
+def _change(
+    policy: Policy, cohort: Cohort, question: Question
+) -> tuple[Float64[np.ndarray, " decision"], np.ndarray]:
+    """How knowing moves the dose, and whether it changes the first option."""
+    without = forget(cohort.history, policy.profile, question.families)
+    allowed = everything_allowed(cohort.last_step, policy.formulary)
+    first, dose = zip(
+        *(
+            (
+                policy.probabilities(history, cohort.last_step, allowed).argmax(1),
+                policy.dose(history, cohort.last_step, allowed).overall.mean(1),
+            )
+            for history in (cohort.history, without)
+        ),
+        strict=True,
+    )
+    has = present(cohort.history, cohort.last_step, policy.profile.rows(question.among))
+    return dose[0] - dose[1], (first[0] != first[1]) & has
+
+
+def _case(policy: Policy, cohort: Cohort, row: int, question: Question) -> CaseStudy:
+    alone = take(cohort, np.arange(len(cohort)) == row)
+    advice = recommend(policy, cohort.study, alone.history)
+    without = recommend(
+        policy, cohort.study, forget(alone.history, policy.profile, question.families)
+    )
+    unit = cohort.study.outcome.unit
+    reasons = [_without(question, advice, without)]
+    for reason in advice.reasons[:4]:
+        dose = "" if reason.dose is None else f" and the dose by {reason.dose:+.1f} {unit}"
+        reasons.append(
+            f"Knowing “{reason.label}” moved the log-odds of “{advice.options[0].name}” by "
+            f"{reason.log_odds:+.2f}{dose}."
+        )
+    dose = ""
+    if advice.dose is not None:
+        dose = (
+            f"{advice.dose.dose:g} {unit} (95 % of the members between {advice.dose.low:.1f} "
+            f"and {advice.dose.high:.1f})"
+        )
+    right = cohort.study.formulary.names[int(alone.best[0])] if alone.best[0] >= 0 else "unknown"
+    return CaseStudy(
+        title=question.title,
+        facts=_facts(policy, alone),
+        options=tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options),
+        dose=dose,
+        truth=f"{right}; stable on {float(alone.dose[0]):g} {unit}",
+        reasons=tuple(reasons),
+    )
+
+
+def _without(question: Question, advice: Recommendation, without: Recommendation) -> str:
+    families = " and ".join(f.replace("_", " ").lower() for f in question.families)
+    dose = ""
+    if advice.dose is not None and without.dose is not None:
+        dose = f" at {without.dose.dose:g} instead of {advice.dose.dose:g} {advice.dose.unit}"
+    return (
+        f"Without {families} the advice would have been “{without.options[0].name}”, "
+        f"not “{advice.options[0].name}”{dose}."
+    )
+
+
+def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
+    """What was known, a line a family; formula answers are the model's, not the patient's."""
+    _, events = visible_events(alone.history, alone.last_step)
+    by_family: dict[str, list[str]] = {}
+    for event in events:
+        code, value = policy.profile.codes[alone.history.code[event]], alone.history.value[event]
+        family = code.split("//")[0]
+        if family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
+            short = label(code, float(value)).removeprefix(family.replace("_", " ").lower())
+            by_family.setdefault(family, []).append(short.strip())
+    return tuple(
+        (family.replace("_", " ").capitalize(), ", ".join(said))
+        for family, said in by_family.items()
+    )

@@ -1,0 +1,21 @@
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Test data that lies beside the project; tests that need it skip where it is absent."""
+    places = (Path(os.environ.get("POSOLOGY_SHARED", "")), Path(__file__).parents[2] / "shared")
+    for place in places:
+        if place.is_dir() and place.name == "shared":
+            return place
+    pytest.skip("no ../shared beside the project: its data are needed here")

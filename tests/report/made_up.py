@@ -1,0 +1,47 @@
+"""A whole report of made-up patients."""
+
+import numpy as np
+
+from posology.evaluation.calibration import calibration
+from posology.evaluation.compare import table1
+from posology.evaluation.subgroups import Group, groups_of, subgroups
+from posology.report.content import CaseOption, CaseStudy, ReportContent
+from tests.evaluation import synthetic
+
+HOSTILE = """<script>alert("x")</script><img src=http://evil/x onerror='y'>{{ 7 * 7 }}$\\frac{1}$"""
+
+
+def content(text: str = "plain") -> ReportContent:
+    """Every free text is `text`."""
+    rng = np.random.default_rng(0)
+    cohort = synthetic.cohort(rng, 120)
+    noise = {"posology": 1.0, "posology_paper": 1.5, "fixed": 9.0, text: 2.0}
+    answers = {model: synthetic.answers(rng, cohort, z) for model, z in noise.items()}
+    ours = answers["posology"]
+    groups = (*groups_of(cohort), Group(text, text, np.arange(120) < 12))
+    case = CaseStudy(
+        title=text,
+        facts=((text, text), ("Age", "60 to 69 years")),
+        options=(CaseOption(text, 0.81, 0.72, 0.88), CaseOption("high", 0.19, 0.1, 0.3)),
+        dose=f"14.5 {text}",
+        truth=text,
+        reasons=(f"Without {text} the dose would be 27.3 mg/week.",),
+    )
+    epochs = [{"epoch": i + 1, "train_loss": 1 / (i + 1), text: 3.0 + i} for i in range(5)]
+    return ReportContent(
+        study=cohort.study,
+        cohort=cohort,
+        answers=answers,
+        table=table1(answers, cohort, rng, replicates=100),
+        evidence=text,
+        calibration=calibration(ours.effectiveness, cohort.best, cohort.subject, rng, 50),
+        groups=subgroups(ours, cohort, groups, ["mae", "accuracy"], rng, 50),
+        further=(table1(answers, cohort, rng, split="site", replicates=100),),
+        learning=((text, epochs),),
+        cases=(case, case, case),
+        methods=(text,),
+        references=(text,),
+        attribution=text,
+        refused=((text, 212), ("no stable dose", 1125)),
+        footer=((text, text), ("version", "0.1.0")),
+    )
