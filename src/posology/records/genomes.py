@@ -47,6 +47,11 @@ class VcfSettings:
     assembly: str | None = None
     """GRCh38, where the file's header tells neither contig lengths nor an assembly."""
     gate: Gate = field(default_factory=Gate)
+<<<<<<< HEAD
+=======
+    subjects: dict[str, str] = field(default_factory=dict)
+    """Subject of each sample, where the names of samples are not those of subjects."""
+>>>>>>> sources
     batch_rows: int = 50_000
 
 
@@ -87,7 +92,8 @@ def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -
 
     A row is a position of the panel for one sample; its source is `file#sample`. A position that
     the file does not hold is no call, never reference. Alleles as VCF wrote them, with phase, are
-    the event's text. The subject is the sample's name.
+    the event's text. The subject is the sample's name unless the settings
+    say otherwise.
     """
     settings = settings or VcfSettings()
     panel = read_panel(settings.panel)
@@ -118,22 +124,22 @@ def _read_file(
     elif assembly not in (None, "GRCh38"):
         wrong = f"it is {assembly} ({evidence}); lift it over to GRCh38 first"
     calls: list[list[list[Call]]] = [[[] for _ in panel] for _ in header.samples]
-    broken = None
-    if wrong is None:
-        broken = _collect(lines, panel, settings.gate, calls)
+    broken = _collect(lines, panel, settings.gate, calls) if wrong is None else None
     for name, of_sample in zip(header.samples, calls, strict=True):
-        subject = subject_number(name) if name.strip() else None
+        subject = settings.subjects.get(name) if settings.subjects else name
+        problem = wrong if subject and subject.strip() else f"sample {name!r} is no subject's"
         for number, (site, found) in enumerate(zip(panel, of_sample, strict=True), start=1):
-            place = f"{site.gene} {site.rsid}"
-            outcome = wrong if wrong is not None else _decide(site, found)
+            outcome = problem if problem is not None else _decide(site, found)
             if isinstance(outcome, str):
                 if broken is not None and not found:
                     outcome = f"{outcome}; {broken}"
-                rows.refuse(f"{path}#{name}", number, Refusal(place, "", outcome))
+                refusal = Refusal(f"{site.gene} {site.rsid}", "", outcome)
+                rows.refuse(f"{path}#{name}", number, refusal)
             else:
                 code = f"GENOTYPE//{clean_part(site.gene)}_{clean_part(site.rsid)}"
                 told = _told(site, outcome.alleles)
                 fact = Fact(f"{code}//{told}", time, None, outcome.genotype)
+<<<<<<< HEAD
                 rows.add(
                     f"{path}#{name}",
                     number,
@@ -141,6 +147,9 @@ def _read_file(
                     [fact],
                     [] if subject is not None else [Refusal("sample", name, "has no name")],
                 )
+=======
+                rows.add(f"{path}#{name}", number, subject_number(str(subject)), [fact])
+>>>>>>> sources
 
 
 def _collect(
@@ -152,7 +161,8 @@ def _collect(
     """Puts what the file says of each site into `calls`; the reason if the file breaks off."""
     by_chrom: dict[bytes, list[tuple[int, int]]] = {}
     for index, site in enumerate(panel):
-        by_chrom.setdefault(site.chrom.encode(), []).append((site.position, index))
+        for name in {site.chrom, site.chrom.removeprefix("chr")}:
+            by_chrom.setdefault(name.encode(), []).append((site.position, index))
     for places in by_chrom.values():
         places.sort()
     for _, line in lines:

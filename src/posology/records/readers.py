@@ -47,22 +47,42 @@ def _batches(kind: str, paths: list[Path]) -> Iterator[Batch]:
 
             return read_vcf(data)
         case "questionnaire":
-            from posology.records.fhir import read_fhir
-
-            return read_fhir(data)
+            return _questionnaires(data, mappings)
         case "wearable":
             from posology.records.wearables import read_wearable_settings, read_wearables
 
             return read_wearables(data, read_wearable_settings(_one(kind, mappings)))
         case "dicom":
-            from posology.records.imaging import read_dicom
-
-            return read_dicom(data)
+            return _images(data)
         case "environment":
             from posology.records.environment import read_environment, read_environment_settings
 
             return read_environment(data, read_environment_settings(_one(kind, mappings)))
     raise RecordError(f"{kind!r} is not a kind of source")
+
+
+def _questionnaires(data: list[Path], mappings: list[Path]) -> Iterator[Batch]:
+    """Forms: with a mapping, tables; without one, FHIR."""
+    from posology.records.fhir import read_fhir
+    from posology.records.questionnaires import TableForm, read_code_book, read_questionnaires
+    from posology.records.settings_file import load_settings
+
+    if not mappings:
+        return read_fhir(data)
+    form = load_settings(_one("questionnaire", mappings), TableForm)
+    return read_questionnaires(data, form, read_code_book())
+
+
+def _images(data: list[Path]) -> Iterator[Batch]:
+    """DICOM headers, and embeddings where the files are arrays."""
+    from posology.records.imaging import read_dicom, read_embeddings
+
+    arrays = [path for path in data if path.suffix in (".npz", ".parquet")]
+    headers = [path for path in data if path not in arrays]
+    if headers:
+        yield from read_dicom(headers)
+    if arrays:
+        yield from read_embeddings(arrays)
 
 
 def _one(kind: str, mappings: list[Path]) -> Path:

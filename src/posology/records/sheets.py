@@ -59,6 +59,9 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row | Refusal]]:
 def _row(header: list[str], cells: list[str]) -> Row | Refusal:
     if len(cells) != len(header):
         reason = f"has {len(cells)} cells where the header has {len(header)}"
+        swallowed = sum(cell.count("\n") for cell in cells)
+        if swallowed:
+            reason += f"; a quote may be open: {swallowed + 1} lines of the file stand in this row"
         return Refusal("row", ",".join(cells[:20]), reason)
     for name, cell in zip(header, cells, strict=True):
         if not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell):
