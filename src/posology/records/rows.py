@@ -107,11 +107,7 @@ def gather(batches: Iterable[Batch]) -> Batch:
     return whole
 
 
-<<<<<<< HEAD
-def _table(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-=======
 def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
->>>>>>> sources
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = [pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)

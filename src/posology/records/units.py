@@ -83,7 +83,7 @@ def treated(code: str, unit: str | None, book: dict[str, Any]) -> Treated:
         bounds = (0.0, None) if family in DOSES else (None, None)
     else:
         target = entry.get("unit", spelled)
-        bounds = (entry.get("low"), entry.get("high"))
+        bounds = (_limit(entry, "low"), _limit(entry, "high"))
         if spelled is None and entry.get("unit"):
             repairs.append("unit_assumed")
             spelled = target
@@ -95,6 +95,10 @@ def treated(code: str, unit: str | None, book: dict[str, Any]) -> Treated:
         factor, shift = change
         repairs.append("unit_converted")
     return Treated(clean, target, factor, shift, *bounds, repairs=tuple(repairs))
+
+
+def _limit(entry: dict[str, Any], name: str) -> float | None:
+    return None if entry.get(name) is None else float(entry[name])
 
 
 def normalised(code: str) -> str:
