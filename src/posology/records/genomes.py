@@ -47,11 +47,8 @@ class VcfSettings:
     assembly: str | None = None
     """GRCh38, where the file's header tells neither contig lengths nor an assembly."""
     gate: Gate = field(default_factory=Gate)
-<<<<<<< HEAD
-=======
     subjects: dict[str, str] = field(default_factory=dict)
     """Subject of each sample, where the names of samples are not those of subjects."""
->>>>>>> sources
     batch_rows: int = 50_000
 
 
@@ -139,17 +136,7 @@ def _read_file(
                 code = f"GENOTYPE//{clean_part(site.gene)}_{clean_part(site.rsid)}"
                 told = _told(site, outcome.alleles)
                 fact = Fact(f"{code}//{told}", time, None, outcome.genotype)
-<<<<<<< HEAD
-                rows.add(
-                    f"{path}#{name}",
-                    number,
-                    subject,
-                    [fact],
-                    [] if subject is not None else [Refusal("sample", name, "has no name")],
-                )
-=======
                 rows.add(f"{path}#{name}", number, subject_number(str(subject)), [fact])
->>>>>>> sources
 
 
 def _collect(
