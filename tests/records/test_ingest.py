@@ -115,7 +115,9 @@ def test_ingesting_the_same_files_twice_changes_nothing(tmp_path):
 
 def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
     rows = [(s, YEAR0, "LAB//a", 1.0, None, None) for s in range(50)]
-    ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out", Settings(shards=4))
+    ingest(
+        [raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out", Settings(shards=4)
+    )
     before = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
     more = raw_source(tmp_path / "b.parquet", raw_table([(7, YEAR0, "LAB//b", 2.0, None, None)]))
     done = ingest([more], tmp_path / "out")

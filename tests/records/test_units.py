@@ -10,7 +10,14 @@ BOOK = codebook()
     ("code", "unit", "value", "clean", "target", "expected"),
     [
         ("LOINC//2345-7", "mmol/L", 5.0, "LOINC//2345-7", "mg/dL", 90.078),
-        ("MEASUREMENT//LOINC//2345-7", "MMOL/L", 5.0, "MEASUREMENT//LOINC//2345-7", "mg/dL", 90.078),
+        (
+            "MEASUREMENT//LOINC//2345-7",
+            "MMOL/L",
+            5.0,
+            "MEASUREMENT//LOINC//2345-7",
+            "mg/dL",
+            90.078,
+        ),
         ("MEASUREMENT//LOINC//29463-7", "lbs", 100.0, None, "kg", 45.359237),
         ("MEASUREMENT//LOINC//8310-5", "degF", 98.6, None, "Cel", 37.0),
         ("LOINC//718-7", "g/L", 140.0, None, "g/dL", 14.0),

@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import meds
 import pyarrow as pa
@@ -181,14 +182,9 @@ def _build(
     number = manifest["shards"] or settings.shards or max(1, -(-count // SHARD_ROWS))
     touched = _touched(con, raw, number) if manifest["shards"] else set()
     old = [path for s in touched if (path := out / "data" / f"{s}.parquet").exists()]
-    held_files, lifted = list(old), _lift(out, touched, number, fresh / "scratch")
-    if lifted is not None:
-        held_files.append(lifted)
     held = 0
-    if held_files:
-        earlier = load(con, held_files, RAW, "posology_held")
-        earlier = earlier.mutate(source=earlier.source.fill_null(EARLIER))
-        held = int(con.to_pyarrow(earlier.count()).as_py())
+    for earlier in _earlier(con, old, _lift(out, touched, number, fresh / "scratch")):
+        held += int(con.to_pyarrow(earlier.count()).as_py())
         raw = raw.union(earlier)
     seen = profile(con, raw)
     book = decide(con, seen, settings.cleaning)
@@ -226,6 +222,15 @@ def _build(
     }
 
 
+def _earlier(con: Any, shards: list[Path], lifted: Path | None) -> Iterator[ir.Table]:
+    """What the touched shards hold, and the refused events that are looked at again."""
+    if shards:
+        events = load(con, shards, RAW, "posology_held")
+        yield events.mutate(source=ibis.literal(EARLIER), row=ibis.null("int64"))
+    if lifted is not None:
+        yield load(con, [lifted], RAW, "posology_lifted")
+
+
 def _by_rule(repairs: Counter[tuple[str, str]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for (_, rule), rows in repairs.items():
@@ -255,16 +260,17 @@ def _lift(out: Path, touched: set[int], number: int, scratch: Path) -> Path | No
     return lifted if rows else None
 
 
-def _liftable(table: pa.Table, touched: set[int], number: int) -> pa.ChunkedArray:
+def _liftable(table: pa.Table, touched: set[int], number: int) -> pa.Array:
     """Rows refused because of the patient's other records, of a touched shard."""
-    subject = table["subject_id"].to_pandas(integer_object_nulls=True)
+    subject = table["subject_id"].to_pylist()
     mine = pa.array(
         [
             s is not None and abs(s) % 2147483647 * 48271 % 2147483647 % number in touched
             for s in subject
         ]
     )
-    return pc.and_(pc.is_in(table["rule"], pa.array(OF_PATIENT)), mine)
+    of_patient = pc.is_in(table["rule"].combine_chunks(), pa.array(OF_PATIENT))
+    return pc.and_(of_patient, mine)
 
 
 def _put_aside(

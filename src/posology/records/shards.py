@@ -145,7 +145,9 @@ FIELDS = {
 }
 
 
-def _told(out: pa.Table, names: pa.Table, rules: pa.Array) -> tuple[pa.Array, pa.Array]:
+def _told(
+    out: pa.Table, names: pa.Table, rules: pa.ChunkedArray
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """The field that was refused, and what it said."""
     field = pa.array([FIELDS.get(rule, "time") for rule in REFUSALS]).take(out["rule"])
     number = pc.coalesce(
