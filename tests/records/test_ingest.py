@@ -37,7 +37,8 @@ def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
     events, refused = events_of(folder / "out"), refused_of(folder / "out")
     assert len(table) == len(events) + len(refused) + done.merged
     assert len(set(as_set(events))) == len(events)
-    known = {(s, r) for s, r in zip(refused["source"].to_pylist(), refused["row"].to_pylist())}
+    places = refused.select(["source", "row"]).to_pylist()
+    known = {(place["source"], place["row"]) for place in places}
     assert len(known) == len(refused), "a refused row is told once, with its place"
     assert all(refused["reason"].to_pylist())
     meds.DataSchema.validate(events)

@@ -100,26 +100,23 @@ def decide(con: Any, seen: pa.Table, settings: Cleaning) -> Book:
     """Decide what becomes of every pair that the profile saw."""
     book = codebook(settings.codebook)
     repairs: Counter[tuple[str, str]] = Counter()
-    fates: dict[tuple[str | None, str | None], Treated] = {}
+    fates: dict[tuple[str, str | None], Treated] = {}
     for row in seen.to_pylist():
-        key = (row["code"], row["unit"])
+        key = (row["code"] or "", row["unit"] or None)
         if key not in fates:
-            fates[key] = treated(row["code"] or "", row["unit"], book)
+            fates[key] = treated(*key, book)
         for rule in fates[key].repairs:
             repairs[row["source"], rule] += row["rows"]
         repairs[row["source"], "text_number"] += row["readable"] or 0
         repairs[row["source"], "not_a_number"] += row["broken"] or 0
     names = sorted(
-        {(code or "", unit) for code, unit in fates} | {(f.code, f.unit) for f in fates.values()},
-        key=lambda pair: (pair[0], pair[1] or "", pair[1] is not None),
+        {*fates, *((fate.code, fate.unit) for fate in fates.values())},
+        key=lambda name: (name[0], name[1] or ""),
     )
     rank = {name: index for index, name in enumerate(names)}
-    records = [
-        (code or "", unit or "", rank[code or "", unit], rank[fate.code, fate.unit], fate)
-        for (code, unit), fate in fates.items()
-    ]
+    codes = {(code, fate.code) for (code, _), fate in fates.items()}
     return Book(
-        pairs=_pairs(con, records),
+        pairs=_pairs(con, fates, rank),
         names=pa.table(
             {
                 "code": pa.array([code for code, _ in names], pa.string()),
@@ -127,30 +124,28 @@ def decide(con: Any, seen: pa.Table, settings: Cleaning) -> Book:
             }
         ),
         repairs=+repairs,
-        births=tuple(c for c, f in _codes(fates) if belongs(f, "MEDS_BIRTH")),
-        deaths=tuple(c for c, f in _codes(fates) if belongs(f, "MEDS_DEATH")),
+        births=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_BIRTH"))),
+        deaths=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_DEATH"))),
     )
 
 
-def _codes(fates: dict[tuple[str | None, str | None], Treated]) -> set[tuple[str, str]]:
-    return {(code, fate.code) for (code, _), fate in fates.items() if code}
-
-
-def _pairs(con: Any, records: list[tuple[str, str, int, int, Treated]]) -> ir.Table:
-    """The decisions as a table of the engine; of two spellings of no unit, one is kept."""
-    unique = {(code, unit): (pair, clean, fate) for code, unit, pair, clean, fate in records}
-    fates = [fate for _, _, fate in unique.values()]
+def _pairs(
+    con: Any,
+    fates: dict[tuple[str, str | None], Treated],
+    rank: dict[tuple[str, str | None], int],
+) -> ir.Table:
+    """The decisions as a table of the engine."""
     table = pa.table(
         {
-            "code_key": pa.array([code for code, _ in unique], pa.string()),
-            "unit_key": pa.array([unit for _, unit in unique], pa.string()),
-            "pair": pa.array([pair for pair, _, _ in unique.values()], pa.int32()),
-            "clean": pa.array([clean for _, clean, _ in unique.values()], pa.int32()),
-            "factor": pa.array([fate.factor for fate in fates], pa.float64()),
-            "shift": pa.array([fate.shift for fate in fates], pa.float64()),
-            "low": pa.array([fate.low for fate in fates], pa.float32()),
-            "high": pa.array([fate.high for fate in fates], pa.float32()),
-            "incompatible": pa.array([fate.refusal is not None for fate in fates], pa.bool_()),
+            "code_key": pa.array([code for code, _ in fates], pa.string()),
+            "unit_key": pa.array([unit or "" for _, unit in fates], pa.string()),
+            "pair": pa.array([rank[key] for key in fates], pa.int32()),
+            "clean": pa.array([rank[f.code, f.unit] for f in fates.values()], pa.int32()),
+            "factor": pa.array([f.factor for f in fates.values()], pa.float64()),
+            "shift": pa.array([f.shift for f in fates.values()], pa.float64()),
+            "low": pa.array([f.low for f in fates.values()], pa.float32()),
+            "high": pa.array([f.high for f in fates.values()], pa.float32()),
+            "incompatible": pa.array([f.refusal is not None for f in fates.values()], pa.bool_()),
         }
     )
     return keep(con, table, "posology_pairs")

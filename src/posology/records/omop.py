@@ -7,6 +7,7 @@ of a stay in hospital is known when the stay ends, everything else when it is da
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import ibis
 import ibis.expr.types as ir
@@ -89,9 +90,10 @@ def _from_files(files: dict[str, list[Path]], place: str, folder: Path) -> Stage
 
 
 def _from_database(url: str, folder: Path) -> Staged:
-    address, _, query = url.partition("?")
-    schema = dict(part.split("=", 1) for part in query.split("&") if "=" in part).get("schema")
-    con = connect(Engine(address))
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    schema = query.pop("schema", None)
+    con = connect(Engine(urlunsplit(parts._replace(query=urlencode(query)))))
     try:
         there = {name.lower(): name for name in con.list_tables(database=schema)}
         if "person" not in there:

@@ -286,7 +286,7 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
         SELECT *, {case(1)} AS field, {case(2)} AS value, {case(3)} AS reason FROM (
             SELECT _row, subject, code, time_told, offset_told, unit, subject_id, moment, seconds,
                 number AS numeric_value,
-                nullif(concat_ws('; ', CASE WHEN coalesce(isnan(number), true) THEN value_told END,
+                nullif(concat_ws('; ', CASE WHEN number IS NULL THEN value_told END,
                     text_told), '') AS text_value,
                 try(moment + to_microseconds(seconds)) AS moved,
                 {"moved" if offset else "moment"} AS time
@@ -294,7 +294,9 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
                 SELECT *, {_moment(mapping, entry)} AS moment,
                     try_cast(round(try_cast(offset_told AS DOUBLE) * {OFFSETS[entry.offset_unit]}e6)
                         AS BIGINT) AS seconds,
-                    try_cast(try_cast(value_told AS DOUBLE) AS FLOAT) AS number
+                    try_cast(CASE WHEN isfinite(try_cast(value_told AS DOUBLE)) THEN value_told END
+                        AS FLOAT) AS told_number,
+                    CASE WHEN isfinite(told_number) THEN told_number END AS number
                 FROM picked LEFT JOIN numbers USING (subject)
             )
         )"""
