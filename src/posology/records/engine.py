@@ -77,6 +77,7 @@ def _spark(engine: Engine) -> Any:
     )
     if "spark.master" not in dict(session._options):
         session = session.master(f"local[{engine.threads}]")
+        session = session.config("spark.sql.shuffle.partitions", str(2 * engine.threads))
     return ibis.pyspark.connect(session.getOrCreate())
 
 
