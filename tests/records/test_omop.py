@@ -184,8 +184,8 @@ def test_without_a_vocabulary_concepts_keep_omops_own_ids(cdm, tmp_path):
     assert told(events, "CONDITION")[0][2] == "CONDITION//OMOP//4329847"
 
 
-WORDS = ("domain_id", "vocabulary_id", "concept_class_id")
-TYPES = {"_id": "bigint", "_date": "date", "_datetime": "timestamp", "quantity": "numeric",
+TYPES = {"domain_id": "text", "vocabulary_id": "text", "class_id": "text",
+         "_id": "bigint", "_date": "date", "_datetime": "timestamp", "quantity": "numeric",
          "days_supply": "int", "_of_birth": "int", "_number": "numeric", "amount_value": "numeric",
          "numerator_value": "numeric", "denominator_value": "numeric"}  # fmt: skip
 

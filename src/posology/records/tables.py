@@ -41,6 +41,8 @@ class Columns:
     """Table of the database, such as `labs` or `schema.labs`."""
     time: str | None = None
     """Template, such as `{charttime}`; without it the facts are static (birth sex, genotype)."""
+    timeless: bool = False
+    """Rows whose time is empty are static facts; otherwise they are refused."""
     time_format: str | None = None
     """How times are written (strptime), where they are not ISO 8601."""
     offset: str | None = None
@@ -263,8 +265,10 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
         ("code IS NULL", "code", "NULL", f"a column of {entry.code} is empty"),
     ]
     if timed:
-        problems.append(("time_told IS NULL", entry.time or "", "NULL", "is empty"))
-        problems.append(("moment IS NULL", entry.time or "", "time_told", f"is not a date {shape}"))
+        if not entry.timeless:
+            problems.append(("time_told IS NULL", entry.time or "", "NULL", "is empty"))
+        test = "moment IS NULL AND time_told IS NOT NULL"
+        problems.append((test, entry.time or "", "time_told", f"is not a date {shape}"))
     if offset:
         problems.append(
             (
@@ -275,7 +279,12 @@ def _parsed(mapping: Mapping, entry: Columns) -> str:
             )
         )
         problems.append(
-            ("moved IS NULL", entry.offset or "", "offset_told", "leads outside the calendar")
+            (
+                "moved IS NULL AND moment IS NOT NULL",
+                entry.offset or "",
+                "offset_told",
+                "leads outside the calendar",
+            )
         )
 
     def case(place: int) -> str:
