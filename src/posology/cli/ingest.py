@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -98,9 +98,9 @@ def _sources(
 
 
 @contextmanager
-def _progress(quiet: bool) -> "Iterator":
+def _progress(quiet: bool) -> "Generator":
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
     from posology.records.cleaning import Cleaning
     from posology.records.engine import Engine
@@ -113,7 +113,7 @@ def _progress(quiet: bool) -> "Iterator":
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def told(what: str, rows: int) -> None:
             if what not in tasks:

@@ -116,8 +116,7 @@ def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()
             done = _build(con, staged, out, fresh, (manifest, settings))
         finally:
             con.disconnect()
-        done = {**done, "skipped": skipped}
-        result = Ingested(**done)
+        result = Ingested(**done, skipped=skipped)
         shutil.rmtree(scratch)
         _finish(fresh, manifest, new, result)
         return result

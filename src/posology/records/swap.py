@@ -4,7 +4,7 @@ import ctypes
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ RENAME_EXCHANGE = 2
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path) -> Generator[Path]:
     """A new empty folder beside this one, which takes its place when the block ends well.
 
     One run at a time; what a killed run left is removed by the next. The lock file stays: a file
