@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +20,8 @@ class Targets:
     """Standardised square root of the dose."""
     rewards: Float[Tensor, "decision treatment"]
     """What each option earned or would have; NaN where that is not known."""
+    has_next: Bool[Tensor, " decision"]
+    """Whether the row after this one is the same patient's next decision."""
 
 
 def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from posology.domain.condense import condense, spread
 from posology.domain.formulary import Formulary, clip
 from posology.domain.history import History, StepIndex, subject_of
 from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
@@ -89,19 +90,21 @@ class NetworkPolicy:
         self, history: History, decisions: StepIndex
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         allowed = everything_allowed(decisions, self.formulary)
-        attention = [_numpy(o.attended.weight) for o in self._outputs(history, decisions)]
+        outputs = self._outputs(history, decisions)
+        attention = np.concatenate([_numpy(o.attended.weight()) for o in outputs])
         return (
             self.effectiveness(history, decisions, allowed).mean(2),
             self.dose(history, decisions, allowed).overall.mean(1),
-            np.concatenate(attention),
+            spread(attention, condense(history, decisions, self.network.config.last_steps)),
         )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
         self.network.eval()
         device = next(self.network.parameters()).device
-        source = resident(history, self.profile, device)
-        subject = torch.as_tensor(subject_of(history, decisions), device=device)
-        last = torch.as_tensor(decisions, device=device)
+        short = condense(history, decisions, self.network.config.last_steps)
+        source = resident(short.history, self.profile, device)
+        subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
+        last = torch.as_tensor(short.decisions, device=device)
         with torch.no_grad():
             return [
                 self.network(gather(source, subject[i : i + CHUNK], last[i : i + CHUNK]))

@@ -56,7 +56,9 @@ class Reinforcement:
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
         reading = _reading(first.reading, train)
-        learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+        longest = network.config.last_steps
+        learn = tensors(train, reading, longest, device)
+        check = tensors(validation, reading, longest, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
         _start(network, learn, reading)
@@ -83,16 +85,13 @@ class Reinforcement:
     ) -> Float[Tensor, "decision treatment"]:
         """Standardised reward plus what the slow copy thinks the next decision is worth."""
         goal = targets.rewards
-        subject = batch.decision_subject
-        if len(subject) > 1 and bool((subject[1:] == subject[:-1]).any()):
+        if bool(targets.has_next.any()):
             goal = goal.clone()
             with torch.no_grad():
                 output = slow(batch)
             value = output.value * reading.value_spread + reading.value_center
             worth = (value.mean(1) - value.std(1)).max(1).values
-            has_next = torch.zeros_like(subject, dtype=torch.bool)
-            has_next[:-1] = subject[1:] == subject[:-1]
-            later = torch.where(has_next, torch.roll(worth, -1), 0.0) * self.discount
+            later = torch.where(targets.has_next, torch.roll(worth, -1), 0.0) * self.discount
             given = targets.treatment.clamp_min(0)[:, None]
             goal.scatter_(1, given, goal.gather(1, given) + later[:, None])
         return (goal - reading.value_center) / reading.value_spread

@@ -12,6 +12,7 @@ from posology.learners import losses
 from posology.learners.loop import Epoch, Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.tensors import ensemble_scores, rows_of, subjects_in, tensors
+from posology.nn.encoders import EncoderName
 from posology.nn.network import Network, NetworkConfig
 
 
@@ -26,6 +27,9 @@ class Sizes:
     members: int = 32
     dropout: float = 0.3
     event_dropout: float = 0.0
+    encoder: EncoderName = "gru"
+    last_steps: int = 512
+    """See `NetworkConfig`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class Supervised:
             dose_center=float(root.mean()) if len(root) else 0.0,
             dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
         )
-        learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+        learn = tensors(train, reading, self.sizes.last_steps, device)
+        check = tensors(validation, reading, self.sizes.last_steps, device)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects.to(device))

@@ -8,10 +8,13 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.domain.condense import condense
+from posology.domain.history import subject_of
 from posology.learners.losses import Targets, supervised
 from posology.learners.neural import CHUNK, Reading
-from posology.nn.batch import Batch, Resident, gather, ragged_range, resident
+from posology.nn.batch import Batch, Resident, gather, resident
 from posology.nn.network import Network
+from posology.nn.ragged import ragged_range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,30 +24,36 @@ class CohortTensors:
     source: Resident
     targets: Targets
     subject: Int64[Tensor, " decision"]
+    """Row in `source`, where a subject with a long history stands more than once."""
     last_step: Int64[Tensor, " decision"]
     offsets: Int64[Tensor, " subject_plus_one"]
     """Decisions of the i-th subject that has any."""
 
 
-def tensors(cohort: Cohort, reading: Reading, device: torch.device) -> CohortTensors:
-    """Everything a learner needs of a cohort, on the device."""
+def tensors(
+    cohort: Cohort, reading: Reading, last_steps: int, device: torch.device
+) -> CohortTensors:
+    """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
+    follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
+    short = condense(cohort.history, cohort.last_step, last_steps)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     def put(array: np.ndarray, kind: type) -> Tensor:
         return torch.as_tensor(array.astype(kind), device=device)
 
     return CohortTensors(
-        source=resident(cohort.history, cohort.profile, device),
+        source=resident(short.history, cohort.profile, device),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
             rewards=put(known_rewards(cohort), np.float32),
+            has_next=put(follows, np.bool_),
         ),
-        subject=put(cohort.subject, np.int64),
-        last_step=put(cohort.last_step, np.int64),
+        subject=put(subject_of(short.history, short.decisions), np.int64),
+        last_step=put(short.decisions, np.int64),
         offsets=put(np.concatenate([[0], np.cumsum(counts)]), np.int64),
     )
 
@@ -74,6 +83,7 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         effective=targets.effective[row],
         dose=targets.dose[row],
         rewards=targets.rewards[row],
+        has_next=targets.has_next[row],
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
+from posology.nn.ragged import ragged_range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +78,6 @@ def gather(
         decision_subject=decision_subject,
         decision_step=position,
     )
-
-
-def ragged_range(
-    starts: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
-) -> Int64[Tensor, " total"]:
-    """The ranges start, start + 1, ... of given lengths, one after the other."""
-    before = torch.cumsum(counts, 0) - counts
-    shift = torch.repeat_interleave(starts - before, counts)
-    return torch.arange(len(shift), device=starts.device) + shift
 
 
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
-from posology.nn.encoders import GRU
+from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
 
@@ -32,6 +32,9 @@ class NetworkConfig:
     dropout: float = 0.3
     event_dropout: float = 0.0
     """Share of events hidden at random while training."""
+    encoder: EncoderName = "gru"
+    last_steps: int = 512
+    """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
 
 
 class Output(NamedTuple):
@@ -55,7 +58,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
-        self.encoder = GRU(config.width, config.state)
+        self.encoder = encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
         self.trunk = Trunk(
             2 * config.width + 2 * config.state,
@@ -74,10 +77,10 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Answers for every decision of the batch."""
         x = self.events(batch)
-        states = self.encoder(x, batch.steps)
+        states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
-        attended = self.attention(states, first, last)
+        attended = self.attention(states, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
         z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)

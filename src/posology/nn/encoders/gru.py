@@ -1,0 +1,19 @@
+"""The gated recurrent unit, the default."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from posology.nn.batch import Batch
+from posology.nn.ragged import recur
+
+
+class GRU(nn.Module):
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078) over each subject's steps."""
+
+    def __init__(self, width: int, state: int) -> None:
+        super().__init__()
+        self.cell = nn.GRU(width, state, batch_first=True)
+
+    def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
+        """States of all steps, in the order of the steps."""
+        return recur(self.cell, x, batch.steps)
