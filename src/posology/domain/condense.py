@@ -64,7 +64,7 @@ def condense(history: History, decisions: StepIndex, last_steps: int) -> Condens
 def spread(
     weight: Float64[np.ndarray, " visible"], short: Condensed
 ) -> Float64[np.ndarray, " whole_visible"]:
-    """Weights of condensed steps, decision by decision, shared out over the steps they stand for."""
+    """Weights of condensed steps, decision by decision, shared out over those they stand for."""
     first = short.history.step_offsets[subject_of(short.history, short.decisions)]
     count = short.stands_for[ragged_arange(first, short.decisions + 1 - first)]
     return np.repeat(weight / count, count)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from posology.domain.condense import condense, spread
@@ -13,11 +13,11 @@ from posology.domain.history import History, StepIndex, subject_of
 from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
 from posology.domain.profile import Profile
 from posology.learners.explain import attribute
-from posology.nn.batch import gather, resident
+from posology.nn.batch import cut, gather, resident
 from posology.nn.network import Network, Output
 
-CHUNK = 4096
-"""Decisions asked of the network at once."""
+CHUNK, TOKENS = 4096, 65_536
+"""Decisions, and steps, asked of the network at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,21 @@ class NetworkPolicy:
         source = resident(short.history, self.profile, device)
         subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
         last = torch.as_tensor(short.decisions, device=device)
+        runs = cut(step_costs(short.history, short.decisions), CHUNK, TOKENS)
         with torch.no_grad():
             return [
-                self.network(gather(source, subject[i : i + CHUNK], last[i : i + CHUNK]))
-                for i in range(0, max(len(decisions), 1), CHUNK)
+                self.network(gather(source, subject[run], last[run]))
+                for run in runs or [slice(0, 0)]
             ]
+
+
+def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
+    """Steps that each decision adds to a batch beyond those of the decision before it."""
+    subject = subject_of(history, decisions)
+    seen = decisions + 1 - history.step_offsets[subject]
+    follows = np.append(False, subject[1:] == subject[:-1])[: len(seen)]
+    before = np.where(follows, np.roll(seen, 1), 0)
+    return np.maximum(seen - before, 0)
 
 
 def closed_form(

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 from posology.domain.cohort import Cohort
 from posology.domain.policy import everything_allowed
 from posology.learners import losses
-from posology.learners.loop import Epoch, Training, epochs
-from posology.learners.neural import CHUNK, NetworkPolicy, Reading
+from posology.learners.distributed import shared
+from posology.learners.loop import Training, epochs
+from posology.learners.neural import NetworkPolicy, Reading
+from posology.learners.resume import Epoch, Keep
 from posology.learners.supervised import finish
-from posology.learners.tensors import CohortTensors, rows_of, subjects_in, tensors
+from posology.learners.tensors import CohortTensors, in_batches, rows_of, tensors
 from posology.nn.batch import Batch
 from posology.nn.network import Network
 
@@ -49,9 +52,16 @@ class Reinforcement:
         return finish(self.fitting(first, train, validation))
 
     def fitting(
-        self, first: NetworkPolicy, train: Cohort, validation: Cohort
+        self,
+        first: NetworkPolicy,
+        train: Cohort,
+        validation: Cohort,
+        folder: Path | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
-        """The same, epoch by epoch; the generator's return value is the policy."""
+        """The same, epoch by epoch; the generator's return value is the policy.
+
+        folder: where a run that was killed goes on.
+        """
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
@@ -64,10 +74,12 @@ class Reinforcement:
         _start(network, learn, reading)
         slow.load_state_dict(network.state_dict())
 
+        asked = shared(network)
+
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
             batch, targets = rows_of(learn, subjects.to(device))
-            output = network(batch)
+            output = asked(batch)
             goal = self._goal(slow, batch, targets, reading)
             parts = losses.supervised(output, targets) if self.whole else {}
             return {**parts, "value": losses.value(output.value, goal)}
@@ -75,7 +87,8 @@ class Reinforcement:
         def validate() -> dict[str, float]:
             return _value_error(network, check, reading)
 
-        yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        kept = Keep(folder, (slow,)) if folder else None
+        yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
         return self._cautious(learned, validation)
@@ -123,10 +136,8 @@ def _start(network: Network, cohort: CohortTensors, reading: Reading) -> None:
     """Set `worth` by least squares of rewards on beliefs, option by option (ridge 1e-3 each)."""
     believed, rewards = [], []
     network.eval()
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
     with torch.no_grad():
-        for subjects in torch.split(every, CHUNK):
-            batch, targets = rows_of(cohort, subjects)
+        for batch, targets in in_batches(cohort):
             believed.append(network.believed(network(batch).effectiveness).mean(1))
             rewards.append((targets.rewards - reading.value_center) / reading.value_spread)
         X, y = torch.cat(believed).double(), torch.cat(rewards).double()
@@ -148,10 +159,8 @@ def _follow(slow: Network, network: Network, moving: float) -> None:
 
 def _value_error(network: Network, cohort: CohortTensors, reading: Reading) -> dict[str, float]:
     """Squared error of the members' mean value over a cohort, in standardised rewards."""
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
     total, count = 0.0, 0
-    for subjects in torch.split(every, CHUNK):
-        batch, targets = rows_of(cohort, subjects)
+    for batch, targets in in_batches(cohort):
         goal = (targets.rewards - reading.value_center) / reading.value_spread
         mean = network(batch).value.mean(1, keepdim=True)
         size = int((~goal.isnan()).sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor
 
 from posology.domain.cohort import Cohort
 from posology.learners import losses
-from posology.learners.loop import Epoch, Training, epochs
+from posology.learners.distributed import shared
+from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
-from posology.learners.tensors import ensemble_scores, rows_of, subjects_in, tensors
+from posology.learners.resume import Epoch, Keep
+from posology.learners.tensors import ensemble_scores, rows_of, tensors
 from posology.nn.encoders import EncoderName
 from posology.nn.network import Network, NetworkConfig
 
@@ -44,10 +47,17 @@ class Supervised:
         """The finished policy of the epoch that validates best."""
         return finish(self.fitting(train, validation))
 
-    def fitting(self, train: Cohort, validation: Cohort) -> Generator[Epoch, None, NetworkPolicy]:
-        """The same, epoch by epoch; the generator's return value is the policy."""
+    def fitting(
+        self, train: Cohort, validation: Cohort, folder: Path | None = None
+    ) -> Generator[Epoch, None, NetworkPolicy]:
+        """The same, epoch by epoch; the generator's return value is the policy.
+
+        folder: where a run that was killed goes on.
+        """
         device = torch.device(self.device)
         network = _network(self.sizes, train, self.training.seed).to(device)
+        if self.training.compiled and device.type == "cuda":
+            network.trunk.compile()
         root = np.sqrt(train.dose[~np.isnan(train.dose)].astype(np.float64))
         reading = Reading(
             dose_center=float(root.mean()) if len(root) else 0.0,
@@ -56,14 +66,17 @@ class Supervised:
         learn = tensors(train, reading, self.sizes.last_steps, device)
         check = tensors(validation, reading, self.sizes.last_steps, device)
 
+        asked = shared(network)
+
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects.to(device))
-            return losses.supervised(network(batch), targets)
+            return losses.supervised(asked(batch), targets)
 
         def validate() -> dict[str, float]:
             return ensemble_scores(network, check)
 
-        yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        kept = Keep(folder) if folder else None
+        yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         return NetworkPolicy(train.study.formulary, train.profile, network.eval(), reading)
 
 

@@ -1,5 +1,6 @@
 """A cohort on a device, cut into batches of subjects."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,8 @@ from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.history import subject_of
 from posology.learners.losses import Targets, supervised
-from posology.learners.neural import CHUNK, Reading
-from posology.nn.batch import Batch, Resident, gather, resident
+from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
+from posology.nn.batch import Batch, Resident, cut, gather, resident
 from posology.nn.network import Network
 from posology.nn.ragged import ragged_range
 
@@ -28,6 +29,8 @@ class CohortTensors:
     last_step: Int64[Tensor, " decision"]
     offsets: Int64[Tensor, " subject_plus_one"]
     """Decisions of the i-th subject that has any."""
+    steps: Int64[np.ndarray, " subject"]
+    """How many steps a batch gets with the i-th subject."""
 
 
 def tensors(
@@ -42,6 +45,8 @@ def tensors(
     def put(array: np.ndarray, kind: type) -> Tensor:
         return torch.as_tensor(array.astype(kind), device=device)
 
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    cost = step_costs(short.history, short.decisions)
     return CohortTensors(
         source=resident(short.history, cohort.profile, device),
         targets=Targets(
@@ -54,7 +59,8 @@ def tensors(
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
-        offsets=put(np.concatenate([[0], np.cumsum(counts)]), np.int64),
+        offsets=put(bounds, np.int64),
+        steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,
     )
 
 
@@ -67,9 +73,11 @@ def known_rewards(cohort: Cohort) -> np.ndarray:
     return rewards
 
 
-def subjects_in(cohort: CohortTensors) -> int:
-    """How many subjects have a decision."""
-    return len(cohort.offsets) - 1
+def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
+    """Every decision once, in order."""
+    for run in cut(cohort.steps, CHUNK, TOKENS):
+        subjects = torch.arange(run.start, run.stop, device=cohort.offsets.device)
+        yield rows_of(cohort, subjects)
 
 
 def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
@@ -91,9 +99,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     """Losses of the members' mean, the answer that is used, over a whole cohort."""
     sums: dict[str, float] = {}
     total = 0
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
-    for subjects in torch.split(every, CHUNK):
-        batch, targets = rows_of(cohort, subjects)
+    for batch, targets in in_batches(cohort):
         output = network(batch)
         averaged = output._replace(
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),

@@ -67,7 +67,8 @@ class Attention(nn.Module):
             parts.append(askers.flat(weight @ values))
             blocks.append(Seen(order[askers.step], askers.flat(weight)))
         rows = torch.cat([block.decision for block in blocks])
-        context = torch.zeros_like(asked).index_copy(0, rows, torch.cat(parts))
+        found = torch.cat(parts)
+        context = torch.zeros_like(found).index_copy(0, rows, found)
         return Attended(context, batch.decision_step, tuple(blocks))
 
 

@@ -80,6 +80,21 @@ def gather(
     )
 
 
+def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
+    """Runs of rows, each of at most `most` rows that together cost at most `budget`.
+
+    A row that costs more stands alone.
+    """
+    spent = np.concatenate([[0], np.cumsum(cost)])
+    runs, start = [], 0
+    while start < len(cost):
+        fits = int(np.searchsorted(spent, spent[start] + budget, side="right")) - 1
+        stop = min(start + most, max(fits, start + 1))
+        runs.append(slice(start, stop))
+        start = stop
+    return runs
+
+
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
     """Days since the previous dated step and since the first dated one, as log(1 + days)."""
     gaps = np.zeros((len(time), 2), dtype=np.float32)

@@ -70,7 +70,7 @@ class _Layer(nn.Module):
         flat = torch.cat([rotated.flatten(1), said[:, 2].flatten(1)], 1)
         seen = torch.cat([self._attend(group.pad(flat), group) for group in groups])
         order = torch.cat([group.step for group in groups])
-        h = h + self.mixed(torch.zeros_like(h).index_copy(0, order, seen))
+        h = h + self.mixed(torch.zeros_like(seen).index_copy(0, order, seen))
         return h + self.then(h)
 
     def _attend(
