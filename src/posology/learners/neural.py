@@ -34,6 +34,19 @@ class Reading:
     """Of the second phase's policy; None before it, when the most effective option is chosen."""
     pessimism: float = 0.0
     """Standard deviations over members by which a value is lowered before it is believed."""
+    course_center: tuple[float, ...] = ()
+    course_spread: tuple[float, ...] = ()
+    """The course head speaks of numbers with these means and standard deviations of training."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreseen:
+    """What the study's other tasks ask, in its order; without targets where it asks nothing."""
+
+    diagnosis: Float64[np.ndarray, "decision condition"]
+    """P(it comes within its horizon)."""
+    progression: Float64[np.ndarray, "decision measure"]
+    """The number expected, in its unit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +94,14 @@ class NetworkPolicy:
             if treatment.dose is not None:
                 by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
+
+    def foresee(self, history: History, decisions: StepIndex) -> Foreseen:
+        """Diagnosis and progression, the members' mean, from the same pass as the options."""
+        told = [o.tasks for o in self._outputs(history, decisions)]
+        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told])).mean(1)
+        course = _numpy(torch.cat([t.course for t in told]).mean(1))
+        center, spread = self.reading.course_center, self.reading.course_spread
+        return Foreseen(_numpy(diagnosis), course * np.array(spread) + np.array(center))
 
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
         """Attention, and by leaving each visible event out what it does to options and dose."""

@@ -14,8 +14,9 @@ from posology.learners.distributed import shared
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
-from posology.learners.tensors import ensemble_scores, rows_of, tensors
+from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
 from posology.nn.encoders import EncoderName
+from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
 
 
@@ -58,11 +59,7 @@ class Supervised:
         network = _network(self.sizes, train, self.training.seed).to(device)
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
-        root = np.sqrt(train.dose[~np.isnan(train.dose)].astype(np.float64))
-        reading = Reading(
-            dose_center=float(root.mean()) if len(root) else 0.0,
-            dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
-        )
+        reading = _reading(train)
         learn = tensors(train, reading, self.sizes.last_steps, device)
         check = tensors(validation, reading, self.sizes.last_steps, device)
 
@@ -89,11 +86,29 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
             return end.value
 
 
+def _reading(train: Cohort) -> Reading:
+    def known(column: np.ndarray) -> np.ndarray:
+        return column[~np.isnan(column)].astype(np.float64)
+
+    root = np.sqrt(known(train.dose))
+    course = [known(column) for column in columns("progression", train).T]
+    return Reading(
+        dose_center=float(root.mean()) if len(root) else 0.0,
+        dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
+        course_center=tuple(float(c.mean()) if len(c) else 0.0 for c in course),
+        course_spread=tuple((float(c.std()) or 1.0) if len(c) else 1.0 for c in course),
+    )
+
+
 def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
         exclusive=bool((cohort.best >= 0).any()),
+        tasks=Tasks(
+            conditions=columns("diagnosis", cohort).shape[1],
+            measures=columns("progression", cohort).shape[1],
+        ),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
@@ -40,6 +40,7 @@ def tensors(
     counts = np.unique(cohort.subject, return_counts=True)[1]
     follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
     short = condense(cohort.history, cohort.last_step, last_steps)
+    center, spread = np.array(reading.course_center), np.array(reading.course_spread)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     def put(array: np.ndarray, kind: type) -> Tensor:
@@ -56,12 +57,20 @@ def tensors(
             dose=put(root, np.float32),
             rewards=put(known_rewards(cohort), np.float32),
             has_next=put(follows, np.bool_),
+            diagnosis=put(columns("diagnosis", cohort), np.float32),
+            course=put((columns("progression", cohort) - center) / spread, np.float32),
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
         offsets=put(bounds, np.int64),
         steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,
     )
+
+
+def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision target"]:
+    """The cohort's column for a task, without targets where its study does not ask."""
+    found = getattr(cohort, task, None)
+    return np.zeros((len(cohort), 0), np.float32) if found is None else found
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
@@ -92,6 +101,8 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         dose=targets.dose[row],
         rewards=targets.rewards[row],
         has_next=targets.has_next[row],
+        diagnosis=targets.diagnosis[row],
+        course=targets.course[row],
     )
 
 
@@ -105,13 +116,17 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
+            tasks=output.tasks._replace(
+                diagnosis=_averaged(output.tasks.diagnosis, exclusive=False),
+                course=output.tasks.course.mean(1, keepdim=True),
+            ),
         )
         size = len(targets.best)
         total += size
         for name, part in supervised(averaged, targets).items():
             sums[name] = sums.get(name, 0.0) + float(part) * size
     means = {name: value / total for name, value in sums.items()}
-    return {**means, "score": means["effectiveness"] + means["dose"]}
+    return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
 
 
 def _averaged(logits: Tensor, exclusive: bool) -> Tensor:

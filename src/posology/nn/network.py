@@ -1,6 +1,6 @@
 """The network: events, steps, states, attention, ensemble, heads. One causal pass a patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from posology.nn.batch import Batch
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
+from posology.nn.heads import TaskHeads, TaskOutput, Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class NetworkConfig:
     encoder: EncoderName = "gru"
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
+    tasks: Tasks = field(default_factory=Tasks)
 
 
 class Output(NamedTuple):
@@ -48,6 +50,7 @@ class Output(NamedTuple):
     """Expected reward of each option, in the study's reward."""
     dose: Float[Tensor, "decision member"]
     """Standardised square root of the dose."""
+    tasks: TaskOutput
     attended: Attended
 
 
@@ -73,6 +76,7 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
 
     def forward(self, batch: Batch) -> Output:
         """Answers for every decision of the batch."""
@@ -92,6 +96,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
+            tasks=self.tasks(hidden),
             attended=attended,
         )
 
