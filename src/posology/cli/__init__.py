@@ -7,6 +7,7 @@ from rich.console import Console
 
 from posology.cli.demo import demo
 from posology.cli.fit import fit
+from posology.cli.ingest import ingest
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
@@ -18,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, fit, recommend, simulate, template):
+for verb in (demo, fit, ingest, recommend, simulate, template):
     app.command()(verb)
 
 

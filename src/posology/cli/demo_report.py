@@ -82,7 +82,7 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
 
 def _curve(epochs: list[Epoch]) -> list[dict[str, float]]:
     return [
-        {"epoch": epoch.number}
+        {"epoch": float(epoch.number)}
         | {f"train_{name}": value for name, value in epoch.train.items()}
         | {f"validation_{name}": value for name, value in epoch.validation.items()}
         for epoch in epochs
