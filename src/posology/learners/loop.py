@@ -64,6 +64,7 @@ def epochs(
         [p for p in network.parameters() if p.requires_grad],
         lr=training.learning_rate,
         weight_decay=training.weight_decay,
+        fused=True,
     )
     state = State(network, optimizer, rng, _copy(network))
     settings = {**asdict(training), "subjects": len(steps)}

@@ -43,13 +43,14 @@ class Padded:
 
 
 def layout(lengths: Int64[Tensor, " run"]) -> list[Padded]:
-    """Blocks that together hold every run that is not empty, each less than half padding.
+    """Blocks that together hold every run that is not empty, less than half of each padding.
 
-    Runs go together by the power of two above their length, in their order.
+    Runs go together by the power of two above their length, in their order; up to 8 all together,
+    where one more block would cost more than the padding.
     """
     starts = torch.cumsum(lengths, 0) - lengths
     power = torch.frexp((lengths - 1).clamp_min(0).double()).exponent
-    power = torch.where(lengths > 0, power, -1)
+    power = torch.where(lengths > 0, power.clamp_min(3), -1)
     groups = []
     for size in torch.unique(power).tolist():
         if size < 0:
