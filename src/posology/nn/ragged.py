@@ -1,6 +1,7 @@
 """Runs of different length, one after the other, and how they meet operations that want a block."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -65,21 +66,41 @@ def layout(lengths: Int64[Tensor, " run"]) -> list[Padded]:
     return groups
 
 
+class Packing(NamedTuple):
+    """Steps by their place in their run, the longest runs first: all first ones, all second ..."""
+
+    row: Int64[Tensor, " step"]
+    """Rows of the flat tensor in that order."""
+    back: Int64[Tensor, " step"]
+    """The way back."""
+    alive: list[int]
+    """How many runs have a first step, a second, ..."""
+
+
+def packing(lengths: Int64[Tensor, " run"]) -> Packing:
+    """How to walk runs side by side without a padded step."""
+    order = torch.argsort(lengths, descending=True, stable=True)
+    starts = (torch.cumsum(lengths, 0) - lengths)[order]
+    alive = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:]
+    rank = ragged_range(torch.zeros_like(alive), alive)
+    time = torch.repeat_interleave(torch.arange(len(alive), device=lengths.device), alive)
+    row = starts[rank] + time
+    back = torch.empty_like(row)
+    back[row] = torch.arange(len(row), device=lengths.device)
+    return Packing(row, back, alive.tolist())
+
+
 def recur(
     cell: nn.GRU | nn.LSTM, x: Float[Tensor, "step width"], lengths: Int64[Tensor, " run"]
 ) -> Float[Tensor, "step state"]:
-    """States of a recurrent cell over each run, without a padded step."""
+    """States of one of torch's recurrent cells over each run."""
     longest = int(lengths.max())
     if int(lengths.min()) == longest:  # a block as it stands
         return cell(x.view(len(lengths), longest, -1))[0].reshape(len(x), -1)
-    order = torch.argsort(lengths, descending=True, stable=True)
-    starts = (torch.cumsum(lengths, 0) - lengths)[order]
-    at_least = torch.bincount(lengths, minlength=longest + 1).flip(0).cumsum(0).flip(0)
-    alive = at_least[1:]  # runs that have a t-th step
-    rank = ragged_range(torch.zeros_like(alive), alive)
-    time = torch.repeat_interleave(torch.arange(longest, device=x.device), alive)
-    row = starts[rank] + time
-    states = cell(PackedSequence(x.index_select(0, row), alive.cpu()))[0].data
-    back = torch.empty_like(row)
-    back[row] = torch.arange(len(row), device=x.device)
-    return states.index_select(0, back)
+    if x.device.type == "cpu":  # torch's gradient of packed steps is quadratic in steps there
+        groups = layout(lengths)
+        states = torch.cat([group.flat(cell(group.pad(x))[0]) for group in groups])
+        return torch.zeros_like(states).index_copy(0, torch.cat([g.step for g in groups]), states)
+    pack = packing(lengths)
+    packed = PackedSequence(x.index_select(0, pack.row), torch.tensor(pack.alive))
+    return cell(packed)[0].data.index_select(0, pack.back)
