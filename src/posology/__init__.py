@@ -10,6 +10,7 @@ _HOME = {
     "encode_patient": "posology.cohorts.patient",
     "read_patient": "posology.records.patient_file",
     "part": "posology.domain.cohort",
+    "take": "posology.domain.cohort",
     "default": "posology.learners.recipes",
     "paper": "posology.learners.recipes",
     "ask": "posology.evaluation.answers",

@@ -4,9 +4,11 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from posology.cli.demo import demo
 from posology.cli.fit import fit
+from posology.cli.ingest import ingest
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
@@ -18,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, fit, recommend, simulate, template):
+for verb in (demo, fit, ingest, recommend, simulate, template):
     app.command()(verb)
 
 
@@ -27,5 +29,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]posology:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]posology:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)

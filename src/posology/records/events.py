@@ -33,7 +33,11 @@ REFUSED = pa.schema(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some rows of a source. Every row gives at least one event or exactly one refusal."""
+    """Some rows of a source. Every row gives at least one event or exactly one refusal.
+
+    A part of a row (a component, an answer) that is refused while the rest of it gives events is a
+    row of its own, of the source `file#part`.
+    """
 
     events: pa.Table
     """In the schema RAW."""

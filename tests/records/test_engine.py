@@ -1,0 +1,56 @@
+import itertools
+import random
+import warnings
+
+import pytest
+
+from posology.errors import RecordError
+from posology.records.engine import Engine, connect
+from posology.records.ingest import Settings, ingest
+from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table
+
+TIMES = [None, YEAR0, YEAR0.replace(year=1801), YEAR0.replace(year=2020), YEAR0.replace(year=1969)]
+CODES = ["MEDS_BIRTH", "MEDS_DEATH", " loinc//29463-7", "LOINC//29463-7", "DRUG//x//given", "é", ""]
+NUMBERS = [None, 0.0, -1.5, 70.0, 1e30, float("nan"), float("inf")]
+TEXTS = [None, "<5", "1,200", "02139", "1,2; route IV", "1,200; route IV", "5 mg", ">= 7.5", "é\n"]
+UNITS = [None, "kg", "lbs", "mg", "g", "mmol/L", ""]
+
+
+def tricky_rows(count=400):
+    chosen = random.Random(5)
+    every = list(itertools.product(TIMES, CODES, NUMBERS, TEXTS, UNITS))
+    return [
+        (chosen.choice([None, -5, 1, 2, 3, 2**62]), *chosen.choice(every)) for _ in range(count)
+    ]
+
+
+def same_as_duckdb(tmp_path, engine):
+    import pyarrow.parquet as pq
+
+    source = raw_source(tmp_path / "a.parquet", raw_table(tricky_rows()))
+    more = raw_source(tmp_path / "b.parquet", raw_table(tricky_rows(500)[400:]))
+    for name in ("duckdb", engine):
+        settings = Settings(engine=Engine(name, "1GB"), shards=2)
+        out = tmp_path / name.split(":")[0]
+        first = ingest([source], out, settings)
+        second = ingest([more], out, settings)
+        yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "refused.parquet"))
+
+
+def test_postgresql_gives_the_same_events(tmp_path, postgresql):
+    duckdb, other = same_as_duckdb(tmp_path, postgresql)
+    assert other == duckdb
+
+
+def test_spark_gives_the_same_events(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("pyspark", reason="no Spark: pip install 'posology[spark]'")
+        duckdb, other = same_as_duckdb(tmp_path, "spark")
+    assert other == duckdb
+
+
+def test_a_database_that_does_not_answer_is_told():
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
+    with pytest.raises(RecordError, match="the database does not answer: "):
+        connect(Engine("postgresql://nobody@127.0.0.1:1/none"))

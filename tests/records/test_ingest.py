@@ -1,0 +1,215 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import meds
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from posology.errors import RecordError
+from posology.records.engine import Engine
+from posology.records.ingest import Settings, ingest, meds_source
+from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
+
+FEW = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def refused_of(folder):
+    return pq.read_table(folder / "refused.parquet")
+
+
+@FEW
+@given(rows)
+def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("in")
+    table = raw_table(rows)
+    done = ingest([raw_source(folder / "a.parquet", table)], folder / "out")
+    events, refused = events_of(folder / "out"), refused_of(folder / "out")
+    assert len(table) == len(events) + len(refused) + done.merged
+    assert len(set(as_set(events))) == len(events)
+    places = refused.select(["source", "row"]).to_pylist()
+    known = {(place["source"], place["row"]) for place in places}
+    assert len(known) == len(refused), "a refused row is told once, with its place"
+    assert all(refused["reason"].to_pylist())
+    meds.DataSchema.validate(events)
+
+
+@FEW
+@given(rows, st.randoms(), st.integers(1, 4), st.integers(1, 5))
+def test_order_files_and_shards_change_no_event(tmp_path_factory, rows, random, parts, shards):
+    folder = tmp_path_factory.mktemp("in")
+    table = raw_table(rows)
+    ingest([raw_source(folder / "a.parquet", table)], folder / "one")
+    mixed = table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
+    pieces = [mixed.slice(i * len(mixed) // parts, (i + 1) * len(mixed) // parts
+              - i * len(mixed) // parts) for i in range(parts)]  # fmt: skip
+    sources = [
+        replace(raw_source(folder / f"{i}.parquet", piece), settings=str(i))
+        for i, piece in enumerate(pieces)
+    ]
+    ingest(sources, folder / "parts", Settings(shards=shards))
+    assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "parts"))
+    assert as_set(refused_of(folder / "one")) == as_set(refused_of(folder / "parts"))
+    for source in sources:
+        ingest([source], folder / "later", Settings(shards=shards))
+    assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "later"))
+
+
+def sorted_and_whole(folder):
+    seen = set()
+    for path in (folder / "data").glob("*.parquet"):
+        table = pq.read_table(path)
+        subjects, moments = table["subject_id"].to_pylist(), table["time"].to_pylist()
+        keys = [(s, t is not None, t or YEAR0) for s, t in zip(subjects, moments, strict=True)]
+        assert keys == sorted(keys)
+        assert not seen & set(subjects), "a subject lies in one file"
+        seen |= set(subjects)
+
+
+def test_shards_are_sorted_and_hold_whole_subjects(tmp_path):
+    random.seed(3)
+    rows = [
+        (random.randrange(300), None if i % 9 == 0 else YEAR0.replace(year=1990 + i % 20),
+         f"LAB//{i % 7}", float(i), None, None)
+        for i in range(5000)
+    ]  # fmt: skip
+    source = raw_source(tmp_path / "a.parquet", raw_table(rows))
+    done = ingest([source], tmp_path / "out", Settings(shards=5))
+    sorted_and_whole(tmp_path / "out")
+    assert done.events == 5000
+    assert len(list((tmp_path / "out" / "data").glob("*.parquet"))) == 5
+    for path in (tmp_path / "out" / "data").glob("*.parquet"):
+        meds.DataSchema.validate(pq.read_table(path))
+    meds.CodeMetadataSchema.validate(pq.read_table(tmp_path / "out" / "metadata/codes.parquet"))
+    facts = json.loads((tmp_path / "out" / "metadata/dataset.json").read_text())
+    meds.DatasetMetadataSchema.validate(facts)
+    assert facts["code_modifier_columns"] == ["unit"]
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_ingesting_the_same_files_twice_changes_nothing(tmp_path):
+    rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None)]
+    source = raw_source(tmp_path / "a.parquet", raw_table(rows))
+    ingest([source], tmp_path / "out")
+    before = contents(tmp_path / "out")
+    again = ingest([source], tmp_path / "out")
+    assert again.skipped == ("a.parquet",)
+    assert contents(tmp_path / "out") == before
+
+
+def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
+    rows = [(s, YEAR0, "LAB//a", 1.0, None, None) for s in range(50)]
+    ingest(
+        [raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out", Settings(shards=4)
+    )
+    before = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
+    more = raw_source(tmp_path / "b.parquet", raw_table([(7, YEAR0, "LAB//b", 2.0, None, None)]))
+    done = ingest([more], tmp_path / "out")
+    after = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
+    assert len([name for name in before if before[name] != after[name]]) == 1
+    assert len(events_of(tmp_path / "out")) == 51
+    assert done.raw == 1
+    sorted_and_whole(tmp_path / "out")
+
+
+def test_a_later_birth_record_lifts_what_an_earlier_one_refused(tmp_path):
+    first = [(1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
+             (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None)]  # fmt: skip
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], tmp_path / "out")
+    assert done.refused == {"before_birth": 1}
+    later = raw_table([(1, YEAR0.replace(year=1975), "MEDS_BIRTH", None, None, None)])
+    done = ingest([raw_source(tmp_path / "b.parquet", later)], tmp_path / "out")
+    assert done.refused == {"conflicting_birth": 1}
+    assert sorted(events_of(tmp_path / "out")["code"].to_pylist()) == ["LAB//a", "MEDS_BIRTH"]
+    told = refused_of(tmp_path / "out").to_pylist()
+    assert [(row["source"], row["rule"]) for row in told] == [
+        ("an earlier ingest", "conflicting_birth")
+    ]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from posology.records import ingest as module
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(module, sys.argv[3], killed)
+module.ingest([module.meds_source(Path(sys.argv[1]))], Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("place", ["load", "write_shards", "_metadata", "_finish"])
+def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
+    one, two = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
+    pq.write_table(raw_table([(1, YEAR0, "LAB//b", 1.0, None, None)]), two)
+    out = tmp_path / "out"
+    ingest([meds_source(one)], out)
+    before = contents(out)
+    command = [sys.executable, "-c", KILLED, str(two), str(out), place]
+    ended = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert contents(out) == before
+    ingest([meds_source(two)], out)
+    assert sorted(events_of(out)["code"].to_pylist()) == ["LAB//a", "LAB//b"]
+    assert not list(tmp_path.glob(".*ingesting*"))
+
+
+def test_a_folder_of_someone_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep me")
+    source = raw_source(tmp_path / "a.parquet", raw_table([]))
+    with pytest.raises(RecordError, match=r"not made by `posology ingest`.*choose another folder"):
+        ingest([source], tmp_path / "out")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep me"
+
+
+def test_an_unknown_engine_and_memory_are_told(tmp_path):
+    source = raw_source(tmp_path / "a.parquet", raw_table([]))
+    with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
+        ingest([source], tmp_path / "out", Settings(engine=Engine("oracle")))
+    with pytest.raises(RecordError, match="memory 'much' is not a size: write 2GB"):
+        ingest([source], tmp_path / "out", Settings(engine=Engine(memory="much")))
+
+
+def test_damaged_files_of_events_are_told(tmp_path):
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1 no")
+    with pytest.raises(RecordError, match=r"bad.parquet is not a readable Parquet file"):
+        ingest([meds_source(bad)], tmp_path / "out")
+    pq.write_table(pa.table({"subject": [1]}), bad)
+    with pytest.raises(RecordError, match=r"has no column 'subject_id'.*\(it has subject\)"):
+        ingest([meds_source(bad)], tmp_path / "out")
+    with pytest.raises(RecordError, match=r"gone.parquet cannot be read"):
+        ingest([meds_source(tmp_path / "gone.parquet")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_splits_that_the_folder_has_stay(tmp_path):
+    from posology.records.meds_folder import read_splits, write_splits
+
+    out = tmp_path / "out"
+    ingest([raw_source(tmp_path / "a.parquet", raw_table([(1, YEAR0, "A", 1.0, None, None)]))], out)
+    write_splits(out, {1: "validation"})
+    ingest([raw_source(tmp_path / "b.parquet", raw_table([(1, YEAR0, "B", 1.0, None, None)]))], out)
+    assert read_splits(out) == {1: "validation"}
+    assert pc.unique(pq.read_table(out / meds.subject_splits_filepath)["split"]).to_pylist() == [
+        "tuning"
+    ]
