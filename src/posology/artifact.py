@@ -128,11 +128,13 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
-    from posology.learners import linear, rules, trees
+    from posology.learners import effect_policy, linear, rules, trees
 
     match kind:
         case "NetworkPolicy":
             return _network_policy(state, arrays)
+        case "EffectPolicy":
+            return unpack(effect_policy.EffectPolicy, state, arrays)
         case "FormulaPolicy":
             return unpack(rules.FormulaPolicy, state, arrays)
         case "LinearPolicy":
@@ -148,9 +150,12 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
     from posology.learners.neural import NetworkPolicy, Reading
+    from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
 
-    network = Network(NetworkConfig(**state["config"]))
+    config = dict(state["config"])
+    tasks = Tasks(**config.pop("tasks", {}))
+    network = Network(NetworkConfig(**config, tasks=tasks))
     weights = {
         name.removeprefix("network."): torch.from_numpy(array.copy())
         for name, array in arrays.items()
