@@ -72,14 +72,15 @@ def cohort_of(
         logged=np.full(count, np.nan, np.float32),
         split=decided.split,
         site=decided.site,
+        time=decided.time,
         ended=decided.ended,
         diagnosis=decided.diagnosis if study.diagnosis else None,
         progression=decided.progression if study.progression else None,
     )
     if study.outcome.kind == "dose_class":
         return _dose_class(cohort)
-    if study.follow_up.weighted:
-        return replace(cohort, weight=complete_weights(cohort))
+    if study.follow_up.weighted_by:
+        return replace(cohort, weight=complete_weights(decided, options))
     return cohort
 
 

@@ -12,6 +12,7 @@ from posology.cohorts.outcomes import came, watch
 from posology.cohorts.safety_rules import forbidden
 from posology.cohorts.split import split_of
 from posology.cohorts.stream import Stream, having
+from posology.cohorts.visible import latest, seen, treatment_codes
 from posology.cohorts.windows import Moments
 from posology.domain.study import Study
 
@@ -39,6 +40,9 @@ class Decided:
     site: Int32[np.ndarray, " decision"]
     followed: Float32[np.ndarray, " decision"]
     """Days from time zero to the end of follow-up."""
+    covariate: Float32[np.ndarray, "decision covariate"]
+    """Last numbers of what the study says explains who is followed; 1 where present without a
+    number, NaN where unknown."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -96,6 +100,7 @@ def decide(
         else parts,
         site=where.astype(np.int32),
         followed=(watched.end[at.subject] - at.time).astype(np.float32),
+        covariate=_covariates(events, subject, at, study),
         **{f.name: getattr(result, f.name) for f in fields(result)},
     ), Flow(chosen.subjects, chosen.marked, chosen.points, tuple(losses))
 
@@ -110,6 +115,19 @@ def _sites(events: Stream, subject: np.ndarray, subjects: int, study: Study) -> 
     rows = np.flatnonzero(having(events, study.split.site) & ~np.isnan(events.value))[::-1]
     found[subject[rows]] = events.value[rows].astype(np.int64)
     return found
+
+
+def _covariates(
+    events: Stream, subject: np.ndarray, at: Moments, study: Study
+) -> Float32[np.ndarray, "decision covariate"]:
+    treatments = treatment_codes(study)
+    out = np.full((len(at), len(study.follow_up.weighted_by)), np.nan, np.float32)
+    for column, code in enumerate(study.follow_up.weighted_by):
+        out[seen(events, subject, at, (code,), treatments), column] = 1.0
+        value = latest(events, subject, at, (code,), treatments)
+        numbers = ~np.isnan(value)
+        out[numbers, column] = value[numbers]
+    return out
 
 
 def merged(flows: list[Flow]) -> Flow:
@@ -131,9 +149,3 @@ def joined(parts: list[Decided]) -> Decided:
     return Decided(
         **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Decided)}
     )
-
-
-def select_moments(decided: Decided) -> Moments:
-    """Rows of the decisions' own subjects, and their times."""
-    subject = np.unique(decided.subject_id, return_inverse=True)[1]
-    return Moments(subject.astype(np.int64), decided.time)

@@ -54,10 +54,9 @@ def choose(
         at = leave(at, keep, f"{' or '.join(asked.excluded)} known", losses)
     for span in asked.ranges:
         keep = in_range(events, subject, at, span, treatments)
-        bounds = (
-            f"{_side(span.bounds.at_least, 'at least ')}{_side(span.bounds.at_most, 'at most ')}"
-        )
-        reason = f"{' or '.join(span.codes)} unknown or not {bounds.rstrip(', ')}"
+        sides = (span.bounds.at_least, "at least"), (span.bounds.at_most, "at most")
+        told = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
+        reason = f"{' or '.join(span.codes)} unknown or not {told}"
         at = leave(at, keep, reason, losses)
     if asked.which == "first":
         at = _first(at)
@@ -110,7 +109,3 @@ def _apart(at: Moments, days: float) -> np.ndarray:
         live = after < stops
         row, stops = after[live], stops[live]
     return keep
-
-
-def _side(bound: float | None, word: str) -> str:
-    return "" if bound is None else f"{word}{bound:g}, "

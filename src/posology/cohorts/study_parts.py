@@ -161,7 +161,7 @@ def follow_up(table: FollowUpTable | None) -> FollowUp:
     """How long patients are watched."""
     if table is None:
         return FollowUp()
-    return FollowUp(tuple(table.ended_by), _days(table.until), table.weighted)
+    return FollowUp(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
 
 
 def reward(table: RewardTable, kind: str, place: Place) -> Reward:

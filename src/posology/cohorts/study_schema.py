@@ -96,7 +96,7 @@ class FollowUpTable(Strict):
 
     ended_by: list[str] = []
     until: date | None = None
-    weighted: bool = False
+    weighted_by: list[str] = []
 
 
 class CostTable(Strict):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from posology.domain.history import History, take_subjects
 from posology.domain.profile import Profile
@@ -49,6 +49,8 @@ class Cohort:
     """0 train, 1 validation, 2 test; the same for all decisions of a subject."""
     site: Int32[np.ndarray, " decision"]
     """Where the patient was treated, for holding sites out; never a feature."""
+    time: Float64[np.ndarray, " decision"] | None = None
+    """Time zero, in days since 1970-01-01."""
     ended: Bool[np.ndarray, " decision"] | None = None
     """Whether the patient's course ended for good after the decision, rather than the records."""
     weight: Float32[np.ndarray, " decision"] | None = None
@@ -88,6 +90,6 @@ def part(cohort: Cohort, split: int) -> Cohort:
 
 PER_DECISION = (
     "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
-    "logged", "split", "site", "ended", "weight", "diagnosis", "progression",
+    "logged", "split", "site", "time", "ended", "weight", "diagnosis", "progression",
 )  # fmt: skip
 """Columns beside `subject` and `last_step`."""

@@ -91,8 +91,9 @@ class FollowUp:
     """Codes that end it for good (death)."""
     until: float | None = None
     """Days since 1970-01-01 up to which all are watched unless ended; None: to their last event."""
-    weighted: bool = False
-    """Whether complete decisions are weighted for those whose follow-up is not."""
+    weighted_by: tuple[str, ...] = ()
+    """Codes whose last numbers (or presence) tell who is followed to the end; then complete
+    decisions are weighted for those that were not."""
 
 
 @dataclass(frozen=True, slots=True)
