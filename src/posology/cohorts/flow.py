@@ -53,5 +53,5 @@ def _arm(name: str, decided: Decided, rows: np.ndarray) -> dict:
     }
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | np.floating) -> float | None:
     return None if np.isnan(value) else float(value)
