@@ -3,8 +3,8 @@
     python -m benchmarks.iwpc --folds 10 --json out/iwpc.json
 
 Each fold fits vocabulary, scaling and refitted formula on its own training patients, an eighth of
-which (by a hash) chooses epochs and hyper-parameters. Finished folds are kept in --work, so a run
-that was stopped goes on where it stopped; --fresh starts again.
+which (by a hash) chooses epochs and hyper-parameters. What each model said of each fold is kept in
+--work, so a run that was stopped goes on where it stopped; --fresh starts again.
 """
 
 import argparse
@@ -37,6 +37,9 @@ from posology.report import screen
 
 SITES = 11
 """Groups of hospitals held out in turn: GroupKFold(11) on Project Site."""
+
+_DONE = "models.json"
+"""Names of the models of a finished fold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _folds(whole: Cohort, site: dict[int, int], folds: int, seed: int) -> list[F
 
 
 def _run(folds: list[Fold], work: Path, jobs: int) -> None:
-    todo = [fold for fold in folds if not _path(work, fold).exists()]
+    todo = [fold for fold in folds if not (_path(work, fold) / _DONE).exists()]
     context = multiprocessing.get_context("spawn")
     with bars() as progress, concurrent.futures.ProcessPoolExecutor(jobs, context) as workers:
         task = progress.add_task(
@@ -122,23 +125,25 @@ def _one(fold: Fold, work: Path) -> str:
     }
     cohort = build_cohort(data.events, study, split)
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    answers = {}
-    for name, (policy, _) in networks(train, validation, fold.seed, quietly).items():
-        answers[name] = ask(policy, test)
+    folder = _path(work, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "posology.npz").exists():
+        for name, (policy, _) in networks(train, validation, fold.seed, quietly).items():
+            _keep(folder, name, test, ask(policy, test))
+    names = ["posology", "posology_supervised", "posology_paper"]
     for name, make in baselines(train, validation):
-        answers[name] = ask(make(), test)
-    _keep(_path(work, fold), test, answers)
+        names.append(name)
+        if not (folder / f"{name}.npz").exists():
+            _keep(folder, name, test, ask(make(), test))
+    (folder / _DONE).write_text(json.dumps(names))
     return f"{fold.split} {fold.number}"
 
 
-def _keep(path: Path, test: Cohort, answers: dict[str, Answers]) -> None:
-    arrays = {"subject_id": test.history.subject_id}
-    for name, said in answers.items():
-        for field in dataclasses.fields(said):
-            arrays[f"{name}/{field.name}"] = getattr(said, field.name)
-    draft = path.with_suffix(".draft.npz")
-    np.savez_compressed(draft, names=np.array(json.dumps(list(answers))), **arrays)
-    draft.rename(path)
+def _keep(folder: Path, name: str, test: Cohort, said: Answers) -> None:
+    arrays = {field.name: getattr(said, field.name) for field in dataclasses.fields(said)}
+    draft = folder / f"{name}.draft.npz"
+    np.savez_compressed(draft, subject_id=test.history.subject_id, **arrays)
+    draft.rename(folder / f"{name}.npz")
 
 
 def _table(whole: Cohort, folds: list[Fold], work: Path, split: str) -> Table1:
@@ -147,11 +152,13 @@ def _table(whole: Cohort, folds: list[Fold], work: Path, split: str) -> Table1:
     parts: dict[str, list[Answers]] = {}
     rows = []
     for fold in folds:
-        with np.load(_path(work, fold)) as kept:
-            rows.append(np.array([place[int(s)] for s in kept["subject_id"]], dtype=np.int64))
-            for name in json.loads(str(kept["names"])):
-                said = {f.name: kept[f"{name}/{f.name}"] for f in dataclasses.fields(Answers)}
-                parts.setdefault(name, []).append(Answers(**said))
+        folder = _path(work, fold)
+        for name in json.loads((folder / _DONE).read_text()):
+            with np.load(folder / f"{name}.npz") as kept:
+                subjects = kept["subject_id"]
+                said = {f.name: kept[f.name] for f in dataclasses.fields(Answers)}
+            parts.setdefault(name, []).append(Answers(**said))
+        rows.append(np.array([place[int(s)] for s in subjects], dtype=np.int64))
     pooled = {name: pool(said, rows) for name, said in parts.items()}
     return table1(pooled, whole, np.random.default_rng(0), split)
 
@@ -175,7 +182,7 @@ def _test_row(study: str, split: str, test: object) -> dict:
 
 
 def _path(work: Path, fold: Fold) -> Path:
-    return work / f"{fold.split}-{fold.number}-of-seed-{fold.seed}.npz"
+    return work / f"{fold.split}-{fold.number}-of-seed-{fold.seed}"
 
 
 if __name__ == "__main__":

@@ -148,9 +148,12 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
     from posology.learners.neural import NetworkPolicy, Reading
+    from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
 
-    network = Network(NetworkConfig(**state["config"]))
+    config = dict(state["config"])
+    tasks = Tasks(**config.pop("tasks", {}))
+    network = Network(NetworkConfig(**config, tasks=tasks))
     weights = {
         name.removeprefix("network."): torch.from_numpy(array.copy())
         for name, array in arrays.items()

@@ -23,7 +23,8 @@ from tests.world import cohort as make_cohort
 
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
-    "posology_paper", "posology_supervised", "posology",
+    "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
+    "condensed",
 )  # fmt: skip
 
 
@@ -53,6 +54,12 @@ def policy(name: str) -> Policy:
             return paper.fit(train, validation)
         case "posology_supervised":
             return small.fit(train, validation)
+        case "lstm" | "transformer" | "cnn":
+            sizes = replace(small.sizes, encoder=name)
+            return replace(small, sizes=sizes).fit(train, validation)
+        case "condensed":
+            sizes = replace(small.sizes, last_steps=2)
+            return replace(small, sizes=sizes).fit(train, validation)
         case "posology":
             second = Reinforcement(Training(batch=64, epochs=2))
             return second.fit(small.fit(train, validation), train, validation)

@@ -6,8 +6,9 @@ import torch
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.nn.attention import Attention
-from posology.nn.batch import gather, ragged_range, resident
+from posology.nn.batch import Batch, gather, resident
 from posology.nn.network import Network, NetworkConfig
+from posology.nn.ragged import ragged_range
 
 
 def history(steps: list[int], events: int = 3, codes: int = 11, seed: int = 0) -> History:
@@ -81,15 +82,32 @@ def test_gather_equals_a_plain_loop() -> None:
 
 def test_attention_equals_softmax_over_visible_steps() -> None:
     torch.manual_seed(0)
-    attend, states = Attention(6), torch.randn(10, 6)
-    first, last = torch.tensor([0, 0, 4]), torch.tensor([2, 0, 9])
-    found = attend(states, first, last)
-    for row in range(3):
-        visible = states[int(first[row]) : int(last[row]) + 1]
-        score = attend.query(states[last[row]]) @ attend.key(visible).T / 6**0.5
+    attend, states = Attention(6), torch.randn(14, 6)
+    subject, upto = [2, 0, 0, 2, 1, 2], [5, 2, 0, 3, 0, 3]
+    starts = [0, 3, 8]
+    found = attend(states, asked_of(torch.tensor([3, 5, 6]), subject, upto))
+    weights = torch.split(found.weight(), [step + 1 for step in upto])
+    for row, (i, step) in enumerate(zip(subject, upto, strict=True)):
+        visible = states[starts[i] : starts[i] + step + 1]
+        score = attend.query(visible[-1]) @ attend.key(visible).T / 6**0.5
         weight = torch.softmax(score, 0)
-        torch.testing.assert_close(found.weight[found.owner == row], weight)
+        torch.testing.assert_close(weights[row], weight)
         torch.testing.assert_close(found.context[row], weight @ visible)
+
+
+def asked_of(steps: torch.Tensor, subject: list[int], upto: list[int]) -> Batch:
+    """A batch without events, for what only needs to know who has how many steps."""
+    total = int(steps.sum())
+    nothing = torch.zeros(0)
+    return Batch(
+        code=nothing.long(),
+        value=nothing,
+        event_starts=torch.zeros(total).long(),
+        gap=torch.zeros(total, 2),
+        steps=steps,
+        decision_subject=torch.tensor(subject),
+        decision_step=torch.tensor(upto),
+    )
 
 
 def test_members_differ_and_share() -> None:

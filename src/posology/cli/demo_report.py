@@ -15,7 +15,7 @@ from posology.evaluation.answers import Answers
 from posology.evaluation.calibration import calibration
 from posology.evaluation.compare import Table1
 from posology.evaluation.subgroups import groups_of, subgroups
-from posology.learners.loop import Epoch
+from posology.learners.resume import Epoch
 from posology.report.cases import Question, cases
 from posology.report.content import ReportContent
 from posology.report.page import write_report
@@ -82,7 +82,7 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
 
 def _curve(epochs: list[Epoch]) -> list[dict[str, float]]:
     return [
-        {"epoch": epoch.number}
+        {"epoch": float(epoch.number)}
         | {f"train_{name}": value for name, value in epoch.train.items()}
         | {f"validation_{name}": value for name, value in epoch.validation.items()}
         for epoch in epochs

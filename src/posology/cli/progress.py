@@ -5,8 +5,8 @@ from collections.abc import Generator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from posology.learners.loop import Epoch
 from posology.learners.neural import NetworkPolicy
+from posology.learners.resume import Epoch
 
 CONSOLE = Console()
 
@@ -37,4 +37,7 @@ def watch(
             except StopIteration as end:
                 return end.value, curve
             curve.append(epoch)
-            progress.update(task, advance=1, said=f"validation {epoch.validation['score']:.4f}")
+            said = (
+                f"validation {epoch.validation['score']:.4f}, {epoch.steps_per_second:,.0f} steps/s"
+            )
+            progress.update(task, advance=1, said=said)

@@ -3,13 +3,17 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+
+from posology.learners.distributed import my_share
+from posology.learners.resume import Epoch, Keep, State, go_on, keep
+from posology.nn.batch import cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,95 +34,122 @@ class Training:
     clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it."""
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One pass over the training subjects."""
-
-    number: int
-    train: dict[str, float]
-    validation: dict[str, float]
-    """`score` decides which epoch is kept: lower is better."""
-    seconds: float
-    kept: bool
-    """Whether this is the best epoch so far."""
+    tokens: int = 32_768
+    """Steps a batch, so that memory is bounded however long histories are; a subject with more
+    stands alone."""
+    mixed: bool = False
+    """Whether a GPU multiplies in bfloat16."""
+    compiled: bool = False
+    """Whether a GPU runs the network's trunk compiled."""
+    deterministic: bool = False
+    """Whether operations that may differ from run to run are refused."""
 
 
 def epochs(
     network: nn.Module,
-    subjects: int,
+    steps: Int64[np.ndarray, " subject"],
     loss: Callable[[Tensor], dict[str, Tensor]],
     validate: Callable[[], dict[str, float]],
     training: Training,
+    kept: Keep | None = None,
 ) -> Iterator[Epoch]:
     """Train in place; after the last epoch the network holds its best epoch's weights.
 
-    loss takes rows of subjects and returns its parts, whose sum is descended.
+    steps: how many each subject has; loss takes rows of subjects and returns its parts, whose sum
+    is descended. Where a folder is kept, a run that was killed goes on after its last whole epoch,
+    told first, and ends as if it had not been; UserError where the folder is another run's.
     """
     rng = np.random.default_rng(training.seed)
     optimizer = torch.optim.AdamW(
         [p for p in network.parameters() if p.requires_grad],
         lr=training.learning_rate,
         weight_decay=training.weight_decay,
+        fused=True,
     )
-    schedule = _schedule(optimizer, subjects, training)
-    best, best_score, since = _copy(network), float("inf"), 0
-    if training.keep_start:
+    state = State(network, optimizer, rng, _copy(network))
+    settings = {**asdict(training), "subjects": len(steps)}
+    told = go_on(kept, state, settings) if kept else []
+    yield from told
+    if training.keep_start and not told:
         network.eval()
         with torch.no_grad():
-            best_score = validate()["score"]
-    for number in range(1, training.epochs + 1):
+            state.best_score = validate()["score"]
+    since = next((i for i, epoch in enumerate(reversed(told)) if epoch.kept), len(told))
+    for number in range(len(told) + 1, training.epochs + 1):
+        if training.patience and since >= training.patience:
+            break
         started = time.perf_counter()
-        with _own_randomness(network, training.seed * 100_003 + number):
-            parts = _pass(network, rng.permutation(subjects), loss, schedule, training)
+        seed = training.seed * 100_003 + number
+        with _own_randomness(network, seed), _repeatable(training.deterministic):
+            parts = _pass(state, steps, loss, training)
         network.eval()
         with torch.no_grad():
             validation = validate()
-        kept = validation["score"] < best_score
-        since = 0 if kept else since + 1
+        better = validation["score"] < state.best_score
+        since = 0 if better else since + 1
+        if better:
+            state.best, state.best_score = _copy(network), validation["score"]
+        seconds = time.perf_counter() - started
+        epoch = Epoch(number, parts, validation, seconds, better, float(steps.sum()) / seconds)
         if kept:
-            best, best_score = _copy(network), validation["score"]
-        yield Epoch(number, parts, validation, time.perf_counter() - started, kept)
-        if training.patience and since >= training.patience:
-            break
+            keep(kept, state, settings, epoch)
+        yield epoch
     if training.patience:
-        network.load_state_dict(best)
+        network.load_state_dict(state.best)
 
 
 def _pass(
-    network: nn.Module,
-    order: np.ndarray,
+    state: State,
+    steps: Int64[np.ndarray, " subject"],
     loss: Callable[[Tensor], dict[str, Tensor]],
-    schedule: LambdaLR,
     training: Training,
 ) -> dict[str, float]:
-    network.train()
-    optimizer = schedule.optimizer
-    sums: dict[str, float] = {}
-    starts = range(0, len(order), training.batch)
-    for start in starts:
-        parts = loss(torch.from_numpy(order[start : start + training.batch]))
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
+    state.network.train()
+    order = state.rng.permutation(len(steps))
+    total = training.epochs * _batches(steps, training)
+    parameters = state.optimizer.param_groups[0]["params"]
+    sums: dict[str, Tensor | float] = {}
+    runs = cut(steps[order], training.batch, training.tokens)
+    for run in runs:
+        state.optimizer.param_groups[0]["lr"] = training.learning_rate * _factor(
+            state.batches, total, training.cosine
+        )
+        rows, share = my_share(order[run])
+        mixed = training.mixed and parameters[0].device.type == "cuda"
+        with torch.autocast("cuda", torch.bfloat16) if mixed else nullcontext():
+            parts = loss(torch.from_numpy(rows))
+        state.optimizer.zero_grad(set_to_none=True)
+        (torch.stack(list(parts.values())).sum() * share).backward()
         if training.clip:
-            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], training.clip)
-        optimizer.step()
-        schedule.step()
+            nn.utils.clip_grad_norm_(parameters, training.clip)
+        state.optimizer.step()
+        state.batches += 1
         for name, part in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(part.detach())
-    return {name: total / len(starts) for name, total in sums.items()}
+            sums[name] = sums.get(name, 0.0) + part.detach().double()
+    return {name: float(part) / len(runs) for name, part in sums.items()}
 
 
-def _schedule(optimizer: torch.optim.Optimizer, subjects: int, training: Training) -> LambdaLR:
-    total = training.epochs * -(-subjects // training.batch)
+def _batches(steps: Int64[np.ndarray, " subject"], training: Training) -> int:
+    """About how many batches an epoch has."""
+    by_steps = -(-int(steps.sum()) // training.tokens)
+    return max(-(-len(steps) // training.batch), by_steps)
 
-    def factor(step: int) -> float:
-        if not training.cosine:
-            return 1.0
-        return min(1.0, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / total))
 
-    return LambdaLR(optimizer, factor)
+def _factor(batch: int, total: int, cosine: bool) -> float:
+    if not cosine:
+        return 1.0
+    along = min(batch / total, 1.0)
+    return min(1.0, (batch + 1) / 20) * 0.5 * (1 + math.cos(math.pi * along))
+
+
+@contextmanager
+def _repeatable(strict: bool) -> Generator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or strict)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 @contextmanager

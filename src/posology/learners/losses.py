@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int64
+import torch
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,15 +21,26 @@ class Targets:
     """Standardised square root of the dose."""
     rewards: Float[Tensor, "decision treatment"]
     """What each option earned or would have; NaN where that is not known."""
+    has_next: Bool[Tensor, " decision"]
+    """Whether the row after this one is the same patient's next decision."""
+    diagnosis: Float[Tensor, "decision condition"]
+    """1 where it came within its horizon, 0 where not, NaN where nobody looked."""
+    course: Float[Tensor, "decision measure"]
+    """Standardised numbers to come; NaN where there is none."""
 
 
 def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
-    """The first phase: effectiveness, propensity and dose, each the mean over what is known."""
-    return {
+    """The first phase's parts: each the mean over all that is known of it, each counted once."""
+    parts = {
         "effectiveness": effectiveness(output.effectiveness, targets),
         "propensity": _choice(output.propensity, targets.treatment),
         "dose": dose(output.dose, targets.dose),
     }
+    if output.tasks.diagnosis.shape[2]:
+        parts["diagnosis"] = diagnosis(output.tasks.diagnosis, targets.diagnosis)
+    if output.tasks.course.shape[2]:
+        parts["course"] = course(output.tasks.course, targets.course)
+    return parts
 
 
 def effectiveness(
@@ -61,6 +73,52 @@ def value(
     known = ~target.isnan()
     error = predicted.transpose(1, 2)[known] - target[known][:, None]
     return error.square().mean() if len(error) else predicted.sum() * 0.0
+
+
+def diagnosis(
+    logits: Float[Tensor, "decision member condition"], truth: Float[Tensor, "decision condition"]
+) -> Float[Tensor, ""]:
+    """Binary cross-entropy of every condition that somebody looked for."""
+    known = ~truth.isnan()
+    said = logits.transpose(1, 2)[known]
+    true = truth[known][:, None].expand_as(said)
+    return F.binary_cross_entropy_with_logits(said, true) if len(said) else logits.sum() * 0.0
+
+
+def course(
+    predicted: Float[Tensor, "decision member measure"], truth: Float[Tensor, "decision measure"]
+) -> Float[Tensor, ""]:
+    """Mean squared error of every number that was measured: what is learned is the mean course."""
+    known = ~truth.isnan()
+    error = predicted.transpose(1, 2)[known] - truth[known][:, None]
+    return error.square().mean() if len(error) else predicted.sum() * 0.0
+
+
+def hazard(
+    logits: Float[Tensor, "decision member incident interval"],
+    survived: Int64[Tensor, "decision incident"],
+    happened: Bool[Tensor, "decision incident"],
+) -> Float[Tensor, ""]:
+    """Minus log likelihood of discrete hazards under censoring, a mean over those followed.
+
+    Sum over intervals survived of -log(1 - h), and -log h of the next one where the event
+    happened in it (Kvamme and Borgan 2021, doi:10.1007/s10985-021-09532-6, equation 10).
+    survived: whole intervals without the event, -1 where nobody followed; who is censored in an
+    interval has not survived it whole. happened needs an interval left for the event.
+    """
+    intervals = torch.arange(logits.shape[3], device=logits.device)
+    through = survived[:, None, :, None] > intervals
+    event = happened[:, None, :, None] & (survived[:, None, :, None] == intervals)
+    loss = (F.softplus(logits) * (through | event) - logits * event).sum(3)
+    known = (survived >= 0)[:, None, :].expand_as(loss)
+    return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
+
+
+def survival(
+    logits: Float[Tensor, "decision member incident interval"],
+) -> Float[Tensor, "decision member incident interval"]:
+    """P(no event through the end of each interval) of hazards' logits."""
+    return torch.exp(-torch.cumsum(F.softplus(logits), 3))
 
 
 def _choice(

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from posology.domain.condense import condense, spread
 from posology.domain.formulary import Formulary, clip
 from posology.domain.history import History, StepIndex, subject_of
 from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
 from posology.domain.profile import Profile
 from posology.learners.explain import attribute
-from posology.nn.batch import gather, resident
+from posology.nn.batch import cut, gather, resident
 from posology.nn.network import Network, Output
 
-CHUNK = 4096
-"""Decisions asked of the network at once."""
+CHUNK, TOKENS = 4096, 65_536
+"""Decisions, and steps, asked of the network at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class Reading:
     """Of the second phase's policy; None before it, when the most effective option is chosen."""
     pessimism: float = 0.0
     """Standard deviations over members by which a value is lowered before it is believed."""
+    course_center: tuple[float, ...] = ()
+    course_spread: tuple[float, ...] = ()
+    """The course head speaks of numbers with these means and standard deviations of training."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreseen:
+    """What the study's other tasks ask, in its order; without targets where it asks nothing."""
+
+    diagnosis: Float64[np.ndarray, "decision condition"]
+    """P(it comes within its horizon)."""
+    progression: Float64[np.ndarray, "decision measure"]
+    """The number expected, in its unit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +95,14 @@ class NetworkPolicy:
                 by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
+    def foresee(self, history: History, decisions: StepIndex) -> Foreseen:
+        """Diagnosis and progression, the members' mean, from the same pass as the options."""
+        told = [o.tasks for o in self._outputs(history, decisions)]
+        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told])).mean(1)
+        course = _numpy(torch.cat([t.course for t in told]).mean(1))
+        center, spread = self.reading.course_center, self.reading.course_spread
+        return Foreseen(_numpy(diagnosis), course * np.array(spread) + np.array(center))
+
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
         """Attention, and by leaving each visible event out what it does to options and dose."""
         return attribute(self._told, history, self.profile, decisions)
@@ -89,24 +111,36 @@ class NetworkPolicy:
         self, history: History, decisions: StepIndex
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         allowed = everything_allowed(decisions, self.formulary)
-        attention = [_numpy(o.attended.weight) for o in self._outputs(history, decisions)]
+        outputs = self._outputs(history, decisions)
+        attention = np.concatenate([_numpy(o.attended.weight()) for o in outputs])
         return (
             self.effectiveness(history, decisions, allowed).mean(2),
             self.dose(history, decisions, allowed).overall.mean(1),
-            np.concatenate(attention),
+            spread(attention, condense(history, decisions, self.network.config.last_steps)),
         )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
         self.network.eval()
         device = next(self.network.parameters()).device
-        source = resident(history, self.profile, device)
-        subject = torch.as_tensor(subject_of(history, decisions), device=device)
-        last = torch.as_tensor(decisions, device=device)
+        short = condense(history, decisions, self.network.config.last_steps)
+        source = resident(short.history, self.profile, device)
+        subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
+        last = torch.as_tensor(short.decisions, device=device)
+        runs = cut(step_costs(short.history, short.decisions), CHUNK, TOKENS)
         with torch.no_grad():
             return [
-                self.network(gather(source, subject[i : i + CHUNK], last[i : i + CHUNK]))
-                for i in range(0, max(len(decisions), 1), CHUNK)
+                self.network(gather(source, subject[run], last[run]))
+                for run in runs or [slice(0, 0)]
             ]
+
+
+def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
+    """Steps that each decision adds to a batch beyond those of the decision before it."""
+    subject = subject_of(history, decisions)
+    seen = decisions + 1 - history.step_offsets[subject]
+    follows = np.append(False, subject[1:] == subject[:-1])[: len(seen)]
+    before = np.where(follows, np.roll(seen, 1), 0)
+    return np.maximum(seen - before, 0)
 
 
 def closed_form(

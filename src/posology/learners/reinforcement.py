@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 from posology.domain.cohort import Cohort
 from posology.domain.policy import everything_allowed
 from posology.learners import losses
-from posology.learners.loop import Epoch, Training, epochs
-from posology.learners.neural import CHUNK, NetworkPolicy, Reading
+from posology.learners.distributed import shared
+from posology.learners.loop import Training, epochs
+from posology.learners.neural import NetworkPolicy, Reading
+from posology.learners.resume import Epoch, Keep
 from posology.learners.supervised import finish
-from posology.learners.tensors import CohortTensors, rows_of, subjects_in, tensors
+from posology.learners.tensors import CohortTensors, in_batches, rows_of, tensors
 from posology.nn.batch import Batch
 from posology.nn.network import Network
 
@@ -49,23 +52,34 @@ class Reinforcement:
         return finish(self.fitting(first, train, validation))
 
     def fitting(
-        self, first: NetworkPolicy, train: Cohort, validation: Cohort
+        self,
+        first: NetworkPolicy,
+        train: Cohort,
+        validation: Cohort,
+        folder: Path | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
-        """The same, epoch by epoch; the generator's return value is the policy."""
+        """The same, epoch by epoch; the generator's return value is the policy.
+
+        folder: where a run that was killed goes on.
+        """
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
         reading = _reading(first.reading, train)
-        learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+        longest = network.config.last_steps
+        learn = tensors(train, reading, longest, device)
+        check = tensors(validation, reading, longest, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
         _start(network, learn, reading)
         slow.load_state_dict(network.state_dict())
 
+        asked = shared(network)
+
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
             batch, targets = rows_of(learn, subjects.to(device))
-            output = network(batch)
+            output = asked(batch)
             goal = self._goal(slow, batch, targets, reading)
             parts = losses.supervised(output, targets) if self.whole else {}
             return {**parts, "value": losses.value(output.value, goal)}
@@ -73,7 +87,8 @@ class Reinforcement:
         def validate() -> dict[str, float]:
             return _value_error(network, check, reading)
 
-        yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        kept = Keep(folder, (slow,)) if folder else None
+        yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
         return self._cautious(learned, validation)
@@ -83,16 +98,13 @@ class Reinforcement:
     ) -> Float[Tensor, "decision treatment"]:
         """Standardised reward plus what the slow copy thinks the next decision is worth."""
         goal = targets.rewards
-        subject = batch.decision_subject
-        if len(subject) > 1 and bool((subject[1:] == subject[:-1]).any()):
+        if bool(targets.has_next.any()):
             goal = goal.clone()
             with torch.no_grad():
                 output = slow(batch)
             value = output.value * reading.value_spread + reading.value_center
             worth = (value.mean(1) - value.std(1)).max(1).values
-            has_next = torch.zeros_like(subject, dtype=torch.bool)
-            has_next[:-1] = subject[1:] == subject[:-1]
-            later = torch.where(has_next, torch.roll(worth, -1), 0.0) * self.discount
+            later = torch.where(targets.has_next, torch.roll(worth, -1), 0.0) * self.discount
             given = targets.treatment.clamp_min(0)[:, None]
             goal.scatter_(1, given, goal.gather(1, given) + later[:, None])
         return (goal - reading.value_center) / reading.value_spread
@@ -124,10 +136,8 @@ def _start(network: Network, cohort: CohortTensors, reading: Reading) -> None:
     """Set `worth` by least squares of rewards on beliefs, option by option (ridge 1e-3 each)."""
     believed, rewards = [], []
     network.eval()
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
     with torch.no_grad():
-        for subjects in torch.split(every, CHUNK):
-            batch, targets = rows_of(cohort, subjects)
+        for batch, targets in in_batches(cohort):
             believed.append(network.believed(network(batch).effectiveness).mean(1))
             rewards.append((targets.rewards - reading.value_center) / reading.value_spread)
         X, y = torch.cat(believed).double(), torch.cat(rewards).double()
@@ -149,10 +159,8 @@ def _follow(slow: Network, network: Network, moving: float) -> None:
 
 def _value_error(network: Network, cohort: CohortTensors, reading: Reading) -> dict[str, float]:
     """Squared error of the members' mean value over a cohort, in standardised rewards."""
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
     total, count = 0.0, 0
-    for subjects in torch.split(every, CHUNK):
-        batch, targets = rows_of(cohort, subjects)
+    for batch, targets in in_batches(cohort):
         goal = (targets.rewards - reading.value_center) / reading.value_spread
         mean = network(batch).value.mean(1, keepdim=True)
         size = int((~goal.isnan()).sum())

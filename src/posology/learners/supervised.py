@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,9 +10,13 @@ from torch import Tensor
 
 from posology.domain.cohort import Cohort
 from posology.learners import losses
-from posology.learners.loop import Epoch, Training, epochs
+from posology.learners.distributed import shared
+from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
-from posology.learners.tensors import ensemble_scores, rows_of, subjects_in, tensors
+from posology.learners.resume import Epoch, Keep
+from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
+from posology.nn.encoders import EncoderName
+from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
 
 
@@ -26,6 +31,9 @@ class Sizes:
     members: int = 32
     dropout: float = 0.3
     event_dropout: float = 0.0
+    encoder: EncoderName = "gru"
+    last_steps: int = 512
+    """See `NetworkConfig`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +48,32 @@ class Supervised:
         """The finished policy of the epoch that validates best."""
         return finish(self.fitting(train, validation))
 
-    def fitting(self, train: Cohort, validation: Cohort) -> Generator[Epoch, None, NetworkPolicy]:
-        """The same, epoch by epoch; the generator's return value is the policy."""
+    def fitting(
+        self, train: Cohort, validation: Cohort, folder: Path | None = None
+    ) -> Generator[Epoch, None, NetworkPolicy]:
+        """The same, epoch by epoch; the generator's return value is the policy.
+
+        folder: where a run that was killed goes on.
+        """
         device = torch.device(self.device)
         network = _network(self.sizes, train, self.training.seed).to(device)
-        root = np.sqrt(train.dose[~np.isnan(train.dose)].astype(np.float64))
-        reading = Reading(
-            dose_center=float(root.mean()) if len(root) else 0.0,
-            dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
-        )
-        learn, check = tensors(train, reading, device), tensors(validation, reading, device)
+        if self.training.compiled and device.type == "cuda":
+            network.trunk.compile()
+        reading = _reading(train)
+        learn = tensors(train, reading, self.sizes.last_steps, device)
+        check = tensors(validation, reading, self.sizes.last_steps, device)
+
+        asked = shared(network)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects.to(device))
-            return losses.supervised(network(batch), targets)
+            return losses.supervised(asked(batch), targets)
 
         def validate() -> dict[str, float]:
             return ensemble_scores(network, check)
 
-        yield from epochs(network, subjects_in(learn), loss, validate, self.training)
+        kept = Keep(folder) if folder else None
+        yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         return NetworkPolicy(train.study.formulary, train.profile, network.eval(), reading)
 
 
@@ -71,11 +86,29 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
             return end.value
 
 
+def _reading(train: Cohort) -> Reading:
+    def known(column: np.ndarray) -> np.ndarray:
+        return column[~np.isnan(column)].astype(np.float64)
+
+    root = np.sqrt(known(train.dose))
+    course = [known(column) for column in columns("progression", train).T]
+    return Reading(
+        dose_center=float(root.mean()) if len(root) else 0.0,
+        dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
+        course_center=tuple(float(c.mean()) if len(c) else 0.0 for c in course),
+        course_spread=tuple((float(c.std()) or 1.0) if len(c) else 1.0 for c in course),
+    )
+
+
 def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
         exclusive=bool((cohort.best >= 0).any()),
+        tasks=Tasks(
+            conditions=columns("diagnosis", cohort).shape[1],
+            measures=columns("progression", cohort).shape[1],
+        ),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

@@ -1,17 +1,21 @@
 """A cohort on a device, cut into batches of subjects."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.domain.condense import condense
+from posology.domain.history import subject_of
 from posology.learners.losses import Targets, supervised
-from posology.learners.neural import CHUNK, Reading
-from posology.nn.batch import Batch, Resident, gather, ragged_range, resident
+from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
+from posology.nn.batch import Batch, Resident, cut, gather, resident
 from posology.nn.network import Network
+from posology.nn.ragged import ragged_range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,32 +25,52 @@ class CohortTensors:
     source: Resident
     targets: Targets
     subject: Int64[Tensor, " decision"]
+    """Row in `source`, where a subject with a long history stands more than once."""
     last_step: Int64[Tensor, " decision"]
     offsets: Int64[Tensor, " subject_plus_one"]
     """Decisions of the i-th subject that has any."""
+    steps: Int64[np.ndarray, " subject"]
+    """How many steps a batch gets with the i-th subject."""
 
 
-def tensors(cohort: Cohort, reading: Reading, device: torch.device) -> CohortTensors:
-    """Everything a learner needs of a cohort, on the device."""
+def tensors(
+    cohort: Cohort, reading: Reading, last_steps: int, device: torch.device
+) -> CohortTensors:
+    """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
+    follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
+    short = condense(cohort.history, cohort.last_step, last_steps)
+    center, spread = np.array(reading.course_center), np.array(reading.course_spread)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     def put(array: np.ndarray, kind: type) -> Tensor:
         return torch.as_tensor(array.astype(kind), device=device)
 
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    cost = step_costs(short.history, short.decisions)
     return CohortTensors(
-        source=resident(cohort.history, cohort.profile, device),
+        source=resident(short.history, cohort.profile, device),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
             rewards=put(known_rewards(cohort), np.float32),
+            has_next=put(follows, np.bool_),
+            diagnosis=put(columns("diagnosis", cohort), np.float32),
+            course=put((columns("progression", cohort) - center) / spread, np.float32),
         ),
-        subject=put(cohort.subject, np.int64),
-        last_step=put(cohort.last_step, np.int64),
-        offsets=put(np.concatenate([[0], np.cumsum(counts)]), np.int64),
+        subject=put(subject_of(short.history, short.decisions), np.int64),
+        last_step=put(short.decisions, np.int64),
+        offsets=put(bounds, np.int64),
+        steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,
     )
+
+
+def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision target"]:
+    """The cohort's column for a task, without targets where its study does not ask."""
+    found = getattr(cohort, task, None)
+    return np.zeros((len(cohort), 0), np.float32) if found is None else found
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
@@ -58,9 +82,11 @@ def known_rewards(cohort: Cohort) -> np.ndarray:
     return rewards
 
 
-def subjects_in(cohort: CohortTensors) -> int:
-    """How many subjects have a decision."""
-    return len(cohort.offsets) - 1
+def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
+    """Every decision once, in order."""
+    for run in cut(cohort.steps, CHUNK, TOKENS):
+        subjects = torch.arange(run.start, run.stop, device=cohort.offsets.device)
+        yield rows_of(cohort, subjects)
 
 
 def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
@@ -74,6 +100,9 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         effective=targets.effective[row],
         dose=targets.dose[row],
         rewards=targets.rewards[row],
+        has_next=targets.has_next[row],
+        diagnosis=targets.diagnosis[row],
+        course=targets.course[row],
     )
 
 
@@ -81,21 +110,23 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     """Losses of the members' mean, the answer that is used, over a whole cohort."""
     sums: dict[str, float] = {}
     total = 0
-    every = torch.arange(subjects_in(cohort), device=cohort.offsets.device)
-    for subjects in torch.split(every, CHUNK):
-        batch, targets = rows_of(cohort, subjects)
+    for batch, targets in in_batches(cohort):
         output = network(batch)
         averaged = output._replace(
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
+            tasks=output.tasks._replace(
+                diagnosis=_averaged(output.tasks.diagnosis, exclusive=False),
+                course=output.tasks.course.mean(1, keepdim=True),
+            ),
         )
         size = len(targets.best)
         total += size
         for name, part in supervised(averaged, targets).items():
             sums[name] = sums.get(name, 0.0) + float(part) * size
     means = {name: value / total for name, value in sums.items()}
-    return {**means, "score": means["effectiveness"] + means["dose"]}
+    return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
 
 
 def _averaged(logits: Tensor, exclusive: bool) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
+from posology.nn.ragged import ragged_range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,13 +80,19 @@ def gather(
     )
 
 
-def ragged_range(
-    starts: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
-) -> Int64[Tensor, " total"]:
-    """The ranges start, start + 1, ... of given lengths, one after the other."""
-    before = torch.cumsum(counts, 0) - counts
-    shift = torch.repeat_interleave(starts - before, counts)
-    return torch.arange(len(shift), device=starts.device) + shift
+def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
+    """Runs of rows, each of at most `most` rows that together cost at most `budget`.
+
+    A row that costs more stands alone.
+    """
+    spent = np.concatenate([[0], np.cumsum(cost)])
+    runs, start = [], 0
+    while start < len(cost):
+        fits = int(np.searchsorted(spent, spent[start] + budget, side="right")) - 1
+        stop = min(start + most, max(fits, start + 1))
+        runs.append(slice(start, stop))
+        start = stop
+    return runs
 
 
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:

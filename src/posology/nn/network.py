@@ -1,6 +1,6 @@
 """The network: events, steps, states, attention, ensemble, heads. One causal pass a patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
-from posology.nn.encoders import GRU
+from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
+from posology.nn.heads import TaskHeads, TaskOutput, Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class NetworkConfig:
     dropout: float = 0.3
     event_dropout: float = 0.0
     """Share of events hidden at random while training."""
+    encoder: EncoderName = "gru"
+    last_steps: int = 512
+    """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
+    tasks: Tasks = field(default_factory=Tasks)
 
 
 class Output(NamedTuple):
@@ -45,6 +50,7 @@ class Output(NamedTuple):
     """Expected reward of each option, in the study's reward."""
     dose: Float[Tensor, "decision member"]
     """Standardised square root of the dose."""
+    tasks: TaskOutput
     attended: Attended
 
 
@@ -55,7 +61,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
-        self.encoder = GRU(config.width, config.state)
+        self.encoder = encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
         self.trunk = Trunk(
             2 * config.width + 2 * config.state,
@@ -70,14 +76,15 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
 
     def forward(self, batch: Batch) -> Output:
         """Answers for every decision of the batch."""
         x = self.events(batch)
-        states = self.encoder(x, batch.steps)
+        states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
-        attended = self.attention(states, first, last)
+        attended = self.attention(states, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
         z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
@@ -89,6 +96,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
+            tasks=self.tasks(hidden),
             attended=attended,
         )
 

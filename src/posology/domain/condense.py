@@ -1,0 +1,105 @@
+"""Long histories made shorter: static facts, the last steps, and a summary of what is older."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from posology.domain.history import History, StepIndex, offsets, ragged_arange, subject_of
+
+FIRST_BIN_DAYS = 30.0
+"""Older steps are put together by their age before the oldest step kept: less than 30 days, then
+up to 90, 210, 450, each bin twice as long as the one before. Our choice: months, then years."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condensed:
+    """The same decisions over shorter histories; a subject may stand here more than once."""
+
+    history: History
+    decisions: StepIndex
+    stands_for: Int64[np.ndarray, " step"]
+    """How many of the subject's own steps each step here is."""
+
+
+def condense(history: History, decisions: StepIndex, last_steps: int) -> Condensed:
+    """Every decision sees its subject's first step, a summary, and `last_steps` to 3/2 as many.
+
+    The summary has one step a bin, at the bin's first moment, with one event a code: the mean of
+    its numbers. Where it ends is a multiple of half of `last_steps`, so that decisions near one
+    another share a history, and depends on the decision's own place alone. Histories that are
+    shorter than that, and all where `last_steps` is 0, are left as they are.
+    """
+    subject = subject_of(history, decisions)
+    position = decisions - history.step_offsets[subject]
+    half = max(last_steps // 2, 1)
+    cut = np.maximum((position + 1 - last_steps) // half * half, 0)
+    if last_steps == 0 or not cut.any():
+        same = np.broadcast_to(np.int64(1), len(history.time))
+        return Condensed(history, decisions, same)
+    groups, group = np.unique(np.stack([subject, cut], 1), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    steps = np.zeros(len(groups), np.int64)
+    np.maximum.at(steps, group, position + 1)
+    first = history.step_offsets[groups[:, 0]]
+    old = ragged_arange(first, steps)  # every step of every group, as a row of the history
+    starts = offsets(steps)
+    new = _new_steps(history.time, old, starts, first + groups[:, 1], first)
+    opens = np.flatnonzero(np.diff(new, prepend=-1))
+    code, value, owner = _events(history, old, new)
+    return Condensed(
+        history=History(
+            code=code,
+            value=value,
+            event_offsets=offsets(np.bincount(owner, minlength=len(opens)).astype(np.int64)),
+            time=history.time[old[opens]],
+            step_offsets=np.append(new[starts[:-1]], len(opens)),
+            subject_id=history.subject_id[groups[:, 0]],
+        ),
+        decisions=new[starts[group] + position],
+        stands_for=np.diff(np.append(opens, len(new))),
+    )
+
+
+def spread(
+    weight: Float64[np.ndarray, " visible"], short: Condensed
+) -> Float64[np.ndarray, " whole_visible"]:
+    """Weights of condensed steps, decision by decision, shared out over those they stand for."""
+    first = short.history.step_offsets[subject_of(short.history, short.decisions)]
+    count = short.stands_for[ragged_arange(first, short.decisions + 1 - first)]
+    return np.repeat(weight / count, count)
+
+
+def _new_steps(
+    time: np.ndarray, old: np.ndarray, starts: np.ndarray, cut: np.ndarray, first: np.ndarray
+) -> Int64[np.ndarray, " old"]:
+    """The step that each old one becomes: its own, or its bin's where it lies before the cut."""
+    owner = np.repeat(np.arange(len(cut)), np.diff(starts))
+    age = np.nan_to_num(time[cut[owner]] - time[old])
+    row = np.floor(np.log2(1.0 + np.maximum(age, 0.0) / FIRST_BIN_DAYS))
+    alone = (old == first[owner]) | (old >= cut[owner])
+    opens = alone | np.append(True, alone[:-1] | (np.diff(row) != 0) | (np.diff(owner) != 0))
+    return np.cumsum(opens) - 1
+
+
+def _events(
+    history: History, old: np.ndarray, new: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes, numbers and steps of all events; in a step made of many, one a code."""
+    counts = np.diff(history.event_offsets)[old]
+    event = ragged_arange(history.event_offsets[old], counts)
+    owner = np.repeat(new, counts)
+    many = (np.bincount(new) > 1)[owner]
+    width = int(history.code.max(initial=0)) + 1
+    key = owner[many] * width + history.code[event[many]]
+    kinds, kind = np.unique(key, return_inverse=True)
+    number = history.value[event[many]].astype(np.float64)
+    known = ~np.isnan(number)
+    known_count = np.bincount(kind[known], minlength=len(kinds))
+    total = np.bincount(kind[known], weights=number[known], minlength=len(kinds))
+    mean = np.where(known_count > 0, total / np.maximum(known_count, 1), np.nan)
+    code = np.concatenate([history.code[event[~many]], (kinds % width).astype(np.int32)])
+    value = np.concatenate([history.value[event[~many]], mean.astype(np.float32)])
+    step = np.concatenate([owner[~many], kinds // width])
+    order = np.argsort(step, kind="stable")
+    return code[order], value[order], step[order]

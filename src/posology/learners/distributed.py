@@ -1,0 +1,54 @@
+"""Several processes, one network: each takes its share of every batch (torchrun starts them)."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+import torch.distributed as dist
+from jaxtyping import Int64
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@contextmanager
+def joined(device: str) -> Generator[None]:
+    """Inside, the processes that torchrun started know one another; alone it does nothing."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def many() -> int:
+    """How many processes learn together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes files."""
+    return many() == 1 or dist.get_rank() == 0
+
+
+def shared(network: nn.Module) -> nn.Module:
+    """The network itself, or one whose gradients are averaged over all processes."""
+    return DistributedDataParallel(network, find_unused_parameters=True) if many() > 1 else network
+
+
+def my_share(
+    rows: Int64[np.ndarray, " subject"],
+) -> tuple[Int64[np.ndarray, " mine"], float]:
+    """This process's rows of a batch, and what its mean loss counts for in the average.
+
+    Every process learns from the same order, so together they descend what one process alone
+    would, where every subject has as many known labels; a batch too small to share goes to all.
+    """
+    world = many()
+    if world == 1 or len(rows) < world:
+        return rows, 1.0
+    mine = np.array_split(rows, world)[dist.get_rank()]
+    return mine, world * len(mine) / len(rows)

@@ -1,0 +1,32 @@
+"""Steps become states, causally: the state at a step knows that step and those before it.
+
+Every encoder is called as `(x: step width, batch: Batch) -> step state`.
+"""
+
+from typing import Literal
+
+from torch import nn
+
+EncoderName = Literal["gru", "lstm", "transformer", "cnn"]
+
+
+def encoder(name: EncoderName, width: int, state: int) -> nn.Module:
+    """The encoder of that name; ValueError where there is none."""
+    match name:
+        case "gru":
+            from posology.nn.encoders.gru import GRU
+
+            return GRU(width, state)
+        case "lstm":
+            from posology.nn.encoders.lstm import LSTM
+
+            return LSTM(width, state)
+        case "transformer":
+            from posology.nn.encoders.transformer import Transformer
+
+            return Transformer(width, state)
+        case "cnn":
+            from posology.nn.encoders.cnn import CNN
+
+            return CNN(width, state)
+    raise ValueError(f"no encoder is called {name}; there are gru, lstm, transformer and cnn")

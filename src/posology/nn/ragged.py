@@ -1,0 +1,106 @@
+"""Runs of different length, one after the other, and how they meet operations that want a block."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+
+def ragged_range(
+    starts: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
+) -> Int64[Tensor, " total"]:
+    """The ranges start, start + 1, ... of given lengths, one after the other."""
+    before = torch.cumsum(counts, 0) - counts
+    shift = torch.repeat_interleave(starts - before, counts)
+    return torch.arange(len(shift), device=starts.device) + shift
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Padded:
+    """Runs of about the same length as the rows of one block."""
+
+    run: Int64[Tensor, " chosen"]
+    """Which runs."""
+    longest: int
+    step: Int64[Tensor, " some_step"]
+    """Rows of their steps in the flat tensor, run after run."""
+    place: Int64[Tensor, " some_step"]
+    """Where these lie in the flattened block."""
+
+    def pad(self, x: Float[Tensor, "step width"]) -> Float[Tensor, "chosen longest width"]:
+        """The block, 0 after the end of each run."""
+        block = x.new_zeros(len(self.run) * self.longest, x.shape[1])
+        block = block.index_copy(0, self.place, x.index_select(0, self.step))
+        return block.view(len(self.run), self.longest, -1)
+
+    def flat(
+        self, block: Float[Tensor, "chosen longest width"]
+    ) -> Float[Tensor, "some_step width"]:
+        """Back to rows, in the order of `step`."""
+        return block.flatten(0, 1).index_select(0, self.place)
+
+
+def layout(lengths: Int64[Tensor, " run"]) -> list[Padded]:
+    """Blocks that together hold every run that is not empty, less than half of each padding.
+
+    Runs go together by the power of two above their length, in their order; up to 8 all together,
+    where one more block would cost more than the padding.
+    """
+    starts = torch.cumsum(lengths, 0) - lengths
+    power = torch.frexp((lengths - 1).clamp_min(0).double()).exponent
+    power = torch.where(lengths > 0, power.clamp_min(3), -1)
+    groups = []
+    for size in torch.unique(power).tolist():
+        if size < 0:
+            continue
+        run = torch.nonzero(power == size)[:, 0]
+        counts = lengths[run]
+        longest = int(counts.max())
+        first = torch.arange(len(run), device=run.device) * longest
+        groups.append(
+            Padded(run, longest, ragged_range(starts[run], counts), ragged_range(first, counts))
+        )
+    return groups
+
+
+class Packing(NamedTuple):
+    """Steps by their place in their run, the longest runs first: all first ones, all second ..."""
+
+    row: Int64[Tensor, " step"]
+    """Rows of the flat tensor in that order."""
+    back: Int64[Tensor, " step"]
+    """The way back."""
+    alive: list[int]
+    """How many runs have a first step, a second, ..."""
+
+
+def packing(lengths: Int64[Tensor, " run"]) -> Packing:
+    """How to walk runs side by side without a padded step."""
+    order = torch.argsort(lengths, descending=True, stable=True)
+    starts = (torch.cumsum(lengths, 0) - lengths)[order]
+    alive = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:]
+    rank = ragged_range(torch.zeros_like(alive), alive)
+    time = torch.repeat_interleave(torch.arange(len(alive), device=lengths.device), alive)
+    row = starts[rank] + time
+    back = torch.empty_like(row)
+    back[row] = torch.arange(len(row), device=lengths.device)
+    return Packing(row, back, alive.tolist())
+
+
+def recur(
+    cell: nn.GRU | nn.LSTM, x: Float[Tensor, "step width"], lengths: Int64[Tensor, " run"]
+) -> Float[Tensor, "step state"]:
+    """States of one of torch's recurrent cells over each run."""
+    longest = int(lengths.max())
+    if int(lengths.min()) == longest:  # a block as it stands
+        return cell(x.view(len(lengths), longest, -1))[0].reshape(len(x), -1)
+    if x.device.type == "cpu":  # torch's gradient of packed steps is quadratic in steps there
+        groups = layout(lengths)
+        states = torch.cat([group.flat(cell(group.pad(x))[0]) for group in groups])
+        return torch.zeros_like(states).index_copy(0, torch.cat([g.step for g in groups]), states)
+    pack = packing(lengths)
+    packed = PackedSequence(x.index_select(0, pack.row), torch.tensor(pack.alive))
+    return cell(packed)[0].data.index_select(0, pack.back)

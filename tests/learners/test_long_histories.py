@@ -1,0 +1,54 @@
+"""A patient with 10,000 events on 2,000 moments trains and predicts."""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.study_file import read_study
+from posology.domain.cohort import Cohort, part
+from posology.domain.policy import everything_allowed
+from posology.learners.loop import Training
+from posology.learners.supervised import Sizes, Supervised
+from posology.nn.encoders import EncoderName
+from posology.records.events import EVENTS
+from tests.world import ZERO, events
+
+CODES = ("CONDITION//a", "CONDITION//b", "CONDITION//c", "WEIGHT", "HEIGHT")
+
+
+@pytest.fixture(scope="module")
+def long() -> Cohort:
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "subject_id": 3,
+            "time": ZERO - datetime.timedelta(days=float(day)),
+            "code": code,
+            "numeric_value": float(rng.normal(100, 20)) if code.endswith("GHT") else None,
+            "text_value": None,
+            "unit": None,
+        }
+        for day in np.sort(rng.choice(np.arange(1, 9000), 2000, replace=False))
+        for code in CODES
+    ]
+    table = pa.concat_tables([events(40), pa.Table.from_pylist(rows, schema=EVENTS)])
+    cohort = build_cohort(table, read_study("iwpc"), dict.fromkeys(range(1, 41), 0) | {40: 1})
+    steps = np.diff(cohort.history.step_offsets)
+    assert steps.max() > 2000
+    assert len(cohort.history.code) > 10_000
+    return cohort
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "transformer", "cnn"])
+@pytest.mark.parametrize("last_steps", [0, 64])
+def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int) -> None:
+    sizes = Sizes(16, 8, 16, 1, 2, 0.0, encoder=name, last_steps=last_steps)
+    learner = Supervised(sizes, Training(batch=16, epochs=1))
+    policy = learner.fit(part(long, 0), part(long, 1))
+    allowed = everything_allowed(long.last_step, policy.formulary)
+    said = policy.effectiveness(long.history, long.last_step, allowed)
+    assert said.shape == (len(long), 3, 2)
+    assert np.isfinite(said).all()
