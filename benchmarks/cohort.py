@@ -85,10 +85,13 @@ def main() -> None:
             generate(size, data)
         name = f"{size // 1000}k" if size < 1_000_000 else f"{size // 1_000_000}m"
         for model, job in (("posology", _build), ("duckdb_sort", _sort)):
-            taken, peak = _measured(job, (data, options.work / f"{model}-{size}", options.rows))
+            taken, cpu, peak = _measured(
+                job, (data, options.work / f"{model}-{size}", options.rows)
+            )
             seconds[model, size] = taken
             told = {"n": size * EACH}
             rows.append(row("cohort", model, name, "seconds", taken, **told))
+            rows.append(row("cohort", model, name, "cpu_seconds", cpu, **told))
             rows.append(row("cohort", model, name, "peak_mb", peak, **told))
     small, large = min(options.sizes), max(options.sizes)
     if large > small:
@@ -163,8 +166,8 @@ def _sort(data: Path, out: Path, rows: int) -> None:
         )
 
 
-def _measured(job, asked: tuple[Path, Path, int]) -> tuple[float, float]:  # noqa: ANN001
-    """Seconds and peak MB of a job in a process of its own; what it wrote is removed."""
+def _measured(job, asked: tuple[Path, Path, int]) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and peak MB of a job in a process of its own; its output goes."""
     shutil.rmtree(asked[1], ignore_errors=True)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -176,11 +179,12 @@ def _measured(job, asked: tuple[Path, Path, int]) -> tuple[float, float]:  # noq
     return told
 
 
-def _tell(job, asked: tuple[Path, Path, int], pipe) -> None:  # noqa: ANN001
+def _tell(job, asked: tuple[Path, Path, int], pipe) -> None:
     began = time.perf_counter()
     job(*asked)
     taken = time.perf_counter() - began
-    pipe.send((taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    pipe.send((taken, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
 
 
 if __name__ == "__main__":

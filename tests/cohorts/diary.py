@@ -4,6 +4,8 @@ import datetime
 
 import pyarrow as pa
 
+from posology.cohorts.decide import Decided, Flow, decide
+from posology.cohorts.stream import stream
 from posology.cohorts.study_file import parse_study
 from posology.domain.study import Study
 from posology.records.events import EVENTS
@@ -80,15 +82,9 @@ def diary(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
     )
 
 
-EVERYTHING = (
-    *((99, float(d), code, 1.0) for d, code in enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B"))),
-)
-"""A patient who has every code that the study stands on, so that none is missing."""
+Row = tuple[int, float | None, str, float | None]
 
 
-def decided(changes: tuple[tuple[str, str], ...], *rows: tuple[int, float | None, str, float | None]):  # noqa: ANN201
+def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[Decided, Flow]:
     """The decisions of the diary, and the flow."""
-    from posology.cohorts.decide import decide
-    from posology.cohorts.stream import stream
-
     return decide(stream(diary(*rows)), study(*changes))

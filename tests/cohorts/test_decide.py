@@ -59,7 +59,9 @@ def test_combinations_and_no_treatment_are_options() -> None:
 )
 def test_doses_become_a_daily_amount(per: str, expected: float) -> None:
     changes = (("grace_days = 3", f"grace_days = 3\ndose_per = {per}"),)
-    d, _ = decided(changes, (1, 0, "REVIEW", None), (1, 0, "DRUG//A", 14.0), (1, 5, "DRUG//A", 14.0))
+    d, _ = decided(
+        changes, (1, 0, "REVIEW", None), (1, 0, "DRUG//A", 14.0), (1, 5, "DRUG//A", 14.0)
+    )
     assert d.dose.tolist() == [pytest.approx(expected)]
 
 
@@ -174,8 +176,11 @@ def test_decisions_apart_and_at_intervals() -> None:
 
 
 def test_targets_of_diagnosis_and_progression() -> None:
-    more = (("[split]", '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n'
-             '[[progression]]\nname = "lab"\ncodes = ["LAB"]\nwithin_days = 30\n[split]'),)  # fmt: skip
+    tables = (
+        '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n'
+        '[[progression]]\nname = "lab"\ncodes = ["LAB"]\nwithin_days = 30\n[split]'
+    )
+    more = (("[split]", tables),)
     d, _ = decided(more, *EVENTS)
     np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([1, 0, np.nan, np.nan], np.float32))
     np.testing.assert_array_equal(

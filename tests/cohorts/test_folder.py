@@ -101,7 +101,7 @@ def test_the_truth_is_known_of_the_test_split_alone(clinic: Path, built: Cohort)
         assert names[built.treatment[row]] == given_
 
 
-def _unit(column) -> float:  # noqa: ANN001
+def _unit(column) -> float:
     return {"us": 1e6, "ns": 1e9}[column.dt.unit]
 
 

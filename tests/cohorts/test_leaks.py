@@ -99,7 +99,7 @@ def test_a_step_too_many_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A builder that shows one step more than it may fails the test above."""
     honest = parts.last_visible
 
-    def leaky(history, at, treatments):  # noqa: ANN001, ANN202
+    def leaky(history, at, treatments):
         step = honest(history, at, treatments)
         subject = np.searchsorted(history.step_offsets, step, side="right") - 1
         return np.minimum(step + 1, history.step_offsets[subject + 1] - 1)
@@ -149,7 +149,9 @@ def test_outcome_windows_of_learners_tell_the_profile_nothing() -> None:
         for d, c, v in ((0.0, "LAB", 5.0), (1.0, "REVIEW", None), (1.0, "DRUG//A", 1.0),
                         (20.0, "LAB", 1e6), (20.0, "NOTE//late", None))
     ]  # fmt: skip
-    cohort = build_cohort(diary(*rows, (99, 0.0, "STOP", None), (99, 0.0, "DRUG//B", None)), study())
+    cohort = build_cohort(
+        diary(*rows, (99, 0.0, "STOP", None), (99, 0.0, "DRUG//B", None)), study()
+    )
     assert cohort.profile.center[cohort.profile.codes.index("LAB")] == 5.0
     assert "NOTE//late" not in cohort.profile.codes
 

@@ -184,3 +184,23 @@ def test_a_mistake_of_a_sequence_is_told_too(old: str, new: str, expected: str) 
         parse_study(CLINIC.replace(old, new, 1), "my.toml")
     assert str(caught.value).startswith("my.toml")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("discount = 1.0", "discount = 1.5", "discount = 1.5"),
+        ("from_days = 135", "from_days = 335", "from_days = 335"),
+        ("range = { at_most = 53.0 }", "", "[outcome]"),
+        (
+            'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
+            'together = ["su"]',
+            'together = ["su"]',
+        ),
+    ],
+)
+def test_the_line_of_an_impossible_value_is_named(old: str, new: str, line: str) -> None:
+    text = CLINIC.replace(old, new, 1)
+    with pytest.raises(StudyError) as caught:
+        parse_study(text, "my.toml")
+    assert str(caught.value).startswith(f"my.toml:{text.splitlines().index(line) + 1}: ")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from posology.cohorts.decisions import Loss, choose, leave
-from posology.cohorts.given import treated
+from posology.cohorts.given import kept, treated
 from posology.cohorts.outcomes import came, watch
 from posology.cohorts.safety_rules import forbidden
 from posology.cohorts.split import split_of
@@ -70,23 +70,25 @@ def decide(
     if split is not None:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
         at = leave(at, keep, "not among the subjects asked", losses)
+    given = treated(events, subject, at, study)
     if any(t.codes for t in study.formulary.treatments):
-        given = treated(events, subject, at, study)
         if study.given.switch == "exclude":
-            at = leave(at, ~given.switched, "several options given in the grace window", losses)
-            given = treated(events, subject, at, study)
-        days = study.given.grace_days
-        at = leave(at, given.option >= 0, f"no option given within {days:g} days", losses)
+            keep = ~given.switched
+            at = leave(at, keep, "several options given in the grace window", losses)
+            given = kept(given, keep)
+        keep, days = given.option >= 0, study.given.grace_days
+        at = leave(at, keep, f"no option given within {days:g} days", losses)
+        given = kept(given, keep)
     if study.safety:
-        keep = ~forbidden(events, subject, at, study).all(axis=1)
+        keep = np.logical_not(forbidden(events, subject, at, study).all(axis=1))
         at = leave(at, keep, "every option contraindicated", losses)
+        given = kept(given, keep)
     result = came(watched, at, study)
     if study.outcome.kind == "dose_class":
         known = ~np.isnan(result.outcome)
         reason = f"no outcome within {study.outcome.within_days:g} days"
-        at = leave(at, known, reason, losses)
+        at, given = leave(at, known, reason, losses), kept(given, known)
         result = came(watched, at, study)
-    given = treated(events, subject, at, study)
     sites = _sites(events, subject, len(subjects), study)
     where = sites[at.subject] if site is None else _assigned(site, subjects[at.subject])
     parts = split_of(subjects, at, where, study.split) if split is None else None

@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from posology.cohorts.stream import Stream, having
 from posology.cohorts.visible import in_range, seen, treatment_codes
-from posology.cohorts.windows import Marks, Moments, before
+from posology.cohorts.windows import Moments, before, plain_marks
 from posology.domain.study import Study
 
 
@@ -101,7 +101,7 @@ def _apart(at: Moments, days: float) -> np.ndarray:
     keep = np.zeros(len(at), dtype=bool)
     starts = np.flatnonzero(np.diff(at.subject, prepend=-1))
     stops = np.append(starts[1:], len(at))
-    found = Marks(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
+    found = plain_marks(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
     row = starts
     while len(row):
         keep[row] = True

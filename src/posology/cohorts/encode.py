@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.cohorts.stream import Stream, having
-from posology.cohorts.windows import Marks, Moments, before
+from posology.cohorts.windows import Moments, before, plain_marks
 from posology.domain.codes import belongs
 from posology.domain.formulas import evaluate, refit, with_fill
 from posology.domain.history import History, offsets
@@ -203,7 +203,7 @@ def last_visible(
     """
     when = np.nan_to_num(history.time, nan=-np.inf)
     nothing = np.zeros(len(when), np.int32)
-    last = before(Marks(_owner(history), when, when, nothing), at) - 1
+    last = before(plain_marks(_owner(history), when, when, nothing), at) - 1
     filled = history.event_offsets[last + 1] > history.event_offsets[last]
     first = np.minimum(history.event_offsets[last], max(len(history.code) - 1, 0))
     given = np.zeros(len(last), dtype=bool)

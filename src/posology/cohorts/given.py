@@ -63,6 +63,11 @@ def treated(
     return Treated(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
 
 
+def kept(given: Treated, keep: Bool[np.ndarray, " decision"]) -> Treated:
+    """The rows of the decisions kept."""
+    return Treated(given.option[keep], given.dose[keep], given.switched[keep])
+
+
 def _dose(found: Marks, at: Moments, study: Study) -> Float64[np.ndarray, " decision"]:
     asked = study.given
     if asked.dose_per in _PER:

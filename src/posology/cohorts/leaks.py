@@ -16,7 +16,7 @@ def suspects(cohort: Cohort) -> tuple[str, ...]:
     At least 95 % of the option's decisions have the code, and 95 % of the code's have the option.
     """
     assert cohort.time is not None
-    rows = np.flatnonzero((cohort.history.time[cohort.last_step] == cohort.time))
+    rows = np.flatnonzero(cohort.history.time[cohort.last_step] == cohort.time)
     step = cohort.last_step[rows]
     starts = cohort.history.event_offsets[step]
     counts = cohort.history.event_offsets[step + 1] - starts

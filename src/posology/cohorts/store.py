@@ -83,7 +83,7 @@ def load_cohort(folder: Path) -> Cohort:
     }
     history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
     names = ("subject", "last_step", *PER_DECISION)
-    columns = {name: arrays.get(name) for name in names}
+    columns = {name: arrays[name] for name in names if name in arrays}
     return Cohort(
         study=unpack(Study, body["study"], {}), profile=profile, history=history, **columns
     )

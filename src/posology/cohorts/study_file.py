@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from posology.cohorts import study_parts as parts
-from posology.cohorts.study_mistakes import first_mistake
+from posology.cohorts.study_mistakes import first_mistake, with_line
 from posology.cohorts.study_schema import ProfileTable, StudyTable
 from posology.domain.formulary import Formulary
 from posology.domain.study import ProfileSpec, Resolution, Study
@@ -49,7 +49,10 @@ def parse_study(text: str, where: str) -> Study:
         file = StudyTable.model_validate(raw)
     except ValidationError as error:
         raise StudyError(first_mistake(error, text, where)) from error
-    return _study(file, where)
+    try:
+        return _study(file, where)
+    except StudyError as error:
+        raise StudyError(with_line(str(error), text, where)) from error
 
 
 def _study(file: StudyTable, where: str) -> Study:

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.cohorts.stream import Stream, having
-from posology.cohorts.windows import Marks, Moments, any_in, before, last_value, opening
+from posology.cohorts.windows import Marks, Moments, any_in, before, last_value, marks_at, opening
 from posology.domain.study import Bounds, Study, ValueRange
 
 
@@ -38,11 +38,7 @@ def latest(
     value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
     for found, inclusive in _split(events, subject, codes, treatments, numbers=True):
         span = (opening(found, at), before(found, at, inclusive=inclusive))
-        when = (
-            np.where(any_in(span), found.time[np.maximum(span[1] - 1, 0)], -np.inf)
-            if len(found.time)
-            else time
-        )
+        when = np.where(any_in(span), found.time[np.maximum(span[1] - 1, 0)], -np.inf)
         newer = any_in(span) & (np.isnan(value) | (when > time))
         value = np.where(newer, last_value(found, span), value)
         time = np.where(newer, when, time)
@@ -82,7 +78,6 @@ def _split(
     parts = []
     for keep, inclusive in ((asked & ~given, True), (asked & given, False)):
         rows = np.flatnonzero(keep)
-        time = np.nan_to_num(events.time[rows], nan=-np.inf)
-        value = events.value[rows].astype(np.float64)
-        parts.append((Marks(subject[rows], time, value, events.code[rows]), inclusive))
+        if len(rows):
+            parts.append((marks_at(events, subject, rows), inclusive))
     return parts

@@ -18,6 +18,10 @@ class Marks:
     """Days since 1970-01-01; minus infinity where static."""
     value: Float64[np.ndarray, " mark"]
     code: Int32[np.ndarray, " mark"]
+    levels: Float64[np.ndarray, " level"]
+    """The times that occur."""
+    key: Int64[np.ndarray, " mark"]
+    """Subject and time as one number that ascends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,13 +45,29 @@ def marks(
     keep = having(events, codes)
     if numbers:
         keep &= ~np.isnan(events.value)
-    rows = np.flatnonzero(keep)
-    return Marks(
-        subject[rows],
-        np.nan_to_num(events.time[rows], nan=-np.inf),
-        events.value[rows].astype(np.float64),
-        events.code[rows],
+    return marks_at(events, subject, np.flatnonzero(keep))
+
+
+def marks_at(
+    events: Stream, subject: Int64[np.ndarray, " event"], rows: Int64[np.ndarray, " mark"]
+) -> Marks:
+    """Some rows of a stream as marks."""
+    time = np.nan_to_num(events.time[rows], nan=-np.inf)
+    return plain_marks(
+        subject[rows], time, events.value[rows].astype(np.float64), events.code[rows]
     )
+
+
+def plain_marks(
+    subject: Int64[np.ndarray, " mark"],
+    time: Float64[np.ndarray, " mark"],
+    value: Float64[np.ndarray, " mark"],
+    code: Int32[np.ndarray, " mark"],
+) -> Marks:
+    """Marks of given columns, in order of subject and time."""
+    levels = np.unique(time)
+    key = subject * (len(levels) + 1) + np.searchsorted(levels, time)
+    return Marks(subject, time, value, code, levels, key)
 
 
 def before(
@@ -57,11 +77,8 @@ def before(
 
     inclusive: a mark at that very moment counts.
     """
-    levels = np.unique(found.time)
-    width = len(levels) + 1
-    key = found.subject * width + np.searchsorted(levels, found.time)
-    rank = np.searchsorted(levels, at.time + offset, side="right" if inclusive else "left")
-    return np.searchsorted(key, at.subject * width + rank, side="left")
+    rank = np.searchsorted(found.levels, at.time + offset, side="right" if inclusive else "left")
+    return np.searchsorted(found.key, at.subject * (len(found.levels) + 1) + rank, side="left")
 
 
 def opening(found: Marks, at: Moments) -> Int64[np.ndarray, " decision"]:
