@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from posology.cli.cohort import cohort
 from posology.cli.demo import demo
@@ -29,5 +30,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]posology:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]posology:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)

@@ -1,0 +1,235 @@
+"""Records to sorted MEDS folders, beside plain sorts: time, memory, and how they grow.
+
+    python -m benchmarks.ingest --sizes 2m 20m --json out/ingest.json
+
+Each way runs in a process of its own, imports not counted; peak_mb is its resident memory at its
+highest. `duckdb_sort` and `polars_sort` only sort the same file by subject and time and write it;
+posology also numbers, cleans, merges duplicates and writes MEDS's metadata.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.fhir import resources
+from benchmarks.rows import row, write
+
+SIZES = {"200k": 200_000, "2m": 2_000_000, "20m": 20_000_000}
+"""Events, or rows of the CDM; a hundred a patient. FHIR reads a hundredth as many resources."""
+CODES = [f"LAB//{n}" for n in range(400)] + ["LOINC//2345-7", "LOINC//2160-0", "DRUG//x//given"] * 9
+WAYS = {
+    "events": ("duckdb_sort", "polars_sort", "posology"),
+    "omop": ("posology",),
+    "fhir": ("posology",),
+}
+
+
+def make_events(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """Unsorted events of rows / 100 patients, a million at a time."""
+    codes = pa.array(CODES)
+    schema = pa.schema(
+        [("subject_id", pa.int64()), ("time", pa.timestamp("us")), ("code", pa.string()),
+         ("numeric_value", pa.float32()), ("text_value", pa.large_string())]
+    )  # fmt: skip
+    with pq.ParquetWriter(path / "events.parquet", schema) as writer:
+        for start in range(0, rows, 1_000_000):
+            n = min(1_000_000, rows - start)
+            values = rng.gamma(2.0, 40.0, n).astype(np.float32)
+            table = pa.table(
+                [
+                    pa.array(rng.integers(1, rows // 100 + 1, n)),
+                    pa.array(rng.integers(631152000, 1735689600, n) * 1_000_000).cast(
+                        schema[1].type
+                    ),
+                    codes.take(pa.array(rng.integers(0, len(CODES), n))),
+                    pa.array(values, mask=rng.random(n) < 0.3),
+                    pa.nulls(n, pa.large_string()),
+                ],
+                schema=schema,
+            )
+            writer.write_table(table)
+    return rows
+
+
+def make_omop(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """A CDM 5.4: 60 % measurements, 20 % drugs with strength, 20 % conditions, and the people."""
+    people = rows // 100
+    kinds = {"LOINC": 300, "RxNorm": 100, "SNOMED": 200, "UCUM": 5}
+    names = [(kind, n) for kind, count in kinds.items() for n in range(count)]
+    first = {"LOINC": 1, "RxNorm": 301, "SNOMED": 401, "UCUM": 601}
+    concept = {
+        "concept_id": range(1, len(names) + 1),
+        "concept_name": [f"{kind} {n}" for kind, n in names],
+        "vocabulary_id": [kind for kind, _ in names],
+        "concept_code": [("mg", "mmol/L", "g/dL", "%", "kg")[n] if kind == "UCUM" else f"{n}-1"
+                         for kind, n in names],
+    }  # fmt: skip
+    strength = {"drug_concept_id": range(301, 401), "ingredient_concept_id": range(301, 401),
+                "amount_value": [500.0] * 100, "amount_unit_concept_id": [601] * 100}  # fmt: skip
+    drugs, conditions = rows // 5, rows // 5
+    values = rows - people - drugs - conditions
+
+    def days(n: int) -> pa.Array:
+        return pa.array(rng.integers(7305, 20089, n).astype(np.int32)).cast(pa.date32())
+
+    def of(n: int, name: str, kind: str) -> dict[str, object]:
+        return {f"{name}_id": np.arange(n), "person_id": rng.integers(1, people + 1, n),
+                f"{kind}_concept_id": rng.integers(0, kinds["RxNorm"], n)}  # fmt: skip
+
+    tables = {
+        "concept": concept,
+        "drug_strength": strength,
+        "person": {"person_id": np.arange(1, people + 1), "gender_concept_id": [8532] * people,
+                   "year_of_birth": rng.integers(1930, 1980, people)},
+        "measurement": {**of(values, "measurement", "measurement"),
+                        "measurement_date": days(values),
+                        "value_as_number": rng.gamma(2.0, 40.0, values),
+                        "unit_concept_id": np.full(values, 603)},
+        "drug_exposure": {**of(drugs, "drug_exposure", "drug"),
+                          "drug_exposure_start_date": days(drugs), "quantity": np.full(drugs, 60.0),
+                          "days_supply": np.full(drugs, 30)},
+        "condition_occurrence": {**of(conditions, "condition_occurrence", "condition"),
+                                 "condition_start_date": days(conditions)},
+    }  # fmt: skip
+    begin = {"measurement": "LOINC", "drug": "RxNorm", "condition": "SNOMED"}
+    for name, columns in tables.items():
+        for kind, vocabulary in begin.items():
+            if f"{kind}_concept_id" in columns and name != "drug_strength":
+                columns[f"{kind}_concept_id"] = columns[f"{kind}_concept_id"] + first[vocabulary]
+        pq.write_table(pa.table(columns), path / f"{name}.parquet")
+    return rows
+
+
+def make_fhir(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """NDJSON of rows / 100 resources, 36 a patient."""
+    patients = rows // 3600
+    with (path / "all.ndjson").open("wb") as file:
+        for made in resources(patients, rng):
+            file.write(orjson.dumps(made) + b"\n")
+    return patients * 36
+
+
+def duckdb_sort(data: Path, out: Path, memory: str) -> None:
+    """DuckDB sorts one file into another."""
+    import duckdb
+
+    duck = duckdb.connect(config={"threads": 2, "memory_limit": memory})
+    duck.execute("SET preserve_insertion_order = false")
+    duck.execute(
+        f"COPY (SELECT * FROM '{data / 'events.parquet'}' ORDER BY subject_id, time NULLS FIRST) "
+        f"TO '{out}' (FORMAT parquet)"
+    )
+
+
+def polars_sort(data: Path, out: Path, _memory: str) -> None:
+    """Polars sorts one file into another."""
+    import polars
+
+    polars.read_parquet(data / "events.parquet").sort("subject_id", "time").write_parquet(out)
+
+
+def posology(study: str) -> Callable[[Path, Path, str], None]:
+    """`posology ingest` of the study's source, but for the quality report."""
+    from posology.records.engine import Engine
+    from posology.records.ingest import Settings, ingest, meds_source
+    from posology.records.omop import omop_source
+    from posology.records.readers import reader_source
+
+    def run(data: Path, out: Path, memory: str) -> None:
+        sources = {
+            "events": lambda: meds_source(data / "events.parquet"),
+            "omop": lambda: omop_source(str(data)),
+            "fhir": lambda: reader_source("fhir", [data]),
+        }
+        ingest([sources[study]()], out, Settings(engine=Engine(memory=memory)))
+
+    return run
+
+
+def one(way: str, study: str, data: Path, memory: str) -> dict[str, float]:
+    """What one way takes, in this process."""
+    import duckdb  # noqa: F401
+    import polars  # noqa: F401
+
+    ways = {"duckdb_sort": duckdb_sort, "polars_sort": polars_sort}
+    run = ways[way] if way in ways else posology(study)
+    with tempfile.TemporaryDirectory(dir=data) as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        run(data, Path(folder) / "out", memory)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": wall, "cpu_seconds": cpu, "peak_mb": peak}
+
+
+def measured(study: str, size: str, options: argparse.Namespace) -> list[dict]:
+    """The study's rows at one size; of several runs the fastest, with the highest peak."""
+    make = {"events": make_events, "omop": make_omop, "fhir": make_fhir}[study]
+    found = []
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        count = make(Path(folder), SIZES[size], np.random.default_rng(options.seed))
+        runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS[study]}
+        for _ in range(options.repeats):
+            for way in WAYS[study]:
+                command = [sys.executable, "-m", "benchmarks.ingest", "--one", way, study, folder,
+                           "--memory", options.memory]  # fmt: skip
+                ended = subprocess.run(command, capture_output=True, text=True, check=False)
+                if ended.returncode:
+                    raise RuntimeError(f"{way} of {study}: {ended.stderr[-2000:]}")
+                runs[way].append(json.loads(ended.stdout.splitlines()[-1]))
+    for way, results in runs.items():
+        best = min(results, key=lambda r: r["seconds"])
+        best = {**best, "peak_mb": max(r["peak_mb"] for r in results)}
+        best["rows_per_second"] = count / best["seconds"]
+        found += [row(study, way, size, metric, value, n=count) for metric, value in best.items()]
+    return found
+
+
+def exponents(rows: list[dict]) -> list[dict]:
+    """The slope of log seconds on log rows of posology between the smallest and largest size."""
+    found = []
+    for study in WAYS:
+        mine = [r for r in rows if (r["study"], r["model"]) == (study, "posology")]
+        points = sorted((r["n"], r["value"]) for r in mine if r["metric"] == "seconds")
+        if len(points) > 1:
+            (n0, s0), (n1, s1) = points[0], points[-1]
+            value = math.log(s1 / s0) / math.log(n1 / n0)
+            found.append(row(study, "posology", "all", "exponent", value))
+    return found
+
+
+def main() -> None:
+    """Measures what is asked for, or one way of it in this process."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sizes", nargs="+", choices=SIZES, default=["2m", "20m"])
+    options.add_argument("--studies", nargs="+", choices=WAYS, default=list(WAYS))
+    options.add_argument("--repeats", type=int, default=1)
+    options.add_argument("--memory", default="2GB", help="what DuckDB may hold")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--work", type=Path, help="folder for what is made, and removed after")
+    options.add_argument("--json", type=Path)
+    options.add_argument("--one", nargs=3, metavar=("WAY", "STUDY", "FOLDER"))
+    chosen = options.parse_args()
+    if chosen.one:
+        way, study, folder = chosen.one
+        print(json.dumps(one(way, study, Path(folder), chosen.memory)))
+        return
+    started = time.time()
+    rows = [r for study in chosen.studies for size in chosen.sizes
+            for r in measured(study, size, chosen)]  # fmt: skip
+    write(chosen.json, rows + exponents(rows), chosen.seed, started)
+
+
+if __name__ == "__main__":
+    main()
