@@ -11,7 +11,7 @@ from posology.cohorts.given import kept, treated
 from posology.cohorts.outcomes import came, watch
 from posology.cohorts.safety_rules import forbidden
 from posology.cohorts.split import split_of
-from posology.cohorts.stream import Stream, having
+from posology.cohorts.stream import Stream, having, runs
 from posology.cohorts.visible import latest, seen, treatment_codes
 from posology.cohorts.windows import Moments
 from posology.domain.study import Study
@@ -63,7 +63,7 @@ def decide(
     events: Stream, study: Study, split: Assigned | None = None, site: Assigned | None = None
 ) -> tuple[Decided, Flow]:
     """The decisions of whole subjects. split, site: as they are assigned; else by the study."""
-    subjects, subject = np.unique(events.subject_id, return_inverse=True)
+    subjects, subject = runs(events)
     watched = watch(events, subject, len(subjects), study)
     chosen = choose(events, subject, watched.end, study)
     at, losses = chosen.at, list(chosen.losses)

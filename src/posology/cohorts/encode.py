@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from posology.cohorts.stream import Stream, having
+from posology.cohorts.stream import Stream, having, runs
 from posology.cohorts.windows import Moments, before, plain_marks
 from posology.domain.codes import belongs
 from posology.domain.formulas import evaluate, refit, with_fill
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.domain.study import Study
+
+_TABLE = 200_000_000
+"""Bytes that a table of subjects by codes may take; a sort does it beyond. Our choice."""
 
 
 def history_of(
@@ -31,11 +34,12 @@ def history_of(
     if not len(subjects) or not len(known):
         nothing = np.zeros(0, np.int64)
         return _stepped(subjects, nothing, nothing, nothing.astype(float), nothing, nothing > 0)
-    row = np.searchsorted(subjects, events.subject_id)
+    there, run = runs(events)
+    row_of_run = np.searchsorted(subjects, there)
+    mine = subjects[np.minimum(row_of_run, len(subjects) - 1)] == there
     mapped = known[events.code]
-    mine = subjects[np.minimum(row, len(subjects) - 1)] == events.subject_id
-    keep = np.flatnonzero((mapped >= 0) & mine)
-    row, code = row[keep], mapped[keep]
+    keep = np.flatnonzero((mapped >= 0) & mine[run])
+    row, code = row_of_run[run[keep]], mapped[keep]
     time, value = events.time[keep], events.value[keep]
     given = having(events, treatments)[keep] & ~np.isnan(time)
     if given.any():
@@ -101,8 +105,7 @@ def tally(history: History, learns: Bool[np.ndarray, " event"], codes: int) -> T
     events = np.diff(history.event_offsets)[: len(history.time)]
     subject = np.repeat(_owner(history), events)[learns]
     code = history.code[learns].astype(np.int64)
-    pairs = np.unique(subject * codes + code)
-    patients = np.bincount(pairs % max(codes, 1), minlength=codes).astype(np.float64)
+    patients = _patients(subject * codes + code, len(history.subject_id), codes)
     value = history.value[learns].astype(np.float64)
     numbers = ~np.isnan(value)
     code, value = code[numbers], value[numbers]
@@ -111,6 +114,18 @@ def tally(history: History, learns: Bool[np.ndarray, " event"], codes: int) -> T
     mean = np.bincount(code, value, codes).astype(np.float64) / np.maximum(count, 1)
     square = np.bincount(code, (value - mean[code]) ** 2, codes).astype(np.float64)
     return Tally(patients, count, mean, square)
+
+
+def _patients(
+    pair: Int64[np.ndarray, " learned"], subjects: int, codes: int
+) -> Float64[np.ndarray, " code"]:
+    """How many subjects have each code; pair: subject * codes + code."""
+    if subjects * codes <= _TABLE:
+        there = np.zeros(subjects * codes, dtype=bool)
+        there[pair] = True
+        return there.reshape(subjects, codes).sum(axis=0).astype(np.float64)
+    distinct = np.unique(pair) % max(codes, 1)
+    return np.bincount(distinct, minlength=codes).astype(np.float64)
 
 
 def added(a: Tally, b: Tally) -> Tally:

@@ -50,6 +50,15 @@ def stream(events: pa.Table, codes: tuple[str, ...] | None = None) -> Stream:
     return Stream(subject[rows], time[rows], code[rows], value[rows], codes)
 
 
+def runs(
+    events: Stream,
+) -> tuple[Int64[np.ndarray, " subject"], Int64[np.ndarray, " event"]]:
+    """The subjects in order, and the row of each event's subject among them."""
+    new = np.ones(len(events.subject_id), dtype=bool)
+    new[1:] = events.subject_id[1:] != events.subject_id[:-1]
+    return events.subject_id[new], np.cumsum(new) - 1
+
+
 def having(events: Stream, prefixes: tuple[str, ...]) -> Bool[np.ndarray, " event"]:
     """Which events' codes belong to any of the prefixes."""
     if not prefixes or not len(events.code):
