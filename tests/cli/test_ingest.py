@@ -51,9 +51,8 @@ def value(rows, metric):
 
 
 def test_the_result_is_rows_of_json_where_asked(events, tmp_path):
-    pq.write_table(
-        raw_table([(1, None, "DRUG//x//given", -5.0, None, "mg")]), tmp_path / "b.parquet"
-    )
+    refused = raw_table([(1, None, "DRUG//x//given", -5.0, None, "mg")])
+    pq.write_table(refused, tmp_path / "b.parquet")
     result = run(
         "--meds", events, "--meds", tmp_path / "b.parquet", "--out", tmp_path / "out",
         "--json", tmp_path / "new" / "told.json",
