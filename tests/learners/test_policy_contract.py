@@ -28,6 +28,15 @@ NAMES = (
     "condensed",
 )  # fmt: skip
 
+SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
+NETWORKS = {
+    "posology_supervised": SMALL,
+    "lstm": replace(SMALL, encoder="lstm"),
+    "transformer": replace(SMALL, encoder="transformer"),
+    "cnn": replace(SMALL, encoder="cnn"),
+    "condensed": replace(SMALL, last_steps=2),
+}
+
 
 @functools.cache
 def world() -> Cohort:
@@ -38,7 +47,9 @@ def world() -> Cohort:
 def policy(name: str) -> Policy:
     train, validation = part(world(), TRAIN), part(world(), VALIDATION)
     rules = {rule.name: rule for rule in train.study.rules}
-    small = Supervised(Sizes(16, 8, 16, 2, 4, 0.1), Training(batch=64, epochs=3))
+    small = Supervised(NETWORKS.get(name, SMALL), Training(batch=64, epochs=3))
+    if name in NETWORKS:
+        return small.fit(train, validation)
     match name:
         case "formula_refit":
             return formula_policy(train.profile.formulas[0], train)
@@ -55,14 +66,6 @@ def policy(name: str) -> Policy:
                 Sizes(16, 8, 16, 1, 1, 0.0), Training(batch=32, epochs=2, patience=0)
             )
             return paper.fit(train, validation)
-        case "posology_supervised":
-            return small.fit(train, validation)
-        case "lstm" | "transformer" | "cnn":
-            sizes = replace(small.sizes, encoder=name)
-            return replace(small, sizes=sizes).fit(train, validation)
-        case "condensed":
-            sizes = replace(small.sizes, last_steps=2)
-            return replace(small, sizes=sizes).fit(train, validation)
         case "posology":
             second = Reinforcement(Training(batch=64, epochs=2))
             return second.fit(small.fit(train, validation), train, validation)

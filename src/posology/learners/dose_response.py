@@ -105,10 +105,8 @@ def curves(
         for start in range(0, len(Z), BLOCK):
             block = torch.as_tensor(Z[start : start + BLOCK], dtype=torch.float32)
             said.append(response.network(block.expand(members, -1, -1), asked[None, None]).numpy())
-    return (
-        np.concatenate(said, axis=1).astype(np.float64) * response.outcome_spread
-        + response.outcome_center
-    )
+    scaled = np.concatenate(said, axis=1).astype(np.float64)
+    return scaled * response.outcome_spread + response.outcome_center
 
 
 def best_doses(
