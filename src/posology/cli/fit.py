@@ -14,10 +14,10 @@ def fit(
     study: Annotated[
         str, typer.Argument(help="A study file, a study that ships (iwpc), or a cohort's folder.")
     ],
-    out: Annotated[Path, typer.Option(help="A new folder for the policy.")],
     events: Annotated[
         Path | None, typer.Option(help="MEDS events, where the study is not a cohort's folder.")
     ] = None,
+    out: Annotated[Path, typer.Option(help="A new folder for the policy.")] = Path("model"),
     recipe: Annotated[str, typer.Option(help="default or paper.")] = "default",
     seed: Annotated[int, typer.Option(help="The same seed gives the same policy.")] = 0,
     json_file: Annotated[
