@@ -30,5 +30,6 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]posology:[/] {escape(str(error))}", highlight=False)
+        text = f"[bold red]posology:[/] {escape(str(error))}"
+        Console(stderr=True, soft_wrap=True).print(text, highlight=False)
         sys.exit(2)
