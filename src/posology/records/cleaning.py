@@ -89,7 +89,7 @@ def profile(con: Any, raw: ir.Table) -> pa.Table:
     table = raw.group_by("source", "code", "unit").agg(
         rows=raw.count(),
         readable=readable.sum(),
-        broken=(raw.numeric_value.cast("float64").abs() > LARGEST).sum(),
+        broken=_broken(raw.numeric_value.cast("float64")).sum(),
     )
     return con.to_pyarrow(table)
 
@@ -216,8 +216,16 @@ def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
 
 
 def _finite(number: ir.Value) -> ir.Value:
-    """Null where it is NaN or infinite; NaN is the largest number of every engine."""
-    return ibis.ifelse(number.abs() > LARGEST, ibis.null("float64"), number)
+    """Null where it is NaN or infinite."""
+    return ibis.ifelse(_broken(number), ibis.null("float64"), number)
+
+
+def _broken(number: ir.Value) -> ir.Value:
+    """NaN, or beyond what 32 bits hold.
+
+    Both are asked: DuckDB settles a comparison by a Parquet file's statistics, which leave NaN out.
+    """
+    return number.isnan() | (number.abs() > LARGEST)
 
 
 def _is_number(text: ir.Value) -> ir.Value:
