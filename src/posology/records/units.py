@@ -9,7 +9,7 @@ from typing import Any
 
 from posology.errors import RecordError
 
-DOSES = ("DRUG", "DRUG_PER_DAY", "RXNORM", "ATC", "NDC", "MEDICATION", "INFUSION")
+DOSES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE", "RXNORM", "ATC", "NDC", "MEDICATION", "INFUSION")
 """Code families whose number is a dose: it cannot be negative, and its mass is told in mg."""
 DIMENSIONS = (
     "mass",
