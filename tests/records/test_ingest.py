@@ -197,6 +197,16 @@ def test_damaged_files_of_events_are_told(tmp_path):
     pq.write_table(pa.table({"subject": [1]}), bad)
     with pytest.raises(RecordError, match=r"has no column 'subject_id'.*\(it has subject\)"):
         ingest([meds_source(bad)], tmp_path / "out")
+    for column, values, told in [
+        ("subject_id", ["p1"], "string, not integers"),
+        ("time", ["2020"], "string, not times"),
+        ("code", [5], "int64, not texts"),
+        ("numeric_value", ["5"], "string, not numbers"),
+    ]:
+        good = {"subject_id": [1], "time": [YEAR0], "code": ["A"], "numeric_value": [1.0]}
+        pq.write_table(pa.table({**good, column: values}), bad)
+        with pytest.raises(RecordError, match=f"{column} holds {told}; read such a file by a map"):
+            ingest([meds_source(bad)], tmp_path / "out")
     with pytest.raises(RecordError, match=r"gone.parquet cannot be read"):
         ingest([meds_source(tmp_path / "gone.parquet")], tmp_path / "out")
     assert not (tmp_path / "out").exists()

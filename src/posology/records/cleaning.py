@@ -47,8 +47,9 @@ OF_PATIENT = ("conflicting_birth", "conflicting_death", "before_birth", "after_d
 LARGEST = 3.4028234e38
 """The largest number that 32 bits hold (IEEE 754)."""
 NUMBER = (
-    r"^ *[<>]?=? ?[-+]?([1-9][0-9]{0,2}(,[0-9]{3})+|0|[1-9][0-9]*)?"
-    r"(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?(; .*)?$"
+    r"^ *[<>]?=? ?[-+]?"
+    r"(([1-9][0-9]{0,2}(,[0-9]{3}){1,9}|0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?|\.[0-9]{1,30})"
+    r"([eE][-+]?[0-9]{1,2})? *(; .*)?$"
 )
 """A number as laboratories write it, and what tables put beside it after a semicolon. '02139' and
 '1,2' are none: they could mean something else."""
@@ -220,7 +221,7 @@ def _finite(number: ir.Value) -> ir.Value:
 
 
 def _is_number(text: ir.Value) -> ir.Value:
-    return text.notnull() & text.re_search(NUMBER) & text.re_search("^[^;]*[0-9]")
+    return text.notnull() & text.re_search(NUMBER)
 
 
 def _from_text(text: ir.Value) -> ir.Value:

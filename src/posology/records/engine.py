@@ -144,8 +144,13 @@ def _copy_into(con: Any, name: str, file: str, schema: pa.Schema) -> None:
         present = [column for column in schema.names if column in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(batch_size=65_536, columns=present):
             for row in batch.to_pylist():
-                sink.write_row([row.get(column) for column in schema.names])
+                sink.write_row([_storable(row.get(column)) for column in schema.names])
     con.con.commit()
+
+
+def _storable(value: Any) -> Any:
+    """The value without the character NUL, which PostgreSQL cannot store in a text."""
+    return value.replace("\x00", "") if isinstance(value, str) else value
 
 
 def fit(table: ir.Table, schema: pa.Schema) -> ir.Table:

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata as installed
 from pathlib import Path
@@ -17,6 +17,16 @@ import pyarrow.parquet as pq
 from posology.errors import RecordError
 from posology.records.events import EVENTS
 
+KINDS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
+    "subject_id": ("integers", lambda kind: pa.types.is_integer(kind) and kind != pa.uint64()),
+    "time": ("times", lambda kind: pa.types.is_timestamp(kind) or pa.types.is_date(kind)),
+    "code": ("texts", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    "numeric_value": (
+        "numbers",
+        lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind) or kind == pa.null(),
+    ),
+}
+"""What the columns of MEDS data must hold to be read as they are."""
 SPLITS = {
     meds.train_split: "train",
     meds.tuning_split: "validation",
@@ -61,6 +71,14 @@ def open_events(path: Path) -> pq.ParquetFile:
                 f"{path} has no column {name!r}; MEDS data has subject_id, time and code "
                 f"(it has {', '.join(parquet.schema_arrow.names)})"
             )
+    for name, (told, fits) in KINDS.items():
+        if name in parquet.schema_arrow.names:
+            kind = parquet.schema_arrow.field(name).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if not fits(kind):
+                raise RecordError(
+                    f"{path}: {name} holds {kind}, not {told}; read such a file by a mapping file"
+                )
     return parquet
 
 
