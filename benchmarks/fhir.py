@@ -1,15 +1,9 @@
-"""How fast FHIR becomes events: `python -m benchmarks.fhir`, one process, in a temporary folder."""
+"""FHIR resources as hospital systems export them, for `benchmarks.ingest`."""
 
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
-
-from posology.records.fhir import read_fhir
 
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -57,26 +51,3 @@ def resources(patients: int, rng: np.random.Generator) -> Iterator[dict[str, Any
                 "dosageInstruction": [DOSE],
                 **me,
             }
-
-
-def main() -> None:
-    """Writes files of two sizes, reads them, and prints resources a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        for patients in (500, 5_000):
-            path = Path(folder) / f"{patients}.ndjson"
-            made = resources(patients, np.random.default_rng(0))
-            path.write_bytes(b"\n".join(orjson.dumps(resource) for resource in made))
-            wall, cpu = time.perf_counter(), time.process_time()
-            rows = events = 0
-            for batch in read_fhir([path]):
-                rows, events = rows + batch.rows, events + batch.events.num_rows
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            print(
-                f"{rows:,} resources, {path.stat().st_size / 1e6:.0f} MB, {events:,} events: "
-                f"{wall:.2f} s ({rows / wall:,.0f} resources a second), {cpu:.2f} CPU-s "
-                f"({rows / cpu:,.0f} a CPU-second)"
-            )
-
-
-if __name__ == "__main__":
-    main()

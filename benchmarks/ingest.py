@@ -1,7 +1,10 @@
-"""How fast records become events: `python -m benchmarks.ingest [--json FILE]`.
+"""Records to sorted MEDS folders, beside plain sorts: time, memory, and how they grow.
 
-Unsorted Parquet to a clean, sorted MEDS folder, beside DuckDB and Polars that do only the sort;
-then OMOP and FHIR. Each way runs in a process of its own, so that peak memory is its own.
+    python -m benchmarks.ingest --sizes 2m 20m --json out/ingest.json
+
+Each way runs in a process of its own, imports not counted; peak_mb is its resident memory at its
+highest. `duckdb_sort` and `polars_sort` only sort the same file by subject and time and write it;
+posology also numbers, cleans, merges duplicates and writes MEDS's metadata.
 """
 
 import argparse
@@ -12,144 +15,165 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.fhir import resources
 from benchmarks.rows import row, write
 
-MEMORY = "2GB"
-"""What DuckDB may hold before it spills, in posology and in the plain sort alike."""
-RAW = """
-    COPY (
-        WITH made AS (
-            SELECT (hash(i * 7 + 1) % {subjects})::BIGINT AS subject_id, hash(i * 3 + 2) % 500 AS k,
-                make_timestamp(1262304000000000 + (hash(i * 13 + 5) % 315360000)::BIGINT * 1000000)
-                    AS time,
-                (hash(i + 99) % 100000 / 1000.0)::FLOAT AS value
-            FROM range({events}) t(i)
-        ), told AS (
-            SELECT subject_id, time,
-                CASE k WHEN 0 THEN 'LOINC//2345-7' ELSE 'LAB//' || k END AS code,
-                value AS numeric_value, NULL::VARCHAR AS text_value,
-                CASE WHEN k = 0 THEN 'mmol/L' WHEN k < 250 THEN 'mg/dL' ELSE 'MMOL/L' END AS unit
-            FROM made
-            UNION ALL
-            SELECT s, make_timestamp(0), 'MEDS_BIRTH', NULL, NULL, NULL FROM range({subjects}) t(s)
-        )
-        SELECT * FROM told
-        UNION ALL SELECT * FROM told WHERE hash(subject_id, time, code) % 100 = 0
-    ) TO '{path}' (FORMAT parquet, COMPRESSION snappy)
-"""
-"""Random order; every patient's birth; 1 % of the rows stand there twice."""
+SIZES = {"200k": 200_000, "2m": 2_000_000, "20m": 20_000_000}
+"""Events, or rows of the CDM; a hundred a patient. FHIR reads a hundredth as many resources."""
+CODES = [f"LAB//{n}" for n in range(400)] + ["LOINC//2345-7", "LOINC//2160-0", "DRUG//x//given"] * 9
+WAYS = {
+    "events": ("duckdb_sort", "polars_sort", "posology"),
+    "omop": ("posology",),
+    "fhir": ("posology",),
+}
 
 
-def posology(raw: Path, out: Path) -> int:
-    """The whole ingest: read, clean, merge, refuse, sort, write."""
-    from posology.records.engine import Engine
-    from posology.records.ingest import Settings, ingest, meds_source
+def make_events(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """Unsorted events of rows / 100 patients, a million at a time."""
+    codes = pa.array(CODES)
+    schema = pa.schema(
+        [("subject_id", pa.int64()), ("time", pa.timestamp("us")), ("code", pa.string()),
+         ("numeric_value", pa.float32()), ("text_value", pa.large_string())]
+    )  # fmt: skip
+    with pq.ParquetWriter(path / "events.parquet", schema) as writer:
+        for start in range(0, rows, 1_000_000):
+            n = min(1_000_000, rows - start)
+            values = rng.gamma(2.0, 40.0, n).astype(np.float32)
+            table = pa.table(
+                [
+                    pa.array(rng.integers(1, rows // 100 + 1, n)),
+                    pa.array(rng.integers(631152000, 1735689600, n) * 1_000_000).cast(
+                        schema[1].type
+                    ),
+                    codes.take(pa.array(rng.integers(0, len(CODES), n))),
+                    pa.array(values, mask=rng.random(n) < 0.3),
+                    pa.nulls(n, pa.large_string()),
+                ],
+                schema=schema,
+            )
+            writer.write_table(table)
+    return rows
 
-    return ingest([meds_source(raw)], out, Settings(engine=Engine(memory=MEMORY))).raw
+
+def make_omop(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """A CDM 5.4: 60 % measurements, 20 % drugs with strength, 20 % conditions, and the people."""
+    people = rows // 100
+    kinds = {"LOINC": 300, "RxNorm": 100, "SNOMED": 200, "UCUM": 5}
+    names = [(kind, n) for kind, count in kinds.items() for n in range(count)]
+    first = {"LOINC": 1, "RxNorm": 301, "SNOMED": 401, "UCUM": 601}
+    concept = {
+        "concept_id": range(1, len(names) + 1),
+        "concept_name": [f"{kind} {n}" for kind, n in names],
+        "vocabulary_id": [kind for kind, _ in names],
+        "concept_code": [("mg", "mmol/L", "g/dL", "%", "kg")[n] if kind == "UCUM" else f"{n}-1"
+                         for kind, n in names],
+    }  # fmt: skip
+    strength = {"drug_concept_id": range(301, 401), "ingredient_concept_id": range(301, 401),
+                "amount_value": [500.0] * 100, "amount_unit_concept_id": [601] * 100}  # fmt: skip
+    drugs, conditions = rows // 5, rows // 5
+    values = rows - people - drugs - conditions
+
+    def days(n: int) -> pa.Array:
+        return pa.array(rng.integers(7305, 20089, n).astype(np.int32)).cast(pa.date32())
+
+    def of(n: int, name: str, kind: str) -> dict[str, object]:
+        return {f"{name}_id": np.arange(n), "person_id": rng.integers(1, people + 1, n),
+                f"{kind}_concept_id": rng.integers(0, kinds["RxNorm"], n)}  # fmt: skip
+
+    tables = {
+        "concept": concept,
+        "drug_strength": strength,
+        "person": {"person_id": np.arange(1, people + 1), "gender_concept_id": [8532] * people,
+                   "year_of_birth": rng.integers(1930, 1980, people)},
+        "measurement": {**of(values, "measurement", "measurement"),
+                        "measurement_date": days(values),
+                        "value_as_number": rng.gamma(2.0, 40.0, values),
+                        "unit_concept_id": np.full(values, 603)},
+        "drug_exposure": {**of(drugs, "drug_exposure", "drug"),
+                          "drug_exposure_start_date": days(drugs), "quantity": np.full(drugs, 60.0),
+                          "days_supply": np.full(drugs, 30)},
+        "condition_occurrence": {**of(conditions, "condition_occurrence", "condition"),
+                                 "condition_start_date": days(conditions)},
+    }  # fmt: skip
+    begin = {"measurement": "LOINC", "drug": "RxNorm", "condition": "SNOMED"}
+    for name, columns in tables.items():
+        for kind, vocabulary in begin.items():
+            if f"{kind}_concept_id" in columns and name != "drug_strength":
+                columns[f"{kind}_concept_id"] = columns[f"{kind}_concept_id"] + first[vocabulary]
+        pq.write_table(pa.table(columns), path / f"{name}.parquet")
+    return rows
 
 
-def duckdb_sort(raw: Path, out: Path) -> int:
-    """The same rows by subject and time to one Parquet file, and nothing else."""
+def make_fhir(path: Path, rows: int, rng: np.random.Generator) -> int:
+    """NDJSON of rows / 100 resources, 36 a patient."""
+    patients = rows // 3600
+    with (path / "all.ndjson").open("wb") as file:
+        for made in resources(patients, rng):
+            file.write(orjson.dumps(made) + b"\n")
+    return patients * 36
+
+
+def duckdb_sort(data: Path, out: Path, memory: str) -> None:
+    """DuckDB sorts one file into another."""
     import duckdb
 
-    duck = duckdb.connect(config={"memory_limit": MEMORY, "threads": 2})
-    duck.execute(f"SET temp_directory = '{out}.spill'")
-    copied = duck.execute(
-        f"COPY (SELECT * FROM '{raw}' ORDER BY subject_id, time NULLS FIRST) TO '{out}'"
-    ).fetchone()
-    return copied[0] if copied else 0
+    duck = duckdb.connect(config={"threads": 2, "memory_limit": memory})
+    duck.execute("SET preserve_insertion_order = false")
+    duck.execute(
+        f"COPY (SELECT * FROM '{data / 'events.parquet'}' ORDER BY subject_id, time NULLS FIRST) "
+        f"TO '{out}' (FORMAT parquet)"
+    )
 
 
-def polars_sort(raw: Path, out: Path) -> int:
-    """The same with Polars."""
+def polars_sort(data: Path, out: Path, _memory: str) -> None:
+    """Polars sorts one file into another."""
     import polars
 
-    table = polars.read_parquet(raw).sort("subject_id", "time", nulls_last=False)
-    table.write_parquet(out, compression="snappy")
-    return table.height
+    polars.read_parquet(data / "events.parquet").sort("subject_id", "time").write_parquet(out)
 
 
-def omop(folder: Path, out: Path) -> int:
-    """A CDM of persons, visits, measurements and drugs to raw events."""
+def posology(study: str) -> Callable[[Path, Path, str], None]:
+    """`posology ingest` of the study's source, but for the quality report."""
+    from posology.records.engine import Engine
+    from posology.records.ingest import Settings, ingest, meds_source
     from posology.records.omop import omop_source
+    from posology.records.readers import reader_source
 
-    out.mkdir()
-    return omop_source(str(folder)).stage(None, out).rows
+    def run(data: Path, out: Path, memory: str) -> None:
+        sources = {
+            "events": lambda: meds_source(data / "events.parquet"),
+            "omop": lambda: omop_source(str(data)),
+            "fhir": lambda: reader_source("fhir", [data]),
+        }
+        ingest([sources[study]()], out, Settings(engine=Engine(memory=memory)))
 
-
-def fhir(path: Path, out: Path) -> int:
-    """Bulk export to raw events."""
-    from posology.records.fhir import read_fhir
-    from posology.records.ingest import staged_batches
-
-    out.mkdir()
-    return staged_batches(read_fhir([path]), out).rows
-
-
-WAYS = {"posology": posology, "duckdb_sort": duckdb_sort, "polars_sort": polars_sort,
-        "omop": omop, "fhir": fhir}  # fmt: skip
+    return run
 
 
-def make_cdm(folder: Path, rows: int) -> None:
-    """Parquet tables as a warehouse exports them."""
-    import duckdb
+def one(way: str, study: str, data: Path, memory: str) -> dict[str, float]:
+    """What one way takes, in this process."""
+    import duckdb  # noqa: F401
+    import polars  # noqa: F401
 
-    folder.mkdir()
-    persons = max(1, rows // 50)
-    tables = {
-        "person": f"SELECT i AS person_id, 8507 AS gender_concept_id, 1950 AS year_of_birth, "
-        f"8527 AS race_concept_id, 0 AS ethnicity_concept_id FROM range({persons}) t(i)",
-        "concept": "SELECT i + 1 AS concept_id, 'name ' || i AS concept_name, 'LOINC' AS "
-        "vocabulary_id, i || '-1' AS concept_code FROM range(5000) t(i)",
-        "visit_occurrence": f"SELECT i AS visit_occurrence_id, i % {persons} AS person_id, 9201 AS "
-        "visit_concept_id, DATE '2020-01-01' AS visit_start_date, DATE '2020-01-05' AS "
-        f"visit_end_date FROM range({rows // 10}) t(i)",
-        "condition_occurrence": f"SELECT i AS condition_occurrence_id, i % {persons} AS person_id, "
-        "i % 5000 AS condition_concept_id, DATE '2020-01-01' AS condition_start_date, i AS "
-        f"visit_occurrence_id, 'x' AS condition_source_value FROM range({rows // 10}) t(i)",
-        "measurement": f"SELECT i AS measurement_id, i % {persons} AS person_id, i % 5000 AS "
-        "measurement_concept_id, TIMESTAMP '2020-01-01' + to_seconds(i) AS measurement_datetime, "
-        "(i % 977) / 10 AS value_as_number, 0 AS value_as_concept_id, 0 AS unit_concept_id, "
-        f"'mg/dL' AS unit_source_value FROM range({rows * 6 // 10}) t(i)",
-        "drug_exposure": f"SELECT i AS drug_exposure_id, i % {persons} AS person_id, i % 5000 AS "
-        "drug_concept_id, DATE '2020-01-01' AS drug_exposure_start_date, 32838 AS "
-        f"drug_type_concept_id, 10 AS quantity, 10 AS days_supply FROM range({rows // 5}) t(i)",
-    }
-    for name, query in tables.items():
-        duckdb.execute(f"COPY ({query}) TO '{folder / name}.parquet' (FORMAT parquet)")
-
-
-def make_fhir(path: Path, patients: int) -> None:
-    """NDJSON of laboratory values, pressures, diagnoses and orders (`benchmarks.fhir`)."""
-    import numpy as np
-    import orjson
-
-    from benchmarks.fhir import resources
-
-    with path.open("wb") as file:
-        for resource in resources(patients, np.random.default_rng(0)):
-            file.write(orjson.dumps(resource) + b"\n")
-
-
-def measured(way: str, given: Path, folder: Path) -> dict[str, float]:
-    """Run one way in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.ingest",
-        "--way",
-        way,
-        str(given),
-        str(folder / way),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(ended.stdout.splitlines()[-1])
+    ways = {"duckdb_sort": duckdb_sort, "polars_sort": polars_sort}
+    run = ways[way] if way in ways else posology(study)
+    with tempfile.TemporaryDirectory(dir=data) as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        run(data, Path(folder) / "out", memory)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"seconds": wall, "cpu_seconds": cpu, "peak_mb": peak_mb()}
 
 
 def peak_mb() -> float:
-    """The most memory this process held; `ru_maxrss` would begin with its parent's."""
+    """The most memory this process held; Linux's `ru_maxrss` would begin with its parent's."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -157,71 +181,62 @@ def peak_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-def run_way(way: str, given: Path, out: Path) -> None:
-    """In the process of its own: run, and print what it took."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu, wall = used.ru_utime + used.ru_stime, time.perf_counter()
-    rows = WAYS[way](given, out)
-    wall, used = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_SELF)
-    told = {
-        "rows_per_cpu_second": rows / (used.ru_utime + used.ru_stime - cpu),
-        "seconds": wall,
-        "cpu_seconds": used.ru_utime + used.ru_stime - cpu,
-        "peak_mb": peak_mb(),
-        "rows_per_second": rows / wall,
-    }
-    print(json.dumps(told))
+def measured(study: str, size: str, options: argparse.Namespace) -> list[dict]:
+    """The study's rows at one size; of several runs the fastest, with the highest peak."""
+    make = {"events": make_events, "omop": make_omop, "fhir": make_fhir}[study]
+    found = []
+    with tempfile.TemporaryDirectory(dir=options.work) as folder:
+        count = make(Path(folder), SIZES[size], np.random.default_rng(options.seed))
+        runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS[study]}
+        for _ in range(options.repeats):
+            for way in WAYS[study]:
+                command = [sys.executable, "-m", "benchmarks.ingest", "--one", way, study, folder,
+                           "--memory", options.memory]  # fmt: skip
+                ended = subprocess.run(command, capture_output=True, text=True, check=False)
+                if ended.returncode:
+                    raise RuntimeError(f"{way} of {study}: {ended.stderr[-2000:]}")
+                runs[way].append(json.loads(ended.stdout.splitlines()[-1]))
+    for way, results in runs.items():
+        best = min(results, key=lambda r: r["seconds"])
+        best = {**best, "peak_mb": max(r["peak_mb"] for r in results)}
+        best["rows_per_second"] = count / best["seconds"]
+        found += [row(study, way, size, metric, value, n=count) for metric, value in best.items()]
+    return found
 
 
-def events(sizes: list[int], repeats: int) -> list[dict]:
-    """The sort benchmark: of several runs, taken in turn, the fastest of each way."""
-    import duckdb
-
-    found, seconds, cpu = [], [], []
-    for size in sizes:
-        best: dict[str, dict[str, float]] = {}
-        for _ in range(repeats):
-            with tempfile.TemporaryDirectory() as place:
-                raw = Path(place) / "raw.parquet"
-                count = size * 1_000_000
-                duckdb.execute(RAW.format(subjects=count // 100, events=count, path=raw))
-                for way in ("posology", "duckdb_sort", "polars_sort"):
-                    told = measured(way, raw, Path(place))
-                    if way not in best or told["seconds"] < best[way]["seconds"]:
-                        best[way] = told
-        for way, told in best.items():
-            found += [row("events", way, f"{size}m", m, v, n=repeats) for m, v in told.items()]
-        seconds.append(best["posology"]["seconds"])
-        cpu.append(best["posology"]["cpu_seconds"])
-    if len(sizes) > 1:
-        span = math.log(sizes[-1] / sizes[0])
-        for name, spent in (("exponent", seconds), ("exponent_cpu", cpu)):
-            exponent = math.log(spent[-1] / spent[0]) / span
-            found.append(row("events", "posology", "all", name, exponent))
+def exponents(rows: list[dict]) -> list[dict]:
+    """The slope of log seconds on log rows of posology between the smallest and largest size."""
+    found = []
+    for study in WAYS:
+        mine = [r for r in rows if (r["study"], r["model"]) == (study, "posology")]
+        points = sorted((r["n"], r["value"]) for r in mine if r["metric"] == "seconds")
+        if len(points) > 1:
+            (n0, s0), (n1, s1) = points[0], points[-1]
+            value = math.log(s1 / s0) / math.log(n1 / n0)
+            found.append(row(study, "posology", "all", "exponent", value))
     return found
 
 
 def main() -> None:
-    """Measure, print, and keep where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 20], help="million events")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--way", nargs=3, metavar=("WAY", "IN", "OUT"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.way:
-        run_way(asked.way[0], Path(asked.way[1]), Path(asked.way[2]))
+    """Measures what is asked for, or one way of it in this process."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sizes", nargs="+", choices=SIZES, default=["2m", "20m"])
+    options.add_argument("--studies", nargs="+", choices=WAYS, default=list(WAYS))
+    options.add_argument("--repeats", type=int, default=1)
+    options.add_argument("--memory", default="2GB", help="what DuckDB may hold")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--work", type=Path, help="folder for what is made, and removed after")
+    options.add_argument("--json", type=Path)
+    options.add_argument("--one", nargs=3, metavar=("WAY", "STUDY", "FOLDER"))
+    chosen = options.parse_args()
+    if chosen.one:
+        way, study, folder = chosen.one
+        print(json.dumps(one(way, study, Path(folder), chosen.memory)))
         return
     started = time.time()
-    found = events(asked.sizes, asked.repeats)
-    with tempfile.TemporaryDirectory() as place:
-        make_cdm(Path(place) / "cdm", 2_000_000)
-        told = measured("omop", Path(place) / "cdm", Path(place))
-        found += [row("omop", "posology", "2m", m, v, n=1) for m, v in told.items()]
-        make_fhir(Path(place) / "a.ndjson", 2_000)
-        told = measured("fhir", Path(place) / "a.ndjson", Path(place))
-        found += [row("fhir", "posology", "72k", m, v, n=1) for m, v in told.items()]
-    write(asked.json, found, 0, started)
+    rows = [r for study in chosen.studies for size in chosen.sizes
+            for r in measured(study, size, chosen)]  # fmt: skip
+    write(chosen.json, rows + exponents(rows), chosen.seed, started)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def main() -> None:
     rows = []
     for study, visits in VISITS.items():
         for model in WAYS:
-            patients = int(options.decisions / visits / (25 if model == "per_visit" else 1))
+            slower = {"per_visit": 25, "posology_ensemble": 5}.get(model, 1)
+            patients = int(options.decisions / visits / slower)
             rate, peak = _ask(model, visits, patients)
             told = {"n": int(patients * visits)}
             rows.append(row(study, model, "cpu", "decisions_per_cpu_second", rate, **told))

@@ -16,6 +16,7 @@ from posology.learners.loop import Training, epochs
 from posology.learners.neural import step_costs
 from posology.learners.tensors import CohortTensors, rows_of
 from posology.nn.batch import Resident, cut, gather, resident
+from posology.nn.encoders import EncoderName
 from posology.nn.events import KNOTS
 from posology.nn.network import Network, NetworkConfig
 
@@ -62,7 +63,7 @@ def gathered(source: Resident, last: Tensor) -> None:
         gather(source, rows, last[rows])
 
 
-def posology(history: History, members: int = 1) -> Callable[[], int]:
+def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -> Callable[[], int]:
     """The package: a decision at every step of a patient from one pass."""
     source, _ = prepared(history)
     total = len(history.time)
@@ -86,7 +87,9 @@ def posology(history: History, members: int = 1) -> Callable[[], int]:
     )
     torch.manual_seed(0)
     sizes = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
-    network = Network(NetworkConfig(CODES, OPTIONS, exclusive=True, members=members, **sizes))
+    network = Network(
+        NetworkConfig(CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **sizes)
+    )
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
         batch, targets = rows_of(cohort, subjects)

@@ -31,6 +31,21 @@ def test_events_and_a_study_become_a_policy(
     assert (tmp_path / "curves.json").exists()
 
 
+def test_a_run_that_is_kept_goes_on_where_it_was(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posology.cli.fit import fit
+
+    monkeypatch.setattr(recipes, "default", small)
+    for name in ("first", "again"):
+        fit("iwpc", events, tmp_path / name, "default", 0, None, tmp_path / "run")
+    first, again = (artifact.load(tmp_path / name) for name in ("first", "again"))
+    assert first.digest == again.digest
+    for phase in ("supervised", "reinforcement"):
+        done = (tmp_path / "run" / phase / "epochs.jsonl").read_text().splitlines()
+        assert len(done) == len({line.split(",")[0] for line in done}) > 0
+
+
 def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:
     text = shipped("iwpc").read_text(encoding="utf-8")
     study = tmp_path / "my.toml"

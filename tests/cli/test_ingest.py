@@ -1,10 +1,12 @@
 import json
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from posology.cli import main
 from posology.cli.ingest import ingest
 from posology.errors import RecordError
 from tests.records.raw_events import YEAR0, raw_table
@@ -36,10 +38,36 @@ def test_a_folder_is_made_and_told(events, tmp_path):
     assert "is as it was" in again.output
 
 
-def test_the_result_is_json_where_asked(events, tmp_path):
-    result = run("--meds", events, "--out", tmp_path / "out", "--json")
-    told = json.loads(result.stdout)
-    assert (told["raw"], told["events"], told["merged"]) == (2, 1, 1)
+def rows_of(path):
+    told = json.loads(path.read_text())
+    assert set(told) == {"meta", "rows"}
+    assert told["meta"]["command"].startswith("posology")
+    return told["rows"]
+
+
+def value(rows, metric):
+    (found,) = [row["value"] for row in rows if row["metric"] == metric]
+    return found
+
+
+def test_the_result_is_rows_of_json_where_asked(events, tmp_path):
+    refused = raw_table([(1, None, "DRUG//x//given", -5.0, None, "mg")])
+    pq.write_table(refused, tmp_path / "b.parquet")
+    result = run(
+        "--meds", events, "--meds", tmp_path / "b.parquet", "--out", tmp_path / "out",
+        "--json", tmp_path / "new" / "told.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    rows = rows_of(tmp_path / "new" / "told.json")
+    assert [(row["split"], row["value"]) for row in rows if row["metric"] == "read"] == [
+        (str(events), 2), (str(tmp_path / "b.parquet"), 1),
+    ]  # fmt: skip
+    assert [value(rows, name) for name in ("raw", "events", "merged")] == [3, 1, 1]
+    (refused,) = [row for row in rows if row["metric"] == "refused"]
+    assert (refused["value"], refused["rule"]) == (1, "out_of_range")
+    assert refused["reason"] == "the value is outside the code's plausible limits"
+    run("--meds", events, "--out", tmp_path / "out", "--json", tmp_path / "again.json")
+    assert value(rows_of(tmp_path / "again.json"), "skipped") == 1
 
 
 def test_a_dry_run_reads_nothing(events, tmp_path):
@@ -59,10 +87,80 @@ def test_every_source_reaches_its_reader(tmp_path):
         '{"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-02", "gender": "female"}\n'
         "not json\n"
     )
-    result = run("--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json")
+    told = tmp_path / "told.json"
+    result = run("--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json", told)
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert (told["raw"], told["events"], told["unreadable"]) == (2, 2, 1)
+    rows = rows_of(told)
+    assert [value(rows, name) for name in ("raw", "events", "unreadable")] == [2, 2, 1]
     for kind in ("wearable", "environment"):
         result = run(f"--{kind}", tmp_path / "p.ndjson", "--out", tmp_path / "other")
         assert f"--{kind} needs one mapping file (TOML)" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--meds", "gone.parquet"], "gone.parquet: there is no such file or folder"),
+        (["--meds", "gone.parquet", "--dry-run"], "gone.parquet: there is no such file or folder"),
+        (["--omop", "gone"], "gone: holds no OMOP CDM"),
+        (["--omop", "gone.zip"], "gone.zip: there is no such file or folder"),
+        (["--omop", "postgresql://no@127.0.0.1:1/cdm"], "the database does not answer"),
+        (["--table", "gone.toml"], "gone.toml: cannot be read: No such file or directory"),
+        (["--fhir", "gone"], "gone: there is no such file or folder"),
+        (["--vcf", "gone"], "gone: there is no such file or folder"),
+        (["--meds", "a.parquet", "--engine", "oracle"], "write duckdb, spark, or postgresql://"),
+        (["--meds", "a.parquet", "--memory", "much"], "memory 'much' is not a size: write 2GB"),
+        (["--meds", "a.parquet", "--codebook", "gone.toml"], "code book gone.toml: "),
+        (["--meds", "a.parquet", "--out", "a.parquet/out"], "a.parquet/out cannot be written"),
+    ],
+)
+def test_what_the_caller_can_mend_is_one_paragraph_and_code_2(
+    events, tmp_path, monkeypatch, capsys, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    out = [] if "--out" in words else ["--out", "out"]
+    monkeypatch.setattr(sys, "argv", ["posology", "ingest", *words, *out])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("posology: ")
+    assert "Traceback" not in told
+    assert said in " ".join(told.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_brackets_in_an_error_are_shown(monkeypatch, capsys):
+    def fails():
+        raise RecordError("engine spark needs: pip install 'posology[spark]'")
+
+    monkeypatch.setattr("posology.cli.app", fails)
+    with pytest.raises(SystemExit):
+        main()
+    assert "posology[spark]" in capsys.readouterr().err
+
+
+def test_vcf_takes_its_settings_and_tables_of_diplotypes(tmp_path):
+    (tmp_path / "panel.csv").write_text(
+        "gene,rsid,chrom,position,ref,alt,strand\nVKORC1,rs9923231,chr16,31096368,C,T,-\n"
+    )
+    (tmp_path / "genes.toml").write_text(
+        f'panel = "{tmp_path / "panel.csv"}"\nsubjects = {{ sample1 = "17" }}\n'
+    )
+    (tmp_path / "s.vcf").write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=chr16,length=90338345>\n"
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tsample1\n"
+        "chr16\t31096368\t.\tC\tT\t99\tPASS\t.\tGT:GQ\t0/1:60\n"
+    )
+    (tmp_path / "lab.csv").write_text(
+        "subject,gene,diplotype,phenotype,date\n17,CYP2C19,*2/*2,Poor Metabolizer,2020-01-02\n"
+    )
+    words = [f"--vcf={tmp_path / name}" for name in ("genes.toml", "s.vcf", "lab.csv")]
+    result = run(*words, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    events = pq.read_table(tmp_path / "out" / "data").to_pylist()
+    assert {(event["subject_id"], event["code"]) for event in events} == {
+        (17, "GENOTYPE//VKORC1_rs9923231//A/G"),
+        (17, "GENOTYPE//CYP2C19//*2/*2"),
+        (17, "PHENOTYPE//CYP2C19//poor_metabolizer"),
+    }

@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from posology.cli.demo import demo
 from posology.cli.fit import fit
@@ -28,5 +29,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]posology:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]posology:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)

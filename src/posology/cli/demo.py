@@ -22,7 +22,7 @@ def demo(
     from posology import artifact
     from posology.cli.demo_report import Judged, write_demo_report
     from posology.cli.measures import write_measures
-    from posology.cli.progress import CONSOLE, bars, watch
+    from posology.cli.progress import CONSOLE, bars, one_thread, watch
     from posology.cohorts.build import build_cohort
     from posology.cohorts.study_file import read_study
     from posology.datasets import iwpc
@@ -33,6 +33,7 @@ def demo(
     from posology.report import screen
 
     started = time.perf_counter()
+    one_thread()
     data = iwpc.load()
     study = read_study("iwpc")
     cohort = build_cohort(data.events, study)

@@ -16,6 +16,9 @@ def fit(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the learning curves here.")
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Keep the run here; if it was killed, go on from here.")
+    ] = None,
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
     import pyarrow.parquet as pq
@@ -28,6 +31,7 @@ def fit(
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
     from posology.learners import recipes
+    from posology.learners.distributed import is_first, joined
 
     started = time.perf_counter()
     if recipe not in ("default", "paper"):
@@ -41,16 +45,21 @@ def fit(
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
     chosen = recipes.default(seed) if recipe == "default" else recipes.paper(seed)
-    first, curve1 = watch(
-        chosen.supervised.fitting(train, validation),
-        "first phase: supervised",
-        chosen.supervised.training.epochs,
-    )
-    policy, curve2 = watch(
-        chosen.reinforcement.fitting(first, train, validation),
-        "second phase: reinforcement",
-        chosen.reinforcement.training.epochs,
-    )
+    with joined(chosen.supervised.device):
+        first, curve1 = watch(
+            chosen.supervised.fitting(train, validation, resume and resume / "supervised"),
+            "first phase: supervised",
+            chosen.supervised.training.epochs,
+        )
+        policy, curve2 = watch(
+            chosen.reinforcement.fitting(
+                first, train, validation, resume and resume / "reinforcement"
+            ),
+            "second phase: reinforcement",
+            chosen.reinforcement.training.epochs,
+        )
+        if not is_first():
+            return
     evidence = {"recipe": recipe, "seed": seed, "train": len(train), "validation": len(validation)}
     artifact.save(policy, asked, evidence, out)
     CONSOLE.print(f"Policy saved in {out}")

@@ -2,18 +2,18 @@
 
 import json
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from posology.errors import RecordError
 
 if TYPE_CHECKING:
-    from posology.records.ingest import Settings, Source
+    from posology.records.ingest import Ingested, Settings, Source
 
 Paths = list[Path] | None
 
@@ -49,13 +49,16 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be read, and read nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write what was read and refused as rows of JSON.")
+    ] = None,
 ) -> None:
     """Read records from any sources into one MEDS folder, cleaned, nothing lost in silence.
 
     Sources that the folder already holds, by their content, are skipped. What was refused is in
     refused.parquet, the quality report in quality.html and quality.json.
     """
+    from posology.cli.measures import write_measures
     from posology.records.ingest import ingest as run
 
     by_reader = {
@@ -69,16 +72,21 @@ def ingest(
     sources = _sources(meds or [], omop or [], table or [], by_reader)
     if not sources:
         raise RecordError("nothing to ingest: name a source, such as --omop FOLDER")
+    for source in sources:
+        for path in source.files:
+            if not path.exists():
+                raise RecordError(f"{path}: there is no such file or folder")
     if dry_run:
         for source in sources:
             typer.echo(f"{source.name}: {len(source.files)} files")
         return
-    with _progress(quiet=as_json or not sys.stderr.isatty()) as settings_of:
+    began = time.perf_counter()
+    with _progress(quiet=not sys.stderr.isatty()) as settings_of:
         result = run(sources, out, settings_of(engine, memory, codebook))
-    if result.sources:
-        _write_report(out)
-    told = asdict(result)
-    typer.echo(json.dumps(told) if as_json else _sentences(told, out))
+    report = _write_report(out) if result.sources else {"refused": []}
+    if json_file is not None:
+        write_measures(json_file, _rows(result, report["refused"]), began)
+    typer.echo(_sentences(result, out))
 
 
 def _sources(
@@ -128,26 +136,43 @@ def _progress(quiet: bool) -> "Generator":
         yield settings_of
 
 
-def _write_report(out: Path) -> None:
+def _write_report(out: Path) -> dict[str, Any]:
     from posology.records.quality import quality, quality_page
 
     report = quality(out)
     (out / "quality.json").write_text(json.dumps(report, indent=1), "utf-8")
     (out / "quality.html").write_text(quality_page(report, out), "utf-8")
+    return report
 
 
-def _sentences(told: dict, out: Path) -> str:
-    lines = [f"{name}: {rows:,} rows" for name, rows in told["sources"].items()]
-    lines += [f"{name}: ingested before, skipped" for name in told["skipped"]]
-    if not told["sources"]:
+def _rows(result: "Ingested", refused: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """This run's counts; of the refused rows, all that the folder now has, by source and reason."""
+    counts = [("read", name, rows, {}) for name, rows in result.sources.items()]
+    counts += [("skipped", name, 1, {}) for name in result.skipped]
+    for metric in ("raw", "held", "events", "merged", "unreadable"):
+        counts.append((metric, "all", getattr(result, metric), {}))
+    counts += [("repaired", "all", n, {"rule": rule}) for rule, n in result.repairs.items()]
+    for row in refused:
+        why = {key: row[key] for key in ("rule", "reason", "field")}
+        counts.append(("refused", row["source"], row["rows"], why))
+    return [
+        {"study": "ingest", "model": "posology", "split": split, "metric": metric, "value": value,
+         "low": None, "high": None, "n": None, **more}
+        for metric, split, value, more in counts
+    ]  # fmt: skip
+
+
+def _sentences(result: "Ingested", out: Path) -> str:
+    lines = [f"{name}: {rows:,} rows" for name, rows in result.sources.items()]
+    lines += [f"{name}: ingested before, skipped" for name in result.skipped]
+    if not result.sources:
         return "\n".join([*lines, f"{out} is as it was"])
-    refused = sum(told["refused"].values())
     lines.append(
-        f"{told['raw'] + told['held']:,} raw events = {told['events']:,} events "
-        f"+ {refused:,} refused + {told['merged']:,} exact duplicates merged"
+        f"{result.raw + result.held:,} raw events = {result.events:,} events "
+        f"+ {sum(result.refused.values()):,} refused + {result.merged:,} exact duplicates merged"
     )
-    lines += [f"  refused, {rule}: {rows:,}" for rule, rows in told["refused"].items()]
-    if told["unreadable"]:
-        lines.append(f"  rows that gave no event: {told['unreadable']:,}")
+    lines += [f"  refused, {rule}: {rows:,}" for rule, rows in result.refused.items()]
+    if result.unreadable:
+        lines.append(f"  rows that gave no event: {result.unreadable:,}")
     lines.append(f"{out} is ready; see {out / 'quality.html'}")
     return "\n".join(lines)

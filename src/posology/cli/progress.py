@@ -24,6 +24,13 @@ def bars() -> Progress:
     )
 
 
+def one_thread() -> None:
+    """Batches here are small: torch's threads would wait for each other longer than they work."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def watch(
     fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
 ) -> tuple[NetworkPolicy, list[Epoch]]:

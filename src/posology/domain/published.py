@@ -6,7 +6,7 @@ _IWPC = (
     "International Warfarin Pharmacogenetics Consortium, N Engl J Med 2009;360:753-764, "
     "doi:10.1056/NEJMoa0809329, supplementary appendix, section "
 )
-_INDUCERS = ("DRUG//carbamazepine//yes", "DRUG//phenytoin//yes", "DRUG//rifampin//yes")
+_INDUCERS = ("DRUG//carbamazepine//yes", "DRUG//phenytoin//yes", "DRUG//rifampicin//yes")
 _VKORC1 = "GENOTYPE//VKORC1_rs9923231"
 _CYP2C9 = "GENOTYPE//CYP2C9"
 

@@ -13,6 +13,7 @@ TITLES = {
     "logistic": "logistic regression",
     "forest": "the random forest",
     "boosting": "gradient boosting",
+    "boosting_formula": "gradient boosting given the refitted formula",
 }
 """How a sentence names each model; other names are written as they are."""
 

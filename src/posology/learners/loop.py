@@ -34,7 +34,7 @@ class Training:
     clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it."""
     seed: int = 0
-    tokens: int = 32_768
+    tokens: int = 8_192
     """Steps a batch, so that memory is bounded however long histories are; a subject with more
     stands alone."""
     mixed: bool = False

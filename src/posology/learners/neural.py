@@ -16,7 +16,7 @@ from posology.learners.explain import attribute
 from posology.nn.batch import cut, gather, resident
 from posology.nn.network import Network, Output
 
-CHUNK, TOKENS = 4096, 65_536
+CHUNK, TOKENS = 4096, 16_384
 """Decisions, and steps, asked of the network at once."""
 
 

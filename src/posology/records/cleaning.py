@@ -84,15 +84,12 @@ class Book:
 
 
 def profile(con: Any, raw: ir.Table) -> pa.Table:
-    """Rows, numbers, texts and span of time for each source, code and unit."""
-    readable = raw.numeric_value.isnull() & _is_number(raw.text_value)
+    """Rows, numbers told as text and numbers that are none, for each source, code and unit."""
+    readable = _finite(raw.numeric_value.cast("float64")).isnull() & _is_number(raw.text_value)
     table = raw.group_by("source", "code", "unit").agg(
         rows=raw.count(),
-        numbers=raw.numeric_value.count(),
-        texts=raw.text_value.count(),
         readable=readable.sum(),
-        broken=(raw.numeric_value.isnan() | raw.numeric_value.isinf()).sum(),
-        timeless=raw.time.isnull().sum(),
+        broken=(raw.numeric_value.cast("float64").abs() > LARGEST).sum(),
     )
     return con.to_pyarrow(table)
 
@@ -168,8 +165,8 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
     """Every raw row with its fate.
 
     Columns: subject_id, time; `pair`, a row of `book.names` (the clean one, or for a refused row
-    the one it came with); numeric_value (clean, or as it came), text_value; `rule`, an index into
-    REFUSALS or null; source and row where refused.
+    the one it came with); numeric_value (clean, or as it came, NaN as null), text_value; `rule`,
+    an index into REFUSALS or null; source and row where refused.
     """
     keys = raw.mutate(code_key=raw.code.fill_null(""), unit_key=raw.unit.fill_null(""))
     rows = keys.join(book.pairs, ["code_key", "unit_key"])
@@ -183,11 +180,13 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
     rows = rows.mutate(number=number)
     rows = rows.mutate(rule=_rule(rows, book, settings))
     refused = rows.rule.notnull()
+    # Ibis on Spark does not tell NaN from null, so no engine's rows hold one
+    as_it_came = ibis.ifelse(rows.numeric_value.isnan(), ibis.null("float32"), rows.numeric_value)
     return rows.select(
         "subject_id",
         "time",
         pair=ibis.ifelse(refused, rows.pair, rows.clean),
-        numeric_value=ibis.ifelse(refused, rows.numeric_value, rows.number),
+        numeric_value=ibis.ifelse(refused, as_it_came, rows.number),
         text_value=rows.text_value,
         rule=rows.rule,
         source=ibis.ifelse(refused, rows.source, ibis.null("string")),
@@ -217,7 +216,8 @@ def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
 
 
 def _finite(number: ir.Value) -> ir.Value:
-    return ibis.ifelse(number.isnan() | (number.abs() > LARGEST), ibis.null("float64"), number)
+    """Null where it is NaN or infinite; NaN is the largest number of every engine."""
+    return ibis.ifelse(number.abs() > LARGEST, ibis.null("float64"), number)
 
 
 def _is_number(text: ir.Value) -> ir.Value:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -192,7 +193,10 @@ def batches(con: Any, table: ir.Table) -> Iterator[pa.RecordBatch]:
     """The table's rows in its order, some at a time, so that memory stays bounded."""
     if con.name == "duckdb":
         # straight from DuckDB: Ibis 12 asks DuckDB 2 for a method that is gone
-        yield from con.con.sql(con.compile(table)).to_arrow_reader(ROW_GROUP)
+        try:
+            yield from con.con.sql(con.compile(table)).to_arrow_reader(ROW_GROUP)
+        except duckdb.OutOfMemoryException as error:
+            raise RecordError("the engine needs more memory: give it more (--memory)") from error
     else:
         yield from con.to_pyarrow_batches(table, chunk_size=65_536)
 

@@ -126,7 +126,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """What was ingested into the folder so far; empty where the folder is new."""
     path = folder / "manifest.json"
     if path.exists():
-        return json.loads(path.read_text())
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise RecordError(f"{path} is damaged: {error}; ingest into a new folder") from error
     if folder.exists() and any(folder.iterdir()):
         raise RecordError(
             f"{folder} is not empty and was not made by `posology ingest`: it has no "

@@ -168,7 +168,7 @@ def _daily_doses(cdm: Cdm, table: ir.Table, told: tuple[str, ...]) -> Iterator[i
         amount=_number(strength, "amount_value"),
         numerator=_number(strength, "numerator_value"),
         denominator=_number(strength, "denominator_value").fill_null(1.0),
-        per_hour=_whole(strength, "denominator_unit_concept_id") == 8505,  # UCUM h
+        per_hour=_whole(strength, "denominator_unit_concept_id").isin([8505]),  # UCUM h
         dose_unit=ibis.coalesce(
             _positive(_whole(strength, "amount_unit_concept_id")),
             _whole(strength, "numerator_unit_concept_id"),

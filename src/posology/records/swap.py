@@ -24,8 +24,12 @@ def replacing(folder: Path) -> Generator[Path]:
     that is removed while another run waits for it locks nothing.
     """
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.ingesting")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.with_name(f".{folder.name}.lock").touch()
+    except OSError as error:
+        raise RecordError(f"{folder} cannot be written: {error.strerror}") from error
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,125 @@
+"""Which treatment helps whom, where the truth is known: regret, error, verdict and its intervals.
+
+    python -m benchmarks.effects --repetitions 30 --json FILE
+
+Five scenarios of simulators/effects.py: 2,000 patients to learn from, 2,000 others to judge the
+rule by, 20,000 whose truth scores it. `coverage` is of the gain over the best single option in the
+stated population, against the true gain of those patients; in obs_hidden also `bounds_coverage`, of
+the marginal sensitivity bounds at the strength of the hidden reason.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from benchmarks.rows import row, write
+from posology.causal.scores import Nuisance, fit_nuisance
+from posology.causal.trial import Trial
+from posology.evaluation.sensitivity import bounds, range_of_gamma, vanishing_gamma
+from posology.evaluation.verdict import GAIN, NONE, verdict
+from posology.learners.effects import Effects, choose, effects_of, fit_effects
+from posology.simulators import effects as simulator
+from posology.simulators.effects import Sample
+
+Scores = dict[tuple[str, str], float]
+
+
+def trial_of(drawn: Sample) -> Trial:
+    """What is recorded of the patients."""
+    return Trial(
+        drawn.covariates, drawn.treatment, drawn.outcome, np.arange(len(drawn.outcome)), 2,
+        ("old", "new"),
+    )  # fmt: skip
+
+
+def boosted(covariates: np.ndarray, target: np.ndarray) -> HistGradientBoostingRegressor:
+    """Gradient boosting as it comes, with a fixed number of trees."""
+    return HistGradientBoostingRegressor(max_leaf_nodes=8, early_stopping=False,
+                                         random_state=0).fit(covariates, target)  # fmt: skip
+
+
+def baselines(nuisance: Nuisance, asked: np.ndarray) -> dict[str, np.ndarray]:
+    """Effect of the new option on the patients asked about, by models without a gate."""
+    trial, scores = nuisance.trial, nuisance.scores
+    benefit = scores[:, 1] - scores[:, 0]
+    arms = [
+        boosted(trial.covariates[trial.treatment == k], trial.outcome[trial.treatment == k])
+        for k in (0, 1)
+    ]
+    return {
+        "t_boosting": arms[1].predict(asked) - arms[0].predict(asked),
+        "dr_learner": boosted(trial.covariates, benefit).predict(asked),
+        "best_arm": np.full(len(asked), benefit.mean()),
+    }
+
+
+def repeat(scenario: str, seed: int) -> Scores:
+    """One draw of a scenario."""
+    rng = np.random.default_rng([seed, simulator.SCENARIOS.index(scenario)])
+    train, judge, truth = (simulator.draw(scenario, n, rng) for n in (2_000, 2_000, 20_000))
+    learning = fit_nuisance(trial_of(train), rng)
+    learned = fit_effects(learning)
+    said = effects_of(learned, truth.covariates)
+    effects = {"posology": said[:, 1] - said[:, 0], **baselines(learning, truth.covariates)}
+    tau = truth.expected[:, 1] - truth.expected[:, 0]
+    found: Scores = {}
+    for model, effect in effects.items():
+        chosen = (effect > 0).astype(np.int64)
+        found[model, "regret"] = simulator.regret(truth, chosen)
+        found[model, "pehe"] = float(np.sqrt(((effect - tau) ** 2).mean()))
+    found["posology", "personal"] = float(learned.personal)
+    return found | judged(scenario, judge, learned, rng)
+
+
+def judged(scenario: str, judge: Sample, learned: Effects, rng: np.random.Generator) -> Scores:
+    """What the report would say, and whether it is so."""
+    nuisance, chosen = fit_nuisance(trial_of(judge), rng), choose(learned, judge.covariates)
+    single, rows = learned.single, np.arange(len(chosen))
+    said = verdict(nuisance, chosen, single, rng)
+    keep = said.overlap.keep
+    gained = judge.expected[rows, chosen] - judge.expected[:, single]
+    true = float(gained[keep].mean())
+    right = said.kind == (NONE if scenario == "null" else GAIN)
+    found = {
+        ("posology", "verdict_right"): float(right),
+        ("posology", "flagged"): float(said.overlap.flagged),
+        ("posology", "outside"): said.overlap.outside,
+    }
+    if said.gain is not None:
+        found["posology", "coverage"] = float(said.gain.low <= true <= said.gain.high)
+        found["posology", "gain_bias"] = said.gain.value - true
+    if scenario == "obs_hidden":
+        gamma = range_of_gamma(simulator.HIDDEN_LOG_ODDS)
+        around = bounds(nuisance, chosen, single, gamma, rng, keep)
+        inside = around.interval_low <= true <= around.interval_high
+        found["posology", "bounds_coverage"] = float(inside)
+        found["posology", "gamma_vanishes"] = vanishing_gamma(nuisance, chosen, single, keep)
+    return found
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    started, rows = time.time(), []
+    for scenario in simulator.SCENARIOS:
+        found = [repeat(scenario, arguments.seed + r) for r in range(arguments.repetitions)]
+        names = dict.fromkeys(name for each in found for name in each)
+        for model, metric in names:
+            values = np.array([each[model, metric] for each in found if (model, metric) in each])
+            error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+            mean = float(values.mean())
+            rows.append(row(scenario, model, "test", metric, mean, n=len(values),
+                            low=mean - error, high=mean + error))  # fmt: skip
+        print(f"{scenario}: {time.time() - started:.0f} s", flush=True)
+    write(arguments.json, rows, arguments.seed, started)
+
+
+if __name__ == "__main__":
+    main()

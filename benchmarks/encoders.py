@@ -1,0 +1,122 @@
+"""The four encoders: quality on IWPC's patients, and what each costs as histories grow.
+
+    python -m benchmarks.encoders --folds 2 --json out/encoders.json
+
+The default recipe's first phase with each encoder, on the first folds of ten; IWPC's patients have
+one step each, so this shows that no encoder loses what one step says, not which reads a past best.
+Cost is measured on the made-up patients of `benchmarks.training`, one member, one thread.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from sklearn.model_selection import KFold
+
+from benchmarks.rows import row, write
+from benchmarks.training_ways import made_up, posology
+from posology.cohorts.build import build_cohort
+from posology.cohorts.split import uniform_hash
+from posology.cohorts.study_file import read_study
+from posology.datasets import iwpc
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
+from posology.domain.history import History
+from posology.evaluation.answers import Answers, ask, pool
+from posology.evaluation.compare import as_rows, table1
+from posology.learners import recipes
+from posology.learners.supervised import finish
+from posology.nn.encoders import EncoderName
+
+NAMES: tuple[EncoderName, ...] = ("gru", "lstm", "transformer", "cnn")
+
+
+def main() -> None:
+    """Learn each fold with each encoder, score the patients held out, time made-up ones."""
+    options = _options()
+    started = time.time()
+    torch.set_num_threads(1)
+    rows = _quality(options.folds, options.seed)
+    for study, visits in (("visits20", 20.0), ("visits200", 200.0)):
+        history = made_up(int(20_000 / visits), visits)
+        for name in NAMES:
+            rows.append(row(study, name, "cpu", "decisions_per_cpu_second", _rate(history, name)))
+    write(options.json, rows, options.seed, started)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folds", type=int, default=2, help="of ten")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def _quality(folds: int, seed: int) -> list[dict]:
+    whole, splits = _splits(folds)
+    said: dict[str, list[Answers]] = {name: [] for name in NAMES}
+    spent: dict[str, list[float]] = {name: [] for name in NAMES}
+    for cohort in splits:
+        train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+        for name in NAMES:
+            first = recipes.default(seed).supervised
+            first = replace(first, sizes=replace(first.sizes, encoder=name))
+            before = time.process_time()
+            policy = finish(first.fitting(train, validation))
+            spent[name].append((time.process_time() - before) / first.training.epochs)
+            said[name].append(ask(policy, test))
+    held = np.concatenate([part(c, TEST).history.subject_id for c in splits])
+    asked = take(whole, np.isin(whole.history.subject_id[whole.subject], held))
+    place = {int(s): at for at, s in enumerate(asked.history.subject_id)}
+    at = [
+        np.array([place[int(s)] for s in part(c, TEST).history.subject_id], dtype=np.int64)
+        for c in splits
+    ]
+    pooled = {name: pool(parts, at) for name, parts in said.items()}
+    table = table1(pooled, asked, np.random.default_rng(0), "test", reference="gru")
+    tests = [
+        row("iwpc", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low, high=t.high,
+            n=t.n, p_holm=t.p_holm, verdict=t.verdict)
+        for t in table.tests if t.metric in ("auc", "mae")
+    ]  # fmt: skip
+    costs = [
+        row("iwpc", name, "test", "seconds_per_epoch", float(np.mean(seconds)), n=len(seconds))
+        for name, seconds in spent.items()
+    ]
+    return [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
+
+
+def _splits(folds: int) -> tuple[Cohort, list[Cohort]]:
+    """The whole cohort, and one a fold, split as `benchmarks.iwpc` does."""
+    data, study = iwpc.load(), read_study("iwpc")
+    whole = build_cohort(data.events, study)
+    subjects = whole.history.subject_id
+    cohorts = []
+    parts = KFold(10, shuffle=True, random_state=0).split(subjects)
+    for number, (_, test) in zip(range(folds), parts, strict=False):
+        held = set(subjects[test].tolist())
+        chooses = uniform_hash(subjects, f"choose-kfold-{number}-0") < 1 / 8
+        split = {
+            int(s): TEST if int(s) in held else VALIDATION if c else TRAIN
+            for s, c in zip(subjects, chooses, strict=True)
+        }
+        cohorts.append(build_cohort(data.events, study, split))
+    return whole, cohorts
+
+
+def _rate(history: History, name: EncoderName) -> float:
+    epoch = posology(history, encoder=name)
+    epoch()
+    started, done = time.process_time(), 0
+    while time.process_time() - started < 3.0:
+        done += epoch()
+    return done / (time.process_time() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Which doses the data can speak of: those that patients like this one were given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.causal.basis import Basis, expand, fit_basis
+from posology.causal.ridge import cross_ridge, predicted
+from posology.causal.trial import Column, Fold
+
+QUANTILES = (0.05, 0.95)
+"""Of the dose given what was known; the usual choice, below 1 in 20 a side."""
+_EDGE = 0.005  # of the range: what a dose at its end counts as, for its log-odds to be finite
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Support:
+    """Log-odds of the dose within its range: a location, a scale and two quantiles."""
+
+    basis: Basis
+    location: Float64[np.ndarray, " column_and_one"]
+    scale: Float64[np.ndarray, " column_and_one"]
+    """Of the logarithm of the residual's size."""
+    low: float
+    high: float
+    """Quantiles of the scaled residual, each of models that have not seen the patient."""
+    dose_low: float
+    dose_high: float
+    """The smallest and largest dose given."""
+
+
+def fit_support(
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+    dose: Column,
+    fold: Fold,
+) -> Support:
+    """Learn what doses patients were given, by what was known of them."""
+    basis = fit_basis(X, hinges=True, products=True)
+    design = np.column_stack([np.ones(len(X)), expand(basis, X)])
+    ends = float(dose.min()), float(dose.max())
+    target = _log_odds(dose, *ends)
+    location = cross_ridge(design, target, fold, free=1)
+    residual = target - predicted(location.outside, design, fold)
+    size = np.log(np.abs(residual) + 1e-3 * residual.std() + 1e-12)
+    scale = cross_ridge(design, size, fold, free=1)
+    scaled = residual / np.exp(predicted(scale.outside, design, fold))
+    low, high = np.quantile(scaled, QUANTILES)
+    return Support(basis, location.whole, scale.whole, float(low), float(high), *ends)
+
+
+def dose_support(
+    support: Support,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> tuple[Column, Column]:
+    """The lowest and highest dose the data can speak of, for each patient."""
+    design = np.column_stack([np.ones(len(X)), expand(support.basis, X)])
+    center, scale = design @ support.location, np.exp(design @ support.scale)
+    ends = support.dose_low, support.dose_high
+    return (
+        _dose(center + support.low * scale, *ends),
+        _dose(center + support.high * scale, *ends),
+    )
+
+
+def _log_odds(dose: Column, low: float, high: float) -> Column:
+    share = _EDGE + (1 - 2 * _EDGE) * (dose - low) / max(high - low, 1e-12)
+    return np.log(share / (1 - share))
+
+
+def _dose(log_odds: Column, low: float, high: float) -> Column:
+    share = (1 / (1 + np.exp(-log_odds)) - _EDGE) / (1 - 2 * _EDGE)
+    return low + np.clip(share, 0, 1) * (high - low)

@@ -1,0 +1,39 @@
+"""Do effects vary at all: the effects said, tested on patients from whom they were not learned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posology.causal.trial import Column, Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Heterogeneity:
+    """Slope of the true effects on those said: 1 is perfect, 0 says that they do not vary so."""
+
+    slope: float
+    error: float
+    p: float
+    """One-sided, of slope 0 or below."""
+
+
+def heterogeneity_test(said: Matrix, residual: Column, surprise: Matrix) -> Heterogeneity:
+    """Regress the outcome's residual on the surprise, alone and times the effects said.
+
+    Chernozhukov, Demirer, Duflo and Fernandez-Val 2018 (doi:10.3386/w24678, eq. 2.2), with
+    errors robust to unequal variance (HC3). `said` must come from models that have not seen the
+    row's subject.
+    """
+    from scipy.stats import norm
+
+    varying = (surprise * (said - said.mean(axis=0))).sum(axis=1)
+    if not varying.std() > 1e-9 * max(1.0, float(np.abs(residual).max())):
+        return Heterogeneity(0.0, np.inf, 1.0)
+    design = np.column_stack([varying, surprise[:, 1:]])
+    inverse = np.linalg.inv(design.T @ design)
+    coefficient = inverse @ design.T @ residual
+    leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
+    off = (residual - design @ coefficient) / (1 - leverage)
+    spread = inverse @ (design * off[:, None] ** 2).T @ design @ inverse
+    error = float(np.sqrt(spread[0, 0]))
+    return Heterogeneity(float(coefficient[0]), error, float(norm.sf(coefficient[0] / error)))

@@ -1,0 +1,142 @@
+"""What a rule would bring, against every single option, usual care and the guideline.
+
+Everything is a mean of doubly robust scores (causal/scores.py) of patients from whom the rule was
+not learned, and every interval resamples patients.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.causal.scores import Nuisance
+from posology.causal.trial import Matrix, name
+from posology.evaluation.significance import (
+    REPLICATES,
+    Difference,
+    Interval,
+    Subject,
+    paired,
+    percentile,
+    resamples,
+)
+
+Chosen = Int64[np.ndarray, " decision"]
+Keep = Bool[np.ndarray, " decision"]
+
+USUAL = "usual care"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleValue:
+    """Mean outcome if everybody were treated by the rule, and what that gains."""
+
+    rule: str
+    value: Interval
+    gain: Difference
+    """Over the reference, on the same patients."""
+    share: tuple[float, ...]
+    """How much of each option the rule gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class AverageEffect:
+    """The effect of an intervention as such: one option for all against another for all."""
+
+    option: str
+    against: str
+    effect: Difference
+    given: int
+
+
+def as_probabilities(chosen: Chosen, options: int) -> Matrix:
+    """A rule that always gives one option."""
+    return np.eye(options)[chosen]
+
+
+def rule_values(
+    nuisance: Nuisance,
+    rules: Mapping[str, Matrix],
+    reference: int,
+    rng: np.random.Generator,
+    keep: Keep | None = None,
+) -> tuple[RuleValue, ...]:
+    """Each rule, each single option for all, and usual care.
+
+    Args:
+        rules: probabilities of the options at every decision.
+        reference: the single option, chosen on other patients, that gains are counted from.
+        keep: the stated population; everybody where not given.
+    """
+    trial, scores = nuisance.trial, nuisance.scores
+    kept = np.ones(len(trial), dtype=bool) if keep is None else keep
+    singles = {f"{name(trial, k)} for all": np.eye(trial.options)[[k] * len(trial)]
+               for k in range(trial.options)}  # fmt: skip
+    every = {**rules, **singles}
+    earned = [(chances * scores).sum(axis=1)[kept] for chances in every.values()]
+    earned.append(trial.outcome[kept])  # usual care is what was done: nothing is estimated
+    shares = [chances[kept].mean(axis=0) for chances in every.values()]
+    shares.append(np.eye(trial.options)[trial.treatment][kept].mean(axis=0))
+    columns = np.column_stack(earned)
+    base = len(rules) + reference
+    values, draws = columns.mean(axis=0), mean_draws(columns, trial.subject[kept], rng)
+    return tuple(
+        RuleValue(
+            rule,
+            percentile(float(values[i]), draws[:, i]),
+            paired(float(values[i] - values[base]), draws[:, i], draws[:, base]),
+            tuple(float(s) for s in shares[i]),
+        )
+        for i, rule in enumerate([*every, USUAL])
+    )
+
+
+def average_effects(
+    nuisance: Nuisance, against: int, rng: np.random.Generator, keep: Keep | None = None
+) -> tuple[AverageEffect, ...]:
+    """What each option brings on average, less what `against` brings."""
+    trial = nuisance.trial
+    kept = np.ones(len(trial), dtype=bool) if keep is None else keep
+    scores = nuisance.scores[kept]
+    values, draws = scores.mean(axis=0), mean_draws(scores, trial.subject[kept], rng)
+    given = np.bincount(trial.treatment[kept], minlength=trial.options)
+    return tuple(
+        AverageEffect(
+            name(trial, k), name(trial, against),
+            paired(float(values[k] - values[against]), draws[:, k], draws[:, against]),
+            int(given[k]),
+        )
+        for k in range(trial.options) if k != against
+    )  # fmt: skip
+
+
+def gain(
+    nuisance: Nuisance,
+    chosen: Chosen,
+    reference: int,
+    rng: np.random.Generator,
+    keep: Keep | None = None,
+) -> Difference:
+    """What a rule gains over one option for all."""
+    per_patient = gains(nuisance.scores, chosen, reference)
+    kept = np.ones(len(chosen), dtype=bool) if keep is None else keep
+    draws = mean_draws(per_patient[kept, None], nuisance.trial.subject[kept], rng)[:, 0]
+    return paired(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
+
+
+def gains(scores: Matrix, chosen: Chosen, reference: int) -> Float64[np.ndarray, " decision"]:
+    """Each patient's score under the rule less that under one option; 0 where they agree."""
+    return scores[np.arange(len(chosen)), chosen] - scores[:, reference]
+
+
+def mean_draws(
+    columns: Float64[np.ndarray, "decision column"],
+    subject: Subject,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> Float64[np.ndarray, "replicate column"]:
+    """Means over resampled subjects, the same resamples for every column."""
+    return np.concatenate([
+        (w @ columns) / w.sum(axis=1, keepdims=True) for w in resamples(subject, replicates, rng)
+    ])  # fmt: skip

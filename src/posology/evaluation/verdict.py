@@ -1,0 +1,71 @@
+"""The first line of the report, by rule: does personalising gain anything over one option for all.
+
+The rule and the best single option come from the training patients, the gain from others. A gain
+is stated only where its 95 % interval lies above 0, and only of patients for whom every option was
+a possibility.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posology.causal.scores import Nuisance
+from posology.causal.trial import name
+from posology.evaluation.doubly_robust import Chosen, gain
+from posology.evaluation.overlap import Overlap, overlap
+from posology.evaluation.significance import Difference
+
+GAIN, NONE, UNJUDGED = "gain", "none", "unjudged"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What may be said, and on what it rests."""
+
+    kind: str
+    """`gain`, `none` or `unjudged`."""
+    sentence: str
+    single: str
+    """The best single option, as chosen on training patients."""
+    gain: Difference | None
+    """Over it, in the stated population; None where nothing is stated."""
+    overlap: Overlap
+
+
+def verdict(
+    nuisance: Nuisance, chosen: Chosen, single: int, rng: np.random.Generator, unit: str = ""
+) -> Verdict:
+    """The verdict on a rule.
+
+    Args:
+        nuisance: of patients from whom the rule was not learned.
+        chosen: the rule's option for each of them.
+        single: the best single option of the training patients.
+        unit: of the outcome, for the sentence.
+    """
+    trial = nuisance.trial
+    option = name(trial, single)
+    found = overlap(trial, nuisance.propensity)
+    asked = {name(trial, int(k)) for k in np.unique(np.append(chosen, single))}
+    refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
+    if refused:
+        sentence = f"cannot be judged: no overlap for {', '.join(refused)}"
+        return Verdict(UNJUDGED, sentence, option, None, found)
+    gained = gain(nuisance, chosen, single, rng, found.keep)
+    where = _where(found)
+    if gained.low > 0:
+        figures = f"{gained.value:.3g} ({gained.low:.3g}, {gained.high:.3g})"
+        sentence = f"personalising gains {figures}{f' {unit}' if unit else ''}"
+        return Verdict(
+            GAIN, f"{sentence} over the best single option, {option}{where}", option, gained, found
+        )
+    return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, gained, found)
+
+
+def _where(found: Overlap) -> str:
+    if not found.flagged:
+        return ""
+    return (
+        f"; this holds for the {100 * (1 - found.outside):.0f} % of patients for whom every option "
+        "had a chance of at least 5 %, the others cannot be judged"
+    )

@@ -1,0 +1,156 @@
+"""Which option helps whom: effects learned free of who was chosen for what, or one option for all.
+
+The R-learner (Nie and Wager 2021, doi:10.1093/biomet/asaa076, eq. 4) for any number of options: the
+outcome less its expectation is regressed on the treatment less its probability, times what may
+change the effect. Three models are stacked with weights that are not negative; where their
+effects are not shown to vary, the answer is the best single option for everybody.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.causal.basis import Basis, expand, fit_basis
+from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
+from posology.causal.outcome import boosting, with_option
+from posology.causal.ridge import cross_ridge
+from posology.causal.scores import Nuisance
+from posology.causal.trial import FOLDS, Column, Matrix
+from posology.learners.boosting import exported
+from posology.learners.trees import Trees, constant, per_option
+
+LEVEL = 0.05
+"""One-sided error rate of the test that lets the rule be personal."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effects:
+    """How much better or worse than its own average each option is, as a function of covariates."""
+
+    single: int
+    """The best single option: for everybody where `personal` is false."""
+    personal: bool
+    heterogeneity: Heterogeneity
+    level: Float64[np.ndarray, " treatment"]
+    """Effect of each option on everybody, before what differs between patients."""
+    line: Basis
+    line_weights: Float64[np.ndarray, "line treatment"]
+    curve: Basis
+    curve_weights: Float64[np.ndarray, "curve treatment"]
+    trees: Trees
+    tree_weight: float
+
+
+def effects_of(
+    effects: Effects,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Matrix:
+    """Mean outcome of each option less that of the best single option."""
+    said = np.tile(effects.level, (len(X), 1))
+    if effects.personal:
+        said = said + expand(effects.line, X) @ effects.line_weights
+        said = said + expand(effects.curve, X) @ effects.curve_weights
+        if effects.tree_weight:
+            allowed = np.ones(said.shape, dtype=bool)
+            grown = per_option(effects.trees, X.astype(np.float32), allowed)
+            said = said + effects.tree_weight * grown
+    return said - said[:, [effects.single]]
+
+
+def choose(
+    effects: Effects,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> np.ndarray:
+    """The option of the largest effect; the best single one where it is as good."""
+    return preference(effects, X).argmax(axis=1)
+
+
+def preference(
+    effects: Effects,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Matrix:
+    """The effects, the best single option ahead of any that is only as good."""
+    said = effects_of(effects, X)
+    said[:, effects.single] += 1e-12
+    return said
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    basis: Basis
+    weights: Float64[np.ndarray, "column treatment"]
+    held_out: Matrix
+    """Effects by coefficients learned outside each row's fold."""
+
+
+def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
+    """Learn from cross-fitted residuals; without `gate` the effects are always personal."""
+    trial, surprise = nuisance.trial, nuisance.surprise
+    line = _linear(nuisance, fit_basis(trial.covariates, hinges=False, products=False))
+    curve = _linear(nuisance, fit_basis(trial.covariates, hinges=True, products=False))
+    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted]
+    weights, level = _stack(candidates, nuisance.residual, surprise)
+    held_out = _held_out(candidates, nuisance)
+    shown = heterogeneity_test(held_out, nuisance.residual, surprise)
+    trees = constant(np.zeros(1))
+    if weights[2] > 0:
+        model = boosting().fit(
+            with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
+        )
+        trees = exported(model, model.n_iter_, 1)
+    values = nuisance.scores.mean(axis=0)
+    personal = shown.p < LEVEL or not gate
+    return Effects(
+        single=int(values.argmax()),
+        personal=personal,
+        heterogeneity=shown,
+        level=level if personal else values,
+        line=line.basis, line_weights=weights[0] * line.weights,
+        curve=curve.basis, curve_weights=weights[1] * curve.weights,
+        trees=trees, tree_weight=float(weights[2]),
+    )  # fmt: skip
+
+
+def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
+    surprise, options = nuisance.surprise, nuisance.trial.options
+    columns = expand(basis, nuisance.trial.covariates)
+    design = np.hstack([surprise, *(columns * surprise[:, [k]] for k in range(options))])
+    fitted = cross_ridge(design, nuisance.residual, nuisance.fold, free=options)
+
+    def by_option(coefficients: Column) -> Float64[np.ndarray, "column treatment"]:
+        return coefficients[options:].reshape(options, columns.shape[1]).T
+
+    held_out = np.zeros(surprise.shape)
+    for f in range(FOLDS):
+        here = nuisance.fold == f
+        held_out[here] = columns[here] @ by_option(fitted.outside[f])
+    return _Candidate(basis, by_option(fitted.whole), held_out)
+
+
+def _stack(
+    candidates: list[Matrix], residual: Column, surprise: Matrix
+) -> tuple[Float64[np.ndarray, " candidate"], Float64[np.ndarray, " treatment"]]:
+    """Weights of the candidates, none negative, and each option's level, which is free."""
+    from scipy.optimize import nnls
+
+    columns = np.column_stack([(surprise * effect).sum(axis=1) for effect in candidates])
+    free = surprise[:, 1:]
+    clean = columns - free @ np.linalg.lstsq(free, columns, rcond=None)[0]
+    rest = residual - free @ np.linalg.lstsq(free, residual, rcond=None)[0]
+    weights = nnls(clean, rest)[0]
+    level = np.linalg.lstsq(free, residual - columns @ weights, rcond=None)[0]
+    return weights, np.concatenate([[0.0], level])
+
+
+def _held_out(candidates: list[Matrix], nuisance: Nuisance) -> Matrix:
+    """The stack's effects, its weights learned outside each row's fold too."""
+    said = np.zeros(candidates[0].shape)
+    for f in range(FOLDS):
+        rest, here = nuisance.fold != f, nuisance.fold == f
+        parts = [effect[rest] for effect in candidates]
+        weights, level = _stack(parts, nuisance.residual[rest], nuisance.surprise[rest])
+        said[here] = level + sum(
+            w * effect[here] for w, effect in zip(weights, candidates, strict=True)
+        )
+    return said
