@@ -72,3 +72,23 @@ def test_missing_events_and_a_taken_folder_are_told(events: Path, tmp_path: Path
     done = run("fit", "iwpc", "--events", events, "--out", tmp_path)
     assert done.returncode == 2
     assert "exists already; name a new folder" in " ".join(done.stderr.split())
+
+
+def test_a_cohort_folder_becomes_a_policy(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posology.cli.fit import fit
+    from posology.cohorts.folder import build_folder
+    from posology.cohorts.study_file import read_study
+    from posology.errors import UserError
+
+    monkeypatch.setattr(recipes, "default", small)
+    build_folder(read_study("iwpc"), events, tmp_path / "cohort")
+    fit(str(tmp_path / "cohort"), None, tmp_path / "model")
+    fit("iwpc", events, tmp_path / "other")
+    one, two = (artifact.load(tmp_path / name) for name in ("model", "other"))
+    assert one.digest == two.digest
+    with pytest.raises(UserError, match="is a cohort already; leave --events out"):
+        fit(str(tmp_path / "cohort"), events, tmp_path / "third")
+    with pytest.raises(UserError, match="a study needs events, a cohort's folder does not"):
+        fit("iwpc", None, tmp_path / "third")

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import sys
 
@@ -104,7 +105,14 @@ def test_every_source_reaches_its_reader(tmp_path):
         (["--meds", "gone.parquet", "--dry-run"], "gone.parquet: there is no such file or folder"),
         (["--omop", "gone"], "gone: holds no OMOP CDM"),
         (["--omop", "gone.zip"], "gone.zip: there is no such file or folder"),
-        (["--omop", "postgresql://no@127.0.0.1:1/cdm"], "the database does not answer"),
+        pytest.param(
+            ["--omop", "postgresql://no@127.0.0.1:1/cdm"],
+            "the database does not answer",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("psycopg") is None,
+                reason="no psycopg: pip install 'posology[postgres]'",
+            ),
+        ),
         (["--table", "gone.toml"], "gone.toml: cannot be read: No such file or directory"),
         (["--fhir", "gone"], "gone: there is no such file or folder"),
         (["--vcf", "gone"], "gone: there is no such file or folder"),

@@ -91,3 +91,116 @@ def test_a_missing_file_names_itself(tmp_path: Path) -> None:
         read_study("no-such-study")
     with pytest.raises(StudyError, match="cannot be read as a study file"):
         read_study(tmp_path / "gone.toml")
+
+
+CLINIC = shipped("clinic").read_text(encoding="utf-8")
+MORE = [
+    (
+        'which = "every"',
+        'which = "interval"',
+        '[decision] which = "interval" needs `every_days`.',
+    ),
+    (
+        'which = "every"',
+        'which = "first"\nevery_days = 9',
+        '[decision] `every_days` has no meaning where which = "first"; remove it.',
+    ),
+    ("grace_days", "grace_day", "[given] key `grace_day` is unknown; did you mean `grace_days`?"),
+    (
+        'dose_per = "day"',
+        'dose_per = "each"',
+        '[given] `dose_days` goes with dose_per = "each", and only with it.',
+    ),
+    (
+        "range = { at_most = 53.0 }",
+        "",
+        "[outcome] kind value_in_range needs the table `range`.",
+    ),
+    (
+        "range = { at_most = 53.0 }",
+        "range = { at_least = 60.0, at_most = 53.0 }",
+        "[outcome] range: 60 to 53 is empty; swap at_least and at_most.",
+    ),
+    (
+        "from_days = 135",
+        "from_days = 335",
+        "[outcome] the window from 335 to 285 days is empty; `from_days` must be below",
+    ),
+    (
+        'kind = "value_in_range"',
+        'kind = "occurs"',
+        "[outcome] kind occurs has no use for `range`; remove it.",
+    ),
+    ("discount = 1.0", "discount = 1.5", "[reward] `discount` is 1.5; it lies in 0 to 1."),
+    ("discount = 1.0", "discont = 1.0", "key `discont` is unknown; did you mean `discount`?"),
+    (
+        'options = ["tzd"]',
+        'options = ["tdz"]',
+        "[[safety]] option `tdz` is unknown; did you mean `tzd`?",
+    ),
+    (
+        'visible = ["CONDITION//SNOMED//84114007"]\nsource',
+        "source",
+        "[[safety]] of tzd needs `visible` or `ranges`.",
+    ),
+    (
+        'prefer = ["glp1", "dpp4"',
+        'prefer = ["glp1", "dpp"',
+        "rule rule: prefer option `dpp` is unknown; did you mean `dpp4`?",
+    ),
+    (
+        '[[rules.order]]\nprefer = ["sglt2", "glp1", "dpp4", "tzd", "su"]',
+        "",
+        "rule rule: the last line of `order` must hold for all who are left.",
+    ),
+    (
+        'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
+        'together = ["su"]',
+        "treatment tzd: `together` names two or more other options.",
+    ),
+    (
+        'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
+        "",
+        "treatment tzd needs `codes`, `together` or `otherwise`: nothing tells when",
+    ),
+    (
+        'salt = "clinic"',
+        'salt = "clinic"\nby = "time"',
+        "[split] by time needs `validation_from` and `test_from`.",
+    ),
+    (
+        'salt = "clinic"\nsite = ["OBSERVATION//CLINIC//site"]',
+        'salt = "clinic"\nby = "site"',
+        "[split] by site needs `site`, the codes that tell it.",
+    ),
+    ("within_days = 365", "within_days = -1", "[[diagnosis]] number 1: `within_days` is -1"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), MORE)
+def test_a_mistake_of_a_sequence_is_told_too(old: str, new: str, expected: str) -> None:
+    assert old in CLINIC
+    with pytest.raises(StudyError) as caught:
+        parse_study(CLINIC.replace(old, new, 1), "my.toml")
+    assert str(caught.value).startswith("my.toml")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("discount = 1.0", "discount = 1.5", "discount = 1.5"),
+        ("from_days = 135", "from_days = 335", "from_days = 335"),
+        ("range = { at_most = 53.0 }", "", "[outcome]"),
+        (
+            'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
+            'together = ["su"]',
+            'together = ["su"]',
+        ),
+    ],
+)
+def test_the_line_of_an_impossible_value_is_named(old: str, new: str, line: str) -> None:
+    text = CLINIC.replace(old, new, 1)
+    with pytest.raises(StudyError) as caught:
+        parse_study(text, "my.toml")
+    assert str(caught.value).startswith(f"my.toml:{text.splitlines().index(line) + 1}: ")

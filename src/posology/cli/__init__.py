@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from posology.cli.cohort import cohort
 from posology.cli.demo import demo
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (demo, fit, ingest, recommend, simulate, template):
+for verb in (cohort, demo, fit, ingest, recommend, simulate, template):
     app.command()(verb)
 
 
@@ -29,5 +30,6 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"[bold red]posology:[/] {escape(str(error))}", highlight=False)
+        text = f"[bold red]posology:[/] {escape(str(error))}"
+        Console(stderr=True, soft_wrap=True).print(text, highlight=False)
         sys.exit(2)

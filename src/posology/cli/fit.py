@@ -2,15 +2,22 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from posology.domain.cohort import Cohort
+
 
 def fit(
-    study: Annotated[str, typer.Argument(help="A study file, or a study that ships (iwpc).")],
-    events: Annotated[Path, typer.Option(help="MEDS events: a Parquet file or a folder of them.")],
-    out: Annotated[Path, typer.Option(help="A new folder for the policy.")],
+    study: Annotated[
+        str, typer.Argument(help="A study file, a study that ships (iwpc), or a cohort's folder.")
+    ],
+    events: Annotated[
+        Path | None, typer.Option(help="MEDS events, where the study is not a cohort's folder.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="A new folder for the policy.")] = Path("model"),
     recipe: Annotated[str, typer.Option(help="default or paper.")] = "default",
     seed: Annotated[int, typer.Option(help="The same seed gives the same policy.")] = 0,
     json_file: Annotated[
@@ -21,13 +28,9 @@ def fit(
     ] = None,
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
-    import pyarrow.parquet as pq
-
     from posology import artifact
     from posology.cli.measures import write_measures
     from posology.cli.progress import CONSOLE, watch
-    from posology.cohorts.build import build_cohort
-    from posology.cohorts.study_file import read_study
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
     from posology.learners import recipes
@@ -38,10 +41,8 @@ def fit(
         raise UserError(f"--recipe {recipe}: unknown; it is default or paper.")
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
-    if not events.exists():
-        raise UserError(f"--events {events}: no such file or folder.")
-    asked = read_study(study)
-    cohort = build_cohort(pq.read_table(events), asked)
+    cohort = _cohort(study, events)
+    asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
     chosen = recipes.default(seed) if recipe == "default" else recipes.paper(seed)
@@ -73,3 +74,25 @@ def fit(
             for name, value in epoch.validation.items()
         ]
         write_measures(json_file, rows, started, seed)
+
+
+def _cohort(study: str, events: Path | None) -> "Cohort":
+    """The cohort of a folder, or of a study and events."""
+    import pyarrow.parquet as pq
+
+    from posology.cohorts.build import build_cohort
+    from posology.cohorts.chunks import event_files
+    from posology.cohorts.store import is_cohort, load_cohort
+    from posology.cohorts.study_file import read_study
+    from posology.errors import UserError
+
+    if is_cohort(Path(study)):
+        if events is not None:
+            raise UserError(f"{study} is a cohort already; leave --events out.")
+        return load_cohort(Path(study))
+    if events is None:
+        raise UserError("--events is missing: a study needs events, a cohort's folder does not.")
+    if not events.exists():
+        raise UserError(f"--events {events}: no such file or folder.")
+    columns = ["subject_id", "time", "code", "numeric_value"]
+    return build_cohort(pq.read_table(event_files(events), columns=columns), read_study(study))

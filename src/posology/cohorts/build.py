@@ -1,17 +1,22 @@
 """Events and a study become a cohort."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.encode import fit_profile, history_of
-from posology.cohorts.split import by_subject
-from posology.cohorts.stream import Stream, having, stream
+from posology.cohorts.censoring import complete_weights
+from posology.cohorts.decide import Decided
+from posology.cohorts.encode import compact, fit_profile, with_formulas
+from posology.cohorts.part import feature_codes, part_of
+from posology.cohorts.stream import stream
 from posology.cohorts.study_codes import must_occur
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formula_events import with_formula_events
 from posology.domain.formulary import inside
+from posology.domain.history import History
+from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import StudyError
 
@@ -24,89 +29,101 @@ def build_cohort(
 ) -> Cohort:
     """Every decision of the study with what was known, what was done and what came of it.
 
-    split: subject to TRAIN, VALIDATION or TEST; by a hash of the subject where not given. Subjects
+    split: subject to TRAIN, VALIDATION or TEST; as the study splits where not given. Subjects
     it leaves out are left out. site: subject to site. Only the training split is learned from.
     """
     ordered = stream(events)
-    must_occur(ordered, study)
-    subjects, time_zero = _decisions(ordered, study)
-    if split is not None:
-        kept = np.array([int(s) in split for s in subjects], dtype=bool)
-        subjects, time_zero = subjects[kept], time_zero[kept]
-    outcome = _outcomes(ordered, study, subjects, time_zero)
-    known = ~np.isnan(outcome)
-    subjects, time_zero, outcome = subjects[known], time_zero[known], outcome[known]
-    parts = (
-        by_subject(subjects, study.split)
-        if split is None
-        else np.array([split[int(s)] for s in subjects], dtype=np.int8)
-    )
-    if not (parts == TRAIN).any():
-        raise StudyError(
-            f"study {study.name}: none of {len(known)} decisions is left to learn from; "
-            f"{int((~known).sum())} have no outcome ({', '.join(study.outcome.codes)}) within "
-            f"{study.outcome.within_days:g} days."
-        )
-    profile = fit_profile(ordered, study, subjects, parts == TRAIN, outcome)
-    treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
-    history = with_formula_events(history_of(ordered, subjects, profile.codes, treatments), profile)
-    best = _dose_class(outcome, study)
-    rewards = np.array(study.reward.table, dtype=np.float32)[best]
-    count = len(subjects)
-    return Cohort(
+    must_occur(ordered.codes, study)
+    part = part_of(ordered, study, split, site)
+    must_learn(part.decided, part.flow.points, study)
+    codes = feature_codes(ordered.codes, study)
+    profile = fit_profile(part.tally, codes, study)
+    history, last_step = compact(part.history, part.last_step, rows_of(codes, profile))
+    learns = part.decided.split == TRAIN
+    dose = part.decided.outcome.astype(np.float64)
+    profile = with_formulas(profile, study, history, part.subject[learns], dose[learns])
+    history = with_formula_events(history, profile)
+    return cohort_of(part.decided, (study, profile, history), part.subject, last_step)
+
+
+def cohort_of(
+    decided: Decided,
+    what: tuple[Study, Profile, History],
+    subject: np.ndarray,
+    last_step: np.ndarray,
+) -> Cohort:
+    """The Cohort of decisions whose history is encoded in the profile."""
+    study, profile, history = what
+    count, options = len(decided), len(study.formulary.treatments)
+    cohort = Cohort(
         study=study,
         profile=profile,
         history=history,
-        subject=np.arange(count, dtype=np.int64),
-        last_step=_last_visible(history, time_zero),
-        treatment=best,
-        dose=outcome.astype(np.float32),
-        outcome=outcome.astype(np.float32),
-        effective=np.ones(count, np.float32),
-        reward=rewards[np.arange(count), best],
-        complete=np.ones(count, dtype=bool),
-        best=best,
-        rewards=rewards,
+        subject=subject.astype(np.int64),
+        last_step=last_step.astype(np.int64),
+        treatment=decided.treatment,
+        dose=decided.dose,
+        outcome=decided.outcome,
+        effective=decided.effective,
+        reward=decided.reward,
+        complete=decided.complete,
+        best=np.full(count, -1, np.int32),
+        rewards=np.full((count, options), np.nan, np.float32),
         logged=np.full(count, np.nan, np.float32),
-        split=parts,
-        site=np.array([site[int(s)] if site else -1 for s in subjects], dtype=np.int32),
+        split=decided.split,
+        site=decided.site,
+        time=decided.time,
+        ended=decided.ended,
+        diagnosis=decided.diagnosis if study.diagnosis else None,
+        progression=decided.progression if study.progression else None,
+    )
+    if study.outcome.kind == "dose_class":
+        return _dose_class(cohort)
+    if study.follow_up.weighted_by:
+        return replace(cohort, weight=complete_weights(decided, options))
+    return cohort
+
+
+def rows_of(codes: tuple[str, ...], profile: Profile) -> np.ndarray:
+    """The profile's row of each code, -1 where it has none."""
+    number = {code: row for row, code in enumerate(profile.codes)}
+    return np.array([number.get(code, -1) for code in codes], dtype=np.int32)
+
+
+def must_learn(decided: Decided, points: int, study: Study) -> None:
+    """Raise StudyError where no decision is left to learn from."""
+    if (decided.split == TRAIN).any():
+        return
+    if study.outcome.kind == "dose_class":
+        raise StudyError(
+            f"study {study.name}: none of {points} decisions is left to learn from; "
+            f"{points - len(decided)} have no outcome ({', '.join(study.outcome.codes)}) within "
+            f"{study.outcome.within_days:g} days."
+        )
+    raise StudyError(
+        f"study {study.name}: none of {points} decisions is left to learn from; "
+        "`posology cohort` with --dry-run shows where they went."
     )
 
 
-def _decisions(events: Stream, study: Study) -> tuple[np.ndarray, np.ndarray]:
-    """The first decision of each subject that has one, and its time in days."""
-    marks = having(events, study.decision.codes) & ~np.isnan(events.time)
-    subjects, first = np.unique(events.subject_id[marks], return_index=True)
-    return subjects, events.time[marks][first]
+def _dose_class(cohort: Cohort) -> Cohort:
+    """The outcome is the dose that proved right, so the right option and every reward are known."""
+    best = _option(cohort.outcome.astype(np.float64), cohort.study)
+    rewards = np.array(cohort.study.reward.table, dtype=np.float32)[best]
+    return replace(
+        cohort,
+        treatment=best,
+        dose=cohort.outcome,
+        best=best,
+        rewards=rewards,
+        reward=rewards[np.arange(len(best)), best],
+    )
 
 
-def _outcomes(
-    events: Stream, study: Study, subjects: np.ndarray, time_zero: np.ndarray
-) -> np.ndarray:
-    """The first outcome within the window after time zero, NaN where there is none."""
-    marks = having(events, study.outcome.codes) & ~np.isnan(events.value)
-    row = np.searchsorted(subjects, events.subject_id[marks])
-    row = np.minimum(row, max(len(subjects) - 1, 0))
-    since = events.time[marks] - time_zero[row]
-    same = subjects[row] == events.subject_id[marks]
-    inside_window = same & (since > 0) & (since <= study.outcome.within_days)
-    found = np.full(len(subjects), np.nan)
-    # Written last to first, so that the earliest outcome stays.
-    found[row[inside_window][::-1]] = events.value[marks][inside_window][::-1]
-    return found
-
-
-def _dose_class(dose: np.ndarray, study: Study) -> np.ndarray:
+def _option(dose: np.ndarray, study: Study) -> np.ndarray:
     """The option whose dose range holds the dose; the highest where it lies above them all."""
     best = np.full(len(dose), len(study.formulary.treatments) - 1, dtype=np.int32)
     for row, treatment in reversed(list(enumerate(study.formulary.treatments))):
         if treatment.dose is not None:
             best[inside(dose, treatment.dose)] = row
     return best
-
-
-def _last_visible(history, time_zero: np.ndarray) -> np.ndarray:
-    """The last step of each subject at or before time zero: the static one at least."""
-    owner = np.repeat(np.arange(len(time_zero)), np.diff(history.step_offsets))
-    visible = np.isnan(history.time) | (history.time <= time_zero[owner])
-    return history.step_offsets[:-1] + np.bincount(owner[visible], minlength=len(time_zero)) - 1

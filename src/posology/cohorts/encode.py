@@ -1,16 +1,21 @@
 """A stream of events becomes a History in a profile's vocabulary; what it does not know is told."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
-from posology.cohorts.stream import Stream, having
+from posology.cohorts.stream import Stream, having, runs
+from posology.cohorts.windows import Moments, before, plain_marks
+from posology.domain.codes import belongs
 from posology.domain.formulas import evaluate, refit, with_fill
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.domain.study import Study
+
+_TABLE = 200_000_000
+"""Bytes that a table of subjects by codes may take; a sort does it beyond. Our choice."""
 
 
 def history_of(
@@ -26,20 +31,26 @@ def history_of(
     """
     number = {code: row for row, code in enumerate(codes)}
     known = np.array([number.get(code, -1) for code in events.codes], dtype=np.int32)
-    mapped = known[events.code] if len(known) else np.empty(0, np.int32)
-    row = np.searchsorted(subjects, events.subject_id)
-    row_safe = np.minimum(row, max(len(subjects) - 1, 0))
-    wanted = (
-        (mapped >= 0) & (subjects[row_safe] == events.subject_id)
-        if len(subjects)
-        else (np.zeros(len(mapped), dtype=bool))
-    )
-    given = having(events, treatments) & ~np.isnan(events.time)
-    row, code = row[wanted], mapped[wanted]
-    time, value, given = events.time[wanted], events.value[wanted], given[wanted]
-    order = np.lexsort((code, given, np.nan_to_num(time, nan=-np.inf), row))
-    row, code, time = row[order], code[order], time[order]
-    return _stepped(subjects, row, code, time, value[order], given[order])
+    if not len(subjects) or not len(known):
+        nothing = np.zeros(0, np.int64)
+        return _stepped(subjects, nothing, nothing, nothing.astype(float), nothing, nothing > 0)
+    there, run = runs(events)
+    row_of_run = np.searchsorted(subjects, there)
+    mine = subjects[np.minimum(row_of_run, len(subjects) - 1)] == there
+    mapped = known[events.code]
+    keep = np.flatnonzero((mapped >= 0) & mine[run])
+    row, code = row_of_run[run[keep]], mapped[keep]
+    time, value = events.time[keep], events.value[keep]
+    given = having(events, treatments)[keep] & ~np.isnan(time)
+    if given.any():
+        # The stream is in order but for treatments, which come last at their moment.
+        when = np.nan_to_num(time, nan=-np.inf)
+        moment = np.zeros(len(row), dtype=np.int64)
+        moment[1:] = np.cumsum((row[1:] != row[:-1]) | (when[1:] != when[:-1]))
+        order = np.argsort(2 * moment + given, kind="stable")
+        row, code, time, value = row[order], code[order], time[order], value[order]
+        given = given[order]
+    return _stepped(subjects, row, code, time, value, given)
 
 
 def _stepped(subjects, row, code, time, value, given) -> History:
@@ -78,52 +89,91 @@ def unknown_codes(events: Stream, codes: tuple[str, ...]) -> Mapping[str, int]:
     return {code: int(n) for code, n in zip(events.codes, counts, strict=True) if code not in known}
 
 
-def fit_profile(
-    events: Stream,
-    study: Study,
-    subjects: Int64[np.ndarray, " subject"],
-    learns: Bool[np.ndarray, " subject"],
-    dose: np.ndarray,
-) -> Profile:
-    """Vocabulary, scaling and refitted formulas from the subjects that learn, and no others.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What the vocabulary and the scaling are made of, code by code; tallies of chunks add up."""
 
-    dose: of each subject's decision, NaN where none; only the learners' doses are read.
-    """
-    among = np.isin(events.subject_id, subjects[learns])
-    feature = having(events, study.profile.families) & among
-    seen = np.unique(np.stack([events.code[feature], events.subject_id[feature]]), axis=1)[0]
-    patients = np.bincount(seen.astype(np.int64), minlength=len(events.codes))
-    kept = np.flatnonzero(patients >= study.profile.minimum_patients)
-    codes = tuple(events.codes[i] for i in kept)
-    profile = _scaled(Profile(codes, *_unit(len(codes))), events, feature, kept)
-    return _with_formulas(profile, events, study, subjects[learns], dose[learns])
+    patients: Float64[np.ndarray, " code"]
+    count: Float64[np.ndarray, " code"]
+    mean: Float64[np.ndarray, " code"]
+    square: Float64[np.ndarray, " code"]
+    """Sum of squared distances from the mean."""
 
 
-def _unit(size: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(size, np.float32), np.ones(size, np.float32)
+def tally(history: History, learns: Bool[np.ndarray, " event"], codes: int) -> Tally:
+    """Of the events that are learned from, and of no others."""
+    events = np.diff(history.event_offsets)[: len(history.time)]
+    subject = np.repeat(_owner(history), events)[learns]
+    code = history.code[learns].astype(np.int64)
+    patients = _patients(subject * codes + code, len(history.subject_id), codes)
+    value = history.value[learns].astype(np.float64)
+    numbers = ~np.isnan(value)
+    code, value = code[numbers], value[numbers]
+    count = np.bincount(code, minlength=codes).astype(np.float64)
+    # Of nothing, bincount gives integers.
+    mean = np.bincount(code, value, codes).astype(np.float64) / np.maximum(count, 1)
+    square = np.bincount(code, (value - mean[code]) ** 2, codes).astype(np.float64)
+    return Tally(patients, count, mean, square)
 
 
-def _scaled(profile: Profile, events: Stream, feature: np.ndarray, kept: np.ndarray) -> Profile:
-    numbers = feature & ~np.isnan(events.value)
-    code, value = events.code[numbers], events.value[numbers].astype(np.float64)
-    size = len(events.codes)
-    n = np.maximum(np.bincount(code, minlength=size), 1)
-    mean = np.bincount(code, value, minlength=size) / n
-    square = np.bincount(code, (value - mean[code]) ** 2, minlength=size) / n
-    spread = np.sqrt(square)
-    spread[spread < 1e-6] = 1.0
-    return replace(
-        profile, center=mean[kept].astype(np.float32), spread=spread[kept].astype(np.float32)
+def _patients(
+    pair: Int64[np.ndarray, " learned"], subjects: int, codes: int
+) -> Float64[np.ndarray, " code"]:
+    """How many subjects have each code; pair: subject * codes + code."""
+    if subjects * codes <= _TABLE:
+        there = np.zeros(subjects * codes, dtype=bool)
+        there[pair] = True
+        return there.reshape(subjects, codes).sum(axis=0).astype(np.float64)
+    distinct = np.unique(pair) % max(codes, 1)
+    return np.bincount(distinct, minlength=codes).astype(np.float64)
+
+
+def added(a: Tally, b: Tally) -> Tally:
+    """Two chunks' tally (Chan, Golub and LeVeque 1979, equation 2.1)."""
+    count = a.count + b.count
+    apart = b.mean - a.mean
+    share = b.count / np.maximum(count, 1)
+    return Tally(
+        a.patients + b.patients,
+        count,
+        a.mean + apart * share,
+        a.square + b.square + apart**2 * a.count * share,
     )
 
 
-def _with_formulas(
-    profile: Profile, events: Stream, study: Study, learners: np.ndarray, dose: np.ndarray
+def fit_profile(total: Tally, codes: tuple[str, ...], study: Study) -> Profile:
+    """Vocabulary and scaling from the learners' tally; what safety asks is kept however rare."""
+    safety = tuple(
+        code
+        for rule in study.safety
+        for code in (*rule.visible, *(c for span in rule.ranges for c in span.codes))
+    )
+    asked = np.array([any(belongs(c, p) for p in safety) for c in codes], dtype=bool)
+    enough = total.patients >= np.where(asked, 1, study.profile.minimum_patients)
+    kept = np.flatnonzero(enough & (total.patients > 0))
+    spread = np.sqrt(total.square / np.maximum(total.count, 1))
+    spread[spread < 1e-6] = 1.0
+    return Profile(
+        tuple(codes[i] for i in kept),
+        total.mean[kept].astype(np.float32),
+        spread[kept].astype(np.float32),
+    )
+
+
+def with_formulas(
+    profile: Profile,
+    study: Study,
+    history: History,
+    learners: Int64[np.ndarray, " learner"],
+    dose: Float64[np.ndarray, " learner"],
 ) -> Profile:
+    """The profile with the study's formulas refitted on the static facts of the learners.
+
+    learners: rows of the history's subjects that learn, with the dose that proved right for each.
+    """
     if not study.profile.refit:
         return profile
-    history = history_of(events, learners, profile.codes, ())
-    static = history.step_offsets[:-1]
+    static = history.step_offsets[:-1][learners]
     fitted = []
     for formula in study.profile.refit:
         filled = with_fill(formula, study.profile.fill_groups, history, static, profile.codes)
@@ -135,3 +185,47 @@ def _with_formulas(
         spread=np.concatenate([profile.spread, answers.std(1).astype(np.float32)]),
         formulas=tuple(fitted),
     )
+
+
+def compact(
+    history: History, last_step: Int64[np.ndarray, " decision"], row: Int32[np.ndarray, " code"]
+) -> tuple[History, Int64[np.ndarray, " decision"]]:
+    """Events whose code has a new row (-1: none) and steps that still hold any, or are static."""
+    code = row[history.code] if len(row) else history.code
+    keep = code >= 0
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    counts = np.diff(kept_before[history.event_offsets])
+    static = np.zeros(len(history.time), dtype=bool)
+    static[history.step_offsets[:-1]] = True
+    stays = static | (counts > 0)
+    steps_before = np.concatenate([[0], np.cumsum(stays)])
+    return History(
+        code=code[keep].astype(np.int32),
+        value=history.value[keep],
+        event_offsets=offsets(counts[stays].astype(np.int64)),
+        time=history.time[stays],
+        step_offsets=steps_before[history.step_offsets].astype(np.int64),
+        subject_id=history.subject_id,
+    ), (steps_before[last_step + 1] - 1).astype(np.int64)
+
+
+def last_visible(
+    history: History, at: Moments, treatments: Bool[np.ndarray, " code"]
+) -> Int64[np.ndarray, " decision"]:
+    """The last step each decision may see: none after it, and no treatment of its own moment.
+
+    treatments: which codes of the history mean that an option was given.
+    """
+    when = np.nan_to_num(history.time, nan=-np.inf)
+    nothing = np.zeros(len(when), np.int32)
+    last = before(plain_marks(_owner(history), when, when, nothing), at) - 1
+    filled = history.event_offsets[last + 1] > history.event_offsets[last]
+    first = np.minimum(history.event_offsets[last], max(len(history.code) - 1, 0))
+    given = np.zeros(len(last), dtype=bool)
+    if len(history.code):
+        given = filled & treatments[history.code[first]] & (history.time[last] == at.time)
+    return last - given
+
+
+def _owner(history: History) -> Int64[np.ndarray, " step"]:
+    return np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
+from posology.cohorts.windows import Moments
 from posology.domain.cohort import TEST, TRAIN, VALIDATION
 from posology.domain.study import Split
 
@@ -18,6 +19,25 @@ def by_subject(
     chosen[at < split.train + split.validation] = VALIDATION
     chosen[at < split.train] = TRAIN
     return chosen
+
+
+def split_of(
+    subjects: Int64[np.ndarray, " subject"],
+    at: Moments,
+    site: Int64[np.ndarray, " decision"],
+    split: Split,
+) -> Int8[np.ndarray, " decision"]:
+    """The split of each decision, the same for all of a subject. site: of each decision."""
+    if split.by == "site":
+        return by_subject(site.astype(np.int64), split)
+    if split.by == "subject":
+        return by_subject(subjects, split)[at.subject]
+    first = np.full(len(subjects), np.inf)
+    np.minimum.at(first, at.subject, at.time)
+    chosen = np.full(len(subjects), TRAIN, dtype=np.int8)
+    chosen[first >= (split.validation_from or 0.0)] = VALIDATION
+    chosen[first >= (split.test_from or 0.0)] = TEST
+    return chosen[at.subject]
 
 
 def uniform_hash(

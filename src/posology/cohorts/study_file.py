@@ -6,17 +6,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from posology.cohorts.study_mistakes import first_mistake, unknown_name
-from posology.cohorts.study_schema import DoseTable, RuleTable, SplitTable, StudyTable
-from posology.domain.formulary import DoseRange, Formulary, Treatment
-from posology.domain.formulas import Formula
-from posology.domain.published import FORMULAS
-from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Rule, Split, Study
+from posology.cohorts import study_parts as parts
+from posology.cohorts.study_mistakes import first_mistake, with_line
+from posology.cohorts.study_schema import ProfileTable, StudyTable
+from posology.domain.formulary import Formulary
+from posology.domain.study import ProfileSpec, Resolution, Study
 from posology.errors import StudyError
 
 
 def read_study(path: str | Path) -> Study:
-    """The study of a file, or of a name that ships with posology (`iwpc`).
+    """The study of a file, or of a name that ships with posology (`iwpc`, `clinic`).
 
     Raises StudyError naming the place, what stands there and the mend.
     """
@@ -37,7 +36,7 @@ def shipped(name: str) -> Path:
     for candidate in (wheel, checkout):
         if candidate.exists():
             return candidate
-    raise StudyError(f"{name}: neither a file nor a study that ships with posology (iwpc).")
+    raise StudyError(f"{name}: neither a file nor a study that ships with posology (iwpc, clinic).")
 
 
 def parse_study(text: str, where: str) -> Study:
@@ -50,111 +49,55 @@ def parse_study(text: str, where: str) -> Study:
         file = StudyTable.model_validate(raw)
     except ValidationError as error:
         raise StudyError(first_mistake(error, text, where)) from error
-    return _study(file, where)
+    try:
+        return _study(file, where)
+    except StudyError as error:
+        raise StudyError(with_line(str(error), text, where)) from error
 
 
 def _study(file: StudyTable, where: str) -> Study:
-    treatments = tuple(
-        Treatment(
-            t.name,
-            t.title,
-            tuple(t.codes),
-            _range(t.dose, f"{where}: dose of {t.name}") if t.dose else None,
-        )
-        for t in file.treatments
-    )
-    names = [t.name for t in treatments]
+    names = tuple(t.name for t in file.treatments)
     if len(set(names)) < len(names):
         raise StudyError(f"{where}: two treatments share a name ({', '.join(names)}); rename one.")
-    dose = _range(file.dose, f"{where}: [dose]") if file.dose else None
+    place = parts.Place(where, names)
+    treatments = tuple(parts.treatment(t, place) for t in file.treatments)
+    if sum(t.otherwise for t in treatments) > 1:
+        raise StudyError(f"{where}: only one treatment can be `otherwise`.")
+    if file.outcome.kind != "dose_class":
+        for t in treatments:
+            if not (t.codes or t.together or t.otherwise):
+                raise StudyError(
+                    f"{where}: treatment {t.name} needs `codes`, `together` or `otherwise`: "
+                    "nothing tells when it was given."
+                )
+    dose = parts.dose_range(file.dose, f"{where}: [dose]") if file.dose else None
     return Study(
         name=file.name,
         title=file.title,
         purpose=file.purpose,
         limits=file.limits,
-        decision=Decision(
-            tuple(file.decision.codes), file.decision.which, tuple(file.decision.eligible)
-        ),
+        decision=parts.decision(file.decision, where),
         formulary=Formulary(treatments, dose),
-        outcome=Outcome(
-            tuple(file.outcome.codes),
-            file.outcome.unit,
-            file.outcome.kind,
-            file.outcome.within_days,
-        ),
-        reward=_reward(file.reward, names, where),
-        rules=tuple(_rule(rule, where) for rule in file.rules),
-        profile=ProfileSpec(
-            tuple(file.profile.families),
-            file.profile.minimum_patients,
-            tuple(_formula(name, where) for name in file.profile.refit),
-            tuple(tuple(group) for group in file.profile.fill_groups),
-        ),
-        split=_split(file.split, where),
+        outcome=parts.outcome(file.outcome, where),
+        reward=parts.reward(file.reward, file.outcome.kind, place),
+        rules=tuple(parts.rule(rule, place) for rule in file.rules),
+        profile=_profile(file.profile, where),
+        split=parts.split(file.split, where),
         dose=dose,
         subgroups=tuple((name, tuple(codes)) for name, codes in file.subgroups.items()),
+        given=parts.given(file.given, where),
+        follow_up=parts.follow_up(file.follow_up),
+        safety=tuple(parts.safety(rule, place) for rule in file.safety),
+        diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
+        progression=tuple(parts.target(t, where) for t in file.progression),
     )
 
 
-def _range(dose: DoseTable, where: str) -> DoseRange:
-    lows = [x for x in (dose.at_least, dose.above) if x is not None]
-    highs = [x for x in (dose.at_most, dose.below) if x is not None]
-    if len(lows) != 1 or len(highs) != 1:
-        raise StudyError(
-            f"{where}: give one lower bound (at_least or above) and one upper (at_most or below)."
-        )
-    if not 0 <= lows[0] < highs[0]:
-        raise StudyError(
-            f"{where}: the range {lows[0]:g} to {highs[0]:g} {dose.unit} is impossible; "
-            "the lower bound must be 0 or more and below the upper one."
-        )
-    return DoseRange(
-        lows[0], highs[0], dose.unit, dose.step, dose.above is not None, dose.below is not None
+def _profile(table: ProfileTable, where: str) -> ProfileSpec:
+    return ProfileSpec(
+        tuple(table.families),
+        table.minimum_patients,
+        tuple(parts.formula(name, where) for name in table.refit),
+        tuple(tuple(group) for group in table.fill_groups),
+        tuple(Resolution(tuple(r.codes), r.hours) for r in table.resolution),
     )
-
-
-def _reward(table: dict[str, str | dict[str, float]], names: list[str], where: str) -> Reward:
-    source = table.get("source")
-    if not isinstance(source, str):
-        raise StudyError(f"{where}: [reward] needs `source`, where its numbers come from.")
-    rows = []
-    for right in names:
-        row = table.get(f"right_{right}")
-        if not isinstance(row, dict) or sorted(row) != sorted(names):
-            raise StudyError(
-                f"{where}: [reward.right_{right}] must give a number for {', '.join(names)}."
-            )
-        rows.append(tuple(float(row[name]) for name in names))
-    strange = set(table) - {"source"} - {f"right_{name}" for name in names}
-    if strange:
-        raise StudyError(
-            unknown_name(f"{where}: [reward]", sorted(strange)[0], [f"right_{n}" for n in names])
-        )
-    return Reward(tuple(rows), source)
-
-
-def _rule(rule: RuleTable, where: str) -> Rule:
-    place = f"{where}: rule {rule.name}"
-    if rule.kind == "fixed":
-        if rule.dose is None or rule.source is None:
-            raise StudyError(f"{place}: a fixed rule needs `dose` and `source`.")
-        return Rule(rule.name, "fixed", rule.source, dose=rule.dose)
-    if rule.formula is None:
-        raise StudyError(f"{place}: a formula rule needs `formula`, one of {', '.join(FORMULAS)}.")
-    formula = _formula(rule.formula, where)
-    return Rule(rule.name, "formula", rule.source or formula.source, formula=formula)
-
-
-def _formula(name: str, where: str) -> Formula:
-    if name not in FORMULAS:
-        raise StudyError(unknown_name(f"{where}: formula", name, list(FORMULAS)))
-    return FORMULAS[name]
-
-
-def _split(split: SplitTable, where: str) -> Split:
-    total = split.train + split.validation + split.test
-    if abs(total - 1.0) > 1e-9:
-        raise StudyError(
-            f"{where}: [split] train, validation and test sum to {total:g}; make it 1."
-        )
-    return Split(split.train, split.validation, split.test, split.salt)

@@ -1,6 +1,7 @@
 """A study file's mistakes, told so that they can be mended: line, place, value, nearest key."""
 
 import difflib
+import re
 import types
 import typing
 
@@ -31,6 +32,33 @@ def unknown_name(place: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     mend = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(known))}."
     return f"{place} `{name}` is unknown; {mend}"
+
+
+def with_line(told: str, text: str, where: str) -> str:
+    """The same mistake with the line it stands on, where that can be found."""
+    rest = told.removeprefix(f"{where}: ")
+    if rest == told:
+        return told
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    named = re.match(r"(?:treatment|rule|dose of|target) (\w+)", rest)
+    headed = re.match(r"\[+([\w.]+)\]", rest)
+    start = None
+    if named:
+        start = _first(lines, rf'name = "{re.escape(named[1])}"$', 0)
+    elif headed:
+        start = _first(lines, rf"\[+{re.escape(headed[1])}\]+$", 0)
+    if start is None:
+        return told
+    key = re.search(r"`(\w+)`|\] (\w+):", rest)
+    at = _first(lines, rf"{key[1] or key[2]}\b", start) if key else None
+    end = _first(lines, r"\[", start + 1)
+    at = start if at is None or (end is not None and at > end) else at
+    return f"{where}:{at + 1}: {rest}"
+
+
+def _first(lines: list[str], pattern: str, start: int) -> int | None:
+    found = (i for i in range(start, len(lines)) if re.match(pattern, lines[i]))
+    return next(found, None)
 
 
 def _section(path: list[str | int]) -> str:

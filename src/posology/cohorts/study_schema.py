@@ -1,10 +1,13 @@
 """What may stand in a study file, and of which type; an unknown key is an error."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Codes = Annotated[list[str], Field(min_length=1)]
+Days = Annotated[float, Field(gt=0)]
+FromDays = Annotated[float, Field(ge=0)]
 
 
 class Strict(BaseModel):
@@ -24,6 +27,21 @@ class DoseTable(Strict):
     step: float = 0.0
 
 
+class BoundsTable(Strict):
+    """A closed range of numbers; at least one bound."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class RangeTable(Strict):
+    """The last visible number of the codes lies in the bounds."""
+
+    codes: Codes
+    at_least: float | None = None
+    at_most: float | None = None
+
+
 class TreatmentTable(Strict):
     """One option."""
 
@@ -31,33 +49,107 @@ class TreatmentTable(Strict):
     title: str
     codes: list[str] = []
     dose: DoseTable | None = None
+    together: list[str] = []
+    otherwise: bool = False
 
 
 class DecisionTable(Strict):
-    """When the choice is made."""
+    """When the choice is made, and for whom."""
 
     codes: Codes
-    which: Literal["first"]
+    which: Literal["first", "every", "interval"]
     eligible: list[str] = []
+    excluded: list[str] = []
+    ranges: list[RangeTable] = []
+    every_days: Days | None = None
+    look_back_days: Days | None = None
+
+
+class GivenTable(Strict):
+    """How a treatment given is told from the events."""
+
+    grace_days: FromDays = 0.0
+    switch: Literal["first", "last", "exclude"] = "first"
+    dose_per: Literal["day", "week", "each"] = "day"
+    dose_days: Days | None = None
 
 
 class OutcomeTable(Strict):
-    """What came of it."""
+    """What came of it, and what effective means."""
 
-    kind: Literal["dose_class"]
+    kind: Literal[
+        "dose_class", "occurs", "does_not_occur", "value_in_range", "change", "time_to_event"
+    ]
     codes: Codes
     unit: str
     within_days: float = Field(gt=0)
+    from_days: FromDays = 0.0
+    range: BoundsTable | None = None
+    change: BoundsTable | None = None
+    unless: list[str] = []
+    competing: list[str] = []
+    competing_means: Literal["censored", "ineffective"] = "censored"
+
+
+class FollowUpTable(Strict):
+    """How long patients are watched."""
+
+    ended_by: list[str] = []
+    until: date | None = None
+    weighted_by: list[str] = []
+
+
+class CostTable(Strict):
+    """A harm and its cost."""
+
+    codes: Codes
+    cost: float = Field(ge=0)
+    within_days: Days
+
+
+class PreferenceTable(Strict):
+    """A line of a guideline."""
+
+    prefer: Codes
+    visible: list[str] = []
+    ranges: list[RangeTable] = []
 
 
 class RuleTable(Strict):
     """A guideline to compare with."""
 
     name: str
-    kind: Literal["fixed", "formula"]
+    kind: Literal["fixed", "formula", "order"]
     dose: float | None = None
     formula: str | None = None
+    order: list[PreferenceTable] = []
+    skip_tried: bool = False
     source: str | None = None
+
+
+class SafetyTable(Strict):
+    """A contraindication."""
+
+    options: Codes
+    source: str
+    visible: list[str] = []
+    ranges: list[RangeTable] = []
+
+
+class TargetTable(Strict):
+    """Something of the future to predict."""
+
+    name: str
+    codes: Codes
+    within_days: Days
+    from_days: FromDays = 0.0
+
+
+class ResolutionTable(Strict):
+    """Width of the bins of a dense series."""
+
+    codes: Codes
+    hours: float = Field(gt=0)
 
 
 class ProfileTable(Strict):
@@ -67,15 +159,20 @@ class ProfileTable(Strict):
     minimum_patients: int = Field(default=1, ge=1)
     refit: list[str] = []
     fill_groups: list[list[str]] = []
+    resolution: list[ResolutionTable] = []
 
 
 class SplitTable(Strict):
-    """Shares of the patients."""
+    """Who learns, who chooses, who tests."""
 
-    train: float = Field(gt=0, lt=1)
-    validation: float = Field(gt=0, lt=1)
-    test: float = Field(gt=0, lt=1)
-    salt: str
+    by: Literal["subject", "site", "time"] = "subject"
+    train: float | None = Field(default=None, gt=0, lt=1)
+    validation: float | None = Field(default=None, gt=0, lt=1)
+    test: float | None = Field(default=None, gt=0, lt=1)
+    salt: str | None = None
+    site: list[str] = []
+    validation_from: date | None = None
+    test_from: date | None = None
 
 
 class StudyTable(Strict):
@@ -88,10 +185,15 @@ class StudyTable(Strict):
     limits: str
     decision: DecisionTable
     treatments: Annotated[list[TreatmentTable], Field(min_length=2)]
+    given: GivenTable | None = None
     dose: DoseTable | None = None
     outcome: OutcomeTable
-    reward: dict[str, str | dict[str, float]]
+    follow_up: FollowUpTable | None = None
+    reward: dict[str, str | float | dict[str, float] | list[CostTable]]
+    safety: list[SafetyTable] = []
     rules: list[RuleTable] = []
     profile: ProfileTable
     split: SplitTable
+    diagnosis: list[TargetTable] = []
+    progression: list[TargetTable] = []
     subgroups: dict[str, Codes] = {}

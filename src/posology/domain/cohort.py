@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from posology.domain.history import History, take_subjects
 from posology.domain.profile import Profile
@@ -49,6 +49,16 @@ class Cohort:
     """0 train, 1 validation, 2 test; the same for all decisions of a subject."""
     site: Int32[np.ndarray, " decision"]
     """Where the patient was treated, for holding sites out; never a feature."""
+    time: Float64[np.ndarray, " decision"] | None = None
+    """Time zero, in days since 1970-01-01."""
+    ended: Bool[np.ndarray, " decision"] | None = None
+    """Whether the patient's course ended for good after the decision, rather than the records."""
+    weight: Float32[np.ndarray, " decision"] | None = None
+    """Inverse probability of complete follow-up, 0 where it was not; None: each counts alike."""
+    diagnosis: Float32[np.ndarray, "decision target"] | None = None
+    """1 where the study's diagnosis came in its window, 0 where not, NaN where nobody looked."""
+    progression: Float32[np.ndarray, "decision target"] | None = None
+    """The number that the study's progression asks, NaN where there is none."""
 
     def __len__(self) -> int:
         return len(self.last_step)
@@ -66,7 +76,10 @@ def take(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
         history=history,
         subject=subject.astype(np.int64),
         last_step=last_step.astype(np.int64),
-        **{name: getattr(cohort, name)[rows] for name in _PER_DECISION},
+        **{
+            name: None if (column := getattr(cohort, name)) is None else column[rows]
+            for name in PER_DECISION
+        },
     )
 
 
@@ -75,7 +88,8 @@ def part(cohort: Cohort, split: int) -> Cohort:
     return take(cohort, cohort.split == split)
 
 
-_PER_DECISION = (
+PER_DECISION = (
     "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
-    "logged", "split", "site",
+    "logged", "split", "site", "time", "ended", "weight", "diagnosis", "progression",
 )  # fmt: skip
+"""Columns beside `subject` and `last_step`."""

@@ -30,6 +30,10 @@ class Treatment:
     title: str
     codes: tuple[str, ...] = ()
     dose: DoseRange | None = None
+    together: tuple[str, ...] = ()
+    """Names of the options that this one combines: it was given where all of them were."""
+    otherwise: bool = False
+    """Whether this is what happened where no other option was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ Column = Float64[np.ndarray, " decision"]
 
 BLOCK = 2048
 """Patients whose curves are drawn at once."""
+SHORTEST = 20
+"""Steps below which the cycle of learning rates has no rise to speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,10 @@ def _trained(
     batches = len(x) // batch
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.epochs * batches, pct_start=0.1
+        optimiser,
+        settings.rate,
+        total_steps=max(settings.epochs * batches, SHORTEST),
+        pct_start=0.1,
     )
     for _ in range(settings.epochs):
         order = torch.stack(

@@ -40,7 +40,7 @@ class Reinforcement:
     whole: bool = False
     """Whether the whole network learns on, or its values alone."""
     discount: float = 1.0
-    """Of the next decision's value; 1 where a patient's decisions count alike."""
+    """Of the next decision's value, beside the study's own; 1 leaves it to the study."""
     moving: float = 0.99
     """Share of itself that the slow copy keeps at each batch."""
     temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -62,6 +62,7 @@ class Reinforcement:
 
         folder: where a run that was killed goes on.
         """
+        self = replace(self, discount=self.discount * train.study.reward.discount)
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()

@@ -14,6 +14,7 @@ from posology.domain.profile import Profile
 from posology.domain.study import Rule
 from posology.errors import StudyError
 from posology.learners.answers import doses, greedy
+from posology.learners.ordered import OrderPolicy
 
 _NO_RANGE = 1e3
 """Stands for an infinite distance: an option without doses is never a formula's choice."""
@@ -60,8 +61,10 @@ class FormulaPolicy:
         return evaluate(self.formula, history, decisions, self.profile.codes)
 
 
-def rule_policy(rule: Rule, train: Cohort) -> FormulaPolicy:
+def rule_policy(rule: Rule, train: Cohort) -> FormulaPolicy | OrderPolicy:
     """The policy of a rule of the study file."""
+    if rule.kind == "order":
+        return OrderPolicy(train.study.formulary, train.profile, rule)
     if rule.kind == "formula" and rule.formula is not None:
         return formula_policy(rule.formula, train)
     if rule.kind == "fixed" and rule.dose is not None:

@@ -1,0 +1,140 @@
+"""The paper's Table 1 on the virtual clinic, where the most effective option is known.
+
+    python -m benchmarks.clinic --patients 2000 --json out/clinic.json
+
+Models learn from what the records show, the outcome of the option given; the truth is joined to the
+test patients alone. Accuracy and its kin ask for the truly most effective option, regret is the
+P(effective) lost against it, each option at its truly best dose. `harms` is the expected number of
+the clinic's harms in six months, `cost` the drug's in GBP, both at that dose.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from rich.console import Console
+
+from posology.cli.measures import write_measures
+from posology.cohorts.folder import Asked, build_folder
+from posology.cohorts.study_file import read_study
+from posology.cohorts.truth import at_best_dose
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.evaluation.answers import Answers, ask
+from posology.evaluation.compare import Table1, as_rows, table1
+from posology.learners.lineup import baselines, quietly
+from posology.learners.recipes import default
+from posology.report import screen
+from posology.simulators.clinic.adverse import HARMS
+from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.write import write_clinic
+
+SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
+
+
+def main() -> None:
+    """Simulate, build, learn, compare."""
+    started, options = time.perf_counter(), _options()
+    folder = options.work / f"{options.patients}-seed-{options.seed}-h{options.history_effect:g}"
+    cohort = _cohort(options, folder)
+    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
+    answers = _answers(train, validation, test, options.seed)
+    table = table1(answers, test, np.random.default_rng(options.seed))
+    Console().print(screen.table1(table))
+    study = "clinic" if options.history_effect else "clinic_no_history_effect"
+    rows = [{**r, "study": study} for r in as_rows(table) if r["metric"] in SHOWN] + _more(
+        table, answers, test, folder / "records" / "truth", study
+    )
+    for r in rows:
+        if r["metric"] in ("regret", "harms", "cost"):
+            Console().print(f"{r['model']:20} {r['metric']:8} {r['value']:.4f}")
+    if options.json:
+        write_measures(options.json, rows, started, options.seed)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--history-effect", type=float, default=1.0)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("out/clinic"))
+    return parser.parse_args()
+
+
+def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
+    """The clinic's cohort, simulated and built once a folder."""
+    from posology.cohorts.store import load_cohort
+
+    if not (folder / "cohort").exists():
+        settings = ClinicSettings(
+            patients=options.patients, seed=options.seed, history_effect=options.history_effect
+        )
+        for _ in write_clinic(settings, folder / "records"):
+            pass
+        truth = folder / "records" / "truth"
+        records = folder / "records" / "meds"
+        build_folder(read_study("clinic"), records, folder / "cohort", Asked(truth=truth))
+    return load_cohort(folder / "cohort")
+
+
+def _answers(train: Cohort, validation: Cohort, test: Cohort, seed: int) -> dict[str, Answers]:
+    ours = default(seed)
+    first, _ = quietly(ours.supervised.fitting(train, validation), "", 0)
+    second, _ = quietly(ours.reinforcement.fitting(first, train, validation), "", 0)
+    answers = {"posology": ask(second, test), "posology_supervised": ask(first, test)}
+    for name, make in baselines(train, validation):
+        Console().print(f"fitting {name}")
+        answers[name] = ask(make(), test)
+    return {**answers, "usual": _usual(test)}
+
+
+def _usual(test: Cohort) -> Answers:
+    """What the clinicians gave."""
+    given = np.eye(len(test.study.formulary.treatments))[test.treatment]
+    nothing = np.full(len(test), np.nan)
+    return Answers(given, np.zeros_like(given), given, nothing, nothing, nothing)
+
+
+def _more(
+    table: Table1, answers: dict[str, Answers], test: Cohort, truth: Path, study: str
+) -> list[dict]:
+    """Regret, harms and cost of each model, and the corrected p of posology against it."""
+    most = float(test.rewards.max(axis=1).mean())
+    assert test.time is not None
+    asked = (test.history.subject_id[test.subject], test.time)
+    names = test.study.formulary.names
+    harms = sum(at_best_dose(truth, names, harm, "best", asked) for harm in HARMS)
+    cost = at_best_dose(truth, names, "cost", "best", asked)
+    rows = []
+    for model, said in answers.items():
+        # The most that could be earned is the same for all, so regret moves as reward does.
+        earned = table.row(model, "reward")
+        figures = {
+            "regret": (most - earned.value, most - earned.high, most - earned.low),
+            "harms": (_mean(said, harms), None, None),
+            "cost": (_mean(said, cost), None, None),
+        }
+        if model != table.reference:
+            for metric in (*SHOWN, "reward"):
+                test_of = table.test(model, metric)
+                name = "regret" if metric == "reward" else metric
+                figures[f"p_{name}"] = (test_of.p_holm, None, None)
+        for metric, (value, low, high) in figures.items():
+            rows.append(
+                {"study": study, "model": model, "split": "test", "metric": metric,
+                 "value": value, "low": low, "high": high, "n": len(test)}
+            )  # fmt: skip
+    return rows
+
+
+def _mean(said: Answers, quantity: np.ndarray) -> float:
+    return float(np.nansum(said.probabilities * quantity, axis=1).mean())
+
+
+if __name__ == "__main__":
+    main()

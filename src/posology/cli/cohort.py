@@ -1,0 +1,86 @@
+"""`posology cohort`: a study and events become decisions, counted before anything is built."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def cohort(
+    study: Annotated[str, typer.Argument(help="A study file, or a study that ships (clinic).")],
+    events: Annotated[Path, typer.Argument(help="A MEDS folder, or a Parquet file of events.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder for the cohort.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count who would be in it, and build nothing.")
+    ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="A simulator's truth folder, to evaluate against; never a feature."),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Events in memory at once; bounds it.")] = 2_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the flow as JSON.")] = False,
+) -> None:
+    """Build a study's cohort: who, when, what was given, what came of it, and what was known.
+
+    The flow (n at each step with the reason), arms, outcome rates and follow-up are printed.
+    """
+    from posology.cli.progress import CONSOLE
+    from posology.cohorts import folder
+    from posology.cohorts.store import load_flow
+    from posology.cohorts.study_file import read_study
+    from posology.errors import UserError
+
+    asked = read_study(study)
+    if dry_run == (out is not None):
+        raise UserError("posology cohort: give either --out, a new folder, or --dry-run.")
+    if out is None:
+        flow = folder.dry_run(asked, events, rows)
+    else:
+        folder.build_folder(asked, events, out, folder.Asked(rows, truth))
+        flow = load_flow(out)
+    if as_json:
+        typer.echo(json.dumps(flow, indent=1))
+        return
+    _show(flow)
+    if out is not None:
+        CONSOLE.print(f"Cohort saved in {out}\nNext: posology fit {out} --out model")
+
+
+def _show(flow: dict) -> None:
+    from rich.table import Table
+
+    from posology.cli.progress import CONSOLE
+
+    steps = Table(
+        "", "decisions", "left", title=f"Study {flow['study']}: from records to decisions"
+    )
+    told = flow["flow"]
+    steps.add_row("subjects in the records", "", f"{told['subjects']:,} subjects")
+    steps.add_row(
+        "with a point of decision", f"{told['decision_points']:,}",
+        f"{told['subjects_with_a_decision_point']:,} subjects",
+    )  # fmt: skip
+    for loss in told["left_out"]:
+        steps.add_row(f"left out: {loss['reason']}", f"-{loss['decisions']:,}", f"{loss['left']:,}")
+    steps.add_row(
+        "in the study", f"{told['decisions']:,}", f"{told['decisions_subjects']:,} subjects"
+    )
+    CONSOLE.print(steps)
+    arms = Table("option", "decisions", "followed to the end", "effective", "median dose")
+    for arm in (*flow["arms"], flow["outcome"]):
+        rate, dose = arm["effective"], arm["dose_median"]
+        arms.add_row(
+            arm["name"], f"{arm['decisions']:,}", f"{arm['complete']:,}",
+            "-" if rate is None else f"{rate:.1%}", "-" if dose is None else f"{dose:g}",
+        )  # fmt: skip
+    CONSOLE.print(arms)
+    watched = flow["follow_up"]
+    low, middle, high = (
+        "-" if days is None else f"{days:,.0f}" for days in watched["days_quartiles"]
+    )
+    parts = ", ".join(f"{n:,} {name}" for name, n in flow["split"].items())
+    CONSOLE.print(
+        f"Followed {middle} days (quartiles {low} to {high}); {watched['incomplete']:,} decisions "
+        f"not to the end of their window: kept, and marked.\nSplit: {parts}."
+    )

@@ -1,0 +1,175 @@
+"""What came of each decision: the outcome, whether it was effective, and what that earned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from posology.cohorts.given import next_time
+from posology.cohorts.stream import Stream
+from posology.cohorts.visible import latest, treatment_codes, within
+from posology.cohorts.windows import (
+    Marks,
+    Moments,
+    any_in,
+    cut,
+    first_time,
+    first_value,
+    marks,
+    window,
+)
+from posology.domain.study import Study, Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Came:
+    """One row a decision; NaN where it is not known."""
+
+    outcome: Float32[np.ndarray, " decision"]
+    effective: Float32[np.ndarray, " decision"]
+    reward: Float32[np.ndarray, " decision"]
+    complete: Bool[np.ndarray, " decision"]
+    ended: Bool[np.ndarray, " decision"]
+    diagnosis: Float32[np.ndarray, "decision target"]
+    progression: Float32[np.ndarray, "decision target"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """The events of a chunk and how long each of its subjects is watched."""
+
+    events: Stream
+    subject: Int64[np.ndarray, " event"]
+    """Row of each event's subject."""
+    end: Float64[np.ndarray, " subject"]
+    """Last known day of each subject."""
+    over: Bool[np.ndarray, " subject"]
+    """Whether the course ended there for good."""
+
+    def marks(self, codes: tuple[str, ...], numbers: bool = False) -> Marks:
+        """The events of some codes."""
+        return marks(self.events, self.subject, codes, numbers)
+
+
+def watch(
+    events: Stream, subject: Int64[np.ndarray, " event"], subjects: int, study: Study
+) -> Watched:
+    """Follow-up of every subject: to an event that ends it, else to the end of the records."""
+    end = np.full(subjects, -np.inf)
+    dated = ~np.isnan(events.time)
+    end[subject[dated]] = events.time[dated]  # in order of time, so the last one stays
+    if study.follow_up.until is not None:
+        end[:] = study.follow_up.until
+    over = np.zeros(subjects, dtype=bool)
+    last = marks(events, subject, study.follow_up.ended_by)
+    over[last.subject] = True
+    end[last.subject[::-1]] = last.time[::-1]  # the first one stays
+    return Watched(events, subject, end, over)
+
+
+def came(watched: Watched, at: Moments, study: Study) -> Came:
+    """The outcome of each decision within the study's window, and its reward."""
+    kind = study.outcome.kind
+    if kind in ("value_in_range", "change"):
+        outcome, effective = _value(watched, at, study)
+    elif kind == "dose_class":
+        found = watched.marks(study.outcome.codes, numbers=True)
+        span = window(found, at, study.outcome.from_days, study.outcome.within_days)
+        outcome = first_value(found, span)
+        effective = np.where(np.isnan(outcome), np.nan, 1.0)
+    else:
+        outcome, effective = _event(watched, at, study)
+    last = np.isinf(next_time(at))
+    return Came(
+        outcome=outcome.astype(np.float32),
+        effective=effective.astype(np.float32),
+        reward=_reward(watched, at, study, effective).astype(np.float32),
+        complete=~np.isnan(effective),
+        ended=last & watched.over[at.subject],
+        diagnosis=_columns([_occurs(watched, at, t) for t in study.diagnosis], len(at)),
+        progression=_columns([_number(watched, at, t) for t in study.progression], len(at)),
+    )
+
+
+def _value(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.ndarray]:
+    asked = study.outcome
+    found = watched.marks(asked.codes, numbers=True)
+    span = window(found, at, asked.from_days, asked.within_days)
+    value, when = first_value(found, span), first_time(found, span)
+    good = np.zeros(len(at), dtype=bool)
+    if asked.range is not None:
+        good |= within(value, asked.range)
+    if asked.change is not None:
+        treatments = treatment_codes(study)
+        start = latest(watched.events, watched.subject, at, asked.codes, treatments)
+        good |= within(value - start, asked.change)
+        if asked.range is None:
+            value = value - start
+    effective = np.where(np.isnan(value), np.nan, good.astype(np.float64))
+    # Stopped before the outcome: whatever came later is not this option's.
+    return value, _overruled(watched, at, study, effective, when)
+
+
+def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.ndarray]:
+    asked = study.outcome
+    found = watched.marks(asked.codes)
+    event = first_time(found, window(found, at, asked.from_days, asked.within_days))
+    followed = watched.end[at.subject] - at.time
+    occurred = np.isfinite(event)
+    known = occurred | (followed >= asked.within_days)
+    good = occurred if asked.kind == "occurs" else ~occurred
+    effective = np.where(known, good.astype(np.float64), np.nan)
+    effective = _overruled(watched, at, study, effective, event)
+    if asked.kind == "time_to_event":
+        waited = np.where(occurred, event - at.time, followed)
+        return np.minimum(waited, asked.within_days), effective
+    return np.where(known, occurred.astype(np.float64), np.nan), effective
+
+
+def _overruled(
+    watched: Watched, at: Moments, study: Study, effective: np.ndarray, came: np.ndarray
+) -> np.ndarray:
+    """Ineffective where the option was stopped before the outcome came; competing events as told.
+
+    came: when the outcome did, infinity where it did not: then the whole window counts.
+    """
+    asked = study.outcome
+    if asked.competing:
+        found = watched.marks(asked.competing)
+        span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=False)
+        means = 0.0 if asked.competing_means == "ineffective" else np.nan
+        effective = np.where(any_in(span), means, effective)
+    if asked.unless:
+        found = watched.marks(asked.unless)
+        span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=True)
+        effective = np.where(any_in(span), 0.0, effective)
+    return effective
+
+
+def _reward(watched: Watched, at: Moments, study: Study, effective: np.ndarray) -> np.ndarray:
+    """The effect's worth less the costs of harms until the next decision."""
+    earned = effective * study.reward.effective
+    for cost in study.reward.costs:
+        found = watched.marks(cost.codes)
+        span = window(found, at, 0.0, cost.within_days)
+        span = cut(span, found, at, next_time(at), inclusive=True)
+        earned = earned - cost.cost * (span[1] - span[0])
+    return earned
+
+
+def _occurs(watched: Watched, at: Moments, target: Target) -> np.ndarray:
+    found = watched.marks(target.codes)
+    there = any_in(window(found, at, target.from_days, target.within_days))
+    followed = watched.end[at.subject] - at.time >= target.within_days
+    return np.where(there, 1.0, np.where(followed, 0.0, np.nan))
+
+
+def _number(watched: Watched, at: Moments, target: Target) -> np.ndarray:
+    found = watched.marks(target.codes, numbers=True)
+    return first_value(found, window(found, at, target.from_days, target.within_days))
+
+
+def _columns(columns: list[np.ndarray], rows: int) -> Float32[np.ndarray, "decision target"]:
+    if not columns:
+        return np.zeros((rows, 0), np.float32)
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -1,0 +1,54 @@
+"""The reference page of the study file and the schema name the same keys."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from posology.cohorts import study_schema as schema
+
+PAGE = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text(encoding="utf-8")
+
+TABLES = {
+    "Top level": schema.StudyTable,
+    "`[decision]`": schema.DecisionTable,
+    "`[[treatments]]`": schema.TreatmentTable,
+    "`[given]`": schema.GivenTable,
+    "`[outcome]`": schema.OutcomeTable,
+    "`[follow_up]`": schema.FollowUpTable,
+    "`[[safety]]`": schema.SafetyTable,
+    "`[[rules]]`": schema.RuleTable,
+    "`[profile]`": schema.ProfileTable,
+    "`[split]`": schema.SplitTable,
+    "`[[diagnosis]]` and `[[progression]]`": schema.TargetTable,
+}
+
+
+def keys(heading: str) -> set[str]:
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, re.MULTILINE)
+    return {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_the_page_names_every_key_and_no_other(heading: str) -> None:
+    assert keys(heading) == set(TABLES[heading].model_fields)
+
+
+def test_the_reward_table_is_told_whole() -> None:
+    assert keys("`[reward]`") == {"source", "effective", "costs", "discount", "right_NAME"}
+
+
+def test_every_table_of_the_schema_is_on_the_page() -> None:
+    inner = {"Strict", "DoseTable", "BoundsTable", "RangeTable", "CostTable", "PreferenceTable",
+             "ResolutionTable"}  # fmt: skip
+    tables = {
+        name
+        for name, item in vars(schema).items()
+        if isinstance(item, type) and issubclass(item, BaseModel) and item is not BaseModel
+    }
+    assert tables - inner == {table.__name__ for table in TABLES.values()}
+    for name in inner - {"Strict"}:
+        for key in getattr(schema, name).model_fields:
+            assert f"`{key}`" in PAGE or re.search(rf"\b{key}\b", PAGE), f"{name}.{key}"
