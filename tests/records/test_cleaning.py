@@ -120,3 +120,13 @@ def test_numbers_in_texts(tmp_path, text, number):
     (event,) = events_of(tmp_path / "out").to_pylist()
     assert event["numeric_value"] == number
     assert event["text_value"] == text
+
+
+def test_a_nan_that_the_files_statistics_leave_out_is_found(tmp_path):
+    rows = [
+        (1, YEAR0, "LAB//a", float("nan"), "1,200", None),
+        (2, YEAR0, "LAB//a", 0.0, None, None),
+    ]
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert events_of(tmp_path / "out")["numeric_value"].to_pylist() == [1200, 0]
+    assert done.repairs == {"text_number": 1, "not_a_number": 1}
