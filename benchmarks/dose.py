@@ -37,9 +37,8 @@ def regression(drawn: Sample, model: object) -> Curve:
     model.fit(np.column_stack([drawn.covariates, drawn.dose]), drawn.outcome)
 
     def asked_of(asked: np.ndarray) -> np.ndarray:
-        rows = np.repeat(asked, len(GRID), axis=0)
-        doses = np.tile(GRID, len(asked))
-        return model.predict(np.column_stack([rows, doses])).reshape(len(asked), len(GRID))
+        every = (np.column_stack([asked, np.full(len(asked), dose)]) for dose in GRID)
+        return np.column_stack([model.predict(rows) for rows in every])
 
     return asked_of
 
