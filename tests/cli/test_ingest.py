@@ -146,3 +146,29 @@ def test_brackets_in_an_error_are_shown(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "posology[spark]" in capsys.readouterr().err
+
+
+def test_vcf_takes_its_settings_and_tables_of_diplotypes(tmp_path):
+    (tmp_path / "panel.csv").write_text(
+        "gene,rsid,chrom,position,ref,alt,strand\nVKORC1,rs9923231,chr16,31096368,C,T,-\n"
+    )
+    (tmp_path / "genes.toml").write_text(
+        f'panel = "{tmp_path / "panel.csv"}"\nsubjects = {{ sample1 = "17" }}\n'
+    )
+    (tmp_path / "s.vcf").write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=chr16,length=90338345>\n"
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tsample1\n"
+        "chr16\t31096368\t.\tC\tT\t99\tPASS\t.\tGT:GQ\t0/1:60\n"
+    )
+    (tmp_path / "lab.csv").write_text(
+        "subject,gene,diplotype,phenotype,date\n17,CYP2C19,*2/*2,Poor Metabolizer,2020-01-02\n"
+    )
+    words = [f"--vcf={tmp_path / name}" for name in ("genes.toml", "s.vcf", "lab.csv")]
+    result = run(*words, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    events = pq.read_table(tmp_path / "out" / "data").to_pylist()
+    assert {(event["subject_id"], event["code"]) for event in events} == {
+        (17, "GENOTYPE//VKORC1_rs9923231//A/G"),
+        (17, "GENOTYPE//CYP2C19//*2/*2"),
+        (17, "PHENOTYPE//CYP2C19//poor_metabolizer"),
+    }

@@ -26,6 +26,7 @@ BOOK = codebook()
         ("DRUG_PER_DAY//RXNORM//11289//given", "ug/d", 5000.0, None, "mg/d", 5.0),
         ("LAB//local", "g/dL", 14.0, None, "g/dL", 14.0),
         ("LAB//local", "MG/DL", 14.0, None, "mg/dL", 14.0),
+        ("LAB//local", "mg/l", 14.0, None, "mg/L", 14.0),
         ("LAB//local", "degf", 32.0, None, "Cel", 0.0),
     ],
 )

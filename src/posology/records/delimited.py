@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,20 @@ LONGEST_LINE = 32_000_000
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 
 
-def reader(memory: str = "1GB", threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of its own for reading files, whose rows keep the order of the file."""
-    settings: dict[str, Any] = {"memory_limit": memory, "threads": threads}
+MEMORY = "1GB"
+"""What reading may hold before it spills (own choice)."""
+
+
+def reader(folder: Path, threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own for reading files, whose rows keep the order of the file.
+
+    What does not fit in memory goes to the folder.
+    """
+    settings: dict[str, Any] = {
+        "memory_limit": MEMORY,
+        "threads": threads,
+        "temp_directory": str(folder / "spill"),
+    }
     duck = duckdb.connect(config=settings)
     duck.execute("SET TimeZone = 'UTC'")
     duck.execute("SET enable_progress_bar = false")
@@ -56,13 +69,24 @@ def columns_of(path: Path) -> list[str]:
 def open_table(duck: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
     """Make the file a table `name` of texts (CSV) or its own types (Parquet), numbered in `_row`.
 
-    Lines that are no rows are then in `rejected`.
+    A CSV file is read here, and lines that are no rows are then in `rejected`; a Parquet file
+    when it is asked, inside `damage_told`.
     """
     columns = columns_of(path)
+    kind = "VIEW" if path.suffix == ".parquet" else "TABLE"
+    with damage_told(str(path)):
+        duck.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {_scan(path, columns)}')
+
+
+@contextmanager
+def damage_told(place: str) -> Iterator[None]:
+    """What DuckDB cannot read inside the block is told as damage of the place."""
     try:
-        duck.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {_scan(path, columns)}')
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
-        raise RecordError(f"{path}: the file is damaged ({_first(error)})") from error
+        raise RecordError(f"{place}: the file is damaged ({_first(error)})") from error
 
 
 def _scan(path: Path, columns: list[str]) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.errors import RecordError
-from posology.records.delimited import ENDINGS, open_table, reader, rejected
+from posology.records.delimited import ENDINGS, damage_told, open_table, reader, rejected
 from posology.records.engine import Engine, connect, fit, write
 from posology.records.events import RAW, REFUSED
 from posology.records.ingest import Source, Staged
@@ -68,7 +68,7 @@ def _from_zip(path: Path, folder: Path) -> Staged:
 
 
 def _from_files(files: dict[str, list[Path]], place: str, folder: Path) -> Staged:
-    duck = reader()
+    duck = reader(folder)
     bad = []
     for name, paths in files.items():
         parts = []
@@ -84,7 +84,8 @@ def _from_files(files: dict[str, list[Path]], place: str, folder: Path) -> Stage
     con = ibis.duckdb.from_connection(duck)
     tables = {name: _lower(con.table(f"cdm_{name}")) for name in files}
     try:
-        return _staged(con, tables, place, folder, bad)
+        with damage_told(place):
+            return _staged(con, tables, place, folder, bad)
     finally:
         con.disconnect()
 

@@ -14,7 +14,7 @@ from posology.records.ingest import Source, staged_batches
 def reader_source(kind: str, paths: list[Path]) -> Source:
     """A source of this kind: `fhir`, `vcf`, `questionnaire`, `wearable`, `dicom`, `environment`.
 
-    A TOML file among the paths is the source's mapping.
+    A TOML file among the paths is the source's mapping or settings.
     """
     files = tuple(file for path in paths for file in _files(path))
     name = ", ".join(str(path) for path in paths)
@@ -43,9 +43,7 @@ def _batches(kind: str, paths: list[Path]) -> Iterator[Batch]:
 
             return read_fhir(data)
         case "vcf":
-            from posology.records.genomes import read_vcf
-
-            return read_vcf(data)
+            return _genomes(data, mappings)
         case "questionnaire":
             return _questionnaires(data, mappings)
         case "wearable":
@@ -59,6 +57,21 @@ def _batches(kind: str, paths: list[Path]) -> Iterator[Batch]:
 
             return read_environment(data, read_environment_settings(_one(kind, mappings)))
     raise RecordError(f"{kind!r} is not a kind of source")
+
+
+def _genomes(data: list[Path], mappings: list[Path]) -> Iterator[Batch]:
+    """VCF at the panel's positions, and diplotypes where the files are tables."""
+    from posology.records.diplotypes import read_diplotypes
+    from posology.records.genomes import VcfSettings, read_vcf
+    from posology.records.settings_file import load_settings
+
+    tables = [path for path in data if path.suffix in (".csv", ".parquet", ".xlsx")]
+    variants = [path for path in data if path not in tables]
+    if variants:
+        settings = load_settings(_one("vcf", mappings), VcfSettings) if mappings else None
+        yield from read_vcf(variants, settings)
+    if tables:
+        yield from read_diplotypes(tables)
 
 
 def _questionnaires(data: list[Path], mappings: list[Path]) -> Iterator[Batch]:

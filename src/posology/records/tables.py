@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.errors import RecordError
-from posology.records.delimited import columns_of, open_table, reader, rejected
+from posology.records.delimited import columns_of, damage_told, open_table, reader, rejected
 from posology.records.engine import Engine, batches, connect, quoted
 from posology.records.events import RAW, REFUSED
 from posology.records.ingest import Source, Staged
@@ -170,20 +170,23 @@ def stage_table(
     mapping: Mapping, entry: Columns, files: tuple[Path, ...], folder: Path, source: str
 ) -> Staged:
     """Read one table (and the one joined to it) into Parquet files of events and refused rows."""
-    duck = reader()
+    duck = reader(folder)
     try:
-        open_table(duck, files[0], "own")
+        open_table(duck, files[0], "first")
         bad = rejected(duck, files[0])
         have = columns_of(files[0])
         if len(files) > 1:
             _join(duck, files[1], entry.on or "")
             have += [name for name in columns_of(files[1]) if name not in have]
+        else:
+            duck.execute("CREATE TEMP VIEW own AS SELECT * FROM first")
         for name in _named(entry):
             if name not in have:
                 raise RecordError(
                     f"{source}: has no column {name!r}; its columns are {', '.join(have)}"
                 )
-        return _stage(duck, mapping, entry, folder, (source, bad))
+        with damage_told(source):
+            return _stage(duck, mapping, entry, folder, (source, bad))
     finally:
         duck.close()
 
@@ -198,8 +201,8 @@ def _join(duck: duckdb.DuckDBPyConnection, path: Path, on: str) -> None:
             f"{path}: {on} {twice[0]!r} stands in more than one row; a joined file has one each"
         )
     duck.execute(
-        f"CREATE OR REPLACE TEMP TABLE own AS SELECT own.*, other.* EXCLUDE (_row, {key}) "
-        f"FROM own LEFT JOIN other ON own.{key} = other.{key} ORDER BY own._row"
+        f"CREATE TEMP TABLE own AS SELECT first.*, other.* EXCLUDE (_row, {key}) "
+        f"FROM first LEFT JOIN other ON first.{key} = other.{key} ORDER BY first._row"
     )
 
 

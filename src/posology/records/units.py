@@ -45,7 +45,7 @@ def codebook(extra: Path | None = None) -> dict[str, Any]:
     text = resources.files("posology.records").joinpath("units.toml").read_text("utf-8")
     book = tomllib.loads(text)
     if extra is None:
-        return book
+        return _with_capitals(book)
     try:
         mine = tomllib.loads(extra.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -64,6 +64,15 @@ def codebook(extra: Path | None = None) -> dict[str, Any]:
                     f"an entry has {', '.join(sorted(ENTRY))}"
                 )
             book[section][key] = entry
+    return _with_capitals(book)
+
+
+def _with_capitals(book: dict[str, Any]) -> dict[str, Any]:
+    """Lets every known unit be written in any case, letters that stand alone aside (m and M)."""
+    for dimension in DIMENSIONS:
+        for unit in book[dimension]:
+            if len(unit) > 1:
+                book["spelling"].setdefault(unit.lower(), unit)
     return book
 
 
