@@ -201,7 +201,7 @@ def _build(
         fresh,
         lambda n: settings.progress("clean and sort", n),
     )
-    events, refused = sum(written.events.values()), sum(written.refused.values())
+    events, refused = written.events, sum(written.refused.values())
     if count + held != events + refused + written.merged:
         raise PosologyError(
             f"rows were lost: {count} new and {held} held, but {events} events, {refused} "

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from posology.records.cleaning import REFUSALS, Book
-from posology.records.engine import ROW_GROUP, batches
+from posology.records.engine import batches
 from posology.records.events import EVENTS, REFUSED
+from posology.records.shard_files import shard_files
 
 ASIDE = pa.schema([*REFUSED, ("rule", pa.string()), *EVENTS])
 """The file of refused rows: REFUSED, the rule's name, and the event as it came."""
@@ -28,8 +29,7 @@ ASIDE = pa.schema([*REFUSED, ("rule", pa.string()), *EVENTS])
 class Written:
     """What one pass wrote."""
 
-    events: dict[int, int] = field(default_factory=dict)
-    """Rows of each shard."""
+    events: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     """Rows by rule."""
     merged: int = 0
@@ -63,45 +63,22 @@ def write_shards(
     (folder / "data").mkdir()
     seen = np.zeros(book.names.num_rows, dtype=np.int64)
     last: pa.RecordBatch | None = None
-    writer: pq.ParquetWriter | None = None
-    current: int | None = None
-    aside = pq.ParquetWriter(folder / "refused.parquet", ASIDE, compression="zstd")
-    try:
+    with (
+        pq.ParquetWriter(folder / "refused.parquet", ASIDE, compression="zstd") as aside,
+        shard_files(folder / "data", book.names) as write,
+    ):
         for batch in batches(con, rows):
             kept = _split_refused(batch, book, aside, done)
-            if kept.num_rows == 0:
-                continue
-            fresh, last = _without_repeats(kept, last), kept.slice(kept.num_rows - 1)
-            done.merged += kept.num_rows - fresh.num_rows
-            seen += np.bincount(fresh.column("pair").to_numpy(), minlength=len(seen))
-            for shard, part in _by_shard(fresh):
-                if shard != current:
-                    if writer is not None:
-                        writer.close()
-                    current = shard
-                    path = folder / "data" / f"{shard}.parquet"
-                    writer = _open(path)
-                assert writer is not None
-                writer.write_batch(_named(part, book), row_group_size=ROW_GROUP)
-                done.events[shard] = done.events.get(shard, 0) + part.num_rows
+            if kept.num_rows:
+                fresh, last = _without_repeats(kept, last), kept.slice(kept.num_rows - 1)
+                done.merged += kept.num_rows - fresh.num_rows
+                done.events += fresh.num_rows
+                seen += np.bincount(fresh.column("pair").to_numpy(), minlength=len(seen))
+                if fresh.num_rows:
+                    write(fresh)
             progress(batch.num_rows)
-    finally:
-        aside.close()
-        if writer is not None:
-            writer.close()
     done.codes = set(book.names["code"].filter(pa.array(seen > 0)).to_pylist())
     return done
-
-
-def _open(path: Path) -> pq.ParquetWriter:
-    """Dictionaries where texts repeat, statistics where readers filter: half the time of all."""
-    return pq.ParquetWriter(
-        path,
-        EVENTS,
-        compression="snappy",
-        use_dictionary=["code", "unit", "text_value"],
-        write_statistics=["subject_id", "time"],
-    )
 
 
 def _split_refused(
@@ -195,30 +172,6 @@ def _without_repeats(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> pa.R
     if not same.any():
         return batch
     return batch.filter(pa.array(~same))
-
-
-def _by_shard(batch: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
-    """The batch cut where the shard changes."""
-    shard = batch.column("shard").to_numpy()
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(shard)) + 1]) if len(shard) else []
-    ends = [*starts[1:], len(shard)]
-    return [(int(shard[a]), batch.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
-
-
-def _named(batch: pa.RecordBatch, book: Book) -> pa.RecordBatch:
-    """The batch in the schema EVENTS, its codes and units by name again."""
-    names = book.names.take(batch.column("pair"))
-    columns = {
-        "subject_id": batch.column("subject_id"),
-        "time": batch.column("time"),
-        "code": names["code"].combine_chunks(),
-        "numeric_value": batch.column("numeric_value"),
-        "text_value": batch.column("text_value"),
-        "unit": names["unit"].combine_chunks(),
-    }
-    return pa.record_batch(
-        [_cast(columns[field.name], field.type) for field in EVENTS], schema=EVENTS
-    )
 
 
 def _cast(column: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
