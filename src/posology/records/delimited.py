@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def open_table(duck: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
 
 
 @contextmanager
-def damage_told(place: str) -> Iterator[None]:
+def damage_told(place: str) -> Generator[None]:
     """What DuckDB cannot read inside the block is told as damage of the place."""
     try:
         yield
