@@ -155,7 +155,8 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
 
     config = dict(state["config"])
     tasks = Tasks(**config.pop("tasks", {}))
-    network = Network(NetworkConfig(**config, tasks=tasks))
+    levels = tuple(tuple(doses) for doses in config.pop("levels", ()))
+    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels))
     weights = {
         name.removeprefix("network."): torch.from_numpy(array.copy())
         for name, array in arrays.items()

@@ -74,6 +74,7 @@ def cohort_of(
         site=decided.site,
         time=decided.time,
         ended=decided.ended,
+        margin=decided.margin if study.outcome.kind in ("value_in_range", "change") else None,
         diagnosis=decided.diagnosis if study.diagnosis else None,
         progression=decided.progression if study.progression else None,
     )

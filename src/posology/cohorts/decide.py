@@ -30,6 +30,7 @@ class Decided:
     treatment: Int32[np.ndarray, " decision"]
     dose: Float32[np.ndarray, " decision"]
     outcome: Float32[np.ndarray, " decision"]
+    margin: Float32[np.ndarray, " decision"]
     effective: Float32[np.ndarray, " decision"]
     reward: Float32[np.ndarray, " decision"]
     complete: Bool[np.ndarray, " decision"]

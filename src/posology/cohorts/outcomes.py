@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from posology.cohorts.given import next_time
 from posology.cohorts.stream import Stream
-from posology.cohorts.visible import latest, treatment_codes, within
+from posology.cohorts.visible import clearance, latest, treatment_codes, within
 from posology.cohorts.windows import (
     Marks,
     Moments,
@@ -26,6 +26,7 @@ class Came:
     """One row a decision; NaN where it is not known."""
 
     outcome: Float32[np.ndarray, " decision"]
+    margin: Float32[np.ndarray, " decision"]
     effective: Float32[np.ndarray, " decision"]
     reward: Float32[np.ndarray, " decision"]
     complete: Bool[np.ndarray, " decision"]
@@ -69,9 +70,9 @@ def watch(
 
 def came(watched: Watched, at: Moments, study: Study) -> Came:
     """The outcome of each decision within the study's window, and its reward."""
-    kind = study.outcome.kind
+    kind, margin = study.outcome.kind, np.full(len(at), np.nan)
     if kind in ("value_in_range", "change"):
-        outcome, effective = _value(watched, at, study)
+        outcome, effective, margin = _value(watched, at, study)
     elif kind == "dose_class":
         found = watched.marks(study.outcome.codes, numbers=True)
         span = window(found, at, study.outcome.from_days, study.outcome.within_days)
@@ -82,6 +83,7 @@ def came(watched: Watched, at: Moments, study: Study) -> Came:
     last = np.isinf(next_time(at))
     return Came(
         outcome=outcome.astype(np.float32),
+        margin=margin.astype(np.float32),
         effective=effective.astype(np.float32),
         reward=_reward(watched, at, study, effective).astype(np.float32),
         complete=~np.isnan(effective),
@@ -91,23 +93,28 @@ def came(watched: Watched, at: Moments, study: Study) -> Came:
     )
 
 
-def _value(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.ndarray]:
+def _value(
+    watched: Watched, at: Moments, study: Study
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     asked = study.outcome
     found = watched.marks(asked.codes, numbers=True)
     span = window(found, at, asked.from_days, asked.within_days)
     value, when = first_value(found, span), first_time(found, span)
-    good = np.zeros(len(at), dtype=bool)
+    good, margin = np.zeros(len(at), dtype=bool), np.full(len(at), np.nan)
     if asked.range is not None:
         good |= within(value, asked.range)
+        margin = clearance(value, asked.range)
     if asked.change is not None:
         treatments = treatment_codes(study)
         start = latest(watched.events, watched.subject, at, asked.codes, treatments)
         good |= within(value - start, asked.change)
+        margin = np.fmax(margin, clearance(value - start, asked.change))
         if asked.range is None:
             value = value - start
     effective = np.where(np.isnan(value), np.nan, good.astype(np.float64))
     # Stopped before the outcome: whatever came later is not this option's.
-    return value, _overruled(watched, at, study, effective, when)
+    effective, untouched = _overruled(watched, at, study, effective, when)
+    return value, effective, np.where(untouched, margin, np.nan)
 
 
 def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +126,7 @@ def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.
     known = occurred | (followed >= asked.within_days)
     good = occurred if asked.kind == "occurs" else ~occurred
     effective = np.where(known, good.astype(np.float64), np.nan)
-    effective = _overruled(watched, at, study, effective, event)
+    effective, _ = _overruled(watched, at, study, effective, event)
     if asked.kind == "time_to_event":
         waited = np.where(occurred, event - at.time, followed)
         return np.minimum(waited, asked.within_days), effective
@@ -128,22 +135,24 @@ def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.
 
 def _overruled(
     watched: Watched, at: Moments, study: Study, effective: np.ndarray, came: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, Bool[np.ndarray, " decision"]]:
     """Ineffective where the option was stopped before the outcome came; competing events as told.
+
+    And for which decisions neither happened.
 
     came: when the outcome did, infinity where it did not: then the whole window counts.
     """
-    asked = study.outcome
+    asked, untouched = study.outcome, np.ones(len(at), dtype=bool)
     if asked.competing:
         found = watched.marks(asked.competing)
         span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=False)
         means = 0.0 if asked.competing_means == "ineffective" else np.nan
-        effective = np.where(any_in(span), means, effective)
+        effective, untouched = np.where(any_in(span), means, effective), ~any_in(span)
     if asked.unless:
         found = watched.marks(asked.unless)
         span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=True)
-        effective = np.where(any_in(span), 0.0, effective)
-    return effective
+        effective, untouched = np.where(any_in(span), 0.0, effective), untouched & ~any_in(span)
+    return effective, untouched
 
 
 def _reward(watched: Watched, at: Moments, study: Study, effective: np.ndarray) -> np.ndarray:

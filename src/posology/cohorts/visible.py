@@ -63,6 +63,13 @@ def within(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Bool[np.ndarray,
     return (value >= low) & (value <= high)
 
 
+def clearance(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Float64[np.ndarray, " _"]:
+    """How far inside the bounds each number lies, negative outside: the distance to the nearer."""
+    low = -np.inf if bounds.at_least is None else bounds.at_least
+    high = np.inf if bounds.at_most is None else bounds.at_most
+    return np.minimum(value - low, high - value)
+
+
 def _split(
     events: Stream,
     subject: Int64[np.ndarray, " event"],

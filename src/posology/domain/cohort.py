@@ -55,6 +55,9 @@ class Cohort:
     """Whether the patient's course ended for good after the decision, rather than the records."""
     weight: Float32[np.ndarray, " decision"] | None = None
     """Inverse probability of complete follow-up, 0 where it was not; None: each counts alike."""
+    margin: Float32[np.ndarray, " decision"] | None = None
+    """By how much the outcome's number cleared what effective means, in the outcome's unit;
+    negative where it missed, NaN where there is no number or the option was stopped before."""
     diagnosis: Float32[np.ndarray, "decision target"] | None = None
     """1 where the study's diagnosis came in its window, 0 where not, NaN where nobody looked."""
     progression: Float32[np.ndarray, "decision target"] | None = None
@@ -90,6 +93,6 @@ def part(cohort: Cohort, split: int) -> Cohort:
 
 PER_DECISION = (
     "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
-    "logged", "split", "site", "time", "ended", "weight", "diagnosis", "progression",
+    "logged", "split", "site", "time", "ended", "weight", "margin", "diagnosis", "progression",
 )  # fmt: skip
 """Columns beside `subject` and `last_step`."""

@@ -19,6 +19,10 @@ class Targets:
     effective: Float[Tensor, " decision"]
     dose: Float[Tensor, " decision"]
     """Standardised square root of the dose."""
+    shift: Float[Tensor, "decision treatment"]
+    """log2 of the dose given over the middle of the option's levels; 0 where none was given."""
+    margin: Float[Tensor, " decision"]
+    """Standardised."""
     rewards: Float[Tensor, "decision treatment"]
     """What each option earned or would have; NaN where that is not known."""
     has_next: Bool[Tensor, " decision"]
@@ -36,6 +40,8 @@ def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
         "propensity": _choice(output.propensity, targets.treatment),
         "dose": dose(output.dose, targets.dose),
     }
+    if output.margin.shape[2]:
+        parts["margin"] = margin(output.margin, targets)
     if output.tasks.diagnosis.shape[2]:
         parts["diagnosis"] = diagnosis(output.tasks.diagnosis, targets.diagnosis)
     if output.tasks.course.shape[2]:
@@ -54,6 +60,16 @@ def effectiveness(
     asked = logits[known].gather(2, given)[..., 0]
     truth = targets.effective[known][:, None].expand_as(asked)
     return F.binary_cross_entropy_with_logits(asked, truth) if len(asked) else logits.sum() * 0.0
+
+
+def margin(
+    predicted: Float[Tensor, "decision member treatment"], targets: Targets
+) -> Float[Tensor, ""]:
+    """Mean squared error of the margin of the option given, where it has one."""
+    known = (targets.treatment >= 0) & ~targets.margin.isnan()
+    given = targets.treatment[known][:, None, None].expand(-1, predicted.shape[1], 1)
+    error = predicted[known].gather(2, given)[..., 0] - targets.margin[known][:, None]
+    return error.square().mean() if len(error) else predicted.sum() * 0.0
 
 
 def dose(

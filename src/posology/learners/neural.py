@@ -34,6 +34,11 @@ class Reading:
     """Of the second phase's policy; None before it, when the most effective option is chosen."""
     pessimism: float = 0.0
     """Standard deviations over members by which a value is lowered before it is believed."""
+    margin_center: float = 0.0
+    margin_spread: float = 1.0
+    """The margin head speaks of margins with this mean and standard deviation of training."""
+    levels: tuple[tuple[float, ...], ...] = ()
+    """Doses of each option that were given often; empty where doses are not asked about."""
     course_center: tuple[float, ...] = ()
     course_spread: tuple[float, ...] = ()
     """The course head speaks of numbers with these means and standard deviations of training."""
@@ -85,7 +90,12 @@ class NetworkPolicy:
         return closed_form(_numpy(behaviour), _numpy(lower), allowed, self.reading.temperature)
 
     def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
-        """The one dose of every member, and for each option that dose moved into its range."""
+        """The one dose of every member, and for each option that dose moved into its range.
+
+        Where options have doses of their own, the best of those given often, and no one dose.
+        """
+        if self.reading.levels:
+            return self._best_levels(history, decisions, allowed)
         z = torch.cat([o.dose for o in self._outputs(history, decisions)])
         root = _numpy(z) * self.reading.dose_spread + self.reading.dose_center
         overall = np.maximum(root, 0.0) ** 2
@@ -94,6 +104,16 @@ class NetworkPolicy:
             if treatment.dose is not None:
                 by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
+
+    def _best_levels(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        level = torch.cat([o.level for o in self._outputs(history, decisions)]).cpu().numpy()
+        dosed = np.array([t.dose is not None for t in self.formulary.treatments])
+        doses = [np.array(d)[level[:, k]] for k, d in enumerate(self.reading.levels)]
+        members = self.network.config.members
+        return Doses(
+            np.where(allowed & dosed, np.stack(doses, 1), np.nan),
+            np.full((len(decisions), members), np.nan),
+        )
 
     def foresee(self, history: History, decisions: StepIndex) -> Foreseen:
         """Diagnosis and progression, the members' mean, from the same pass as the options."""

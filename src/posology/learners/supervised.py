@@ -11,10 +11,12 @@ from torch import Tensor
 from posology.domain.cohort import Cohort
 from posology.learners import losses
 from posology.learners.distributed import shared
+from posology.learners.dose_levels import dose_levels
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
+from posology.nn.dosed import Levels
 from posology.nn.encoders import EncoderName
 from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
@@ -56,10 +58,10 @@ class Supervised:
         folder: where a run that was killed goes on.
         """
         device = torch.device(self.device)
-        network = _network(self.sizes, train, self.training.seed).to(device)
+        reading = _reading(train)
+        network = _network(self.sizes, train, reading.levels, self.training.seed).to(device)
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
-        reading = _reading(train)
         learn = tensors(train, reading, self.sizes.last_steps, device)
         check = tensors(validation, reading, self.sizes.last_steps, device)
 
@@ -67,7 +69,7 @@ class Supervised:
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects.to(device))
-            return losses.supervised(asked(batch), targets)
+            return losses.supervised(asked(batch, targets.shift), targets)
 
         def validate() -> dict[str, float]:
             return ensemble_scores(network, check)
@@ -87,20 +89,34 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
 
 
 def _reading(train: Cohort) -> Reading:
-    def known(column: np.ndarray) -> np.ndarray:
-        return column[~np.isnan(column)].astype(np.float64)
-
-    root = np.sqrt(known(train.dose))
-    course = [known(column) for column in columns("progression", train).T]
+    levels = dose_levels(train) if _dosed(train) else ()
+    # Milligrams of one drug and of another are no one dose.
+    root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
+    margin = _known(np.empty(0) if train.margin is None else train.margin)
+    course = [_known(column) for column in columns("progression", train).T]
     return Reading(
         dose_center=float(root.mean()) if len(root) else 0.0,
         dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
+        margin_center=float(margin.mean()) if len(margin) else 0.0,
+        margin_spread=float(margin.std()) or 1.0 if len(margin) else 1.0,
+        levels=levels,
         course_center=tuple(float(c.mean()) if len(c) else 0.0 for c in course),
         course_spread=tuple((float(c.std()) or 1.0) if len(c) else 1.0 for c in course),
     )
 
 
-def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+def _known(column: np.ndarray) -> np.ndarray:
+    return column[~np.isnan(column)].astype(np.float64)
+
+
+def _dosed(cohort: Cohort) -> bool:
+    """Whether options stand alone, with doses of their own or a number that tells the effect."""
+    own = any(t.dose is not None for t in cohort.study.formulary.treatments)
+    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
+    return not bool((cohort.best >= 0).any()) and cohort.study.dose is None and (own or told)
+
+
+def _network(sizes: Sizes, cohort: Cohort, levels: Levels, seed: int) -> Network:
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
@@ -109,6 +125,7 @@ def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
             conditions=columns("diagnosis", cohort).shape[1],
             measures=columns("progression", cohort).shape[1],
         ),
+        levels=levels,
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

@@ -11,6 +11,7 @@ from torch import Tensor
 from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.history import subject_of
+from posology.learners.dose_levels import shifts
 from posology.learners.losses import Targets, supervised
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
 from posology.nn.batch import Batch, Resident, cut, gather, resident
@@ -41,7 +42,9 @@ def tensors(
     follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
     short = condense(cohort.history, cohort.last_step, last_steps)
     center, spread = np.array(reading.course_center), np.array(reading.course_spread)
-    root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
+    margin = np.full(len(cohort), np.nan) if cohort.margin is None else cohort.margin
+    asked = np.full(len(cohort), np.nan) if reading.levels else cohort.dose
+    root = (np.sqrt(asked.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     def put(array: np.ndarray, kind: type) -> Tensor:
         return torch.as_tensor(array.astype(kind), device=device)
@@ -55,6 +58,8 @@ def tensors(
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
+            shift=put(shifts(cohort, reading.levels), np.float32),
+            margin=put((margin - reading.margin_center) / reading.margin_spread, np.float32),
             rewards=put(known_rewards(cohort), np.float32),
             has_next=put(follows, np.bool_),
             diagnosis=put(columns("diagnosis", cohort), np.float32),
@@ -99,6 +104,8 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         treatment=targets.treatment[row],
         effective=targets.effective[row],
         dose=targets.dose[row],
+        shift=targets.shift[row],
+        margin=targets.margin[row],
         rewards=targets.rewards[row],
         has_next=targets.has_next[row],
         diagnosis=targets.diagnosis[row],
@@ -111,9 +118,10 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     sums: dict[str, float] = {}
     total = 0
     for batch, targets in in_batches(cohort):
-        output = network(batch)
+        output = network(batch, targets.shift)
         averaged = output._replace(
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),
+            margin=output.margin.mean(1, keepdim=True),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
             tasks=output.tasks._replace(

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
+from posology.nn.dosed import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
@@ -37,13 +38,19 @@ class NetworkConfig:
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
     tasks: Tasks = field(default_factory=Tasks)
+    levels: Levels = ()
+    """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
 
 
 class Output(NamedTuple):
     """What the heads say of each decision, from each member."""
 
     effectiveness: Float[Tensor, "decision member treatment"]
-    """Logits."""
+    """Logits, at the doses asked."""
+    margin: Float[Tensor, "decision member treatment"]
+    """Standardised margin of each option, at the doses asked; no options without levels."""
+    level: Int64[Tensor, "decision treatment"]
+    """Row of the option's best dose in its levels; no options where doses are given."""
     propensity: Float[Tensor, "decision member treatment"]
     """Logits of the treatment clinicians give."""
     value: Float[Tensor, "decision member treatment"]
@@ -77,9 +84,15 @@ class Network(nn.Module):
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
         self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
+        self.curves = (
+            DoseCurves(config.hidden, config.levels, config.members) if config.levels else None
+        )
 
-    def forward(self, batch: Batch) -> Output:
-        """Answers for every decision of the batch."""
+    def forward(self, batch: Batch, shift: Shift | None = None) -> Output:
+        """Answers for every decision of the batch.
+
+        shift: the dose of each option to speak of; without it each is taken at its best.
+        """
         x = self.events(batch)
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
@@ -89,9 +102,11 @@ class Network(nn.Module):
         # and what never changes reach the heads undimmed.
         z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
         hidden = self.trunk(z)
-        effectiveness = self.effectiveness(hidden)
+        effectiveness, margin, level = self._at_doses(hidden, shift)
         return Output(
             effectiveness=effectiveness,
+            margin=margin,
+            level=level,
             propensity=self.propensity(hidden),
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
@@ -99,6 +114,18 @@ class Network(nn.Module):
             tasks=self.tasks(hidden),
             attended=attended,
         )
+
+    def _at_doses(
+        self, hidden: Float[Tensor, "decision member hidden"], shift: Shift | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        logits = self.effectiveness(hidden)
+        nothing = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
+        if self.curves is None:
+            return logits, logits[..., :0], nothing
+        curve = self.curves(hidden)
+        if shift is not None:
+            return *self.curves.at(logits, curve, shift), nothing
+        return self.curves.best(logits, curve)
 
     def believed(
         self, logits: Float[Tensor, "decision member treatment"]
