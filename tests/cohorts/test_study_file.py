@@ -131,8 +131,8 @@ MORE = [
         'kind = "occurs"',
         "[outcome] kind occurs has no use for `range`; remove it.",
     ),
-    ("discount = 1.0", "discount = 1.5", "[reward] `discount` is 1.5; it lies in 0 to 1."),
-    ("discount = 1.0", "discont = 1.0", "key `discont` is unknown; did you mean `discount`?"),
+    ("discount = 0.0", "discount = 1.5", "[reward] `discount` is 1.5; it lies in 0 to 1."),
+    ("discount = 0.0", "discont = 1.0", "key `discont` is unknown; did you mean `discount`?"),
     (
         'options = ["tzd"]',
         'options = ["tdz"]',
@@ -189,7 +189,7 @@ def test_a_mistake_of_a_sequence_is_told_too(old: str, new: str, expected: str) 
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("discount = 1.0", "discount = 1.5", "discount = 1.5"),
+        ("discount = 0.0", "discount = 1.5", "discount = 1.5"),
         ("from_days = 135", "from_days = 335", "from_days = 335"),
         ("range = { at_most = 53.0 }", "", "[outcome]"),
         (

@@ -31,6 +31,12 @@ class Targets:
     """1 where it came within its horizon, 0 where not, NaN where nobody looked."""
     course: Float[Tensor, "decision measure"]
     """Standardised numbers to come; NaN where there is none."""
+    weight: Float[Tensor, " decision"]
+    """Of the outcome: inverse probability of being followed to its end, 0 where it was not."""
+    allowed: Bool[Tensor, "decision treatment"]
+    """False where safety forbids an option; every row allows at least one."""
+    unseen: Bool[Tensor, " decision"]
+    """Whether the course went on after the decision where nobody saw it."""
 
 
 def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
@@ -52,14 +58,18 @@ def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
 def effectiveness(
     logits: Float[Tensor, "decision member treatment"], targets: Targets
 ) -> Float[Tensor, ""]:
-    """Cross-entropy on the most effective option where it is known; else on the option given."""
+    """Cross-entropy on the most effective option where it is known; else on the option given.
+
+    What became of the option given counts by the weight of its follow-up.
+    """
     if bool((targets.best >= 0).any()):
         return _choice(logits, targets.best)
     known = (targets.treatment >= 0) & ~targets.effective.isnan()
     given = targets.treatment[known][:, None, None].expand(-1, logits.shape[1], 1)
     asked = logits[known].gather(2, given)[..., 0]
     truth = targets.effective[known][:, None].expand_as(asked)
-    return F.binary_cross_entropy_with_logits(asked, truth) if len(asked) else logits.sum() * 0.0
+    loss = F.binary_cross_entropy_with_logits(asked, truth, reduction="none").mean(1)
+    return _mean(loss, targets.weight[known])
 
 
 def margin(
@@ -69,7 +79,7 @@ def margin(
     known = (targets.treatment >= 0) & ~targets.margin.isnan()
     given = targets.treatment[known][:, None, None].expand(-1, predicted.shape[1], 1)
     error = predicted[known].gather(2, given)[..., 0] - targets.margin[known][:, None]
-    return error.square().mean() if len(error) else predicted.sum() * 0.0
+    return _mean(error.square().mean(1), targets.weight[known])
 
 
 def dose(
@@ -84,11 +94,12 @@ def dose(
 def value(
     predicted: Float[Tensor, "decision member treatment"],
     target: Float[Tensor, "decision treatment"],
+    weight: Float[Tensor, " decision"],
 ) -> Float[Tensor, ""]:
     """Mean squared error of the value of every option whose target is known."""
     known = ~target.isnan()
     error = predicted.transpose(1, 2)[known] - target[known][:, None]
-    return error.square().mean() if len(error) else predicted.sum() * 0.0
+    return _mean(error.square().mean(1), weight[:, None].expand_as(target)[known])
 
 
 def diagnosis(
@@ -144,3 +155,8 @@ def _choice(
     asked = logits[known].transpose(1, 2)
     truth = chosen[known][:, None].expand(-1, logits.shape[1])
     return F.cross_entropy(asked, truth) if len(asked) else logits.sum() * 0.0
+
+
+def _mean(loss: Float[Tensor, " known"], weight: Float[Tensor, " known"]) -> Float[Tensor, ""]:
+    """By weight; 0 where nothing is known."""
+    return (loss * weight).sum() / weight.sum().clamp_min(1e-6)

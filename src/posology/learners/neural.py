@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from posology.domain.condense import condense, spread
@@ -39,6 +39,8 @@ class Reading:
     """The margin head speaks of margins with this mean and standard deviation of training."""
     levels: tuple[tuple[float, ...], ...] = ()
     """Doses of each option that were given often; empty where doses are not asked about."""
+    rare: float = 0.0
+    """Options given less often than this share of the most usual one are left out (0: none)."""
     course_center: tuple[float, ...] = ()
     course_spread: tuple[float, ...] = ()
     """The course head speaks of numbers with these means and standard deviations of training."""
@@ -77,17 +79,29 @@ class NetworkPolicy:
         """Before the second phase the most effective option; after it, its closed form.
 
         pi(a|h) proportional to behaviour(a|h) * exp(advantage(h, a) / temperature), the advantage
-        from the ensemble's lower bound (Peng et al. 2019, arXiv:1910.00177, equation 6).
+        from the ensemble's lower bound (Peng et al. 2019, arXiv:1910.00177, equation 6), among
+        the options that are allowed and usual.
         """
         if self.reading.temperature is None:
             mean = self.effectiveness(history, decisions, allowed).mean(2)
             return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
         outputs = list(self._outputs(history, decisions))
-        value = torch.cat([o.value for o in outputs])
-        value = value * self.reading.value_spread + self.reading.value_center
-        behaviour = torch.softmax(torch.cat([o.propensity for o in outputs]), 2).mean(1)
-        lower = value.mean(1) - self.reading.pessimism * value.std(1)
-        return closed_form(_numpy(behaviour), _numpy(lower), allowed, self.reading.temperature)
+        value = torch.cat([lower_value(o, self.reading) for o in outputs])
+        behaviour = torch.cat([usage(o) for o in outputs])
+        kept = usual(behaviour, torch.as_tensor(allowed, device=value.device), self.reading.rare)
+        return closed_form(
+            _numpy(behaviour), _numpy(value), kept.cpu().numpy(), self.reading.temperature
+        )
+
+    def worths(
+        self, history: History, decisions: StepIndex
+    ) -> tuple[
+        Float64[np.ndarray, "decision treatment"], Float64[np.ndarray, "decision treatment"]
+    ]:
+        """How often clinicians give each option, and the lower bound of what it earns."""
+        outputs = list(self._outputs(history, decisions))
+        value = torch.cat([lower_value(o, self.reading) for o in outputs])
+        return _numpy(torch.cat([usage(o) for o in outputs])), _numpy(value)
 
     def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
         """The one dose of every member, and for each option that dose moved into its range.
@@ -161,6 +175,31 @@ def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " de
     follows = np.append(False, subject[1:] == subject[:-1])[: len(seen)]
     before = np.where(follows, np.roll(seen, 1), 0)
     return np.maximum(seen - before, 0)
+
+
+def lower_value(output: Output, reading: Reading) -> Float[Tensor, "decision treatment"]:
+    """What each option earns, less the members' disagreement by the reading's pessimism."""
+    value = output.value * reading.value_spread + reading.value_center
+    lower = value.mean(1)
+    return lower - reading.pessimism * value.std(1) if reading.pessimism else lower
+
+
+def usage(output: Output) -> Float[Tensor, "decision treatment"]:
+    """How often clinicians give each option, the members' mean."""
+    return torch.softmax(output.propensity, 2).mean(1)
+
+
+def usual(
+    behaviour: Float[Tensor, "decision treatment"],
+    allowed: Bool[Tensor, "decision treatment"],
+    rare: float,
+) -> Bool[Tensor, "decision treatment"]:
+    """Allowed, and given at least `rare` times as often as the most usual of the allowed.
+
+    Fujimoto et al. 2019 (arXiv:1910.01708, equation 9).
+    """
+    given = torch.where(allowed, behaviour, 0.0)
+    return allowed & (given >= rare * given.amax(1, keepdim=True))
 
 
 def closed_form(

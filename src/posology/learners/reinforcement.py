@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import everything_allowed
 from posology.learners import losses
 from posology.learners.distributed import shared
 from posology.learners.loop import Training, epochs
-from posology.learners.neural import NetworkPolicy, Reading
+from posology.learners.neural import NetworkPolicy, Reading, lower_value, usage, usual
 from posology.learners.resume import Epoch, Keep
+from posology.learners.returns import to_go
+from posology.learners.safe_choice import Choice, chosen
 from posology.learners.supervised import finish
-from posology.learners.tensors import CohortTensors, in_batches, rows_of, tensors
+from posology.learners.tensors import CohortTensors, in_batches, known_rewards, rows_of, tensors
 from posology.nn.batch import Batch
 from posology.nn.network import Network
 
@@ -27,11 +28,13 @@ from posology.nn.network import Network
 class Reinforcement:
     """Fitted values by temporal differences, then a policy in closed form around the clinicians'.
 
-    Values start from least squares of the rewards on what the first phase believes of each option,
+    Values start from least squares of the returns on what the first phase believes of each option,
     and what the first phase learned stays as it was unless `whole` is asked.
     Where the study knows what every option would have earned, all are fitted; else only the one
-    given. Values after a decision come from a slowly moving copy of the network, and from its
-    ensemble's lower bound. The temperature and the pessimism are chosen on validation patients.
+    given. Values after a decision come from a slowly moving copy of the network, from its
+    ensemble's lower bound among options that are allowed and usual. The temperature and the
+    pessimism are chosen on validation patients, and the first phase's policy is kept where none is
+    surely better (`safe_choice`).
     """
 
     training: Training = field(
@@ -43,8 +46,12 @@ class Reinforcement:
     """Of the next decision's value, beside the study's own; 1 leaves it to the study."""
     moving: float = 0.99
     """Share of itself that the slow copy keeps at each batch."""
-    temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
-    pessimisms: tuple[float, ...] = (0.0, 0.5, 1.0)
+    rare: float = 0.1
+    """Options given less often than this share of the most usual one are not thought of, where
+    only what was given is known to have come to something. Our choice."""
+    pessimism: float = 1.0
+    """Of the values after a decision, in standard deviations over members."""
+    choice: Choice = field(default_factory=Choice)
     device: str = "cpu"
 
     def fit(self, first: NetworkPolicy, train: Cohort, validation: Cohort) -> NetworkPolicy:
@@ -66,13 +73,13 @@ class Reinforcement:
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
-        reading = _reading(first.reading, train)
+        reading = _reading(first.reading, train, self)
         longest = network.config.last_steps
         learn = tensors(train, reading, longest, device)
         check = tensors(validation, reading, longest, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
-        _start(network, learn, reading)
+        _start(network, learn, reading, to_go(train, self.discount))
         slow.load_state_dict(network.state_dict())
 
         asked = shared(network)
@@ -80,74 +87,85 @@ class Reinforcement:
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
             batch, targets = rows_of(learn, subjects.to(device))
-            output = asked(batch)
+            output = asked(batch, targets.shift)
             goal = self._goal(slow, batch, targets, reading)
             parts = losses.supervised(output, targets) if self.whole else {}
-            return {**parts, "value": losses.value(output.value, goal)}
+            return {**parts, "value": losses.value(output.value, goal, targets.weight)}
 
         def validate() -> dict[str, float]:
-            return _value_error(network, check, reading)
+            return self._error(network, check, reading)
 
         kept = Keep(folder, (slow,)) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
-        return self._cautious(learned, validation)
+        return chosen(learned, first, validation, self.choice, self.discount)
 
     def _goal(
         self, slow: Network, batch: Batch, targets: losses.Targets, reading: Reading
     ) -> Float[Tensor, "decision treatment"]:
         """Standardised reward plus what the slow copy thinks the next decision is worth."""
         goal = targets.rewards
-        if bool(targets.has_next.any()):
-            goal = goal.clone()
+        if self.discount > 0 and bool(targets.has_next.any() | targets.unseen.any()):
             with torch.no_grad():
                 output = slow(batch)
-            value = output.value * reading.value_spread + reading.value_center
-            worth = (value.mean(1) - value.std(1)).max(1).values
+            cautious = replace(reading, pessimism=self.pessimism)
+            kept = usual(usage(output), targets.allowed, reading.rare)
+            worth = lower_value(output, cautious).masked_fill(~kept, -torch.inf).amax(1)
             later = torch.where(targets.has_next, torch.roll(worth, -1), 0.0) * self.discount
+            later = later.masked_fill(targets.unseen, torch.nan)
             given = targets.treatment.clamp_min(0)[:, None]
-            goal.scatter_(1, given, goal.gather(1, given) + later[:, None])
+            goal = goal.scatter(1, given, goal.gather(1, given) + later[:, None])
         return (goal - reading.value_center) / reading.value_spread
 
-    def _cautious(self, learned: NetworkPolicy, validation: Cohort) -> NetworkPolicy:
-        """The temperature and pessimism whose policy earns most on the validation patients."""
-        allowed = everything_allowed(validation.last_step, learned.formulary)
-        best, most = learned, -np.inf
-        for pessimism in self.pessimisms:
-            for temperature in self.temperatures:
-                reading = replace(learned.reading, temperature=temperature, pessimism=pessimism)
-                candidate = replace(learned, reading=reading)
-                chosen = candidate.probabilities(validation.history, validation.last_step, allowed)
-                earned = float((chosen * validation.rewards).sum(1).mean())
-                if earned > most:
-                    best, most = candidate, earned
-        return best
+    def _error(self, network: Network, cohort: CohortTensors, reading: Reading) -> dict[str, float]:
+        """Squared error of the members' mean value over a cohort, in standardised rewards."""
+        total, count = 0.0, 0.0
+        for batch, targets in in_batches(cohort):
+            goal = self._goal(network, batch, targets, reading)
+            mean = network(batch, targets.shift).value.mean(1, keepdim=True)
+            size = float((~goal.isnan() * targets.weight[:, None]).sum())
+            total += float(losses.value(mean, goal, targets.weight)) * size
+            count += size
+        error = total / max(count, 1e-6)
+        return {"value": error, "score": error}
 
 
-def _reading(reading: Reading, train: Cohort) -> Reading:
-    known = train.rewards[~np.isnan(train.rewards)].astype(np.float64)
-    known = known if len(known) else train.reward[~np.isnan(train.reward)].astype(np.float64)
+def _reading(reading: Reading, train: Cohort, asked: Reinforcement) -> Reading:
+    returns = to_go(train, asked.discount)
+    known = returns[~np.isnan(returns)]
+    partly = bool(np.isnan(known_rewards(train)).any())
     return replace(
-        reading, value_center=float(known.mean()), value_spread=float(known.std()) or 1.0
+        reading,
+        value_center=float(known.mean()),
+        value_spread=float(known.std()) or 1.0,
+        rare=asked.rare if partly else 0.0,
     )
 
 
-def _start(network: Network, cohort: CohortTensors, reading: Reading) -> None:
-    """Set `worth` by least squares of rewards on beliefs, option by option (ridge 1e-3 each)."""
-    believed, rewards = [], []
+def _start(
+    network: Network,
+    cohort: CohortTensors,
+    reading: Reading,
+    returns: Float64[np.ndarray, "decision treatment"],
+) -> None:
+    """Set `worth` by least squares of returns on beliefs, option by option (ridge 1e-3 each)."""
+    believed, weight = [], []
     network.eval()
     with torch.no_grad():
         for batch, targets in in_batches(cohort):
-            believed.append(network.believed(network(batch).effectiveness).mean(1))
-            rewards.append((targets.rewards - reading.value_center) / reading.value_spread)
-        X, y = torch.cat(believed).double(), torch.cat(rewards).double()
+            output = network(batch, targets.shift)
+            believed.append(network.believed(output.effectiveness).mean(1))
+            weight.append(targets.weight)
+        X, w = torch.cat(believed).double(), torch.cat(weight).double()
         X = torch.cat([X, torch.ones_like(X[:, :1])], 1)
+        y = torch.as_tensor(returns, device=X.device)
+        y = (y - reading.value_center) / reading.value_spread
         for option in range(y.shape[1]):
             known = ~y[:, option].isnan()
-            A, b = X[known], y[known, option]
+            A, b = X[known] * w[known, None], y[known, option]
             ridge = 1e-3 * max(len(A), 1) * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
-            solved = torch.linalg.solve(A.T @ A + ridge, A.T @ b).float()
+            solved = torch.linalg.solve(X[known].T @ A + ridge, A.T @ b).float()
             network.worth.weight[option] = solved[:-1]
             network.worth.bias[option] = solved[-1]
 
@@ -156,16 +174,3 @@ def _follow(slow: Network, network: Network, moving: float) -> None:
     with torch.no_grad():
         for old, new in zip(slow.parameters(), network.parameters(), strict=True):
             old.lerp_(new, 1 - moving)
-
-
-def _value_error(network: Network, cohort: CohortTensors, reading: Reading) -> dict[str, float]:
-    """Squared error of the members' mean value over a cohort, in standardised rewards."""
-    total, count = 0.0, 0
-    for batch, targets in in_batches(cohort):
-        goal = (targets.rewards - reading.value_center) / reading.value_spread
-        mean = network(batch).value.mean(1, keepdim=True)
-        size = int((~goal.isnan()).sum())
-        total += float(losses.value(mean, goal)) * size
-        count += size
-    error = total / max(count, 1)
-    return {"value": error, "score": error}

@@ -45,6 +45,9 @@ class Supervised:
     sizes: Sizes = field(default_factory=Sizes)
     training: Training = field(default_factory=Training)
     device: str = "cpu"
+    prior: float = 1000.0
+    """How small the differences between options are believed to be before they are seen: the
+    penalty of a ridge regression on standardised numbers, a sum over decisions."""
 
     def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
         """The finished policy of the epoch that validates best."""
@@ -66,10 +69,14 @@ class Supervised:
         check = tensors(validation, reading, self.sizes.last_steps, device)
 
         asked = shared(network)
+        known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects.to(device))
-            return losses.supervised(asked(batch, targets.shift), targets)
+            parts = losses.supervised(asked(batch, targets.shift), targets)
+            if network.curves is not None:
+                parts["prior"] = network.curves.effects.size() * (self.prior / known)
+            return parts
 
         def validate() -> dict[str, float]:
             return ensemble_scores(network, check)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.history import subject_of
+from posology.domain.policy import Allowed
+from posology.domain.safety import allowed
 from posology.learners.dose_levels import shifts
 from posology.learners.losses import Targets, supervised
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
@@ -39,7 +41,6 @@ def tensors(
 ) -> CohortTensors:
     """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
-    follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
     short = condense(cohort.history, cohort.last_step, last_steps)
     center, spread = np.array(reading.course_center), np.array(reading.course_spread)
     margin = np.full(len(cohort), np.nan) if cohort.margin is None else cohort.margin
@@ -61,9 +62,12 @@ def tensors(
             shift=put(shifts(cohort, reading.levels), np.float32),
             margin=put((margin - reading.margin_center) / reading.margin_spread, np.float32),
             rewards=put(known_rewards(cohort), np.float32),
-            has_next=put(follows, np.bool_),
+            has_next=put(goes_on(cohort), np.bool_),
             diagnosis=put(columns("diagnosis", cohort), np.float32),
             course=put((columns("progression", cohort) - center) / spread, np.float32),
+            weight=put(weights(cohort), np.float32),
+            allowed=put(permitted(cohort), np.bool_),
+            unseen=put(unseen(cohort), np.bool_),
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
@@ -85,6 +89,29 @@ def known_rewards(cohort: Cohort) -> np.ndarray:
     unknown = given[np.isnan(rewards[given, cohort.treatment[given]])]
     rewards[unknown, cohort.treatment[unknown]] = cohort.reward[unknown]
     return rewards
+
+
+def goes_on(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+    """Whether the next row is the same patient's next decision."""
+    return np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
+
+
+def unseen(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+    """Whether a course went on after its last decision here, in studies of whole courses."""
+    if cohort.ended is None or cohort.study.decision.which == "first":
+        return np.zeros(len(cohort), dtype=bool)
+    return ~goes_on(cohort) & ~cohort.ended
+
+
+def weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
+    """How much each outcome counts."""
+    return np.ones(len(cohort), np.float32) if cohort.weight is None else cohort.weight
+
+
+def permitted(cohort: Cohort) -> Allowed:
+    """What safety leaves at each decision; everything where it would leave nothing."""
+    left = allowed(cohort.study, cohort.profile, cohort.history, cohort.last_step)
+    return left | ~left.any(axis=1, keepdims=True)
 
 
 def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
@@ -110,6 +137,9 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         has_next=targets.has_next[row],
         diagnosis=targets.diagnosis[row],
         course=targets.course[row],
+        weight=targets.weight[row],
+        allowed=targets.allowed[row],
+        unseen=targets.unseen[row],
     )
 
 

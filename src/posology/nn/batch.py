@@ -23,6 +23,11 @@ class Resident:
     gap: Float[Tensor, "step 2"]
     """log(1 + days) since the previous step and since the subject's first dated one."""
     step_offsets: Int64[Tensor, " subject_plus_one"]
+    until: Int64[Tensor, " event"]
+    """Row of the step at which the subject's next event of the same code stands; past the
+    subject's last step where none does."""
+    share: Float[Tensor, " event"]
+    """1 over how many events of the same code its step has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,9 @@ class Batch:
     value: Float[Tensor, " event"]
     event_starts: Int64[Tensor, " step"]
     """First event of each step."""
+    until: Int64[Tensor, " event"]
+    """Row of the step here that tells the same code anew; past the last step where none does."""
+    share: Float[Tensor, " event"]
     gap: Float[Tensor, "step 2"]
     steps: Int64[Tensor, " subject"]
     """How many steps each subject has here."""
@@ -44,12 +52,15 @@ class Batch:
 def resident(history: History, profile: Profile, device: torch.device) -> Resident:
     """A History ready to gather from, its numbers standardised by the profile."""
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
+    until, share = _told_anew(history)
     return Resident(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
         gap=torch.as_tensor(_gaps(history.time, history.step_offsets), device=device),
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
+        until=torch.as_tensor(until, device=device),
+        share=torch.as_tensor(share, device=device),
     )
 
 
@@ -69,10 +80,18 @@ def gather(
     starts = source.event_offsets[step]
     counts = source.event_offsets[step + 1] - starts
     event = ragged_range(starts, counts)
+    # A step's row there becomes its row here; what is told anew later than is seen, never is.
+    run = torch.repeat_interleave(torch.arange(len(steps), device=steps.device), steps)
+    own = run.repeat_interleave(counts)
+    opens = torch.cumsum(steps, 0) - steps
+    position_anew = source.until[event] - first[own]
+    until = torch.where(position_anew < steps[own], position_anew + opens[own], len(step))
     return Batch(
         code=source.code[event],
         value=source.value[event],
         event_starts=torch.cumsum(counts, 0) - counts,
+        until=until,
+        share=source.share[event],
         gap=source.gap[step],
         steps=steps,
         decision_subject=decision_subject,
@@ -113,3 +132,26 @@ def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
     gaps[:, 0] = np.log1p(np.maximum(since_previous, 0.0))
     gaps[:, 1] = np.log1p(np.maximum(since_first, 0.0))
     return gaps
+
+
+def _told_anew(history: History) -> tuple[np.ndarray, np.ndarray]:
+    """`until` and `share` of every event."""
+    steps, codes = len(history.time), int(history.code.max(initial=0)) + 1
+    step = np.repeat(np.arange(steps), np.diff(history.event_offsets))
+    subject = np.searchsorted(history.step_offsets, step, side="right") - 1
+    key = subject * codes + history.code
+    order = np.lexsort((step, key))
+    same = key[order][1:] == key[order][:-1]
+    opens = np.append(True, ~same | (np.diff(step[order]) > 0))[: len(order)]
+    group = np.cumsum(opens) - 1
+    starts = np.flatnonzero(opens)
+    # The next group's step, where that is the same subject's same code.
+    after = np.full(len(starts), steps, dtype=np.int64)
+    if len(starts) > 1:
+        follows = key[order][starts[1:]] == key[order][starts[:-1]]
+        after[:-1][follows] = step[order][starts[1:]][follows]
+    until = np.empty(len(order), np.int64)
+    share = np.empty(len(order), np.float32)
+    until[order] = after[group]
+    share[order] = 1.0 / np.bincount(group)[group]
+    return until, share

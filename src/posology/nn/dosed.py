@@ -4,12 +4,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from posology.nn.batch import Batch
 from posology.nn.ensemble import MemberLinear
+from posology.nn.known import LastKnown
 
 Levels = tuple[tuple[float, ...], ...]
 """Doses of each option that were seen, lowest first; (1.0,) where it has none."""
-COEFFICIENTS = 5
-"""Slope and bend of the logit; level, slope and bend of the margin."""
+COEFFICIENTS = 6
+"""Level, slope and bend of the logit, then of the margin."""
 
 Logits = Float[Tensor, "decision member treatment"]
 Shift = Float[Tensor, "decision treatment"]
@@ -24,45 +26,49 @@ class DoseCurves(nn.Module):
     that levels off with the logarithm of the dose is the Emax model's middle (Thomas 2006,
     doi:10.1080/10543400600860469, section 2); the coefficients vary with the patient (VCNet, Nie
     et al. 2021, section 3.1).
+
+    How well a patient will do whatever is given comes from the network; how options and doses
+    differ is linear in what is known, and held small by a prior.
     """
 
-    def __init__(self, hidden: int, levels: Levels, members: int) -> None:
+    def __init__(self, codes: int, hidden: int, levels: Levels, members: int) -> None:
         super().__init__()
-        self.treatments = len(levels)
-        self.head = MemberLinear(hidden, self.treatments * COEFFICIENTS, members)
-        with torch.no_grad():
-            self.head.weight *= 0.3  # curves start out nearly flat
-        self.scale = nn.Parameter(torch.ones(self.treatments))
+        self.shape = (len(levels), COEFFICIENTS)
+        self.alike = MemberLinear(hidden, 2, members)
+        self.average = nn.Parameter(torch.zeros(self.shape))
+        self.effects = LastKnown(codes, len(levels) * COEFFICIENTS)
+        self.scale = nn.Parameter(torch.ones(len(levels)))
         self.register_buffer("shifts", _shifts(levels), persistent=False)
 
     def forward(
-        self, hidden: Float[Tensor, "decision member hidden"]
+        self, hidden: Float[Tensor, "decision member hidden"], batch: Batch
     ) -> Float[Tensor, "decision member treatment coefficient"]:
         """The curves' coefficients."""
-        said = self.head(hidden)
-        return said.reshape(*said.shape[:2], self.treatments, COEFFICIENTS)
+        own = self.average + self.effects(batch).reshape(-1, 1, *self.shape)
+        logit, margin = self.alike(hidden)[..., None, None].unbind(2)
+        nothing = torch.zeros_like(logit).expand(-1, -1, -1, 2)
+        return own + torch.cat([logit, nothing, margin, nothing], 3)
 
     def at(
         self,
-        level: Logits,
         curve: Float[Tensor, "decision member treatment coefficient"],
         shift: Shift,
     ) -> tuple[Logits, Logits]:
         """The logit, and the margin in its own units, of every option at a dose of each."""
         s = shift[:, None, :]
-        margin = curve[..., 2] + curve[..., 3] * s + curve[..., 4] * s * s
-        logit = level + curve[..., 0] * s + curve[..., 1] * s * s
+        margin = curve[..., 3] + curve[..., 4] * s + curve[..., 5] * s * s
+        logit = curve[..., 0] + curve[..., 1] * s + curve[..., 2] * s * s
         return logit + self.scale * margin, margin
 
     def best(
-        self, level: Logits, curve: Float[Tensor, "decision member treatment coefficient"]
+        self, curve: Float[Tensor, "decision member treatment coefficient"]
     ) -> tuple[Logits, Logits, Int64[Tensor, "decision treatment"]]:
         """The same at the dose of each option that the members' mean finds best, and its row."""
-        every = [self.at(level, curve, shift.expand(len(level), -1)) for shift in self.shifts.T]
+        every = [self.at(curve, shift.expand(len(curve), -1)) for shift in self.shifts.T]
         p = torch.stack([torch.sigmoid(logit).mean(1) for logit, _ in every], -1)
         chosen = p.argmax(-1)
-        shift = self.shifts.expand(len(level), -1, -1).gather(2, chosen[..., None])[..., 0]
-        return *self.at(level, curve, shift), chosen
+        shift = self.shifts.expand(len(curve), -1, -1).gather(2, chosen[..., None])[..., 0]
+        return *self.at(curve, shift), chosen
 
 
 def _shifts(levels: Levels) -> Float[Tensor, "treatment level"]:

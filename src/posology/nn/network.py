@@ -85,7 +85,9 @@ class Network(nn.Module):
         self.dose = MemberLinear(config.hidden, 1, config.members)
         self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
         self.curves = (
-            DoseCurves(config.hidden, config.levels, config.members) if config.levels else None
+            DoseCurves(config.codes, config.hidden, config.levels, config.members)
+            if config.levels
+            else None
         )
 
     def forward(self, batch: Batch, shift: Shift | None = None) -> Output:
@@ -102,7 +104,7 @@ class Network(nn.Module):
         # and what never changes reach the heads undimmed.
         z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
         hidden = self.trunk(z)
-        effectiveness, margin, level = self._at_doses(hidden, shift)
+        effectiveness, margin, level = self._at_doses(hidden, batch, shift)
         return Output(
             effectiveness=effectiveness,
             margin=margin,
@@ -116,16 +118,16 @@ class Network(nn.Module):
         )
 
     def _at_doses(
-        self, hidden: Float[Tensor, "decision member hidden"], shift: Shift | None
+        self, hidden: Float[Tensor, "decision member hidden"], batch: Batch, shift: Shift | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        logits = self.effectiveness(hidden)
         nothing = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
         if self.curves is None:
+            logits = self.effectiveness(hidden)
             return logits, logits[..., :0], nothing
-        curve = self.curves(hidden)
+        curve = self.curves(hidden, batch)
         if shift is not None:
-            return *self.curves.at(logits, curve, shift), nothing
-        return self.curves.best(logits, curve)
+            return *self.curves.at(curve, shift), nothing
+        return self.curves.best(curve)
 
     def believed(
         self, logits: Float[Tensor, "decision member treatment"]

@@ -14,7 +14,7 @@ from posology.domain.history import History, offsets, ragged_arange
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
 from posology.errors import UserError
-from posology.simulators.trajectories import Trajectories, returns
+from posology.simulators.trajectories import Trajectories, ends, returns
 
 Act = Callable[[Float64[np.ndarray, "decision feature"]], Float64[np.ndarray, "decision treatment"]]
 """From what is seen to the probability of every treatment; rows sum to 1."""
@@ -109,6 +109,7 @@ def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
         logged=logged.logged.astype(np.float32),
         split=split,
         site=np.zeros(rows, np.int32),
+        ended=ends(logged),
     )
 
 
