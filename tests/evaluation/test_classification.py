@@ -84,3 +84,17 @@ def test_the_area_under_each_curve_is_its_auc(sample):
         area = np.trapezoid(curve.true_positive, curve.false_positive)
         assert area == pytest.approx(curve.auc)
     assert np.mean([c.auc for c in curves]) == pytest.approx(ours.auc(*sample)[0])
+
+
+def test_the_truth_itself_has_an_auc_of_1_by_its_lead_and_not_by_its_probability() -> None:
+    # Ill patients have low chances whatever they take; the second option is best for both.
+    truth = np.array([[0.1, 0.2], [0.8, 0.9], [0.6, 0.5], [0.3, 0.25]])
+    best = truth.argmax(axis=1).astype(np.int32)
+    assert ours.auc(truth, best)[0] < 0.8
+    assert ours.auc(ours.lead(truth), best)[0] == 1.0
+
+
+def test_a_lead_is_over_the_best_other_option() -> None:
+    told = np.array([[0.2, 0.7, 0.5], [0.4, 0.4, 0.1]])
+    expected = [[-0.5, 0.2, -0.2], [0.0, 0.0, -0.3]]
+    np.testing.assert_allclose(ours.lead(told), expected)

@@ -25,7 +25,7 @@ from tests.world import cohort as make_cohort
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed",
+    "condensed", "dosed",
 )  # fmt: skip
 
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
@@ -51,6 +51,8 @@ def policy(name: str) -> Policy:
     if name in NETWORKS:
         return small.fit(train, validation)
     match name:
+        case "dosed":
+            return small.fit(dosed(train), dosed(validation))
         case "formula_refit":
             return formula_policy(train.profile.formulas[0], train)
         case "logistic":
@@ -70,6 +72,24 @@ def policy(name: str) -> Policy:
             second = Reinforcement(Training(batch=64, epochs=2))
             return second.fit(small.fit(train, validation), train, validation)
     return rule_policy(rules[name], train)
+
+
+def dosed(cohort: Cohort) -> Cohort:
+    """Options at doses of their own, of which one outcome each is known, a number."""
+    rng, count = np.random.default_rng(1), len(cohort)
+    given = rng.integers(0, 3, count).astype(np.int32)
+    low, high = np.array([[5.0, 10.0], [30.0, 40.0], [60.0, 80.0]])[given].T
+    margin = ((given == cohort.best) - 0.5 + rng.normal(0, 0.3, count)).astype(np.float32)
+    return replace(
+        cohort,
+        study=replace(cohort.study, dose=None, outcome=replace(cohort.study.outcome, kind="change")),
+        treatment=given,
+        dose=np.where(rng.random(count) < 0.5, low, high).astype(np.float32),
+        margin=margin,
+        effective=(margin > 0).astype(np.float32),
+        best=np.full(count, -1, np.int32),
+        rewards=np.full((count, 3), np.nan, np.float32),
+    )
 
 
 def mistreated(cohort: Cohort) -> Cohort:

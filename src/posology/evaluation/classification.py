@@ -81,6 +81,19 @@ def auc(effectiveness: Effectiveness, best: Best, weights: Weights | None = None
     return _ratio(np.where(defined, areas, 0.0).sum(axis=0), defined.sum(axis=0).astype(float))
 
 
+def lead(effectiveness: Effectiveness) -> Effectiveness:
+    """How far each option's P(effective) lies above that of the best other option.
+
+    Where each option stands alone, P(effective) itself says more of how ill the patient is than of
+    which option is best: the truth's own P would have an AUC far below 1.
+    """
+    if effectiveness.shape[1] < 2:
+        return effectiveness
+    two = np.sort(effectiveness, axis=1)[:, -2:]
+    others = np.where(effectiveness == two[:, 1:], two[:, :1], two[:, 1:])
+    return effectiveness - others
+
+
 def confusion(
     effectiveness: Effectiveness, best: Best
 ) -> Int64[np.ndarray, "treatment named_treatment"]:

@@ -94,11 +94,19 @@ class Table1:
 def measure(metric: str, answers: Answers, cohort: Cohort, weights: Weights) -> Scores:
     """One of `METRICS` under each row of weights."""
     if metric in _CLASS_SCORES:
-        return _CLASS_SCORES[metric](answers.effectiveness, cohort.best, weights)
+        asked = ranked(answers, cohort) if metric == "auc" else answers.effectiveness
+        return _CLASS_SCORES[metric](asked, cohort.best, weights)
     if metric == "reward":
         return value.expected_reward(answers.probabilities, cohort.rewards, weights)
     score = dosing.mae if metric == "mae" else dosing.within20
     return score(answers.dose, dosing.true_dose(cohort), weights)
+
+
+def ranked(answers: Answers, cohort: Cohort) -> np.ndarray:
+    """What says that an option is the best one: its lead, unless probabilities sum to 1 anyway."""
+    if cohort.study.outcome.kind == "dose_class":
+        return answers.effectiveness
+    return classification.lead(answers.effectiveness)
 
 
 def counted(metric: str, answers: Answers, cohort: Cohort) -> Bool[np.ndarray, " decision"]:

@@ -76,6 +76,8 @@ class Supervised:
             parts = losses.supervised(asked(batch, targets.shift), targets)
             if network.curves is not None:
                 parts["prior"] = network.curves.effects.size() * (self.prior / known)
+                if network.curves.more is not None:
+                    parts["prior"] = parts["prior"] + network.curves.more.weight.square().sum() / self.sizes.members * self.prior/known
             return parts
 
         def validate() -> dict[str, float]:

@@ -35,6 +35,10 @@ class DoseCurves(nn.Module):
         super().__init__()
         self.shape = (len(levels), COEFFICIENTS)
         self.alike = MemberLinear(hidden, 2, members)
+        import os
+        self.more = MemberLinear(hidden, 2 * len(levels), members) if os.environ.get("MORE") else None
+        if self.more is not None:
+            nn.init.zeros_(self.more.weight)
         self.average = nn.Parameter(torch.zeros(self.shape))
         self.effects = LastKnown(codes, len(levels) * COEFFICIENTS)
         self.scale = nn.Parameter(torch.ones(len(levels)))
@@ -46,7 +50,11 @@ class DoseCurves(nn.Module):
         """The curves' coefficients."""
         own = self.average + self.effects(batch).reshape(-1, 1, *self.shape)
         logit, margin = self.alike(hidden)[..., None, None].unbind(2)
-        nothing = torch.zeros_like(logit).expand(-1, -1, -1, 2)
+        if self.more is not None:
+            more = self.more(hidden)
+            more = more.reshape(*more.shape[:2], -1, 2)[..., None]
+            logit, margin = logit + more[..., 0, :], margin + more[..., 1, :]
+        nothing = torch.zeros_like(logit).expand(-1, -1, logit.shape[2], 2)
         return own + torch.cat([logit, nothing, margin, nothing], 3)
 
     def at(

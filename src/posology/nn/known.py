@@ -7,13 +7,15 @@ from torch.nn import functional as F
 
 from posology.nn.batch import Batch
 
-YEAR = 365.25
+FADES = 182.6
+"""Days in which news grows old by a factor e: what is being taken is told from what once was. Our
+choice."""
 
 
 class LastKnown(nn.Module):
-    """y(decision) = sum over codes known of E[code] + v V[code] + (years since it was told) S[code]
+    """y(decision) = sum over codes known of E[code] + v V[code] + exp(-age / half a year) S[code]
 
-    v and the time are the last event's; where its step has several, their mean. Linear, so that a
+    v and the age are the last event's; where its step has several, their mean. Linear, so that a
     small effect can be told from little data. One pass: each event is added at its step, taken
     away where its code is told anew, and summed along the patient, in double precision so that
     other patients of the batch change nothing.
@@ -23,20 +25,20 @@ class LastKnown(nn.Module):
         super().__init__()
         self.code = nn.Parameter(torch.zeros(codes, width))
         self.value = nn.Parameter(torch.zeros(codes, width))
-        self.since = nn.Parameter(torch.zeros(codes, width))
+        self.recent = nn.Parameter(torch.zeros(codes, width))
 
     def forward(self, batch: Batch) -> Float[Tensor, "decision width"]:
         """One vector a decision."""
         count, device = batch.gap.shape[0], batch.gap.device
         owner = torch.repeat_interleave(torch.arange(count, device=device), _counts(batch))
-        years = torch.expm1(batch.gap[:, 1].double()) / YEAR
+        age = torch.expm1(batch.gap[:, 1].double()) / FADES
         told = torch.nan_to_num(batch.value)
         said = F.embedding(batch.code, self.code) + told[:, None] * F.embedding(
             batch.code, self.value
         )
-        ages = F.embedding(batch.code, self.since)
+        ages = F.embedding(batch.code, self.recent)
         share = batch.share.double()[:, None]
-        added = torch.cat([share * said, share * ages, share * ages * years[owner, None]], 1)
+        added = torch.cat([share * said, share * ages * torch.exp(age)[owner, None]], 1)
         change = added.new_zeros(count + 1, added.shape[1])
         change = change.index_add(0, owner, added).index_add(0, batch.until, -added)
         total = torch.cumsum(change[:-1], 0)
@@ -44,12 +46,12 @@ class LastKnown(nn.Module):
         before = torch.cat([total.new_zeros(1, total.shape[1]), total])[first]
         last = first[batch.decision_subject] + batch.decision_step
         now = total[last] - before[batch.decision_subject]
-        fixed, sinces, moments = now.chunk(3, 1)
-        return (fixed + years[last, None] * sinces - moments).float()
+        fixed, fading = now.chunk(2, 1)
+        return (fixed + torch.exp(-age)[last, None] * fading).float()
 
     def size(self) -> Float[Tensor, ""]:
         """Sum of the squares of all effects."""
-        return self.code.square().sum() + self.value.square().sum() + self.since.square().sum()
+        return self.code.square().sum() + self.value.square().sum() + self.recent.square().sum()
 
 
 def _counts(batch: Batch) -> Tensor:

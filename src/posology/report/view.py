@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from posology.evaluation import classification, dosing
+from posology.evaluation import classification, compare, dosing
 from posology.evaluation.compare import LOWER_IS_BETTER, Table1, is_variant
 from posology.evaluation.headline import headline
 from posology.evaluation.subgroups import SMALLEST, GroupRow
@@ -143,7 +143,7 @@ def _contrasts(table: Table1) -> list[dict[str, Any]]:
 
 def _roc(content: ReportContent, names: list[str]) -> dict[str, Any] | None:
     ours = content.answers[content.table.reference]
-    curves = classification.roc(ours.effectiveness, content.cohort.best)
+    curves = classification.roc(compare.ranked(ours, content.cohort), content.cohort.best)
     if not curves:
         return None
     alt = "ROC curves, each option against the rest; area: " + "; ".join(
