@@ -1,6 +1,6 @@
 """The paper's Table 1 on the virtual clinic, where the most effective option is known.
 
-    python -m benchmarks.clinic --patients 2000 --json out/clinic.json
+    python -m benchmarks.clinic --patients 50000 --withheld --json out/clinic.json
 
 Models learn from what the records show, the outcome of the option given; the truth is joined to the
 test patients alone. Accuracy and its kin ask for the truly most effective option, regret is the
@@ -11,6 +11,8 @@ the clinic's harms in six months, `cost` the drug's in GBP, both at that dose.
 import argparse
 import os
 import time
+from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from rich.console import Console
 
+from benchmarks.clinic_withheld import FAMILIES, without_family, without_history
 from posology.cli.measures import write_measures
 from posology.cohorts.folder import Asked, build_folder
 from posology.cohorts.study_file import read_study
@@ -26,7 +29,9 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.evaluation.answers import Answers, ask
 from posology.evaluation.compare import Table1, as_rows, table1
 from posology.learners.lineup import baselines, quietly
-from posology.learners.recipes import default
+from posology.learners.loop import Epoch
+from posology.learners.neural import NetworkPolicy
+from posology.learners.recipes import Recipe, ours
 from posology.report import screen
 from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.settings import ClinicSettings
@@ -42,8 +47,8 @@ def main() -> None:
     cohort = _cohort(options, folder)
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
-    answers = _answers(train, validation, test, options.seed)
-    table = table1(answers, test, np.random.default_rng(options.seed))
+    answers = _answers(train, validation, test, options)
+    table = table1(answers, test, np.random.default_rng(options.seed), replicates=1000)
     Console().print(screen.table1(table))
     study = "clinic" if options.history_effect else "clinic_no_history_effect"
     rows = [{**r, "study": study} for r in as_rows(table) if r["metric"] in SHOWN] + _more(
@@ -61,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--patients", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history-effect", type=float, default=1.0)
+    parser.add_argument("--withheld", action="store_true", help="also without each source")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, default=Path("out/clinic"))
     return parser.parse_args()
@@ -82,15 +88,44 @@ def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
     return load_cohort(folder / "cohort")
 
 
-def _answers(train: Cohort, validation: Cohort, test: Cohort, seed: int) -> dict[str, Answers]:
-    ours = default(seed)
-    first, _ = quietly(ours.supervised.fitting(train, validation), "", 0)
-    second, _ = quietly(ours.reinforcement.fitting(first, train, validation), "", 0)
+def _answers(
+    train: Cohort, validation: Cohort, test: Cohort, options: argparse.Namespace
+) -> dict[str, Answers]:
+    """What every model says of the test decisions, in the order of the table."""
+    recipe = ours(train, options.seed)
+    first = _told("posology_supervised", recipe.supervised.fitting(train, validation))
+    second = _told("posology", recipe.reinforcement.fitting(first, train, validation))
     answers = {"posology": ask(second, test), "posology_supervised": ask(first, test)}
+    if options.withheld:
+        answers |= _withheld(recipe, (train, validation, test))
     for name, make in baselines(train, validation):
-        Console().print(f"fitting {name}")
+        started = time.perf_counter()
         answers[name] = ask(make(), test)
+        Console().print(f"{name}: {time.perf_counter() - started:.0f} s")
     return {**answers, "usual": _usual(test)}
+
+
+def _told(name: str, fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
+    started = time.perf_counter()
+    policy, _ = quietly(fitting, "", 0)
+    Console().print(f"{name}: {time.perf_counter() - started:.0f} s")
+    return policy
+
+
+def _withheld(recipe: Recipe, parts: tuple[Cohort, Cohort, Cohort]) -> dict[str, Answers]:
+    """The first phase again, each time without something."""
+    answers = {}
+    for name in FAMILIES:
+        less = [without_family(part, name) for part in parts]
+        policy = _told(name, recipe.supervised.fitting(less[0], less[1]))
+        answers[f"posology_{name.replace(' ', '_')}"] = ask(policy, less[2])
+    less = [without_history(part) for part in parts]
+    policy = _told("no history", recipe.supervised.fitting(less[0], less[1]))
+    answers["posology_no_history"] = ask(policy, less[2])
+    unseeing = replace(recipe.supervised, sizes=replace(recipe.supervised.sizes, attention=False))
+    policy = _told("no attention", unseeing.fitting(parts[0], parts[1]))
+    answers["posology_no_attention"] = ask(policy, parts[2])
+    return answers
 
 
 def _usual(test: Cohort) -> Answers:

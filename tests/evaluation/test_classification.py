@@ -95,6 +95,7 @@ def test_the_truth_itself_has_an_auc_of_1_by_its_lead_and_not_by_its_probability
 
 
 def test_a_lead_is_over_the_best_other_option() -> None:
-    told = np.array([[0.2, 0.7, 0.5], [0.4, 0.4, 0.1]])
-    expected = [[-0.5, 0.2, -0.2], [0.0, 0.0, -0.3]]
-    np.testing.assert_allclose(ours.lead(told), expected)
+    told = np.array([[0.5, 0.8, 0.2], [0.4, 0.4, 0.4]])
+    four = np.log(4)  # odds 1, 4 and 1/4
+    expected = [[-four, four, -2 * four], [0.0, 0.0, 0.0]]
+    np.testing.assert_allclose(ours.lead(told), expected, atol=1e-12)

@@ -82,7 +82,9 @@ def dosed(cohort: Cohort) -> Cohort:
     margin = ((given == cohort.best) - 0.5 + rng.normal(0, 0.3, count)).astype(np.float32)
     return replace(
         cohort,
-        study=replace(cohort.study, dose=None, outcome=replace(cohort.study.outcome, kind="change")),
+        study=replace(
+            cohort.study, dose=None, outcome=replace(cohort.study.outcome, kind="change")
+        ),
         treatment=given,
         dose=np.where(rng.random(count) < 0.5, low, high).astype(np.float32),
         margin=margin,

@@ -37,6 +37,4 @@ def test_the_best_dose_is_the_one_a_search_over_levels_finds() -> None:
         p = torch.stack([torch.sigmoid(a).mean(1) for a in asked], -1)
         best = p.argmax(-1)
         torch.testing.assert_close(p.gather(1, best[:, None]), p.gather(1, chosen[:, [option]]))
-        torch.testing.assert_close(
-            torch.sigmoid(logit[:, :, option]).mean(1), p.max(-1).values
-        )
+        torch.testing.assert_close(torch.sigmoid(logit[:, :, option]).mean(1), p.max(-1).values)

@@ -45,7 +45,7 @@ def fit(
     asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
-    chosen = recipes.default(seed) if recipe == "default" else recipes.paper(seed)
+    chosen = recipes.ours(train, seed) if recipe == "default" else recipes.paper(seed)
     with joined(chosen.supervised.device):
         first, curve1 = watch(
             chosen.supervised.fitting(train, validation, resume and resume / "supervised"),

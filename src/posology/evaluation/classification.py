@@ -82,16 +82,17 @@ def auc(effectiveness: Effectiveness, best: Best, weights: Weights | None = None
 
 
 def lead(effectiveness: Effectiveness) -> Effectiveness:
-    """How far each option's P(effective) lies above that of the best other option.
+    """How far the log-odds of each option's effect lie above those of the best other option.
 
     Where each option stands alone, P(effective) itself says more of how ill the patient is than of
-    which option is best: the truth's own P would have an AUC far below 1.
+    which option is best: the truth's own P would have an AUC far below 1, its lead has 1.
     """
     if effectiveness.shape[1] < 2:
         return effectiveness
-    two = np.sort(effectiveness, axis=1)[:, -2:]
-    others = np.where(effectiveness == two[:, 1:], two[:, :1], two[:, 1:])
-    return effectiveness - others
+    p = np.clip(effectiveness, 1e-6, 1 - 1e-6)
+    odds = np.log(p / (1 - p))
+    two = np.sort(odds, axis=1)[:, -2:]
+    return odds - np.where(odds == two[:, 1:], two[:, :1], two[:, 1:])
 
 
 def confusion(

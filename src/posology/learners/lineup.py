@@ -9,7 +9,7 @@ from posology.learners.forest import Forest
 from posology.learners.linear import Logistic
 from posology.learners.loop import Epoch
 from posology.learners.neural import NetworkPolicy
-from posology.learners.recipes import default, paper
+from posology.learners.recipes import ours, paper
 from posology.learners.rules import formula_policy, rule_policy
 
 
@@ -39,16 +39,16 @@ def networks(
     train: Cohort, validation: Cohort, seed: int, run: Run
 ) -> dict[str, tuple[NetworkPolicy, list[Epoch]]]:
     """Our network after each phase, and the paper's recipe, with their learning curves."""
-    ours, theirs = default(seed), paper(seed)
+    mine, theirs = ours(train, seed), paper(seed)
     first = run(
-        ours.supervised.fitting(train, validation),
+        mine.supervised.fitting(train, validation),
         "first phase: supervised",
-        ours.supervised.training.epochs,
+        mine.supervised.training.epochs,
     )
     second = run(
-        ours.reinforcement.fitting(first[0], train, validation),
+        mine.reinforcement.fitting(first[0], train, validation),
         "second phase: reinforcement",
-        ours.reinforcement.training.epochs,
+        mine.reinforcement.training.epochs,
     )
     seed_paper = run(
         theirs.supervised.fitting(train, validation),

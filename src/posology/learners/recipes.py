@@ -1,7 +1,8 @@
-"""The two ways to learn that ship: ours, and the paper's."""
+"""The ways to learn that ship: ours, and the paper's."""
 
 from dataclasses import dataclass, field
 
+from posology.domain.cohort import Cohort
 from posology.learners.loop import Training
 from posology.learners.reinforcement import Reinforcement
 from posology.learners.supervised import Sizes, Supervised
@@ -42,6 +43,42 @@ def default(seed: int = 0, device: str = "cpu") -> Recipe:
             device=device,
         ),
     )
+
+
+def courses(seed: int = 0, device: str = "cpu") -> Recipe:
+    """For studies that know what became of the option given, and not what would have of others.
+
+    Chosen on patients of a virtual clinic that no table shows; docs/clinic.md.
+    """
+    return Recipe(
+        "courses",
+        Supervised(
+            Sizes(width=256, state=64, hidden=256, layers=1, members=8, dropout=0.3),
+            Training(
+                learning_rate=2e-3,
+                cosine=True,
+                weight_decay=0.1,
+                batch=128,
+                epochs=10,
+                patience=0,
+                clip=0.0,
+                seed=seed,
+            ),
+            device,
+        ),
+        Reinforcement(
+            Training(
+                learning_rate=3e-4, batch=256, epochs=4, patience=2, keep_start=True, seed=seed
+            ),
+            device=device,
+        ),
+    )
+
+
+def ours(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
+    """Ours for a cohort: `default` where the most effective option is known, else `courses`."""
+    chosen = default if bool((train.best >= 0).any()) else courses
+    return chosen(seed, device)
 
 
 def paper(seed: int = 0, device: str = "cpu") -> Recipe:

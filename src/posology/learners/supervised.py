@@ -34,6 +34,7 @@ class Sizes:
     dropout: float = 0.3
     event_dropout: float = 0.0
     encoder: EncoderName = "gru"
+    attention: bool = True
     last_steps: int = 512
     """See `NetworkConfig`."""
 
@@ -45,7 +46,7 @@ class Supervised:
     sizes: Sizes = field(default_factory=Sizes)
     training: Training = field(default_factory=Training)
     device: str = "cpu"
-    prior: float = 1000.0
+    prior: float = 300.0
     """How small the differences between options are believed to be before they are seen: the
     penalty of a ridge regression on standardised numbers, a sum over decisions."""
 
@@ -75,9 +76,7 @@ class Supervised:
             batch, targets = rows_of(learn, subjects.to(device))
             parts = losses.supervised(asked(batch, targets.shift), targets)
             if network.curves is not None:
-                parts["prior"] = network.curves.effects.size() * (self.prior / known)
-                if network.curves.more is not None:
-                    parts["prior"] = parts["prior"] + network.curves.more.weight.square().sum() / self.sizes.members * self.prior/known
+                parts["prior"] = network.curves.size() * (self.prior / known)
             return parts
 
         def validate() -> dict[str, float]:

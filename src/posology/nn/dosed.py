@@ -24,23 +24,23 @@ class DoseCurves(nn.Module):
     The margin is by how much the outcome's number clears what effective means; it has a curve of
     its own, and learns from every number what the logit learns from yes or no alone. An effect
     that levels off with the logarithm of the dose is the Emax model's middle (Thomas 2006,
-    doi:10.1080/10543400600860469, section 2); the coefficients vary with the patient (VCNet, Nie
-    et al. 2021, section 3.1).
+    doi:10.1080/10543400600860469, section 2). Levels vary with the patient, slopes with the option
+    alone: a slope of each patient's own would make the best of several noisy doses look good.
 
-    How well a patient will do whatever is given comes from the network; how options and doses
-    differ is linear in what is known, and held small by a prior.
+    How well a patient will do whatever is given is learned freely; how options differ is a sum of
+    what is last known, code by code, and of what the network sees beyond that, and both are held
+    small by a prior: differences are few beside what patients differ in anyway (Hahn, Murray and
+    Carvalho 2020, doi:10.1214/19-BA1195, section 4).
     """
 
     def __init__(self, codes: int, hidden: int, levels: Levels, members: int) -> None:
         super().__init__()
         self.shape = (len(levels), COEFFICIENTS)
         self.alike = MemberLinear(hidden, 2, members)
-        import os
-        self.more = MemberLinear(hidden, 2 * len(levels), members) if os.environ.get("MORE") else None
-        if self.more is not None:
-            nn.init.zeros_(self.more.weight)
+        self.apart = MemberLinear(hidden, 2 * len(levels), members)
+        nn.init.zeros_(self.apart.weight)
         self.average = nn.Parameter(torch.zeros(self.shape))
-        self.effects = LastKnown(codes, len(levels) * COEFFICIENTS)
+        self.effects = LastKnown(codes, len(levels) * 2)
         self.scale = nn.Parameter(torch.ones(len(levels)))
         self.register_buffer("shifts", _shifts(levels), persistent=False)
 
@@ -48,14 +48,18 @@ class DoseCurves(nn.Module):
         self, hidden: Float[Tensor, "decision member hidden"], batch: Batch
     ) -> Float[Tensor, "decision member treatment coefficient"]:
         """The curves' coefficients."""
-        own = self.average + self.effects(batch).reshape(-1, 1, *self.shape)
-        logit, margin = self.alike(hidden)[..., None, None].unbind(2)
-        if self.more is not None:
-            more = self.more(hidden)
-            more = more.reshape(*more.shape[:2], -1, 2)[..., None]
-            logit, margin = logit + more[..., 0, :], margin + more[..., 1, :]
-        nothing = torch.zeros_like(logit).expand(-1, -1, logit.shape[2], 2)
-        return own + torch.cat([logit, nothing, margin, nothing], 3)
+        logit, margin = self.alike(hidden)[:, :, None, :].unbind(3)
+        apart = self.apart(hidden).reshape(*hidden.shape[:2], -1, 2)
+        logit, margin = logit + apart[..., 0], margin + apart[..., 1]
+        own_logit, own_margin = self.effects(batch).reshape(len(hidden), 1, -1, 2).unbind(3)
+        logit, margin = logit + own_logit, margin + own_margin
+        nothing = torch.zeros_like(logit)
+        levels = torch.stack([logit, nothing, nothing, margin, nothing, nothing], 3)
+        return self.average + levels
+
+    def size(self) -> Float[Tensor, ""]:
+        """Sum of the squares of all differences between options, a mean over members."""
+        return self.effects.size() + self.apart.weight.square().sum() / len(self.apart.weight)
 
     def at(
         self,

@@ -38,6 +38,8 @@ class NetworkConfig:
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
     tasks: Tasks = field(default_factory=Tasks)
+    attention: bool = True
+    """Without it the decision sees the last state alone."""
     levels: Levels = ()
     """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
 
@@ -102,7 +104,8 @@ class Network(nn.Module):
         attended = self.attention(states, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
-        z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
+        context = attended.context if self.config.attention else torch.zeros_like(states[last])
+        z = torch.cat([x[first], x[last], states[last], context], dim=1)
         hidden = self.trunk(z)
         effectiveness, margin, level = self._at_doses(hidden, batch, shift)
         return Output(
