@@ -12,6 +12,8 @@ from posology.simulators.trajectories import Trajectories
 
 Rows = Int64[np.ndarray, " decision"]
 Seen = Float64[np.ndarray, "decision feature"]
+Column, Table = Int64[np.ndarray, " _"], Float64[np.ndarray, "_ feature"]
+"""Of one visit: each has its own patients."""
 
 
 def remembering(
@@ -22,9 +24,9 @@ def remembering(
     Every patient's history is the one that `as_cohort` would make of the visits so far; patients
     must be named in ascending order, and be asked of at each of their visits.
     """
-    owners: list[Rows] = []
-    visits: list[Seen] = []
-    treatments: list[Rows] = []
+    owners: list[Column] = []
+    visits: list[Table] = []
+    treatments: list[Column] = []
 
     def act(seen: Seen, who: Rows, given: Rows) -> Float64[np.ndarray, "decision treatment"]:
         if owners:
@@ -44,7 +46,7 @@ def remembering(
 
 
 def _past(
-    owners: list[Rows], visits: list[Seen], treatments: list[Rows], who: Rows, seen: Seen
+    owners: list[Column], visits: list[Table], treatments: list[Column], who: Rows, seen: Seen
 ) -> Trajectories:
     """The decisions so far of the patients asked about, and what is seen of them now."""
     owner = np.concatenate([*owners, np.zeros(0, np.int64)])
