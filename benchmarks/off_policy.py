@@ -1,9 +1,11 @@
 """Bias, error, coverage, ranking and regret of every off-policy estimator where truth is known.
 
-    python -m benchmarks.off_policy --seeds 10 --json FILE
+    python -m benchmarks.off_policy --worlds sepsis warfarin clinic --seeds 10 --json FILE
 
-Policies are learned from one set of logged sepsis patients by many methods and knobs, and valued
-on another by every estimator, with the behaviour policy known and estimated.
+Policies are learned from one set of logged patients by many methods and knobs, and valued on
+another by every estimator, with the behaviour policy known and estimated. The truth is exact on
+sepsis, simulated on warfarin (benchmarks/off_policy_warfarin.py) and read from the clinic's
+(benchmarks/off_policy_clinic.py).
 """
 
 import argparse
@@ -12,15 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
 
-from benchmarks.rows import row, write
+from benchmarks import off_policy_clinic, off_policy_warfarin
+from benchmarks.off_policy_rows import judged, summary
+from benchmarks.rows import write
 from posology.evaluation.behaviour import table_behaviour
-from posology.evaluation.effective_sample import (
-    Stating,
-    mean_interval,
-    refusal,
-)
 from posology.evaluation.fitted_q import (
     Decisions,
     cross_fitted,
@@ -29,7 +27,7 @@ from posology.evaluation.fitted_q import (
     table_occupancy,
     table_q,
 )
-from posology.evaluation.off_policy import ESTIMATORS, Logged
+from posology.evaluation.off_policy import Logged
 from posology.learners.tabular import Pooling, clone, count, pooled, spibb
 from posology.simulators import sepsis
 from posology.simulators.mdp import policy_value, sample
@@ -94,82 +92,48 @@ def logs(
 
 
 def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dict]:
-    """Every policy by every estimator: estimate, interval, truth, and whether it may be stated."""
+    """Every policy by every estimator."""
     rng = np.random.default_rng(seed)
     learned = policies(sample(world.mdp, world.clinician, train, rng), world)
     evaluation = sample(world.mdp, world.clinician, test, rng)
     now, given = state(evaluation), evaluation.treatment.astype(np.int64)
     estimated = table_behaviour(now, given, world.clinician.shape)
-    fold, rule = folds(evaluation.offsets, 3, rng), Stating(draws=300)
-    results = []
+    fold, results = folds(evaluation.offsets, 3, rng), []
+    behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
     for name, policy in learned.items():
         known = logs(evaluation, policy, world.clinician, fold)
         truth = policy_value(world.mdp, policy)
-        for split, behaviour in (("known", world.clinician), ("estimated", estimated)):
-            logged = replace(known, behaviour=behaviour[now, given])
-            for estimator, values in ((k, f(logged)) for k, f in ESTIMATORS.items()):
-                low, high = mean_interval(values, rng, rule)
-                results.append(
-                    {
-                        "policy": name, "split": split, "estimator": estimator, "seed": seed,
-                        "truth": truth, "value": values.mean(),
-                        "low": low, "high": high,
-                        "stated": estimator != "direct"  # which states no interval
-                        and refusal(logged, estimator, rule) is None,
-                    }
-                )  # fmt: skip
+        results += judged(("sepsis", name, seed), truth, known, behaviours, rng)
     return results
 
 
-def summary(results: list[dict]) -> list[dict]:
-    """The rows of the benchmark."""
-    rows = []
-    for split in ("known", "estimated"):
-        for estimator in ESTIMATORS:
-            chosen = [r for r in results if r["split"] == split and r["estimator"] == estimator]
-            error = np.array([r["value"] - r["truth"] for r in chosen])
-            spoken = [r for r in chosen if r["stated"]]
-            covered = [r["low"] <= r["truth"] <= r["high"] for r in spoken]
-            ranks, regrets = zip(*(_ranking(chosen, s) for s in _seeds(chosen)), strict=True)
-            numbers = {
-                "bias": np.nanmean(error),
-                "rmse": np.sqrt(np.nanmean(error**2)),
-                "coverage": np.mean(covered) if covered else np.nan,
-                "rank_correlation": np.nanmean(ranks),
-                "regret": np.mean(regrets),
-            }
-            for metric, value in numbers.items():
-                n = len(spoken) if metric == "coverage" else len(chosen)
-                rows.append(row("sepsis", estimator, split, metric, float(value), n=n))
-    return rows
+def on_sepsis(seed: int, train: int, test: int) -> list[dict]:
+    """The same, in the world read from its package."""
+    return one_seed(sepsis.load(), seed, train, test)
 
 
-def _seeds(results: list[dict]) -> list[int]:
-    return sorted({r["seed"] for r in results})
-
-
-def _ranking(results: list[dict], seed: int) -> tuple[float, float]:
-    """Rank correlation with the truth, and how much the chosen policy loses to the best."""
-    mine = [r for r in results if r["seed"] == seed]
-    truth = np.array([r["truth"] for r in mine])
-    value = np.array([r["value"] for r in mine])
-    value = np.where(np.isfinite(value), value, -np.inf)
-    return float(spearmanr(value, truth).statistic), float(truth.max() - truth[value.argmax()])
+WORLDS = {
+    "sepsis": on_sepsis,
+    "warfarin": off_policy_warfarin.one_seed,
+    "clinic": off_policy_clinic.one_seed,
+}
 
 
 def main() -> None:
     """Run and write."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", nargs="+", default=["sepsis"], choices=WORLDS)
     parser.add_argument("--train", type=int, default=10_000, help="episodes learned from")
     parser.add_argument("--test", type=int, default=10_000, help="episodes evaluated on")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    started, world = time.time(), sepsis.load()
-    results = []
-    for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        results += one_seed(world, seed, arguments.train, arguments.test)
+    started, results = time.time(), []
+    for world in arguments.worlds:
+        for seed in range(arguments.seed, arguments.seed + arguments.seeds):
+            results += WORLDS[world](seed, arguments.train, arguments.test)
+            print(f"{world}: seed {seed} after {time.time() - started:.0f} s", flush=True)
     write(arguments.json, summary(results), arguments.seed, started)
 
 

@@ -128,7 +128,7 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
-    from posology.learners import effect_policy, linear, rules, trees
+    from posology.learners import effect_policy, linear, recent_policy, rules, state_code, trees
 
     match kind:
         case "NetworkPolicy":
@@ -139,6 +139,10 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
             return unpack(rules.FormulaPolicy, state, arrays)
         case "LinearPolicy":
             return unpack(linear.LinearPolicy, state, arrays)
+        case "RecentPolicy":
+            return unpack(recent_policy.RecentPolicy, state, arrays)
+        case "StateCodePolicy":
+            return unpack(state_code.StateCodePolicy, state, arrays)
         case "TreePolicy":
             return unpack(trees.TreePolicy, state, arrays)
     raise ValueError(f"no policy is called {kind}")

@@ -13,19 +13,24 @@ from posology.domain.formulary import inside
 from posology.domain.history import History
 from posology.domain.policy import Policy, everything_allowed
 from posology.learners.boosting import Boosting
+from posology.learners.cloning import Cloning
+from posology.learners.conservative import ConservativeQ
 from posology.learners.effect_policy import EffectLearner
+from posology.learners.fitted_values import FittedValues
 from posology.learners.forest import Forest
+from posology.learners.implicit import ImplicitQ
 from posology.learners.linear import Logistic
 from posology.learners.loop import Training
 from posology.learners.reinforcement import Reinforcement
 from posology.learners.rules import formula_policy, rule_policy
 from posology.learners.supervised import Sizes, Supervised
+from posology.learners.value_net import Fitting
 from tests.world import cohort as make_cohort
 
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "dosed",
+    "condensed", "dosed", "fitted_values", "implicit", "conservative", "cloning",
 )  # fmt: skip
 
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
@@ -35,6 +40,13 @@ NETWORKS = {
     "transformer": replace(SMALL, encoder="transformer"),
     "cnn": replace(SMALL, encoder="cnn"),
     "condensed": replace(SMALL, last_steps=2),
+}
+FEW = Fitting(hidden=16, members=2, batch=64, epochs=4, last=2, steps=2)
+OFFLINE = {
+    "fitted_values": FittedValues(FEW),
+    "implicit": ImplicitQ(FEW),
+    "conservative": ConservativeQ(FEW),
+    "cloning": Cloning(FEW),
 }
 
 
@@ -63,6 +75,8 @@ def policy(name: str) -> Policy:
             return Boosting(rounds=10).fit(train, validation)
         case "effects":
             return EffectLearner(gate=False).fit(mistreated(train), mistreated(validation))
+        case "fitted_values" | "implicit" | "conservative" | "cloning":
+            return OFFLINE[name].fit(mistreated(train), mistreated(validation))
         case "posology_paper":
             paper = Supervised(
                 Sizes(16, 8, 16, 1, 1, 0.0), Training(batch=32, epochs=2, patience=0)
@@ -210,8 +224,8 @@ def test_forbidden_options_get_nothing(name: str) -> None:
 @every_policy
 def test_doses_lie_inside_the_formulary(name: str) -> None:
     asked, c = policy(name), world()
-    if name == "effects":
-        pytest.skip("effects say which option, not how much")
+    if name == "effects" or name in OFFLINE:
+        pytest.skip("effects and values say which option, not how much")
     by_treatment = said(asked, c.history, c.last_step)[2]
     for column, treatment in enumerate(asked.formulary.treatments):
         assert treatment.dose is not None
@@ -234,7 +248,7 @@ def test_saved_and_loaded_answers_identically(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["forest", "boosting", "effects", "posology_supervised", "posology"]
+    "name", ["forest", "boosting", "effects", "posology_supervised", "posology", *OFFLINE]
 )
 def test_the_same_seed_gives_the_same_policy(name: str) -> None:
     c = world()

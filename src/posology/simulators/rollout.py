@@ -83,7 +83,7 @@ def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
     counts = np.diff(logged.offsets)
     decision_subject = np.repeat(np.arange(len(logged), dtype=np.int64), counts)
     split = _split(np.arange(len(logged), dtype=np.int64))[decision_subject]
-    history = _history(logged, naming)
+    history = as_history(logged, naming)
     last_step = 2 * np.arange(len(logged.treatment), dtype=np.int64) + decision_subject
     total = np.repeat(returns(logged), counts)
     before = np.cumsum(logged.reward) - logged.reward
@@ -143,7 +143,7 @@ def _vocabulary(logged: Trajectories, naming: Naming) -> tuple[str, ...]:
     return (*seen, *(f"TREATMENT//{name}" for name in naming.treatments))
 
 
-def _history(logged: Trajectories, naming: Naming) -> History:
+def as_history(logged: Trajectories, naming: Naming) -> History:
     """Per subject: observation, treatment, observation, treatment, ..., last observation."""
     counts = np.diff(logged.offsets)
     subject = np.repeat(np.arange(len(counts)), counts)

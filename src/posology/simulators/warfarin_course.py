@@ -42,6 +42,11 @@ FEATURES = (
 Observation = Float64[np.ndarray, "decision feature"]
 Act = Callable[[Observation], Float64[np.ndarray, "decision treatment"]]
 """From what is seen to the probability of every treatment."""
+Remembering = Callable[
+    [Observation, Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]],
+    Float64[np.ndarray, "decision treatment"],
+]
+"""The same, told also which patient each row is and what was given last (-1 at the first visit)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,14 +140,19 @@ def step(
 
 def care(course: Course, act: Act, rng: np.random.Generator) -> Outcome:
     """Treat everybody by one policy from the first day to the last, all at once."""
+    return care_remembering(course, lambda seen, _who, _given: act(seen), rng)
+
+
+def care_remembering(course: Course, act: Remembering, rng: np.random.Generator) -> Outcome:
+    """The same by a policy with a memory of its patients."""
     n = len(course.patients)
-    who, log = np.arange(n), []
+    who, log, given = np.arange(n), [], np.full(n, -1)
     final = np.empty((n, len(FEATURES)))
     while len(who):
         seen = observe(course)
-        chances = act(seen)
+        chances = act(seen, who, given[who])
         drawn = (np.cumsum(chances, axis=1) <= rng.random(len(who))[:, None]).sum(axis=1)
-        chosen = np.minimum(drawn, len(DOSES) - 1)
+        given[who] = chosen = np.minimum(drawn, len(DOSES) - 1)
         course, in_range, above = step(course, chosen, rng)
         log.append((who, seen, chosen, chances, in_range, above, course.inr))
         ended = course.day >= DAYS

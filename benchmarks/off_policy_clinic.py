@@ -1,0 +1,121 @@
+"""Off-policy estimates in the virtual clinic, where every option's chance of success is known.
+
+Each review is a decision by itself; the truth of an option is its mean over the doses that the
+simulated clinicians would give. Policies are each option for all, shares of what is usual, and the
+best option by regressions learned on the training patients, more or less boldly.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.clinic import _cohort
+from benchmarks.off_policy_rows import judged
+from posology.causal.outcome import fit_outcomes
+from posology.causal.propensity import fit_propensity
+from posology.causal.trial import Trial, folds
+from posology.cohorts.chunks import event_files
+from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
+from posology.evaluation.off_policy import Logged
+from posology.learners.recent import RecentSpec, recent, recent_spec
+from posology.learners.rules import rule_policy
+
+_DAY = 86_400e6
+BOLD = (1.0, 0.5, 0.1)
+"""Shares of the policy; the rest is what clinicians do."""
+
+
+def one_seed(seed: int, train: int, test: int) -> list[dict]:
+    """Every policy by every estimator; a clinic of `train` + `test` patients, split as ever."""
+    count = train + test
+    options = argparse.Namespace(patients=count, seed=seed, history_effect=1.0)
+    folder = Path("out/clinic") / f"{count}-seed-{seed}-h1"
+    cohort, rng = _cohort(options, folder), np.random.default_rng([seed, 4])
+    learned = known(part(cohort, TRAIN))
+    evaluation = known(part(cohort, TEST))
+    truth, usual = chances(evaluation, folder / "records" / "truth")
+    keep = ~np.isnan(truth).any(axis=1)
+    evaluation, truth, usual = take(evaluation, keep), truth[keep], usual[keep]
+    spec = recent_spec(learned, last=2, steps=1)
+    trial = as_trial(evaluation, spec)
+    fold = folds(trial, rng)
+    q = fit_outcomes(trial, fold).mean
+    estimated = fit_propensity(trial, fold, ("shares", "logistic", "splines")).probability
+    row, given = np.arange(len(trial)), trial.treatment
+    behaviours = {"known": usual[row, given], "estimated": estimated[row, given]}
+    results = []
+    for name, policy in policies(learned, evaluation, spec, rng).items():
+        for share in BOLD:
+            mixed = share * policy + (1 - share) * usual
+            logged = Logged(
+                mixed[row, given], behaviours["known"], trial.outcome,
+                np.arange(len(trial) + 1), q=q[row, given], v=(mixed * q).sum(axis=1),
+            )  # fmt: skip
+            earned = float((mixed * truth).sum(axis=1).mean())
+            named = ("clinic", f"{name}_{share:g}", seed)
+            results += judged(named, earned, logged, behaviours, rng)
+    return results
+
+
+def known(cohort: Cohort) -> Cohort:
+    """Decisions followed to their outcome."""
+    return take(cohort, ~np.isnan(cohort.reward) & (cohort.treatment >= 0))
+
+
+def as_trial(cohort: Cohort, spec: RecentSpec) -> Trial:
+    """The recent past, the treatment and the outcome."""
+    rows = recent(spec, cohort.history, cohort.last_step)
+    return Trial(
+        rows.numbers.astype(np.float64), cohort.treatment.astype(np.int64),
+        cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
+    )  # fmt: skip
+
+
+def policies(
+    learned: Cohort, evaluation: Cohort, spec: RecentSpec, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Each option for all, the guideline, and the best by regressions of training patients."""
+    count = len(learned.study.formulary.treatments)
+    found = {
+        name: np.eye(count)[[number] * len(evaluation)]
+        for number, name in enumerate(learned.study.formulary.names)
+    }
+    guideline = rule_policy(learned.study.rules[0], learned)
+    allowed = np.ones((len(evaluation), count), dtype=bool)
+    found["guideline"] = guideline.probabilities(evaluation.history, evaluation.last_step, allowed)
+    trial, asked = as_trial(learned, spec), as_trial(evaluation, spec)
+    slopes = [_slope(trial, np.flatnonzero(trial.treatment == option)) for option in range(count)]
+    worth = np.column_stack([level + asked.covariates @ slope for level, slope in slopes])
+    found["regression"] = np.eye(count)[worth.argmax(axis=1)]
+    found["noise"] = np.eye(count)[rng.integers(0, count, len(evaluation))]
+    return found
+
+
+def _slope(trial: Trial, rows: np.ndarray) -> tuple[float, np.ndarray]:
+    X, y = trial.covariates[rows], trial.outcome[rows]
+    gram = X.T @ X + 50.0 * np.eye(X.shape[1])
+    return float(y.mean()), np.linalg.solve(gram, X.T @ (y - y.mean()))
+
+
+def chances(cohort: Cohort, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """P(effective) of each option at the doses clinicians give, and how often they give it."""
+    table = pq.read_table(event_files(folder / "decisions")).to_pandas()
+    table = table.drop_duplicates(["subject_id", "time"]).set_index(["subject_id", "time"])
+    assert cohort.time is not None
+    when = np.rint(cohort.time * _DAY).astype(np.int64).astype("datetime64[us]")
+    rows = table.reindex(list(zip(cohort.history.subject_id[cohort.subject], when, strict=True)))
+    truth, usual = [], []
+    for name in cohort.study.formulary.names:
+        doses = [
+            c.removeprefix("probability.") for c in rows if c.startswith(f"probability.{name}.")
+        ]
+        weight = rows[[f"probability.{d}" for d in doses]].to_numpy()
+        success = rows[[f"effective.{d}" for d in doses]].to_numpy()
+        total = weight.sum(axis=1)
+        mean = (weight * success).sum(axis=1) / np.where(total > 0, total, 1.0)
+        truth.append(np.where(total > 0, mean, success.max(axis=1)))
+        usual.append(total)
+    behaviour = np.column_stack(usual)
+    return np.column_stack(truth), behaviour / behaviour.sum(axis=1, keepdims=True)
