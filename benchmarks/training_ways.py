@@ -79,6 +79,8 @@ def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -
             has_next=torch.zeros(total, dtype=torch.bool),
             diagnosis=nothing,
             course=nothing,
+            survived=torch.zeros(total, 0, dtype=torch.long),
+            happened=torch.zeros(total, 0, dtype=torch.bool),
         ),
         subject=torch.from_numpy(subject),
         last_step=torch.arange(total),

@@ -10,6 +10,7 @@ from posology.cli.cohort import cohort
 from posology.cli.demo import demo
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
+from posology.cli.predict import predict
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, recommend, simulate, template):
+for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template):
     app.command()(verb)
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.domain.study import INTERVALS
 from posology.learners import losses
+from posology.learners.course_error import with_course_error
 from posology.learners.distributed import shared
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
@@ -74,7 +76,8 @@ class Supervised:
 
         kept = Keep(folder) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
-        return NetworkPolicy(train.study.formulary, train.profile, network.eval(), reading)
+        reading = with_course_error(reading, network.eval(), check)
+        return NetworkPolicy(train.study.formulary, train.profile, network, reading)
 
 
 def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
@@ -108,6 +111,8 @@ def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
         tasks=Tasks(
             conditions=columns("diagnosis", cohort).shape[1],
             measures=columns("progression", cohort).shape[1],
+            incidents=columns("waited", cohort).shape[1],
+            intervals=INTERVALS,
         ),
         **asdict(sizes),
     )

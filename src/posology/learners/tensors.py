@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.history import subject_of
-from posology.learners.losses import Targets, supervised
+from posology.domain.study import INTERVALS
+from posology.learners.losses import Targets, supervised, survival
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
 from posology.nn.batch import Batch, Resident, cut, gather, resident
 from posology.nn.network import Network
@@ -41,6 +42,7 @@ def tensors(
     follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
     short = condense(cohort.history, cohort.last_step, last_steps)
     center, spread = np.array(reading.course_center), np.array(reading.course_spread)
+    survived, happened = intervals(cohort)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     def put(array: np.ndarray, kind: type) -> Tensor:
@@ -59,6 +61,8 @@ def tensors(
             has_next=put(follows, np.bool_),
             diagnosis=put(columns("diagnosis", cohort), np.float32),
             course=put((columns("progression", cohort) - center) / spread, np.float32),
+            survived=put(survived, np.int64),
+            happened=put(happened, np.bool_),
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
@@ -67,10 +71,24 @@ def tensors(
     )
 
 
-def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision target"]:
+def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision column"]:
     """The cohort's column for a task, without targets where its study does not ask."""
     found = getattr(cohort, task, None)
     return np.zeros((len(cohort), 0), np.float32) if found is None else found
+
+
+def intervals(
+    cohort: Cohort,
+) -> tuple[Int64[np.ndarray, "decision incident"], Bool[np.ndarray, "decision incident"]]:
+    """Whole intervals survived, and whether the event came in the next; -1 where not followed."""
+    waited = columns("waited", cohort).astype(np.float64)
+    asked = cohort.study.time_to_event if waited.shape[1] else ()
+    width = np.array([target.within_days / INTERVALS for target in asked])
+    happened = np.zeros(waited.shape, bool) if cohort.occurred is None else cohort.occurred
+    # An event on an interval's last day is in it; who left on that day has survived it.
+    passed = np.where(happened, np.ceil(waited / width) - 1, np.floor(waited / width))
+    survived = np.where(np.isnan(waited), -1, np.clip(np.nan_to_num(passed), 0, INTERVALS))
+    return survived.astype(np.int64), np.asarray(happened)
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
@@ -103,6 +121,8 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         has_next=targets.has_next[row],
         diagnosis=targets.diagnosis[row],
         course=targets.course[row],
+        survived=targets.survived[row],
+        happened=targets.happened[row],
     )
 
 
@@ -119,6 +139,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             tasks=output.tasks._replace(
                 diagnosis=_averaged(output.tasks.diagnosis, exclusive=False),
                 course=output.tasks.course.mean(1, keepdim=True),
+                hazard=_averaged_hazard(output.tasks.hazard),
             ),
         )
         size = len(targets.best)
@@ -127,6 +148,13 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             sums[name] = sums.get(name, 0.0) + float(part) * size
     means = {name: value / total for name, value in sums.items()}
     return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
+
+
+def _averaged_hazard(logits: Tensor) -> Tensor:
+    """Logits of the hazards whose survival is the members' mean, one member wide."""
+    mean = survival(logits).mean(1, keepdim=True)
+    before = torch.cat([torch.ones_like(mean[..., :1]), mean[..., :-1]], 3)
+    return (1 - mean / before.clamp_min(1e-12)).logit(eps=1e-6)
 
 
 def _averaged(logits: Tensor, exclusive: bool) -> Tensor:
