@@ -82,7 +82,7 @@ def test_another_cohort_is_refused(made: tuple, tmp_path: Path) -> None:
 
 def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_path: Path) -> None:
     artifact.save(policy("posology"), world().study, {}, tmp_path / "model")
-    with pytest.raises(UserError, match="foretells nothing: its study `.*` has no .*diagnosis"):
+    with pytest.raises(UserError, match=r"foretells nothing: its study `.*` has no .*diagnosis"):
         run(tmp_path / "model", made[1])
 
 

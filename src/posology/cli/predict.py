@@ -19,7 +19,7 @@ def predict(
     patient: Annotated[
         Path,
         typer.Argument(
-            help="JSON from `posology template`, MEDS Parquet with one patient, or a cohort's folder."
+            help="JSON from `posology template`, MEDS Parquet of one patient, or a cohort's folder."
         ),
     ],
     json_file: Annotated[

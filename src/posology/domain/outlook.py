@@ -1,4 +1,4 @@
-"""What a clinician is told of the time to come: diagnoses, numbers and times, each with its range."""
+"""What a clinician is told of the time to come: each diagnosis, number and time with its range."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Course:
     expected: float
     low: float
     high: float
-    """Range of the middle 95 % of the members: of the expected number, not of what will be found."""
+    """Range of the middle 95 % of the members: of what is expected, not of what will be found."""
     found_low: float | None
     found_high: float | None
     """Where 95 of 100 numbers are found; None where validation patients were too few to tell."""

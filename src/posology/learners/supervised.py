@@ -16,6 +16,7 @@ from posology.learners.distributed import shared
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
+from posology.learners.task_start import start_at_rates
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
 from posology.nn.encoders import EncoderName
 from posology.nn.heads import Tasks
@@ -63,6 +64,7 @@ class Supervised:
             network.trunk.compile()
         reading = _reading(train)
         learn = tensors(train, reading, self.sizes.last_steps, device)
+        start_at_rates(network, learn.targets)
         check = tensors(validation, reading, self.sizes.last_steps, device)
 
         asked = shared(network)

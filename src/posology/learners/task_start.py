@@ -1,0 +1,32 @@
+"""Where the heads of diagnosis, progression and time to event begin: at the training rates."""
+
+import torch
+from torch import Tensor
+
+from posology.learners.losses import Targets
+from posology.nn.network import Network
+
+
+def start_at_rates(network: Network, targets: Targets) -> None:
+    """Set each head to say what is usual of everybody, so that only what tells patients apart is
+    left to learn: rare events would else take most of the first epochs to be rare."""
+    heads = network.tasks.heads
+    with torch.no_grad():
+        for head in heads.values():
+            torch.nn.init.zeros_(head.weight)
+        if "diagnosis" in heads:
+            known = ~targets.diagnosis.isnan()
+            came = torch.where(known, targets.diagnosis, 0.0).sum(0)
+            heads["diagnosis"].bias[:] = _log_odds(came, known.sum(0))
+        if "hazard" in heads:
+            intervals = network.config.tasks.intervals
+            at = torch.arange(intervals, device=targets.survived.device)
+            survived, happened = targets.survived[..., None], targets.happened[..., None]
+            came = ((survived == at) & happened).sum(0)
+            watched = (survived > at).sum(0) + came
+            heads["hazard"].bias[:] = _log_odds(came, watched).flatten()
+
+
+def _log_odds(came: Tensor, watched: Tensor) -> Tensor:
+    """With one that came and one that did not added (Laplace)."""
+    return torch.log((came + 1.0) / (watched - came + 1.0))
