@@ -25,7 +25,7 @@ from tests.world import cohort as make_cohort
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed",
+    "condensed", "carried", "carried_condensed",
 )  # fmt: skip
 
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
@@ -35,6 +35,8 @@ NETWORKS = {
     "transformer": replace(SMALL, encoder="transformer"),
     "cnn": replace(SMALL, encoder="cnn"),
     "condensed": replace(SMALL, last_steps=2),
+    "carried": replace(SMALL, carried=True),
+    "carried_condensed": replace(SMALL, carried=True, last_steps=2),
 }
 
 

@@ -128,8 +128,9 @@ class NetworkPolicy:
     def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
         self.network.eval()
         device = next(self.network.parameters()).device
-        short = condense(history, decisions, self.network.config.last_steps)
-        source = resident(short.history, self.profile, device)
+        config = self.network.config
+        short = condense(history, decisions, config.last_steps)
+        source = resident(short.history, self.profile, device, config.carried)
         subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
         last = torch.as_tensor(short.decisions, device=device)
         runs = cut(step_costs(short.history, short.decisions), CHUNK, TOKENS)

@@ -67,9 +67,8 @@ class Reinforcement:
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
         reading = _reading(first.reading, train)
-        longest = network.config.last_steps
-        learn = tensors(train, reading, longest, device)
-        check = tensors(validation, reading, longest, device)
+        learn = tensors(train, reading, network.config, device)
+        check = tensors(validation, reading, network.config, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
         _start(network, learn, reading)

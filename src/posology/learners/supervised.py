@@ -36,6 +36,7 @@ class Sizes:
     event_dropout: float = 0.0
     encoder: EncoderName = "gru"
     last_steps: int = 512
+    carried: bool = False
     """See `NetworkConfig`."""
 
 
@@ -63,9 +64,9 @@ class Supervised:
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
         reading = _reading(train)
-        learn = tensors(train, reading, self.sizes.last_steps, device)
+        learn = tensors(train, reading, network.config, device)
         start_at_rates(network, learn.targets)
-        check = tensors(validation, reading, self.sizes.last_steps, device)
+        check = tensors(validation, reading, network.config, device)
 
         asked = shared(network)
 

@@ -15,7 +15,7 @@ from posology.domain.study import INTERVALS
 from posology.learners.losses import Targets, supervised, survival
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
 from posology.nn.batch import Batch, Resident, cut, gather, resident
-from posology.nn.network import Network
+from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
 
 
@@ -35,12 +35,12 @@ class CohortTensors:
 
 
 def tensors(
-    cohort: Cohort, reading: Reading, last_steps: int, device: torch.device
+    cohort: Cohort, reading: Reading, config: NetworkConfig, device: torch.device
 ) -> CohortTensors:
     """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
     follows = np.append(cohort.subject[1:] == cohort.subject[:-1], False)[: len(cohort)]
-    short = condense(cohort.history, cohort.last_step, last_steps)
+    short = condense(cohort.history, cohort.last_step, config.last_steps)
     center, spread = np.array(reading.course_center), np.array(reading.course_spread)
     survived, happened = intervals(cohort)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
@@ -51,7 +51,7 @@ def tensors(
     bounds = np.concatenate([[0], np.cumsum(counts)])
     cost = step_costs(short.history, short.decisions)
     return CohortTensors(
-        source=resident(short.history, cohort.profile, device),
+        source=resident(short.history, cohort.profile, device, config.carried),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),

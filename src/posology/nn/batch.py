@@ -23,6 +23,10 @@ class Resident:
     gap: Float[Tensor, "step 2"]
     """log(1 + days) since the previous step and since the subject's first dated one."""
     step_offsets: Int64[Tensor, " subject_plus_one"]
+    replaced: Int64[Tensor, " replaced_event"] | None = None
+    """Events whose code comes again later, in order of the step at which it does."""
+    replaced_offsets: Int64[Tensor, " step_plus_one"] | None = None
+    """Those replaced at step s are rows replaced_offsets[s] to replaced_offsets[s + 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,17 +43,29 @@ class Batch:
     decision_subject: Int64[Tensor, " decision"]
     decision_step: Int64[Tensor, " decision"]
     """Position of the last visible step among its subject's steps."""
+    replaced: Int64[Tensor, " replaced_event"] | None = None
+    """Positions in `code` of the events that each step replaces, step by step."""
+    replaced_starts: Int64[Tensor, " step"] | None = None
+    """First of `replaced` of each step."""
 
 
-def resident(history: History, profile: Profile, device: torch.device) -> Resident:
-    """A History ready to gather from, its numbers standardised by the profile."""
+def resident(
+    history: History, profile: Profile, device: torch.device, carried: bool = False
+) -> Resident:
+    """A History ready to gather from, its numbers standardised by the profile.
+
+    carried: whether batches are to say which events each step replaces.
+    """
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
+    replaced, bounds = _replaced(history, len(profile.codes)) if carried else (None, None)
     return Resident(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
         gap=torch.as_tensor(_gaps(history.time, history.step_offsets), device=device),
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
+        replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
+        replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
     )
 
 
@@ -69,14 +85,27 @@ def gather(
     starts = source.event_offsets[step]
     counts = source.event_offsets[step + 1] - starts
     event = ragged_range(starts, counts)
+    event_starts = torch.cumsum(counts, 0) - counts
+    replaced, replaced_starts = None, None
+    if source.replaced is not None and source.replaced_offsets is not None:
+        begins = source.replaced_offsets[step]
+        gone = source.replaced_offsets[step + 1] - begins
+        # A subject's events stand together in the batch as they do in the source.
+        opening = torch.cumsum(steps, 0) - steps
+        moved = torch.repeat_interleave(event_starts[opening] - starts[opening], steps)
+        replaced = source.replaced[ragged_range(begins, gone)]
+        replaced = replaced + torch.repeat_interleave(moved, gone)
+        replaced_starts = torch.cumsum(gone, 0) - gone
     return Batch(
         code=source.code[event],
         value=source.value[event],
-        event_starts=torch.cumsum(counts, 0) - counts,
+        event_starts=event_starts,
         gap=source.gap[step],
         steps=steps,
         decision_subject=decision_subject,
         decision_step=position,
+        replaced=replaced,
+        replaced_starts=replaced_starts,
     )
 
 
@@ -93,6 +122,27 @@ def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
         runs.append(slice(start, stop))
         start = stop
     return runs
+
+
+def _replaced(
+    history: History, codes: int
+) -> tuple[Int64[np.ndarray, " replaced_event"], Int64[np.ndarray, " step_plus_one"]]:
+    """Events whose code the same subject has again at a later step, by that step."""
+    step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
+    owner = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
+    key = owner[step] * codes + history.code
+    order = np.argsort(key, kind="stable")
+    key, when = key[order], step[order]
+    opens = np.flatnonzero(np.append(True, (np.diff(key) != 0) | (np.diff(when) != 0)))
+    again = np.append(key[opens[1:]] == key[opens[:-1]], False)[: len(opens)]
+    ends = np.append(opens[1:], len(key))
+    after = np.where(again, when[np.minimum(ends, len(when) - 1)], -1) if len(when) else opens
+    replaced_at = np.repeat(after, ends - opens)
+    kept = replaced_at >= 0
+    event, at = order[kept], replaced_at[kept]
+    by_step = np.lexsort((event, at))
+    counts = np.bincount(at, minlength=len(history.time))
+    return event[by_step], np.concatenate([[0], np.cumsum(counts)])
 
 
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:

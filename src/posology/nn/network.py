@@ -36,6 +36,9 @@ class NetworkConfig:
     encoder: EncoderName = "gru"
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
+    carried: bool = False
+    """Whether decisions also meet the last event of every code, and the mean step, so far: what an
+    encoder would else have to learn to carry along."""
     tasks: Tasks = field(default_factory=Tasks)
 
 
@@ -64,7 +67,7 @@ class Network(nn.Module):
         self.encoder = encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
         self.trunk = Trunk(
-            2 * config.width + 2 * config.state,
+            (4 if config.carried else 2) * config.width + 2 * config.state,
             config.hidden,
             config.layers,
             config.members,
@@ -80,14 +83,18 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Answers for every decision of the batch."""
-        x = self.events(batch)
+        kept = self.events.kept(batch)
+        x = self.events(batch, kept)
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
         attended = self.attention(states, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
-        z = torch.cat([x[first], x[last], states[last], attended.context], dim=1)
+        parts = [x[first], x[last], states[last], attended.context]
+        if self.config.carried:
+            parts.append(self.events.carried(x, batch, kept)[last])
+        z = torch.cat(parts, dim=1)
         hidden = self.trunk(z)
         effectiveness = self.effectiveness(hidden)
         return Output(
