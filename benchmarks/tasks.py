@@ -4,11 +4,11 @@
 
 The default recipe's first phase answers all the study's tasks from one pass. Against it, each fitted
 for each target alone on the flattened histories, and chosen on the validation patients: logistic
-regression and boosting (diagnosis), the last value, ridge regression and boosting (progression), Cox's
-model with an elastic net and the training patients' own curve (time to event). Figures are of the
-test patients, with intervals by bootstrap over patients; `posology_minus_best` is paired, and its
-baseline the best by the same figure on the test patients, which favours the baseline. Concordance and
-Brier scores under censoring are scikit-survival's.
+regression and boosting (diagnosis), the last value, ridge regression and boosting (progression),
+Cox's model with an elastic net and the training patients' own curve (time to event). Figures are
+of the test patients, with intervals by bootstrap over patients; `posology_minus_best` is paired,
+and its baseline the best by the same figure on the test patients, which favours the baseline.
+Concordance and Brier scores under censoring are scikit-survival's.
 """
 
 import argparse
@@ -71,9 +71,7 @@ def clinic(patients: int, seed: int, work: Path) -> Cohort:
         for _ in write_clinic(ClinicSettings(patients=patients, seed=seed), folder / "records"):
             pass
         asked = Asked(truth=folder / "records" / "truth")
-        build_folder(
-            read_study("clinic"), folder / "records" / "meds", folder / "cohort", asked
-        )
+        build_folder(read_study("clinic"), folder / "records" / "meds", folder / "cohort", asked)
     return load_cohort(folder / "cohort")
 
 
@@ -89,7 +87,9 @@ def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> Prediction:
     for i, target in enumerate(splits[2].study.progression):
         known = ~np.isnan(splits[2].progression[:, i])
         share = float(inside[known, i].mean())
-        rows.append(row(target.name, "posology", "test", "found_in_95_of_100", share, n=int(known.sum())))
+        rows.append(
+            row(target.name, "posology", "test", "found_in_95_of_100", share, n=int(known.sum()))
+        )
     return Prediction(  # the members' mean is what is judged
         told.diagnosis.mean(2, keepdims=True),
         told.progression.mean(2, keepdims=True),
@@ -127,9 +127,7 @@ def _against_best(target: str, metric: str, ours: Scored, others: dict[str, Scor
     told = {"low": float(low), "high": float(high), "n": int(ours.known), "against": best}
     value = ours.value - others[best].value
     print(f"{target:28} {metric:18} {value:+.4f} ({low:+.4f} to {high:+.4f}) {best} {verdict}")
-    return row(
-        target, "posology_minus_best", "test", metric, value, verdict=verdict, **told
-    )
+    return row(target, "posology_minus_best", "test", metric, value, verdict=verdict, **told)
 
 
 if __name__ == "__main__":

@@ -105,8 +105,10 @@ def cox(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
         )
         _quiet(model, X, past)
 
-        def said(X: np.ndarray, alpha: float, m: object = model, at: np.ndarray = days) -> np.ndarray:
-            functions = m.predict_survival_function(X, alpha=alpha, return_array=False)  # type: ignore
+        def said(
+            flat: np.ndarray, alpha: float, m: object = model, at: np.ndarray = days
+        ) -> np.ndarray:
+            functions = m.predict_survival_function(flat, alpha=alpha)  # type: ignore
             return np.stack([f(np.clip(at, *f.domain)) for f in functions])
 
         tried = model.alphas_[::3]
@@ -152,7 +154,11 @@ def _numbers(cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _classes(
-    X: np.ndarray, y: np.ndarray, V: np.ndarray, y_v: np.ndarray, leaves: int  # noqa: N803
+    X: np.ndarray,
+    y: np.ndarray,
+    V: np.ndarray,
+    y_v: np.ndarray,
+    leaves: int,
 ) -> tuple[float, HistGradientBoostingClassifier, int]:
     """The least validation loss, the model, and after how many rounds it was that good."""
     model = HistGradientBoostingClassifier(
@@ -168,7 +174,11 @@ def _classes(
 
 
 def _regression(
-    X: np.ndarray, y: np.ndarray, V: np.ndarray, y_v: np.ndarray, leaves: int  # noqa: N803
+    X: np.ndarray,
+    y: np.ndarray,
+    V: np.ndarray,
+    y_v: np.ndarray,
+    leaves: int,
 ) -> tuple[float, HistGradientBoostingRegressor, int]:
     model = HistGradientBoostingRegressor(
         learning_rate=RATE, max_leaf_nodes=leaves, early_stopping=False, warm_start=True

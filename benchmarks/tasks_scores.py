@@ -49,14 +49,10 @@ def scored(said: Prediction, train: Cohort, test: Cohort, replicates: int) -> Sc
     return table
 
 
-def _of(
-    figure: Callable[[np.ndarray], float], weights: np.ndarray, known: np.ndarray
-) -> Scored:
+def _of(figure: Callable[[np.ndarray], float], weights: np.ndarray, known: np.ndarray) -> Scored:
     """figure: of how often each known decision counts."""
     w = weights[:, known]
-    return Scored(
-        figure(np.ones(w.shape[1])), np.array([figure(one) for one in w]), w.shape[1]
-    )
+    return Scored(figure(np.ones(w.shape[1])), np.array([figure(one) for one in w]), w.shape[1])
 
 
 def _diagnosis(p: np.ndarray, test: Cohort, weights: np.ndarray) -> Scores:
@@ -109,9 +105,7 @@ def _progression(expected: np.ndarray, test: Cohort, weights: np.ndarray) -> Sco
     return table
 
 
-def _survival(
-    survival: np.ndarray, train: Cohort, test: Cohort, weights: np.ndarray
-) -> Scores:
+def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.ndarray) -> Scores:
     """Integrated Brier score (Graf 1999), mean cumulative/dynamic AUC (Uno 2007; Lambert and
     Chevret 2016) and Uno's concordance of the risk at the window's end."""
     assert test.waited is not None

@@ -14,6 +14,7 @@ from posology.cli.predict import predict
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
+from posology.cli.tune import tune
 from posology.errors import UserError
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template):
+for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template, tune):
     app.command()(verb)
 
 

@@ -42,6 +42,8 @@ def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typi
             return None
         kind = next(a for a in typing.get_args(kind) if a is not type(None))
         return unpack(kind, plain, arrays)
+    if origin is typing.Literal and plain in typing.get_args(kind):
+        return plain
     if origin is tuple and isinstance(plain, list):
         return tuple(
             unpack(k, item, arrays) for k, item in zip(_items(kind, len(plain)), plain, strict=True)

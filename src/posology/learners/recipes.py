@@ -1,6 +1,6 @@
 """The two ways to learn that ship: ours, and the paper's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from posology.learners.loop import Training
 from posology.learners.reinforcement import Reinforcement
@@ -59,4 +59,14 @@ def paper(seed: int = 0, device: str = "cpu") -> Recipe:
         Reinforcement(
             Training(learning_rate=1e-3, batch=32, epochs=10, patience=0, seed=seed), device=device
         ),
+    )
+
+
+def seeded(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe with the seed in both phases."""
+    first, second = recipe.supervised, recipe.reinforcement
+    return replace(
+        recipe,
+        supervised=replace(first, training=replace(first.training, seed=seed)),
+        reinforcement=replace(second, training=replace(second.training, seed=seed)),
     )

@@ -31,9 +31,7 @@ class StepEmbedding(nn.Module):
         """What each event counts for: while training some are dropped, as if not recorded."""
         return F.dropout(torch.ones_like(batch.value), self.dropout, self.training)
 
-    def forward(
-        self, batch: Batch, kept: Float[Tensor, " event"]
-    ) -> Float[Tensor, "step width"]:
+    def forward(self, batch: Batch, kept: Float[Tensor, " event"]) -> Float[Tensor, "step width"]:
         """One vector a step."""
         return self._said(self.gap(batch.gap), (batch.code, batch.value, kept), batch.event_starts)
 
