@@ -1,5 +1,6 @@
 """The command line: one file a verb. A mistake the caller can mend exits with code 2."""
 
+import logging
 import sys
 
 import typer
@@ -29,6 +30,9 @@ for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template, 
 
 def main() -> None:
     """Run the command line; what the caller can mend is one paragraph, not a traceback."""
+    log = logging.getLogger("posology")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler())
     try:
         app()
     except UserError as error:

@@ -78,7 +78,7 @@ class Reinforcement:
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
-            batch, targets = rows_of(learn, subjects.to(device))
+            batch, targets = rows_of(learn, subjects)
             output = asked(batch)
             goal = self._goal(slow, batch, targets, reading)
             parts = losses.supervised(output, targets) if self.whole else {}

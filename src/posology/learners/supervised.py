@@ -71,7 +71,7 @@ class Supervised:
         asked = shared(network)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
-            batch, targets = rows_of(learn, subjects.to(device))
+            batch, targets = rows_of(learn, subjects)
             return losses.supervised(asked(batch), targets)
 
         def validate() -> dict[str, float]:

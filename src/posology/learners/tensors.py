@@ -1,7 +1,8 @@
 """A cohort on a device, cut into batches of subjects."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +15,13 @@ from posology.domain.history import subject_of
 from posology.domain.study import INTERVALS
 from posology.learners.losses import Targets, supervised, survival
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
+from posology.learners.residence import bytes_of, home
 from posology.nn.batch import Batch, Resident, cut, gather, resident
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
+
+
+Arrays = TypeVar("Arrays", Batch, Targets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +37,8 @@ class CohortTensors:
     """Decisions of the i-th subject that has any."""
     steps: Int64[np.ndarray, " subject"]
     """How many steps a batch gets with the i-th subject."""
+    device: torch.device = torch.device("cpu")
+    """Where batches go; the arrays lie there too, or in main memory where they do not fit."""
 
 
 def tensors(
@@ -45,13 +52,16 @@ def tensors(
     survived, happened = intervals(cohort)
     root = (np.sqrt(cohort.dose.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
+    wide = len(cohort.study.formulary.treatments) + len(center) + 2 * survived.shape[1]
+    place = home(bytes_of(short.history, wide, len(cohort)), device)
+
     def put(array: np.ndarray, kind: type) -> Tensor:
-        return torch.as_tensor(array.astype(kind), device=device)
+        return torch.as_tensor(array.astype(kind), device=place)
 
     bounds = np.concatenate([[0], np.cumsum(counts)])
     cost = step_costs(short.history, short.decisions)
     return CohortTensors(
-        source=resident(short.history, cohort.profile, device, config.carried),
+        source=resident(short.history, cohort.profile, place, config.carried),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),
@@ -68,6 +78,7 @@ def tensors(
         last_step=put(short.decisions, np.int64),
         offsets=put(bounds, np.int64),
         steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,
+        device=device,
     )
 
 
@@ -108,11 +119,13 @@ def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
 
 
 def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
-    """All decisions of some subjects."""
+    """All decisions of some subjects, on the device that learns."""
+    subjects = subjects.to(cohort.offsets.device)
     starts = cohort.offsets[subjects]
     row = ragged_range(starts, cohort.offsets[subjects + 1] - starts)
     targets = cohort.targets
-    return gather(cohort.source, cohort.subject[row], cohort.last_step[row]), Targets(
+    batch = gather(cohort.source, cohort.subject[row], cohort.last_step[row])
+    asked = Targets(
         best=targets.best[row],
         treatment=targets.treatment[row],
         effective=targets.effective[row],
@@ -124,6 +137,14 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         survived=targets.survived[row],
         happened=targets.happened[row],
     )
+    if cohort.device == cohort.offsets.device:
+        return batch, asked
+    return _moved(batch, cohort.device), _moved(asked, cohort.device)
+
+
+def _moved(arrays: Arrays, device: torch.device) -> Arrays:
+    parts = {f.name: getattr(arrays, f.name) for f in fields(arrays)}
+    return replace(arrays, **{k: None if t is None else t.to(device) for k, t in parts.items()})
 
 
 def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]:

@@ -46,7 +46,8 @@ class StepEmbedding(nn.Module):
         assert batch.replaced is not None
         assert batch.replaced_starts is not None
         new = x - self.gap(batch.gap)
-        gone = tuple(t[batch.replaced] for t in (batch.code, batch.value, kept))
+        rows = batch.replaced
+        gone = (batch.code[rows], batch.value[rows], kept[rows])
         old = self._said(torch.zeros_like(x), gone, batch.replaced_starts)
         last = torch.cumsum(batch.steps, 0)
         first = torch.repeat_interleave(last - batch.steps, batch.steps)
