@@ -127,9 +127,9 @@ def test_too_few_validation_patients_tell_no_distance() -> None:
 def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(), 5, 3)
+    heads = TaskHeads(Tasks(), 5, 3, 4)
     assert not list(heads.parameters())
-    said = heads(torch.zeros(2, 3, 5))
+    said = heads(torch.zeros(2, 3, 5), torch.zeros(2, 4))
     assert said.diagnosis.shape == said.course.shape == (2, 3, 0)
     assert said.hazard.shape == (2, 3, 0, 0)
 
@@ -137,5 +137,5 @@ def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
 def test_hazards_have_one_logit_an_incident_and_interval() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3)
-    assert heads(torch.zeros(4, 3, 5)).hazard.shape == (4, 3, 2, 6)
+    heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3, 4)
+    assert heads(torch.zeros(4, 3, 5), torch.zeros(4, 4)).hazard.shape == (4, 3, 2, 6)

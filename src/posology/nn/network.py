@@ -66,8 +66,9 @@ class Network(nn.Module):
         self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
         self.encoder = encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
+        inputs = (4 if config.carried else 2) * config.width + 2 * config.state
         self.trunk = Trunk(
-            (4 if config.carried else 2) * config.width + 2 * config.state,
+            inputs,
             config.hidden,
             config.layers,
             config.members,
@@ -79,7 +80,7 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, inputs)
 
     def forward(self, batch: Batch) -> Output:
         """Answers for every decision of the batch."""
@@ -103,7 +104,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
-            tasks=self.tasks(hidden),
+            tasks=self.tasks(hidden, z),
             attended=attended,
         )
 
