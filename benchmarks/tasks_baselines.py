@@ -1,4 +1,5 @@
 """The classical models of `benchmarks.tasks`, on flattened histories."""
+# ruff: noqa: N803 - X, V and T as the field writes its matrices
 
 import warnings
 from collections.abc import Callable

@@ -94,7 +94,9 @@ def _progression(expected: np.ndarray, test: Cohort, weights: np.ndarray) -> Sco
         known = ~np.isnan(test.progression[:, i])
         y, said = test.progression[known, i].astype(np.float64), expected[known, i]
 
-        def mae(w: np.ndarray, off: np.ndarray = np.abs(y - said)) -> float:
+        off = np.abs(y - said)
+
+        def mae(w: np.ndarray, off: np.ndarray = off) -> float:
             return float(np.average(off, weights=w))
 
         def r2(w: np.ndarray, y: np.ndarray = y, said: np.ndarray = said) -> float:

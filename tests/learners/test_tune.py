@@ -79,7 +79,7 @@ def test_a_drawn_recipe_is_written_and_read_as_it_was(tmp_path: Path) -> None:
 
 def test_mistakes_in_a_recipe_are_told(tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
-    with pytest.raises(UserError, match="is not default, not paper and no file"):
+    with pytest.raises(UserError, match="is not default, histories or paper, and no file"):
         read_recipe(path)
     path.write_text('{"name": "x", "supervised": {"sizes": {"encoder": "rnn"}}}')
     with pytest.raises(UserError, match=r"recipe\.json: is not a recipe: 'rnn' is not a"):

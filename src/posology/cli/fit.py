@@ -16,7 +16,10 @@ def fit(
     ] = None,
     out: Annotated[Path, typer.Option(help="A new folder for the policy.")] = Path("model"),
     recipe: Annotated[
-        str, typer.Option(help="default, paper, or a file that `posology tune` wrote.")
+        str,
+        typer.Option(
+            help="default, histories (for patients with a past), paper, or a recipe file."
+        ),
     ] = "default",
     seed: Annotated[int, typer.Option(help="The same seed gives the same policy.")] = 0,
     json_file: Annotated[
@@ -38,7 +41,7 @@ def fit(
     from posology.learners.tune import read_recipe
 
     started = time.perf_counter()
-    named = {"default": recipes.default, "paper": recipes.paper}
+    named = {n: getattr(recipes, n) for n in ("default", "histories", "paper")}
     chosen = (
         named[recipe](seed) if recipe in named else recipes.seeded(read_recipe(Path(recipe)), seed)
     )

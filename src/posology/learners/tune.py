@@ -128,7 +128,7 @@ def read_recipe(path: Path) -> Recipe:
         return unpack(Recipe, json.loads(path.read_text(encoding="utf-8")), {})
     except OSError as error:
         raise UserError(
-            f"--recipe {path}: is not default, not paper and no file ({error.strerror})."
+            f"--recipe {path}: is not default, histories or paper, and no file ({error.strerror})."
         ) from error
     except (ValueError, TypeError) as error:
         raise UserError(f"--recipe {path}: is not a recipe: {error}.") from error
