@@ -86,6 +86,7 @@ def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -
         last_step=torch.arange(total),
         offsets=torch.from_numpy(history.step_offsets),
         steps=np.add.reduceat(step_costs(history, np.arange(total)), history.step_offsets[:-1]),
+        device=torch.device("cpu"),
     )
     torch.manual_seed(0)
     sizes = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}

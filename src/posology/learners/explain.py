@@ -10,7 +10,6 @@ from posology.domain.history import History, offsets, subject_of
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
 
-
 EVENTS = 1_000_000
 """Events of copies asked about at once: bounds the memory, whatever the history. Our choice."""
 

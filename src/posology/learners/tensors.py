@@ -20,7 +20,6 @@ from posology.nn.batch import Batch, Resident, cut, gather, resident
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
 
-
 Arrays = TypeVar("Arrays", Batch, Targets)
 
 
@@ -37,7 +36,7 @@ class CohortTensors:
     """Decisions of the i-th subject that has any."""
     steps: Int64[np.ndarray, " subject"]
     """How many steps a batch gets with the i-th subject."""
-    device: torch.device = torch.device("cpu")
+    device: torch.device
     """Where batches go; the arrays lie there too, or in main memory where they do not fit."""
 
 

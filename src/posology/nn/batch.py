@@ -11,7 +11,6 @@ from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.nn.ragged import ragged_range
 
-
 LONG = 64
 """Rows a run from which copying each run is faster than an index a row; measured on one machine."""
 

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from posology.nn.ensemble import MemberLinear
 
-
 PAST = ("course",)
+"""Tasks with a linear head past the hidden layer. Of diagnosis and time to event it learned rare
+events by heart on the clinic (`docs/decisions/tasks.md`)."""
 
 
 @dataclass(frozen=True, slots=True)
