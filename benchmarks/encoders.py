@@ -1,9 +1,12 @@
-"""The four encoders: quality on IWPC's patients, and what each costs as histories grow.
+"""The four encoders: quality on IWPC's and the clinic's patients, and what each costs.
 
-    python -m benchmarks.encoders --folds 2 --json out/encoders.json
+    python -m benchmarks.encoders --folds 2 --clinic 2000 --json out/encoders.json
 
 The default recipe's first phase with each encoder, on the first folds of ten; IWPC's patients have
 one step each, so this shows that no encoder loses what one step says, not which reads a past best.
+On the virtual clinic patients have a past: the recipe `histories` with each encoder, judged on test
+decisions by the truth (accuracy, AUC, P(effective) earned), by R2 of HbA1c in six months and by the
+validation score of all tasks.
 Cost is measured on the made-up patients of `benchmarks.training`, one member, one thread.
 """
 
@@ -17,9 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from benchmarks.rows import row, write
+from benchmarks.tasks import clinic
 from benchmarks.training_ways import made_up, posology
 from posology.cohorts.build import build_cohort
 from posology.cohorts.split import uniform_hash
@@ -30,6 +35,7 @@ from posology.domain.history import History
 from posology.evaluation.answers import Answers, ask, pool
 from posology.evaluation.compare import as_rows, table1
 from posology.learners import recipes
+from posology.learners.lineup import quietly
 from posology.learners.supervised import finish
 from posology.nn.encoders import EncoderName
 
@@ -41,7 +47,8 @@ def main() -> None:
     options = _options()
     started = time.time()
     torch.set_num_threads(1)
-    rows = _quality(options.folds, options.seed)
+    rows = _quality(options.folds, options.seed) if options.folds else []
+    rows += _on_clinic(options.clinic, options.seed) if options.clinic else []
     for study, visits in (("visits20", 20.0), ("visits200", 200.0)):
         history = made_up(int(20_000 / visits), visits)
         for name in NAMES:
@@ -52,6 +59,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folds", type=int, default=2, help="of ten")
+    parser.add_argument("--clinic", type=int, default=0, help="patients; 0 leaves it out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
@@ -89,6 +97,38 @@ def _quality(folds: int, seed: int) -> list[dict]:
         for name, seconds in spent.items()
     ]
     return [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
+
+
+def _on_clinic(patients: int, seed: int) -> list[dict]:
+    cohort = clinic(patients, 1, Path("out/tasks"))
+    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    said, rows = {}, []
+    for name in NAMES:
+        first = recipes.histories(seed).supervised
+        first = replace(first, sizes=replace(first.sizes, encoder=name))
+        before = time.process_time()
+        policy, epochs = quietly(first.fitting(train, validation), "", 0)
+        spent = (time.process_time() - before) / len(epochs)
+        said[name] = ask(policy, test)
+        told = policy.predict(test.history, test.last_step).progression[:, 0].mean(1)
+        assert test.progression is not None
+        known = ~np.isnan(test.progression[:, 0])
+        r2 = float(r2_score(test.progression[known, 0], told[known]))
+        n = int(known.sum())
+        rows += [
+            row("clinic", name, "test", "seconds_per_epoch", spent, n=len(train)),
+            row("clinic", name, "test", "r2_hba1c", r2, n=n),
+            row("clinic", name, "validation", "score", epochs[-1].validation["score"]),
+        ]
+        print(rows[-3:], flush=True)
+    table = table1(said, test, np.random.default_rng(0), "test", reference="gru")
+    tests = [
+        row("clinic", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low,
+            high=t.high, n=t.n, p_holm=t.p_holm, verdict=t.verdict)
+        for t in table.tests if t.metric in ("auc", "accuracy", "reward")
+    ]  # fmt: skip
+    figures = [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "accuracy", "reward")]
+    return rows + figures + tests
 
 
 def _splits(folds: int) -> tuple[Cohort, list[Cohort]]:

@@ -82,11 +82,14 @@ def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -
             weight=torch.ones(total),
             allowed=torch.ones(total, OPTIONS, dtype=torch.bool),
             unseen=torch.zeros(total, dtype=torch.bool),
+            survived=torch.zeros(total, 0, dtype=torch.long),
+            happened=torch.zeros(total, 0, dtype=torch.bool),
         ),
         subject=torch.from_numpy(subject),
         last_step=torch.arange(total),
         offsets=torch.from_numpy(history.step_offsets),
         steps=np.add.reduceat(step_costs(history, np.arange(total)), history.step_offsets[:-1]),
+        device=torch.device("cpu"),
     )
     torch.manual_seed(0)
     sizes = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.cohorts.diary import FIRST, decided
+from posology.errors import StudyError
+from tests.cohorts.diary import FIRST, decided, study
 
 NONE = ()
 
@@ -186,6 +187,23 @@ def test_targets_of_diagnosis_and_progression() -> None:
     np.testing.assert_array_equal(
         d.progression[:, 0], np.array([np.nan, np.nan, 1, np.nan], np.float32)
     )
+
+
+def test_a_time_to_event_is_waited_for_until_it_comes_or_watching_ends() -> None:
+    table = '[[time_to_event]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
+    rows = ((1, 0.0, "REVIEW", None), (1, 0.0, "DRUG//A", None), (1, 12.0, "HARM", None),
+            (1, 20.0, "HARM", None), (2, 0.0, "REVIEW", None), (2, 0.0, "DRUG//A", None),
+            (2, 9.0, "DEATH", None), (3, 0.0, "REVIEW", None), (3, 0.0, "DRUG//A", None),
+            (3, 40.0, "HARM", None))  # fmt: skip
+    d, _ = decided((("[split]", table),), *rows)
+    assert d.waited[:, 0].tolist() == [12, 9, 30]
+    assert d.occurred[:, 0].tolist() == [True, False, False]
+
+
+def test_a_time_to_event_begins_at_time_zero() -> None:
+    table = '[[time_to_event]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\nfrom_days = 1\n'
+    with pytest.raises(StudyError, match="time_to_event harm: waiting begins at time zero"):
+        study(("[split]", f"{table}[split]"))
 
 
 def test_safety_leaves_out_those_for_whom_nothing_is_left() -> None:

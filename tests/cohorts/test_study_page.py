@@ -21,7 +21,7 @@ TABLES = {
     "`[[rules]]`": schema.RuleTable,
     "`[profile]`": schema.ProfileTable,
     "`[split]`": schema.SplitTable,
-    "`[[diagnosis]]` and `[[progression]]`": schema.TargetTable,
+    "`[[diagnosis]]`, `[[progression]]` and `[[time_to_event]]`": schema.TargetTable,
 }
 
 

@@ -30,7 +30,8 @@ from tests.world import cohort as make_cohort
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "dosed", "fitted_values", "implicit", "conservative", "cloning",
+    "condensed", "carried", "carried_condensed", "dosed", "fitted_values", "implicit",
+    "conservative", "cloning",
 )  # fmt: skip
 
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
@@ -40,6 +41,8 @@ NETWORKS = {
     "transformer": replace(SMALL, encoder="transformer"),
     "cnn": replace(SMALL, encoder="cnn"),
     "condensed": replace(SMALL, last_steps=2),
+    "carried": replace(SMALL, carried=True),
+    "carried_condensed": replace(SMALL, carried=True, last_steps=2),
 }
 FEW = Fitting(hidden=16, members=2, batch=64, epochs=4, last=2, steps=2)
 OFFLINE = {

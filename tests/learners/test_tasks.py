@@ -1,86 +1,135 @@
 """Diagnosis and progression: heads that a cohort with targets switches on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from posology import artifact
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.history import latest_value, present
-from posology.learners import supervised, tensors
+from posology.domain.study import INTERVALS, Target
+from posology.learners.lineup import quietly
 from posology.learners.loop import Training
 from posology.learners.neural import NetworkPolicy
-from posology.learners.supervised import Sizes, Supervised, finish
+from posology.learners.resume import Epoch
+from posology.learners.supervised import Sizes, Supervised
+from posology.learners.tensors import intervals
 from posology.nn.heads import TaskHeads, Tasks
+from tests.learners.test_policy_contract import policy as world_policy
+from tests.learners.test_policy_contract import world
 from tests.world import cohort
 
+AMIODARONE = ("DRUG//amiodarone//yes",)
+TARGETS = {
+    "diagnosis": (Target("thyroid", AMIODARONE, 365.0), Target("tall", ("X",), 365.0)),
+    "progression": (Target("double", ("HEIGHT",), 90.0, 30.0, "cm"),),
+    "time_to_event": (Target("stopped", ("STOP",), 120.0),),
+}
 
-def made_up(task: str, c: Cohort) -> np.ndarray:
-    """Two diagnoses and a number that the past decides, with holes where nobody looked."""
+
+def asking(c: Cohort) -> Cohort:
+    """The cohort with a future that its past decides, and holes where nobody looked.
+
+    Who takes amiodarone stops in the first half of the window, the others are watched to its end.
+    """
     height = np.nan_to_num(
         latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",))), nan=170.0
     )
-    if task == "progression":
-        return (2 * height[:, None] + 5).astype(np.float32)
-    amiodarone = present(c.history, c.last_step, c.profile.rows(("DRUG//amiodarone//yes",)))
-    truth = np.stack([amiodarone, height > 170], 1).astype(np.float32)
-    truth[::7, 0] = np.nan
-    return truth
+    takes = present(c.history, c.last_step, c.profile.rows(AMIODARONE))
+    diagnosis = np.stack([takes, height > 170], 1).astype(np.float32)
+    diagnosis[::7, 0] = np.nan
+    stops = np.random.default_rng(0).uniform(1, 60, len(c))
+    waited = np.where(takes, stops, 120.0).astype(np.float32)[:, None]
+    waited[::9] = np.minimum(waited[::9], 30.0)
+    return replace(
+        c,
+        study=replace(c.study, **TARGETS),
+        diagnosis=diagnosis,
+        progression=(2 * height[:, None] + 5).astype(np.float32),
+        waited=waited,
+        occurred=takes[:, None] & ((waited < 30.0) | (np.arange(len(c)) % 9 != 0)[:, None]),
+    )
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[Cohort, NetworkPolicy, list]:
-    whole = cohort(240, 1)
+def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
+    whole = asking(cohort(400, 1))
     learner = Supervised(
-        Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=30, patience=0)
+        Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=25, patience=0)
     )
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (tensors, supervised):
-            patch.setattr(module, "columns", made_up)
-        fitting = learner.fitting(part(whole, TRAIN), part(whole, VALIDATION))
-        epochs = list(fitting)
-        policy = finish(learner.fitting(part(whole, TRAIN), part(whole, VALIDATION)))
-    return whole, policy, epochs
+    fitting = learner.fitting(part(whole, TRAIN), part(whole, VALIDATION))
+    return whole, *quietly(fitting, "", 0)
 
 
-def test_diagnoses_and_numbers_are_learned(learned: tuple) -> None:
+def test_diagnoses_numbers_and_times_are_learned(learned: tuple) -> None:
     whole, policy, _ = learned
-    test = part(whole, VALIDATION)
-    said = policy.foresee(test.history, test.last_step)
-    assert said.diagnosis.shape == (len(test), 2)
+    test = part(whole, TEST)
+    said = policy.predict(test.history, test.last_step)
+    assert said.diagnosis.shape == (len(test), 2, 4)
     assert ((said.diagnosis >= 0) & (said.diagnosis <= 1)).all()
-    truth = made_up("diagnosis", test)
-    came, not_came = said.diagnosis[truth[:, 0] == 1, 0], said.diagnosis[truth[:, 0] == 0, 0]
-    assert came.mean() > not_came.mean() + 0.2
-    number = made_up("progression", test)[:, 0]
-    assert np.abs(said.progression[:, 0] - number).mean() < 0.5 * number.std()
+    truth = test.diagnosis
+    p = said.diagnosis.mean(2)
+    assert p[truth[:, 0] == 1, 0].mean() > p[truth[:, 0] == 0, 0].mean() + 0.2
+    number = test.progression[:, 0]
+    off = np.abs(said.progression.mean(2)[:, 0] - number)
+    assert off.mean() < 0.5 * number.std()
+    assert (off <= said.progression_error[0]).mean() > 0.85
+    survival = said.survival.mean(3)[:, 0]
+    assert survival.shape == (len(test), INTERVALS)
+    assert (np.diff(survival, axis=1) <= 0).all()
+    assert survival[truth[:, 0] == 1, -1].mean() < survival[truth[:, 0] == 0, -1].mean() - 0.2
 
 
 def test_losses_are_told_by_name(learned: tuple) -> None:
     first, last = learned[2][0], learned[2][-1]
     for told in (first.train, last.validation):
-        assert {"effectiveness", "dose", "propensity", "diagnosis", "course"} <= set(told)
+        assert {"effectiveness", "dose", "propensity", "diagnosis", "course", "hazard"} <= set(told)
     assert last.train["diagnosis"] < first.train["diagnosis"]
 
 
-def test_saved_and_loaded_foresees_identically(learned: tuple, tmp_path: Path) -> None:
+def test_saved_and_loaded_predicts_identically(learned: tuple, tmp_path: Path) -> None:
     whole, policy, _ = learned
     artifact.save(policy, whole.study, {}, tmp_path / "model")
     loaded = artifact.load(tmp_path / "model").policy
     assert isinstance(loaded, NetworkPolicy)
-    a = policy.foresee(whole.history, whole.last_step)
-    b = loaded.foresee(whole.history, whole.last_step)
-    np.testing.assert_array_equal(a.diagnosis, b.diagnosis)
-    np.testing.assert_array_equal(a.progression, b.progression)
+    a = policy.predict(whole.history, whole.last_step)
+    b = loaded.predict(whole.history, whole.last_step)
+    for name in ("diagnosis", "progression", "progression_error", "survival"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_intervals_of_events_and_of_who_left() -> None:
+    whole = asking(cohort(60, 2))
+    waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
+    occurred = np.array([[True], [False], [True], [True], [False], [False]])
+    six = replace(take(whole, np.arange(len(whole)) < 6), waited=waited, occurred=occurred)
+    survived, happened = intervals(six)
+    assert survived[:, 0].tolist() == [0, 1, 1, 11, 12, -1]
+    assert happened[:, 0].tolist() == [True, False, True, True, False, False]
+
+
+def test_a_network_that_is_asked_nothing_predicts_nothing() -> None:
+    said = world_policy("posology").predict(world().history, world().last_step)
+    assert said.diagnosis.shape[:2] == said.progression.shape[:2] == (len(world()), 0)
+    assert said.survival.shape[1] == 0
+
+
+def test_too_few_validation_patients_tell_no_distance() -> None:
+    whole = asking(cohort(60, 2))
+    learner = Supervised(Sizes(8, 4, 8, 1, 2, 0.0), Training(1e-2, batch=32, epochs=1, patience=0))
+    few = part(whole, VALIDATION)
+    policy = learner.fit(part(whole, TRAIN), take(few, np.arange(len(few)) < 5))
+    assert np.isnan(policy.predict(few.history, few.last_step).progression_error).all()
 
 
 def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(), 5, 3)
+    heads = TaskHeads(Tasks(), 5, 3, 4)
     assert not list(heads.parameters())
-    said = heads(torch.zeros(2, 3, 5))
+    said = heads(torch.zeros(2, 3, 5), torch.zeros(2, 4))
     assert said.diagnosis.shape == said.course.shape == (2, 3, 0)
     assert said.hazard.shape == (2, 3, 0, 0)
 
@@ -88,5 +137,5 @@ def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
 def test_hazards_have_one_logit_an_incident_and_interval() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3)
-    assert heads(torch.zeros(4, 3, 5)).hazard.shape == (4, 3, 2, 6)
+    heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3, 4)
+    assert heads(torch.zeros(4, 3, 5), torch.zeros(4, 4)).hazard.shape == (4, 3, 2, 6)

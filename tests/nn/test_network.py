@@ -7,6 +7,7 @@ from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.nn.attention import Attention
 from posology.nn.batch import Batch, gather, resident
+from posology.nn.events import KNOTS, StepEmbedding
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
 
@@ -121,3 +122,39 @@ def test_members_differ_and_share() -> None:
 def test_ragged_range() -> None:
     found = ragged_range(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
     assert found.tolist() == [5, 6, 9, 10, 11]
+
+
+def test_what_is_carried_along_equals_a_plain_loop() -> None:
+    h = history([4, 1, 9], codes=5, seed=7)
+    source = resident(h, profile(), torch.device("cpu"), carried=True)
+    batch = gather(source, torch.tensor([2, 0, 2]), torch.tensor([5 + 7, 2, 5 + 3]))
+    torch.manual_seed(0)
+    events = StepEmbedding(11, 8, 0.0)
+    with torch.no_grad():
+        kept = events.kept(batch)
+        x = events(batch, kept)
+        new = x - events.gap(batch.gap)
+        found = events.carried(x, batch, kept)
+        row = 0
+        for subject, last in ((0, 2), (2, 5 + 7)):
+            first = int(h.step_offsets[subject])
+            for step in range(first, last + 1):
+                latest: dict[int, int] = {}
+                for s in range(first, step + 1):
+                    for e in range(int(h.event_offsets[s]), int(h.event_offsets[s + 1])):
+                        latest[int(h.code[e])] = s
+                want = torch.zeros(8)
+                for e in range(int(h.event_offsets[first]), int(h.event_offsets[step + 1])):
+                    s = int(np.searchsorted(h.event_offsets, e, side="right")) - 1
+                    if latest[int(h.code[e])] == s:
+                        want += events.code[h.code[e]]
+                        if not np.isnan(v := h.value[e]):
+                            want += v * events.value[h.code[e]]
+                            bends = events.bends[:, h.code[e]]
+                            for knot, bend in zip(KNOTS, bends, strict=True):
+                                want += max(v - knot, 0) * bend
+                torch.testing.assert_close(found[row, :8], want, atol=1e-5, rtol=1e-5)
+                mean = new[row - (step - first) : row + 1].mean(0)
+                torch.testing.assert_close(found[row, 8:], mean, atol=1e-5, rtol=1e-5)
+                row += 1
+        assert row == len(x)

@@ -1,5 +1,6 @@
 """The command line: one file a verb. A mistake the caller can mend exits with code 2."""
 
+import logging
 import sys
 
 import typer
@@ -10,9 +11,11 @@ from posology.cli.cohort import cohort
 from posology.cli.demo import demo
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
+from posology.cli.predict import predict
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
+from posology.cli.tune import tune
 from posology.errors import UserError
 
 app = typer.Typer(
@@ -21,12 +24,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, recommend, simulate, template):
+for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template, tune):
     app.command()(verb)
 
 
 def main() -> None:
     """Run the command line; what the caller can mend is one paragraph, not a traceback."""
+    log = logging.getLogger("posology")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler())
     try:
         app()
     except UserError as error:

@@ -2,12 +2,9 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from posology.domain.cohort import Cohort
 
 
 def fit(
@@ -18,7 +15,12 @@ def fit(
         Path | None, typer.Option(help="MEDS events, where the study is not a cohort's folder.")
     ] = None,
     out: Annotated[Path, typer.Option(help="A new folder for the policy.")] = Path("model"),
-    recipe: Annotated[str, typer.Option(help="default or paper.")] = "default",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="default, histories (for patients with a past), paper, or a recipe file."
+        ),
+    ] = "default",
     seed: Annotated[int, typer.Option(help="The same seed gives the same policy.")] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the learning curves here.")
@@ -31,21 +33,24 @@ def fit(
     from posology import artifact
     from posology.cli.measures import write_measures
     from posology.cli.progress import CONSOLE, watch
+    from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
     from posology.learners import recipes
     from posology.learners.distributed import is_first, joined
+    from posology.learners.tune import read_recipe
 
     started = time.perf_counter()
-    if recipe not in ("default", "paper"):
-        raise UserError(f"--recipe {recipe}: unknown; it is default or paper.")
+    named = {n: getattr(recipes, n) for n in ("default", "histories", "paper")}
+    chosen = (
+        named[recipe](seed) if recipe in named else recipes.seeded(read_recipe(Path(recipe)), seed)
+    )
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
-    cohort = _cohort(study, events)
+    cohort = read_cohort(study, events)
     asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
-    chosen = recipes.ours(train, seed) if recipe == "default" else recipes.paper(seed)
     with joined(chosen.supervised.device):
         first, curve1 = watch(
             chosen.supervised.fitting(train, validation, resume and resume / "supervised"),
@@ -74,25 +79,3 @@ def fit(
             for name, value in epoch.validation.items()
         ]
         write_measures(json_file, rows, started, seed)
-
-
-def _cohort(study: str, events: Path | None) -> "Cohort":
-    """The cohort of a folder, or of a study and events."""
-    import pyarrow.parquet as pq
-
-    from posology.cohorts.build import build_cohort
-    from posology.cohorts.chunks import event_files
-    from posology.cohorts.store import is_cohort, load_cohort
-    from posology.cohorts.study_file import read_study
-    from posology.errors import UserError
-
-    if is_cohort(Path(study)):
-        if events is not None:
-            raise UserError(f"{study} is a cohort already; leave --events out.")
-        return load_cohort(Path(study))
-    if events is None:
-        raise UserError("--events is missing: a study needs events, a cohort's folder does not.")
-    if not events.exists():
-        raise UserError(f"--events {events}: no such file or folder.")
-    columns = ["subject_id", "time", "code", "numeric_value"]
-    return build_cohort(pq.read_table(event_files(events), columns=columns), read_study(study))

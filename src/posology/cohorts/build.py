@@ -77,6 +77,8 @@ def cohort_of(
         margin=decided.margin if study.outcome.kind in ("value_in_range", "change") else None,
         diagnosis=decided.diagnosis if study.diagnosis else None,
         progression=decided.progression if study.progression else None,
+        waited=decided.waited if study.time_to_event else None,
+        occurred=decided.occurred if study.time_to_event else None,
     )
     if study.outcome.kind == "dose_class":
         return _dose_class(cohort)

@@ -31,8 +31,10 @@ class Came:
     reward: Float32[np.ndarray, " decision"]
     complete: Bool[np.ndarray, " decision"]
     ended: Bool[np.ndarray, " decision"]
-    diagnosis: Float32[np.ndarray, "decision target"]
-    progression: Float32[np.ndarray, "decision target"]
+    diagnosis: Float32[np.ndarray, "decision condition"]
+    progression: Float32[np.ndarray, "decision measure"]
+    waited: Float32[np.ndarray, "decision incident"]
+    occurred: Bool[np.ndarray, "decision incident"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,7 @@ def came(watched: Watched, at: Moments, study: Study) -> Came:
     else:
         outcome, effective = _event(watched, at, study)
     last = np.isinf(next_time(at))
+    waits = [_wait(watched, at, target) for target in study.time_to_event]
     return Came(
         outcome=outcome.astype(np.float32),
         margin=margin.astype(np.float32),
@@ -90,6 +93,8 @@ def came(watched: Watched, at: Moments, study: Study) -> Came:
         ended=last & watched.over[at.subject],
         diagnosis=_columns([_occurs(watched, at, t) for t in study.diagnosis], len(at)),
         progression=_columns([_number(watched, at, t) for t in study.progression], len(at)),
+        waited=_columns([days for days, _ in waits], len(at)),
+        occurred=_columns([there for _, there in waits], len(at)).astype(bool),
     )
 
 
@@ -178,7 +183,19 @@ def _number(watched: Watched, at: Moments, target: Target) -> np.ndarray:
     return first_value(found, window(found, at, target.from_days, target.within_days))
 
 
-def _columns(columns: list[np.ndarray], rows: int) -> Float32[np.ndarray, "decision target"]:
+def _wait(watched: Watched, at: Moments, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Days until the first event, the end of follow-up or of the window; whether it was the event.
+
+    A competing end such as death censors: hazards are those of who is still watched.
+    """
+    found = watched.marks(target.codes)
+    event = first_time(found, window(found, at, 0.0, target.within_days))
+    there = np.isfinite(event)
+    followed = np.minimum(watched.end[at.subject] - at.time, target.within_days)
+    return np.where(there, event - at.time, followed), there
+
+
+def _columns(columns: list[np.ndarray], rows: int) -> Float32[np.ndarray, "decision column"]:
     if not columns:
         return np.zeros((rows, 0), np.float32)
     return np.stack(columns, axis=1).astype(np.float32)

@@ -90,6 +90,7 @@ def _study(file: StudyTable, where: str) -> Study:
         safety=tuple(parts.safety(rule, place) for rule in file.safety),
         diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
         progression=tuple(parts.target(t, where) for t in file.progression),
+        time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
     )
 
 

@@ -296,7 +296,17 @@ def target(table: TargetTable, where: str) -> Target:
     """Something to predict."""
     if table.from_days >= table.within_days:
         raise StudyError(f"{where}: target {table.name}: `from_days` must be below `within_days`.")
-    return Target(table.name, tuple(table.codes), table.within_days, table.from_days)
+    return Target(table.name, tuple(table.codes), table.within_days, table.from_days, table.unit)
+
+
+def time_to_event(table: TargetTable, where: str) -> Target:
+    """Something to wait for, from time zero on."""
+    if table.from_days or table.unit:
+        raise StudyError(
+            f"{where}: time_to_event {table.name}: waiting begins at time zero and is in days; "
+            "remove `from_days` and `unit`."
+        )
+    return target(table, where)
 
 
 def ranges(tables: list[RangeTable], where: str) -> tuple[ValueRange, ...]:

@@ -143,6 +143,7 @@ class TargetTable(Strict):
     codes: Codes
     within_days: Days
     from_days: FromDays = 0.0
+    unit: str = ""
 
 
 class ResolutionTable(Strict):
@@ -196,4 +197,5 @@ class StudyTable(Strict):
     split: SplitTable
     diagnosis: list[TargetTable] = []
     progression: list[TargetTable] = []
+    time_to_event: list[TargetTable] = []
     subgroups: dict[str, Codes] = {}

@@ -58,10 +58,14 @@ class Cohort:
     margin: Float32[np.ndarray, " decision"] | None = None
     """By how much the outcome's number cleared what effective means, in the outcome's unit;
     negative where it missed, NaN where there is no number or the option was stopped before."""
-    diagnosis: Float32[np.ndarray, "decision target"] | None = None
+    diagnosis: Float32[np.ndarray, "decision condition"] | None = None
     """1 where the study's diagnosis came in its window, 0 where not, NaN where nobody looked."""
-    progression: Float32[np.ndarray, "decision target"] | None = None
+    progression: Float32[np.ndarray, "decision measure"] | None = None
     """The number that the study's progression asks, NaN where there is none."""
+    waited: Float32[np.ndarray, "decision incident"] | None = None
+    """Days to the event of the study's time to event, or to the end of follow-up or window."""
+    occurred: Bool[np.ndarray, "decision incident"] | None = None
+    """Whether it was the event that ended the wait."""
 
     def __len__(self) -> int:
         return len(self.last_step)
@@ -94,5 +98,6 @@ def part(cohort: Cohort, split: int) -> Cohort:
 PER_DECISION = (
     "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
     "logged", "split", "site", "time", "ended", "weight", "margin", "diagnosis", "progression",
+    "waited", "occurred",
 )  # fmt: skip
 """Columns beside `subject` and `last_step`."""

@@ -30,7 +30,10 @@ def pack(value: object, arrays: dict[str, np.ndarray], path: str = "") -> Plain:
 
 
 def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typing.Any:
-    """The value of the annotated type; ValueError where the plain form does not fit it."""
+    """The value of the annotated type; ValueError where the plain form does not fit it.
+
+    A field that is not there takes its default, so that what was written before it was added reads.
+    """
     if isinstance(plain, dict) and _ARRAY in plain:
         return arrays[str(plain[_ARRAY])]
     origin = typing.get_origin(kind)
@@ -39,21 +42,31 @@ def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typi
             return None
         kind = next(a for a in typing.get_args(kind) if a is not type(None))
         return unpack(kind, plain, arrays)
+    if origin is typing.Literal and plain in typing.get_args(kind):
+        return plain
     if origin is tuple and isinstance(plain, list):
         return tuple(
             unpack(k, item, arrays) for k, item in zip(_items(kind, len(plain)), plain, strict=True)
         )
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(plain, dict):
         hints = typing.get_type_hints(kind)
-        names = {f.name for f in dataclasses.fields(kind)}
-        if set(plain) != names:
-            raise ValueError(f"{kind.__name__} has the fields {sorted(names)}, not {sorted(plain)}")
-        return kind(**{name: unpack(hints[name], plain[name], arrays) for name in names})
+        fields = {f.name: f for f in dataclasses.fields(kind)}
+        lacking = {name for name, f in fields.items() if name not in plain and _must_be_given(f)}
+        if lacking or set(plain) - set(fields):
+            raise ValueError(
+                f"{kind.__name__} has the fields {sorted(fields)}, not {sorted(plain)}"
+            )
+        return kind(**{name: unpack(hints[name], said, arrays) for name, said in plain.items()})
     if kind is float and isinstance(plain, int | float):
         return float(plain)
     if isinstance(kind, type) and isinstance(plain, kind):
         return plain
     raise ValueError(f"{plain!r} is not a {kind}")
+
+
+def _must_be_given(field: dataclasses.Field) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
 
 
 def _items(kind: object, length: int) -> tuple[object, ...]:

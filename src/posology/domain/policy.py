@@ -85,6 +85,34 @@ class Explains(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What is to come of each decision under the care that was usual, as each member says it.
+
+    Targets in the order of the study's `diagnosis`, `progression` and `time_to_event`; an axis is
+    empty where it asks nothing.
+    """
+
+    diagnosis: Float64[np.ndarray, "decision condition member"]
+    """P(it comes within its horizon)."""
+    progression: Float64[np.ndarray, "decision measure member"]
+    """The number expected, in its unit."""
+    progression_error: Float64[np.ndarray, " measure"]
+    """Distance from the members' mean that 95 of 100 numbers kept in validation patients; NaN where
+    they were too few to tell."""
+    survival: Float64[np.ndarray, "decision incident interval member"]
+    """P(no event through the end of each interval), equal parts of the target's window."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A policy that also says what is to come."""
+
+    def predict(self, history: History, decisions: StepIndex) -> Prediction:
+        """Diagnosis, progression and time to event of every decision."""
+        ...
+
+
 @runtime_checkable
 class Learner(Protocol):
     """Hyper-parameters only; what it returns is finished."""

@@ -176,6 +176,12 @@ class Target:
     codes: tuple[str, ...]
     within_days: float
     from_days: float = 0.0
+    unit: str = ""
+    """Of the number asked; empty where none is."""
+
+
+INTERVALS = 12
+"""Equal parts of a time-to-event target's window, each with its own hazard. Our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +242,5 @@ class Study:
     """Codes whose occurrence after time zero is asked."""
     progression: tuple[Target, ...] = ()
     """Codes whose first number in the window is asked."""
+    time_to_event: tuple[Target, ...] = ()
+    """Codes of which it is asked when the first comes, under censoring."""

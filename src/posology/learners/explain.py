@@ -10,23 +10,30 @@ from posology.domain.history import History, offsets, subject_of
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
 
+EVENTS = 1_000_000
+"""Events of copies asked about at once: bounds the memory, whatever the history. Our choice."""
 
-def leave_one_out(history: History, profile: Profile, decision: int) -> tuple[History, np.ndarray]:
-    """The decision's patient as known then, and once more without each event that can be left out.
 
-    Subject 0 is the patient whole; subject i lacks the i-th of the events returned (rows of
-    `history`). Formula answers are not left out but worked out again, so that an input counts
-    also for what it did through a formula.
-    """
+def removable(history: History, profile: Profile, decision: int) -> np.ndarray:
+    """The patient's events visible to the decision, as rows of the history, but for formula
+    answers: these are worked out again, so that an input counts for what it did through them."""
     first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
     events = np.arange(history.event_offsets[first], history.event_offsets[decision + 1])
     formula = matching(profile.codes, tuple(f.event for f in profile.formulas))
-    events = events[~np.isin(history.code[events], list(formula))]
+    return events[~np.isin(history.code[events], list(formula))]
+
+
+def leave_one_out(
+    history: History, profile: Profile, decision: int, out: np.ndarray, events: np.ndarray
+) -> History:
+    """The decision's patient once without each event of `out`; subject i lacks the i-th.
+
+    -1 leaves nothing out. events: all that may stay, from `removable`.
+    """
+    first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
     step = np.searchsorted(history.event_offsets, events, side="right") - 1 - first
-    steps, variants = decision + 1 - first, len(events) + 1
-    kept = np.ones((variants, len(events)), dtype=bool)
-    kept[np.arange(1, variants), np.arange(len(events))] = False
-    owner, event = np.nonzero(kept)
+    steps, variants = decision + 1 - first, len(out)
+    owner, event = np.nonzero(out[:, None] != events)
     counts = np.bincount(owner * steps + step[event], minlength=variants * steps)
     bare = History(
         code=history.code[events[event]],
@@ -36,7 +43,7 @@ def leave_one_out(history: History, profile: Profile, decision: int) -> tuple[Hi
         step_offsets=np.arange(variants + 1, dtype=np.int64) * steps,
         subject_id=np.arange(variants, dtype=np.int64),
     )
-    return with_formula_events(bare, profile), events
+    return with_formula_events(bare, profile)
 
 
 def attribute(
@@ -62,12 +69,18 @@ def _one(
     decision: int,
     row: int,
 ) -> tuple[np.ndarray, ...]:
-    variants, events = leave_one_out(history, profile, decision)
-    probability, dose, attention = ask(variants, variants.step_offsets[1:] - 1)
+    events = removable(history, profile, decision)
+    out = np.append(-1, events)
+    size = max(EVENTS // max(len(events), 1), 1)
+    asked = []
+    for start in range(0, len(out), size):
+        variants = leave_one_out(history, profile, decision, out[start : start + size], events)
+        asked.append(ask(variants, variants.step_offsets[1:] - 1))
+    probability, dose = (np.concatenate([part[i] for part in asked]) for i in (0, 1))
+    attention, steps = asked[0][2], int(variants.step_offsets[1])
     odds = np.log(np.clip(probability, 1e-6, 1 - 1e-6)) - np.log(
         np.clip(1 - probability, 1e-6, 1 - 1e-6)
     )
-    steps = int(variants.step_offsets[1])
     first = decision + 1 - steps
     return (
         attention[:steps].astype(np.float32),

@@ -37,10 +37,18 @@ class Targets:
     """False where safety forbids an option; every row allows at least one."""
     unseen: Bool[Tensor, " decision"]
     """Whether the course went on after the decision where nobody saw it."""
+    survived: Int64[Tensor, "decision incident"]
+    """Whole intervals without the event; -1 where nobody followed."""
+    happened: Bool[Tensor, "decision incident"]
+    """Whether the event came in the interval after them."""
 
 
 def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
-    """The first phase's parts: each the mean over all that is known of it, each counted once."""
+    """The first phase's parts: each the mean over all that is known of it, each counted once.
+
+    Targets are standardised and classes told in nats, so no task outweighs another by its unit; a
+    head that nobody asked for adds nothing.
+    """
     parts = {
         "effectiveness": effectiveness(output.effectiveness, targets),
         "propensity": _choice(output.propensity, targets.treatment),
@@ -52,6 +60,8 @@ def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
         parts["diagnosis"] = diagnosis(output.tasks.diagnosis, targets.diagnosis)
     if output.tasks.course.shape[2]:
         parts["course"] = course(output.tasks.course, targets.course)
+    if output.tasks.hazard.shape[2]:
+        parts["hazard"] = hazard(output.tasks.hazard, targets.survived, targets.happened)
     return parts
 
 

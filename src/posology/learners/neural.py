@@ -10,9 +10,16 @@ from torch import Tensor
 from posology.domain.condense import condense, spread
 from posology.domain.formulary import Formulary, clip
 from posology.domain.history import History, StepIndex, subject_of
-from posology.domain.policy import Allowed, Attribution, Doses, everything_allowed
+from posology.domain.policy import (
+    Allowed,
+    Attribution,
+    Doses,
+    Prediction,
+    everything_allowed,
+)
 from posology.domain.profile import Profile
 from posology.learners.explain import attribute
+from posology.learners.losses import survival
 from posology.nn.batch import cut, gather, resident
 from posology.nn.network import Network, Output
 
@@ -44,16 +51,8 @@ class Reading:
     course_center: tuple[float, ...] = ()
     course_spread: tuple[float, ...] = ()
     """The course head speaks of numbers with these means and standard deviations of training."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Foreseen:
-    """What the study's other tasks ask, in its order; without targets where it asks nothing."""
-
-    diagnosis: Float64[np.ndarray, "decision condition"]
-    """P(it comes within its horizon)."""
-    progression: Float64[np.ndarray, "decision measure"]
-    """The number expected, in its unit."""
+    course_error: tuple[float | None, ...] = ()
+    """See `course_error.with_course_error`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,13 +128,20 @@ class NetworkPolicy:
             np.full((len(decisions), members), np.nan),
         )
 
-    def foresee(self, history: History, decisions: StepIndex) -> Foreseen:
-        """Diagnosis and progression, the members' mean, from the same pass as the options."""
+    def predict(self, history: History, decisions: StepIndex) -> Prediction:
+        """Diagnosis, progression and time to event, from the same pass as the options."""
         told = [o.tasks for o in self._outputs(history, decisions)]
-        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told])).mean(1)
-        course = _numpy(torch.cat([t.course for t in told]).mean(1))
-        center, spread = self.reading.course_center, self.reading.course_spread
-        return Foreseen(_numpy(diagnosis), course * np.array(spread) + np.array(center))
+        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told]))
+        course = _numpy(torch.cat([t.course for t in told]))
+        reading = self.reading
+        course = course * np.array(reading.course_spread) + np.array(reading.course_center)
+        error = reading.course_error or (None,) * course.shape[2]
+        return Prediction(
+            diagnosis=_numpy(diagnosis.transpose(1, 2)),
+            progression=course.transpose(0, 2, 1),
+            progression_error=np.array(error, dtype=np.float64),
+            survival=_numpy(survival(torch.cat([t.hazard for t in told])).permute(0, 2, 3, 1)),
+        )
 
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
         """Attention, and by leaving each visible event out what it does to options and dose."""
@@ -156,8 +162,9 @@ class NetworkPolicy:
     def _outputs(self, history: History, decisions: StepIndex) -> list[Output]:
         self.network.eval()
         device = next(self.network.parameters()).device
-        short = condense(history, decisions, self.network.config.last_steps)
-        source = resident(short.history, self.profile, device)
+        config = self.network.config
+        short = condense(history, decisions, config.last_steps)
+        source = resident(short.history, self.profile, device, config.looks_back)
         subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
         last = torch.as_tensor(short.decisions, device=device)
         runs = cut(step_costs(short.history, short.decisions), CHUNK, TOKENS)

@@ -1,6 +1,6 @@
-"""The ways to learn that ship: ours, and the paper's."""
+"""The ways to learn that ship: ours, with and without histories, and the paper's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from posology.domain.cohort import Cohort
 from posology.learners.loop import Training
@@ -81,6 +81,21 @@ def ours(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
     return chosen(seed, device)
 
 
+def histories(seed: int = 0, device: str = "cpu") -> Recipe:
+    """For patients with a past: the last event of every code is carried along, and the rate is
+    higher. Chosen on the virtual clinic's validation patients (2,000 patients, seed 1);
+    `docs/decisions/tasks.md` has the table."""
+    start = default(seed, device)
+    first = start.supervised
+    sizes = replace(first.sizes, members=16, carried=True)
+    training = replace(first.training, learning_rate=3e-3, batch=64, epochs=20)
+    return replace(
+        start,
+        name="histories",
+        supervised=replace(first, sizes=sizes, training=training),
+    )
+
+
 def paper(seed: int = 0, device: str = "cpu") -> Recipe:
     """The paper's: one recurrent network with attention, Adam 0.001, batches of 32, 100 epochs.
 
@@ -96,4 +111,14 @@ def paper(seed: int = 0, device: str = "cpu") -> Recipe:
         Reinforcement(
             Training(learning_rate=1e-3, batch=32, epochs=10, patience=0, seed=seed), device=device
         ),
+    )
+
+
+def seeded(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe with the seed in both phases."""
+    first, second = recipe.supervised, recipe.reinforcement
+    return replace(
+        recipe,
+        supervised=replace(first, training=replace(first.training, seed=seed)),
+        reinforcement=replace(second, training=replace(second.training, seed=seed)),
     )

@@ -74,9 +74,8 @@ class Reinforcement:
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
         reading = _reading(first.reading, train, self)
-        longest = network.config.last_steps
-        learn = tensors(train, reading, longest, device)
-        check = tensors(validation, reading, longest, device)
+        learn = tensors(train, reading, network.config, device)
+        check = tensors(validation, reading, network.config, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
         _start(network, learn, reading, to_go(train, self.discount))
@@ -86,7 +85,7 @@ class Reinforcement:
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             _follow(slow, network, self.moving)
-            batch, targets = rows_of(learn, subjects.to(device))
+            batch, targets = rows_of(learn, subjects)
             output = asked(batch, targets.shift)
             goal = self._goal(slow, batch, targets, reading)
             parts = losses.supervised(output, targets) if self.whole else {}

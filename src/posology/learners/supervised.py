@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.domain.study import INTERVALS
 from posology.learners import losses
+from posology.learners.course_error import with_course_error
 from posology.learners.distributed import shared
 from posology.learners.dose_levels import dose_levels
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
+from posology.learners.task_start import start_at_rates
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
 from posology.nn.dosed import Levels
 from posology.nn.encoders import EncoderName
@@ -36,6 +39,7 @@ class Sizes:
     encoder: EncoderName = "gru"
     attention: bool = True
     last_steps: int = 512
+    carried: bool = False
     """See `NetworkConfig`."""
 
 
@@ -66,14 +70,15 @@ class Supervised:
         network = _network(self.sizes, train, reading.levels, self.training.seed).to(device)
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
-        learn = tensors(train, reading, self.sizes.last_steps, device)
-        check = tensors(validation, reading, self.sizes.last_steps, device)
+        learn = tensors(train, reading, network.config, device)
+        start_at_rates(network, learn.targets)
+        check = tensors(validation, reading, network.config, device)
 
         asked = shared(network)
         known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
-            batch, targets = rows_of(learn, subjects.to(device))
+            batch, targets = rows_of(learn, subjects)
             parts = losses.supervised(asked(batch, targets.shift), targets)
             if network.curves is not None:
                 parts["prior"] = network.curves.size() * (self.prior / known)
@@ -84,7 +89,8 @@ class Supervised:
 
         kept = Keep(folder) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
-        return NetworkPolicy(train.study.formulary, train.profile, network.eval(), reading)
+        reading = with_course_error(reading, network.eval(), check)
+        return NetworkPolicy(train.study.formulary, train.profile, network, reading)
 
 
 def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
@@ -132,6 +138,8 @@ def _network(sizes: Sizes, cohort: Cohort, levels: Levels, seed: int) -> Network
         tasks=Tasks(
             conditions=columns("diagnosis", cohort).shape[1],
             measures=columns("progression", cohort).shape[1],
+            incidents=columns("waited", cohort).shape[1],
+            intervals=INTERVALS,
         ),
         levels=levels,
         **asdict(sizes),

@@ -1,7 +1,8 @@
 """A cohort on a device, cut into batches of subjects."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,12 +14,16 @@ from posology.domain.condense import condense
 from posology.domain.history import subject_of
 from posology.domain.policy import Allowed
 from posology.domain.safety import allowed
+from posology.domain.study import INTERVALS
 from posology.learners.dose_levels import shifts
-from posology.learners.losses import Targets, supervised
+from posology.learners.losses import Targets, supervised, survival
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
+from posology.learners.residence import bytes_of, home
 from posology.nn.batch import Batch, Resident, cut, gather, resident
-from posology.nn.network import Network
+from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
+
+Arrays = TypeVar("Arrays", Batch, Targets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,26 +39,32 @@ class CohortTensors:
     """Decisions of the i-th subject that has any."""
     steps: Int64[np.ndarray, " subject"]
     """How many steps a batch gets with the i-th subject."""
+    device: torch.device
+    """Where batches go; the arrays lie there too, or in main memory where they do not fit."""
 
 
 def tensors(
-    cohort: Cohort, reading: Reading, last_steps: int, device: torch.device
+    cohort: Cohort, reading: Reading, config: NetworkConfig, device: torch.device
 ) -> CohortTensors:
     """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
-    short = condense(cohort.history, cohort.last_step, last_steps)
+    short = condense(cohort.history, cohort.last_step, config.last_steps)
     center, spread = np.array(reading.course_center), np.array(reading.course_spread)
+    survived, happened = intervals(cohort)
     margin = np.full(len(cohort), np.nan) if cohort.margin is None else cohort.margin
     asked = np.full(len(cohort), np.nan) if reading.levels else cohort.dose
     root = (np.sqrt(asked.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
+    wide = len(cohort.study.formulary.treatments) + len(center) + 2 * survived.shape[1]
+    place = home(bytes_of(short.history, wide, len(cohort)), device)
+
     def put(array: np.ndarray, kind: type) -> Tensor:
-        return torch.as_tensor(array.astype(kind), device=device)
+        return torch.as_tensor(array.astype(kind), device=place)
 
     bounds = np.concatenate([[0], np.cumsum(counts)])
     cost = step_costs(short.history, short.decisions)
     return CohortTensors(
-        source=resident(short.history, cohort.profile, device),
+        source=resident(short.history, cohort.profile, place, config.looks_back),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),
@@ -68,18 +79,35 @@ def tensors(
             weight=put(weights(cohort), np.float32),
             allowed=put(permitted(cohort), np.bool_),
             unseen=put(unseen(cohort), np.bool_),
+            survived=put(survived, np.int64),
+            happened=put(happened, np.bool_),
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
         offsets=put(bounds, np.int64),
         steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,
+        device=device,
     )
 
 
-def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision target"]:
+def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision column"]:
     """The cohort's column for a task, without targets where its study does not ask."""
     found = getattr(cohort, task, None)
     return np.zeros((len(cohort), 0), np.float32) if found is None else found
+
+
+def intervals(
+    cohort: Cohort,
+) -> tuple[Int64[np.ndarray, "decision incident"], Bool[np.ndarray, "decision incident"]]:
+    """Whole intervals survived, and whether the event came in the next; -1 where not followed."""
+    waited = columns("waited", cohort).astype(np.float64)
+    asked = cohort.study.time_to_event if waited.shape[1] else ()
+    width = np.array([target.within_days / INTERVALS for target in asked])
+    happened = np.zeros(waited.shape, bool) if cohort.occurred is None else cohort.occurred
+    # An event on an interval's last day is in it; who left on that day has survived it.
+    passed = np.where(happened, np.ceil(waited / width) - 1, np.floor(waited / width))
+    survived = np.where(np.isnan(waited), -1, np.clip(np.nan_to_num(passed), 0, INTERVALS))
+    return survived.astype(np.int64), np.asarray(happened)
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
@@ -122,11 +150,13 @@ def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
 
 
 def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
-    """All decisions of some subjects."""
+    """All decisions of some subjects, on the device that learns."""
+    subjects = subjects.to(cohort.offsets.device)
     starts = cohort.offsets[subjects]
     row = ragged_range(starts, cohort.offsets[subjects + 1] - starts)
     targets = cohort.targets
-    return gather(cohort.source, cohort.subject[row], cohort.last_step[row]), Targets(
+    batch = gather(cohort.source, cohort.subject[row], cohort.last_step[row])
+    asked = Targets(
         best=targets.best[row],
         treatment=targets.treatment[row],
         effective=targets.effective[row],
@@ -140,7 +170,17 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         weight=targets.weight[row],
         allowed=targets.allowed[row],
         unseen=targets.unseen[row],
+        survived=targets.survived[row],
+        happened=targets.happened[row],
     )
+    if cohort.device == cohort.offsets.device:
+        return batch, asked
+    return _moved(batch, cohort.device), _moved(asked, cohort.device)
+
+
+def _moved(arrays: Arrays, device: torch.device) -> Arrays:
+    parts = {f.name: getattr(arrays, f.name) for f in fields(arrays)}
+    return replace(arrays, **{k: None if t is None else t.to(device) for k, t in parts.items()})
 
 
 def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]:
@@ -157,6 +197,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             tasks=output.tasks._replace(
                 diagnosis=_averaged(output.tasks.diagnosis, exclusive=False),
                 course=output.tasks.course.mean(1, keepdim=True),
+                hazard=_averaged_hazard(output.tasks.hazard),
             ),
         )
         size = len(targets.best)
@@ -165,6 +206,13 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             sums[name] = sums.get(name, 0.0) + float(part) * size
     means = {name: value / total for name, value in sums.items()}
     return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
+
+
+def _averaged_hazard(logits: Tensor) -> Tensor:
+    """Logits of the hazards whose survival is the members' mean, one member wide."""
+    mean = survival(logits).mean(1, keepdim=True)
+    before = torch.cat([torch.ones_like(mean[..., :1]), mean[..., :-1]], 3)
+    return (1 - mean / before.clamp_min(1e-12)).logit(eps=1e-6)
 
 
 def _averaged(logits: Tensor, exclusive: bool) -> Tensor:

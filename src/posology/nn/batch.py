@@ -11,6 +11,9 @@ from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.nn.ragged import ragged_range
 
+LONG = 64
+"""Rows a run from which copying each run is faster than an index a row; measured on one machine."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resident:
@@ -23,11 +26,10 @@ class Resident:
     gap: Float[Tensor, "step 2"]
     """log(1 + days) since the previous step and since the subject's first dated one."""
     step_offsets: Int64[Tensor, " subject_plus_one"]
-    until: Int64[Tensor, " event"]
-    """Row of the step at which the subject's next event of the same code stands; past the
-    subject's last step where none does."""
-    share: Float[Tensor, " event"]
-    """1 over how many events of the same code its step has."""
+    replaced: Int64[Tensor, " replaced_event"] | None = None
+    """Events whose code comes again later, in order of the step at which it does."""
+    replaced_offsets: Int64[Tensor, " step_plus_one"] | None = None
+    """Those replaced at step s are rows replaced_offsets[s] to replaced_offsets[s + 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,29 +40,35 @@ class Batch:
     value: Float[Tensor, " event"]
     event_starts: Int64[Tensor, " step"]
     """First event of each step."""
-    until: Int64[Tensor, " event"]
-    """Row of the step here that tells the same code anew; past the last step where none does."""
-    share: Float[Tensor, " event"]
     gap: Float[Tensor, "step 2"]
     steps: Int64[Tensor, " subject"]
     """How many steps each subject has here."""
     decision_subject: Int64[Tensor, " decision"]
     decision_step: Int64[Tensor, " decision"]
     """Position of the last visible step among its subject's steps."""
+    replaced: Int64[Tensor, " replaced_event"] | None = None
+    """Positions in `code` of the events that each step replaces, step by step."""
+    replaced_starts: Int64[Tensor, " step"] | None = None
+    """First of `replaced` of each step."""
 
 
-def resident(history: History, profile: Profile, device: torch.device) -> Resident:
-    """A History ready to gather from, its numbers standardised by the profile."""
+def resident(
+    history: History, profile: Profile, device: torch.device, carried: bool = False
+) -> Resident:
+    """A History ready to gather from, its numbers standardised by the profile.
+
+    carried: whether batches are to say which events each step replaces.
+    """
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
-    until, share = _told_anew(history)
+    replaced, bounds = _replaced(history, len(profile.codes)) if carried else (None, None)
     return Resident(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
         gap=torch.as_tensor(_gaps(history.time, history.step_offsets), device=device),
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
-        until=torch.as_tensor(until, device=device),
-        share=torch.as_tensor(share, device=device),
+        replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
+        replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
     )
 
 
@@ -76,27 +84,46 @@ def gather(
     first = source.step_offsets[subjects]
     position = last_step - first[decision_subject]
     steps = torch.zeros_like(subjects).scatter_reduce_(0, decision_subject, position + 1, "amax")
-    step = ragged_range(first, steps)
-    starts = source.event_offsets[step]
-    counts = source.event_offsets[step + 1] - starts
-    event = ragged_range(starts, counts)
-    # A step's row there becomes its row here; what is told anew later than is seen, never is.
-    run = torch.repeat_interleave(torch.arange(len(steps), device=steps.device), steps)
-    own = run.repeat_interleave(counts)
-    opens = torch.cumsum(steps, 0) - steps
-    position_anew = source.until[event] - first[own]
-    until = torch.where(position_anew < steps[own], position_anew + opens[own], len(step))
+    # A subject's steps and events stand together, in the source as in the batch.
+    starts, ends = source.event_offsets[first], source.event_offsets[first + steps]
+    before = torch.cumsum(ends - starts, 0) - (ends - starts)
+    moved = torch.repeat_interleave(before - starts, steps)
+    code, value = _runs((source.code, source.value), starts, ends)
+    gap, event_starts = _runs((source.gap, source.event_offsets), first, first + steps)
+    replaced, replaced_starts = None, None
+    if source.replaced is not None and source.replaced_offsets is not None:
+        step = ragged_range(first, steps)
+        begins = source.replaced_offsets[step]
+        gone = source.replaced_offsets[step + 1] - begins
+        replaced = source.replaced[ragged_range(begins, gone)]
+        replaced = replaced + torch.repeat_interleave(moved, gone)
+        replaced_starts = torch.cumsum(gone, 0) - gone
     return Batch(
-        code=source.code[event],
-        value=source.value[event],
-        event_starts=torch.cumsum(counts, 0) - counts,
-        until=until,
-        share=source.share[event],
-        gap=source.gap[step],
+        code=code,
+        value=value,
+        event_starts=event_starts.add_(moved),
+        gap=gap,
         steps=steps,
         decision_subject=decision_subject,
         decision_step=position,
+        replaced=replaced,
+        replaced_starts=replaced_starts,
     )
+
+
+def _runs(
+    arrays: tuple[Tensor, ...], starts: Int64[Tensor, " run"], ends: Int64[Tensor, " run"]
+) -> list[Tensor]:
+    """Runs of the arrays' rows, one after the other; on a CPU long ones are copied as they lie."""
+    total = int((ends - starts).sum())
+    if starts.device.type != "cpu" or total < LONG * len(starts):
+        rows = ragged_range(starts, ends - starts)
+        return [array.index_select(0, rows) for array in arrays]
+    spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
+    return [
+        torch.from_numpy(np.concatenate([whole[a:b] for a, b in spans]))
+        for whole in (array.numpy() for array in arrays)
+    ]
 
 
 def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
@@ -112,6 +139,27 @@ def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
         runs.append(slice(start, stop))
         start = stop
     return runs
+
+
+def _replaced(
+    history: History, codes: int
+) -> tuple[Int64[np.ndarray, " replaced_event"], Int64[np.ndarray, " step_plus_one"]]:
+    """Events whose code the same subject has again at a later step, by that step."""
+    step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
+    owner = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
+    key = owner[step] * codes + history.code
+    order = np.argsort(key, kind="stable")
+    key, when = key[order], step[order]
+    opens = np.flatnonzero(np.append(True, (np.diff(key) != 0) | (np.diff(when) != 0)))
+    again = np.append(key[opens[1:]] == key[opens[:-1]], False)[: len(opens)]
+    ends = np.append(opens[1:], len(key))
+    after = np.where(again, when[np.minimum(ends, len(when) - 1)], -1) if len(when) else opens
+    replaced_at = np.repeat(after, ends - opens)
+    kept = replaced_at >= 0
+    event, at = order[kept], replaced_at[kept]
+    by_step = np.lexsort((event, at))
+    counts = np.bincount(at, minlength=len(history.time))
+    return event[by_step], np.concatenate([[0], np.cumsum(counts)])
 
 
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
@@ -132,26 +180,3 @@ def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
     gaps[:, 0] = np.log1p(np.maximum(since_previous, 0.0))
     gaps[:, 1] = np.log1p(np.maximum(since_first, 0.0))
     return gaps
-
-
-def _told_anew(history: History) -> tuple[np.ndarray, np.ndarray]:
-    """`until` and `share` of every event."""
-    steps, codes = len(history.time), int(history.code.max(initial=0)) + 1
-    step = np.repeat(np.arange(steps), np.diff(history.event_offsets))
-    subject = np.searchsorted(history.step_offsets, step, side="right") - 1
-    key = subject * codes + history.code
-    order = np.lexsort((step, key))
-    same = key[order][1:] == key[order][:-1]
-    opens = np.append(True, ~same | (np.diff(step[order]) > 0))[: len(order)]
-    group = np.cumsum(opens) - 1
-    starts = np.flatnonzero(opens)
-    # The next group's step, where that is the same subject's same code.
-    after = np.full(len(starts), steps, dtype=np.int64)
-    if len(starts) > 1:
-        follows = key[order][starts[1:]] == key[order][starts[:-1]]
-        after[:-1][follows] = step[order][starts[1:]][follows]
-    until = np.empty(len(order), np.int64)
-    share = np.empty(len(order), np.float32)
-    until[order] = after[group]
-    share[order] = 1.0 / np.bincount(group)[group]
-    return until, share

@@ -27,15 +27,52 @@ class StepEmbedding(nn.Module):
         self.gap = nn.Linear(2, width)
         self.dropout = dropout
 
-    def forward(self, batch: Batch) -> Float[Tensor, "step width"]:
-        """One vector a step; events are dropped whole, as if not recorded, while training."""
-        kept = F.dropout(torch.ones_like(batch.value), self.dropout, self.training)
-        x = self.gap(batch.gap) + _sum(self.code, batch.code, batch.event_starts, kept)
-        row = torch.nonzero(~batch.value.isnan())[:, 0]
+    def kept(self, batch: Batch) -> Float[Tensor, " event"]:
+        """What each event counts for: while training some are dropped, as if not recorded."""
+        return F.dropout(torch.ones_like(batch.value), self.dropout, self.training)
+
+    def forward(self, batch: Batch, kept: Float[Tensor, " event"]) -> Float[Tensor, "step width"]:
+        """One vector a step."""
+        return self._said(self.gap(batch.gap), (batch.code, batch.value, kept), batch.event_starts)
+
+    def carried(
+        self, x: Float[Tensor, "step width"], batch: Batch, kept: Float[Tensor, " event"]
+    ) -> Float[Tensor, "step two_widths"]:
+        """What is known by each step: the sum of the last events of every code so far, and the
+        mean over the steps so far of all events.
+
+        Linear in events: each step adds its own and takes away those that its codes replace.
+        """
+        assert batch.replaced is not None
+        assert batch.replaced_starts is not None
+        new = x - self.gap(batch.gap)
+        rows = batch.replaced
+        gone = (batch.code[rows], batch.value[rows], kept[rows])
+        old = self._said(torch.zeros_like(x), gone, batch.replaced_starts)
+        last = torch.cumsum(batch.steps, 0)
+        first = torch.repeat_interleave(last - batch.steps, batch.steps)
+        count = torch.arange(1, len(x) + 1, device=x.device) - first
+        # In double, as what earlier subjects added and took away must leave no trace.
+        sums = torch.cat([new - old, new], 1).double()
+        whole = torch.cumsum(torch.cat([torch.zeros_like(sums[:1]), sums]), 0)
+        so_far = (whole[1:] - whole[first]).to(x.dtype)
+        latest, every = so_far.chunk(2, 1)
+        return torch.cat([latest, every / count[:, None]], 1)
+
+    def _said(
+        self,
+        x: Float[Tensor, "step width"],
+        events: tuple[Tensor, Tensor, Tensor],
+        event_starts: Int64[Tensor, " step"],
+    ) -> Float[Tensor, "step width"]:
+        """x and what the events (code, number, weight) of each step add to it."""
+        code, value, kept = events
+        x = x + _sum(self.code, code, event_starts, kept)
+        row = torch.nonzero(~value.isnan())[:, 0]
         if len(row) == 0:
             return x
-        v, code, kept = batch.value[row], batch.code[row], kept[row]
-        starts = torch.searchsorted(row, batch.event_starts)
+        v, code, kept = value[row], code[row], kept[row]
+        starts = torch.searchsorted(row, event_starts)
         x = x + _sum(self.value, code, starts, v * kept)
         for knot, bend in zip(KNOTS, self.bends, strict=True):
             x = x + _sum(bend, code, starts, torch.relu(v - knot) * kept)

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from posology.nn.ensemble import MemberLinear
 
+PAST = ("course",)
+"""Tasks with a linear head past the hidden layer. Of diagnosis and time to event it learned rare
+events by heart on the clinic (`docs/decisions/tasks.md`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
@@ -35,9 +39,11 @@ class TaskOutput(NamedTuple):
 
 
 class TaskHeads(nn.Module):
-    """One linear head a task and member."""
+    """One linear head a task and member, and past them a linear one on the profile vector itself:
+    what tomorrow's number has of today's should not have to pass the hidden layer and its dropout.
+    """
 
-    def __init__(self, tasks: Tasks, hidden: int, members: int) -> None:
+    def __init__(self, tasks: Tasks, hidden: int, members: int, inputs: int) -> None:
         super().__init__()
         self.tasks = tasks
         sizes = {
@@ -49,11 +55,22 @@ class TaskHeads(nn.Module):
             {name: MemberLinear(hidden, size, members) for name, size in sizes.items() if size}
         )
 
-    def forward(self, hidden: Float[Tensor, "decision member hidden"]) -> TaskOutput:
+        self.past = nn.ModuleDict(
+            {name: nn.Linear(inputs, sizes[name], bias=False) for name in PAST if sizes[name]}
+        )
+        for linear in self.past.values():
+            nn.init.zeros_(linear.weight)
+
+    def forward(
+        self, hidden: Float[Tensor, "decision member hidden"], z: Float[Tensor, "decision inputs"]
+    ) -> TaskOutput:
         """Every task's answers."""
 
         def said(name: str) -> Tensor:
-            return self.heads[name](hidden) if name in self.heads else hidden[..., :0]
+            if name not in self.heads:
+                return hidden[..., :0]
+            found = self.heads[name](hidden)
+            return found + self.past[name](z)[:, None] if name in self.past else found
 
         shape = (self.tasks.incidents, self.tasks.intervals)
         hazard = said("hazard").reshape(*hidden.shape[:2], *shape)

@@ -37,11 +37,19 @@ class NetworkConfig:
     encoder: EncoderName = "gru"
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
+    carried: bool = False
+    """Whether decisions also meet the last event of every code, and the mean step, so far: what an
+    encoder would else have to learn to carry along."""
     tasks: Tasks = field(default_factory=Tasks)
     attention: bool = True
     """Without it the decision sees the last state alone."""
     levels: Levels = ()
     """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether batches must say which events each step replaces."""
+        return self.carried or bool(self.levels)
 
 
 class Output(NamedTuple):
@@ -72,8 +80,9 @@ class Network(nn.Module):
         self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
         self.encoder = encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
+        inputs = (4 if config.carried else 2) * config.width + 2 * config.state
         self.trunk = Trunk(
-            2 * config.width + 2 * config.state,
+            inputs,
             config.hidden,
             config.layers,
             config.members,
@@ -85,7 +94,7 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        self.tasks = TaskHeads(config.tasks, config.hidden, config.members)
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, inputs)
         self.curves = (
             DoseCurves(config.codes, config.hidden, config.levels, config.members)
             if config.levels
@@ -97,7 +106,8 @@ class Network(nn.Module):
 
         shift: the dose of each option to speak of; without it each is taken at its best.
         """
-        x = self.events(batch)
+        kept = self.events.kept(batch)
+        x = self.events(batch, kept)
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
@@ -105,7 +115,10 @@ class Network(nn.Module):
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
         context = attended.context if self.config.attention else torch.zeros_like(states[last])
-        z = torch.cat([x[first], x[last], states[last], context], dim=1)
+        parts = [x[first], x[last], states[last], context]
+        if self.config.carried:
+            parts.append(self.events.carried(x, batch, kept)[last])
+        z = torch.cat(parts, dim=1)
         hidden = self.trunk(z)
         effectiveness, margin, level = self._at_doses(hidden, batch, shift)
         return Output(
@@ -116,7 +129,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
-            tasks=self.tasks(hidden),
+            tasks=self.tasks(hidden, z),
             attended=attended,
         )
 

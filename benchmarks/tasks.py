@@ -1,0 +1,135 @@
+"""Diagnosis, progression and time to event on the virtual clinic, beside classical models.
+
+    python -m benchmarks.tasks --patients 2000 --json out/tasks.json
+
+The first phase of the recipe `histories` answers all the study's tasks from one pass. Against it,
+each fitted for each target alone on the flattened histories, and chosen on the validation patients:
+logistic regression and boosting (diagnosis), the last value, ridge regression and boosting
+(progression), Cox's model with an elastic net and the training patients' own curve (time to event).
+Figures are of the test patients, with intervals by bootstrap over patients; `posology_minus_best`
+is paired, and its baseline the best by the same figure on the test patients, which favours the
+baseline. Concordance and Brier scores under censoring are scikit-survival's.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from benchmarks import tasks_baselines as baselines
+from benchmarks.rows import row, write
+from benchmarks.tasks_scores import LOWER_IS_BETTER, Scored, scored
+from posology.cohorts.folder import Asked, build_folder
+from posology.cohorts.store import load_cohort
+from posology.cohorts.study_file import read_study
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.policy import Prediction
+from posology.learners import recipes
+from posology.learners.lineup import quietly
+from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.write import write_clinic
+
+
+def main() -> None:
+    """Simulate, build, learn, compare."""
+    options, started = _options(), time.time()
+    torch.set_num_threads(1)
+    cohort = clinic(options.patients, options.seed, options.work)
+    splits = [part(cohort, s) for s in (TRAIN, VALIDATION, TEST)]
+    print(f"{len(splits[0]):,} decisions to learn from, {len(splits[2]):,} to test on", flush=True)
+    rows = []
+    said = {"posology": _ours(splits, options.seed, rows)}
+    for name, make in baselines.LINEUP.items():
+        before = time.process_time()
+        said[name] = make(*splits)
+        spent = time.process_time() - before
+        rows.append(row("clinic", name, "test", "fit_cpu_seconds", spent, n=len(splits[0])))
+        print(f"{name}: {spent:.0f} CPU-seconds", flush=True)
+    write(options.json, rows, options.seed, started)  # what is there already, if the run is cut
+    rows += _judged(said, splits[0], splits[2], options.replicates)
+    write(options.json, rows, options.seed, started)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("out/tasks"))
+    return parser.parse_args()
+
+
+def clinic(patients: int, seed: int, work: Path) -> Cohort:
+    """The clinic's cohort, simulated and built once a folder."""
+    folder = work / f"{patients}-seed-{seed}"
+    if not (folder / "cohort").exists():
+        for _ in write_clinic(ClinicSettings(patients=patients, seed=seed), folder / "records"):
+            pass
+        asked = Asked(truth=folder / "records" / "truth")
+        build_folder(read_study("clinic"), folder / "records" / "meds", folder / "cohort", asked)
+    return load_cohort(folder / "cohort")
+
+
+def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> Prediction:
+    before = time.process_time()
+    first = recipes.histories(seed).supervised
+    policy, epochs = quietly(first.fitting(splits[0], splits[1]), "", 0)
+    spent = time.process_time() - before
+    rows.append(row("clinic", "posology", "test", "fit_cpu_seconds", spent, n=len(splits[0])))
+    print(f"posology: {len(epochs)} epochs, {spent:.0f} CPU-seconds", flush=True)
+    told = policy.predict(splits[2].history, splits[2].last_step)
+    inside = np.abs(told.progression.mean(2) - splits[2].progression) <= told.progression_error
+    for i, target in enumerate(splits[2].study.progression):
+        known = ~np.isnan(splits[2].progression[:, i])
+        share = float(inside[known, i].mean())
+        rows.append(
+            row(target.name, "posology", "test", "found_in_95_of_100", share, n=int(known.sum()))
+        )
+    return Prediction(  # the members' mean is what is judged
+        told.diagnosis.mean(2, keepdims=True),
+        told.progression.mean(2, keepdims=True),
+        told.progression_error,
+        told.survival.mean(3, keepdims=True),
+    )
+
+
+def _judged(
+    said: dict[str, Prediction], train: Cohort, test: Cohort, replicates: int
+) -> list[dict]:
+    scores = {name: scored(told, train, test, replicates) for name, told in said.items()}
+    rows = []
+    for (target, metric), ours in scores["posology"].items():
+        others = {
+            name: table[target, metric]
+            for name, table in scores.items()
+            if name != "posology" and (target, metric) in table
+        }
+        for name, score in {"posology": ours, **others}.items():
+            low, high = score.interval()
+            told = {"low": low, "high": high, "n": int(score.known)}
+            rows.append(row(target, name, "test", metric, score.value, **told))
+        if others:
+            rows.append(_against_best(target, metric, ours, others))
+    return rows
+
+
+def _against_best(target: str, metric: str, ours: Scored, others: dict[str, Scored]) -> dict:
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    best = max(others, key=lambda name: sign * others[name].value)
+    apart = ours.replicates - others[best].replicates
+    low, high = np.nanquantile(apart, (0.025, 0.975))
+    verdict = "level" if low <= 0 <= high else "better" if sign * low > 0 else "worse"
+    told = {"low": float(low), "high": float(high), "n": int(ours.known), "against": best}
+    value = ours.value - others[best].value
+    print(f"{target:28} {metric:18} {value:+.4f} ({low:+.4f} to {high:+.4f}) {best} {verdict}")
+    return row(target, "posology_minus_best", "test", metric, value, verdict=verdict, **told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""A cohort as verbs are given one: its folder, or a study and events."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.chunks import event_files
+from posology.cohorts.store import is_cohort, load_cohort
+from posology.cohorts.study_file import read_study
+from posology.domain.cohort import Cohort
+from posology.errors import UserError
+
+
+def read_cohort(study: str, events: Path | None) -> Cohort:
+    """The cohort of a folder, or of a study and events."""
+    if is_cohort(Path(study)):
+        if events is not None:
+            raise UserError(f"{study} is a cohort already; leave --events out.")
+        return load_cohort(Path(study))
+    if events is None:
+        raise UserError("--events is missing: a study needs events, a cohort's folder does not.")
+    if not events.exists():
+        raise UserError(f"--events {events}: no such file or folder.")
+    columns = ["subject_id", "time", "code", "numeric_value"]
+    return build_cohort(pq.read_table(event_files(events), columns=columns), read_study(study))

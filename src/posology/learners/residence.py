@@ -1,0 +1,39 @@
+"""Where a cohort's arrays lie: on the device that learns, when they fit, else beside it."""
+
+import logging
+
+import torch
+
+from posology.domain.history import History
+
+SHARE = 0.5
+"""Of the device's free memory that arrays may take; the rest is for the network, its gradients and
+the batches. Our choice."""
+
+_LOG = logging.getLogger("posology")
+
+
+def bytes_of(history: History, columns: int, decisions: int) -> int:
+    """What the arrays of a cohort take on a device: 64-bit indices and 32-bit numbers."""
+    events, steps = len(history.code), len(history.time)
+    return events * (8 + 4) + steps * (8 + 8) + decisions * (4 * 8 + 4 * columns)
+
+
+def home(size: int, device: torch.device, free: int | None = None) -> torch.device:
+    """The device where so many bytes fit in its free memory, else the CPU, told in the log.
+
+    free: bytes; asked of the device where not given.
+    """
+    if device.type == "cpu":
+        return device
+    if free is None:
+        free = torch.cuda.mem_get_info(device)[0]
+    fits = size <= SHARE * free
+    _LOG.info(
+        "cohort of %.2f GB %s: %.2f GB of %s are free",
+        size / 1e9,
+        f"lies on {device}" if fits else "stays in main memory, its batches are streamed",
+        free / 1e9,
+        device,
+    )
+    return device if fits else torch.device("cpu")

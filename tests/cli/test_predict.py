@@ -1,0 +1,97 @@
+"""`posology predict`, as a user meets it."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from posology import artifact
+from posology.advice.outlook import outlooks
+from posology.cli import app
+from posology.cohorts.store import save_cohort
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.errors import UserError
+from posology.learners.loop import Training
+from posology.learners.supervised import Sizes, Supervised
+from tests.learners.test_policy_contract import policy, world
+from tests.learners.test_tasks import asking
+from tests.world import cohort
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Cohort]:
+    """A model, the folder of its cohort, and the cohort."""
+    folder = tmp_path_factory.mktemp("predict")
+    whole = asking(cohort(120, 1))
+    learner = Supervised(Sizes(8, 4, 8, 1, 3, 0.0), Training(1e-2, batch=32, epochs=3, patience=0))
+    learned = learner.fit(part(whole, TRAIN), part(whole, VALIDATION))
+    artifact.save(learned, whole.study, {}, folder / "model")
+    save_cohort(whole, folder / "cohort")
+    return folder / "model", folder / "cohort", whole
+
+
+def run(*words: str | Path) -> str:
+    done = CliRunner().invoke(app, ["predict", *map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_patient_is_told_every_target_with_its_horizon(made: tuple, tmp_path: Path) -> None:
+    model, _, whole = made
+    patient = tmp_path / "patient.json"
+    patient.write_text(json.dumps({"facts": {"SEX": "male", "HEIGHT": 180, "WEIGHT": 80}}))
+    run(model, patient, "--json", tmp_path / "out.json")
+    said = json.loads((tmp_path / "out.json").read_text())
+    assert said["model"] == artifact.load(model).digest
+    assert [(r["name"], r["within_days"]) for r in said["diagnosis"]] == [
+        ("thyroid", 365.0),
+        ("tall", 365.0),
+    ]
+    course = said["progression"][0]
+    assert (course["name"], course["unit"], course["from_days"]) == ("double", "cm", 30.0)
+    assert course["low"] <= course["expected"] <= course["high"]
+    curve = said["time_to_event"][0]
+    assert curve["days"] == [10.0 * i for i in range(1, 13)]
+    assert np.all(np.diff(curve["risk"]) >= 0)
+    assert whole.study.time_to_event[0].name == curve["name"]
+
+
+def test_a_cohort_is_told_decision_by_decision_as_python_tells_it(
+    made: tuple, tmp_path: Path
+) -> None:
+    model, folder, whole = made
+    run(model, folder, "--json", tmp_path / "out.jsonl")
+    test, loaded = part(whole, TEST), artifact.load(model)
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["subject_id"] for line in lines] == test.history.subject_id[test.subject].tolist()
+    told = outlooks(loaded.policy, loaded.study, test.history, test.last_step)
+    for line, outlook in zip(lines, told, strict=True):
+        for name in ("diagnosis", "progression", "time_to_event"):
+            assert line[name] == json.loads(json.dumps(asdict(outlook)))[name]
+
+
+def test_another_cohort_is_refused(made: tuple, tmp_path: Path) -> None:
+    other = asking(cohort(90, 5))
+    save_cohort(other, tmp_path / "other")
+    with pytest.raises(UserError, match="encoded in another vocabulary"):
+        run(made[0], tmp_path / "other")
+
+
+def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_path: Path) -> None:
+    artifact.save(policy("posology"), world().study, {}, tmp_path / "model")
+    with pytest.raises(UserError, match=r"foretells nothing: its study `.*` has no .*diagnosis"):
+        run(tmp_path / "model", made[1])
+
+
+def test_a_model_saved_before_a_field_was_added_still_loads(made: tuple) -> None:
+    from posology.domain.plain import pack, unpack
+    from posology.domain.study import Study
+
+    study = replace(made[2].study, time_to_event=())
+    body = pack(study, {})
+    assert isinstance(body, dict)
+    del body["time_to_event"]
+    assert unpack(Study, body, {}) == study

@@ -1,0 +1,89 @@
+"""Random search with successive halving: what it gives up, and that it goes on after a kill."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.errors import UserError
+from posology.learners import tune
+from posology.learners.loop import Training
+from posology.learners.recipes import Recipe, seeded
+from posology.learners.supervised import Sizes, Supervised
+from posology.learners.tune import Search, chosen, drawn, read_recipe, tuning, write_recipe
+from tests.world import cohort
+
+TRAINED, CHOSEN_BY = (part(cohort(80, 3), split) for split in (TRAIN, VALIDATION))
+
+
+def small(rate: float) -> Recipe:
+    training = Training(rate, batch=32, epochs=6, patience=0)
+    return Recipe("small", Supervised(Sizes(8, 4, 8, 1, 2, 0.0), training))
+
+
+RATES = (1e-6, 1e-2, 1e-5, 3e-2, 1e-4, 1e-6)
+SEARCH = Search(trials=6, first=2)
+
+
+def test_two_thirds_are_given_up_at_each_rung_and_the_best_is_chosen(tmp_path: Path) -> None:
+    recipes = [small(rate) for rate in RATES]
+    trials = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+    assert [t.epoch for t in trials] == [2] * 6 + [6] * 2
+    by_score = sorted(trials[:6], key=lambda t: t.score)
+    assert {t.number for t in trials[6:]} == {t.number for t in by_score[:2]}
+    best = min(trials[6:], key=lambda t: t.score)
+    assert chosen(recipes, trials) is recipes[best.number]
+    epochs = list(recipes[best.number].supervised.fitting(TRAINED, CHOSEN_BY))
+    scores = [t.score for t in trials if t.number == best.number]
+    assert scores == [epochs[1].validation["score"], epochs[5].validation["score"]]
+
+
+def test_a_search_that_was_cut_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = [small(rate) for rate in RATES]
+    whole = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "whole"))
+    cut = tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut")
+    first = [next(cut) for _ in range(4)]
+    cut.close()
+    ran, run = [], tune._run
+    monkeypatch.setattr(
+        tune, "_run", lambda *asked: ran.append((asked[3][0], asked[3][1])) or run(*asked)
+    )
+    rest = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut"))
+    assert [(t.number, t.epoch, t.score) for t in rest] == [
+        (t.number, t.epoch, t.score) for t in whole
+    ]
+    assert rest[:4] == first
+    assert ran == [(t.number, t.epoch) for t in whole[4:]]
+
+
+def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:
+    next(tuning([small(1e-2), small(1e-3)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+    with pytest.raises(UserError, match="holds another search; name a new folder"):
+        next(tuning([small(1e-2), small(1e-4)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+
+
+def test_a_drawn_recipe_is_written_and_read_as_it_was(tmp_path: Path) -> None:
+    recipes = drawn(small(1e-3), Search(trials=12, seed=4))
+    assert recipes[0] == small(1e-3)
+    assert len({repr(r) for r in recipes}) == 12
+    for recipe in recipes:
+        write_recipe(recipe, tmp_path / "recipe.json")
+        assert read_recipe(tmp_path / "recipe.json") == recipe
+    assert seeded(recipes[0], 7).supervised.training == replace(
+        recipes[0].supervised.training, seed=7
+    )
+
+
+def test_mistakes_in_a_recipe_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    with pytest.raises(UserError, match="is not default, histories or paper, and no file"):
+        read_recipe(path)
+    path.write_text('{"name": "x", "supervised": {"sizes": {"encoder": "rnn"}}}')
+    with pytest.raises(UserError, match=r"recipe\.json: is not a recipe: 'rnn' is not a"):
+        read_recipe(path)
+    path.write_text('{"name": "x", "supervized": {}}')
+    with pytest.raises(UserError, match="has the fields"):
+        read_recipe(path)
