@@ -16,6 +16,7 @@ from posology.learners.reinforcement import Reinforcement
 from posology.learners.returns import to_go
 from posology.learners.supervised import Sizes, Supervised
 from posology.learners.tensors import permitted, rows_of, tensors, unseen
+from posology.nn.network import NetworkConfig
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
 from tests.learners.test_tabular import uniform, ward
@@ -72,11 +73,11 @@ def test_returns_equal_a_plain_loop(cohort) -> None:
 def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None:
     """Forbidding what looks best lowers the targets, and nothing else moves them so."""
     reading = replace(first.reading, value_center=0.0, value_spread=1.0)
-    whole = tensors(cohort, reading, 0, torch.device("cpu"))
+    whole = tensors(cohort, reading, first.network.config, torch.device("cpu"))
     rows = torch.arange(50)
 
     def goals(study_cohort: Cohort) -> torch.Tensor:
-        cut = tensors(study_cohort, reading, 0, torch.device("cpu"))
+        cut = tensors(study_cohort, reading, first.network.config, torch.device("cpu"))
         batch, targets = rows_of(cut, rows)
         return SECOND._goal(first.network, batch, targets, reading)
 
@@ -119,7 +120,9 @@ def test_outcomes_count_by_their_weight(cohort) -> None:
     """A weight of 2 is the patient twice, and of 0 not at all."""
     rows = np.flatnonzero(~np.isnan(cohort.effective))[:6]
     weight = np.array([2.0, 1.0, 0.0, 1.0, 3.0, 0.5], np.float32)
-    targets = tensors(cohort, Reading(0.0, 1.0), 0, torch.device("cpu")).targets
+    targets = tensors(
+        cohort, Reading(0.0, 1.0), NetworkConfig(1, 3, False), torch.device("cpu")
+    ).targets
     some = {name: getattr(targets, name)[rows] for name in targets.__slots__}
     logits = torch.randn(6, 3, 4)
     weighted = losses.Targets(**{**some, "weight": torch.from_numpy(weight)})
