@@ -131,7 +131,7 @@ def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.nda
                 p: np.ndarray = past, s: np.ndarray = said, at: np.ndarray = days,
             ) -> float:  # fmt: skip
                 rows = np.repeat(np.arange(len(y)), w.astype(int))
-                there = y["days"][rows]  # the estimators want times from the first event to the last day
+                there = y["days"][rows]  # times are wanted from the first event to the last day
                 inside = (at >= there[y["event"][rows]].min()) & (at < there.max())
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
