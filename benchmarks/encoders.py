@@ -4,9 +4,9 @@
 
 The default recipe's first phase with each encoder, on the first folds of ten; IWPC's patients have
 one step each, so this shows that no encoder loses what one step says, not which reads a past best.
-On the virtual clinic patients have a past: the recipe `histories` with each encoder, judged on test
-decisions by the truth (accuracy, AUC, P(effective) earned), by R2 of HbA1c in six months and by the
-validation score of all tasks.
+On the virtual clinic patients have a past: the recipe `histories` with each encoder, judged on the
+test decisions by the truth (accuracy, AUC, P(effective) earned), by R2 of HbA1c in six months and
+by the validation score of all tasks.
 Cost is measured on the made-up patients of `benchmarks.training`, one member, one thread.
 """
 

@@ -131,8 +131,8 @@ def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.nda
                 p: np.ndarray = past, s: np.ndarray = said, at: np.ndarray = days,
             ) -> float:  # fmt: skip
                 rows = np.repeat(np.arange(len(y)), w.astype(int))
-                there = y["days"][rows]  # the estimators want times between the first and the last
-                inside = (at >= there.min()) & (at < there.max())
+                there = y["days"][rows]  # times are wanted from the first event to the last day
+                inside = (at >= there[y["event"][rows]].min()) & (at < there.max())
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     return float(score(y[rows], p, s[rows][:, inside], at[inside]))

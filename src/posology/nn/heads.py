@@ -58,8 +58,8 @@ class TaskHeads(nn.Module):
         self.past = nn.ModuleDict(
             {name: nn.Linear(inputs, sizes[name], bias=False) for name in PAST if sizes[name]}
         )
-        for linear in self.past.values():
-            nn.init.zeros_(linear.weight)
+        for weight in self.past.parameters():
+            nn.init.zeros_(weight)
 
     def forward(
         self, hidden: Float[Tensor, "decision member hidden"], z: Float[Tensor, "decision inputs"]
