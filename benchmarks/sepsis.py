@@ -1,21 +1,27 @@
 """Exact survival of policies learned from logged sepsis patients, all choices made blindly.
 
     python -m benchmarks.sepsis --episodes 1000 5000 20000 --seeds 5 --json FILE
+    python -m benchmarks.sepsis --episodes 20000 --seeds 2 --networks fitted_values posology
 
 `pooled` is as it ships: its prior was set on development seeds and nothing is chosen. Every other
 family's knob is chosen on a quarter of the episodes by the direct method (the selection rule that
 benchmarks.off_policy found best); then it learns from all of them. Only the exact survival at the
-end of each seed looks at the truth.
+end of each seed looks at the truth. `--networks` adds those of benchmarks/sepsis_networks.py, which
+take minutes. `seconds` is the processor's time from episodes to the final policy.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 
 from benchmarks.rows import row, write
+from benchmarks.sepsis_networks import NETWORKS
 from posology.evaluation.fitted_q import Decisions, table_q
 from posology.learners.tabular import (
     Pooling,
@@ -77,34 +83,55 @@ def direct_value(policy: TabularPolicy, logged: Trajectories) -> float:
     return float((policy.probabilities * q).sum(axis=1)[first].mean())
 
 
-def one_seed(world: sepsis.Sepsis, episodes: int, seed: int) -> dict[str, float]:
-    """Exact survival of each family's policy."""
+def one_seed(
+    world: sepsis.Sepsis, episodes: int, seed: int, asked: tuple[str, ...] = ()
+) -> dict[str, dict[str, float]]:
+    """Exact survival of each family's policy, and what it took."""
     rng = np.random.default_rng([seed, episodes])
     logged = sample(world.mdp, world.clinician, episodes, rng)
     train, validation = halves(logged, 0.75, rng)
-    survival = {}
+    found = {}
     for name, (candidates, learn) in families(world.admissible).items():
-        knob = candidates[0]
+        began, knob = time.process_time(), candidates[0]
         if len(candidates) > 1:
             knob, _scores = choose(candidates, learn, direct_value, train, validation)
         learned = learn(knob, logged)
-        survival[name] = policy_value(world.mdp, learned.probabilities)
-    return survival
+        found[name] = {
+            "survival": policy_value(world.mdp, learned.probabilities),
+            "seconds": time.process_time() - began,
+        }
+    for name in asked:
+        policy, seconds = NETWORKS[name](logged, world, seed)
+        found[name] = {"survival": policy_value(world.mdp, policy), "seconds": seconds}
+        print(f"seed {seed}: {name} {found[name]}", flush=True)
+    for numbers in found.values():
+        numbers["decisions_per_second"] = len(logged.treatment) / max(numbers["seconds"], 1e-3)
+    return found
 
 
-def measure(world: sepsis.Sepsis, episodes: int, seeds: range) -> list[dict]:
+def measure(
+    world: sepsis.Sepsis, episodes: int, seeds: range, asked: tuple[str, ...]
+) -> list[dict]:
     """The rows of one number of episodes."""
-    runs = [one_seed(world, episodes, seed) for seed in seeds]
+    runs = [one_seed(world, episodes, seed, asked) for seed in seeds]
     everything = np.ones_like(world.admissible)
     known = {
         "clinician": policy_value(world.mdp, world.clinician),
         "optimal": policy_value(world.mdp, optimal_policy(world.mdp, everything)),
     }
-    rows, split = [], str(episodes)
-    for name in (*known, *runs[0]):
-        values = np.array([run.get(name, known.get(name)) for run in runs])
-        rows.append(row("sepsis", name, split, "survival", float(values.mean()), n=len(runs)))
-        rows.append(row("sepsis", name, split, "survival_min", float(values.min()), n=len(runs)))
+    split = str(episodes)
+    rows = [
+        row("sepsis", name, split, metric, value, n=len(runs))
+        for name, value in known.items()
+        for metric in ("survival", "survival_min")
+    ]
+    for name in runs[0]:
+        for metric in ("survival", "seconds", "decisions_per_second"):
+            values = np.array([run[name][metric] for run in runs])
+            rows.append(row("sepsis", name, split, metric, float(values.mean()), n=len(runs)))
+            if metric == "survival":
+                least = float(values.min())
+                rows.append(row("sepsis", name, split, "survival_min", least, n=len(runs)))
     return rows
 
 
@@ -114,11 +141,13 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, nargs="+", default=[1_000, 5_000, 20_000])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=FRESH, help="first seed")
+    parser.add_argument("--networks", nargs="+", default=(), choices=NETWORKS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     started, world = time.time(), sepsis.load()
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-    rows = [r for n in arguments.episodes for r in measure(world, n, seeds)]
+    asked = tuple(arguments.networks)
+    rows = [r for n in arguments.episodes for r in measure(world, n, seeds, asked)]
     write(arguments.json, rows, arguments.seed, started)
 
 

@@ -33,8 +33,8 @@ class Reinforcement:
     Where the study knows what every option would have earned, all are fitted; else only the one
     given. Values after a decision come from a slowly moving copy of the network, from its
     ensemble's lower bound among options that are allowed and usual. The temperature and the
-    pessimism are chosen on validation patients, and the first phase's policy is kept where none is
-    surely better (`safe_choice`).
+    pessimism are chosen on validation patients; where none is surely better, the first phase's
+    policy is kept, and over courses usual care (`safe_choice`).
     """
 
     training: Training = field(
@@ -98,7 +98,8 @@ class Reinforcement:
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
-        return chosen(learned, first, validation, self.choice, self.discount)
+        start = first if self.whole else learned
+        return chosen(learned, start, validation, self.choice, self.discount)
 
     def _goal(
         self, slow: Network, batch: Batch, targets: losses.Targets, reading: Reading

@@ -4,13 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.policy_worth import Followed, gain, resamples, worth
+from posology.causal.policy_worth import Followed, Worth, gain, resamples, worth
 from posology.domain.cohort import Cohort
 from posology.learners.neural import NetworkPolicy
 from posology.learners.tensors import goes_on, known_rewards, permitted, unseen, weights
 
 REPLICATES = 200
 """Of the validation patients; enough for a standard error."""
+AS_USUAL = 1e9
+"""A temperature at which values no longer count: what clinicians usually do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Choice:
     """What is tried, and how sure a gain must be."""
 
     temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
-    """In units of the reward."""
+    """In units of the reward; over courses a tenth of it, as one decision of many moves less."""
     pessimisms: tuple[float, ...] = (0.0, 0.5, 1.0)
     deviations: float = 1.0
     """Standard errors taken off a gain before it counts (our choice)."""
@@ -26,31 +28,40 @@ class Choice:
 
 def chosen(
     learned: NetworkPolicy,
-    first: NetworkPolicy,
+    start: NetworkPolicy,
     validation: Cohort,
     choice: Choice,
     discount: float,
 ) -> NetworkPolicy:
-    """The candidate that most surely earns more than the first phase's policy, else that policy.
+    """The candidate that most surely earns more than a reference, else the reference.
 
-    Where every option's reward is known the gain is counted, else it is estimated
-    (causal/policy_worth.py).
+    Of single decisions the reference is the first phase's policy. Of courses it is usual care:
+    over many decisions logged patients can seldom speak for a policy that was learned without
+    regard to what comes later. Where every option's reward is known the gain is counted, else it
+    is estimated (causal/policy_worth.py).
     """
     history, decisions = validation.history, validation.last_step
     allowed = permitted(validation)
-    kept = replace(learned, reading=replace(learned.reading, temperature=None))
-    followed = _followed(kept, validation, discount)
+
+    def reads(temperature: float | None, pessimism: float = 0.0) -> NetworkPolicy:
+        reading = replace(learned.reading, temperature=temperature, pessimism=pessimism)
+        return replace(learned, reading=reading)
+
+    followed = _followed(reads(AS_USUAL), validation, discount)
     drawn = resamples(followed, REPLICATES, np.random.default_rng(0))
-    usual = worth(followed, first.probabilities(history, decisions, allowed), drawn)
-    best, most = kept, 0.0
-    for pessimism in choice.pessimisms:
-        for temperature in choice.temperatures:
-            reading = replace(learned.reading, temperature=temperature, pessimism=pessimism)
-            candidate = replace(learned, reading=reading)
-            chances = candidate.probabilities(history, decisions, allowed)
-            surely = gain(worth(followed, chances, drawn), usual, choice.deviations)
-            if surely > most:
-                best, most = candidate, surely
+
+    def earns(policy: NetworkPolicy) -> Worth:
+        return worth(followed, policy.probabilities(history, decisions, allowed), drawn)
+
+    tried = [reads(t, p) for p in choice.pessimisms for t in choice.temperatures]
+    best, most, reference = start, 0.0, earns(start)
+    if followed.discount > 0:
+        best, reference = reads(AS_USUAL), worth(followed, followed.behaviour, drawn)
+        tried = [start, *(reads(t / 10, p) for p in choice.pessimisms for t in choice.temperatures)]
+    for candidate in tried:
+        surely = gain(earns(candidate), reference, choice.deviations)
+        if surely > most:
+            best, most = candidate, surely
     return best
 
 

@@ -12,8 +12,9 @@ from posology.simulators.trajectories import Trajectories
 
 Rows = Int64[np.ndarray, " decision"]
 Seen = Float64[np.ndarray, "decision feature"]
-Column, Table = Int64[np.ndarray, " _"], Float64[np.ndarray, "_ feature"]
-"""Of one visit: each has its own patients."""
+# Of one visit: each has its own patients.
+Column = Int64[np.ndarray, " _"]
+Table = Float64[np.ndarray, "_ feature"]
 
 
 def remembering(

@@ -1,0 +1,101 @@
+"""Networks on logged sepsis patients, as they would be on any study's cohort.
+
+`fitted_values`, `implicit` and `conservative` read the last state's code; `posology` is the causal
+network after both phases and `posology_supervised` after the first, which read the whole course.
+Their survival is that of the state policy which is their mean over the logged courses of a state.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.policy import Policy, everything_allowed
+from posology.learners.conservative import ConservativeQ
+from posology.learners.fitted_values import FittedValues
+from posology.learners.implicit import ImplicitQ
+from posology.learners.loop import Training
+from posology.learners.neural import NetworkPolicy
+from posology.learners.reinforcement import Reinforcement
+from posology.learners.supervised import Sizes, Supervised
+from posology.learners.value_net import Fitting
+from posology.simulators.mdp import StatePolicy
+from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.sepsis import Sepsis
+from posology.simulators.trajectories import Trajectories, state
+
+RARE = 0.3
+"""Threshold of discrete BCQ (Fujimoto et al. 2019, arXiv:1910.01708); development seeds agree."""
+ASKED = 20
+"""Courses of each state over which a network's policy is averaged."""
+Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float]]
+
+
+def by_state(policy: Policy, cohort: Cohort, logged: Trajectories) -> StatePolicy:
+    """The policy's mean over logged courses of each state; even where a state was not met."""
+    now = state(logged)
+    order = np.argsort(now, kind="stable")
+    rank = np.arange(len(now)) - np.searchsorted(now[order], now[order])
+    rows = np.sort(order[rank < ASKED])
+    decisions = cohort.last_step[rows]
+    allowed = everything_allowed(decisions, policy.formulary)
+    options = allowed.shape[1]
+    mean, met = np.zeros((logged.states, options)), np.bincount(now[rows], minlength=logged.states)
+    np.add.at(mean, now[rows], policy.probabilities(cohort.history, decisions, allowed))
+    return np.where(met[:, None] > 0, mean / np.maximum(met, 1)[:, None], 1 / options)
+
+
+def _cohort(logged: Trajectories, world: Sepsis) -> Cohort:
+    """Every episode; those of the test split are learned from too, as the truth is exact."""
+    cohort = as_cohort(logged, Naming("sepsis", world.mdp.names))
+    return replace(
+        cohort, split=np.where(cohort.split == TEST, TRAIN, cohort.split).astype(np.int8)
+    )
+
+
+def _on_states(make: Callable[[Fitting], FittedValues | ImplicitQ | ConservativeQ]) -> Learn:
+    def learn(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+        cohort, began = _cohort(logged, world), time.process_time()
+        fitting = Fitting(
+            hidden=64, members=4, epochs=20, learning_rate=3e-3, last=1, steps=1, seed=seed
+        )
+        policy = make(fitting).fit(cohort, cohort)  # nothing is chosen on validation patients
+        return by_state(policy, cohort, logged), time.process_time() - began
+
+    return learn
+
+
+def _first(cohort: Cohort, seed: int) -> NetworkPolicy:
+    training = Training(
+        learning_rate=3e-3, cosine=True, batch=128, epochs=5, patience=0, tokens=16_384, seed=seed
+    )
+    sizes = Sizes(width=64, state=32, hidden=64, layers=1, members=4, dropout=0.0)
+    return Supervised(sizes, training).fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+
+
+def _supervised(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+    cohort, began = _cohort(logged, world), time.process_time()
+    policy = _first(cohort, seed)
+    return by_state(policy, cohort, logged), time.process_time() - began
+
+
+def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+    cohort, began = _cohort(logged, world), time.process_time()
+    training = Training(
+        learning_rate=3e-3, cosine=True, batch=128, epochs=6, patience=0, tokens=16_384, seed=seed
+    )
+    second = Reinforcement(training, whole=True, rare=RARE, pessimism=0.5, moving=0.98)
+    first, train = _first(cohort, seed), part(cohort, TRAIN)
+    policy = second.fit(first, train, part(cohort, VALIDATION))
+    return by_state(policy, cohort, logged), time.process_time() - began
+
+
+NETWORKS: dict[str, Learn] = {
+    "fitted_values": _on_states(lambda fitting: FittedValues(fitting, rare=RARE)),
+    "implicit": _on_states(ImplicitQ),
+    "conservative": _on_states(ConservativeQ),
+    "posology_supervised": _supervised,
+    "posology": _both,
+}
