@@ -155,7 +155,9 @@ module.ingest([module.meds_source(Path(sys.argv[1]))], Path(sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize("place", ["load", "write_shards", "_metadata", "_finish"])
+@pytest.mark.parametrize(
+    "place", ["load", "write_shards", "_metadata", "write_report", "write_manifest"]
+)
 def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
     one, two = tmp_path / "a.parquet", tmp_path / "b.parquet"
     pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
