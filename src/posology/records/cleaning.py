@@ -149,11 +149,14 @@ def _pairs(
     return keep(con, table, "posology_pairs")
 
 
-def facts(raw: ir.Table, book: Book) -> ir.Table | None:
-    """Each patient's birth (the earliest told) and death (the latest told), where any is."""
+def facts(raw: ir.Table, book: Book, settings: Cleaning) -> ir.Table | None:
+    """Each patient's birth (the earliest told) and death (the latest told), where any is.
+
+    Times that are refused as impossible tell nothing, whenever they are ingested.
+    """
     if not (book.births or book.deaths):
         return None
-    told = raw.filter(raw.code.isin([*book.births, *book.deaths]) & raw.time.notnull())
+    told = raw.filter(raw.code.isin([*book.births, *book.deaths]) & ~_impossible(raw, settings))
     born = told.code.isin(list(book.births) or [""])
     dead = told.code.isin(list(book.deaths) or [""])
     return told.group_by(fact_subject=told.subject_id).agg(
@@ -194,16 +197,20 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
     )
 
 
-def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
+def _impossible(rows: ir.Table, settings: Cleaning) -> ir.Value:
     first, last = settings.years
     start, end = ibis.timestamp(f"{first}-01-01"), ibis.timestamp(f"{last}-01-01")
+    return (rows.time < start) | (rows.time >= end)
+
+
+def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
     born = rows.code.isin(list(book.births) or [""])
     dead = rows.code.isin(list(book.deaths) or [""])
     late = rows.death + ibis.interval(days=settings.after_death_days)
     tests = {
         "no_subject": rows.subject_id.isnull(),
         "no_code": rows.code_key.strip() == "",
-        "impossible_time": (rows.time < start) | (rows.time >= end),
+        "impossible_time": _impossible(rows, settings),
         "unit_incompatible": rows.incompatible & rows.number.notnull(),
         "out_of_range": (rows.number < rows.low) | (rows.number > rows.high),
         "conflicting_birth": born & (rows.time != rows.birth),

@@ -183,7 +183,7 @@ def _build(
         raw = raw.union(table)
     seen = profile(con, raw)
     book = decide(con, seen, settings.cleaning)
-    told_facts = facts(raw, book)
+    told_facts = facts(raw, book, settings.cleaning)
     if told_facts is not None:
         told_facts = keep(con, told_facts, "posology_facts")
     rows = cleaned(raw, book, told_facts, settings.cleaning)
