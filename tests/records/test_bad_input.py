@@ -31,6 +31,9 @@ QUICK = Settings(report=False)
 LOOKED_UP = ("concept", "drug_strength", "exposures")
 """Tables that are joined to others: their good rows are no rows of the source."""
 
+ALIKE = ("person", "drug_exposure", "drug_strength")
+"""Tables of the CDM, which are opened as `measurement` and `concept` are."""
+
 
 def read(paths: Iterable[Path]) -> list[dict]:
     """Rows without their times, of which Python cannot hold all."""
@@ -41,21 +44,23 @@ def read(paths: Iterable[Path]) -> list[dict]:
     return rows
 
 
-def lost_nothing(staged: Staged) -> int:
-    """Asserts that the staged rows are events or refused; gives how many were read."""
+def lost_nothing(staged: Staged, name: str) -> None:
+    """Asserts that the staged rows of the source are events or refused."""
     events, refused = read(staged.events), read(staged.refused)
     if any("#" in path.name or path.name.startswith("person_") for path in staged.events):
         # OMOP: a table's first facts are one for each row, the others only where they are told
         first = [p for p in staged.events if p.stem.endswith("_0")]
         assert len(read(first)) + len(refused) == staged.rows
-        return staged.rows
+        return
+    if "(event" in name:  # of lines that are no rows the line is told, of others the row
+        assert len(events) + len(refused) == staged.rows
+        return
     kept = {(e["source"], e["row"]) for e in events}
     gone = [(r["source"], r["row"]) for r in refused]
     assert len(gone) == len(set(gone)), "a row is refused once"
     assert not kept & set(gone), "a row is an event or refused"
     assert len(kept) + len(gone) == staged.rows
     assert all(r["reason"] for r in refused)
-    return staged.rows
 
 
 def told(sources: list[Source], folder: Path) -> list[Staged] | None:
@@ -68,7 +73,7 @@ def told(sources: list[Source], folder: Path) -> list[Staged] | None:
             for number, source in enumerate(sources):
                 (folder / f"staged{number}").mkdir()
                 staged.append(source.stage(con, folder / f"staged{number}"))
-                lost_nothing(staged[-1])
+                lost_nothing(staged[-1], source.name)
     except UserError:
         return None
     finally:
@@ -98,6 +103,8 @@ def data_rows(name: str, staged: list[Staged]) -> int:
     if name in ("person", "drug_exposure", "measurement"):
         mine = [r for r in refused if r["source"].endswith(f"#{name}")]
         return len(read(p for p in one.events if p.stem == f"{name}_0")) + len(mine)
+    if name == "tables":
+        return one.rows
     places = [(row["source"].split("#")[0], row["row"]) for row in [*events, *refused]]
     return len(set(places))
 
@@ -109,7 +116,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [n for n in TABLES if n not in ALIKE])
 def test_a_damaged_table_is_told_or_its_rows_are(folder: Path, name: str, damage: str) -> None:
     table, path = TABLES[name], folder / "in" / "data.csv"
     path.write_bytes(DAMAGES[damage](as_csv(table, rows_of(table))))
@@ -202,7 +209,9 @@ def test_no_type_of_a_column_is_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, name: str, kind: str
 ) -> None:
     table = TABLES[name]
-    for column in table.columns:
+    columns = list(table.columns)
+    at = list(ODD).index(kind)
+    for column in {columns[at % len(columns)], columns[at // 2 % len(columns)]}:
         folder = tmp_path_factory.mktemp("types")
         (folder / "in").mkdir()
         path = folder / "in" / "data.parquet"
