@@ -153,7 +153,7 @@ def posology(study: str) -> Callable[[Path, Path, str], None]:
             "omop": lambda: omop_source(str(data)),
             "fhir": lambda: reader_source("fhir", [data]),
         }
-        ingest([sources[study]()], out, Settings(engine=Engine(memory=memory)))
+        ingest([sources[study]()], out, Settings(engine=Engine(memory=memory), report=False))
 
     return run
 

@@ -1,13 +1,18 @@
 import itertools
 import random
+import tempfile
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import Phase, given, settings
 
 from posology.errors import RecordError
 from posology.records.engine import Engine, connect
 from posology.records.ingest import Settings, ingest
-from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table
+from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
 
 TIMES = [None, YEAR0, YEAR0.replace(year=1801), YEAR0.replace(year=2020), YEAR0.replace(year=1969)]
 CODES = ["MEDS_BIRTH", "MEDS_DEATH", " loinc//29463-7", "LOINC//29463-7", "DRUG//x//given", "é", ""]
@@ -25,21 +30,35 @@ def tricky_rows(count=400):
 
 
 def same_as_duckdb(tmp_path, engine):
-    import pyarrow.parquet as pq
-
     source = raw_source(tmp_path / "a.parquet", raw_table(tricky_rows()))
     more = raw_source(tmp_path / "b.parquet", raw_table(tricky_rows(500)[400:]))
     for name in ("duckdb", engine):
-        settings = Settings(engine=Engine(name, "1GB"), shards=2)
+        asked = Settings(engine=Engine(name, "1GB"), shards=2)
         out = tmp_path / name.split(":")[0]
-        first = ingest([source], out, settings)
-        second = ingest([more], out, settings)
+        first = ingest([source], out, asked)
+        second = ingest([more], out, asked)
         yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "refused.parquet"))
 
 
 def test_postgresql_gives_the_same_events(tmp_path, postgresql):
     duckdb, other = same_as_duckdb(tmp_path, postgresql)
     assert other == duckdb
+
+
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,))
+@given(rows, rows)
+def test_any_rows_give_the_same_events_on_postgresql(postgresql, first, later):
+    told = []
+    for name in ("duckdb", postgresql):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            asked = Settings(engine=Engine(name, "1GB"), shards=2, report=False)
+            for number, part in enumerate((first, later)):
+                source = raw_source(folder / f"{number}.parquet", raw_table(part))
+                ingest([replace(source, settings=str(number))], folder / "out", asked)
+            refused = pq.read_table(folder / "out" / "refused.parquet")
+            told.append((as_set(events_of(folder / "out")), as_set(refused)))
+    assert told[0] == told[1]
 
 
 def test_spark_gives_the_same_events(tmp_path):

@@ -1,26 +1,35 @@
+import itertools
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import meds
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
+from posology.records import engine
 from posology.records.engine import Engine
-from posology.records.ingest import Settings, ingest, meds_source
+from posology.records.ingest import Settings, Source, Staged, ingest, meds_source
+from posology.records.meds_folder import read_splits, write_folder, write_splits
 from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
 
+QUICK = Settings(report=False)
 FEW = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),  # to make an example small takes minutes here
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -28,12 +37,15 @@ def refused_of(folder):
     return pq.read_table(folder / "refused.parquet")
 
 
+sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
 @FEW
 @given(rows)
 def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("in")
     table = raw_table(rows)
-    done = ingest([raw_source(folder / "a.parquet", table)], folder / "out")
+    done = ingest([raw_source(folder / "a.parquet", table)], folder / "out", QUICK)
     events, refused = events_of(folder / "out"), refused_of(folder / "out")
     assert len(table) == len(events) + len(refused) + done.merged
     assert len(set(as_set(events))) == len(events)
@@ -44,25 +56,44 @@ def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
     meds.DataSchema.validate(events)
 
 
+def recut(sizes):
+    """The engine's batches, cut into pieces of these sizes, over and over."""
+
+    def batches(con, table):
+        pieces = list(engine.batches(con, table))
+        whole = pa.concat_tables(map(pa.table, pieces)) if pieces else ()
+        at, size = 0, itertools.cycle(sizes)
+        while at < len(whole):
+            (piece,) = whole.slice(at, n := next(size)).combine_chunks().to_batches()
+            yield piece
+            at += n
+
+    return batches
+
+
 @FEW
-@given(rows, st.randoms(), st.integers(1, 4), st.integers(1, 5))
-def test_order_files_and_shards_change_no_event(tmp_path_factory, rows, random, parts, shards):
-    folder = tmp_path_factory.mktemp("in")
-    table = raw_table(rows)
-    ingest([raw_source(folder / "a.parquet", table)], folder / "one")
-    mixed = table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
-    pieces = [mixed.slice(i * len(mixed) // parts, (i + 1) * len(mixed) // parts
-              - i * len(mixed) // parts) for i in range(parts)]  # fmt: skip
-    sources = [
-        replace(raw_source(folder / f"{i}.parquet", piece), settings=str(i))
-        for i, piece in enumerate(pieces)
-    ]
-    ingest(sources, folder / "parts", Settings(shards=shards))
-    assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "parts"))
-    assert as_set(refused_of(folder / "one")) == as_set(refused_of(folder / "parts"))
-    for source in sources:
-        ingest([source], folder / "later", Settings(shards=shards))
-    assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "later"))
+@given(rows, st.randoms(), st.integers(1, 4), st.integers(1, 5), sizes)
+def test_order_files_shards_and_chunks_change_no_event(rows, random, parts, shards, sizes):
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder, table = Path(name), raw_table(rows)
+        ingest([raw_source(folder / "a.parquet", table)], folder / "one", QUICK)
+        patch.setattr("posology.records.shards.batches", recut(sizes))
+        mixed = table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
+        cuts = [i * len(mixed) // parts for i in range(parts + 1)]
+        sources = [
+            replace(raw_source(folder / f"{a}-{b}.parquet", mixed.slice(a, b - a)), settings=str(a))
+            for a, b in itertools.pairwise(cuts)
+        ]
+        cut = replace(QUICK, shards=shards)
+        ingest(sources, folder / "parts", cut)
+        assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "parts"))
+        assert as_set(refused_of(folder / "one")) == as_set(refused_of(folder / "parts"))
+        for source in sources:
+            ingest([source], folder / "later", cut)
+        assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "later"))
+        before = contents(folder / "later")
+        assert not ingest(sources, folder / "later", cut).sources
+        assert contents(folder / "later") == before, "ingesting twice changes nothing"
 
 
 def sorted_and_whole(folder):
@@ -155,7 +186,9 @@ module.ingest([module.meds_source(Path(sys.argv[1]))], Path(sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize("place", ["load", "write_shards", "_metadata", "_finish"])
+@pytest.mark.parametrize(
+    "place", ["load", "write_shards", "_metadata", "write_report", "write_manifest"]
+)
 def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
     one, two = tmp_path / "a.parquet", tmp_path / "b.parquet"
     pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
@@ -212,9 +245,51 @@ def test_damaged_files_of_events_are_told(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_splits_that_the_folder_has_stay(tmp_path):
-    from posology.records.meds_folder import read_splits, write_splits
+def test_a_birth_at_an_impossible_time_tells_nothing(tmp_path):
+    rows = [(1, YEAR0.replace(year=1), "MEDS_BIRTH", None, None, None),
+            (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
+            (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None)]  # fmt: skip
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert done.refused == {"impossible_time": 1, "before_birth": 1}
 
+
+def test_rows_that_are_all_refused_leave_a_folder_and_its_report(tmp_path):
+    rows = [(None, YEAR0, "LAB//a", 1.0, None, None)]
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert (done.events, done.refused) == (0, {"no_subject": 1})
+    report = json.loads((tmp_path / "out" / "quality.json").read_text("utf-8"))
+    assert (report["totals"]["events"], report["totals"]["refused"]) == (0, 1)
+    meds.DataSchema.validate(events_of(tmp_path / "out"))
+
+
+def test_a_database_is_read_again_and_its_refused_rows_are_told_once(tmp_path):
+    rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None),
+            (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None)]  # fmt: skip
+    path = tmp_path / "a.parquet"
+    pq.write_table(raw_table(rows), path)
+    base = Source("a.csv", (), lambda _con, _folder: Staged((path,), (), 3))
+    first = ingest([base], tmp_path / "out")
+    events, refused = as_set(events_of(tmp_path / "out")), as_set(refused_of(tmp_path / "out"))
+    again = ingest([base], tmp_path / "out")
+    assert first.refused == again.refused == {"no_subject": 1, "after_death": 1}
+    assert as_set(events_of(tmp_path / "out")) == events
+    assert as_set(refused_of(tmp_path / "out")) == refused
+    assert len(json.loads((tmp_path / "out" / "manifest.json").read_text())["sources"]) == 1
+
+
+def test_splits_of_a_meds_folder_come_along_and_never_change(tmp_path):
+    table = raw_table([(s, YEAR0, "A", 1.0, None, None) for s in (1, 2)])
+    for name, splits in (("theirs", {1: "train", 2: "test"}), ("others", {1: "test"})):
+        write_folder(tmp_path / name, [table])
+        write_splits(tmp_path / name, splits)
+    ingest([meds_source(tmp_path / "theirs")], tmp_path / "out")
+    assert read_splits(tmp_path / "out") == {1: "train", 2: "test"}
+    meds.SubjectSplitSchema.validate(pq.read_table(tmp_path / "out" / meds.subject_splits_filepath))
+    with pytest.raises(RecordError, match="others: subject 1 is in split test, but train in what"):
+        ingest([meds_source(tmp_path / "others")], tmp_path / "out")
+
+
+def test_splits_that_the_folder_has_stay(tmp_path):
     out = tmp_path / "out"
     ingest([raw_source(tmp_path / "a.parquet", raw_table([(1, YEAR0, "A", 1.0, None, None)]))], out)
     write_splits(out, {1: "validation"})

@@ -78,6 +78,20 @@ def test_splits_are_named_as_meds_names_them(tmp_path):
         read_splits(tmp_path)
 
 
+def test_a_split_file_that_is_none_is_told(tmp_path):
+    path = tmp_path / meds.subject_splits_filepath
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"subject_id": [1, 1], "split": ["train", "tuning"]}), path)
+    with pytest.raises(RecordError, match="subject 1 is in two splits; keep one"):
+        read_splits(tmp_path)
+    pq.write_table(pa.table({"patient": [1]}), path)
+    with pytest.raises(RecordError, match=r"subject_splits.parquet is not a MEDS split file: "):
+        read_splits(tmp_path)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(RecordError, match=r"subject_splits.parquet is not a MEDS split file: "):
+        read_splits(tmp_path)
+
+
 def test_a_folder_without_data_is_told(tmp_path):
     with pytest.raises(RecordError, match=r"it holds no data/.*make one with `posology ingest`"):
         data_files(tmp_path)

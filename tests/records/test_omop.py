@@ -139,6 +139,26 @@ def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
     assert staged.meanings[infarct] == "Myocardial infarction"
 
 
+@pytest.mark.parametrize("lacking", TABLES["DRUG_STRENGTH"].split("\n")[0].split(","))
+def test_a_strength_without_a_column_gives_what_the_others_tell(cdm, tmp_path, lacking):
+    header, row, _ = (line.split(",") for line in TABLES["DRUG_STRENGTH"].split("\n"))
+    kept = [n for n, name in enumerate(header) if name != lacking]
+    lines = [",".join(cells[n] for n in kept) for cells in (header, row)]
+    (cdm / "DRUG_STRENGTH.csv").write_text("\n".join(lines) + "\n")
+    events, refused, staged = stage(cdm, tmp_path / "staged")
+    doses = [(e["numeric_value"], e["unit"]) for e in events if e["code"].startswith("DRUG_PER")]
+    expected = {
+        "drug_concept_id": [],  # of which drug is not told
+        "ingredient_concept_id": [],  # of which ingredient neither
+        "amount_value": [],
+        "amount_unit_concept_id": [(5.0, None), (10.0, None)],
+    }
+    assert sorted(doses) == expected.get(lacking, [(5.0, "mg/d"), (10.0, "mg/d")])
+    assert len(told(events, "DRUG")) == 3
+    assert len(refused) == 4
+    assert staged.rows == 20
+
+
 def test_codes_and_units_of_the_folder_are_clean_and_told(cdm, tmp_path):
     done = ingest([omop_source(str(cdm))], tmp_path / "out")
     events = events_of(tmp_path / "out").to_pylist()

@@ -1,7 +1,7 @@
 import json
 
 from posology.records.ingest import ingest
-from posology.records.quality import quality, quality_page
+from posology.records.quality import quality
 from tests.records.raw_events import YEAR0, raw_source, raw_table
 
 ROWS = [
@@ -55,7 +55,7 @@ def test_the_report_tells_counts_units_refusals_and_gaps(tmp_path):
 
 def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path):
     ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
-    page = quality_page(quality(tmp_path / "out"), tmp_path / "out")
+    page = (tmp_path / "out" / "quality.html").read_text("utf-8")
     assert "LAB//&lt;k&gt;" in page
     assert "<k>" not in page
     assert "http" not in page

@@ -83,9 +83,10 @@ def ingest(
     began = time.perf_counter()
     with _progress(quiet=not sys.stderr.isatty()) as settings_of:
         result = run(sources, out, settings_of(engine, memory, codebook))
-    report = _write_report(out) if result.sources else {"refused": []}
     if json_file is not None:
-        write_measures(json_file, _rows(result, report["refused"]), began)
+        report = out / "quality.json"
+        refused = json.loads(report.read_text("utf-8"))["refused"] if result.sources else []
+        write_measures(json_file, _rows(result, refused), began)
     typer.echo(_sentences(result, out))
 
 
@@ -134,15 +135,6 @@ def _progress(quiet: bool) -> "Generator":
             )
 
         yield settings_of
-
-
-def _write_report(out: Path) -> dict[str, Any]:
-    from posology.records.quality import quality, quality_page
-
-    report = quality(out)
-    (out / "quality.json").write_text(json.dumps(report, indent=1), "utf-8")
-    (out / "quality.html").write_text(quality_page(report, out), "utf-8")
-    return report
 
 
 def _rows(result: "Ingested", refused: list[dict[str, Any]]) -> list[dict[str, Any]]:

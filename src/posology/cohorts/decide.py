@@ -65,12 +65,16 @@ class Flow:
 def decide(
     events: Stream, study: Study, split: Assigned | None = None, site: Assigned | None = None
 ) -> tuple[Decided, Flow]:
-    """The decisions of whole subjects. split, site: as they are assigned; else by the study."""
+    """The decisions of whole subjects. split, site: as they are assigned; else by the study.
+
+    Subjects without an assigned split are left out, but where the study splits by a file.
+    """
     subjects, subject = runs(events)
     watched = watch(events, subject, len(subjects), study)
     chosen = choose(events, subject, watched.end, study)
     at, losses = chosen.at, list(chosen.losses)
-    if split is not None:
+    by_file = study.split.by == "file"
+    if split is not None and not by_file:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
         at = leave(at, keep, "not among the subjects asked", losses)
     given = treated(events, subject, at, study)
@@ -94,15 +98,14 @@ def decide(
         result = came(watched, at, study)
     sites = _sites(events, subject, len(subjects), study)
     where = sites[at.subject] if site is None else _assigned(site, subjects[at.subject])
-    parts = split_of(subjects, at, where, study.split) if split is None else None
     return Decided(
         subject_id=subjects[at.subject],
         time=at.time,
         treatment=given.option,
         dose=given.dose,
-        split=_assigned(split or {}, subjects[at.subject]).astype(np.int8)
-        if parts is None
-        else parts,
+        split=split_of(subjects, at, where, study.split, split)
+        if split is None or by_file
+        else _assigned(split, subjects[at.subject]).astype(np.int8),
         site=where.astype(np.int32),
         followed=(watched.end[at.subject] - at.time).astype(np.float32),
         covariate=_covariates(events, subject, at, study),

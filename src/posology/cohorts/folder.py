@@ -19,11 +19,12 @@ from posology.cohorts.store import Writer, load_cohort, save_cohort
 from posology.cohorts.stream import stream
 from posology.cohorts.study_codes import must_occur
 from posology.cohorts.truth import with_truth
-from posology.domain.cohort import PER_DECISION, Cohort
+from posology.domain.cohort import PER_DECISION, SPLITS, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
+from posology.records.meds_folder import read_splits
 
 ROWS = 2_000_000
 """Events in memory at once; about 0.6 GB of arrays and copies."""
@@ -46,15 +47,15 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     asked = asked or Asked()
-    files = event_files(events)
+    files, split = event_files(events), _split_file(events, study)
     out.parent.mkdir(parents=True, exist_ok=True)
     if study.profile.refit:
-        cohort = build_cohort(pq.read_table(files, columns=list(COLUMNS)), study)
+        cohort = build_cohort(pq.read_table(files, columns=list(COLUMNS)), study, split)
         save_cohort(cohort, out)
         return load_cohort(out)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _build(study, files, draft, asked)
+        _build(study, (files, split), draft, asked)
         (draft / "whole").rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -63,24 +64,40 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
 
 def dry_run(study: Study, events: Path, rows: int = ROWS) -> dict:
     """Who would be in the cohort and what came of it, before anything is built."""
-    files = event_files(events)
+    files, split = event_files(events), _split_file(events, study)
     codes = all_codes(files)
     must_occur(codes, study)
     parts, flows = [], []
     for table in whole_subjects(files, rows):
-        decided, flow = decide(stream(table, codes), study)
+        decided, flow = decide(stream(table, codes), study, split)
         parts.append(decided)
         flows.append(flow)
     return flow_of(study, _once(joined(parts)), merged(flows))
 
 
-def _build(study: Study, files: list[Path], draft: Path, asked: Asked) -> None:
+def _split_file(events: Path, study: Study) -> dict[int, int] | None:
+    """What the records' split file says, where the study splits by it."""
+    if study.split.by != "file":
+        return None
+    told = read_splits(events)
+    if told is None:
+        raise RecordError(
+            f"{events}: has no metadata/subject_splits.parquet, by which study {study.name} "
+            "splits; add it, or choose another `by` in [split]."
+        )
+    return {subject: SPLITS.index(name) for subject, name in told.items()}
+
+
+def _build(
+    study: Study, records: tuple[list[Path], dict[int, int] | None], draft: Path, asked: Asked
+) -> None:
+    files, split = records
     codes = all_codes(files)
     must_occur(codes, study)
     decided, flows, total = [], [], None
     paths: list[Path] = []
     for table in whole_subjects(files, asked.rows):
-        part = part_of(stream(table, codes), study)
+        part = part_of(stream(table, codes), study, split)
         decided.append(part.decided)
         flows.append(part.flow)
         total = part.tally if total is None else added(total, part.tally)

@@ -1,6 +1,7 @@
 """Who learns, who chooses and who tests: decided by the subject alone, so it never changes."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
@@ -8,6 +9,7 @@ from jaxtyping import Float64, Int8, Int64
 from posology.cohorts.windows import Moments
 from posology.domain.cohort import TEST, TRAIN, VALIDATION
 from posology.domain.study import Split
+from posology.errors import StudyError
 
 
 def by_subject(
@@ -26,8 +28,14 @@ def split_of(
     at: Moments,
     site: Int64[np.ndarray, " decision"],
     split: Split,
+    file: Mapping[int, int] | None = None,
 ) -> Int8[np.ndarray, " decision"]:
-    """The split of each decision, the same for all of a subject. site: of each decision."""
+    """The split of each decision, the same for all of a subject.
+
+    site: of each decision. file: what the records' split file says of each subject it names.
+    """
+    if split.by == "file":
+        return _by_file(subjects, at, split, file)
     if split.by == "site":
         return by_subject(site.astype(np.int64), split)
     if split.by == "subject":
@@ -38,6 +46,29 @@ def split_of(
     chosen[first >= (split.validation_from or 0.0)] = VALIDATION
     chosen[first >= (split.test_from or 0.0)] = TEST
     return chosen[at.subject]
+
+
+def _by_file(
+    subjects: Int64[np.ndarray, " subject"],
+    at: Moments,
+    split: Split,
+    file: Mapping[int, int] | None,
+) -> Int8[np.ndarray, " decision"]:
+    """As the file says; subjects that it lacks by hash, where the study gives the shares."""
+    if file is None:
+        raise StudyError('[split] by = "file" needs a MEDS folder that has a split file.')
+    rows, row = np.unique(at.subject, return_inverse=True)
+    mine = subjects[rows]
+    chosen = np.array([file.get(int(s), -1) for s in mine], dtype=np.int8)
+    lacking = chosen < 0
+    if lacking.any() and not split.salt:
+        raise StudyError(
+            f"subject {mine[lacking][0]} (of {lacking.sum()}) has decisions, but the records' "
+            "split file does not name it; add it there, or give [split] train, validation, test "
+            "and salt, by which subjects that the file lacks are then hashed."
+        )
+    chosen[lacking] = by_subject(mine[lacking], split)
+    return chosen[row]
 
 
 def uniform_hash(

@@ -275,7 +275,7 @@ def split(table: SplitTable, where: str) -> Split:
     if table.by == "site" and not table.site:
         raise StudyError(f"{where}: [split] by site needs `site`, the codes that tell it.")
     shares = (table.train or 0.0, table.validation or 0.0, table.test or 0.0)
-    if table.by != "time":
+    if table.by in ("subject", "site") or (table.by == "file" and (any(shares) or table.salt)):
         if abs(sum(shares) - 1.0) > 1e-9 or min(shares) == 0:
             raise StudyError(
                 f"{where}: [split] train, validation and test sum to {sum(shares):g}; make it 1."

@@ -166,7 +166,7 @@ class ProfileTable(Strict):
 class SplitTable(Strict):
     """Who learns, who chooses, who tests."""
 
-    by: Literal["subject", "site", "time"] = "subject"
+    by: Literal["subject", "site", "time", "file"] = "subject"
     train: float | None = Field(default=None, gt=0, lt=1)
     validation: float | None = Field(default=None, gt=0, lt=1)
     test: float | None = Field(default=None, gt=0, lt=1)

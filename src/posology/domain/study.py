@@ -201,14 +201,15 @@ class ProfileSpec:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Shares of the patients, by a stable hash of the subject or of the site, or by date."""
+    """Shares of the patients by a stable hash of the subject or the site; or by date; or a file."""
 
     train: float
     validation: float
     test: float
     salt: str
     by: str = "subject"
-    """`subject`, `site`, or `time`: by the date of the subject's first decision."""
+    """`subject`, `site`, `time`: by the date of the subject's first decision, or `file`: as the
+    records' own MEDS split file says, and by hash those that it lacks, where `salt` is told."""
     site: tuple[str, ...] = ()
     """Codes whose number tells the site; never a feature."""
     validation_from: float | None = None

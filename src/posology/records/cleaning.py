@@ -74,7 +74,7 @@ class Book:
     """What becomes of each distinct (code, unit) pair, and the pairs that come out."""
 
     pairs: ir.Table
-    """Columns code, unit_key, pair, clean, factor, shift, low, high, refused."""
+    """Columns code_key and unit_key, and what is decided of the pair, once for all its rows."""
     names: pa.Table
     """Columns code and unit: `pair` and `clean` are rows of it."""
     repairs: Counter[tuple[str, str]]
@@ -144,16 +144,22 @@ def _pairs(
             "low": pa.array([f.low for f in fates.values()], pa.float32()),
             "high": pa.array([f.high for f in fates.values()], pa.float32()),
             "incompatible": pa.array([f.refusal is not None for f in fates.values()], pa.bool_()),
+            "nameless": pa.array([not code.strip() for code, _ in fates], pa.bool_()),
+            "born": pa.array([belongs(f.code, "MEDS_BIRTH") for f in fates.values()], pa.bool_()),
+            "dead": pa.array([belongs(f.code, "MEDS_DEATH") for f in fates.values()], pa.bool_()),
         }
     )
     return keep(con, table, "posology_pairs")
 
 
-def facts(raw: ir.Table, book: Book) -> ir.Table | None:
-    """Each patient's birth (the earliest told) and death (the latest told), where any is."""
+def facts(raw: ir.Table, book: Book, settings: Cleaning) -> ir.Table | None:
+    """Each patient's birth (the earliest told) and death (the latest told), where any is.
+
+    Times that are refused as impossible tell nothing, whenever they are ingested.
+    """
     if not (book.births or book.deaths):
         return None
-    told = raw.filter(raw.code.isin([*book.births, *book.deaths]) & raw.time.notnull())
+    told = raw.filter(raw.code.isin([*book.births, *book.deaths]) & ~_impossible(raw, settings))
     born = told.code.isin(list(book.births) or [""])
     dead = told.code.isin(list(book.deaths) or [""])
     return told.group_by(fact_subject=told.subject_id).agg(
@@ -170,15 +176,13 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
     """
     keys = raw.mutate(code_key=raw.code.fill_null(""), unit_key=raw.unit.fill_null(""))
     rows = keys.join(book.pairs, ["code_key", "unit_key"])
-    if told is None:
-        rows = rows.mutate(birth=ibis.null("timestamp"), death=ibis.null("timestamp"))
-    else:
+    if told is not None:
         rows = rows.left_join(told, rows.subject_id == told.fact_subject)
     number = _finite(rows.numeric_value.cast("float64")).fill_null(_from_text(rows.text_value))
     # compared as float32, as it is written: what was accepted once is accepted again
     number = _finite(number * rows.factor + rows.shift).cast("float32")
     rows = rows.mutate(number=number)
-    rows = rows.mutate(rule=_rule(rows, book, settings))
+    rows = rows.mutate(rule=_rule(rows, settings))
     refused = rows.rule.notnull()
     # Ibis on Spark does not tell NaN from null, so no engine's rows hold one
     as_it_came = _finite(rows.numeric_value.cast("float64")).cast("float32")
@@ -194,24 +198,29 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
     )
 
 
-def _rule(rows: ir.Table, book: Book, settings: Cleaning) -> ir.Value:
+def _impossible(rows: ir.Table, settings: Cleaning) -> ir.Value:
     first, last = settings.years
     start, end = ibis.timestamp(f"{first}-01-01"), ibis.timestamp(f"{last}-01-01")
-    born = rows.code.isin(list(book.births) or [""])
-    dead = rows.code.isin(list(book.deaths) or [""])
-    late = rows.death + ibis.interval(days=settings.after_death_days)
+    return (rows.time < start) | (rows.time >= end)
+
+
+def _rule(rows: ir.Table, settings: Cleaning) -> ir.Value:
     tests = {
         "no_subject": rows.subject_id.isnull(),
-        "no_code": rows.code_key.strip() == "",
-        "impossible_time": (rows.time < start) | (rows.time >= end),
+        "no_code": rows.nameless,
+        "impossible_time": _impossible(rows, settings),
         "unit_incompatible": rows.incompatible & rows.number.notnull(),
         "out_of_range": (rows.number < rows.low) | (rows.number > rows.high),
-        "conflicting_birth": born & (rows.time != rows.birth),
-        "conflicting_death": dead & (rows.time != rows.death),
-        "before_birth": rows.time < rows.birth.truncate("D"),
-        "after_death": rows.time > late,
     }
-    branches = [(tests[name], ibis.literal(i, "int8")) for i, name in enumerate(REFUSALS)]
+    if "birth" in rows.columns:  # somebody's birth or death is told
+        late = rows.death + ibis.interval(days=settings.after_death_days)
+        tests |= {
+            "conflicting_birth": rows.born & (rows.time != rows.birth),
+            "conflicting_death": rows.dead & (rows.time != rows.death),
+            "before_birth": rows.time < rows.birth.truncate("D"),
+            "after_death": rows.time > late,
+        }
+    branches = [(test, ibis.literal(REFUSALS.index(name), "int8")) for name, test in tests.items()]
     return ibis.cases(*branches, else_=ibis.null("int8"))
 
 

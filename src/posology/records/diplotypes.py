@@ -16,7 +16,6 @@ from posology.records.sheets import (
     cell_number,
     cell_subject,
     cell_time,
-    need_columns,
     read_sheet,
 )
 from posology.records.times import zone_named
@@ -44,14 +43,12 @@ def read_diplotypes(
     settings = settings or DiplotypeSettings()
     zone = zone_named(settings.time_zone)
     rows = Rows(settings.batch_rows)
+    needed = (settings.subject, settings.gene, settings.diplotype, settings.date)
     for path in files_of(paths, ENDINGS):
-        for number, row in read_sheet(path):
+        for number, row in read_sheet(path, needed):
             if isinstance(row, Refusal):
                 rows.refuse(str(path), number, row)
             else:
-                if number == 1:
-                    names = (settings.subject, settings.gene, settings.diplotype, settings.date)
-                    need_columns(path, row, names)
                 _result(rows, (str(path), number), row, settings, zone)
             yield from rows.batches()
     yield from rows.batches(last=True)

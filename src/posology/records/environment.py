@@ -17,7 +17,6 @@ from posology.records.sheets import (
     cell_number,
     cell_subject,
     cell_time,
-    need_columns,
     read_sheet,
 )
 from posology.records.times import DAY, zone_named
@@ -85,14 +84,12 @@ def read_environment(paths: Iterable[str | Path], settings: EnvironmentSettings)
         for number, refusal in _read_exposures(path, settings, zone, exposures):
             rows.refuse(str(path), number, refusal)
             yield from rows.batches()
+    lived = (settings.subject, settings.place, settings.resident_from, settings.resident_to)
     for path in files_of(paths, ENDINGS):
-        for number, row in read_sheet(path):
+        for number, row in read_sheet(path, lived):
             if isinstance(row, Refusal):
                 rows.refuse(str(path), number, row)
             else:
-                if number == 1:
-                    names = (settings.subject, settings.place, settings.resident_from)
-                    need_columns(path, row, (*names, settings.resident_to))
                 _residence(rows, (str(path), number), row, (settings, zone), exposures)
             yield from rows.batches()
     yield from rows.batches(last=True)
@@ -101,13 +98,12 @@ def read_environment(paths: Iterable[str | Path], settings: EnvironmentSettings)
 def _read_exposures(
     path: Path, settings: EnvironmentSettings, zone: ZoneInfo, exposures: Exposures
 ) -> Iterator[tuple[int, Refusal]]:
-    for number, row in read_sheet(path):
+    names = (settings.place, settings.date, settings.measure, settings.value)
+    needed = (*names, *([settings.published] if settings.published else []))
+    for number, row in read_sheet(path, needed):
         if isinstance(row, Refusal):
             yield number, row
             continue
-        if number == 1:
-            names = (settings.place, settings.date, settings.measure, settings.value)
-            need_columns(path, row, (*names, *([settings.published] if settings.published else [])))
         column = settings.measure
         try:
             name = str(row[settings.measure]).strip()

@@ -5,11 +5,10 @@ known by their content and skipped; shards that no new patient's events reach ar
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,17 @@ import ibis
 import ibis.expr.types as ir
 import meds
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from posology.errors import PosologyError, RecordError
 from posology.records import meds_folder
-from posology.records.cleaning import OF_PATIENT, Cleaning, cleaned, decide, facts, profile
+from posology.records.cleaning import Cleaning, cleaned, decide, facts, profile
 from posology.records.engine import Engine, connect, keep, load
-from posology.records.events import RAW, REFUSED, Batch
-from posology.records.shards import ASIDE, ordered, shard_of, write_shards
+from posology.records.events import EVENTS, RAW, REFUSED, Batch
+from posology.records.manifest import read_manifest, write_manifest
+from posology.records.quality import write_report
+from posology.records.refused import Earlier, lift, put_aside
+from posology.records.shards import ordered, shard_of, write_shards
 from posology.records.swap import replacing
 
 EARLIER = "an earlier ingest"
@@ -45,6 +46,8 @@ class Staged:
     """Rows read from the source."""
     meanings: dict[str, str] = field(default_factory=dict)
     """What codes mean, where the source says so."""
+    splits: Mapping[int, str] = field(default_factory=dict)
+    """Each subject's split, where the source says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Source:
     name: str
     """As the user named it."""
     files: tuple[Path, ...]
-    """Files whose content decides whether it was ingested before; none for a database."""
+    """Files whose content decides whether it was ingested before; none for a database, which is
+    read whole each time: what it told before merges, and its refused rows are told anew."""
     stage: Callable[[Any, Path], Staged]
     """Given the engine's connection and an empty folder, reads it."""
     settings: str = ""
@@ -71,6 +75,8 @@ class Settings:
     """Number of data files of a new folder; by default one for each 50 million events."""
     name: str = "posology"
     """The data set's name, for its metadata."""
+    report: bool = True
+    """Whether the quality report is written with the events."""
     progress: Callable[[str, int], None] = lambda _what, _rows: None
     """Told the stage and how many more rows it has done."""
 
@@ -99,7 +105,6 @@ class Ingested:
 
 def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()) -> Ingested:
     """Add the sources to the MEDS folder `out`, making it where there is none."""
-    settings = settings or Settings()
     with replacing(out) as fresh:
         manifest = read_manifest(out)
         known = {entry["digest"] for entry in manifest["sources"]}
@@ -113,29 +118,17 @@ def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()
         con = connect(_with_spill(settings.engine, scratch))
         try:
             staged = _stage(con, new, scratch, settings)
-            done = _build(con, staged, out, fresh, (manifest, settings))
+            reread = frozenset(source.name for source, digest in new.items() if digest is None)
+            done = _build(con, staged, (out, fresh), reread, (manifest, settings))
         finally:
             con.disconnect()
         result = Ingested(**done, skipped=skipped)
         shutil.rmtree(scratch)
-        _finish(fresh, manifest, new, result)
+        _told(manifest, new, result)
+        if settings.report:
+            write_report(fresh, manifest, out.name)
+        write_manifest(fresh, manifest)
         return result
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What was ingested into the folder so far; empty where the folder is new."""
-    path = folder / "manifest.json"
-    if path.exists():
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise RecordError(f"{path} is damaged: {error}; ingest into a new folder") from error
-    if folder.exists() and any(folder.iterdir()):
-        raise RecordError(
-            f"{folder} is not empty and was not made by `posology ingest`: it has no "
-            "manifest.json; choose another folder"
-        )
-    return {"shards": None, "sources": [], "repairs": {}, "merged": 0, "unreadable": 0}
 
 
 def _digest(source: Source) -> str | None:
@@ -172,25 +165,25 @@ def _stage(
 def _build(
     con: Any,
     staged: list[tuple[str, Staged]],
-    out: Path,
-    fresh: Path,
+    folders: tuple[Path, Path],
+    reread: frozenset[str],
     told: tuple[dict[str, Any], Settings],
 ) -> dict[str, Any]:
-    """Clean and sort the staged events, with what the touched shards hold, into `fresh`."""
-    manifest, settings = told
+    """Clean and sort the staged events, with what the touched shards hold, into a new folder."""
+    (out, fresh), (manifest, settings) = folders, told
     files = [path for _, one in staged for path in one.events]
     raw = load(con, files, RAW, "posology_new")
     count = int(con.to_pyarrow(raw.count()).as_py())
     number = manifest["shards"] or settings.shards or max(1, -(-count // SHARD_ROWS))
     touched = _touched(con, raw, number) if manifest["shards"] else set()
     old = [path for s in touched if (path := out / "data" / f"{s}.parquet").exists()]
-    held = 0
-    for earlier in _earlier(con, old, _lift(out, touched, number, fresh / "scratch")):
-        held += int(con.to_pyarrow(earlier.count()).as_py())
-        raw = raw.union(earlier)
+    earlier, held = Earlier(frozenset(touched), number, reread), 0
+    for table in _held(con, old, lift(out, earlier, fresh / "scratch")):
+        held += int(con.to_pyarrow(table.count()).as_py())
+        raw = raw.union(table)
     seen = profile(con, raw)
     book = decide(con, seen, settings.cleaning)
-    told_facts = facts(raw, book)
+    told_facts = facts(raw, book, settings.cleaning)
     if told_facts is not None:
         told_facts = keep(con, told_facts, "posology_facts")
     rows = cleaned(raw, book, told_facts, settings.cleaning)
@@ -207,10 +200,11 @@ def _build(
             f"rows were lost: {count} new and {held} held, but {events} events, {refused} "
             f"refused and {written.merged} merged; please report this"
         )
-    unreadable = _put_aside(out, fresh, staged, touched, number)
+    unread = [path for _, one in staged for path in one.refused]
+    unreadable = put_aside(out, fresh, unread, earlier)
     _link_untouched(out, fresh, touched)
     _metadata(out, fresh, staged, written.codes, settings.name)
-    _carry_splits(out, fresh)
+    _splits(out, fresh, staged)
     manifest["shards"] = number
     return {
         "sources": {name: one.rows for name, one in staged},
@@ -224,7 +218,7 @@ def _build(
     }
 
 
-def _earlier(con: Any, shards: list[Path], lifted: Path | None) -> Iterator[ir.Table]:
+def _held(con: Any, shards: list[Path], lifted: Path | None) -> Iterator[ir.Table]:
     """What the touched shards hold, and the refused events that are looked at again."""
     if shards:
         events = load(con, shards, RAW, "posology_held")
@@ -246,71 +240,6 @@ def _touched(con: Any, raw: ir.Table, number: int) -> set[int]:
     return set(con.to_pyarrow(shard.distinct())["shard"].to_pylist())
 
 
-def _lift(out: Path, touched: set[int], number: int, scratch: Path) -> Path | None:
-    """Refused events of the touched shards that a new record may lift, as raw events again."""
-    path = out / "refused.parquet"
-    if not touched or not path.exists():
-        return None
-    lifted = scratch / "lifted.parquet"
-    rows = 0
-    with pq.ParquetWriter(lifted, RAW) as writer:
-        for batch in pq.ParquetFile(path).iter_batches():
-            table = pa.Table.from_batches([batch])
-            table = table.filter(_liftable(table, touched, number))
-            writer.write_table(table.select(RAW.names))
-            rows += table.num_rows
-    return lifted if rows else None
-
-
-def _liftable(table: pa.Table, touched: set[int], number: int) -> pa.Array:
-    """Rows refused because of the patient's other records, of a touched shard."""
-    subject = table["subject_id"].to_pylist()
-    mine = pa.array(
-        [
-            s is not None and abs(s) % 2147483647 * 48271 % 2147483647 % number in touched
-            for s in subject
-        ]
-    )
-    of_patient = pc.is_in(table["rule"].combine_chunks(), pa.array(OF_PATIENT))
-    return pc.and_(of_patient, mine)
-
-
-def _put_aside(
-    out: Path, fresh: Path, staged: list[tuple[str, Staged]], touched: set[int], number: int
-) -> int:
-    """Add to the refused rows those the sources could not read and those of earlier ingests."""
-    path, unreadable = fresh / "refused.parquet", 0
-    mine = fresh / "refused.new.parquet"
-    os.rename(path, mine)
-    with pq.ParquetWriter(path, ASIDE, compression="zstd") as writer:
-        if (out / "refused.parquet").exists():
-            for batch in pq.ParquetFile(out / "refused.parquet").iter_batches():
-                table = pa.Table.from_batches([batch])
-                keep = pc.invert(_liftable(table, touched, number))
-                writer.write_table(table.filter(keep))
-        for file in [f for _, one in staged for f in one.refused]:
-            for batch in pq.ParquetFile(file).iter_batches():
-                writer.write_table(_unreadable(pa.Table.from_batches([batch])))
-                unreadable += batch.num_rows
-        for batch in pq.ParquetFile(mine).iter_batches():
-            writer.write_batch(batch)
-    mine.unlink()
-    return unreadable
-
-
-def _unreadable(table: pa.Table) -> pa.Table:
-    rows = table.num_rows
-    columns = [
-        table[f.name].cast(f.type)
-        if f.name in REFUSED.names
-        else pa.array(["unreadable"] * rows, pa.string())
-        if f.name == "rule"
-        else pa.nulls(rows, f.type)
-        for f in ASIDE
-    ]
-    return pa.table(columns, schema=ASIDE)
-
-
 def _link_untouched(out: Path, fresh: Path, touched: set[int]) -> None:
     for path in sorted((out / "data").glob("*.parquet")):
         if int(path.stem) in touched:
@@ -319,6 +248,8 @@ def _link_untouched(out: Path, fresh: Path, touched: set[int]) -> None:
             os.link(path, fresh / "data" / path.name)
         except OSError:  # another file system, or one without links
             shutil.copy2(path, fresh / "data" / path.name)
+    if not any((fresh / "data").iterdir()):  # all was refused: still a MEDS folder
+        pq.write_table(EVENTS.empty_table(), fresh / "data" / "0.parquet")
 
 
 def _metadata(
@@ -332,27 +263,31 @@ def _metadata(
     meds_folder.write_metadata(fresh, meaning, name)
 
 
-def _carry_splits(out: Path, fresh: Path) -> None:
-    path = out / meds.subject_splits_filepath
-    if path.exists():
-        shutil.copy2(path, fresh / meds.subject_splits_filepath)
+def _splits(out: Path, fresh: Path, staged: list[tuple[str, Staged]]) -> None:
+    """The split file that the folder or a source has; a subject never moves to another split."""
+    splits = dict(meds_folder.read_splits(out) or {})
+    for name, one in staged:
+        for subject, split in one.splits.items():
+            if splits.setdefault(subject, split) != split:
+                raise RecordError(
+                    f"{name}: subject {subject} is in split {split}, but {splits[subject]} in "
+                    f"what was ingested before; remove it from one {meds.subject_splits_filepath}"
+                )
+    if splits:
+        meds_folder.write_splits(fresh, splits)
 
 
-def _finish(
-    fresh: Path, manifest: dict[str, Any], new: dict[Source, str | None], result: Ingested
-) -> None:
-    """Write the manifest, last of all: a folder with one is whole."""
-    for source, digest in new.items():
-        manifest["sources"].append(
-            {"name": source.name, "digest": digest, "rows": result.sources[source.name]}
-        )
-    repairs = Counter(manifest["repairs"])
-    repairs.update(result.repairs)
-    manifest["repairs"] = dict(repairs)
+def _told(manifest: dict[str, Any], new: dict[Source, str | None], result: Ingested) -> None:
+    """Add what this ingest did to the manifest; a database stands in it once."""
+    names = {source.name for source, digest in new.items() if digest is None}
+    kept = [e for e in manifest["sources"] if e["digest"] is not None or e["name"] not in names]
+    manifest["sources"] = kept + [
+        {"name": source.name, "digest": digest, "rows": result.sources[source.name]}
+        for source, digest in new.items()
+    ]
+    manifest["repairs"] = dict(Counter(manifest["repairs"]) + Counter(result.repairs))
     manifest["merged"] += result.merged
-    manifest["unreadable"] += result.unreadable
     manifest["last"] = asdict(result)
-    (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
 
 def staged_batches(batches: Iterable[Batch], folder: Path) -> Staged:
@@ -367,20 +302,23 @@ def staged_batches(batches: Iterable[Batch], folder: Path) -> Staged:
 
 
 def meds_source(path: Path) -> Source:
-    """A MEDS folder, or one Parquet file of events in any order."""
+    """A MEDS folder with its split file, or one Parquet file of events in any order."""
     files = tuple(meds_folder.data_files(path)) if path.is_dir() else (path,)
+    split_file = path / meds.subject_splits_filepath
+    beside = (split_file,) if path.is_dir() and split_file.exists() else ()
 
     def stage(con: Any, folder: Path) -> Staged:
         rows = sum(meds_folder.open_events(file).metadata.num_rows for file in files)
+        splits = (meds_folder.read_splits(path) or {}) if beside else {}
         if con.name == "duckdb":
-            return Staged(files, rows=rows)
+            return Staged(files, rows=rows, splits=splits)
         staged = []
         for number, file in enumerate(files):
             staged.append(folder / f"{number}.parquet")
             _number_rows(file, staged[-1])
-        return Staged(tuple(staged), rows=rows)
+        return Staged(tuple(staged), rows=rows, splits=splits)
 
-    return Source(str(path), files, stage)
+    return Source(str(path), (*files, *beside), stage)
 
 
 def _number_rows(file: Path, out: Path) -> None:

@@ -33,6 +33,7 @@ SPLITS = {
     meds.held_out_split: "test",
 }
 """MEDS's names of the splits, and ours."""
+SPLIT_FILE = pa.schema([("subject_id", pa.int64()), ("split", pa.string())])
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -98,8 +99,11 @@ def read_splits(folder: Path) -> dict[int, str] | None:
     path = folder / meds.subject_splits_filepath
     if not path.exists():
         return None
-    table = meds.SubjectSplitSchema.align(pq.read_table(path))
-    splits = {}
+    try:
+        table = pq.read_table(path).select(SPLIT_FILE.names).cast(SPLIT_FILE)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise RecordError(f"{path} is not a MEDS split file: {error}") from error
+    splits: dict[int, str] = {}
     for subject, name in zip(
         table["subject_id"].to_pylist(), table["split"].to_pylist(), strict=True
     ):
@@ -107,7 +111,8 @@ def read_splits(folder: Path) -> dict[int, str] | None:
             raise RecordError(
                 f"{path}: subject {subject} is in split {name!r}; known are {', '.join(SPLITS)}"
             )
-        splits[subject] = SPLITS[name]
+        if splits.setdefault(subject, SPLITS[name]) != SPLITS[name]:
+            raise RecordError(f"{path}: subject {subject} is in two splits; keep one")
     return splits
 
 

@@ -4,6 +4,7 @@
 """
 
 import html
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,32 @@ import duckdb
 
 from posology.records.cleaning import REPAIRS
 from posology.records.engine import quoted
-from posology.records.ingest import read_manifest
+from posology.records.manifest import read_manifest
 from posology.records.meds_folder import data_files, read_codes
 
 SHOWN_CODES = 200
 """Codes the page shows, the most frequent first; the data has them all (own choice)."""
+MEMORY = "1GB"
+"""What the counting may hold before it spills (own choice)."""
 EXPECTED = ("MEDS_BIRTH", "SEX", "DRUG", "CONDITION", "MEASUREMENT", "OBSERVATION", "VISIT")
 """Families of the profile (docs/meds-profile.md) that most studies ask for."""
 
 
-def quality(folder: Path, memory: str = "1GB") -> dict[str, Any]:
-    """The folder's quality report: totals, families, codes, refusals, repairs, gaps."""
-    manifest = read_manifest(folder)
+def write_report(folder: Path, manifest: dict[str, Any], name: str) -> None:
+    """Write the folder's report as `quality.json` and `quality.html`, under the folder's name."""
+    report = quality(folder, manifest)
+    (folder / "quality.json").write_text(json.dumps(report, indent=1), "utf-8")
+    (folder / "quality.html").write_text(quality_page(report, read_codes(folder), name), "utf-8")
+
+
+def quality(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The folder's quality report: totals, families, codes, refusals, repairs, gaps.
+
+    manifest: what was ingested, where the folder does not have it yet.
+    """
+    manifest = manifest or read_manifest(folder)
     files = ", ".join(f"'{quoted(path)}'" for path in data_files(folder))
-    duck = duckdb.connect(config={"memory_limit": memory})
+    duck = duckdb.connect(config={"memory_limit": MEMORY})
     duck.execute("SET enable_progress_bar = false")
     duck.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet([{files}])")
     refused = quoted(folder / "refused.parquet")
@@ -134,9 +147,8 @@ def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]
 
 
-def quality_page(report: dict[str, Any], folder: Path) -> str:
-    """The report as one HTML page."""
-    described = read_codes(folder)
+def quality_page(report: dict[str, Any], described: dict[str, str | None], name: str) -> str:
+    """The report as one HTML page. described: what codes mean."""
     codes = [
         {"code": row["code"], "meaning": described.get(row["code"]) or "", **_shown(row)}
         for row in report["codes"][:SHOWN_CODES]
@@ -153,7 +165,7 @@ def quality_page(report: dict[str, Any], folder: Path) -> str:
         (f"Codes{f' (the {SHOWN_CODES} most frequent; {more} more)' if more > 0 else ''}", codes),
     ]
     body = "".join(f"<h2>{html.escape(name)}</h2>{_table(rows)}" for name, rows in sections)
-    return PAGE.format(title=html.escape(folder.name), totals=html.escape(totals), body=body)
+    return PAGE.format(title=html.escape(name), totals=html.escape(totals), body=body)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

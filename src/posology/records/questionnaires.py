@@ -17,7 +17,6 @@ from posology.records.sheets import (
     blank,
     cell_subject,
     cell_time,
-    need_columns,
     read_sheet,
 )
 from posology.records.times import zone_named
@@ -125,14 +124,14 @@ def read_questionnaires(
     """
     zone = zone_named(form.time_zone)
     rows = Rows(form.batch_rows)
-    needed = [n for n in (form.subject, form.time, form.question, form.answer, *form.only) if n]
+    needed = tuple(
+        n for n in (form.subject, form.time, form.question, form.answer, *form.only) if n
+    )
     for path in files_of(paths, ENDINGS):
-        for number, row in read_sheet(path):
+        for number, row in read_sheet(path, needed):
             if isinstance(row, Refusal):
                 rows.refuse(str(path), number, row)
                 continue
-            if number == 1:
-                need_columns(path, row, tuple(needed))
             facts: list[Fact] = []
             refusals: list[Refusal] = []
             column, subject = form.subject, None

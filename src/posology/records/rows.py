@@ -63,6 +63,7 @@ class Rows:
         """
         if subject is not None and facts:
             self.rows += 1
+            source = writable(source)
             for code, time, number, text, unit in facts:
                 self.events.append((subject, time, code, number, text, unit, source, row))
                 self.characters += len(text) if text else 0
@@ -81,7 +82,8 @@ class Rows:
         self.rows += 1
         shown = shorten(refusal.value)
         self.characters += len(shown)
-        self.refused.append((source, row, refusal.field[:200], shown, refusal.reason))
+        place, field, reason = map(writable, (source, refusal.field[:200], refusal.reason))
+        self.refused.append((place, row, field, shown, reason))
 
     def batches(self, last: bool = False) -> Iterator[Batch]:
         """A batch if one is full, or whatever is left if this is the last call."""
@@ -119,8 +121,13 @@ def shorten(value: object) -> str:
         text = value if isinstance(value, str) else "" if value is None else str(value)
     except RecursionError:
         text = "(nested too deeply to show)"
-    shown = text[:SHOWN].encode("utf-8", "replace").decode()
+    shown = writable(text[:SHOWN])
     return shown if len(text) <= SHOWN else f"{shown}... ({len(text)} characters)"
+
+
+def writable(text: str) -> str:
+    """The text, or where it is not valid as UTF-8, with a question mark for what is not."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def finite(number: object) -> float:

@@ -41,6 +41,11 @@ def shard_of(subject: ir.IntegerValue, shards: int) -> ir.IntegerValue:
     return (((subject.abs() % 2147483647) * 48271) % 2147483647 % shards).cast("int32")
 
 
+def shard_of_number(subject: int, shards: int) -> int:
+    """The same in Python."""
+    return abs(subject) % 2147483647 * 48271 % 2147483647 % shards
+
+
 def ordered(rows: ir.Table, shards: int) -> ir.Table:
     """Rows in the order they are written: shard, subject, time with null first, then code."""
     rows = rows.mutate(

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -22,21 +22,26 @@ ENDINGS = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx", ".xls")
 """The table files that are read."""
 
 
-def read_sheet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
-    """Each row with its number from 1 (the header is not counted), or why it cannot be read."""
+def read_sheet(path: Path, needed: tuple[str, ...] = ()) -> Iterator[tuple[int, Row | Refusal]]:
+    """Each row with its number from 1 (the header is not counted), or why it cannot be read.
+
+    needed: columns without which the table is a RecordError.
+    """
     name = path.name.lower()
     try:
         if name.endswith(".parquet"):
-            yield from _parquet(path)
+            yield from _parquet(path, needed)
         elif name.endswith((".xlsx", ".xls")):
-            yield from _spreadsheet(path)
+            yield from _spreadsheet(path, needed)
         else:
-            yield from _csv(path, "\t" if ".tsv" in name else ",")
+            yield from _csv(path, "\t" if ".tsv" in name else ",", needed)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row | Refusal]]:
+def _csv(
+    path: Path, delimiter: str, needed: tuple[str, ...]
+) -> Iterator[tuple[int, Row | Refusal]]:
     csv.field_size_limit(2**31 - 1)  # the module's own limit of 131,072 would end the file
     number = 0
     with path.open("rb") as raw:
@@ -50,6 +55,7 @@ def _csv(path: Path, delimiter: str) -> Iterator[tuple[int, Row | Refusal]]:
             if header is None:
                 raise RecordError(f"{path}: is empty; a table begins with a row of column names")
             header = _header(header)
+            need_columns(path, header, needed)
             for number, cells in enumerate((c for c in reader if c), start=1):
                 yield number, _row(header, cells)
         except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error) as error:
@@ -74,15 +80,16 @@ def _header(cells: list[Any]) -> list[str]:
     return [str(cell).strip() for cell in cells]
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
+def _parquet(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, Row | Refusal]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     try:
         with pq.ParquetFile(path) as file:
+            need_columns(path, file.schema_arrow.names, needed)
             for batch in file.iter_batches(batch_size=10_000):
-                for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020
+                for number, row in enumerate(_listed(batch), start=number + 1):  # noqa: B020
                     yield number, row
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
@@ -91,7 +98,18 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
         yield number + 1, Refusal("file", "", reason)
 
 
-def _spreadsheet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
+def _listed(batch: Any) -> list[Row | Refusal]:
+    """The batch's rows; those with a cell that Python cannot hold are refused."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, OverflowError, KeyError) as error:  # year 300,000; a zone of no list
+        if len(batch) == 1:
+            return [Refusal("row", "", f"has a cell that cannot be read ({str(error)[:200]})")]
+        half = len(batch) // 2
+        return [*_listed(batch.slice(0, half)), *_listed(batch.slice(half))]
+
+
+def _spreadsheet(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, Row | Refusal]]:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
@@ -106,17 +124,17 @@ def _spreadsheet(path: Path) -> Iterator[tuple[int, Row | Refusal]]:
     if not rows:
         raise RecordError(f"{path}: is empty; a table begins with a row of column names")
     header = _header(rows[0])
+    need_columns(path, header, needed)
     for number, cells in enumerate(rows[1:], start=1):
         yield number, dict(zip(header, cells, strict=False))
 
 
-def need_columns(path: Path, row: Row, names: tuple[str, ...]) -> None:
+def need_columns(path: Path, have: Iterable[str], names: tuple[str, ...]) -> None:
     """RecordError if the table lacks a column that the mapping names."""
-    missing = [name for name in names if name not in row]
+    missing = [name for name in names if name not in have]
     if missing:
-        raise RecordError(
-            f"{path}: has no column {missing[0]!r}; its columns are {', '.join(map(repr, row))}"
-        )
+        told = ", ".join(repr(name[:100]) for name in have)[:1000]
+        raise RecordError(f"{path}: has no column {missing[0]!r}; its columns are {told}")
 
 
 def blank(value: Any) -> bool:

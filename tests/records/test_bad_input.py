@@ -1,0 +1,219 @@
+"""Bad input of every source: never a traceback, never a lost row."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from posology.errors import UserError
+from posology.records.engine import Engine, connect
+from posology.records.ingest import Settings, Source, Staged, ingest
+from posology.records.readers import reader_source
+from tests.records.bad_files import (
+    CELLS,
+    DAMAGES,
+    FILES,
+    LINES,
+    TABLES,
+    Table,
+    as_csv,
+    nested,
+    rows_of,
+    written,
+)
+
+QUICK = Settings(report=False)
+LOOKED_UP = ("concept", "drug_strength", "exposures")
+"""Tables that are joined to others: their good rows are no rows of the source."""
+
+ALIKE = ("person", "drug_exposure", "drug_strength")
+"""Tables of the CDM, which are opened as `measurement` and `concept` are."""
+
+
+def read(paths: Iterable[Path]) -> list[dict]:
+    """Rows without their times, of which Python cannot hold all."""
+    rows = []
+    for path in paths:
+        names = [name for name in pq.read_schema(path).names if name != "time"]
+        rows += pq.read_table(path, columns=names).to_pylist()
+    return rows
+
+
+def lost_nothing(staged: Staged, name: str) -> None:
+    """Asserts that the staged rows of the source are events or refused."""
+    events, refused = read(staged.events), read(staged.refused)
+    if any("#" in path.name or path.name.startswith("person_") for path in staged.events):
+        # OMOP: a table's first facts are one for each row, the others only where they are told
+        first = [p for p in staged.events if p.stem.endswith("_0")]
+        assert len(read(first)) + len(refused) == staged.rows
+        return
+    if "(event" in name:  # of lines that are no rows the line is told, of others the row
+        assert len(events) + len(refused) == staged.rows
+        return
+    kept = {(e["source"], e["row"]) for e in events}
+    gone = [(r["source"], r["row"]) for r in refused]
+    assert len(gone) == len(set(gone)), "a row is refused once"
+    assert not kept & set(gone), "a row is an event or refused"
+    assert len(kept) + len(gone) == staged.rows
+    assert all(r["reason"] for r in refused)
+
+
+def told(sources: list[Source], folder: Path) -> list[Staged] | None:
+    """What is staged, nothing of it lost, or None where the user is told why nothing is."""
+    con = connect(Engine())
+    staged = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's, of damaged files
+            for number, source in enumerate(sources):
+                (folder / f"staged{number}").mkdir()
+                staged.append(source.stage(con, folder / f"staged{number}"))
+                lost_nothing(staged[-1], source.name)
+    except UserError:
+        return None
+    finally:
+        con.disconnect()
+    return staged
+
+
+def cleaned_nothing_away(staged: list[Staged], folder: Path) -> None:
+    """Asserts that what was staged is then events, refused or merged."""
+    sources = [
+        Source(str(n), (), lambda _con, _folder, one=one: one) for n, one in enumerate(staged)
+    ]
+    done = ingest(sources, folder / "out", QUICK)
+    refused = pq.read_metadata(folder / "out" / "refused.parquet").num_rows
+    assert refused == done.unreadable + sum(done.refused.values())
+    assert done.raw == sum(pq.read_metadata(p).num_rows for one in staged for p in one.events)
+    assert done.raw == done.events + sum(done.refused.values()) + done.merged
+
+
+def data_rows(name: str, staged: list[Staged]) -> int:
+    """Rows of the damaged table that are accounted for."""
+    (one,) = staged
+    events, refused = read(one.events), read(one.refused)
+    if name == "wearable":
+        samples = sum(e["numeric_value"] for e in events if e["code"].endswith("//samples"))
+        return int(samples) + len(refused)
+    if name in ("person", "drug_exposure", "measurement"):
+        mine = [r for r in refused if r["source"].endswith(f"#{name}")]
+        return len(read(p for p in one.events if p.stem == f"{name}_0")) + len(mine)
+    if name == "tables":
+        return one.rows
+    places = [(row["source"].split("#")[0], row["row"]) for row in [*events, *refused]]
+    return len(set(places))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [n for n in TABLES if n not in ALIKE])
+def test_a_damaged_table_is_told_or_its_rows_are(folder: Path, name: str, damage: str) -> None:
+    table, path = TABLES[name], folder / "in" / "data.csv"
+    path.write_bytes(DAMAGES[damage](as_csv(table, rows_of(table))))
+    if name == "embeddings":
+        path = path.rename(path.with_suffix(".parquet"))
+    staged = told(table.sources(path), folder)
+    if damage in ("whole", "gzipped", "twice", "byte order mark") and name != "embeddings":
+        assert staged is not None
+        if name not in LOOKED_UP:
+            assert data_rows(name, staged) == (2 * LINES + 1 if damage == "twice" else LINES)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_told_or_its_rows_are(folder: Path, name: str, damage: str) -> None:
+    if name == "dicom":
+        pytest.importorskip("pydicom", reason="needs posology[imaging]")
+    kind, file, good = FILES[name]
+    path = folder / "in" / file
+    path.write_bytes(DAMAGES[damage](good()))
+    staged = told([reader_source(kind, [path])], folder)
+    if damage == "whole":
+        assert staged is not None
+        assert read(staged[0].events)
+
+
+@pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
+@settings(
+    max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+@given(data=st.data())
+def test_no_cell_is_a_traceback_or_a_lost_row(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    folder, table = tmp_path_factory.mktemp("cells"), TABLES[name]
+    good = rows_of(table)
+    rows = [
+        [data.draw(st.one_of(st.just(cell), st.sampled_from(CELLS))) for cell in row]
+        for row in good
+    ]
+    (folder / "in").mkdir()
+    path = folder / "in" / "data.csv"
+    path.write_bytes(as_csv(table, rows))
+    staged = told(table.sources(path), folder)
+    if name not in LOOKED_UP:
+        assert staged is not None
+        assert data_rows(name, staged) == LINES
+        cleaned_nothing_away(staged, folder)
+
+
+@pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
+def test_ten_megabytes_in_one_cell_are_one_row(folder: Path, name: str) -> None:
+    table, path = TABLES[name], folder / "in" / "data.csv"
+    rows = rows_of(table)
+    rows[2][-1] = "9 x" * 3_500_000
+    path.write_bytes(as_csv(table, rows))
+    staged = told(table.sources(path), folder)
+    assert staged is not None
+    if name not in LOOKED_UP:
+        assert data_rows(name, staged) == LINES
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_nested_nulls_and_odd_types_in_parquet(folder: Path, name: str) -> None:
+    table: Table = TABLES[name]
+    path = folder / "in" / "data.parquet"
+    pq.write_table(nested(table), path)
+    told(table.sources(path), folder)
+
+
+ODD = {
+    "dates": pa.array([-719_162] * LINES, pa.date32()),  # year 1
+    "nanoseconds": pa.array([2**62] * LINES, pa.timestamp("ns")),
+    "far": pa.array([2**62] * LINES, pa.timestamp("us")),
+    "zoned": pa.array([0] * LINES, pa.timestamp("us", "Mars/Olympus")),
+    "NaN": pa.array([float("nan")] * LINES),
+    "large": pa.array([2**64 - 1] * LINES, pa.uint64()),
+    "decimal": pa.array([10**30] * LINES, pa.decimal128(38, 3)),
+    "truth": pa.array([True, None, False] * (LINES // 3)),
+    "lists": pa.array([[1.0, None], None, []] * (LINES // 3)),
+    "dictionary": pa.array(["x", None, ""] * (LINES // 3)).dictionary_encode(),
+    "duration": pa.array([5] * LINES, pa.duration("s")),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("name", TABLES)
+def test_no_type_of_a_column_is_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, name: str, kind: str
+) -> None:
+    table = TABLES[name]
+    columns = list(table.columns)
+    at = list(ODD).index(kind)
+    for column in {columns[at % len(columns)], columns[at // 2 % len(columns)]}:
+        folder = tmp_path_factory.mktemp("types")
+        (folder / "in").mkdir()
+        path = folder / "in" / "data.parquet"
+        written(path, table, {column: ODD[kind]})
+        told(table.sources(path), folder)
