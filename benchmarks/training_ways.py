@@ -77,6 +77,8 @@ def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -
             effective=torch.full((total,), torch.nan),
             rewards=torch.full((total, OPTIONS), torch.nan),
             has_next=torch.zeros(total, dtype=torch.bool),
+            shift=torch.zeros(total, OPTIONS),
+            margin=torch.full((total,), torch.nan),
             diagnosis=nothing,
             course=nothing,
             weight=torch.ones(total),

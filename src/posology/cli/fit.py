@@ -41,16 +41,18 @@ def fit(
     from posology.learners.tune import read_recipe
 
     started = time.perf_counter()
-    named = {n: getattr(recipes, n) for n in ("default", "histories", "paper")}
-    chosen = (
-        named[recipe](seed) if recipe in named else recipes.seeded(read_recipe(Path(recipe)), seed)
-    )
+    named = {"histories": recipes.histories, "paper": recipes.paper}
+    read = None if recipe in ("default", *named) else read_recipe(Path(recipe))
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     cohort = read_cohort(study, events)
     asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
+    if read is not None:
+        chosen = recipes.seeded(read, seed)
+    else:
+        chosen = named[recipe](seed) if recipe in named else recipes.ours(train, seed)
     with joined(chosen.supervised.device):
         first, curve1 = watch(
             chosen.supervised.fitting(train, validation, resume and resume / "supervised"),
