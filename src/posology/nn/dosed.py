@@ -33,6 +33,9 @@ class DoseCurves(nn.Module):
     Carvalho 2020, doi:10.1214/19-BA1195, section 4).
     """
 
+    shifts: Tensor
+    """Of every option's levels."""
+
     def __init__(self, codes: int, hidden: int, levels: Levels, members: int) -> None:
         super().__init__()
         self.shape = (len(levels), COEFFICIENTS)
