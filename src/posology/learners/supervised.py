@@ -53,14 +53,19 @@ class Supervised:
         return finish(self.fitting(train, validation))
 
     def fitting(
-        self, train: Cohort, validation: Cohort, folder: Path | None = None
+        self,
+        train: Cohort,
+        validation: Cohort,
+        folder: Path | None = None,
+        start: dict[str, Tensor] | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
         """The same, epoch by epoch; the generator's return value is the policy.
 
-        folder: where a run that was killed goes on.
+        folder: where a run that was killed goes on; start: weights to begin with.
         """
         device = torch.device(self.device)
-        network = _network(self.sizes, train, self.training.seed).to(device)
+        network = network_of(self.sizes, train, self.training.seed).to(device)
+        network.load_state_dict({**network.state_dict(), **(start or {})})
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
         reading = _reading(train)
@@ -106,7 +111,8 @@ def _reading(train: Cohort) -> Reading:
     )
 
 
-def _network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+    """A network for the cohort's vocabulary and questions, before it has learned."""
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),

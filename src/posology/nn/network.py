@@ -82,8 +82,8 @@ class Network(nn.Module):
         self.dose = MemberLinear(config.hidden, 1, config.members)
         self.tasks = TaskHeads(config.tasks, config.hidden, config.members, inputs)
 
-    def forward(self, batch: Batch) -> Output:
-        """Answers for every decision of the batch."""
+    def seen(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], Attended]:
+        """The profile vector of every decision of the batch, and what it looked at."""
         kept = self.events.kept(batch)
         x = self.events(batch, kept)
         states = self.encoder(x, batch)
@@ -95,7 +95,11 @@ class Network(nn.Module):
         parts = [x[first], x[last], states[last], attended.context]
         if self.config.carried:
             parts.append(self.events.carried(x, batch, kept)[last])
-        z = torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1), attended
+
+    def forward(self, batch: Batch) -> Output:
+        """Answers for every decision of the batch."""
+        z, attended = self.seen(batch)
         hidden = self.trunk(z)
         effectiveness = self.effectiveness(hidden)
         return Output(
