@@ -88,7 +88,7 @@ def load_start(path: Path, sizes: Sizes, profile: Profile) -> dict[str, Tensor]:
         raise UserError(f"--start {path}: cannot be read ({error}).") from error
     if tuple(json.loads(about.get("codes", "[]"))) != profile.codes:
         raise UserError(
-            f"--start {path}: was learned on another vocabulary; run posology pretrain on this cohort."
+            f"--start {path}: was learned on another vocabulary; pretrain on this cohort."
         )
     other, mine = json.loads(about["sizes"]), asdict(sizes)
     apart = sorted(k for k in mine if k not in ("dropout", "event_dropout") and mine[k] != other[k])
@@ -132,12 +132,11 @@ class _NextStep(nn.Module):
         there = torch.zeros_like(logits).index_put((owner, code), logits.new_ones(()))
         known = ~value.isnan()
         off = numbers[owner[known], code[known]] - value[known]
+        missed = F.binary_cross_entropy_with_logits(logits, there, reduction="none")
         return {
-            # Of all codes together, or the many that hardly ever come would drown the others.
-            "codes": F.binary_cross_entropy_with_logits(logits, there, reduction="none")
-            .sum(1)
-            .mean()
-            / 10,
+            # Summed over codes, as of a mean the many that hardly ever come would be the most; a
+            # tenth of it is of the order of the numbers' part.
+            "codes": missed.sum(1).mean() / 10,
             "numbers": off.clamp(-5, 5).square().mean() if len(off) else numbers.sum() * 0.0,
         }
 
