@@ -12,6 +12,7 @@ from posology.cli.demo import demo
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
 from posology.cli.predict import predict
+from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
 from posology.cli.simulate import simulate
 from posology.cli.template import template
@@ -24,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, predict, recommend, simulate, template, tune):
+for verb in (cohort, demo, fit, ingest, predict, pretrain, recommend, simulate, template, tune):
     app.command()(verb)
 
 

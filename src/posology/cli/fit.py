@@ -28,6 +28,9 @@ def fit(
     resume: Annotated[
         Path | None, typer.Option(help="Keep the run here; if it was killed, go on from here.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights from `posology pretrain` to begin with.")
+    ] = None,
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
     from posology import artifact
@@ -36,26 +39,23 @@ def fit(
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
-    from posology.learners import recipes
     from posology.learners.distributed import is_first, joined
-    from posology.learners.tune import read_recipe
+    from posology.learners.pretrain import load_start
+    from posology.learners.tune import recipe_of
 
     started = time.perf_counter()
-    named = {"histories": recipes.histories, "paper": recipes.paper}
-    read = None if recipe in ("default", *named) else read_recipe(Path(recipe))
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     cohort = read_cohort(study, events)
     asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
-    if read is not None:
-        chosen = recipes.seeded(read, seed)
-    else:
-        chosen = named[recipe](seed) if recipe in named else recipes.ours(train, seed)
+    chosen = recipe_of(recipe, seed, train)
+    sizes = chosen.supervised.sizes
+    begun = load_start(start, sizes, cohort.profile) if start is not None else None
     with joined(chosen.supervised.device):
         first, curve1 = watch(
-            chosen.supervised.fitting(train, validation, resume and resume / "supervised"),
+            chosen.supervised.fitting(train, validation, resume and resume / "supervised", begun),
             "first phase: supervised",
             chosen.supervised.training.epochs,
         )

@@ -1,11 +1,11 @@
 """Progress on the screen for anything that takes more than two seconds."""
 
 from collections.abc import Generator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from posology.learners.neural import NetworkPolicy
 from posology.learners.resume import Epoch
 
 CONSOLE = Console()
@@ -31,10 +31,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+Made = TypeVar("Made")
+
+
 def watch(
-    fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
-) -> tuple[NetworkPolicy, list[Epoch]]:
-    """Run a fitting to its end under a bar: the policy and its learning curve."""
+    fitting: Generator[Epoch, None, Made], title: str, epochs: int
+) -> tuple[Made, list[Epoch]]:
+    """Run a fitting to its end under a bar: what it made and its learning curve."""
     curve: list[Epoch] = []
     with bars() as progress:
         task = progress.add_task(title, total=epochs, said="")

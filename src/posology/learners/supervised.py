@@ -59,15 +59,20 @@ class Supervised:
         return finish(self.fitting(train, validation))
 
     def fitting(
-        self, train: Cohort, validation: Cohort, folder: Path | None = None
+        self,
+        train: Cohort,
+        validation: Cohort,
+        folder: Path | None = None,
+        start: dict[str, Tensor] | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
         """The same, epoch by epoch; the generator's return value is the policy.
 
-        folder: where a run that was killed goes on.
+        folder: where a run that was killed goes on; start: weights to begin with.
         """
         device = torch.device(self.device)
         reading = _reading(train)
-        network = _network(self.sizes, train, reading.levels, self.training.seed).to(device)
+        network = network_of(self.sizes, train, self.training.seed).to(device)
+        network.load_state_dict({**network.state_dict(), **(start or {})})
         if self.training.compiled and device.type == "cuda":
             network.trunk.compile()
         learn = tensors(train, reading, network.config, device)
@@ -103,7 +108,7 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
 
 
 def _reading(train: Cohort) -> Reading:
-    levels = dose_levels(train) if _dosed(train) else ()
+    levels = _levels(train)
     # Milligrams of one drug and of another are no one dose.
     root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
     margin = _known(np.empty(0) if train.margin is None else train.margin)
@@ -123,14 +128,16 @@ def _known(column: np.ndarray) -> np.ndarray:
     return column[~np.isnan(column)].astype(np.float64)
 
 
-def _dosed(cohort: Cohort) -> bool:
-    """Whether options stand alone, with doses of their own or a number that tells the effect."""
+def _levels(cohort: Cohort) -> Levels:
+    """Doses to ask about: where options stand alone, with doses or a number that tells effect."""
     own = any(t.dose is not None for t in cohort.study.formulary.treatments)
     told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
-    return not bool((cohort.best >= 0).any()) and cohort.study.dose is None and (own or told)
+    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
+    return dose_levels(cohort) if alone and (own or told) else ()
 
 
-def _network(sizes: Sizes, cohort: Cohort, levels: Levels, seed: int) -> Network:
+def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+    """A network for the cohort's vocabulary and questions, before it has learned."""
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
@@ -141,7 +148,7 @@ def _network(sizes: Sizes, cohort: Cohort, levels: Levels, seed: int) -> Network
             incidents=columns("waited", cohort).shape[1],
             intervals=INTERVALS,
         ),
-        levels=levels,
+        levels=_levels(cohort),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

@@ -11,6 +11,7 @@ import numpy as np
 from posology.domain.cohort import Cohort
 from posology.domain.plain import Plain, pack, unpack
 from posology.errors import UserError
+from posology.learners import recipes
 from posology.learners.recipes import Recipe
 from posology.nn.encoders import EncoderName
 
@@ -81,22 +82,22 @@ def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
 
 
 def tuning(
-    recipes: list[Recipe], train: Cohort, validation: Cohort, search: Search, folder: Path
+    tried: list[Recipe], train: Cohort, validation: Cohort, search: Search, folder: Path
 ) -> Iterator[Trial]:
     """Each trial at the end of each rung; `chosen` has the best of them afterwards.
 
     What is done stands in the folder, one JSON line a trial and rung, and is not done again; a
     trial that was cut short goes on from its last epoch. UserError where it holds another search.
     """
-    done = _done(recipes, search, folder)
-    running, epochs = list(range(len(recipes))), search.first
-    longest = max(recipe.supervised.training.epochs for recipe in recipes)
+    done = _done(tried, search, folder)
+    running, epochs = list(range(len(tried))), search.first
+    longest = max(recipe.supervised.training.epochs for recipe in tried)
     while running:
         reached: dict[int, float] = {}
         for number in running:
             trial = done.get((number, epochs))
             if trial is None:
-                trial = _run(recipes[number], train, validation, (number, epochs, folder))
+                trial = _run(tried[number], train, validation, (number, epochs, folder))
                 with (folder / _TRIALS).open("a") as lines:
                     lines.write(json.dumps(asdict(trial)) + "\n")
             reached[number] = trial.score
@@ -110,16 +111,25 @@ def tuning(
         running, epochs = sorted(best[:keep]), min(round(epochs / search.share), longest)
 
 
-def chosen(recipes: list[Recipe], trials: list[Trial]) -> Recipe:
+def chosen(tried: list[Recipe], trials: list[Trial]) -> Recipe:
     """The best trial of those that came furthest."""
     furthest = max(trial.epoch for trial in trials)
     best = min((t for t in trials if t.epoch == furthest), key=lambda trial: trial.score)
-    return recipes[best.number]
+    return tried[best.number]
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """As JSON that `posology fit --recipe` takes."""
     path.write_text(json.dumps(pack(recipe, {}), indent=1) + "\n", encoding="utf-8")
+
+
+def recipe_of(name: str, seed: int, train: Cohort) -> Recipe:
+    """A recipe that ships, by its name, or one of a file; `default` is ours for the cohort."""
+    if name == "default":
+        return recipes.ours(train, seed)
+    if name in ("histories", "paper"):
+        return getattr(recipes, name)(seed)
+    return recipes.seeded(read_recipe(Path(name)), seed)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -148,8 +158,8 @@ def _run(recipe: Recipe, train: Cohort, validation: Cohort, rung: tuple[int, int
     return Trial(number, epochs, score, seconds)
 
 
-def _done(recipes: list[Recipe], search: Search, folder: Path) -> dict[tuple[int, int], Trial]:
-    asked: Plain = {"search": asdict(search), "recipes": [pack(r, {}) for r in recipes]}
+def _done(tried: list[Recipe], search: Search, folder: Path) -> dict[tuple[int, int], Trial]:
+    asked: Plain = {"search": asdict(search), "recipes": [pack(r, {}) for r in tried]}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _SEARCH
     if not path.exists():

@@ -101,11 +101,8 @@ class Network(nn.Module):
             else None
         )
 
-    def forward(self, batch: Batch, shift: Shift | None = None) -> Output:
-        """Answers for every decision of the batch.
-
-        shift: the dose of each option to speak of; without it each is taken at its best.
-        """
+    def seen(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], Attended]:
+        """The profile vector of every decision of the batch, and what it looked at."""
         kept = self.events.kept(batch)
         x = self.events(batch, kept)
         states = self.encoder(x, batch)
@@ -118,7 +115,14 @@ class Network(nn.Module):
         parts = [x[first], x[last], states[last], context]
         if self.config.carried:
             parts.append(self.events.carried(x, batch, kept)[last])
-        z = torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1), attended
+
+    def forward(self, batch: Batch, shift: Shift | None = None) -> Output:
+        """Answers for every decision of the batch.
+
+        shift: the dose of each option to speak of; without it each is taken at its best.
+        """
+        z, attended = self.seen(batch)
         hidden = self.trunk(z)
         effectiveness, margin, level = self._at_doses(hidden, batch, shift)
         return Output(
