@@ -24,9 +24,9 @@ from posology.simulators.warfarin import Patients, bodies_2007, draw
 from posology.simulators.warfarin_course import Remembering, begin, care, care_remembering
 from posology.simulators.warfarin_protocols import Habits, clinicians
 
-SHARES = (0.02, 0.05, 0.1, 0.25, 1.0)
-TRUTH = 4_000
-"""Patients behind each true value; its standard error is about 0.004."""
+SHARES = (0.02, 0.1, 1.0)
+TRUTH = 2_000
+"""Patients behind each true value; its standard error is about 0.006."""
 SWEEPS = 20
 """At least the longest course's decisions."""
 

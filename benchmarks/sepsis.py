@@ -1,7 +1,7 @@
 """Exact survival of policies learned from logged sepsis patients, all choices made blindly.
 
     python -m benchmarks.sepsis --episodes 1000 5000 20000 --seeds 5 --json FILE
-    python -m benchmarks.sepsis --episodes 20000 --seeds 2 --networks fitted_values posology
+    python -m benchmarks.sepsis --episodes 20000 --no-tables --networks fitted_values posology
 
 `pooled` is as it ships: its prior was set on development seeds and nothing is chosen. Every other
 family's knob is chosen on a quarter of the episodes by the direct method (the selection rule that
@@ -84,14 +84,15 @@ def direct_value(policy: TabularPolicy, logged: Trajectories) -> float:
 
 
 def one_seed(
-    world: sepsis.Sepsis, episodes: int, seed: int, asked: tuple[str, ...] = ()
+    world: sepsis.Sepsis, episodes: int, seed: int, asked: tuple[str, ...], tables: bool
 ) -> dict[str, dict[str, float]]:
     """Exact survival of each family's policy, and what it took."""
     rng = np.random.default_rng([seed, episodes])
     logged = sample(world.mdp, world.clinician, episodes, rng)
     train, validation = halves(logged, 0.75, rng)
     found = {}
-    for name, (candidates, learn) in families(world.admissible).items():
+    methods = families(world.admissible) if tables else {}
+    for name, (candidates, learn) in methods.items():
         began, knob = time.process_time(), candidates[0]
         if len(candidates) > 1:
             knob, _scores = choose(candidates, learn, direct_value, train, validation)
@@ -110,10 +111,10 @@ def one_seed(
 
 
 def measure(
-    world: sepsis.Sepsis, episodes: int, seeds: range, asked: tuple[str, ...]
+    world: sepsis.Sepsis, episodes: int, seeds: range, asked: tuple[str, ...], tables: bool
 ) -> list[dict]:
     """The rows of one number of episodes."""
-    runs = [one_seed(world, episodes, seed, asked) for seed in seeds]
+    runs = [one_seed(world, episodes, seed, asked, tables) for seed in seeds]
     everything = np.ones_like(world.admissible)
     known = {
         "clinician": policy_value(world.mdp, world.clinician),
@@ -142,12 +143,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=FRESH, help="first seed")
     parser.add_argument("--networks", nargs="+", default=(), choices=NETWORKS)
+    parser.add_argument("--no-tables", action="store_true", help="networks alone")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     started, world = time.time(), sepsis.load()
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     asked = tuple(arguments.networks)
-    rows = [r for n in arguments.episodes for r in measure(world, n, seeds, asked)]
+    rows = [
+        r
+        for n in arguments.episodes
+        for r in measure(world, n, seeds, asked, not arguments.no_tables)
+    ]
     write(arguments.json, rows, arguments.seed, started)
 
 
