@@ -11,7 +11,7 @@ import numpy as np
 
 from posology.causal.scores import Nuisance
 from posology.causal.trial import name
-from posology.evaluation.doubly_robust import Chosen, gain
+from posology.evaluation.doubly_robust import Chosen, Reference, gain
 from posology.evaluation.overlap import Overlap, overlap
 from posology.evaluation.significance import Difference
 
@@ -33,18 +33,19 @@ class Verdict:
 
 
 def verdict(
-    nuisance: Nuisance, chosen: Chosen, single: int, rng: np.random.Generator, unit: str = ""
+    nuisance: Nuisance, chosen: Chosen, single: Reference, rng: np.random.Generator, unit: str = ""
 ) -> Verdict:
     """The verdict on a rule.
 
     Args:
         nuisance: of patients from whom the rule was not learned.
         chosen: the rule's option for each of them.
-        single: the best single option of the training patients.
+        single: the best single option of the training patients; where they differ by fold, the
+            most frequent is named.
         unit: of the outcome, for the sentence.
     """
     trial = nuisance.trial
-    option = name(trial, single)
+    option = name(trial, most_frequent(single))
     found = overlap(trial, nuisance.propensity)
     asked = {name(trial, int(k)) for k in np.unique(np.append(chosen, single))}
     refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
@@ -60,6 +61,11 @@ def verdict(
             GAIN, f"{sentence} over the best single option, {option}{where}", option, gained, found
         )
     return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, gained, found)
+
+
+def most_frequent(single: Reference) -> int:
+    """The option that is the best single one for most patients."""
+    return int(np.bincount(np.atleast_1d(single)).argmax())
 
 
 def _where(found: Overlap) -> str:

@@ -6,7 +6,7 @@ change the effect. Three models are stacked with weights that are not negative; 
 effects are not shown to vary, the answer is the best single option for everybody.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -92,24 +92,29 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted]
     weights, level = _stack(candidates, nuisance.residual, surprise)
     held_out = _held_out(candidates, nuisance)
-    shown = heterogeneity_test(held_out, nuisance.residual, surprise)
     trees = constant(np.zeros(1))
     if weights[2] > 0:
         model = boosting().fit(
             with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
         )
         trees = exported(model, model.n_iter_, 1)
-    values = nuisance.scores.mean(axis=0)
-    personal = shown.p < LEVEL or not gate
-    return Effects(
-        single=int(values.argmax()),
-        personal=personal,
-        heterogeneity=shown,
-        level=level if personal else values,
+    free = Effects(
+        single=int(nuisance.scores.mean(axis=0).argmax()),
+        personal=True,
+        heterogeneity=heterogeneity_test(held_out, nuisance.residual, surprise),
+        level=level,
         line=line.basis, line_weights=weights[0] * line.weights,
         curve=curve.basis, curve_weights=weights[1] * curve.weights,
         trees=trees, tree_weight=float(weights[2]),
     )  # fmt: skip
+    return gated(free, nuisance) if gate else free
+
+
+def gated(effects: Effects, nuisance: Nuisance) -> Effects:
+    """The same effects, or the best single option for all where they are not shown to vary."""
+    if effects.heterogeneity.p < LEVEL:
+        return effects
+    return replace(effects, personal=False, level=nuisance.scores.mean(axis=0))
 
 
 def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
