@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from posology.cli.cohort import cohort
 from posology.cli.demo import demo
+from posology.cli.effect import effect
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
 from posology.cli.recommend import recommend
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, recommend, simulate, template):
+for verb in (cohort, demo, effect, fit, ingest, recommend, simulate, template):
     app.command()(verb)
 
 

@@ -41,7 +41,7 @@ def fit(
         raise UserError(f"--recipe {recipe}: unknown; it is default or paper.")
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
-    cohort = _cohort(study, events)
+    cohort = cohort_of(study, events)
     asked = cohort.study
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
@@ -76,7 +76,7 @@ def fit(
         write_measures(json_file, rows, started, seed)
 
 
-def _cohort(study: str, events: Path | None) -> "Cohort":
+def cohort_of(study: str, events: Path | None) -> "Cohort":
     """The cohort of a folder, or of a study and events."""
     import pyarrow.parquet as pq
 

@@ -128,9 +128,7 @@ def gain(
     return paired(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
 
 
-def gains(
-    scores: Matrix, chosen: Chosen, reference: Reference
-) -> Float64[np.ndarray, " decision"]:
+def gains(scores: Matrix, chosen: Chosen, reference: Reference) -> Float64[np.ndarray, " decision"]:
     """Each patient's score under the rule less that under one option; 0 where they agree."""
     rows = np.arange(len(chosen))
     return scores[rows, chosen] - scores[rows, reference]

@@ -42,7 +42,7 @@ from posology.evaluation.sensitivity import (
 )
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import SMALLEST, Group
-from posology.evaluation.verdict import UNJUDGED, Verdict, most_frequent, verdict
+from posology.evaluation.verdict import UNJUDGED, Unit, Verdict, most_frequent, verdict
 
 RULE = "posology's rule"
 THRESHOLDS = 6
@@ -135,7 +135,7 @@ class Asked:
     groups: Sequence[Group]
     harms: Mapping[str, Nuisance]
     again: Sequence[HeldOutRule]
-    unit: str
+    unit: Unit
     binary: bool
     """Whether the outcome is a chance, so that ratios and numbers needed mean something."""
 
@@ -230,7 +230,9 @@ def _effects(
         pair = (k, single) if effect.effect.value > 0 else (single, k)
         better = np.full(len(trial), pair[0], np.int64)
         gamma = vanishing_gamma(nuisance, better, pair[1], keep)
-        rows.append(OptionEffect(effect, _strength(effect.effect, base, asked, trial.outcome, gamma)))
+        rows.append(
+            OptionEffect(effect, _strength(effect.effect, base, asked, trial.outcome, gamma))
+        )
     return tuple(rows)
 
 

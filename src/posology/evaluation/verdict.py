@@ -32,8 +32,20 @@ class Verdict:
     overlap: Overlap
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How the outcome's differences are written: times `factor`, then the unit."""
+
+    name: str = ""
+    factor: float = 1.0
+
+
 def verdict(
-    nuisance: Nuisance, chosen: Chosen, single: Reference, rng: np.random.Generator, unit: str = ""
+    nuisance: Nuisance,
+    chosen: Chosen,
+    single: Reference,
+    rng: np.random.Generator,
+    unit: Unit = Unit(),
 ) -> Verdict:
     """The verdict on a rule.
 
@@ -55,8 +67,8 @@ def verdict(
     gained = gain(nuisance, chosen, single, rng, found.keep)
     where = _where(found)
     if gained.low > 0:
-        figures = f"{gained.value:.3g} ({gained.low:.3g}, {gained.high:.3g})"
-        sentence = f"personalising gains {figures}{f' {unit}' if unit else ''}"
+        value, low, high = (unit.factor * x for x in (gained.value, gained.low, gained.high))
+        sentence = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
         return Verdict(
             GAIN, f"{sentence} over the best single option, {option}{where}", option, gained, found
         )

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from posology.causal.propensity import Propensity
-from posology.causal.scores import Nuisance, fit_nuisance
+from posology.causal.scores import fit_nuisance
 from posology.causal.trial import FOLDS, Matrix, Trial, folds, select
 from posology.learners.effects import effects_of, fit_effects, gated, preference
 
