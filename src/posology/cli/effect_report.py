@@ -49,9 +49,10 @@ class _Rows:
 
     def add(self, model: str, metric: str, value: float | Difference | Interval) -> None:
         one = value if isinstance(value, Difference | Interval) else Interval(value, *[np.nan] * 2)
-        told = {"study": self.study, "model": model, "split": "held out", "metric": metric}
-        told |= {k: _finite(getattr(one, k)) for k in ("value", "low", "high")} | {"n": self.n}
-        self.rows.append(told | ({"p": _finite(one.p)} if isinstance(one, Difference) else {}))
+        named = {"study": self.study, "model": model, "split": "held out", "metric": metric}
+        figures = {k: _finite(getattr(one, k)) for k in ("value", "low", "high")}
+        p = {"p": _finite(one.p)} if isinstance(one, Difference) else {}
+        self.rows.append({**named, **figures, "n": self.n, **p})
 
 
 def rows_of(study: str, judged: Judged) -> list[dict]:

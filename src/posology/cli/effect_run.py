@@ -43,11 +43,10 @@ def run(
     nuisance = fit_nuisance(asked.trial, rng)
     rules = []
     for number in range(1 + again):
-        done = iter(range(1, 6))
         which = "the rule" if not number else f"the rule again, {number} of {again}"
 
-        def fold(which: str = which, done: object = done) -> None:
-            told(f"{which}: fold {next(done)} of 5")
+        def fold(at: int, which: str = which) -> None:
+            told(f"{which}: fold {at} of 5")
 
         rules.append(_rule(held_out_effects(asked.trial, allowed, rng, fold)))
     harms = {}

@@ -33,20 +33,21 @@ def held_out_effects(
     trial: Trial,
     allowed: Bool[np.ndarray, "decision treatment"],
     rng: np.random.Generator,
-    told: Callable[[], None] = lambda: None,
+    told: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
     chances: Propensity | None = None,
 ) -> HeldOutEffects:
     """Learn on four folds of subjects, say of the fifth, five times.
 
     Args:
         allowed: what safety lets the rule choose.
-        told: called after each fold, for progress.
+        told: called with the number of each fold, for progress.
         chances: of a trial that knows its own.
     """
     fold = folds(trial, rng)
     said, chosen = np.zeros((len(trial), trial.options)), np.zeros(len(trial), np.int64)
     single, personal = np.zeros(len(trial), np.int64), 0
     for f in range(FOLDS):
+        told(f + 1)
         rest, here = fold != f, fold == f
         mine = None if chances is None else _rows(chances, rest)
         nuisance = fit_nuisance(select(trial, rest), rng, mine)
@@ -58,7 +59,6 @@ def held_out_effects(
         single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
         chosen[here] = np.where(allowed[here], preference(rule, asked), -np.inf).argmax(axis=1)
         personal += rule.personal
-        told()
     return HeldOutEffects(fold, said, chosen, single, personal)
 
 
