@@ -79,7 +79,7 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
         gamma = range_of_gamma(simulator.HIDDEN_LOG_ODDS)
         around = bounds(nuisance, rule.chosen, rule.single, gamma, rng, keep_)
         span = Interval(around.low, around.interval_low, around.interval_high)
-        # Every other interval is wrong here, as the page says it may be: that is what bounds are for.
+        # Every other interval is wrong here, as the page says: that is what bounds are for.
         return {"sensitivity bounds of the gain": held(span, float(gained[keep_].mean()))}
     return claims
 

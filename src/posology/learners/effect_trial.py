@@ -40,6 +40,11 @@ def study_trial(cohort: Cohort, most: int, rng: np.random.Generator) -> StudyTri
     Where the study asks for the time to an event the outcome is the mean time without it up to the
     end of the window, else the chance that the option is effective.
     """
+    if cohort.study.outcome.kind == "dose_class":
+        raise UserError(
+            f"study {cohort.study.name}: its outcome is the dose that proved right, so no treatment "
+            "ever failed; effects need an outcome that may be good or bad (docs/study-file.md)"
+        )
     row = _drawn(np.flatnonzero(cohort.treatment >= 0), cohort.subject, most, rng)
     spec = _columns(cohort)
     X = flatten(spec, cohort.history, np.asarray(cohort.last_step[row])).astype(np.float64)

@@ -43,10 +43,7 @@ def number(x: float) -> str:
         return "not known"
     if abs(x) == float("inf"):
         return "no limit" if x > 0 else "no limit below"
-    if abs(x) < 5e-4:
-        return "0"
-    digits = max(0, 2 - len(str(int(abs(x)))) + (abs(x) < 1))
-    return f"{x:.{max(digits, 0)}f}" if abs(x) >= 0.1 else f"{x:.2g}"
+    return f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}" if abs(x) >= 5e-4 else "0"
 
 
 def interval(found: Interval) -> str:
