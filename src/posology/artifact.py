@@ -128,11 +128,13 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
-    from posology.learners import effect_policy, linear, rules, trees
+    from posology.learners import dose_policy, effect_policy, linear, rules, trees
 
     match kind:
         case "NetworkPolicy":
             return _network_policy(state, arrays)
+        case "DosePolicy":
+            return unpack(dose_policy.DosePolicy, state, arrays)
         case "EffectPolicy":
             return unpack(effect_policy.EffectPolicy, state, arrays)
         case "FormulaPolicy":

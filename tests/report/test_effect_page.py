@@ -116,7 +116,7 @@ def test_figures_are_written_as_people_read_them() -> None:
     found = Difference(0.0312, -0.0041, 0.0701, 0.0004)
     assert scale.change(found) == "+3.12 (-0.41 to 7.01)"
     assert scale.value(0.2134) == "21.3 %"
-    assert Scale("days", 1.0).change(Interval(12.3, -40.0, 61.0)) == "+12.3 (-40.0 to 61.0)"
+    assert Scale("days", 1.0).change(Interval(12.3, -40.0, 61.0)) == "+12 (-40 to 61)"
     assert scale.change(Difference(*[float("nan")] * 4)) == "too few to judge"
     assert (number(float("inf")), number(0.01234), number(float("nan"))) == (
         "no limit", "0.0123", "not known"

@@ -42,8 +42,8 @@ def study_trial(cohort: Cohort, most: int, rng: np.random.Generator) -> StudyTri
     """
     if cohort.study.outcome.kind == "dose_class":
         raise UserError(
-            f"study {cohort.study.name}: its outcome is the dose that proved right, so no treatment "
-            "ever failed; effects need an outcome that may be good or bad (docs/study-file.md)"
+            f"study {cohort.study.name}: its outcome is the dose that proved right, so no "
+            "treatment ever failed; effects need an outcome that may be good or bad"
         )
     row = _drawn(np.flatnonzero(cohort.treatment >= 0), cohort.subject, most, rng)
     spec = _columns(cohort)
