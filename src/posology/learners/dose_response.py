@@ -133,7 +133,7 @@ def best_doses(
     each = doses[np.where(allowed, members, -np.inf).argmax(axis=2)].T
     return DoseAdvice(
         dose=np.where(none, np.nan, doses[best]),
-        by_member=np.where(none[:, None], np.nan, each),
+        by_member=np.where(allowed.any(axis=1, keepdims=True), each, np.nan),
         low=low,
         high=high,
         expected=np.where(none, np.nan, mean[row, best]),
