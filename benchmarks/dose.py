@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rows import row, write
+from benchmarks.rows import keep, summary, write
 from posology.causal.dose_support import Support, dose_support, fit_support
 from posology.learners.dose_response import Settings, curves, fit_dose_response
 from posology.simulators import dose as simulator
@@ -94,16 +94,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    started, rows = time.time(), []
-    for setting in simulator.SETTINGS:
-        found = [repeat(setting, arguments.seed + r) for r in range(arguments.repetitions)]
-        for model, metric in found[0]:
-            values = np.array([each[model, metric] for each in found])
-            error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            mean = float(values.mean())
-            rows.append(row(setting, model, "test", metric, mean, n=len(values),
-                            low=mean - error, high=mean + error))  # fmt: skip
-    write(arguments.json, rows, arguments.seed, started)
+    started = time.time()
+    found = {setting: [] for setting in simulator.SETTINGS}
+    for r in range(arguments.repetitions):
+        for setting in simulator.SETTINGS:
+            found[setting].append(repeat(setting, arguments.seed + r))
+        print(f"{r + 1} of {arguments.repetitions}: {time.time() - started:.0f} s", flush=True)
+        keep(arguments.json, summary(found), arguments.seed, started)
+    write(arguments.json, summary(found), arguments.seed, started)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from benchmarks.rows import row, write
+from benchmarks.rows import keep, summary, write
 from posology.causal.scores import Nuisance, fit_nuisance
 from posology.causal.trial import Trial
 from posology.evaluation.sensitivity import bounds, range_of_gamma, vanishing_gamma
@@ -107,18 +107,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    started, rows = time.time(), []
-    for scenario in simulator.SCENARIOS:
-        found = [repeat(scenario, arguments.seed + r) for r in range(arguments.repetitions)]
-        names = dict.fromkeys(name for each in found for name in each)
-        for model, metric in names:
-            values = np.array([each[model, metric] for each in found if (model, metric) in each])
-            error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            mean = float(values.mean())
-            rows.append(row(scenario, model, "test", metric, mean, n=len(values),
-                            low=mean - error, high=mean + error))  # fmt: skip
-        print(f"{scenario}: {time.time() - started:.0f} s", flush=True)
-    write(arguments.json, rows, arguments.seed, started)
+    started = time.time()
+    found: dict[str, list[Scores]] = {scenario: [] for scenario in simulator.SCENARIOS}
+    for r in range(arguments.repetitions):
+        for scenario in simulator.SCENARIOS:
+            found[scenario].append(repeat(scenario, arguments.seed + r))
+        print(f"{r + 1} of {arguments.repetitions}: {time.time() - started:.0f} s", flush=True)
+        keep(arguments.json, summary(found), arguments.seed, started)
+    write(arguments.json, summary(found), arguments.seed, started)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+
+import numpy as np
 
 
 def row(study: str, model: str, split: str, metric: str, value: float, **more: object) -> dict:
@@ -18,11 +21,31 @@ def row(study: str, model: str, split: str, metric: str, value: float, **more: o
     }  # fmt: skip
 
 
+def summary(found: Mapping[str, Sequence[Mapping[tuple[str, str], float]]]) -> list[dict]:
+    """Means over repetitions, with 95 % intervals of the mean; by study, model and metric."""
+    rows = []
+    for study, repetitions in found.items():
+        names = dict.fromkeys(name for each in repetitions for name in each)
+        for model, metric in names:
+            said = (each.get((model, metric), np.nan) for each in repetitions)
+            values = np.array([value for value in said if value == value])
+            mean = float(values.mean()) if len(values) else float("nan")
+            error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+            rows.append(row(study, model, "test", metric, mean, n=len(values),
+                            low=mean - error, high=mean + error))  # fmt: skip
+    return rows
+
+
 def write(path: Path | None, rows: list[dict], seed: int, started: float) -> None:
     """Print the rows and, where a path is given, keep them with how they were made."""
     for r in rows:
         value = "-" if r["value"] is None else f"{r['value']:.4f}"
         print(f"{r['study']:12} {r['split']:10} {r['model']:18} {r['metric']:18} {value}")
+    keep(path, rows, seed, started)
+
+
+def keep(path: Path | None, rows: list[dict], seed: int, started: float) -> None:
+    """Write the rows to the file, so that a run cut short keeps its part."""
     if path is None:
         return
     commit = subprocess.run(

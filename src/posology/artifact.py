@@ -128,11 +128,21 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
-    from posology.learners import effect_policy, linear, recent_policy, rules, state_code, trees
+    from posology.learners import (
+        dose_policy,
+        effect_policy,
+        linear,
+        recent_policy,
+        rules,
+        state_code,
+        trees,
+    )
 
     match kind:
         case "NetworkPolicy":
             return _network_policy(state, arrays)
+        case "DosePolicy":
+            return unpack(dose_policy.DosePolicy, state, arrays)
         case "EffectPolicy":
             return unpack(effect_policy.EffectPolicy, state, arrays)
         case "FormulaPolicy":

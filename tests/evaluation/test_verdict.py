@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 
 from posology.causal.propensity import known
-from posology.evaluation.verdict import GAIN, NONE, UNJUDGED, verdict
+from posology.evaluation.verdict import GAIN, NONE, UNJUDGED, Unit, verdict
 from tests.evaluation.trials import truthful
 
 
 def test_a_gain_is_stated_with_its_interval(rng) -> None:
     nuisance, truth = truthful("rct", 2000, 0)
-    found = verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, "points")
+    found = verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
     assert found.kind == GAIN
     assert found.gain is not None
     assert found.gain.low < 0.266 < found.gain.high

@@ -42,7 +42,10 @@ def recommend(
         attention=attention_of(attribution, history),
         unknown=_unknown(history, policy, study, decision),
         ignored=ignored,
-        warnings=_warnings(ignored, doses.overall[0], study.dose),
+        warnings=(
+            *_warnings(ignored, doses.overall[0], study.dose),
+            *_no_dose(policy, int(order[0]), doses.by_treatment[0]),
+        ),
         abstain=_abstain(member, options[0].title, int(order[0])),
     )
 
@@ -121,6 +124,16 @@ def _warnings(
                 "and was moved to its edge."
             )
     return tuple(told)
+
+
+def _no_dose(policy: Policy, first: int, dose: np.ndarray) -> tuple[str, ...]:
+    treatment = policy.formulary.treatments[first]
+    if treatment.dose is None or not np.isnan(dose[first]):
+        return ()
+    return (
+        f"No dose of “{treatment.title}” is recommended: the model knows none that lies both "
+        "within what patients like this one were given and within the option's limits.",
+    )
 
 
 def _abstain(member: np.ndarray, title: str, first: int) -> str | None:

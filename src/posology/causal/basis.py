@@ -13,6 +13,10 @@ MOST_PRODUCTS = 24
 """With more covariates than this products are left out: they would be more than 276 columns."""
 
 
+MOST_HINGED = 80
+"""With more covariates than this, hinges stand at the medians alone; our choice, for time."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
     """A missing number counts as the training mean."""
@@ -39,7 +43,8 @@ def fit_basis(
     spread = np.sqrt((np.where(known, X - center, 0.0) ** 2).sum(axis=0) / n)
     spread = np.where(spread > 1e-9, spread, 1.0)
     Z = np.nan_to_num((X - center) / spread)
-    knots = [np.unique(np.quantile(z, QUANTILES)) if hinges else np.zeros(0) for z in Z.T]
+    at = QUANTILES if X.shape[1] <= MOST_HINGED else (0.5,)
+    knots = [np.unique(np.quantile(z, at)) if hinges else np.zeros(0) for z in Z.T]
     # A hinge at the smallest or largest number says no more than the line.
     knots = [k[(k > z.min()) & (k < z.max())] for k, z in zip(knots, Z.T, strict=True)]
     wide = X.shape[1] <= MOST_PRODUCTS and products

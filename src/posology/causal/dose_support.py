@@ -69,5 +69,6 @@ def _log_odds(dose: Column, low: float, high: float) -> Column:
 
 
 def _dose(log_odds: Column, low: float, high: float) -> Column:
-    share = (1 / (1 + np.exp(-log_odds)) - _EDGE) / (1 - 2 * _EDGE)
+    # A patient far from all others has a scale beyond numbers; 30 is the end of any range.
+    share = (1 / (1 + np.exp(-np.clip(log_odds, -30, 30))) - _EDGE) / (1 - 2 * _EDGE)
     return low + np.clip(share, 0, 1) * (high - low)

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from posology.cli.cohort import cohort
 from posology.cli.demo import demo
+from posology.cli.effect import effect
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
 from posology.cli.predict import predict
@@ -25,7 +26,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (cohort, demo, fit, ingest, predict, pretrain, recommend, simulate, template, tune):
+for verb in (
+    cohort, demo, effect, fit, ingest, predict, pretrain, recommend, simulate, template, tune,
+):  # fmt: skip
     app.command()(verb)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from posology.causal.scores import Nuisance
 from posology.causal.trial import Column, Trial
 from posology.evaluation.classification import Scores, Weights
-from posology.evaluation.doubly_robust import Chosen, gains, mean_draws
+from posology.evaluation.doubly_robust import Chosen, Keep, Reference, gains, mean_draws
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,
@@ -26,6 +26,8 @@ from posology.evaluation.significance import (
 )
 
 GROUPS = 5
+MOST_PAIRS = 1000
+"""Of patients matched for the c-for-benefit: every pair is held against every other; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def c_for_benefit(
     only where treatment was randomised. The interval resamples pairs.
     """
     first, second = (np.flatnonzero(trial.treatment == k) for k in (option, against))
-    size = min(len(first), len(second))
+    size = min(len(first), len(second), MOST_PAIRS)
     pairs = [rng.choice(rows, size, replace=False) for rows in (first, second)]
     pairs = [rows[np.argsort(predicted[rows], kind="stable")] for rows in pairs]
     said = predicted[np.stack(pairs)].mean(axis=0)
@@ -184,15 +186,20 @@ def number_needed(gained: Difference) -> Interval:
 
 
 def beside(
-    outcomes: Mapping[str, Nuisance], chosen: Chosen, single: int, rng: np.random.Generator
+    outcomes: Mapping[str, Nuisance],
+    chosen: Chosen,
+    single: Reference,
+    rng: np.random.Generator,
+    keep: Keep | None = None,
 ) -> tuple[Beside, ...]:
     """Harms and costs of the rule, beside its benefit: each outcome has scores of its own."""
     rows = []
+    kept = np.ones(len(chosen), dtype=bool) if keep is None else keep
     for outcome, nuisance in outcomes.items():
         scores = nuisance.scores
-        per_patient = gains(scores, chosen, single)
-        draws = mean_draws(per_patient[:, None], nuisance.trial.subject, rng)[:, 0]
-        value = float(scores[:, single].mean())
+        per_patient = gains(scores, chosen, single)[kept]
+        draws = mean_draws(per_patient[:, None], nuisance.trial.subject[kept], rng)[:, 0]
+        value = float(scores[np.arange(len(chosen)), single][kept].mean())
         change = paired(float(per_patient.mean()), draws, np.zeros(len(draws)))
         rows.append(Beside(outcome, value + change.value, value, change))
     return tuple(rows)

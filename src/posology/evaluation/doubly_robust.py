@@ -24,6 +24,9 @@ from posology.evaluation.significance import (
 
 Chosen = Int64[np.ndarray, " decision"]
 Keep = Bool[np.ndarray, " decision"]
+Reference = int | Int64[np.ndarray, " decision"]
+"""One option for all; where rules were learned on folds, the one chosen on each patient's others.
+"""
 
 USUAL = "usual care"
 
@@ -58,7 +61,7 @@ def as_probabilities(chosen: Chosen, options: int) -> Matrix:
 def rule_values(
     nuisance: Nuisance,
     rules: Mapping[str, Matrix],
-    reference: int,
+    reference: Reference,
     rng: np.random.Generator,
     keep: Keep | None = None,
 ) -> tuple[RuleValue, ...]:
@@ -78,14 +81,14 @@ def rule_values(
     earned.append(trial.outcome[kept])  # usual care is what was done: nothing is estimated
     shares = [chances[kept].mean(axis=0) for chances in every.values()]
     shares.append(np.eye(trial.options)[trial.treatment][kept].mean(axis=0))
+    earned.append(scores[np.arange(len(trial)), reference][kept])
     columns = np.column_stack(earned)
-    base = len(rules) + reference
     values, draws = columns.mean(axis=0), mean_draws(columns, trial.subject[kept], rng)
     return tuple(
         RuleValue(
             rule,
             percentile(float(values[i]), draws[:, i]),
-            paired(float(values[i] - values[base]), draws[:, i], draws[:, base]),
+            paired(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
             tuple(float(s) for s in shares[i]),
         )
         for i, rule in enumerate([*every, USUAL])
@@ -114,7 +117,7 @@ def average_effects(
 def gain(
     nuisance: Nuisance,
     chosen: Chosen,
-    reference: int,
+    reference: Reference,
     rng: np.random.Generator,
     keep: Keep | None = None,
 ) -> Difference:
@@ -125,9 +128,10 @@ def gain(
     return paired(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
 
 
-def gains(scores: Matrix, chosen: Chosen, reference: int) -> Float64[np.ndarray, " decision"]:
+def gains(scores: Matrix, chosen: Chosen, reference: Reference) -> Float64[np.ndarray, " decision"]:
     """Each patient's score under the rule less that under one option; 0 where they agree."""
-    return scores[np.arange(len(chosen)), chosen] - scores[:, reference]
+    rows = np.arange(len(chosen))
+    return scores[rows, chosen] - scores[rows, reference]
 
 
 def mean_draws(

@@ -1,5 +1,6 @@
 """How strong a reason that nobody recorded must be to undo what is said."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +8,11 @@ from jaxtyping import Float64, Int64
 
 from posology.causal.scores import Nuisance
 from posology.causal.trial import Column
-from posology.evaluation.classification import Weights, once
-from posology.evaluation.doubly_robust import Chosen, Keep
+from posology.evaluation.classification import Scores, Weights, once
+from posology.evaluation.doubly_robust import Chosen, Keep, Reference
 from posology.evaluation.significance import resamples
+
+Rows = Int64[np.ndarray, " kept"]
 
 REPLICATES = 200
 LARGEST = 50.0
@@ -55,7 +58,7 @@ def ratio_of_means(difference: float, spread: float) -> float:
 def bounds(
     nuisance: Nuisance,
     chosen: Chosen,
-    reference: int,
+    reference: Reference,
     gamma: float,
     rng: np.random.Generator,
     keep: Keep | None = None,
@@ -66,25 +69,11 @@ def bounds(
     option's mean is its regression plus a weighted mean of residuals whose weights may be any
     that the model allows (Zhao, Small and Bhattacharya 2019, doi:10.1111/rssb.12327, section 4).
     """
-    trial = nuisance.trial
-    kept = np.flatnonzero(np.ones(len(chosen), dtype=bool) if keep is None else keep)
-    differs = chosen[kept] != reference
-    rows = kept[differs]
-    by_rule = _arm(nuisance, rows, chosen[rows])
-    by_single = _arm(nuisance, rows, np.full(len(rows), reference))
-    if not len(rows):
-        return Bounds(gamma, 0.0, 0.0, 0.0, 0.0)
-    if by_rule is None or by_single is None:
-        return Bounds(gamma, -np.inf, np.inf, -np.inf, np.inf)
-
-    def both(weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-        mine = weights[:, differs]
-        share = mine.sum(axis=1) / weights.sum(axis=1)
-        low, high = _gain(by_rule, by_single, mine, gamma)
-        return low * share, high * share
-
-    low, high = both(once(len(kept)))
-    drawn = [both(w) for w in resamples(trial.subject[kept], REPLICATES, rng)]
+    rows = _kept(chosen, keep)
+    at = _bounded(nuisance, chosen, reference, rows)
+    low, high = at(once(len(rows)), gamma)
+    subject = nuisance.trial.subject[rows]
+    drawn = [at(w, gamma) for w in resamples(subject, REPLICATES, rng)]
     lows, highs = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
     return Bounds(
         gamma,
@@ -96,16 +85,17 @@ def bounds(
 
 
 def vanishing_gamma(
-    nuisance: Nuisance, chosen: Chosen, reference: int, keep: Keep | None = None
+    nuisance: Nuisance, chosen: Chosen, reference: Reference, keep: Keep | None = None
 ) -> float:
     """The strength at which the gain may be nothing: 1 where it is nothing already.
 
     Bisection on the lower bound, up to LARGEST.
     """
-    rng = np.random.default_rng(0)  # the interval is not used
+    rows = _kept(chosen, keep)
+    at, whole = _bounded(nuisance, chosen, reference, rows), once(len(rows))
 
     def low(gamma: float) -> float:
-        return bounds(nuisance, chosen, reference, gamma, rng, keep).low
+        return float(at(whole, gamma)[0][0])
 
     if low(1.0) <= 0:
         return 1.0
@@ -116,6 +106,34 @@ def vanishing_gamma(
         middle = float(np.sqrt(inside * outside))
         inside, outside = (middle, outside) if low(middle) > 0 else (inside, middle)
     return inside
+
+
+def _kept(chosen: Chosen, keep: Keep | None) -> Rows:
+    return np.arange(len(chosen)) if keep is None else np.flatnonzero(keep)
+
+
+def _bounded(
+    nuisance: Nuisance, chosen: Chosen, reference: Reference, kept: Rows
+) -> Callable[[Weights, float], tuple[Scores, Scores]]:
+    """Lower and upper bound of the gain of the rows kept, at weights and a gamma."""
+    single = np.broadcast_to(reference, len(chosen))
+    differs = chosen[kept] != single[kept]
+    rows = kept[differs]
+    by_rule = _arm(nuisance, rows, chosen[rows])
+    by_single = _arm(nuisance, rows, single[rows])
+
+    def at(weights: Weights, gamma: float) -> tuple[Scores, Scores]:
+        size = len(weights)
+        if not len(rows):
+            return np.zeros(size), np.zeros(size)
+        if by_rule is None or by_single is None:
+            return np.full(size, -np.inf), np.full(size, np.inf)
+        mine = weights[:, differs]
+        share = mine.sum(axis=1) / weights.sum(axis=1)
+        low, high = _gain(by_rule, by_single, mine, gamma)
+        return low * share, high * share
+
+    return at
 
 
 @dataclass(frozen=True, slots=True, eq=False)

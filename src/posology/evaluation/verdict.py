@@ -11,7 +11,7 @@ import numpy as np
 
 from posology.causal.scores import Nuisance
 from posology.causal.trial import name
-from posology.evaluation.doubly_robust import Chosen, gain
+from posology.evaluation.doubly_robust import Chosen, Reference, gain
 from posology.evaluation.overlap import Overlap, overlap
 from posology.evaluation.significance import Difference
 
@@ -32,19 +32,32 @@ class Verdict:
     overlap: Overlap
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How the outcome's differences are written: times `factor`, then the unit."""
+
+    name: str = ""
+    factor: float = 1.0
+
+
 def verdict(
-    nuisance: Nuisance, chosen: Chosen, single: int, rng: np.random.Generator, unit: str = ""
+    nuisance: Nuisance,
+    chosen: Chosen,
+    single: Reference,
+    rng: np.random.Generator,
+    unit: Unit = Unit(),
 ) -> Verdict:
     """The verdict on a rule.
 
     Args:
         nuisance: of patients from whom the rule was not learned.
         chosen: the rule's option for each of them.
-        single: the best single option of the training patients.
+        single: the best single option of the training patients; where they differ by fold, the
+            most frequent is named.
         unit: of the outcome, for the sentence.
     """
     trial = nuisance.trial
-    option = name(trial, single)
+    option = name(trial, most_frequent(single))
     found = overlap(trial, nuisance.propensity)
     asked = {name(trial, int(k)) for k in np.unique(np.append(chosen, single))}
     refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
@@ -54,12 +67,17 @@ def verdict(
     gained = gain(nuisance, chosen, single, rng, found.keep)
     where = _where(found)
     if gained.low > 0:
-        figures = f"{gained.value:.3g} ({gained.low:.3g}, {gained.high:.3g})"
-        sentence = f"personalising gains {figures}{f' {unit}' if unit else ''}"
+        value, low, high = (unit.factor * x for x in (gained.value, gained.low, gained.high))
+        sentence = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
         return Verdict(
             GAIN, f"{sentence} over the best single option, {option}{where}", option, gained, found
         )
     return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, gained, found)
+
+
+def most_frequent(single: Reference) -> int:
+    """The option that is the best single one for most patients."""
+    return int(np.bincount(np.atleast_1d(single)).argmax())
 
 
 def _where(found: Overlap) -> str:

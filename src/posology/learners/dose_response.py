@@ -58,6 +58,8 @@ class DoseAdvice:
 
     dose: Column
     """NaN where no dose lies inside both: then nothing is recommended."""
+    by_member: Float64[np.ndarray, "decision member"]
+    """The dose that each member of the ensemble would give: how far they disagree."""
     low: Column
     high: Column
     """Between `low` and `high` patients like this one were given doses."""
@@ -128,8 +130,10 @@ def best_doses(
     none = ~allowed.any(axis=1)
     row, best = np.arange(len(X)), np.where(allowed, mean, -np.inf).argmax(axis=1)
     beyond = np.where(spoken, -np.inf, mean).max(axis=1)
+    each = doses[np.where(allowed, members, -np.inf).argmax(axis=2)].T
     return DoseAdvice(
         dose=np.where(none, np.nan, doses[best]),
+        by_member=np.where(allowed.any(axis=1, keepdims=True), each, np.nan),
         low=low,
         high=high,
         expected=np.where(none, np.nan, mean[row, best]),

@@ -2,11 +2,12 @@
 
 The R-learner (Nie and Wager 2021, doi:10.1093/biomet/asaa076, eq. 4) for any number of options: the
 outcome less its expectation is regressed on the treatment less its probability, times what may
-change the effect. Three models are stacked with weights that are not negative; where their
+change the effect. Four models are stacked with weights that are not negative; where their
 effects are not shown to vary, the answer is the best single option for everybody.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,7 +19,7 @@ from posology.causal.ridge import cross_ridge
 from posology.causal.scores import Nuisance
 from posology.causal.trial import FOLDS, Column, Matrix
 from posology.learners.boosting import exported
-from posology.learners.trees import Trees, constant, per_option
+from posology.learners.trees import Trees, answer, constant, per_option
 
 LEVEL = 0.05
 """One-sided error rate of the test that lets the rule be personal."""
@@ -40,6 +41,10 @@ class Effects:
     curve_weights: Float64[np.ndarray, "curve treatment"]
     trees: Trees
     tree_weight: float
+    """Of one model of the outcome, the option among its inputs."""
+    arms: tuple[Trees, ...]
+    """One an option: what its patients had beyond what was to be expected of them."""
+    arm_weight: float
 
 
 def effects_of(
@@ -55,6 +60,9 @@ def effects_of(
             allowed = np.ones(said.shape, dtype=bool)
             grown = per_option(effects.trees, X.astype(np.float32), allowed)
             said = said + effects.tree_weight * grown
+        if effects.arm_weight:
+            each = [answer(trees, X.astype(np.float32)) for trees in effects.arms]
+            said = said + effects.arm_weight * np.hstack(each)
     return said - said[:, [effects.single]]
 
 
@@ -89,27 +97,39 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     trial, surprise = nuisance.trial, nuisance.surprise
     line = _linear(nuisance, fit_basis(trial.covariates, hinges=False, products=False))
     curve = _linear(nuisance, fit_basis(trial.covariates, hinges=True, products=False))
-    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted]
+    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted, _arms(nuisance)]
     weights, level = _stack(candidates, nuisance.residual, surprise)
     held_out = _held_out(candidates, nuisance)
-    shown = heterogeneity_test(held_out, nuisance.residual, surprise)
     trees = constant(np.zeros(1))
     if weights[2] > 0:
         model = boosting().fit(
             with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
         )
         trees = exported(model, model.n_iter_, 1)
-    values = nuisance.scores.mean(axis=0)
-    personal = shown.p < LEVEL or not gate
-    return Effects(
-        single=int(values.argmax()),
-        personal=personal,
-        heterogeneity=shown,
-        level=level if personal else values,
+    arms: tuple[Trees, ...] = ()
+    if weights[3] > 0:
+        arms = tuple(
+            exported(model, model.n_iter_, 1)
+            for model in _grown(nuisance, np.ones(len(trial), bool))
+        )
+    free = Effects(
+        single=int(nuisance.scores.mean(axis=0).argmax()),
+        personal=True,
+        heterogeneity=heterogeneity_test(held_out, nuisance.residual, surprise),
+        level=level,
         line=line.basis, line_weights=weights[0] * line.weights,
         curve=curve.basis, curve_weights=weights[1] * curve.weights,
         trees=trees, tree_weight=float(weights[2]),
+        arms=arms, arm_weight=float(weights[3]),
     )  # fmt: skip
+    return gated(free, nuisance) if gate else free
+
+
+def gated(effects: Effects, nuisance: Nuisance) -> Effects:
+    """The same effects, or the best single option for all where they are not shown to vary."""
+    if effects.heterogeneity.p < LEVEL:
+        return effects
+    return replace(effects, personal=False, level=nuisance.scores.mean(axis=0))
 
 
 def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
@@ -126,6 +146,23 @@ def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
         here = nuisance.fold == f
         held_out[here] = columns[here] @ by_option(fitted.outside[f])
     return _Candidate(basis, by_option(fitted.whole), held_out)
+
+
+def _arms(nuisance: Nuisance) -> Matrix:
+    """What each option adds to what was to be expected, by trees of its own patients."""
+    said = np.zeros(nuisance.surprise.shape)
+    for f in range(FOLDS):
+        here = nuisance.fold == f
+        models = _grown(nuisance, ~here)
+        asked = nuisance.trial.covariates[here]
+        said[here] = np.column_stack([model.predict(asked) for model in models])
+    return said
+
+
+def _grown(nuisance: Nuisance, rows: np.ndarray) -> list[Any]:
+    trial, residual = nuisance.trial, nuisance.residual
+    mine = [rows & (trial.treatment == k) for k in range(trial.options)]
+    return [boosting().fit(trial.covariates[rows], residual[rows]) for rows in mine]
 
 
 def _stack(

@@ -1,6 +1,7 @@
 """The report: one HTML file that needs no network and no script."""
 
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -18,6 +19,11 @@ def write_report(content: ReportContent, path: Path) -> None:
 
 def render(content: ReportContent) -> str:
     """The report's HTML; the same content gives the same bytes."""
+    return filled(_TEMPLATE, view(content))
+
+
+def filled(template: str, variables: dict[str, Any]) -> str:
+    """A template of this folder, every value escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -25,4 +31,4 @@ def render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(_TEMPLATE).render(view(content))
+    return environment.get_template(template).render(variables)

@@ -44,10 +44,10 @@ def roc_figure(curves: Sequence[RocCurve], names: Sequence[str]) -> Figure:
         axes.plot(
             c.false_positive, c.true_positive, _LINES[c.treatment % len(_LINES)], linewidth=1.8,
             color=SERIES[c.treatment % len(SERIES)],
-            label=f"{_label(names[c.treatment])}: {c.auc:.3f}",
+            label=f"{short(names[c.treatment])}: {c.auc:.3f}",
         )  # fmt: skip
     _unit_square(axes, "False positives (1 - specificity)", "True positives (sensitivity)")
-    _legend(axes, "lower right", "Area under the curve")
+    legend(axes, "lower right", "Area under the curve")
     return figure
 
 
@@ -70,10 +70,10 @@ def calibration_figure(found: Sequence[Calibration], names: Sequence[str]) -> Fi
             markersize=4.5,
             linewidth=1.4,
             elinewidth=0.9,
-            label=_label(names[c.treatment]),
+            label=short(names[c.treatment]),
         )
     _unit_square(axes, "Stated probability", "Observed share")
-    _legend(axes, "upper left", None)
+    legend(axes, "upper left", None)
     return figure
 
 
@@ -103,8 +103,8 @@ def dose_figure(
         )  # fmt: skip
     axes.set(xlim=(0, edge), ylim=(0, edge))
     axes.set_aspect("equal")
-    _named(axes, f"Dose that proved right ({unit})", f"Predicted dose ({unit})")
-    _legend(axes, "upper left", None)
+    named(axes, f"Dose that proved right ({unit})", f"Predicted dose ({unit})")
+    legend(axes, "upper left", None)
     return figure
 
 
@@ -138,12 +138,12 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
             t.difference, y, xerr=away, fmt=marks[t.verdict], color=color, markersize=6.5,
             elinewidth=1.8,
         )  # fmt: skip
-    axes.set_yticks(range(len(tests)), [_label(words.model_name(t.model)) for t in reversed(tests)])
+    axes.set_yticks(range(len(tests)), [short(words.model_name(t.model)) for t in reversed(tests)])
     axes.set_ylim(-0.6, len(tests) - 0.4)
     better = "left" if metric in LOWER_IS_BETTER else "right"
     unit = f", {table.unit}" if metric == "mae" else ""
     label = f"{words.HEADS[metric]}{unit}: difference of {table.reference} (better to the {better})"
-    _named(axes, label, "")
+    named(axes, label, "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     return figure
 
@@ -164,10 +164,10 @@ def group_figure(rows: Sequence[GroupRow], whole: float, wording: Wording) -> Fi
         )  # fmt: skip
     axes.set_yticks(
         range(len(judged)),
-        [f"{_label(f'{r.family}: {r.group}')} (n = {r.n:,})" for r in reversed(judged)],
+        [f"{short(f'{r.family}: {r.group}')} (n = {r.n:,})" for r in reversed(judged)],
     )
     axes.set_ylim(-0.6, len(judged) - 0.4)
-    _named(axes, f"{wording.what} ({wording.unit})" if wording.unit else wording.what, "")
+    named(axes, f"{wording.what} ({wording.unit})" if wording.unit else wording.what, "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     return figure
 
@@ -187,20 +187,20 @@ def learning_figure(epochs: Sequence[Mapping[str, int | float]]) -> Figure:
         for color, key in enumerate(members):
             points = [(e.get("epoch", i + 1), e[key]) for i, e in enumerate(epochs) if key in e]
             x, y = zip(*points, strict=True)
-            label = _label(key.removesuffix(stem).strip("_") or stem)
+            label = short(key.removesuffix(stem).strip("_") or stem)
             axes.plot(
                 x, y, _LINES[color % len(_LINES)], color=SERIES[color % len(SERIES)], label=label
             )
-        axes.set_title(_label(stem.replace("_", " ")), fontsize=10, color=INK, loc="left")
+        axes.set_title(short(stem.replace("_", " ")), fontsize=10, color=INK, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _named(axes, "epoch", "")
+        named(axes, "epoch", "")
         axes.grid(axis="y", color=GRID, linewidth=0.6)
         if len(members) > 1:
-            _legend(axes, "best", None)
+            legend(axes, "best", None)
     return figure
 
 
-def _label(text: str) -> str:
+def short(text: str) -> str:
     """A label short enough to leave room for the figure; the tables have it whole."""
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
@@ -220,10 +220,11 @@ def _square() -> tuple[Figure, Axes]:
 def _unit_square(axes: Axes, x: str, y: str) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.set_aspect("equal")
-    _named(axes, x, y)
+    named(axes, x, y)
 
 
-def _named(axes: Axes, x: str, y: str) -> None:
+def named(axes: Axes, x: str, y: str) -> None:
+    """Axes in the page's colours, with what they show."""
     axes.set_xlabel(x, color=INK)
     axes.set_ylabel(y, color=INK)
     axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
@@ -236,9 +237,10 @@ def _named(axes: Axes, x: str, y: str) -> None:
 _Corner = Literal["lower right", "upper left", "best"]
 
 
-def _legend(axes: Axes, where: _Corner, title: str | None) -> None:
+def legend(axes: Axes, where: _Corner, title: str | None) -> None:
+    """A legend in the page's colours."""
     small = FontProperties(size=9)
-    legend = axes.legend(
+    drawn = axes.legend(
         loc=where,
         title=title,
         frameon=False,
@@ -246,7 +248,7 @@ def _legend(axes: Axes, where: _Corner, title: str | None) -> None:
         prop=small,
         title_fontproperties=small,
     )
-    legend.get_title().set_color(INK)
+    drawn.get_title().set_color(INK)
 
 
 def _round_up(value: float) -> float:

@@ -1,0 +1,212 @@
+"""Is every interval and test that `posology effect` prints as right as it says: by simulation.
+
+    python -m benchmarks.calibration_of_claims --repetitions 100 --json FILE
+
+Each repetition draws 1,000 patients, learns and judges as the command does, and asks of every
+printed interval whether it holds the truth, and of every test whether it erred. The truth is the
+mean over the patients judged, so that coverage may lie a little above 95 %; claims called
+`population` are held against the whole population's truth. `low` and `high` are Wilson's interval:
+what a finite number of repetitions cannot tell apart. A claim is `off` where even that interval
+lies below 95 %, or a test's above its level.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rows import keep, row, write
+from posology.causal.censoring import pseudo_values
+from posology.causal.follow_up import completed
+from posology.causal.propensity import known
+from posology.causal.scores import fit_nuisance
+from posology.causal.trial import Trial
+from posology.evaluation.benefit import rate
+from posology.evaluation.doubly_robust import average_effects
+from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge
+from posology.evaluation.sensitivity import bounds, range_of_gamma
+from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.subgroups import Group
+from posology.evaluation.verdict import GAIN, NONE, Unit, most_frequent
+from posology.learners.effect_folds import held_out_effects
+from posology.simulators import effects as simulator
+from posology.simulators.effects import Sample
+
+N = 1_000
+LEVEL = 0.95
+Claims = dict[str, float]
+"""1 where the claim held, 0 where not."""
+
+
+def held(span: Interval | Difference, truth: float) -> float:
+    """Whether an interval holds the truth."""
+    return float(span.low - 1e-12 <= truth <= span.high + 1e-12)
+
+
+def trial_of(drawn: Sample, outcome: np.ndarray) -> Trial:
+    """What is recorded of the patients."""
+    rows = np.arange(len(outcome))
+    return Trial(drawn.covariates, drawn.treatment, outcome, rows, 2, ("old", "new"))
+
+
+def study(scenario: str, rng: np.random.Generator) -> Claims:
+    """Everything that the command prints of one draw of a scenario."""
+    drawn = simulator.draw(scenario, N, rng)
+    trial = trial_of(drawn, drawn.outcome)
+    nuisance = fit_nuisance(trial, rng)
+    said = held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
+    rule = HeldOutRule(said.fold, said.said, said.chosen, said.single, said.personal)
+    group = Group("x5", "high", drawn.covariates[:, 5] > 0.5)
+    asked = Asked(tuple("abcdefgh"), {}, [group], {}, [], Unit(), binary=False)
+    found = judge(nuisance, rule, asked, rng)
+    keep_, rows = found.verdict.overlap.keep, np.arange(N)
+    gained = drawn.expected[rows, rule.chosen] - drawn.expected[rows, rule.single]
+    claims = _verdict(scenario, found)
+    if found.verdict.gain is not None:
+        claims["gain of the rule"] = held(found.verdict.gain, float(gained[keep_].mean()))
+    for g in found.groups:
+        claims["gain in a group"] = held(g.gain, float(gained[keep_ & group.mask].mean()))
+    single = most_frequent(rule.single)
+    tau = (drawn.expected - drawn.expected[:, [single]])[:, 1 - single]
+    for o in found.effects:
+        claims["average effect"] = held(o.effect.effect, float(tau[keep_].mean()))
+        if scenario == "null":
+            claims["average effect, population"] = held(o.effect.effect, 0.3 * (1 - 2 * single))
+    claims |= _patients(found, rule, tau, keep_)
+    if scenario == "obs_hidden":
+        gamma = range_of_gamma(simulator.HIDDEN_LOG_ODDS)
+        around = bounds(nuisance, rule.chosen, rule.single, gamma, rng, keep_)
+        span = Interval(around.low, around.interval_low, around.interval_high)
+        # Every other interval is wrong here, as the page says: that is what bounds are for.
+        return {"sensitivity bounds of the gain": held(span, float(gained[keep_].mean()))}
+    return claims
+
+
+def _verdict(scenario: str, found: EffectStudy) -> Claims:
+    if scenario == "null":
+        return {
+            "test: verdict claims a gain": float(found.verdict.kind == GAIN),
+            "verdict is no gain shown": float(found.verdict.kind == NONE),
+            "test: heterogeneity": float(found.heterogeneity.p < 0.05),
+            "test: gate, share of folds": found.folds_personal / 5,
+        }
+    return {
+        "power: verdict claims a gain": float(found.verdict.kind == GAIN),
+        "power: heterogeneity": float(found.heterogeneity.p < 0.05),
+    }
+
+
+def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.ndarray) -> Claims:
+    """Ranking, calibration and decision curve against the same figures of the true effects."""
+    claims: Claims = {}
+    for c in found.contrasts:
+        single = most_frequent(rule.single)
+        told = rule.said[keep_, 1 - single] - rule.said[keep_, single]
+        ranked = told.copy()
+        for f in np.unique(rule.fold[keep_]):
+            ranked[rule.fold[keep_] == f] -= ranked[rule.fold[keep_] == f].mean()
+        true, order = tau[keep_], np.argsort(-ranked, kind="stable")
+        top = np.cumsum(true[order]) / np.arange(1, len(true) + 1) - true.mean()
+        claims["AUTOC"] = held(c.rate.autoc, float(top.mean()))
+        share = np.arange(1, len(true) + 1) / len(true)
+        claims["Qini"] = held(c.rate.qini, float((top * share).mean()))
+        if told.std() > 1e-9:
+            slope = float(np.cov(told, true)[0, 1] / np.var(told, ddof=1))
+            claims["calibration slope"] = held(c.calibration.slope, slope)
+            level = float(true.mean() - slope * told.mean())
+            claims["calibration intercept"] = held(c.calibration.intercept, level)
+        point = c.curve[1]
+        net = float(((told > point.threshold) * (true - point.threshold)).mean())
+        claims["net benefit"] = held(point.model, net)
+        groups = np.array_split(np.argsort(told, kind="stable"), len(c.calibration.groups))
+        claims["benefit of a group of alike predictions"] = float(np.mean([
+            held(g.observed, float(true[rows].mean()))
+            for g, rows in zip(c.calibration.groups, groups, strict=True)
+        ]))  # fmt: skip
+    return claims
+
+
+def no_effect(rng: np.random.Generator) -> Claims:
+    """Confounded, and nothing works: how often is an effect called one."""
+    drawn = simulator.draw("obs", N, rng)
+    base = drawn.outcome - drawn.treatment * simulator.effect(drawn.covariates)
+    nuisance = fit_nuisance(trial_of(drawn, base), rng)
+    (row_,) = average_effects(nuisance, 0, rng)
+    useless = rate(rng.normal(size=N), nuisance.scores[:, 1] - nuisance.scores[:, 0],
+                   nuisance.trial.subject, rng)  # fmt: skip
+    return {
+        "test: average effect": float(row_.effect.p < 0.05),
+        "average effect, population": held(row_.effect, 0.0),
+        "AUTOC of a useless ranking": held(useless.autoc, 0.0),
+    }
+
+
+def lost(rng: np.random.Generator) -> Claims:
+    """Outcomes lost to follow-up for reasons that are recorded."""
+    drawn = simulator.draw("obs", N, rng)
+    x = drawn.covariates
+    stays = rng.random(N) < 1 / (1 + np.exp(-(1.2 + 0.8 * x[:, 0] - 0.7 * drawn.treatment)))
+    trial = trial_of(drawn, np.where(stays, drawn.outcome, 0.0))
+    nuisance = fit_nuisance(replace(trial, outcome=completed(trial, stays, rng)), rng)
+    (row_,) = average_effects(nuisance, 0, rng)
+    tau = float((drawn.expected[:, 1] - drawn.expected[:, 0]).mean())
+    return {"average effect": held(row_.effect, tau)}
+
+
+def times(rng: np.random.Generator) -> Claims:
+    """Time to an event in a trial, a third censored: restricted means to 2 by pseudo-values."""
+    x, t = rng.normal(size=(N, 3)), rng.integers(0, 2, N)
+    hazard = np.exp(0.5 * x[:, 0] - 0.4 * t)
+    event, censored = rng.exponential(1 / hazard), rng.exponential(3.0, N)
+    value = pseudo_values(np.minimum(event, censored), event <= censored, 2.0, t)
+    trial = Trial(x, t, value, np.arange(N), 2)
+    nuisance = fit_nuisance(trial, rng, known(np.full((N, 2), 0.5)))
+    (row_,) = average_effects(nuisance, 0, rng)
+    means = [(1 - np.exp(-2 * h)) / h for h in (np.exp(0.5 * x[:, 0] - 0.4 * k) for k in (0, 1))]
+    return {"average effect": held(row_.effect, float((means[1] - means[0]).mean()))}
+
+
+def rows_of(found: dict[str, list[Claims]]) -> list[dict]:
+    """Rates with Wilson's interval, and whether they are off."""
+    rows = []
+    for scenario, repetitions in found.items():
+        for claim in dict.fromkeys(c for each in repetitions for c in each):
+            values = np.array([each[claim] for each in repetitions if claim in each])
+            p, n = float(values.mean()), len(values)
+            center, z2 = (p + 1.92 / n) / (1 + 3.84 / n), 3.84
+            half = 1.96 * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+            low, high = float(center - half), float(center + half)
+            off = low > 1 - LEVEL if claim.startswith("test") else high < LEVEL
+            off = off and not claim.startswith("power")
+            rows.append(row(scenario, "posology", "simulated", claim, p, low=low, high=high, n=n,
+                            off=bool(off)))  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    started, others = time.time(), {"no_effect": no_effect, "lost": lost, "times": times}
+    found: dict[str, list[Claims]] = {name: [] for name in (*simulator.SCENARIOS, *others)}
+    for r in range(arguments.repetitions):
+        for at, name in enumerate(found):
+            rng = np.random.default_rng([arguments.seed, r, at])
+            claims = others[name](rng) if name in others else study(name, rng)
+            found[name].append(claims)
+        print(f"{r + 1} of {arguments.repetitions}: {time.time() - started:.0f} s", flush=True)
+        keep(arguments.json, rows_of(found), arguments.seed, started)
+    rows = rows_of(found)
+    write(arguments.json, rows, arguments.seed, started)
+    for r in rows:
+        if r["off"]:
+            print(f"OFF: {r['study']}, {r['metric']}: {r['value']:.3f} of {r['n']}")
+
+
+if __name__ == "__main__":
+    main()

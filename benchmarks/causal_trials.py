@@ -1,0 +1,182 @@
+"""Effects where the truth is simulated on real patients, and in real trials, beside EconML.
+
+    python -m benchmarks.causal_trials --parts acic actg gbsg --json FILE
+
+Needs the files of `causallib` and `lifelines` (pip install --no-deps) and, with --econml, EconML.
+ACIC 2016: ten instances of 4,802 patients, nine tenths to learn from; `pehe` is the square root of
+the mean squared error of the effect on the others, `value` the mean true outcome of the rule less
+that of the best single option. The trials: every patient is judged by a rule learned from the
+others, with the propensities that randomisation gave (ACTG 175) or learned ones (GBSG-2).
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rows import keep, row, summary, write
+from posology.causal.censoring import pseudo_values, restricted_mean
+from posology.causal.propensity import Propensity, known
+from posology.causal.scores import fit_nuisance
+from posology.causal.trial import FOLDS, Trial, select
+from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
+from posology.evaluation.doubly_robust import average_effects, gain
+from posology.evaluation.verdict import most_frequent, verdict
+from posology.learners.econml import MODELS, fit_econml
+from posology.learners.effect_folds import held_out_effects
+from posology.learners.effects import choose, effects_of, fit_effects
+
+Scores = dict[tuple[str, str], float]
+ACTG_DAYS = 1000.0
+
+
+def trial_of(arms: Arms, outcome: np.ndarray) -> Trial:
+    """The trial, with one of its outcomes."""
+    rows = np.arange(len(outcome))
+    return Trial(arms.covariates, arms.treatment, outcome, rows, len(arms.options), arms.options)
+
+
+def acic(instance: int, seed: int, econml: bool) -> Scores:
+    """One instance."""
+    arms, rng = acic2016(instance), np.random.default_rng([seed, instance])
+    assert arms.expected is not None
+    learns = rng.permutation(len(arms.outcome)) >= len(arms.outcome) // 10
+    trial = select(trial_of(arms, arms.outcome), learns)
+    asked, truth = arms.covariates[~learns], arms.expected[~learns]
+    tau, found = truth[:, 1] - truth[:, 0], {}
+
+    def score(model: str, effect: np.ndarray, chosen: np.ndarray) -> None:
+        earned = truth[np.arange(len(chosen)), chosen].mean()
+        found[model, "pehe"] = float(np.sqrt(((effect - tau) ** 2).mean()))
+        found[model, "value"] = float(earned - truth.mean(axis=0).max())
+
+    began = time.process_time()
+    learned = fit_effects(fit_nuisance(trial, rng))
+    said = effects_of(learned, asked)
+    score("posology", said[:, 1] - said[:, 0], choose(learned, asked))
+    found["posology", "cpu_seconds"] = time.process_time() - began
+    for model in MODELS if econml else ():
+        began = time.process_time()
+        effect = fit_econml(model, trial, seed)(asked)
+        difference = effect[:, 1] - effect[:, 0]
+        score(model, difference, (difference > 0).astype(np.int64))
+        if model == "policy_tree":
+            del found[model, "pehe"]
+        found[model, "cpu_seconds"] = time.process_time() - began
+    for metric in ("pehe", "value"):
+        models = [m for m, name in found if name == metric]
+        sign = 1 if metric == "pehe" else -1
+        order = np.argsort([sign * found[m, metric] for m in models])
+        for place, at in enumerate(order):
+            found[models[at], f"{metric}_rank"] = float(place + 1)
+    return found
+
+
+def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, econml: bool) -> list:
+    """A real trial: verdict, gain of each rule over the best single arm, average effects."""
+    rows = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        nuisance = fit_nuisance(trial, rng, chances)
+        allowed = np.ones((len(trial), trial.options), dtype=bool)
+        said = held_out_effects(trial, allowed, rng, chances=chances)
+        found = verdict(nuisance, said.chosen, said.single, rng)
+        kept = found.overlap.keep
+        print(f"{study}, seed {seed}: {found.sentence}", flush=True)
+        gains = {"posology": (said.chosen, said.single)}
+        for model in MODELS if econml else ():
+            chosen = np.zeros(len(trial), np.int64)
+            for f in range(FOLDS):
+                rest, here = said.fold != f, said.fold == f
+                effect = fit_econml(model, select(trial, rest), seed)(trial.covariates[here])
+                chosen[here] = effect.argmax(axis=1)
+            gains[model] = chosen, said.single
+        for model, (chosen, single) in gains.items():
+            g = gain(nuisance, chosen, single, rng, kept)
+            rows.append(row(study, model, f"seed {seed}", "gain", g.value, low=g.low, high=g.high,
+                            n=int(kept.sum())))  # fmt: skip
+        rows.append(
+            row(
+                study,
+                "posology",
+                f"seed {seed}",
+                "verdict",
+                float("nan"),
+                said=found.sentence,
+                kind=found.kind,
+                single=most_frequent(said.single),
+            )
+        )
+        if seed:
+            continue
+        for k in range(trial.options):
+            arm = trial.outcome[trial.treatment == k]
+            error = 1.96 * arm.std() / np.sqrt(len(arm))
+            rows.append(
+                row(
+                    study,
+                    trial.names[k],
+                    "everybody",
+                    "mean",
+                    float(arm.mean()),
+                    low=float(arm.mean() - error),
+                    high=float(arm.mean() + error),
+                )
+            )
+            value = float(nuisance.scores[:, k].mean())
+            rows.append(row(study, trial.names[k], "everybody", "doubly_robust_mean", value))
+        for e in average_effects(nuisance, 0, rng, kept):
+            rows.append(row(study, e.option, "everybody", f"effect over {e.against}",
+                            e.effect.value, low=e.effect.low, high=e.effect.high))  # fmt: skip
+    return rows
+
+
+def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
+    """The real trials asked for."""
+    rows = []
+    if "actg" in parts:
+        arms = actg175()
+        shares = np.bincount(arms.treatment) / len(arms.treatment)
+        chances = known(np.tile(shares, (len(arms.treatment), 1)))
+        rows += judged("actg_cd4", trial_of(arms, arms.outcome), chances, seeds, econml)
+        assert arms.time is not None
+        assert arms.event is not None
+        days = pseudo_values(arms.time, arms.event, ACTG_DAYS, arms.treatment)
+        rows += judged("actg_days", trial_of(arms, days), chances, seeds, econml)
+    if "gbsg" in parts:
+        arms = gbsg()
+        assert arms.time is not None
+        assert arms.event is not None
+        months = pseudo_values(arms.time, arms.event, GBSG_MONTHS, arms.treatment)
+        rows += judged("gbsg_months", trial_of(arms, months), None, seeds, econml)
+        for k, name in enumerate(arms.options):
+            mine = arms.treatment == k
+            value = restricted_mean(arms.time[mine], arms.event[mine], GBSG_MONTHS)
+            rows.append(row("gbsg_months", name, "everybody", "kaplan_meier_mean", value))
+    return rows
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", default=["acic", "actg", "gbsg"])
+    parser.add_argument("--instances", type=int, default=len(ACIC_INSTANCES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--econml", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    started, found = time.time(), {"acic2016": []}
+    real = trials(arguments.parts, arguments.seeds, arguments.econml)
+    keep(arguments.json, real, 0, started)
+    if "acic" in arguments.parts:
+        for instance in ACIC_INSTANCES[: arguments.instances]:
+            found["acic2016"].append(acic(instance, 0, arguments.econml))
+            scores = {m: round(v, 3) for (m, x), v in found["acic2016"][-1].items() if x == "pehe"}
+            print(f"instance {instance}, {time.time() - started:.0f} s: {scores}", flush=True)
+            keep(arguments.json, real + summary(found), 0, started)
+    write(arguments.json, real + summary(found), 0, started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""What `posology effect` writes: the page's content, and every figure as rows."""
+
+import dataclasses
+import datetime
+
+import numpy as np
+
+import posology
+from posology.cli.effect_run import Judged
+from posology.domain.cohort import Cohort
+from posology.evaluation.effect_study import EffectStudy
+from posology.evaluation.significance import Difference, Interval
+from posology.report.effect_content import EffectContent
+
+
+def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
+    """The report's content."""
+    asked, trial = judged.asked, judged.asked.trial
+    subjects = len(np.unique(trial.subject))
+    part = "" if len(trial) == len(cohort) else f", drawn from {len(cohort):,}"
+    return EffectContent(
+        study=cohort.study,
+        found=judged.found,
+        evidence=(
+            f"{len(trial):,} decisions of {subjects:,} patients{part}, "
+            f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
+            "a rule that was learned from them. These are records of usual care unless the study "
+            "says that treatment was randomised."
+        ),
+        covariates=asked.covariates,
+        unit=asked.unit,
+        binary=asked.binary,
+        propensity=judged.nuisance.propensity.model,
+        footer=(
+            ("posology", posology.__version__),
+            ("seed", str(seed)),
+            ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of JSON, one a figure."""
+
+    study: str
+    n: int
+    rows: list[dict]
+
+    def add(self, model: str, metric: str, value: float | Difference | Interval) -> None:
+        one = value if isinstance(value, Difference | Interval) else Interval(value, *[np.nan] * 2)
+        named = {"study": self.study, "model": model, "split": "held out", "metric": metric}
+        figures = {k: _finite(getattr(one, k)) for k in ("value", "low", "high")}
+        p = {"p": _finite(one.p)} if isinstance(one, Difference) else {}
+        self.rows.append({**named, **figures, "n": self.n, **p})
+
+
+def rows_of(study: str, judged: Judged) -> list[dict]:
+    """Every figure as a row: study, model (rule, option or group), split, metric, value."""
+    found, into = judged.found, _Rows(study, len(judged.asked.trial), [])
+    into.add("posology", "verdict", float("nan"))
+    into.rows[0] |= {"said": found.verdict.sentence, "kind": found.verdict.kind}
+    _judgement(found, into)
+    _options(found, into)
+    for part in (found.rule, found.heterogeneity):
+        if part is not None:
+            name = "rule" if part is found.rule else "heterogeneity"
+            for metric, value in dataclasses.asdict(part).items():
+                into.add("posology", f"{name}_{metric}", value)
+    for c in found.contrasts:
+        into.add(c.option, "autoc", c.rate.autoc)
+        into.add(c.option, "qini", c.rate.qini)
+        into.add(c.option, "calibration_slope", c.calibration.slope)
+        into.add(c.option, "calibration_intercept", c.calibration.intercept)
+        into.add(c.option, "c_for_benefit", c.c)
+        for point in c.curve:
+            into.add(c.option, f"net_benefit_{point.threshold:.3g}", point.model)
+    for harm in found.harms:
+        into.add("posology", f"harm {harm.rule.outcome}", harm.rule.difference)
+        for e in harm.options:
+            into.add(e.option, f"harm {harm.rule.outcome}", e.effect)
+    return into.rows
+
+
+def _judgement(found: EffectStudy, into: _Rows) -> None:
+    into.add("posology", "outside", found.verdict.overlap.outside)
+    into.add("posology", "folds_personal", float(found.folds_personal))
+    if found.needed is not None:
+        into.add("posology", "number_needed", found.needed)
+    for v in found.values:
+        into.add(v.rule, "value", v.value)
+        into.add(v.rule, "gain", v.gain)
+    for g in found.groups:
+        into.add(f"{g.family}: {g.group}", "group_gain", g.gain)
+    for s in found.stability:
+        into.add("posology", "agreement_again", s.agreement)
+        into.add("posology", "gain_again", s.gain)
+    for metric in ("before", "after"):
+        worst = max((abs(getattr(b, metric)) for b in found.balance), default=np.nan)
+        into.add("posology", f"balance_{metric}", float(worst))
+
+
+def _options(found: EffectStudy, into: _Rows) -> None:
+    for option in found.verdict.overlap.options:
+        for metric in ("given", "effective", "outside"):
+            into.add(option.name, f"overlap_{metric}", float(getattr(option, metric)))
+    for o in found.effects:
+        into.add(o.effect.option, f"effect_against_{o.effect.against}", o.effect.effect)
+        for metric, value in dataclasses.asdict(o.strength).items():
+            into.add(o.effect.option, metric, value)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

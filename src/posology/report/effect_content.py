@@ -1,0 +1,24 @@
+"""What a report on effects says, before it is laid out."""
+
+from dataclasses import dataclass
+
+from posology.domain.study import Study
+from posology.evaluation.effect_study import EffectStudy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectContent:
+    """All that the page says; every text is escaped, none may identify a patient."""
+
+    study: Study
+    found: EffectStudy
+    evidence: str
+    """On whom: patients, decisions, how many were followed to the end."""
+    covariates: tuple[str, ...]
+    """All that was known and admitted: effects are right only if nothing else decided."""
+    unit: str
+    binary: bool
+    propensity: str
+    """The model of who was given what."""
+    footer: tuple[tuple[str, str], ...] = ()
+    """(label, value): version, command, date."""

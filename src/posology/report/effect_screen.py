@@ -1,0 +1,46 @@
+"""The report on effects on the terminal: values, and who could be judged."""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from posology.evaluation.effect_study import EffectStudy
+from posology.report.effect_words import Scale, p_value, share
+
+
+def show(found: EffectStudy, scale: Scale) -> Group:
+    """The value of every rule, average effects, overlap; the rest stands in the report."""
+    parts: list[Table | Text] = []
+    if found.values:
+        values = _new(
+            "What following a rule is worth", "Rule", "Mean outcome", "Gain over the best"
+        )
+        for v in found.values:
+            values.add_row(v.rule, f"{scale.value(v.value.value)} ({scale.span(v.value)})",
+                           scale.change(v.gain))  # fmt: skip
+        parts.append(values)
+    if found.effects:
+        title = f"Average effect against {found.verdict.single}"
+        effects = _new(title, "Option", "Difference (95 %)", "E-value", "Gamma at nothing")
+        for o in found.effects:
+            effects.add_row(o.effect.option, scale.change(o.effect.effect),
+                            f"{o.strength.e_value:.2f}", f"{o.strength.gamma:.2f}")  # fmt: skip
+        parts.append(effects)
+    overlap = _new("Who speaks for an option", "Option", "Given to", "Effective", "Outside 5-95 %")
+    for o in found.verdict.overlap.options:
+        overlap.add_row(o.name, f"{o.given:,}", f"{o.effective:,.0f}", share(o.outside))
+    h = found.heterogeneity
+    note = (
+        f"Figures are {scale.unit}. Do effects differ between patients: slope {h.slope:.2f}, "
+        f"{p_value(h.p)}; the rule was personal in {found.folds_personal} of 5 folds. Nobody is "
+        "judged by a rule learned from them."
+    )
+    return Group(*parts, overlap, Text(note, style="dim"))
+
+
+def _new(title: str, *heads: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left")
+    return table

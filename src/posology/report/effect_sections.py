@@ -1,0 +1,200 @@
+"""Sentences and tables of each section of the report on effects."""
+
+from typing import Any
+
+from posology.evaluation.effect_study import EffectStudy
+from posology.evaluation.overlap import FLAGGED
+from posology.report.effect_words import Scale, interval, number, p_value, share
+
+MOST_ROWS = 15
+"""Of a table of covariates."""
+
+
+def options(found: EffectStudy, scale: Scale) -> dict[str, Any]:
+    """The effect of each intervention as such."""
+    clear = [o.effect for o in found.effects if o.effect.effect.low > 0 or o.effect.effect.high < 0]
+    said = "; ".join(
+        f"{e.option} {'brings more' if e.effect.value > 0 else 'brings less'} "
+        f"({scale.change(e.effect)})"
+        for e in clear
+    )
+    plain = (
+        f"Against {found.verdict.single}, given to everybody in the stated population: {said}."
+        if clear
+        else f"No option is shown to differ on average from {found.verdict.single}."
+    )
+    rows = [
+        (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
+         p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
+         f"{o.strength.gamma:.2f}")
+        for o in found.effects
+    ]  # fmt: skip
+    heads = ["Option", "Given to", "Difference (95 %)", "p, two-sided", "E-value (of the limit)",
+             "Gamma at nothing"]  # fmt: skip
+    return _section("options", "Options", "What does each option bring on average?", [plain],
+                    _table(f"Average effect against {found.verdict.single}, {scale.unit}.",
+                           heads, rows))  # fmt: skip
+
+
+def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
+    """The value of the rule against everything else."""
+    names = [option.name for option in found.verdict.overlap.options]
+    rows = [
+        (v.rule, scale.value(v.value.value), scale.span(v.value), scale.change(v.gain),
+         p_value(v.gain.p) if v.gain.low != v.gain.high else "",
+         ", ".join(f"{n} {share(s)}" for n, s in zip(names, v.share, strict=True) if s >= 0.005))
+        for v in found.values
+    ]  # fmt: skip
+    plain = [
+        "Mean outcome if everybody in the stated population were treated by the rule. Gains are "
+        "over the best single option as chosen on other patients, on the same patients.",
+    ]
+    if found.needed is not None and found.verdict.kind == "gain":
+        plain.append(
+            f"For one more good outcome {interval(found.needed)} patients must be treated by the "
+            "rule instead of by the best single option."
+        )
+    heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "What it gives"]
+    return _section("rule", "The rule", "What would following a rule be worth?", plain,
+                    _table(f"Doubly robust values, {scale.unit}.", heads, rows))  # fmt: skip
+
+
+def varies(found: EffectStudy) -> dict[str, Any]:
+    """Ranking and calibration of what is said of patients."""
+    rows = [
+        (f"{c.option} against {c.against}", interval(c.rate.autoc), interval(c.rate.qini),
+         interval(c.calibration.slope), interval(c.calibration.intercept), interval(c.c))
+        for c in found.contrasts
+    ]  # fmt: skip
+    heads = ["Contrast", "AUTOC", "Qini", "Calibration slope", "Intercept", "C-for-benefit"]
+    caption = (
+        "Before it is asked whether effects vary. AUTOC and Qini: 0 is a ranking no better than "
+        "chance. Slope 1 and intercept 0 are perfect. C-for-benefit: 0.5 is chance; secondary, it "
+        "is no proper score. A good ranking does not show that the level is right."
+    )
+    return _section("patients", "Patients", "Do effects differ between patients?", [],
+                    _table(caption, heads, rows))  # fmt: skip
+
+
+def harms(found: EffectStudy) -> dict[str, Any] | None:
+    """Other outcomes."""
+    if not found.harms:
+        return _section(
+            "harms", "Harms", "What harm goes with it?",
+            ["The study file names no harm and no cost, so none was asked: [[diagnosis]] and "
+             "[reward] costs would be outcomes of their own here."], None,
+        )  # fmt: skip
+    rows = []
+    for harm in found.harms:
+        row = harm.rule
+        rows.append((f"{row.outcome}: the rule, against one option for all",
+                     number(row.single), _plain(row.difference)))  # fmt: skip
+        rows += [(f"{row.outcome}: {e.option}, against {e.against}", "", _plain(e.effect))
+                 for e in harm.options]  # fmt: skip
+    heads = ["Outcome", "Under one option for all", "Difference (95 %)"]
+    return _section(
+        "harms", "Harms", "What harm goes with it?",
+        ["Each harm or cost is an outcome of its own, judged like the benefit; above 0 is more of "
+         "it. It is not weighed against the benefit here: that is for those concerned."],
+        _table("Harms and costs beside the benefit.", heads, rows),
+    )  # fmt: skip
+
+
+def overlap(found: EffectStudy) -> dict[str, Any]:
+    """Who could be judged."""
+    overall = found.verdict.overlap
+    rows = [
+        (o.name, f"{o.given:,}", f"{o.effective:,.0f}", share(o.outside),
+         "cannot be judged" if o.refused else "")
+        for o in overall.options
+    ]  # fmt: skip
+    kept = share(1 - overall.outside)
+    warning = " That is a warning: conclusions are about the others." if overall.flagged else ""
+    tables = _table(
+        "Overlap of each option. Effective patients: what weighting leaves of those given it.",
+        ["Option", "Given to", "Effective patients", "Propensity outside 5 to 95 %", ""], rows,
+    )  # fmt: skip
+    if found.left_out:
+        tables += _table(
+            "Who is left out: means, and their standardised difference, the largest first.",
+            ["Covariate", "Kept", "Left out", "Difference"],
+            [(r.covariate, number(r.kept), number(r.left_out), f"{r.difference:+.2f}")
+             for r in found.left_out[:MOST_ROWS]],
+        )  # fmt: skip
+    return _section(
+        "overlap", "Overlap", "Can the options be compared, and on whom?",
+        [f"For {kept} of patients every option had a chance of at least 5 %. They are the stated "
+         f"population.{warning} The page warns where more than {share(FLAGGED)} are left out."],
+        tables,
+    )  # fmt: skip
+
+
+def hidden(found: EffectStudy) -> dict[str, Any] | None:
+    """Unmeasured confounding."""
+    if found.rule is None:
+        return None
+    s = found.rule
+    gain = (
+        "There is no gain to explain away: a hidden reason could as well hide one."
+        if s.gamma <= 1
+        else f"The rule's gain is gone if hidden reasons changed the odds of treatment by a factor "
+        f"of {s.gamma:.2f}, or if one were tied to treatment and to outcome with a risk ratio of "
+        f"{s.e_value:.2f} each ({s.limit:.2f} for the interval's limit)."
+    )
+    return _section(
+        "hidden", "Hidden reasons", "What could a reason that nobody recorded undo?",
+        ["Ranking measures and calibration cannot see such a reason; these figures say how strong "
+         "it must be. Those of each option stand in the first table.", gain], None,
+    )  # fmt: skip
+
+
+def groups(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
+    """Fairness."""
+    if not found.groups:
+        return None
+    rows = [
+        (f"{g.family}: {g.group}", f"{g.n:,}", share(g.kept / g.n) if g.n else "",
+         share(g.differs), scale.change(g.gain))
+        for g in found.groups
+    ]  # fmt: skip
+    return _section(
+        "groups", "Groups", "Is anybody served worse?",
+        ["Intervals of groups are not corrected for their number: an interval that just leaves "
+         "out 0 is a reason to look, not a finding."],
+        _table("The rule by group, in the stated population.",
+               ["Group", "Patients", "In it", "Rule differs", "Gain (95 %)"], rows),
+    )  # fmt: skip
+
+
+def stability(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
+    """Other folds."""
+    if not found.stability:
+        return None
+    rows = [(f"folds drawn anew, {i}", share(s.agreement), scale.change(s.gain))
+            for i, s in enumerate(found.stability, 1)]  # fmt: skip
+    return _section(
+        "stability", "Stability", "Would it say the same again?",
+        ["The rule was learned anew on other folds of the same patients."],
+        _table("Share of patients with the same option, and the gain that rule shows.",
+               ["Run", "Same option", "Gain (95 %)"], rows),
+    )  # fmt: skip
+
+
+def _plain(difference: Any) -> str:
+    return (
+        f"{number(difference.value)} ({number(difference.low)} to {number(difference.high)}), "
+        f"{p_value(difference.p)}"
+    )
+
+
+def _table(caption: str, heads: list[str], rows: list[tuple]) -> list[dict[str, Any]]:
+    return [{"caption": caption, "heads": heads, "rows": rows}]
+
+
+def _section(
+    name: str, short: str, title: str, plain: list[str], tables: list[dict[str, Any]] | None
+) -> dict[str, Any]:
+    return {
+        "id": name, "short": short, "title": title, "plain": plain, "figures": [],
+        "tables": tables or [],
+    }  # fmt: skip

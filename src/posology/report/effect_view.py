@@ -1,0 +1,174 @@
+"""What the template of the report on effects prints: sections of plain sentences, then tables."""
+
+from typing import Any
+
+from posology.evaluation.verdict import GAIN, UNJUDGED
+from posology.report import effect_plots as plots
+from posology.report import effect_sections as sections
+from posology.report.effect_content import EffectContent
+from posology.report.effect_words import Scale, p_value, share
+from posology.report.svg import svg
+from posology.report.tripod import items
+
+_CAUTION = (
+    "An effect here is an average over patients alike in what was recorded, never a certainty of "
+    "one person. Nothing on this page is shown to hold elsewhere or later."
+)
+_METHODS = (
+    "Target trial: eligibility, time zero, options, outcome and horizon are those of the study "
+    "file. Identification rests on four assumptions that no software can check: nothing but the "
+    "covariates listed below decided both treatment and outcome, every option was possible for "
+    "those judged, the options mean what the study says, and one patient's treatment does not "
+    "change another's outcome.",
+    "Propensities: the best by log loss of shares, logistic regression, splines and boosted trees, "
+    "cross-fitted over five folds of patients, with one temperature. Here: {propensity}. Outcomes: "
+    "ridge regression on hinges and products stacked with boosted trees, cross-fitted over the "
+    "same folds. Values are means of doubly robust (AIPW) scores.",
+    "Effects of patients: an R-learner that stacks lines, splines and boosted trees. The rule is "
+    "personal only where effects are shown to vary among the patients learned from (one-sided 5 "
+    "%); else it gives the best single option to all. Every patient is judged by a rule and "
+    "against a best single option from the other four folds.",
+    "Stated population: patients for whom every option had a propensity of at least 5 %; averages, "
+    "values, harms and groups are of them. Intervals are the middle 95 % of 2,000 bootstrap draws "
+    "of patients, the scores held fixed. They are not corrected for their number; the verdict "
+    "rests on one of them.",
+    "Outcomes not followed to the end are made good by a doubly robust transformation, or for the "
+    "time to an event by jackknife pseudo-values of the restricted mean within options. A missing "
+    "covariate counts as its mean in regressions and as itself in trees.",
+    "The naive split of patients into those who were given what a rule recommends and those who "
+    "were not is not shown: it rewards rules that know nothing but the prognosis.",
+)
+_REFERENCES = (
+    "Robins JM, Rotnitzky A, Zhao LP. J Am Stat Assoc 1994;89:846 (AIPW).",
+    "Chernozhukov V, and others. Econom J 2018;21:C1 (cross-fitting); NBER 24678 (heterogeneity).",
+    "Nie X, Wager S. Biometrika 2021;108:299 (R-learner).",
+    "Crump RK, and others. Biometrika 2009;96:187 (trimming).",
+    "Rubin DB, van der Laan MJ. Int J Biostat 2007;3:4; Andersen PK, and others. Lifetime Data "
+    "Anal 2004;10:335 (incomplete follow-up).",
+    "Yadlowsky S, and others. J Am Stat Assoc 2025 (RATE, AUTOC, Qini).",
+    "van Klaveren D, and others. J Clin Epidemiol 2018;94:59; Xia Y, and others. Stat Med 2023 "
+    "(c-for-benefit, and why it stands second).",
+    "Vickers AJ, Kattan MW, Sargent DJ. Trials 2007;8:14 (decision curves).",
+    "VanderWeele TJ, Ding P. Ann Intern Med 2017;167:268 (E-value).",
+    "Tan Z. J Am Stat Assoc 2006;101:1619; Zhao Q, Small DS, Bhattacharya BB. J R Stat Soc B "
+    "2019;81:735 (marginal sensitivity model).",
+    "Collins GS, and others. BMJ 2024;385:e078378 (TRIPOD+AI).",
+)
+
+
+def view(content: EffectContent) -> dict[str, Any]:
+    """The template's variables."""
+    found, study = content.found, content.study
+    scale = Scale(content.unit, 100.0 if content.binary else 1.0)
+    checks = items(study, bool(found.groups), bool(found.harms))
+    parts = [
+        _options(content, scale),
+        _rule(content, scale),
+        _varies(content, scale),
+        sections.harms(found),
+        sections.overlap(found),
+        _balance(content),
+        sections.hidden(found),
+        sections.groups(found, scale),
+        sections.stability(found, scale),
+    ]
+    return {
+        "study": study,
+        "headline": found.verdict.sentence[:1].upper() + found.verdict.sentence[1:] + ".",
+        "caution": _CAUTION,
+        "evidence": content.evidence,
+        "sections": [part for part in parts if part],
+        "methods": [m.format(propensity=content.propensity) for m in _METHODS],
+        "references": _REFERENCES,
+        "covariates": content.covariates,
+        "items": checks,
+        "done": sum(bool(item.where) for item in checks if item.number != "+"),
+        "footer": content.footer,
+    }
+
+
+def _options(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
+    found = content.found
+    if not found.effects:
+        return None
+    section = sections.options(found, scale)
+    rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.effects]
+    figure = plots.forest_figure(rows, f"Difference from {found.verdict.single}")
+    alt = "Average effect of each option: " + "; ".join(
+        f"{o.effect.option} {scale.change(o.effect.effect)}" for o in found.effects
+    )
+    return section | {"figures": [_drawn(figure, "options", alt, scale.unit)]}
+
+
+def _rule(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
+    found = content.found
+    if not found.values:
+        return None
+    section = sections.rule(found, scale)
+    rows = [(v.rule, _scaled(v.gain, scale)) for v in found.values]
+    figure = plots.forest_figure(rows, "Gain over the best single option")
+    alt = "Gain of each rule: " + "; ".join(
+        f"{v.rule} {scale.change(v.gain)}" for v in found.values
+    )
+    return section | {"figures": [_drawn(figure, "rule", alt, scale.unit)]}
+
+
+def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
+    found = content.found
+    if found.verdict.kind == UNJUDGED or not found.contrasts:
+        return None
+    shown = found.heterogeneity
+    drawn = []
+    for at, c in enumerate(found.contrasts):
+        title = f"{c.option} against {c.against}"
+        what = "percentage points" if scale.factor == 100 else "the outcome's unit"
+        drawn.append(_drawn(
+            plots.benefit_figure(c.calibration, scale.factor, what), f"benefit-{at}",
+            f"Observed against predicted benefit, {title}", f"{title}: calibration for benefit.",
+        ))  # fmt: skip
+        drawn.append(_drawn(
+            plots.decision_figure(c.curve, scale.factor, what), f"decision-{at}",
+            f"Decision curve, {title}", f"{title}: net benefit if patients must gain so much.",
+        ))  # fmt: skip
+    kind = "are" if shown.p < 0.05 else "are not"
+    personal = "it is" if found.verdict.kind == GAIN else "it is not"
+    return sections.varies(found) | {
+        "figures": drawn,
+        "plain": [
+            f"Effects {kind} shown to differ between patients ({p_value(shown.p)}, one-sided): for "
+            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen. The "
+            f"rule was personal in {found.folds_personal} of 5 folds. Whether choosing by the "
+            f"patient is worth it is another question, and on these patients {personal} shown.",
+        ],
+    }
+
+
+def _balance(content: EffectContent) -> dict[str, Any]:
+    found = content.found
+    worst = max((abs(row.after) for row in found.balance), default=0.0)
+    over = len({row.covariate for row in found.balance if abs(row.after) > 0.1})
+    many = len({row.covariate for row in found.balance})
+    figure = plots.balance_figure(found.balance)
+    alt = f"Standardised differences before and after weighting; the largest after is {worst:.2f}"
+    rest = "all are balanced" if not over else f"{over} of {many} stay above it"
+    return {
+        "id": "balance", "short": "Balance", "title": "Does weighting make the options comparable?",
+        "plain": [
+            f"Patients of each option, weighted by how unlikely it was, should look like all "
+            f"patients. A standardised difference below 0.1 is usually called balanced: {rest}. "
+            f"Before trimming to the stated population ({share(1 - found.verdict.overlap.outside)} "
+            "of patients), weights of the unlikely are large and differences with them.",
+        ],
+        "figures": [_drawn(figure, "balance", alt, "The least balanced covariates.")],
+        "tables": [],
+    }  # fmt: skip
+
+
+def _scaled(difference: Any, scale: Scale) -> Any:
+    f = scale.factor
+    return type(difference)(f * difference.value, f * difference.low, f * difference.high,
+                            difference.p)  # fmt: skip
+
+
+def _drawn(figure: Any, name: str, alt: str, caption: str) -> dict[str, Any]:
+    return {"svg": svg(figure, name, alt), "caption": caption}

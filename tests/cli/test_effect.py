@@ -1,0 +1,56 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from posology.cli import app
+from posology.cohorts.store import save_cohort
+from posology.errors import UserError
+from tests import world
+
+RUN = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Options given at random to made-up patients, whose right option is known."""
+    made = world.cohort(260)
+    study = replace(made.study, outcome=replace(made.study.outcome, kind="value_in_range"))
+    given = np.random.default_rng(0).integers(0, 3, len(made)).astype(np.int32)
+    effective = (given == made.best).astype(np.float32)
+    complete = np.random.default_rng(1).random(len(made)) < 0.9
+    effective[~complete] = np.nan
+    path = tmp_path_factory.mktemp("effect") / "cohort"
+    save_cohort(
+        replace(made, study=study, treatment=given, effective=effective, complete=complete), path
+    )
+    return path
+
+
+def test_the_verdict_comes_first_and_every_figure_is_kept(folder, tmp_path) -> None:
+    page, figures = tmp_path / "page.html", tmp_path / "figures.json"
+    done = RUN.invoke(
+        app, ["effect", str(folder), "--again", "0", "--report", str(page), "--json", str(figures)]
+    )
+    assert done.exit_code == 0, done.output
+    rows = json.loads(figures.read_text())["rows"]
+    verdict = rows[0]
+    assert verdict["metric"] == "verdict"
+    assert verdict["kind"] in ("gain", "none", "unjudged")
+    first = " ".join(done.output.split()).lower()
+    assert first.startswith(" ".join(verdict["said"].split()).lower()[:40])
+    metrics = {row["metric"] for row in rows}
+    assert {"value", "gain", "e_value", "gamma", "overlap_effective", "autoc", "qini",
+            "calibration_slope", "c_for_benefit", "group_gain", "balance_after",
+            "heterogeneity_p", "number_needed"} <= metrics  # fmt: skip
+    assert page.read_text().count("<section") >= 10
+    ids = [str(i) for i in range(1, 261) if f">{i}<" in page.read_text()]
+    assert len(ids) < 100, "no list of subjects"
+
+
+def test_a_study_without_events_is_refused() -> None:
+    done = RUN.invoke(app, ["effect", "clinic"])
+    assert isinstance(done.exception, UserError)
+    assert "--events is missing" in str(done.exception)
