@@ -26,7 +26,7 @@ from posology.cohorts.folder import Asked, build_folder
 from posology.cohorts.study_file import read_study
 from posology.cohorts.truth import at_best_dose
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.evaluation.answers import Answers, ask
+from posology.evaluation.answers import Answers, ask, usual_care
 from posology.evaluation.compare import Table1, as_rows, table1
 from posology.learners.lineup import baselines, quietly
 from posology.learners.loop import Epoch
@@ -102,7 +102,7 @@ def _answers(
         started = time.perf_counter()
         answers[name] = ask(make(), test)
         Console().print(f"{name}: {time.perf_counter() - started:.0f} s")
-    return {**answers, "usual": _usual(test)}
+    return {**answers, "usual": usual_care(test)}
 
 
 def _told(name: str, fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
@@ -126,13 +126,6 @@ def _withheld(recipe: Recipe, parts: tuple[Cohort, Cohort, Cohort]) -> dict[str,
     policy = _told("no attention", unseeing.fitting(parts[0], parts[1]))
     answers["posology_no_attention"] = ask(policy, parts[2])
     return answers
-
-
-def _usual(test: Cohort) -> Answers:
-    """What the clinicians gave."""
-    given = np.eye(len(test.study.formulary.treatments))[test.treatment]
-    nothing = np.full(len(test), np.nan)
-    return Answers(given, np.zeros_like(given), given, nothing, nothing, nothing)
 
 
 def _more(

@@ -3,11 +3,13 @@
 import numpy as np
 
 from posology.advice.reasons import attention_of, reasons_of
+from posology.domain import safety
 from posology.domain.formulary import DoseRange, clip
 from posology.domain.history import History, present
-from posology.domain.policy import Explains, Policy, everything_allowed
+from posology.domain.policy import Explains, Policy
 from posology.domain.recommendation import DoseAdvice, Option, Recommendation
 from posology.domain.study import Study
+from posology.errors import UserError
 
 AGREEMENT = 2 / 3
 """Share of members that must put the same option first, else advice abstains; our choice."""
@@ -20,10 +22,16 @@ def recommend(
 ) -> Recommendation:
     """Advice for the one patient of the history, at its last step.
 
+    What the study's safety rules forbid is never first; UserError where they forbid everything.
     ignored: codes of the patient that are not in the policy's profile.
     """
     decision = history.step_offsets[1:2] - 1
-    allowed = everything_allowed(decision, policy.formulary)
+    allowed = safety.allowed(study, policy.profile, history, decision)
+    if not allowed.any():
+        raise UserError(
+            f"study {study.name}: everything is contraindicated for this patient "
+            f"({'; '.join(rule.source for rule in study.safety)}); nothing can be recommended."
+        )
     member = policy.effectiveness(history, decision, allowed)[0]
     chosen = policy.probabilities(history, decision, allowed)[0]
     doses = policy.dose(history, decision, allowed)

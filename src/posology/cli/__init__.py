@@ -10,6 +10,7 @@ from rich.markup import escape
 from posology.cli.cohort import cohort
 from posology.cli.demo import demo
 from posology.cli.effect import effect
+from posology.cli.evaluate import evaluate
 from posology.cli.fit import fit
 from posology.cli.ingest import ingest
 from posology.cli.predict import predict
@@ -27,7 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    cohort, demo, effect, fit, ingest, predict, pretrain, recommend, simulate, template, tune,
+    cohort, demo, effect, evaluate, fit, ingest, predict, pretrain, recommend, simulate, template,
+    tune,
 ):  # fmt: skip
     app.command()(verb)
 

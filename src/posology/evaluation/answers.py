@@ -56,6 +56,15 @@ def _ask(policy: Policy, cohort: Cohort, allowed: Allowed, rows: slice) -> Answe
     )
 
 
+def usual_care(cohort: Cohort) -> Answers:
+    """What clinicians gave, as if it were a policy that is sure of it."""
+    given = np.zeros((len(cohort), len(cohort.study.formulary.treatments)))
+    rows = np.flatnonzero(cohort.treatment >= 0)
+    given[rows, cohort.treatment[rows]] = 1.0
+    nothing = np.full(len(cohort), np.nan)
+    return Answers(given, np.zeros_like(given), given, nothing, nothing, nothing)
+
+
 def pool(
     parts: Sequence[Answers], rows: Sequence[Int64[np.ndarray, " _"]] | None = None
 ) -> Answers:

@@ -22,10 +22,13 @@ _ROUNDING = 1e-6  # true doses are stored as float32, so an error of exactly 20 
 def true_dose(cohort: Cohort) -> Dose:
     """The dose that proved right, NaN where none is known.
 
-    Where the outcome is itself a dose, that one; else the dose given where it was effective.
+    Where the outcome is itself a dose, that one; else the dose given where it was effective, in
+    studies that ask one dose whatever the option.
     """
     if cohort.study.outcome.kind == "dose_class":
         return cohort.outcome.astype(np.float64)
+    if cohort.study.dose is None:
+        return np.full(len(cohort), np.nan)
     return np.where(cohort.effective == 1, cohort.dose, np.nan).astype(np.float64)
 
 

@@ -9,7 +9,7 @@ from posology.advice.reasons import label
 from posology.advice.recommend import recommend
 from posology.domain.cohort import Cohort, take
 from posology.domain.forget import forget
-from posology.domain.history import present, visible_events
+from posology.domain.history import History, present, visible_events
 from posology.domain.policy import Policy, everything_allowed
 from posology.domain.recommendation import Recommendation
 from posology.report.content import CaseOption, CaseStudy
@@ -41,6 +41,57 @@ def cases(policy: Policy, cohort: Cohort, questions: tuple[Question, ...]) -> tu
             row = int(np.where(wanted, np.abs(change), -1.0).argmax())
             told.append(_case(policy, cohort, row, question))
     return tuple(told)
+
+
+def against_truth(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, ...]:
+    """Three decisions whose truth is known: by how far advice puts its first option before the
+    second, the least, the middle and the most. Whether it is right plays no part."""
+    known = np.flatnonzero(~np.isnan(cohort.rewards).any(axis=1) & (cohort.best >= 0))
+    if not len(known):
+        return ()
+    asked = cohort.last_step[known]
+    allowed = everything_allowed(asked, policy.formulary)
+    told = np.sort(policy.effectiveness(cohort.history, asked, allowed).mean(2), axis=1)
+    order = known[np.argsort(told[:, -1] - told[:, -2], kind="stable")]
+    titles = ("Where the options hardly differ", "An ordinary decision", "Where one option leads")
+    rows = (order[0], order[len(order) // 2], order[-1])
+    return tuple(_beside(policy, cohort, int(r), t) for r, t in zip(rows, titles, strict=True))
+
+
+def _beside(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
+    alone = take(cohort, np.arange(len(cohort)) == row)
+    advice = recommend(policy, cohort.study, visible_only(alone))
+    names = cohort.study.formulary.names
+    earned = alone.rewards[0]
+    truth = ", ".join(f"{names[k]} {earned[k]:.2f}" for k in np.argsort(-earned))
+    given = names[int(alone.treatment[0])] if alone.treatment[0] >= 0 else "none of them"
+    first = advice.options[0]
+    return CaseStudy(
+        title=title,
+        facts=_facts(policy, alone),
+        options=tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options),
+        dose="" if first.dose is None else f"{first.name} at {first.dose:g} {first.unit}",
+        truth=f"most effective {names[int(alone.best[0])]}; true P(effective): {truth}; "
+        f"the clinician gave {given}",
+        reasons=tuple(
+            f"Knowing “{r.label}” moved the log-odds of “{first.name}” by {r.log_odds:+.2f}."
+            for r in advice.reasons[:4]
+        ),
+    )
+
+
+def visible_only(alone: Cohort) -> History:
+    """The one decision's history, without what came after it."""
+    last = int(alone.last_step[0])
+    events = int(alone.history.event_offsets[last + 1])
+    return History(
+        code=alone.history.code[:events],
+        value=alone.history.value[:events],
+        event_offsets=alone.history.event_offsets[: last + 2],
+        time=alone.history.time[: last + 1],
+        step_offsets=np.array([0, last + 1], dtype=np.int64),
+        subject_id=alone.history.subject_id[:1],
+    )
 
 
 def _change(

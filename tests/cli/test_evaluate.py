@@ -1,0 +1,88 @@
+"""A policy beside everything it is compared with."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from posology import artifact
+from posology.cli import app
+from posology.cohorts.store import save_cohort
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.errors import UserError
+from posology.learners.loop import Training
+from posology.learners.supervised import Sizes, Supervised
+from tests import world
+
+RUN = CliRunner()
+
+
+def _asked(known: bool) -> Cohort:
+    """One outcome each, and the truth of the test split alone, where it is known."""
+    made = world.cohort(260)
+    count = len(made)
+    study = replace(
+        made.study,
+        dose=None,
+        outcome=replace(made.study.outcome, kind="value_in_range"),
+        rules=made.study.rules[:1],
+    )
+    given = np.random.default_rng(0).integers(0, 3, count).astype(np.int32)
+    margin = ((given == made.best) - 0.5).astype(np.float32)
+    test = (made.split == TEST) & known
+    return replace(
+        made,
+        study=study,
+        profile=replace(made.profile, formulas=()),
+        treatment=given,
+        margin=margin,
+        effective=(margin > 0).astype(np.float32),
+        best=np.where(test, made.best, -1).astype(np.int32),
+        rewards=np.where(test[:, None], np.eye(3)[made.best] * 0.8, np.nan).astype(np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate")
+    cohort = _asked(known=True)
+    small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
+    policy = small.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    artifact.save(policy, cohort.study, {}, folder / "model")
+    save_cohort(cohort, folder / "cohort")
+    save_cohort(_asked(known=False), folder / "unknown")
+    other = replace(cohort, profile=replace(cohort.profile, codes=cohort.profile.codes[::-1]))
+    save_cohort(other, folder / "other")
+    return folder
+
+
+def test_every_model_is_scored_and_cases_stand_beside_the_truth(fitted, tmp_path) -> None:
+    page, figures = tmp_path / "page.html", tmp_path / "figures.json"
+    done = RUN.invoke(
+        app,
+        ["evaluate", str(fitted / "model"), str(fitted / "cohort"),
+         "--report", str(page), "--json", str(figures)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    rows = json.loads(figures.read_text())["rows"]
+    models = {row["model"] for row in rows if row["metric"] == "accuracy"}
+    assert {"posology", "logistic", "forest", "boosting", "usual"} <= models
+    assert page.read_text(encoding="utf-8").count("true P(effective)") == 3
+
+
+def test_without_a_truth_it_says_where_to_go(fitted) -> None:
+    with pytest.raises(UserError, match=r"none of its .* test decisions; `posology effect`"):
+        RUN.invoke(
+            app, ["evaluate", str(fitted / "model"), str(fitted / "unknown")],
+            catch_exceptions=False,
+        )  # fmt: skip
+
+
+def test_another_vocabulary_is_refused(fitted) -> None:
+    with pytest.raises(UserError, match="fitted on another vocabulary than this cohort"):
+        RUN.invoke(
+            app, ["evaluate", str(fitted / "model"), str(fitted / "other")],
+            catch_exceptions=False,
+        )  # fmt: skip
