@@ -132,6 +132,7 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
         dose_policy,
         effect_policy,
         linear,
+        ordered,
         recent_policy,
         rules,
         state_code,
@@ -149,6 +150,8 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
             return unpack(rules.FormulaPolicy, state, arrays)
         case "LinearPolicy":
             return unpack(linear.LinearPolicy, state, arrays)
+        case "OrderPolicy":
+            return unpack(ordered.OrderPolicy, state, arrays)
         case "RecentPolicy":
             return unpack(recent_policy.RecentPolicy, state, arrays)
         case "StateCodePolicy":

@@ -12,6 +12,7 @@ from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.formulary import inside
 from posology.domain.history import History
 from posology.domain.policy import Policy, everything_allowed
+from posology.domain.study import Preference, Rule
 from posology.learners.boosting import Boosting
 from posology.learners.cloning import Cloning
 from posology.learners.conservative import ConservativeQ
@@ -21,6 +22,7 @@ from posology.learners.forest import Forest
 from posology.learners.implicit import ImplicitQ
 from posology.learners.linear import Logistic
 from posology.learners.loop import Training
+from posology.learners.ordered import OrderPolicy
 from posology.learners.reinforcement import Reinforcement
 from posology.learners.rules import formula_policy, rule_policy
 from posology.learners.supervised import Sizes, Supervised
@@ -30,10 +32,14 @@ from tests.world import cohort as make_cohort
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "carried", "carried_condensed", "dosed", "fitted_values", "implicit",
+    "condensed", "carried", "carried_condensed", "dosed", "order", "fitted_values", "implicit",
     "conservative", "cloning",
 )  # fmt: skip
 
+GUIDELINE = Rule(
+    "order", "order", "made up",
+    order=(Preference(("high", "low"), visible=("SEX//male",)), Preference(("low", "medium"))),
+)  # fmt: skip
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
 NETWORKS = {
     "posology_supervised": SMALL,
@@ -66,6 +72,8 @@ def policy(name: str) -> Policy:
     if name in NETWORKS:
         return small.fit(train, validation)
     match name:
+        case "order":
+            return OrderPolicy(train.study.formulary, train.profile, GUIDELINE)
         case "dosed":
             return small.fit(dosed(train), dosed(validation))
         case "formula_refit":
@@ -227,8 +235,8 @@ def test_forbidden_options_get_nothing(name: str) -> None:
 @every_policy
 def test_doses_lie_inside_the_formulary(name: str) -> None:
     asked, c = policy(name), world()
-    if name == "effects" or name in OFFLINE:
-        pytest.skip("effects and values say which option, not how much")
+    if name in ("effects", "order") or name in OFFLINE:
+        pytest.skip("effects, orders and values say which option, not how much")
     by_treatment = said(asked, c.history, c.last_step)[2]
     for column, treatment in enumerate(asked.formulary.treatments):
         assert treatment.dose is not None
