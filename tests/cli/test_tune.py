@@ -15,7 +15,7 @@ from tests.cli.test_demo import small
 
 
 def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "default", small)
+    monkeypatch.setattr(recipes, "ours", lambda train, seed=0: small(seed))
     pq.write_table(world.events(120), tmp_path / "events.parquet")
 
     def run(*words: str | Path) -> None:

@@ -42,7 +42,7 @@ def tune(
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
     search = Search(trials, first, seed=seed)
-    tried = drawn(recipes.default(seed), search)
+    tried = drawn(recipes.ours(train, seed), search)
     done = []
     with bars() as progress:
         task = progress.add_task("tuning", total=None, said="")

@@ -165,7 +165,7 @@ def swept(shards: tuple[Shard, ...], folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def _names(name: str, kind: type) -> tuple[str, ...]:
+def _names(name: str, kind: type[Decided | Tally | History]) -> tuple[str, ...]:
     return tuple(f"{name}.{f.name}" for f in fields(kind))
 
 

@@ -76,8 +76,11 @@ def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
         batch=int(one(32, 64, 128, 256)),
         epochs=int(first.training.epochs * one(1, 1, 2)),
     )
+    prior = between(30.0, 3000.0)
     return replace(
-        start, name=f"trial-{number}", supervised=replace(first, sizes=sizes, training=training)
+        start,
+        name=f"trial-{number}",
+        supervised=replace(first, sizes=sizes, training=training, prior=prior),
     )
 
 
