@@ -204,3 +204,11 @@ def test_the_line_of_an_impossible_value_is_named(old: str, new: str, line: str)
     with pytest.raises(StudyError) as caught:
         parse_study(text, "my.toml")
     assert str(caught.value).startswith(f"my.toml:{text.splitlines().index(line) + 1}: ")
+
+
+def test_a_folder_of_a_study_s_name_hides_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clinic").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert read_study("clinic").name == "clinic"

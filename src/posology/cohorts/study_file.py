@@ -20,7 +20,7 @@ def read_study(path: str | Path) -> Study:
     Raises StudyError naming the place, what stands there and the mend.
     """
     where = Path(path)
-    if not where.exists() and where.suffix == "":
+    if not where.is_file() and where.suffix == "":  # a folder may have a study's name
         where = shipped(str(path))
     try:
         text = where.read_text(encoding="utf-8")
