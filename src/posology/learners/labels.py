@@ -46,11 +46,13 @@ def design(train: Cohort, validation: Cohort, without: tuple[str, ...]) -> Desig
 def labels(cohort: Cohort) -> Labels:
     """The cohort's labels in the types that classical libraries take."""
     effective = cohort.effective.astype(np.float64)
+    # Milligrams of one drug and of another are no one dose.
+    dose = cohort.dose if cohort.study.dose is not None else np.full(len(cohort), np.nan)
     return Labels(
         best=cohort.best.astype(np.int64),
         treatment=cohort.treatment.astype(np.int64),
         effective=np.where(cohort.treatment >= 0, effective, np.nan),
-        dose=cohort.dose.astype(np.float64),
+        dose=dose.astype(np.float64),
         options=len(cohort.study.formulary.treatments),
         exclusive=bool((cohort.best >= 0).any()),
     )

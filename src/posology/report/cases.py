@@ -157,10 +157,11 @@ def _without(question: Question, advice: Recommendation, without: Recommendation
 
 
 def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
-    """What was known, a line a family; formula answers are the model's, not the patient's."""
+    """What was last known, a line a family; formula answers are the model's, not the patient's."""
     _, events = visible_events(alone.history, alone.last_step)
+    last = {int(alone.history.code[event]): event for event in events}  # in order of time
     by_family: dict[str, list[str]] = {}
-    for event in events:
+    for event in last.values():
         code, value = policy.profile.codes[alone.history.code[event]], alone.history.value[event]
         family = code.split("//")[0]
         if family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
