@@ -4,10 +4,13 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
+from posology.cli import app
 from posology.cli.ingest import ingest
 from posology.records.cleaning import REFUSALS, REPAIRS
 from posology.records.environment import EnvironmentSettings, Measure
@@ -15,6 +18,7 @@ from posology.records.questionnaires import TableForm
 from posology.records.tables import Columns, Mapping
 from posology.records.units import ENTRY
 from posology.records.wearables import Series, WearableSettings
+from tests.records.source_inputs import INPUTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
 MAPPINGS = (Columns, Mapping, EnvironmentSettings, Measure, TableForm, Series, WearableSettings)
@@ -51,3 +55,33 @@ def test_every_key_of_a_mapping_is_named(kind):
 def test_every_rule_is_named():
     for rule in (*REPAIRS, *REFUSALS):
         assert f"`{rule}`" in PAGE, rule
+
+
+FLAGS = re.MULTILINE | re.DOTALL
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^##)", PAGE, FLAGS))
+
+
+def test_every_source_has_its_lines():
+    assert list(SECTIONS) == list(INPUTS)
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_lines_of_a_source_give_and_refuse_what_they_say(heading, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section = SECTIONS[heading]
+    INPUTS[heading]()
+    for name, text in re.findall(r"^```toml\n# (\S+)\n(.*?)^```", section, FLAGS):
+        Path(name).write_text(text, encoding="utf-8")
+    (command,) = re.findall(r"^posology (ingest .*)$", section, re.MULTILINE)
+    run = CliRunner().invoke(app, command.split())
+    assert run.exit_code == 0, run.output
+    codes = set(pq.read_table("events/data")["code"].to_pylist())
+    gives, refuses = (re.search(rf"\*\*{word}\*\* (.*)$", section, re.MULTILINE) for word in
+                      ("Gives", "Refused"))  # fmt: skip
+    told = set(re.findall(r"`([A-Z_]+(?://[^`]+)?)`", gives[1]))
+    assert told, gives[1]
+    assert told <= codes, (told, codes)
+    reasons = pq.read_table("events/refused.parquet")["reason"].to_pylist()
+    said = re.findall(r'"([^"]+)"', refuses[1])
+    assert said, reasons
+    assert set(said) <= set(reasons), reasons

@@ -18,6 +18,13 @@ def cohort(
         Path | None,
         typer.Option(help="A simulator's truth folder, to evaluate against; never a feature."),
     ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that keeps what each file of events gave: files that did not change "
+            "are not decided again next time."
+        ),
+    ] = None,
     rows: Annotated[int, typer.Option(help="Events in memory at once; bounds it.")] = 2_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the flow as JSON.")] = False,
 ) -> None:
@@ -34,10 +41,12 @@ def cohort(
     asked = read_study(study)
     if dry_run == (out is not None):
         raise UserError("posology cohort: give either --out, a new folder, or --dry-run.")
+    if parts is not None and out is None:
+        raise UserError("posology cohort: --parts goes with --out; a dry run keeps nothing.")
     if out is None:
         flow = folder.dry_run(asked, events, rows)
     else:
-        folder.build_folder(asked, events, out, folder.Asked(rows, truth))
+        folder.build_folder(asked, events, out, folder.Asked(rows, truth, parts))
         flow = load_flow(out)
     if as_json:
         typer.echo(json.dumps(flow, indent=1))

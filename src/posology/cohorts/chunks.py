@@ -40,22 +40,21 @@ def all_codes(files: list[Path]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def whole_subjects(files: list[Path], rows: int) -> Iterator[pa.Table]:
-    """Chunks of about so many rows that end where a subject does.
+def whole_subjects(path: Path, rows: int) -> Iterator[pa.Table]:
+    """Chunks of a file, of about so many rows, that end where a subject does.
 
     A file in which subjects do not ascend is sorted in memory if it has no more than `rows` rows;
-    a larger one, or a subject that comes back later, is a RecordError.
+    a larger one is a RecordError.
     """
     kept: list[pa.Table] = []
-    for path in files:
-        for table in _tables(path, rows):
-            kept.append(table)
-            if sum(t.num_rows for t in kept) >= rows:
-                whole = pa.concat_tables(kept).unify_dictionaries()
-                at = _last_start(whole)
-                if at:
-                    yield whole.slice(0, at)
-                kept = [whole.slice(at)]
+    for table in _tables(path, rows):
+        kept.append(table)
+        if sum(t.num_rows for t in kept) >= rows:
+            whole = pa.concat_tables(kept).unify_dictionaries()
+            at = _last_start(whole)
+            if at:
+                yield whole.slice(0, at)
+            kept = [whole.slice(at)]
     if kept:
         rest = pa.concat_tables(kept).unify_dictionaries()
         if rest.num_rows:

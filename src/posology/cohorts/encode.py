@@ -141,6 +141,17 @@ def added(a: Tally, b: Tally) -> Tally:
     )
 
 
+def placed(small: Tally, rows: Int64[np.ndarray, " own"], codes: int) -> Tally:
+    """The tally of some codes among more, each at its row."""
+
+    def wide(told: np.ndarray) -> np.ndarray:
+        out = np.zeros(codes)
+        out[rows] = told
+        return out
+
+    return Tally(wide(small.patients), wide(small.count), wide(small.mean), wide(small.square))
+
+
 def fit_profile(total: Tally, codes: tuple[str, ...], study: Study) -> Profile:
     """Vocabulary and scaling from the learners' tally; what safety asks is kept however rare."""
     safety = tuple(

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -12,11 +11,22 @@ import pyarrow.parquet as pq
 from posology.cohorts.build import build_cohort, cohort_of, must_learn, rows_of
 from posology.cohorts.chunks import COLUMNS, all_codes, event_files, whole_subjects
 from posology.cohorts.decide import Decided, Flow, decide, joined, merged
-from posology.cohorts.encode import Tally, added, compact, fit_profile
+from posology.cohorts.encode import Tally, added, compact, fit_profile, placed
 from posology.cohorts.flow import flow_of
-from posology.cohorts.part import Part, feature_codes, part_of
+from posology.cohorts.part import feature_codes
+from posology.cohorts.shards import (
+    Shard,
+    codes_of,
+    counted,
+    decided_by,
+    encoded,
+    fill,
+    parts_of,
+    shards_of,
+    swept,
+)
 from posology.cohorts.store import Writer, load_cohort, save_cohort
-from posology.cohorts.stream import stream
+from posology.cohorts.stream import runs, stream
 from posology.cohorts.study_codes import must_occur
 from posology.cohorts.truth import with_truth
 from posology.domain.cohort import PER_DECISION, SPLITS, Cohort
@@ -37,6 +47,8 @@ class Asked:
     rows: int = ROWS
     truth: Path | None = None
     """A simulator's truth, joined to the test split as `best`, `rewards` and `logged`."""
+    parts: Path | None = None
+    """Where the parts of files are kept: of a file that did not change, it is not made again."""
 
 
 def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = None) -> Cohort:
@@ -50,6 +62,11 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
     files, split = event_files(events), _split_file(events, study)
     out.parent.mkdir(parents=True, exist_ok=True)
     if study.profile.refit:
+        if asked.parts is not None:
+            raise UserError(
+                f"--parts: study {study.name} refits formulas, which wants all patients at once; "
+                "leave --parts away."
+            )
         cohort = build_cohort(pq.read_table(files, columns=list(COLUMNS)), study, split)
         save_cohort(cohort, out)
         return load_cohort(out)
@@ -67,12 +84,16 @@ def dry_run(study: Study, events: Path, rows: int = ROWS) -> dict:
     files, split = event_files(events), _split_file(events, study)
     codes = all_codes(files)
     must_occur(codes, study)
-    parts, flows = [], []
-    for table in whole_subjects(files, rows):
-        decided, flow = decide(stream(table, codes), study, split)
-        parts.append(decided)
-        flows.append(flow)
-    return flow_of(study, _once(joined(parts)), merged(flows))
+    parts, flows, subjects = [], [], []
+    for path in files:
+        for table in whole_subjects(path, rows):
+            ordered = stream(table, codes)
+            decided, flow = decide(ordered, study, split)
+            parts.append(decided)
+            flows.append(flow)
+            subjects.append(runs(ordered)[0])
+    _once(subjects, events)
+    return flow_of(study, joined(parts), merged(flows))
 
 
 def _split_file(events: Path, study: Study) -> dict[int, int] | None:
@@ -92,53 +113,72 @@ def _build(
     study: Study, records: tuple[list[Path], dict[int, int] | None], draft: Path, asked: Asked
 ) -> None:
     files, split = records
-    codes = all_codes(files)
+    of = None if asked.parts is None else decided_by(study, asked.rows, split)
+    shelf = asked.parts or draft / "parts"
+    shards = shards_of(files, shelf, of)
+    codes = tuple(sorted({code for shard in shards for code in codes_of(shard)}))
     must_occur(codes, study)
-    decided, flows, total = [], [], None
-    paths: list[Path] = []
-    for table in whole_subjects(files, asked.rows):
-        part = part_of(stream(table, codes), study, split)
-        decided.append(part.decided)
-        flows.append(part.flow)
-        total = part.tally if total is None else added(total, part.tally)
-        paths.append(_put_aside(part, draft / f"{len(paths):06d}"))
-    if total is None:
-        raise RecordError(f"{files[0].parent}: holds no events.")
-    told = _once(joined(decided)), merged(flows)
-    writer, profile = _assemble(study, (draft, paths), (codes, total), told)
-    _columns(writer, profile, study, told, asked.truth)
-
-
-def _assemble(
-    study: Study,
-    where: tuple[Path, list[Path]],
-    known: tuple[tuple[str, ...], Tally],
-    told: tuple[Decided, Flow],
-) -> tuple[Writer, Profile]:
-    """One vocabulary for all chunks, which then follow each other in the whole."""
-    (draft, paths), (codes, total) = where, known
-    must_learn(told[0], told[1].points, study)
+    for shard in shards:
+        fill(shard, study, split, asked.rows)
     features = feature_codes(codes, study)
+    told, total = _counted(shards, features, study)
+    must_learn(told[0], told[1].points, study)
     profile = fit_profile(total, features, study)
-    row = rows_of(features, profile)
     writer = Writer(draft / "whole")
+    _histories(writer, shards, (study, profile), keep=asked.parts is not None)
+    _columns(writer, profile, study, told, asked.truth)
+    if asked.parts is not None:
+        swept(shards, shelf)
+
+
+def _counted(
+    shards: tuple[Shard, ...], features: tuple[str, ...], study: Study
+) -> tuple[tuple[Decided, Flow], Tally]:
+    """The decisions, the flow and the tally of all parts together."""
+    decided, flows, subjects = [], [], []
+    nothing = np.zeros(len(features))
+    total = Tally(nothing, nothing, nothing, nothing)
+    number = {code: row for row, code in enumerate(features)}
+    for shard in shards:
+        rows = np.array([number[c] for c in feature_codes(codes_of(shard), study)], dtype=np.int64)
+        for path in parts_of(shard):
+            part = counted(path)
+            decided.append(part.decided)
+            flows.append(part.flow)
+            subjects.append(part.subjects)
+            total = added(total, placed(part.tally, rows, len(features)))
+    if not decided:
+        raise RecordError(f"{shards[0].events.parent}: holds no events.")
+    _once(subjects, shards[0].events.parent)
+    return (joined(decided), merged(flows)), total
+
+
+def _histories(
+    writer: Writer, shards: tuple[Shard, ...], what: tuple[Study, Profile], keep: bool
+) -> None:
+    """The histories of all parts one after the other, in the one vocabulary."""
+    study, profile = what
     subjects, steps, events = 0, 0, 0
     writer.append("history.event_offsets", np.zeros(1, np.int64))
     writer.append("history.step_offsets", np.zeros(1, np.int64))
-    for history, subject, last_step in _taken_back(paths):
-        small, last = compact(history, last_step, row)
-        writer.append("history.code", small.code)
-        writer.append("history.value", small.value)
-        writer.append("history.time", small.time)
-        writer.append("history.subject_id", small.subject_id)
-        writer.append("history.event_offsets", small.event_offsets[1:] + events)
-        writer.append("history.step_offsets", small.step_offsets[1:] + steps)
-        writer.append("subject", subject + subjects)
-        writer.append("last_step", last + steps)
-        subjects += len(small.subject_id)
-        steps += len(small.time)
-        events += len(small.code)
-    return writer, profile
+    for shard in shards:
+        row = rows_of(feature_codes(codes_of(shard), study), profile)
+        for path in parts_of(shard):
+            history, subject, last_step = encoded(path)
+            small, last = compact(history, last_step, row)
+            writer.append("history.code", small.code)
+            writer.append("history.value", small.value)
+            writer.append("history.time", small.time)
+            writer.append("history.subject_id", small.subject_id)
+            writer.append("history.event_offsets", small.event_offsets[1:] + events)
+            writer.append("history.step_offsets", small.step_offsets[1:] + steps)
+            writer.append("subject", subject + subjects)
+            writer.append("last_step", last + steps)
+            subjects += len(small.subject_id)
+            steps += len(small.time)
+            events += len(small.code)
+            if not keep:
+                path.unlink()
 
 
 def _columns(
@@ -158,31 +198,11 @@ def _columns(
     writer.close(study, profile, flow_of(study, decided, flow))
 
 
-def _put_aside(part: Part, folder: Path) -> Path:
-    """A chunk's history on disk until the vocabulary is known."""
-    folder.mkdir()
-    for f in fields(History):
-        np.save(folder / f.name, getattr(part.history, f.name))
-    np.save(folder / "subject", part.subject)
-    np.save(folder / "last_step", part.last_step)
-    return folder
-
-
-def _taken_back(paths: list[Path]) -> Iterator[tuple[History, np.ndarray, np.ndarray]]:
-    for folder in paths:
-        history = History(**{f.name: np.load(folder / f"{f.name}.npy") for f in fields(History)})
-        yield history, np.load(folder / "subject.npy"), np.load(folder / "last_step.npy")
-        shutil.rmtree(folder)
-
-
-def _once(decided: Decided) -> Decided:
-    """Raise RecordError where a subject came back after its chunk was closed."""
-    ids = decided.subject_id
-    starts = ids[np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))]
-    twice, counts = np.unique(starts, return_counts=True)
+def _once(subjects: list[np.ndarray], events: Path) -> None:
+    """Raise RecordError where a subject stands in two parts."""
+    twice, counts = np.unique(np.concatenate(subjects), return_counts=True)
     if (counts > 1).any():
         raise RecordError(
-            f"subject {twice[counts > 1][0]} stands in two places of the events; "
+            f"{events}: subject {twice[counts > 1][0]} stands in two places of the events; "
             "`posology ingest --meds` brings each subject together."
         )
-    return decided
