@@ -29,27 +29,40 @@ class LastKnown(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, "decision width"]:
         """One vector a decision."""
-        assert batch.replaced is not None
-        assert batch.replaced_starts is not None
-        count = batch.gap.shape[0]
-        new = _owners(batch.event_starts, count, len(batch.code))
-        old = _owners(batch.replaced_starts, count, len(batch.replaced))
-        age = torch.expm1(batch.gap[:, 1].double()) / FADES
         told = torch.nan_to_num(batch.value)[:, None]
         said = F.embedding(batch.code, self.code) + told * F.embedding(batch.code, self.value)
-        recent = F.embedding(batch.code, self.recent).double() * torch.exp(age)[new, None]
-        added = torch.cat([said.double(), recent], 1)
-        change = added.new_zeros(count, added.shape[1])
-        change = change.index_add(0, new, added).index_add(0, old, -added[batch.replaced])
-        total = torch.cumsum(torch.cat([torch.zeros_like(change[:1]), change]), 0)
-        first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
-        last = first + batch.decision_step
-        fixed, fading = (total[last + 1] - total[first]).chunk(2, 1)
-        return (fixed + torch.exp(-age)[last, None] * fading).float()
+        return latest(batch, said, F.embedding(batch.code, self.recent))
 
     def size(self) -> Float[Tensor, ""]:
         """Sum of the squares of all effects."""
         return self.code.square().sum() + self.value.square().sum() + self.recent.square().sum()
+
+
+def latest(
+    batch: Batch,
+    said: Float[Tensor, "event width"],
+    recent: Float[Tensor, "event width"] | None = None,
+) -> Float[Tensor, "decision width"]:
+    """Sum over the last events of every code of what each says, and of what it says while new."""
+    assert batch.replaced is not None
+    assert batch.replaced_starts is not None
+    count = batch.gap.shape[0]
+    new = _owners(batch.event_starts, count, len(batch.code))
+    old = _owners(batch.replaced_starts, count, len(batch.replaced))
+    age = torch.expm1(batch.gap[:, 1].double()) / FADES
+    added = said.double()
+    if recent is not None:
+        added = torch.cat([added, recent.double() * torch.exp(age)[new, None]], 1)
+    change = added.new_zeros(count, added.shape[1])
+    change = change.index_add(0, new, added).index_add(0, old, -added[batch.replaced])
+    total = torch.cumsum(torch.cat([torch.zeros_like(change[:1]), change]), 0)
+    first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
+    last = first + batch.decision_step
+    found = total[last + 1] - total[first]
+    if recent is None:
+        return found.float()
+    fixed, fading = found.chunk(2, 1)
+    return (fixed + torch.exp(-age)[last, None] * fading).float()
 
 
 def _owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
