@@ -74,3 +74,30 @@ def test_the_last_event_of_every_code_counts_and_no_other(seed: int, subjects: i
     first = history.step_offsets[subject]
     expected = np.stack([_naive(known, history, first[d], d) for d in last[kept]])
     np.testing.assert_allclose(known(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_news_of_a_long_life_fades_as_news_of_a_short_one() -> None:
+    """A birth that is dated is 70 years of half years: exp of that has no digits to spare."""
+    lives = []
+    for years in (70.0, 30.0, 1.0):
+        day = 365.25 * years
+        lives.append(np.array([0.0, day - 400.0, day - 100.0, day]))
+    history = History(
+        code=np.tile(np.array([0, 1, 2, 1], np.int32), 3),
+        value=np.full(12, np.nan, np.float32),
+        event_offsets=np.arange(13),
+        time=np.concatenate(lives),
+        step_offsets=np.array([0, 4, 8, 12]),
+        subject_id=np.arange(3),
+    )
+    profile = Profile(tuple("abcd"), np.zeros(CODES, np.float32), np.ones(CODES, np.float32))
+    known = LastKnown(CODES, WIDTH)
+    known.recent.data = torch.randn(known.recent.shape, generator=torch.Generator().manual_seed(0))
+    source = resident(history, profile, torch.device("cpu"), carried=True)
+    batch = gather(source, torch.arange(3), torch.tensor([3, 7, 11]))
+    said = known(batch)
+    expected = np.stack([_naive(known, history, at, at + 3) for at in (0, 4, 8)])
+    np.testing.assert_allclose(said.detach().numpy(), expected, rtol=1e-4)
+    said.sum().backward()
+    assert known.recent.grad is not None
+    assert known.recent.grad.abs().max() < 10

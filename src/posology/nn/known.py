@@ -49,20 +49,41 @@ def latest(
     count = batch.gap.shape[0]
     new = _owners(batch.event_starts, count, len(batch.code))
     old = _owners(batch.replaced_starts, count, len(batch.replaced))
-    age = torch.expm1(batch.gap[:, 1].double()) / FADES
-    added = said.double()
-    if recent is not None:
-        added = torch.cat([added, recent.double() * torch.exp(age)[new, None]], 1)
-    change = added.new_zeros(count, added.shape[1])
-    change = change.index_add(0, new, added).index_add(0, old, -added[batch.replaced])
+    told = said.double()
+    change = told.new_zeros(count, told.shape[1])
+    change = change.index_add(0, new, told).index_add(0, old, -told[batch.replaced])
     total = torch.cumsum(torch.cat([torch.zeros_like(change[:1]), change]), 0)
     first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
     last = first + batch.decision_step
     found = total[last + 1] - total[first]
-    if recent is None:
-        return found.float()
-    fixed, fading = found.chunk(2, 1)
-    return (fixed + torch.exp(-age)[last, None] * fading).float()
+    if recent is not None:
+        age = torch.expm1(batch.gap[:, 1].double()) / FADES
+        left = torch.exp(age[new[batch.replaced]] - age[old])[:, None]
+        fresh = recent.double()
+        change = fresh.new_zeros(count, fresh.shape[1]).index_add(0, new, fresh)
+        change = change.index_add(0, old, -left * fresh[batch.replaced])
+        found = found + _fading(change, age, batch.steps)[last]
+    return found.float()
+
+
+def _fading(
+    change: Float[Tensor, "step width"],
+    age: Float[Tensor, " step"],
+    steps: Int64[Tensor, " subject"],
+) -> Float[Tensor, "step width"]:
+    """y(step) = exp(age before - age) y(step before) + change(step) along each subject.
+
+    By doubling (Hillis and Steele 1986, doi:10.1145/7902.7903): no factor is above 1, as a sum of
+    exp(age) over a life would lose every digit, and its gradient with it.
+    """
+    kept = torch.exp(torch.cat([age[:1], age[:-1]]) - age)
+    kept[torch.cumsum(steps, 0) - steps] = 0.0
+    y, left, apart = change, kept[:, None], 1
+    while apart < int(steps.max()):
+        y = torch.cat([y[:apart], y[apart:] + left[apart:] * y[:-apart]])
+        left = torch.cat([torch.zeros_like(left[:apart]), left[apart:] * left[:-apart]])
+        apart *= 2
+    return y
 
 
 def _owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
