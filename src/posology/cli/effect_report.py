@@ -12,6 +12,9 @@ from posology.evaluation.effect_study import EffectStudy
 from posology.evaluation.significance import Difference, Interval
 from posology.report.effect_content import EffectContent
 
+_TRIAL = "Treatment was drawn by lot, as the study file says."
+_RECORDS = "These are records of care as it was given: nobody was randomised."
+
 
 def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
     """The report's content."""
@@ -24,8 +27,8 @@ def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
         evidence=(
             f"{len(trial):,} decisions of {subjects:,} patients{part}, "
             f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
-            "a rule that was learned from them. These are records of usual care unless the study "
-            "says that treatment was randomised."
+            "a rule that was learned from them. "
+            + (_TRIAL if cohort.study.given.randomised else _RECORDS)
         ),
         covariates=asked.covariates,
         unit=asked.unit,
@@ -106,6 +109,7 @@ def _options(found: EffectStudy, into: _Rows) -> None:
             into.add(option.name, f"overlap_{metric}", float(getattr(option, metric)))
     for o in found.effects:
         into.add(o.effect.option, f"effect_against_{o.effect.against}", o.effect.effect)
+        into.add(o.effect.option, f"unadjusted_against_{o.effect.against}", o.effect.unadjusted)
         for metric, value in dataclasses.asdict(o.strength).items():
             into.add(o.effect.option, metric, value)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posology.causal.propensity import by_lot
 from posology.causal.scores import Nuisance, fit_nuisance
 from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
@@ -40,7 +41,8 @@ def run(
     allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
     allowed[~allowed.any(axis=1)] = True  # the cohort left such decisions out
     told(f"{len(asked.trial):,} decisions: propensities and outcomes")
-    nuisance = fit_nuisance(asked.trial, rng)
+    chances = by_lot(asked.trial) if cohort.study.given.randomised else None
+    nuisance = fit_nuisance(asked.trial, rng, chances)
     rules = []
     for number in range(1 + again):
         which = "the rule" if not number else f"the rule again, {number} of {again}"
@@ -48,7 +50,7 @@ def run(
         def fold(at: int, which: str = which) -> None:
             told(f"{which}: fold {at} of 5")
 
-        rules.append(_rule(held_out_effects(asked.trial, allowed, rng, fold)))
+        rules.append(_rule(held_out_effects(asked.trial, allowed, rng, fold, chances)))
     harms = {}
     for name, trial in other_outcomes(cohort, asked, rng).items():
         told(f"beside it: {name}")

@@ -50,6 +50,9 @@ class AverageEffect:
     option: str
     against: str
     effect: Difference
+    unadjusted: Difference
+    """Between the means of those who were given either: unbiased where treatment was drawn by lot,
+    nothing more than a description elsewhere."""
     given: int
 
 
@@ -101,17 +104,31 @@ def average_effects(
     """What each option brings on average, less what `against` brings."""
     trial = nuisance.trial
     kept = np.ones(len(trial), dtype=bool) if keep is None else keep
-    scores = nuisance.scores[kept]
-    values, draws = scores.mean(axis=0), mean_draws(scores, trial.subject[kept], rng)
+    scores, arms = nuisance.scores[kept], np.eye(trial.options)[trial.treatment[kept]]
+    columns = np.hstack([scores, arms * trial.outcome[kept, None], arms])
+    draws = mean_draws(columns, trial.subject[kept], rng)
+    values = columns.mean(axis=0)[None, :]
+    means, seen = ((_values(found, trial.options)) for found in (values, draws))
     given = np.bincount(trial.treatment[kept], minlength=trial.options)
+
+    def less(part: int, k: int) -> Difference:
+        """0: doubly robust, 1: as it stands."""
+        value = float(means[part][0, k] - means[part][0, against])
+        return paired(value, seen[part][:, k], seen[part][:, against])
+
     return tuple(
-        AverageEffect(
-            name(trial, k), name(trial, against),
-            paired(float(values[k] - values[against]), draws[:, k], draws[:, against]),
-            int(given[k]),
-        )
+        AverageEffect(name(trial, k), name(trial, against), less(0, k), less(1, k), int(given[k]))
         for k in range(trial.options) if k != against
     )  # fmt: skip
+
+
+def _values(
+    columns: Float64[np.ndarray, "replicate column"], options: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the scores, and of the outcomes of those given each option; NaN where nobody was."""
+    total, share = columns[:, options : 2 * options], columns[:, 2 * options :]
+    seen = np.divide(total, share, out=np.full(total.shape, np.nan), where=share > 0)
+    return columns[:, :options], seen
 
 
 def gain(

@@ -10,7 +10,7 @@ MOST_ROWS = 15
 """Of a table of covariates."""
 
 
-def options(found: EffectStudy, scale: Scale) -> dict[str, Any]:
+def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any]:
     """The effect of each intervention as such."""
     clear = [o.effect for o in found.effects if o.effect.effect.low > 0 or o.effect.effect.high < 0]
     said = "; ".join(
@@ -26,14 +26,21 @@ def options(found: EffectStudy, scale: Scale) -> dict[str, Any]:
     rows = [
         (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
          p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
-         f"{o.strength.gamma:.2f}")
+         f"{o.strength.gamma:.2f}", scale.change(o.effect.unadjusted))
         for o in found.effects
     ]  # fmt: skip
     heads = ["Option", "Given to", "Difference (95 %)", "p, two-sided", "E-value (of the limit)",
-             "Gamma at nothing"]  # fmt: skip
-    return _section("options", "Options", "What does each option bring on average?", [plain],
-                    _table(f"Average effect against {found.verdict.single}, {scale.unit}.",
-                           heads, rows))  # fmt: skip
+             "Gamma at nothing", "As it stands, unadjusted"]  # fmt: skip
+    beside = (
+        "Beside it stands the difference of the means as they are. Both are unbiased, for lots "
+        "decided; the adjusted one also takes out what chance left unequal."
+        if randomised
+        else "Beside it stands the difference of the means as they are: who was given what for a "
+        "reason is in it, so that it is no effect."
+    )
+    table = _table(f"Average effect against {found.verdict.single}, {scale.unit}.", heads, rows)
+    title = "What does each option bring on average?"
+    return _section("options", "Options", title, [plain, beside], table)
 
 
 def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _options(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
     if not found.effects:
         return None
-    section = sections.options(found, scale)
+    section = sections.options(found, scale, content.study.given.randomised)
     rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.effects]
     figure = plots.forest_figure(rows, f"Difference from {found.verdict.single}")
     alt = "Average effect of each option: " + "; ".join(
