@@ -11,7 +11,7 @@ import numpy as np
 
 from posology.causal.outcome import Outcomes, fit_outcomes
 from posology.causal.propensity import FLOOR, Propensity, fit_propensity
-from posology.causal.trial import Column, Fold, Matrix, Trial, checked, folds
+from posology.causal.trial import Column, Fold, Keep, Matrix, Trial, checked, folds, select
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +38,17 @@ class Nuisance:
     def surprise(self) -> Matrix:
         """Which option was given, less how probable each was."""
         return np.eye(self.trial.options)[self.trial.treatment] - self.propensity.probability
+
+
+def of_rows(nuisance: Nuisance, keep: Keep) -> Nuisance:
+    """The same of some rows, whose models may have learned from the others."""
+    chances, outcomes = nuisance.propensity, nuisance.outcomes
+    return Nuisance(
+        select(nuisance.trial, keep),
+        nuisance.fold[keep],
+        Propensity(chances.probability[keep], chances.model, chances.log_loss),
+        Outcomes(outcomes.mean[keep], outcomes.boosted[keep], outcomes.weights),
+    )
 
 
 def fit_nuisance(

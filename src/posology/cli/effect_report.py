@@ -16,11 +16,13 @@ _TRIAL = "Treatment was drawn by lot, as the study file says."
 _RECORDS = "These are records of care as it was given: nobody was randomised."
 
 
-def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
-    """The report's content."""
+def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) -> EffectContent:
+    """The report's content; model: the digest of the saved policy that is judged, if one is."""
     asked, trial = judged.asked, judged.asked.trial
     subjects = len(np.unique(trial.subject))
     part = "" if len(trial) == len(cohort) else f", drawn from {len(cohort):,}"
+    if model is not None:
+        part = ", the cohort's test split"
     return EffectContent(
         study=cohort.study,
         found=judged.found,
@@ -34,8 +36,10 @@ def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
         unit=asked.unit,
         binary=asked.binary,
         propensity=judged.nuisance.propensity.model,
+        saved=model is not None,
         footer=(
             ("posology", posology.__version__),
+            *((("model", model[:16]),) if model is not None else ()),
             ("seed", str(seed)),
             ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ),
@@ -87,12 +91,14 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
 
 def _judgement(found: EffectStudy, into: _Rows) -> None:
     into.add("posology", "outside", found.verdict.overlap.outside)
-    into.add("posology", "folds_personal", float(found.folds_personal))
+    if found.folds_personal is not None:
+        into.add("posology", "folds_personal", float(found.folds_personal))
     if found.needed is not None:
         into.add("posology", "number_needed", found.needed)
     for v in found.values:
         into.add(v.rule, "value", v.value)
         into.add(v.rule, "gain", v.gain)
+        into.add(v.rule, "effective", v.effective)
     for g in found.groups:
         into.add(f"{g.family}: {g.group}", "group_gain", g.gain)
     for s in found.stability:
