@@ -15,6 +15,11 @@ from posology.report.effect_content import EffectContent
 _TRIAL = "Treatment was drawn by lot, as the study file says."
 _RECORDS = "These are records of care as it was given: nobody was randomised."
 
+_COURSES = (
+    " Patients have several decisions: each is judged by its own outcome, so that what a course "
+    "of decisions earns to its end is not in these figures."
+)
+
 
 def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) -> EffectContent:
     """The report's content; model: the digest of the saved policy that is judged, if one is."""
@@ -31,6 +36,7 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
             f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
             "a rule that was learned from them. "
             + (_TRIAL if cohort.study.given.randomised else _RECORDS)
+            + (_COURSES if _of_courses(cohort) else "")
         ),
         covariates=asked.covariates,
         unit=asked.unit,
@@ -44,6 +50,12 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
             ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ),
     )
+
+
+def _of_courses(cohort: Cohort) -> bool:
+    """Whether later decisions are meant to count, and some patient has them."""
+    several = bool((np.diff(np.sort(cohort.subject)) == 0).any())
+    return several and cohort.study.reward.discount > 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
