@@ -18,6 +18,15 @@ from posology.simulators.trajectories import Trajectories, ends, returns
 
 Act = Callable[[Float64[np.ndarray, "decision feature"]], Float64[np.ndarray, "decision treatment"]]
 """From what is seen to the probability of every treatment; rows sum to 1."""
+Remembering = Callable[
+    [
+        Float64[np.ndarray, "decision feature"],
+        Int64[np.ndarray, " decision"],
+        Int64[np.ndarray, " decision"],
+    ],
+    Float64[np.ndarray, "decision treatment"],
+]
+"""The same, told also which patient each row is and what was given last (-1 at the first visit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,13 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
     Treatments are `Discrete`, or `MultiDiscrete` numbered in C order; observations are `Discrete`
     (one state code) or any numbers. Raises UserError for other spaces.
     """
+    return rollout_remembering(env, lambda: lambda seen, _who, _given: act(seen), episodes, rng)
+
+
+def rollout_remembering(
+    env: Any, remember: Callable[[], Remembering], episodes: int, rng: np.random.Generator
+) -> Trajectories:
+    """The same by a policy with a memory: `remember` is asked for a new one at each episode."""
     shape = _treatments(env.action_space)
     states = int(getattr(env.observation_space, "n", 0))
     first = int(getattr(env.observation_space, "start", 0))
@@ -45,10 +61,10 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
     final, terminal, counts = [], [], []
     for _ in range(episodes):
         raw, _info = env.reset(seed=int(rng.integers(2**31)))
-        steps, over, cut = 0, False, False
+        act, chosen, steps, over, cut = remember(), -1, 0, False, False
         while not over and not cut:
             seen = _numbers(raw, first)
-            chances = act(seen[None, :])[0]
+            chances = act(seen[None, :], np.zeros(1, np.int64), np.array([chosen]))[0]
             drawn = int((np.cumsum(chances) <= rng.random()).sum())
             chosen = min(drawn, int(np.flatnonzero(chances)[-1]))
             raw, reward, over, cut, _info = env.step(_action(env.action_space, chosen, shape))
@@ -57,13 +73,13 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
         final.append(_numbers(raw, first))
         terminal.append(bool(over))
         counts.append(steps)
-    seen, chosen, reward, chances = (list(column) for column in zip(*log, strict=True))
-    given, behaviour = np.array(chosen, np.int32), np.array(chances, np.float64)
+    seen, given, reward, chances = (list(column) for column in zip(*log, strict=True))
+    treatment, behaviour = np.array(given, np.int32), np.array(chances, np.float64)
     return Trajectories(
         observation=np.array(seen),
-        treatment=given,
+        treatment=treatment,
         reward=np.array(reward),
-        logged=behaviour[np.arange(len(given)), given],
+        logged=behaviour[np.arange(len(treatment)), treatment],
         behaviour=behaviour,
         offsets=offsets(np.array(counts, np.int64)),
         final=np.array(final),
