@@ -21,6 +21,7 @@ from posology.nn.events import KNOTS
 from posology.nn.network import Network, NetworkConfig
 
 CODES, EVENTS, OPTIONS, SIZE = 1000, 8, 10, 128
+SIZES = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
 TRAINING = Training(batch=256, epochs=10**6, patience=0, tokens=16_384)
 
 Way = Callable[[History], Callable[[], int]]
@@ -45,12 +46,12 @@ def made_up(patients: int, visits: float) -> History:
     )
 
 
-def prepared(history: History) -> tuple[Resident, Tensor]:
+def prepared(history: History, codes: int = CODES) -> tuple[Resident, Tensor]:
     """The arrays to gather from and each subject's last step."""
     profile = Profile(
-        tuple(f"C//{i}" for i in range(CODES)),
-        np.zeros(CODES, np.float32),
-        np.ones(CODES, np.float32),
+        tuple(f"C//{i}" for i in range(codes)),
+        np.zeros(codes, np.float32),
+        np.ones(codes, np.float32),
     )
     source = resident(history, profile, torch.device("cpu"))
     return source, torch.as_tensor(history.step_offsets[1:] - 1)
@@ -65,28 +66,25 @@ def gathered(source: Resident, last: Tensor) -> None:
 
 def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -> Callable[[], int]:
     """The package: a decision at every step of a patient from one pass."""
-    source, _ = prepared(history)
+    config = NetworkConfig(
+        CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **SIZES
+    )
+    return trained(history, config, _truth(len(history.time)))
+
+
+def trained(
+    history: History,
+    config: NetworkConfig,
+    known: dict[str, Tensor],
+    training: Training = TRAINING,
+) -> Callable[[], int]:
+    """The package's loop on a decision at every step, of which some targets are known."""
+    source, _ = prepared(history, config.codes)
     total = len(history.time)
     subject = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
-    nothing = torch.zeros(total, 0)
-    truth = _truth(total)
     cohort = CohortTensors(
         source=source,
-        targets=losses.Targets(
-            **truth,
-            effective=torch.full((total,), torch.nan),
-            rewards=torch.full((total, OPTIONS), torch.nan),
-            has_next=torch.zeros(total, dtype=torch.bool),
-            shift=torch.zeros(total, OPTIONS),
-            margin=torch.full((total,), torch.nan),
-            diagnosis=nothing,
-            course=nothing,
-            weight=torch.ones(total),
-            allowed=torch.ones(total, OPTIONS, dtype=torch.bool),
-            unseen=torch.zeros(total, dtype=torch.bool),
-            survived=torch.zeros(total, 0, dtype=torch.long),
-            happened=torch.zeros(total, 0, dtype=torch.bool),
-        ),
+        targets=losses.Targets(**{**_unknown(total, config.treatments), **known}),
         subject=torch.from_numpy(subject),
         last_step=torch.arange(total),
         offsets=torch.from_numpy(history.step_offsets),
@@ -94,22 +92,41 @@ def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -
         device=torch.device("cpu"),
     )
     torch.manual_seed(0)
-    sizes = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
-    network = Network(
-        NetworkConfig(CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **sizes)
-    )
+    network = Network(config)
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
         batch, targets = rows_of(cohort, subjects)
         return losses.supervised(network(batch), targets)
 
-    run = epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, TRAINING)
+    run = epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
 
     def epoch() -> int:
         next(run)
         return total
 
     return epoch
+
+
+def _unknown(total: int, options: int) -> dict[str, Tensor]:
+    nobody, nothing = torch.full((total,), torch.nan), torch.zeros(total, 0)
+    none = torch.full((total,), -1)
+    return {
+        "best": none,
+        "treatment": none,
+        "effective": nobody,
+        "dose": nobody,
+        "margin": nobody,
+        "rewards": torch.full((total, options), torch.nan),
+        "shift": torch.zeros(total, options),
+        "has_next": torch.zeros(total, dtype=torch.bool),
+        "diagnosis": nothing,
+        "course": nothing,
+        "weight": torch.ones(total),
+        "allowed": torch.ones(total, options, dtype=torch.bool),
+        "unseen": torch.zeros(total, dtype=torch.bool),
+        "survived": torch.zeros(total, 0, dtype=torch.long),
+        "happened": torch.zeros(total, 0, dtype=torch.bool),
+    }
 
 
 def posology_ensemble(history: History) -> Callable[[], int]:

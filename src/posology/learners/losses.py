@@ -143,12 +143,21 @@ def hazard(
     survived: whole intervals without the event, -1 where nobody followed; who is censored in an
     interval has not survived it whole. happened needs an interval left for the event.
     """
+    loss = missed_hazard(logits, survived, happened)
+    known = (survived >= 0)[:, None, :].expand_as(loss)
+    return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
+
+
+def missed_hazard(
+    logits: Float[Tensor, "decision member incident interval"],
+    survived: Int64[Tensor, "decision incident"],
+    happened: Bool[Tensor, "decision incident"],
+) -> Float[Tensor, "decision member incident"]:
+    """The same of each decision; of one that nobody followed it says nothing."""
     intervals = torch.arange(logits.shape[3], device=logits.device)
     through = survived[:, None, :, None] > intervals
     event = happened[:, None, :, None] & (survived[:, None, :, None] == intervals)
-    loss = (F.softplus(logits) * (through | event) - logits * event).sum(3)
-    known = (survived >= 0)[:, None, :].expand_as(loss)
-    return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
+    return (F.softplus(logits) * (through | event) - logits * event).sum(3)
 
 
 def survival(

@@ -14,6 +14,7 @@ from posology.learners import losses
 from posology.learners.course_error import with_course_error
 from posology.learners.distributed import shared
 from posology.learners.dose_levels import dose_levels
+from posology.learners.linear_start import start_linearly
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
@@ -78,6 +79,7 @@ class Supervised:
         learn = tensors(train, reading, network.config, device)
         start_at_rates(network, learn.targets)
         check = tensors(validation, reading, network.config, device)
+        start_linearly(network, learn, check)
 
         asked = shared(network)
         known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)

@@ -13,6 +13,7 @@ from posology.nn.dosed import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
+from posology.nn.foretold import Foretold
 from posology.nn.heads import TaskHeads, TaskOutput, Tasks
 
 
@@ -94,7 +95,10 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, inputs)
+        sums = config.carried and sum(config.tasks.asked) > 0
+        self.foretold = Foretold(config.codes, sum(config.tasks.asked)) if sums else None
+        past = 0 if sums else inputs
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, past)
         self.curves = (
             DoseCurves(config.codes, config.hidden, config.levels, config.members)
             if config.levels
@@ -133,7 +137,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
-            tasks=self.tasks(hidden, z),
+            tasks=self.tasks(hidden, z, self.foretold(batch) if self.foretold else None),
             attended=attended,
         )
 

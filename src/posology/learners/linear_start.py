@@ -1,0 +1,233 @@
+"""Where diagnosis, progression and time to event begin: at the best sum of what is known.
+
+The network then learns what that leaves. A sum needs few patients and has none of the network's
+noise: of a harm that one patient in a hundred meets it has most of what can be told.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from posology.learners.losses import Targets, missed_hazard
+from posology.learners.tensors import CohortTensors
+from posology.nn.batch import Resident
+from posology.nn.ensemble import MemberLinear
+from posology.nn.foretold import GAPS, KINDS, told
+from posology.nn.heads import TaskHeads
+from posology.nn.network import Network
+from posology.nn.ragged import ragged_range
+
+PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
+"""Of a ridge on standardised columns, against a sum over decisions; each target gets its own, the
+best on validation patients."""
+MOST = 50_000
+"""Decisions that are enough for a sum; of more, evenly spaced ones are taken."""
+BLOCK, ITERATIONS = 1024, 60
+"""Decisions whose histories are looked through at once; steps of the search a penalty."""
+
+Said = Float[Tensor, "decision target"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """A sparse table, row by row."""
+
+    column: Int64[Tensor, " entry"]
+    starts: Int64[Tensor, " row"]
+    """First entry of each row."""
+    number: Float[Tensor, " entry"]
+
+    def times(self, other: Float[Tensor, "column target"]) -> Float[Tensor, "row target"]:
+        """The product."""
+        return F.embedding_bag(
+            self.column, other, self.starts, mode="sum", per_sample_weights=self.number
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known at some decisions: a column a kind of effect and code."""
+
+    x: _Table
+    turned: _Table
+    """With a row a column of x."""
+    targets: Targets
+    row: Int64[Tensor, " decision"]
+    """Of the targets."""
+
+
+def start_linearly(network: Network, learn: CohortTensors, check: CohortTensors) -> None:
+    """Fit the network's sum of what is known, which then stays as it is."""
+    foretold, heads = network.foretold, network.tasks
+    if foretold is None:
+        return
+    codes = foretold.effect.shape[1]
+    found, constant = _best(_known(learn, codes), _known(check, codes), heads)
+    with torch.no_grad():
+        foretold.effect.copy_(found[:-GAPS].reshape(foretold.effect.shape))
+        foretold.gap.copy_(found[-GAPS:])
+        for name, share in heads.by_task(constant).items():
+            if name in heads.heads:
+                head = heads.heads[name]
+                assert isinstance(head, MemberLinear)
+                head.bias.add_(share.repeat_interleave(head.bias.shape[1] // len(share)))
+    foretold.requires_grad_(False)
+
+
+def _best(learn: _Known, check: _Known, heads: TaskHeads) -> tuple[Tensor, Tensor]:
+    """Effects by column and target, and the constants; each target with its own penalty."""
+    count = len(learn.row)
+    ones = learn.x.number.new_ones(count, 1)
+    squares = replace(learn.turned, number=learn.turned.number.square())
+    mean, square = learn.turned.times(ones)[:, 0] / count, squares.times(ones)[:, 0] / count
+    spread = square - mean.square()
+    scale = torch.where(spread > 1e-8, spread.clamp_min(1e-8).rsqrt(), 0.0)
+    width = len(_counts(learn))
+    w, b = mean.new_zeros(len(mean), width), mean.new_zeros(width)
+    best, chosen = mean.new_full((width,), torch.inf), (w.clone(), b.clone())
+    for penalty in PENALTIES:
+        w, b = _fitted(learn, heads, (mean, scale), (w, b), penalty)
+        effect = w * scale[:, None]
+        constant = b - mean @ effect
+        loss = _losses(check.x.times(effect) + constant, check, heads) / _counts(check)
+        better = loss < best
+        best = torch.where(better, loss, best)
+        chosen = (
+            torch.where(better, effect, chosen[0]),
+            torch.where(better, constant, chosen[1]),
+        )
+    return chosen
+
+
+def _fitted(
+    learn: _Known,
+    heads: TaskHeads,
+    columns: tuple[Tensor, Tensor],
+    start: tuple[Tensor, Tensor],
+    penalty: float,
+) -> tuple[Tensor, Tensor]:
+    """Effects of standardised columns, and constants, from near ones: L-BFGS on all decisions."""
+    mean, scale = columns
+    w, b = (tensor.clone().requires_grad_(True) for tensor in start)
+    counts = _counts(learn)
+    search = torch.optim.LBFGS(
+        [w, b], max_iter=ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        with torch.no_grad():
+            effect = w * scale[:, None]
+            said = learn.x.times(effect) + (b - mean @ effect)
+        said.requires_grad_(True)
+        loss = (_losses(said, learn, heads) / counts).sum()
+        (slope,) = torch.autograd.grad(loss, said)
+        with torch.no_grad():
+            total = slope.sum(0)
+            back = learn.turned.times(slope) - mean[:, None] * total
+            w.grad = back * scale[:, None] + w * (penalty / counts)
+            b.grad = total
+            return loss + 0.5 * (w.square() * (penalty / counts)).sum()
+
+    search.step(closure)
+    return w.detach(), b.detach()
+
+
+def _losses(said: Said, known: _Known, heads: TaskHeads) -> Float[Tensor, " target"]:
+    """Minus log likelihood of every target where the sum adds to where its head begins; half the
+    squared error of a number."""
+    parts, targets, row = heads.by_task(said), known.targets, known.row
+    found = []
+    for name, part in parts.items():
+        if not part.shape[1]:
+            continue
+        head = heads.heads[name]
+        assert isinstance(head, MemberLinear)
+        begins = head.bias[0].detach().double()
+        if name == "diagnosis":
+            truth = targets.diagnosis[row].double()
+            missed = F.binary_cross_entropy_with_logits(
+                part + begins, torch.nan_to_num(truth), reduction="none"
+            )
+            found.append((missed * ~truth.isnan()).sum(0))
+        elif name == "course":
+            off = part + begins - targets.course[row].double()
+            found.append(0.5 * torch.nan_to_num(off).square().sum(0))
+        else:
+            logits = part[:, None, :, None] + begins.reshape(part.shape[1], -1)
+            missed = missed_hazard(logits, targets.survived[row], targets.happened[row])[:, 0]
+            found.append((missed * (targets.survived[row] >= 0)).sum(0))
+    return torch.cat(found)
+
+
+def _counts(known: _Known) -> Float[Tensor, " target"]:
+    """How many decisions tell of each target; at least 1."""
+    targets, row = known.targets, known.row
+    told = torch.cat(
+        [
+            ~targets.diagnosis[row].isnan(),
+            ~targets.course[row].isnan(),
+            targets.survived[row] >= 0,
+        ],
+        1,
+    )
+    return told.sum(0).clamp_min(1).double()
+
+
+def _known(cohort: CohortTensors, codes: int) -> _Known:
+    """Of evenly spaced decisions, on the device of the cohort's arrays."""
+    assert cohort.source.so_far is not None
+    count = len(cohort.last_step)
+    row = torch.arange(0, count, max(-(-count // MOST), 1), device=cohort.last_step.device)
+    ends = _replaced_at(cohort.source)
+    places, numbers = [], []
+    for at, block in enumerate(torch.split(row, BLOCK)):
+        owner, event = _alive(cohort.source, ends, cohort.subject[block], cohort.last_step[block])
+        x = told(cohort.source.value[event], cohort.source.so_far[event]).double()
+        column = torch.arange(KINDS, device=row.device) * codes + cohort.source.code[event, None]
+        there = x != 0
+        owner = (owner + at * BLOCK)[:, None].expand_as(column)
+        places.append(torch.stack([owner[there], column[there]]))
+        numbers.append(x[there])
+    gap = cohort.source.gap[cohort.last_step[row]].double()
+    at = torch.arange(len(row), device=row.device)
+    places += [torch.stack([at, torch.full_like(at, KINDS * codes + i)]) for i in range(GAPS)]
+    owner, column = torch.cat(places, 1)
+    number = torch.cat([*numbers, *gap.unbind(1)])
+    return _Known(
+        _table(owner, column, number, len(row)),
+        _table(column, owner, number, KINDS * codes + GAPS),
+        cohort.targets,
+        row,
+    )
+
+
+def _table(row: Tensor, column: Tensor, number: Tensor, rows: int) -> _Table:
+    order = torch.argsort(row, stable=True)
+    starts = torch.searchsorted(row[order], torch.arange(rows, device=row.device))
+    return _Table(column[order], starts, number[order])
+
+
+def _alive(
+    source: Resident, ends: Tensor, subject: Tensor, last_step: Tensor
+) -> tuple[Int64[Tensor, " known"], Int64[Tensor, " known"]]:
+    """The last events of every code at each decision: the decision's row here, and the event's."""
+    starts = source.event_offsets[source.step_offsets[subject]]
+    visible = source.event_offsets[last_step + 1] - starts
+    event = ragged_range(starts, visible)
+    owner = torch.repeat_interleave(torch.arange(len(subject), device=event.device), visible)
+    alive = ends[event] > last_step[owner]
+    return owner[alive], event[alive]
+
+
+def _replaced_at(source: Resident) -> Int64[Tensor, " event"]:
+    """The step at which each event's code comes again; past the last where it does not."""
+    assert source.replaced is not None
+    assert source.replaced_offsets is not None
+    steps = len(source.gap)
+    at = torch.arange(steps, device=source.code.device)
+    ends = torch.full_like(source.code, steps)
+    ends[source.replaced] = torch.repeat_interleave(at, torch.diff(source.replaced_offsets))
+    return ends
