@@ -5,7 +5,7 @@ doi:10.1080/01621459.1994.10476818), cross-fitted (Chernozhukov 2018, doi:10.111
 on average where either the propensities or the outcome regressions are right.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,8 +46,13 @@ def of_rows(nuisance: Nuisance, keep: Keep) -> Nuisance:
     return Nuisance(
         select(nuisance.trial, keep),
         nuisance.fold[keep],
-        Propensity(chances.probability[keep], chances.model, chances.log_loss),
-        Outcomes(outcomes.mean[keep], outcomes.boosted[keep], outcomes.weights),
+        replace(chances, probability=chances.probability[keep]),
+        replace(
+            outcomes,
+            mean=outcomes.mean[keep],
+            boosted=outcomes.boosted[keep],
+            by_fold=outcomes.by_fold[:, keep],
+        ),
     )
 
 

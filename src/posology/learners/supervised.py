@@ -13,14 +13,13 @@ from posology.domain.study import INTERVALS
 from posology.learners import losses
 from posology.learners.course_error import with_course_error
 from posology.learners.distributed import shared
-from posology.learners.dose_levels import dose_levels
+from posology.learners.dose_levels import asked_levels
 from posology.learners.linear_start import start_linearly
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
 from posology.learners.task_start import start_at_rates
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
-from posology.nn.dosed import Levels
 from posology.nn.encoders import EncoderName
 from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
@@ -110,7 +109,7 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
 
 
 def _reading(train: Cohort) -> Reading:
-    levels = _levels(train)
+    levels = asked_levels(train)
     # Milligrams of one drug and of another are no one dose.
     root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
     margin = _known(np.empty(0) if train.margin is None else train.margin)
@@ -130,14 +129,6 @@ def _known(column: np.ndarray) -> np.ndarray:
     return column[~np.isnan(column)].astype(np.float64)
 
 
-def _levels(cohort: Cohort) -> Levels:
-    """Doses to ask about: where options stand alone, with doses or a number that tells effect."""
-    own = any(t.dose is not None for t in cohort.study.formulary.treatments)
-    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
-    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
-    return dose_levels(cohort) if alone and (own or told) else ()
-
-
 def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     """A network for the cohort's vocabulary and questions, before it has learned."""
     config = NetworkConfig(
@@ -150,7 +141,7 @@ def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
             incidents=columns("waited", cohort).shape[1],
             intervals=INTERVALS,
         ),
-        levels=_levels(cohort),
+        levels=asked_levels(cohort),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):
