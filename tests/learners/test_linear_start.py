@@ -46,7 +46,7 @@ def test_the_sum_is_that_of_ridge_and_logistic_regression(
     monkeypatch.setattr(linear_start, "ITERATIONS", 2000)
     network, learn, check = begun(split)
     known = linear_start._known(learn, network.config.codes)
-    dense = np.zeros((len(known.row), len(known.turned.starts)))
+    dense = np.zeros((len(known.x.starts), len(known.turned.starts)))
     ends = np.append(known.x.starts[1:], len(known.x.column))
     for row, (start, end) in enumerate(zip(known.x.starts, ends, strict=True)):
         np.add.at(dense[row], known.x.column[start:end], known.x.number[start:end])

@@ -11,12 +11,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from posology.learners.losses import Targets, missed_hazard
+from posology.learners.losses import Targets, by_target
 from posology.learners.tensors import CohortTensors
 from posology.nn.batch import Resident
-from posology.nn.ensemble import MemberLinear
 from posology.nn.foretold import GAPS, KINDS, told
-from posology.nn.heads import TaskHeads
+from posology.nn.heads import TaskHeads, TaskOutput
 from posology.nn.network import Network
 from posology.nn.ragged import ragged_range
 
@@ -55,8 +54,7 @@ class _Known:
     turned: _Table
     """With a row a column of x."""
     targets: Targets
-    row: Int64[Tensor, " decision"]
-    """Of the targets."""
+    """Those of the study's tasks are of these decisions alone."""
 
 
 def start_linearly(network: Network, learn: CohortTensors, check: CohortTensors) -> None:
@@ -69,30 +67,29 @@ def start_linearly(network: Network, learn: CohortTensors, check: CohortTensors)
     with torch.no_grad():
         foretold.effect.copy_(found[:-GAPS].reshape(foretold.effect.shape))
         foretold.gap.copy_(found[-GAPS:])
-        for name, share in heads.by_task(constant).items():
-            if name in heads.heads:
-                head = heads.heads[name]
-                assert isinstance(head, MemberLinear)
-                head.bias.add_(share.repeat_interleave(head.bias.shape[1] // len(share)))
+        shares = heads.by_task(constant)
+        for name, head in heads.each().items():
+            times = head.bias.shape[1] // len(shares[name])
+            head.bias.add_(shares[name].repeat_interleave(times))
     foretold.requires_grad_(False)
 
 
 def _best(learn: _Known, check: _Known, heads: TaskHeads) -> tuple[Tensor, Tensor]:
     """Effects by column and target, and the constants; each target with its own penalty."""
-    count = len(learn.row)
+    count = len(learn.x.starts)
     ones = learn.x.number.new_ones(count, 1)
     squares = replace(learn.turned, number=learn.turned.number.square())
     mean, square = learn.turned.times(ones)[:, 0] / count, squares.times(ones)[:, 0] / count
     spread = square - mean.square()
     scale = torch.where(spread > 1e-8, spread.clamp_min(1e-8).rsqrt(), 0.0)
-    width = len(_counts(learn))
+    width = sum(heads.tasks.asked)
     w, b = mean.new_zeros(len(mean), width), mean.new_zeros(width)
     best, chosen = mean.new_full((width,), torch.inf), (w.clone(), b.clone())
     for penalty in PENALTIES:
         w, b = _fitted(learn, heads, (mean, scale), (w, b), penalty)
         effect = w * scale[:, None]
         constant = b - mean @ effect
-        loss = _losses(check.x.times(effect) + constant, check, heads) / _counts(check)
+        loss, _ = _losses(check.x.times(effect) + constant, check, heads)
         better = loss < best
         best = torch.where(better, loss, best)
         chosen = (
@@ -112,7 +109,6 @@ def _fitted(
     """Effects of standardised columns, and constants, from near ones: L-BFGS on all decisions."""
     mean, scale = columns
     w, b = (tensor.clone().requires_grad_(True) for tensor in start)
-    counts = _counts(learn)
     search = torch.optim.LBFGS(
         [w, b], max_iter=ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
     )
@@ -122,58 +118,35 @@ def _fitted(
             effect = w * scale[:, None]
             said = learn.x.times(effect) + (b - mean @ effect)
         said.requires_grad_(True)
-        loss = (_losses(said, learn, heads) / counts).sum()
-        (slope,) = torch.autograd.grad(loss, said)
+        loss, counts = _losses(said, learn, heads)
+        (slope,) = torch.autograd.grad(loss.sum(), said)
         with torch.no_grad():
             total = slope.sum(0)
             back = learn.turned.times(slope) - mean[:, None] * total
             w.grad = back * scale[:, None] + w * (penalty / counts)
             b.grad = total
-            return loss + 0.5 * (w.square() * (penalty / counts)).sum()
+            return loss.sum() + 0.5 * (w.square() * (penalty / counts)).sum()
 
     search.step(closure)
     return w.detach(), b.detach()
 
 
-def _losses(said: Said, known: _Known, heads: TaskHeads) -> Float[Tensor, " target"]:
-    """Minus log likelihood of every target where the sum adds to where its head begins; half the
-    squared error of a number."""
-    parts, targets, row = heads.by_task(said), known.targets, known.row
-    found = []
-    for name, part in parts.items():
-        if not part.shape[1]:
-            continue
-        head = heads.heads[name]
-        assert isinstance(head, MemberLinear)
-        begins = head.bias[0].detach().double()
-        if name == "diagnosis":
-            truth = targets.diagnosis[row].double()
-            missed = F.binary_cross_entropy_with_logits(
-                part + begins, torch.nan_to_num(truth), reduction="none"
-            )
-            found.append((missed * ~truth.isnan()).sum(0))
-        elif name == "course":
-            off = part + begins - targets.course[row].double()
-            found.append(0.5 * torch.nan_to_num(off).square().sum(0))
-        else:
-            logits = part[:, None, :, None] + begins.reshape(part.shape[1], -1)
-            missed = missed_hazard(logits, targets.survived[row], targets.happened[row])[:, 0]
-            found.append((missed * (targets.survived[row] >= 0)).sum(0))
-    return torch.cat(found)
-
-
-def _counts(known: _Known) -> Float[Tensor, " target"]:
-    """How many decisions tell of each target; at least 1."""
-    targets, row = known.targets, known.row
-    told = torch.cat(
-        [
-            ~targets.diagnosis[row].isnan(),
-            ~targets.course[row].isnan(),
-            targets.survived[row] >= 0,
-        ],
-        1,
+def _losses(
+    said: Said, known: _Known, heads: TaskHeads
+) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
+    """Mean loss of every target where the sum adds to where its head begins, and its decisions."""
+    asked, parts = heads.tasks, heads.by_task(said)
+    begins = {name: head.bias[0].detach().double() for name, head in heads.each().items()}
+    nothing = said.new_zeros(0)
+    hazard = begins.get("hazard", nothing).reshape(asked.incidents, asked.intervals)
+    tasks = TaskOutput(
+        (parts["diagnosis"] + begins.get("diagnosis", nothing))[:, None],
+        (parts["course"] + begins.get("course", nothing))[:, None],
+        (parts["hazard"][..., None] + hazard)[:, None],
     )
-    return told.sum(0).clamp_min(1).double()
+    loss, count = by_target(tasks, known.targets)
+    count = count.clamp_min(1)
+    return loss / count, count
 
 
 def _known(cohort: CohortTensors, codes: int) -> _Known:
@@ -196,11 +169,17 @@ def _known(cohort: CohortTensors, codes: int) -> _Known:
     places += [torch.stack([at, torch.full_like(at, KINDS * codes + i)]) for i in range(GAPS)]
     owner, column = torch.cat(places, 1)
     number = torch.cat([*numbers, *gap.unbind(1)])
+    whole = cohort.targets
     return _Known(
         _table(owner, column, number, len(row)),
         _table(column, owner, number, KINDS * codes + GAPS),
-        cohort.targets,
-        row,
+        replace(
+            whole,
+            diagnosis=whole.diagnosis[row],
+            course=whole.course[row],
+            survived=whole.survived[row],
+            happened=whole.happened[row],
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.study import INTERVALS
 from posology.learners import losses
 from posology.learners.course_error import with_course_error
+from posology.learners.deep_share import begun, keep_what_helps
 from posology.learners.distributed import shared
 from posology.learners.dose_levels import asked_levels
 from posology.learners.linear_start import start_linearly
@@ -79,6 +80,7 @@ class Supervised:
         start_at_rates(network, learn.targets)
         check = tensors(validation, reading, network.config, device)
         start_linearly(network, learn, check)
+        start_of_heads = begun(network)
 
         asked = shared(network)
         known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
@@ -95,6 +97,7 @@ class Supervised:
 
         kept = Keep(folder) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
+        keep_what_helps(network, start_of_heads, check)
         reading = with_course_error(reading, network.eval(), check)
         return NetworkPolicy(train.study.formulary, train.profile, network, reading)
 

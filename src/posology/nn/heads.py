@@ -85,6 +85,10 @@ class TaskHeads(nn.Module):
             course = course + self.past(z)[:, None]
         return TaskOutput(diagnosis, course, hazard)
 
+    def each(self) -> dict[str, MemberLinear]:
+        """The heads that there are."""
+        return {name: head for name, head in self.heads.items() if isinstance(head, MemberLinear)}
+
     def by_task(self, columns: Float[Tensor, "*row asked"]) -> dict[str, Tensor]:
         """Columns of `Foretold` task by task."""
         parts = torch.split(columns, list(self.tasks.asked), dim=-1)
