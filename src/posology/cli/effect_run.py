@@ -11,12 +11,15 @@ from posology.causal.scores import Nuisance, fit_nuisance
 from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed as allowed_by
+from posology.evaluation.doubly_robust import as_probabilities
 from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge
 from posology.evaluation.subgroups import groups_of
 from posology.evaluation.verdict import Unit
 from posology.learners.effect_folds import HeldOutEffects, held_out_effects
 from posology.learners.effect_trial import StudyTrial, other_outcomes, study_trial
 from posology.learners.rules import rule_policy
+
+SIMPLE = "a simple rule: lines, always personal"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,18 +45,20 @@ def run(
     told(f"{len(asked.trial):,} decisions: propensities and outcomes")
     chances = by_lot(asked.trial) if cohort.study.given.randomised else None
     nuisance = fit_nuisance(asked.trial, rng, chances)
-    rules = []
+    runs = []
     for number in range(1 + again):
         which = "the rule" if not number else f"the rule again, {number} of {again}"
 
         def fold(at: int, which: str = which) -> None:
             told(f"{which}: fold {at} of 5")
 
-        rules.append(_rule(held_out_effects(asked.trial, allowed, rng, fold, chances)))
+        runs.append(held_out_effects(asked.trial, allowed, rng, fold, chances))
     harms = harms_of(cohort, asked, nuisance, rng, told)
     told("judging, 2,000 resamples")
-    beside = question(cohort, asked, guidelines(cohort, asked, allowed), harms, rules[1:])
-    return Judged(asked, nuisance, judge(nuisance, rules[0], beside, rng))
+    simple = {SIMPLE: as_probabilities(runs[0].simple, asked.trial.options)}
+    rules = guidelines(cohort, asked, allowed) | simple
+    beside = question(cohort, asked, rules, harms, [_rule(run) for run in runs[1:]])
+    return Judged(asked, nuisance, judge(nuisance, _rule(runs[0]), beside, rng))
 
 
 def permitted(cohort: Cohort, asked: StudyTrial) -> Bool[np.ndarray, "decision treatment"]:

@@ -128,6 +128,16 @@ def gated(effects: Effects, nuisance: Nuisance) -> Effects:
     return replace(effects, personal=False, level=nuisance.scores.mean(axis=0))
 
 
+def line_effects(
+    nuisance: Nuisance,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Matrix:
+    """Effects by one ridge regression of lines, without a gate: what a better rule must beat."""
+    line = _linear(nuisance, fit_basis(nuisance.trial.covariates, hinges=False, products=False))
+    weights, level = _stack([line.held_out], nuisance.residual, nuisance.surprise)
+    return level + weights[0] * (expand(line.basis, X) @ line.weights)
+
+
 def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
     surprise, options = nuisance.surprise, nuisance.trial.options
     columns = expand(basis, nuisance.trial.covariates)

@@ -19,7 +19,8 @@ def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any
         for e in clear
     )
     plain = (
-        f"Against {found.verdict.single}, given to everybody in the stated population: {said}."
+        f"Against {found.verdict.single}, given to everybody in the stated population, in "
+        f"{scale.unit}: {said}."
         if clear
         else f"No option is shown to differ on average from {found.verdict.single}."
     )
@@ -49,6 +50,7 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
     rows = [
         (v.rule, scale.value(v.value.value), scale.span(v.value), scale.change(v.gain),
          p_value(v.gain.p) if v.gain.low != v.gain.high else "", f"{v.effective:,.0f}",
+         "one to all" if max(v.share) == 1.0 else
          ", ".join(f"{n} {share(s)}" for n, s in zip(names, v.share, strict=True) if s >= 0.005))
         for v in found.values
     ]  # fmt: skip
@@ -138,8 +140,15 @@ def overlap(found: EffectStudy) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def hidden(found: EffectStudy) -> dict[str, Any] | None:
+def hidden(found: EffectStudy, randomised: bool) -> dict[str, Any] | None:
     """Unmeasured confounding."""
+    if randomised:
+        return _section(
+            "hidden", "Hidden reasons", "What could a reason that nobody recorded undo?",
+            ["Lots decided who was given what, so nothing that was not recorded did, as long as "
+             "they were kept to and patients were not lost for a reason. The E-values and Gammas "
+             "above would matter if they were not."], None,
+        )  # fmt: skip
     if found.rule is None:
         return None
     s = found.rule
