@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.nn.batch import gather, resident
-from posology.nn.known import FADES, LastKnown
+from posology.nn.known import DECADE, FADES, LastKnown, columns
 
 CODES, WIDTH = 4, 3
 
@@ -38,14 +38,15 @@ def _naive(known: LastKnown, history: History, first: int, last: int) -> np.ndar
         return 0.0 if np.isnan(history.time[step]) else history.time[step] - start
 
     out = np.zeros(WIDTH)
-    E, V, S = (p.detach().double().numpy() for p in (known.code, known.value, known.recent))
+    E, V, S, L = (p.detach().double().numpy() for p in known.parameters())
     for code in range(CODES):
         for step in range(last, first - 1, -1):
             told = slice(history.event_offsets[step], history.event_offsets[step + 1])
             values = history.value[told][history.code[told] == code].astype(np.float64)
             if len(values):
-                faded = np.exp(-(day(last) - day(step)) / FADES)
-                out += len(values) * (E[code] + faded * S[code])
+                age = day(last) - day(step)
+                out += len(values) * (E[code] + np.exp(-age / FADES) * S[code])
+                out += len(values) * age / DECADE * L[code]
                 out += np.nan_to_num(values).sum() * V[code]
                 break
     return out
@@ -69,3 +70,5 @@ def test_the_last_event_of_every_code_counts_and_no_other(seed: int, subjects: i
     first = history.step_offsets[subject]
     expected = np.stack([_naive(known, history, first[d], d) for d in last[kept]])
     np.testing.assert_allclose(known(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+    weighed = columns(batch, CODES) @ torch.cat([p.detach().double() for p in known.parameters()])
+    np.testing.assert_allclose(weighed.numpy(), expected, rtol=1e-4, atol=1e-5)
