@@ -167,13 +167,15 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
     from posology.learners.neural import NetworkPolicy, Reading
+    from posology.nn.courses import Past
     from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
 
     config = dict(state["config"])
     tasks = Tasks(**config.pop("tasks", {}))
     levels = tuple(tuple(doses) for doses in config.pop("levels", ()))
-    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels))
+    past = Past(**{name: tuple(codes) for name, codes in config.pop("past", {}).items()})
+    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels, past=past))
     weights = {
         name.removeprefix("network."): torch.from_numpy(array.copy())
         for name, array in arrays.items()

@@ -76,11 +76,12 @@ class BoostingMarginPolicy:
 class BoostingMargin:
     """The number of leaves and when to stop are what does best on the validation decisions."""
 
-    rounds: int = 600
+    rounds: int = 500
     """The most there may be."""
-    patience: int = 30
+    patience: int = 100
+    """Rounds without a better validation loss before stopping."""
     rate: float = 0.1
-    leaves: tuple[int, ...] = (4, 8, 16)
+    leaves: tuple[int, ...] = (8, 16)
     """Leaves a tree that are tried. Our choice."""
     without: tuple[str, ...] = ()
     """Code prefixes left out."""

@@ -18,6 +18,7 @@ from posology.nn.dosed import Levels, middle
 
 Margins = Float64[np.ndarray, "decision treatment level"]
 """NaN where an option has fewer levels."""
+Vector = Float64[np.ndarray, " treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +30,8 @@ class Chance:
     """
 
     scale: float
-    level: Float64[np.ndarray, " treatment"]
-    slope: Float64[np.ndarray, " treatment"]
+    level: Vector
+    slope: Vector
 
     def of(self, margins: Margins, levels: Levels) -> Margins:
         """P(effective) of every option at every level."""
@@ -61,13 +62,22 @@ def given(cohort: Cohort, levels: Levels, target: str) -> Given:
 
 
 def chance(margin: Float64[np.ndarray, " decision"], known: Given, options: int) -> Chance:
-    """Logistic regression of `effective` on the margin that is said of the option given.
+    """The chance that is read off the margin said of the option given."""
+    (scale,), level, slope = logistic(margin[:, None], known, options)
+    return Chance(float(scale), level, slope)
+
+
+def logistic(
+    columns: Float64[np.ndarray, "decision column"], known: Given, options: int
+) -> tuple[Float64[np.ndarray, " column"], Vector, Vector]:
+    """Weights of the columns, and each option's level and slope in its dose, of `effective`.
 
     Levels and slopes are held with the strength of one success and one failure.
     """
     one = np.eye(options)[known.treatment]
-    X = np.column_stack([margin, one, one * known.shift[:, None]])
-    ridge = np.r_[1e-6, np.full(2 * options, 0.5)]
+    X = np.column_stack([columns, one, one * known.shift[:, None]])
+    free = columns.shape[1]
+    ridge = np.r_[np.full(free, 1e-6), np.full(2 * options, 0.5)]
     found = np.zeros(X.shape[1])
     for _ in range(50):
         p = 1.0 / (1.0 + np.exp(-(X @ found)))
@@ -77,7 +87,7 @@ def chance(margin: Float64[np.ndarray, " decision"], known: Given, options: int)
         found = found + step
         if np.abs(step).max() < 1e-9:
             break
-    return Chance(float(found[0]), found[1 : options + 1], found[options + 1 :])
+    return found[:free], found[free : free + options], found[free + options :]
 
 
 def every_level(

@@ -19,8 +19,10 @@ from posology.learners.linear_start import start_linearly
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
+from posology.learners.solved import solve
 from posology.learners.task_start import start_at_rates
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
+from posology.nn.courses import Past
 from posology.nn.encoders import EncoderName
 from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
@@ -98,6 +100,8 @@ class Supervised:
         kept = Keep(folder) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         keep_what_helps(network, start_of_heads, check)
+        if network.curves is not None:
+            solve(network, learn)
         reading = with_course_error(reading, network.eval(), check)
         return NetworkPolicy(train.study.formulary, train.profile, network, reading)
 
@@ -132,8 +136,22 @@ def _known(column: np.ndarray) -> np.ndarray:
     return column[~np.isnan(column)].astype(np.float64)
 
 
+def _past(cohort: Cohort) -> Past:
+    """The codes of the study's options, of its outcome, and of what makes one ineffective."""
+    profile, study = cohort.profile, cohort.study
+    option = np.full(len(profile.codes), -1)
+    for row, treatment in enumerate(study.formulary.treatments):
+        option[list(profile.rows(treatment.codes))] = row
+    return Past(
+        option=tuple(int(k) for k in option),
+        outcome=tuple(sorted(profile.rows(study.outcome.codes))),
+        stopped=tuple(sorted(profile.rows(study.outcome.unless))),
+    )
+
+
 def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     """A network for the cohort's vocabulary and questions, before it has learned."""
+    levels = asked_levels(cohort)
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
@@ -144,7 +162,8 @@ def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
             incidents=columns("waited", cohort).shape[1],
             intervals=INTERVALS,
         ),
-        levels=asked_levels(cohort),
+        levels=levels,
+        past=_past(cohort) if levels else Past(),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):
