@@ -14,6 +14,7 @@ from posology.domain.history import History
 from posology.domain.policy import Policy, Predicts, everything_allowed
 from posology.domain.study import Preference, Rule
 from posology.learners.boosting import Boosting
+from posology.learners.boosting_margin import BoostingMargin
 from posology.learners.cloning import Cloning
 from posology.learners.conservative import ConservativeQ
 from posology.learners.effect_policy import EffectLearner
@@ -24,6 +25,7 @@ from posology.learners.linear import Logistic
 from posology.learners.loop import Training
 from posology.learners.ordered import OrderPolicy
 from posology.learners.reinforcement import Reinforcement
+from posology.learners.ridge_margin import RidgeMargin
 from posology.learners.rules import formula_policy, rule_policy
 from posology.learners.supervised import Sizes, Supervised
 from posology.learners.value_net import Fitting
@@ -33,8 +35,9 @@ from tests.world import cohort as make_cohort
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "carried", "carried_condensed", "dosed", "order", "fitted_values", "implicit",
-    "conservative", "cloning", "foretelling", "foretelling_condensed",
+    "condensed", "carried", "carried_condensed", "dosed", "order", "ridge_margin",
+    "boosting_margin", "fitted_values", "implicit", "conservative", "cloning", "foretelling",
+    "foretelling_condensed",
 )  # fmt: skip
 
 GUIDELINE = Rule(
@@ -89,6 +92,10 @@ def policy(name: str) -> Policy:
             return Forest(trees=20).fit(train, validation)
         case "boosting":
             return Boosting(rounds=10).fit(train, validation)
+        case "ridge_margin":
+            return RidgeMargin().fit(dosed(train), dosed(validation))
+        case "boosting_margin":
+            return BoostingMargin(rounds=30).fit(dosed(train), dosed(validation))
         case "effects":
             return EffectLearner(gate=False).fit(mistreated(train), mistreated(validation))
         case "fitted_values" | "implicit" | "conservative" | "cloning":
@@ -269,7 +276,16 @@ def test_saved_and_loaded_answers_identically(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["forest", "boosting", "effects", "posology_supervised", "posology", *OFFLINE]
+    "name",
+    [
+        "forest",
+        "boosting",
+        "boosting_margin",
+        "effects",
+        "posology_supervised",
+        "posology",
+        *OFFLINE,
+    ],
 )
 def test_the_same_seed_gives_the_same_policy(name: str) -> None:
     c = world()

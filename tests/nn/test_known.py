@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.nn.batch import gather, resident
-from posology.nn.known import FADES, LastKnown
+from posology.nn.known import DECADE, FADES, LastKnown, columns
 
 CODES, WIDTH = 4, 3
 
@@ -30,27 +30,30 @@ def history_of(seed: int, subjects: int) -> History:
     )
 
 
+def day_of(history: History, first: int, at: int) -> float:
+    """Days since the first dated step of a subject whose steps begin at first."""
+    known = history.time[first : at + 1]
+    dated = known[~np.isnan(known)]
+    return 0.0 if np.isnan(history.time[at]) else float(history.time[at] - dated[0])
+
+
 def left_of_news(history: History, first: int, step: int, last: int) -> float:
-    """What is left of news of a step at the last one, of a subject whose steps begin at first."""
-    known = history.time[first : last + 1]
-    start = known[~np.isnan(known)][0] if (~np.isnan(known)).any() else 0.0
-
-    def day(at: int) -> float:
-        return 0.0 if np.isnan(history.time[at]) else history.time[at] - start
-
-    return float(np.exp(-(day(last) - day(step)) / FADES))
+    """What is left of news of a step at the last one."""
+    days = day_of(history, first, last) - day_of(history, first, step)
+    return float(np.exp(-days / FADES))
 
 
 def _naive(known: LastKnown, history: History, first: int, last: int) -> np.ndarray:
     out = np.zeros(WIDTH)
-    E, V, S = (p.detach().double().numpy() for p in (known.code, known.value, known.recent))
+    E, V, S, L = (p.detach().double().numpy() for p in known.parameters())
     for code in range(CODES):
         for step in range(last, first - 1, -1):
             told = slice(history.event_offsets[step], history.event_offsets[step + 1])
             values = history.value[told][history.code[told] == code].astype(np.float64)
             if len(values):
+                age = day_of(history, first, last) - day_of(history, first, step)
                 faded = left_of_news(history, first, step, last)
-                out += len(values) * (E[code] + faded * S[code])
+                out += len(values) * (E[code] + faded * S[code] + age / DECADE * L[code])
                 out += np.nan_to_num(values).sum() * V[code]
                 break
     return out
@@ -74,6 +77,8 @@ def test_the_last_event_of_every_code_counts_and_no_other(seed: int, subjects: i
     first = history.step_offsets[subject]
     expected = np.stack([_naive(known, history, first[d], d) for d in last[kept]])
     np.testing.assert_allclose(known(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+    weighed = columns(batch, CODES) @ torch.cat([p.detach().double() for p in known.parameters()])
+    np.testing.assert_allclose(weighed.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_news_of_a_long_life_fades_as_news_of_a_short_one() -> None:
@@ -98,6 +103,8 @@ def test_news_of_a_long_life_fades_as_news_of_a_short_one() -> None:
     said = known(batch)
     expected = np.stack([_naive(known, history, at, at + 3) for at in (0, 4, 8)])
     np.testing.assert_allclose(said.detach().numpy(), expected, rtol=1e-4)
+    weighed = columns(batch, CODES) @ torch.cat([p.detach().double() for p in known.parameters()])
+    np.testing.assert_allclose(weighed.numpy(), expected, rtol=1e-4)
     said.sum().backward()
     assert known.recent.grad is not None
     assert known.recent.grad.abs().max() < 10

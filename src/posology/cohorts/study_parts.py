@@ -123,7 +123,8 @@ def given(table: GivenTable | None, where: str) -> Given:
         raise StudyError(
             f'{where}: [given] `dose_days` goes with dose_per = "each", and only with it.'
         )
-    return Given(table.grace_days, table.switch, table.dose_per, table.dose_days or 1.0)
+    days = table.dose_days or 1.0
+    return Given(table.grace_days, table.switch, table.dose_per, days, table.randomised)
 
 
 def outcome(table: OutcomeTable, where: str) -> Outcome:

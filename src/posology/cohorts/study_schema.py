@@ -72,6 +72,7 @@ class GivenTable(Strict):
     switch: Literal["first", "last", "exclude"] = "first"
     dose_per: Literal["day", "week", "each"] = "day"
     dose_days: Days | None = None
+    randomised: bool = False
 
 
 class OutcomeTable(Strict):

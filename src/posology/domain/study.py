@@ -55,6 +55,8 @@ class Given:
     """What an event's number is: the amount a `day`, a `week`, or `each` time it is given."""
     dose_days: float = 1.0
     """`each`: amounts of so many days from time zero are summed and divided by the days."""
+    randomised: bool = False
+    """Drawn by lot, with the same chances for all: a trial."""
 
 
 @dataclass(frozen=True, slots=True)

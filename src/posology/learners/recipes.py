@@ -56,7 +56,7 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
     return Recipe(
         "courses",
         Supervised(
-            Sizes(width=256, state=64, hidden=256, layers=1, members=8, dropout=0.3, carried=True),
+            Sizes(width=128, state=64, hidden=128, layers=1, members=8, dropout=0.3, carried=True),
             Training(
                 learning_rate=2e-3,
                 cosine=True,

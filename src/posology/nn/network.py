@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
+from posology.nn.courses import Past
 from posology.nn.dosed import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
@@ -46,6 +47,8 @@ class NetworkConfig:
     """Without it the decision sees the last state alone."""
     levels: Levels = ()
     """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
+    past: Past = field(default_factory=Past)
+    """What tells of earlier courses, where options are asked of at doses."""
 
     @property
     def looks_back(self) -> bool:
@@ -100,7 +103,7 @@ class Network(nn.Module):
         past = 0 if sums else inputs
         self.tasks = TaskHeads(config.tasks, config.hidden, config.members, past)
         self.curves = (
-            DoseCurves(config.codes, config.hidden, config.levels, config.members)
+            DoseCurves(config.past, config.hidden, config.levels, config.members)
             if config.levels
             else None
         )
