@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import importlib.util
 import io
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -50,6 +51,7 @@ def main() -> None:
         print("skipped: PyHealth is not installed here; it needs an environment of its own")
         return
     torch.set_num_threads(1)
+    logging.disable(logging.INFO)  # PyHealth tells every epoch
     visits = _visits()
     rows = []
     for batch in options.batches:
