@@ -88,10 +88,11 @@ class Book:
 
 
 def profile(con: Any, raw: ir.Table) -> pa.Table:
-    """Rows, numbers told as text and numbers that are none, for each source, code and unit."""
+    """Rows, numbers, those told as text and those that are none, for each source, code and unit."""
     readable = _finite(raw.numeric_value).isnull() & _is_number(raw.text_value)
     table = raw.group_by("source", "code", "unit").agg(
         rows=raw.count(),
+        numbers=raw.numeric_value.count(),
         readable=readable.sum(),
         broken=_broken(raw.numeric_value).sum(),
     )
