@@ -150,7 +150,7 @@ def _losses(
 
 
 def _known(cohort: CohortTensors, codes: int) -> _Known:
-    """Of evenly spaced decisions, on the device of the cohort's arrays."""
+    """Of evenly spaced decisions; on the device that learns, wherever the arrays lie."""
     assert cohort.source.so_far is not None
     count = len(cohort.last_step)
     row = torch.arange(0, count, max(-(-count // MOST), 1), device=cohort.last_step.device)
@@ -167,18 +167,18 @@ def _known(cohort: CohortTensors, codes: int) -> _Known:
     gap = cohort.source.gap[cohort.last_step[row]].double()
     at = torch.arange(len(row), device=row.device)
     places += [torch.stack([at, torch.full_like(at, KINDS * codes + i)]) for i in range(GAPS)]
-    owner, column = torch.cat(places, 1)
-    number = torch.cat([*numbers, *gap.unbind(1)])
+    owner, column = torch.cat(places, 1).to(cohort.device)
+    number = torch.cat([*numbers, *gap.unbind(1)]).to(cohort.device)
     whole = cohort.targets
     return _Known(
         _table(owner, column, number, len(row)),
         _table(column, owner, number, KINDS * codes + GAPS),
         replace(
             whole,
-            diagnosis=whole.diagnosis[row],
-            course=whole.course[row],
-            survived=whole.survived[row],
-            happened=whole.happened[row],
+            diagnosis=whole.diagnosis[row].to(cohort.device),
+            course=whole.course[row].to(cohort.device),
+            survived=whole.survived[row].to(cohort.device),
+            happened=whole.happened[row].to(cohort.device),
         ),
     )
 
