@@ -23,7 +23,7 @@ from posology.causal.follow_up import completed
 from posology.causal.propensity import known
 from posology.causal.scores import fit_nuisance
 from posology.causal.trial import Trial
-from posology.evaluation.benefit import rate
+from posology.evaluation.benefit import calibration_for_benefit, rate
 from posology.evaluation.doubly_robust import average_effects
 from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge, levelled
 from posology.evaluation.sensitivity import bounds, range_of_gamma
@@ -134,7 +134,12 @@ def no_effect(rng: np.random.Generator) -> Claims:
     (row_,) = average_effects(nuisance, 0, rng)
     useless = rate(rng.normal(size=N), nuisance.scores[:, 1] - nuisance.scores[:, 0],
                    nuisance.trial.subject, rng)  # fmt: skip
+    benefit = nuisance.scores[:, 1] - nuisance.scores[:, 0]
+    nothing = calibration_for_benefit(
+        1e-6 * rng.normal(size=N), benefit, nuisance.trial.subject, rng
+    )
     return {
+        "test: shape of the calibration": float(nothing.p < 0.05),
         "test: average effect": float(row_.effect.p < 0.05),
         "average effect, population": held(row_.effect, 0.0),
         "AUTOC of a useless ranking": held(useless.autoc, 0.0),

@@ -91,6 +91,7 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
         into.add(c.option, "qini", c.rate.qini)
         into.add(c.option, "calibration_slope", c.calibration.slope)
         into.add(c.option, "calibration_intercept", c.calibration.intercept)
+        into.add(c.option, "calibration_shape_p", c.calibration.p)
         into.add(c.option, "c_for_benefit", c.c)
         for point in c.curve:
             into.add(c.option, f"net_benefit_{point.threshold:.3g}", point.model)

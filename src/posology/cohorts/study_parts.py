@@ -11,6 +11,7 @@ from posology.cohorts.study_schema import (
     DoseTable,
     FollowUpTable,
     GivenTable,
+    KidneyTable,
     OutcomeTable,
     PreferenceTable,
     RangeTable,
@@ -30,6 +31,7 @@ from posology.domain.study import (
     Decision,
     FollowUp,
     Given,
+    Kidney,
     Outcome,
     Preference,
     Reward,
@@ -253,6 +255,13 @@ def safety(table: SafetyTable, place: Place) -> Contraindication:
         )
     spans = ranges(table.ranges, f"{place.where}: [[safety]] ranges")
     return Contraindication(options, table.source, tuple(table.visible), spans)
+
+
+def kidney(table: KidneyTable | None) -> Kidney | None:
+    """What kidney function is computed from."""
+    if table is None:
+        return None
+    return Kidney(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
 
 
 def formula(name: str, where: str) -> Formula:

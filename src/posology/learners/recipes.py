@@ -62,7 +62,7 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
                 cosine=True,
                 weight_decay=0.1,
                 batch=128,
-                epochs=10,
+                epochs=8,
                 patience=0,
                 clip=0.0,
                 seed=seed,

@@ -77,6 +77,10 @@ class Book:
     """Columns code_key and unit_key, and what is decided of the pair, once for all its rows."""
     names: pa.Table
     """Columns code and unit: `pair` and `clean` are rows of it."""
+    sources: tuple[str, ...]
+    """The sources of the rows."""
+    whence: ir.Table | None
+    """Columns source_key and whence, an index into `sources`; None where there is one at most."""
     repairs: Counter[tuple[str, str]]
     """How many rows of each source each rule of the code and unit touches."""
     births: tuple[str, ...]
@@ -84,10 +88,11 @@ class Book:
 
 
 def profile(con: Any, raw: ir.Table) -> pa.Table:
-    """Rows, numbers told as text and numbers that are none, for each source, code and unit."""
+    """Rows, numbers, those told as text and those that are none, for each source, code and unit."""
     readable = _finite(raw.numeric_value).isnull() & _is_number(raw.text_value)
     table = raw.group_by("source", "code", "unit").agg(
         rows=raw.count(),
+        numbers=raw.numeric_value.count(),
         readable=readable.sum(),
         broken=_broken(raw.numeric_value).sum(),
     )
@@ -113,6 +118,7 @@ def decide(con: Any, seen: pa.Table, settings: Cleaning) -> Book:
     )
     rank = {name: index for index, name in enumerate(names)}
     codes = {(code, fate.code) for (code, _), fate in fates.items()}
+    sources = tuple(sorted({source or "" for source in seen["source"].to_pylist()}))
     return Book(
         pairs=_pairs(con, fates, rank),
         names=pa.table(
@@ -121,6 +127,8 @@ def decide(con: Any, seen: pa.Table, settings: Cleaning) -> Book:
                 "unit": pa.array([unit for _, unit in names], pa.string()),
             }
         ),
+        sources=sources,
+        whence=_whence(con, sources) if len(sources) > 1 else None,
         repairs=+repairs,
         births=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_BIRTH"))),
         deaths=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_DEATH"))),
@@ -152,6 +160,12 @@ def _pairs(
     return keep(con, table, "posology_pairs")
 
 
+def _whence(con: Any, sources: tuple[str, ...]) -> ir.Table:
+    """The sources with their numbers as a table of the engine."""
+    numbers = pa.array(range(len(sources)), pa.int32())
+    return keep(con, pa.table({"source_key": sources, "whence": numbers}), "posology_sources")
+
+
 def facts(raw: ir.Table, book: Book, settings: Cleaning) -> ir.Table | None:
     """Each patient's birth (the earliest told) and death (the latest told), where any is.
 
@@ -172,19 +186,19 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
 
     Columns: subject_id, time; `pair`, a row of `book.names` (the clean one, or for a refused row
     the one it came with); numeric_value (clean, or as it came if that is finite), text_value;
-    `refused`, null or one text of the index into REFUSALS, the row and the source, a line each.
-    They are one column because all rows are sorted with it, and three empty ones took a fifth
-    longer.
+    `rule`, an index into REFUSALS or null; `row` and `whence`, an index into `book.sources`. These
+    are numbers for all rows, because a text for the refused alone took a tenth of the whole ingest
+    longer to sort.
     """
     keys = raw.mutate(code_key=raw.code.fill_null(""), unit_key=raw.unit.fill_null(""))
     rows = keys.join(book.pairs, ["code_key", "unit_key"])
+    if book.whence is not None:
+        rows = rows.mutate(source_key=rows.source.fill_null("")).join(book.whence, "source_key")
     if told is not None:
         rows = rows.left_join(told, rows.subject_id == told.fact_subject)
     rows = _numbered(rows, {rule for _, rule in book.repairs})
     rows = rows.mutate(rule=_rule(rows, settings))
     refused = rows.rule.notnull()
-    whence = rows.row.cast("string").fill_null("") + "\n" + rows.source.fill_null("")
-    why = rows.rule.cast("string") + "\n" + whence
     return rows.select(
         "subject_id",
         "time",
@@ -192,7 +206,9 @@ def cleaned(raw: ir.Table, book: Book, told: ir.Table | None, settings: Cleaning
         # Ibis on Spark does not tell NaN from null, so no engine's rows hold one
         numeric_value=ibis.ifelse(refused, rows.came, rows.number),
         text_value=rows.text_value,
-        refused=ibis.ifelse(refused, why, ibis.null("string")),
+        rule=rows.rule,
+        row=rows.row,
+        whence=ibis.literal(0, "int32") if book.whence is None else rows.whence,
     )
 
 

@@ -65,13 +65,15 @@ def _person(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
         + day.cast("string").lpad(2, "0"),
         ibis.null("string"),
     ).cast("timestamp")
-    late = day > 28  # not every month has them: the first of the month, and so many days on
-    first = ibis.ifelse(late & month.between(1, 12) & year.between(1, 9999), 1, 0)
-    whole = ibis.ifelse(
-        first == 1,
+    # not every month has them: the first of the month, and so many days on, if it is that month yet
+    late = day.between(29, 31) & month.between(1, 12) & year.between(1, 9999)
+    first = ibis.ifelse(
+        late,
         year.cast("string").lpad(4, "0") + "-" + month.cast("string").lpad(2, "0") + "-01",
         ibis.null("string"),
-    ).cast("timestamp") + (day - 1).as_interval("D")
+    ).cast("timestamp")
+    whole = first + ibis.ifelse(late, day - 1, 0).as_interval("D")
+    whole = ibis.ifelse(whole.month() == month, whole, ibis.null("timestamp"))
     birth = ibis.coalesce(_moment(table, "birth_datetime"), made, whole)
     yield _facts(table, "MEDS_BIRTH", birth, told=("person_id", "year_of_birth"))
     for family, column, known in (

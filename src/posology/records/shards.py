@@ -73,9 +73,9 @@ def write_shards(
         shard_files(folder / "data", book.names) as write,
     ):
         for batch in batches(con, rows):
-            kept = batch.drop_columns(["refused"])
-            if batch.column("refused").null_count < batch.num_rows:
-                refused = pc.is_valid(batch.column("refused"))
+            kept = batch.drop_columns(["rule", "row", "whence"])
+            if batch.column("rule").null_count < batch.num_rows:
+                refused = pc.is_valid(batch.column("rule"))
                 _set_aside(batch.filter(refused), book, aside, done)
                 kept = kept.filter(pc.invert(refused))
             if kept.num_rows:
@@ -94,19 +94,16 @@ def _set_aside(batch: pa.RecordBatch, book: Book, aside: pq.ParquetWriter, done:
     """Write refused rows aside."""
     out = pa.Table.from_batches([batch])
     names = book.names.take(out["pair"])
-    parts = pc.split_pattern(out["refused"], "\n", max_splits=2)
-    which = pc.list_element(parts, 0).cast(pa.int8())
-    row = pc.list_element(parts, 1)
-    rules = pa.array(REFUSALS).take(which)
+    rules = pa.array(REFUSALS).take(out["rule"])
     for count in pc.value_counts(rules).to_pylist():
         done.refused[count["values"]] = done.refused.get(count["values"], 0) + count["counts"]
-    field, value = _told(out, which, names, rules)
+    field, value = _told(out, names, rules)
     columns = {
-        "source": pc.list_element(parts, 2),
-        "row": pc.if_else(pc.equal(row, ""), None, row),
+        "source": pa.array(book.sources, pa.string()).take(out["whence"]),
+        "row": out["row"],
         "field": field,
         "value": value,
-        "reason": pa.array([REASONS[rule] for rule in REFUSALS]).take(which),
+        "reason": pa.array([REASONS[rule] for rule in REFUSALS]).take(out["rule"]),
         "rule": rules,
         "subject_id": out["subject_id"],
         "time": out["time"],
@@ -139,10 +136,10 @@ FIELDS = {
 
 
 def _told(
-    out: pa.Table, which: pa.ChunkedArray, names: pa.Table, rules: pa.ChunkedArray
+    out: pa.Table, names: pa.Table, rules: pa.ChunkedArray
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """The field that was refused, and what it said."""
-    field = pa.array([FIELDS.get(rule, "time") for rule in REFUSALS]).take(which)
+    field = pa.array([FIELDS.get(rule, "time") for rule in REFUSALS]).take(out["rule"])
     number = pc.coalesce(
         out["numeric_value"].cast(pa.string()), out["text_value"].cast(pa.string())
     )

@@ -58,6 +58,7 @@ _REFERENCES = (
     "Yadlowsky S, and others. J Am Stat Assoc 2025 (RATE, AUTOC, Qini).",
     "van Klaveren D, and others. J Clin Epidemiol 2018;94:59; Xia Y, and others. Stat Med 2023 "
     "(c-for-benefit, and why it stands second).",
+    "Calibration as a Brownian bridge: arXiv:2512.08140, here with signs resampled by patient.",
     "Vickers AJ, Kattan MW, Sargent DJ. Trials 2007;8:14 (decision curves).",
     "VanderWeele TJ, Ding P. Ann Intern Med 2017;167:268 (E-value).",
     "Tan Z. J Am Stat Assoc 2006;101:1619; Zhao Q, Small DS, Bhattacharya BB. J R Stat Soc B "
