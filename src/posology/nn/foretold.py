@@ -36,7 +36,7 @@ class Foretold(nn.Module):
         ]
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         gap = batch.gap[first + batch.decision_step]
-        return latest(batch, torch.stack(parts).sum(0)) + gap @ self.gap
+        return latest(batch, torch.stack(parts).sum(0)).float() + gap @ self.gap
 
 
 def told(
