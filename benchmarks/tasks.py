@@ -8,7 +8,8 @@ logistic regression and boosting (diagnosis), the last value, ridge regression a
 (progression), Cox's model with an elastic net and the training patients' own curve (time to event).
 Figures are of the test patients, with intervals by bootstrap over patients; `posology_minus_best`
 is paired, and its baseline the best by the same figure on the test patients, which favours the
-baseline. Concordance and Brier scores under censoring are scikit-survival's (`pip install scikit-survival`).
+baseline. Concordance and Brier scores under censoring are scikit-survival's, which `pip install
+scikit-survival` brings.
 """
 
 import argparse
