@@ -103,7 +103,7 @@ def test_every_source_reaches_its_reader(tmp_path):
     [
         (["--meds", "gone.parquet"], "gone.parquet: there is no such file or folder"),
         (["--meds", "gone.parquet", "--dry-run"], "gone.parquet: there is no such file or folder"),
-        (["--omop", "gone"], "gone: holds no OMOP CDM"),
+        (["--omop", "gone"], "gone: there is no such folder"),
         (["--omop", "gone.zip"], "gone.zip: there is no such file or folder"),
         pytest.param(
             ["--omop", "postgresql://no@127.0.0.1:1/cdm"],

@@ -262,6 +262,8 @@ def test_a_database_gives_the_same_events_as_its_files(cdm, tmp_path, postgresql
 def test_a_place_without_a_cdm_is_told(tmp_path):
     with pytest.raises(RecordError, match=r"holds no OMOP CDM: there is no PERSON.csv"):
         omop_source(str(tmp_path))
+    with pytest.raises(RecordError, match=r"none: there is no such folder"):
+        omop_source(str(tmp_path / "none"))
     (tmp_path / "cdm.zip").write_bytes(b"PK no")
     with pytest.raises(RecordError, match=r"cdm.zip: cannot be unzipped"):
         stage(tmp_path / "cdm.zip", tmp_path / "a")

@@ -42,6 +42,8 @@ def omop_source(place: str) -> Source:
 
 def find_tables(folder: Path) -> dict[str, list[Path]]:
     """Each CDM table's files: `TABLE.csv`, `table.parquet`, or the files of a folder `table`."""
+    if not folder.is_dir():
+        raise RecordError(f"{folder}: there is no such folder")
     wanted = {*TABLES, *NEEDED}
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
