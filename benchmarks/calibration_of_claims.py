@@ -23,9 +23,9 @@ from posology.causal.follow_up import completed
 from posology.causal.propensity import known
 from posology.causal.scores import fit_nuisance
 from posology.causal.trial import Trial
-from posology.evaluation.benefit import rate
+from posology.evaluation.benefit import calibration_for_benefit, rate
 from posology.evaluation.doubly_robust import average_effects
-from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge
+from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge, levelled
 from posology.evaluation.sensitivity import bounds, range_of_gamma
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import Group
@@ -103,11 +103,9 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
     claims: Claims = {}
     for c in found.contrasts:
         single = most_frequent(rule.single)
-        told = rule.said[keep_, 1 - single] - rule.said[keep_, single]
-        ranked = told.copy()
-        for f in np.unique(rule.fold[keep_]):
-            ranked[rule.fold[keep_] == f] -= ranked[rule.fold[keep_] == f].mean()
-        true, order = tau[keep_], np.argsort(-ranked, kind="stable")
+        said = levelled(rule.said[keep_], rule.fold[keep_])
+        told = said[:, 1 - single] - said[:, single]
+        true, order = tau[keep_], np.argsort(-told, kind="stable")
         top = np.cumsum(true[order]) / np.arange(1, len(true) + 1) - true.mean()
         claims["AUTOC"] = held(c.rate.autoc, float(top.mean()))
         share = np.arange(1, len(true) + 1) / len(true)
@@ -136,7 +134,12 @@ def no_effect(rng: np.random.Generator) -> Claims:
     (row_,) = average_effects(nuisance, 0, rng)
     useless = rate(rng.normal(size=N), nuisance.scores[:, 1] - nuisance.scores[:, 0],
                    nuisance.trial.subject, rng)  # fmt: skip
+    benefit = nuisance.scores[:, 1] - nuisance.scores[:, 0]
+    nothing = calibration_for_benefit(
+        1e-6 * rng.normal(size=N), benefit, nuisance.trial.subject, rng
+    )
     return {
+        "test: shape of the calibration": float(nothing.p < 0.05),
         "test: average effect": float(row_.effect.p < 0.05),
         "average effect, population": held(row_.effect, 0.0),
         "AUTOC of a useless ranking": held(useless.autoc, 0.0),

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.rows import keep, row, summary, write
 from posology.causal.censoring import pseudo_values, restricted_mean
-from posology.causal.propensity import Propensity, known
+from posology.causal.propensity import Propensity, by_lot
 from posology.causal.scores import fit_nuisance
 from posology.causal.trial import FOLDS, Trial, select
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
@@ -127,8 +127,9 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
             value = float(nuisance.scores[:, k].mean())
             rows.append(row(study, trial.names[k], "everybody", "doubly_robust_mean", value))
         for e in average_effects(nuisance, 0, rng, kept):
-            rows.append(row(study, e.option, "everybody", f"effect over {e.against}",
-                            e.effect.value, low=e.effect.low, high=e.effect.high))  # fmt: skip
+            for how, d in (("effect", e.effect), ("unadjusted difference", e.unadjusted)):
+                rows.append(row(study, e.option, "everybody", f"{how} over {e.against}", d.value,
+                                low=d.low, high=d.high))  # fmt: skip
     return rows
 
 
@@ -137,8 +138,7 @@ def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
     rows = []
     if "actg" in parts:
         arms = actg175()
-        shares = np.bincount(arms.treatment) / len(arms.treatment)
-        chances = known(np.tile(shares, (len(arms.treatment), 1)))
+        chances = by_lot(trial_of(arms, arms.outcome))
         rows += judged("actg_cd4", trial_of(arms, arms.outcome), chances, seeds, econml)
         assert arms.time is not None
         assert arms.event is not None

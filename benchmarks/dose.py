@@ -3,9 +3,10 @@
     python -m benchmarks.dose --repetitions 10 --json FILE
 
 Two settings of simulators/dose.py, 2,000 patients to learn from and 4,000 others. Every model
-looks for its dose inside the same support (5 to 95 % of the dose given what was known); `posology`
-is told that the outcome has one best dose (shape unimodal), `posology_free` is not. `rmise` is the
-root mean squared error of the curve over the doses inside the support.
+looks for its dose inside the same support (5 to 95 % of the dose given what was known), ours on the
+cautious curve, as `best_doses` does; `posology` is told that the outcome has one best dose (shape
+unimodal), `posology_free` is not. `rmise` is the root mean squared error of the mean curve over the
+doses inside the support. `--alone` leaves the other models out.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 
 from benchmarks.rows import keep, summary, write
 from posology.causal.dose_support import Support, dose_support, fit_support
-from posology.learners.dose_response import Settings, curves, fit_dose_response
+from posology.learners.dose_response import Settings, cautious, curves, fit_dose_response
 from posology.simulators import dose as simulator
 from posology.simulators.dose import Sample
 
@@ -26,10 +27,10 @@ Curve = Callable[[np.ndarray], np.ndarray]
 
 
 def network(drawn: Sample, shape: str) -> Curve:
-    """The mean curve of our ensemble."""
+    """The curves of our ensemble."""
     settings = Settings(shape=shape)
     fitted = fit_dose_response(drawn.covariates, drawn.dose, drawn.outcome, settings)
-    return lambda asked: curves(fitted, asked, GRID).mean(axis=0)
+    return lambda asked: curves(fitted, asked, GRID)
 
 
 def regression(drawn: Sample, model: object) -> Curve:
@@ -38,13 +39,18 @@ def regression(drawn: Sample, model: object) -> Curve:
 
     def asked_of(asked: np.ndarray) -> np.ndarray:
         every = (np.column_stack([asked, np.full(len(asked), dose)]) for dose in GRID)
-        return np.column_stack([model.predict(rows) for rows in every])
+        return np.column_stack([model.predict(rows) for rows in every])[None]
 
     return asked_of
 
 
-def models(drawn: Sample) -> dict[str, Curve]:
-    """Every curve that is compared."""
+def ours(drawn: Sample) -> dict[str, Curve]:
+    """Told that the outcome has one best dose, and told nothing."""
+    return {"posology": network(drawn, "unimodal"), "posology_free": network(drawn, "free")}
+
+
+def others(drawn: Sample) -> dict[str, Curve]:
+    """What ours is compared with."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
@@ -55,8 +61,6 @@ def models(drawn: Sample) -> dict[str, Curve]:
     )
     boosting = HistGradientBoostingRegressor(early_stopping=False, random_state=0)
     return {
-        "posology": network(drawn, "unimodal"),
-        "posology_free": network(drawn, "free"),
         "boosting": regression(drawn, boosting),
         "polynomial": regression(drawn, polynomial),
     }
@@ -68,7 +72,7 @@ def imitated(support: Support, asked: np.ndarray) -> np.ndarray:
     return (low + high) / 2
 
 
-def repeat(setting: str, seed: int) -> dict[tuple[str, str], float]:
+def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]:
     """One draw of a setting."""
     rng = np.random.default_rng([seed, simulator.SETTINGS.index(setting)])
     drawn, asked = simulator.draw(setting, 2_000, rng), rng.normal(size=(4_000, 6))
@@ -77,10 +81,12 @@ def repeat(setting: str, seed: int) -> dict[tuple[str, str], float]:
     spoken = (low[:, None] <= GRID) & (high[:, None] >= GRID)
     truth = np.stack([simulator.expected(asked, np.full(len(asked), d)) for d in GRID], axis=1)
     found, doses = {}, {"imitate": imitated(support, asked)}
-    for model, curve in models(drawn).items():
-        said = curve(asked)
+    for model, curve in (ours(drawn) | ({} if alone else others(drawn))).items():
+        members = curve(asked)
+        said = cautious(members)  # of one member: what it says
         doses[model] = GRID[np.where(spoken, said, -np.inf).argmax(axis=1)]
-        found[model, "rmise"] = float(np.sqrt(((said - truth)[spoken] ** 2).mean()))
+        off = members.mean(axis=0) - truth
+        found[model, "rmise"] = float(np.sqrt((off[spoken] ** 2).mean()))
     for model, dose in doses.items():
         found[model, "regret"] = simulator.regret(asked, dose)
         found[model, "above_toxic"] = float((dose > simulator.toxic_above(asked)).mean())
@@ -92,13 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--alone", action="store_true", help="only our models")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     started = time.time()
     found = {setting: [] for setting in simulator.SETTINGS}
     for r in range(arguments.repetitions):
         for setting in simulator.SETTINGS:
-            found[setting].append(repeat(setting, arguments.seed + r))
+            found[setting].append(repeat(setting, arguments.seed + r, arguments.alone))
         print(f"{r + 1} of {arguments.repetitions}: {time.time() - started:.0f} s", flush=True)
         keep(arguments.json, summary(found), arguments.seed, started)
     write(arguments.json, summary(found), arguments.seed, started)

@@ -5,7 +5,9 @@
 Five scenarios of simulators/effects.py: 2,000 patients to learn from, 2,000 others to judge the
 rule by, 20,000 whose truth scores it. `coverage` is of the gain over the best single option in the
 stated population, against the true gain of those patients; in obs_hidden also `bounds_coverage`, of
-the marginal sensitivity bounds at the strength of the hidden reason.
+the marginal sensitivity bounds at the strength of the hidden reason. `gamma_vanishes` is what the
+report says: how strong a hidden reason would undo the gain. `treats` is the share given the new
+option.
 """
 
 import argparse
@@ -69,6 +71,7 @@ def repeat(scenario: str, seed: int) -> Scores:
     for model, effect in effects.items():
         chosen = (effect > 0).astype(np.int64)
         found[model, "regret"] = simulator.regret(truth, chosen)
+        found[model, "treats"] = float(chosen.mean())
         found[model, "pehe"] = float(np.sqrt(((effect - tau) ** 2).mean()))
     found["posology", "personal"] = float(learned.personal)
     return found | judged(scenario, judge, learned, rng)
@@ -96,7 +99,8 @@ def judged(scenario: str, judge: Sample, learned: Effects, rng: np.random.Genera
         around = bounds(nuisance, chosen, single, gamma, rng, keep)
         inside = around.interval_low <= true <= around.interval_high
         found["posology", "bounds_coverage"] = float(inside)
-        found["posology", "gamma_vanishes"] = vanishing_gamma(nuisance, chosen, single, keep)
+    found["posology", "gamma_vanishes"] = vanishing_gamma(nuisance, chosen, single, keep)
+    found["posology", "claims_gain"] = float(said.kind == GAIN)
     return found
 
 

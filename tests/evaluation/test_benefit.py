@@ -57,8 +57,20 @@ def test_true_effects_are_calibrated_and_doubled_ones_are_not(rng) -> None:
     double = calibration_for_benefit(2 * tau, benefit, nuisance.trial.subject, rng)
     assert double.slope.value == pytest.approx(right.slope.value / 2)
     assert double.slope.high < 1
+    assert double.p < 0.01 < right.p
     level = calibration_for_benefit(np.zeros(3000), benefit, nuisance.trial.subject, rng)
     assert np.isnan(level.slope.value)
+
+
+def test_the_shape_of_a_calibration_errs_as_often_as_it_says() -> None:
+    """5 %, 200 draws: 0.4 to 9.6 % within three standard errors; its level does not matter."""
+    found = []
+    for seed in range(200):
+        chance = np.random.default_rng(seed)
+        told = chance.normal(size=150)
+        benefit = 3 + told + chance.standard_t(4, size=150)
+        found.append(calibration_for_benefit(told, benefit, np.arange(150), chance).p < 0.05)
+    assert 0.004 <= np.mean(found) <= 0.096
 
 
 def test_c_for_benefit_is_half_for_a_coin_and_more_for_the_truth(rng) -> None:

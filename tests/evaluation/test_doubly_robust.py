@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posology.causal.propensity import by_lot
 from posology.evaluation.doubly_robust import (
     USUAL,
     as_probabilities,
@@ -75,3 +76,17 @@ def test_the_population_gain_used_above() -> None:
     tau = truth.expected[:, 1] - truth.expected[:, 0]
     gained = np.where(truth.covariates[:, 0] > 0, 0.0, -tau).mean()
     assert gained == pytest.approx(0.2100, abs=0.002)
+
+
+def test_beside_each_effect_stands_the_difference_of_means_as_they_are(rng) -> None:
+    nuisance, _ = truthful("rct", 600, 2)
+    given, outcome = nuisance.trial.treatment, nuisance.trial.outcome
+    (new,) = average_effects(nuisance, 0, rng)
+    naive = outcome[given == 1].mean() - outcome[given == 0].mean()
+    assert new.unadjusted.value == pytest.approx(naive)
+    error = np.sqrt(outcome[given == 1].var() / given.sum() + outcome[given == 0].var()
+                    / (given == 0).sum())  # fmt: skip
+    assert new.unadjusted.high - new.unadjusted.low == pytest.approx(3.92 * error, rel=0.1)
+    lots = replace(nuisance, propensity=by_lot(nuisance.trial))
+    assert lots.propensity.model == "known"
+    assert lots.propensity.probability[0] == pytest.approx(np.bincount(given) / 600)

@@ -16,4 +16,6 @@ def truthful(scenario: str, n: int, seed: int) -> tuple[Nuisance, effects.Sample
     mean = np.repeat(drawn.expected[:, :1], 2, axis=1)
     chance = np.column_stack([1 - drawn.propensity, drawn.propensity])
     fold = np.arange(n) % 5
-    return Nuisance(trial, fold, known(chance), Outcomes(mean, mean, (1.0, 0.0))), drawn
+    return Nuisance(
+        trial, fold, known(chance), Outcomes(mean, mean, (1.0, 0.0), np.tile(mean, (5, 1, 1)))
+    ), drawn

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from posology.domain.formulary import DoseRange
-from posology.learners.dose_response import Settings, best_doses, curves, fit_dose_response
+from posology.learners.dose_response import (
+    Settings,
+    best_doses,
+    cautious,
+    curves,
+    fit_dose_response,
+)
 from posology.simulators import dose as simulator
 
 SMALL = {"members": 3, "width": 32, "epochs": 40}
@@ -81,3 +87,10 @@ def test_the_same_seed_gives_the_same_curves_and_units_do_not_matter() -> None:
 def test_an_unknown_shape_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="'flat': choose one of free, unimodal, increasing"):
         learn("randomised", "flat")
+
+
+def test_a_dose_is_not_taken_where_the_curves_disagree_about_it() -> None:
+    members = np.array([[[1.0, 3.0]], [[1.0, 0.0]]])  # the second dose: 1.5 on average
+    assert members.mean(axis=0).argmax() == 1
+    assert cautious(members).argmax() == 0
+    np.testing.assert_allclose(cautious(members), [[1.0, 0.0]])

@@ -84,7 +84,7 @@ def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -
     drawn = simulator.draw("null", 300, np.random.default_rng(3))
     trial = Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(300), 2)
     half = known(np.full((300, 2), 0.5))
-    flat = Outcomes(drawn.expected, drawn.expected, (1.0, 0.0))
+    flat = Outcomes(drawn.expected, drawn.expected, (1.0, 0.0), np.tile(drawn.expected, (5, 1, 1)))
     nuisance = Nuisance(trial, np.arange(300) % 5, half, flat)
     learned = fit_effects(nuisance)
     assert learned.single == nuisance.scores.mean(axis=0).argmax()

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.basis import expand, fit_basis
-from posology.causal.ridge import cross_ridge, predicted
+from posology.causal.ridge import cross_ridge
 from posology.causal.trial import FOLDS, Fold, Matrix, Trial
+
+EveryFold = Float64[np.ndarray, "fold decision treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +22,9 @@ class Outcomes:
     """What the boosted trees alone say."""
     weights: tuple[float, float]
     """Of the ridge regression and of the trees."""
+    by_fold: EveryFold
+    """What the models learned outside each fold say of everybody; of `mean` each decision has its
+    own fold's."""
 
 
 def fit_outcomes(trial: Trial, fold: Fold) -> Outcomes:
@@ -32,14 +37,16 @@ def fit_outcomes(trial: Trial, fold: Fold) -> Outcomes:
 
     ridge, boosted = _ridge(trial, fold), _boosted(trial, fold)
     rows, center = np.arange(len(trial)), float(trial.outcome.mean())
-    said = np.column_stack([m[rows, trial.treatment] for m in (ridge, boosted)]) - center
+    said = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
     first, second = nnls(said, trial.outcome - center)[0]
-    mean = center + first * (ridge - center) + second * (boosted - center)
-    binary = np.isin(trial.outcome, (0.0, 1.0)).all()
-    return Outcomes(np.clip(mean, 0, 1) if binary else mean, boosted, (float(first), float(second)))
+    every = center + first * (ridge - center) + second * (boosted - center)
+    if np.isin(trial.outcome, (0.0, 1.0)).all():
+        every = np.clip(every, 0, 1)
+    weights = float(first), float(second)
+    return Outcomes(every[fold, rows], boosted[fold, rows], weights, every)
 
 
-def _ridge(trial: Trial, fold: Fold) -> Matrix:
+def _ridge(trial: Trial, fold: Fold) -> EveryFold:
     common = expand(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
     own = expand(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
     given = np.eye(trial.options)
@@ -49,33 +56,29 @@ def _ridge(trial: Trial, fold: Fold) -> Matrix:
         return np.hstack([option, common, *mine])
 
     fitted = cross_ridge(design(given[trial.treatment]), trial.outcome, fold, free=trial.options)
-    return np.column_stack([
-        predicted(fitted.outside, design(np.tile(given[k], (len(trial), 1))), fold)
-        for k in range(trial.options)
-    ])  # fmt: skip
+    every = [design(np.tile(one, (len(trial), 1))) @ fitted.outside.T for one in given]
+    return np.stack(every, axis=2).transpose(1, 0, 2)
 
 
-def _boosted(trial: Trial, fold: Fold) -> Matrix:
-    said = np.zeros((len(trial), trial.options))
+def _boosted(trial: Trial, fold: Fold) -> EveryFold:
+    every = np.zeros((FOLDS, len(trial), trial.options))
     for f in range(FOLDS):
-        rest, here = fold != f, fold == f
+        rest = fold != f
         model = boosting()
         model.fit(with_option(trial.covariates[rest], trial.treatment[rest], trial.options),
                   trial.outcome[rest])  # fmt: skip
         for k in range(trial.options):
-            option = np.full(int(here.sum()), k)
-            said[here, k] = model.predict(
-                with_option(trial.covariates[here], option, trial.options)
-            )
-    return said
+            option = np.full(len(trial), k)
+            every[f, :, k] = model.predict(with_option(trial.covariates, option, trial.options))
+    return every
 
 
 def boosting() -> Any:
-    """The boosted trees of every outcome regression, not yet fitted; sizes are our choice."""
+    """The boosted trees of every outcome regression, not yet fitted; leaves are our choice."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return HistGradientBoostingRegressor(
-        max_iter=150, learning_rate=0.07, max_leaf_nodes=8, min_samples_leaf=20,
+        max_iter=100, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=20,
         early_stopping=False, random_state=0,
     )  # fmt: skip
 

@@ -29,6 +29,12 @@ def known(probability: Matrix) -> Propensity:
     return Propensity(probability, "known", {})
 
 
+def by_lot(trial: Trial) -> Propensity:
+    """Of a trial whose options were drawn with the same chances for all: the shares drawn."""
+    shares = np.bincount(trial.treatment, minlength=trial.options) / len(trial)
+    return known(np.tile(shares, (len(trial), 1)))
+
+
 def fit_propensity(trial: Trial, fold: Fold, models: tuple[str, ...] = _MODELS) -> Propensity:
     """The model of the least log loss among `models`."""
     said = {model: _calibrated(_cross_fitted(trial, fold, model), trial) for model in models}

@@ -9,6 +9,7 @@ import pyarrow as pa
 from posology.cohorts.censoring import complete_weights
 from posology.cohorts.decide import Decided
 from posology.cohorts.encode import compact, fit_profile, with_formulas
+from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import feature_codes, part_of
 from posology.cohorts.stream import stream
 from posology.cohorts.study_codes import must_occur
@@ -32,7 +33,7 @@ def build_cohort(
     split: subject to TRAIN, VALIDATION or TEST; as the study splits where not given. Subjects
     it leaves out are left out. site: subject to site. Only the training split is learned from.
     """
-    ordered = stream(events)
+    ordered = with_kidney(stream(events), study)
     must_occur(ordered.codes, study)
     part = part_of(ordered, study, split, site)
     must_learn(part.decided, part.flow.points, study)

@@ -13,6 +13,7 @@ from posology.cohorts.chunks import COLUMNS, all_codes, event_files, whole_subje
 from posology.cohorts.decide import Decided, Flow, decide, joined, merged
 from posology.cohorts.encode import Tally, added, compact, fit_profile, placed
 from posology.cohorts.flow import flow_of
+from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import feature_codes
 from posology.cohorts.shards import (
     Shard,
@@ -87,7 +88,7 @@ def dry_run(study: Study, events: Path, rows: int = ROWS) -> dict:
     parts, flows, subjects = [], [], []
     for path in files:
         for table in whole_subjects(path, rows):
-            ordered = stream(table, codes)
+            ordered = with_kidney(stream(table, codes), study)
             decided, flow = decide(ordered, study, split)
             parts.append(decided)
             flows.append(flow)

@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from posology.cohorts.decide import Assigned, Decided, Flow, decide
 from posology.cohorts.dense import binned
 from posology.cohorts.encode import Tally, history_of, last_visible, tally
+from posology.cohorts.kidney import derived_codes
 from posology.cohorts.stream import Stream, having, select, wanted
 from posology.cohorts.visible import treatment_codes
 from posology.cohorts.windows import Moments
@@ -33,12 +34,10 @@ class Part:
 
 
 def feature_codes(codes: tuple[str, ...], study: Study) -> tuple[str, ...]:
-    """The codes that may be features: those of the study's families."""
-    return tuple(
-        code
-        for code, kept in zip(codes, wanted(codes, study.profile.families), strict=True)
-        if kept
-    )
+    """The codes that may be features: those of the study's families, and what it derives."""
+    families = wanted(codes, study.profile.families)
+    kept = {code for code, mine in zip(codes, families, strict=True) if mine}
+    return tuple(sorted({*kept, *derived_codes(study)}))
 
 
 def part_of(

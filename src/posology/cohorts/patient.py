@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from posology.cohorts.encode import history_of, unknown_codes
+from posology.cohorts.kidney import with_kidney
 from posology.cohorts.stream import stream
 from posology.domain.formula_events import with_formula_events
 from posology.domain.history import History
@@ -20,7 +21,7 @@ def encode_patient(
     The decision is now: its last visible step is the History's last one. Raises RecordError where
     a number is not one, or where nothing the profile knows is left.
     """
-    ordered = stream(events)
+    ordered = with_kidney(stream(events), study)
     unmet = tuple(unknown_codes(ordered, profile.codes))
     for code in unmet:
         parent = code.rpartition("//")[0]

@@ -15,6 +15,7 @@ import posology
 from posology.cohorts.chunks import all_codes, whole_subjects
 from posology.cohorts.decide import Assigned, Decided, Flow
 from posology.cohorts.encode import Tally
+from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import part_of
 from posology.cohorts.stream import runs, stream
 from posology.domain.history import History
@@ -102,7 +103,7 @@ def _put_aside(
     table: pa.Table, how: tuple[tuple[str, ...], Study, Assigned | None], path: Path
 ) -> None:
     codes, study, split = how
-    events = stream(table, codes)
+    events = with_kidney(stream(table, codes), study)
     part = part_of(events, study, split)
     kinds = {"decided": Decided, "history": History, "tally": Tally}
     held = {

@@ -46,7 +46,7 @@ def stream(events: pa.Table, codes: tuple[str, ...] | None = None) -> Stream:
     subject = events["subject_id"].to_numpy().astype(np.int64)
     time = _days(events["time"])
     value = events["numeric_value"].to_numpy().astype(np.float32)
-    rows = _order(subject, time, code, value)
+    rows = in_order(subject, time, code, value)
     return Stream(subject[rows], time[rows], code[rows], value[rows], codes)
 
 
@@ -83,7 +83,7 @@ def select(events: Stream, rows: np.ndarray) -> Stream:
     )
 
 
-def _order(
+def in_order(
     subject: np.ndarray, time: np.ndarray, code: np.ndarray, value: np.ndarray
 ) -> Int64[np.ndarray, " event"]:
     """Rows in the stream's order; cheap where subjects and times are in order already."""

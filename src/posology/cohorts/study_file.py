@@ -101,4 +101,5 @@ def _profile(table: ProfileTable, where: str) -> ProfileSpec:
         tuple(parts.formula(name, where) for name in table.refit),
         tuple(tuple(group) for group in table.fill_groups),
         tuple(Resolution(tuple(r.codes), r.hours) for r in table.resolution),
+        parts.kidney(table.kidney),
     )

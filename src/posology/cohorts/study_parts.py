@@ -11,6 +11,7 @@ from posology.cohorts.study_schema import (
     DoseTable,
     FollowUpTable,
     GivenTable,
+    KidneyTable,
     OutcomeTable,
     PreferenceTable,
     RangeTable,
@@ -30,6 +31,7 @@ from posology.domain.study import (
     Decision,
     FollowUp,
     Given,
+    Kidney,
     Outcome,
     Preference,
     Reward,
@@ -123,7 +125,8 @@ def given(table: GivenTable | None, where: str) -> Given:
         raise StudyError(
             f'{where}: [given] `dose_days` goes with dose_per = "each", and only with it.'
         )
-    return Given(table.grace_days, table.switch, table.dose_per, table.dose_days or 1.0)
+    days = table.dose_days or 1.0
+    return Given(table.grace_days, table.switch, table.dose_per, days, table.randomised)
 
 
 def outcome(table: OutcomeTable, where: str) -> Outcome:
@@ -252,6 +255,13 @@ def safety(table: SafetyTable, place: Place) -> Contraindication:
         )
     spans = ranges(table.ranges, f"{place.where}: [[safety]] ranges")
     return Contraindication(options, table.source, tuple(table.visible), spans)
+
+
+def kidney(table: KidneyTable | None) -> Kidney | None:
+    """What kidney function is computed from."""
+    if table is None:
+        return None
+    return Kidney(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
 
 
 def formula(name: str, where: str) -> Formula:

@@ -72,6 +72,7 @@ class GivenTable(Strict):
     switch: Literal["first", "last", "exclude"] = "first"
     dose_per: Literal["day", "week", "each"] = "day"
     dose_days: Days | None = None
+    randomised: bool = False
 
 
 class OutcomeTable(Strict):
@@ -153,6 +154,15 @@ class ResolutionTable(Strict):
     hours: float = Field(gt=0)
 
 
+class KidneyTable(Strict):
+    """Kidney function from creatinine."""
+
+    creatinine: Codes
+    unit: Literal["mg/dL", "umol/L"]
+    female: Codes
+    weight: list[str] = []
+
+
 class ProfileTable(Strict):
     """Which events may be features."""
 
@@ -161,6 +171,7 @@ class ProfileTable(Strict):
     refit: list[str] = []
     fill_groups: list[list[str]] = []
     resolution: list[ResolutionTable] = []
+    kidney: KidneyTable | None = None
 
 
 class SplitTable(Strict):

@@ -55,6 +55,8 @@ class Given:
     """What an event's number is: the amount a `day`, a `week`, or `each` time it is given."""
     dose_days: float = 1.0
     """`each`: amounts of so many days from time zero are summed and divided by the days."""
+    randomised: bool = False
+    """Drawn by lot, with the same chances for all: a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,19 @@ INTERVALS = 12
 
 
 @dataclass(frozen=True, slots=True)
+class Kidney:
+    """Creatinine, from which the kidney's formulas make events (domain/kidney.py)."""
+
+    creatinine: tuple[str, ...]
+    unit: str
+    """`mg/dL` or `umol/L`."""
+    female: tuple[str, ...]
+    """Codes that say so; all others are taken as male."""
+    weight: tuple[str, ...] = ()
+    """In kg; without it there is no Cockcroft-Gault."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileSpec:
     """Which events make the profile."""
 
@@ -197,6 +212,7 @@ class ProfileSpec:
     fill_groups: tuple[tuple[str, ...], ...] = ()
     """Groups whose training means fill a formula's missing numbers, most particular first."""
     resolution: tuple[Resolution, ...] = ()
+    kidney: Kidney | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.scores import Nuisance
-from posology.causal.trial import Column, Trial
+from posology.causal.trial import Column, Keep, Trial
 from posology.evaluation.classification import Scores, Weights
-from posology.evaluation.doubly_robust import Chosen, Keep, Reference, gains, mean_draws
+from posology.evaluation.doubly_robust import Chosen, Reference, gains, mean_draws
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,
@@ -57,6 +57,8 @@ class BenefitCalibration:
     groups: tuple[BenefitGroup, ...]
     slope: Interval
     intercept: Interval
+    p: float
+    """That what was seen follows what was said, but for the level, along the whole range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,25 @@ def calibration_for_benefit(
 
     value, draws = line(np.ones((1, len(predicted))))[0], _drawn(line, subject, rng)
     slope, intercept = (percentile(float(value[i]), draws[:, i]) for i in (0, 1))
-    return BenefitCalibration(tuple(groups), slope, intercept)
+    return BenefitCalibration(
+        tuple(groups), slope, intercept, _bridge(predicted, benefit, subject, rng)
+    )
+
+
+def _bridge(
+    predicted: Column, benefit: Column, subject: Subject, rng: np.random.Generator
+) -> float:
+    """p of the largest cumulative sum of what was seen beyond what was said, ordered by what was
+    said: a Brownian bridge where both agree (as in arXiv:2512.08140), here by resampled signs of
+    subjects, so that several decisions of one count once."""
+    off = (benefit - predicted)[np.argsort(predicted, kind="stable")]
+    row = np.unique(subject[np.argsort(predicted, kind="stable")], return_inverse=True)[1]
+    off = off - off.mean()
+    seen, larger = np.abs(np.cumsum(off)).max(), 0
+    for _ in range(REPLICATES // 4):
+        drawn = off * rng.choice((-1.0, 1.0), row.max() + 1)[row]
+        larger += np.abs(np.cumsum(drawn - drawn.mean())).max() >= seen
+    return float((1 + larger) / (1 + REPLICATES // 4))
 
 
 def c_for_benefit(

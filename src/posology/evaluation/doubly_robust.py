@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from posology.causal.scores import Nuisance
-from posology.causal.trial import Matrix, name
+from posology.causal.trial import Keep, Matrix, name
+from posology.evaluation.effective_sample import effective_sample_size
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,
@@ -23,7 +24,6 @@ from posology.evaluation.significance import (
 )
 
 Chosen = Int64[np.ndarray, " decision"]
-Keep = Bool[np.ndarray, " decision"]
 Reference = int | Int64[np.ndarray, " decision"]
 """One option for all; where rules were learned on folds, the one chosen on each patient's others.
 """
@@ -41,6 +41,8 @@ class RuleValue:
     """Over the reference, on the same patients."""
     share: tuple[float, ...]
     """How much of each option the rule gives."""
+    effective: float
+    """Effective sample size: so many patients were, in effect, treated as the rule would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class AverageEffect:
     option: str
     against: str
     effect: Difference
+    unadjusted: Difference
+    """Between the means of those who were given either: unbiased where treatment was drawn by lot,
+    nothing more than a description elsewhere."""
     given: int
 
 
@@ -80,6 +85,8 @@ def rule_values(
     earned = [(chances * scores).sum(axis=1)[kept] for chances in every.values()]
     earned.append(trial.outcome[kept])  # usual care is what was done: nothing is estimated
     shares = [chances[kept].mean(axis=0) for chances in every.values()]
+    effective = [rule_effective(nuisance, chances, kept) for chances in every.values()]
+    effective.append(float(kept.sum()))
     shares.append(np.eye(trial.options)[trial.treatment][kept].mean(axis=0))
     earned.append(scores[np.arange(len(trial)), reference][kept])
     columns = np.column_stack(earned)
@@ -90,9 +97,19 @@ def rule_values(
             percentile(float(values[i]), draws[:, i]),
             paired(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
             tuple(float(s) for s in shares[i]),
+            effective[i],
         )
         for i, rule in enumerate([*every, USUAL])
     )
+
+
+def rule_effective(nuisance: Nuisance, chances: Matrix, keep: Keep) -> float:
+    """Effective sample size of the patients kept, weighted by how much likelier the rule gives
+    what they were given than clinicians did."""
+    trial, rows = nuisance.trial, np.arange(len(nuisance.trial))
+    likelier = chances[rows, trial.treatment]
+    weight = likelier / nuisance.propensity.probability[rows, trial.treatment]
+    return effective_sample_size(weight[keep])
 
 
 def average_effects(
@@ -101,17 +118,31 @@ def average_effects(
     """What each option brings on average, less what `against` brings."""
     trial = nuisance.trial
     kept = np.ones(len(trial), dtype=bool) if keep is None else keep
-    scores = nuisance.scores[kept]
-    values, draws = scores.mean(axis=0), mean_draws(scores, trial.subject[kept], rng)
+    scores, arms = nuisance.scores[kept], np.eye(trial.options)[trial.treatment[kept]]
+    columns = np.hstack([scores, arms * trial.outcome[kept, None], arms])
+    draws = mean_draws(columns, trial.subject[kept], rng)
+    values = columns.mean(axis=0)[None, :]
+    means, seen = ((_values(found, trial.options)) for found in (values, draws))
     given = np.bincount(trial.treatment[kept], minlength=trial.options)
+
+    def less(part: int, k: int) -> Difference:
+        """0: doubly robust, 1: as it stands."""
+        value = float(means[part][0, k] - means[part][0, against])
+        return paired(value, seen[part][:, k], seen[part][:, against])
+
     return tuple(
-        AverageEffect(
-            name(trial, k), name(trial, against),
-            paired(float(values[k] - values[against]), draws[:, k], draws[:, against]),
-            int(given[k]),
-        )
+        AverageEffect(name(trial, k), name(trial, against), less(0, k), less(1, k), int(given[k]))
         for k in range(trial.options) if k != against
     )  # fmt: skip
+
+
+def _values(
+    columns: Float64[np.ndarray, "replicate column"], options: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the scores, and of the outcomes of those given each option; NaN where nobody was."""
+    total, share = columns[:, options : 2 * options], columns[:, 2 * options :]
+    seen = np.divide(total, share, out=np.full(total.shape, np.nan), where=share > 0)
+    return columns[:, :options], seen
 
 
 def gain(

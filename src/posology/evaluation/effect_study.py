@@ -59,8 +59,9 @@ class HeldOutRule:
     chosen: Chosen
     single: Chosen
     """The best single option, as chosen on other patients."""
-    personal: int
-    """In how many of the folds effects were shown to vary, so that the rule was personal."""
+    personal: int | None
+    """In how many of the folds effects were shown to vary, so that the rule was personal; None of
+    a saved policy, which was learned elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class EffectStudy:
     """What the report says; empty where nothing can be judged."""
 
     verdict: Verdict
-    folds_personal: int
+    folds_personal: int | None
     heterogeneity: Heterogeneity
     effects: tuple[OptionEffect, ...]
     values: tuple[RuleValue, ...]
@@ -190,18 +191,19 @@ def judge(
     )  # fmt: skip
 
 
-def _within_folds(said: Matrix, fold: Fold) -> Matrix:
-    """Less each fold's mean: levels of different models must not rank patients."""
+def levelled(said: Matrix, fold: Fold) -> Matrix:
+    """The same level in every fold: it must not rank patients, for where patients left out did well
+    the models of the others say less, and predictions would look wrong that only know noise."""
     out = said.copy()
     for f in np.unique(fold):
-        out[fold == f] -= said[fold == f].mean(axis=0)
+        out[fold == f] += said.mean(axis=0) - said[fold == f].mean(axis=0)
     return out
 
 
 def _varies(nuisance: Nuisance, rule: HeldOutRule, keep: np.ndarray) -> Heterogeneity:
     if not keep.any():
         return Heterogeneity(0.0, float("inf"), 1.0)
-    ranked = _within_folds(rule.said, rule.fold)
+    ranked = levelled(rule.said, rule.fold)
     return heterogeneity_test(ranked[keep], nuisance.residual[keep], nuisance.surprise[keep])
 
 
@@ -276,8 +278,7 @@ def _contrasts(
 ) -> tuple[Contrast, ...]:
     keep, single = said.overlap.keep, most_frequent(rule.single)
     trial, scores = select(nuisance.trial, keep), nuisance.scores[keep]
-    ranked = _within_folds(rule.said, rule.fold)[keep]
-    predicted = rule.said[keep]
+    predicted = levelled(rule.said[keep], rule.fold[keep])
     rows = []
     for k in _speaks(said):
         if k == single:
@@ -288,7 +289,7 @@ def _contrasts(
         thresholds = tuple(float(t) for t in np.linspace(0, top, THRESHOLDS))
         rows.append(Contrast(
             name(trial, k), name(trial, single),
-            rate(ranked[:, k] - ranked[:, single], benefit, trial.subject, rng),
+            rate(told, benefit, trial.subject, rng),
             calibration_for_benefit(told, benefit, trial.subject, rng),
             c_for_benefit(trial, told, k, single, rng),
             decision_curve(told, benefit, thresholds, trial.subject, rng),

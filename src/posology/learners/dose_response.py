@@ -20,6 +20,9 @@ Column = Float64[np.ndarray, " decision"]
 
 BLOCK = 2048
 """Patients whose curves are drawn at once."""
+CAUTION = 1.0
+"""Standard deviations between members that a dose's expected outcome is held down by: where data
+end members disagree, and a dose that only looks better there is not taken. By benchmarks.dose."""
 SHORTEST = 20
 """Steps below which the cycle of learning rates has no rise to speak of."""
 
@@ -33,7 +36,7 @@ class Settings:
     members: int = 8
     width: int = 64
     epochs: int = 100
-    batch: int = 128
+    batch: int = 64
     rate: float = 4e-3
     """Highest learning rate of one cycle (Smith 2018, arXiv:1803.09820)."""
     decay: float = 0.3
@@ -113,22 +116,29 @@ def curves(
     return scaled * response.outcome_spread + response.outcome_center
 
 
+def cautious(
+    members: Float64[np.ndarray, "member decision dose"],
+) -> Float64[np.ndarray, "decision dose"]:
+    """The mean curve, held down where members disagree."""
+    return members.mean(axis=0) - CAUTION * members.std(axis=0)
+
+
 def best_doses(
     response: DoseResponse,
     X: Covariates,  # noqa: N803
     limits: DoseRange | None = None,
     steps: int = 100,
 ) -> DoseAdvice:
-    """The dose of the highest mean curve, among `steps` + 1 evenly spread over the doses seen."""
+    """The dose of the highest cautious curve, among `steps` + 1 evenly spread over those seen."""
     support = response.support
     doses = np.linspace(support.dose_low, support.dose_high, steps + 1)
     members = curves(response, X, doses)
-    mean = members.mean(axis=0)
+    mean, careful = members.mean(axis=0), cautious(members)
     low, high = dose_support(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
     allowed = spoken if limits is None else spoken & inside(doses, limits)
     none = ~allowed.any(axis=1)
-    row, best = np.arange(len(X)), np.where(allowed, mean, -np.inf).argmax(axis=1)
+    row, best = np.arange(len(X)), np.where(allowed, careful, -np.inf).argmax(axis=1)
     beyond = np.where(spoken, -np.inf, mean).max(axis=1)
     each = doses[np.where(allowed, members, -np.inf).argmax(axis=2)].T
     return DoseAdvice(

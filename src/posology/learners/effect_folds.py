@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from posology.causal.propensity import Propensity
 from posology.causal.scores import fit_nuisance
 from posology.causal.trial import FOLDS, Matrix, Trial, folds, select
-from posology.learners.effects import effects_of, fit_effects, gated, preference
+from posology.learners.effects import effects_of, fit_effects, gated, line_effects, preference
 
 Options = Int64[np.ndarray, " decision"]
 
@@ -25,6 +25,8 @@ class HeldOutEffects:
     """By the rule: personal only where effects were shown to vary."""
     single: Options
     """The best single option as the other folds had it; where it is forbidden, the next best."""
+    simple: Options
+    """By lines alone and always personal, to compare with."""
     personal: int
     """In how many folds the rule was personal."""
 
@@ -46,6 +48,7 @@ def held_out_effects(
     fold = folds(trial, rng)
     said, chosen = np.zeros((len(trial), trial.options)), np.zeros(len(trial), np.int64)
     single, personal = np.zeros(len(trial), np.int64), 0
+    simple = np.zeros(len(trial), np.int64)
     for f in range(FOLDS):
         told(f + 1)
         rest, here = fold != f, fold == f
@@ -58,8 +61,10 @@ def held_out_effects(
         values = nuisance.scores.mean(axis=0)
         single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
         chosen[here] = np.where(allowed[here], preference(rule, asked), -np.inf).argmax(axis=1)
+        lines = line_effects(nuisance, asked)
+        simple[here] = np.where(allowed[here], lines, -np.inf).argmax(axis=1)
         personal += rule.personal
-    return HeldOutEffects(fold, said, chosen, single, personal)
+    return HeldOutEffects(fold, said, chosen, single, simple, personal)
 
 
 def _rows(chances: Propensity, keep: Bool[np.ndarray, " decision"]) -> Propensity:

@@ -7,19 +7,18 @@ effects are not shown to vary, the answer is the best single option for everybod
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from posology.causal.basis import Basis, expand, fit_basis
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
 from posology.causal.outcome import boosting, with_option
 from posology.causal.ridge import cross_ridge
 from posology.causal.scores import Nuisance
-from posology.causal.trial import FOLDS, Column, Matrix
+from posology.causal.trial import FOLDS, Column, Matrix, Trial
 from posology.learners.boosting import exported
-from posology.learners.trees import Trees, answer, constant, per_option
+from posology.learners.trees import Trees, added, answer, constant, per_option, scaled
 
 LEVEL = 0.05
 """One-sided error rate of the test that lets the rule be personal."""
@@ -43,7 +42,7 @@ class Effects:
     tree_weight: float
     """Of one model of the outcome, the option among its inputs."""
     arms: tuple[Trees, ...]
-    """One an option: what its patients had beyond what was to be expected of them."""
+    """One an option: what it adds to the option most often given, seen from either's patients."""
     arm_weight: float
 
 
@@ -97,7 +96,7 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     trial, surprise = nuisance.trial, nuisance.surprise
     line = _linear(nuisance, fit_basis(trial.covariates, hinges=False, products=False))
     curve = _linear(nuisance, fit_basis(trial.covariates, hinges=True, products=False))
-    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted, _arms(nuisance)]
+    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted, _swapped(nuisance)]
     weights, level = _stack(candidates, nuisance.residual, surprise)
     held_out = _held_out(candidates, nuisance)
     trees = constant(np.zeros(1))
@@ -108,10 +107,7 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
         trees = exported(model, model.n_iter_, 1)
     arms: tuple[Trees, ...] = ()
     if weights[3] > 0:
-        arms = tuple(
-            exported(model, model.n_iter_, 1)
-            for model in _grown(nuisance, np.ones(len(trial), bool))
-        )
+        arms = _arms(trial, np.ones(len(trial), bool), nuisance.outcomes.by_fold.mean(axis=0))
     free = Effects(
         single=int(nuisance.scores.mean(axis=0).argmax()),
         personal=True,
@@ -132,6 +128,16 @@ def gated(effects: Effects, nuisance: Nuisance) -> Effects:
     return replace(effects, personal=False, level=nuisance.scores.mean(axis=0))
 
 
+def line_effects(
+    nuisance: Nuisance,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> Matrix:
+    """Effects by one ridge regression of lines, without a gate: what a better rule must beat."""
+    line = _linear(nuisance, fit_basis(nuisance.trial.covariates, hinges=False, products=False))
+    weights, level = _stack([line.held_out], nuisance.residual, nuisance.surprise)
+    return level + weights[0] * (expand(line.basis, X) @ line.weights)
+
+
 def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
     surprise, options = nuisance.surprise, nuisance.trial.options
     columns = expand(basis, nuisance.trial.covariates)
@@ -148,21 +154,45 @@ def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
     return _Candidate(basis, by_option(fitted.whole), held_out)
 
 
-def _arms(nuisance: Nuisance) -> Matrix:
-    """What each option adds to what was to be expected, by trees of its own patients."""
-    said = np.zeros(nuisance.surprise.shape)
+def _swapped(nuisance: Nuisance) -> Matrix:
+    """What the trees of the other folds say each option adds.
+
+    The expectations they learn from are of the same folds: had they met this one's outcomes, the
+    stack would believe the trees too much.
+    """
+    trial, said = nuisance.trial, np.zeros(nuisance.surprise.shape)
     for f in range(FOLDS):
         here = nuisance.fold == f
-        models = _grown(nuisance, ~here)
-        asked = nuisance.trial.covariates[here]
-        said[here] = np.column_stack([model.predict(asked) for model in models])
+        arms = _arms(trial, ~here, nuisance.outcomes.by_fold[f])
+        asked = trial.covariates[here].astype(np.float32)
+        said[here] = np.hstack([answer(trees, asked) for trees in arms])
     return said
 
 
-def _grown(nuisance: Nuisance, rows: np.ndarray) -> list[Any]:
-    trial, residual = nuisance.trial, nuisance.residual
-    mine = [rows & (trial.treatment == k) for k in range(trial.options)]
-    return [boosting().fit(trial.covariates[rows], residual[rows]) for rows in mine]
+def _arms(trial: Trial, rows: Bool[np.ndarray, " decision"], mean: Matrix) -> tuple[Trees, ...]:
+    """The X-learner (Künzel 2019, doi:10.1073/pnas.1804597116) against the option most often given.
+
+    The patients of each show what it brought them less what the other was expected to (`mean`).
+    Both answers are averaged, the rarer option's own with the weight of the other's share, for what
+    it is held against is known from more patients. Shares, not propensities: measured better where
+    options hardly overlap (docs/decisions/effects-stack.md).
+    """
+    usual = int(np.bincount(trial.treatment[rows], minlength=trial.options).argmax())
+    theirs = rows & (trial.treatment == usual)
+    arms = []
+    for k in range(trial.options):
+        mine = rows & (trial.treatment == k)
+        share = mine.sum() / (mine.sum() + theirs.sum())
+        arms.append(constant(np.zeros(1)) if k == usual else added([
+            scaled(_grown(trial, mine, trial.outcome - mean[:, usual]), 1 - share),
+            scaled(_grown(trial, theirs, mean[:, k] - trial.outcome), share),
+        ]))  # fmt: skip
+    return tuple(arms)
+
+
+def _grown(trial: Trial, rows: Bool[np.ndarray, " decision"], target: Column) -> Trees:
+    model = boosting().fit(trial.covariates[rows], target[rows])
+    return exported(model, model.n_iter_, 1)
 
 
 def _stack(

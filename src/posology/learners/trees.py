@@ -1,6 +1,6 @@
 """Fitted trees as flat arrays, and the policy that walks them with numpy alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -126,13 +126,25 @@ def constant(value: Float64[np.ndarray, " output"]) -> Trees:
     )
 
 
+def scaled(trees: Trees, factor: float) -> Trees:
+    """The same trees, their sum times a factor."""
+    return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
+
+
+def added(parts: list[Trees]) -> Trees:
+    """What several say, added up."""
+    return joined(parts, np.sum([part.baseline for part in parts], axis=0), parts[0].link)
+
+
 def joined(parts: list[Trees], baseline: Float64[np.ndarray, " output"], link: str) -> Trees:
-    """Single trees, each with its nodes counted from 0, as one."""
+    """Trees, each part with its nodes counted from 0, as one."""
     sizes = np.array([len(tree.feature) for tree in parts])
     first = np.cumsum(sizes) - sizes
     shift = np.repeat(first, sizes).astype(np.int32)
     return Trees(
-        root=first.astype(np.int32),
+        root=np.concatenate([at + tree.root for at, tree in zip(first, parts, strict=True)]).astype(
+            np.int32
+        ),
         feature=np.concatenate([tree.feature for tree in parts]),
         threshold=np.concatenate([tree.threshold for tree in parts]),
         left=np.concatenate([tree.left for tree in parts]) + shift,

@@ -10,7 +10,7 @@ MOST_ROWS = 15
 """Of a table of covariates."""
 
 
-def options(found: EffectStudy, scale: Scale) -> dict[str, Any]:
+def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any]:
     """The effect of each intervention as such."""
     clear = [o.effect for o in found.effects if o.effect.effect.low > 0 or o.effect.effect.high < 0]
     said = "; ".join(
@@ -19,21 +19,29 @@ def options(found: EffectStudy, scale: Scale) -> dict[str, Any]:
         for e in clear
     )
     plain = (
-        f"Against {found.verdict.single}, given to everybody in the stated population: {said}."
+        f"Against {found.verdict.single}, given to everybody in the stated population, in "
+        f"{scale.unit}: {said}."
         if clear
         else f"No option is shown to differ on average from {found.verdict.single}."
     )
     rows = [
         (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
          p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
-         f"{o.strength.gamma:.2f}")
+         f"{o.strength.gamma:.2f}", scale.change(o.effect.unadjusted))
         for o in found.effects
     ]  # fmt: skip
     heads = ["Option", "Given to", "Difference (95 %)", "p, two-sided", "E-value (of the limit)",
-             "Gamma at nothing"]  # fmt: skip
-    return _section("options", "Options", "What does each option bring on average?", [plain],
-                    _table(f"Average effect against {found.verdict.single}, {scale.unit}.",
-                           heads, rows))  # fmt: skip
+             "Gamma at nothing", "As it stands, unadjusted"]  # fmt: skip
+    beside = (
+        "Beside it stands the difference of the means as they are. Both are unbiased, for lots "
+        "decided; the adjusted one also takes out what chance left unequal."
+        if randomised
+        else "Beside it stands the difference of the means as they are: who was given what for a "
+        "reason is in it, so that it is no effect."
+    )
+    table = _table(f"Average effect against {found.verdict.single}, {scale.unit}.", heads, rows)
+    title = "What does each option bring on average?"
+    return _section("options", "Options", title, [plain, beside], table)
 
 
 def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
@@ -41,20 +49,23 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
     names = [option.name for option in found.verdict.overlap.options]
     rows = [
         (v.rule, scale.value(v.value.value), scale.span(v.value), scale.change(v.gain),
-         p_value(v.gain.p) if v.gain.low != v.gain.high else "",
+         p_value(v.gain.p) if v.gain.low != v.gain.high else "", f"{v.effective:,.0f}",
+         "one to all" if max(v.share) == 1.0 else
          ", ".join(f"{n} {share(s)}" for n, s in zip(names, v.share, strict=True) if s >= 0.005))
         for v in found.values
     ]  # fmt: skip
     plain = [
         "Mean outcome if everybody in the stated population were treated by the rule. Gains are "
-        "over the best single option as chosen on other patients, on the same patients.",
+        "over the best single option as chosen on other patients, on the same patients. Effective "
+        "patients: so many were, in effect, treated as the rule would treat them.",
     ]
     if found.needed is not None and found.verdict.kind == "gain":
         plain.append(
             f"For one more good outcome {interval(found.needed)} patients must be treated by the "
             "rule instead of by the best single option."
         )
-    heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "What it gives"]
+    heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "Effective patients",
+             "What it gives"]  # fmt: skip
     return _section("rule", "The rule", "What would following a rule be worth?", plain,
                     _table(f"Doubly robust values, {scale.unit}.", heads, rows))  # fmt: skip
 
@@ -63,14 +74,24 @@ def varies(found: EffectStudy) -> dict[str, Any]:
     """Ranking and calibration of what is said of patients."""
     rows = [
         (f"{c.option} against {c.against}", interval(c.rate.autoc), interval(c.rate.qini),
-         interval(c.calibration.slope), interval(c.calibration.intercept), interval(c.c))
+         interval(c.calibration.slope), interval(c.calibration.intercept),
+         p_value(c.calibration.p), interval(c.c))
         for c in found.contrasts
     ]  # fmt: skip
-    heads = ["Contrast", "AUTOC", "Qini", "Calibration slope", "Intercept", "C-for-benefit"]
+    heads = [
+        "Contrast",
+        "AUTOC",
+        "Qini",
+        "Calibration slope",
+        "Intercept",
+        "Shape",
+        "C-for-benefit",
+    ]
     caption = (
         "Before it is asked whether effects vary. AUTOC and Qini: 0 is a ranking no better than "
-        "chance. Slope 1 and intercept 0 are perfect. C-for-benefit: 0.5 is chance; secondary, it "
-        "is no proper score. A good ranking does not show that the level is right."
+        "chance. Slope 1 and intercept 0 are perfect. Shape: a small p says that what was seen "
+        "does not follow what was said, whatever its level. C-for-benefit: 0.5 is chance; "
+        "secondary, it is no proper score. A good ranking does not show that the level is right."
     )
     return _section("patients", "Patients", "Do effects differ between patients?", [],
                     _table(caption, heads, rows))  # fmt: skip
@@ -129,8 +150,15 @@ def overlap(found: EffectStudy) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def hidden(found: EffectStudy) -> dict[str, Any] | None:
+def hidden(found: EffectStudy, randomised: bool) -> dict[str, Any] | None:
     """Unmeasured confounding."""
+    if randomised:
+        return _section(
+            "hidden", "Hidden reasons", "What could a reason that nobody recorded undo?",
+            ["Lots decided who was given what, so nothing that was not recorded did, as long as "
+             "they were kept to and patients were not lost for a reason. The E-values and Gammas "
+             "above would matter if they were not."], None,
+        )  # fmt: skip
     if found.rule is None:
         return None
     s = found.rule

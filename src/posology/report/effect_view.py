@@ -6,13 +6,26 @@ from posology.evaluation.verdict import GAIN, UNJUDGED
 from posology.report import effect_plots as plots
 from posology.report import effect_sections as sections
 from posology.report.effect_content import EffectContent
-from posology.report.effect_words import Scale, p_value, share
+from posology.report.effect_trial import trial_section
+from posology.report.effect_words import Scale, learned, p_value, share
 from posology.report.svg import svg
 from posology.report.tripod import items
 
 _CAUTION = (
     "An effect here is an average over patients alike in what was recorded, never a certainty of "
     "one person. Nothing on this page is shown to hold elsewhere or later."
+)
+_LEARNED = (
+    "Effects of patients: an R-learner that stacks lines, splines, boosted trees and an X-learner. "
+    "The rule is personal only where effects are shown to vary among the patients learned from "
+    "(one-sided 5 %); else it gives the best single option to all. Every patient is judged by a "
+    "rule and against a best single option from the other four folds."
+)
+_SAVED = (
+    "The rule is the saved policy's first choice among what safety allows. The policy, the "
+    "classical models beside it and the best single option were learned from patients outside the "
+    "test split, whose patients alone are judged here; propensities and outcomes of each of these "
+    "come from all the other patients. How effects differ is asked of what the policy believes."
 )
 _METHODS = (
     "Target trial: eligibility, time zero, options, outcome and horizon are those of the study "
@@ -24,10 +37,7 @@ _METHODS = (
     "cross-fitted over five folds of patients, with one temperature. Here: {propensity}. Outcomes: "
     "ridge regression on hinges and products stacked with boosted trees, cross-fitted over the "
     "same folds. Values are means of doubly robust (AIPW) scores.",
-    "Effects of patients: an R-learner that stacks lines, splines and boosted trees. The rule is "
-    "personal only where effects are shown to vary among the patients learned from (one-sided 5 "
-    "%); else it gives the best single option to all. Every patient is judged by a rule and "
-    "against a best single option from the other four folds.",
+    "{rule}",
     "Stated population: patients for whom every option had a propensity of at least 5 %; averages, "
     "values, harms and groups are of them. Intervals are the middle 95 % of 2,000 bootstrap draws "
     "of patients, the scores held fixed. They are not corrected for their number; the verdict "
@@ -48,6 +58,7 @@ _REFERENCES = (
     "Yadlowsky S, and others. J Am Stat Assoc 2025 (RATE, AUTOC, Qini).",
     "van Klaveren D, and others. J Clin Epidemiol 2018;94:59; Xia Y, and others. Stat Med 2023 "
     "(c-for-benefit, and why it stands second).",
+    "Calibration as a Brownian bridge: arXiv:2512.08140, here with signs resampled by patient.",
     "Vickers AJ, Kattan MW, Sargent DJ. Trials 2007;8:14 (decision curves).",
     "VanderWeele TJ, Ding P. Ann Intern Med 2017;167:268 (E-value).",
     "Tan Z. J Am Stat Assoc 2006;101:1619; Zhao Q, Small DS, Bhattacharya BB. J R Stat Soc B "
@@ -60,15 +71,17 @@ def view(content: EffectContent) -> dict[str, Any]:
     """The template's variables."""
     found, study = content.found, content.study
     scale = Scale(content.unit, 100.0 if content.binary else 1.0)
+    rule = _SAVED if content.saved else _LEARNED
     checks = items(study, bool(found.groups), bool(found.harms))
     parts = [
+        trial_section(study, content.unit),
         _options(content, scale),
         _rule(content, scale),
         _varies(content, scale),
         sections.harms(found),
         sections.overlap(found),
         _balance(content),
-        sections.hidden(found),
+        sections.hidden(found, study.given.randomised),
         sections.groups(found, scale),
         sections.stability(found, scale),
     ]
@@ -78,7 +91,10 @@ def view(content: EffectContent) -> dict[str, Any]:
         "caution": _CAUTION,
         "evidence": content.evidence,
         "sections": [part for part in parts if part],
-        "methods": [m.format(propensity=content.propensity) for m in _METHODS],
+        "methods": [
+            *(m.format(propensity=content.propensity, rule=rule) for m in _METHODS),
+            _asked(content),
+        ],
         "references": _REFERENCES,
         "covariates": content.covariates,
         "items": checks,
@@ -87,11 +103,23 @@ def view(content: EffectContent) -> dict[str, Any]:
     }
 
 
+def _asked(content: EffectContent) -> str:
+    """How much was looked at, for whoever weighs how often chance was given a turn."""
+    found = content.found
+    options = len(found.verdict.overlap.options)
+    return (
+        f"Looked at here: {options} options, {len(content.covariates)} covariates that may change "
+        f"an effect, 1 outcome, {len(found.harms)} harms or costs, {len(found.groups)} groups, "
+        f"{len(found.stability)} further runs. One of these figures decides, the gain's interval; "
+        "all others describe. What was planned before the data were seen, the authors must say."
+    )
+
+
 def _options(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
     if not found.effects:
         return None
-    section = sections.options(found, scale)
+    section = sections.options(found, scale, content.study.given.randomised)
     rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.effects]
     figure = plots.forest_figure(rows, f"Difference from {found.verdict.single}")
     alt = "Average effect of each option: " + "; ".join(
@@ -126,19 +154,27 @@ def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
             plots.benefit_figure(c.calibration, scale.factor, what), f"benefit-{at}",
             f"Observed against predicted benefit, {title}", f"{title}: calibration for benefit.",
         ))  # fmt: skip
+        if not any(point.treated for point in c.curve):
+            continue  # nobody is said to gain: the curve would be that of treating nobody
         drawn.append(_drawn(
             plots.decision_figure(c.curve, scale.factor, what), f"decision-{at}",
             f"Decision curve, {title}", f"{title}: net benefit if patients must gain so much.",
         ))  # fmt: skip
     kind = "are" if shown.p < 0.05 else "are not"
     personal = "it is" if found.verdict.kind == GAIN else "it is not"
+    none = [c.option for c in found.contrasts if not any(point.treated for point in c.curve)]
+    silent = (
+        f" No patient is said to gain from {', '.join(none)}: there is no decision curve of it."
+        if none
+        else ""
+    )
     return sections.varies(found) | {
         "figures": drawn,
         "plain": [
             f"Effects {kind} shown to differ between patients ({p_value(shown.p)}, one-sided): for "
-            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen. The "
-            f"rule was personal in {found.folds_personal} of 5 folds. Whether choosing by the "
-            f"patient is worth it is another question, and on these patients {personal} shown.",
+            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen."
+            f"{learned(found)} Whether choosing by the patient is worth it is another question, "
+            f"and on these patients {personal} shown.{silent}",
         ],
     }
 
