@@ -49,7 +49,7 @@ def main() -> None:
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
     answers = _answers(train, validation, test, options, folder / "answers")
-    if options.models:
+    if "posology" not in answers:
         return
     table = table1(answers, test, np.random.default_rng(options.seed), replicates=1000)
     Console().print(screen.table1(table))
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history-effect", type=float, default=1.0)
     parser.add_argument("--withheld", action="store_true", help="also without each source")
-    parser.add_argument("--models", nargs="*", help="ask these alone, for a table made later")
+    parser.add_argument("--models", nargs="*", help="these alone; a table only with posology")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, default=Path("out/clinic"))
     return parser.parse_args()
