@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.rows import row
-from posology.evaluation.effective_sample import Stating, by_patient, mean_interval, refusal
+from posology.evaluation.effective_sample import Stating, by_patient, mean_intervals, refusal
 from posology.evaluation.off_policy import ESTIMATORS, Logged, unconverged
 
 MODELLED = ("direct", "dr", "wdr", "odr")
@@ -28,11 +28,10 @@ def judged(
     rule, results = Stating(draws=300), []
     for split, behaviour in behaviours.items():
         logged = replace(known, behaviour=behaviour)
-        for estimator, values in ESTIMATORS.items():
-            if estimator == "odr" and known.occupancy is None:
-                continue  # only where a state is one code
-            found = by_patient(logged, values(logged))
-            low, high = mean_interval(found, rng, rule)
+        able = [e for e in ESTIMATORS if e != "odr" or known.occupancy is not None]
+        values = np.column_stack([by_patient(logged, ESTIMATORS[e](logged)) for e in able])
+        ranges = mean_intervals(values, rng, rule)
+        for estimator, found, (low, high) in zip(able, values.T, ranges, strict=True):
             refused = refusal(logged, estimator, rule)
             modelled = estimator in MODELLED and abs(unconverged(logged)) > rule.unconverged
             results.append(

@@ -164,11 +164,33 @@ def mean_interval(
     values: Float64[np.ndarray, " subject"], rng: np.random.Generator, rule: Stating
 ) -> tuple[float, float]:
     """Bootstrap interval of the mean over patients."""
+    low, high = mean_intervals(values[:, None], rng, rule)[0]
+    return float(low), float(high)
+
+
+def mean_intervals(
+    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, rule: Stating
+) -> Float64[np.ndarray, "estimate two"]:
+    """The same of several estimates on the same patients, who are resampled once for all."""
+    means, errors = _resampled(values, rng, rule.draws)
+    return np.array(
+        [
+            _interval(column, means[:, number], errors[:, number], rule)
+            for number, column in enumerate(values.T)
+        ]
+    )
+
+
+def _interval(
+    values: Float64[np.ndarray, " subject"],
+    means: Float64[np.ndarray, " draw"],
+    errors: Float64[np.ndarray, " draw"],
+    rule: Stating,
+) -> tuple[float, float]:
     n, centre = len(values), float(values.mean())
     error = float(values.std(ddof=1)) / np.sqrt(n)
     if not error > 1e-12 * max(1.0, abs(centre)):  # constant, or not a number
         return centre, centre
-    means, errors = _resampled(values, rng, rule.draws)
     tail = (1 - rule.level) / 2
     if rule.method == "studentised":
         pivots = np.abs(means - centre) / np.maximum(errors, 1e-12)
@@ -184,13 +206,16 @@ def mean_interval(
 
 
 def _resampled(
-    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, draws: int
-) -> tuple[np.ndarray, np.ndarray]:
+    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, draws: int
+) -> tuple[Float64[np.ndarray, "draw estimate"], Float64[np.ndarray, "draw estimate"]]:
     """Means and standard errors of resampled patients."""
-    n, means, errors = len(values), np.empty(draws), np.empty(draws)
-    block = max(1, DRAWS_AT_ONCE // n)
+    n = len(values)
+    centre = values.mean(axis=0)
+    both = np.hstack([values - centre, (values - centre) ** 2])
+    sums, block = [], max(1, DRAWS_AT_ONCE // n)
     for first in range(0, draws, block):
-        drawn = values[rng.integers(n, size=(min(block, draws - first), n))]
-        means[first : first + block] = drawn.mean(axis=1)
-        errors[first : first + block] = drawn.std(axis=1) / np.sqrt(n)
-    return means, errors
+        drawn = rng.integers(n, size=(min(block, draws - first), n))
+        often = np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(np.float64)
+        sums.append(often @ both / n)
+    moved, square = np.split(np.concatenate(sums), 2, axis=1)
+    return centre + moved, np.sqrt(np.maximum(square - moved**2, 0.0) / n)
