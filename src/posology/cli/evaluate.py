@@ -35,7 +35,7 @@ def evaluate(
     import numpy as np
 
     from posology import artifact
-    from posology.cli.measures import write_measures
+    from posology.cli.measures import spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
@@ -64,7 +64,9 @@ def evaluate(
         _write(report, judged, test, answers, table)
         CONSOLE.print(f"Report: [bold]{report}[/]")
     if json_file is not None:
-        write_measures(json_file, as_rows(table), started, seed)
+        spread = judged.evidence.get("dose_spread")
+        rows = spread_rows(answers["posology"].dose, test, spread)
+        write_measures(json_file, [*as_rows(table), *rows], started, seed)
 
 
 def _fits(judged: "Artifact", model: Path, cohort: "Cohort", test: "Cohort") -> None:
