@@ -29,7 +29,7 @@ from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, ju
 from posology.evaluation.sensitivity import bounds, range_of_gamma
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import Group
-from posology.evaluation.verdict import GAIN, NONE, Unit, most_frequent
+from posology.evaluation.verdict import GAIN, NONE, Unit
 from posology.learners.effect_folds import held_out_effects
 from posology.simulators import effects as simulator
 from posology.simulators.effects import Sample
@@ -68,7 +68,7 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
         claims["gain of the rule"] = held(found.verdict.gain, float(gained[keep_].mean()))
     for g in found.groups:
         claims["gain in a group"] = held(g.gain, float(gained[keep_ & group.mask].mean()))
-    single = most_frequent(rule.single)
+    single = found.verdict.best
     tau = (drawn.expected - drawn.expected[:, [single]])[:, 1 - single]
     for o in found.effects:
         claims["average effect"] = held(o.effect.effect, float(tau[keep_].mean()))
@@ -102,7 +102,7 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
     """Ranking, calibration and decision curve against the same figures of the true effects."""
     claims: Claims = {}
     for c in found.contrasts:
-        single = most_frequent(rule.single)
+        single = found.verdict.best
         said = levelled(rule.said[keep_], rule.fold[keep_])
         told = said[:, 1 - single] - said[:, single]
         true, order = tau[keep_], np.argsort(-told, kind="stable")

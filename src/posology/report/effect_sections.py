@@ -24,6 +24,10 @@ def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any
         if clear
         else f"No option is shown to differ on average from {found.verdict.single}."
     )
+    unclear = [o.effect for o in found.effects if o.effect not in clear]
+    if clear and unclear:
+        said = "; ".join(f"{e.option} ({scale.change(e.effect)})" for e in unclear)
+        plain += f" Not shown to differ from it: {said}."
     rows = [
         (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
          p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
