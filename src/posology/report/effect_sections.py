@@ -118,7 +118,9 @@ def harms(found: EffectStudy) -> dict[str, Any] | None:
     return _section(
         "harms", "Harms", "What harm goes with it?",
         ["Each harm or cost is an outcome of its own, judged like the benefit; above 0 is more of "
-         "it. It is not weighed against the benefit here: that is for those concerned."],
+         "it. Harms are chances: 0.01 is one patient more in a hundred. A harm that no option can "
+         "cause is a control: an effect on it would betray a hidden reason. It is not "
+         "weighed against the benefit here: that is for those concerned."],
         _table("Harms and costs beside the benefit.", heads, rows),
     )  # fmt: skip
 
