@@ -11,8 +11,9 @@ the clinic's harms in six months, `cost` the drug's in GBP, both at that dose.
 import argparse
 import os
 import time
-from collections.abc import Generator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,10 +29,10 @@ from posology.cohorts.truth import at_best_dose
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.evaluation.answers import Answers, ask, usual_care
 from posology.evaluation.compare import Table1, as_rows, table1
-from posology.learners.lineup import baselines, quietly
-from posology.learners.loop import Epoch
+from posology.learners.lineup import baselines
 from posology.learners.neural import NetworkPolicy
 from posology.learners.recipes import Recipe, ours
+from posology.learners.supervised import Supervised
 from posology.report import screen
 from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.settings import ClinicSettings
@@ -47,7 +48,9 @@ def main() -> None:
     cohort = _cohort(options, folder)
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
-    answers = _answers(train, validation, test, options)
+    answers = _answers(train, validation, test, options, folder / "answers")
+    if options.models:
+        return
     table = table1(answers, test, np.random.default_rng(options.seed), replicates=1000)
     Console().print(screen.table1(table))
     study = "clinic" if options.history_effect else "clinic_no_history_effect"
@@ -67,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history-effect", type=float, default=1.0)
     parser.add_argument("--withheld", action="store_true", help="also without each source")
+    parser.add_argument("--models", nargs="*", help="ask these alone, for a table made later")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, default=Path("out/clinic"))
     return parser.parse_args()
@@ -89,43 +93,64 @@ def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
 
 
 def _answers(
-    train: Cohort, validation: Cohort, test: Cohort, options: argparse.Namespace
+    train: Cohort, validation: Cohort, test: Cohort, options: argparse.Namespace, folder: Path
 ) -> dict[str, Answers]:
-    """What every model says of the test decisions, in the order of the table."""
+    """What every model says of the test decisions, in the order of the table.
+
+    folder: keeps what each model said, so that a run that was cut short goes on, and models can be
+    asked in several processes.
+    """
     recipe = ours(train, options.seed)
-    first = _told("posology_supervised", recipe.supervised.fitting(train, validation))
-    second = _told("posology", recipe.reinforcement.fitting(first, train, validation))
-    answers = {"posology": ask(second, test), "posology_supervised": ask(first, test)}
+    parts = (train, validation, test)
+
+    @cache
+    def first() -> NetworkPolicy:
+        return recipe.supervised.fit(train, validation)
+
+    asked = {
+        "posology": lambda: ask(recipe.reinforcement.fit(first(), train, validation), test),
+        "posology_supervised": lambda: ask(first(), test),
+    }
     if options.withheld:
-        answers |= _withheld(recipe, (train, validation, test))
+        asked |= _withheld(recipe, parts)
     for name, make in baselines(train, validation):
-        started = time.perf_counter()
-        answers[name] = ask(make(), test)
-        Console().print(f"{name}: {time.perf_counter() - started:.0f} s")
+        asked[name] = lambda make=make: ask(make(), test)
+    answers = {name: _kept(folder / f"{name}.npz", asked[name]) for name in options.models or asked}
     return {**answers, "usual": usual_care(test)}
 
 
-def _told(name: str, fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
-    started = time.perf_counter()
-    policy, _ = quietly(fitting, "", 0)
-    Console().print(f"{name}: {time.perf_counter() - started:.0f} s")
-    return policy
+def _kept(path: Path, make: Callable[[], Answers]) -> Answers:
+    if not path.exists():
+        started = time.process_time()
+        made = make()
+        Console().print(f"{path.stem}: {time.process_time() - started:.0f} CPU-s")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{f.name: getattr(made, f.name) for f in fields(made)})
+    with np.load(path) as kept:
+        return Answers(**kept)
 
 
-def _withheld(recipe: Recipe, parts: tuple[Cohort, Cohort, Cohort]) -> dict[str, Answers]:
+def _fits(learner: Supervised, parts: Sequence[Cohort]) -> Callable[[], Answers]:
+    """The first phase on the first two parts, asked about the third."""
+    return lambda: ask(learner.fit(parts[0], parts[1]), parts[2])
+
+
+def _withheld(recipe: Recipe, parts: tuple[Cohort, ...]) -> dict[str, Callable[[], Answers]]:
     """The first phase again, each time without something."""
-    answers = {}
-    for name in FAMILIES:
-        less = [without_family(part, name) for part in parts]
-        policy = _told(name, recipe.supervised.fitting(less[0], less[1]))
-        answers[f"posology_{name.replace(' ', '_')}"] = ask(policy, less[2])
-    less = [without_history(part) for part in parts]
-    policy = _told("no history", recipe.supervised.fitting(less[0], less[1]))
-    answers["posology_no_history"] = ask(policy, less[2])
+    asked = {
+        f"posology_{name.replace(' ', '_')}": lambda name=name: _fits(
+            recipe.supervised, [without_family(part, name) for part in parts]
+        )()
+        for name in FAMILIES
+    }
     unseeing = replace(recipe.supervised, sizes=replace(recipe.supervised.sizes, attention=False))
-    policy = _told("no attention", unseeing.fitting(parts[0], parts[1]))
-    answers["posology_no_attention"] = ask(policy, parts[2])
-    return answers
+    return {
+        **asked,
+        "posology_no_history": lambda: _fits(
+            recipe.supervised, [without_history(part) for part in parts]
+        )(),
+        "posology_no_attention": _fits(unseeing, parts),
+    }
 
 
 def _more(

@@ -94,10 +94,13 @@ def logs(
 def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dict]:
     """Every policy by every estimator."""
     rng = np.random.default_rng(seed)
-    learned = policies(sample(world.mdp, world.clinician, train, rng), world)
-    evaluation = sample(world.mdp, world.clinician, test, rng)
+    logged = sample(world.mdp, world.clinician, train, rng)
+    learned, evaluation = policies(logged, world), sample(world.mdp, world.clinician, test, rng)
     now, given = state(evaluation), evaluation.treatment.astype(np.int64)
-    estimated = table_behaviour(now, given, world.clinician.shape)
+    # What clinicians do is learned from all patients, as it takes no outcomes; q from others only.
+    estimated = table_behaviour(
+        np.append(state(logged), now), np.append(logged.treatment, given), world.clinician.shape
+    )
     fold, results = folds(evaluation.offsets, 3, rng), []
     behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
     for name, policy in learned.items():

@@ -18,13 +18,17 @@ from posology.causal.propensity import fit_propensity
 from posology.causal.trial import Trial, folds
 from posology.cohorts.chunks import event_files
 from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
+from posology.evaluation.behaviour import check_behaviour
 from posology.evaluation.off_policy import Logged
+from posology.learners.flatten import flat_spec, flatten
 from posology.learners.recent import RecentSpec, recent, recent_spec
 from posology.learners.rules import rule_policy
 
 _DAY = 86_400e6
 BOLD = (1.0, 0.5, 0.1)
 """Shares of the policy; the rest is what clinicians do."""
+SURE = 3.0
+"""Standard deviations beyond which an option was not given as often as its probabilities say."""
 
 
 def one_seed(seed: int, train: int, test: int) -> list[dict]:
@@ -33,16 +37,16 @@ def one_seed(seed: int, train: int, test: int) -> list[dict]:
     options = argparse.Namespace(patients=count, seed=seed, history_effect=1.0)
     folder = Path("out/clinic") / f"{count}-seed-{seed}-h1"
     cohort, rng = _cohort(options, folder), np.random.default_rng([seed, 4])
-    learned = known(part(cohort, TRAIN))
-    evaluation = known(part(cohort, TEST))
-    truth, usual = chances(evaluation, folder / "records" / "truth")
+    everybody = known(cohort)
+    truth, usual = chances(everybody, folder / "records" / "truth")
     keep = ~np.isnan(truth).any(axis=1)
-    evaluation, truth, usual = take(evaluation, keep), truth[keep], usual[keep]
+    everybody, truth, usual = take(everybody, keep), truth[keep], usual[keep]
+    asked = everybody.split == TEST
+    estimated, truth, usual = behaviour(everybody, rng)[asked], truth[asked], usual[asked]
+    learned, evaluation = part(everybody, TRAIN), part(everybody, TEST)
     spec = recent_spec(learned, last=2, steps=1)
     trial = as_trial(evaluation, spec)
-    fold = folds(trial, rng)
-    q = fit_outcomes(trial, fold).mean
-    estimated = fit_propensity(trial, fold, ("shares", "logistic", "splines")).probability
+    q = fit_outcomes(trial, folds(trial, rng)).mean
     row, given = np.arange(len(trial)), trial.treatment
     behaviours = {"known": usual[row, given], "estimated": estimated[row, given]}
     results = []
@@ -52,6 +56,7 @@ def one_seed(seed: int, train: int, test: int) -> list[dict]:
             logged = Logged(
                 mixed[row, given], behaviours["known"], trial.outcome,
                 np.arange(len(trial) + 1), q=q[row, given], v=(mixed * q).sum(axis=1),
+                patient=trial.subject,
             )  # fmt: skip
             earned = float((mixed * truth).sum(axis=1).mean())
             named = ("clinic", f"{name}_{share:g}", seed)
@@ -62,6 +67,26 @@ def one_seed(seed: int, train: int, test: int) -> list[dict]:
 def known(cohort: Cohort) -> Cohort:
     """Decisions followed to their outcome."""
     return take(cohort, ~np.isnan(cohort.reward) & (cohort.treatment >= 0))
+
+
+def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
+    """How often clinicians give each option: from the whole past, the date and the practice.
+
+    Cross-fitted by patient among all of them, as it is learned without outcomes; the model of the
+    least log loss.
+    """
+    past = flatten(flat_spec(cohort), cohort.history, cohort.last_step).astype(np.float64)
+    assert cohort.time is not None
+    practice = np.eye(int(cohort.site.max()) + 1)[cohort.site]
+    trial = Trial(
+        np.column_stack([past, cohort.time, practice]), cohort.treatment.astype(np.int64),
+        cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
+    )  # fmt: skip
+    found = fit_propensity(trial, folds(trial, rng), ("logistic", "boosting"))
+    checked = check_behaviour(found.probability, trial.treatment)
+    off = [f"{row.treatment}: {row.z:.1f}" for row in checked if abs(row.z) > SURE]
+    print(f"behaviour: {found.model}, log loss {found.log_loss}; not calibrated: {off or 'none'}")
+    return found.probability
 
 
 def as_trial(cohort: Cohort, spec: RecentSpec) -> Trial:

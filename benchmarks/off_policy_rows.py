@@ -6,8 +6,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.rows import row
-from posology.evaluation.effective_sample import Stating, mean_interval, refusal
-from posology.evaluation.off_policy import ESTIMATORS, Logged
+from posology.evaluation.effective_sample import Stating, by_patient, mean_interval, refusal
+from posology.evaluation.off_policy import ESTIMATORS, Logged, unconverged
+
+MODELLED = ("direct", "dr", "wdr", "odr")
+"""Estimators that need q."""
 
 
 def judged(
@@ -28,14 +31,16 @@ def judged(
         for estimator, values in ESTIMATORS.items():
             if estimator == "odr" and known.occupancy is None:
                 continue  # only where a state is one code
-            found = values(logged)
+            found = by_patient(logged, values(logged))
             low, high = mean_interval(found, rng, rule)
             refused = refusal(logged, estimator, rule)
+            modelled = estimator in MODELLED and abs(unconverged(logged)) > rule.unconverged
             results.append(
                 {
                     "study": study, "policy": policy, "split": split, "estimator": estimator,
                     "seed": seed, "truth": truth, "value": found.mean(), "low": low, "high": high,
                     "stated": estimator != "direct" and refused is None,  # it states no interval
+                    "unfit": modelled,
                 }
             )  # fmt: skip
     return results
@@ -71,9 +76,13 @@ def summary(results: list[dict]) -> list[dict]:
 
 
 def _ranking(results: list[dict], seed: int) -> tuple[float, float]:
-    """Rank correlation with the truth, and how much the chosen policy loses to the best."""
+    """Rank correlation with the truth, and how much the chosen policy loses to the best.
+
+    Policies whose model does not fit come last.
+    """
     mine = [r for r in results if r["seed"] == seed]
     truth = np.array([r["truth"] for r in mine])
     value = np.array([r["value"] for r in mine])
-    value = np.where(np.isfinite(value), value, -np.inf)
+    unfit = np.array([r["unfit"] for r in mine])
+    value = np.where(np.isfinite(value) & ~unfit, value, -np.inf)
     return float(spearmanr(value, truth).statistic), float(truth.max() - truth[value.argmax()])

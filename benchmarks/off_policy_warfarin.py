@@ -5,17 +5,19 @@ decisions among 31 doses, logged patients can speak for little else. The truth i
 fresh simulated patients.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.off_policy_rows import judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import Cohort, take
 from posology.domain.policy import everything_allowed
-from posology.evaluation.fitted_q import Decisions, cross_fitted, fitted_q, folds, part, ridge
+from posology.evaluation.fitted_q import folds
 from posology.evaluation.off_policy import Logged
 from posology.learners.cloning import Cloning
+from posology.learners.fitted_evaluation import FittedEvaluation
 from posology.learners.fitted_values import FittedValues
-from posology.learners.recent import recent
 from posology.learners.value_net import Fitting
 from posology.simulators.recall import remembering
 from posology.simulators.rollout import as_cohort
@@ -27,8 +29,7 @@ from posology.simulators.warfarin_protocols import Habits, clinicians
 SHARES = (0.02, 0.1, 1.0)
 TRUTH = 2_000
 """Patients behind each true value; its standard error is about 0.006."""
-SWEEPS = 20
-"""At least the longest course's decisions."""
+PROTOCOLS = ("fixed", "standard_nomogram", "formula_nomogram", "cpic_nomogram")
 
 
 def one_seed(seed: int, train: int, test: int) -> list[dict]:
@@ -36,27 +37,41 @@ def one_seed(seed: int, train: int, test: int) -> list[dict]:
     known, rng = iwpc_patients(), np.random.default_rng([seed, 2])
     learned = as_cohort(treated(known, train, rng), NAMING)
     evaluation = treated(known, test, rng)
-    cohort = as_cohort(evaluation, NAMING)
+    cohort, usual = as_cohort(evaluation, NAMING), clinicians(Habits())
     few = Fitting(epochs=8, seed=seed)
     cloned, valued = Cloning(few).fit(learned, learned), FittedValues(few).fit(learned, learned)
-    features = recent(cloned.spec, cohort.history, cohort.last_step).numbers.astype(np.float64)
     given = evaluation.treatment.astype(np.int64)
     estimated = asked(cloned, cohort)[np.arange(len(given)), given]
     behaviours = {"known": evaluation.logged, "estimated": np.maximum(estimated, 1e-4)}
-    usual = clinicians(Habits())
-    whole = {name: POLICIES[name](evaluation.observation) for name in ("formula_nomogram", "fixed")}
+    whole = {name: POLICIES[name](evaluation.observation) for name in PROTOCOLS}
     whole["fitted_values"] = asked(valued, cohort)
-    acting = {name: _forgetful(POLICIES[name]) for name in ("formula_nomogram", "fixed")}
+    mixed = {
+        (name, share): share * chances + (1 - share) * evaluation.behaviour
+        for name, chances in whole.items()
+        for share in SHARES
+    }
     fold, results = folds(evaluation.offsets, 2, rng), []
-    for name, chances in whole.items():
-        for share in SHARES:
-            policy = share * chances + (1 - share) * evaluation.behaviour
-            act = acting.get(name) or remembering(valued, NAMING)
-            truth = true_return(known, _mixed(act, usual, share), seed)
-            logged = logs(evaluation, policy, features, fold)
-            named = ("warfarin", f"{name}_{share:g}", seed)
-            results += judged(named, truth, logged, behaviours, rng)
+    q = modelled(cohort, np.stack(list(mixed.values())), fold, seed)
+    for ((name, share), policy), worth in zip(mixed.items(), q, strict=True):
+        act = _forgetful(POLICIES[name]) if name in POLICIES else remembering(valued, NAMING)
+        truth = true_return(known, _mixed(act, usual, share), seed)
+        row = np.arange(len(given)), given
+        logged = Logged(
+            policy[row], evaluation.logged, evaluation.reward, evaluation.offsets,
+            q=worth[row], v=(policy * worth).sum(axis=1),
+        )  # fmt: skip
+        results += judged(("warfarin", f"{name}_{share:g}", seed), truth, logged, behaviours, rng)
     return results
+
+
+def modelled(cohort: Cohort, policies: np.ndarray, fold: np.ndarray, seed: int) -> np.ndarray:
+    """q of every policy, decision and option, each decision's learned from other folds."""
+    q = np.empty(policies.shape)
+    for number in np.unique(fold):
+        held = fold == number
+        way = FittedEvaluation(replace(FittedEvaluation().fitting, seed=seed))
+        q[:, held] = way.fit(take(cohort, ~held), policies[:, ~held], take(cohort, held))
+    return q
 
 
 def treated(known: Patients, count: int, rng: np.random.Generator) -> Trajectories:
@@ -70,22 +85,6 @@ def asked(policy: object, cohort: Cohort) -> np.ndarray:
     """The policy's probabilities at every decision."""
     allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
     return policy.probabilities(cohort.history, cohort.last_step, allowed)  # type: ignore[attr-defined]
-
-
-def logs(
-    evaluation: Trajectories, policy: np.ndarray, features: np.ndarray, fold: np.ndarray
-) -> Logged:
-    """What the estimators need, q by fitted Q on the recent past, cross-fitted by patient."""
-    given = evaluation.treatment.astype(np.int64)
-    decisions = Decisions(given, evaluation.reward, policy, evaluation.offsets, evaluation.terminal)
-
-    def fit(keep: np.ndarray) -> np.ndarray:
-        learned = fitted_q(part(decisions, keep), features[keep], ridge(10.0), SWEEPS)
-        return learned(features)
-
-    q, v = cross_fitted(fold, fit, policy, given)
-    target = policy[np.arange(len(given)), given]
-    return Logged(target, evaluation.logged, evaluation.reward, evaluation.offsets, q=q, v=v)
 
 
 def true_return(known: Patients, act: Remembering, seed: int) -> float:

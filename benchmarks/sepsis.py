@@ -1,13 +1,15 @@
 """Exact survival of policies learned from logged sepsis patients, all choices made blindly.
 
     python -m benchmarks.sepsis --episodes 1000 5000 20000 --seeds 5 --json FILE
-    python -m benchmarks.sepsis --episodes 20000 --no-tables --networks fitted_values posology
+    python -m benchmarks.sepsis --episodes 20000 --no-tables --networks fitted_values returns
 
-`pooled` is as it ships: its prior was set on development seeds and nothing is chosen. Every other
-family's knob is chosen on a quarter of the episodes by the direct method (the selection rule that
+`posology` is `tabular.pooled` as it ships: its prior was set on development seeds and nothing is
+chosen; `posology_masked` is the same inside the admissible options. Every other family's knob is
+chosen on a quarter of the episodes by the direct method (the selection rule that
 benchmarks.off_policy found best); then it learns from all of them. Only the exact survival at the
 end of each seed looks at the truth. `--networks` adds those of benchmarks/sepsis_networks.py, which
-take minutes. `seconds` is the processor's time from episodes to the final policy.
+take minutes. `seconds` is the processor's time from episodes to the final policy,
+`transitions_per_second` what a network learned from in that time, each pass counted.
 """
 
 import argparse
@@ -19,9 +21,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from scipy.stats import t
 
 from benchmarks.rows import row, write
-from benchmarks.sepsis_networks import NETWORKS
+from benchmarks.sepsis_networks import NETWORKS, SECOND_PHASE
 from posology.evaluation.fitted_q import Decisions, table_q
 from posology.learners.tabular import (
     Pooling,
@@ -62,9 +65,9 @@ def families(admissible: np.ndarray) -> dict[str, tuple[tuple, Learn]]:
         return clone(count(logged), weight)
 
     return {
-        "pooled": ((Pooling().visits,), ours),
-        "pooled_masked": ((Pooling().visits,), masked),
-        "pooled_chosen": ((20.0, 50.0, 100.0, 200.0), ours),
+        "posology": ((Pooling().visits,), ours),
+        "posology_masked": ((Pooling().visits,), masked),
+        "posology_chosen": ((20.0, 50.0, 100.0, 200.0), ours),
         "lower_confidence": ((0.0, 0.1, 0.3, 1.0), lower),
         "spibb": ((5.0, 10.0, 20.0, 50.0, 100.0), improve),
         "cloning": ((1.0,), imitate),
@@ -102,8 +105,12 @@ def one_seed(
             "seconds": time.process_time() - began,
         }
     for name in asked:
-        policy, seconds = NETWORKS[name](logged, world, seed)
-        found[name] = {"survival": policy_value(world.mdp, policy), "seconds": seconds}
+        policy, seconds, passes = NETWORKS[name](logged, world, seed)
+        found[name] = {
+            "survival": policy_value(world.mdp, policy),
+            "seconds": seconds,
+            "transitions_per_second": passes * len(logged.treatment) / seconds,
+        }
         print(f"seed {seed}: {name} {found[name]}", flush=True)
     for numbers in found.values():
         numbers["decisions_per_second"] = len(logged.treatment) / max(numbers["seconds"], 1e-3)
@@ -127,12 +134,25 @@ def measure(
         for metric in ("survival", "survival_min")
     ]
     for name in runs[0]:
-        for metric in ("survival", "seconds", "decisions_per_second"):
+        for metric in runs[0][name]:
             values = np.array([run[name][metric] for run in runs])
             rows.append(row("sepsis", name, split, metric, float(values.mean()), n=len(runs)))
             if metric == "survival":
                 least = float(values.min())
                 rows.append(row("sepsis", name, split, "survival_min", least, n=len(runs)))
+    return rows + gains(runs, split)
+
+
+def gains(runs: list[dict[str, dict[str, float]]], split: str) -> list[dict]:
+    """What the second phase adds, with a t interval over seeds (each its own patients)."""
+    rows = []
+    for second, first in SECOND_PHASE.items():
+        if len(runs) > 1 and second in runs[0] and first in runs[0]:
+            gain = np.array([run[second]["survival"] - run[first]["survival"] for run in runs])
+            error = t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
+            mean = float(gain.mean())
+            extra = {"low": mean - error, "high": mean + error, "n": len(gain)}
+            rows.append(row("sepsis", second, split, "second_phase_gain", mean, **extra))
     return rows
 
 

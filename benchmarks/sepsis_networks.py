@@ -1,8 +1,10 @@
 """Networks on logged sepsis patients, as they would be on any study's cohort.
 
-`fitted_values`, `implicit` and `conservative` read the last state's code; `posology` is the causal
-network after both phases and `posology_supervised` after the first, which read the whole course.
-Their survival is that of the state policy which is their mean over the logged courses of a state.
+`fitted_values`, `returns` (the same network on what was earned to the end, as long), `iql` and
+`cql` read the last state's code; `posology_supervised` is the causal network after its first phase
+and `causal_network` after both, which read the whole course. Their survival is that of the state
+policy which is their mean over the logged courses of a state. `fitted_values_256` is of d3rlpy's
+width.
 """
 
 import time
@@ -30,7 +32,14 @@ RARE = 0.3
 """Threshold of discrete BCQ (Fujimoto et al. 2019, arXiv:1910.01708); development seeds agree."""
 ASKED = 20
 """Courses of each state over which a network's policy is averaged."""
-Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float]]
+Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float, int]]
+"""Episodes, world and seed in; the policy, the processor's seconds and the passes it took out."""
+STATES = Fitting(hidden=64, members=4, epochs=20, learning_rate=3e-3, last=1, steps=1)
+WIDE = replace(STATES, hidden=256, members=1)
+"""Two layers of 256, one member, as d3rlpy's; batches of 2,048 are ours (d3rlpy's are of 32)."""
+TRAINING = Training(learning_rate=3e-3, cosine=True, batch=128, patience=0, tokens=16_384)
+FIRST, SECOND = 5, 6
+"""Epochs of the causal network's phases."""
 
 
 def by_state(policy: Policy, cohort: Cohort, logged: Trajectories) -> StatePolicy:
@@ -55,47 +64,65 @@ def _cohort(logged: Trajectories, world: Sepsis) -> Cohort:
     )
 
 
-def _on_states(make: Callable[[Fitting], FittedValues | ImplicitQ | ConservativeQ]) -> Learn:
-    def learn(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+def _on_states(
+    make: Callable[[Fitting], FittedValues | ImplicitQ | ConservativeQ], fitting: Fitting = STATES
+) -> Learn:
+    def learn(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
         cohort, began = _cohort(logged, world), time.process_time()
-        fitting = Fitting(
-            hidden=64, members=4, epochs=20, learning_rate=3e-3, last=1, steps=1, seed=seed
-        )
-        policy = make(fitting).fit(cohort, cohort)  # nothing is chosen on validation patients
-        return by_state(policy, cohort, logged), time.process_time() - began
+        policy = make(replace(fitting, seed=seed)).fit(cohort, cohort)  # nothing is chosen
+        seconds = time.process_time() - began
+        return by_state(policy, cohort, logged), seconds, fitting.epochs
 
     return learn
 
 
 def _first(cohort: Cohort, seed: int) -> NetworkPolicy:
     training = Training(
-        learning_rate=3e-3, cosine=True, batch=128, epochs=5, patience=0, tokens=16_384, seed=seed
+        learning_rate=3e-3,
+        cosine=True,
+        batch=128,
+        epochs=FIRST,
+        patience=0,
+        tokens=16_384,
+        seed=seed,
     )
     sizes = Sizes(width=64, state=32, hidden=64, layers=1, members=4, dropout=0.0)
     return Supervised(sizes, training).fit(part(cohort, TRAIN), part(cohort, VALIDATION))
 
 
-def _supervised(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+def _supervised(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
     cohort, began = _cohort(logged, world), time.process_time()
     policy = _first(cohort, seed)
-    return by_state(policy, cohort, logged), time.process_time() - began
+    seconds = time.process_time() - began
+    return by_state(policy, cohort, logged), seconds, FIRST
 
 
-def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float]:
+def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
     cohort, began = _cohort(logged, world), time.process_time()
     training = Training(
-        learning_rate=3e-3, cosine=True, batch=128, epochs=6, patience=0, tokens=16_384, seed=seed
+        learning_rate=3e-3,
+        cosine=True,
+        batch=128,
+        epochs=SECOND,
+        patience=0,
+        tokens=16_384,
+        seed=seed,
     )
     second = Reinforcement(training, whole=True, rare=RARE, pessimism=0.5, moving=0.98)
     first, train = _first(cohort, seed), part(cohort, TRAIN)
     policy = second.fit(first, train, part(cohort, VALIDATION))
-    return by_state(policy, cohort, logged), time.process_time() - began
+    seconds = time.process_time() - began
+    return by_state(policy, cohort, logged), seconds, FIRST + SECOND
 
 
 NETWORKS: dict[str, Learn] = {
     "fitted_values": _on_states(lambda fitting: FittedValues(fitting, rare=RARE)),
-    "implicit": _on_states(ImplicitQ),
-    "conservative": _on_states(ConservativeQ),
+    "fitted_values_256": _on_states(lambda fitting: FittedValues(fitting, rare=RARE), WIDE),
+    "returns": _on_states(lambda fitting: FittedValues(fitting, rare=RARE, warm=fitting.epochs)),
+    "iql": _on_states(ImplicitQ),
+    "cql": _on_states(ConservativeQ),
     "posology_supervised": _supervised,
-    "posology": _both,
+    "causal_network": _both,
 }
+SECOND_PHASE = {"fitted_values": "returns", "causal_network": "posology_supervised"}
+"""What learned by temporal differences, and the same learned by supervision alone."""

@@ -14,6 +14,7 @@ from posology.domain.profile import Profile
 from posology.learners import losses
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import step_costs
+from posology.learners.resume import Epoch
 from posology.learners.tensors import CohortTensors, rows_of
 from posology.nn.batch import Resident, cut, gather, resident
 from posology.nn.encoders import EncoderName
@@ -21,6 +22,8 @@ from posology.nn.events import KNOTS
 from posology.nn.network import Network, NetworkConfig
 
 CODES, EVENTS, OPTIONS, SIZE = 1000, 8, 10, 128
+CPU = torch.device("cpu")
+SIZES = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
 TRAINING = Training(batch=256, epochs=10**6, patience=0, tokens=16_384)
 
 Way = Callable[[History], Callable[[], int]]
@@ -45,15 +48,17 @@ def made_up(patients: int, visits: float) -> History:
     )
 
 
-def prepared(history: History) -> tuple[Resident, Tensor]:
+def prepared(
+    history: History, codes: int = CODES, device: torch.device = CPU
+) -> tuple[Resident, Tensor]:
     """The arrays to gather from and each subject's last step."""
     profile = Profile(
-        tuple(f"C//{i}" for i in range(CODES)),
-        np.zeros(CODES, np.float32),
-        np.ones(CODES, np.float32),
+        tuple(f"C//{i}" for i in range(codes)),
+        np.zeros(codes, np.float32),
+        np.ones(codes, np.float32),
     )
-    source = resident(history, profile, torch.device("cpu"))
-    return source, torch.as_tensor(history.step_offsets[1:] - 1)
+    source = resident(history, profile, device)
+    return source, torch.as_tensor(history.step_offsets[1:] - 1, device=device)
 
 
 def gathered(source: Resident, last: Tensor) -> None:
@@ -65,51 +70,84 @@ def gathered(source: Resident, last: Tensor) -> None:
 
 def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -> Callable[[], int]:
     """The package: a decision at every step of a patient from one pass."""
-    source, _ = prepared(history)
+    config = NetworkConfig(
+        CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **SIZES
+    )
+    return trained(history, config, truth(len(history.time)))
+
+
+def trained(
+    history: History,
+    config: NetworkConfig,
+    known: dict[str, Tensor],
+    training: Training = TRAINING,
+) -> Callable[[], int]:
+    """The package's loop on a decision at every step, of which some targets are known."""
+    cohort = on_device(history, config, known, CPU)
+    run = passes(cohort, built(config), training)
+
+    def epoch() -> int:
+        next(run)
+        return len(history.time)
+
+    return epoch
+
+
+def on_device(
+    history: History, config: NetworkConfig, known: dict[str, Tensor], device: torch.device
+) -> CohortTensors:
+    """A decision at every step, its arrays on the device."""
+    source, _ = prepared(history, config.codes, device)
     total = len(history.time)
     subject = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
-    nothing = torch.zeros(total, 0)
-    truth = _truth(total)
-    cohort = CohortTensors(
+    truth = {**_unknown(total, config.treatments), **known}
+    return CohortTensors(
         source=source,
-        targets=losses.Targets(
-            **truth,
-            effective=torch.full((total,), torch.nan),
-            rewards=torch.full((total, OPTIONS), torch.nan),
-            has_next=torch.zeros(total, dtype=torch.bool),
-            shift=torch.zeros(total, OPTIONS),
-            margin=torch.full((total,), torch.nan),
-            diagnosis=nothing,
-            course=nothing,
-            weight=torch.ones(total),
-            allowed=torch.ones(total, OPTIONS, dtype=torch.bool),
-            unseen=torch.zeros(total, dtype=torch.bool),
-            survived=torch.zeros(total, 0, dtype=torch.long),
-            happened=torch.zeros(total, 0, dtype=torch.bool),
-        ),
-        subject=torch.from_numpy(subject),
-        last_step=torch.arange(total),
-        offsets=torch.from_numpy(history.step_offsets),
+        targets=losses.Targets(**{name: t.to(device) for name, t in truth.items()}),
+        subject=torch.from_numpy(subject).to(device),
+        last_step=torch.arange(total, device=device),
+        offsets=torch.from_numpy(history.step_offsets).to(device),
         steps=np.add.reduceat(step_costs(history, np.arange(total)), history.step_offsets[:-1]),
-        device=torch.device("cpu"),
+        device=device,
     )
+
+
+def built(config: NetworkConfig) -> Network:
+    """The network, the same each time."""
     torch.manual_seed(0)
-    sizes = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
-    network = Network(
-        NetworkConfig(CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **sizes)
-    )
+    return Network(config)
+
+
+def passes(cohort: CohortTensors, network: Network, training: Training) -> Iterator[Epoch]:
+    """The package's epochs, without validation."""
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
         batch, targets = rows_of(cohort, subjects)
         return losses.supervised(network(batch), targets)
 
-    run = epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, TRAINING)
+    return epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
 
-    def epoch() -> int:
-        next(run)
-        return total
 
-    return epoch
+def _unknown(total: int, options: int) -> dict[str, Tensor]:
+    nobody, nothing = torch.full((total,), torch.nan), torch.zeros(total, 0)
+    none = torch.full((total,), -1)
+    return {
+        "best": none,
+        "treatment": none,
+        "effective": nobody,
+        "dose": nobody,
+        "margin": nobody,
+        "rewards": torch.full((total, options), torch.nan),
+        "shift": torch.zeros(total, options),
+        "has_next": torch.zeros(total, dtype=torch.bool),
+        "diagnosis": nothing,
+        "course": nothing,
+        "weight": torch.ones(total),
+        "allowed": torch.ones(total, options, dtype=torch.bool),
+        "unseen": torch.zeros(total, dtype=torch.bool),
+        "survived": torch.zeros(total, 0, dtype=torch.long),
+        "happened": torch.zeros(total, 0, dtype=torch.bool),
+    }
 
 
 def posology_ensemble(history: History) -> Callable[[], int]:
@@ -147,7 +185,7 @@ class Bare(nn.Module):
         x, states = self(block)
         longest = x.shape[1]
         score = self.query(states) @ self.key(states).transpose(1, 2) / SIZE**0.5
-        later = torch.ones(longest, longest, dtype=torch.bool).triu(1)
+        later = torch.ones(longest, longest, dtype=torch.bool, device=x.device).triu(1)
         context = torch.softmax(score.masked_fill(later, -torch.inf), 2) @ states
         z = torch.cat([x[:, :1].expand_as(x), x, states, context], 2)[block["real"]]
         return self.heads(torch.relu(self.trunk(z)))
@@ -165,23 +203,26 @@ class Bare(nn.Module):
         return self.heads(torch.relu(self.trunk(z)))
 
 
-def floor(history: History) -> Callable[[], int]:
+def floor(
+    history: History, device: torch.device = CPU, training: Training = TRAINING
+) -> Callable[[], int]:
     """Bare tensors: blocks of patients of like length, padded once and for all."""
     order = np.argsort(np.diff(history.step_offsets), kind="stable")
     steps = np.diff(history.step_offsets)[order]
-    truth = _truth(len(history.time))
+    known = truth(len(history.time))
     blocks = []
-    for run in cut(steps, TRAINING.batch, TRAINING.tokens):
+    for run in cut(steps, training.batch, training.tokens):
         subjects = order[run]
         rows = np.concatenate([np.arange(*history.step_offsets[i : i + 2]) for i in subjects])
         block = _padded(history, [(i, int(history.step_offsets[i + 1])) for i in subjects])
-        blocks.append((block, {name: t[torch.from_numpy(rows)] for name, t in truth.items()}))
-    network, optimizer = _bare()
+        mine = {name: t[torch.from_numpy(rows)] for name, t in known.items()}
+        blocks.append(tuple({k: t.to(device) for k, t in d.items()} for d in (block, mine)))
+    network, optimizer = _bare(device)
 
     def epoch() -> int:
         for number in np.random.default_rng(0).permutation(len(blocks)):
-            block, known = blocks[number]
-            _step(network, optimizer, network.every(block), known)
+            block, mine = blocks[number]
+            _step(network, optimizer, network.every(block), mine)
         return len(history.time)
 
     return epoch
@@ -198,12 +239,12 @@ def per_visit(history: History) -> Callable[[], int]:
             for s in range(first, end)
         ]  # fmt: skip
         samples += [(list(visits[: n + 1]), first + n) for n in range(end - first)]
-    truth = _truth(len(history.time))
+    known = truth(len(history.time))
     loader = DataLoader(
         samples,  # type: ignore[arg-type]
         batch_size=TRAINING.batch,
         shuffle=True,
-        collate_fn=lambda chosen: _collate(chosen, truth),
+        collate_fn=lambda chosen: _collate(chosen, known),
     )
     network, optimizer = _bare()
 
@@ -223,9 +264,9 @@ def per_visit(history: History) -> Callable[[], int]:
     return some
 
 
-def _bare() -> tuple[Bare, torch.optim.Optimizer]:
+def _bare(device: torch.device = CPU) -> tuple[Bare, torch.optim.Optimizer]:
     torch.manual_seed(0)
-    network = Bare()
+    network = Bare().to(device)
     return network, torch.optim.AdamW(
         network.parameters(), TRAINING.learning_rate, weight_decay=0, fused=True
     )
@@ -243,7 +284,8 @@ def _step(
     optimizer.step()
 
 
-def _truth(total: int) -> dict[str, Tensor]:
+def truth(total: int) -> dict[str, Tensor]:
+    """What was best, what was given, and how much, drawn for every decision."""
     rng = np.random.default_rng(2)
     return {
         "best": torch.from_numpy(rng.integers(0, OPTIONS, total)),
@@ -269,7 +311,7 @@ def _padded(history: History, upto: list[tuple[int, int]]) -> dict[str, Tensor]:
     return block
 
 
-def _collate(chosen: list, truth: dict[str, Tensor]) -> tuple[dict, dict]:
+def _collate(chosen: list, known: dict[str, Tensor]) -> tuple[dict, dict]:
     longest = max(len(visits) for visits, _ in chosen)
     block = _empty(len(chosen), longest)
     for row, (visits, _) in enumerate(chosen):
@@ -280,7 +322,7 @@ def _collate(chosen: list, truth: dict[str, Tensor]) -> tuple[dict, dict]:
         block["known"][row, : len(visits)] = 1.0
         block["real"][row, : len(visits)] = True
     step = torch.tensor([step for _, step in chosen])
-    return block, {name: t[step] for name, t in truth.items()}
+    return block, {name: t[step] for name, t in known.items()}
 
 
 def _empty(rows: int, longest: int) -> dict[str, Tensor]:

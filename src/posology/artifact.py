@@ -129,35 +129,35 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.learners import (
+        boosting_margin,
         dose_policy,
         effect_policy,
         linear,
         ordered,
         recent_policy,
+        ridge_margin,
         rules,
         state_code,
         trees,
     )
 
-    match kind:
-        case "NetworkPolicy":
-            return _network_policy(state, arrays)
-        case "DosePolicy":
-            return unpack(dose_policy.DosePolicy, state, arrays)
-        case "EffectPolicy":
-            return unpack(effect_policy.EffectPolicy, state, arrays)
-        case "FormulaPolicy":
-            return unpack(rules.FormulaPolicy, state, arrays)
-        case "LinearPolicy":
-            return unpack(linear.LinearPolicy, state, arrays)
-        case "OrderPolicy":
-            return unpack(ordered.OrderPolicy, state, arrays)
-        case "RecentPolicy":
-            return unpack(recent_policy.RecentPolicy, state, arrays)
-        case "StateCodePolicy":
-            return unpack(state_code.StateCodePolicy, state, arrays)
-        case "TreePolicy":
-            return unpack(trees.TreePolicy, state, arrays)
+    if kind == "NetworkPolicy":
+        return _network_policy(state, arrays)
+    plain = (
+        boosting_margin.BoostingMarginPolicy,
+        dose_policy.DosePolicy,
+        effect_policy.EffectPolicy,
+        linear.LinearPolicy,
+        ordered.OrderPolicy,
+        recent_policy.RecentPolicy,
+        ridge_margin.RidgeMarginPolicy,
+        rules.FormulaPolicy,
+        state_code.StateCodePolicy,
+        trees.TreePolicy,
+    )
+    for policy in plain:
+        if policy.__name__ == kind:
+            return unpack(policy, state, arrays)
     raise ValueError(f"no policy is called {kind}")
 
 
@@ -167,13 +167,15 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
     from posology.learners.neural import NetworkPolicy, Reading
+    from posology.nn.courses import Past
     from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
 
     config = dict(state["config"])
     tasks = Tasks(**config.pop("tasks", {}))
     levels = tuple(tuple(doses) for doses in config.pop("levels", ()))
-    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels))
+    past = Past(**{name: tuple(codes) for name, codes in config.pop("past", {}).items()})
+    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels, past=past))
     weights = {
         name.removeprefix("network."): torch.from_numpy(array.copy())
         for name, array in arrays.items()

@@ -21,7 +21,7 @@ RUN = CliRunner()
 
 def _asked(known: bool) -> Cohort:
     """One outcome each, and the truth of the test split alone, where it is known."""
-    made = world.cohort(260)
+    made = world.cohort(1500)
     count = len(made)
     study = replace(
         made.study,
@@ -42,6 +42,15 @@ def _asked(known: bool) -> Cohort:
         best=np.where(test, made.best, -1).astype(np.int32),
         rewards=np.where(test[:, None], np.eye(3)[made.best] * 0.8, np.nan).astype(np.float32),
     )
+
+
+def _truly_right(folder) -> float:
+    """Share of test patients for whom the saved policy's first choice is the right one."""
+    test = part(_asked(known=True), TEST)
+    everything = np.ones((len(test), 3), dtype=bool)
+    policy = artifact.load(folder / "model").policy
+    drawn = policy.probabilities(test.history, test.last_step, everything)
+    return float((drawn.argmax(1) == test.best).mean())
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +81,27 @@ def test_every_model_is_scored_and_cases_stand_beside_the_truth(fitted, tmp_path
     assert page.read_text(encoding="utf-8").count("true P(effective)") == 3
 
 
-def test_without_a_truth_it_says_where_to_go(fitted) -> None:
-    with pytest.raises(UserError, match=r"none of its .* test decisions; `posology effect`"):
-        RUN.invoke(
-            app, ["evaluate", str(fitted / "model"), str(fitted / "unknown")],
-            catch_exceptions=False,
-        )  # fmt: skip
+def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_path) -> None:
+    page, figures = tmp_path / "page.html", tmp_path / "figures.json"
+    done = RUN.invoke(
+        app,
+        ["evaluate", str(fitted / "model"), str(fitted / "unknown"),
+         "--report", str(page), "--json", str(figures)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    rows = json.loads(figures.read_text())["rows"]
+    assert rows[0]["metric"] == "verdict"
+    assert rows[0]["kind"] in ("gain", "none"), rows[0]["said"]
+    value = {row["model"]: row for row in rows if row["metric"] == "value"}
+    assert {"posology's rule", "logistic", "forest", "boosting", "usual care"} <= set(value)
+    patients = {row["model"]: row["value"] for row in rows if row["metric"] == "effective"}
+    judged = int((_asked(known=False).split == TEST).sum())
+    assert patients["usual care"] == judged
+    assert 0 < patients["posology's rule"] < judged
+    assert value["posology's rule"]["n"] == judged, "the test split alone is judged"
+    mine = value["posology's rule"]
+    assert mine["low"] <= _truly_right(fitted) <= mine["high"]
+    assert "The rule is the saved policy" in page.read_text(encoding="utf-8")
 
 
 def test_another_vocabulary_is_refused(fitted) -> None:

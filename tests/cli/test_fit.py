@@ -7,6 +7,7 @@ import pytest
 
 from posology import artifact
 from posology.cohorts.study_file import shipped
+from posology.errors import UserError
 from posology.learners import recipes
 from tests import world
 from tests.cli.test_demo import small
@@ -44,6 +45,21 @@ def test_a_run_that_is_kept_goes_on_where_it_was(
     for phase in ("supervised", "reinforcement"):
         done = (tmp_path / "run" / phase / "epochs.jsonl").read_text().splitlines()
         assert len(done) == len({line.split(",")[0] for line in done}) > 0
+
+
+def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    here = recipes.default()
+    assert recipes.on(here, "cpu") == here
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="--device cuda: torch sees no such GPU on this machine"):
+        recipes.on(here, "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    there = recipes.on(here, "cuda:1")
+    assert there.supervised.device == there.reinforcement.device == "cuda:1"
+    assert there.supervised.training.mixed
+    assert there.reinforcement.training.mixed
 
 
 def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:

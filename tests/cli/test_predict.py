@@ -17,8 +17,7 @@ from posology.errors import UserError
 from posology.learners.loop import Training
 from posology.learners.supervised import Sizes, Supervised
 from tests.learners.test_policy_contract import policy, world
-from tests.learners.test_tasks import asking
-from tests.world import cohort
+from tests.world import asking, cohort
 
 
 @pytest.fixture(scope="module")

@@ -203,13 +203,17 @@ def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> No
 
 
 def test_the_command_prints_the_flow_and_builds(clinic: Path, tmp_path: Path) -> None:
-    run = CliRunner().invoke(app, ["cohort", "clinic", str(clinic / "meds"), "--dry-run", "--json"])
-    assert run.exit_code == 0, run.output
-    assert json.loads(run.stdout)["flow"]["subjects"] == 300
     out = tmp_path / "cohort"
-    run = CliRunner().invoke(app, ["cohort", "clinic", str(clinic / "meds"), "--out", str(out)])
+    words = ["cohort", "clinic", str(clinic / "meds"), "--out", str(out)]
+    run = CliRunner().invoke(app, [*words, "--dry-run", "--json"])
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    assert told["flow"]["subjects"] == 300
+    assert told["outcome"]["dose_median"] is None  # of five drugs
+    assert not out.exists()
+    run = CliRunner().invoke(app, words)
     assert run.exit_code == 0, run.output
     assert is_cohort(out)
     neither = CliRunner().invoke(app, ["cohort", "clinic", str(clinic / "meds")])
     assert isinstance(neither.exception, UserError)
-    assert "give either --out" in str(neither.exception)
+    assert "give --out" in str(neither.exception)

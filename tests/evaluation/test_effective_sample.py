@@ -11,11 +11,12 @@ from posology.evaluation.effective_sample import (
     Estimate,
     Refusal,
     Stating,
+    by_patient,
     effective_sample_size,
     estimate,
     mean_interval,
 )
-from posology.evaluation.off_policy import Logged
+from posology.evaluation.off_policy import Logged, unconverged
 
 
 @given(st.integers(1, 50), st.floats(0.1, 10))
@@ -74,7 +75,8 @@ def test_the_occupancy_estimate_is_refused_by_its_own_weights():
 
 
 def test_the_direct_method_states_no_interval():
-    logged = replace(single(500, 0.6), q=np.full(500, 0.6), v=np.full(500, 0.6))
+    bare = single(500, 0.6)
+    logged = replace(bare, q=bare.reward, v=np.full(500, 0.6))
     answer = estimate(logged, "direct", np.random.default_rng(0))
     assert isinstance(answer, Estimate)
     assert answer.value == pytest.approx(0.6)
@@ -96,3 +98,40 @@ def test_intervals_of_a_skewed_mean_cover_it(method):
 def test_a_constant_has_no_width():
     interval = mean_interval(np.full(20, 0.4), np.random.default_rng(0), Stating())
     assert interval == pytest.approx((0.4, 0.4))
+
+
+def reviews(patients: int, each: int) -> Logged:
+    """Patients with several reviews that all go as the patient does."""
+    rng = np.random.default_rng(2)
+    reward = np.repeat(rng.random(patients) < 0.5, each).astype(np.float64)
+    one = np.ones(patients * each)
+    patient = np.repeat(np.arange(patients), each)
+    return Logged(one, one, reward, np.arange(patients * each + 1), patient=patient)
+
+
+def test_intervals_are_of_patients_and_not_of_their_reviews():
+    logged = reviews(400, 9)
+    found = estimate(logged, "wis", np.random.default_rng(0))
+    naive = estimate(replace(logged, patient=None), "wis", np.random.default_rng(0))
+    once = mean_interval(logged.reward[::9], np.random.default_rng(0), Stating())
+    assert isinstance(found, Estimate)
+    assert isinstance(naive, Estimate)
+    assert found.value == pytest.approx(naive.value)
+    assert (found.low, found.high) == pytest.approx(once, abs=1e-3)
+    assert found.high - found.low > 2.5 * (naive.high - naive.low)
+    assert (found.patients, found.effective) == (400, pytest.approx(400))
+
+
+def test_patients_of_unequal_reviews_keep_the_mean():
+    logged = replace(reviews(50, 4), patient=np.sort(np.arange(200) % 37))
+    values = np.random.default_rng(0).normal(size=200)
+    assert by_patient(logged, values).mean() == pytest.approx(values.mean())
+    assert len(by_patient(logged, values)) == 37
+
+
+def test_a_model_that_has_not_converged_is_refused():
+    logged = replace(single(500, 0.6), q=np.full(500, 0.1), v=np.full(500, 0.1))
+    assert unconverged(logged) > 0.5
+    answer = estimate(logged, "direct", np.random.default_rng(0))
+    assert isinstance(answer, Refusal)
+    assert "it does not fit, or has not converged" in answer.reason

@@ -174,7 +174,7 @@ def test_columns_that_no_tree_can_split_change_nothing(make_cohort, answers, mon
     train = replace(train, history=replace(train.history, code=code))
     allowed = everything_allowed(other.last_step, other.study.formulary)
     fast = LEARNERS["boosting"].fit(train, other)
-    monkeypatch.setattr(boosting, "_splittable", lambda design: design)
+    monkeypatch.setattr(boosting, "splittable", lambda design: design)
     slow = LEARNERS["boosting"].fit(train, other)
     assert len(fast.spec.code) < len(slow.spec.code)
     asked = (other.history, other.last_step, allowed)

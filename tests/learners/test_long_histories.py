@@ -14,7 +14,7 @@ from posology.learners.loop import Training
 from posology.learners.supervised import Sizes, Supervised
 from posology.nn.encoders import EncoderName
 from posology.records.events import EVENTS
-from tests.world import ZERO, events
+from tests.world import ZERO, asking, events
 
 CODES = ("CONDITION//a", "CONDITION//b", "CONDITION//c", "WEIGHT", "HEIGHT")
 
@@ -52,3 +52,16 @@ def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int
     said = policy.effectiveness(long.history, long.last_step, allowed)
     assert said.shape == (len(long), 3, 2)
     assert np.isfinite(said).all()
+
+
+@pytest.mark.parametrize("last_steps", [0, 64])
+def test_it_foretells(long: Cohort, last_steps: int) -> None:
+    """What is last known, how often and on average, of a code that came 2,000 times."""
+    sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, carried=True)
+    asked = asking(long)
+    policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(part(asked, 0), part(asked, 1))
+    told = policy.predict(long.history, long.last_step)
+    assert told.diagnosis.shape == (len(long), 2, 2)
+    assert np.isfinite(told.diagnosis).all()
+    assert np.isfinite(told.progression).all()
+    assert np.isfinite(told.survival).all()

@@ -18,7 +18,7 @@ from posology.learners.neural import NetworkPolicy
 from posology.learners.reinforcement import Reinforcement
 from posology.learners.supervised import Sizes, Supervised, finish
 from posology.nn.batch import cut
-from tests.world import cohort
+from tests.world import asking, cohort
 
 LEARNER = Supervised(
     Sizes(16, 8, 16, 1, 4, 0.2),
@@ -64,6 +64,17 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert sorted(p.suffix for p in (tmp_path / "killed").iterdir()) == [
         ".json", ".jsonl", ".safetensors",
     ]  # fmt: skip
+
+
+def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    """Its sums are fitted again before it goes on, to the same."""
+    learner = replace(LEARNER, sizes=replace(LEARNER.sizes, carried=True))
+    asked = [asking(c) for c in data]
+    whole = learner.fit(*asked)
+    killed = learner.fitting(*asked, tmp_path)
+    next(killed)
+    killed.close()
+    same_weights(whole, finish(learner.fitting(*asked, tmp_path)))
 
 
 def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from posology import artifact
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.formulary import inside
 from posology.domain.history import History
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, Predicts, everything_allowed
 from posology.domain.study import Preference, Rule
 from posology.learners.boosting import Boosting
+from posology.learners.boosting_margin import BoostingMargin
 from posology.learners.cloning import Cloning
 from posology.learners.conservative import ConservativeQ
 from posology.learners.effect_policy import EffectLearner
@@ -24,16 +25,19 @@ from posology.learners.linear import Logistic
 from posology.learners.loop import Training
 from posology.learners.ordered import OrderPolicy
 from posology.learners.reinforcement import Reinforcement
+from posology.learners.ridge_margin import RidgeMargin
 from posology.learners.rules import formula_policy, rule_policy
 from posology.learners.supervised import Sizes, Supervised
 from posology.learners.value_net import Fitting
+from tests.world import asking
 from tests.world import cohort as make_cohort
 
 NAMES = (
     "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
     "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "carried", "carried_condensed", "dosed", "order", "fitted_values", "implicit",
-    "conservative", "cloning",
+    "condensed", "carried", "carried_condensed", "dosed", "order", "ridge_margin",
+    "boosting_margin", "fitted_values", "implicit", "conservative", "cloning", "foretelling",
+    "foretelling_condensed",
 )  # fmt: skip
 
 GUIDELINE = Rule(
@@ -49,6 +53,8 @@ NETWORKS = {
     "condensed": replace(SMALL, last_steps=2),
     "carried": replace(SMALL, carried=True),
     "carried_condensed": replace(SMALL, carried=True, last_steps=2),
+    "foretelling": replace(SMALL, carried=True),
+    "foretelling_condensed": replace(SMALL, carried=True, last_steps=2),
 }
 FEW = Fitting(hidden=16, members=2, batch=64, epochs=4, last=2, steps=2)
 OFFLINE = {
@@ -69,6 +75,8 @@ def policy(name: str) -> Policy:
     train, validation = part(world(), TRAIN), part(world(), VALIDATION)
     rules = {rule.name: rule for rule in train.study.rules}
     small = Supervised(NETWORKS.get(name, SMALL), Training(batch=64, epochs=3))
+    if name.startswith("foretelling"):
+        return small.fit(asking(train), asking(validation))
     if name in NETWORKS:
         return small.fit(train, validation)
     match name:
@@ -84,6 +92,10 @@ def policy(name: str) -> Policy:
             return Forest(trees=20).fit(train, validation)
         case "boosting":
             return Boosting(rounds=10).fit(train, validation)
+        case "ridge_margin":
+            return RidgeMargin().fit(dosed(train), dosed(validation))
+        case "boosting_margin":
+            return BoostingMargin(rounds=30).fit(dosed(train), dosed(validation))
         case "effects":
             return EffectLearner(gate=False).fit(mistreated(train), mistreated(validation))
         case "fitted_values" | "implicit" | "conservative" | "cloning":
@@ -129,11 +141,16 @@ def mistreated(cohort: Cohort) -> Cohort:
 def said(asked: Policy, history: History, decisions: np.ndarray) -> list[np.ndarray]:
     allowed = everything_allowed(decisions, asked.formulary)
     dose = asked.dose(history, decisions, allowed)
+    foretold = []
+    if isinstance(asked, Predicts):
+        told = asked.predict(history, decisions)
+        foretold = [told.diagnosis, told.progression, told.survival]
     return [
         asked.effectiveness(history, decisions, allowed),
         asked.probabilities(history, decisions, allowed),
         dose.by_treatment,
         dose.overall,
+        *foretold,
     ]
 
 
@@ -149,7 +166,7 @@ every_policy = pytest.mark.parametrize("name", NAMES)
 def test_is_a_policy_with_answers_for_every_decision(name: str) -> None:
     asked, c = policy(name), world()
     assert isinstance(asked, Policy)
-    effectiveness, probabilities, by_treatment, overall = said(asked, c.history, c.last_step)
+    effectiveness, probabilities, by_treatment, overall, *_ = said(asked, c.history, c.last_step)
     assert probabilities.shape == by_treatment.shape == (len(c), 3)
     assert effectiveness.shape[:2] == (len(c), 3)
     assert overall.shape[0] == len(c)
@@ -259,7 +276,16 @@ def test_saved_and_loaded_answers_identically(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["forest", "boosting", "effects", "posology_supervised", "posology", *OFFLINE]
+    "name",
+    [
+        "forest",
+        "boosting",
+        "boosting_margin",
+        "effects",
+        "posology_supervised",
+        "posology",
+        *OFFLINE,
+    ],
 )
 def test_the_same_seed_gives_the_same_policy(name: str) -> None:
     c = world()

@@ -9,10 +9,12 @@ import torch
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.domain.history import subject_of
 from posology.domain.policy import everything_allowed
+from posology.domain.study import Contraindication
 from posology.errors import UserError
 from posology.learners.conservative import ConservativeQ
 from posology.learners.fitted_values import FittedValues
 from posology.learners.implicit import ImplicitQ
+from posology.learners.offline import logged
 from posology.learners.recent import FAR, recent, recent_spec
 from posology.learners.value_net import Fitting, ValueNet, answers, take
 from posology.simulators.mdp import policy_value, sample
@@ -106,3 +108,26 @@ def test_without_rewards_nothing_is_learned(warded) -> None:
     )
     with pytest.raises(UserError, match="no decision has a treatment and a known reward"):
         FittedValues(FITTING).fit(unknown, unknown)
+
+
+def test_what_safety_forbids_is_no_part_of_targets(warded) -> None:
+    rule = Contraindication(("t2",), "made up", visible=("STATE",))
+    barred = replace(warded, study=replace(warded.study, safety=(rule,)))
+    quick = replace(FITTING, epochs=1)
+    known, _ = logged(barred, quick, 0.0)
+    assert not known.usual[:, 2].any()
+    assert known.usual[:, [0, 1, 3]].all()
+    later = torch.full((3,), 2.0)
+    more = torch.nonzero(known.more)[:3, 0]
+    bare = known.reward[more] - known.center / known.spread
+    assert torch.allclose(known.target(more, later) - bare, later + known.center / known.spread)
+
+
+def test_a_course_cut_off_has_no_target_and_the_discount_is_the_studys(warded) -> None:
+    last = np.append(np.diff(warded.subject) != 0, True)
+    ended = warded.ended & (warded.subject % 2 == 0)
+    study = replace(warded.study, reward=replace(warded.study.reward, discount=0.9))
+    known, _ = logged(replace(warded, ended=ended, study=study), replace(FITTING, epochs=1), 0.0)
+    left_out = np.setdiff1d(np.arange(len(warded)), known.learn)
+    assert np.array_equal(left_out, np.flatnonzero(last & ~ended))
+    assert known.discount == 0.9

@@ -8,8 +8,7 @@ import pytest
 
 from posology import artifact
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
-from posology.domain.history import latest_value, present
-from posology.domain.study import INTERVALS, Target
+from posology.domain.study import INTERVALS
 from posology.learners.lineup import quietly
 from posology.learners.loop import Training
 from posology.learners.neural import NetworkPolicy
@@ -19,38 +18,7 @@ from posology.learners.tensors import intervals
 from posology.nn.heads import TaskHeads, Tasks
 from tests.learners.test_policy_contract import policy as world_policy
 from tests.learners.test_policy_contract import world
-from tests.world import cohort
-
-AMIODARONE = ("DRUG//amiodarone//yes",)
-TARGETS = {
-    "diagnosis": (Target("thyroid", AMIODARONE, 365.0), Target("tall", ("X",), 365.0)),
-    "progression": (Target("double", ("HEIGHT",), 90.0, 30.0, "cm"),),
-    "time_to_event": (Target("stopped", ("STOP",), 120.0),),
-}
-
-
-def asking(c: Cohort) -> Cohort:
-    """The cohort with a future that its past decides, and holes where nobody looked.
-
-    Who takes amiodarone stops in the first half of the window, the others are watched to its end.
-    """
-    height = np.nan_to_num(
-        latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",))), nan=170.0
-    )
-    takes = present(c.history, c.last_step, c.profile.rows(AMIODARONE))
-    diagnosis = np.stack([takes, height > 170], 1).astype(np.float32)
-    diagnosis[::7, 0] = np.nan
-    stops = np.random.default_rng(0).uniform(1, 60, len(c))
-    waited = np.where(takes, stops, 120.0).astype(np.float32)[:, None]
-    waited[::9] = np.minimum(waited[::9], 30.0)
-    return replace(
-        c,
-        study=replace(c.study, **TARGETS),
-        diagnosis=diagnosis,
-        progression=(2 * height[:, None] + 5).astype(np.float32),
-        waited=waited,
-        occurred=takes[:, None] & ((waited < 30.0) | (np.arange(len(c)) % 9 != 0)[:, None]),
-    )
+from tests.world import asking, cohort
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import torch
 
+from posology.nn.courses import Past
 from posology.nn.dosed import COEFFICIENTS, DoseCurves, middle
 
 LEVELS = ((1.0, 2.0, 4.0), (10.0,), (5.0, 20.0))
@@ -9,7 +10,7 @@ LEVELS = ((1.0, 2.0, 4.0), (10.0,), (5.0, 20.0))
 
 def _curves() -> DoseCurves:
     torch.manual_seed(0)
-    return DoseCurves(4, 6, LEVELS, 2)
+    return DoseCurves(Past((-1, 0, 1, 2), (0,), ()), 6, LEVELS, 2)
 
 
 def test_a_margin_adds_to_the_logit_by_its_scale() -> None:

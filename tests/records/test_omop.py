@@ -21,7 +21,7 @@ TABLES = {
 4181412,Present,Meas Value,SNOMED,Qualifier Value,S,52101004
 """,
     "PERSON": """person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth,birth_datetime,race_concept_id,ethnicity_concept_id,location_id,gender_source_value
-1,8507,1950,2,30,,8527,38003564,5,M
+1,8507,1950,3,30,,8527,38003564,5,M
 2,0,1960,,,,0,0,,other
 3,8532,,,,,0,0,,F
 """,
@@ -86,11 +86,30 @@ def at(*parts):
     return datetime(*parts)  # noqa: DTZ001
 
 
+@pytest.mark.parametrize(
+    ("year", "month", "day", "birth"),
+    [
+        (1952, 2, 29, at(1952, 2, 29)), (1950, 12, 31, at(1950, 12, 31)),
+        (1950, 2, 29, None), (1950, 4, 31, None), (1950, 1, 32, None), (1950, 13, 30, None),
+        (1950, 1, 2**63 - 1, None), (1950, 1, -(2**63), None),
+    ],
+)  # fmt: skip
+def test_a_day_that_its_month_lacks_refuses_its_row_alone(tmp_path, year, month, day, birth):
+    (tmp_path / "cdm").mkdir()
+    (tmp_path / "cdm" / "person.csv").write_text(
+        f"person_id,year_of_birth,month_of_birth,day_of_birth\n1,{year},{month},{day}\n2,1960,1,1\n"
+    )
+    events, refused, _ = stage(tmp_path / "cdm", tmp_path / "staged")
+    births = [(1, birth)] if birth else []
+    assert [(e["subject_id"], e["time"]) for e in events] == [*births, (2, at(1960, 1, 1))]
+    assert [r["reason"] for r in refused] == ([] if birth else ["is not a date"])
+
+
 def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
     events, refused, staged = stage(cdm, tmp_path / "staged")
     infarct = "CONDITION//SNOMED//22298006"
     assert [(e["subject_id"], e["time"]) for e in events if e["code"] == "MEDS_BIRTH"] == [
-        (1, at(1950, 3, 2)),
+        (1, at(1950, 3, 30)),
         (2, at(1960, 1, 1)),
     ]
     assert [e[2] for e in told(events, "SEX")] == ["SEX//male", "SEX//SOURCE//other", "SEX//female"]

@@ -50,6 +50,12 @@ def test_the_report_tells_counts_units_refusals_and_gaps(tmp_path):
         "no drug has a dose",
     ]
     assert report["events_per_patient"]["high"] == 3
+    assert report["told"] == [
+        {"source": "a.csv", "family": "LAB", "events": 4, "without_number": 0,
+         "units": ["mg/dL", "mmol/L"]},
+        {"source": "a.csv", "family": "DRUG", "events": 2, "without_number": 1, "units": ["mg"]},
+        {"source": "a.csv", "family": "MEDS_BIRTH", "events": 1, "without_number": 1, "units": []},
+    ]  # fmt: skip
     json.dumps(report)
 
 
@@ -61,3 +67,18 @@ def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path):
     assert "http" not in page
     assert "<script" not in page
     assert "1 of 2 patients have no MEDS_BIRTH" in page
+
+
+def test_what_a_source_told_is_counted_once_though_its_rows_are_looked_at_again(tmp_path):
+    first = [
+        (1, YEAR0.replace(year=1980), "MEDS_DEATH", None, None, None),
+        (1, YEAR0.replace(year=2000), "LAB//k", 4.0, None, None),
+    ]
+    later = [(1, YEAR0.replace(year=2001), "MEDS_DEATH", None, None, None)]
+    out = tmp_path / "out"
+    assert ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], out).refused == {
+        "after_death": 1
+    }
+    assert ingest([raw_source(tmp_path / "b.parquet", raw_table(later))], out).held == 2
+    told = {(row["source"], row["family"]): row["events"] for row in quality(out)["told"]}
+    assert told == {("a.csv", "LAB"): 1, ("a.csv", "MEDS_DEATH"): 2}

@@ -131,6 +131,6 @@ def test_a_bare_report_leaves_out_what_was_not_measured(content):
     )  # fmt: skip
     html = render(bare)
     read(html)
-    for heading in ("How far off", "served worse", "How it learned", "real patients"):
+    for heading in ("How far off", "served worse", "How it learned", "single patients"):
         assert heading not in html
     assert "No row of the source was refused." in html

@@ -53,7 +53,7 @@ def test_the_history_at_a_visit_is_the_one_of_the_log() -> None:
     for visit, (history, decisions) in enumerate(policy.shown):
         who = np.flatnonzero(counts > visit)
         assert len(history.subject_id) == len(who)
-        assert np.array_equal(np.diff(history.step_offsets), np.full(len(who), 2 * visit + 1))
+        assert np.array_equal(np.diff(history.step_offsets), np.full(len(who), 2 * visit + 2))
         for row, subject in enumerate(who):
             mine = slice(*history.event_offsets[history.step_offsets[[row, row + 1]]])
             start = whole.event_offsets[whole.step_offsets[subject]]

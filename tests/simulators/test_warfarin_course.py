@@ -14,6 +14,7 @@ from posology.simulators.warfarin_course import (
     begin,
     care,
     observe,
+    priced,
     step,
 )
 from posology.simulators.warfarin_protocols import (
@@ -160,3 +161,15 @@ def test_genes_help_and_a_fixed_dose_does_not():
     found = np.isfinite(formula.days_to_stable)
     assert found.mean() > 0.7
     assert formula.days_to_stable[found].min() >= 8
+
+
+def test_a_change_of_dose_has_its_price_but_the_first_is_free():
+    known, rng = patients(20), np.random.default_rng(3)
+    logged = care(begin(known, bodies_2007(known, rng)), clinicians(Habits()), rng).trajectories
+    cost = logged.reward - priced(logged, 0.25).reward
+    for first, last in zip(logged.offsets[:-1], logged.offsets[1:], strict=True):
+        assert cost[first] == 0.0
+        for row in range(first + 1, last):
+            same = logged.treatment[row] == logged.treatment[row - 1]
+            assert cost[row] == pytest.approx(0.0 if same else 0.25)
+    assert cost.max() == pytest.approx(0.25)

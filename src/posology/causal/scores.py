@@ -5,13 +5,13 @@ doi:10.1080/01621459.1994.10476818), cross-fitted (Chernozhukov 2018, doi:10.111
 on average where either the propensities or the outcome regressions are right.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from posology.causal.outcome import Outcomes, fit_outcomes
 from posology.causal.propensity import FLOOR, Propensity, fit_propensity
-from posology.causal.trial import Column, Fold, Matrix, Trial, checked, folds
+from posology.causal.trial import Column, Fold, Keep, Matrix, Trial, checked, folds, select
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +38,22 @@ class Nuisance:
     def surprise(self) -> Matrix:
         """Which option was given, less how probable each was."""
         return np.eye(self.trial.options)[self.trial.treatment] - self.propensity.probability
+
+
+def of_rows(nuisance: Nuisance, keep: Keep) -> Nuisance:
+    """The same of some rows, whose models may have learned from the others."""
+    chances, outcomes = nuisance.propensity, nuisance.outcomes
+    return Nuisance(
+        select(nuisance.trial, keep),
+        nuisance.fold[keep],
+        replace(chances, probability=chances.probability[keep]),
+        replace(
+            outcomes,
+            mean=outcomes.mean[keep],
+            boosted=outcomes.boosted[keep],
+            by_fold=outcomes.by_fold[:, keep],
+        ),
+    )
 
 
 def fit_nuisance(

@@ -10,6 +10,7 @@ from posology.errors import UserError
 Matrix = Float64[np.ndarray, "decision treatment"]
 Column = Float64[np.ndarray, " decision"]
 Fold = Int64[np.ndarray, " decision"]
+Keep = Bool[np.ndarray, " decision"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ def name(trial: Trial, option: int) -> str:
     return trial.names[option] if trial.names else str(option)
 
 
-def select(trial: Trial, keep: Bool[np.ndarray, " decision"]) -> Trial:
+def select(trial: Trial, keep: Keep) -> Trial:
     """The rows kept."""
     return Trial(
         trial.covariates[keep], trial.treatment[keep], trial.outcome[keep], trial.subject[keep],

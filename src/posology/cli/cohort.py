@@ -12,7 +12,10 @@ def cohort(
     events: Annotated[Path, typer.Argument(help="A MEDS folder, or a Parquet file of events.")],
     out: Annotated[Path | None, typer.Option(help="A new folder for the cohort.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count who would be in it, and build nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Count who would be in it, and build nothing, also with --out."
+        ),
     ] = False,
     truth: Annotated[
         Path | None,
@@ -39,11 +42,11 @@ def cohort(
     from posology.errors import UserError
 
     asked = read_study(study)
-    if dry_run == (out is not None):
-        raise UserError("posology cohort: give either --out, a new folder, or --dry-run.")
-    if parts is not None and out is None:
+    if not dry_run and out is None:
+        raise UserError("posology cohort: give --out, a new folder, or --dry-run.")
+    if parts is not None and dry_run:
         raise UserError("posology cohort: --parts goes with --out; a dry run keeps nothing.")
-    if out is None:
+    if dry_run or out is None:
         flow = folder.dry_run(asked, events, rows)
     else:
         folder.build_folder(asked, events, out, folder.Asked(rows, truth, parts))
@@ -52,7 +55,9 @@ def cohort(
         typer.echo(json.dumps(flow, indent=1))
         return
     _show(flow)
-    if out is not None:
+    if dry_run:
+        CONSOLE.print("Nothing was built: this was a dry run.")
+    else:
         CONSOLE.print(f"Cohort saved in {out}\nNext: posology fit {out} --out model")
 
 

@@ -31,16 +31,13 @@ def effect(
     Every patient is judged by a rule learned from the others. The first line is the verdict.
     """
     import numpy as np
-    from rich.markup import escape
 
     from posology.cli.effect_report import page, rows_of
-    from posology.cli.effect_run import run
+    from posology.cli.effect_run import run, say
     from posology.cli.measures import write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread
     from posology.cli.read_cohort import read_cohort
     from posology.report.effect_page import write_effect_report
-    from posology.report.effect_screen import show
-    from posology.report.effect_words import Scale
 
     started = time.perf_counter()
     one_thread()
@@ -52,11 +49,7 @@ def effect(
             progress.update(task, said=what)
 
         judged = run(cohort, most, again, np.random.default_rng(seed), told)
-    sentence = judged.found.verdict.sentence
-    CONSOLE.print(f"[bold]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
-    CONSOLE.print(
-        show(judged.found, Scale(judged.asked.unit, 100.0 if judged.asked.binary else 1.0))
-    )
+    say(judged)
     if report is not None:
         write_effect_report(page(cohort, judged, seed), report)
         CONSOLE.print(f"Report: [bold]{report}[/]")

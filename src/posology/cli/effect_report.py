@@ -15,12 +15,19 @@ from posology.report.effect_content import EffectContent
 _TRIAL = "Treatment was drawn by lot, as the study file says."
 _RECORDS = "These are records of care as it was given: nobody was randomised."
 
+_COURSES = (
+    " Patients have several decisions: each is judged by its own outcome, so that what a course "
+    "of decisions earns to its end is not in these figures."
+)
 
-def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
-    """The report's content."""
+
+def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) -> EffectContent:
+    """The report's content; model: the digest of the saved policy that is judged, if one is."""
     asked, trial = judged.asked, judged.asked.trial
     subjects = len(np.unique(trial.subject))
     part = "" if len(trial) == len(cohort) else f", drawn from {len(cohort):,}"
+    if model is not None:
+        part = ", the cohort's test split"
     return EffectContent(
         study=cohort.study,
         found=judged.found,
@@ -29,17 +36,26 @@ def page(cohort: Cohort, judged: Judged, seed: int) -> EffectContent:
             f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
             "a rule that was learned from them. "
             + (_TRIAL if cohort.study.given.randomised else _RECORDS)
+            + (_COURSES if _of_courses(cohort) else "")
         ),
         covariates=asked.covariates,
         unit=asked.unit,
         binary=asked.binary,
         propensity=judged.nuisance.propensity.model,
+        saved=model is not None,
         footer=(
             ("posology", posology.__version__),
+            *((("model", model[:16]),) if model is not None else ()),
             ("seed", str(seed)),
             ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ),
     )
+
+
+def _of_courses(cohort: Cohort) -> bool:
+    """Whether later decisions are meant to count, and some patient has them."""
+    several = bool((np.diff(np.sort(cohort.subject)) == 0).any())
+    return several and cohort.study.reward.discount > 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,12 +104,14 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
 
 def _judgement(found: EffectStudy, into: _Rows) -> None:
     into.add("posology", "outside", found.verdict.overlap.outside)
-    into.add("posology", "folds_personal", float(found.folds_personal))
+    if found.folds_personal is not None:
+        into.add("posology", "folds_personal", float(found.folds_personal))
     if found.needed is not None:
         into.add("posology", "number_needed", found.needed)
     for v in found.values:
         into.add(v.rule, "value", v.value)
         into.add(v.rule, "gain", v.gain)
+        into.add(v.rule, "effective", v.effective)
     for g in found.groups:
         into.add(f"{g.family}: {g.group}", "group_gain", g.gain)
     for s in found.stability:

@@ -1,9 +1,10 @@
 """What `posology effect` computes, in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool
 
 from posology.causal.propensity import by_lot
 from posology.causal.scores import Nuisance, fit_nuisance
@@ -40,9 +41,7 @@ def run(
     """Judge the study's options and a rule learned from its own patients."""
     told("reading patients")
     asked = study_trial(cohort, most, rng)
-    steps = np.asarray(cohort.last_step[asked.row])
-    allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
-    allowed[~allowed.any(axis=1)] = True  # the cohort left such decisions out
+    allowed = permitted(cohort, asked)
     told(f"{len(asked.trial):,} decisions: propensities and outcomes")
     chances = by_lot(asked.trial) if cohort.study.given.randomised else None
     nuisance = fit_nuisance(asked.trial, rng, chances)
@@ -54,31 +53,62 @@ def run(
             told(f"{which}: fold {at} of 5")
 
         runs.append(held_out_effects(asked.trial, allowed, rng, fold, chances))
+    harms = harms_of(cohort, asked, nuisance, rng, told)
+    told("judging, 2,000 resamples")
+    simple = {SIMPLE: as_probabilities(runs[0].simple, asked.trial.options)}
+    rules = guidelines(cohort, asked, allowed) | simple
+    beside = question(cohort, asked, rules, harms, [_rule(run) for run in runs[1:]])
+    return Judged(asked, nuisance, judge(nuisance, _rule(runs[0]), beside, rng))
+
+
+def permitted(cohort: Cohort, asked: StudyTrial) -> Bool[np.ndarray, "decision treatment"]:
+    """What safety lets a rule choose at each decision asked."""
+    steps = np.asarray(cohort.last_step[asked.row])
+    allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
+    allowed[~allowed.any(axis=1)] = True  # the cohort left such decisions out
+    return allowed
+
+
+def harms_of(
+    cohort: Cohort,
+    asked: StudyTrial,
+    nuisance: Nuisance,
+    rng: np.random.Generator,
+    told: Callable[[str], None],
+) -> dict[str, Nuisance]:
+    """Each harm or cost, an outcome of its own of the same decisions."""
     harms = {}
     for name, trial in other_outcomes(cohort, asked, rng).items():
         told(f"beside it: {name}")
         harms[name] = fit_nuisance(trial, rng, nuisance.propensity)
-    told("judging, 2,000 resamples")
-    question = Asked(
+    return harms
+
+
+def question(
+    cohort: Cohort,
+    asked: StudyTrial,
+    rules: Mapping[str, Matrix],
+    harms: Mapping[str, Nuisance],
+    again: Sequence[HeldOutRule],
+) -> Asked:
+    """What is asked beside the main outcome."""
+    return Asked(
         covariates=asked.covariates,
-        rules={
-            **_guidelines(cohort, asked, allowed),
-            SIMPLE: as_probabilities(runs[0].simple, asked.trial.options),
-        },
+        rules=rules,
         groups=[replace(g, mask=g.mask[asked.row]) for g in groups_of(cohort)],
         harms=harms,
-        again=[_rule(run) for run in runs[1:]],
+        again=again,
         unit=Unit(asked.unit, 100.0 if asked.binary else 1.0),
         binary=asked.binary,
     )
-    return Judged(asked, nuisance, judge(nuisance, _rule(runs[0]), question, rng))
 
 
 def _rule(said: HeldOutEffects) -> HeldOutRule:
     return HeldOutRule(said.fold, said.said, said.chosen, said.single, said.personal)
 
 
-def _guidelines(cohort: Cohort, asked: StudyTrial, allowed: np.ndarray) -> dict[str, Matrix]:
+def guidelines(cohort: Cohort, asked: StudyTrial, allowed: np.ndarray) -> dict[str, Matrix]:
+    """The study's rules, as probabilities of the options."""
     steps = np.asarray(cohort.last_step[asked.row])
     return {
         f"guideline: {rule.name}": rule_policy(rule, cohort).probabilities(
@@ -86,3 +116,18 @@ def _guidelines(cohort: Cohort, asked: StudyTrial, allowed: np.ndarray) -> dict[
         )
         for rule in cohort.study.rules
     }
+
+
+def say(judged: Judged) -> None:
+    """The verdict and its tables on the screen."""
+    from rich.markup import escape
+
+    from posology.cli.progress import CONSOLE
+    from posology.report.effect_screen import show
+    from posology.report.effect_words import Scale
+
+    sentence = judged.found.verdict.sentence
+    CONSOLE.print(f"[bold]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
+    CONSOLE.print(
+        show(judged.found, Scale(judged.asked.unit, 100.0 if judged.asked.binary else 1.0))
+    )

@@ -1,6 +1,7 @@
-"""`posology evaluate`: a policy and everything it is compared with, on patients none has seen."""
+"""`posology evaluate`: a saved policy and all it is compared with, on patients none has seen."""
 
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,33 +23,69 @@ def evaluate(
         Path | None, typer.Option(help="MEDS events, where the study is not a cohort's folder.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report here, as HTML.")] = None,
+    most: Annotated[
+        int,
+        typer.Option(
+            help="Where no truth is known: decisions at most, beside those of the test split, from "
+            "which is learned who was given what."
+        ),
+    ] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every figure here as JSON.")
     ] = None,
 ) -> None:
-    """Table 1 on the test split: the policy, rules, classical models and usual care.
+    """What a saved policy is worth on the test split, beside rules, classical models, usual care.
 
-    It asks which option is most effective, so that must be known: from the outcome itself, or from
-    a simulator's truth. Where it is not, `posology effect` estimates what options bring.
+    Where the most effective option is known, from the outcome itself or from a simulator's truth,
+    Table 1. Where records only tell what came of the option given, the doubly robust value of
+    following the policy; the first line is the verdict.
     """
+    from posology import artifact
+    from posology.cli.progress import one_thread
+    from posology.cli.read_cohort import read_cohort
+    from posology.domain.cohort import TEST, part
+    from posology.errors import UserError
+
+    one_thread()
+    judged, cohort = artifact.load(model), read_cohort(study, events)
+    if judged.policy.profile.codes != cohort.profile.codes:
+        raise UserError(
+            f"{model}: was fitted on another vocabulary than this cohort's; evaluate it on the "
+            "cohort it was fitted on, whose test split it has not seen."
+        )
+    test = part(cohort, TEST)
+    if not len(test):
+        raise UserError(f"study {cohort.study.name}: nobody is in its test split ([split] test).")
+    into = Into(report, json_file, seed)
+    if (test.best >= 0).any():
+        _against_truth(judged, cohort, into)
+    else:
+        _from_records(judged, cohort, most, into)
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """Where figures go."""
+
+    report: Path | None
+    json_file: Path | None
+    seed: int
+    started: float = field(default_factory=time.perf_counter)
+
+
+def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
     import numpy as np
 
-    from posology import artifact
     from posology.cli.measures import spread_rows, write_measures
-    from posology.cli.progress import CONSOLE, bars, one_thread
-    from posology.cli.read_cohort import read_cohort
+    from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
     from posology.evaluation.answers import ask, usual_care
     from posology.evaluation.compare import as_rows, table1
     from posology.learners.lineup import baselines
     from posology.report import screen
 
-    started = time.perf_counter()
-    one_thread()
-    judged, cohort = artifact.load(model), read_cohort(study, events)
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    _fits(judged, model, cohort, test)
     answers = {"posology": ask(judged.policy, test)}
     with bars() as progress:
         task = progress.add_task("baselines", total=None, said="")
@@ -58,30 +95,41 @@ def evaluate(
         if (test.treatment >= 0).all():
             answers["usual"] = usual_care(test)
         progress.update(task, said="2,000 resamples")
-        table = table1(answers, test, np.random.default_rng(seed))
+        table = table1(answers, test, np.random.default_rng(into.seed))
     CONSOLE.print(screen.table1(table))
-    if report is not None:
-        _write(report, judged, test, answers, table)
-        CONSOLE.print(f"Report: [bold]{report}[/]")
-    if json_file is not None:
+    if into.report is not None:
+        _write(into.report, judged, test, answers, table)
+        CONSOLE.print(f"Report: [bold]{into.report}[/]")
+    if into.json_file is not None:
         spread = judged.evidence.get("dose_spread")
-        rows = spread_rows(answers["posology"].dose, test, spread)
-        write_measures(json_file, [*as_rows(table), *rows], started, seed)
+        rows = [*as_rows(table), *spread_rows(answers["posology"].dose, test, spread)]
+        write_measures(into.json_file, rows, into.started, into.seed)
 
 
-def _fits(judged: "Artifact", model: Path, cohort: "Cohort", test: "Cohort") -> None:
-    from posology.errors import UserError
+def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -> None:
+    import numpy as np
 
-    if judged.policy.profile.codes != cohort.profile.codes:
-        raise UserError(
-            f"{model}: was fitted on another vocabulary than this cohort's; evaluate it on the "
-            "cohort it was fitted on, whose test split it has not seen."
-        )
-    if not (test.best >= 0).any():
-        raise UserError(
-            f"study {cohort.study.name}: which option is most effective is known of none of its "
-            f"{len(test):,} test decisions; `posology effect` estimates what each option brings."
-        )
+    from posology.cli.effect_report import page, rows_of
+    from posology.cli.effect_run import say
+    from posology.cli.measures import write_measures
+    from posology.cli.policy_run import run_policy
+    from posology.cli.progress import CONSOLE, bars
+    from posology.report.effect_page import write_effect_report
+
+    with bars() as progress:
+        task = progress.add_task("value", total=None, said="")
+
+        def told(what: str) -> None:
+            progress.update(task, said=what)
+
+        found = run_policy(judged.policy, cohort, most, np.random.default_rng(into.seed), told)
+    say(found)
+    if into.report is not None:
+        write_effect_report(page(cohort, found, into.seed, judged.digest), into.report)
+        CONSOLE.print(f"Report: [bold]{into.report}[/]")
+    if into.json_file is not None:
+        rows = rows_of(cohort.study.name, found)
+        write_measures(into.json_file, rows, into.started, into.seed)
 
 
 def _write(

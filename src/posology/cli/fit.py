@@ -31,6 +31,9 @@ def fit(
     start: Annotated[
         Path | None, typer.Option(help="Weights from `posology pretrain` to begin with.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:1; else what the recipe says.")
+    ] = None,
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
     from posology import artifact
@@ -41,6 +44,7 @@ def fit(
     from posology.errors import UserError
     from posology.learners.distributed import is_first, joined
     from posology.learners.pretrain import load_start
+    from posology.learners.recipes import on
     from posology.learners.tune import recipe_of
 
     started = time.perf_counter()
@@ -51,6 +55,7 @@ def fit(
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     CONSOLE.print(f"{len(train)} decisions to learn from, {len(validation)} to choose by.")
     chosen = recipe_of(recipe, seed, train)
+    chosen = on(chosen, device) if device else chosen
     sizes = chosen.supervised.sizes
     begun = load_start(start, sizes, cohort.profile) if start is not None else None
     with joined(chosen.supervised.device):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from posology.records.ingest import Ingested, Settings, Source
 
 Paths = list[Path] | None
+SHOWN_REASONS = 5
+"""Reasons that the screen tells; refused.parquet tells all (own choice)."""
 
 
 def ingest(
@@ -24,18 +26,25 @@ def ingest(
     omop: Annotated[
         list[str] | None, typer.Option(help="An OMOP CDM: folder, zip, or postgresql:// URL.")
     ] = None,
-    table: Annotated[Paths, typer.Option(help="A mapping file (TOML) of tables.")] = None,
+    table: Annotated[
+        Paths, typer.Option(help="A mapping file (TOML) of CSV, Parquet or database tables.")
+    ] = None,
     fhir: Annotated[
         Paths, typer.Option(help="FHIR R4: NDJSON or Bundles, files or folders.")
     ] = None,
-    vcf: Annotated[Paths, typer.Option(help="VCF files, plain or gzipped.")] = None,
+    vcf: Annotated[
+        Paths, typer.Option(help="VCF files, plain or gzipped; tables of diplotypes.")
+    ] = None,
     questionnaire: Annotated[
-        Paths, typer.Option(help="FHIR QuestionnaireResponses, files or folders.")
+        Paths,
+        typer.Option(help="A settings file (TOML), then tables of forms; or FHIR forms alone."),
     ] = None,
     wearable: Annotated[
         Paths, typer.Option(help="A mapping file (TOML) of wearables, then their recordings.")
     ] = None,
-    dicom: Annotated[Paths, typer.Option(help="DICOM files or folders.")] = None,
+    dicom: Annotated[
+        Paths, typer.Option(help="DICOM files or folders; vectors as npz or Parquet.")
+    ] = None,
     environment: Annotated[
         Paths, typer.Option(help="A mapping file (TOML) of exposures, then residence tables.")
     ] = None,
@@ -55,8 +64,11 @@ def ingest(
 ) -> None:
     """Read records from any sources into one MEDS folder, cleaned, nothing lost in silence.
 
-    Sources that the folder already holds, by their content, are skipped. What was refused is in
-    refused.parquet, the quality report in quality.html and quality.json.
+    Such as: posology ingest --out events --omop cdm/ --table labs.toml --vcf genomes/
+
+    Each source option may be repeated, and later runs add to the folder. Sources that it already
+    holds, by their content, are skipped. What was refused is in refused.parquet, the quality report
+    in quality.html and quality.json. docs/records.md tells what each source needs.
     """
     from posology.cli.measures import write_measures
     from posology.records.ingest import ingest as run
@@ -166,5 +178,9 @@ def _sentences(result: "Ingested", out: Path) -> str:
     lines += [f"  refused, {rule}: {rows:,}" for rule, rows in result.refused.items()]
     if result.unreadable:
         lines.append(f"  rows that gave no event: {result.unreadable:,}")
+        told = list(result.reasons.items())
+        lines += [f"    {reason}: {rows:,}" for reason, rows in told[:SHOWN_REASONS]]
+        if len(told) > SHOWN_REASONS:
+            lines.append(f"    and {len(told) - SHOWN_REASONS} reasons more, in refused.parquet")
     lines.append(f"{out} is ready; see {out / 'quality.html'}")
     return "\n".join(lines)

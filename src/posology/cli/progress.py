@@ -39,15 +39,19 @@ def watch(
 ) -> tuple[Made, list[Epoch]]:
     """Run a fitting to its end under a bar: what it made and its learning curve."""
     curve: list[Epoch] = []
+    said = ""
     with bars() as progress:
         task = progress.add_task(title, total=epochs, said="")
         while True:
             try:
                 epoch = next(fitting)
             except StopIteration as end:
-                return end.value, curve
+                made = end.value
+                break
             curve.append(epoch)
             said = (
                 f"validation {epoch.validation['score']:.4f}, {epoch.steps_per_second:,.0f} steps/s"
             )
             progress.update(task, advance=1, said=said)
+    CONSOLE.print(f"{title}: {len(curve)} epochs" + (f", {said}" if said else ""))
+    return made, curve

@@ -33,12 +33,18 @@ def flow_of(study: Study, decided: Decided, flow: Flow) -> dict:
         },
         "arms": [_arm(name, decided, decided.treatment == row)
                  for row, name in enumerate(study.formulary.names)],
-        "outcome": _arm("all", decided, np.ones(len(decided), dtype=bool)),
+        "outcome": _outcome(study, decided),
         "follow_up": {"days_quartiles": [_number(x) for x in spread],
                       "incomplete": int((~decided.complete).sum()),
                       "ended_for_good": int(decided.ended.sum())},
         "split": {name: int((decided.split == row).sum()) for row, name in enumerate(SPLITS)},
     }  # fmt: skip
+
+
+def _outcome(study: Study, decided: Decided) -> dict:
+    """Of all options together; milligrams of one drug and of another are no one dose."""
+    told = _arm("all", decided, np.ones(len(decided), dtype=bool))
+    return told if study.dose is not None else {**told, "dose_median": None}
 
 
 def _arm(name: str, decided: Decided, rows: np.ndarray) -> dict:

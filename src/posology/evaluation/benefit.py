@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.scores import Nuisance
-from posology.causal.trial import Column, Trial
+from posology.causal.trial import Column, Keep, Trial
 from posology.evaluation.classification import Scores, Weights
-from posology.evaluation.doubly_robust import Chosen, Keep, Reference, gains, mean_draws
+from posology.evaluation.doubly_robust import Chosen, Reference, gains, mean_draws
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,

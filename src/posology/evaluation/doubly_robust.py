@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from posology.causal.scores import Nuisance
-from posology.causal.trial import Matrix, name
+from posology.causal.trial import Keep, Matrix, name
+from posology.evaluation.effective_sample import effective_sample_size
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,
@@ -23,7 +24,6 @@ from posology.evaluation.significance import (
 )
 
 Chosen = Int64[np.ndarray, " decision"]
-Keep = Bool[np.ndarray, " decision"]
 Reference = int | Int64[np.ndarray, " decision"]
 """One option for all; where rules were learned on folds, the one chosen on each patient's others.
 """
@@ -41,6 +41,8 @@ class RuleValue:
     """Over the reference, on the same patients."""
     share: tuple[float, ...]
     """How much of each option the rule gives."""
+    effective: float
+    """Effective sample size: so many patients were, in effect, treated as the rule would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def rule_values(
     earned = [(chances * scores).sum(axis=1)[kept] for chances in every.values()]
     earned.append(trial.outcome[kept])  # usual care is what was done: nothing is estimated
     shares = [chances[kept].mean(axis=0) for chances in every.values()]
+    effective = [rule_effective(nuisance, chances, kept) for chances in every.values()]
+    effective.append(float(kept.sum()))
     shares.append(np.eye(trial.options)[trial.treatment][kept].mean(axis=0))
     earned.append(scores[np.arange(len(trial)), reference][kept])
     columns = np.column_stack(earned)
@@ -93,9 +97,19 @@ def rule_values(
             percentile(float(values[i]), draws[:, i]),
             paired(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
             tuple(float(s) for s in shares[i]),
+            effective[i],
         )
         for i, rule in enumerate([*every, USUAL])
     )
+
+
+def rule_effective(nuisance: Nuisance, chances: Matrix, keep: Keep) -> float:
+    """Effective sample size of the patients kept, weighted by how much likelier the rule gives
+    what they were given than clinicians did."""
+    trial, rows = nuisance.trial, np.arange(len(nuisance.trial))
+    likelier = chances[rows, trial.treatment]
+    weight = likelier / nuisance.propensity.probability[rows, trial.treatment]
+    return effective_sample_size(weight[keep])
 
 
 def average_effects(

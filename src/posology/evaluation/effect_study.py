@@ -59,8 +59,9 @@ class HeldOutRule:
     chosen: Chosen
     single: Chosen
     """The best single option, as chosen on other patients."""
-    personal: int
-    """In how many of the folds effects were shown to vary, so that the rule was personal."""
+    personal: int | None
+    """In how many of the folds effects were shown to vary, so that the rule was personal; None of
+    a saved policy, which was learned elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class EffectStudy:
     """What the report says; empty where nothing can be judged."""
 
     verdict: Verdict
-    folds_personal: int
+    folds_personal: int | None
     heterogeneity: Heterogeneity
     effects: tuple[OptionEffect, ...]
     values: tuple[RuleValue, ...]

@@ -14,6 +14,8 @@ TITLES = {
     "forest": "the random forest",
     "boosting": "gradient boosting",
     "boosting_formula": "gradient boosting given the refitted formula",
+    "ridge_margin": "ridge regression of the margin at each dose",
+    "boosting_margin": "gradient boosting of the margin at each dose",
 }
 """How a sentence names each model; other names are written as they are."""
 

@@ -39,6 +39,9 @@ class Logged:
     occupancy: PerDecision | None = None
     """How many times more often the policy in question would meet this state and treatment;
     discounted, from other patients, and meaningful only where the state tells all (a code)."""
+    patient: Int64[np.ndarray, " subject"] | None = None
+    """Whose each episode is, where a patient may have several (each review judged by itself);
+    None where each episode is a patient's only one."""
 
 
 def ratios(logged: Logged) -> PerDecision:
@@ -111,13 +114,28 @@ def occupancy_doubly_robust(logged: Logged) -> PerSubject:
     Where the state tells all its variance does not grow with the horizon, and its intervals count
     the model's error (Kallus and Uehara 2020, JMLR 21:167, section 4.2).
     """
-    q, v = _model(logged)
+    _q, v = _model(logged)
     if logged.occupancy is None:
         raise ValueError("the occupancy estimate needs the occupancy ratio at every decision")
+    return v[logged.offsets[:-1]] + _summed(logged, logged.occupancy * residuals(logged))
+
+
+def residuals(logged: Logged) -> PerDecision:
+    """Reward and modelled value of what followed, less the modelled value of the option given.
+
+    0 on average, on patients the model was not learned from, where it fits and has converged.
+    """
+    q, v = _model(logged)
     then = np.append(v[1:], 0.0)
     then[logged.offsets[1:] - 1] = 0.0
-    residual = logged.reward + logged.discount * then - q
-    return v[logged.offsets[:-1]] + _summed(logged, logged.occupancy * residual)
+    return logged.reward + logged.discount * then - q
+
+
+def unconverged(logged: Logged) -> float:
+    """What the model's residuals add up to along a course, in standard deviations of returns."""
+    earned = _summed(logged, logged.reward * _discounts(logged))
+    adds_up = _summed(logged, residuals(logged) * _discounts(logged)).mean()
+    return float(adds_up / max(earned.std(), 1e-9))
 
 
 ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {

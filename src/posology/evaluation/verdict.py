@@ -11,8 +11,14 @@ import numpy as np
 
 from posology.causal.scores import Nuisance
 from posology.causal.trial import name
-from posology.evaluation.doubly_robust import Chosen, Reference, gain
-from posology.evaluation.overlap import Overlap, overlap
+from posology.evaluation.doubly_robust import (
+    Chosen,
+    Reference,
+    as_probabilities,
+    gain,
+    rule_effective,
+)
+from posology.evaluation.overlap import FEWEST, Overlap, overlap
 from posology.evaluation.significance import Difference
 
 GAIN, NONE, UNJUDGED = "gain", "none", "unjudged"
@@ -66,6 +72,12 @@ def verdict(
     refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
     if refused:
         sentence = f"cannot be judged: no overlap for {', '.join(refused)}"
+        return Verdict(UNJUDGED, sentence, option, best, None, found)
+    speak = rule_effective(nuisance, as_probabilities(chosen, trial.options), found.keep)
+    if speak < FEWEST:
+        sentence = (
+            f"cannot be judged: {speak:.0f} effective patients were treated as the rule would"
+        )
         return Verdict(UNJUDGED, sentence, option, best, None, found)
     gained = gain(nuisance, chosen, single, rng, found.keep)
     where = _where(found)

@@ -14,7 +14,7 @@ from posology.learners.flatten import FlatSpec
 from posology.learners.labels import Design, Labels, design, dose_error, log_loss
 from posology.learners.trees import TreePolicy, Trees, constant, joined, with_option
 
-_LEAST = 20
+LEAST = 20
 """Least decisions in a leaf: scikit-learn's default."""
 
 
@@ -41,7 +41,7 @@ class Boosting:
 
     def fit(self, train: Cohort, validation: Cohort) -> TreePolicy:
         """The finished policy."""
-        data = _splittable(design(train, validation, self.without))
+        data = splittable(design(train, validation, self.without))
         return TreePolicy(
             formulary=train.study.formulary,
             profile=train.profile,
@@ -71,14 +71,14 @@ class Boosting:
                 max_leaf_nodes=leaves,
                 early_stopping=False,
                 warm_start=True,
-                min_samples_leaf=_LEAST,
+                min_samples_leaf=LEAST,
                 random_state=self.seed,
             )
             losses = partial(_log_losses, V=V, data=data)
-            stop, loss = self._grown(model, X[known], y[known], losses)
+            stop, loss = grown(model, (X[known], y[known]), losses, self.rounds, self.patience)
             if best is None or loss < best_loss:
                 best, best_loss = exported(model, stop, width), loss
-        return _one_of(best)
+        return one_of(best)
 
     def _dose(self, data: Design) -> Trees:
         from sklearn.ensemble import HistGradientBoostingRegressor
@@ -95,43 +95,46 @@ class Boosting:
                 max_leaf_nodes=leaves,
                 early_stopping=False,
                 warm_start=True,
-                min_samples_leaf=_LEAST,
+                min_samples_leaf=LEAST,
                 random_state=self.seed,
             )
-            stop, error = self._grown(model, X, y, partial(_dose_errors, data=data))
+            losses = partial(_dose_errors, data=data)
+            stop, error = grown(model, (X, y), losses, self.rounds, self.patience)
             if best is None or error < best_error:
                 best, best_error = exported(model, stop, 1), error
-        return _one_of(best)
-
-    def _grown(
-        self,
-        model: Any,
-        X: np.ndarray,  # noqa: N803
-        y: np.ndarray,
-        losses: Callable[[Any], np.ndarray],
-    ) -> tuple[int, float]:
-        """Boost until the validation loss has stood still; the best number of rounds, its loss.
-
-        All rounds are kept where nothing is known to choose by.
-        """
-        for rounds in range(self.patience, self.rounds + self.patience, self.patience):
-            model.set_params(max_iter=min(rounds, self.rounds)).fit(X, y)
-            said = losses(model)
-            if np.isnan(said).all():
-                continue
-            best = int(np.nanargmin(said))
-            if len(said) - 1 - best >= self.patience:
-                break
-        return (len(said), float("nan")) if np.isnan(said).all() else (best + 1, float(said[best]))
+        return one_of(best)
 
 
-def _splittable(data: Design) -> Design:
+def grown(
+    model: Any,
+    fit_on: tuple[np.ndarray, ...],
+    losses: Callable[[Any], np.ndarray],
+    rounds: int,
+    patience: int,
+) -> tuple[int, float]:
+    """Boost until the validation loss has stood still; the best number of rounds, its loss.
+
+    fit_on: what scikit-learn's `fit` takes. All rounds are kept where nothing is known to choose
+    by.
+    """
+    for number in range(patience, rounds + patience, patience):
+        model.set_params(max_iter=min(number, rounds)).fit(*fit_on)
+        said = losses(model)
+        if np.isnan(said).all():
+            continue
+        best = int(np.nanargmin(said))
+        if len(said) - 1 - best >= patience:
+            break
+    return (len(said), float("nan")) if np.isnan(said).all() else (best + 1, float(said[best]))
+
+
+def splittable(data: Design) -> Design:
     """Without the columns that no tree can split, for fewer than a leaf's rows stand out in them.
 
     The trees are the same and grow faster.
     """
     common = np.array([_commonest(column) for column in data.X.T])
-    kept = len(data.X) - common >= _LEAST
+    kept = len(data.X) - common >= LEAST
     spec = FlatSpec(data.spec.code[kept], data.spec.kind[kept])
     return data._replace(spec=spec, X=data.X[:, kept], V=data.V[:, kept])
 
@@ -193,7 +196,8 @@ def _unanimous(truth: Labels, y: np.ndarray) -> Trees:
     return constant(np.array([(y.sum() + 1) / (len(y) + 2)]))
 
 
-def _one_of(best: Trees | None) -> Trees:
+def one_of(best: Trees | None) -> Trees:
+    """The trees that did best; ValueError where none were tried."""
     if best is None:
         raise ValueError("Boosting.leaves or .losses is empty: give at least one to try")
     return best

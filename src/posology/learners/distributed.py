@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from jaxtyping import Int64
 from torch import nn
@@ -17,6 +18,8 @@ def joined(device: str) -> Generator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
+    if device.startswith("cuda"):
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield

@@ -22,6 +22,17 @@ def dose_levels(train: Cohort) -> Levels:
     )
 
 
+def asked_levels(cohort: Cohort) -> Levels:
+    """Doses to ask about: where options stand alone, with doses or a number that tells effect.
+
+    Empty where they do not.
+    """
+    own = any(t.dose is not None for t in cohort.study.formulary.treatments)
+    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
+    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
+    return dose_levels(cohort) if alone and (own or told) else ()
+
+
 def _levels(given: np.ndarray) -> tuple[float, ...]:
     doses, counts = np.unique(given[given > 0], return_counts=True)  # NaN is not above 0
     often = doses[counts >= LEAST]

@@ -34,8 +34,14 @@ class StudyTrial:
     """Whose outcome is known; the others' is made good (causal/follow_up.py, censoring.py)."""
 
 
-def study_trial(cohort: Cohort, most: int, rng: np.random.Generator) -> StudyTrial:
-    """The decisions of a cohort whose treatment is known, at most so many, drawn by subject.
+def study_trial(
+    cohort: Cohort,
+    most: int,
+    rng: np.random.Generator,
+    always: Bool[np.ndarray, " decision"] | None = None,
+) -> StudyTrial:
+    """The decisions of a cohort whose treatment is known, at most so many, drawn by subject; those
+    that are `always` wanted come on top.
 
     Where the study asks for the time to an event the outcome is the mean time without it up to the
     end of the window, else the chance that the option is effective.
@@ -45,7 +51,10 @@ def study_trial(cohort: Cohort, most: int, rng: np.random.Generator) -> StudyTri
             f"study {cohort.study.name}: its outcome is the dose that proved right, so no "
             "treatment ever failed; effects need an outcome that may be good or bad"
         )
-    row = _drawn(np.flatnonzero(cohort.treatment >= 0), cohort.subject, most, rng)
+    wanted = np.zeros(len(cohort), dtype=bool) if always is None else always
+    given = cohort.treatment >= 0
+    others = _drawn(np.flatnonzero(given & ~wanted), cohort.subject, most, rng)
+    row = np.union1d(others, np.flatnonzero(given & wanted))
     spec = _columns(cohort)
     X = flatten(spec, cohort.history, np.asarray(cohort.last_step[row])).astype(np.float64)
     varies = np.array([len(np.unique(x)) > 1 for x in X.T], dtype=bool)  # NaN counts as a value

@@ -77,7 +77,7 @@ class Logistic:
     def fit(self, train: Cohort, validation: Cohort) -> LinearPolicy:
         """The finished policy."""
         data = design(train, validation, self.without)
-        center, spread = _scale(data.X)
+        center, spread = scale(data.X)
         X = np.nan_to_num((data.X - center) / spread)
         V = np.nan_to_num((data.V - center) / spread)
         data = data._replace(X=X, V=V)
@@ -181,7 +181,7 @@ def _dose(data: Design, ridges: tuple[float, ...]) -> tuple[np.ndarray, float]:
     return best
 
 
-def _scale(
+def scale(
     X: np.ndarray,  # noqa: N803
 ) -> tuple[Float64[np.ndarray, " feature"], Float64[np.ndarray, " feature"]]:
     """Mean and standard deviation of what is known; 0 and 1 where nothing varies."""

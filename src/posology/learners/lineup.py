@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Generator, Iterator
 
+import numpy as np
+
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy
 from posology.learners.boosting import Boosting
+from posology.learners.boosting_margin import BoostingMargin
+from posology.learners.dose_levels import asked_levels
 from posology.learners.forest import Forest
 from posology.learners.linear import Logistic
 from posology.learners.loop import Epoch
 from posology.learners.neural import NetworkPolicy
 from posology.learners.recipes import ours, paper
+from posology.learners.ridge_margin import RidgeMargin
 from posology.learners.rules import formula_policy, rule_policy
 
 
@@ -17,7 +22,9 @@ def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable
     """(name, how to make it) for every baseline, cheap ones first.
 
     `boosting` and the other classical models see the same events as the network, but for the
-    formula's answer; `boosting_formula` is given that too.
+    formula's answer; `boosting_formula` is given that too. They learn from yes or no, as they are
+    used in the field. Where a number says how effective the option given was, `ridge_margin` and
+    `boosting_margin` are told it and the dose, as the network is.
     """
     for rule in train.study.rules:
         yield rule.name, lambda rule=rule: rule_policy(rule, train)
@@ -29,6 +36,9 @@ def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable
     yield "boosting", lambda: Boosting(without=plain).fit(train, validation)
     if train.profile.formulas:
         yield "boosting_formula", lambda: Boosting(without=()).fit(train, validation)
+    if asked_levels(train) and train.margin is not None and not np.isnan(train.margin).all():
+        yield "ridge_margin", lambda: RidgeMargin(without=plain).fit(train, validation)
+        yield "boosting_margin", lambda: BoostingMargin(without=plain).fit(train, validation)
 
 
 Run = Callable[[Generator[Epoch, None, NetworkPolicy], str, int], tuple[NetworkPolicy, list[Epoch]]]

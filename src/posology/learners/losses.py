@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from posology.nn.heads import TaskOutput
 from posology.nn.network import Output
 
 
@@ -143,12 +144,38 @@ def hazard(
     survived: whole intervals without the event, -1 where nobody followed; who is censored in an
     interval has not survived it whole. happened needs an interval left for the event.
     """
+    loss = missed_hazard(logits, survived, happened)
+    known = (survived >= 0)[:, None, :].expand_as(loss)
+    return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
+
+
+def missed_hazard(
+    logits: Float[Tensor, "decision member incident interval"],
+    survived: Int64[Tensor, "decision incident"],
+    happened: Bool[Tensor, "decision incident"],
+) -> Float[Tensor, "decision member incident"]:
+    """The same of each decision; of one that nobody followed it says nothing."""
     intervals = torch.arange(logits.shape[3], device=logits.device)
     through = survived[:, None, :, None] > intervals
     event = happened[:, None, :, None] & (survived[:, None, :, None] == intervals)
-    loss = (F.softplus(logits) * (through | event) - logits * event).sum(3)
-    known = (survived >= 0)[:, None, :].expand_as(loss)
-    return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
+    return (F.softplus(logits) * (through | event) - logits * event).sum(3)
+
+
+def by_target(
+    tasks: TaskOutput, targets: Targets
+) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
+    """Of one member's answers and each of the study's targets: minus log likelihood, or half the
+    squared error of a number, summed over decisions that tell; and how many do."""
+    truth = targets.diagnosis.to(tasks.diagnosis.dtype)[:, None]
+    missed = F.binary_cross_entropy_with_logits(
+        tasks.diagnosis, torch.nan_to_num(truth), reduction="none"
+    )
+    off = tasks.course - targets.course[:, None]
+    late = missed_hazard(tasks.hazard, targets.survived, targets.happened)
+    loss = torch.cat([missed, 0.5 * torch.nan_to_num(off).square(), late], 2)[:, 0]
+    told = [~targets.diagnosis.isnan(), ~targets.course.isnan(), targets.survived >= 0]
+    known = torch.cat(told, 1)
+    return (loss * known).sum(0), known.sum(0).to(loss.dtype)
 
 
 def survival(

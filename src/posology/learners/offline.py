@@ -41,8 +41,8 @@ class Logged:
     """Whether all that is earned to the end is 0 or 1."""
 
     def target(
-        self, rows: Int64[Tensor, " batch"], later: Float[Tensor, " batch"]
-    ) -> Float[Tensor, " batch"]:
+        self, rows: Int64[Tensor, " batch"], later: Float[Tensor, "*policy batch"]
+    ) -> Float[Tensor, "*policy batch"]:
         """Standardised value of the option given, where the next decision's has value `later`."""
         zero = self.center / self.spread
         goes_on = torch.where(self.more[rows], later + zero, 0.0)

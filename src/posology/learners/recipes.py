@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+import torch
+
 from posology.domain.cohort import Cohort
+from posology.errors import UserError
 from posology.learners.loop import Training
 from posology.learners.reinforcement import Reinforcement
 from posology.learners.supervised import Sizes, Supervised
@@ -53,13 +56,13 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
     return Recipe(
         "courses",
         Supervised(
-            Sizes(width=256, state=64, hidden=256, layers=1, members=8, dropout=0.3, carried=True),
+            Sizes(width=128, state=64, hidden=128, layers=1, members=8, dropout=0.3, carried=True),
             Training(
                 learning_rate=2e-3,
                 cosine=True,
                 weight_decay=0.1,
                 batch=128,
-                epochs=10,
+                epochs=8,
                 patience=0,
                 clip=0.0,
                 seed=seed,
@@ -121,4 +124,19 @@ def seeded(recipe: Recipe, seed: int) -> Recipe:
         recipe,
         supervised=replace(first, training=replace(first.training, seed=seed)),
         reinforcement=replace(second, training=replace(second.training, seed=seed)),
+    )
+
+
+def on(recipe: Recipe, device: str) -> Recipe:
+    """The recipe on a device; a GPU multiplies in bfloat16. UserError where there is none."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: torch sees no such GPU on this machine; leave it out.")
+    first, second = recipe.supervised, recipe.reinforcement
+    mixed = first.training.mixed or device.startswith("cuda")
+    return replace(
+        recipe,
+        supervised=replace(first, device=device, training=replace(first.training, mixed=mixed)),
+        reinforcement=replace(
+            second, device=device, training=replace(second.training, mixed=mixed)
+        ),
     )

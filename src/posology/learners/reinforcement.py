@@ -19,7 +19,14 @@ from posology.learners.resume import Epoch, Keep
 from posology.learners.returns import to_go
 from posology.learners.safe_choice import Choice, chosen
 from posology.learners.supervised import finish
-from posology.learners.tensors import CohortTensors, in_batches, known_rewards, rows_of, tensors
+from posology.learners.tensors import (
+    CohortTensors,
+    goes_on,
+    in_batches,
+    known_rewards,
+    rows_of,
+    tensors,
+)
 from posology.nn.batch import Batch
 from posology.nn.network import Network
 
@@ -29,7 +36,7 @@ class Reinforcement:
     """Fitted values by temporal differences, then a policy in closed form around the clinicians'.
 
     Values start from least squares of the returns on what the first phase believes of each option,
-    and what the first phase learned stays as it was unless `whole` is asked.
+    and over single decisions what the first phase learned stays as it was.
     Where the study knows what every option would have earned, all are fitted; else only the one
     given. Values after a decision come from a slowly moving copy of the network, from its
     ensemble's lower bound among options that are allowed and usual. The temperature and the
@@ -40,8 +47,9 @@ class Reinforcement:
     training: Training = field(
         default_factory=lambda: Training(learning_rate=3e-4, epochs=8, patience=3, keep_start=True)
     )
-    whole: bool = False
-    """Whether the whole network learns on, or its values alone."""
+    whole: bool | None = None
+    """Whether the whole network learns on, or its values alone. None: the whole over courses, where
+    what comes later is news to the first phase; the values alone over single decisions."""
     discount: float = 1.0
     """Of the next decision's value, beside the study's own; 1 leaves it to the study."""
     moving: float = 0.99
@@ -69,7 +77,10 @@ class Reinforcement:
 
         folder: where a run that was killed goes on.
         """
-        self = replace(self, discount=self.discount * train.study.reward.discount)
+        discount = self.discount * train.study.reward.discount
+        courses = discount > 0 and bool(goes_on(train).any())
+        whole = courses if self.whole is None else self.whole
+        self = replace(self, discount=discount, whole=whole)
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
         slow = copy.deepcopy(network).eval()
@@ -77,7 +88,7 @@ class Reinforcement:
         learn = tensors(train, reading, network.config, device)
         check = tensors(validation, reading, network.config, device)
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(self.whole or name.startswith(("value.", "worth.")))
+            parameter.requires_grad_(whole or name.startswith(("value.", "worth.")))
         _start(network, learn, reading, to_go(train, self.discount))
         slow.load_state_dict(network.state_dict())
 
@@ -88,7 +99,7 @@ class Reinforcement:
             batch, targets = rows_of(learn, subjects)
             output = asked(batch, targets.shift)
             goal = self._goal(slow, batch, targets, reading)
-            parts = losses.supervised(output, targets) if self.whole else {}
+            parts = losses.supervised(output, targets) if whole else {}
             return {**parts, "value": losses.value(output.value, goal, targets.weight)}
 
         def validate() -> dict[str, float]:
@@ -98,7 +109,7 @@ class Reinforcement:
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
         network.requires_grad_(True)
         learned = replace(first, network=network.eval(), reading=reading)
-        start = first if self.whole else learned
+        start = first if whole else learned
         return chosen(learned, start, validation, self.choice, self.discount)
 
     def _goal(

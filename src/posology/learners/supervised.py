@@ -12,14 +12,17 @@ from posology.domain.cohort import Cohort
 from posology.domain.study import INTERVALS
 from posology.learners import losses
 from posology.learners.course_error import with_course_error
+from posology.learners.deep_share import begun, keep_what_helps
 from posology.learners.distributed import shared
-from posology.learners.dose_levels import dose_levels
+from posology.learners.dose_levels import asked_levels
+from posology.learners.linear_start import start_linearly
 from posology.learners.loop import Training, epochs
 from posology.learners.neural import NetworkPolicy, Reading
 from posology.learners.resume import Epoch, Keep
+from posology.learners.solved import solve
 from posology.learners.task_start import start_at_rates
 from posology.learners.tensors import columns, ensemble_scores, rows_of, tensors
-from posology.nn.dosed import Levels
+from posology.nn.courses import Past
 from posology.nn.encoders import EncoderName
 from posology.nn.heads import Tasks
 from posology.nn.network import Network, NetworkConfig
@@ -78,6 +81,8 @@ class Supervised:
         learn = tensors(train, reading, network.config, device)
         start_at_rates(network, learn.targets)
         check = tensors(validation, reading, network.config, device)
+        start_linearly(network, learn, check)
+        start_of_heads = begun(network)
 
         asked = shared(network)
         known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
@@ -94,6 +99,9 @@ class Supervised:
 
         kept = Keep(folder) if folder else None
         yield from epochs(network, learn.steps, loss, validate, self.training, kept)
+        keep_what_helps(network, start_of_heads, check)
+        if network.curves is not None:
+            solve(network, learn)
         reading = with_course_error(reading, network.eval(), check)
         return NetworkPolicy(train.study.formulary, train.profile, network, reading)
 
@@ -108,7 +116,7 @@ def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
 
 
 def _reading(train: Cohort) -> Reading:
-    levels = _levels(train)
+    levels = asked_levels(train)
     # Milligrams of one drug and of another are no one dose.
     root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
     margin = _known(np.empty(0) if train.margin is None else train.margin)
@@ -128,16 +136,22 @@ def _known(column: np.ndarray) -> np.ndarray:
     return column[~np.isnan(column)].astype(np.float64)
 
 
-def _levels(cohort: Cohort) -> Levels:
-    """Doses to ask about: where options stand alone, with doses or a number that tells effect."""
-    own = any(t.dose is not None for t in cohort.study.formulary.treatments)
-    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
-    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
-    return dose_levels(cohort) if alone and (own or told) else ()
+def _past(cohort: Cohort) -> Past:
+    """The codes of the study's options, of its outcome, and of what makes one ineffective."""
+    profile, study = cohort.profile, cohort.study
+    option = np.full(len(profile.codes), -1)
+    for row, treatment in enumerate(study.formulary.treatments):
+        option[list(profile.rows(treatment.codes))] = row
+    return Past(
+        option=tuple(int(k) for k in option),
+        outcome=tuple(sorted(profile.rows(study.outcome.codes))),
+        stopped=tuple(sorted(profile.rows(study.outcome.unless))),
+    )
 
 
 def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     """A network for the cohort's vocabulary and questions, before it has learned."""
+    levels = asked_levels(cohort)
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
@@ -148,7 +162,8 @@ def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
             incidents=columns("waited", cohort).shape[1],
             intervals=INTERVALS,
         ),
-        levels=_levels(cohort),
+        levels=levels,
+        past=_past(cohort) if levels else Past(),
         **asdict(sizes),
     )
     with torch.random.fork_rng(devices=[]):

@@ -4,14 +4,13 @@ import torch
 from torch import Tensor
 
 from posology.learners.losses import Targets
-from posology.nn.ensemble import MemberLinear
 from posology.nn.network import Network
 
 
 def start_at_rates(network: Network, targets: Targets) -> None:
     """Set each head to say what is usual of everybody, so that only what tells patients apart is
     left to learn: rare events would else take most of the first epochs to be rare."""
-    heads, tasks = network.tasks.heads, network.config.tasks
+    tasks = network.config.tasks
     rates = {"course": torch.zeros(tasks.measures)}
     known = ~targets.diagnosis.isnan()
     came = torch.where(known, targets.diagnosis, 0.0).sum(0)
@@ -21,8 +20,7 @@ def start_at_rates(network: Network, targets: Targets) -> None:
     came = ((survived == at) & happened).sum(0)
     rates["hazard"] = _log_odds(came, (survived > at).sum(0) + came).flatten()
     with torch.no_grad():
-        for name, head in heads.items():
-            assert isinstance(head, MemberLinear)
+        for name, head in network.tasks.each().items():
             head.weight.zero_()
             head.bias.copy_(rates[name])
 

@@ -20,6 +20,7 @@ from posology.learners.losses import Targets, supervised, survival
 from posology.learners.neural import CHUNK, TOKENS, Reading, step_costs
 from posology.learners.residence import bytes_of, home
 from posology.nn.batch import Batch, Resident, cut, gather, resident
+from posology.nn.heads import TaskOutput
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
 
@@ -194,11 +195,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             margin=output.margin.mean(1, keepdim=True),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
-            tasks=output.tasks._replace(
-                diagnosis=_averaged(output.tasks.diagnosis, exclusive=False),
-                course=output.tasks.course.mean(1, keepdim=True),
-                hazard=_averaged_hazard(output.tasks.hazard),
-            ),
+            tasks=averaged_tasks(output.tasks),
         )
         size = len(targets.best)
         total += size
@@ -206,6 +203,15 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
             sums[name] = sums.get(name, 0.0) + float(part) * size
     means = {name: value / total for name, value in sums.items()}
     return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
+
+
+def averaged_tasks(tasks: TaskOutput) -> TaskOutput:
+    """The members' mean, one member wide."""
+    return TaskOutput(
+        diagnosis=_averaged(tasks.diagnosis, exclusive=False),
+        course=tasks.course.mean(1, keepdim=True),
+        hazard=_averaged_hazard(tasks.hazard),
+    )
 
 
 def _averaged_hazard(logits: Tensor) -> Tensor:

@@ -30,6 +30,9 @@ class Resident:
     """Events whose code comes again later, in order of the step at which it does."""
     replaced_offsets: Int64[Tensor, " step_plus_one"] | None = None
     """Those replaced at step s are rows replaced_offsets[s] to replaced_offsets[s + 1]."""
+    so_far: Float[Tensor, "event 2"] | None = None
+    """Of the event's code, to the end of the event's step: log(1 + how often it came), and the mean
+    of its numbers, NaN where it had none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +53,8 @@ class Batch:
     """Positions in `code` of the events that each step replaces, step by step."""
     replaced_starts: Int64[Tensor, " step"] | None = None
     """First of `replaced` of each step."""
+    so_far: Float[Tensor, "event 2"] | None = None
+    """See `Resident`."""
 
 
 def resident(
@@ -57,10 +62,14 @@ def resident(
 ) -> Resident:
     """A History ready to gather from, its numbers standardised by the profile.
 
-    carried: whether batches are to say which events each step replaces.
+    carried: whether batches are to say which events each step replaces, and what each event's
+    code said so far.
     """
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
-    replaced, bounds = _replaced(history, len(profile.codes)) if carried else (None, None)
+    replaced, bounds, so_far = None, None, None
+    if carried:
+        replaced, bounds = _replaced(history, len(profile.codes))
+        so_far = torch.as_tensor(_so_far(history, value, len(profile.codes)), device=device)
     return Resident(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
@@ -69,6 +78,7 @@ def resident(
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
         replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
         replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
+        so_far=so_far,
     )
 
 
@@ -88,7 +98,10 @@ def gather(
     starts, ends = source.event_offsets[first], source.event_offsets[first + steps]
     before = torch.cumsum(ends - starts, 0) - (ends - starts)
     moved = torch.repeat_interleave(before - starts, steps)
-    code, value = _runs((source.code, source.value), starts, ends)
+    arrays = (source.code, source.value)
+    code, value, *so_far = _runs(
+        arrays if source.so_far is None else (*arrays, source.so_far), starts, ends
+    )
     gap, event_starts = _runs((source.gap, source.event_offsets), first, first + steps)
     replaced, replaced_starts = None, None
     if source.replaced is not None and source.replaced_offsets is not None:
@@ -108,6 +121,7 @@ def gather(
         decision_step=position,
         replaced=replaced,
         replaced_starts=replaced_starts,
+        so_far=so_far[0] if so_far else None,
     )
 
 
@@ -160,6 +174,29 @@ def _replaced(
     by_step = np.lexsort((event, at))
     counts = np.bincount(at, minlength=len(history.time))
     return event[by_step], np.concatenate([[0], np.cumsum(counts)])
+
+
+def _so_far(
+    history: History, value: Float[np.ndarray, " event"], codes: int
+) -> Float[np.ndarray, "event 2"]:
+    """Of each event's code: log(1 + how often it came) and the mean of its numbers, to the end of
+    the event's step."""
+    step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
+    owner = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
+    key = owner[step] * codes + history.code
+    order = np.argsort(key, kind="stable")
+    key, step, known = key[order], step[order], ~np.isnan(value[order])
+    # In double, as what other subjects' numbers added must leave no trace.
+    total = np.append(0.0, np.cumsum(np.where(known, value[order].astype(np.float64), 0.0)))
+    numbers = np.append(0, np.cumsum(known))
+    begins = np.searchsorted(key, key, side="left")
+    place = key * (len(history.time) + 1) + step  # rows stand in order of it
+    ends = np.searchsorted(place, place, side="right")
+    valued = numbers[ends] - numbers[begins]
+    mean = np.where(valued > 0, (total[ends] - total[begins]) / np.maximum(valued, 1), np.nan)
+    so_far = np.empty((len(value), 2), dtype=np.float32)
+    so_far[order] = np.stack([np.log1p(ends - begins), mean], 1)
+    return so_far
 
 
 def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from posology.nn.batch import Batch
+from posology.nn.courses import KINDS, Past, courses
 from posology.nn.ensemble import MemberLinear
 from posology.nn.known import LastKnown
 
@@ -28,22 +29,23 @@ class DoseCurves(nn.Module):
     alone: a slope of each patient's own would make the best of several noisy doses look good.
 
     How well a patient will do whatever is given is learned freely; how options differ is a sum of
-    what is last known, code by code, and of what the network sees beyond that, and both are held
-    small by a prior: differences are few beside what patients differ in anyway (Hahn, Murray and
-    Carvalho 2020, doi:10.1214/19-BA1195, section 4).
+    what is last known, code by code, and of what earlier courses of each option came to, held small
+    by a prior: differences are few beside what patients differ in anyway (Hahn, Murray and Carvalho
+    2020, doi:10.1214/19-BA1195, section 4).
+    Once the rest is learned they are solved anew (`learners.solved`).
     """
 
     shifts: Tensor
     """Of every option's levels."""
 
-    def __init__(self, codes: int, hidden: int, levels: Levels, members: int) -> None:
+    def __init__(self, past: Past, hidden: int, levels: Levels, members: int) -> None:
         super().__init__()
+        self.past = past
         self.shape = (len(levels), COEFFICIENTS)
         self.alike = MemberLinear(hidden, 2, members)
-        self.apart = MemberLinear(hidden, 2 * len(levels), members)
-        nn.init.zeros_(self.apart.weight)
         self.average = nn.Parameter(torch.zeros(self.shape))
-        self.effects = LastKnown(codes, len(levels) * 2)
+        self.effects = LastKnown(len(past.option), len(levels) * 2)
+        self.courses = nn.Parameter(torch.zeros(KINDS * len(levels), len(levels) * 2))
         self.scale = nn.Parameter(torch.ones(len(levels)))
         self.register_buffer("shifts", _shifts(levels), persistent=False)
 
@@ -52,17 +54,17 @@ class DoseCurves(nn.Module):
     ) -> Float[Tensor, "decision member treatment coefficient"]:
         """The curves' coefficients."""
         logit, margin = self.alike(hidden)[:, :, None, :].unbind(3)
-        apart = self.apart(hidden).reshape(*hidden.shape[:2], -1, 2)
-        logit, margin = logit + apart[..., 0], margin + apart[..., 1]
-        own_logit, own_margin = self.effects(batch).reshape(len(hidden), 1, -1, 2).unbind(3)
+        courses_so_far = courses(batch, self.past, len(self.courses) // KINDS).float()
+        own = self.effects(batch) + courses_so_far @ self.courses
+        own_logit, own_margin = own.reshape(len(hidden), 1, -1, 2).unbind(3)
         logit, margin = logit + own_logit, margin + own_margin
         nothing = torch.zeros_like(logit)
         levels = torch.stack([logit, nothing, nothing, margin, nothing, nothing], 3)
         return self.average + levels
 
     def size(self) -> Float[Tensor, ""]:
-        """Sum of the squares of all differences between options, a mean over members."""
-        return self.effects.size() + self.apart.weight.square().sum() / len(self.apart.weight)
+        """Sum of the squares of all differences between options."""
+        return self.effects.size() + self.courses.square().sum()
 
     def at(
         self,

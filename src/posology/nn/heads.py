@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from posology.nn.ensemble import MemberLinear
-
-PAST = ("course",)
-"""Tasks with a linear head past the hidden layer. Of diagnosis and time to event it learned rare
-events by heart on the clinic (`docs/decisions/tasks.md`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,11 @@ class Tasks:
     intervals: int = 0
     """Of the time to event, each with its own hazard."""
 
+    @property
+    def asked(self) -> tuple[int, int, int]:
+        """Columns of what is known that diagnosis, progression and time to event take."""
+        return self.conditions, self.measures, self.incidents
+
 
 class TaskOutput(NamedTuple):
     """Answers from each member; an axis is empty where nothing is asked."""
@@ -39,11 +41,13 @@ class TaskOutput(NamedTuple):
 
 
 class TaskHeads(nn.Module):
-    """One linear head a task and member, and past them a linear one on the profile vector itself:
-    what tomorrow's number has of today's should not have to pass the hidden layer and its dropout.
+    """One linear head a task and member, and past the hidden layer and its dropout a sum of what is
+    known: to each number to come, to each diagnosis' log odds and to all hazards of an event alike,
+    as in Cox's model. Where there is no such sum, numbers get one of the profile vector.
     """
 
     def __init__(self, tasks: Tasks, hidden: int, members: int, inputs: int) -> None:
+        """inputs: of the profile vector; 0 where sums of what is known are given instead."""
         super().__init__()
         self.tasks = tasks
         sizes = {
@@ -54,24 +58,38 @@ class TaskHeads(nn.Module):
         self.heads = nn.ModuleDict(
             {name: MemberLinear(hidden, size, members) for name, size in sizes.items() if size}
         )
-
-        self.past = nn.ModuleDict(
-            {name: nn.Linear(inputs, sizes[name], bias=False) for name in PAST if sizes[name]}
-        )
-        for weight in self.past.parameters():
-            nn.init.zeros_(weight)
+        self.past = None
+        if tasks.measures and inputs:
+            self.past = nn.Linear(inputs, tasks.measures, bias=False)
+            nn.init.zeros_(self.past.weight)
 
     def forward(
-        self, hidden: Float[Tensor, "decision member hidden"], z: Float[Tensor, "decision inputs"]
+        self,
+        hidden: Float[Tensor, "decision member hidden"],
+        z: Float[Tensor, "decision inputs"],
+        known: Float[Tensor, "decision asked"] | None = None,
     ) -> TaskOutput:
         """Every task's answers."""
 
         def said(name: str) -> Tensor:
-            if name not in self.heads:
-                return hidden[..., :0]
-            found = self.heads[name](hidden)
-            return found + self.past[name](z)[:, None] if name in self.past else found
+            return self.heads[name](hidden) if name in self.heads else hidden[..., :0]
 
         shape = (self.tasks.incidents, self.tasks.intervals)
         hazard = said("hazard").reshape(*hidden.shape[:2], *shape)
-        return TaskOutput(said("diagnosis"), said("course"), hazard)
+        diagnosis, course = said("diagnosis"), said("course")
+        if known is not None:
+            shares = self.by_task(known[:, None])
+            diagnosis, course = diagnosis + shares["diagnosis"], course + shares["course"]
+            hazard = hazard + shares["hazard"][..., None]
+        elif self.past is not None:
+            course = course + self.past(z)[:, None]
+        return TaskOutput(diagnosis, course, hazard)
+
+    def each(self) -> dict[str, MemberLinear]:
+        """The heads that there are."""
+        return {name: head for name, head in self.heads.items() if isinstance(head, MemberLinear)}
+
+    def by_task(self, columns: Float[Tensor, "*row asked"]) -> dict[str, Tensor]:
+        """Columns of `Foretold` task by task."""
+        parts = torch.split(columns, list(self.tasks.asked), dim=-1)
+        return dict(zip(("diagnosis", "course", "hazard"), parts, strict=True))

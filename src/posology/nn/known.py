@@ -12,8 +12,13 @@ FADES = 182.6
 choice."""
 
 
+DECADE = 3652.5
+"""Days. What began long ago is told by how long ago: the patient's age, a disease's duration."""
+
+
 class LastKnown(nn.Module):
-    """y(decision) = sum over codes known of E[code] + v V[code] + exp(-age / half a year) S[code]
+    """y(decision) = sum over codes known of
+    E[code] + v V[code] + exp(-age / half a year) S[code] + age / decade L[code]
 
     v and the age are the last event's; where its step has several, each counts. Linear, so that a
     small effect can be told from little data. One pass: each event is added at its step, taken
@@ -26,33 +31,115 @@ class LastKnown(nn.Module):
         self.code = nn.Parameter(torch.zeros(codes, width))
         self.value = nn.Parameter(torch.zeros(codes, width))
         self.recent = nn.Parameter(torch.zeros(codes, width))
+        self.long = nn.Parameter(torch.zeros(codes, width))
 
     def forward(self, batch: Batch) -> Float[Tensor, "decision width"]:
         """One vector a decision."""
-        assert batch.replaced is not None
-        assert batch.replaced_starts is not None
-        count = batch.gap.shape[0]
-        new = _owners(batch.event_starts, count, len(batch.code))
-        old = _owners(batch.replaced_starts, count, len(batch.replaced))
-        age = torch.expm1(batch.gap[:, 1].double()) / FADES
         told = torch.nan_to_num(batch.value)[:, None]
         said = F.embedding(batch.code, self.code) + told * F.embedding(batch.code, self.value)
-        recent = F.embedding(batch.code, self.recent).double() * torch.exp(age)[new, None]
-        added = torch.cat([said.double(), recent], 1)
-        change = added.new_zeros(count, added.shape[1])
-        change = change.index_add(0, new, added).index_add(0, old, -added[batch.replaced])
-        total = torch.cumsum(torch.cat([torch.zeros_like(change[:1]), change]), 0)
-        first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
-        last = first + batch.decision_step
-        fixed, fading = (total[last + 1] - total[first]).chunk(2, 1)
-        return (fixed + torch.exp(-age)[last, None] * fading).float()
+        long, decades = F.embedding(batch.code, self.long).double(), _day(batch) / DECADE
+        new = owners(batch.event_starts, len(decades), len(batch.code))
+        since = torch.cat([said.double() - long * decades[new, None], long], 1)
+        fixed, growing = latest(batch, since).chunk(2, 1)
+        fading = fresh(batch, F.embedding(batch.code, self.recent))
+        return (fixed + decades[_ends(batch)[1], None] * growing + fading).float()
 
     def size(self) -> Float[Tensor, ""]:
         """Sum of the squares of all effects."""
-        return self.code.square().sum() + self.value.square().sum() + self.recent.square().sum()
+        return torch.stack([part.square().sum() for part in self.parameters()]).sum()
 
 
-def _owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
+def latest(batch: Batch, said: Float[Tensor, "event width"]) -> Float[Tensor, "decision width"]:
+    """Sum over the last events of every code of what each says."""
+    new, old = _told_anew(batch)
+    told = said.double()
+    change = told.new_zeros(len(batch.gap), told.shape[1])
+    return _summed(batch, change.index_add(0, new, told).index_add(0, old, -told[batch.replaced]))
+
+
+def fresh(batch: Batch, said: Float[Tensor, "event width"]) -> Float[Tensor, "decision width"]:
+    """Sum over the last events of every code of what is left of what each says while new."""
+    new, old = _told_anew(batch)
+    age, told = _day(batch) / FADES, said.double()
+    left = torch.exp(age[new[batch.replaced]] - age[old])[:, None]
+    change = told.new_zeros(len(age), told.shape[1]).index_add(0, new, told)
+    change = change.index_add(0, old, -left * told[batch.replaced])
+    return _fading(change, age, batch.steps)[_ends(batch)[1]]
+
+
+def columns(batch: Batch, codes: int) -> Float[Tensor, "decision column"]:
+    """What a LastKnown weighs, itself: presence, number, recency and age of every code, in order.
+
+    Memory grows with the vocabulary.
+    """
+    new, old = _told_anew(batch)
+    day = _day(batch)
+    age, last = day / FADES, _ends(batch)[1]
+    place = torch.cat([new * codes + batch.code, old * codes + batch.code[batch.replaced]])
+
+    def change(added: Tensor, taken: Tensor) -> Float[Tensor, "step code"]:
+        flat = added.new_zeros(len(day) * codes)
+        return flat.index_add_(0, place, torch.cat([added, -taken])).view(len(day), codes)
+
+    def known(amount: Tensor) -> Float[Tensor, "decision code"]:
+        return _summed(batch, change(amount, amount[batch.replaced]))
+
+    one = torch.ones_like(batch.value, dtype=torch.float64)
+    left = torch.exp(age[new[batch.replaced]] - age[old])
+    present, number = known(one), known(torch.nan_to_num(batch.value.double()))
+    recent = _fading(change(one, left), age, batch.steps)[last]
+    decades = day[last, None] / DECADE * present + known(-day[new] / DECADE)
+    return torch.cat([present, number, recent, decades], 1)
+
+
+def _summed(batch: Batch, change: Float[Tensor, "step width"]) -> Float[Tensor, "decision width"]:
+    """Of all changes up to each decision."""
+    total = torch.cumsum(torch.cat([torch.zeros_like(change[:1]), change]), 0)
+    first, last = _ends(batch)
+    return total[last + 1] - total[first]
+
+
+def _fading(
+    change: Float[Tensor, "step width"],
+    age: Float[Tensor, " step"],
+    steps: Int64[Tensor, " subject"],
+) -> Float[Tensor, "step width"]:
+    """y(step) = exp(age before - age) y(step before) + change(step) along each subject.
+
+    By doubling (Hillis and Steele 1986, doi:10.1145/7902.7903): no factor is above 1, as a sum of
+    exp(age) over a life would lose every digit, and its gradient with it.
+    """
+    kept = torch.exp(torch.cat([age[:1], age[:-1]]) - age)
+    kept[torch.cumsum(steps, 0) - steps] = 0.0
+    y, left, apart = change, kept[:, None], 1
+    while apart < int(steps.max()):
+        y = torch.cat([y[:apart], y[apart:] + left[apart:] * y[:-apart]])
+        left = torch.cat([torch.zeros_like(left[:apart]), left[apart:] * left[:-apart]])
+        apart *= 2
+    return y
+
+
+def _day(batch: Batch) -> Float[Tensor, " step"]:
+    """Days since the subject's first dated step."""
+    return torch.expm1(batch.gap[:, 1].double())
+
+
+def _ends(batch: Batch) -> tuple[Int64[Tensor, " decision"], Int64[Tensor, " decision"]]:
+    """The first step and the last visible one of each decision."""
+    first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
+    return first, first + batch.decision_step
+
+
+def _told_anew(batch: Batch) -> tuple[Int64[Tensor, " event"], Int64[Tensor, " replaced"]]:
+    """The step of each event, and that at which each replaced event's code is told anew."""
+    assert batch.replaced is not None
+    assert batch.replaced_starts is not None
+    steps = len(batch.gap)
+    new = owners(batch.event_starts, steps, len(batch.code))
+    return new, owners(batch.replaced_starts, steps, len(batch.replaced))
+
+
+def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
     """The step of each row, of rows that stand step by step."""
     ends = torch.cat([starts[1:], starts.new_tensor([rows])])
     return torch.repeat_interleave(torch.arange(steps, device=starts.device), ends - starts)

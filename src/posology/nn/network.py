@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
+from posology.nn.courses import Past
 from posology.nn.dosed import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk
 from posology.nn.events import StepEmbedding
+from posology.nn.foretold import Foretold
 from posology.nn.heads import TaskHeads, TaskOutput, Tasks
 
 
@@ -45,6 +47,8 @@ class NetworkConfig:
     """Without it the decision sees the last state alone."""
     levels: Levels = ()
     """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
+    past: Past = field(default_factory=Past)
+    """What tells of earlier courses, where options are asked of at doses."""
 
     @property
     def looks_back(self) -> bool:
@@ -94,9 +98,12 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, inputs)
+        sums = config.carried and sum(config.tasks.asked) > 0
+        self.foretold = Foretold(config.codes, sum(config.tasks.asked)) if sums else None
+        past = 0 if sums else inputs
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, past)
         self.curves = (
-            DoseCurves(config.codes, config.hidden, config.levels, config.members)
+            DoseCurves(config.past, config.hidden, config.levels, config.members)
             if config.levels
             else None
         )
@@ -133,7 +140,7 @@ class Network(nn.Module):
             # What an option is worth begins with what is believed of every option's effect.
             value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
             dose=self.dose(hidden)[..., 0],
-            tasks=self.tasks(hidden, z),
+            tasks=self.tasks(hidden, z, self.foretold(batch) if self.foretold else None),
             attended=attended,
         )
 

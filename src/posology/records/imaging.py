@@ -1,6 +1,7 @@
 """Images to events: what a DICOM header says of the study, and vectors computed elsewhere."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +73,9 @@ def read_dicom(
     )
     for path in files_of(paths, settings.endings):
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of encodings; what cannot be read is refused
+                header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
             told = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
         except damaged as error:
             reason = f"is not a DICOM file that can be read ({str(error)[:120]})"

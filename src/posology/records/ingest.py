@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import PosologyError, RecordError
 from posology.records import meds_folder
+from posology.records.by_source import added, by_source
 from posology.records.cleaning import Cleaning, cleaned, decide, facts, profile
 from posology.records.engine import Engine, connect, keep, load
 from posology.records.events import EVENTS, RAW, REFUSED, Batch
@@ -93,6 +94,8 @@ class Ingested:
     """Raw events of the new sources."""
     unreadable: int
     """Rows of the new sources that gave no event."""
+    reasons: dict[str, int]
+    """Why they gave none, and how many, the most frequent first."""
     held: int
     """Events and lifted refusals of the folder that were looked at again."""
     events: int
@@ -112,7 +115,7 @@ def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()
         new = {s: d for s, d in digests.items() if d is None or d not in known}
         skipped = tuple(source.name for source in digests if source not in new)
         if not new:
-            return Ingested({}, skipped, 0, 0, 0, 0, {}, 0, {})
+            return Ingested({}, skipped, 0, 0, {}, 0, 0, {}, 0, {})
         scratch = fresh / "scratch"
         scratch.mkdir()
         con = connect(_with_spill(settings.engine, scratch))
@@ -178,7 +181,8 @@ def _build(
     touched = _touched(con, raw, number) if manifest["shards"] else set()
     old = [path for s in touched if (path := out / "data" / f"{s}.parquet").exists()]
     earlier, held = Earlier(frozenset(touched), number, reread), 0
-    for table in _held(con, old, lift(out, earlier, fresh / "scratch")):
+    lifted = lift(out, earlier, fresh / "scratch")
+    for table in _held(con, old, lifted):
         held += int(con.to_pyarrow(table.count()).as_py())
         raw = raw.union(table)
     seen = profile(con, raw)
@@ -201,15 +205,17 @@ def _build(
             f"refused and {written.merged} merged; please report this"
         )
     unread = [path for _, one in staged for path in one.refused]
-    unreadable = put_aside(out, fresh, unread, earlier)
+    reasons = put_aside(out, fresh, unread, earlier)
     _link_untouched(out, fresh, touched)
     _metadata(out, fresh, staged, written.codes, settings.name)
     _splits(out, fresh, staged)
     manifest["shards"] = number
+    manifest["told"] = _by_source(con, manifest.get("told", []), seen, lifted, reread)
     return {
         "sources": {name: one.rows for name, one in staged},
         "raw": count,
-        "unreadable": unreadable,
+        "unreadable": sum(reasons.values()),
+        "reasons": reasons,
         "held": held,
         "events": events,
         "refused": written.refused,
@@ -225,6 +231,22 @@ def _held(con: Any, shards: list[Path], lifted: Path | None) -> Iterator[ir.Tabl
         yield events.mutate(source=ibis.literal(EARLIER), row=ibis.null("int64"))
     if lifted is not None:
         yield load(con, [lifted], RAW, "posology_lifted")
+
+
+def _by_source(
+    con: Any,
+    before: list[dict[str, Any]],
+    seen: pa.Table,
+    lifted: Path | None,
+    reread: frozenset[str],
+) -> list[dict[str, Any]]:
+    """What each source told so far; rows looked at again are not counted again."""
+    before = [row for row in before if row["source"].split("#")[0] not in reread]
+    told = {key: one for key, one in by_source(seen).items() if key[0] != EARLIER}
+    again = {}
+    if lifted is not None:
+        again = by_source(profile(con, load(con, [lifted], RAW, "posology_lifted")))
+    return added(before, told, again)
 
 
 def _by_rule(repairs: Counter[tuple[str, str]]) -> dict[str, int]:

@@ -11,32 +11,19 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-SEX = {8507: "male", 8532: "female"}
-"""Concepts of the OMOP vocabulary Gender, under FHIR's names of administrative gender."""
-RACE = {
-    8657: "American_Indian_or_Alaska_Native",
-    8515: "Asian",
-    8516: "Black_or_African_American",
-    8557: "Native_Hawaiian_or_Other_Pacific_Islander",
-    8527: "White",
-}
-"""OMOP vocabulary Race, under the names of the US Office of Management and Budget."""
-ETHNICITY = {38003563: "Hispanic_or_Latino", 38003564: "Not_Hispanic_or_Latino"}
-VISITS = {9201: "IMP", 262: "IMP", 9202: "AMB", 9203: "EMER", 581476: "HH", 5083: "VR"}
-"""OMOP vocabulary Visit, under the codes of HL7 v3 ActEncounterCode that FHIR uses."""
-STAYS = (9201, 262, 32037)
-"""Visits whose diagnoses are settled when they end: inpatient, from emergency, intensive care."""
-DRUG_KINDS = {
-    32838: "ordered", 32839: "ordered", 38000177: "ordered",
-    32825: "dispensed", 32869: "dispensed", 38000175: "dispensed", 38000176: "dispensed",
-    32818: "given", 38000179: "given", 38000180: "given",
-    32865: "reported",
-}  # fmt: skip
-"""OMOP vocabulary Type Concept (and Drug Type, before 2020): how the drug became known."""
+from posology.records.omop_concepts import (
+    DRUG_KINDS,
+    ETHNICITY,
+    HOUR,
+    OPERATORS,
+    RACE,
+    SEX,
+    STAYS,
+    VISITS,
+)
+
 LARGEST = 3.4028234e38
 """The largest number that a MEDS value (32 bits, IEEE 754) holds."""
-OPERATORS = {4171756: "<", 4171754: "<=", 4172704: ">", 4171755: ">="}
-"""SNOMED operators in measurement.operator_concept_id."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,13 +65,15 @@ def _person(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
         + day.cast("string").lpad(2, "0"),
         ibis.null("string"),
     ).cast("timestamp")
-    late = day > 28  # not every month has them: the first of the month, and so many days on
-    first = ibis.ifelse(late & month.between(1, 12) & year.between(1, 9999), 1, 0)
-    whole = ibis.ifelse(
-        first == 1,
+    # not every month has them: the first of the month, and so many days on, if it is that month yet
+    late = day.between(29, 31) & month.between(1, 12) & year.between(1, 9999)
+    first = ibis.ifelse(
+        late,
         year.cast("string").lpad(4, "0") + "-" + month.cast("string").lpad(2, "0") + "-01",
         ibis.null("string"),
-    ).cast("timestamp") + (day - 1).as_interval("D")
+    ).cast("timestamp")
+    whole = first + ibis.ifelse(late, day - 1, 0).as_interval("D")
+    whole = ibis.ifelse(whole.month() == month, whole, ibis.null("timestamp"))
     birth = ibis.coalesce(_moment(table, "birth_datetime"), made, whole)
     yield _facts(table, "MEDS_BIRTH", birth, told=("person_id", "year_of_birth"))
     for family, column, known in (
@@ -168,7 +157,7 @@ def _daily_doses(cdm: Cdm, table: ir.Table, told: tuple[str, ...]) -> Iterator[i
         amount=_number(strength, "amount_value"),
         numerator=_number(strength, "numerator_value"),
         denominator=_number(strength, "denominator_value").fill_null(1.0),
-        per_hour=_whole(strength, "denominator_unit_concept_id").isin([8505]),  # UCUM h
+        per_hour=_whole(strength, "denominator_unit_concept_id").isin([HOUR]),
         dose_unit=ibis.coalesce(
             _positive(_whole(strength, "amount_unit_concept_id")),
             _whole(strength, "numerator_unit_concept_id"),

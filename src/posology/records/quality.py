@@ -1,9 +1,8 @@
 """What an events folder holds, what was refused and repaired, and what a study would miss.
 
-`quality` gives it as data, `quality_page` as one HTML file without scripts or outside parts.
+`quality` gives it as data; `quality_page.py` shows that as a page.
 """
 
-import html
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -15,9 +14,8 @@ from posology.records.cleaning import REPAIRS
 from posology.records.engine import quoted
 from posology.records.manifest import read_manifest
 from posology.records.meds_folder import data_files, read_codes
+from posology.records.quality_page import quality_page
 
-SHOWN_CODES = 200
-"""Codes the page shows, the most frequent first; the data has them all (own choice)."""
 MEMORY = "1GB"
 """What the counting may hold before it spills (own choice)."""
 EXPECTED = ("MEDS_BIRTH", "SEX", "DRUG", "CONDITION", "MEASUREMENT", "OBSERVATION", "VISIT")
@@ -54,6 +52,7 @@ def quality(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, A
                 "refused": _rows(duck, f"SELECT count(*) AS n FROM '{refused}'")[0]["n"],
             },
             "sources": manifest["sources"],
+            "told": manifest.get("told", []),
             "families": families,
             "codes": codes,
             "events_per_patient": _rows(duck, PER_PATIENT)[0],
@@ -108,6 +107,7 @@ FAMILY = """
     SELECT split_part(code, '//', 1) AS family, count(*) AS events,
         count(DISTINCT subject_id) AS subjects, count(DISTINCT code) AS codes,
         count(numeric_value) AS numbers, count(unit) AS with_unit,
+        count(*) FILTER (numeric_value IS NULL AND text_value IS NULL) AS without_value,
         min(time)::VARCHAR AS first, max(time)::VARCHAR AS last
     FROM events GROUP BY family ORDER BY events DESC, family
 """
@@ -145,72 +145,3 @@ def _gaps(families: list[dict[str, Any]], codes: list[dict[str, Any]], subjects:
 def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     table = duck.sql(query)
     return [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]
-
-
-def quality_page(report: dict[str, Any], described: dict[str, str | None], name: str) -> str:
-    """The report as one HTML page. described: what codes mean."""
-    codes = [
-        {"code": row["code"], "meaning": described.get(row["code"]) or "", **_shown(row)}
-        for row in report["codes"][:SHOWN_CODES]
-    ]
-    totals = ", ".join(f"{value} {name}" for name, value in report["totals"].items())
-    more = len(report["codes"]) - len(codes)
-    sections = [
-        ("What a study would miss", [{"gap": gap} for gap in report["gaps"]]),
-        ("Families", report["families"]),
-        ("Refused", report["refused"]),
-        ("Repaired", report["repairs"]),
-        ("Several values at one moment (all kept)", report["conflicts"]),
-        ("Sources", report["sources"]),
-        (f"Codes{f' (the {SHOWN_CODES} most frequent; {more} more)' if more > 0 else ''}", codes),
-    ]
-    body = "".join(f"<h2>{html.escape(name)}</h2>{_table(rows)}" for name, rows in sections)
-    return PAGE.format(title=html.escape(name), totals=html.escape(totals), body=body)
-
-
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A code's row with its quantiles in words and a bar of them."""
-    quantiles = row["quantiles"]
-    spread = "" if not quantiles else " / ".join(f"{value:.4g}" for value in quantiles)
-    return {
-        "events": row["events"],
-        "patients": row["subjects"],
-        "numbers": row["numbers"],
-        "without value": row["events"] - max(row["numbers"], row["texts"]),
-        "units": ", ".join(sorted(row["units"] or ())),
-        "1 / 25 / 50 / 75 / 99 %": spread,
-        "first": row["first"] or "",
-        "last": row["last"] or "",
-    }
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "<p>None.</p>"
-    head = "".join(f"<th scope=col>{html.escape(str(name))}</th>" for name in rows[0])
-    lines = "".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(_cell(value))}</td>" for value in row.values())
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(str(part) for part in value)
-    return "" if value is None else str(value)[:200]
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Quality of {title}</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
-table {{ border-collapse: collapse; margin: .5rem 0 1.5rem; }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .2rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; }}
-th {{ background: #f2f2f2; }}
-</style></head>
-<body><h1>Quality of {title}</h1><p>{totals}</p>{body}</body></html>
-"""

@@ -1,6 +1,7 @@
 """The refused rows of a folder through its ingests: kept, looked at again, or told anew."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +60,15 @@ def lift(folder: Path, earlier: Earlier, scratch: Path) -> Path | None:
     return lifted if rows else None
 
 
-def put_aside(folder: Path, fresh: Path, unread: Iterable[Path], earlier: Earlier) -> int:
+def put_aside(
+    folder: Path, fresh: Path, unread: Iterable[Path], earlier: Earlier
+) -> dict[str, int]:
     """Before this ingest's refused events, those of earlier ones and the rows not read.
 
-    Returns how many rows could not be read.
+    Returns how many rows could not be read, by reason, the most frequent first.
     """
-    path, mine, unreadable = fresh / NAME, fresh / f"new.{NAME}", 0
+    path, mine = fresh / NAME, fresh / f"new.{NAME}"
+    reasons: Counter[str] = Counter()
     os.rename(path, mine)
     with pq.ParquetWriter(path, ASIDE, compression="zstd") as writer:
         if (folder / NAME).exists():
@@ -75,11 +79,12 @@ def put_aside(folder: Path, fresh: Path, unread: Iterable[Path], earlier: Earlie
         for file in unread:
             for batch in pq.ParquetFile(file).iter_batches():
                 writer.write_table(_unreadable(pa.Table.from_batches([batch])))
-                unreadable += batch.num_rows
+                for count in pc.value_counts(batch.column("reason")).to_pylist():
+                    reasons[count["values"]] += count["counts"]
         for batch in pq.ParquetFile(mine).iter_batches():
             writer.write_batch(batch)
     mine.unlink()
-    return unreadable
+    return dict(reasons.most_common())
 
 
 def _unreadable(table: pa.Table) -> pa.Table:

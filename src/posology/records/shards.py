@@ -73,7 +73,11 @@ def write_shards(
         shard_files(folder / "data", book.names) as write,
     ):
         for batch in batches(con, rows):
-            kept = _split_refused(batch, book, aside, done)
+            kept = batch.drop_columns(["rule", "row", "whence"])
+            if batch.column("rule").null_count < batch.num_rows:
+                refused = pc.is_valid(batch.column("rule"))
+                _set_aside(batch.filter(refused), book, aside, done)
+                kept = kept.filter(pc.invert(refused))
             if kept.num_rows:
                 fresh, last = _without_repeats(kept, last), kept.slice(kept.num_rows - 1)
                 done.merged += kept.num_rows - fresh.num_rows
@@ -86,26 +90,20 @@ def write_shards(
     return done
 
 
-def _split_refused(
-    batch: pa.RecordBatch, book: Book, aside: pq.ParquetWriter, done: Written
-) -> pa.RecordBatch:
-    """Write the batch's refused rows aside and return the others."""
-    if batch.column("rule").null_count == batch.num_rows:
-        return batch
-    refused = pc.is_valid(batch.column("rule"))
-    out = pa.Table.from_batches([batch.filter(refused)])
+def _set_aside(batch: pa.RecordBatch, book: Book, aside: pq.ParquetWriter, done: Written) -> None:
+    """Write refused rows aside."""
+    out = pa.Table.from_batches([batch])
     names = book.names.take(out["pair"])
     rules = pa.array(REFUSALS).take(out["rule"])
     for count in pc.value_counts(rules).to_pylist():
         done.refused[count["values"]] = done.refused.get(count["values"], 0) + count["counts"]
     field, value = _told(out, names, rules)
-    reason = pa.array([REASONS[rule] for rule in REFUSALS]).take(out["rule"])
     columns = {
-        "source": out["source"],
+        "source": pa.array(book.sources, pa.string()).take(out["whence"]),
         "row": out["row"],
         "field": field,
         "value": value,
-        "reason": reason,
+        "reason": pa.array([REASONS[rule] for rule in REFUSALS]).take(out["rule"]),
         "rule": rules,
         "subject_id": out["subject_id"],
         "time": out["time"],
@@ -116,7 +114,6 @@ def _split_refused(
     }
     table = pa.table({name: _cast(columns[name], ASIDE.field(name).type) for name in ASIDE.names})
     aside.write_table(table)
-    return batch.filter(pc.invert(refused))
 
 
 REASONS = {

@@ -156,6 +156,13 @@ def _without(question: Question, advice: Recommendation, without: Recommendation
     )
 
 
+def _years(alone: Cohort, event: int) -> float:
+    """From the event to the decision."""
+    step = np.searchsorted(alone.history.event_offsets, event, side="right") - 1
+    now = alone.history.time[alone.last_step[0]]
+    return float((now - alone.history.time[step]) / 365.25)
+
+
 def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
     """What was last known, a line a family; formula answers are the model's, not the patient's."""
     _, events = visible_events(alone.history, alone.last_step)
@@ -164,7 +171,9 @@ def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
     for event in last.values():
         code, value = policy.profile.codes[alone.history.code[event]], alone.history.value[event]
         family = code.split("//")[0]
-        if family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
+        if code == "MEDS_BIRTH":
+            by_family.setdefault("Age", []).append(f"{_years(alone, event):.0f}")
+        elif family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
             short = label(code, float(value)).removeprefix(family.replace("_", " ").lower())
             by_family.setdefault(family, []).append(short.strip())
     return tuple(

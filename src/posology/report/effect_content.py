@@ -20,5 +20,7 @@ class EffectContent:
     binary: bool
     propensity: str
     """The model of who was given what."""
+    saved: bool = False
+    """Whether the rule is a saved policy, and not one learned for this page."""
     footer: tuple[tuple[str, str], ...] = ()
     """(label, value): version, command, date."""

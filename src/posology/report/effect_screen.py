@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.evaluation.effect_study import EffectStudy
-from posology.report.effect_words import Scale, p_value, share
+from posology.report.effect_words import Scale, learned, p_value, share
 
 
 def show(found: EffectStudy, scale: Scale) -> Group:
@@ -14,11 +14,12 @@ def show(found: EffectStudy, scale: Scale) -> Group:
     parts: list[Table | Text] = []
     if found.values:
         values = _new(
-            "What following a rule is worth", "Rule", "Mean outcome", "Gain over the best"
-        )
+            "What following a rule is worth", "Rule", "Mean outcome", "Gain over the best",
+            "Effective patients",
+        )  # fmt: skip
         for v in found.values:
             values.add_row(v.rule, f"{scale.value(v.value.value)} ({scale.span(v.value)})",
-                           scale.change(v.gain))  # fmt: skip
+                           scale.change(v.gain), f"{v.effective:,.0f}")  # fmt: skip
         parts.append(values)
     if found.effects:
         title = f"Average effect against {found.verdict.single}"
@@ -33,8 +34,7 @@ def show(found: EffectStudy, scale: Scale) -> Group:
     h = found.heterogeneity
     note = (
         f"Figures are {scale.unit}. Do effects differ between patients: slope {h.slope:.2f}, "
-        f"{p_value(h.p)}; the rule was personal in {found.folds_personal} of 5 folds. Nobody is "
-        "judged by a rule learned from them."
+        f"{p_value(h.p)}.{learned(found)} Nobody is judged by a rule learned from them."
     )
     return Group(*parts, overlap, Text(note, style="dim"))
 

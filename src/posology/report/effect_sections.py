@@ -53,21 +53,23 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
     names = [option.name for option in found.verdict.overlap.options]
     rows = [
         (v.rule, scale.value(v.value.value), scale.span(v.value), scale.change(v.gain),
-         p_value(v.gain.p) if v.gain.low != v.gain.high else "",
+         p_value(v.gain.p) if v.gain.low != v.gain.high else "", f"{v.effective:,.0f}",
          "one to all" if max(v.share) == 1.0 else
          ", ".join(f"{n} {share(s)}" for n, s in zip(names, v.share, strict=True) if s >= 0.005))
         for v in found.values
     ]  # fmt: skip
     plain = [
         "Mean outcome if everybody in the stated population were treated by the rule. Gains are "
-        "over the best single option as chosen on other patients, on the same patients.",
+        "over the best single option as chosen on other patients, on the same patients. Effective "
+        "patients: so many were, in effect, treated as the rule would treat them.",
     ]
     if found.needed is not None and found.verdict.kind == "gain":
         plain.append(
             f"For one more good outcome {interval(found.needed)} patients must be treated by the "
             "rule instead of by the best single option."
         )
-    heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "What it gives"]
+    heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "Effective patients",
+             "What it gives"]  # fmt: skip
     return _section("rule", "The rule", "What would following a rule be worth?", plain,
                     _table(f"Doubly robust values, {scale.unit}.", heads, rows))  # fmt: skip
 

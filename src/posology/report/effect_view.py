@@ -7,7 +7,7 @@ from posology.report import effect_plots as plots
 from posology.report import effect_sections as sections
 from posology.report.effect_content import EffectContent
 from posology.report.effect_trial import trial_section
-from posology.report.effect_words import Scale, p_value, share
+from posology.report.effect_words import Scale, learned, p_value, share
 from posology.report.svg import svg
 from posology.report.tripod import items
 
@@ -16,6 +16,18 @@ FEW = 0.1
 _CAUTION = (
     "An effect here is an average over patients alike in what was recorded, never a certainty of "
     "one person. Nothing on this page is shown to hold elsewhere or later."
+)
+_LEARNED = (
+    "Effects of patients: an R-learner that stacks lines, splines, boosted trees and an X-learner. "
+    "The rule is personal only where effects are shown to vary among the patients learned from "
+    "(one-sided 5 %); else it gives the best single option to all. Every patient is judged by a "
+    "rule and against a best single option from the other four folds."
+)
+_SAVED = (
+    "The rule is the saved policy's first choice among what safety allows. The policy, the "
+    "classical models beside it and the best single option were learned from patients outside the "
+    "test split, whose patients alone are judged here; propensities and outcomes of each of these "
+    "come from all the other patients. How effects differ is asked of what the policy believes."
 )
 _METHODS = (
     "Target trial: eligibility, time zero, options, outcome and horizon are those of the study "
@@ -27,11 +39,7 @@ _METHODS = (
     "cross-fitted over five folds of patients, with one temperature. Here: {propensity}. Outcomes: "
     "ridge regression on hinges and products stacked with boosted trees, cross-fitted over the "
     "same folds. Values are means of doubly robust (AIPW) scores.",
-    "Effects of patients: an R-learner that stacks lines, splines, boosted trees and an X-learner. "
-    "The rule is "
-    "personal only where effects are shown to vary among the patients learned from (one-sided 5 "
-    "%); else it gives the best single option to all. Every patient is judged by a rule and "
-    "against a best single option from the other four folds.",
+    "{rule}",
     "Stated population: patients for whom every option had a propensity of at least 5 %; averages, "
     "values, harms and groups are of them. Intervals are the middle 95 % of 2,000 bootstrap draws "
     "of patients, the scores held fixed. They are not corrected for their number; the verdict "
@@ -65,6 +73,7 @@ def view(content: EffectContent) -> dict[str, Any]:
     """The template's variables."""
     found, study = content.found, content.study
     scale = Scale(content.unit, 100.0 if content.binary else 1.0)
+    rule = _SAVED if content.saved else _LEARNED
     checks = items(study, bool(found.groups), bool(found.harms))
     parts = [
         trial_section(study, content.unit),
@@ -84,7 +93,10 @@ def view(content: EffectContent) -> dict[str, Any]:
         "caution": _CAUTION,
         "evidence": content.evidence,
         "sections": [part for part in parts if part],
-        "methods": [*(m.format(propensity=content.propensity) for m in _METHODS), _asked(content)],
+        "methods": [
+            *(m.format(propensity=content.propensity, rule=rule) for m in _METHODS),
+            _asked(content),
+        ],
         "references": _REFERENCES,
         "covariates": content.covariates,
         "items": checks,
@@ -163,10 +175,9 @@ def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
         "figures": drawn,
         "plain": [
             f"Effects {kind} shown to differ between patients ({p_value(shown.p)}, one-sided): for "
-            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen. The "
-            f"rule was personal in {found.folds_personal} of 5 folds. Whether choosing by the "
-            f"patient is worth it is another question, and on these patients {personal} shown."
-            f"{silent}",
+            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen."
+            f"{learned(found)} Whether choosing by the patient is worth it is another question, "
+            f"and on these patients {personal} shown.{silent}",
         ],
     }
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from posology.evaluation.effect_study import EffectStudy
 from posology.evaluation.significance import Difference, Interval
 
 
@@ -49,6 +50,13 @@ def number(x: float) -> str:
 def interval(found: Interval) -> str:
     """An estimate with its interval, as it is."""
     return f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
+
+
+def learned(found: EffectStudy) -> str:
+    """How personal the rule was, where it was learned for this page."""
+    if found.folds_personal is None:
+        return ""
+    return f" The rule was personal in {found.folds_personal} of 5 folds."
 
 
 def p_value(p: float) -> str:

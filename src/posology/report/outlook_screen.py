@@ -1,5 +1,6 @@
 """Predictions on the terminal."""
 
+from rich import box
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
@@ -16,10 +17,12 @@ def show_outlook(
     outlook: Outlook, study: Study, digest: str, console: Console | None = None
 ) -> None:
     """Print one patient's diagnoses, numbers and times to come."""
-    table = Table("", "when", "expected", "members", "95 of 100 are found")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in ("", "when", "expected", "members", "95 of 100"):
+        table.add_column(title, overflow="fold")
     for risk in outlook.diagnosis:
         table.add_row(
-            escape(risk.name), f"within {risk.within_days:g} days", f"{risk.probability:.1%}",
+            escape(risk.name), f"in {risk.within_days:g} days", f"{risk.probability:.1%}",
             f"{risk.low:.1%} to {risk.high:.1%}", "",
         )  # fmt: skip
     for course in outlook.progression:
@@ -35,12 +38,14 @@ def show_outlook(
         every = max(len(curve.days) // SHOWN, 1)
         for i in range(every - 1, len(curve.days), every):
             table.add_row(
-                escape(curve.name), f"by day {curve.days[i]:.0f}", f"{curve.risk[i]:.1%}",
-                f"{curve.low[i]:.1%} to {curve.high[i]:.1%}", "",
+                escape(curve.name) if i == every - 1 else "", f"by day {curve.days[i]:.0f}",
+                f"{curve.risk[i]:.1%}", f"{curve.low[i]:.1%} to {curve.high[i]:.1%}", "",
             )  # fmt: skip
     notes = (
         "[dim]Under the care that was usual: these are predictions, not effects of a treatment. "
-        "Members: range of the middle 95 % of the ensemble, how far it disagrees.\n"
+        "Members: the middle 95 % of the ensemble. They share the sum of what is known, so they "
+        "differ by less than one can be wrong. 95 of 100: where so many of such patients' numbers "
+        "were.\n"
         f"Not for: {escape(study.limits)}[/]"
     )
     (console or Console()).print(

@@ -18,6 +18,15 @@ from posology.simulators.trajectories import Trajectories, ends, returns
 
 Act = Callable[[Float64[np.ndarray, "decision feature"]], Float64[np.ndarray, "decision treatment"]]
 """From what is seen to the probability of every treatment; rows sum to 1."""
+Remembering = Callable[
+    [
+        Float64[np.ndarray, "decision feature"],
+        Int64[np.ndarray, " decision"],
+        Int64[np.ndarray, " decision"],
+    ],
+    Float64[np.ndarray, "decision treatment"],
+]
+"""The same, told also which patient each row is and what was given last (-1 at the first visit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,13 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
     Treatments are `Discrete`, or `MultiDiscrete` numbered in C order; observations are `Discrete`
     (one state code) or any numbers. Raises UserError for other spaces.
     """
+    return rollout_remembering(env, lambda: lambda seen, _who, _given: act(seen), episodes, rng)
+
+
+def rollout_remembering(
+    env: Any, remember: Callable[[], Remembering], episodes: int, rng: np.random.Generator
+) -> Trajectories:
+    """The same by a policy with a memory: `remember` is asked for a new one at each episode."""
     shape = _treatments(env.action_space)
     states = int(getattr(env.observation_space, "n", 0))
     first = int(getattr(env.observation_space, "start", 0))
@@ -45,10 +61,10 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
     final, terminal, counts = [], [], []
     for _ in range(episodes):
         raw, _info = env.reset(seed=int(rng.integers(2**31)))
-        steps, over, cut = 0, False, False
+        act, chosen, steps, over, cut = remember(), -1, 0, False, False
         while not over and not cut:
             seen = _numbers(raw, first)
-            chances = act(seen[None, :])[0]
+            chances = act(seen[None, :], np.zeros(1, np.int64), np.array([chosen]))[0]
             drawn = int((np.cumsum(chances) <= rng.random()).sum())
             chosen = min(drawn, int(np.flatnonzero(chances)[-1]))
             raw, reward, over, cut, _info = env.step(_action(env.action_space, chosen, shape))
@@ -57,13 +73,13 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
         final.append(_numbers(raw, first))
         terminal.append(bool(over))
         counts.append(steps)
-    seen, chosen, reward, chances = (list(column) for column in zip(*log, strict=True))
-    given, behaviour = np.array(chosen, np.int32), np.array(chances, np.float64)
+    seen, given, reward, chances = (list(column) for column in zip(*log, strict=True))
+    treatment, behaviour = np.array(given, np.int32), np.array(chances, np.float64)
     return Trajectories(
         observation=np.array(seen),
-        treatment=given,
+        treatment=treatment,
         reward=np.array(reward),
-        logged=behaviour[np.arange(len(given)), given],
+        logged=behaviour[np.arange(len(treatment)), treatment],
         behaviour=behaviour,
         offsets=offsets(np.array(counts, np.int64)),
         final=np.array(final),
@@ -75,16 +91,16 @@ def rollout(env: Any, act: Act, episodes: int, rng: np.random.Generator) -> Traj
 def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
     """The same episodes as histories and decisions, for any learner of posology.
 
-    Each observation is a step (`STATE//7`, or `OBS//name` with its number), each treatment a step
-    after it (`TREATMENT//name`), and what was seen last closes the history. A decision's outcome
-    is the sum of the rewards from it on; effective is that sum where it is always 0 or 1. Splits
-    are 70/15/15 by a fixed hash of the subject's number.
+    After an empty first step, each observation is one (`STATE//7`, or `OBS//name` with its number),
+    each treatment a step after it (`TREATMENT//name`), and what was seen last closes the history. A
+    decision's outcome is the sum of the rewards from it on; effective is that sum where it is
+    always 0 or 1. Splits are 70/15/15 by a fixed hash of the subject's number.
     """
     counts = np.diff(logged.offsets)
     decision_subject = np.repeat(np.arange(len(logged), dtype=np.int64), counts)
     split = _split(np.arange(len(logged), dtype=np.int64))[decision_subject]
     history = as_history(logged, naming)
-    last_step = 2 * np.arange(len(logged.treatment), dtype=np.int64) + decision_subject
+    last_step = seen_steps(logged)
     total = np.repeat(returns(logged), counts)
     before = np.cumsum(logged.reward) - logged.reward
     ahead = total - (before - np.repeat(before[logged.offsets[:-1]], counts))
@@ -144,15 +160,20 @@ def _vocabulary(logged: Trajectories, naming: Naming) -> tuple[str, ...]:
 
 
 def as_history(logged: Trajectories, naming: Naming) -> History:
-    """Per subject: observation, treatment, observation, treatment, ..., last observation."""
+    """Per subject: observation, treatment, observation, treatment, ..., last observation.
+
+    Before them the undated step of what never changes, empty: without it learners would take what
+    was seen first for something that holds for good.
+    """
     counts = np.diff(logged.offsets)
-    subject = np.repeat(np.arange(len(counts)), counts)
-    seen_step = 2 * np.arange(len(subject)) + subject
-    final_step = 2 * logged.offsets[1:] + np.arange(len(counts))
+    seen_step = seen_steps(logged)
+    static_step = 2 * logged.offsets[:-1] + 2 * np.arange(len(counts))
+    final_step = 2 * logged.offsets[1:] + 2 * np.arange(len(counts)) + 1
     width = 1 if logged.states else logged.observation.shape[1]
     first_treatment = logged.states or width
-    events = np.full(2 * len(subject) + len(counts), width, np.int64)
+    events = np.full(2 * len(seen_step) + 2 * len(counts), width, np.int64)
     events[seen_step + 1] = 1
+    events[static_step] = 0
     starts = offsets(events)
     code, value = np.empty(starts[-1], np.int32), np.full(starts[-1], np.nan, np.float32)
     steps = np.concatenate([seen_step, final_step])
@@ -166,16 +187,23 @@ def as_history(logged: Trajectories, naming: Naming) -> History:
     code[starts[seen_step + 1]] = first_treatment + logged.treatment
     time = np.empty(len(events))
     day = _days(logged, naming)
-    time[seen_step] = time[seen_step + 1] = day[: len(subject)]
-    time[final_step] = day[len(subject) :]
+    time[static_step] = np.nan
+    time[seen_step] = time[seen_step + 1] = day[: len(seen_step)]
+    time[final_step] = day[len(seen_step) :]
     return History(
         code=code,
         value=value,
         event_offsets=starts,
         time=time,
-        step_offsets=offsets(2 * counts + 1),
+        step_offsets=offsets(2 * counts + 2),
         subject_id=np.arange(len(counts), dtype=np.int64),
     )
+
+
+def seen_steps(logged: Trajectories) -> Int64[np.ndarray, " decision"]:
+    """The step of what was seen before each decision."""
+    subject = np.repeat(np.arange(len(logged)), np.diff(logged.offsets))
+    return 2 * np.arange(len(subject)) + 2 * subject + 1
 
 
 def _days(logged: Trajectories, naming: Naming) -> Float64[np.ndarray, " observed"]:

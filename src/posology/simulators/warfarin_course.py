@@ -7,7 +7,7 @@ interval = (days in range - days above 4) / 90, INR between visits by linear int
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -159,6 +159,16 @@ def care_remembering(course: Course, act: Remembering, rng: np.random.Generator)
         final[who[ended]] = observe(course)[ended]
         who, course = who[~ended], _rows(course, np.flatnonzero(~ended))
     return _outcome(log, final)
+
+
+def priced(logged: Trajectories, price: float) -> Trajectories:
+    """The same episodes, with `price` off the reward where a visit changed the dose taken so far.
+
+    The first dose is free.
+    """
+    day, dose = (logged.observation[:, FEATURES.index(f)] for f in ("day", "dose"))
+    changed = (day > 0) & (DOSES[logged.treatment] != dose)
+    return replace(logged, reward=logged.reward - price * changed)
 
 
 def _outcome(

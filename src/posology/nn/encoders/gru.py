@@ -21,7 +21,9 @@ class GRU(nn.Module):
 
     def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
         """States of all steps, in the order of the steps."""
-        if x.device.type != "cpu" or int(batch.steps.max()) == 1:
+        # Ours knows no mixed precision.
+        torchs = x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+        if torchs or int(batch.steps.max()) == 1:
             return recur(self.cell, x, batch.steps)
         pack = packing(batch.steps)
         enters, weight, bias_enters, bias = (p for _, p in self.cell.named_parameters())

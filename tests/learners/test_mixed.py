@@ -1,0 +1,29 @@
+"""What a GPU does in bfloat16, on a CPU: nothing meets a number of another kind."""
+
+import pytest
+import torch
+
+from posology.domain.cohort import TRAIN, Cohort, part
+from posology.learners import losses
+from posology.learners.supervised import Sizes, _reading, network_of
+from posology.learners.tensors import in_batches, tensors
+from posology.nn.encoders import EncoderName
+from tests.learners.test_policy_contract import dosed
+from tests.world import asking, cohort
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "transformer", "cnn"])
+@pytest.mark.parametrize("world", [asking, dosed])
+def test_losses_and_gradients_in_mixed_precision(name: EncoderName, world) -> None:
+    learned: Cohort = part(world(cohort(60, 5)), TRAIN)
+    sizes = Sizes(16, 8, 16, 1, 4, 0.0, carried=True, encoder=name)
+    network = network_of(sizes, learned, 0)
+    source = tensors(learned, _reading(learned), network.config, torch.device("cpu"))
+    batch, targets = next(iter(in_batches(source)))
+    exact = losses.supervised(network(batch, targets.shift), targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = losses.supervised(network(batch, targets.shift), targets)
+    torch.stack(list(rough.values())).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+    for part_name, loss in exact.items():
+        torch.testing.assert_close(rough[part_name].float(), loss, rtol=0.05, atol=0.02)
