@@ -110,11 +110,11 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
         claims["AUTOC"] = held(c.rate.autoc, float(top.mean()))
         share = np.arange(1, len(true) + 1) / len(true)
         claims["Qini"] = held(c.rate.qini, float((top * share).mean()))
+        level = float(true.mean() - told.mean())
+        claims["calibration level"] = held(c.calibration.level, level)
         if told.std() > 1e-9:
             slope = float(np.cov(told, true)[0, 1] / np.var(told, ddof=1))
             claims["calibration slope"] = held(c.calibration.slope, slope)
-            level = float(true.mean() - slope * told.mean())
-            claims["calibration intercept"] = held(c.calibration.intercept, level)
         point = c.curve[1]
         net = float(((told > point.threshold) * (true - point.threshold)).mean())
         claims["net benefit"] = held(point.model, net)

@@ -78,7 +78,7 @@ def varies(found: EffectStudy) -> dict[str, Any]:
     """Ranking and calibration of what is said of patients."""
     rows = [
         (f"{c.option} against {c.against}", interval(c.rate.autoc), interval(c.rate.qini),
-         interval(c.calibration.slope), interval(c.calibration.intercept),
+         interval(c.calibration.slope), interval(c.calibration.level),
          p_value(c.calibration.p), interval(c.c))
         for c in found.contrasts
     ]  # fmt: skip
@@ -87,15 +87,16 @@ def varies(found: EffectStudy) -> dict[str, Any]:
         "AUTOC",
         "Qini",
         "Calibration slope",
-        "Intercept",
+        "Level",
         "Shape",
         "C-for-benefit",
     ]
     caption = (
         "Before it is asked whether effects vary. AUTOC and Qini: 0 is a ranking no better than "
-        "chance. Slope 1 and intercept 0 are perfect. Shape: a small p says that what was seen "
-        "does not follow what was said, whatever its level. C-for-benefit: 0.5 is chance; "
-        "secondary, it is no proper score. A good ranking does not show that the level is right."
+        "chance. Slope 1 and level 0 (seen less said, on average) are perfect. Shape: a small p "
+        "says that what was seen does not follow what was said, whatever its level. "
+        "C-for-benefit: 0.5 is chance; secondary, it is no proper score. A good ranking does not "
+        "show that the level is right."
     )
     return _section("patients", "Patients", "Do effects differ between patients?", [],
                     _table(caption, heads, rows))  # fmt: skip
