@@ -34,7 +34,8 @@ def _parts(advice: Recommendation, study: Study) -> list[str | Table]:
         )
         if d.needed is not None:
             low, high = d.needed
-            parts.append(f"Nine in ten patients like this one needed {low:.0f} to {high:.0f}.")
+            said = f"{low:.0f} to {high:.0f}"
+            parts.append(f"Nine in ten patients needed a dose this near to the model's: {said}.")
     if advice.reasons:
         parts.append(_reasons(advice))
     if len(advice.attention) > 1:
