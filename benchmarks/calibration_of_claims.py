@@ -29,7 +29,7 @@ from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, ju
 from posology.evaluation.sensitivity import bounds, range_of_gamma
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import Group
-from posology.evaluation.verdict import GAIN, NONE, Unit, most_frequent
+from posology.evaluation.verdict import GAIN, NONE, Unit
 from posology.learners.effect_folds import held_out_effects
 from posology.simulators import effects as simulator
 from posology.simulators.effects import Sample
@@ -68,7 +68,7 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
         claims["gain of the rule"] = held(found.verdict.gain, float(gained[keep_].mean()))
     for g in found.groups:
         claims["gain in a group"] = held(g.gain, float(gained[keep_ & group.mask].mean()))
-    single = most_frequent(rule.single)
+    single = found.verdict.best
     tau = (drawn.expected - drawn.expected[:, [single]])[:, 1 - single]
     for o in found.effects:
         claims["average effect"] = held(o.effect.effect, float(tau[keep_].mean()))
@@ -102,7 +102,7 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
     """Ranking, calibration and decision curve against the same figures of the true effects."""
     claims: Claims = {}
     for c in found.contrasts:
-        single = most_frequent(rule.single)
+        single = found.verdict.best
         said = levelled(rule.said[keep_], rule.fold[keep_])
         told = said[:, 1 - single] - said[:, single]
         true, order = tau[keep_], np.argsort(-told, kind="stable")
@@ -110,11 +110,11 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
         claims["AUTOC"] = held(c.rate.autoc, float(top.mean()))
         share = np.arange(1, len(true) + 1) / len(true)
         claims["Qini"] = held(c.rate.qini, float((top * share).mean()))
+        level = float(true.mean() - told.mean())
+        claims["calibration level"] = held(c.calibration.level, level)
         if told.std() > 1e-9:
             slope = float(np.cov(told, true)[0, 1] / np.var(told, ddof=1))
             claims["calibration slope"] = held(c.calibration.slope, slope)
-            level = float(true.mean() - slope * told.mean())
-            claims["calibration intercept"] = held(c.calibration.intercept, level)
         point = c.curve[1]
         net = float(((told > point.threshold) * (true - point.threshold)).mean())
         claims["net benefit"] = held(point.model, net)

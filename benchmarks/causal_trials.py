@@ -22,7 +22,7 @@ from posology.causal.scores import fit_nuisance
 from posology.causal.trial import FOLDS, Trial, select
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
 from posology.evaluation.doubly_robust import average_effects, gain
-from posology.evaluation.verdict import most_frequent, verdict
+from posology.evaluation.verdict import verdict
 from posology.learners.econml import MODELS, fit_econml
 from posology.learners.effect_folds import held_out_effects
 from posology.learners.effects import choose, effects_of, fit_effects
@@ -105,7 +105,7 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
                 float("nan"),
                 said=found.sentence,
                 kind=found.kind,
-                single=most_frequent(said.single),
+                single=found.best,
             )
         )
         if seed:

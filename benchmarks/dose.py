@@ -83,7 +83,8 @@ def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]
     found, doses = {}, {"imitate": imitated(support, asked)}
     for model, curve in (ours(drawn) | ({} if alone else others(drawn))).items():
         members = curve(asked)
-        said = cautious(members)  # of one member: what it says
+        shape = "unimodal" if model == "posology" else "free"
+        said = cautious(members, shape)  # of one member: what it says
         doses[model] = GRID[np.where(spoken, said, -np.inf).argmax(axis=1)]
         off = members.mean(axis=0) - truth
         found[model, "rmise"] = float(np.sqrt((off[spoken] ** 2).mean()))

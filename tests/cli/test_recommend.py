@@ -147,6 +147,23 @@ def test_reasons_are_what_changes_when_an_input_is_forgotten(model: Path, tmp_pa
     assert abs(gene.dose) > 0.01, "the formula's answer changes with the genotype"
 
 
+def test_the_interval_that_was_measured_is_told_around_the_dose(
+    model: Path, tmp_path: Path
+) -> None:
+    loaded = artifact.load(model)
+    patient = read_patient(filled(tmp_path))
+    history, _ = encode_patient(patient, loaded.study, loaded.policy.profile)
+    without = recommend(loaded.policy, loaded.study, history).dose
+    assert without is not None
+    assert without.needed is None
+    told = recommend(loaded.policy, loaded.study, history, spread=1.0).dose
+    assert told is not None
+    assert told.needed is not None
+    low, high = told.needed
+    assert low == pytest.approx((np.sqrt(told.exact) - 1) ** 2)
+    assert high == pytest.approx((np.sqrt(told.exact) + 1) ** 2)
+
+
 @pytest.mark.parametrize("dose", [-5.0, 0.2, 20.9, 20.99, 21.0, 33.3, 49.0, 49.01, 500.0])
 def test_rounded_doses_stay_in_their_range(dose: float) -> None:
     for allowed in (

@@ -51,7 +51,7 @@ def test_true_effects_are_calibrated_and_doubled_ones_are_not(rng) -> None:
     nuisance, tau, benefit = drawn("rct", 3000, 1)
     right = calibration_for_benefit(tau, benefit, nuisance.trial.subject, rng)
     assert right.slope.low < 1 < right.slope.high
-    assert right.intercept.low < 0 < right.intercept.high
+    assert right.level.low < 0 < right.level.high
     assert sum(group.n for group in right.groups) == 3000
     assert right.groups[0].predicted < right.groups[-1].predicted
     double = calibration_for_benefit(2 * tau, benefit, nuisance.trial.subject, rng)

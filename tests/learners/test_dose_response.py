@@ -92,5 +92,6 @@ def test_an_unknown_shape_is_named_with_the_known_ones() -> None:
 def test_a_dose_is_not_taken_where_the_curves_disagree_about_it() -> None:
     members = np.array([[[1.0, 3.0]], [[1.0, 0.0]]])  # the second dose: 1.5 on average
     assert members.mean(axis=0).argmax() == 1
-    assert cautious(members).argmax() == 0
-    np.testing.assert_allclose(cautious(members), [[1.0, 0.0]])
+    assert cautious(members, "free").argmax() == 0
+    assert cautious(members, "unimodal").argmax() == 1
+    np.testing.assert_allclose(cautious(members, "free"), [[1.0, 0.0]])

@@ -4,6 +4,7 @@ import numpy as np
 
 from posology.advice.reasons import attention_of, reasons_of
 from posology.domain import safety
+from posology.domain.dose_spread import around
 from posology.domain.formulary import DoseRange, clip
 from posology.domain.history import History, present
 from posology.domain.policy import Explains, Policy
@@ -18,12 +19,17 @@ _MIDDLE = (2.5, 97.5)
 
 
 def recommend(
-    policy: Policy, study: Study, history: History, ignored: tuple[str, ...] = ()
+    policy: Policy,
+    study: Study,
+    history: History,
+    ignored: tuple[str, ...] = (),
+    spread: float | None = None,
 ) -> Recommendation:
     """Advice for the one patient of the history, at its last step.
 
     What the study's safety rules forbid is never first; UserError where they forbid everything.
     ignored: codes of the patient that are not in the policy's profile.
+    spread: of right doses around those said (domain/dose_spread.py), where it was measured.
     """
     decision = history.step_offsets[1:2] - 1
     allowed = safety.allowed(study, policy.profile, history, decision)
@@ -44,7 +50,7 @@ def recommend(
     return Recommendation(
         study=study.name,
         options=options,
-        dose=_dose(doses.overall[0], study.dose),
+        dose=_dose(doses.overall[0], study.dose, spread),
         benefit=options[0].probability - options[1].probability,
         reasons=reasons_of(attribution, history, policy.profile, int(order[0])),
         attention=attention_of(attribution, history),
@@ -94,12 +100,15 @@ def _option(
     )
 
 
-def _dose(member: np.ndarray, allowed: DoseRange | None) -> DoseAdvice | None:
+def _dose(member: np.ndarray, allowed: DoseRange | None, spread: float | None) -> DoseAdvice | None:
     if allowed is None or np.isnan(member).all():
         return None
     exact = float(member.mean())
     low, high = np.percentile(member, _MIDDLE)
-    return DoseAdvice(round_dose(exact, allowed), exact, float(low), float(high), allowed.unit)
+    needed = None if spread is None else around(exact, spread)
+    return DoseAdvice(
+        round_dose(exact, allowed), exact, float(low), float(high), allowed.unit, needed
+    )
 
 
 def _unknown(

@@ -21,7 +21,7 @@ def demo(
 
     from posology import artifact
     from posology.cli.demo_report import Judged, write_demo_report
-    from posology.cli.measures import write_measures
+    from posology.cli.measures import measured_spread, spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread, watch
     from posology.cohorts.build import build_cohort
     from posology.cohorts.study_file import read_study
@@ -57,8 +57,10 @@ def demo(
         table = table1(answers, test, np.random.default_rng(seed))
     folder = _fresh(out / "model")
     rows = as_rows(table)
-    evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": rows}
+    spread = measured_spread(policies["posology"], validation)
+    evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": rows, **spread}
     artifact.save(policies["posology"], study, evidence, folder)
+    rows = [*rows, *spread_rows(answers["posology"].dose, test, spread.get("dose_spread"))]
     report = out / "report.html"
     write_demo_report(
         report, data, test, Judged(artifact.load(folder), answers, table, curves, seed)

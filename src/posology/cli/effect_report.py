@@ -90,7 +90,7 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
         into.add(c.option, "autoc", c.rate.autoc)
         into.add(c.option, "qini", c.rate.qini)
         into.add(c.option, "calibration_slope", c.calibration.slope)
-        into.add(c.option, "calibration_intercept", c.calibration.intercept)
+        into.add(c.option, "calibration_level", c.calibration.level)
         into.add(c.option, "calibration_shape_p", c.calibration.p)
         into.add(c.option, "c_for_benefit", c.c)
         for point in c.curve:

@@ -77,7 +77,7 @@ class Into:
 def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
     import numpy as np
 
-    from posology.cli.measures import write_measures
+    from posology.cli.measures import spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
     from posology.evaluation.answers import ask, usual_care
@@ -101,7 +101,9 @@ def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
         _write(into.report, judged, test, answers, table)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
-        write_measures(into.json_file, as_rows(table), into.started, into.seed)
+        spread = judged.evidence.get("dose_spread")
+        rows = [*as_rows(table), *spread_rows(answers["posology"].dose, test, spread)]
+        write_measures(into.json_file, rows, into.started, into.seed)
 
 
 def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -> None:

@@ -37,7 +37,7 @@ def fit(
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
     from posology import artifact
-    from posology.cli.measures import write_measures
+    from posology.cli.measures import measured_spread, write_measures
     from posology.cli.progress import CONSOLE, watch
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
@@ -73,7 +73,8 @@ def fit(
         )
         if not is_first():
             return
-    evidence = {"recipe": recipe, "seed": seed, "train": len(train), "validation": len(validation)}
+    counts = {"seed": seed, "train": len(train), "validation": len(validation)}
+    evidence = {"recipe": recipe, **counts, **measured_spread(policy, validation)}
     artifact.save(policy, asked, evidence, out)
     CONSOLE.print(f"Policy saved in {out}")
     if json_file is not None:

@@ -8,7 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 import posology
+from posology.domain.cohort import Cohort
+from posology.domain.dose_spread import covered, dose_spread
+from posology.domain.policy import Policy
 
 
 def write_measures(path: Path, rows: list[dict], started: float, seed: int | None = None) -> None:
@@ -24,6 +29,32 @@ def write_measures(path: Path, rows: list[dict], started: float, seed: int | Non
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"meta": meta, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def measured_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
+    """`dose_spread`, for the evidence of an artifact; nothing where no right dose is known."""
+    from posology.evaluation.answers import ask
+    from posology.evaluation.dosing import true_dose
+
+    if validation.study.dose is None:
+        return {}
+    spread = dose_spread(ask(policy, validation).dose, true_dose(validation))
+    return {} if spread is None else {"dose_spread": spread}
+
+
+def spread_rows(said: np.ndarray, test: Cohort, spread: float | None) -> list[dict]:
+    """How many right doses the interval holds, as a row; it promises nine in ten."""
+    from posology.evaluation.dosing import true_dose
+
+    right = true_dose(test)
+    known = int(((said >= 0) & (right >= 0)).sum())
+    if spread is None or not known:
+        return []
+    named = {"study": test.study.name, "model": "posology", "split": "test"}
+    value = covered(said, right, spread)
+    error = 1.96 * np.sqrt(value * (1 - value) / known)
+    span = {"value": value, "low": value - error, "high": value + error, "n": known}
+    return [named | {"metric": "dose_in_interval"} | span]
 
 
 def _commit() -> str | None:

@@ -26,7 +26,8 @@ def recommend(
 
     loaded = artifact.load(model)
     history, ignored = encode_patient(read_patient(patient), loaded.study, loaded.policy.profile)
-    advice = advise(loaded.policy, loaded.study, history, ignored)
+    spread = loaded.evidence.get("dose_spread")
+    advice = advise(loaded.policy, loaded.study, history, ignored, spread)
     show(advice, loaded.study, loaded.digest)
     if json_file is not None:
         body = {"model": loaded.digest, **asdict(advice)}

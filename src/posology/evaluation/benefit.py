@@ -52,11 +52,12 @@ class BenefitGroup:
 
 @dataclass(frozen=True, slots=True)
 class BenefitCalibration:
-    """Slope 1 and intercept 0 are perfect; slope 0 says that predictions tell nothing."""
+    """Slope 1 and level 0 are perfect; slope 0 says that predictions tell nothing."""
 
     groups: tuple[BenefitGroup, ...]
     slope: Interval
-    intercept: Interval
+    level: Interval
+    """What was seen beyond what was said, on average."""
     p: float
     """That what was seen follows what was said, but for the level, along the whole range."""
 
@@ -117,12 +118,12 @@ def calibration_for_benefit(
         square = weights @ predicted**2 / total - x**2
         shared = weights @ (predicted * benefit) / total - x * y
         slope = np.divide(shared, square, out=np.full(len(total), np.nan), where=square > 1e-12)
-        return np.column_stack([slope, y - slope * x])
+        return np.column_stack([slope, y - x])
 
     value, draws = line(np.ones((1, len(predicted))))[0], _drawn(line, subject, rng)
-    slope, intercept = (percentile(float(value[i]), draws[:, i]) for i in (0, 1))
+    slope, level = (percentile(float(value[i]), draws[:, i]) for i in (0, 1))
     return BenefitCalibration(
-        tuple(groups), slope, intercept, _bridge(predicted, benefit, subject, rng)
+        tuple(groups), slope, level, _bridge(predicted, benefit, subject, rng)
     )
 
 

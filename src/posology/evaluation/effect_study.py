@@ -42,7 +42,7 @@ from posology.evaluation.sensitivity import (
 )
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import SMALLEST, Group
-from posology.evaluation.verdict import UNJUDGED, Unit, Verdict, most_frequent, verdict
+from posology.evaluation.verdict import UNJUDGED, Unit, Verdict, verdict
 
 RULE = "posology's rule"
 THRESHOLDS = 6
@@ -172,7 +172,7 @@ def judge(
         verdict=said,
         folds_personal=rule.personal,
         heterogeneity=_varies(nuisance, rule, keep),
-        effects=_effects(nuisance, rule, asked, said, rng),
+        effects=_effects(nuisance, asked, said, rng),
         values=_values(nuisance, rule, asked, said, rng),
         rule=_rule_strength(nuisance, rule, asked, said) if judged else None,
         needed=number_needed(gained) if gained is not None and asked.binary else None,
@@ -215,11 +215,11 @@ def _speaks(said: Verdict) -> list[int]:
 
 
 def _effects(
-    nuisance: Nuisance, rule: HeldOutRule, asked: Asked, said: Verdict, rng: np.random.Generator
+    nuisance: Nuisance, asked: Asked, said: Verdict, rng: np.random.Generator
 ) -> tuple[OptionEffect, ...]:
     """Of each option against the best single one, in the stated population."""
     trial, keep, speaks = nuisance.trial, said.overlap.keep, _speaks(said)
-    single = most_frequent(rule.single)
+    single = said.best
     if single not in speaks:
         return ()
     base = float(nuisance.scores[keep, single].mean())
@@ -276,7 +276,7 @@ def _values(
 def _contrasts(
     nuisance: Nuisance, rule: HeldOutRule, said: Verdict, rng: np.random.Generator
 ) -> tuple[Contrast, ...]:
-    keep, single = said.overlap.keep, most_frequent(rule.single)
+    keep, single = said.overlap.keep, said.best
     trial, scores = select(nuisance.trial, keep), nuisance.scores[keep]
     predicted = levelled(rule.said[keep], rule.fold[keep])
     rows = []
@@ -300,7 +300,7 @@ def _contrasts(
 def _harms(
     rule: HeldOutRule, asked: Asked, said: Verdict, rng: np.random.Generator
 ) -> tuple[Harm, ...]:
-    keep, single = said.overlap.keep, most_frequent(rule.single)
+    keep, single = said.overlap.keep, said.best
     return tuple(
         Harm(average_effects(nuisance, single, rng, keep), row)
         for nuisance, row in zip(

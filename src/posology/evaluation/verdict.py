@@ -32,7 +32,9 @@ class Verdict:
     """`gain`, `none` or `unjudged`."""
     sentence: str
     single: str
-    """The best single option, as chosen on training patients."""
+    """The best single option: of the highest mean in the stated population."""
+    best: int
+    """Which of the options that is."""
     gain: Difference | None
     """Over it, in the stated population; None where nothing is stated."""
     overlap: Overlap
@@ -58,38 +60,43 @@ def verdict(
     Args:
         nuisance: of patients from whom the rule was not learned.
         chosen: the rule's option for each of them.
-        single: the best single option of the training patients; where they differ by fold, the
-            most frequent is named.
+        single: the best single option of the training patients, which may differ by fold: gains
+            are over it. The one that is named is the best by all patients.
         unit: of the outcome, for the sentence.
     """
     trial = nuisance.trial
-    option = name(trial, most_frequent(single))
     found = overlap(trial, nuisance.propensity)
+    best = _best(nuisance, found)
+    option = name(trial, best)
     asked = {name(trial, int(k)) for k in np.unique(np.append(chosen, single))}
     refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
     if refused:
         sentence = f"cannot be judged: no overlap for {', '.join(refused)}"
-        return Verdict(UNJUDGED, sentence, option, None, found)
+        return Verdict(UNJUDGED, sentence, option, best, None, found)
     speak = rule_effective(nuisance, as_probabilities(chosen, trial.options), found.keep)
     if speak < FEWEST:
         sentence = (
             f"cannot be judged: {speak:.0f} effective patients were treated as the rule would"
         )
-        return Verdict(UNJUDGED, sentence, option, None, found)
+        return Verdict(UNJUDGED, sentence, option, best, None, found)
     gained = gain(nuisance, chosen, single, rng, found.keep)
     where = _where(found)
     if gained.low > 0:
         value, low, high = (unit.factor * x for x in (gained.value, gained.low, gained.high))
         sentence = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
         return Verdict(
-            GAIN, f"{sentence} over the best single option, {option}{where}", option, gained, found
-        )
-    return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, gained, found)
+            GAIN, f"{sentence} over the best single option, {option}{where}", option, best, gained,
+            found,
+        )  # fmt: skip
+    return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, best, gained, found)
 
 
-def most_frequent(single: Reference) -> int:
-    """The option that is the best single one for most patients."""
-    return int(np.bincount(np.atleast_1d(single)).argmax())
+def _best(nuisance: Nuisance, found: Overlap) -> int:
+    """By all patients of the stated population, among options that can be judged."""
+    rows = found.keep if found.keep.any() else ~found.keep
+    values = nuisance.scores[rows].mean(axis=0)
+    silent = np.array([option.refused for option in found.options], dtype=bool)
+    return int(np.where(silent & ~silent.all(), -np.inf, values).argmax())
 
 
 def _where(found: Overlap) -> str:

@@ -117,10 +117,14 @@ def curves(
 
 
 def cautious(
-    members: Float64[np.ndarray, "member decision dose"],
+    members: Float64[np.ndarray, "member decision dose"], shape: str
 ) -> Float64[np.ndarray, "decision dose"]:
-    """The mean curve, held down where members disagree."""
-    return members.mean(axis=0) - CAUTION * members.std(axis=0)
+    """The mean curve; of a free one, held down where members disagree.
+
+    A declared shape ties the curve's ends to its middle: caution there only moves the best dose.
+    """
+    mean = members.mean(axis=0)
+    return mean - CAUTION * members.std(axis=0) if shape == "free" else mean
 
 
 def best_doses(
@@ -133,7 +137,7 @@ def best_doses(
     support = response.support
     doses = np.linspace(support.dose_low, support.dose_high, steps + 1)
     members = curves(response, X, doses)
-    mean, careful = members.mean(axis=0), cautious(members)
+    mean, careful = members.mean(axis=0), cautious(members, response.network.shape)
     low, high = dose_support(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
     allowed = spoken if limits is None else spoken & inside(doses, limits)

@@ -32,6 +32,10 @@ def _parts(advice: Recommendation, study: Study) -> list[str | Table]:
             f"\n[bold]Dose: {d.dose:g} {escape(d.unit)}[/] (model {d.exact:.1f}; "
             f"95 % of its members between {d.low:.1f} and {d.high:.1f})"
         )
+        if d.needed is not None:
+            low, high = d.needed
+            said = f"{low:.0f} to {high:.0f}"
+            parts.append(f"Nine in ten patients needed a dose this near to the model's: {said}.")
     if advice.reasons:
         parts.append(_reasons(advice))
     if len(advice.attention) > 1:

@@ -24,6 +24,10 @@ def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any
         if clear
         else f"No option is shown to differ on average from {found.verdict.single}."
     )
+    unclear = [o.effect for o in found.effects if o.effect not in clear]
+    if clear and unclear:
+        said = "; ".join(f"{e.option} ({scale.change(e.effect)})" for e in unclear)
+        plain += f" Not shown to differ from it: {said}."
     rows = [
         (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
          p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
@@ -74,7 +78,7 @@ def varies(found: EffectStudy) -> dict[str, Any]:
     """Ranking and calibration of what is said of patients."""
     rows = [
         (f"{c.option} against {c.against}", interval(c.rate.autoc), interval(c.rate.qini),
-         interval(c.calibration.slope), interval(c.calibration.intercept),
+         interval(c.calibration.slope), interval(c.calibration.level),
          p_value(c.calibration.p), interval(c.c))
         for c in found.contrasts
     ]  # fmt: skip
@@ -83,15 +87,16 @@ def varies(found: EffectStudy) -> dict[str, Any]:
         "AUTOC",
         "Qini",
         "Calibration slope",
-        "Intercept",
+        "Level",
         "Shape",
         "C-for-benefit",
     ]
     caption = (
         "Before it is asked whether effects vary. AUTOC and Qini: 0 is a ranking no better than "
-        "chance. Slope 1 and intercept 0 are perfect. Shape: a small p says that what was seen "
-        "does not follow what was said, whatever its level. C-for-benefit: 0.5 is chance; "
-        "secondary, it is no proper score. A good ranking does not show that the level is right."
+        "chance. Slope 1 and level 0 (seen less said, on average) are perfect. Shape: a small p "
+        "says that what was seen does not follow what was said, whatever its level. "
+        "C-for-benefit: 0.5 is chance; secondary, it is no proper score. A good ranking does not "
+        "show that the level is right."
     )
     return _section("patients", "Patients", "Do effects differ between patients?", [],
                     _table(caption, heads, rows))  # fmt: skip
@@ -116,7 +121,9 @@ def harms(found: EffectStudy) -> dict[str, Any] | None:
     return _section(
         "harms", "Harms", "What harm goes with it?",
         ["Each harm or cost is an outcome of its own, judged like the benefit; above 0 is more of "
-         "it. It is not weighed against the benefit here: that is for those concerned."],
+         "it. Harms are chances: 0.01 is one patient more in a hundred. A harm that no option can "
+         "cause is a control: an effect on it would betray a hidden reason. It is not "
+         "weighed against the benefit here: that is for those concerned."],
         _table("Harms and costs beside the benefit.", heads, rows),
     )  # fmt: skip
 

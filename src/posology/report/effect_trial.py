@@ -37,7 +37,7 @@ def trial_section(study: Study, unit: str) -> dict[str, Any]:
         ("Outcome", _outcome(study.outcome)),
         ("Estimand", f"difference in means over the stated population, in {unit}"),
     ]  # fmt: skip
-    table = {"caption": "As the study file states it.", "heads": ["", ""], "rows": rows}
+    table = {"caption": "As the study file states it.", "heads": [], "rows": rows}
     return {
         "id": "trial", "short": "Question", "title": "What was asked?", "figures": [],
         "plain": ["The trial that these figures stand for: had patients like these been given one "

@@ -11,6 +11,8 @@ from posology.report.effect_words import Scale, learned, p_value, share
 from posology.report.svg import svg
 from posology.report.tripod import items
 
+FEW = 0.1
+"""Share of patients said to gain below which a decision curve tells nothing; our choice."""
 _CAUTION = (
     "An effect here is an average over patients alike in what was recorded, never a certainty of "
     "one person. Nothing on this page is shown to hold elsewhere or later."
@@ -154,17 +156,18 @@ def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
             plots.benefit_figure(c.calibration, scale.factor, what), f"benefit-{at}",
             f"Observed against predicted benefit, {title}", f"{title}: calibration for benefit.",
         ))  # fmt: skip
-        if not any(point.treated for point in c.curve):
-            continue  # nobody is said to gain: the curve would be that of treating nobody
+        if c.curve[0].treated < FEW:
+            continue  # hardly anybody is said to gain: the curve would be that of treating nobody
         drawn.append(_drawn(
             plots.decision_figure(c.curve, scale.factor, what), f"decision-{at}",
             f"Decision curve, {title}", f"{title}: net benefit if patients must gain so much.",
         ))  # fmt: skip
     kind = "are" if shown.p < 0.05 else "are not"
     personal = "it is" if found.verdict.kind == GAIN else "it is not"
-    none = [c.option for c in found.contrasts if not any(point.treated for point in c.curve)]
+    none = [c.option for c in found.contrasts if c.curve[0].treated < FEW]
     silent = (
-        f" No patient is said to gain from {', '.join(none)}: there is no decision curve of it."
+        f" Fewer than {share(FEW)} of patients are said to gain from {', or from '.join(none)}: "
+        "such an option has no decision curve."
         if none
         else ""
     )
