@@ -36,7 +36,7 @@ class Settings:
     members: int = 8
     width: int = 64
     epochs: int = 100
-    batch: int = 64
+    batch: int = 128
     rate: float = 4e-3
     """Highest learning rate of one cycle (Smith 2018, arXiv:1803.09820)."""
     decay: float = 0.3
