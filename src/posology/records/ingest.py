@@ -245,7 +245,7 @@ def _by_source(
     told = {key: one for key, one in by_source(seen).items() if key[0] != EARLIER}
     again = {}
     if lifted is not None:
-        again = by_source(profile(con, load(con, [lifted], RAW, "posology_lifted")))
+        again = by_source(profile(con, load(con, [lifted], RAW, "posology_again")))
     return added(before, told, again)
 
 
