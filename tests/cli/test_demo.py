@@ -63,5 +63,6 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     assert {"posology", "posology_supervised", "posology_paper", "fixed", "pgx_formula"} <= models
     assert {row["metric"] for row in body["rows"]} == {
         "accuracy", "precision", "recall", "f1", "auc", "mae", "within20", "reward",
+        "dose_in_interval",
     }  # fmt: skip
     assert {row["split"] for row in body["rows"]} == {"test"}
