@@ -83,6 +83,12 @@ def naive(rows):
 @example(  # NaN beside a plain number: a file's statistics leave NaN out
     rows=[(1, None, "MEDS_BIRTH", 0.0, None, None), (2, None, "X", float("nan"), "<5", None)]
 )
+@example(  # and of a number that is always the same they make a constant
+    rows=[
+        (None, None, "MEDS_BIRTH", 1.0, None, None),
+        (-5, None, "MEDS_BIRTH", float("nan"), None, None),
+    ]
+)
 def test_cleaning_is_what_its_rules_say(tmp_path_factory, rows):
     import pyarrow.parquet as pq
 
