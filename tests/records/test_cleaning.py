@@ -89,6 +89,12 @@ def naive(rows):
         (-5, None, "MEDS_BIRTH", float("nan"), None, None),
     ]
 )
+@example(  # which hides that a text tells the number
+    rows=[
+        (None, None, "MEDS_BIRTH", 1.0, None, None),
+        (-5, None, "MEDS_BIRTH", float("nan"), "<5", None),
+    ]
+)
 def test_cleaning_is_what_its_rules_say(tmp_path_factory, rows):
     import pyarrow.parquet as pq
 

@@ -94,7 +94,7 @@ def profile(con: Any, raw: ir.Table) -> pa.Table:
         rows=raw.count(),
         numbers=raw.numeric_value.count(),
         readable=readable.sum(),
-        broken=(_broken(raw.numeric_value) | raw.numeric_value.isnan()).sum(),
+        broken=_broken(raw.numeric_value).sum(),
     )
     return con.to_pyarrow(table)
 
@@ -264,10 +264,11 @@ def _finite(number: ir.Value) -> ir.Value:
 def _broken(number: ir.Value) -> ir.Value:
     """Whether it is NaN or infinite.
 
-    Not asked by `isnan` or a comparison alone: Parquet's statistics leave NaN out, and DuckDB 2.0
-    concludes from them that a file has none. Forbidding it that would double the time of an ingest.
+    Asked twice, by `isnan` and by arithmetic, for Parquet's statistics leave NaN out, and DuckDB 2.0
+    concludes from them now that a file has none, now that a column is one constant. Forbidding it
+    that would double the time of an ingest.
     """
-    return ~((number - number) == 0)
+    return number.isnan() | ~((number - number) == 0)
 
 
 def _fitting(number: ir.Value) -> ir.Value:
