@@ -264,7 +264,7 @@ def _finite(number: ir.Value) -> ir.Value:
 def _broken(number: ir.Value) -> ir.Value:
     """Whether it is NaN or infinite.
 
-    Asked twice, by `isnan` and by arithmetic, for Parquet's statistics leave NaN out, and DuckDB 2.0
+    Asked twice, by `isnan` and by arithmetic: Parquet's statistics leave NaN out, and DuckDB 2.0
     concludes from them now that a file has none, now that a column is one constant. Forbidding it
     that would double the time of an ingest.
     """
