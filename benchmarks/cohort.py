@@ -6,7 +6,8 @@ Made-up patients with about 100 events each: a laboratory value at every visit, 
 codes in between, a review with one of three drugs at every tenth event. Each measurement runs in a
 process of its own; `peak_mb` is that process's largest resident size. DuckDB sorts by subject and
 time and writes Parquet, with 4 GB allowed; the builder reads the same shards, which MEDS keeps in
-order, and writes arrays.
+order, on as many cores, and writes arrays. With more cores than one, `peak_mb` is the sum of the
+largest sizes of all processes, which is more than they ever had at once.
 """
 
 import argparse
@@ -75,7 +76,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
     parser.add_argument("--work", type=Path, default=Path("out/cohort"))
-    parser.add_argument("--rows", type=int, default=2_000_000, help="events in memory at once")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="events a core holds at once")
+    parser.add_argument("--workers", type=int, default=2, help="cores of either")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     started, rows, seconds = time.time(), [], {}
@@ -85,9 +87,8 @@ def main() -> None:
             generate(size, data)
         name = f"{size // 1000}k" if size < 1_000_000 else f"{size // 1_000_000}m"
         for model, job in (("posology", _build), ("duckdb_sort", _sort)):
-            taken, cpu, peak = _measured(
-                job, (data, options.work / f"{model}-{size}", options.rows)
-            )
+            out = options.work / f"{model}-{size}"
+            taken, cpu, peak = _measured(job, (data, out, options.rows, options.workers))
             seconds[model, size] = taken
             told = {"n": size * EACH}
             rows.append(row("cohort", model, name, "seconds", taken, **told))
@@ -145,19 +146,24 @@ def _static(patients: int) -> np.ndarray:
     return mask.ravel()
 
 
-def _build(data: Path, out: Path, rows: int) -> None:
+def _build(data: Path, out: Path, rows: int, workers: int) -> None:
+    from joblib.externals.loky import get_reusable_executor
+
     from posology.cohorts.folder import Asked, build_folder
     from posology.cohorts.study_file import parse_study
 
-    build_folder(parse_study(STUDY, "benchmark"), data, out, Asked(rows))
+    build_folder(parse_study(STUDY, "benchmark"), data, out, Asked(rows, workers=workers))
+    if workers > 1:
+        get_reusable_executor().shutdown()  # what processes took is told once they have ended
 
 
-def _sort(data: Path, out: Path, rows: int) -> None:
+def _sort(data: Path, out: Path, rows: int, workers: int) -> None:
     import duckdb
 
     del rows
     out.mkdir(parents=True)
     with duckdb.connect() as engine:
+        engine.execute(f"SET threads = {workers}")
         engine.execute("SET memory_limit = '4GB'")
         engine.execute(f"SET temp_directory = '{out}'")
         engine.execute(
@@ -166,7 +172,7 @@ def _sort(data: Path, out: Path, rows: int) -> None:
         )
 
 
-def _measured(job, asked: tuple[Path, Path, int]) -> tuple[float, float, float]:
+def _measured(job, asked: tuple[Path, Path, int, int]) -> tuple[float, float, float]:
     """Seconds, CPU seconds and peak MB of a job in a process of its own; its output goes."""
     shutil.rmtree(asked[1], ignore_errors=True)
     context = multiprocessing.get_context("spawn")
@@ -179,12 +185,15 @@ def _measured(job, asked: tuple[Path, Path, int]) -> tuple[float, float, float]:
     return told
 
 
-def _tell(job, asked: tuple[Path, Path, int], pipe) -> None:
+def _tell(job, asked: tuple[Path, Path, int, int], pipe) -> None:
     began = time.perf_counter()
     job(*asked)
     taken = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_SELF)
-    pipe.send((taken, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime + workers.ru_utime + workers.ru_stime
+    peak = used.ru_maxrss + workers.ru_maxrss * (asked[-1] if workers.ru_utime > 1 else 0)
+    pipe.send((taken, cpu, peak / 1024))
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def test_a_subject_in_two_places_is_refused(tmp_path: Path) -> None:
 
 def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> None:
     study_ = read_study("clinic")
-    told = dry_run(study_, clinic / "meds", rows=4_000)
+    told = dry_run(study_, clinic / "meds", Asked(rows=4_000))
     build_folder(study_, clinic / "meds", tmp_path / "cohort", Asked())
     assert told == load_flow(tmp_path / "cohort")
     assert sum(arm["decisions"] for arm in told["arms"]) == told["flow"]["decisions"]

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.cohorts import shards
-from posology.cohorts.folder import Asked, build_folder
+from posology.cohorts.folder import Asked, build_folder, dry_run
+from posology.cohorts.store import load_flow
 from posology.cohorts.study_file import read_study
 from posology.domain.cohort import Cohort
 from posology.errors import RecordError, UserError
@@ -185,3 +186,25 @@ def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
     words = ["cohort", "clinic", str(tmp_path / "events"), "--parts", str(tmp_path / "p")]
     run = CliRunner().invoke(app, [*words, "--dry-run"])
     assert "--parts goes with --out" in str(run.exception)
+
+
+def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
+    for shard in (0, 1, 2):
+        write(tmp_path / "events", shard, shard)
+    told: list[tuple[int, int]] = []
+    two = Asked(40, workers=2, tell=lambda done, of: told.append((done, of)))
+    build_folder(STUDY, tmp_path / "events", tmp_path / "one", Asked(40))
+    build_folder(STUDY, tmp_path / "events", tmp_path / "two", two)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert dry_run(STUDY, tmp_path / "events", two) == load_flow(tmp_path / "one")
+
+
+def test_what_a_core_cannot_read_is_told_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    write(tmp_path / "events", 1, 0)
+    worse = pq.read_table(tmp_path / "events" / "1.parquet").drop_columns("numeric_value")
+    pq.write_table(worse, tmp_path / "events" / "1.parquet")
+    with pytest.raises(RecordError, match=r"1\.parquet: has no column numeric_value"):
+        build_folder(STUDY, tmp_path / "events", tmp_path / "out", Asked(40, workers=2))
+    assert [p.name for p in tmp_path.iterdir()] == ["events"]

@@ -28,14 +28,21 @@ def cohort(
             "are not decided again next time."
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Events in memory at once; bounds it.")] = 2_000_000,
+    rows: Annotated[
+        int, typer.Option(help="Events that a core holds at once; bounds memory.")
+    ] = 2_000_000,
+    workers: Annotated[
+        int, typer.Option(help="Cores, a file of events each; 0: all there are, up to four.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the flow as JSON.")] = False,
 ) -> None:
     """Build a study's cohort: who, when, what was given, what came of it, and what was known.
 
     The flow (n at each step with the reason), arms, outcome rates and follow-up are printed.
     """
-    from posology.cli.progress import CONSOLE
+    from joblib import cpu_count
+
+    from posology.cli.progress import CONSOLE, bars
     from posology.cohorts import folder
     from posology.cohorts.store import load_flow
     from posology.cohorts.study_file import read_study
@@ -46,11 +53,18 @@ def cohort(
         raise UserError("posology cohort: give --out, a new folder, or --dry-run.")
     if parts is not None and dry_run:
         raise UserError("posology cohort: --parts goes with --out; a dry run keeps nothing.")
-    if dry_run or out is None:
-        flow = folder.dry_run(asked, events, rows)
-    else:
-        folder.build_folder(asked, events, out, folder.Asked(rows, truth, parts))
-        flow = load_flow(out)
+    with bars() as progress:
+        task = progress.add_task("deciding", total=None, said="")
+
+        def tell(done: int, files: int) -> None:
+            progress.update(task, completed=done, total=files, said=f"{done} of {files} files")
+
+        how = folder.Asked(rows, truth, parts, workers or min(4, cpu_count()), tell)
+        if dry_run or out is None:
+            flow = folder.dry_run(asked, events, how)
+        else:
+            folder.build_folder(asked, events, out, how)
+            flow = load_flow(out)
     if as_json:
         typer.echo(json.dumps(flow, indent=1))
         return

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from posology.cohorts.shards import (
     shards_of,
     swept,
 )
+from posology.cohorts.side_by_side import Tell, side_by_side
 from posology.cohorts.store import Writer, load_cohort, save_cohort
 from posology.cohorts.stream import runs, stream
 from posology.cohorts.study_codes import must_occur
@@ -38,7 +40,7 @@ from posology.errors import RecordError, UserError
 from posology.records.meds_folder import read_splits
 
 ROWS = 2_000_000
-"""Events in memory at once; about 0.6 GB of arrays and copies."""
+"""Events that a core holds at once; about 0.6 GB of arrays and copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Asked:
     """A simulator's truth, joined to the test split as `best`, `rewards` and `logged`."""
     parts: Path | None = None
     """Where the parts of files are kept: of a file that did not change, it is not made again."""
+    workers: int = 1
+    """Cores. What is built does not depend on it."""
+    tell: Tell | None = None
 
 
 def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = None) -> Cohort:
@@ -80,21 +85,28 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
     return load_cohort(out)
 
 
-def dry_run(study: Study, events: Path, rows: int = ROWS) -> dict:
+def dry_run(study: Study, events: Path, asked: Asked | None = None) -> dict:
     """Who would be in the cohort and what came of it, before anything is built."""
+    asked = asked or Asked()
     files, split = event_files(events), _split_file(events, study)
     codes = all_codes(files)
     must_occur(codes, study)
-    parts, flows, subjects = [], [], []
-    for path in files:
-        for table in whole_subjects(path, rows):
-            ordered = with_kidney(stream(table, codes), study)
-            decided, flow = decide(ordered, study, split)
-            parts.append(decided)
-            flows.append(flow)
-            subjects.append(runs(ordered)[0])
-    _once(subjects, events)
-    return flow_of(study, joined(parts), merged(flows))
+    job = partial(_decided, codes=codes, study=study, split=split, rows=asked.rows)
+    told = [part for of in side_by_side(job, files, asked.workers, asked.tell) for part in of]
+    decided, flows, subjects = zip(*told, strict=True)
+    _once(list(subjects), events)
+    return flow_of(study, joined(list(decided)), merged(list(flows)))
+
+
+def _decided(
+    path: Path, codes: tuple[str, ...], study: Study, split: dict[int, int] | None, rows: int
+) -> list[tuple[Decided, Flow, np.ndarray]]:
+    """The decisions, the flow and the subjects of each chunk of a file."""
+    told = []
+    for table in whole_subjects(path, rows):
+        ordered = with_kidney(stream(table, codes), study)
+        told.append((*decide(ordered, study, split), runs(ordered)[0]))
+    return told
 
 
 def _split_file(events: Path, study: Study) -> dict[int, int] | None:
@@ -119,8 +131,9 @@ def _build(
     shards = shards_of(files, shelf, of)
     codes = tuple(sorted({code for shard in shards for code in codes_of(shard)}))
     must_occur(codes, study)
-    for shard in shards:
-        fill(shard, study, split, asked.rows)
+    job = partial(fill, study=study, split=split, rows=asked.rows)
+    for _ in side_by_side(job, shards, asked.workers, asked.tell):
+        pass
     features = feature_codes(codes, study)
     told, total = _counted(shards, features, study)
     must_learn(told[0], told[1].points, study)

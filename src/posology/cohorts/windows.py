@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Complex128, Float64, Int32, Int64
 
 from posology.cohorts.stream import Stream, having
 
@@ -18,10 +18,8 @@ class Marks:
     """Days since 1970-01-01; minus infinity where static."""
     value: Float64[np.ndarray, " mark"]
     code: Int32[np.ndarray, " mark"]
-    levels: Float64[np.ndarray, " level"]
-    """The times that occur."""
-    key: Int64[np.ndarray, " mark"]
-    """Subject and time as one number that ascends."""
+    key: Complex128[np.ndarray, " mark"]
+    """Subject and time as one number: NumPy orders by the real part, then by the imaginary one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,9 +63,7 @@ def plain_marks(
     code: Int32[np.ndarray, " mark"],
 ) -> Marks:
     """Marks of given columns, in order of subject and time."""
-    levels = np.unique(time)
-    key = subject * (len(levels) + 1) + np.searchsorted(levels, time)
-    return Marks(subject, time, value, code, levels, key)
+    return Marks(subject, time, value, code, _key(subject, time))
 
 
 def before(
@@ -77,8 +73,14 @@ def before(
 
     inclusive: a mark at that very moment counts.
     """
-    rank = np.searchsorted(found.levels, at.time + offset, side="right" if inclusive else "left")
-    return np.searchsorted(found.key, at.subject * (len(found.levels) + 1) + rank, side="left")
+    moment = _key(at.subject, at.time + offset)
+    return np.searchsorted(found.key, moment, side="right" if inclusive else "left")
+
+
+def _key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
+    key = np.empty(len(subject), np.complex128)
+    key.real, key.imag = subject, time
+    return key
 
 
 def opening(found: Marks, at: Moments) -> Int64[np.ndarray, " decision"]:
