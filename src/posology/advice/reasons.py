@@ -20,17 +20,16 @@ def reasons_of(
     if attribution is None:
         return ()
     weight = np.abs(attribution.contribution[:, option])
+    most = np.argsort(-weight, kind="stable")[:MOST]
+    known = [int(code) for code in history.code[attribution.event[most]]]
     return tuple(
         Reason(
-            code=profile.codes[history.code[attribution.event[row]]],
-            label=label(
-                profile.codes[history.code[attribution.event[row]]],
-                float(history.value[attribution.event[row]]),
-            ),
+            code=profile.codes[code],
+            label=label(profile, code, float(history.value[attribution.event[row]])),
             log_odds=float(attribution.contribution[row, option]),
             dose=_number(float(attribution.dose_contribution[row])),
         )
-        for row in np.argsort(-weight, kind="stable")[:MOST]
+        for row, code in zip(most, known, strict=True)
     )
 
 
@@ -46,12 +45,18 @@ def attention_of(
     )
 
 
-def label(code: str, value: float) -> str:
-    """A code as a person reads it: `GENOTYPE//CYP2C9//*1/*3` as `genotype CYP2C9: *1/*3`."""
-    family, *rest = code.split("//")
-    words = " ".join([family.replace("_", " ").lower(), *rest[:1]])
-    if len(rest) > 1:
-        words += ": " + " ".join(rest[1:])
+def label(profile: Profile, row: int, value: float) -> str:
+    """A code as a person reads it, with its number.
+
+    In the records' own words where they have any; else `GENOTYPE//CYP2C9//*1/*3` is written
+    `genotype CYP2C9: *1/*3`.
+    """
+    words = profile.title(row)
+    if not words:
+        family, *rest = profile.codes[row].split("//")
+        words = " ".join([family.replace("_", " ").lower(), *rest[:1]])
+        if len(rest) > 1:
+            words += ": " + " ".join(rest[1:])
     return words if np.isnan(value) else f"{words} {value:g}"
 
 

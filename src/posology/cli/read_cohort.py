@@ -10,6 +10,7 @@ from posology.cohorts.store import is_cohort, load_cohort
 from posology.cohorts.study_file import read_study
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
+from posology.records.meds_folder import read_codes
 
 
 def read_cohort(study: str, events: Path | None) -> Cohort:
@@ -23,4 +24,5 @@ def read_cohort(study: str, events: Path | None) -> Cohort:
     if not events.exists():
         raise UserError(f"--events {events}: no such file or folder.")
     columns = ["subject_id", "time", "code", "numeric_value"]
-    return build_cohort(pq.read_table(event_files(events), columns=columns), read_study(study))
+    table = pq.read_table(event_files(events), columns=columns)
+    return build_cohort(table, read_study(study), meanings=read_codes(events))

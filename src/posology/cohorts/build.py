@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from posology.cohorts.censoring import complete_weights
 from posology.cohorts.decide import Decided
-from posology.cohorts.encode import compact, fit_profile, with_formulas
+from posology.cohorts.encode import compact, fit_profile, titled, with_formulas
 from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import feature_codes, part_of
 from posology.cohorts.stream import stream
@@ -27,11 +27,13 @@ def build_cohort(
     study: Study,
     split: Mapping[int, int] | None = None,
     site: Mapping[int, int] | None = None,
+    meanings: Mapping[str, str | None] | None = None,
 ) -> Cohort:
     """Every decision of the study with what was known, what was done and what came of it.
 
     split: subject to TRAIN, VALIDATION or TEST; as the study splits where not given. Subjects
-    it leaves out are left out. site: subject to site. Only the training split is learned from.
+    it leaves out are left out. site: subject to site. meanings: what codes mean in words. Only
+    the training split is learned from.
     """
     ordered = with_kidney(stream(events), study)
     must_occur(ordered.codes, study)
@@ -44,6 +46,7 @@ def build_cohort(
     dose = part.decided.outcome.astype(np.float64)
     profile = with_formulas(profile, study, history, part.subject[learns], dose[learns])
     history = with_formula_events(history, profile)
+    profile = titled(profile, meanings or {})
     return cohort_of(part.decided, (study, profile, history), part.subject, last_step)
 
 

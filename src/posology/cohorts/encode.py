@@ -1,7 +1,7 @@
 """A stream of events becomes a History in a profile's vocabulary; what it does not know is told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
@@ -169,6 +169,12 @@ def fit_profile(total: Tally, codes: tuple[str, ...], study: Study) -> Profile:
         total.mean[kept].astype(np.float32),
         spread[kept].astype(np.float32),
     )
+
+
+def titled(profile: Profile, meanings: Mapping[str, str | None]) -> Profile:
+    """The profile with what its codes mean, where that is known of any."""
+    titles = tuple(meanings.get(code) or "" for code in profile.codes)
+    return replace(profile, titles=titles if any(titles) else ())
 
 
 def with_formulas(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from posology.cohorts.build import build_cohort, cohort_of, must_learn, rows_of
 from posology.cohorts.chunks import COLUMNS, all_codes, event_files, whole_subjects
 from posology.cohorts.decide import Decided, Flow, decide, joined, merged
-from posology.cohorts.encode import Tally, added, compact, fit_profile, placed
+from posology.cohorts.encode import Tally, added, compact, fit_profile, placed, titled
 from posology.cohorts.flow import flow_of
 from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import feature_codes
@@ -37,7 +37,7 @@ from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
-from posology.records.meds_folder import read_splits
+from posology.records.meds_folder import read_codes, read_splits
 
 ROWS = 2_000_000
 """Events that a core holds at once; about 0.6 GB of arrays and copies."""
@@ -73,12 +73,13 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
                 f"--parts: study {study.name} refits formulas, which wants all patients at once; "
                 "leave --parts away."
             )
-        cohort = build_cohort(pq.read_table(files, columns=list(COLUMNS)), study, split)
+        table = pq.read_table(files, columns=list(COLUMNS))
+        cohort = build_cohort(table, study, split, meanings=read_codes(events))
         save_cohort(cohort, out)
         return load_cohort(out)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _build(study, (files, split), draft, asked)
+        _build(study, (files, split, read_codes(events)), draft, asked)
         (draft / "whole").rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -122,10 +123,12 @@ def _split_file(events: Path, study: Study) -> dict[int, int] | None:
     return {subject: SPLITS.index(name) for subject, name in told.items()}
 
 
-def _build(
-    study: Study, records: tuple[list[Path], dict[int, int] | None], draft: Path, asked: Asked
-) -> None:
-    files, split = records
+Records = tuple[list[Path], dict[int, int] | None, dict[str, str | None]]
+"""Files of events, the split file and what codes mean."""
+
+
+def _build(study: Study, records: Records, draft: Path, asked: Asked) -> None:
+    files, split, meanings = records
     of = None if asked.parts is None else decided_by(study, asked.rows, split)
     shelf = asked.parts or draft / "parts"
     shards = shards_of(files, shelf, of)
@@ -137,7 +140,7 @@ def _build(
     features = feature_codes(codes, study)
     told, total = _counted(shards, features, study)
     must_learn(told[0], told[1].points, study)
-    profile = fit_profile(total, features, study)
+    profile = titled(fit_profile(total, features, study), meanings)
     writer = Writer(draft / "whole")
     _histories(writer, shards, (study, profile), keep=asked.parts is not None)
     _columns(writer, profile, study, told, asked.truth)

@@ -25,6 +25,12 @@ class Profile:
     """Standard deviation of a code's numbers on the training split; 1 where it has none."""
     formulas: tuple[Formula, ...] = ()
     """Formulas whose answer is an event of the profile, refitted on the training split."""
+    titles: tuple[str, ...] = ()
+    """What each code means in the records' words, "" where they have none; () if they never do."""
+
+    def title(self, row: int) -> str:
+        """What the code of a row means, "" where the records do not say."""
+        return self.titles[row] if self.titles else ""
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
         """Vocabulary rows of the codes that belong to the prefixes."""

@@ -50,7 +50,8 @@ def groups_of(cohort: Cohort) -> tuple[Group, ...]:
             mask = present(cohort.history, cohort.last_step, frozenset({row}))
             recorded |= mask
             if mask.any():
-                found.append(Group(family, _name(cohort.profile.codes[row], prefixes), mask))
+                name = cohort.profile.title(row) or _name(cohort.profile.codes[row], prefixes)
+                found.append(Group(family, name, mask))
         if not recorded.all():
             found.append(Group(family, "not recorded or rare", ~recorded))
     return tuple(found)

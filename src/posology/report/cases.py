@@ -169,12 +169,13 @@ def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
     last = {int(alone.history.code[event]): event for event in events}  # in order of time
     by_family: dict[str, list[str]] = {}
     for event in last.values():
-        code, value = policy.profile.codes[alone.history.code[event]], alone.history.value[event]
+        row, value = int(alone.history.code[event]), float(alone.history.value[event])
+        code = policy.profile.codes[row]
         family = code.split("//")[0]
         if code == "MEDS_BIRTH":
             by_family.setdefault("Age", []).append(f"{_years(alone, event):.0f}")
         elif family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
-            short = label(code, float(value)).removeprefix(family.replace("_", " ").lower())
+            short = label(policy.profile, row, value).removeprefix(family.replace("_", " ").lower())
             by_family.setdefault(family, []).append(short.strip())
     return tuple(
         (family.replace("_", " ").capitalize(), ", ".join(said))
