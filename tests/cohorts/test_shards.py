@@ -179,7 +179,7 @@ def test_a_subject_in_two_files_is_told_though_one_has_no_decision(tmp_path: Pat
 
 def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
-    with pytest.raises(UserError, match="refits formulas, which wants all patients at once"):
+    with pytest.raises(UserError, match="refits formulas or reduces vectors, which wants all"):
         build_folder(
             read_study("iwpc"), tmp_path / "events", tmp_path / "o", Asked(parts=tmp_path / "p")
         )

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from posology.cohorts.censoring import complete_weights
-from posology.cohorts.decide import Decided
+from posology.cohorts.decide import Decided, decide
+from posology.cohorts.embeddings import fit_reductions, reduced
 from posology.cohorts.encode import compact, fit_profile, titled, with_formulas
 from posology.cohorts.kidney import with_kidney
 from posology.cohorts.part import feature_codes, part_of
@@ -37,6 +38,11 @@ def build_cohort(
     """
     ordered = with_kidney(stream(events), study)
     must_occur(ordered.codes, study)
+    reductions = ()
+    if study.profile.embedding_components is not None:
+        decided, _ = decide(ordered, study, split, site)
+        reductions = fit_reductions(ordered, decided, study.profile.embedding_components)
+        ordered = reduced(ordered, reductions)
     part = part_of(ordered, study, split, site)
     must_learn(part.decided, part.flow.points, study)
     codes = feature_codes(ordered.codes, study)
@@ -46,7 +52,7 @@ def build_cohort(
     dose = part.decided.outcome.astype(np.float64)
     profile = with_formulas(profile, study, history, part.subject[learns], dose[learns])
     history = with_formula_events(history, profile)
-    profile = titled(profile, meanings or {})
+    profile = replace(titled(profile, meanings or {}), reductions=reductions)
     return cohort_of(part.decided, (study, profile, history), part.subject, last_step)
 
 

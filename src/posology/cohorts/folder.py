@@ -60,18 +60,18 @@ class Asked:
 def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = None) -> Cohort:
     """Build the cohort into a new folder and load it from there.
 
-    A study whose profile refits formulas is built in memory, as the refit wants all at once.
+    A study that refits formulas or reduces vectors is built in memory: both want all at once.
     """
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     asked = asked or Asked()
     files, split = event_files(events), _split_file(events, study)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if study.profile.refit:
+    if study.profile.refit or study.profile.embedding_components:
         if asked.parts is not None:
             raise UserError(
-                f"--parts: study {study.name} refits formulas, which wants all patients at once; "
-                "leave --parts away."
+                f"--parts: study {study.name} refits formulas or reduces vectors, which wants all "
+                "patients at once; leave --parts away."
             )
         table = pq.read_table(files, columns=list(COLUMNS))
         cohort = build_cohort(table, study, split, meanings=read_codes(events))

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from posology.cohorts.embeddings import reduced
 from posology.cohorts.encode import history_of, unknown_codes
 from posology.cohorts.kidney import with_kidney
 from posology.cohorts.stream import stream
@@ -21,7 +22,7 @@ def encode_patient(
     The decision is now: its last visible step is the History's last one. Raises RecordError where
     a number is not one, or where nothing the profile knows is left.
     """
-    ordered = with_kidney(stream(events), study)
+    ordered = reduced(with_kidney(stream(events), study), profile.reductions)
     unmet = tuple(unknown_codes(ordered, profile.codes))
     for code in unmet:
         parent = code.rpartition("//")[0]

@@ -2,6 +2,7 @@
 
 from posology.cohorts.patient import numeric_codes
 from posology.domain.codes import belongs
+from posology.domain.embeddings import Reduction
 from posology.domain.formulas import Formula
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -18,7 +19,7 @@ def blank(study: Study, profile: Profile | None) -> dict:
     return {
         "posology": "patient",
         "study": study.name,
-        "about": _ABOUT,
+        "about": " ".join([_ABOUT, *(_vector(r) for r in (profile.reductions if profile else ()))]),
         "schema": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -42,6 +43,13 @@ def blank(study: Study, profile: Profile | None) -> dict:
         "facts": dict.fromkeys(fields),
         "events": [],
     }
+
+
+def _vector(reduction: Reduction) -> str:
+    return (
+        f"A vector of {reduction.model} is {len(reduction.center)} of `events`, a number each: "
+        f"{reduction.inputs[0]} to {reduction.inputs[-1]}."
+    )
 
 
 def _fields(study: Study, profile: Profile | None) -> dict[str, dict]:
@@ -72,7 +80,10 @@ def _stems(study: Study, profile: Profile | None) -> list[str]:
     """One key a question: `GENOTYPE//CYP2C9`, not one a family, where the answers are nested."""
     codes = profile.codes if profile else _formula_codes(study)
     stems: dict[str, None] = {}
+    vectors = tuple(r.model for r in profile.reductions) if profile else ()
     for family in study.profile.families:
+        if any(belongs(model, family) for model in vectors):
+            continue
         inside = [c for c in codes if belongs(c, family)]
         deep = {"//".join(c.split("//")[:2]) for c in inside if c.count("//") >= 2}
         for stem in sorted(deep) or [family]:

@@ -102,4 +102,5 @@ def _profile(table: ProfileTable, where: str) -> ProfileSpec:
         tuple(tuple(group) for group in table.fill_groups),
         tuple(Resolution(tuple(r.codes), r.hours) for r in table.resolution),
         parts.kidney(table.kidney),
+        table.embedding_components,
     )

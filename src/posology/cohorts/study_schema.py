@@ -172,6 +172,7 @@ class ProfileTable(Strict):
     fill_groups: list[list[str]] = []
     resolution: list[ResolutionTable] = []
     kidney: KidneyTable | None = None
+    embedding_components: int | None = Field(default=None, ge=1)
 
 
 class SplitTable(Strict):

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from posology.domain.codes import matching
+from posology.domain.embeddings import Reduction
 from posology.domain.formulas import Formula
 
 
@@ -25,6 +26,8 @@ class Profile:
     """Standard deviation of a code's numbers on the training split; 1 where it has none."""
     formulas: tuple[Formula, ...] = ()
     """Formulas whose answer is an event of the profile, refitted on the training split."""
+    reductions: tuple[Reduction, ...] = ()
+    """Of each image model's vectors; what comes of them is in the vocabulary, they are not."""
     titles: tuple[str, ...] = ()
     """What each code means in the records' words, "" where they have none; () if they never do."""
 

@@ -213,6 +213,8 @@ class ProfileSpec:
     """Groups whose training means fill a formula's missing numbers, most particular first."""
     resolution: tuple[Resolution, ...] = ()
     kidney: Kidney | None = None
+    embedding_components: int | None = None
+    """Numbers that stand for an image's vector; None leaves vectors whole."""
 
 
 @dataclass(frozen=True, slots=True)
