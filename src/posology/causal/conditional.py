@@ -121,10 +121,8 @@ def _sums(nuisance: Nuisance, columns: _Columns, at: Keep) -> _Sums:
 
 
 def _added(sums: list[_Sums]) -> _Sums:
-    return _Sums(
-        sum(s.gram for s in sums), sum(s.side for s in sums),
-        sum(s.square for s in sums), sum(s.count for s in sums),
-    )  # fmt: skip
+    gram, side = np.sum([s.gram for s in sums], axis=0), np.sum([s.side for s in sums], axis=0)
+    return _Sums(gram, side, sum(s.square for s in sums), sum(s.count for s in sums))
 
 
 def _square(sums: _Sums, columns: _Columns, told: Matrix, single: int) -> Matrix:
