@@ -52,17 +52,19 @@ def judged(
     for split, behaviour in behaviours.items():
         logged = replace(known, behaviour=behaviour)
         able = [e for e in ESTIMATORS if e != "odr" or known.occupancy is not None]
-        values = np.column_stack([by_patient(logged, ESTIMATORS[e](logged)) for e in able])
-        ranges = mean_intervals(values, rng, rule)
-        for estimator, found, (low, high) in zip(able, values.T, ranges, strict=True):
-            refused = refusal(logged, estimator, rule)
+        refused = {e: refusal(logged, e, rule) is not None for e in able}
+        values = {e: by_patient(logged, ESTIMATORS[e](logged)) for e in able}
+        said = [e for e in able if e != "direct" and not refused[e]]  # direct has no interval
+        wide = mean_intervals(np.column_stack([values[e] for e in said]), rng, rule) if said else []
+        ranges = dict(zip(said, wide, strict=True))
+        for estimator, found in values.items():
+            low, high = ranges.get(estimator, (np.nan, np.nan))
             modelled = estimator in MODELLED and abs(unconverged(logged)) > rule.unconverged
             results.append(
                 {
                     **asdict(case), "split": split, "estimator": estimator,
                     "value": float(found.mean()), "low": float(low), "high": float(high),
-                    "stated": estimator != "direct" and refused is None,  # it states no interval
-                    "unfit": bool(modelled),
+                    "stated": estimator in ranges, "unfit": bool(modelled),
                 }
             )  # fmt: skip
     return results
