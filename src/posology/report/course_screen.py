@@ -9,11 +9,7 @@ from posology.evaluation.course_value import CourseValue
 from posology.evaluation.effective_sample import Refusal
 from posology.report.effect_words import Scale
 
-_NAMES = {
-    "dr": "doubly robust",
-    "wdr": "doubly robust, self-normalised",
-    "wis": "weighted courses",
-}
+_NAMES = {"dr": "doubly robust", "wdr": "normalised", "wis": "weighted"}
 SCALE = Scale("", 1.0)
 
 
@@ -22,10 +18,8 @@ def show(found: CourseValue) -> Group:
     table = Table(
         title="What whole courses earn", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
-    for head in ("Followed", "Estimator"):
-        table.add_column(head)
-    for head in ("Mean (95 %)", "Gain over usual care", "Effective patients"):
-        table.add_column(head, justify="right")
+    for at, head in enumerate(("Followed", "Estimate", "Mean (95 %)", "Gain", "Effective")):
+        table.add_column(head, justify="right" if at > 1 else "left", no_wrap=True)
     usual = f"{SCALE.value(found.usual.value)} ({SCALE.span(found.usual)})"
     table.add_row("usual care", "as it was", usual, "", f"{found.patients:,}")
     reasons = {}
@@ -41,6 +35,8 @@ def show(found: CourseValue) -> Group:
     note = (
         f"{found.patients:,} patients of the test split, {found.decisions:.1f} decisions each; "
         f"{found.left_out:,} more were not followed to their course's end. In the study's reward, "
-        "from the first decision to the last; records of care hide reasons that no weight mends."
+        "from the first decision to the last; gains are over usual care, on the same patients. "
+        "Estimates: doubly robust, the same with normalised weights, and whole courses weighted. "
+        "Records of care hide reasons that no weight mends."
     )
     return Group(table, *(Text(reason) for reason in reasons.values()), Text(note, style="dim"))
