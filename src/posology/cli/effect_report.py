@@ -37,7 +37,7 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
             f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
             "a rule that was learned from them. "
             + (_TRIAL if cohort.study.given.randomised else _RECORDS)
-            + (_COURSES if _of_courses(cohort) else "")
+            + (_COURSES if of_courses(cohort) else "")
         ),
         covariates=asked.covariates,
         unit=asked.unit,
@@ -53,7 +53,7 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
     )
 
 
-def _of_courses(cohort: Cohort) -> bool:
+def of_courses(cohort: Cohort) -> bool:
     """Whether later decisions are meant to count, and some patient has them."""
     several = bool((np.diff(np.sort(cohort.subject)) == 0).any())
     return several and cohort.study.reward.discount > 0
