@@ -43,7 +43,7 @@ class MemberLinear(nn.Module):
         self, x: Float[Tensor, "decision member inputs"]
     ) -> Float[Tensor, "decision member outputs"]:
         """One output a member."""
-        return torch.einsum("dki,kio->dko", x, self.weight) + self.bias
+        return torch.baddbmm(self.bias[:, None], x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
 class Trunk(nn.Module):

@@ -18,6 +18,12 @@ def ragged_range(
     return torch.arange(len(shift), device=starts.device) + shift
 
 
+def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
+    """The step of each row, of rows that stand step by step."""
+    ends = torch.cat([starts[1:], starts.new_tensor([rows])])
+    return torch.repeat_interleave(torch.arange(steps, device=starts.device), ends - starts)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Padded:
     """Runs of about the same length as the rows of one block."""
