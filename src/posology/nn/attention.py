@@ -55,11 +55,14 @@ class Attention(nn.Module):
         self.query = nn.Linear(state, state, bias=False)
         self.key = nn.Linear(state, state, bias=False)
 
-    def forward(self, states: Float[Tensor, "step state"], batch: Batch) -> Attended:
-        """Attend from each decision's last visible step over its subject's steps up to it."""
-        first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
+    def forward(
+        self, states: Float[Tensor, "step state"], first: Int64[Tensor, " decision"], batch: Batch
+    ) -> Attended:
+        """Attend from each decision's last visible step over its subject's steps up to it.
+
+        first: row of the first step of the decision's subject.
+        """
         asked = self.query(states.index_select(0, first + batch.decision_step))
-        asked = asked / math.sqrt(asked.shape[1])
         look = _windows if states.device.type == "cpu" else _padded
         context, blocks = look(asked, self.key(states), states, batch)
         return Attended(context, batch.decision_step, blocks)
@@ -72,25 +75,25 @@ def _windows(
     batch: Batch,
 ) -> tuple[Float[Tensor, "decision state"], tuple[Seen, ...]]:
     """Neighbours together, others' steps masked: for few steps cheaper than to pad each subject."""
-    steps = batch.steps.numpy()
+    steps, subject = batch.steps.numpy(), batch.decision_subject.numpy()
     runs = cut(steps, len(steps), WINDOW)
-    opens, ends = [run.start for run in runs], [run.stop for run in runs]
-    sizes = np.add.reduceat(steps, opens).tolist()
-    until = np.searchsorted(batch.decision_subject.numpy(), ends)
-    counts = np.diff(until, prepend=0).tolist()
-    before = np.cumsum(steps) - steps
-    first = (before - np.repeat(before[opens], np.diff([0, *ends])))[batch.decision_subject.numpy()]
-    lows = torch.from_numpy(first).split(counts)
-    rows = torch.arange(len(first)).split(counts)
-    lasts = batch.decision_step.split(counts)
-    seen, blocks = [], []
-    for a, k, s, row, low, last in zip(
-        asked.split(counts), keys.split(sizes), states.split(sizes), rows, lows, lasts, strict=True
-    ):
-        visible = _between(torch.arange(len(k)), low, low + last)
-        weight = torch.softmax((a @ k.t()).masked_fill(~visible, -torch.inf), 1)
+    opens = [run.start for run in runs]
+    sizes = np.add.reduceat(steps, opens)
+    counts = np.diff(np.searchsorted(subject, [*opens, len(steps)])).tolist()
+    first = (np.cumsum(steps) - steps)[subject] - np.repeat(np.cumsum(sizes) - sizes, counts)
+    last = first + batch.decision_step.numpy()
+    parts = asked.split(counts), keys.split(sizes.tolist()), states.split(sizes.tolist())
+    seen, blocks, done = [], [], 0
+    for a, k, s, count in zip(*parts, counts, strict=True):
+        rows, column = slice(done, done + count), np.arange(len(k))
+        low, high = first[rows, None], last[rows, None]
+        hidden = np.where((column < low) | (column > high), -np.inf, 0.0)
+        bias = torch.from_numpy(hidden).to(a.dtype)
+        weight = torch.softmax(torch.addmm(bias, a, k.t(), alpha=a.shape[1] ** -0.5), 1)
         seen.append(weight @ s)
-        blocks.append(Seen(row, low, weight))
+        decision = torch.arange(done, done + count)
+        blocks.append(Seen(decision, torch.from_numpy(first[rows]), weight))
+        done += count
     return torch.cat(seen), tuple(blocks)
 
 
@@ -110,8 +113,8 @@ def _padded(
         k, s = group.pad(both).chunk(2, 2)
         last = askers.pad(upto[:, None].float())[..., 0]
         later = torch.arange(k.shape[1], device=k.device) > last[:, :, None]
-        score = (askers.pad(asked) @ k.transpose(1, 2)).masked_fill(later, -torch.inf)
-        weight = torch.softmax(score, 2)
+        score = askers.pad(asked) @ k.transpose(1, 2) / math.sqrt(k.shape[2])
+        weight = torch.softmax(score.masked_fill(later, -torch.inf), 2)
         parts.append(askers.flat(weight @ s))
         blocks.append(Seen(askers.step, torch.zeros_like(askers.step), askers.flat(weight)))
     found = torch.cat(parts)

@@ -46,6 +46,16 @@ class MemberLinear(nn.Module):
         return torch.baddbmm(self.bias[:, None], x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
+def together(
+    x: Float[Tensor, "decision member inputs"], heads: list[MemberLinear]
+) -> tuple[Float[Tensor, "decision member _"], ...]:
+    """What several heads say, in one product."""
+    weight = torch.cat([head.weight for head in heads], 2)
+    bias = torch.cat([head.bias for head in heads], 1)
+    said = torch.baddbmm(bias[:, None], x.transpose(0, 1), weight).transpose(0, 1)
+    return said.split([head.bias.shape[1] for head in heads], 2)
+
+
 class Trunk(nn.Module):
     """The profile vector, seen by each member through two or more shared layers."""
 
