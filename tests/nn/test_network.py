@@ -88,8 +88,8 @@ def test_attention_equals_softmax_over_visible_steps() -> None:
     attend, states = Attention(6), torch.randn(14, 6)
     subject, upto = [0, 0, 1, 2, 2, 2], [2, 0, 0, 5, 3, 3]
     starts = [0, 3, 8]
-    first = torch.tensor([starts[i] for i in subject])
-    found = attend(states, first, asked_of(torch.tensor([3, 5, 6]), subject, upto))
+    now = states[[starts[i] + step for i, step in zip(subject, upto, strict=True)]]
+    found = attend(states, now, asked_of(torch.tensor([3, 5, 6]), subject, upto))
     weights = torch.split(found.weight(), [step + 1 for step in upto])
     for row, (i, step) in enumerate(zip(subject, upto, strict=True)):
         visible = states[starts[i] : starts[i] + step + 1]

@@ -56,13 +56,16 @@ class Attention(nn.Module):
         self.key = nn.Linear(state, state, bias=False)
 
     def forward(
-        self, states: Float[Tensor, "step state"], first: Int64[Tensor, " decision"], batch: Batch
+        self,
+        states: Float[Tensor, "step state"],
+        now: Float[Tensor, "decision state"],
+        batch: Batch,
     ) -> Attended:
-        """Attend from each decision's last visible step over its subject's steps up to it.
+        """Attend from each decision over its subject's steps up to its last visible one.
 
-        first: row of the first step of the decision's subject.
+        now: the state at that step.
         """
-        asked = self.query(states.index_select(0, first + batch.decision_step))
+        asked = self.query(now)
         look = _windows if states.device.type == "cpu" else _padded
         context, blocks = look(asked, self.key(states), states, batch)
         return Attended(context, batch.decision_step, blocks)

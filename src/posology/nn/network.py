@@ -115,10 +115,10 @@ class Network(nn.Module):
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
-        attended = self.attention(states, first, batch)
+        now = states.index_select(0, last)
+        attended = self.attention(states, now, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
-        now = states.index_select(0, last)
         context = attended.context if self.config.attention else torch.zeros_like(now)
         parts = [x.index_select(0, first), x.index_select(0, last), now, context]
         if self.config.carried:
