@@ -13,6 +13,7 @@ Cost is measured on the made-up patients of `benchmarks.training`, one member, o
 import argparse
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import KFold
 
-from benchmarks.rows import row, write
+from benchmarks.rows import keep, row, write
 from benchmarks.tasks import clinic
 from benchmarks.tasks_scores import MACRO, Scores, scored
 from benchmarks.training_ways import made_up, posology
@@ -36,9 +37,9 @@ from posology.domain.policy import Prediction
 from posology.evaluation.answers import Answers, ask, pool
 from posology.evaluation.compare import as_rows, table1
 from posology.learners import recipes
-from posology.learners.lineup import quietly
+from posology.learners.loop import Epoch
 from posology.learners.neural import NetworkPolicy
-from posology.learners.supervised import finish
+from posology.learners.supervised import Supervised
 from posology.nn.encoders import EncoderName
 
 REPLICATES = 200
@@ -50,13 +51,22 @@ def main() -> None:
     options = _options()
     started = time.time()
     torch.set_num_threads(1)
-    rows = _quality(options.folds, options.seed) if options.folds else []
+
+    def kept(rows: list[dict]) -> list[dict]:
+        keep(options.json, rows, options.seed, started)
+        return rows
+
+    rows = kept(_quality(options.folds, options.seed) if options.folds else [])
     if options.clinic:
-        rows += _on_clinic(options.clinic, options.members, options.seed)
+        for found in _on_clinic(options.clinic, options.members, options.seed):
+            kept(rows + found)
+        rows += found
     for study, visits in (("visits20", 20.0), ("visits200", 200.0)):
         history = made_up(int(20_000 / visits), visits)
         for name in NAMES:
-            rows.append(row(study, name, "cpu", "decisions_per_cpu_second", _rate(history, name)))
+            rate = _rate(history, name)
+            _tell(f"{study}, {name}: {rate:,.0f} decisions a CPU-second")
+            kept(rows := [*rows, row(study, name, "cpu", "decisions_per_cpu_second", rate)])
     write(options.json, rows, options.seed, started)
 
 
@@ -80,7 +90,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
             first = recipes.default(seed).supervised
             first = replace(first, sizes=replace(first.sizes, encoder=name))
             before = time.process_time()
-            policy = finish(first.fitting(train, validation))
+            policy, _ = _told(first, train, validation, f"iwpc, {name}")
             spent[name].append((time.process_time() - before) / first.training.epochs)
             said[name].append(ask(policy, test))
     held = np.concatenate([part(c, TEST).history.subject_id for c in splits])
@@ -104,23 +114,28 @@ def _quality(folds: int, seed: int) -> list[dict]:
     return [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
 
 
-def _on_clinic(patients: int, members: int, seed: int) -> list[dict]:
+def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
+    """All rows so far, after each encoder: quality, cost, and the GRU's lead."""
     cohort = clinic(patients, seed, Path("out/tasks"))
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    said, told, rows = {}, {}, []
+    said, told, costs = {}, {}, []
     for name in NAMES:
         first = recipes.histories(seed).supervised
         first = replace(first, sizes=replace(first.sizes, encoder=name, members=members))
         before = time.process_time()
-        policy, epochs = quietly(first.fitting(train, validation), "", 0)
+        policy, epochs = _told(first, train, validation, f"clinic, {name}")
         spent = (time.process_time() - before) / len(epochs)
         said[name] = ask(policy, test)
         told[name] = scored(_without_times(policy, test), train, test, REPLICATES)
-        rows += [
+        costs += [
             row("clinic", name, "test", "seconds_per_epoch", spent, n=len(train)),
             row("clinic", name, "validation", "score", epochs[-1].validation["score"]),
         ]
-        print(rows[-2:], flush=True)
+        yield [*costs, *_decided(said, test), *_foretold(told)]
+
+
+def _decided(said: dict[str, Answers], test: Cohort) -> list[dict]:
+    """How well options are chosen, by the truth."""
     table = table1(said, test, np.random.default_rng(0), "test", reference="gru")
     tests = [
         row("clinic", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low,
@@ -128,7 +143,25 @@ def _on_clinic(patients: int, members: int, seed: int) -> list[dict]:
         for t in table.tests if t.metric in ("auc", "accuracy", "reward")
     ]  # fmt: skip
     figures = [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "accuracy", "reward")]
-    return rows + figures + tests + _foretold(told)
+    return figures + tests
+
+
+def _told(
+    first: Supervised, train: Cohort, validation: Cohort, title: str
+) -> tuple[NetworkPolicy, list[Epoch]]:
+    """The policy and its epochs, each told as it ends."""
+    fitting, epochs = first.fitting(train, validation), []
+    while True:
+        try:
+            epochs.append(next(fitting))
+        except StopIteration as end:
+            return end.value, epochs
+        score = epochs[-1].validation["score"]
+        _tell(f"{title}: epoch {len(epochs)}, {score:.4f}, {epochs[-1].seconds:.0f} s")
+
+
+def _tell(line: str) -> None:
+    print(time.strftime("%H:%M:%S"), line, flush=True)
 
 
 def _without_times(policy: NetworkPolicy, test: Cohort) -> Prediction:

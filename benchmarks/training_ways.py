@@ -123,7 +123,7 @@ def passes(cohort: CohortTensors, network: Network, training: Training) -> Itera
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
         batch, targets = rows_of(cohort, subjects)
-        return losses.supervised(network(batch), targets)
+        return losses.supervised(network(batch, valued=False), targets)
 
     return epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
 

@@ -97,7 +97,8 @@ def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
 
     heads = TaskHeads(Tasks(), 5, 3, 4)
     assert not list(heads.parameters())
-    said = heads(torch.zeros(2, 3, 5), torch.zeros(2, 4))
+    nothing = torch.zeros(2, 3, 0)
+    said = heads(dict.fromkeys(("diagnosis", "course", "hazard"), nothing), torch.zeros(2, 4))
     assert said.diagnosis.shape == said.course.shape == (2, 3, 0)
     assert said.hazard.shape == (2, 3, 0, 0)
 
@@ -106,4 +107,7 @@ def test_hazards_have_one_logit_an_incident_and_interval() -> None:
     import torch
 
     heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3, 4)
-    assert heads(torch.zeros(4, 3, 5), torch.zeros(4, 4)).hazard.shape == (4, 3, 2, 6)
+    nothing = torch.zeros(4, 3, 0)
+    logits = heads.heads["hazard"](torch.zeros(4, 3, 5))
+    said = heads({"diagnosis": nothing, "course": nothing, "hazard": logits}, torch.zeros(4, 4))
+    assert said.hazard.shape == (4, 3, 2, 6)

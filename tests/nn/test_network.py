@@ -1,11 +1,13 @@
 """The network: causal, without padding, order-free within a step."""
 
 import numpy as np
+import pytest
 import torch
 
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
-from posology.nn.attention import Attention
+from posology.nn import attention
+from posology.nn.attention import Attended, Attention, _padded, _windows
 from posology.nn.batch import Batch, gather, resident
 from posology.nn.events import KNOTS, StepEmbedding
 from posology.nn.network import Network, NetworkConfig
@@ -71,22 +73,23 @@ def test_gather_equals_a_plain_loop() -> None:
     source = resident(h, profile(), torch.device("cpu"))
     batch = gather(source, torch.tensor([2, 0]), torch.tensor([5 + 4, 2]))
     codes, position = [], 0
-    for subject, last in ((0, 2), (2, 9)):
+    for subject, last in ((2, 9), (0, 2)):
         for step in range(int(h.step_offsets[subject]), last + 1):
             assert int(batch.event_starts[position]) == len(codes)
             codes += h.code[h.event_offsets[step] : h.event_offsets[step + 1]].tolist()
             position += 1
     assert batch.code.tolist() == codes
-    assert batch.decision_subject.tolist() == [1, 0]
+    assert batch.decision_subject.tolist() == [0, 1]
     assert batch.decision_step.tolist() == [4, 2]
 
 
 def test_attention_equals_softmax_over_visible_steps() -> None:
     torch.manual_seed(0)
     attend, states = Attention(6), torch.randn(14, 6)
-    subject, upto = [2, 0, 0, 2, 1, 2], [5, 2, 0, 3, 0, 3]
+    subject, upto = [0, 0, 1, 2, 2, 2], [2, 0, 0, 5, 3, 3]
     starts = [0, 3, 8]
-    found = attend(states, asked_of(torch.tensor([3, 5, 6]), subject, upto))
+    now = states[[starts[i] + step for i, step in zip(subject, upto, strict=True)]]
+    found = attend(states, now, asked_of(torch.tensor([3, 5, 6]), subject, upto))
     weights = torch.split(found.weight(), [step + 1 for step in upto])
     for row, (i, step) in enumerate(zip(subject, upto, strict=True)):
         visible = states[starts[i] : starts[i] + step + 1]
@@ -94,6 +97,22 @@ def test_attention_equals_softmax_over_visible_steps() -> None:
         weight = torch.softmax(score, 0)
         torch.testing.assert_close(weights[row], weight)
         torch.testing.assert_close(found.context[row], weight @ visible)
+
+
+def test_windows_of_neighbours_equal_padded_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    steps = torch.tensor([3, 5, 1, 40, 2, 2, 9])
+    states = torch.randn(int(steps.sum()), 6, dtype=torch.float64)
+    subject, upto = [0, 1, 1, 3, 3, 5, 6], [2, 0, 4, 39, 7, 1, 8]
+    batch = asked_of(steps, subject, upto)
+    asked = torch.randn(len(subject), 6, dtype=torch.float64)
+    monkeypatch.setattr(attention, "WINDOW", 12)
+    said = [look(asked, states.cos(), states, batch) for look in (_windows, _padded)]
+    (context, blocks), (expected, others) = said
+    assert len(blocks) == 4
+    torch.testing.assert_close(context, expected)
+    told = Attended(context, batch.decision_step, blocks).weight()
+    torch.testing.assert_close(told, Attended(expected, batch.decision_step, others).weight())
 
 
 def asked_of(steps: torch.Tensor, subject: list[int], upto: list[int]) -> Batch:
@@ -127,7 +146,7 @@ def test_ragged_range() -> None:
 def test_what_is_carried_along_equals_a_plain_loop() -> None:
     h = history([4, 1, 9], codes=5, seed=7)
     source = resident(h, profile(), torch.device("cpu"), carried=True)
-    batch = gather(source, torch.tensor([2, 0, 2]), torch.tensor([5 + 7, 2, 5 + 3]))
+    batch = gather(source, torch.tensor([2, 2, 0]), torch.tensor([5 + 7, 5 + 3, 2]))
     torch.manual_seed(0)
     events = StepEmbedding(11, 8, 0.0)
     with torch.no_grad():
@@ -136,7 +155,7 @@ def test_what_is_carried_along_equals_a_plain_loop() -> None:
         new = x - events.gap(batch.gap)
         found = events.carried(x, batch, kept)
         row = 0
-        for subject, last in ((0, 2), (2, 5 + 7)):
+        for subject, last in ((2, 5 + 7), (0, 2)):
             first = int(h.step_offsets[subject])
             for step in range(first, last + 1):
                 latest: dict[int, int] = {}

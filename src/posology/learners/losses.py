@@ -97,9 +97,9 @@ def dose(
     predicted: Float[Tensor, "decision member"], truth: Float[Tensor, " decision"]
 ) -> Float[Tensor, ""]:
     """Mean absolute error of the standardised square root: the median dose, whatever the link."""
-    known = ~truth.isnan()
-    error = predicted[known] - truth[known][:, None]
-    return error.abs().mean() if len(error) else predicted.sum() * 0.0
+    known = ~truth.isnan()[:, None]
+    error = predicted - torch.nan_to_num(truth)[:, None]
+    return _mean_of(error.abs(), known) if bool(known.any()) else predicted.sum() * 0.0
 
 
 def value(
@@ -117,19 +117,19 @@ def diagnosis(
     logits: Float[Tensor, "decision member condition"], truth: Float[Tensor, "decision condition"]
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy of every condition that somebody looked for."""
-    known = ~truth.isnan()
-    said = logits.transpose(1, 2)[known]
-    true = truth[known][:, None].expand_as(said)
-    return F.binary_cross_entropy_with_logits(said, true) if len(said) else logits.sum() * 0.0
+    known = ~truth.isnan()[:, None]
+    true = torch.nan_to_num(truth)[:, None].expand_as(logits)
+    missed = F.binary_cross_entropy_with_logits(logits, true, reduction="none")
+    return _mean_of(missed, known) if bool(known.any()) else logits.sum() * 0.0
 
 
 def course(
     predicted: Float[Tensor, "decision member measure"], truth: Float[Tensor, "decision measure"]
 ) -> Float[Tensor, ""]:
     """Mean squared error of every number that was measured: what is learned is the mean course."""
-    known = ~truth.isnan()
-    error = predicted.transpose(1, 2)[known] - truth[known][:, None]
-    return error.square().mean() if len(error) else predicted.sum() * 0.0
+    known = ~truth.isnan()[:, None]
+    error = predicted - torch.nan_to_num(truth)[:, None]
+    return _mean_of(error.square(), known) if bool(known.any()) else predicted.sum() * 0.0
 
 
 def hazard(
@@ -188,10 +188,17 @@ def survival(
 def _choice(
     logits: Float[Tensor, "decision member treatment"], chosen: Int64[Tensor, " decision"]
 ) -> Float[Tensor, ""]:
-    known = chosen >= 0
-    asked = logits[known].transpose(1, 2)
-    truth = chosen[known][:, None].expand(-1, logits.shape[1])
-    return F.cross_entropy(asked, truth) if len(asked) else logits.sum() * 0.0
+    if not bool((chosen >= 0).any()):
+        return logits.sum() * 0.0
+    truth = chosen[:, None].expand(-1, logits.shape[1])
+    return F.cross_entropy(logits.transpose(1, 2), truth, ignore_index=-1)
+
+
+def _mean_of(
+    loss: Float[Tensor, "decision member *target"], known: Bool[Tensor, "decision 1 *target"]
+) -> Float[Tensor, ""]:
+    """Over all members of what is known; masked, which costs less than to pick it out."""
+    return (loss * known).sum() / (known.sum() * loss.shape[1])
 
 
 def _mean(loss: Float[Tensor, " known"], weight: Float[Tensor, " known"]) -> Float[Tensor, ""]:

@@ -89,7 +89,7 @@ class Supervised:
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = rows_of(learn, subjects)
-            parts = losses.supervised(asked(batch, targets.shift), targets)
+            parts = losses.supervised(asked(batch, targets.shift, valued=False), targets)
             if network.curves is not None:
                 parts["prior"] = network.curves.size() * (self.prior / known)
             return parts

@@ -156,23 +156,25 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
     starts = cohort.offsets[subjects]
     row = ragged_range(starts, cohort.offsets[subjects + 1] - starts)
     targets = cohort.targets
-    batch = gather(cohort.source, cohort.subject[row], cohort.last_step[row])
+    batch = gather(
+        cohort.source, cohort.subject.index_select(0, row), cohort.last_step.index_select(0, row)
+    )
     asked = Targets(
-        best=targets.best[row],
-        treatment=targets.treatment[row],
-        effective=targets.effective[row],
-        dose=targets.dose[row],
-        shift=targets.shift[row],
-        margin=targets.margin[row],
-        rewards=targets.rewards[row],
-        has_next=targets.has_next[row],
-        diagnosis=targets.diagnosis[row],
-        course=targets.course[row],
-        weight=targets.weight[row],
-        allowed=targets.allowed[row],
-        unseen=targets.unseen[row],
-        survived=targets.survived[row],
-        happened=targets.happened[row],
+        best=targets.best.index_select(0, row),
+        treatment=targets.treatment.index_select(0, row),
+        effective=targets.effective.index_select(0, row),
+        dose=targets.dose.index_select(0, row),
+        shift=targets.shift.index_select(0, row),
+        margin=targets.margin.index_select(0, row),
+        rewards=targets.rewards.index_select(0, row),
+        has_next=targets.has_next.index_select(0, row),
+        diagnosis=targets.diagnosis.index_select(0, row),
+        course=targets.course.index_select(0, row),
+        weight=targets.weight.index_select(0, row),
+        allowed=targets.allowed.index_select(0, row),
+        unseen=targets.unseen.index_select(0, row),
+        survived=targets.survived.index_select(0, row),
+        happened=targets.happened.index_select(0, row),
     )
     if cohort.device == cohort.offsets.device:
         return batch, asked
@@ -189,7 +191,7 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     sums: dict[str, float] = {}
     total = 0
     for batch, targets in in_batches(cohort):
-        output = network(batch, targets.shift)
+        output = network(batch, targets.shift, valued=False)
         averaged = output._replace(
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),
             margin=output.margin.mean(1, keepdim=True),

@@ -3,21 +3,27 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from posology.nn.batch import Batch
+from posology.nn.batch import Batch, cut
 from posology.nn.ragged import Padded, layout, ragged_range
+
+WINDOW = 96
+"""Steps of the subjects that a CPU looks at together; measured on one machine."""
 
 
 class Seen(NamedTuple):
-    """What the decisions of subjects with about as many steps looked at."""
+    """What some decisions looked at."""
 
     decision: Int64[Tensor, " some_decision"]
     """Rows of the decisions."""
-    weight: Float[Tensor, "some_decision longest"]
-    """Over their subjects' steps, 0 after the last visible one."""
+    first: Int64[Tensor, " some_decision"]
+    """Column of their subject's first step."""
+    weight: Float[Tensor, "some_decision column"]
+    """Over steps; 0 on other subjects' and after the last visible one."""
 
 
 class Attended(NamedTuple):
@@ -35,7 +41,8 @@ class Attended(NamedTuple):
         flat = self.context.new_empty(int(counts.sum()))
         for block in self.blocks:
             mine = counts[block.decision]
-            inside = torch.arange(block.weight.shape[1], device=mine.device) < mine[:, None]
+            column = torch.arange(block.weight.shape[1], device=mine.device)
+            inside = _between(column, block.first, block.first + mine - 1)
             flat[ragged_range(starts[block.decision], mine)] = block.weight[inside]
         return flat
 
@@ -48,28 +55,74 @@ class Attention(nn.Module):
         self.query = nn.Linear(state, state, bias=False)
         self.key = nn.Linear(state, state, bias=False)
 
-    def forward(self, states: Float[Tensor, "step state"], batch: Batch) -> Attended:
-        """Attend from each decision's last visible step over its subject's steps up to it."""
-        first = torch.cumsum(batch.steps, 0) - batch.steps
-        asked = self.query(
-            states.index_select(0, first[batch.decision_subject] + batch.decision_step)
-        )
-        both = torch.cat([self.key(states), states], 1)
-        # Decisions by subject, so that a subject's stand together whatever the order asked in.
-        order = torch.argsort(batch.decision_subject, stable=True)
-        counts = torch.bincount(batch.decision_subject, minlength=len(batch.steps))
-        asked, upto = asked.index_select(0, order), batch.decision_step[order]
-        blocks, parts = [], []
-        for group in layout(batch.steps):
-            askers = _askers(counts, group)
-            keys, values = group.pad(both).chunk(2, 2)
-            weight = _weights(askers.pad(asked), keys, askers.pad(upto[:, None].float())[..., 0])
-            parts.append(askers.flat(weight @ values))
-            blocks.append(Seen(order[askers.step], askers.flat(weight)))
-        rows = torch.cat([block.decision for block in blocks])
-        found = torch.cat(parts)
-        context = torch.zeros_like(found).index_copy(0, rows, found)
-        return Attended(context, batch.decision_step, tuple(blocks))
+    def forward(
+        self,
+        states: Float[Tensor, "step state"],
+        now: Float[Tensor, "decision state"],
+        batch: Batch,
+    ) -> Attended:
+        """Attend from each decision over its subject's steps up to its last visible one.
+
+        now: the state at that step.
+        """
+        asked = self.query(now)
+        look = _windows if states.device.type == "cpu" else _padded
+        context, blocks = look(asked, self.key(states), states, batch)
+        return Attended(context, batch.decision_step, blocks)
+
+
+def _windows(
+    asked: Float[Tensor, "decision state"],
+    keys: Float[Tensor, "step state"],
+    states: Float[Tensor, "step state"],
+    batch: Batch,
+) -> tuple[Float[Tensor, "decision state"], tuple[Seen, ...]]:
+    """Neighbours together, others' steps masked: for few steps cheaper than to pad each subject."""
+    steps, subject = batch.steps.numpy(), batch.decision_subject.numpy()
+    runs = cut(steps, len(steps), WINDOW)
+    opens = [run.start for run in runs]
+    sizes = np.add.reduceat(steps, opens)
+    counts = np.diff(np.searchsorted(subject, [*opens, len(steps)])).tolist()
+    first = (np.cumsum(steps) - steps)[subject] - np.repeat(np.cumsum(sizes) - sizes, counts)
+    last = first + batch.decision_step.numpy()
+    parts = asked.split(counts), keys.split(sizes.tolist()), states.split(sizes.tolist())
+    seen, blocks, done = [], [], 0
+    for a, k, s, count in zip(*parts, counts, strict=True):
+        rows, column = slice(done, done + count), np.arange(len(k))
+        low, high = first[rows, None], last[rows, None]
+        hidden = np.where((column < low) | (column > high), -np.inf, 0.0)
+        bias = torch.from_numpy(hidden).to(a.dtype)
+        weight = torch.softmax(torch.addmm(bias, a, k.t(), alpha=a.shape[1] ** -0.5), 1)
+        seen.append(weight @ s)
+        decision = torch.arange(done, done + count)
+        blocks.append(Seen(decision, torch.from_numpy(first[rows]), weight))
+        done += count
+    return torch.cat(seen), tuple(blocks)
+
+
+def _padded(
+    asked: Float[Tensor, "decision state"],
+    keys: Float[Tensor, "step state"],
+    states: Float[Tensor, "step state"],
+    batch: Batch,
+) -> tuple[Float[Tensor, "decision state"], tuple[Seen, ...]]:
+    """Subjects of about the same length as one block: few operations however many steps."""
+    counts = torch.bincount(batch.decision_subject, minlength=len(batch.steps))
+    both = torch.cat([keys, states], 1)
+    upto = batch.decision_step
+    blocks, parts = [], []
+    for group in layout(batch.steps):
+        askers = _askers(counts, group)
+        k, s = group.pad(both).chunk(2, 2)
+        last = askers.pad(upto[:, None].float())[..., 0]
+        later = torch.arange(k.shape[1], device=k.device) > last[:, :, None]
+        score = askers.pad(asked) @ k.transpose(1, 2) / math.sqrt(k.shape[2])
+        weight = torch.softmax(score.masked_fill(later, -torch.inf), 2)
+        parts.append(askers.flat(weight @ s))
+        blocks.append(Seen(askers.step, torch.zeros_like(askers.step), askers.flat(weight)))
+    found = torch.cat(parts)
+    rows = torch.cat([block.decision for block in blocks])
+    return torch.zeros_like(found).index_copy(0, rows, found), tuple(blocks)
 
 
 def _askers(counts: Int64[Tensor, " subject"], group: Padded) -> Padded:
@@ -81,11 +134,8 @@ def _askers(counts: Int64[Tensor, " subject"], group: Padded) -> Padded:
     return Padded(group.run, most, ragged_range(starts, mine), ragged_range(row, mine))
 
 
-def _weights(
-    asked: Float[Tensor, "subject asker state"],
-    keys: Float[Tensor, "subject longest state"],
-    upto: Float[Tensor, "subject asker"],
-) -> Float[Tensor, "subject asker longest"]:
-    score = asked @ keys.transpose(1, 2) / math.sqrt(keys.shape[2])
-    later = torch.arange(keys.shape[1], device=keys.device) > upto[:, :, None]
-    return torch.softmax(score.masked_fill(later, -torch.inf), 2)
+def _between(
+    column: Int64[Tensor, " column"], low: Int64[Tensor, " row"], high: Int64[Tensor, " row"]
+) -> Tensor:
+    """Which columns each row's range holds, both ends included."""
+    return (column >= low[:, None]) & (column <= high[:, None])

@@ -47,6 +47,7 @@ class Batch:
     steps: Int64[Tensor, " subject"]
     """How many steps each subject has here."""
     decision_subject: Int64[Tensor, " decision"]
+    """Never falls."""
     decision_step: Int64[Tensor, " decision"]
     """Position of the last visible step among its subject's steps."""
     replaced: Int64[Tensor, " replaced_event"] | None = None
@@ -88,9 +89,10 @@ def gather(
     """The decisions' batch.
 
     subject: row of each decision's subject; last_step: its last visible step, a row of `gap`.
-    Nothing after a subject's last visible step is gathered.
+    Nothing after a subject's last visible step is gathered. Decisions that follow one another
+    share their subject's steps.
     """
-    subjects, decision_subject = torch.unique(subject, return_inverse=True)
+    subjects, decision_subject = torch.unique_consecutive(subject, return_inverse=True)
     first = source.step_offsets[subjects]
     position = last_step - first[decision_subject]
     steps = torch.zeros_like(subjects).scatter_reduce_(0, decision_subject, position + 1, "amax")

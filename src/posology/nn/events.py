@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from posology.nn.bags import bags
 from posology.nn.batch import Batch
 
 KNOTS = (-0.7, 0.0, 0.7)
@@ -67,23 +68,11 @@ class StepEmbedding(nn.Module):
     ) -> Float[Tensor, "step width"]:
         """x and what the events (code, number, weight) of each step add to it."""
         code, value, kept = events
-        x = x + _sum(self.code, code, event_starts, kept)
+        x = x + bags((self.code,), code, event_starts, (kept,))
         row = torch.nonzero(~value.isnan())[:, 0]
         if len(row) == 0:
             return x
         v, code, kept = value[row], code[row], kept[row]
         starts = torch.searchsorted(row, event_starts)
-        x = x + _sum(self.value, code, starts, v * kept)
-        for knot, bend in zip(KNOTS, self.bends, strict=True):
-            x = x + _sum(bend, code, starts, torch.relu(v - knot) * kept)
-        return x
-
-
-def _sum(
-    table: Float[Tensor, "code width"],
-    code: Int64[Tensor, " event"],
-    starts: Int64[Tensor, " step"],
-    weight: Float[Tensor, " event"],
-) -> Float[Tensor, "step width"]:
-    """Weighted sum of the table's rows over each step's events."""
-    return F.embedding_bag(code, table, starts, mode="sum", per_sample_weights=weight)
+        weights = (v * kept, *(torch.relu(v - knot) * kept for knot in KNOTS))
+        return x + bags((self.value, *self.bends.unbind()), code, starts, weights)

@@ -65,18 +65,14 @@ class TaskHeads(nn.Module):
 
     def forward(
         self,
-        hidden: Float[Tensor, "decision member hidden"],
+        said: dict[str, Float[Tensor, "decision member _"]],
         z: Float[Tensor, "decision inputs"],
         known: Float[Tensor, "decision asked"] | None = None,
     ) -> TaskOutput:
-        """Every task's answers."""
-
-        def said(name: str) -> Tensor:
-            return self.heads[name](hidden) if name in self.heads else hidden[..., :0]
-
+        """Every task's answers, of what its head says."""
         shape = (self.tasks.incidents, self.tasks.intervals)
-        hazard = said("hazard").reshape(*hidden.shape[:2], *shape)
-        diagnosis, course = said("diagnosis"), said("course")
+        diagnosis, course, hazard = (said[name] for name in ("diagnosis", "course", "hazard"))
+        hazard = hazard.reshape(*hazard.shape[:2], *shape)
         if known is not None:
             shares = self.by_task(known[:, None])
             diagnosis, course = diagnosis + shares["diagnosis"], course + shares["course"]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
+from posology.nn.ragged import owners
 
 FADES = 182.6
 """Days in which news grows old by a factor e: what is being taken is told from what once was. Our
@@ -137,9 +138,3 @@ def _told_anew(batch: Batch) -> tuple[Int64[Tensor, " event"], Int64[Tensor, " r
     steps = len(batch.gap)
     new = owners(batch.event_starts, steps, len(batch.code))
     return new, owners(batch.replaced_starts, steps, len(batch.replaced))
-
-
-def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
-    """The step of each row, of rows that stand step by step."""
-    ends = torch.cat([starts[1:], starts.new_tensor([rows])])
-    return torch.repeat_interleave(torch.arange(steps, device=starts.device), ends - starts)

@@ -12,7 +12,7 @@ from posology.nn.batch import Batch
 from posology.nn.courses import Past
 from posology.nn.dosed import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
-from posology.nn.ensemble import MemberLinear, Trunk
+from posology.nn.ensemble import MemberLinear, Trunk, together
 from posology.nn.events import StepEmbedding
 from posology.nn.foretold import Foretold
 from posology.nn.heads import TaskHeads, TaskOutput, Tasks
@@ -68,7 +68,7 @@ class Output(NamedTuple):
     propensity: Float[Tensor, "decision member treatment"]
     """Logits of the treatment clinicians give."""
     value: Float[Tensor, "decision member treatment"]
-    """Expected reward of each option, in the study's reward."""
+    """Expected reward of each option, in the study's reward; no options where not asked."""
     dose: Float[Tensor, "decision member"]
     """Standardised square root of the dose."""
     tasks: TaskOutput
@@ -115,41 +115,53 @@ class Network(nn.Module):
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
-        attended = self.attention(states, batch)
+        now = states.index_select(0, last)
+        attended = self.attention(states, now, batch)
         # The static step and the last one pass the encoder by, so that what is measured today
         # and what never changes reach the heads undimmed.
-        context = attended.context if self.config.attention else torch.zeros_like(states[last])
-        parts = [x[first], x[last], states[last], context]
+        context = attended.context if self.config.attention else torch.zeros_like(now)
+        parts = [x.index_select(0, first), x.index_select(0, last), now, context]
         if self.config.carried:
-            parts.append(self.events.carried(x, batch, kept)[last])
+            parts.append(self.events.carried(x, batch, kept).index_select(0, last))
         return torch.cat(parts, dim=1), attended
 
-    def forward(self, batch: Batch, shift: Shift | None = None) -> Output:
+    def forward(self, batch: Batch, shift: Shift | None = None, valued: bool = True) -> Output:
         """Answers for every decision of the batch.
 
         shift: the dose of each option to speak of; without it each is taken at its best.
+        valued: whether the value of options is asked too.
         """
         z, attended = self.seen(batch)
         hidden = self.trunk(z)
-        effectiveness, margin, level = self._at_doses(hidden, batch, shift)
+        heads = {"propensity": self.propensity, "dose": self.dose, **self.tasks.each()}
+        if self.curves is None:
+            heads["effectiveness"] = self.effectiveness
+        said = dict(zip(heads, together(hidden, list(heads.values())), strict=True))
+        said = dict.fromkeys(("diagnosis", "course", "hazard"), hidden[..., :0]) | said
+        effectiveness, margin, level = self._at_doses(said, hidden, batch, shift)
+        # What an option is worth begins with what is believed of every option's effect.
+        value = (
+            self.worth(self.believed(effectiveness.detach())) + self.value(hidden)
+            if valued
+            else hidden[..., :0]
+        )
         return Output(
             effectiveness=effectiveness,
             margin=margin,
             level=level,
-            propensity=self.propensity(hidden),
-            # What an option is worth begins with what is believed of every option's effect.
-            value=self.worth(self.believed(effectiveness.detach())) + self.value(hidden),
-            dose=self.dose(hidden)[..., 0],
-            tasks=self.tasks(hidden, z, self.foretold(batch) if self.foretold else None),
+            propensity=said["propensity"],
+            value=value,
+            dose=said["dose"][..., 0],
+            tasks=self.tasks(said, z, self.foretold(batch) if self.foretold else None),
             attended=attended,
         )
 
     def _at_doses(
-        self, hidden: Float[Tensor, "decision member hidden"], batch: Batch, shift: Shift | None
+        self, said: dict[str, Tensor], hidden: Tensor, batch: Batch, shift: Shift | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         nothing = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
         if self.curves is None:
-            logits = self.effectiveness(hidden)
+            logits = said["effectiveness"]
             return logits, logits[..., :0], nothing
         curve = self.curves(hidden, batch)
         if shift is not None:

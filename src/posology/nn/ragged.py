@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -16,6 +17,12 @@ def ragged_range(
     before = torch.cumsum(counts, 0) - counts
     shift = torch.repeat_interleave(starts - before, counts)
     return torch.arange(len(shift), device=starts.device) + shift
+
+
+def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
+    """The step of each row, of rows that stand step by step."""
+    ends = torch.cat([starts[1:], starts.new_tensor([rows])])
+    return torch.repeat_interleave(torch.arange(steps, device=starts.device), ends - starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,15 +86,16 @@ class Packing(NamedTuple):
 
 def packing(lengths: Int64[Tensor, " run"]) -> Packing:
     """How to walk runs side by side without a padded step."""
-    order = torch.argsort(lengths, descending=True, stable=True)
-    starts = (torch.cumsum(lengths, 0) - lengths)[order]
-    alive = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:]
-    rank = ragged_range(torch.zeros_like(alive), alive)
-    time = torch.repeat_interleave(torch.arange(len(alive), device=lengths.device), alive)
-    row = starts[rank] + time
-    back = torch.empty_like(row)
-    back[row] = torch.arange(len(row), device=lengths.device)
-    return Packing(row, back, alive.tolist())
+    counts = lengths.cpu().numpy()  # numpy, as torch takes longer to begin than to do this
+    order = np.argsort(-counts, kind="stable")
+    alive = len(counts) - np.searchsorted(counts[order[::-1]], np.arange(counts.max()), "right")
+    time = np.repeat(np.arange(len(alive)), alive)
+    rank = np.arange(len(time)) - np.repeat(np.cumsum(alive) - alive, alive)
+    row = (np.cumsum(counts) - counts)[order][rank] + time
+    back = np.empty_like(row)
+    back[row] = np.arange(len(row))
+    there = [torch.from_numpy(rows).to(lengths.device) for rows in (row, back)]
+    return Packing(*there, alive.tolist())
 
 
 def recur(

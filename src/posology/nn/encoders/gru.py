@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.ragged import packing, recur
+from posology.nn.ragged import Packing, packing, recur
 
 
 class GRU(nn.Module):
@@ -25,10 +25,8 @@ class GRU(nn.Module):
         torchs = x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
         if torchs or int(batch.steps.max()) == 1:
             return recur(self.cell, x, batch.steps)
-        pack = packing(batch.steps)
-        enters, weight, bias_enters, bias = (p for _, p in self.cell.named_parameters())
-        gates = F.linear(x.index_select(0, pack.row), enters, bias_enters)
-        return _Recurrence.apply(gates, weight, bias, pack.alive).index_select(0, pack.back)
+        weights = (p for _, p in self.cell.named_parameters())
+        return _Recurrence.apply(x, packing(batch.steps), *weights)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -36,48 +34,67 @@ class _Recurrence(torch.autograd.Function):
 
     torch walks packed steps by slices of one tensor, and its gradient of a slice is as large as
     the tensor. Here what a step's gradient needs is worked out for all steps at once, and W's
-    gradient is one product. Equations as in torch.nn.GRU:
+    gradient is one product. Equations as in torch.nn.GRU, i being what enters and h 0 at first:
     r, z = sigmoid(i + W h + b), n = tanh(i_n + r * (W_n h + b_n)), h' = (1 - z) * n + z * h.
     """
 
     @staticmethod
-    def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, alive: list[int]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, pack: Packing, *weights: Tensor) -> Tensor:
+        enters, weight, bias_enters, bias = weights
+        x = x.index_select(0, pack.row)
+        gates = F.linear(x, enters, bias_enters)
         rows, state = len(gates), weight.shape[1]
         said, rz = torch.empty_like(gates), gates.new_empty(rows, 2 * state)
         new, after = gates.new_empty(rows, state), gates.new_empty(rows, state)
-        h, start = gates.new_zeros(alive[0], state), 0
-        for count in alive:
-            now, h = slice(start, start + count), h[:count]
-            w, i = torch.addmm(bias, h, weight.t(), out=said[now]), gates[now]
-            both = torch.sigmoid(i[:, : 2 * state] + w[:, : 2 * state], out=rz[now])
-            n = torch.addcmul(i[:, 2 * state :], both[:, :state], w[:, 2 * state :])
-            torch.tanh(n, out=new[now])
-            h = torch.lerp(new[now], h, both[:, state:], out=after[now])
-            start += count
-        ctx.save_for_backward(said, rz, new, after, weight)
-        ctx.alive = alive
-        return after
+        h, across = gates.new_zeros(pack.alive[0], state), weight.t()
+        said[: pack.alive[0]] = bias  # W 0 + b
+        sizes = [2 * state, state]
+        parts = (
+            *gates.split(sizes, 1),
+            said,
+            *said.split(sizes, 1),
+            *rz.chunk(2, 1),
+            rz,
+            new,
+            after,
+        )
+        for step, views in enumerate(zip(*(p.split(pack.alive) for p in parts), strict=True)):
+            i, i_new, w, w_rz, w_new, r, z, both, n, now = views
+            h = h[: len(n)]
+            if step:
+                torch.addmm(bias, h, across, out=w)
+            torch.sigmoid(i + w_rz, out=both)
+            torch.tanh(torch.addcmul(i_new, r, w_new), out=n)
+            h = torch.lerp(n, h, z, out=now)
+        ctx.save_for_backward(x, enters, weight, said, rz, new, after, pack.row, pack.back)
+        ctx.alive = pack.alive
+        return after.index_select(0, pack.back)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        said, rz, new, after, weight = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, enters, weight, said, rz, new, after, row, back = ctx.saved_tensors
         rows, state = new.shape
         before, (r, z) = _before(after, ctx.alive), rz.chunk(2, 1)
-        of_new = (1 - z) * (1 - new * new)
+        closed = 1 - z
+        of_new = closed * (1 - new * new)
         # What W h's gradient is for a gradient of 1 in the state: of r, z and n in turn.
-        of_r = of_new * said[:, 2 * state :] * r * (1 - r)
-        share = torch.stack([of_r, (before - new) * z * (1 - z), of_new * r], 1)
-        whole, start = grads[0].clone(), rows
+        of_reset = of_new * r
+        of_r = of_reset * said[:, 2 * state :] * (1 - r)
+        share = torch.stack([of_r, (before - new) * z * closed, of_reset], 1)
+        whole, hidden = grads[0].index_select(0, row), share.view(rows, -1)
         carried = whole.new_zeros(ctx.alive[0], state)
-        for count in reversed(ctx.alive):
-            start -= count
-            now = slice(start, start + count)
-            g = whole[now].add_(carried[:count])
-            mine = share[now].mul_(g[:, None]).view(count, -1)
-            torch.addmm(g * z[now], mine, weight, out=carried[:count])
-        hidden = share.view(rows, -1)
+        views = list(zip(*(p.split(ctx.alive) for p in (whole, share, hidden, z)), strict=True))
+        for step in reversed(range(len(views))):
+            g, mine, flat, kept = views[step]
+            c = carried[: len(g)]
+            g += c
+            mine *= g[:, None]
+            if step:
+                torch.addmm(g * kept, flat, weight, out=c)
         entering = torch.cat([hidden[:, : 2 * state], whole * of_new], 1)
-        return entering, hidden.t() @ before, hidden.sum(0), None
+        of_x = (entering @ enters).index_select(0, back)
+        of_weights = entering.t() @ x, hidden.t() @ before, entering.sum(0), hidden.sum(0)
+        return of_x, None, *of_weights
 
 
 def _before(after: Float[Tensor, "step state"], alive: list[int]) -> Float[Tensor, "step state"]:
