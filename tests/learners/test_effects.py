@@ -33,6 +33,28 @@ def test_most_of_the_gain_is_found(scenario: str) -> None:
     assert np.corrcoef(said.sum(axis=1), true.sum(axis=1))[0, 1] > 0.8
 
 
+def test_effects_of_two_covariates_together_are_found() -> None:
+    """The rule keeps four fifths of what the best one gains."""
+    rng = np.random.default_rng(3)
+    x, t = rng.normal(size=(1500, 6)), rng.integers(0, 2, 1500)
+    outcome = x[:, 0] + t * x[:, 1] * x[:, 2] + rng.normal(size=1500)
+    learned = fit_effects(fit_nuisance(Trial(x, t, outcome, np.arange(1500), 2), rng))
+    new = rng.normal(size=(4000, 6))
+    tau = new[:, 1] * new[:, 2]
+    said = effects_of(learned, new)
+    assert np.corrcoef(said[:, 1] - said[:, 0], tau)[0, 1] > 0.9
+    lost = np.maximum(tau, 0).mean() - (tau * choose(learned, new)).mean()
+    assert lost < 0.2 * np.maximum(tau, 0).mean()
+
+
+def test_many_covariates_have_no_products() -> None:
+    rng = np.random.default_rng(4)
+    x, t = rng.normal(size=(300, 25)), rng.integers(0, 2, 300)
+    outcome = t * x[:, 0] + rng.normal(size=300)
+    learned = fit_effects(fit_nuisance(Trial(x, t, outcome, np.arange(300), 2), rng))
+    assert len(learned.sums) == 2
+
+
 def test_one_option_for_all_where_effects_do_not_vary() -> None:
     learned = learn("null", 1000, 1)
     new = simulator.draw("null", 2000, np.random.default_rng(99))

@@ -2,7 +2,7 @@
 
 The R-learner (Nie and Wager 2021, doi:10.1093/biomet/asaa076, eq. 4) for any number of options: the
 outcome less its expectation is regressed on the treatment less its probability, times what may
-change the effect. Four models are stacked with weights that are not negative; where their
+change the effect. Up to five models are stacked with weights that are not negative; where their
 effects are not shown to vary, the answer is the best single option for everybody.
 """
 
@@ -25,6 +25,14 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sum:
+    """Effects as a weighted sum of bent covariates and their products."""
+
+    basis: Basis
+    weights: Float64[np.ndarray, "column treatment"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Effects:
     """How much better or worse than its own average each option is, as a function of covariates."""
 
@@ -34,10 +42,7 @@ class Effects:
     heterogeneity: Heterogeneity
     level: Float64[np.ndarray, " treatment"]
     """Effect of each option on everybody, before what differs between patients."""
-    line: Basis
-    line_weights: Float64[np.ndarray, "line treatment"]
-    curve: Basis
-    curve_weights: Float64[np.ndarray, "curve treatment"]
+    sums: tuple[Sum, ...]
     trees: Trees
     tree_weight: float
     """Of one model of the outcome, the option among its inputs."""
@@ -53,8 +58,8 @@ def effects_of(
     """Mean outcome of each option less that of the best single option."""
     said = np.tile(effects.level, (len(X), 1))
     if effects.personal:
-        said = said + expand(effects.line, X) @ effects.line_weights
-        said = said + expand(effects.curve, X) @ effects.curve_weights
+        for part in effects.sums:
+            said = said + expand(part.basis, X) @ part.weights
         if effects.tree_weight:
             allowed = np.ones(said.shape, dtype=bool)
             grown = per_option(effects.trees, X.astype(np.float32), allowed)
@@ -94,29 +99,29 @@ class _Candidate:
 def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     """Learn from cross-fitted residuals; without `gate` the effects are always personal."""
     trial, surprise = nuisance.trial, nuisance.surprise
-    line = _linear(nuisance, fit_basis(trial.covariates, hinges=False, products=False))
-    curve = _linear(nuisance, fit_basis(trial.covariates, hinges=True, products=False))
-    candidates = [line.held_out, curve.held_out, nuisance.outcomes.boosted, _swapped(nuisance)]
+    sums = [_linear(nuisance, basis) for basis in _bases(trial.covariates)]
+    held_outs = [s.held_out for s in sums]
+    candidates = [*held_outs, nuisance.outcomes.boosted, _swapped(nuisance)]
     weights, level = _stack(candidates, nuisance.residual, surprise)
+    *of_sums, tree_weight, arm_weight = (float(w) for w in weights)
     held_out = _held_out(candidates, nuisance)
     trees = constant(np.zeros(1))
-    if weights[2] > 0:
+    if tree_weight > 0:
         model = boosting().fit(
             with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
         )
         trees = exported(model, model.n_iter_, 1)
     arms: tuple[Trees, ...] = ()
-    if weights[3] > 0:
+    if arm_weight > 0:
         arms = _arms(trial, np.ones(len(trial), bool), nuisance.outcomes.by_fold.mean(axis=0))
     free = Effects(
         single=int(nuisance.scores.mean(axis=0).argmax()),
         personal=True,
         heterogeneity=heterogeneity_test(held_out, nuisance.residual, surprise),
         level=level,
-        line=line.basis, line_weights=weights[0] * line.weights,
-        curve=curve.basis, curve_weights=weights[1] * curve.weights,
-        trees=trees, tree_weight=float(weights[2]),
-        arms=arms, arm_weight=float(weights[3]),
+        sums=tuple(Sum(s.basis, w * s.weights) for w, s in zip(of_sums, sums, strict=True)),
+        trees=trees, tree_weight=tree_weight,
+        arms=arms, arm_weight=arm_weight,
     )  # fmt: skip
     return gated(free, nuisance) if gate else free
 
@@ -136,6 +141,13 @@ def line_effects(
     line = _linear(nuisance, fit_basis(nuisance.trial.covariates, hinges=False, products=False))
     weights, level = _stack([line.held_out], nuisance.residual, nuisance.surprise)
     return level + weights[0] * (expand(line.basis, X) @ line.weights)
+
+
+def _bases(X: Float64[np.ndarray, "decision feature"]) -> list[Basis]:  # noqa: N803
+    """Lines; bent lines; and, where covariates are few enough, lines and their products."""
+    bases = [fit_basis(X, hinges=bent, products=False) for bent in (False, True)]
+    together = fit_basis(X, hinges=False, products=True)
+    return [*bases, together] if len(together.pair) else bases
 
 
 def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:

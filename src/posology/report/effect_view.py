@@ -18,7 +18,8 @@ _CAUTION = (
     "one person. Nothing on this page is shown to hold elsewhere or later."
 )
 _LEARNED = (
-    "Effects of patients: an R-learner that stacks lines, splines, boosted trees and an X-learner. "
+    "Effects of patients: an R-learner that stacks lines, splines, products, boosted trees and "
+    "an X-learner. "
     "The rule is personal only where effects are shown to vary among the patients learned from "
     "(one-sided 5 %); else it gives the best single option to all. Every patient is judged by a "
     "rule and against a best single option from the other four folds."
