@@ -1,7 +1,7 @@
 """`posology evaluate`: a saved policy and all it is compared with, on patients none has seen."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +111,7 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
 
     from posology.cli.effect_report import page, rows_of
     from posology.cli.effect_run import say
+    from posology.cli.learning import kept
     from posology.cli.measures import write_measures
     from posology.cli.policy_run import run_policy
     from posology.cli.progress import CONSOLE, bars
@@ -125,7 +126,8 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
         found = run_policy(judged.policy, cohort, most, np.random.default_rng(into.seed), told)
     say(found)
     if into.report is not None:
-        write_effect_report(page(cohort, found, into.seed, judged.digest), into.report)
+        content = page(cohort, found, into.seed, judged.digest)
+        write_effect_report(replace(content, learning=kept(judged.evidence)), into.report)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
         rows = rows_of(cohort.study.name, found)
@@ -144,6 +146,7 @@ def _write(
     import numpy as np
 
     import posology
+    from posology.cli.learning import kept
     from posology.evaluation.subgroups import groups_of, subgroups
     from posology.report.cases import against_truth
     from posology.report.content import ReportContent
@@ -161,6 +164,7 @@ def _write(
             "whom no model saw before."
         ),
         groups=subgroups(ours, test, groups_of(test), ("accuracy",), np.random.default_rng(0)),
+        learning=kept(judged.evidence),
         cases=against_truth(judged.policy, test),
         footer=(
             ("posology", posology.__version__),
