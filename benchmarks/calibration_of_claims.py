@@ -19,13 +19,16 @@ import numpy as np
 
 from benchmarks.rows import keep, row, write
 from posology.causal.censoring import pseudo_values
+from posology.causal.conditional import conditional_errors
 from posology.causal.follow_up import completed
 from posology.causal.propensity import known
-from posology.causal.scores import fit_nuisance
+from posology.causal.scores import Nuisance, fit_nuisance
 from posology.causal.trial import Trial
+from posology.evaluation.abstention import SURE, sureness
 from posology.evaluation.benefit import calibration_for_benefit, rate
 from posology.evaluation.doubly_robust import average_effects
-from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge, levelled
+from posology.evaluation.effect_study import Asked, EffectStudy, judge
+from posology.evaluation.held_out import HeldOutRule, Said, levelled
 from posology.evaluation.sensitivity import bounds, range_of_gamma
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import Group
@@ -70,6 +73,7 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
         claims["gain in a group"] = held(g.gain, float(gained[keep_ & group.mask].mean()))
     single = found.verdict.best
     tau = (drawn.expected - drawn.expected[:, [single]])[:, 1 - single]
+    claims |= _single_patients(nuisance, rule, found, drawn)
     for o in found.effects:
         claims["average effect"] = held(o.effect.effect, float(tau[keep_].mean()))
         if scenario == "null":
@@ -96,6 +100,32 @@ def _verdict(scenario: str, found: EffectStudy) -> Claims:
         "power: verdict claims a gain": float(found.verdict.kind == GAIN),
         "power: heterogeneity": float(found.heterogeneity.p < 0.05),
     }
+
+
+def _single_patients(
+    nuisance: Nuisance, rule: HeldOutRule, found: EffectStudy, drawn: Sample
+) -> Claims:
+    """Intervals of one patient's effect, averaged over patients; the value if some are left."""
+    single, keep_, rows = found.verdict.best, found.verdict.overlap.keep, np.arange(N)
+    if found.patients is None:
+        return {}
+    said = Said(levelled(rule.said, rule.fold), rule.chosen, rule.single, single, [0, 1])
+    error = conditional_errors(nuisance, said.effect, single, np.random.default_rng(0))
+    effect = said.effect - said.effect[:, [single]]
+    off = np.abs(effect - drawn.expected + drawn.expected[:, [single]])
+    inside = (off <= SURE * error)[:, 1 - single]
+    high = drawn.covariates[:, 5] > 0.5
+    left = sureness(effect, error, said) < SURE
+    by_rule = drawn.expected[rows, rule.chosen]
+    worth = np.where(left, drawn.expected[rows, drawn.treatment], by_rule)[keep_].mean()
+    claims = {
+        "effect on one patient": float(inside[keep_].mean()),
+        "effect on one patient, of a group": float(inside[keep_ & high].mean()),
+        "value if the unsure are left": held(found.patients.unsure.value, float(worth)),
+    }
+    surely = (np.abs(effect) > SURE * error)[:, 1 - single] & keep_
+    wrong = (effect * (drawn.expected - drawn.expected[:, [single]]))[:, 1 - single] < 0
+    return claims | {"test: a sure direction is wrong": float((surely & wrong).sum() / N)}
 
 
 def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.ndarray) -> Claims:

@@ -3,21 +3,23 @@
     python -m benchmarks.off_policy --worlds sepsis warfarin clinic --seeds 10 --json FILE
 
 Policies are learned from one set of logged patients by many methods and knobs, and valued on
-another by every estimator, with the behaviour policy known and estimated. The truth is exact on
+others by every estimator, with the behaviour policy known and estimated: `--draws` independent sets
+of `--test` patients a seed, as estimates on the same patients err together. The truth is exact on
 sepsis, simulated on warfarin (benchmarks/off_policy_warfarin.py) and read from the clinic's
-(benchmarks/off_policy_clinic.py).
+(benchmarks/off_policy_clinic.py). Each seed's results are kept beside FILE (`.jsonl`) as soon as
+they are there; the same command goes on after the seeds it finds.
 """
 
 import argparse
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import off_policy_clinic, off_policy_warfarin
-from benchmarks.off_policy_rows import judged, summary
-from benchmarks.rows import write
+from benchmarks.off_policy_rows import Case, Sizes, append, finished, judged, summary
+from benchmarks.rows import keep, write
 from posology.evaluation.behaviour import table_behaviour
 from posology.evaluation.fitted_q import (
     Decisions,
@@ -91,28 +93,31 @@ def logs(
     )
 
 
-def one_seed(world: sepsis.Sepsis, seed: int, train: int, test: int) -> list[dict]:
-    """Every policy by every estimator."""
+def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
+    """Every policy by every estimator, on each draw of patients."""
     rng = np.random.default_rng(seed)
-    logged = sample(world.mdp, world.clinician, train, rng)
-    learned, evaluation = policies(logged, world), sample(world.mdp, world.clinician, test, rng)
-    now, given = state(evaluation), evaluation.treatment.astype(np.int64)
-    # What clinicians do is learned from all patients, as it takes no outcomes; q from others only.
-    estimated = table_behaviour(
-        np.append(state(logged), now), np.append(logged.treatment, given), world.clinician.shape
-    )
-    fold, results = folds(evaluation.offsets, 3, rng), []
-    behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
-    for name, policy in learned.items():
-        known = logs(evaluation, policy, world.clinician, fold)
-        truth = policy_value(world.mdp, policy)
-        results += judged(("sepsis", name, seed), truth, known, behaviours, rng)
+    logged = sample(world.mdp, world.clinician, sizes.train, rng)
+    learned, results = policies(logged, world), []
+    truth = {name: policy_value(world.mdp, policy) for name, policy in learned.items()}
+    for number in range(sizes.draws):
+        evaluation = sample(world.mdp, world.clinician, sizes.test, rng)
+        now, given = state(evaluation), evaluation.treatment.astype(np.int64)
+        # What clinicians do is learned from all patients, as it takes no outcomes; q from others.
+        estimated = table_behaviour(
+            np.append(state(logged), now), np.append(logged.treatment, given), world.clinician.shape
+        )
+        behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
+        fold = folds(evaluation.offsets, 3, rng)
+        for name, policy in learned.items():
+            known = logs(evaluation, policy, world.clinician, fold)
+            case = Case("sepsis", name, seed, number, truth[name])
+            results += judged(case, known, behaviours, rng)
     return results
 
 
-def on_sepsis(seed: int, train: int, test: int) -> list[dict]:
+def on_sepsis(seed: int, sizes: Sizes) -> list[dict]:
     """The same, in the world read from its package."""
-    return one_seed(sepsis.load(), seed, train, test)
+    return one_seed(sepsis.load(), seed, sizes)
 
 
 WORLDS = {
@@ -128,15 +133,26 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", default=["sepsis"], choices=WORLDS)
     parser.add_argument("--train", type=int, default=10_000, help="episodes learned from")
     parser.add_argument("--test", type=int, default=10_000, help="episodes evaluated on")
+    parser.add_argument("--draws", type=int, default=1, help="sets of evaluated patients a seed")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    started, results = time.time(), []
+    kept = arguments.json.with_suffix(".jsonl") if arguments.json else None
+    sizes, started = Sizes(arguments.train, arguments.test, arguments.draws), time.time()
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    before, results = list(finished(kept)), []
     for world in arguments.worlds:
-        for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-            results += WORLDS[world](seed, arguments.train, arguments.test)
-            print(f"{world}: seed {seed} after {time.time() - started:.0f} s", flush=True)
+        for seed in seeds:
+            asked = {"world": world, "seed": seed, **asdict(sizes)}
+            found = next((rows for what, rows in before if what == asked), None)
+            if found is None:
+                found = WORLDS[world](seed, sizes)
+                append(kept, asked, found)
+            results += found
+            keep(arguments.json, summary(results), arguments.seed, started)
+            spent = f"{time.time() - started:.0f} s, {time.process_time():.0f} CPU-s"
+            print(f"{world}: seed {seed} of {seeds[0]} to {seeds[-1]} after {spent}", flush=True)
     write(arguments.json, summary(results), arguments.seed, started)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.clinic import _cohort
-from benchmarks.off_policy_rows import judged
+from benchmarks.off_policy_rows import Case, Sizes, judged
 from posology.causal.outcome import fit_outcomes
 from posology.causal.propensity import fit_propensity
 from posology.causal.trial import Trial, folds
@@ -31,9 +31,9 @@ SURE = 3.0
 """Standard deviations beyond which an option was not given as often as its probabilities say."""
 
 
-def one_seed(seed: int, train: int, test: int) -> list[dict]:
-    """Every policy by every estimator; a clinic of `train` + `test` patients, split as ever."""
-    count = train + test
+def one_seed(seed: int, sizes: Sizes) -> list[dict]:
+    """Every policy by every estimator; a clinic of all sizes' patients, split as ever, once."""
+    count = sizes.train + sizes.test
     options = argparse.Namespace(patients=count, seed=seed, history_effect=1.0)
     folder = Path("out/clinic") / f"{count}-seed-{seed}-h1"
     cohort, rng = _cohort(options, folder), np.random.default_rng([seed, 4])
@@ -59,8 +59,8 @@ def one_seed(seed: int, train: int, test: int) -> list[dict]:
                 patient=trial.subject,
             )  # fmt: skip
             earned = float((mixed * truth).sum(axis=1).mean())
-            named = ("clinic", f"{name}_{share:g}", seed)
-            results += judged(named, earned, logged, behaviours, rng)
+            case = Case("clinic", f"{name}_{share:g}", seed, 0, earned)
+            results += judged(case, logged, behaviours, rng)
     return results
 
 

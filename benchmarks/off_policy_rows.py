@@ -1,6 +1,9 @@
 """What benchmarks.off_policy makes of estimates whose truth is known."""
 
-from dataclasses import replace
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -13,33 +16,55 @@ MODELLED = ("direct", "dr", "wdr", "odr")
 """Estimators that need q."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is simulated for a seed."""
+
+    train: int
+    """Patients that policies are learned from."""
+    test: int
+    """Patients of each draw that policies are valued on."""
+    draws: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One policy and what is true of it."""
+
+    study: str
+    policy: str
+    seed: int
+    draw: int
+    """Which of the seed's independent sets of evaluated patients."""
+    truth: float
+    error: float = 0.0
+    """Standard error of the truth, where that is a mean over simulated patients."""
+
+
 def judged(
-    named: tuple[str, str, int],
-    truth: float,
-    known: Logged,
-    behaviours: dict[str, np.ndarray],
-    rng: np.random.Generator,
+    case: Case, known: Logged, behaviours: dict[str, np.ndarray], rng: np.random.Generator
 ) -> list[dict]:
     """One policy by every estimator: estimate, interval, truth, and whether it may be stated.
 
-    named: study, policy and seed; behaviours: probability of what was given, known and estimated.
+    behaviours: probability of what was given, known and estimated.
     """
-    study, policy, seed = named
     rule, results = Stating(draws=300), []
     for split, behaviour in behaviours.items():
         logged = replace(known, behaviour=behaviour)
         able = [e for e in ESTIMATORS if e != "odr" or known.occupancy is not None]
-        values = np.column_stack([by_patient(logged, ESTIMATORS[e](logged)) for e in able])
-        ranges = mean_intervals(values, rng, rule)
-        for estimator, found, (low, high) in zip(able, values.T, ranges, strict=True):
-            refused = refusal(logged, estimator, rule)
+        refused = {e: refusal(logged, e, rule) is not None for e in able}
+        values = {e: by_patient(logged, ESTIMATORS[e](logged)) for e in able}
+        said = [e for e in able if e != "direct" and not refused[e]]  # direct has no interval
+        wide = mean_intervals(np.column_stack([values[e] for e in said]), rng, rule) if said else []
+        ranges = dict(zip(said, wide, strict=True))
+        for estimator, found in values.items():
+            low, high = ranges.get(estimator, (np.nan, np.nan))
             modelled = estimator in MODELLED and abs(unconverged(logged)) > rule.unconverged
             results.append(
                 {
-                    "study": study, "policy": policy, "split": split, "estimator": estimator,
-                    "seed": seed, "truth": truth, "value": found.mean(), "low": low, "high": high,
-                    "stated": estimator != "direct" and refused is None,  # it states no interval
-                    "unfit": modelled,
+                    **asdict(case), "split": split, "estimator": estimator,
+                    "value": float(found.mean()), "low": float(low), "high": float(high),
+                    "stated": estimator in ranges, "unfit": bool(modelled),
                 }
             )  # fmt: skip
     return results
@@ -57,31 +82,69 @@ def summary(results: list[dict]) -> list[dict]:
         ]
         error = np.array([r["value"] - r["truth"] for r in chosen])
         spoken = [r for r in chosen if r["stated"]]
-        covered = [r["low"] <= r["truth"] <= r["high"] for r in spoken]
-        seeds = sorted({r["seed"] for r in chosen})
-        ranks, regrets = zip(*(_ranking(chosen, s) for s in seeds), strict=True)
+        sets = sorted({(r["seed"], r["draw"]) for r in chosen})
+        ranks, regrets = zip(*(_ranking(chosen, s) for s in sets), strict=True)
         numbers = {
             "bias": np.nanmean(error),
             "rmse": np.sqrt(np.nanmean(error**2)),
-            "coverage": np.mean(covered) if covered else np.nan,
             "stated": len(spoken) / len(chosen),
             "rank_correlation": np.nanmean(ranks),
             "regret": np.mean(regrets),
         }
         for metric, value in numbers.items():
-            n = len(spoken) if metric == "coverage" else len(chosen)
-            rows.append(row(study, estimator, split, metric, float(value), n=n))
+            rows.append(row(study, estimator, split, metric, float(value), n=len(chosen)))
+        share, wide = coverage(spoken)
+        extra = {"low": share - wide, "high": share + wide} if spoken else {}
+        rows.append(row(study, estimator, split, "coverage", share, n=len(spoken), **extra))
     return rows
 
 
-def _ranking(results: list[dict], seed: int) -> tuple[float, float]:
+def coverage(stated: list[dict]) -> tuple[float, float]:
+    """Share of intervals that hold the truth, and half the width of that share's own interval.
+
+    Intervals are widened by the truth's error, in quadrature. Policies valued on the same patients
+    err together, so the share's interval is that of a ratio of sums over sets of patients.
+    """
+    if not stated:
+        return np.nan, np.nan
+    held, sets = np.array([holds(r) for r in stated]), [(r["seed"], r["draw"]) for r in stated]
+    _, cluster = np.unique(np.array(sets), axis=0, return_inverse=True)
+    share, count = float(held.mean()), int(cluster.max()) + 1
+    sums = np.bincount(cluster.ravel(), held - share)
+    spread = np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / len(held)
+    return share, float(1.96 * spread)
+
+
+def holds(result: dict) -> bool:
+    """Whether the interval, widened by the truth's error, holds the truth."""
+    gap, own = result["truth"] - result["value"], 1.96 * result["error"]
+    side = result["high"] - result["value"] if gap > 0 else result["value"] - result["low"]
+    return bool(abs(gap) <= np.hypot(side, own))
+
+
+def _ranking(results: list[dict], patients: tuple[int, int]) -> tuple[float, float]:
     """Rank correlation with the truth, and how much the chosen policy loses to the best.
 
     Policies whose model does not fit come last.
     """
-    mine = [r for r in results if r["seed"] == seed]
+    mine = [r for r in results if (r["seed"], r["draw"]) == patients]
     truth = np.array([r["truth"] for r in mine])
     value = np.array([r["value"] for r in mine])
     unfit = np.array([r["unfit"] for r in mine])
     value = np.where(np.isfinite(value) & ~unfit, value, -np.inf)
     return float(spearmanr(value, truth).statistic), float(truth.max() - truth[value.argmax()])
+
+
+def finished(path: Path | None) -> Iterator[tuple[dict, list[dict]]]:
+    """What each seed of an earlier run came to, and what it was asked: one line a seed."""
+    if path is not None and path.exists():
+        for line in path.read_text().splitlines():
+            done = json.loads(line)
+            yield done["asked"], done["results"]
+
+
+def append(path: Path | None, asked: dict, results: list[dict]) -> None:
+    """Keep a seed's results, so that a run cut short goes on after it."""
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps({"asked": asked, "results": results}) + "\n")

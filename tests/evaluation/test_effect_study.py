@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from posology.causal.propensity import known
-from posology.evaluation.effect_study import RULE, Asked, EffectStudy, HeldOutRule, judge
+from posology.evaluation.effect_study import RULE, Asked, EffectStudy, judge
+from posology.evaluation.held_out import HeldOutRule
 from posology.evaluation.subgroups import Group
 from posology.evaluation.verdict import GAIN, NONE, UNJUDGED, Unit
 from tests.evaluation.trials import truthful

@@ -44,7 +44,7 @@ def test_too_little_overlap_is_refused_with_the_reason():
     answer = estimate(single(60, 0.9), "wis", np.random.default_rng(0))
     assert isinstance(answer, Refusal)
     assert answer.reason.startswith("effective sample size")
-    assert "of 60 patients is below 100: too few were treated as this policy" in answer.reason
+    assert "of 60 patients is below 200: too few were treated as this policy" in answer.reason
 
 
 def test_weights_that_do_not_average_one_are_refused_where_they_must():

@@ -8,6 +8,7 @@ from posology.advice.recommend import recommend
 from posology.domain.cohort import Cohort, take
 from posology.domain.formulary import DoseRange, Formulary, inside
 from posology.domain.policy import Policy, everything_allowed
+from posology.domain.study import Cost
 from posology.errors import UserError
 from posology.learners.dose_policy import DoseLearner, DosePolicy
 from posology.learners.dose_response import Settings
@@ -104,6 +105,45 @@ def test_where_no_dose_is_supported_advice_says_so(learned, make_cohort) -> None
     if usual.options[0].name != "high":
         assert usual.options[0].dose is not None
         assert usual.options[0].dose % 5 == 0, "what can be dispensed"
+
+
+def harmful(make_cohort, seed: int, priced: bool, n: int = 900) -> Cohort:
+    """The good levels off with the dose for everybody; harm rises from 30, or from 60, by signal.
+
+    `outcome` is that dose.
+    """
+    made = trial(make_cohort, seed, n)
+    rng = np.random.default_rng([seed, 9])
+    dose = np.where(np.isnan(made.dose), 50, made.dose).astype(np.float64)
+    start = np.where(made.outcome > np.median(made.outcome), 60.0, 30.0)
+    works = rng.random(n) < 0.9 * (1 - np.exp(-dose / 12))
+    harm = rng.random(n) < np.clip((dose - start) / 50, 0, 1)
+    costs = (Cost(("HARM",), 1.0, 30.0),) if priced else ()
+    reward = replace(made.study.reward, effective=1.0, costs=costs)
+    return replace(
+        made, study=replace(made.study, reward=reward), effective=works.astype(np.float32),
+        reward=(works - 1.0 * harm).astype(np.float32), outcome=start.astype(np.float32),
+    )  # fmt: skip
+
+
+def net(dose: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """What a dose earns, less its harm."""
+    return 0.9 * (1 - np.exp(-dose / 12)) - np.clip((dose - start) / 50, 0, 1)
+
+
+def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down(make_cohort) -> None:
+    settings = Settings(members=3, width=16, epochs=60)
+    test = harmful(make_cohort, 13, priced=True)
+    start = test.outcome.astype(np.float64)
+    best = np.max([net(np.full(len(start), d), start) for d in np.linspace(0, 100, 101)], axis=0)
+    lost = {}
+    for priced in (True, False):
+        train, validation = (harmful(make_cohort, seed, priced) for seed in (11, 12))
+        policy = DoseLearner(settings).fit(train, validation)
+        assert [c is not None for c in policy.harms] == [priced, priced, False]
+        lost[priced] = float((best - net(ask(policy, test).by_treatment[:, 0], start)).mean())
+    assert lost[True] < 0.2
+    assert lost[False] > 2 * lost[True], "without its price nothing holds doses down"
 
 
 def test_a_study_without_doses_is_refused(make_cohort) -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from posology.domain.study import Study
-from posology.evaluation.effect_study import Asked, HeldOutRule, judge
+from posology.evaluation.effect_study import Asked, judge
+from posology.evaluation.held_out import HeldOutRule
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.subgroups import Group
 from posology.evaluation.verdict import Unit
@@ -75,9 +76,16 @@ def test_the_page_is_whole_and_every_link_leads_somewhere(page: str) -> None:
     assert parser.open == []
     assert len(parser.ids) == len(set(parser.ids))
     assert set(parser.links) <= set(parser.ids)
-    for section in ("options", "rule", "patients", "harms", "overlap", "balance", "hidden",
+    for section in ("options", "rule", "patients", "one", "harms", "overlap", "balance", "hidden",
                     "groups", "stability", "methods", "tripod"):  # fmt: skip
         assert section in parser.ids
+
+
+def test_how_sure_of_one_patient_and_when_to_leave_it_to_clinicians(page: str) -> None:
+    assert "old is surely better than new for" in page
+    assert "Of the others no reliable difference can be told." in page
+    assert "If clinicians chose for the" in page
+    assert "Average effect in each group as it was said and as it was seen" in page
 
 
 def test_names_are_escaped_and_nothing_is_fetched(page: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import posology
 from posology.cli.effect_run import Judged
 from posology.domain.cohort import Cohort
+from posology.evaluation.abstention import Abstention
 from posology.evaluation.effect_study import EffectStudy
 from posology.evaluation.significance import Difference, Interval
 from posology.report.effect_content import EffectContent
@@ -36,7 +37,7 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
             f"{int(asked.followed.sum()):,} of them followed to the outcome; nobody is judged by "
             "a rule that was learned from them. "
             + (_TRIAL if cohort.study.given.randomised else _RECORDS)
-            + (_COURSES if _of_courses(cohort) else "")
+            + (_COURSES if of_courses(cohort) else "")
         ),
         covariates=asked.covariates,
         unit=asked.unit,
@@ -52,7 +53,7 @@ def page(cohort: Cohort, judged: Judged, seed: int, model: str | None = None) ->
     )
 
 
-def _of_courses(cohort: Cohort) -> bool:
+def of_courses(cohort: Cohort) -> bool:
     """Whether later decisions are meant to count, and some patient has them."""
     several = bool((np.diff(np.sort(cohort.subject)) == 0).any())
     return several and cohort.study.reward.discount > 0
@@ -95,11 +96,26 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
         into.add(c.option, "c_for_benefit", c.c)
         for point in c.curve:
             into.add(c.option, f"net_benefit_{point.threshold:.3g}", point.model)
+    if found.patients is not None:
+        _single_patients(found.patients, into)
     for harm in found.harms:
         into.add("posology", f"harm {harm.rule.outcome}", harm.rule.difference)
         for e in harm.options:
             into.add(e.option, f"harm {harm.rule.outcome}", e.effect)
     return into.rows
+
+
+def _single_patients(told: Abstention, into: _Rows) -> None:
+    for o in told.options:
+        into.add(o.option, "surely_better", o.better)
+        into.add(o.option, "surely_worse", o.worse)
+        into.add(o.option, "width_of_one", o.width)
+    named = [(f"{round(100 * p.left)}", p) for p in told.curve]
+    for which, point in [*named, ("unsure", told.unsure)]:
+        into.add("posology", f"left_{which}_share", point.left)
+        into.add("posology", f"left_{which}_value", point.value)
+        into.add("posology", f"left_{which}_over_usual", point.over_usual)
+        into.add("posology", f"left_{which}_over_single", point.over_single)
 
 
 def _judgement(found: EffectStudy, into: _Rows) -> None:
@@ -113,7 +129,12 @@ def _judgement(found: EffectStudy, into: _Rows) -> None:
         into.add(v.rule, "gain", v.gain)
         into.add(v.rule, "effective", v.effective)
     for g in found.groups:
-        into.add(f"{g.family}: {g.group}", "group_gain", g.gain)
+        group = f"{g.family}: {g.group}"
+        into.add(group, "group_gain", g.gain)
+        into.add(group, "group_value", g.value)
+        for b in g.benefits:
+            into.add(group, f"group_said {b.option}", b.said)
+            into.add(group, f"group_seen {b.option}", b.seen)
     for s in found.stability:
         into.add("posology", "agreement_again", s.agreement)
         into.add("posology", "gain_again", s.gain)

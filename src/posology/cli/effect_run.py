@@ -12,7 +12,8 @@ from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed as allowed_by
 from posology.evaluation.doubly_robust import as_probabilities
-from posology.evaluation.effect_study import Asked, EffectStudy, HeldOutRule, judge
+from posology.evaluation.effect_study import Asked, EffectStudy, judge
+from posology.evaluation.held_out import HeldOutRule
 from posology.evaluation.subgroups import groups_of
 from posology.evaluation.verdict import Unit
 from posology.learners.effect_folds import HeldOutEffects, held_out_effects

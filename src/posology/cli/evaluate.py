@@ -39,7 +39,8 @@ def evaluate(
 
     Where the most effective option is known, from the outcome itself or from a simulator's truth,
     Table 1. Where records only tell what came of the option given, the doubly robust value of
-    following the policy; the first line is the verdict.
+    following the policy, decision by decision; the first line is the verdict. Where a study's later
+    decisions count, the value of whole courses stands beneath.
     """
     from posology import artifact
     from posology.cli.progress import one_thread
@@ -109,28 +110,35 @@ def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
 def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -> None:
     import numpy as np
 
-    from posology.cli.effect_report import page, rows_of
+    from posology.cli.course_run import course_rows, run_courses
+    from posology.cli.effect_report import of_courses, page, rows_of
     from posology.cli.effect_run import say
     from posology.cli.learning import kept
     from posology.cli.measures import write_measures
     from posology.cli.policy_run import run_policy
     from posology.cli.progress import CONSOLE, bars
+    from posology.report import course_screen
     from posology.report.effect_page import write_effect_report
 
+    rng, courses = np.random.default_rng(into.seed), None
     with bars() as progress:
         task = progress.add_task("value", total=None, said="")
 
         def told(what: str) -> None:
             progress.update(task, said=what)
 
-        found = run_policy(judged.policy, cohort, most, np.random.default_rng(into.seed), told)
+        found = run_policy(judged.policy, cohort, most, rng, told)
+        if of_courses(cohort):
+            courses = run_courses(judged.policy, cohort, found, most, rng, told)
     say(found)
+    if courses is not None:
+        CONSOLE.print(course_screen.show(courses))
     if into.report is not None:
         content = page(cohort, found, into.seed, judged.digest)
         write_effect_report(replace(content, learning=kept(judged.evidence)), into.report)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
-        rows = rows_of(cohort.study.name, found)
+        rows = [*rows_of(cohort.study.name, found), *course_rows(cohort.study.name, courses)]
         write_measures(into.json_file, rows, into.started, into.seed)
 
 

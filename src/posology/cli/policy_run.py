@@ -12,7 +12,8 @@ from posology.causal.trial import Keep, Matrix, select
 from posology.cli.effect_run import Judged, guidelines, harms_of, permitted, question
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy
-from posology.evaluation.effect_study import HeldOutRule, judge
+from posology.evaluation.effect_study import judge
+from posology.evaluation.held_out import HeldOutRule
 from posology.learners.effect_trial import StudyTrial, study_trial
 from posology.learners.lineup import baselines
 

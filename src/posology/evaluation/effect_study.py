@@ -11,7 +11,8 @@ import numpy as np
 
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
 from posology.causal.scores import Nuisance
-from posology.causal.trial import Column, Fold, Matrix, name, select
+from posology.causal.trial import Column, Matrix, name, select
+from posology.evaluation.abstention import Abstention, abstention
 from posology.evaluation.benefit import (
     BenefitCalibration,
     Beside,
@@ -26,13 +27,14 @@ from posology.evaluation.benefit import (
 )
 from posology.evaluation.doubly_robust import (
     AverageEffect,
-    Chosen,
     RuleValue,
     as_probabilities,
     average_effects,
     gain,
     rule_values,
 )
+from posology.evaluation.group_gain import GroupGain, group_gain
+from posology.evaluation.held_out import HeldOutRule, Said, levelled
 from posology.evaluation.overlap import Balance, LeftOut, balance, left_out
 from posology.evaluation.sensitivity import (
     e_value,
@@ -41,27 +43,12 @@ from posology.evaluation.sensitivity import (
     vanishing_gamma,
 )
 from posology.evaluation.significance import Difference, Interval
-from posology.evaluation.subgroups import SMALLEST, Group
+from posology.evaluation.subgroups import Group
 from posology.evaluation.verdict import UNJUDGED, Unit, Verdict, verdict
 
 RULE = "posology's rule"
 THRESHOLDS = 6
 """Points of a decision curve; our choice."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldOutRule:
-    """What a rule says of patients from whom it was not learned."""
-
-    fold: Fold
-    said: Matrix
-    """Each option's effect over the best single one, before it is asked whether effects vary."""
-    chosen: Chosen
-    single: Chosen
-    """The best single option, as chosen on other patients."""
-    personal: int | None
-    """In how many of the folds effects were shown to vary, so that the rule was personal; None of
-    a saved policy, which was learned elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +91,6 @@ class Harm:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupGain:
-    """The rule in one group of patients; NaN where the group is too small to be judged."""
-
-    family: str
-    group: str
-    n: int
-    kept: int
-    """In the stated population."""
-    differs: float
-    """Share for whom the rule is not the best single option."""
-    gain: Difference
-
-
-@dataclass(frozen=True, slots=True)
 class Stability:
     """The same rule learned on other folds."""
 
@@ -154,6 +127,7 @@ class EffectStudy:
     needed: Interval | None
     contrasts: tuple[Contrast, ...]
     harms: tuple[Harm, ...]
+    patients: Abstention | None
     groups: tuple[GroupGain, ...]
     stability: tuple[Stability, ...]
     balance: tuple[Balance, ...]
@@ -168,6 +142,8 @@ def judge(
     keep = said.overlap.keep
     judged = said.kind != UNJUDGED
     gained = gain(nuisance, rule.chosen, rule.single, rng, keep) if judged else None
+    effect = levelled(rule.said, rule.fold)
+    told = Said(effect, rule.chosen, rule.single, said.best, _speaks(said))
     return EffectStudy(
         verdict=said,
         folds_personal=rule.personal,
@@ -178,7 +154,9 @@ def judge(
         needed=number_needed(gained) if gained is not None and asked.binary else None,
         contrasts=_contrasts(nuisance, rule, said, rng) if judged else (),
         harms=_harms(rule, asked, said, rng) if judged else (),
-        groups=tuple(_group(nuisance, rule, g, keep, rng) for g in asked.groups) if judged else (),
+        patients=_patients(nuisance, told, keep, rng) if judged else None,
+        groups=tuple(group_gain(nuisance, told, g, keep, rng) for g in asked.groups)
+        if judged else (),
         stability=tuple(
             Stability(
                 float((other.chosen == rule.chosen)[keep].mean()),
@@ -191,13 +169,12 @@ def judge(
     )  # fmt: skip
 
 
-def levelled(said: Matrix, fold: Fold) -> Matrix:
-    """The same level in every fold: it must not rank patients, for where patients left out did well
-    the models of the others say less, and predictions would look wrong that only know noise."""
-    out = said.copy()
-    for f in np.unique(fold):
-        out[fold == f] += said.mean(axis=0) - said[fold == f].mean(axis=0)
-    return out
+def _patients(
+    nuisance: Nuisance, told: Said, keep: np.ndarray, rng: np.random.Generator
+) -> Abstention | None:
+    if told.single not in told.speaks:
+        return None
+    return abstention(nuisance, told, keep, rng)
 
 
 def _varies(nuisance: Nuisance, rule: HeldOutRule, keep: np.ndarray) -> Heterogeneity:
@@ -309,16 +286,3 @@ def _harms(
             strict=True,
         )
     )
-
-
-def _group(
-    nuisance: Nuisance, rule: HeldOutRule, group: Group, keep: np.ndarray, rng: np.random.Generator
-) -> GroupGain:
-    mine = group.mask & keep
-    n, kept = int(group.mask.sum()), int(mine.sum())
-    if kept < SMALLEST:
-        nan = float("nan")
-        return GroupGain(group.family, group.name, n, kept, nan, Difference(nan, nan, nan, nan))
-    differs = float((rule.chosen != rule.single)[mine].mean())
-    found = gain(nuisance, rule.chosen, rule.single, rng, mine)
-    return GroupGain(group.family, group.name, n, kept, differs, found)

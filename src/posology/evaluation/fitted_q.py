@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.sparse import coo_array, csr_array
 
 Features = Float64[np.ndarray, "decision feature"]
 Predict = Callable[[Features], Float64[np.ndarray, " decision"]]
@@ -45,18 +46,19 @@ def table_q(
     states, treatments = policy.shape
     learned, following = _learned(decisions)
     pair = state[learned] * treatments + decisions.treatment[learned]
-    visits = np.bincount(pair, minlength=states * treatments).reshape(states, treatments)
-    by_state = visits.sum(axis=1)
-    successor = np.where(following >= 0, state[following], states)[learned]
-    worth, reward = np.zeros(states + 1), decisions.reward[learned]
+    shape, pairs = (states, treatments), states * treatments
+    visits = np.bincount(pair, minlength=pairs).reshape(shape)
+    earned = np.bincount(pair, decisions.reward[learned], pairs)
+    then = _moves(pair, np.where(following >= 0, state[following], -1)[learned], pairs, states)
+    by_state, worth = visits.sum(axis=1), np.zeros(states)
     for _ in range(2_000):
-        target = reward + decisions.discount * worth[successor]
-        total = np.bincount(pair, target, states * treatments).reshape(states, treatments)
-        mean = np.where(by_state > 0, total.sum(axis=1) / np.maximum(by_state, 1), target.mean())
+        total = (earned + decisions.discount * (then @ worth)).reshape(shape)
+        sums = total.sum(axis=1)
+        mean = np.where(by_state > 0, sums / np.maximum(by_state, 1), sums.sum() / len(learned))
         q = (total + pooling * mean[:, None]) / np.maximum(visits + pooling, 1e-12)
         new = (policy * q).sum(axis=1)
-        change = np.abs(new - worth[:-1]).max()
-        worth[:-1] = new
+        change = np.abs(new - worth).max()
+        worth = new
         if change < 1e-6 * (1 + np.abs(new).max()):
             break
     return q
@@ -80,16 +82,32 @@ def table_occupancy(
     by_state = np.maximum(visits.sum(axis=1), 1)
     own = policy / np.maximum(visits + pooling, 1e-12)
     weight = own + (pooling * own.sum(axis=1) / by_state)[:, None]
-    successor = np.where(following >= 0, state[following], states)[learned]
+    successor = np.where(following >= 0, state[following], -1)[learned]
+    share = decisions.discount * weight[origin, given]
+    onward = _moves(origin, successor, states, states, share).T.tocsr()
     patients = len(decisions.offsets) - 1
     mass = np.bincount(state[decisions.offsets[:-1]], minlength=states) / patients
-    total, per_row = mass.copy(), weight[origin, given] * decisions.discount
+    total = mass.copy()
     for _ in range(2_000):
-        mass = np.bincount(successor, mass[origin] * per_row, states + 1)[:states]
+        mass = onward @ mass
         total += mass
         if mass.sum() < 1e-6:
             break
     return total[:, None] * weight * patients
+
+
+def _moves(
+    origin: Int64[np.ndarray, " learned"],
+    successor: Int64[np.ndarray, " learned"],
+    origins: int,
+    states: int,
+    weight: Float64[np.ndarray, " learned"] | None = None,
+) -> csr_array:
+    """How often each origin led to each state; -1, the end, is left out."""
+    goes = successor >= 0
+    often = np.ones(len(origin)) if weight is None else weight
+    cells = (often[goes], (origin[goes], successor[goes]))
+    return coo_array(cells, shape=(origins, states)).tocsr()
 
 
 def fitted_q(

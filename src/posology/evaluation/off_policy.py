@@ -60,15 +60,19 @@ def final_ratios(logged: Logged) -> PerSubject:
     return ratios(logged)[logged.offsets[1:] - 1]
 
 
+def earned(logged: Logged) -> PerSubject:
+    """What each episode did earn, as it was treated."""
+    return _summed(logged, logged.reward * _discounts(logged))
+
+
 def importance_sampling(logged: Logged) -> PerSubject:
     """Whole-episode weight times return; unbiased, of huge variance on long episodes."""
-    return final_ratios(logged) * _summed(logged, logged.reward * _discounts(logged))
+    return final_ratios(logged) * earned(logged)
 
 
 def weighted_importance_sampling(logged: Logged) -> PerSubject:
     """The same, divided by the mean weight: biased towards what was done, far less variable."""
-    total = _summed(logged, logged.reward * _discounts(logged))
-    weight = final_ratios(logged)
+    total, weight = earned(logged), final_ratios(logged)
     mean = weight.mean()
     value = (weight * total).mean() / mean if mean > 0 else np.nan
     return value + weight * (total - value) / mean if mean > 0 else np.full(len(weight), np.nan)
@@ -133,9 +137,8 @@ def residuals(logged: Logged) -> PerDecision:
 
 def unconverged(logged: Logged) -> float:
     """What the model's residuals add up to along a course, in standard deviations of returns."""
-    earned = _summed(logged, logged.reward * _discounts(logged))
     adds_up = _summed(logged, residuals(logged) * _discounts(logged)).mean()
-    return float(adds_up / max(earned.std(), 1e-9))
+    return float(adds_up / max(earned(logged).std(), 1e-9))
 
 
 ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {

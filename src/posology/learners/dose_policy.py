@@ -1,10 +1,12 @@
 """Which option and how much of it: effects choose the option, its own curve the dose.
 
-A dose is looked for only where patients like this one were given doses, and inside the option's
-hard limits; where nothing lies inside both there is none, and advice says so.
+What doses do good and what they do harm are two curves: harm may go on rising where the good has
+levelled off. The dose is where the first is furthest above the second. It is looked for only where
+patients like this one were given doses, and inside the option's hard limits; where nothing lies
+inside both there is none, and advice says so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -73,6 +75,8 @@ class DosePolicy:
     which: EffectPolicy
     curves: tuple[Curve | None, ...]
     """One an option; None where too few were given it at a known dose."""
+    harms: tuple[Curve | None, ...]
+    """What each option's doses cost in harms; None where the study prices none, or none came."""
 
     def effectiveness(
         self, history: History, decisions: StepIndex, allowed: Allowed
@@ -92,10 +96,11 @@ class DosePolicy:
         chosen = self.probabilities(history, decisions, allowed).argmax(axis=1)
         by_treatment = np.full(allowed.shape, np.nan)
         overall = np.full((len(decisions), self._members()), np.nan)
-        for k, curve in enumerate(self.curves):
+        for k, (curve, cost) in enumerate(zip(self.curves, self.harms, strict=True)):
             if curve is None:
                 continue
-            advice = best_doses(thawed(curve), X, self.formulary.treatments[k].dose)
+            harm = None if cost is None else thawed(cost)
+            advice = best_doses(thawed(curve), X, self.formulary.treatments[k].dose, harm)
             by_treatment[:, k] = advice.dose
             overall[chosen == k] = advice.by_member[chosen == k]
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
@@ -116,27 +121,52 @@ class DoseLearner:
     def fit(self, train: Cohort, validation: Cohort) -> DosePolicy:
         """The finished policy; UserError where no option has enough doses."""
         which = EffectLearner(self.seed).fit(train, validation)
-        curves = []
+        curves, harms = [], []
         for k, treatment in enumerate(train.study.formulary.treatments):
-            parts = [_given(cohort, k, which.spec) for cohort in (train, validation)]
-            X, dose, outcome = (np.concatenate(column) for column in zip(*parts, strict=True))
-            enough = treatment.dose is not None and len(X) >= FEWEST and len(np.unique(dose)) > 1
-            curves.append(
-                frozen(fit_dose_response(X, dose, outcome, self.settings))
-                if enough and outcome.std() > 0 else None
-            )  # fmt: skip
+            given = _both(train, validation, k, which.spec)
+            enough = treatment.dose is not None and len(given.dose) >= FEWEST
+            enough = enough and len(np.unique(given.dose)) > 1 and given.worth.std() > 0
+            curves.append(frozen(self._curve(given, given.worth)) if enough else None)
+            harmful = enough and given.cost.std() > 0
+            harms.append(frozen(self._curve(given, given.cost, "increasing")) if harmful else None)
         if not any(curves):
             raise UserError(
                 f"study {train.study.name}: no option was given to {FEWEST} decisions at known, "
                 "differing doses with outcomes that differ; how much cannot be learned"
             )
-        return DosePolicy(train.study.formulary, train.profile, which.spec, which, tuple(curves))
+        formulary = train.study.formulary
+        return DosePolicy(formulary, train.profile, which.spec, which, tuple(curves), tuple(harms))
+
+    def _curve(self, given: "_Given", outcome: np.ndarray, shape: str = "") -> DoseResponse:
+        settings = replace(self.settings, shape=shape or self.settings.shape)
+        return fit_dose_response(given.X, given.dose, outcome, settings)
 
 
-def _given(
-    cohort: Cohort, option: int, spec: FlatSpec
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """Decisions for an option whose dose and outcome are known."""
+
+    X: Float64[np.ndarray, "decision feature"]
+    dose: Float64[np.ndarray, " decision"]
+    worth: Float64[np.ndarray, " decision"]
+    """Of the outcome, in the reward's unit."""
+    cost: Float64[np.ndarray, " decision"]
+    """Of the harms that came until the next decision."""
+
+
+def _both(train: Cohort, validation: Cohort, option: int, spec: FlatSpec) -> _Given:
+    parts = [_given(cohort, option, spec) for cohort in (train, validation)]
+    return _Given(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _given(cohort: Cohort, option: int, spec: FlatSpec) -> tuple[np.ndarray, ...]:
+    priced = bool(cohort.study.reward.costs)
     known = (cohort.treatment == option) & cohort.complete & ~np.isnan(cohort.dose)
     known &= ~np.isnan(cohort.effective)
+    if priced:
+        known &= ~np.isnan(cohort.reward)
     X = flatten(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
-    return X, cohort.dose[known].astype(np.float64), cohort.effective[known].astype(np.float64)
+    dose, worth = (c[known].astype(np.float64) for c in (cohort.dose, cohort.effective))
+    worth = worth * (cohort.study.reward.effective if priced else 1.0)
+    cost = worth - cohort.reward[known] if priced else np.zeros(len(worth))
+    return X, dose, worth, cost

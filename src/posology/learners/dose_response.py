@@ -67,6 +67,9 @@ class DoseAdvice:
     high: Column
     """Between `low` and `high` patients like this one were given doses."""
     expected: Column
+    """Of the outcome, less the harm where that is modelled."""
+    harm: Column
+    """Expected, at the dose; 0 where none is modelled."""
     spread: Column
     """Standard deviation of the expected outcome over the ensemble's members."""
     at_edge: Bool[np.ndarray, " decision"]
@@ -131,12 +134,19 @@ def best_doses(
     response: DoseResponse,
     X: Covariates,  # noqa: N803
     limits: DoseRange | None = None,
+    harm: DoseResponse | None = None,
     steps: int = 100,
 ) -> DoseAdvice:
-    """The dose of the highest cautious curve, among `steps` + 1 evenly spread over those seen."""
+    """The dose of the highest cautious curve, among `steps` + 1 evenly spread over those seen.
+
+    Args:
+        harm: what doses do beside it, in the outcome's unit, which is taken off.
+    """
     support = response.support
     doses = np.linspace(support.dose_low, support.dose_high, steps + 1)
     members = curves(response, X, doses)
+    harms = np.zeros_like(members) if harm is None else curves(harm, X, doses)
+    members = members - harms
     mean, careful = members.mean(axis=0), cautious(members, response.network.shape)
     low, high = dose_support(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
@@ -151,6 +161,7 @@ def best_doses(
         low=low,
         high=high,
         expected=np.where(none, np.nan, mean[row, best]),
+        harm=np.where(none, np.nan, harms.mean(axis=0)[row, best]),
         spread=np.where(none, np.nan, members[:, row, best].std(axis=0)),
         at_edge=none | (beyond > mean[row, best]),
     )

@@ -6,6 +6,7 @@ policies that are asked about share the two hidden layers.
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,6 +38,12 @@ class FittedEvaluation:
 
         learn: decisions to learn from, of other patients; policies: of those decisions.
         """
+        return self.learned(learn, policies)(asked)
+
+    def learned(
+        self, learn: Cohort, policies: Policies
+    ) -> Callable[[Cohort], Float64[np.ndarray, "policy asked treatment"]]:
+        """The same for any decisions of other patients, asked as often as wanted."""
         quick = replace(self.fitting, epochs=1)  # what clinicians do is not needed
         known, _ = logged(learn, quick, 0.0)
         count, options = len(policies), policies.shape[2]
@@ -56,6 +63,10 @@ class FittedEvaluation:
             return (error.square().mean((0, 2)) * known.weight[rows]).mean()
 
         descend(net, len(known.learn), loss, self.fitting, lambda: follow(slow, net, self.moving))
-        rows = recent(known.spec, asked.history, asked.last_step)
-        said = answers(net.weights(), rows).mean(axis=1) * known.spread + known.center
-        return said.reshape(len(said), count, options).transpose(1, 0, 2)
+
+        def value(asked: Cohort) -> Float64[np.ndarray, "policy asked treatment"]:
+            rows = recent(known.spec, asked.history, asked.last_step)
+            said = answers(net.weights(), rows).mean(axis=1) * known.spread + known.center
+            return said.reshape(len(said), count, options).transpose(1, 0, 2)
+
+        return value

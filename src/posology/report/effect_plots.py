@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from posology.evaluation.abstention import Abstained
 from posology.evaluation.benefit import BenefitCalibration, NetBenefit
 from posology.evaluation.overlap import Balance
 from posology.evaluation.significance import Difference, Interval
@@ -65,6 +66,20 @@ def decision_figure(curve: Sequence[NetBenefit], factor: float, what: str) -> Fi
     axes.plot(at, model[:, 0], "-", color=SERIES[0], label="by the model")
     axes.fill_between(at, model[:, 1], model[:, 2], color=SERIES[0], alpha=0.13, linewidth=0)
     named(axes, f"Benefit asked of it ({what})", f"Net benefit ({what})")
+    legend(axes, "best", None)
+    return figure
+
+
+def abstention_figure(curve: Sequence[Abstained], factor: float, what: str) -> Figure:
+    """Mean outcome by the share of patients, the least sure first, left to clinicians."""
+    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    left = [100 * point.left for point in curve]
+    value = factor * np.array([[p.value.value, p.value.low, p.value.high] for p in curve])
+    axes.fill_between(left, value[:, 1], value[:, 2], color=SERIES[0], alpha=0.13, linewidth=0)
+    axes.plot(left, value[:, 0], "-o", color=SERIES[0], markersize=4, label="the rule for the rest")
+    axes.axhline(value[-1, 0], color=MUTED, linewidth=1, linestyle="--", label="usual care")
+    named(axes, "Patients left to clinicians (%)", f"Mean outcome ({what})")
     legend(axes, "best", None)
     return figure
 

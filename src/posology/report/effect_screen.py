@@ -5,6 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from posology.evaluation.abstention import Abstention
 from posology.evaluation.effect_study import EffectStudy
 from posology.report.effect_words import Scale, learned, p_value, share
 
@@ -28,6 +29,8 @@ def show(found: EffectStudy, scale: Scale) -> Group:
             effects.add_row(o.effect.option, scale.change(o.effect.effect),
                             f"{o.strength.e_value:.2f}", f"{o.strength.gamma:.2f}")  # fmt: skip
         parts.append(effects)
+    if found.patients is not None:
+        parts.append(_sure(found.patients, found.verdict.single))
     overlap = _new("Who speaks for an option", "Option", "Given to", "Effective", "Outside 5-95 %")
     for o in found.verdict.overlap.options:
         overlap.add_row(o.name, f"{o.given:,}", f"{o.effective:,.0f}", share(o.outside))
@@ -37,6 +40,15 @@ def show(found: EffectStudy, scale: Scale) -> Group:
         f"{p_value(h.p)}.{learned(found)} Nobody is judged by a rule learned from them."
     )
     return Group(*parts, overlap, Text(note, style="dim"))
+
+
+def _sure(told: Abstention, best: str) -> Table:
+    """Of how many patients it can be told which option is better."""
+    title = f"Effect on one patient against {best}: intervals that leave out 0"
+    table = _new(title, "Option", "Surely better", "Surely worse", "No reliable difference")
+    for o in told.options:
+        table.add_row(o.option, share(o.better), share(o.worse), share(1 - o.better - o.worse))
+    return table
 
 
 def _new(title: str, *heads: str) -> Table:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from posology.evaluation.effect_study import EffectStudy
+from posology.evaluation.group_gain import GroupGain
 from posology.evaluation.overlap import FLAGGED
 from posology.report.effect_words import Scale, interval, number, p_value, share
 
@@ -98,8 +99,41 @@ def varies(found: EffectStudy) -> dict[str, Any]:
         "C-for-benefit: 0.5 is chance; secondary, it is no proper score. A good ranking does not "
         "show that the level is right."
     )
-    return _section("patients", "Patients", "Do effects differ between patients?", [],
-                    _table(caption, heads, rows))  # fmt: skip
+    tables = _table(caption, heads, rows)
+    return _section("patients", "Patients", "Do effects differ between patients?", [], tables)
+
+
+def single_patients(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
+    """How sure what is said of one patient is, and when to leave the choice to clinicians."""
+    told = found.patients
+    if told is None:
+        return None
+    best = found.verdict.single
+    sure = "; ".join(f"{o.option} is surely better than {best} for {share(o.better)} of patients"
+                     f" and surely worse for {share(o.worse)}" for o in told.options)  # fmt: skip
+    plain = [
+        f"{sure}. Of the others no reliable difference can be told. Intervals are of the mean "
+        "effect of patients alike in what was recorded, never of one person, and hold it for 95 % "
+        "of patients on average, not for each.",
+        f"If clinicians chose for the {share(told.unsure.left)} of patients of whom no option is "
+        f"surely better than the others, the rest by the rule would bring "
+        f"{scale.change(told.unsure.over_usual)} beyond usual care and "
+        f"{scale.change(told.unsure.over_single)} beyond {best} for all.",
+    ]
+    tables = _table(
+        f"Effect on one patient against {best}: intervals that leave out 0.",
+        ["Option", "Surely better", "Surely worse", "Median width of the interval"],
+        [(o.option, share(o.better), share(o.worse), number(scale.factor * o.width))
+         for o in told.options],
+    ) + _table(
+        f"The rule, but for so many patients, the least sure first, whom clinicians treat as they "
+        f"do; {scale.unit}.",
+        ["Left to clinicians", "Mean outcome (95 %)", "Beyond usual care (95 %)",
+         "Beyond the best single option (95 %)"],
+        [(share(p.left), f"{scale.value(p.value.value)} ({scale.span(p.value)})",
+          scale.change(p.over_usual), scale.change(p.over_single)) for p in told.curve],
+    )  # fmt: skip
+    return _section("one", "One patient", "How sure is what is said of one patient?", plain, tables)
 
 
 def harms(found: EffectStudy) -> dict[str, Any] | None:
@@ -189,15 +223,24 @@ def groups(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
         return None
     rows = [
         (f"{g.family}: {g.group}", f"{g.n:,}", share(g.kept / g.n) if g.n else "",
-         share(g.differs), scale.change(g.gain))
+         share(g.differs), _valued(g, scale), scale.change(g.gain))
         for g in found.groups
+    ]  # fmt: skip
+    seen = [
+        (f"{g.family}: {g.group}", f"{b.option} against {b.against}",
+         number(scale.factor * b.said), scale.change(b.seen),
+         "" if b.seen.low <= b.said <= b.seen.high else "outside")
+        for g in found.groups for b in g.benefits
     ]  # fmt: skip
     return _section(
         "groups", "Groups", "Is anybody served worse?",
         ["Intervals of groups are not corrected for their number: an interval that just leaves "
          "out 0 is a reason to look, not a finding."],
         _table("The rule by group, in the stated population.",
-               ["Group", "Patients", "In it", "Rule differs", "Gain (95 %)"], rows),
+               ["Group", "Patients", "In it", "Rule differs", "Mean outcome by it (95 %)",
+                "Gain (95 %)"], rows)
+        + _table(f"Average effect in each group as it was said and as it was seen, {scale.unit}.",
+                 ["Group", "Contrast", "Said", "Seen (95 %)", "Said is"], seen),
     )  # fmt: skip
 
 
@@ -213,6 +256,11 @@ def stability(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
         _table("Share of patients with the same option, and the gain that rule shows.",
                ["Run", "Same option", "Gain (95 %)"], rows),
     )  # fmt: skip
+
+
+def _valued(group: GroupGain, scale: Scale) -> str:
+    known = group.value.value == group.value.value
+    return f"{scale.value(group.value.value)} ({scale.span(group.value)})" if known else ""
 
 
 def _plain(difference: Any) -> str:

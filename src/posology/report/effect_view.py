@@ -45,6 +45,9 @@ _METHODS = (
     "values, harms and groups are of them. Intervals are the middle 95 % of 2,000 bootstrap draws "
     "of patients, the scores held fixed. They are not corrected for their number; the verdict "
     "rests on one of them.",
+    "Interval of one patient's effect: a Bayesian regression of the same kind, effects being a "
+    "Gaussian process over lines, hinges, products and random cosines, how much they vary "
+    "integrated over; learned from other folds, and widened by how far it is from what is said.",
     "Outcomes not followed to the end are made good by a doubly robust transformation, or for the "
     "time to an event by jackknife pseudo-values of the restricted mean within options. A missing "
     "covariate counts as its mean in regressions and as itself in trees.",
@@ -55,6 +58,7 @@ _REFERENCES = (
     "Robins JM, Rotnitzky A, Zhao LP. J Am Stat Assoc 1994;89:846 (AIPW).",
     "Chernozhukov V, and others. Econom J 2018;21:C1 (cross-fitting); NBER 24678 (heterogeneity).",
     "Nie X, Wager S. Biometrika 2021;108:299 (R-learner).",
+    "Nychka D. J Am Stat Assoc 1988;83:1134 (intervals right on average over patients).",
     "Crump RK, and others. Biometrika 2009;96:187 (trimming).",
     "Rubin DB, van der Laan MJ. Int J Biostat 2007;3:4; Andersen PK, and others. Lifetime Data "
     "Anal 2004;10:335 (incomplete follow-up).",
@@ -81,6 +85,7 @@ def view(content: EffectContent) -> dict[str, Any]:
         _options(content, scale),
         _rule(content, scale),
         _varies(content, scale),
+        _single_patients(content, scale),
         sections.harms(found),
         sections.overlap(found),
         _balance(content),
@@ -191,6 +196,18 @@ def _learning(content: EffectContent) -> dict[str, Any] | None:
         "id": "learning", "short": "Learning", "title": "How did the saved policy learn?",
         "plain": [], "figures": drawn_learning(content.learning), "tables": [],
     }  # fmt: skip
+
+
+def _single_patients(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
+    section = sections.single_patients(content.found, scale)
+    if section is None or content.found.patients is None:
+        return None
+    curve = content.found.patients.curve
+    figure = plots.abstention_figure(curve, scale.factor, scale.unit)
+    alt = "Mean outcome by the share of patients left to clinicians: " + "; ".join(
+        f"{share(p.left)} {scale.value(p.value.value)}" for p in curve
+    )
+    return section | {"figures": [_drawn(figure, "abstention", alt, scale.unit)]}
 
 
 def _balance(content: EffectContent) -> dict[str, Any]:
