@@ -186,7 +186,7 @@ def _foretold(told: dict[EncoderName, Scores]) -> list[dict]:
             low, high = score.interval()
             rows.append(row(target, name, "test", metric, score.value, low=low, high=high))
             if name != "gru":
-                low, high = np.quantile(gru.replicates - score.replicates, (0.025, 0.975))
+                low, high = np.nanquantile(gru.replicates - score.replicates, (0.025, 0.975))
                 apart = {"low": float(low), "high": float(high)}
                 value = gru.value - score.value
                 rows.append(row(target, name, "test", f"gru_minus_{metric}", value, **apart))

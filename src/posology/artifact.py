@@ -21,6 +21,10 @@ from posology.errors import ArtifactError
 FORMAT = 1
 
 _POLICY, _WEIGHTS, _SUMS = "policy.json", "weights.safetensors", "checksums.json"
+_EXPECTED = (
+    f"a saved policy is a folder of {_POLICY}, {_WEIGHTS} and {_SUMS}: name the one that `posology "
+    "fit --out` made"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +47,7 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
     kind, state = _state(policy, arrays)
     body = {
         "format": FORMAT,
-        "posology": importlib.metadata.version("posology"),
+        "posology": _version(),
         "kind": kind,
         "policy": state,
         "study": pack(study, {}),
@@ -68,30 +72,75 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
 
 def load(folder: Path) -> Artifact:
     """The policy of a folder; ArtifactError where a byte is not as it was written."""
-    files = {name: _read(folder / name) for name in (_POLICY, _WEIGHTS, _SUMS)}
+    _is_policy(folder)
+    sums = _sums(folder)
+    content = _whole(folder / _POLICY, sums)
+    body = _body(folder, content)
+    weights = _whole(folder / _WEIGHTS, sums)
     try:
-        sums = json.loads(files[_SUMS])
-    except ValueError as error:
-        raise ArtifactError(_damaged(folder / _SUMS, "is not JSON")) from error
-    for name in (_POLICY, _WEIGHTS):
-        found = hashlib.sha256(files[name]).hexdigest()
-        if not isinstance(sums, dict) or sums.get(name) != found:
-            raise ArtifactError(_damaged(folder / name, "does not match its checksum"))
-    body = json.loads(files[_POLICY])
-    if body.get("format") != FORMAT:
-        raise ArtifactError(
-            f"{folder}: written in format {body.get('format')}, this posology reads format "
-            f"{FORMAT}; fit the study again or use posology {body.get('posology')}."
-        )
-    try:
-        arrays = load_tensors(files[_WEIGHTS])
+        arrays = load_tensors(weights)
         policy = _policy(body["kind"], body["policy"], arrays)
         study = unpack(Study, body["study"], {})
+        evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
-            f"{folder}: does not hold a policy of this version: {error}."
+            f"{folder}: holds no policy that posology {_version()} can read, though its format is "
+            f"{FORMAT}: {error}. It was saved by posology {body.get('posology')}; use that version "
+            "or fit the study again."
         ) from error
-    return Artifact(policy, study, body["evidence"], hashlib.sha256(files[_SUMS]).hexdigest())
+    return Artifact(policy, study, evidence, hashlib.sha256(_read(folder / _SUMS)).hexdigest())
+
+
+def _is_policy(folder: Path) -> None:
+    """Raise ArtifactError where the folder is none, or something else's."""
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise ArtifactError(f"{folder}: {found}; {_EXPECTED}.")
+    if not (folder / _POLICY).exists():
+        names = sorted(path.name for path in folder.iterdir())
+        held = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "nothing"
+        raise ArtifactError(f"{folder}: has no {_POLICY} but holds {held}; {_EXPECTED}.")
+
+
+def _sums(folder: Path) -> dict:
+    try:
+        sums = json.loads(_read(folder / _SUMS))
+    except ValueError as error:
+        raise ArtifactError(_damaged(folder / _SUMS, "is not JSON")) from error
+    if not isinstance(sums, dict):
+        raise ArtifactError(_damaged(folder / _SUMS, "holds no checksums"))
+    return sums
+
+
+def _whole(path: Path, sums: dict) -> bytes:
+    """The file's bytes; ArtifactError where they are not those that were saved."""
+    content = _read(path)
+    if sums.get(path.name) != hashlib.sha256(content).hexdigest():
+        raise ArtifactError(_damaged(path, "does not match its checksum"))
+    return content
+
+
+def _body(folder: Path, content: bytes) -> dict:
+    """What policy.json says; ArtifactError where it is of another format."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    found = body.get("format") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(found, int):
+        raise ArtifactError(f"{folder / _POLICY}: states no format; {_EXPECTED}.")
+    if found != FORMAT:
+        saved_by = body.get("posology")
+        mend = "update posology" if found > FORMAT else "fit the study again"
+        raise ArtifactError(
+            f"{folder / _POLICY}: written in format {found} by posology {saved_by}, and posology "
+            f"{_version()} reads format {FORMAT}; {mend} or use posology {saved_by}."
+        )
+    return body
+
+
+def _version() -> str:
+    return importlib.metadata.version("posology")
 
 
 def _read(path: Path) -> bytes:
@@ -99,7 +148,8 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(
-            f"{path}: cannot be read ({error.strerror}); is the folder a saved policy, and whole?"
+            f"{path}: cannot be read ({error.strerror}), so that the saved policy is not whole; "
+            "restore the folder from a copy or fit the study again."
         ) from error
 
 

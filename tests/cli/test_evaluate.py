@@ -9,9 +9,11 @@ from typer.testing import CliRunner
 
 from posology import artifact
 from posology.cli import app
+from posology.cli.learning import learned
 from posology.cohorts.store import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
+from posology.learners.lineup import quietly
 from posology.learners.loop import Training
 from posology.learners.supervised import Sizes, Supervised
 from tests import world
@@ -58,8 +60,10 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     cohort = _asked(known=True)
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
-    policy = small.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
-    artifact.save(policy, cohort.study, {}, folder / "model")
+    fitting = small.fitting(part(cohort, TRAIN), part(cohort, VALIDATION))
+    policy, epochs = quietly(fitting, "", 0)
+    evidence = {"learning": learned({"first phase": epochs})}
+    artifact.save(policy, cohort.study, evidence, folder / "model")
     save_cohort(cohort, folder / "cohort")
     save_cohort(_asked(known=False), folder / "unknown")
     other = replace(cohort, profile=replace(cohort.profile, codes=cohort.profile.codes[::-1]))
@@ -78,7 +82,9 @@ def test_every_model_is_scored_and_cases_stand_beside_the_truth(fitted, tmp_path
     rows = json.loads(figures.read_text())["rows"]
     models = {row["model"] for row in rows if row["metric"] == "accuracy"}
     assert {"posology", "logistic", "forest", "boosting", "usual"} <= models
-    assert page.read_text(encoding="utf-8").count("true P(effective)") == 3
+    text = page.read_text(encoding="utf-8")
+    assert text.count("true P(effective)") == 3
+    assert_learning(fitted, text)
 
 
 def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_path) -> None:
@@ -101,7 +107,18 @@ def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_
     assert value["posology's rule"]["n"] == judged, "the test split alone is judged"
     mine = value["posology's rule"]
     assert mine["low"] <= _truly_right(fitted) <= mine["high"]
-    assert "The rule is the saved policy" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "The rule is the saved policy" in text
+    assert_learning(fitted, text)
+
+
+def assert_learning(folder, page: str) -> None:
+    """The curves are on the page as the loop told them."""
+    (_, epochs), *_ = artifact.load(folder / "model").evidence["learning"]
+    first, last = (e["validation_effectiveness"] for e in epochs)
+    assert page.count('id="learning-0-figure_1"') == 1
+    assert "Learning curves, first phase, 2 epochs: train dose" in page
+    assert f"validation effectiveness {first:.3g} to {last:.3g}" in page
 
 
 def test_another_vocabulary_is_refused(fitted) -> None:

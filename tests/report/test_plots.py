@@ -6,6 +6,7 @@ from posology.evaluation.classification import roc
 from posology.evaluation.compare import table1
 from posology.evaluation.subgroups import GroupRow
 from posology.report import plots
+from posology.report.curves import drawn_learning
 from posology.report.svg import svg
 from tests.evaluation import synthetic
 
@@ -117,6 +118,19 @@ def test_learning_curves_pair_training_and_validation():
     assert line(loss, 1)[1].tolist() == [3.1, 2.5]
     assert line(seconds, 0)[0].tolist() == [1]
     assert len(plots.learning_figure([]).axes) == 1
+
+
+def test_a_reader_who_sees_no_curves_is_told_their_ends():
+    epochs = [
+        {"epoch": 1, "train_loss": 3.0, "validation_loss": 3.14159},
+        {"epoch": 2, "train_loss": 2.0, "validation_loss": 2.5},
+    ]
+    (drawn,) = drawn_learning([("first", epochs), ("never begun", [])])
+    assert drawn["caption"] == "first"
+    assert drawn["svg"].startswith(
+        '<svg role="img" aria-label="Learning curves, first, 2 epochs: '
+        'train loss 3 to 2; validation loss 3.14 to 2.5"'
+    )
 
 
 def test_the_same_figure_gives_the_same_bytes_in_the_pages_colours():

@@ -21,6 +21,7 @@ def demo(
 
     from posology import artifact
     from posology.cli.demo_report import Judged, write_demo_report
+    from posology.cli.learning import learned
     from posology.cli.measures import measured_spread, spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread, watch
     from posology.cohorts.build import build_cohort
@@ -58,7 +59,9 @@ def demo(
     folder = _fresh(out / "model")
     rows = as_rows(table)
     spread = measured_spread(policies["posology"], validation)
+    ours = {name: curve for name, curve in curves.items() if name != "posology_paper"}
     evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": rows, **spread}
+    evidence["learning"] = learned(ours)
     artifact.save(policies["posology"], study, evidence, folder)
     rows = [*rows, *spread_rows(answers["posology"].dose, test, spread.get("dose_spread"))]
     report = out / "report.html"

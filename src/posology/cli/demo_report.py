@@ -9,6 +9,7 @@ import numpy as np
 
 import posology
 from posology.artifact import Artifact
+from posology.cli.learning import learned
 from posology.datasets.iwpc import Iwpc
 from posology.domain.cohort import Cohort
 from posology.evaluation.answers import Answers
@@ -61,7 +62,7 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
         ),
         calibration=calibration(ours.effectiveness, test.best, test.subject, rng),
         groups=subgroups(ours, test, groups_of(test), ("mae", "within20", "accuracy"), rng),
-        learning=tuple((name, _curve(epochs)) for name, epochs in judged.curves.items()),
+        learning=learned(judged.curves),
         cases=cases(judged.model.policy, test, _QUESTIONS),
         methods=_METHODS,
         references=_REFERENCES,
@@ -78,15 +79,6 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
         ),
     )
     write_report(content, path)
-
-
-def _curve(epochs: list[Epoch]) -> list[dict[str, float]]:
-    return [
-        {"epoch": float(epoch.number)}
-        | {f"train_{name}": value for name, value in epoch.train.items()}
-        | {f"validation_{name}": value for name, value in epoch.validation.items()}
-        for epoch in epochs
-    ]
 
 
 _METHODS = (

@@ -1,7 +1,7 @@
 """`posology evaluate`: a saved policy and all it is compared with, on patients none has seen."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,6 +113,7 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
     from posology.cli.course_run import course_rows, run_courses
     from posology.cli.effect_report import of_courses, page, rows_of
     from posology.cli.effect_run import say
+    from posology.cli.learning import kept
     from posology.cli.measures import write_measures
     from posology.cli.policy_run import run_policy
     from posology.cli.progress import CONSOLE, bars
@@ -133,7 +134,8 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
     if courses is not None:
         CONSOLE.print(course_screen.show(courses))
     if into.report is not None:
-        write_effect_report(page(cohort, found, into.seed, judged.digest), into.report)
+        content = page(cohort, found, into.seed, judged.digest)
+        write_effect_report(replace(content, learning=kept(judged.evidence)), into.report)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
         rows = [*rows_of(cohort.study.name, found), *course_rows(cohort.study.name, courses)]
@@ -152,6 +154,7 @@ def _write(
     import numpy as np
 
     import posology
+    from posology.cli.learning import kept
     from posology.evaluation.subgroups import groups_of, subgroups
     from posology.report.cases import against_truth
     from posology.report.content import ReportContent
@@ -169,6 +172,7 @@ def _write(
             "whom no model saw before."
         ),
         groups=subgroups(ours, test, groups_of(test), ("accuracy",), np.random.default_rng(0)),
+        learning=kept(judged.evidence),
         cases=against_truth(judged.policy, test),
         footer=(
             ("posology", posology.__version__),

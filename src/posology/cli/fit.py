@@ -37,6 +37,7 @@ def fit(
 ) -> None:
     """Learn a policy in two phases and save it; the test split is not touched."""
     from posology import artifact
+    from posology.cli.learning import learned
     from posology.cli.measures import measured_spread, write_measures
     from posology.cli.progress import CONSOLE, watch
     from posology.cli.read_cohort import read_cohort
@@ -74,7 +75,9 @@ def fit(
         if not is_first():
             return
     counts = {"seed": seed, "train": len(train), "validation": len(validation)}
-    evidence = {"recipe": recipe, **counts, **measured_spread(policy, validation)}
+    curves = learned({"first phase: supervised": curve1, "second phase: reinforcement": curve2})
+    spread = measured_spread(policy, validation)
+    evidence = {"recipe": recipe, **counts, **spread, "learning": curves}
     artifact.save(policy, asked, evidence, out)
     CONSOLE.print(f"Policy saved in {out}")
     if json_file is not None:

@@ -55,9 +55,10 @@ def epochs(
 ) -> Iterator[Epoch]:
     """Train in place; after the last epoch the network holds its best epoch's weights.
 
-    steps: how many each subject has; loss takes rows of subjects and returns its parts, whose sum
-    is descended. Where a folder is kept, a run that was killed goes on after its last whole epoch,
-    told first, and ends as if it had not been; UserError where the folder is another run's.
+    steps: how many each subject has; loss takes rows of subjects and returns its parts, always the
+    same ones, whose sum is descended. Where a folder is kept, a run that was killed goes on after
+    its last whole epoch, told first, and ends as if it had not been; UserError where the folder is
+    another run's.
     """
     rng = np.random.default_rng(training.seed)
     optimizer = torch.optim.AdamW(
@@ -108,7 +109,8 @@ def _pass(
     order = state.rng.permutation(len(steps))
     total = training.epochs * _batches(steps, training)
     parameters = state.optimizer.param_groups[0]["params"]
-    sums: dict[str, Tensor | float] = {}
+    sums: Tensor | float = 0.0
+    names: tuple[str, ...] = ()
     runs = cut(steps[order], training.batch, training.tokens)
     for run in runs:
         state.optimizer.param_groups[0]["lr"] = training.learning_rate * _factor(
@@ -120,14 +122,15 @@ def _pass(
             parts = loss(torch.from_numpy(rows))
         for parameter in parameters:  # what zero_grad does, without its bookkeeping
             parameter.grad = None
-        (torch.stack(list(parts.values())).sum() * share).backward()
+        told = torch.stack(list(parts.values()))
+        (told.sum() * share).backward()
         if training.clip:
             _clip(parameters, training.clip)
         state.optimizer.step()
         state.batches += 1
-        for name, part in parts.items():
-            sums[name] = sums.get(name, 0.0) + part.detach().double()
-    return {name: float(part) / len(runs) for name, part in sums.items()}
+        sums, names = sums + told.detach().double(), tuple(parts)
+    means = torch.as_tensor(sums / max(len(runs), 1)).tolist()
+    return dict(zip(names, means, strict=True)) if names else {}
 
 
 def _clip(parameters: list[nn.Parameter], most: float) -> None:

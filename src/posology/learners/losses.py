@@ -76,11 +76,13 @@ def effectiveness(
     if bool((targets.best >= 0).any()):
         return _choice(logits, targets.best)
     known = (targets.treatment >= 0) & ~targets.effective.isnan()
-    given = targets.treatment[known][:, None, None].expand(-1, logits.shape[1], 1)
-    asked = logits[known].gather(2, given)[..., 0]
-    truth = targets.effective[known][:, None].expand_as(asked)
+    if not bool(known.any()):
+        return logits.sum() * 0.0
+    given = targets.treatment.clamp_min(0)[:, None, None].expand(-1, logits.shape[1], 1)
+    asked = logits.gather(2, given)[..., 0]
+    truth = torch.nan_to_num(targets.effective)[:, None].expand_as(asked)
     loss = F.binary_cross_entropy_with_logits(asked, truth, reduction="none").mean(1)
-    return _mean(loss, targets.weight[known])
+    return _mean(loss, torch.where(known, targets.weight, 0.0))
 
 
 def margin(

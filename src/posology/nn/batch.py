@@ -9,7 +9,7 @@ from torch import Tensor
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
-from posology.nn.ragged import ragged_range
+from posology.nn.ragged import ragged_range, repeated
 
 LONG = 64
 """Rows a run from which copying each run is faster than an index a row; measured on one machine."""
@@ -99,7 +99,7 @@ def gather(
     # A subject's steps and events stand together, in the source as in the batch.
     starts, ends = source.event_offsets[first], source.event_offsets[first + steps]
     before = torch.cumsum(ends - starts, 0) - (ends - starts)
-    moved = torch.repeat_interleave(before - starts, steps)
+    moved = repeated(before - starts, steps)
     arrays = (source.code, source.value)
     code, value, *so_far = _runs(
         arrays if source.so_far is None else (*arrays, source.so_far), starts, ends
@@ -111,7 +111,7 @@ def gather(
         begins = source.replaced_offsets[step]
         gone = source.replaced_offsets[step + 1] - begins
         replaced = source.replaced[ragged_range(begins, gone)]
-        replaced = replaced + torch.repeat_interleave(moved, gone)
+        replaced = replaced + repeated(moved, gone)
         replaced_starts = torch.cumsum(gone, 0) - gone
     return Batch(
         code=code,

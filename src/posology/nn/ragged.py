@@ -10,19 +10,28 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 
+def repeated(
+    values: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
+) -> Int64[Tensor, " total"]:
+    """Each value as often as its count; by numpy on a CPU, which begins ten times as fast."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(np.repeat(values.numpy(), counts.numpy()))
+    return torch.repeat_interleave(values, counts)
+
+
 def ragged_range(
     starts: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
 ) -> Int64[Tensor, " total"]:
     """The ranges start, start + 1, ... of given lengths, one after the other."""
     before = torch.cumsum(counts, 0) - counts
-    shift = torch.repeat_interleave(starts - before, counts)
+    shift = repeated(starts - before, counts)
     return torch.arange(len(shift), device=starts.device) + shift
 
 
 def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
     """The step of each row, of rows that stand step by step."""
     ends = torch.cat([starts[1:], starts.new_tensor([rows])])
-    return torch.repeat_interleave(torch.arange(steps, device=starts.device), ends - starts)
+    return repeated(torch.arange(steps, device=starts.device), ends - starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

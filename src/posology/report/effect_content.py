@@ -1,5 +1,6 @@
 """What a report on effects says, before it is laid out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from posology.domain.study import Study
@@ -22,5 +23,7 @@ class EffectContent:
     """The model of who was given what."""
     saved: bool = False
     """Whether the rule is a saved policy, and not one learned for this page."""
+    learning: tuple[tuple[str, Sequence[Mapping[str, int | float]]], ...] = ()
+    """Of a saved policy, as in `ReportContent`."""
     footer: tuple[tuple[str, str], ...] = ()
     """(label, value): version, command, date."""

@@ -5,6 +5,7 @@ from typing import Any
 from posology.evaluation.verdict import GAIN, UNJUDGED
 from posology.report import effect_plots as plots
 from posology.report import effect_sections as sections
+from posology.report.curves import drawn_learning
 from posology.report.effect_content import EffectContent
 from posology.report.effect_trial import trial_section
 from posology.report.effect_words import Scale, learned, p_value, share
@@ -92,6 +93,7 @@ def view(content: EffectContent) -> dict[str, Any]:
         sections.hidden(found, study.given.randomised),
         sections.groups(found, scale),
         sections.stability(found, scale),
+        _learning(content),
     ]
     return {
         "study": study,
@@ -186,6 +188,15 @@ def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
             f"and on these patients {personal} shown.{silent}",
         ],
     }
+
+
+def _learning(content: EffectContent) -> dict[str, Any] | None:
+    if not content.learning:
+        return None
+    return {
+        "id": "learning", "short": "Learning", "title": "How did the saved policy learn?",
+        "plain": [], "figures": drawn_learning(content.learning), "tables": [],
+    }  # fmt: skip
 
 
 def _single_patients(content: EffectContent, scale: Scale) -> dict[str, Any] | None:

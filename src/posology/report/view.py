@@ -8,6 +8,7 @@ from posology.evaluation.headline import headline
 from posology.evaluation.subgroups import SMALLEST, GroupRow
 from posology.report import plots, words
 from posology.report.content import CaseStudy, ReportContent
+from posology.report.curves import drawn_learning
 from posology.report.svg import svg
 
 _EVALUATION = (
@@ -57,7 +58,7 @@ def view(content: ReportContent) -> dict[str, Any]:
         "dose": _dose(content),
         "confusion": _confusion(ours.effectiveness, content.cohort.best, names),
         "groups": _groups(content),
-        "learning": _learning(content),
+        "learning": drawn_learning(content.learning),
         "cases": [_case(case) for case in content.cases],
         "methods": (*content.methods, *_EVALUATION),
         "references": (*content.references, *_REFERENCES),
@@ -227,14 +228,6 @@ def _group(row: GroupRow) -> dict[str, Any]:
         "family": row.family, "group": row.group, "n": row.n, "judged": row.judged,
         "value": value, "span": words.span(row.metric, row.low, row.high),
     }  # fmt: skip
-
-
-def _learning(content: ReportContent) -> list[dict[str, Any]]:
-    return [
-        _drawn(plots.learning_figure(epochs), f"learning-{at}",
-               f"Learning curves of the phase {phase}, {len(epochs)} epochs", phase)
-        for at, (phase, epochs) in enumerate(content.learning)
-    ]  # fmt: skip
 
 
 def _case(case: CaseStudy) -> dict[str, Any]:
