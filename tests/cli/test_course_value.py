@@ -37,13 +37,16 @@ def test_courses_are_valued_beside_usual_care_or_refused_with_the_reason(made, t
     artifact.save(policy, cohort.study, {}, tmp_path / "model")
     unrecorded = replace(cohort, logged=np.full(len(cohort), np.nan, np.float32))
     save_cohort(unrecorded, tmp_path / "cohort")
-    figures = tmp_path / "figures.json"
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
     done = CliRunner().invoke(
         app, ["evaluate", str(tmp_path / "model"), str(tmp_path / "cohort"),
-              "--most", "1000", "--json", str(figures)],
+              "--most", "1000", "--json", str(figures), "--report", str(page)],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "What whole courses earn" in done.output
+    html = page.read_text(encoding="utf-8")
+    assert "What would following it earn to the end?" in html
+    assert "posology&#39;s first choice: effective sample size" in html
     rows = [r for r in json.loads(figures.read_text())["rows"] if r["metric"] == "course_value"]
     usual = next(r for r in rows if r["model"] == "usual care")
     patients = np.unique(cohort.subject[cohort.split == TEST])

@@ -135,7 +135,8 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
         CONSOLE.print(course_screen.show(courses))
     if into.report is not None:
         content = page(cohort, found, into.seed, judged.digest)
-        write_effect_report(replace(content, learning=kept(judged.evidence)), into.report)
+        content = replace(content, courses=courses, learning=kept(judged.evidence))
+        write_effect_report(content, into.report)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
         rows = [*rows_of(cohort.study.name, found), *course_rows(cohort.study.name, courses)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from posology.domain.study import Study
+from posology.evaluation.course_value import CourseValue
 from posology.evaluation.effect_study import EffectStudy
 
 
@@ -23,6 +24,8 @@ class EffectContent:
     """The model of who was given what."""
     saved: bool = False
     """Whether the rule is a saved policy, and not one learned for this page."""
+    courses: CourseValue | None = None
+    """Of a saved policy whose decisions earn together, what whole courses would."""
     learning: tuple[tuple[str, Sequence[Mapping[str, int | float]]], ...] = ()
     """Of a saved policy, as in `ReportContent`."""
     footer: tuple[tuple[str, str], ...] = ()

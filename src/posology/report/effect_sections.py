@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from posology.evaluation.course_value import CourseValue
 from posology.evaluation.effect_study import EffectStudy
 from posology.evaluation.group_gain import GroupGain
 from posology.evaluation.overlap import FLAGGED
+from posology.report import course_words
 from posology.report.effect_words import Scale, interval, number, p_value, share
 
 MOST_ROWS = 15
@@ -73,6 +75,16 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
              "What it gives"]  # fmt: skip
     return _section("rule", "The rule", "What would following a rule be worth?", plain,
                     _table(f"Doubly robust values, {scale.unit}.", heads, rows))  # fmt: skip
+
+
+def courses(found: CourseValue | None) -> dict[str, Any] | None:
+    """The value of a saved policy over whole courses."""
+    if found is None:
+        return None
+    plain = [course_words.note(found), *course_words.reasons(found)]
+    table = _table(f"{course_words.TITLE}.", list(course_words.HEADS), course_words.rows(found))
+    title = "What would following it earn to the end?"
+    return _section("courses", "Courses", title, plain, table)
 
 
 def varies(found: EffectStudy) -> dict[str, Any]:

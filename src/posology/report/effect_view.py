@@ -85,6 +85,7 @@ def view(content: EffectContent) -> dict[str, Any]:
         trial_section(study, content.unit),
         _options(content, scale),
         _rule(content, scale),
+        sections.courses(content.courses),
         _varies(content, scale),
         _single_patients(content, scale),
         sections.harms(found),
