@@ -136,7 +136,7 @@ def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
     assert set(p.argmax(axis=1)) >= {0, 1}, "SGLT2 inhibitors and GLP-1 agonists come first"
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.integers(50, 5_000))
 def test_where_the_chunks_are_cut_does_not_matter(
     rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
