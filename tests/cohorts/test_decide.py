@@ -1,5 +1,7 @@
 """What was done and what came of it, case by case."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -123,8 +125,8 @@ def event_kind(kind: str, more: str = "") -> tuple[tuple[str, str], ...]:
 
 
 START = tuple((s, 0.0, c, None) for s in (1, 2, 3, 4) for c in ("REVIEW", "DRUG//A"))
-EVENTS = (*START, (1, 5.0, "HARM", None), (2, 60.0, "LAB", 1.0), (3, 20.0, "LAB", 1.0),
-          (4, 9.0, "DEATH", None))  # fmt: skip
+EVENTS = (*START, (1, 5.0, "HARM", None), (1, 60.0, "LAB", 1.0), (2, 60.0, "LAB", 1.0),
+          (3, 20.0, "LAB", 1.0), (4, 9.0, "DEATH", None))  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
@@ -133,6 +135,32 @@ def test_events_and_follow_up(kind: str, good: float) -> None:
     expected = np.array([good, 1 - good, np.nan, np.nan], np.float32)
     np.testing.assert_array_equal(d.effective, expected)
     assert d.ended.tolist() == [False, False, False, True]
+
+
+CUT_SHORT = (*START, (1, 5.0, "HARM", None), (2, 60.0, "LAB", 1.0), (3, 20.0, "LAB", 1.0),
+             (4, 5.0, "HARM", None), (4, 9.0, "DEATH", None))  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
+def test_an_event_is_not_known_where_its_absence_would_not_be(kind: str, good: float) -> None:
+    """1 was not watched on and 4 died: of the first kind only those with events would be known."""
+    d, _ = decided(event_kind(kind), *CUT_SHORT)
+    np.testing.assert_array_equal(d.effective, np.array([np.nan, 1 - good, np.nan, good]))
+    harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
+    d, _ = decided((("[split]", harm),), *CUT_SHORT)
+    np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([np.nan, 0, np.nan, 1]))
+
+
+def test_who_died_counts_only_where_the_window_was_watched_out_by_others() -> None:
+    """The last day of watching is 20 days on: nobody's 30 days are known but by dying."""
+    until = (date.fromordinal(date(1970, 1, 1).toordinal() + int(FIRST) + 20)).isoformat()
+    harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
+    changes = (
+        ("[split]", harm),
+        ('ended_by = ["DEATH"]', f'ended_by = ["DEATH"]\nuntil = {until}'),
+    )
+    d, _ = decided(changes, *CUT_SHORT)
+    assert np.isnan(d.diagnosis).all()
 
 
 def test_time_to_event_is_censored_at_the_end_of_follow_up() -> None:

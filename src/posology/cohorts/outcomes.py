@@ -48,6 +48,21 @@ class Watched:
     """Last known day of each subject."""
     over: Bool[np.ndarray, " subject"]
     """Whether the course ended there for good."""
+    until: float
+    """Day up to which all are watched unless it ended; infinity where the study does not say."""
+
+    def out(
+        self, at: Moments, days: float, there: Bool[np.ndarray, " decision"]
+    ) -> Bool[np.ndarray, " decision"]:
+        """Whether what came within so many days is known.
+
+        An event in a window that was cut short does not make it known: those like it without one
+        are not, and only those to whom it came would be counted. Where the course ended for good
+        nobody can say how long it would have been watched: there an event counts, unless the
+        window reaches beyond `until`.
+        """
+        whole = self.end[at.subject] - at.time >= days
+        return whole | (there & self.over[at.subject] & (self.until - at.time >= days))
 
     def marks(self, codes: tuple[str, ...], numbers: bool = False) -> Marks:
         """The events of some codes."""
@@ -67,7 +82,8 @@ def watch(
     last = marks(events, subject, study.follow_up.ended_by)
     over[last.subject] = True
     end[last.subject[::-1]] = last.time[::-1]  # the first one stays
-    return Watched(events, subject, end, over)
+    until = np.inf if study.follow_up.until is None else float(study.follow_up.until)
+    return Watched(events, subject, end, over, until)
 
 
 def came(watched: Watched, at: Moments, study: Study) -> Came:
@@ -128,11 +144,14 @@ def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.
     event = first_time(found, window(found, at, asked.from_days, asked.within_days))
     followed = watched.end[at.subject] - at.time
     occurred = np.isfinite(event)
-    known = occurred | (followed >= asked.within_days)
+    # The time to an event is known where it came, however short the follow-up.
+    timed = asked.kind == "time_to_event"
+    whole = followed >= asked.within_days
+    known = (occurred | whole) if timed else watched.out(at, asked.within_days, occurred)
     good = occurred if asked.kind == "occurs" else ~occurred
     effective = np.where(known, good.astype(np.float64), np.nan)
     effective, _ = _overruled(watched, at, study, effective, event)
-    if asked.kind == "time_to_event":
+    if timed:
         waited = np.where(occurred, event - at.time, followed)
         return np.minimum(waited, asked.within_days), effective
     return np.where(known, occurred.astype(np.float64), np.nan), effective
@@ -174,8 +193,8 @@ def _reward(watched: Watched, at: Moments, study: Study, effective: np.ndarray) 
 def _occurs(watched: Watched, at: Moments, target: Target) -> np.ndarray:
     found = watched.marks(target.codes)
     there = any_in(window(found, at, target.from_days, target.within_days))
-    followed = watched.end[at.subject] - at.time >= target.within_days
-    return np.where(there, 1.0, np.where(followed, 0.0, np.nan))
+    known = watched.out(at, target.within_days, there)
+    return np.where(known, there.astype(np.float64), np.nan)
 
 
 def _number(watched: Watched, at: Moments, target: Target) -> np.ndarray:
