@@ -58,6 +58,20 @@ def test_patients_are_ranked_and_calibrated(perfect) -> None:
     assert contrast.curve[0].threshold == 0.0
 
 
+def test_what_folds_learned_from_each_other_is_less_sure(perfect) -> None:
+    """The same rule learned elsewhere has narrower intervals of ranking and slope."""
+    nuisance, truth = truthful("rct", 1500, 0)
+    rule = replace(rule_of(truth.expected, truth.expected.argmax(axis=1)), personal=None)
+    elsewhere = judge(nuisance, rule, asked(1500), np.random.default_rng(0)).contrasts[0]
+    (here,) = perfect.contrasts
+    for one, other in (
+        (here.rate.autoc, elsewhere.rate.autoc),
+        (here.calibration.slope, elsewhere.calibration.slope),
+    ):
+        assert one.value == pytest.approx(other.value)
+        assert 1.25 < (one.high - one.low) / (other.high - other.low) < 1.6
+
+
 def test_harms_have_effects_of_their_own(perfect) -> None:
     (harm,) = perfect.harms
     assert harm.rule.outcome == "bleeding"

@@ -5,11 +5,11 @@ whom every option was a possibility. Nobody is judged by a rule that was learned
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
+from posology.causal.heterogeneity import SHARED_NOISE, Heterogeneity, heterogeneity_test
 from posology.causal.scores import Nuisance
 from posology.causal.trial import Column, Matrix, name, select
 from posology.evaluation.abstention import Abstention, abstention
@@ -264,14 +264,24 @@ def _contrasts(
         told = predicted[:, k] - predicted[:, single]
         top = max(float(np.quantile(told, 0.95)), 1e-3 * float(np.abs(told).max()), 1e-9)
         thresholds = tuple(float(t) for t in np.linspace(0, top, THRESHOLDS))
+        ranked = rate(told, benefit, trial.subject, rng)
+        line = calibration_for_benefit(told, benefit, trial.subject, rng)
+        if rule.personal is not None:  # learned from these patients, fold by fold
+            ranked = Rate(_shared(ranked.autoc), _shared(ranked.qini))
+            line = replace(line, slope=_shared(line.slope))
         rows.append(Contrast(
-            name(trial, k), name(trial, single),
-            rate(told, benefit, trial.subject, rng),
-            calibration_for_benefit(told, benefit, trial.subject, rng),
+            name(trial, k), name(trial, single), ranked, line,
             c_for_benefit(trial, told, k, single, rng),
             decision_curve(told, benefit, thresholds, trial.subject, rng),
         ))  # fmt: skip
     return tuple(rows)
+
+
+def _shared(span: Interval) -> Interval:
+    """Wider by the noise that folds share (causal/heterogeneity.py), which resampling patients with
+    predictions held fixed does not see."""
+    low, high = (span.value + SHARED_NOISE * (end - span.value) for end in (span.low, span.high))
+    return Interval(span.value, low, high)
 
 
 def _harms(
