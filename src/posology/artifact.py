@@ -73,7 +73,8 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
 def load(folder: Path) -> Artifact:
     """The policy of a folder; ArtifactError where a byte is not as it was written."""
     _is_policy(folder)
-    sums = _sums(folder)
+    listed = _read(folder / _SUMS)
+    sums = _sums(folder, listed)
     content = _whole(folder / _POLICY, sums)
     body = _body(folder, content)
     weights = _whole(folder / _WEIGHTS, sums)
@@ -88,7 +89,7 @@ def load(folder: Path) -> Artifact:
             f"{FORMAT}: {error}. It was saved by posology {body.get('posology')}; use that version "
             "or fit the study again."
         ) from error
-    return Artifact(policy, study, evidence, hashlib.sha256(_read(folder / _SUMS)).hexdigest())
+    return Artifact(policy, study, evidence, hashlib.sha256(listed).hexdigest())
 
 
 def _is_policy(folder: Path) -> None:
@@ -102,9 +103,9 @@ def _is_policy(folder: Path) -> None:
         raise ArtifactError(f"{folder}: has no {_POLICY} but holds {held}; {_EXPECTED}.")
 
 
-def _sums(folder: Path) -> dict:
+def _sums(folder: Path, listed: bytes) -> dict:
     try:
-        sums = json.loads(_read(folder / _SUMS))
+        sums = json.loads(listed)
     except ValueError as error:
         raise ArtifactError(_damaged(folder / _SUMS, "is not JSON")) from error
     if not isinstance(sums, dict):

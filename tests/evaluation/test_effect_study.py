@@ -62,7 +62,10 @@ def test_what_folds_learned_from_each_other_is_less_sure(perfect) -> None:
     """The same rule learned elsewhere has narrower intervals of ranking and slope."""
     nuisance, truth = truthful("rct", 1500, 0)
     rule = replace(rule_of(truth.expected, truth.expected.argmax(axis=1)), personal=None)
-    elsewhere = judge(nuisance, rule, asked(1500), np.random.default_rng(0)).contrasts[0]
+    saved = judge(nuisance, rule, asked(1500), np.random.default_rng(0))
+    assert saved.heterogeneity.error == pytest.approx(perfect.heterogeneity.error)
+    assert saved.heterogeneity.p < perfect.heterogeneity.p
+    elsewhere = saved.contrasts[0]
     (here,) = perfect.contrasts
     for one, other in (
         (here.rate.autoc, elsewhere.rate.autoc),

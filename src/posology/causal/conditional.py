@@ -54,6 +54,19 @@ class _Sums:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Freed:
+    """The same once the levels have taken what they can."""
+
+    level: Float64[np.ndarray, " treatment"]
+    inverse: Float64[np.ndarray, "level level"]
+    """Of the levels' own products: their covariance, but for the noise."""
+    gram: Float64[np.ndarray, "column column"]
+    side: Float64[np.ndarray, " column"]
+    square: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Setting:
     """What is known of effects if so much of their variance is of covariates together."""
 
@@ -128,11 +141,9 @@ def _added(sums: list[_Sums]) -> _Sums:
 def _square(sums: _Sums, columns: _Columns, told: Matrix, single: int) -> Matrix:
     """Expected squared error, over all settings, the levels' own error included."""
     options = told.shape[1]
-    free = options - 1
-    inverse = np.linalg.pinv(sums.gram[:free, :free])
-    level = np.append(0.0, inverse @ sums.side[:free])
-    level = level - level[single]
-    settings = [s for share in SHARES for s in _settings(sums, columns, share, options)]
+    freed = _freed(sums, options - 1)
+    level = freed.level - freed.level[single]
+    settings = [s for share in SHARES for s in _settings(freed, columns, share, options)]
     best = max(s.likely for s in settings)
     settings = [s for s in settings if s.likely > best + np.log(_TINY)]
     weight = np.exp([s.likely - best for s in settings])
@@ -146,8 +157,20 @@ def _square(sums: _Sums, columns: _Columns, told: Matrix, single: int) -> Matrix
                 apart = (s.direction[k] - s.direction[single]) * s.root
                 spread = ((both @ apart) ** 2).sum(axis=1)
                 square[:, k] += w * ((told[:, k] - effect) ** 2 + spread + 2 * s.variance * lost)
-    noise = (sums.square - float(sums.side[:free] @ inverse @ sums.side[:free])) / sums.count
-    return square + noise * _of_contrast(inverse, single)
+    return square + freed.square / freed.count * _of_contrast(freed.inverse, single)
+
+
+def _freed(sums: _Sums, free: int) -> _Freed:
+    inverse = np.linalg.pinv(sums.gram[:free, :free])
+    level = inverse @ sums.side[:free]
+    return _Freed(
+        np.append(0.0, level),
+        inverse,
+        sums.gram[free:, free:] - sums.gram[free:, :free] @ inverse @ sums.gram[:free, free:],
+        sums.side[free:] - sums.gram[free:, :free] @ level,
+        sums.square - float(sums.side[:free] @ level),
+        sums.count,
+    )
 
 
 def _of_contrast(inverse: np.ndarray, single: int) -> Float64[np.ndarray, " treatment"]:
@@ -156,24 +179,19 @@ def _of_contrast(inverse: np.ndarray, single: int) -> Float64[np.ndarray, " trea
     return np.diag(whole) + whole[single, single] - 2 * whole[single]
 
 
-def _settings(sums: _Sums, columns: _Columns, share: float, options: int) -> list[_Setting]:
+def _settings(freed: _Freed, columns: _Columns, share: float, options: int) -> list[_Setting]:
     """One a spread of the effects, all from one decomposition."""
-    free = options - 1
     scale = np.tile(np.sqrt(np.append(
         np.full(columns.alone.shape[1], 1 - share), np.full(columns.together.shape[1], share)
     )), options)  # fmt: skip
-    inverse = np.linalg.pinv(sums.gram[:free, :free])
-    lift = sums.gram[free:, :free] @ inverse
-    inner = sums.gram[free:, free:] - lift @ sums.gram[:free, free:]
-    value, vector = np.linalg.eigh(inner * scale * scale[:, None])
-    value = np.maximum(value, 0.0)
-    seen = vector.T @ (scale * (sums.side[free:] - lift @ sums.side[:free]))
-    square = sums.square - float(sums.side[:free] @ inverse @ sums.side[:free])
+    value, vector = np.linalg.eigh(freed.gram * scale * scale[:, None])
+    value, seen = np.maximum(value, 0.0), vector.T @ (scale * freed.side)
+    square = freed.square
     back, found = (scale[:, None] * vector).reshape(options, -1, len(value)), []
     for ratio in SPREADS**2:
         shrunk = ratio / (1 + ratio * value)
-        noise = max((square - float(seen**2 @ shrunk)) / sums.count, 1e-12 * max(square, 1e-300))
-        likely = -0.5 * (sums.count * np.log(noise) + np.log1p(ratio * value).sum())
+        noise = max((square - float(seen**2 @ shrunk)) / freed.count, 1e-12 * max(square, 1e-300))
+        likely = -0.5 * (freed.count * np.log(noise) + np.log1p(ratio * value).sum())
         mean, root = back @ (seen * shrunk), np.sqrt(noise * shrunk)
         found.append(_Setting(float(likely), share, float(ratio * noise), mean, back, root))
     return found

@@ -20,13 +20,16 @@ class Heterogeneity:
     """One-sided, of slope 0 or below; no smaller than it should be."""
 
 
-def heterogeneity_test(said: Matrix, residual: Column, surprise: Matrix) -> Heterogeneity:
+def heterogeneity_test(
+    said: Matrix, residual: Column, surprise: Matrix, shared: bool = True
+) -> Heterogeneity:
     """Regress the outcome's residual on the surprise, alone and times the effects said.
 
     Where nothing varies, what was said of one fold is made of the noise of the others, and theirs
     of its: the folds' parts of the slope go together, so that its variance is up to twice (for a
-    linear smoother, exactly) what the regression says. p counts with twice; without, a test at 5 %
-    erred in 8 to 11 % (docs/decisions/effects-stack.md).
+    linear smoother, exactly) what the regression says. p counts with twice where it is `shared`;
+    without, a test at 5 % erred in 8 to 11 % (docs/decisions/effects-stack.md). What was learned of
+    none of these rows shares nothing.
 
     Chernozhukov, Demirer, Duflo and Fernandez-Val 2018 (doi:10.3386/w24678, eq. 2.2), with
     errors robust to unequal variance (HC3). `said` must come from models that have not seen the
@@ -44,5 +47,6 @@ def heterogeneity_test(said: Matrix, residual: Column, surprise: Matrix) -> Hete
     off = (residual - design @ coefficient) / (1 - leverage)
     spread = inverse @ (design * off[:, None] ** 2).T @ design @ inverse
     error = float(np.sqrt(spread[0, 0]))
-    p = float(norm.sf(coefficient[0] / error / SHARED_NOISE))
+    wider = SHARED_NOISE if shared else 1.0
+    p = float(norm.sf(coefficient[0] / error / wider))
     return Heterogeneity(float(coefficient[0]), error, p)

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.cli.effect_run import Judged
+from posology.cli.policy_run import probabilities
 from posology.domain.cohort import TEST, Cohort, take
 from posology.domain.policy import Policy
 from posology.evaluation.course_value import CourseValue, course_value
@@ -18,8 +19,6 @@ from posology.learners.tensors import permitted, unseen
 Told = Callable[[str], None]
 Chances = Float64[np.ndarray, "decision treatment"]
 FIRST, DRAWN = "posology's first choice", "posology as it draws"
-BLOCK = 4096
-"""Decisions asked of a policy at once."""
 
 
 def run_courses(
@@ -43,11 +42,12 @@ def run_courses(
         del chances[DRAWN]  # it never draws
     q = FittedEvaluation().fit(others, np.stack([learned_from[way] for way in chances]), mine)
     row = np.arange(len(mine)), mine.treatment.astype(np.int64)
+    behaviour = _behaviour(cohort, judged, keep)
     patients, first = np.unique(mine.subject, return_index=True)
     logged = {
         way: Logged(
             target=chance[row],
-            behaviour=_behaviour(cohort, judged, keep),
+            behaviour=behaviour,
             reward=mine.reward.astype(np.float64),
             offsets=np.append(first, len(mine)).astype(np.int64),
             discount=cohort.study.reward.discount,
@@ -92,11 +92,7 @@ def course_rows(study: str, found: CourseValue | None) -> list[dict]:
 
 
 def _ways(policy: Policy, cohort: Cohort) -> dict[str, Chances]:
-    allowed = permitted(cohort)
-    drawn = np.concatenate([
-        policy.probabilities(cohort.history, cohort.last_step[at], allowed[at])
-        for at in (slice(begin, begin + BLOCK) for begin in range(0, len(cohort), BLOCK))
-    ])  # fmt: skip
+    drawn = probabilities(policy, cohort, np.arange(len(cohort)), permitted(cohort))
     return {FIRST: np.eye(drawn.shape[1])[drawn.argmax(axis=1)], DRAWN: drawn.astype(np.float64)}
 
 

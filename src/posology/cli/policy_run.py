@@ -48,7 +48,7 @@ def run_policy(
     allowed = permitted(cohort, asked)
     learned_from = nuisance.scores[~test].mean(axis=0)
     single = np.where(allowed, learned_from, -np.inf).argmax(axis=1)
-    drawn = _probabilities(policy, cohort, asked, allowed)
+    drawn = probabilities(policy, cohort, asked.row, allowed)
     rule = HeldOutRule(
         fold=np.zeros(len(asked.trial), np.int64),
         said=_over(policy, cohort, asked, single),
@@ -76,12 +76,16 @@ def of_test(asked: StudyTrial, test: Keep) -> StudyTrial:
     )
 
 
-def _probabilities(
-    policy: Policy, cohort: Cohort, asked: StudyTrial, allowed: Bool[np.ndarray, "decision option"]
+def probabilities(
+    policy: Policy,
+    cohort: Cohort,
+    row: Int64[np.ndarray, " decision"],
+    allowed: Bool[np.ndarray, "decision option"],
 ) -> Matrix:
+    """The policy's, of some rows of a cohort, a block at a time."""
     return np.concatenate([
-        policy.probabilities(cohort.history, cohort.last_step[asked.row[at]], allowed[at])
-        for at in _blocks(len(asked.row))
+        policy.probabilities(cohort.history, cohort.last_step[row[at]], allowed[at])
+        for at in _blocks(len(row))
     ])  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def _classical(
     for name, make in baselines(train, validation):
         if name not in named:  # guidelines stand there already
             told(f"beside it: {name}")
-            rules[name] = _probabilities(make(), cohort, asked, allowed)
+            rules[name] = probabilities(make(), cohort, asked.row, allowed)
     return rules
 
 

@@ -147,7 +147,7 @@ def judge(
     return EffectStudy(
         verdict=said,
         folds_personal=rule.personal,
-        heterogeneity=_varies(nuisance, rule, keep),
+        heterogeneity=_varies(nuisance, told, keep, rule.personal is not None),
         effects=_effects(nuisance, asked, said, rng),
         values=_values(nuisance, rule, asked, said, rng),
         rule=_rule_strength(nuisance, rule, asked, said) if judged else None,
@@ -177,11 +177,11 @@ def _patients(
     return abstention(nuisance, told, keep, rng)
 
 
-def _varies(nuisance: Nuisance, rule: HeldOutRule, keep: np.ndarray) -> Heterogeneity:
+def _varies(nuisance: Nuisance, told: Said, keep: np.ndarray, shared: bool) -> Heterogeneity:
     if not keep.any():
         return Heterogeneity(0.0, float("inf"), 1.0)
-    ranked = levelled(rule.said, rule.fold)
-    return heterogeneity_test(ranked[keep], nuisance.residual[keep], nuisance.surprise[keep])
+    effect, left, surprise = told.effect[keep], nuisance.residual[keep], nuisance.surprise[keep]
+    return heterogeneity_test(effect, left, surprise, shared)
 
 
 def _speaks(said: Verdict) -> list[int]:

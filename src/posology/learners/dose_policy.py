@@ -110,6 +110,18 @@ class DosePolicy:
         return max(known, default=1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """Decisions for an option whose dose and outcome are known."""
+
+    X: Float64[np.ndarray, "decision feature"]
+    dose: Float64[np.ndarray, " decision"]
+    worth: Float64[np.ndarray, " decision"]
+    """Of the outcome, in the reward's unit."""
+    cost: Float64[np.ndarray, " decision"]
+    """Of the harms that came until the next decision."""
+
+
 @dataclass(frozen=True, slots=True)
 class DoseLearner:
     """`EffectLearner` for which, a dose response of each option for how much."""
@@ -137,21 +149,9 @@ class DoseLearner:
         formulary = train.study.formulary
         return DosePolicy(formulary, train.profile, which.spec, which, tuple(curves), tuple(harms))
 
-    def _curve(self, given: "_Given", outcome: np.ndarray, shape: str = "") -> DoseResponse:
+    def _curve(self, given: _Given, outcome: np.ndarray, shape: str = "") -> DoseResponse:
         settings = replace(self.settings, shape=shape or self.settings.shape)
         return fit_dose_response(given.X, given.dose, outcome, settings)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Given:
-    """Decisions for an option whose dose and outcome are known."""
-
-    X: Float64[np.ndarray, "decision feature"]
-    dose: Float64[np.ndarray, " decision"]
-    worth: Float64[np.ndarray, " decision"]
-    """Of the outcome, in the reward's unit."""
-    cost: Float64[np.ndarray, " decision"]
-    """Of the harms that came until the next decision."""
 
 
 def _both(train: Cohort, validation: Cohort, option: int, spec: FlatSpec) -> _Given:

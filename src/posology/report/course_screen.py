@@ -13,8 +13,7 @@ def show(found: CourseValue) -> Group:
     """Usual care, then the policy by each estimator; beneath, why what is refused is."""
     table = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for at, head in enumerate(HEADS):
-        short = head.split(" (")[0].split(" patients")[0] if at != 2 else head
-        table.add_column(short, justify="right" if at > 1 else "left", no_wrap=True)
+        table.add_column(head, justify="right" if at > 1 else "left", no_wrap=True)
     for row in rows(found):
         table.add_row(*row)
     why = (Text(reason) for reason in reasons(found))

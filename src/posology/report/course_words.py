@@ -5,7 +5,7 @@ from posology.evaluation.effective_sample import Refusal
 from posology.report.effect_words import Scale
 
 TITLE = "What whole courses earn"
-HEADS = ("Followed", "Estimate", "Mean (95 %)", "Gain (95 %)", "Effective patients")
+HEADS = ("Followed", "Estimate", "Mean (95 %)", "Gain (95 %)", "Effective")
 _NAMES = {"dr": "doubly robust", "wdr": "normalised", "wis": "weighted"}
 _SCALE = Scale("", 1.0)
 
