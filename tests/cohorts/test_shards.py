@@ -1,5 +1,6 @@
 """A cohort built from kept parts is the one built anew, and only what changed is decided."""
 
+import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -120,17 +121,34 @@ def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided:
     assert len(build("other chunks", 40)) > 3, "cut elsewhere, means would round otherwise"
 
 
-def test_another_study_or_split_file_or_code_shares_no_parts(monkeypatch, tmp_path: Path) -> None:
+def test_another_study_split_file_or_version_shares_no_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mine = shards.decided_by(STUDY, 10, None)
     assert shards.decided_by(STUDY, 10, None) == mine
     others = [shards.decided_by(study(), 10, None), shards.decided_by(STUDY, 11, None)]
     others += [shards.decided_by(STUDY, 10, {1: split}) for split in (0, 1)]
-    for room in ("domain", "cohorts", "records"):
-        (tmp_path / room).mkdir()
-    (tmp_path / "cohorts" / "decide.py").write_text("later")
-    monkeypatch.setattr(shards.posology, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(shards, "PARTS_VERSION", shards.PARTS_VERSION + 1)
     others.append(shards.decided_by(STUDY, 10, None))
     assert len({mine, *others}) == 6
+
+
+PARTS_DIGEST = "794d805165cb07bb148da4af2a8b728e17ee4ea1a74852be8a0a0ae0406c4c64"
+"""Of the parts below as PARTS_VERSION 1 makes them."""
+
+
+def test_other_parts_need_another_version(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    build_folder(STUDY, tmp_path / "events", tmp_path / "built", Asked(parts=tmp_path / "kept"))
+    digest = hashlib.sha256()
+    for path in sorted((tmp_path / "kept").rglob("*.npz")):
+        with path.open("rb") as raw, np.load(raw) as part:
+            numbers = [
+                part[name].tobytes() for name in part.files if part[name].dtype.kind in "biuf"
+            ]
+            for content in sorted(numbers):  # whatever the arrays are called
+                digest.update(content)
+    assert digest.hexdigest() == PARTS_DIGEST, "parts changed: raise PARTS_VERSION, then this"
 
 
 def test_a_killed_run_leaves_whole_parts_alone(

@@ -25,8 +25,8 @@ from posology.errors import UserError
 
 _CODES = "codes.json"
 _PREFIX = "shard-"
-_ROOMS = ("domain", "cohorts", "records")
-"""Whose source decides what a part holds."""
+PARTS_VERSION = 1
+"""Raise it whenever the same events and study would give other parts: older ones are rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,10 @@ def _name(path: Path, of: str) -> str:
 
 
 def decided_by(study: Study, rows: int, split: Assigned | None) -> str:
-    """All that decides what a file's parts hold beside its content: study, split file, code."""
-    told = hashlib.sha256(json.dumps([pack(study, {}), rows]).encode())
-    if split is not None:
-        told.update(json.dumps(sorted(split.items())).encode())
-    package = Path(posology.__file__).parent
-    for path in sorted(p for room in _ROOMS for p in (package / room).rglob("*.py")):
-        told.update(path.read_bytes())
-    return told.hexdigest()
+    """Hash of all that decides a file's parts beside its content: study, split file, version."""
+    inputs = [PARTS_VERSION, posology.__version__, pack(study, {}), rows]
+    assigned = [] if split is None else [sorted(split.items())]
+    return hashlib.sha256(json.dumps([*inputs, *assigned]).encode()).hexdigest()
 
 
 def codes_of(shard: Shard) -> tuple[str, ...]:
