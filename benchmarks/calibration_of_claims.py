@@ -18,24 +18,24 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import keep, row, write
-from posology.causal.censoring import pseudo_values
-from posology.causal.conditional import conditional_errors
-from posology.causal.follow_up import completed
+from posology.causal.conditional_effects import conditional_errors
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
+from posology.causal.missing_outcomes import completed
 from posology.causal.propensity import known
-from posology.causal.scores import Nuisance, fit_nuisance
+from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Trial
-from posology.evaluation.abstention import SURE, sureness
-from posology.evaluation.benefit import calibration_for_benefit, rate
-from posology.evaluation.doubly_robust import average_effects
-from posology.evaluation.effect_study import Asked, EffectStudy, judge
-from posology.evaluation.held_out import HeldOutRule, Said, levelled
-from posology.evaluation.sensitivity import bounds, range_of_gamma
+from posology.evaluation.effects.abstention import SURE, sureness
+from posology.evaluation.effects.benefit import calibration_for_benefit, rate
+from posology.evaluation.effects.effect_study import Asked, EffectStudy, judge
+from posology.evaluation.effects.held_out_rule import HeldOutRule, Said, levelled
+from posology.evaluation.effects.policy_values import average_effects
+from posology.evaluation.effects.sensitivity import bounds, range_of_gamma
+from posology.evaluation.effects.verdict import GAIN, NONE, Unit
 from posology.evaluation.significance import Difference, Interval
-from posology.evaluation.subgroups import Group
-from posology.evaluation.verdict import GAIN, NONE, Unit
-from posology.learners.effect_folds import held_out_effects
-from posology.simulators import effects as simulator
-from posology.simulators.effects import Sample
+from posology.evaluation.table1.subgroups import Group
+from posology.learners.effects.cross_fitting import held_out_effects
+from posology.simulators import two_options as simulator
+from posology.simulators.two_options import Sample
 
 N = 1_000
 LEVEL = 0.95

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import keep, row, summary, write
-from posology.causal.censoring import pseudo_values, restricted_mean
+from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.propensity import Propensity, by_lot
-from posology.causal.scores import fit_nuisance
+from posology.causal.restricted_mean import pseudo_values, restricted_mean
 from posology.causal.trial import FOLDS, Trial, select
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
-from posology.evaluation.doubly_robust import average_effects, gain
-from posology.evaluation.verdict import verdict
-from posology.learners.econml import MODELS, fit_econml
-from posology.learners.effect_folds import held_out_effects
-from posology.learners.effects import choose, effects_of, fit_effects
+from posology.evaluation.effects.policy_values import average_effects, gain
+from posology.evaluation.effects.verdict import verdict
+from posology.learners.effects.cross_fitting import held_out_effects
+from posology.learners.effects.econml import MODELS, fit_econml
+from posology.learners.effects.r_learner import choose, effects_of, fit_effects
 
 Scores = dict[tuple[str, str], float]
 ACTG_DAYS = 1000.0

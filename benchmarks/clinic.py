@@ -23,20 +23,20 @@ from rich.console import Console
 
 from benchmarks.clinic_withheld import FAMILIES, without_family, without_history
 from posology.cli.measures import write_measures
-from posology.cohorts.folder import Asked, build_folder
-from posology.cohorts.study_file import read_study
-from posology.cohorts.truth import at_best_dose
+from posology.cohorts.storage.folder import Asked, build_folder
+from posology.cohorts.storage.known_truth import at_best_dose
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.evaluation.answers import Answers, ask, usual_care
-from posology.evaluation.compare import Table1, as_rows, table1
-from posology.learners.lineup import baselines
-from posology.learners.neural import NetworkPolicy
+from posology.evaluation.table1.comparison import Table1, as_rows, table1
+from posology.evaluation.table1.predictions import Answers, ask, usual_care
+from posology.learners.baselines import baselines
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.supervised import Supervised
 from posology.learners.recipes import Recipe, ours
-from posology.learners.supervised import Supervised
-from posology.report import screen
+from posology.report.table1 import terminal as screen
 from posology.simulators.clinic.adverse import HARMS
+from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write import write_clinic
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
 
@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
 
 def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
     """The clinic's cohort, simulated and built once a folder."""
-    from posology.cohorts.store import load_cohort
+    from posology.cohorts.storage.arrays import load_cohort
 
     if not (folder / "cohort").exists():
         settings = ClinicSettings(

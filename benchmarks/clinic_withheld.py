@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.domain.ablation import forget
 from posology.domain.cohort import Cohort
-from posology.domain.forget import forget
 from posology.domain.history import History, offsets, visible_events
 
 FAMILIES = {

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.rows import row, write
-from posology.records.events import EVENTS
+from posology.records.schema import EVENTS
 
 STUDY = """
 format = 1
@@ -149,8 +149,8 @@ def _static(patients: int) -> np.ndarray:
 def _build(data: Path, out: Path, rows: int, workers: int) -> None:
     from joblib.externals.loky import get_reusable_executor
 
-    from posology.cohorts.folder import Asked, build_folder
-    from posology.cohorts.study_file import parse_study
+    from posology.cohorts.storage.folder import Asked, build_folder
+    from posology.cohorts.study.reader import parse_study
 
     build_folder(parse_study(STUDY, "benchmark"), data, out, Asked(rows, workers=workers))
     if workers > 1:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.dose --repetitions 10 --json FILE
 
-Two settings of simulators/dose.py, 2,000 patients to learn from and 4,000 others. Every model
-looks for its dose inside the same support (5 to 95 % of the dose given what was known), ours on the
-cautious curve, as `best_doses` does; `posology` is told that the outcome has one best dose (shape
-unimodal), `posology_free` is not. `rmise` is the root mean squared error of the mean curve over the
-doses inside the support. `--alone` leaves the other models out.
+Two settings of simulators/dose_curves.py, 2,000 patients to learn from and 4,000 others. Every
+model looks for its dose inside the same support (5 to 95 % of the dose given what was known), ours
+on the cautious curve, as `best_doses` does; `posology` is told that the outcome has one best dose
+(shape unimodal), `posology_free` is not. `rmise` is the root mean squared error of the mean curve
+over the doses inside the support. `--alone` leaves the other models out.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.rows import keep, summary, write
 from posology.causal.dose_support import Support, dose_support, fit_support
-from posology.learners.dose_response import Settings, cautious, curves, fit_dose_response
-from posology.simulators import dose as simulator
-from posology.simulators.dose import Sample
+from posology.learners.effects.dose_response import Settings, cautious, curves, fit_dose_response
+from posology.simulators import dose_curves as simulator
+from posology.simulators.dose_curves import Sample
 
 GRID = np.linspace(0, 1, 101)
 Curve = Callable[[np.ndarray], np.ndarray]

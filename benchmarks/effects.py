@@ -2,7 +2,7 @@
 
     python -m benchmarks.effects --repetitions 30 --json FILE
 
-Five scenarios of simulators/effects.py: 2,000 patients to learn from, 2,000 others to judge the
+Five scenarios of simulators/two_options.py: 2,000 patients to learn from, 2,000 others to judge the
 rule by, 20,000 whose truth scores it. `coverage` is of the gain over the best single option in the
 stated population, against the true gain of those patients; in obs_hidden also `bounds_coverage`, of
 the marginal sensitivity bounds at the strength of the hidden reason. `gamma_vanishes` is what the
@@ -18,13 +18,13 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from benchmarks.rows import keep, summary, write
-from posology.causal.scores import Nuisance, fit_nuisance
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.trial import Trial
-from posology.evaluation.sensitivity import bounds, range_of_gamma, vanishing_gamma
-from posology.evaluation.verdict import GAIN, NONE, verdict
-from posology.learners.effects import Effects, choose, effects_of, fit_effects
-from posology.simulators import effects as simulator
-from posology.simulators.effects import Sample
+from posology.evaluation.effects.sensitivity import bounds, range_of_gamma, vanishing_gamma
+from posology.evaluation.effects.verdict import GAIN, NONE, verdict
+from posology.learners.effects.r_learner import Effects, choose, effects_of, fit_effects
+from posology.simulators import two_options as simulator
+from posology.simulators.two_options import Sample
 
 Scores = dict[tuple[str, str], float]
 

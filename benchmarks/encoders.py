@@ -28,18 +28,18 @@ from benchmarks.tasks import clinic
 from benchmarks.tasks_scores import MACRO, Scores, scored
 from benchmarks.training_ways import made_up, posology
 from posology.cohorts.build import build_cohort
-from posology.cohorts.split import uniform_hash
-from posology.cohorts.study_file import read_study
+from posology.cohorts.decisions.split import uniform_hash
+from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.history import History
 from posology.domain.policy import Prediction
-from posology.evaluation.answers import Answers, ask, pool
-from posology.evaluation.compare import as_rows, table1
+from posology.evaluation.table1.comparison import as_rows, table1
+from posology.evaluation.table1.predictions import Answers, ask, pool
 from posology.learners import recipes
-from posology.learners.loop import Epoch
-from posology.learners.neural import NetworkPolicy
-from posology.learners.supervised import Supervised
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.supervised import Supervised
+from posology.learners.network.training_loop import Epoch
 from posology.nn.encoders import EncoderName
 
 REPLICATES = 200

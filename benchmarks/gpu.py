@@ -27,8 +27,8 @@ import torch
 from benchmarks import training_ways as ways
 from benchmarks.rows import row, write
 from posology.domain.history import History
-from posology.learners.loop import Training
-from posology.learners.tensors import CohortTensors, rows_of
+from posology.learners.network.tensors import CohortTensors, rows_of
+from posology.learners.network.training_loop import Training
 from posology.nn.batch import cut
 from posology.nn.network import NetworkConfig
 

@@ -146,10 +146,10 @@ def polars_sort(data: Path, out: Path, _memory: str) -> None:
 
 def posology(study: str) -> Callable[[Path, Path, str], None]:
     """`posology ingest` of the study's source, but for the quality report."""
-    from posology.records.engine import Engine
-    from posology.records.ingest import Settings, ingest, meds_source
-    from posology.records.omop import omop_source
-    from posology.records.readers import reader_source
+    from posology.records.io.engine import Engine
+    from posology.records.pipeline.ingest import Settings, ingest, meds_source
+    from posology.records.sources.omop.reader import omop_source
+    from posology.records.sources.registry import reader_source
 
     def run(data: Path, out: Path, memory: str) -> None:
         sources = {

@@ -26,14 +26,14 @@ from sklearn.model_selection import GroupKFold, KFold
 from posology.cli.measures import write_measures
 from posology.cli.progress import bars
 from posology.cohorts.build import build_cohort
-from posology.cohorts.split import uniform_hash
-from posology.cohorts.study_file import read_study
+from posology.cohorts.decisions.split import uniform_hash
+from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.evaluation.answers import Answers, ask, pool
-from posology.evaluation.compare import Table1, as_rows, table1
-from posology.evaluation.headline import headline
-from posology.report import screen
+from posology.evaluation.table1.comparison import Table1, as_rows, table1
+from posology.evaluation.table1.headline import headline
+from posology.evaluation.table1.predictions import Answers, ask, pool
+from posology.report.table1 import terminal as screen
 
 SITES = 11
 """Groups of hospitals held out in turn: GroupKFold(11) on Project Site."""
@@ -112,7 +112,7 @@ def _run(folds: list[Fold], work: Path, jobs: int) -> None:
 def _one(fold: Fold, work: Path) -> str:
     import torch
 
-    from posology.learners.lineup import baselines, networks, quietly
+    from posology.learners.baselines import baselines, networks, quietly
 
     torch.set_num_threads(1)
     data, study = iwpc.load(), read_study("iwpc")

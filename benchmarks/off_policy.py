@@ -20,8 +20,9 @@ import numpy as np
 from benchmarks import off_policy_clinic, off_policy_warfarin
 from benchmarks.off_policy_rows import Case, Sizes, append, finished, judged, summary
 from benchmarks.rows import keep, write
-from posology.evaluation.behaviour import table_behaviour
-from posology.evaluation.fitted_q import (
+from posology.domain.trajectories import Trajectories, state
+from posology.evaluation.off_policy.behaviour import table_behaviour
+from posology.evaluation.off_policy.direct_method import (
     Decisions,
     cross_fitted,
     folds,
@@ -29,11 +30,10 @@ from posology.evaluation.fitted_q import (
     table_occupancy,
     table_q,
 )
-from posology.evaluation.off_policy import Logged
-from posology.learners.tabular import Pooling, clone, count, pooled, spibb
+from posology.evaluation.off_policy.estimators import Logged
+from posology.learners.offline_rl.tabular import Pooling, clone, count, pooled, spibb
 from posology.simulators import sepsis
 from posology.simulators.mdp import policy_value, sample
-from posology.simulators.trajectories import Trajectories, state
 
 PLAIN = Pooling(visits=0.0, common=1e-6, rare=0.0, caution=0.0)
 

@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 
 from benchmarks.clinic import _cohort
 from benchmarks.off_policy_rows import Case, Sizes, judged
-from posology.causal.outcome import fit_outcomes
+from posology.causal.outcome_regression import fit_outcomes
 from posology.causal.propensity import fit_propensity
 from posology.causal.trial import Trial, folds
-from posology.cohorts.chunks import event_files
+from posology.cohorts.events.chunks import event_files
 from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
-from posology.evaluation.behaviour import check_behaviour
-from posology.evaluation.off_policy import Logged
-from posology.learners.flatten import flat_spec, flatten
-from posology.learners.recent import RecentSpec, recent, recent_spec
-from posology.learners.rules import rule_policy
+from posology.evaluation.off_policy.behaviour import check_behaviour
+from posology.evaluation.off_policy.estimators import Logged
+from posology.learners.features.recent_window import RecentSpec, recent, recent_spec
+from posology.learners.features.tabular import flat_spec, flatten
+from posology.learners.guidelines.formula import rule_policy
 
 _DAY = 86_400e6
 BOLD = (1.0, 0.5, 0.1)

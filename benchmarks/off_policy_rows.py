@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.rows import row
-from posology.evaluation.effective_sample import Stating, by_patient, mean_intervals, refusal
-from posology.evaluation.off_policy import ESTIMATORS, Logged, unconverged
+from posology.evaluation.off_policy.estimators import ESTIMATORS, Logged, unconverged
+from posology.evaluation.off_policy.support import Stating, by_patient, mean_intervals, refusal
 
 MODELLED = ("direct", "dr", "wdr", "odr")
 """Estimators that need q."""

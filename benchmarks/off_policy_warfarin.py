@@ -15,17 +15,17 @@ from benchmarks.off_policy_rows import Case, Sizes, judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy, everything_allowed
-from posology.evaluation.off_policy import Logged
-from posology.learners.cloning import Cloning
-from posology.learners.fitted_evaluation import FittedEvaluation
-from posology.learners.fitted_values import FittedValues
-from posology.learners.value_net import Fitting
-from posology.simulators.recall import remembering
+from posology.domain.trajectories import Trajectories, returns
+from posology.evaluation.off_policy.estimators import Logged
+from posology.learners.offline_rl.behaviour_cloning import Cloning
+from posology.learners.offline_rl.fqe import FittedEvaluation
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
+from posology.simulators.history_play import remembering
 from posology.simulators.rollout import as_cohort
-from posology.simulators.trajectories import Trajectories, returns
-from posology.simulators.warfarin import Patients, bodies_2007, draw
-from posology.simulators.warfarin_course import Act, Remembering, begin, care, care_remembering
-from posology.simulators.warfarin_protocols import Habits, clinicians
+from posology.simulators.warfarin.care import Act, Remembering, begin, care, care_remembering
+from posology.simulators.warfarin.pharmacology import Patients, bodies_2007, draw
+from posology.simulators.warfarin.protocols import Habits, clinicians
 
 SHARES = (0.02, 0.1, 1.0)
 TRUTH = 20_000

@@ -7,9 +7,9 @@ import pyarrow as pa
 import torch
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.study_file import parse_study
+from posology.cohorts.study.reader import parse_study
 from posology.nn.batch import resident
-from posology.records.events import EVENTS
+from posology.records.schema import EVENTS
 
 PATIENTS, VISITS, ROWS = 10_000, 23_922, 654_000
 STUDY = """

@@ -25,8 +25,9 @@ from scipy.stats import t
 
 from benchmarks.rows import row, write
 from benchmarks.sepsis_networks import NETWORKS, SECOND_PHASE
-from posology.evaluation.fitted_q import Decisions, table_q
-from posology.learners.tabular import (
+from posology.domain.trajectories import Trajectories, halves, state
+from posology.evaluation.off_policy.direct_method import Decisions, table_q
+from posology.learners.offline_rl.tabular import (
     Pooling,
     TabularPolicy,
     choose,
@@ -37,7 +38,6 @@ from posology.learners.tabular import (
 )
 from posology.simulators import sepsis
 from posology.simulators.mdp import optimal_policy, policy_value, sample
-from posology.simulators.trajectories import Trajectories, halves, state
 
 FRESH = 90_000
 """First seed of the published table; development used others."""

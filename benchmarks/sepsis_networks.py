@@ -15,18 +15,18 @@ import numpy as np
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy, everything_allowed
-from posology.learners.conservative import ConservativeQ
-from posology.learners.fitted_values import FittedValues
-from posology.learners.implicit import ImplicitQ
-from posology.learners.loop import Training
-from posology.learners.neural import NetworkPolicy
-from posology.learners.reinforcement import Reinforcement
-from posology.learners.supervised import Sizes, Supervised
-from posology.learners.value_net import Fitting
+from posology.domain.trajectories import Trajectories, state
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
+from posology.learners.offline_rl.cql import ConservativeQ
+from posology.learners.offline_rl.iql import ImplicitQ
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
 from posology.simulators.mdp import StatePolicy
 from posology.simulators.rollout import Naming, as_cohort
 from posology.simulators.sepsis import Sepsis
-from posology.simulators.trajectories import Trajectories, state
 
 RARE = 0.3
 """Threshold of discrete BCQ (Fujimoto et al. 2019, arXiv:1910.01708); development seeds agree."""

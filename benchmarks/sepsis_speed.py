@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.rows import row, write
 from benchmarks.sepsis_networks import RARE, WIDE
 from posology.domain.cohort import Cohort
-from posology.learners.fitted_values import FittedValues
-from posology.learners.value_net import Fitting
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
 from posology.simulators import sepsis
 from posology.simulators.mdp import sample
 from posology.simulators.rollout import Naming, as_cohort

@@ -25,15 +25,15 @@ import torch
 from benchmarks import tasks_baselines as baselines
 from benchmarks.rows import row, write
 from benchmarks.tasks_scores import LOWER_IS_BETTER, Scored, scored
-from posology.cohorts.folder import Asked, build_folder
-from posology.cohorts.store import load_cohort
-from posology.cohorts.study_file import read_study
+from posology.cohorts.storage.arrays import load_cohort
+from posology.cohorts.storage.folder import Asked, build_folder
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Prediction
 from posology.learners import recipes
-from posology.learners.lineup import quietly
+from posology.learners.baselines import quietly
+from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write import write_clinic
 
 
 def main() -> None:

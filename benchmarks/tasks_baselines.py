@@ -20,7 +20,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value
 from posology.domain.policy import Prediction
 from posology.domain.study import INTERVALS
-from posology.learners.flatten import flat_spec, flatten
+from posology.learners.features.tabular import flat_spec, flatten
 
 PENALTIES, RIDGES, LEAVES = (0.001, 0.01, 0.1, 1.0), (10.0, 100.0, 1000.0, 10_000.0), (4, 8, 16)
 ROUNDS, PATIENCE, RATE = 400, 30, 0.05

@@ -11,8 +11,8 @@ from sksurv.util import Surv
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Prediction
-from posology.evaluation.calibration import ece, slope
 from posology.evaluation.significance import resamples
+from posology.evaluation.table1.calibration import ece, slope
 
 LOWER_IS_BETTER = ("brier", "ece", "mae", "integrated_brier")
 MACRO = "all conditions"

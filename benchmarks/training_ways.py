@@ -11,14 +11,14 @@ from torch.utils.data import DataLoader
 
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
-from posology.learners import losses
-from posology.learners.loop import Training, epochs
-from posology.learners.neural import step_costs
-from posology.learners.resume import Epoch
-from posology.learners.tensors import CohortTensors, rows_of
+from posology.learners.network import losses
+from posology.learners.network.checkpoint import Epoch
+from posology.learners.network.policy import step_costs
+from posology.learners.network.tensors import CohortTensors, rows_of
+from posology.learners.network.training_loop import Training, epochs
 from posology.nn.batch import Resident, cut, gather, resident
 from posology.nn.encoders import EncoderName
-from posology.nn.events import KNOTS
+from posology.nn.event_embedding import KNOTS
 from posology.nn.network import Network, NetworkConfig
 
 CODES, EVENTS, OPTIONS, SIZE = 1000, 8, 10, 128

@@ -22,23 +22,15 @@ import numpy as np
 from benchmarks.rows import row, write
 from posology.datasets import iwpc as iwpc_data
 from posology.domain.policy import Policy
-from posology.learners.cloning import Cloning
-from posology.learners.conservative import ConservativeQ
-from posology.learners.fitted_values import FittedValues
-from posology.learners.implicit import ImplicitQ
-from posology.learners.value_net import Fitting
-from posology.simulators.recall import remembering
+from posology.domain.trajectories import Trajectories, returns
+from posology.learners.offline_rl.behaviour_cloning import Cloning
+from posology.learners.offline_rl.cql import ConservativeQ
+from posology.learners.offline_rl.iql import ImplicitQ
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
+from posology.simulators.history_play import remembering
 from posology.simulators.rollout import Naming, as_cohort
-from posology.simulators.trajectories import Trajectories, returns
-from posology.simulators.warfarin import (
-    CYP2C9,
-    VKORC1,
-    Patients,
-    bodies_2007,
-    bodies_2010,
-    draw,
-)
-from posology.simulators.warfarin_course import (
+from posology.simulators.warfarin.care import (
     DOSES,
     FEATURES,
     Act,
@@ -48,7 +40,15 @@ from posology.simulators.warfarin_course import (
     care_remembering,
     priced,
 )
-from posology.simulators.warfarin_protocols import (
+from posology.simulators.warfarin.pharmacology import (
+    CYP2C9,
+    VKORC1,
+    Patients,
+    bodies_2007,
+    bodies_2010,
+    draw,
+)
+from posology.simulators.warfarin.protocols import (
     Habits,
     clinicians,
     cpic,

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.study_file import read_study
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value, present
 from posology.domain.study import Target
-from posology.records.events import EVENTS
+from posology.records.schema import EVENTS
 
 ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 

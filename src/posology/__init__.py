@@ -5,18 +5,18 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME = {
-    "read_study": "posology.cohorts.study_file",
+    "read_study": "posology.cohorts.study.reader",
     "build_cohort": "posology.cohorts.build",
     "encode_patient": "posology.cohorts.patient",
-    "read_patient": "posology.records.patient_file",
+    "read_patient": "posology.records.sources.patient_json",
     "part": "posology.domain.cohort",
     "take": "posology.domain.cohort",
     "default": "posology.learners.recipes",
     "paper": "posology.learners.recipes",
-    "ask": "posology.evaluation.answers",
-    "table1": "posology.evaluation.compare",
+    "ask": "posology.evaluation.table1.predictions",
+    "table1": "posology.evaluation.table1.comparison",
     "recommend": "posology.advice.recommend",
-    "outlooks": "posology.advice.outlook",
+    "outlooks": "posology.advice.forecast",
     "save": "posology.artifact",
     "load": "posology.artifact",
 }

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from posology.domain.plain import pack, unpack
 from posology.domain.policy import Policy
+from posology.domain.serialization import pack, unpack
 from posology.domain.study import Study
 from posology.errors import ArtifactError
 
@@ -162,7 +162,7 @@ def _damaged(path: Path, how: str) -> str:
 
 
 def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
-    from posology.learners.neural import NetworkPolicy
+    from posology.learners.network.policy import NetworkPolicy
 
     if not isinstance(policy, NetworkPolicy):
         state = pack(policy, arrays)
@@ -179,32 +179,30 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
 
 
 def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
-    from posology.learners import (
-        boosting_margin,
-        dose_policy,
-        effect_policy,
-        linear,
-        ordered,
-        recent_policy,
-        ridge_margin,
-        rules,
-        state_code,
-        trees,
-    )
+    from posology.learners.effects.dose_policy import DosePolicy
+    from posology.learners.effects.policy import EffectPolicy
+    from posology.learners.guidelines.formula import FormulaPolicy
+    from posology.learners.guidelines.preference_list import OrderPolicy
+    from posology.learners.offline_rl.policy import RecentPolicy
+    from posology.learners.offline_rl.tabular_policy import StateCodePolicy
+    from posology.learners.outcome_models.dose_boosting import BoostingMarginPolicy
+    from posology.learners.outcome_models.dose_ridge import RidgeMarginPolicy
+    from posology.learners.outcome_models.logistic import LinearPolicy
+    from posology.learners.outcome_models.tree_policy import TreePolicy
 
     if kind == "NetworkPolicy":
         return _network_policy(state, arrays)
     plain = (
-        boosting_margin.BoostingMarginPolicy,
-        dose_policy.DosePolicy,
-        effect_policy.EffectPolicy,
-        linear.LinearPolicy,
-        ordered.OrderPolicy,
-        recent_policy.RecentPolicy,
-        ridge_margin.RidgeMarginPolicy,
-        rules.FormulaPolicy,
-        state_code.StateCodePolicy,
-        trees.TreePolicy,
+        BoostingMarginPolicy,
+        DosePolicy,
+        EffectPolicy,
+        LinearPolicy,
+        OrderPolicy,
+        RecentPolicy,
+        RidgeMarginPolicy,
+        FormulaPolicy,
+        StateCodePolicy,
+        TreePolicy,
     )
     for policy in plain:
         if policy.__name__ == kind:
@@ -217,10 +215,10 @@ def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
 
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
-    from posology.learners.neural import NetworkPolicy, Reading
-    from posology.nn.courses import Past
+    from posology.learners.network.policy import NetworkPolicy, Reading
     from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
+    from posology.nn.treatment_history import Past
 
     config = dict(state["config"])
     tasks = Tasks(**config.pop("tasks", {}))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posology.causal.trial import Trial
-from posology.simulators import effects
+from posology.simulators import two_options as effects
 
 
 @pytest.fixture(scope="session")

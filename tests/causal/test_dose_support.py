@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from posology.causal.dose_support import dose_support, fit_support
-from posology.simulators import dose as simulator
+from posology.simulators import dose_curves as simulator
 
 
 def learn(setting: str, n: int, seed: int):

@@ -1,7 +1,7 @@
 import numpy as np
 
-from posology.causal.basis import expand, fit_basis
 from posology.causal.ridge import cross_ridge, predicted
+from posology.causal.spline_basis import expand, fit_basis
 from posology.causal.trial import FOLDS
 
 RNG = np.random.default_rng(0)

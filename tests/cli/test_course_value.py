@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 from posology import artifact
 from posology.cli import app
 from posology.cli.course_run import DRAWN, FIRST, some, whole
-from posology.cohorts.store import save_cohort
+from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-from posology.learners.cloning import Cloning
-from posology.learners.value_net import Fitting
+from posology.domain.trajectories import returns
+from posology.learners.offline_rl.behaviour_cloning import Cloning
+from posology.learners.offline_rl.q_network import Fitting
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
-from posology.simulators.trajectories import returns
-from tests.learners.test_tabular import uniform, ward
+from tests.learners.offline_rl.test_tabular import uniform, ward
 
 NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
 

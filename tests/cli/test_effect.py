@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from posology.cli import app
-from posology.cohorts.store import save_cohort
+from posology.cohorts.storage.arrays import save_cohort
 from posology.errors import UserError
 from tests import world
 

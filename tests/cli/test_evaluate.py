@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from posology import artifact
 from posology.cli import app
 from posology.cli.learning import learned
-from posology.cohorts.store import save_cohort
+from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
-from posology.learners.lineup import quietly
-from posology.learners.loop import Training
-from posology.learners.supervised import Sizes, Supervised
+from posology.learners.baselines import quietly
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 from tests import world
 
 RUN = CliRunner()

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology import artifact
-from posology.cohorts.study_file import shipped
+from posology.cohorts.study.reader import shipped
 from posology.errors import UserError
 from posology.learners import recipes
 from tests import world
@@ -94,8 +94,8 @@ def test_a_cohort_folder_becomes_a_policy(
     events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from posology.cli.fit import fit
-    from posology.cohorts.folder import build_folder
-    from posology.cohorts.study_file import read_study
+    from posology.cohorts.storage.folder import build_folder
+    from posology.cohorts.study.reader import read_study
     from posology.errors import UserError
 
     monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small(seed))

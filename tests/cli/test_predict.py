@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from posology import artifact
-from posology.advice.outlook import outlooks
+from posology.advice.forecast import outlooks
 from posology.cli import app
-from posology.cohorts.store import save_cohort
+from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
-from posology.learners.loop import Training
-from posology.learners.supervised import Sizes, Supervised
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 from tests.learners.test_policy_contract import policy, world
 from tests.world import asking, cohort
 
@@ -86,7 +86,7 @@ def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_pa
 
 
 def test_a_model_saved_before_a_field_was_added_still_loads(made: tuple) -> None:
-    from posology.domain.plain import pack, unpack
+    from posology.domain.serialization import pack, unpack
     from posology.domain.study import Study
 
     study = replace(made[2].study, time_to_event=())

@@ -12,9 +12,9 @@ import pytest
 from posology import artifact
 from posology.advice.recommend import recommend, round_dose
 from posology.cohorts.patient import encode_patient
-from posology.domain.forget import forget
+from posology.domain.ablation import forget
 from posology.domain.formulary import DoseRange, inside
-from posology.records.patient_file import read_patient
+from posology.records.sources.patient_json import read_patient
 from tests import world as made_up
 from tests.learners.test_policy_contract import policy, world
 

@@ -4,11 +4,11 @@ import datetime
 
 import pyarrow as pa
 
-from posology.cohorts.decide import Decided, Flow, decide
-from posology.cohorts.stream import stream
-from posology.cohorts.study_file import parse_study
+from posology.cohorts.decisions.decision_table import Decided, Flow, decide
+from posology.cohorts.events.stream import stream
+from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
-from posology.records.events import EVENTS
+from posology.records.schema import EVENTS
 
 ZERO = datetime.datetime(2010, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 FIRST = (ZERO - datetime.datetime(1970, 1, 1)).days  # noqa: DTZ001

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.split import by_subject, uniform_hash
-from posology.cohorts.study_file import read_study
+from posology.cohorts.decisions.split import by_subject, uniform_hash
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, part
 from posology.domain.history import visible_events
 from posology.errors import StudyError

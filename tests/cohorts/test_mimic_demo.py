@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from posology.cohorts.folder import Asked, build_folder, dry_run
-from posology.cohorts.leaks import suspects
-from posology.cohorts.study_file import parse_study
+from posology.cohorts.decisions.treatment_leaks import suspects
+from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.study.reader import parse_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
 from posology.domain.policy import everything_allowed
 
@@ -61,7 +61,7 @@ salt = "icu"
 
 @pytest.mark.skipif(not EVENTS.exists(), reason=f"the MIMIC-IV demo is not at {EVENTS}")
 def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
-    from posology.learners.linear import Logistic
+    from posology.learners.outcome_models.logistic import Logistic
 
     raw = pq.read_table(EVENTS, columns=["subject_id", "time", "code", "value"])
     raw = raw.rename_columns(["subject_id", "time", "code", "numeric_value"])

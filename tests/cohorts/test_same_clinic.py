@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from posology.cohorts.folder import build_folder
-from posology.cohorts.study_file import read_study
+from posology.cohorts.storage.folder import build_folder
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import PER_DECISION
-from posology.records import omop, readers
-from posology.records.ingest import ingest
+from posology.records.pipeline.ingest import ingest
+from posology.records.sources import registry as readers
+from posology.records.sources.omop import reader as omop
+from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write import write_clinic
 
 
 def test_the_format_of_the_records_does_not_matter(tmp_path: Path) -> None:

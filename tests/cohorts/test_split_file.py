@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.folder import build_folder, dry_run
-from posology.cohorts.split import by_subject
+from posology.cohorts.decisions.split import by_subject
+from posology.cohorts.storage.folder import build_folder, dry_run
 from posology.domain.cohort import SPLITS
 from posology.errors import RecordError, StudyError
-from posology.records.meds_folder import write_folder, write_splits
+from posology.records.meds_dataset import write_folder, write_splits
 from tests.cohorts.diary import TEXT, diary, study
 
 SHARES = TEXT[TEXT.index("[split]") :]

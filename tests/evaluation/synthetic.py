@@ -7,7 +7,7 @@ from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
-from posology.evaluation.answers import Answers
+from posology.evaluation.table1.predictions import Answers
 
 CODES = ("RACE//Asian", "RACE//White", "SEX//female", "SEX//male", "GENE//A/A", "GENE//A/G")
 REWARDS = np.array([[1.0, 0.0, -1.0], [0.5, 1.0, 0.5], [-0.5, 0.2, 1.0]], np.float32)

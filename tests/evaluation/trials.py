@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from posology.causal.outcome import Outcomes
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.outcome_regression import Outcomes
 from posology.causal.propensity import known
-from posology.causal.scores import Nuisance
 from posology.causal.trial import Trial
-from posology.simulators import effects
+from posology.simulators import two_options as effects
 
 
 def truthful(scenario: str, n: int, seed: int) -> tuple[Nuisance, effects.Sample]:

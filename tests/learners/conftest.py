@@ -5,7 +5,7 @@ import pytest
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, Treatment
-from posology.domain.formulas import Formula, Term
+from posology.domain.formulas.formula import Formula, Term
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Rule, Split, Study

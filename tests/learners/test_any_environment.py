@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from posology.evaluation.fitted_q import Decisions, table_q
-from posology.learners.tabular import Pooling, count, pooled
+from posology.domain.trajectories import returns, state
+from posology.evaluation.off_policy.direct_method import Decisions, table_q
+from posology.learners.offline_rl.tabular import Pooling, count, pooled
 from posology.simulators.rollout import rollout
-from posology.simulators.trajectories import returns, state
 
 gymnasium = pytest.importorskip("gymnasium")
 

@@ -7,11 +7,11 @@ import pytest
 
 from posology.domain.formulary import inside
 from posology.domain.policy import Learner, Policy, everything_allowed
-from posology.learners import boosting
-from posology.learners.boosting import Boosting
-from posology.learners.forest import Forest
-from posology.learners.linear import Logistic
-from posology.learners.rules import rule_policy
+from posology.learners.guidelines.formula import rule_policy
+from posology.learners.outcome_models import gradient_boosting as boosting
+from posology.learners.outcome_models.gradient_boosting import Boosting
+from posology.learners.outcome_models.logistic import Logistic
+from posology.learners.outcome_models.random_forest import Forest
 
 LEARNERS = {
     "logistic": Logistic(penalties=(0.1, 1.0), ridges=(1.0, 10.0)),

@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 import pytest
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.study_file import read_study
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy, everything_allowed
 from posology.learners import recipes
+from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import Recipe
-from posology.learners.supervised import Sizes
 from tests.world import cohort, events
 
 FROZEN = json.loads(Path(__file__).with_name("frozen.json").read_text())

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.study_file import read_study
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort, part
 from posology.domain.policy import everything_allowed
-from posology.learners.loop import Training
-from posology.learners.supervised import Sizes, Supervised
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 from posology.nn.encoders import EncoderName
-from posology.records.events import EVENTS
+from posology.records.schema import EVENTS
 from tests.world import ZERO, asking, events
 
 CODES = ("CONDITION//a", "CONDITION//b", "CONDITION//c", "WEIGHT", "HEIGHT")

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from posology.domain.cohort import TRAIN, Cohort, part
-from posology.learners import losses
-from posology.learners.supervised import Sizes, _reading, network_of
-from posology.learners.tensors import in_batches, tensors
+from posology.learners.network import losses
+from posology.learners.network.supervised import Sizes, _reading, network_of
+from posology.learners.network.tensors import in_batches, tensors
 from posology.nn.encoders import EncoderName
 from tests.learners.test_policy_contract import dosed
 from tests.world import asking, cohort

@@ -13,22 +13,22 @@ from posology.domain.formulary import inside
 from posology.domain.history import History
 from posology.domain.policy import Policy, Predicts, everything_allowed
 from posology.domain.study import Preference, Rule
-from posology.learners.boosting import Boosting
-from posology.learners.boosting_margin import BoostingMargin
-from posology.learners.cloning import Cloning
-from posology.learners.conservative import ConservativeQ
-from posology.learners.effect_policy import EffectLearner
-from posology.learners.fitted_values import FittedValues
-from posology.learners.forest import Forest
-from posology.learners.implicit import ImplicitQ
-from posology.learners.linear import Logistic
-from posology.learners.loop import Training
-from posology.learners.ordered import OrderPolicy
-from posology.learners.reinforcement import Reinforcement
-from posology.learners.ridge_margin import RidgeMargin
-from posology.learners.rules import formula_policy, rule_policy
-from posology.learners.supervised import Sizes, Supervised
-from posology.learners.value_net import Fitting
+from posology.learners.effects.policy import EffectLearner
+from posology.learners.guidelines.formula import formula_policy, rule_policy
+from posology.learners.guidelines.preference_list import OrderPolicy
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
+from posology.learners.offline_rl.behaviour_cloning import Cloning
+from posology.learners.offline_rl.cql import ConservativeQ
+from posology.learners.offline_rl.iql import ImplicitQ
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.outcome_models.dose_boosting import BoostingMargin
+from posology.learners.outcome_models.dose_ridge import RidgeMargin
+from posology.learners.outcome_models.gradient_boosting import Boosting
+from posology.learners.outcome_models.logistic import Logistic
+from posology.learners.outcome_models.random_forest import Forest
 from tests.world import asking
 from tests.world import cohort as make_cohort
 

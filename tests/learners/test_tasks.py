@@ -9,12 +9,12 @@ import pytest
 from posology import artifact
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.study import INTERVALS
-from posology.learners.lineup import quietly
-from posology.learners.loop import Training
-from posology.learners.neural import NetworkPolicy
-from posology.learners.resume import Epoch
-from posology.learners.supervised import Sizes, Supervised
-from posology.learners.tensors import intervals
+from posology.learners.baselines import quietly
+from posology.learners.network.checkpoint import Epoch
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.tensors import intervals
+from posology.learners.network.training_loop import Training
 from posology.nn.heads import TaskHeads, Tasks
 from tests.learners.test_policy_contract import policy as world_policy
 from tests.learners.test_policy_contract import world

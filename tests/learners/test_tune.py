@@ -8,9 +8,9 @@ import pytest
 from posology.domain.cohort import TRAIN, VALIDATION, part
 from posology.errors import UserError
 from posology.learners import tune
-from posology.learners.loop import Training
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 from posology.learners.recipes import Recipe, seeded
-from posology.learners.supervised import Sizes, Supervised
 from posology.learners.tune import Search, chosen, drawn, read_recipe, tuning, write_recipe
 from tests.world import cohort
 

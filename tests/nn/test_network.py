@@ -9,7 +9,7 @@ from posology.domain.profile import Profile
 from posology.nn import attention
 from posology.nn.attention import Attended, Attention, _padded, _windows
 from posology.nn.batch import Batch, gather, resident
-from posology.nn.events import KNOTS, StepEmbedding
+from posology.nn.event_embedding import KNOTS, StepEmbedding
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
 

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.records.ingest import Source
-from posology.records.omop import omop_source
-from posology.records.readers import reader_source
-from posology.records.tables import table_sources
+from posology.records.pipeline.ingest import Source
+from posology.records.sources.omop.reader import omop_source
+from posology.records.sources.registry import reader_source
+from posology.records.sources.tables import table_sources
 
 LINES = 6
 """Rows of a good table."""

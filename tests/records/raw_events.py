@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from posology.records.events import EVENTS, RAW
-from posology.records.ingest import Source, Staged, staged_batches
+from posology.records.pipeline.ingest import Source, Staged, staged_batches
+from posology.records.schema import EVENTS, RAW
 
 YEAR0 = datetime(1970, 1, 1)  # noqa: DTZ001
 

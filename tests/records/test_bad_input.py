@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import UserError
-from posology.records.engine import Engine, connect
-from posology.records.ingest import Settings, Source, Staged, ingest
-from posology.records.readers import reader_source
+from posology.records.io.engine import Engine, connect
+from posology.records.pipeline.ingest import Settings, Source, Staged, ingest
+from posology.records.sources.registry import reader_source
 from tests.records.bad_files import (
     CELLS,
     DAMAGES,

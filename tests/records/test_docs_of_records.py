@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.cli.ingest import ingest
-from posology.records.cleaning import REFUSALS, REPAIRS
-from posology.records.environment import EnvironmentSettings, Measure
-from posology.records.questionnaires import TableForm
-from posology.records.tables import Columns, Mapping
-from posology.records.units import ENTRY
-from posology.records.wearables import Series, WearableSettings
+from posology.records.pipeline.cleaning import REFUSALS, REPAIRS
+from posology.records.pipeline.units import ENTRY
+from posology.records.sources.exposures import EnvironmentSettings, Measure
+from posology.records.sources.questionnaires import TableForm
+from posology.records.sources.tables import Columns, Mapping
+from posology.records.sources.wearables import Series, WearableSettings
 from tests.records.source_inputs import INPUTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from posology.records.ingest import ingest
-from posology.records.omop import omop_source
-from posology.records.quality import quality
-from posology.records.tables import table_sources
+from posology.records.pipeline.ingest import ingest
+from posology.records.pipeline.quality import quality
+from posology.records.sources.omop.reader import omop_source
+from posology.records.sources.tables import table_sources
 from tests.records.raw_events import events_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "ingest"

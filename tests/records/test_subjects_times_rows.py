@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.errors import PosologyError
-from posology.records.events import Batch
-from posology.records.rows import Fact, Refusal, Rows, clean_part, finite, gather, shorten
-from posology.records.subjects import subject_number, subject_numbers
-from posology.records.times import microseconds_of, parse_time
+from posology.records.batching import Fact, Refusal, Rows, clean_part, finite, gather, shorten
+from posology.records.io.subject_ids import subject_number, subject_numbers
+from posology.records.io.times import microseconds_of, parse_time
+from posology.records.schema import Batch
 
 ZONE = ZoneInfo("UTC")
 

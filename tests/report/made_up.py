@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from posology.evaluation.calibration import calibration
-from posology.evaluation.compare import table1
-from posology.evaluation.subgroups import Group, groups_of, subgroups
-from posology.report.content import CaseOption, CaseStudy, ReportContent
+from posology.evaluation.table1.calibration import calibration
+from posology.evaluation.table1.comparison import table1
+from posology.evaluation.table1.subgroups import Group, groups_of, subgroups
+from posology.report.table1.content import CaseOption, CaseStudy, ReportContent
 from tests.evaluation import synthetic
 
 HOSTILE = """<script>alert("x")</script><img src=http://evil/x onerror='y'>{{ 7 * 7 }}$\\frac{1}$"""

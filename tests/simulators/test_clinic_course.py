@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from posology.simulators.clinic.codes import CODES, ROW
-from posology.simulators.clinic.course import simulate
 from posology.simulators.clinic.disease import (
     NO_DRUG,
     course_noise,
@@ -15,8 +14,9 @@ from posology.simulators.clinic.disease import (
     start_course,
 )  # fmt: skip
 from posology.simulators.clinic.draws import draws_of
+from posology.simulators.clinic.event_log import MINUTES
+from posology.simulators.clinic.five_years import simulate
 from posology.simulators.clinic.guideline import consensus_2022, order
-from posology.simulators.clinic.log import MINUTES
 from posology.simulators.clinic.options import DPP4, GLP1, LEVELS, OPTIONS, SGLT2, SU, TZD
 from posology.simulators.clinic.population import draw_patients, take
 from posology.simulators.clinic.settings import ClinicSettings

@@ -28,7 +28,7 @@ from posology.simulators.clinic.options import (
 from posology.simulators.clinic.population import draw_patients, take
 from posology.simulators.clinic.response import PERIOD_SD, SOURCES, full_dose_fall, without
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.shares import effect_variance_shares
+from posology.simulators.clinic.variance_shares import effect_variance_shares
 
 SETTINGS = ClinicSettings()
 

@@ -5,14 +5,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
 
+from posology.records.pipeline import ingest as ingesting
+from posology.records.sources import registry as readers
+from posology.records.sources.omop import reader as omop
+from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write import write_clinic
-
-ingesting = pytest.importorskip("posology.records.ingest", reason="the ingest is not built yet")
-omop = pytest.importorskip("posology.records.omop", reason="the ingest is not built yet")
-readers = pytest.importorskip("posology.records.readers", reason="the ingest is not built yet")
 
 COLUMNS = ["subject_id", "time", "code", "numeric_value", "text_value"]
 

@@ -15,8 +15,8 @@ import pytest
 from posology.cli.simulate import simulate as command
 from posology.errors import UserError
 from posology.simulators.clinic.codes import CODES, SYSTEMS
+from posology.simulators.clinic.files.dataset import FORMATS, write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.write import FORMATS, write_clinic
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posology.domain.trajectories import next_state, returns
 from posology.errors import UserError
 from posology.simulators.episodes import from_episodes, to_episodes
 from posology.simulators.mdp import sample
-from posology.simulators.trajectories import next_state, returns
 from tests.simulators.test_mdp import small
 
 

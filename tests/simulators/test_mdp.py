@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from posology.domain.trajectories import ends, next_state, returns, state, take
 from posology.simulators.mdp import Mdp, optimal_policy, policy_value, sample
-from posology.simulators.trajectories import ends, next_state, returns, state, take
 
 
 def small(rng: np.random.Generator, states: int = 4, treatments: int = 3) -> Mdp:

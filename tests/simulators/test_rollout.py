@@ -7,16 +7,16 @@ import pytest
 
 from posology.domain.cohort import TEST, TRAIN, part
 from posology.domain.history import visible_events
+from posology.domain.trajectories import next_state, returns, state
 from posology.errors import UserError
-from posology.simulators.environment import mdp_env, warfarin_env
+from posology.simulators.gymnasium_envs import mdp_env, warfarin_env
 from posology.simulators.mdp import sample
 from posology.simulators.rollout import Naming, as_cohort, rollout
-from posology.simulators.trajectories import next_state, returns, state
-from posology.simulators.warfarin import bodies_2007
-from posology.simulators.warfarin_course import DOSES, FEATURES
-from posology.simulators.warfarin_protocols import Habits, clinicians
+from posology.simulators.warfarin.care import DOSES, FEATURES
+from posology.simulators.warfarin.pharmacology import bodies_2007
+from posology.simulators.warfarin.protocols import Habits, clinicians
 from tests.simulators.test_mdp import small
-from tests.simulators.test_warfarin_course import patients
+from tests.simulators.warfarin.test_care import patients
 
 gymnasium = pytest.importorskip("gymnasium")
 ABC = Naming("small", ("a", "b", "c"))

@@ -5,10 +5,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from posology.domain.trajectories import returns, state
 from posology.errors import UserError
 from posology.simulators import sepsis
 from posology.simulators.mdp import optimal_policy, policy_value, sample
-from posology.simulators.trajectories import returns, state
 
 needs_package = pytest.mark.skipif(
     find_spec("icu_sepsis") is None, reason="the package icu-sepsis is not installed"

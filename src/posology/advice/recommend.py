@@ -4,7 +4,7 @@ import numpy as np
 
 from posology.advice.reasons import attention_of, reasons_of
 from posology.domain import safety
-from posology.domain.dose_spread import around
+from posology.domain.dose_interval import around
 from posology.domain.formulary import DoseRange, clip
 from posology.domain.history import History, present
 from posology.domain.policy import Explains, Policy
@@ -29,7 +29,7 @@ def recommend(
 
     What the study's safety rules forbid is never first; UserError where they forbid everything.
     ignored: codes of the patient that are not in the policy's profile.
-    spread: of right doses around those said (domain/dose_spread.py), where it was measured.
+    spread: of right doses around those said (domain/dose_interval.py), where it was measured.
     """
     decision = history.step_offsets[1:2] - 1
     allowed = safety.allowed(study, policy.profile, history, decision)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.basis import Basis, expand, fit_basis
 from posology.causal.ridge import cross_ridge, predicted
+from posology.causal.spline_basis import Basis, expand, fit_basis
 from posology.causal.trial import Column, Fold
 
 QUANTILES = (0.05, 0.95)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posology.causal.basis import expand, fit_basis
+from posology.causal.spline_basis import expand, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial
 
 FLOOR = 1e-3

@@ -43,9 +43,9 @@ def cohort(
     from joblib import cpu_count
 
     from posology.cli.progress import CONSOLE, bars
-    from posology.cohorts import folder
-    from posology.cohorts.store import load_flow
-    from posology.cohorts.study_file import read_study
+    from posology.cohorts.storage import folder
+    from posology.cohorts.storage.arrays import load_flow
+    from posology.cohorts.study.reader import read_study
     from posology.errors import UserError
 
     asked = read_study(study)

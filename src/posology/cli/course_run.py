@@ -9,12 +9,12 @@ from posology.cli.effect_run import Judged
 from posology.cli.policy_run import probabilities
 from posology.domain.cohort import TEST, Cohort, take
 from posology.domain.policy import Policy
-from posology.evaluation.course_value import CourseValue, course_value
-from posology.evaluation.effective_sample import Refusal
-from posology.evaluation.off_policy import Logged
+from posology.evaluation.off_policy.estimators import Logged
+from posology.evaluation.off_policy.support import Refusal
+from posology.evaluation.off_policy.trajectory_value import CourseValue, course_value
 from posology.evaluation.significance import Interval
-from posology.learners.fitted_evaluation import FittedEvaluation
-from posology.learners.tensors import permitted, unseen
+from posology.learners.features.rewards import is_truncated, permitted_treatments
+from posology.learners.offline_rl.fqe import FittedEvaluation
 
 Told = Callable[[str], None]
 Chances = Float64[np.ndarray, "decision treatment"]
@@ -61,7 +61,7 @@ def run_courses(
 
 def whole(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
     """Decisions of patients whose every treatment and reward is known, to their course's end."""
-    lost = (cohort.treatment < 0) | np.isnan(cohort.reward) | unseen(cohort)
+    lost = (cohort.treatment < 0) | np.isnan(cohort.reward) | is_truncated(cohort)
     return ~np.isin(cohort.subject, cohort.subject[lost])
 
 
@@ -92,7 +92,7 @@ def course_rows(study: str, found: CourseValue | None) -> list[dict]:
 
 
 def _ways(policy: Policy, cohort: Cohort) -> dict[str, Chances]:
-    drawn = probabilities(policy, cohort, np.arange(len(cohort)), permitted(cohort))
+    drawn = probabilities(policy, cohort, np.arange(len(cohort)), permitted_treatments(cohort))
     return {FIRST: np.eye(drawn.shape[1])[drawn.argmax(axis=1)], DRAWN: drawn.astype(np.float64)}
 
 

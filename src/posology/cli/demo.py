@@ -25,13 +25,13 @@ def demo(
     from posology.cli.measures import measured_spread, spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread, watch
     from posology.cohorts.build import build_cohort
-    from posology.cohorts.study_file import read_study
+    from posology.cohorts.study.reader import read_study
     from posology.datasets import iwpc
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-    from posology.evaluation.answers import ask
-    from posology.evaluation.compare import as_rows, table1
-    from posology.learners.lineup import baselines, networks
-    from posology.report import screen
+    from posology.evaluation.table1.comparison import as_rows, table1
+    from posology.evaluation.table1.predictions import ask
+    from posology.learners.baselines import baselines, networks
+    from posology.report.table1 import terminal as screen
 
     started = time.perf_counter()
     one_thread()

@@ -12,14 +12,14 @@ from posology.artifact import Artifact
 from posology.cli.learning import learned
 from posology.datasets.iwpc import Iwpc
 from posology.domain.cohort import Cohort
-from posology.evaluation.answers import Answers
-from posology.evaluation.calibration import calibration
-from posology.evaluation.compare import Table1
-from posology.evaluation.subgroups import groups_of, subgroups
-from posology.learners.resume import Epoch
-from posology.report.cases import Question, cases
-from posology.report.content import ReportContent
-from posology.report.page import write_report
+from posology.evaluation.table1.calibration import calibration
+from posology.evaluation.table1.comparison import Table1
+from posology.evaluation.table1.predictions import Answers
+from posology.evaluation.table1.subgroups import groups_of, subgroups
+from posology.learners.network.checkpoint import Epoch
+from posology.report.table1.cases import Question, cases
+from posology.report.table1.content import ReportContent
+from posology.report.table1.page import write_report
 
 _GENES = ("GENOTYPE", "GENOTYPE_IMPUTED")
 _QUESTIONS = (

@@ -37,7 +37,7 @@ def effect(
     from posology.cli.measures import write_measures
     from posology.cli.progress import CONSOLE, bars, one_thread
     from posology.cli.read_cohort import read_cohort
-    from posology.report.effect_page import write_effect_report
+    from posology.report.effects.page import write_effect_report
 
     started = time.perf_counter()
     one_thread()

@@ -8,10 +8,10 @@ import numpy as np
 import posology
 from posology.cli.effect_run import Judged
 from posology.domain.cohort import Cohort
-from posology.evaluation.abstention import Abstention
-from posology.evaluation.effect_study import EffectStudy
+from posology.evaluation.effects.abstention import Abstention
+from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.significance import Difference, Interval
-from posology.report.effect_content import EffectContent
+from posology.report.effects.content import EffectContent
 
 _TRIAL = "Treatment was drawn by lot, as the study file says."
 _RECORDS = "These are records of care as it was given: nobody was randomised."

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool
 
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import by_lot
-from posology.causal.scores import Nuisance, fit_nuisance
 from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed as allowed_by
-from posology.evaluation.doubly_robust import as_probabilities
-from posology.evaluation.effect_study import Asked, EffectStudy, judge
-from posology.evaluation.held_out import HeldOutRule
-from posology.evaluation.subgroups import groups_of
-from posology.evaluation.verdict import Unit
-from posology.learners.effect_folds import HeldOutEffects, held_out_effects
-from posology.learners.effect_trial import StudyTrial, other_outcomes, study_trial
-from posology.learners.rules import rule_policy
+from posology.evaluation.effects.effect_study import Asked, EffectStudy, judge
+from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.evaluation.effects.policy_values import as_probabilities
+from posology.evaluation.effects.verdict import Unit
+from posology.evaluation.table1.subgroups import groups_of
+from posology.learners.effects.cross_fitting import HeldOutEffects, held_out_effects
+from posology.learners.effects.target_trial import StudyTrial, other_outcomes, study_trial
+from posology.learners.guidelines.formula import rule_policy
 
 SIMPLE = "a simple rule: lines, always personal"
 
@@ -124,8 +124,8 @@ def say(judged: Judged) -> None:
     from rich.markup import escape
 
     from posology.cli.progress import CONSOLE
-    from posology.report.effect_screen import show
-    from posology.report.effect_words import Scale
+    from posology.report.effects.terminal import show
+    from posology.report.effects.text import Scale
 
     sentence = judged.found.verdict.sentence
     CONSOLE.print(f"[bold]{escape(sentence)}[/]", highlight=False, soft_wrap=True)

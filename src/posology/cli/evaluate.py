@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from posology.artifact import Artifact
     from posology.domain.cohort import Cohort
-    from posology.evaluation.answers import Answers
-    from posology.evaluation.compare import Table1
+    from posology.evaluation.table1.comparison import Table1
+    from posology.evaluation.table1.predictions import Answers
 
 
 def evaluate(
@@ -81,10 +81,10 @@ def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
     from posology.cli.measures import spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-    from posology.evaluation.answers import ask, usual_care
-    from posology.evaluation.compare import as_rows, table1
-    from posology.learners.lineup import baselines
-    from posology.report import screen
+    from posology.evaluation.table1.comparison import as_rows, table1
+    from posology.evaluation.table1.predictions import ask, usual_care
+    from posology.learners.baselines import baselines
+    from posology.report.table1 import terminal as screen
 
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     answers = {"posology": ask(judged.policy, test)}
@@ -117,8 +117,8 @@ def _from_records(judged: "Artifact", cohort: "Cohort", most: int, into: Into) -
     from posology.cli.measures import write_measures
     from posology.cli.policy_run import run_policy
     from posology.cli.progress import CONSOLE, bars
-    from posology.report import course_screen
-    from posology.report.effect_page import write_effect_report
+    from posology.report.effects.page import write_effect_report
+    from posology.report.trajectories import terminal as course_screen
 
     rng, courses = np.random.default_rng(into.seed), None
     with bars() as progress:
@@ -156,10 +156,10 @@ def _write(
 
     import posology
     from posology.cli.learning import kept
-    from posology.evaluation.subgroups import groups_of, subgroups
-    from posology.report.cases import against_truth
-    from posology.report.content import ReportContent
-    from posology.report.page import write_report
+    from posology.evaluation.table1.subgroups import groups_of, subgroups
+    from posology.report.table1.cases import against_truth
+    from posology.report.table1.content import ReportContent
+    from posology.report.table1.page import write_report
 
     patients = len(np.unique(test.subject))
     ours = answers[table.reference]

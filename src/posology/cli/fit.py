@@ -43,8 +43,8 @@ def fit(
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
-    from posology.learners.distributed import is_first, joined
-    from posology.learners.pretrain import load_start
+    from posology.learners.network.distributed import is_first, joined
+    from posology.learners.network.pretrain import load_start
     from posology.learners.recipes import on
     from posology.learners.tune import recipe_of
 

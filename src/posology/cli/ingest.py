@@ -13,7 +13,7 @@ import typer
 from posology.errors import RecordError
 
 if TYPE_CHECKING:
-    from posology.records.ingest import Ingested, Settings, Source
+    from posology.records.pipeline.ingest import Ingested, Settings, Source
 
 Paths = list[Path] | None
 SHOWN_REASONS = 5
@@ -71,7 +71,7 @@ def ingest(
     in quality.html and quality.json. docs/records.md tells what each source needs.
     """
     from posology.cli.measures import write_measures
-    from posology.records.ingest import ingest as run
+    from posology.records.pipeline.ingest import ingest as run
 
     by_reader = {
         "fhir": fhir,
@@ -105,10 +105,10 @@ def ingest(
 def _sources(
     meds: list[Path], omop: list[str], table: list[Path], by_reader: dict[str, Paths]
 ) -> "list[Source]":
-    from posology.records.ingest import meds_source
-    from posology.records.omop import omop_source
-    from posology.records.readers import reader_source
-    from posology.records.tables import table_sources
+    from posology.records.pipeline.ingest import meds_source
+    from posology.records.sources.omop.reader import omop_source
+    from posology.records.sources.registry import reader_source
+    from posology.records.sources.tables import table_sources
 
     return [
         *[meds_source(path) for path in meds],
@@ -123,9 +123,9 @@ def _progress(quiet: bool) -> "Generator":
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-    from posology.records.cleaning import Cleaning
-    from posology.records.engine import Engine
-    from posology.records.ingest import Settings
+    from posology.records.io.engine import Engine
+    from posology.records.pipeline.cleaning import Cleaning
+    from posology.records.pipeline.ingest import Settings
 
     columns = (
         SpinnerColumn(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from posology.learners.resume import Epoch
+from posology.learners.network.checkpoint import Epoch
 
 Learning = tuple[tuple[str, list[dict[str, float]]], ...]
 """(phase, one dict an epoch): `epoch`, and each loss as `train_x` and `validation_x`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 import posology
 from posology.domain.cohort import Cohort
-from posology.domain.dose_spread import covered, dose_spread
+from posology.domain.dose_interval import covered, dose_spread
 from posology.domain.policy import Policy
 
 
@@ -33,8 +33,8 @@ def write_measures(path: Path, rows: list[dict], started: float, seed: int | Non
 
 def measured_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
     """`dose_spread`, for the evidence of an artifact; nothing where no right dose is known."""
-    from posology.evaluation.answers import ask
-    from posology.evaluation.dosing import true_dose
+    from posology.evaluation.table1.dose_error import true_dose
+    from posology.evaluation.table1.predictions import ask
 
     if validation.study.dose is None:
         return {}
@@ -44,7 +44,7 @@ def measured_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
 
 def spread_rows(said: np.ndarray, test: Cohort, spread: float | None) -> list[dict]:
     """How many right doses the interval holds, as a row; it promises nine in ten."""
-    from posology.evaluation.dosing import true_dose
+    from posology.evaluation.table1.dose_error import true_dose
 
     right = true_dose(test)
     known = int(((said >= 0) & (right >= 0)).sum())

@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from posology.causal.doubly_robust_scores import fit_nuisance, of_rows
 from posology.causal.propensity import by_lot
-from posology.causal.scores import fit_nuisance, of_rows
 from posology.causal.trial import Keep, Matrix, select
 from posology.cli.effect_run import Judged, guidelines, harms_of, permitted, question
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy
-from posology.evaluation.effect_study import judge
-from posology.evaluation.held_out import HeldOutRule
-from posology.learners.effect_trial import StudyTrial, study_trial
-from posology.learners.lineup import baselines
+from posology.evaluation.effects.effect_study import judge
+from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.learners.baselines import baselines
+from posology.learners.effects.target_trial import StudyTrial, study_trial
 
 BLOCK = 4096
 """Decisions asked of a policy at once."""

@@ -34,7 +34,7 @@ def predict(
     For one patient now, or for every decision of a cohort built for the model's study.
     """
     from posology import artifact
-    from posology.cohorts.store import is_cohort, load_cohort
+    from posology.cohorts.storage.arrays import is_cohort, load_cohort
     from posology.domain.policy import Predicts
     from posology.errors import UserError
 
@@ -54,11 +54,11 @@ def predict(
 
 
 def _patient(loaded: "Artifact", patient: Path, json_file: Path | None) -> None:
-    from posology.advice.outlook import outlooks
+    from posology.advice.forecast import outlooks
     from posology.cohorts.patient import encode_patient
     from posology.domain.policy import Predicts
-    from posology.records.patient_file import read_patient
-    from posology.report.outlook_screen import show_outlook
+    from posology.records.sources.patient_json import read_patient
+    from posology.report.patient.forecast_terminal import show_outlook
 
     assert isinstance(loaded.policy, Predicts)
     history, ignored = encode_patient(read_patient(patient), loaded.study, loaded.policy.profile)
@@ -73,13 +73,13 @@ def _patient(loaded: "Artifact", patient: Path, json_file: Path | None) -> None:
 def _cohort(loaded: "Artifact", whole: "Cohort", split: str, json_file: Path | None) -> None:
     import numpy as np
 
-    from posology.advice.outlook import BLOCK, outlooks
+    from posology.advice.forecast import BLOCK, outlooks
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import SPLITS, part
-    from posology.domain.plain import pack
     from posology.domain.policy import Predicts
+    from posology.domain.serialization import pack
     from posology.errors import UserError
-    from posology.report.outlook_screen import show_totals
+    from posology.report.patient.forecast_terminal import show_totals
 
     assert isinstance(loaded.policy, Predicts)
     if split not in (*SPLITS, "all"):

@@ -32,7 +32,7 @@ def pretrain(
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
-    from posology.learners.pretrain import Pretraining, save_start
+    from posology.learners.network.pretrain import Pretraining, save_start
     from posology.learners.tune import recipe_of
 
     started = time.perf_counter()

@@ -6,7 +6,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from posology.learners.resume import Epoch
+from posology.learners.network.checkpoint import Epoch
 
 CONSOLE = Console()
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.chunks import event_files
-from posology.cohorts.store import is_cohort, load_cohort
-from posology.cohorts.study_file import read_study
+from posology.cohorts.events.chunks import event_files
+from posology.cohorts.storage.arrays import is_cohort, load_cohort
+from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
-from posology.records.meds_folder import read_codes
+from posology.records.meds_dataset import read_codes
 
 
 def read_cohort(study: str, events: Path | None) -> Cohort:

@@ -21,8 +21,8 @@ def recommend(
     from posology import artifact
     from posology.advice.recommend import recommend as advise
     from posology.cohorts.patient import encode_patient
-    from posology.records.patient_file import read_patient
-    from posology.report.advice_screen import show
+    from posology.records.sources.patient_json import read_patient
+    from posology.report.patient.terminal import show
 
     loaded = artifact.load(model)
     history, ignored = encode_patient(read_patient(patient), loaded.study, loaded.policy.profile)

@@ -33,9 +33,9 @@ def simulate(
     from rich.progress import Progress
 
     from posology.errors import UserError
+    from posology.simulators.clinic.files.dataset import write_clinic
     from posology.simulators.clinic.settings import ClinicSettings
     from posology.simulators.clinic.summary import Summary
-    from posology.simulators.clinic.write import write_clinic
 
     if which != "clinic":
         raise UserError(f"simulate {which}: only 'clinic' can be simulated to a folder")

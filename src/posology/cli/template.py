@@ -19,7 +19,7 @@ def template(
     """
     from posology import artifact
     from posology.cohorts.patient_template import blank
-    from posology.cohorts.study_file import read_study
+    from posology.cohorts.study.reader import read_study
 
     if (Path(study) / "policy.json").exists():
         model = artifact.load(Path(study))

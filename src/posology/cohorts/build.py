@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.censoring import complete_weights
-from posology.cohorts.decide import Decided, decide
-from posology.cohorts.embeddings import fit_reductions, reduced
+from posology.cohorts.censoring_weights import complete_weights
+from posology.cohorts.decisions.decision_table import Decided, decide
+from posology.cohorts.embedding_components import fit_reductions, reduced
 from posology.cohorts.encode import compact, fit_profile, titled, with_formulas
-from posology.cohorts.kidney import with_kidney
+from posology.cohorts.events.kidney import with_kidney
+from posology.cohorts.events.stream import stream
 from posology.cohorts.part import feature_codes, part_of
-from posology.cohorts.stream import stream
-from posology.cohorts.study_codes import must_occur
+from posology.cohorts.study.code_check import must_occur
 from posology.domain.cohort import TRAIN, Cohort
-from posology.domain.formula_events import with_formula_events
 from posology.domain.formulary import inside
+from posology.domain.formulas.events import with_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study

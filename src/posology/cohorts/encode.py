@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from posology.cohorts.stream import Stream, having, runs
-from posology.cohorts.windows import Moments, before, plain_marks
+from posology.cohorts.events.stream import Stream, having, runs
+from posology.cohorts.events.windows import Moments, before, plain_marks
 from posology.domain.codes import belongs
-from posology.domain.formulas import evaluate, refit, with_fill
+from posology.domain.formulas.formula import evaluate, refit, with_fill
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.domain.study import Study

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from posology.cohorts.decide import Assigned, Decided, Flow, decide
-from posology.cohorts.dense import binned
+from posology.cohorts.decisions.decision_table import Assigned, Decided, Flow, decide
 from posology.cohorts.encode import Tally, history_of, last_visible, tally
-from posology.cohorts.kidney import derived_codes
-from posology.cohorts.stream import Stream, having, select, wanted
-from posology.cohorts.visible import treatment_codes
-from posology.cohorts.windows import Moments
+from posology.cohorts.events.kidney import derived_codes
+from posology.cohorts.events.stream import Stream, having, select, wanted
+from posology.cohorts.events.time_bins import binned
+from posology.cohorts.events.visible import treatment_codes
+from posology.cohorts.events.windows import Moments
 from posology.domain.cohort import TRAIN
 from posology.domain.history import History
 from posology.domain.study import Study

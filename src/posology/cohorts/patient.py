@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.embeddings import reduced
+from posology.cohorts.embedding_components import reduced
 from posology.cohorts.encode import history_of, unknown_codes
-from posology.cohorts.kidney import with_kidney
-from posology.cohorts.stream import stream
-from posology.domain.formula_events import with_formula_events
+from posology.cohorts.events.kidney import with_kidney
+from posology.cohorts.events.stream import stream
+from posology.domain.formulas.events import with_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study

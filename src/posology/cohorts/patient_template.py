@@ -2,8 +2,8 @@
 
 from posology.cohorts.patient import numeric_codes
 from posology.domain.codes import belongs
-from posology.domain.embeddings import Reduction
-from posology.domain.formulas import Formula
+from posology.domain.embedding_components import Reduction
+from posology.domain.formulas.formula import Formula
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 

@@ -32,7 +32,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from posology.errors import RecordError
-from posology.records.events import EVENTS, REFUSED
+from posology.records.schema import EVENTS, REFUSED
 
 START = datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 FOLLOW_UP = datetime(2000, 4, 1)  # noqa: DTZ001

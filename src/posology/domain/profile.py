@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from posology.domain.codes import matching
-from posology.domain.embeddings import Reduction
-from posology.domain.formulas import Formula
+from posology.domain.embedding_components import Reduction
+from posology.domain.formulas.formula import Formula
 
 
 @dataclass(frozen=True, slots=True, eq=False)

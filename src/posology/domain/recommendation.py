@@ -36,8 +36,8 @@ class DoseAdvice:
     """Range of the middle 95 % of the members: how far they disagree."""
     unit: str
     needed: tuple[float, float] | None = None
-    """Between these lay the right dose of nine in ten patients (domain/dose_spread.py); None where
-    the model's maker did not know."""
+    """Between these lay the right dose of nine in ten patients (domain/dose_interval.py); None
+    where the model's maker did not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from posology.domain.formulary import DoseRange, Formulary
-from posology.domain.formulas import Formula
+from posology.domain.formulas.formula import Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ INTERVALS = 12
 
 @dataclass(frozen=True, slots=True)
 class Kidney:
-    """Creatinine, from which the kidney's formulas make events (domain/kidney.py)."""
+    """Creatinine, from which the kidney's formulas make events (domain/formulas/kidney.py)."""
 
     creatinine: tuple[str, ...]
     unit: str

@@ -6,9 +6,9 @@ import torch
 
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
-from posology.learners.loop import Training
-from posology.learners.reinforcement import Reinforcement
-from posology.learners.supervised import Sizes, Supervised
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.training_loop import Training
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from posology.domain.cohort import Cohort
-from posology.domain.plain import Plain, pack, unpack
+from posology.domain.serialization import Plain, pack, unpack
 from posology.errors import UserError
 from posology.learners import recipes
 from posology.learners.recipes import Recipe

@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from posology.nn.additive_head import Foretold
 from posology.nn.attention import Attended, Attention
 from posology.nn.batch import Batch
-from posology.nn.courses import Past
-from posology.nn.dosed import DoseCurves, Levels, Shift
+from posology.nn.dose_head import DoseCurves, Levels, Shift
 from posology.nn.encoders import EncoderName, encoder
 from posology.nn.ensemble import MemberLinear, Trunk, together
-from posology.nn.events import StepEmbedding
-from posology.nn.foretold import Foretold
+from posology.nn.event_embedding import StepEmbedding
 from posology.nn.heads import TaskHeads, TaskOutput, Tasks
+from posology.nn.treatment_history import Past
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from posology.report.plots import learning_figure
 from posology.report.svg import svg
+from posology.report.table1.plots import learning_figure
 
 
 def drawn_learning(

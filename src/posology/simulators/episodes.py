@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.domain.history import offsets
+from posology.domain.trajectories import Trajectories
 from posology.errors import UserError
-from posology.simulators.trajectories import Trajectories
 
 
 @dataclass(frozen=True, slots=True, eq=False)

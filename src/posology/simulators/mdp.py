@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.history import offsets
-from posology.simulators.trajectories import Trajectories
+from posology.domain.trajectories import Trajectories
 
 StatePolicy = Float64[np.ndarray, "state treatment"]
 """Probability of each treatment in each state; rows sum to 1."""

@@ -13,8 +13,8 @@ from posology.domain.formulary import Formulary, Treatment
 from posology.domain.history import History, offsets, ragged_arange
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
+from posology.domain.trajectories import Trajectories, ends, returns
 from posology.errors import UserError
-from posology.simulators.trajectories import Trajectories, ends, returns
 
 Act = Callable[[Float64[np.ndarray, "decision feature"]], Float64[np.ndarray, "decision treatment"]]
 """From what is seen to the probability of every treatment; rows sum to 1."""

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from posology.simulators.clinic import visits
 from posology.simulators.clinic.adverse import HARMS, harms
-from posology.simulators.clinic.course import DEATH
 from posology.simulators.clinic.disease import (
     NO_DRUG,
     State,
@@ -26,6 +25,7 @@ from posology.simulators.clinic.disease import (
     start_course,
 )  # fmt: skip
 from posology.simulators.clinic.draws import draws_of
+from posology.simulators.clinic.five_years import DEATH
 from posology.simulators.clinic.options import DPP4, NAMES, OPTIONS, yearly_costs
 from posology.simulators.clinic.population import Patients, draw_patients
 from posology.simulators.clinic.settings import QUARTERS, ClinicSettings

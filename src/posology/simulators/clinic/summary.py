@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64
 
-from posology.simulators.clinic.course import Course
 from posology.simulators.clinic.decisions import Decisions
+from posology.simulators.clinic.five_years import Course
 from posology.simulators.clinic.guideline import consensus_2022
 from posology.simulators.clinic.options import NAMES
 from posology.simulators.clinic.truth import at_best_dose, best_option

@@ -5,8 +5,8 @@ import numpy as np
 from posology.simulators.clinic.codes import SMOKING
 from posology.simulators.clinic.disease import MEASUREMENT_SD, PRESSURE, State, bmi, hba1c
 from posology.simulators.clinic.draws import Draws
+from posology.simulators.clinic.event_log import MINUTES, STATIC, Log
 from posology.simulators.clinic.genome import VARIANTS
-from posology.simulators.clinic.log import MINUTES, STATIC, Log
 from posology.simulators.clinic.population import Patients, take
 
 MISSING = {"weight": 0.10, "systolic": 0.12, "egfr": 0.30, "lipids": 0.45, "alt": 0.45}

@@ -1,0 +1,92 @@
+"""What each option would bring: outcome regressions, cross-fitted and stacked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.causal.ridge import cross_ridge
+from posology.causal.spline_basis import expand, fit_basis
+from posology.causal.trial import FOLDS, Fold, Matrix, Trial
+
+EveryFold = Float64[np.ndarray, "fold decision treatment"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """Mean outcome under each option, by models that have not seen the decision's subject."""
+
+    mean: Matrix
+    boosted: Matrix
+    """What the boosted trees alone say."""
+    weights: tuple[float, float]
+    """Of the ridge regression and of the trees."""
+    by_fold: EveryFold
+    """What the models learned outside each fold say of everybody; of `mean` each decision has its
+    own fold's."""
+
+
+def fit_outcomes(trial: Trial, fold: Fold) -> Outcomes:
+    """Ridge on hinges and products with each option's own hinges, stacked with boosted trees.
+
+    The weights are not negative and sum to what fits best on the folds left out (Breiman 1996,
+    doi:10.1007/BF00117832).
+    """
+    from scipy.optimize import nnls
+
+    ridge, boosted = _ridge(trial, fold), _boosted(trial, fold)
+    rows, center = np.arange(len(trial)), float(trial.outcome.mean())
+    said = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
+    first, second = nnls(said, trial.outcome - center)[0]
+    every = center + first * (ridge - center) + second * (boosted - center)
+    if np.isin(trial.outcome, (0.0, 1.0)).all():
+        every = np.clip(every, 0, 1)
+    weights = float(first), float(second)
+    return Outcomes(every[fold, rows], boosted[fold, rows], weights, every)
+
+
+def _ridge(trial: Trial, fold: Fold) -> EveryFold:
+    common = expand(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
+    own = expand(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
+    given = np.eye(trial.options)
+
+    def design(option: np.ndarray) -> Float64[np.ndarray, "decision column"]:
+        mine = [own * option[:, [k]] for k in range(trial.options)]
+        return np.hstack([option, common, *mine])
+
+    fitted = cross_ridge(design(given[trial.treatment]), trial.outcome, fold, free=trial.options)
+    every = [design(np.tile(one, (len(trial), 1))) @ fitted.outside.T for one in given]
+    return np.stack(every, axis=2).transpose(1, 0, 2)
+
+
+def _boosted(trial: Trial, fold: Fold) -> EveryFold:
+    every = np.zeros((FOLDS, len(trial), trial.options))
+    for f in range(FOLDS):
+        rest = fold != f
+        model = boosting()
+        model.fit(with_option(trial.covariates[rest], trial.treatment[rest], trial.options),
+                  trial.outcome[rest])  # fmt: skip
+        for k in range(trial.options):
+            option = np.full(len(trial), k)
+            every[f, :, k] = model.predict(with_option(trial.covariates, option, trial.options))
+    return every
+
+
+def boosting() -> Any:
+    """The boosted trees of every outcome regression, not yet fitted; leaves are our choice."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(
+        max_iter=100, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=20,
+        early_stopping=False, random_state=0,
+    )  # fmt: skip
+
+
+def with_option(
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+    option: np.ndarray,
+    options: int,
+) -> Float64[np.ndarray, "decision feature_and_option"]:
+    """The covariates, and one more column an option: 1 for the one given."""
+    return np.hstack([X, np.eye(options)[option]])

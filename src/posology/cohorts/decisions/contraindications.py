@@ -1,0 +1,24 @@
+"""Contraindications against the records, as `domain.safety` asks them of a History."""
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from posology.cohorts.events.stream import Stream
+from posology.cohorts.events.visible import in_range, seen, treatment_codes
+from posology.cohorts.events.windows import Moments
+from posology.domain.study import Study
+
+
+def forbidden(
+    events: Stream, subject: Int64[np.ndarray, " event"], at: Moments, study: Study
+) -> Bool[np.ndarray, "decision treatment"]:
+    """Which options a contraindication forbids at each decision."""
+    names, treatments = study.formulary.names, treatment_codes(study)
+    out = np.zeros((len(at), len(names)), dtype=bool)
+    for rule in study.safety:
+        holds = seen(events, subject, at, rule.visible, treatments)
+        for span in rule.ranges:
+            holds |= in_range(events, subject, at, span, treatments)
+        for option in rule.options:
+            out[:, names.index(option)] |= holds
+    return out

@@ -1,0 +1,111 @@
+"""When the study decides, for whom, and why not for the others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from posology.cohorts.events.stream import Stream, having
+from posology.cohorts.events.visible import in_range, seen, treatment_codes
+from posology.cohorts.events.windows import Moments, before, plain_marks
+from posology.domain.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Decisions that left the study at one step, with the reason."""
+
+    reason: str
+    decisions: int
+    subjects: int
+    """Who had a decision before the step and have none after it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The decisions left, and what became of the others."""
+
+    at: Moments
+    losses: tuple[Loss, ...]
+    subjects: int
+    """Subjects of the records."""
+    marked: int
+    """Subjects with at least one point of decision."""
+    points: int
+    """Points of decision before any was left out."""
+
+
+def choose(
+    events: Stream,
+    subject: Int64[np.ndarray, " event"],
+    end: Float64[np.ndarray, " subject"],
+    study: Study,
+) -> Chosen:
+    """The study's decisions. subject: row of each event; end: last known day of each subject."""
+    points = _points(events, subject, end, study)
+    asked, treatments = study.decision, treatment_codes(study)
+    losses: list[Loss] = []
+    at = points
+    if asked.eligible:
+        keep = seen(events, subject, at, asked.eligible, treatments)
+        at = leave(at, keep, f"none of {', '.join(asked.eligible)} known", losses)
+    if asked.excluded:
+        keep = ~seen(events, subject, at, asked.excluded, treatments)
+        at = leave(at, keep, f"{' or '.join(asked.excluded)} known", losses)
+    for span in asked.ranges:
+        keep = in_range(events, subject, at, span, treatments)
+        sides = (span.bounds.at_least, "at least"), (span.bounds.at_most, "at most")
+        told = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
+        reason = f"{' or '.join(span.codes)} unknown or not {told}"
+        at = leave(at, keep, reason, losses)
+    if asked.which == "first":
+        at = _first(at)
+    elif asked.which == "every" and asked.every_days is not None:
+        keep = _apart(at, asked.every_days)
+        at = leave(at, keep, f"less than {asked.every_days:g} days after the one before", losses)
+    marked = len(np.unique(points.subject))
+    return Chosen(at, tuple(losses), len(end), marked, len(points))
+
+
+def leave(at: Moments, keep: np.ndarray, reason: str, losses: list[Loss]) -> Moments:
+    """The moments kept; the loss is written down."""
+    left = Moments(at.subject[keep], at.time[keep])
+    gone = len(np.unique(at.subject)) - len(np.unique(left.subject))
+    losses.append(Loss(reason, int((~keep).sum()), gone))
+    return left
+
+
+def _points(events: Stream, subject: np.ndarray, end: np.ndarray, study: Study) -> Moments:
+    mark = having(events, study.decision.codes) & ~np.isnan(events.time)
+    owner, time = subject[mark], events.time[mark]
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (owner[1:] != owner[:-1]) | (time[1:] != time[:-1])
+    at = Moments(owner[new], time[new])
+    if study.decision.which != "interval" or study.decision.every_days is None:
+        return at
+    first, every = _first(at), study.decision.every_days
+    counts = 1 + np.floor((end[first.subject] - first.time) / every).astype(np.int64)
+    row = np.repeat(np.arange(len(counts)), counts)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Moments(first.subject[row], first.time[row] + nth * every)
+
+
+def _first(at: Moments) -> Moments:
+    new = np.ones(len(at), dtype=bool)
+    new[1:] = at.subject[1:] != at.subject[:-1]
+    return Moments(at.subject[new], at.time[new])
+
+
+def _apart(at: Moments, days: float) -> np.ndarray:
+    """Greedily, decisions at least so far after the last one kept: one sweep a rank of decision."""
+    keep = np.zeros(len(at), dtype=bool)
+    starts = np.flatnonzero(np.diff(at.subject, prepend=-1))
+    stops = np.append(starts[1:], len(at))
+    found = plain_marks(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
+    row = starts
+    while len(row):
+        keep[row] = True
+        after = before(found, Moments(at.subject[row], at.time[row]), days, inclusive=False)
+        live = after < stops
+        row, stops = after[live], stops[live]
+    return keep

@@ -1,0 +1,85 @@
+"""Who learns, who chooses and who tests: decided by the subject alone, so it never changes."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float64, Int8, Int64
+
+from posology.cohorts.events.windows import Moments
+from posology.domain.cohort import TEST, TRAIN, VALIDATION
+from posology.domain.study import Split
+from posology.errors import StudyError
+
+
+def by_subject(
+    subject_id: Int64[np.ndarray, " subject"], split: Split
+) -> Int8[np.ndarray, " subject"]:
+    """The split of each subject by a stable hash: other subjects coming or going move nobody."""
+    at = uniform_hash(subject_id, split.salt)
+    chosen = np.full(len(at), TEST, dtype=np.int8)
+    chosen[at < split.train + split.validation] = VALIDATION
+    chosen[at < split.train] = TRAIN
+    return chosen
+
+
+def split_of(
+    subjects: Int64[np.ndarray, " subject"],
+    at: Moments,
+    site: Int64[np.ndarray, " decision"],
+    split: Split,
+    file: Mapping[int, int] | None = None,
+) -> Int8[np.ndarray, " decision"]:
+    """The split of each decision, the same for all of a subject.
+
+    site: of each decision. file: what the records' split file says of each subject it names.
+    """
+    if split.by == "file":
+        return _by_file(subjects, at, split, file)
+    if split.by == "site":
+        return by_subject(site.astype(np.int64), split)
+    if split.by == "subject":
+        return by_subject(subjects, split)[at.subject]
+    first = np.full(len(subjects), np.inf)
+    np.minimum.at(first, at.subject, at.time)
+    chosen = np.full(len(subjects), TRAIN, dtype=np.int8)
+    chosen[first >= (split.validation_from or 0.0)] = VALIDATION
+    chosen[first >= (split.test_from or 0.0)] = TEST
+    return chosen[at.subject]
+
+
+def _by_file(
+    subjects: Int64[np.ndarray, " subject"],
+    at: Moments,
+    split: Split,
+    file: Mapping[int, int] | None,
+) -> Int8[np.ndarray, " decision"]:
+    """As the file says; subjects that it lacks by hash, where the study gives the shares."""
+    if file is None:
+        raise StudyError('[split] by = "file" needs a MEDS folder that has a split file.')
+    rows, row = np.unique(at.subject, return_inverse=True)
+    mine = subjects[rows]
+    chosen = np.array([file.get(int(s), -1) for s in mine], dtype=np.int8)
+    lacking = chosen < 0
+    if lacking.any() and not split.salt:
+        raise StudyError(
+            f"subject {mine[lacking][0]} (of {lacking.sum()}) has decisions, but the records' "
+            "split file does not name it; add it there, or give [split] train, validation, test "
+            "and salt, by which subjects that the file lacks are then hashed."
+        )
+    chosen[lacking] = by_subject(mine[lacking], split)
+    return chosen[row]
+
+
+def uniform_hash(
+    subject_id: Int64[np.ndarray, " subject"], salt: str
+) -> Float64[np.ndarray, " subject"]:
+    """A number in [0, 1) per subject and salt: SplitMix64 (Steele et al. 2014, figure 16)."""
+    seed = int.from_bytes(hashlib.blake2b(salt.encode(), digest_size=8).digest(), "little")
+    with np.errstate(over="ignore"):
+        z = subject_id.astype(np.uint64) ^ np.uint64(seed)
+        z = z + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(11)).astype(np.float64) / 2.0**53

@@ -1,0 +1,138 @@
+"""Embedding vectors to a few numbers: principal components of the training split."""
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.cohorts.decisions.decision_table import Decided
+from posology.cohorts.events.stream import Stream, in_order
+from posology.domain.cohort import TRAIN
+from posology.domain.embedding_components import EMBEDDING, Reduction
+from posology.errors import RecordError
+
+
+def fit_reductions(events: Stream, decided: Decided, components: int) -> tuple[Reduction, ...]:
+    """Of each model's vectors, on what training subjects had until their last decision alone.
+
+    A model of which no training subject has a vector has no reduction.
+    """
+    learns = _learned(events, decided)
+    models = sorted({c.rpartition("//")[0] for c in events.codes if c.startswith(f"{EMBEDDING}//")})
+    fitted = []
+    for model in models:
+        dimension = 1 + max(int(c[len(model) + 2 :]) for c in _codes(events, model))
+        first, vectors = _vectors(events, model, dimension)
+        if learns[first].any():
+            fitted.append(reduce_fit(vectors, learns[first], components, model))
+    return tuple(fitted)
+
+
+def reduced(events: Stream, reductions: tuple[Reduction, ...]) -> Stream:
+    """Each vector becomes its components, at its moment; all other events stay.
+
+    Several vectors of one model at one moment (views of one study) count as their mean. Raises
+    RecordError where part of a vector is missing.
+    """
+    for reduction in reductions:
+        events = _replaced(events, reduction)
+    return events
+
+
+def reduce_fit(
+    vectors: Float64[np.ndarray, "row dimension"],
+    train: Bool[np.ndarray, " row"],
+    components: int,
+    model: str = EMBEDDING,
+) -> Reduction:
+    """Principal components (Pearson 1901) by singular value decomposition of training rows alone.
+
+    Fewer components come back where there are fewer training rows or dimensions.
+    """
+    chosen = vectors[train]
+    if not len(chosen) or not np.isfinite(chosen).all():
+        raise ValueError("principal components need training rows, and finite numbers in them")
+    center = chosen.mean(axis=0)
+    _, singular, axes = np.linalg.svd(chosen - center, full_matrices=False)
+    keep = min(components, len(axes))
+    # the sign of an axis is free: its largest entry is made positive, so that fits agree
+    largest = np.abs(axes[:keep]).argmax(axis=1)
+    signs = np.sign(axes[np.arange(keep), largest])
+    total = float((singular**2).sum())
+    share = singular[:keep] ** 2 / total if total > 0 else np.zeros(keep)
+    return Reduction(model, center, axes[:keep] * np.where(signs == 0, 1.0, signs)[:, None], share)
+
+
+def reduce_apply(
+    reduction: Reduction, vectors: Float64[np.ndarray, "row dimension"]
+) -> Float64[np.ndarray, "row component"]:
+    """The rows in the components' coordinates."""
+    return (vectors - reduction.center) @ reduction.components.T
+
+
+def _learned(events: Stream, decided: Decided) -> Bool[np.ndarray, " event"]:
+    """Events of training subjects until the last decision of each."""
+    learns = decided.split == TRAIN
+    subjects, row = np.unique(decided.subject_id[learns], return_inverse=True)
+    if not len(subjects):
+        return np.zeros(len(events.code), dtype=bool)
+    last = np.full(len(subjects), -np.inf)
+    np.maximum.at(last, row, decided.time[learns])
+    at = np.minimum(np.searchsorted(subjects, events.subject_id), len(subjects) - 1)
+    mine = subjects[at] == events.subject_id
+    return mine & (np.isnan(events.time) | (events.time <= last[at]))
+
+
+def _codes(events: Stream, model: str) -> list[str]:
+    return [c for c in events.codes if c.startswith(f"{model}//")]
+
+
+def _vectors(
+    events: Stream, model: str, dimension: int
+) -> tuple[Int64[np.ndarray, " vector"], Float64[np.ndarray, "vector dimension"]]:
+    """The first event of each vector, and the vectors."""
+    wanted = np.full(len(events.codes), -1)
+    number = {code: row for row, code in enumerate(events.codes)}
+    for code in _codes(events, model):
+        wanted[number[code]] = int(code[len(model) + 2 :])
+    at = np.flatnonzero(wanted[events.code] >= 0)
+    time = np.nan_to_num(events.time[at], nan=-np.inf)
+    new = np.ones(len(at), dtype=bool)
+    new[1:] = (np.diff(events.subject_id[at]) != 0) | (time[1:] != time[:-1])
+    first = at[new]
+    place = (np.cumsum(new) - 1) * dimension + wanted[events.code[at]]
+    count = np.bincount(place, minlength=len(first) * dimension)
+    total = np.bincount(place, events.value[at], len(first) * dimension)
+    with np.errstate(invalid="ignore"):
+        vectors = (total / count).reshape(len(first), dimension)
+    broken = np.flatnonzero(np.isnan(vectors).any(axis=1))
+    if len(broken):
+        held = int((~np.isnan(vectors[broken[0]])).sum())
+        raise RecordError(
+            f"subject {events.subject_id[first[broken[0]]]}: a vector of {model} holds {held} of "
+            f"its {dimension} numbers; give all of them, or leave the vector away."
+        )
+    return first, vectors
+
+
+def _replaced(events: Stream, reduction: Reduction) -> Stream:
+    unknown = set(_codes(events, reduction.model)) - set(reduction.inputs)
+    if unknown:
+        raise RecordError(
+            f"{min(unknown)}: vectors of {reduction.model} have {len(reduction.center)} numbers, "
+            "0000 the first; was this made by another model?"
+        )
+    first, vectors = _vectors(events, reduction.model, len(reduction.center))
+    answers = reduce_apply(reduction, vectors).astype(np.float32)
+    gone = set(reduction.inputs)
+    stays = np.array([c not in gone for c in events.codes], dtype=bool)
+    kept = np.flatnonzero(stays[events.code])
+    names = [c for c in events.codes if c not in gone]
+    codes = tuple(sorted({*names, *reduction.outputs}))
+    number = {code: row for row, code in enumerate(codes)}
+    moved = np.array([number.get(c, -1) for c in events.codes], dtype=np.int32)
+    new = np.array([number[c] for c in reduction.outputs], dtype=np.int32)
+    rows = np.concatenate([kept, np.repeat(first, len(new))])
+    code = np.concatenate([moved[events.code[kept]], np.tile(new, len(first))])
+    value = np.concatenate([events.value[kept], answers.ravel()])
+    subject, time = events.subject_id[rows], events.time[rows]
+    order = in_order(subject, time, code, value)
+    return Stream(subject[order], time[order], code[order], value[order], codes)

@@ -1,0 +1,94 @@
+"""A MEDS folder as chunks of whole subjects, in bounded memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from posology.errors import RecordError
+from posology.records.meds_dataset import data_files, open_events
+
+COLUMNS = ("subject_id", "time", "code", "numeric_value")
+
+
+def event_files(events: Path) -> list[Path]:
+    """The Parquet files of a MEDS folder, of any folder of them, or the file itself."""
+    if not events.exists():
+        raise RecordError(f"{events}: no such file or folder.")
+    if events.is_file():
+        return [events]
+    if (events / "data").is_dir():
+        return data_files(events)
+    files = sorted(events.glob("*.parquet"))
+    if not files:
+        raise RecordError(f"{events}: holds no Parquet files of events.")
+    return files
+
+
+def all_codes(files: list[Path]) -> tuple[str, ...]:
+    """Every code of the files, in alphabetical order: one look at one column."""
+    found: set[str] = set()
+    for path in files:
+        parquet = pq.ParquetFile(path, read_dictionary=["code"])
+        for group in range(parquet.num_row_groups):
+            column = parquet.read_row_group(group, columns=["code"])["code"]
+            found.update(pc.unique(column).to_pylist())
+    found.discard(None)
+    return tuple(sorted(found))
+
+
+def whole_subjects(path: Path, rows: int) -> Iterator[pa.Table]:
+    """Chunks of a file, of about so many rows, that end where a subject does.
+
+    A file in which subjects do not ascend is sorted in memory if it has no more than `rows` rows;
+    a larger one is a RecordError.
+    """
+    kept: list[pa.Table] = []
+    for table in _tables(path, rows):
+        kept.append(table)
+        if sum(t.num_rows for t in kept) >= rows:
+            whole = pa.concat_tables(kept).unify_dictionaries()
+            at = _last_start(whole)
+            if at:
+                yield whole.slice(0, at)
+            kept = [whole.slice(at)]
+    if kept:
+        rest = pa.concat_tables(kept).unify_dictionaries()
+        if rest.num_rows:
+            yield rest
+
+
+def _tables(path: Path, rows: int) -> Iterator[pa.Table]:
+    open_events(path).close()
+    parquet = pq.ParquetFile(path, read_dictionary=["code"])
+    if "numeric_value" not in parquet.schema_arrow.names:
+        raise RecordError(f"{path}: has no column numeric_value; `posology ingest` adds it.")
+    last = None
+    for batch in parquet.iter_batches(min(rows, 1_000_000), columns=list(COLUMNS)):
+        table = pa.Table.from_batches([batch])
+        subject = table["subject_id"].to_numpy()
+        if len(subject) and (
+            (np.diff(subject) < 0).any() or (last is not None and subject[0] < last)
+        ):
+            yield from _sorted(path, parquet, rows, last is None)
+            return
+        last = subject[-1] if len(subject) else last
+        yield table
+
+
+def _sorted(path: Path, parquet: pq.ParquetFile, rows: int, whole: bool) -> Iterator[pa.Table]:
+    if not whole or parquet.metadata.num_rows > rows:
+        raise RecordError(
+            f"{path}: its {parquet.metadata.num_rows} rows are not in order of subject_id; "
+            "`posology ingest --meds` writes them in order."
+        )
+    yield parquet.read(columns=list(COLUMNS)).sort_by([("subject_id", "ascending")])
+
+
+def _last_start(table: pa.Table) -> int:
+    """Where the last subject of the table begins."""
+    subject = table["subject_id"].to_numpy()
+    return int(np.flatnonzero(subject != subject[-1])[-1]) + 1 if subject[0] != subject[-1] else 0

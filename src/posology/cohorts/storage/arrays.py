@@ -1,0 +1,119 @@
+"""A cohort on disk: flat arrays that are mapped into memory, and what they mean as JSON."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from posology.domain.cohort import PER_DECISION, Cohort
+from posology.domain.history import History
+from posology.domain.profile import Profile
+from posology.domain.serialization import pack, unpack
+from posology.domain.study import Study
+from posology.errors import UserError
+
+FORMAT = 1
+ABOUT = "cohort.json"
+
+
+class Writer:
+    """Arrays of a folder, each grown piece by piece; nothing of them stays in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.arrays: dict[str, tuple[str, list[int]]] = {}
+
+    def append(self, name: str, array: np.ndarray) -> None:
+        """More rows of an array."""
+        kind, shape = self.arrays.get(name, (array.dtype.str, [0, *array.shape[1:]]))
+        with (self.folder / f"{name}.bin").open("ab") as file:
+            np.ascontiguousarray(array.astype(kind)).tofile(file)
+        self.arrays[name] = (kind, [shape[0] + len(array), *shape[1:]])
+
+    def mapped(self) -> dict[str, np.ndarray]:
+        """The arrays as they are now, read from disk."""
+        return {
+            name: _mapped(self.folder, name, kind, tuple(shape))
+            for name, (kind, shape) in self.arrays.items()
+        }
+
+    def close(self, study: Study, profile: Profile, flow: dict) -> None:
+        """Write what the arrays mean; without this file the folder is no cohort."""
+        small: dict[str, np.ndarray] = {}
+        body = {
+            "format": FORMAT,
+            "study": pack(study, {}),
+            "profile": pack(profile, small, "profile"),
+            "arrays": {name: {"dtype": k, "shape": s} for name, (k, s) in self.arrays.items()},
+            "flow": flow,
+        }
+        np.savez(self.folder / "profile.npz", allow_pickle=False, **small)
+        (self.folder / ABOUT).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
+    """Write a cohort that lies in memory; UserError where the folder exists."""
+    if folder.exists():
+        raise UserError(f"{folder}: exists already; name a new folder.")
+    writer = Writer(folder)
+    for f in fields(History):
+        writer.append(f"history.{f.name}", getattr(cohort.history, f.name))
+    for name in ("subject", "last_step", *PER_DECISION):
+        column = getattr(cohort, name)
+        if column is not None:
+            writer.append(name, column)
+    writer.close(cohort.study, cohort.profile, flow or {})
+
+
+def is_cohort(folder: Path) -> bool:
+    """Whether the folder was written by `posology cohort`."""
+    return (folder / ABOUT).is_file()
+
+
+def load_cohort(folder: Path) -> Cohort:
+    """The cohort of a folder; its arrays stay on disk and are read where they are asked."""
+    body = _about(folder)
+    with np.load(folder / "profile.npz", allow_pickle=False) as small:
+        profile = unpack(Profile, body["profile"], dict(small))
+    arrays = {
+        name: _mapped(folder, name, told["dtype"], tuple(told["shape"]))
+        for name, told in body["arrays"].items()
+    }
+    history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
+    names = ("subject", "last_step", *PER_DECISION)
+    columns = {name: arrays[name] for name in names if name in arrays}
+    return Cohort(
+        study=unpack(Study, body["study"], {}), profile=profile, history=history, **columns
+    )
+
+
+def load_flow(folder: Path) -> dict:
+    """How the decisions of the folder came about, as `posology cohort --json` writes it."""
+    return _about(folder)["flow"]
+
+
+def _about(folder: Path) -> dict:
+    try:
+        body = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder}: is not a cohort, or not a whole one; `posology cohort` makes one."
+        ) from error
+    if body.get("format") != FORMAT:
+        raise UserError(
+            f"{folder}: written in format {body.get('format')}, this posology reads {FORMAT}; "
+            "build the cohort again."
+        )
+    return body
+
+
+def _mapped(folder: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    kind = np.dtype(dtype)
+    if 0 in shape:
+        return np.empty(shape, kind)
+    path = folder / f"{name}.bin"
+    if not path.is_file() or path.stat().st_size != kind.itemsize * int(np.prod(shape)):
+        raise UserError(f"{path}: is missing or cut short; build the cohort again.")
+    return np.memmap(path, kind, mode="r", shape=shape)

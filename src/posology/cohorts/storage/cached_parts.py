@@ -1,0 +1,176 @@
+"""What each file of events gives a cohort, on disk: of a file that did not change, it is kept."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int64
+
+import posology
+from posology.cohorts.decisions.decision_table import Assigned, Decided, Flow
+from posology.cohorts.encode import Tally
+from posology.cohorts.events.chunks import all_codes, whole_subjects
+from posology.cohorts.events.kidney import with_kidney
+from posology.cohorts.events.stream import runs, stream
+from posology.cohorts.part import part_of
+from posology.domain.history import History
+from posology.domain.serialization import pack, unpack
+from posology.domain.study import Study
+from posology.errors import UserError
+
+_CODES = "codes.json"
+_PREFIX = "shard-"
+PARTS_VERSION = 1
+"""Raise it whenever the same events and study would give other parts: older ones are rebuilt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A file of events and the folder of its parts: its codes, then one .npz a chunk."""
+
+    events: Path
+    folder: Path
+
+    @property
+    def draft(self) -> Path:
+        """Where the parts are made; whole once it bears the folder's name."""
+        return self.folder.with_name(f".{self.folder.name}")
+
+
+def shards_of(files: list[Path], folder: Path, of: str | None) -> tuple[Shard, ...]:
+    """The shards of the files. of: all else that decides what parts hold, if they are to be kept.
+
+    A kept shard is named by the file's content and `of`, so that it is found again by both alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    strange = [p.name for p in folder.iterdir() if not p.name.lstrip(".").startswith(_PREFIX)]
+    if strange:
+        raise UserError(
+            f"{folder}: holds {strange[0]}, which is no part of a cohort; name a new folder, or "
+            "one of an earlier `posology cohort --parts`."
+        )
+    names = [f"{row:06d}" if of is None else _name(path, of) for row, path in enumerate(files)]
+    return tuple(
+        Shard(path, folder / f"{_PREFIX}{name}") for path, name in zip(files, names, strict=True)
+    )
+
+
+def _name(path: Path, of: str) -> str:
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{content} {of}".encode()).hexdigest()
+
+
+def decided_by(study: Study, rows: int, split: Assigned | None) -> str:
+    """Hash of all that decides a file's parts beside its content: study, split file, version."""
+    inputs = [PARTS_VERSION, posology.__version__, pack(study, {}), rows]
+    assigned = [] if split is None else [sorted(split.items())]
+    return hashlib.sha256(json.dumps([*inputs, *assigned]).encode()).hexdigest()
+
+
+def codes_of(shard: Shard) -> tuple[str, ...]:
+    """Every code of the file, in alphabetical order; looked for once."""
+    for folder in (shard.folder, shard.draft):
+        if (folder / _CODES).is_file():
+            return tuple(json.loads((folder / _CODES).read_text(encoding="utf-8")))
+    codes = all_codes([shard.events])
+    shutil.rmtree(shard.draft, ignore_errors=True)
+    shard.draft.mkdir()
+    (shard.draft / _CODES).write_text(json.dumps(codes), encoding="utf-8")
+    return codes
+
+
+def fill(shard: Shard, study: Study, split: Assigned | None, rows: int) -> None:
+    """Decide for the file's subjects and encode them, unless that is done."""
+    if shard.folder.exists():
+        return
+    codes = codes_of(shard)
+    for number, table in enumerate(whole_subjects(shard.events, rows)):
+        _put_aside(table, (codes, study, split), shard.draft / f"{number:06d}.npz")
+    shard.draft.rename(shard.folder)
+
+
+def _put_aside(
+    table: pa.Table, how: tuple[tuple[str, ...], Study, Assigned | None], path: Path
+) -> None:
+    codes, study, split = how
+    events = with_kidney(stream(table, codes), study)
+    part = part_of(events, study, split)
+    kinds = {"decided": Decided, "history": History, "tally": Tally}
+    held = {
+        f"{name}.{f.name}": getattr(getattr(part, name), f.name)
+        for name, kind in kinds.items()
+        for f in fields(kind)
+    }
+    np.savez(
+        path,
+        allow_pickle=False,
+        flow=np.array(json.dumps(pack(part.flow, {}))),
+        subject=part.subject,
+        last_step=part.last_step,
+        subjects=runs(events)[0],
+        **held,
+    )
+
+
+def parts_of(shard: Shard) -> list[Path]:
+    """The files of the shard's parts, in order."""
+    return sorted(shard.folder.glob("*.npz"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """What a part says of the whole: all but its histories."""
+
+    decided: Decided
+    flow: Flow
+    tally: Tally
+    """In the rows of the `feature_codes` of the shard's codes."""
+    subjects: Int64[np.ndarray, " subject"]
+    """All of the records, with a decision or without."""
+
+
+def counted(path: Path) -> Counted:
+    """A part's decisions, flow and tally."""
+    names = ("flow", "subjects", *_names("decided", Decided), *_names("tally", Tally))
+    held = _held(path, names)
+    return Counted(
+        Decided(**{f.name: held[f"decided.{f.name}"] for f in fields(Decided)}),
+        unpack(Flow, json.loads(str(held["flow"])), {}),
+        Tally(**{f.name: held[f"tally.{f.name}"] for f in fields(Tally)}),
+        held["subjects"],
+    )
+
+
+def encoded(path: Path) -> tuple[History, np.ndarray, np.ndarray]:
+    """A part's histories, and the subject and last step of each decision among them."""
+    held = _held(path, ("subject", "last_step", *_names("history", History)))
+    history = History(**{f.name: held[f"history.{f.name}"] for f in fields(History)})
+    return history, held["subject"], held["last_step"]
+
+
+def swept(shards: tuple[Shard, ...], folder: Path) -> None:
+    """Remove what no shard of the cohort has: of files that changed or are gone."""
+    mine = {shard.folder for shard in shards}
+    for path in folder.iterdir():
+        if path not in mine:
+            shutil.rmtree(path)
+
+
+def _names(name: str, kind: type[Decided | Tally | History]) -> tuple[str, ...]:
+    return tuple(f"{name}.{f.name}" for f in fields(kind))
+
+
+def _held(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path}: is damaged ({error}); remove {path.parent} and build the cohort again."
+        ) from error

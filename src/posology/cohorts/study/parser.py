@@ -1,0 +1,337 @@
+"""The tables of a study file as the domain's own types, and what types alone cannot check."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from posology.cohorts.study.mistakes import unknown_name
+from posology.cohorts.study.schema import (
+    BoundsTable,
+    CostTable,
+    DecisionTable,
+    DoseTable,
+    FollowUpTable,
+    GivenTable,
+    KidneyTable,
+    OutcomeTable,
+    PreferenceTable,
+    RangeTable,
+    RuleTable,
+    SafetyTable,
+    SplitTable,
+    TargetTable,
+    TreatmentTable,
+)
+from posology.domain.formulary import DoseRange, Treatment
+from posology.domain.formulas.formula import Formula
+from posology.domain.formulas.published import FORMULAS
+from posology.domain.study import (
+    Bounds,
+    Contraindication,
+    Cost,
+    Decision,
+    FollowUp,
+    Given,
+    Kidney,
+    Outcome,
+    Preference,
+    Reward,
+    Rule,
+    Split,
+    Target,
+    ValueRange,
+)
+from posology.errors import StudyError
+
+RewardTable = dict[str, str | float | dict[str, float] | list[CostTable]]
+_EPOCH = date(1970, 1, 1)
+_OF_EFFECT = ("effective", "costs", "discount")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where mistakes are, and what the options are called."""
+
+    where: str
+    names: tuple[str, ...] = ()
+
+    def options(self, place: str, asked: list[str]) -> tuple[str, ...]:
+        """The names, once each is known to be an option of the study."""
+        for name in asked:
+            if name not in self.names:
+                raise StudyError(
+                    unknown_name(f"{self.where}: {place} option", name, list(self.names))
+                )
+        return tuple(asked)
+
+
+def treatment(table: TreatmentTable, place: Place) -> Treatment:
+    """One option."""
+    together = place.options(f"treatment {table.name}: together", table.together)
+    means = [bool(table.codes), bool(together), table.otherwise]
+    if sum(means) > 1:
+        raise StudyError(
+            f"{place.where}: treatment {table.name}: give one of codes, together and otherwise."
+        )
+    if len(together) == 1 or table.name in together:
+        raise StudyError(
+            f"{place.where}: treatment {table.name}: `together` names two or more other options."
+        )
+    dose = dose_range(table.dose, f"{place.where}: dose of {table.name}") if table.dose else None
+    return Treatment(table.name, table.title, tuple(table.codes), dose, together, table.otherwise)
+
+
+def dose_range(dose: DoseTable, where: str) -> DoseRange:
+    """A range of doses."""
+    lows = [x for x in (dose.at_least, dose.above) if x is not None]
+    highs = [x for x in (dose.at_most, dose.below) if x is not None]
+    if len(lows) != 1 or len(highs) != 1:
+        raise StudyError(
+            f"{where}: give one lower bound (at_least or above) and one upper (at_most or below)."
+        )
+    if not 0 <= lows[0] < highs[0]:
+        raise StudyError(
+            f"{where}: the range {lows[0]:g} to {highs[0]:g} {dose.unit} is impossible; "
+            "the lower bound must be 0 or more and below the upper one."
+        )
+    return DoseRange(
+        lows[0], highs[0], dose.unit, dose.step, dose.above is not None, dose.below is not None
+    )
+
+
+def decision(table: DecisionTable, where: str) -> Decision:
+    """When and for whom."""
+    if table.which == "interval" and table.every_days is None:
+        raise StudyError(f'{where}: [decision] which = "interval" needs `every_days`.')
+    if table.which == "first" and table.every_days is not None:
+        raise StudyError(
+            f'{where}: [decision] `every_days` has no meaning where which = "first"; remove it.'
+        )
+    return Decision(
+        tuple(table.codes),
+        table.which,
+        tuple(table.eligible),
+        tuple(table.excluded),
+        ranges(table.ranges, f"{where}: [decision] ranges"),
+        table.every_days,
+        table.look_back_days,
+    )
+
+
+def given(table: GivenTable | None, where: str) -> Given:
+    """How treatments are recognised."""
+    if table is None:
+        return Given()
+    if (table.dose_per == "each") is (table.dose_days is None):
+        raise StudyError(
+            f'{where}: [given] `dose_days` goes with dose_per = "each", and only with it.'
+        )
+    days = table.dose_days or 1.0
+    return Given(table.grace_days, table.switch, table.dose_per, days, table.randomised)
+
+
+def outcome(table: OutcomeTable, where: str) -> Outcome:
+    """What effective means."""
+    needs = {"value_in_range": "range", "change": "change"}.get(table.kind)
+    place = f"{where}: [outcome] kind {table.kind}"
+    if needs and getattr(table, needs) is None:
+        raise StudyError(f"{place} needs the table `{needs}`.")
+    numbers = table.kind in ("value_in_range", "change")
+    for name in ("range", "change"):
+        if getattr(table, name) is not None and not numbers:
+            raise StudyError(f"{place} has no use for `{name}`; remove it.")
+    if table.kind == "dose_class" and (table.unless or table.competing):
+        raise StudyError(f"{place} has no use for `unless` or `competing`; remove them.")
+    if table.from_days >= table.within_days:
+        raise StudyError(
+            f"{where}: [outcome] the window from {table.from_days:g} to {table.within_days:g} days "
+            "is empty; `from_days` must be below `within_days`."
+        )
+    return Outcome(
+        tuple(table.codes),
+        table.unit,
+        table.kind,
+        table.within_days,
+        table.from_days,
+        _bounds(table.range, f"{where}: [outcome] range") if table.range else None,
+        _bounds(table.change, f"{where}: [outcome] change") if table.change else None,
+        tuple(table.unless),
+        tuple(table.competing),
+        table.competing_means,
+    )
+
+
+def follow_up(table: FollowUpTable | None) -> FollowUp:
+    """How long patients are watched."""
+    if table is None:
+        return FollowUp()
+    return FollowUp(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
+
+
+def reward(table: RewardTable, kind: str, place: Place) -> Reward:
+    """By which option was right where that is the outcome; else by effect and harms."""
+    source = table.get("source")
+    if not isinstance(source, str):
+        raise StudyError(f"{place.where}: [reward] needs `source`, where its numbers come from.")
+    if kind == "dose_class":
+        return Reward(_rewards(table, place), source)
+    for name in table:
+        if name not in ("source", *_OF_EFFECT):
+            raise StudyError(
+                unknown_name(f"{place.where}: [reward] key", name, ["source", *_OF_EFFECT])
+            )
+    effective, discount = table.get("effective", 1.0), table.get("discount", 1.0)
+    costs = table.get("costs", [])
+    if not isinstance(effective, float) or not isinstance(costs, list):
+        raise StudyError(f"{place.where}: [reward] `effective` is a number, `costs` a list.")
+    if not isinstance(discount, float) or not 0 <= discount <= 1:
+        raise StudyError(f"{place.where}: [reward] `discount` is {discount}; it lies in 0 to 1.")
+    return Reward(
+        (),
+        source,
+        effective,
+        tuple(Cost(tuple(c.codes), c.cost, c.within_days) for c in costs),
+        discount,
+    )
+
+
+def _rewards(table: RewardTable, place: Place) -> tuple[tuple[float, ...], ...]:
+    names, where = place.names, place.where
+    rows = []
+    for right in names:
+        row = table.get(f"right_{right}")
+        if not isinstance(row, dict) or sorted(row) != sorted(names):
+            raise StudyError(
+                f"{where}: [reward.right_{right}] must give a number for {', '.join(names)}."
+            )
+        rows.append(tuple(float(row[name]) for name in names))
+    strange = set(table) - {"source"} - {f"right_{name}" for name in names}
+    if strange:
+        raise StudyError(
+            unknown_name(f"{where}: [reward]", sorted(strange)[0], [f"right_{n}" for n in names])
+        )
+    return tuple(rows)
+
+
+def rule(table: RuleTable, place: Place) -> Rule:
+    """A guideline."""
+    at = f"{place.where}: rule {table.name}"
+    uses = {"fixed": "dose", "formula": "formula", "order": "order"}
+    for kind, key in uses.items():
+        if kind != table.kind and getattr(table, key):
+            raise StudyError(f"{at}: `{key}` belongs to kind {kind}, not {table.kind}.")
+    if table.skip_tried and table.kind != "order":
+        raise StudyError(f"{at}: `skip_tried` belongs to kind order, not {table.kind}.")
+    if table.kind == "fixed":
+        if table.dose is None or table.source is None:
+            raise StudyError(f"{at}: a fixed rule needs `dose` and `source`.")
+        return Rule(table.name, "fixed", table.source, dose=table.dose)
+    if table.kind == "order":
+        if not table.order or table.source is None:
+            raise StudyError(f"{at}: a rule of kind order needs `order` and `source`.")
+        lines = tuple(_preference(line, table.name, place) for line in table.order)
+        if lines[-1].visible or lines[-1].ranges:
+            raise StudyError(f"{at}: the last line of `order` must hold for all who are left.")
+        return Rule(table.name, "order", table.source, order=lines, skip_tried=table.skip_tried)
+    if table.formula is None:
+        raise StudyError(f"{at}: a formula rule needs `formula`, one of {', '.join(FORMULAS)}.")
+    named = formula(table.formula, place.where)
+    return Rule(table.name, "formula", table.source or named.source, formula=named)
+
+
+def _preference(table: PreferenceTable, name: str, place: Place) -> Preference:
+    return Preference(
+        place.options(f"rule {name}: prefer", table.prefer),
+        tuple(table.visible),
+        ranges(table.ranges, f"{place.where}: rule {name}: ranges"),
+    )
+
+
+def safety(table: SafetyTable, place: Place) -> Contraindication:
+    """What must not be given, and when."""
+    options = place.options("[[safety]]", table.options)
+    if not table.visible and not table.ranges:
+        raise StudyError(
+            f"{place.where}: [[safety]] of {', '.join(options)} needs `visible` or `ranges`."
+        )
+    spans = ranges(table.ranges, f"{place.where}: [[safety]] ranges")
+    return Contraindication(options, table.source, tuple(table.visible), spans)
+
+
+def kidney(table: KidneyTable | None) -> Kidney | None:
+    """What kidney function is computed from."""
+    if table is None:
+        return None
+    return Kidney(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
+
+
+def formula(name: str, where: str) -> Formula:
+    """A published formula by its name."""
+    if name not in FORMULAS:
+        raise StudyError(unknown_name(f"{where}: formula", name, list(FORMULAS)))
+    return FORMULAS[name]
+
+
+def split(table: SplitTable, where: str) -> Split:
+    """Who learns, chooses and tests."""
+    if table.by == "time":
+        if table.validation_from is None or table.test_from is None:
+            raise StudyError(f"{where}: [split] by time needs `validation_from` and `test_from`.")
+        if table.validation_from >= table.test_from:
+            raise StudyError(f"{where}: [split] `validation_from` must be before `test_from`.")
+        if table.train or table.validation or table.test or table.salt:
+            raise StudyError(f"{where}: [split] by time has no shares and no salt; remove them.")
+    elif table.validation_from or table.test_from:
+        raise StudyError(f'{where}: [split] dates go with by = "time".')
+    if table.by == "site" and not table.site:
+        raise StudyError(f"{where}: [split] by site needs `site`, the codes that tell it.")
+    shares = (table.train or 0.0, table.validation or 0.0, table.test or 0.0)
+    if table.by in ("subject", "site") or (table.by == "file" and (any(shares) or table.salt)):
+        if abs(sum(shares) - 1.0) > 1e-9 or min(shares) == 0:
+            raise StudyError(
+                f"{where}: [split] train, validation and test sum to {sum(shares):g}; make it 1."
+            )
+        if table.salt is None:
+            raise StudyError(f"{where}: [split] needs `salt`, any word that never changes.")
+    return Split(
+        *shares,
+        table.salt or "",
+        table.by,
+        tuple(table.site),
+        _days(table.validation_from),
+        _days(table.test_from),
+    )
+
+
+def target(table: TargetTable, where: str) -> Target:
+    """Something to predict."""
+    if table.from_days >= table.within_days:
+        raise StudyError(f"{where}: target {table.name}: `from_days` must be below `within_days`.")
+    return Target(table.name, tuple(table.codes), table.within_days, table.from_days, table.unit)
+
+
+def time_to_event(table: TargetTable, where: str) -> Target:
+    """Something to wait for, from time zero on."""
+    if table.from_days or table.unit:
+        raise StudyError(
+            f"{where}: time_to_event {table.name}: waiting begins at time zero and is in days; "
+            "remove `from_days` and `unit`."
+        )
+    return target(table, where)
+
+
+def ranges(tables: list[RangeTable], where: str) -> tuple[ValueRange, ...]:
+    """Numbers and their bounds."""
+    return tuple(ValueRange(tuple(t.codes), _bounds(t, where)) for t in tables)
+
+
+def _bounds(table: BoundsTable | RangeTable, where: str) -> Bounds:
+    low, high = table.at_least, table.at_most
+    if low is None and high is None:
+        raise StudyError(f"{where}: give at_least, at_most, or both.")
+    if low is not None and high is not None and low > high:
+        raise StudyError(f"{where}: {low:g} to {high:g} is empty; swap at_least and at_most.")
+    return Bounds(low, high)
+
+
+def _days(day: date | None) -> float | None:
+    return None if day is None else float((day - _EPOCH).days)

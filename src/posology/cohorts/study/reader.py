@@ -1,0 +1,106 @@
+"""Study files: TOML, checked strictly, parsed into `domain.Study`."""
+
+import importlib.resources
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from posology.cohorts.study import parser as parts
+from posology.cohorts.study.mistakes import first_mistake, with_line
+from posology.cohorts.study.schema import ProfileTable, StudyTable
+from posology.domain.formulary import Formulary
+from posology.domain.study import ProfileSpec, Resolution, Study
+from posology.errors import StudyError
+
+
+def read_study(path: str | Path) -> Study:
+    """The study of a file, or of a name that ships with posology (`iwpc`, `clinic`).
+
+    Raises StudyError naming the place, what stands there and the mend.
+    """
+    where = Path(path)
+    if not where.is_file() and where.suffix == "":  # a folder may have a study's name
+        where = shipped(str(path))
+    try:
+        text = where.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{where}: cannot be read as a study file ({error}).") from error
+    return parse_study(text, str(where))
+
+
+def shipped(name: str) -> Path:
+    """Where a study file that comes with posology lies, in the wheel or in a checkout."""
+    wheel = Path(str(importlib.resources.files("posology"))) / "examples" / f"{name}.toml"
+    checkout = Path(__file__).parents[4] / "examples" / f"{name}.toml"
+    for candidate in (wheel, checkout):
+        if candidate.exists():
+            return candidate
+    raise StudyError(f"{name}: neither a file nor a study that ships with posology (iwpc, clinic).")
+
+
+def parse_study(text: str, where: str) -> Study:
+    """The study in a file's text; `where` names it in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{where}: not valid TOML: {error}.") from error
+    try:
+        file = StudyTable.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(first_mistake(error, text, where)) from error
+    try:
+        return _study(file, where)
+    except StudyError as error:
+        raise StudyError(with_line(str(error), text, where)) from error
+
+
+def _study(file: StudyTable, where: str) -> Study:
+    names = tuple(t.name for t in file.treatments)
+    if len(set(names)) < len(names):
+        raise StudyError(f"{where}: two treatments share a name ({', '.join(names)}); rename one.")
+    place = parts.Place(where, names)
+    treatments = tuple(parts.treatment(t, place) for t in file.treatments)
+    if sum(t.otherwise for t in treatments) > 1:
+        raise StudyError(f"{where}: only one treatment can be `otherwise`.")
+    if file.outcome.kind != "dose_class":
+        for t in treatments:
+            if not (t.codes or t.together or t.otherwise):
+                raise StudyError(
+                    f"{where}: treatment {t.name} needs `codes`, `together` or `otherwise`: "
+                    "nothing tells when it was given."
+                )
+    dose = parts.dose_range(file.dose, f"{where}: [dose]") if file.dose else None
+    return Study(
+        name=file.name,
+        title=file.title,
+        purpose=file.purpose,
+        limits=file.limits,
+        decision=parts.decision(file.decision, where),
+        formulary=Formulary(treatments, dose),
+        outcome=parts.outcome(file.outcome, where),
+        reward=parts.reward(file.reward, file.outcome.kind, place),
+        rules=tuple(parts.rule(rule, place) for rule in file.rules),
+        profile=_profile(file.profile, where),
+        split=parts.split(file.split, where),
+        dose=dose,
+        subgroups=tuple((name, tuple(codes)) for name, codes in file.subgroups.items()),
+        given=parts.given(file.given, where),
+        follow_up=parts.follow_up(file.follow_up),
+        safety=tuple(parts.safety(rule, place) for rule in file.safety),
+        diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
+        progression=tuple(parts.target(t, where) for t in file.progression),
+        time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
+    )
+
+
+def _profile(table: ProfileTable, where: str) -> ProfileSpec:
+    return ProfileSpec(
+        tuple(table.families),
+        table.minimum_patients,
+        tuple(parts.formula(name, where) for name in table.refit),
+        tuple(tuple(group) for group in table.fill_groups),
+        tuple(Resolution(tuple(r.codes), r.hours) for r in table.resolution),
+        parts.kidney(table.kidney),
+        table.embedding_components,
+    )

@@ -1,0 +1,137 @@
+"""EconML's learners as policies, to compare with (optional: pip install "posology[econml]").
+
+They are not saved: an EconML model has no form without pickle. They have no gate: what they say of
+a patient is what is done.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.causal.trial import Matrix, Trial
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.learners.effects.policy import trial_of
+from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
+from posology.learners.outcome_models.predictions import greedy
+
+MODELS = ("causal_forest", "x_learner", "dr_learner", "t_learner", "policy_tree")
+Covariates = Float64[np.ndarray, "decision feature"]
+Say = Callable[[Covariates], Matrix]
+
+
+def fit_econml(model: str, trial: Trial, seed: int) -> Say:
+    """Fit one of MODELS: a function to each option's effect over the first.
+
+    Base learners are scikit-learn's GradientBoosting as it comes. `policy_tree` (depth 3) says only
+    which option: 1 for it and 0 for the others.
+    """
+    if model not in MODELS:
+        raise ValueError(f"model {model!r}: choose one of {', '.join(MODELS)}")
+    X, center = _filled(trial.covariates)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # EconML on newer scikit-learn
+        fitted = _fitted(model, trial, X, seed)
+
+    def say(asked: Covariates) -> Matrix:
+        Z = np.where(np.isnan(asked), center, asked)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if model == "policy_tree":
+                return np.eye(trial.options)[np.asarray(fitted.predict(Z)).astype(int)]
+            effects = [fitted.effect(Z, T0=0, T1=k) for k in range(1, trial.options)]
+        return np.column_stack([np.zeros(len(Z)), *effects])
+
+    return say
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EconmlPolicy:
+    """The option of the largest effect, by an EconML model."""
+
+    formulary: Formulary
+    profile: Profile
+    spec: FlatSpec
+    say: Say
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """A score that falls with the distance to the best option, 1 for it; no probability."""
+        said = self.say(flatten(self.spec, history, decisions).astype(np.float64))
+        best = np.where(allowed, said, -np.inf).max(axis=1, keepdims=True)
+        return (np.exp(np.minimum(said - best, 0.0)) * allowed)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The allowed option of the largest effect."""
+        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+        """None is known."""
+        return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class Econml:
+    """One of MODELS as a learner."""
+
+    model: str
+    seed: int = 0
+
+    def fit(self, train: Cohort, validation: Cohort) -> EconmlPolicy:  # noqa: ARG002
+        """The finished policy; it learns from the training decisions alone."""
+        spec = flat_spec(train)
+        say = fit_econml(self.model, trial_of(train, spec), self.seed)
+        return EconmlPolicy(train.study.formulary, train.profile, spec, say)
+
+
+def _filled(X: Covariates) -> tuple[Covariates, Float64[np.ndarray, " feature"]]:  # noqa: N803
+    """Missing numbers as training means: EconML's forests and checks take no NaN."""
+    known = ~np.isnan(X)
+    center = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known, X, center), center
+
+
+def _fitted(model: str, trial: Trial, X: Covariates, seed: int):  # noqa: N803
+    from econml.dml import CausalForestDML
+    from econml.dr import DRLearner
+    from econml.metalearners import TLearner, XLearner
+    from econml.policy import DRPolicyTree
+    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+
+    def outcome() -> GradientBoostingRegressor:
+        return GradientBoostingRegressor(random_state=seed)
+
+    def chance() -> GradientBoostingClassifier:
+        return GradientBoostingClassifier(random_state=seed)
+
+    y, t = trial.outcome, trial.treatment
+    match model:
+        case "causal_forest":
+            forest = CausalForestDML(
+                model_y=outcome(), model_t=chance(), discrete_treatment=True, random_state=seed
+            )
+            return forest.fit(y, t, X=X)
+        case "x_learner":
+            learner = XLearner(models=outcome(), propensity_model=chance(), cate_models=outcome())
+            return learner.fit(y, t, X=X)
+        case "dr_learner":
+            doubly = DRLearner(
+                model_propensity=chance(), model_regression=outcome(), model_final=outcome(),
+                random_state=seed,
+            )  # fmt: skip
+            return doubly.fit(y, t, X=X)
+        case "t_learner":
+            return TLearner(models=outcome()).fit(y, t, X=X)
+    tree = DRPolicyTree(
+        model_propensity=chance(), model_regression=outcome(), max_depth=3, random_state=seed
+    )
+    return tree.fit(y, t, X=X)

@@ -1,0 +1,106 @@
+"""Effects as a policy: the option that helps this patient most, or the best single one for all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.causal.doubly_robust_scores import fit_nuisance
+from posology.causal.outcome_regression import boosting
+from posology.causal.trial import Trial
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.errors import UserError
+from posology.learners.effects.r_learner import Effects, effects_of, fit_effects, preference
+from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
+from posology.learners.outcome_models.gradient_boosting import exported
+from posology.learners.outcome_models.tree_policy import Trees, answer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectPolicy:
+    """What the best single option would bring, and how much better or worse the others are."""
+
+    formulary: Formulary
+    profile: Profile
+    spec: FlatSpec
+    effects: Effects
+    single: Trees
+    """Chance that the best single option is effective."""
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """P(option is effective); 0 for forbidden options."""
+        X = flatten(self.spec, history, decisions)
+        said = answer(self.single, X) + effects_of(self.effects, X.astype(np.float64))
+        return (said.clip(0, 1) * allowed)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The allowed option of the largest effect."""
+        X = flatten(self.spec, history, decisions).astype(np.float64)
+        chosen = np.where(allowed, preference(self.effects, X), -np.inf).argmax(axis=1)
+        return np.eye(allowed.shape[1])[chosen]
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+        """None is known."""
+        return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class EffectLearner:
+    """`fit_effects` as a learner; it crosses folds itself, so it learns from both parts."""
+
+    seed: int = 0
+    """Of the folds."""
+    gate: bool = True
+    """Personal only where effects are shown to vary."""
+    without: tuple[str, ...] = ()
+    """Code prefixes left out."""
+
+    def fit(self, train: Cohort, validation: Cohort) -> EffectPolicy:
+        """The finished policy; UserError where an option was hardly ever given."""
+        spec = flat_spec(train, self.without)
+        first, second = (trial_of(cohort, spec) for cohort in (train, validation))
+        trial = Trial(
+            np.concatenate([first.covariates, second.covariates]),
+            np.concatenate([first.treatment, second.treatment]),
+            np.concatenate([first.outcome, second.outcome]),
+            np.concatenate([first.subject, second.subject]),
+            first.options,
+            first.names,
+        )
+        effects = fit_effects(fit_nuisance(trial, np.random.default_rng(self.seed)), self.gate)
+        said = effects_of(effects, trial.covariates)
+        base = trial.outcome - said[np.arange(len(trial)), trial.treatment]
+        model = boosting().fit(trial.covariates, base)
+        return EffectPolicy(
+            train.study.formulary, train.profile, spec, effects, exported(model, model.n_iter_, 1)
+        )
+
+
+def trial_of(cohort: Cohort, spec: FlatSpec) -> Trial:
+    """The decisions whose treatment and outcome are known, as arrays; outcome: was it effective.
+
+    Subjects are named by their id, so that two cohorts may be joined.
+    """
+    known = (cohort.treatment >= 0) & ~np.isnan(cohort.effective) & cohort.complete
+    if not known.any():
+        raise UserError(
+            f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "
+            "followed up; effects cannot be learned"
+        )
+    X = flatten(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
+    return Trial(
+        X,
+        cohort.treatment[known].astype(np.int64),
+        cohort.effective[known].astype(np.float64),
+        cohort.history.subject_id[cohort.subject[known]],
+        len(cohort.study.formulary.treatments),
+        cohort.study.formulary.names,
+    )

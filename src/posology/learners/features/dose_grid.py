@@ -1,0 +1,54 @@
+"""Which doses of each option were given often enough to be asked about."""
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.domain.cohort import Cohort
+from posology.nn.dose_head import Levels, middle
+
+LEAST = 20
+"""Decisions at a dose, below which it is not asked about. Our choice: scikit-learn's least leaf."""
+MOST = 8
+"""Levels of one option; where more doses were given, so many quantiles of them. Our choice."""
+
+
+def dose_levels(train: Cohort) -> Levels:
+    """Doses seen of each option, lowest first; (1.0,) where it has none."""
+    return tuple(
+        _levels(train.dose[train.treatment == option].astype(np.float64))
+        if treatment.dose is not None
+        else (1.0,)
+        for option, treatment in enumerate(train.study.formulary.treatments)
+    )
+
+
+def asked_levels(cohort: Cohort) -> Levels:
+    """Doses to ask about: where options stand alone, with doses or a number that tells effect.
+
+    Empty where they do not.
+    """
+    own = any(t.dose is not None for t in cohort.study.formulary.treatments)
+    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
+    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
+    return dose_levels(cohort) if alone and (own or told) else ()
+
+
+def _levels(given: np.ndarray) -> tuple[float, ...]:
+    doses, counts = np.unique(given[given > 0], return_counts=True)  # NaN is not above 0
+    often = doses[counts >= LEAST]
+    if len(often) > MOST or (len(often) < len(doses) / 2 and len(given) >= MOST * LEAST):
+        often = np.unique(np.quantile(given[given > 0], np.linspace(0.05, 0.95, MOST)))
+    return tuple(float(d) for d in often) or (1.0,)
+
+
+def shifts(cohort: Cohort, levels: Levels) -> Float64[np.ndarray, "decision treatment"]:
+    """log2 of the dose given over the middle of its option's levels, inside those levels.
+
+    0 for the options not given and where the dose is not known.
+    """
+    out = np.zeros((len(cohort), len(cohort.study.formulary.treatments)))
+    for option, doses in enumerate(levels):
+        rows = np.flatnonzero((cohort.treatment == option) & (cohort.dose > 0))
+        dose = np.clip(cohort.dose[rows].astype(np.float64), doses[0], doses[-1])
+        out[rows, option] = np.log2(dose) - middle(doses)
+    return out

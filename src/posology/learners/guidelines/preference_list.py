@@ -1,0 +1,68 @@
+"""A guideline written as an ordered list, as a policy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex, present
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.domain.safety import in_range, visible
+from posology.domain.study import Rule
+from posology.learners.outcome_models.predictions import greedy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderPolicy:
+    """The first line of the rule that holds says in which order the options are preferred."""
+
+    formulary: Formulary
+    profile: Profile
+    rule: Rule
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """1 for the option preferred, 1/2 for the next, and so on, scaled to sum to 1.
+
+        A guideline states no probability: this is a score to rank by, not calibrated.
+        """
+        rank = self._rank(history, decisions).astype(np.float64)
+        score = np.where(allowed, 1.0 / (1.0 + rank), 0.0)
+        return (score / score.sum(axis=1, keepdims=True))[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The most preferred option that is allowed."""
+        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """An order says no dose: NaN."""
+        del history
+        return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
+
+    def _rank(
+        self, history: History, decisions: StepIndex
+    ) -> Int64[np.ndarray, "decision treatment"]:
+        """0 for the option preferred; unnamed ones last; tried ones behind all that were not."""
+        names = self.formulary.names
+        rank = np.full((len(decisions), len(names)), len(names))
+        open_rows = np.ones(len(decisions), dtype=bool)
+        for line in self.rule.order:
+            holds = np.full(len(decisions), not (line.visible or line.ranges))
+            if line.visible:
+                holds |= visible(self.profile, history, decisions, line.visible)
+            for span in line.ranges:
+                holds |= in_range(self.profile, history, decisions, span)
+            rows = open_rows & holds
+            for place, name in enumerate(line.prefer):
+                rank[rows, names.index(name)] = place
+            open_rows &= ~holds
+        if self.rule.skip_tried:
+            for column, treatment in enumerate(self.formulary.treatments):
+                tried = present(history, decisions, self.profile.rows(treatment.codes))
+                rank[tried, column] += len(names) + 1
+        return rank

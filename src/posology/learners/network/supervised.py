@@ -1,0 +1,171 @@
+"""The first phase: learn what was effective, what clinicians gave, and how much."""
+
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posology.domain.cohort import Cohort
+from posology.domain.study import INTERVALS
+from posology.learners.features.dose_grid import asked_levels
+from posology.learners.network import losses
+from posology.learners.network.checkpoint import Epoch, Keep
+from posology.learners.network.closed_form_effects import solve
+from posology.learners.network.distributed import shared
+from posology.learners.network.head_init import start_at_rates
+from posology.learners.network.head_shrinkage import begun, keep_what_helps
+from posology.learners.network.linear_baseline import start_linearly
+from posology.learners.network.policy import NetworkPolicy, Reading
+from posology.learners.network.progression_error import with_course_error
+from posology.learners.network.tensors import columns, ensemble_scores, rows_of, tensors
+from posology.learners.network.training_loop import Training, epochs
+from posology.nn.encoders import EncoderName
+from posology.nn.heads import Tasks
+from posology.nn.network import Network, NetworkConfig
+from posology.nn.treatment_history import Past
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the network is; what depends on the cohort is filled in when it is met."""
+
+    width: int = 256
+    state: int = 64
+    hidden: int = 256
+    layers: int = 1
+    members: int = 32
+    dropout: float = 0.3
+    event_dropout: float = 0.0
+    encoder: EncoderName = "gru"
+    attention: bool = True
+    last_steps: int = 512
+    carried: bool = False
+    """See `NetworkConfig`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """Cross-entropy on the most effective option, with propensity and dose beside it."""
+
+    sizes: Sizes = field(default_factory=Sizes)
+    training: Training = field(default_factory=Training)
+    device: str = "cpu"
+    prior: float = 300.0
+    """How small the differences between options are believed to be before they are seen: the
+    penalty of a ridge regression on standardised numbers, a sum over decisions."""
+
+    def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        """The finished policy of the epoch that validates best."""
+        return finish(self.fitting(train, validation))
+
+    def fitting(
+        self,
+        train: Cohort,
+        validation: Cohort,
+        folder: Path | None = None,
+        start: dict[str, Tensor] | None = None,
+    ) -> Generator[Epoch, None, NetworkPolicy]:
+        """The same, epoch by epoch; the generator's return value is the policy.
+
+        folder: where a run that was killed goes on; start: weights to begin with.
+        """
+        device = torch.device(self.device)
+        reading = _reading(train)
+        network = network_of(self.sizes, train, self.training.seed).to(device)
+        network.load_state_dict({**network.state_dict(), **(start or {})})
+        if self.training.compiled and device.type == "cuda":
+            network.trunk.compile()
+        learn = tensors(train, reading, network.config, device)
+        start_at_rates(network, learn.targets)
+        check = tensors(validation, reading, network.config, device)
+        start_linearly(network, learn, check)
+        start_of_heads = begun(network)
+
+        asked = shared(network)
+        known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
+
+        def loss(subjects: Tensor) -> dict[str, Tensor]:
+            batch, targets = rows_of(learn, subjects)
+            parts = losses.supervised(asked(batch, targets.shift, valued=False), targets)
+            if network.curves is not None:
+                parts["prior"] = network.curves.size() * (self.prior / known)
+            return parts
+
+        def validate() -> dict[str, float]:
+            return ensemble_scores(network, check)
+
+        kept = Keep(folder) if folder else None
+        yield from epochs(network, learn.steps, loss, validate, self.training, kept)
+        keep_what_helps(network, start_of_heads, check)
+        if network.curves is not None:
+            solve(network, learn)
+        reading = with_course_error(reading, network.eval(), check)
+        return NetworkPolicy(train.study.formulary, train.profile, network, reading)
+
+
+def finish(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
+    """Run a fitting to its end and hand over what it made."""
+    while True:
+        try:
+            next(fitting)
+        except StopIteration as end:
+            return end.value
+
+
+def _reading(train: Cohort) -> Reading:
+    levels = asked_levels(train)
+    # Milligrams of one drug and of another are no one dose.
+    root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
+    margin = _known(np.empty(0) if train.margin is None else train.margin)
+    course = [_known(column) for column in columns("progression", train).T]
+    return Reading(
+        dose_center=float(root.mean()) if len(root) else 0.0,
+        dose_spread=float(root.std()) or 1.0 if len(root) else 1.0,
+        margin_center=float(margin.mean()) if len(margin) else 0.0,
+        margin_spread=float(margin.std()) or 1.0 if len(margin) else 1.0,
+        levels=levels,
+        course_center=tuple(float(c.mean()) if len(c) else 0.0 for c in course),
+        course_spread=tuple((float(c.std()) or 1.0) if len(c) else 1.0 for c in course),
+    )
+
+
+def _known(column: np.ndarray) -> np.ndarray:
+    return column[~np.isnan(column)].astype(np.float64)
+
+
+def _past(cohort: Cohort) -> Past:
+    """The codes of the study's options, of its outcome, and of what makes one ineffective."""
+    profile, study = cohort.profile, cohort.study
+    option = np.full(len(profile.codes), -1)
+    for row, treatment in enumerate(study.formulary.treatments):
+        option[list(profile.rows(treatment.codes))] = row
+    return Past(
+        option=tuple(int(k) for k in option),
+        outcome=tuple(sorted(profile.rows(study.outcome.codes))),
+        stopped=tuple(sorted(profile.rows(study.outcome.unless))),
+    )
+
+
+def network_of(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
+    """A network for the cohort's vocabulary and questions, before it has learned."""
+    levels = asked_levels(cohort)
+    config = NetworkConfig(
+        codes=len(cohort.profile.codes),
+        treatments=len(cohort.study.formulary.treatments),
+        exclusive=bool((cohort.best >= 0).any()),
+        tasks=Tasks(
+            conditions=columns("diagnosis", cohort).shape[1],
+            measures=columns("progression", cohort).shape[1],
+            incidents=columns("waited", cohort).shape[1],
+            intervals=INTERVALS,
+        ),
+        levels=levels,
+        past=_past(cohort) if levels else Past(),
+        **asdict(sizes),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(config)

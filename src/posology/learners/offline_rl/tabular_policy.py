@@ -1,0 +1,135 @@
+"""Tabular learning for studies in which one code says all that is known: cohort in, policy out."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex, offsets
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.domain.trajectories import Trajectories
+from posology.errors import UserError
+from posology.learners.offline_rl.tabular import Pooling, TabularPolicy, count, pooled
+
+STATE = "STATE"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StateCodePolicy:
+    """A table asked by the state code in a decision's last step."""
+
+    formulary: Formulary
+    profile: Profile
+    table: TabularPolicy
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        """The learned value, where rewards make it a probability; 0 where never seen."""
+        values = self.table.values[_state(history, decisions, self.profile)]
+        return np.where(np.isfinite(values) & allowed, values.clip(0, 1), 0.0)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The table's, moved to the best allowed option where all it would do is forbidden."""
+        state = _state(history, decisions, self.profile)
+        kept = self.table.probabilities[state] * allowed
+        values = np.where(allowed, self.table.values[state].clip(-1e300), -np.inf)
+        instead = np.eye(allowed.shape[1])[values.argmax(axis=1)]
+        total = kept.sum(axis=1, keepdims=True)
+        return np.where(total > 0, kept / np.where(total > 0, total, 1.0), instead)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+        """None is known."""
+        return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class StateCodeLearner:
+    """`tabular.pooled` as a learner; nothing is chosen, so it learns from both parts."""
+
+    pooling: Pooling = field(default_factory=Pooling)
+
+    def fit(self, train: Cohort, validation: Cohort) -> StateCodePolicy:
+        """Learn from every episode of the two cohorts."""
+        logged = _joined(trajectories(train), trajectories(validation))
+        return StateCodePolicy(
+            train.study.formulary, train.profile, pooled(count(logged), self.pooling)
+        )
+
+
+def trajectories(cohort: Cohort) -> Trajectories:
+    """A cohort's episodes; the behaviour's full distribution is not known and NaN.
+
+    An episode whose history ends with its last treatment is worth its last state from there.
+    """
+    history, profile = cohort.history, cohort.profile
+    known = cohort.treatment >= 0
+    if not known.all():
+        raise UserError(
+            f"{int((~known).sum())} decisions of study {cohort.study.name} have none of its "
+            "treatments; leave them out before learning from states"
+        )
+    subjects = len(history.subject_id)
+    last = history.step_offsets[1:] - 1
+    ends_in_state = _holds_state(history, last, profile)
+    final = np.zeros(subjects, np.int64)
+    final[ends_in_state] = _state(history, last[ends_in_state], profile)
+    now = _state(history, cohort.last_step, profile)
+    starts = offsets(np.bincount(cohort.subject, minlength=subjects))
+    final[~ends_in_state] = now[starts[1:][~ends_in_state] - 1]
+    return Trajectories(
+        observation=now[:, None].astype(np.float64),
+        treatment=cohort.treatment,
+        reward=cohort.reward.astype(np.float64),
+        logged=cohort.logged.astype(np.float64),
+        behaviour=np.full((len(now), len(cohort.study.formulary.treatments)), np.nan),
+        offsets=starts,
+        final=final[:, None].astype(np.float64),
+        terminal=cohort.complete[starts[1:] - 1],
+        states=len(_state_rows(profile)),
+    )
+
+
+def _joined(first: Trajectories, second: Trajectories) -> Trajectories:
+    return Trajectories(
+        observation=np.concatenate([first.observation, second.observation]),
+        treatment=np.concatenate([first.treatment, second.treatment]),
+        reward=np.concatenate([first.reward, second.reward]),
+        logged=np.concatenate([first.logged, second.logged]),
+        behaviour=np.concatenate([first.behaviour, second.behaviour]),
+        offsets=np.append(first.offsets, first.offsets[-1] + second.offsets[1:]),
+        final=np.concatenate([first.final, second.final]),
+        terminal=np.concatenate([first.terminal, second.terminal]),
+        states=first.states,
+    )
+
+
+def _state_rows(profile: Profile) -> Int64[np.ndarray, " state"]:
+    return np.array(sorted(profile.rows((STATE,))), np.int64)
+
+
+def _holds_state(
+    history: History, steps: Int64[np.ndarray, " asked"], profile: Profile
+) -> Bool[np.ndarray, " asked"]:
+    return np.isin(history.code[history.event_offsets[steps + 1] - 1], _state_rows(profile))
+
+
+def _state(
+    history: History, steps: Int64[np.ndarray, " asked"], profile: Profile
+) -> Int64[np.ndarray, " asked"]:
+    """Number of the state code with which each step ends.
+
+    Raises UserError where a step holds anything else.
+    """
+    if not _holds_state(history, steps, profile).all():
+        raise UserError(
+            f"a decision's last step must hold exactly one code of the family {STATE}; "
+            "this study's state is more than one code, so no table can learn it"
+        )
+    code = history.code[history.event_offsets[steps + 1] - 1]
+    return np.searchsorted(_state_rows(profile), code).astype(np.int64)

@@ -1,0 +1,153 @@
+"""Gradient boosting of the margin, with the option given and its dose among the columns."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.learners.features.dose_grid import dose_levels
+from posology.learners.features.tabular import FlatSpec, flatten
+from posology.learners.outcome_models.design import design
+from posology.learners.outcome_models.gradient_boosting import (
+    LEAST,
+    exported,
+    grown,
+    one_of,
+    splittable,
+)
+from posology.learners.outcome_models.predictions import greedy
+from posology.learners.outcome_models.target_distance import (
+    Chance,
+    Given,
+    Margins,
+    best_doses,
+    chance,
+    every_level,
+    given,
+)
+from posology.learners.outcome_models.tree_policy import Trees, answer, with_option
+from posology.nn.dose_head import Levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoostingMarginPolicy:
+    """Trees that are asked about each option at each of its doses."""
+
+    formulary: Formulary
+    profile: Profile
+    spec: FlatSpec
+    levels: Levels
+    """Doses of each option that are asked about."""
+    trees: Trees
+    """Of the flattened history, the option, and log2 of its dose over the middle of its levels."""
+    chance: Chance
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """P(option is effective) at its best dose; 0 for forbidden options."""
+        p = np.nanmax(self.chances(history, decisions), axis=2)
+        return (p * allowed)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The most effective allowed option."""
+        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """The best dose of each option."""
+        return best_doses(self.chances(history, decisions), self.levels, self.formulary, allowed)
+
+    def chances(self, history: History, decisions: StepIndex) -> Margins:
+        """P(effective) of every option at every level."""
+        X = flatten(self.spec, history, decisions)
+        count = len(X)
+
+        def margin(option: int, shift: float) -> Float64[np.ndarray, " decision"]:
+            asked = _columns(X, np.full(count, option), np.full(count, shift), len(self.levels))
+            return answer(self.trees, asked)[:, 0]
+
+        return self.chance.of(every_level(self.levels, margin, count), self.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class BoostingMargin:
+    """The number of leaves and when to stop are what does best on the validation decisions."""
+
+    rounds: int = 400
+    """The most there may be."""
+    patience: int = 100
+    """Rounds without a better validation loss before stopping."""
+    rate: float = 0.1
+    leaves: tuple[int, ...] = (8,)
+    """Leaves a tree that are tried: more take longer than the network does. Our choice."""
+    without: tuple[str, ...] = ()
+    """Code prefixes left out."""
+    seed: int = 0
+
+    def fit(self, train: Cohort, validation: Cohort) -> BoostingMarginPolicy:
+        """The finished policy."""
+        data, levels = splittable(design(train, validation, self.without)), dose_levels(train)
+        known, check = given(train, levels, "margin"), given(validation, levels, "margin")
+        trees = self._trees(_of_given(data.X, known, levels), known,
+                            _of_given(data.V, check, levels), check)  # fmt: skip
+        asked = given(train, levels, "effective")
+        said = answer(trees, _of_given(data.X, asked, levels))[:, 0]
+        return BoostingMarginPolicy(
+            train.study.formulary, train.profile, data.spec, levels, trees,
+            chance(said, asked, len(levels)),
+        )  # fmt: skip
+
+    def _trees(self, X: np.ndarray, known: Given, V: np.ndarray, check: Given) -> Trees:  # noqa: N803
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        best, least = None, np.inf
+        for leaves in self.leaves:
+            model = HistGradientBoostingRegressor(
+                learning_rate=self.rate,
+                max_leaf_nodes=leaves,
+                early_stopping=False,
+                warm_start=True,
+                min_samples_leaf=LEAST,
+                random_state=self.seed,
+            )
+            losses = partial(_errors, V=V, check=check)
+            fit_on = (X, known.target, known.weight)
+            stop, error = grown(model, fit_on, losses, self.rounds, self.patience)
+            if best is None or error < least:
+                best, least = exported(model, stop, 1), error
+        return one_of(best)
+
+
+def _errors(model: Any, V: np.ndarray, check: Given) -> np.ndarray:  # noqa: N803
+    """Mean squared error on the validation decisions after each round."""
+    return np.array([
+        np.average((said - check.target) ** 2, weights=check.weight)
+        for said in model.staged_predict(V)
+    ])  # fmt: skip
+
+
+def _of_given(
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    known: Given,
+    levels: Levels,
+) -> Float32[np.ndarray, "known column"]:
+    return _columns(X[known.row], known.treatment, known.shift, len(levels))
+
+
+def _columns(
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    option: Int64[np.ndarray, " decision"],
+    shift: Float64[np.ndarray, " decision"],
+    options: int,
+) -> Float32[np.ndarray, "decision column"]:
+    """The history, the option and the dose."""
+    return np.hstack([with_option(X, option, options), shift[:, None].astype(np.float32)])

@@ -1,0 +1,197 @@
+"""Logistic regression on the flattened history, and ridge regression on the root of the dose."""
+
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.learners.features.tabular import FlatSpec, flatten
+from posology.learners.outcome_models.design import Design, design, dose_error, log_loss
+from posology.learners.outcome_models.predictions import doses, greedy, squared
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearPolicy:
+    """Weighted sums of standardised columns; a missing number counts as the training mean."""
+
+    formulary: Formulary
+    profile: Profile
+    spec: FlatSpec
+    center: Float64[np.ndarray, " feature"]
+    spread: Float64[np.ndarray, " feature"]
+    weights: Float64[np.ndarray, "feature treatment"]
+    intercept: Float64[np.ndarray, " treatment"]
+    exclusive: bool
+    """True where exactly one option is most effective (softmax); else each stands alone."""
+    dose_weights: Float64[np.ndarray, " feature"]
+    dose_intercept: float
+    """Of the square root of the dose; NaN where no dose was known."""
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """P(option is effective); 0 for forbidden options."""
+        logits = self._columns(history, decisions) @ self.weights + self.intercept
+        p = _softmax(logits) if self.exclusive else 1.0 / (1.0 + np.exp(-logits))
+        return (p * allowed)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The most effective allowed option."""
+        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """The square of the ridge regression, and for each option that dose in its range."""
+        root = self._columns(history, decisions) @ self.dose_weights + self.dose_intercept
+        return doses(squared(root), self.formulary, allowed)
+
+    def _columns(
+        self, history: History, decisions: StepIndex
+    ) -> Float64[np.ndarray, "decision feature"]:
+        X = flatten(self.spec, history, decisions)
+        return np.nan_to_num((X - self.center) / self.spread)
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """Multinomial on the most effective option where it is known; else one regression an option.
+
+    The strength of the penalty is the one that does best on the validation decisions.
+    """
+
+    penalties: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3)
+    """Inverse strengths (C) tried for the classes. Our choice."""
+    ridges: tuple[float, ...] = (30.0, 100.0, 300.0, 1000.0, 3000.0)
+    """Strengths (alpha) tried for the dose. Our choice."""
+    without: tuple[str, ...] = ()
+    """Code prefixes left out."""
+
+    def fit(self, train: Cohort, validation: Cohort) -> LinearPolicy:
+        """The finished policy."""
+        data = design(train, validation, self.without)
+        center, spread = scale(data.X)
+        X = np.nan_to_num((data.X - center) / spread)
+        V = np.nan_to_num((data.V - center) / spread)
+        data = data._replace(X=X, V=V)
+        weights, intercept = _classes(data, self.penalties)
+        dose_weights, dose_intercept = _dose(data, self.ridges)
+        return LinearPolicy(
+            formulary=train.study.formulary,
+            profile=train.profile,
+            spec=data.spec,
+            center=center,
+            spread=spread,
+            weights=weights,
+            intercept=intercept,
+            exclusive=data.train.exclusive,
+            dose_weights=dose_weights,
+            dose_intercept=dose_intercept,
+        )
+
+
+class _Linear(NamedTuple):
+    weights: np.ndarray
+    intercept: np.ndarray
+
+
+def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
+    """Weights per option, of the penalty with the least log loss on the validation decisions."""
+    best, best_loss = None, np.inf
+    for penalty in penalties:
+        fitted = _multinomial(data, penalty) if data.train.exclusive else _arms(data, penalty)
+        logits = data.V @ fitted.weights + fitted.intercept
+        p = _softmax(logits) if data.train.exclusive else 1.0 / (1.0 + np.exp(-logits))
+        loss = log_loss(p, data.validation)
+        if best is None or loss < best_loss:
+            best, best_loss = fitted, loss
+    if best is None:
+        raise ValueError("Logistic.penalties is empty: give at least one strength to try")
+    return best
+
+
+def _multinomial(data: Design, penalty: float) -> _Linear:
+    known = data.train.best >= 0
+    weights = np.zeros((data.X.shape[1], data.train.options))
+    intercept = np.full(data.train.options, _NEVER)
+    classes, found, base = _logistic(data.X[known], data.train.best[known], penalty)
+    weights[:, classes], intercept[classes] = found, base
+    return _Linear(weights, intercept)
+
+
+def _arms(data: Design, penalty: float) -> _Linear:
+    """One regression on the decisions given each option; an option never given stays at 1 in 2."""
+    weights = np.zeros((data.X.shape[1], data.train.options))
+    intercept = np.zeros(data.train.options)
+    for option in range(data.train.options):
+        given = (data.train.treatment == option) & ~np.isnan(data.train.effective)
+        y = data.train.effective[given].astype(np.int64)
+        if 0 < y.sum() < len(y):
+            _, found, base = _logistic(data.X[given], y, penalty)
+            weights[:, option], intercept[option] = found[:, 1], base[1]
+        else:  # all alike: the rate with one success and one failure added (Laplace)
+            intercept[option] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
+    return _Linear(weights, intercept)
+
+
+_NEVER = -50.0
+"""Logit of an option that was never best in training."""
+
+
+def _logistic(
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+    y: Int64[np.ndarray, " decision"],
+    penalty: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The classes met, and a column of weights and an intercept for each."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(y)) == 1:
+        return np.unique(y), np.zeros((X.shape[1], 1)), np.zeros(1)
+    with warnings.catch_warnings():
+        # A fit stopped at 1,000 iterations is still scored on the validation decisions.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(C=penalty, max_iter=1000).fit(X, y)
+    if len(fitted.classes_) == 2:
+        weights = np.column_stack([np.zeros(X.shape[1]), fitted.coef_[0]])
+        return fitted.classes_, weights, np.array([0.0, fitted.intercept_[0]])
+    return fitted.classes_, fitted.coef_.T, fitted.intercept_
+
+
+def _dose(data: Design, ridges: tuple[float, ...]) -> tuple[np.ndarray, float]:
+    """Ridge regression on the root of the dose, of the least absolute error in the dose itself."""
+    from sklearn.linear_model import Ridge
+
+    known = ~np.isnan(data.train.dose)
+    best, best_error = (np.zeros(data.X.shape[1]), np.nan), np.inf
+    if known.any():
+        for ridge in ridges:
+            fitted = Ridge(alpha=ridge).fit(data.X[known], np.sqrt(data.train.dose[known]))
+            error = dose_error(squared(fitted.predict(data.V)), data.validation)
+            if np.isnan(best[1]) or error < best_error:
+                best, best_error = (fitted.coef_, float(fitted.intercept_)), error
+    return best
+
+
+def scale(
+    X: np.ndarray,  # noqa: N803
+) -> tuple[Float64[np.ndarray, " feature"], Float64[np.ndarray, " feature"]]:
+    """Mean and standard deviation of what is known; 0 and 1 where nothing varies."""
+    known = ~np.isnan(X)
+    n = np.maximum(known.sum(axis=0), 1)
+    center = np.where(known, X, 0.0).sum(axis=0, dtype=np.float64) / n
+    spread = np.sqrt((np.where(known, X - center, 0.0) ** 2).sum(axis=0) / n)
+    return center, np.where(spread > 1e-6, spread, 1.0)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)

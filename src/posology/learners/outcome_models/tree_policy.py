@@ -1,0 +1,174 @@
+"""Fitted trees as flat arrays, and the policy that walks them with numpy alone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32
+
+from posology.domain.formulary import Formulary
+from posology.domain.history import History, StepIndex
+from posology.domain.policy import Allowed, Doses
+from posology.domain.profile import Profile
+from posology.learners.features.tabular import FlatSpec, flatten
+from posology.learners.outcome_models.predictions import doses, greedy, squared
+
+BLOCK = 512
+"""Decisions walked at once: bounds the memory of (decisions x trees)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """All nodes of all trees, one after the other; a prediction is the sum over the trees."""
+
+    root: Int32[np.ndarray, " tree"]
+    """Row of each tree's first node."""
+    feature: Int32[np.ndarray, " node"]
+    """Column asked; -1 in a leaf."""
+    threshold: Float64[np.ndarray, " node"]
+    """Values up to and including it go left."""
+    left: Int32[np.ndarray, " node"]
+    right: Int32[np.ndarray, " node"]
+    missing_left: Bool[np.ndarray, " node"]
+    """Whether a missing value goes left."""
+    value: Float64[np.ndarray, "node output"]
+    """What a leaf adds to the prediction; 0 elsewhere."""
+    baseline: Float64[np.ndarray, " output"]
+    """What the prediction starts from."""
+    link: str
+    """From the sum to the answer: `identity` or `softmax`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreePolicy:
+    """Trees on the flattened history: one set for the options, one for the dose."""
+
+    formulary: Formulary
+    profile: Profile
+    spec: FlatSpec
+    options: Trees
+    dose_trees: Trees
+    """Of the square root of the dose."""
+    exclusive: bool
+    """True where exactly one option is most effective. Else the option asked about is given to the
+    trees as further columns, one an option, and they say whether it would be effective."""
+
+    def effectiveness(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        """P(option is effective); 0 for forbidden options."""
+        X = flatten(self.spec, history, decisions)
+        p = answer(self.options, X) if self.exclusive else per_option(self.options, X, allowed)
+        return (p * allowed)[:, :, None]
+
+    def probabilities(
+        self, history: History, decisions: StepIndex, allowed: Allowed
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        """The most effective allowed option."""
+        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+
+    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+        """The square of what the trees say, and for each option that dose in its range."""
+        root = answer(self.dose_trees, flatten(self.spec, history, decisions))[:, 0]
+        return doses(squared(root), self.formulary, allowed)
+
+
+def answer(
+    trees: Trees,
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+) -> Float64[np.ndarray, "decision output"]:
+    """The sum over all trees, through the link."""
+    total = np.tile(trees.baseline, (len(X), 1))
+    for start in range(0, len(X), BLOCK):
+        leaf = _leaves(trees, X[start : start + BLOCK])
+        total[start : start + BLOCK] += trees.value[leaf].sum(axis=1)
+    if trees.link == "softmax":
+        weight = np.exp(total - total.max(axis=1, keepdims=True))
+        return weight / weight.sum(axis=1, keepdims=True)
+    return total
+
+
+def per_option(
+    trees: Trees,
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    allowed: Allowed,
+) -> Float64[np.ndarray, "decision treatment"]:
+    """What the trees say of each option when it is the one given."""
+    return np.column_stack(
+        [
+            answer(trees, with_option(X, np.full(len(X), o), allowed.shape[1]))[:, -1]
+            for o in range(allowed.shape[1])
+        ]
+    )
+
+
+def with_option(
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    option: np.ndarray,
+    options: int,
+) -> Float32[np.ndarray, "decision feature_and_option"]:
+    """The columns, and one more an option: 1 for the one given."""
+    return np.hstack([X, np.eye(options, dtype=np.float32)[option]])
+
+
+def constant(value: Float64[np.ndarray, " output"]) -> Trees:
+    """No trees at all: the same answer for everybody."""
+    none = np.zeros(0, np.int32)
+    return Trees(
+        root=none,
+        feature=none,
+        threshold=np.zeros(0),
+        left=none,
+        right=none,
+        missing_left=np.zeros(0, bool),
+        value=np.zeros((0, len(value))),
+        baseline=value,
+        link="identity",
+    )
+
+
+def scaled(trees: Trees, factor: float) -> Trees:
+    """The same trees, their sum times a factor."""
+    return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
+
+
+def added(parts: list[Trees]) -> Trees:
+    """What several say, added up."""
+    return joined(parts, np.sum([part.baseline for part in parts], axis=0), parts[0].link)
+
+
+def joined(parts: list[Trees], baseline: Float64[np.ndarray, " output"], link: str) -> Trees:
+    """Trees, each part with its nodes counted from 0, as one."""
+    sizes = np.array([len(tree.feature) for tree in parts])
+    first = np.cumsum(sizes) - sizes
+    shift = np.repeat(first, sizes).astype(np.int32)
+    return Trees(
+        root=np.concatenate([at + tree.root for at, tree in zip(first, parts, strict=True)]).astype(
+            np.int32
+        ),
+        feature=np.concatenate([tree.feature for tree in parts]),
+        threshold=np.concatenate([tree.threshold for tree in parts]),
+        left=np.concatenate([tree.left for tree in parts]) + shift,
+        right=np.concatenate([tree.right for tree in parts]) + shift,
+        missing_left=np.concatenate([tree.missing_left for tree in parts]),
+        value=np.concatenate([tree.value for tree in parts]),
+        baseline=baseline,
+        link=link,
+    )
+
+
+def _leaves(
+    trees: Trees,
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+) -> Int32[np.ndarray, "decision tree"]:
+    """The leaf each decision falls into, in every tree at once, one level a round."""
+    node = np.tile(trees.root, (len(X), 1))
+    row, tree = np.nonzero(trees.feature[node] >= 0)
+    while len(row):
+        at = node[row, tree]
+        x = X[row, trees.feature[at]]
+        goes_left = np.where(np.isnan(x), trees.missing_left[at], x <= trees.threshold[at])
+        at = np.where(goes_left, trees.left[at], trees.right[at])
+        node[row, tree] = at
+        inner = trees.feature[at] >= 0
+        row, tree = row[inner], tree[inner]
+    return node

@@ -1,0 +1,147 @@
+"""What an events folder holds, what was refused and repaired, and what a study would miss.
+
+`quality` gives it as data; `quality_page.py` shows that as a page.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from posology.records.io.engine import quoted
+from posology.records.meds_dataset import data_files, read_codes
+from posology.records.pipeline.cleaning import REPAIRS
+from posology.records.pipeline.manifest import read_manifest
+from posology.records.pipeline.quality_page import quality_page
+
+MEMORY = "1GB"
+"""What the counting may hold before it spills (own choice)."""
+EXPECTED = ("MEDS_BIRTH", "SEX", "DRUG", "CONDITION", "MEASUREMENT", "OBSERVATION", "VISIT")
+"""Families of the profile (docs/meds-profile.md) that most studies ask for."""
+
+
+def write_report(folder: Path, manifest: dict[str, Any], name: str) -> None:
+    """Write the folder's report as `quality.json` and `quality.html`, under the folder's name."""
+    report = quality(folder, manifest)
+    (folder / "quality.json").write_text(json.dumps(report, indent=1), "utf-8")
+    (folder / "quality.html").write_text(quality_page(report, read_codes(folder), name), "utf-8")
+
+
+def quality(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The folder's quality report: totals, families, codes, refusals, repairs, gaps.
+
+    manifest: what was ingested, where the folder does not have it yet.
+    """
+    manifest = manifest or read_manifest(folder)
+    files = ", ".join(f"'{quoted(path)}'" for path in data_files(folder))
+    duck = duckdb.connect(config={"memory_limit": MEMORY})
+    duck.execute("SET enable_progress_bar = false")
+    duck.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet([{files}])")
+    refused = quoted(folder / "refused.parquet")
+    try:
+        codes = _rows(duck, CODES)
+        families = _families(duck, codes)
+        totals = _rows(duck, TOTALS)[0]
+        subjects = int(totals["subjects"])
+        return {
+            "totals": {
+                **totals,
+                "merged": manifest["merged"],
+                "refused": _rows(duck, f"SELECT count(*) AS n FROM '{refused}'")[0]["n"],
+            },
+            "sources": manifest["sources"],
+            "told": manifest.get("told", []),
+            "families": families,
+            "codes": codes,
+            "events_per_patient": _rows(duck, PER_PATIENT)[0],
+            "refused": _rows(duck, REFUSALS.format(refused)),
+            "repairs": [
+                {"rule": rule, "rows": rows, "what": REPAIRS[rule]}
+                for rule, rows in sorted(
+                    {**manifest["repairs"], "duplicate": manifest["merged"]}.items()
+                )
+                if rows
+            ],
+            "conflicts": _rows(duck, CONFLICTS),
+            "gaps": _gaps(families, codes, subjects),
+        }
+    finally:
+        duck.close()
+
+
+CODES = """
+    SELECT code, count(*) AS events, count(DISTINCT subject_id) AS subjects,
+        count(numeric_value) AS numbers, count(text_value) AS texts,
+        list(DISTINCT unit) FILTER (unit IS NOT NULL) AS units,
+        min(numeric_value) AS low, max(numeric_value) AS high, avg(numeric_value) AS mean,
+        stddev_samp(numeric_value::DOUBLE) AS sd,
+        approx_quantile(numeric_value, [0.01, 0.25, 0.5, 0.75, 0.99]) AS quantiles,
+        min(time)::VARCHAR AS first, max(time)::VARCHAR AS last, count(*) - count(time) AS timeless
+    FROM events GROUP BY code ORDER BY events DESC, code
+"""
+TOTALS = """
+    SELECT count(*) AS events, count(DISTINCT subject_id) AS subjects,
+        count(DISTINCT code) AS codes, min(time)::VARCHAR AS first, max(time)::VARCHAR AS last
+    FROM events
+"""
+PER_PATIENT = """
+    SELECT min(n) AS low, quantile_disc(n, 0.25) AS q25, quantile_disc(n, 0.5) AS median,
+        quantile_disc(n, 0.75) AS q75, max(n) AS high, avg(n) AS mean
+    FROM (SELECT count(*) AS n FROM events GROUP BY subject_id)
+"""
+REFUSALS = """
+    SELECT source, rule, reason, field, count(*) AS rows, min(row) AS first_row,
+        any_value(value) AS example
+    FROM '{}' GROUP BY source, rule, reason, field ORDER BY rows DESC, source, rule, reason
+"""
+CONFLICTS = """
+    SELECT code, count(*) AS moments FROM (
+        SELECT code FROM events WHERE numeric_value IS NOT NULL AND time IS NOT NULL
+        GROUP BY subject_id, time, code, unit HAVING count(DISTINCT numeric_value) > 1
+    ) GROUP BY code ORDER BY moments DESC, code LIMIT 50
+"""
+"""Values that differ for one patient, code, unit and moment: both are kept, and told here."""
+FAMILY = """
+    SELECT split_part(code, '//', 1) AS family, count(*) AS events,
+        count(DISTINCT subject_id) AS subjects, count(DISTINCT code) AS codes,
+        count(numeric_value) AS numbers, count(unit) AS with_unit,
+        count(*) FILTER (numeric_value IS NULL AND text_value IS NULL) AS without_value,
+        min(time)::VARCHAR AS first, max(time)::VARCHAR AS last
+    FROM events GROUP BY family ORDER BY events DESC, family
+"""
+
+
+def _families(duck: duckdb.DuckDBPyConnection, codes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    units: dict[str, set[str]] = defaultdict(set)
+    for entry in codes:
+        units[entry["code"].partition("//")[0]] |= set(entry["units"] or ())
+    return [{**row, "units": sorted(units[row["family"]])} for row in _rows(duck, FAMILY)]
+
+
+def _gaps(families: list[dict[str, Any]], codes: list[dict[str, Any]], subjects: int) -> list[str]:
+    """What a study would miss, in sentences."""
+    have = {row["family"]: row for row in families}
+    gaps = []
+    for family in EXPECTED:
+        if family not in have:
+            gaps.append(f"no event of the family {family}")
+        elif family in ("MEDS_BIRTH", "SEX") and have[family]["subjects"] < subjects:
+            lacking = subjects - have[family]["subjects"]
+            gaps.append(f"{lacking} of {subjects} patients have no {family}")
+    for row in codes:
+        if len(row["units"] or ()) > 1:
+            gaps.append(
+                f"{row['code']} has {len(row['units'])} units ({', '.join(sorted(row['units']))}): "
+                "tell its unit in a code book"
+            )
+    doses = [row for row in families if row["family"] == "DRUG"]
+    if doses and not doses[0]["numbers"]:
+        gaps.append("no drug has a dose")
+    return gaps
+
+
+def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    table = duck.sql(query)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]

@@ -1,0 +1,155 @@
+"""FHIR's shared pieces: codes, quantities, times and references, read from parsed JSON.
+
+Nothing here checks a resource's shape: a resource of another shape raises AttributeError,
+TypeError, KeyError or ValueError, and `fhir.read_fhir` refuses it with that reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from posology.records.batching import Fact, Refusal, clean_part, finite
+from posology.records.io.times import parse_time
+from posology.records.sources.questionnaires import CodeBook
+
+Json = dict[str, Any]
+
+SYSTEMS = {
+    # canonical addresses of HL7's terminology (terminology.hl7.org) -> names as OMOP writes them
+    "http://loinc.org": "LOINC",
+    "http://snomed.info/sct": "SNOMED",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RXNORM",
+    "http://www.whocc.no/atc": "ATC",
+    "http://hl7.org/fhir/sid/icd-10-cm": "ICD10CM",
+    "http://hl7.org/fhir/sid/icd-10": "ICD10",
+    "http://hl7.org/fhir/sid/icd-9-cm": "ICD9CM",
+    "http://hl7.org/fhir/sid/cvx": "CVX",
+    "http://hl7.org/fhir/sid/ndc": "NDC",
+    "http://www.ama-assn.org/go/cpt": "CPT4",
+    "http://www.genenames.org": "HGNC",
+    "http://unitsofmeasure.org": "UCUM",
+    "http://terminology.hl7.org/CodeSystem/v3-ActCode": "ACT",
+    "urn:oid:2.16.840.1.113883.6.238": "CDCREC",
+    "http://www.nlm.nih.gov/research/umls/hcpcs": "HCPCS",
+    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD10PCS",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """What an extractor needs beside the resource itself."""
+
+    zone: ZoneInfo
+    book: CodeBook
+    medications: dict[str, Json] = field(default_factory=dict)
+    """CodeableConcept of each Medication, by its id."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """`Type/id` of each entry of the Bundle being read, by its fullUrl."""
+
+
+Extractor = Callable[[Json, Context, list[Fact], list[Refusal]], None]
+"""Appends what it can read of a resource and what it cannot; raises where the shape is not R4's."""
+
+
+def concept_code(concept: Json | None) -> str | None:
+    """`SYSTEM//code` of a CodeableConcept: a known system before others, text where no code is."""
+    if not concept:
+        return None
+    best = None
+    for coding in concept.get("coding") or ():
+        code = coding.get("code")
+        if not code:
+            continue
+        system = SYSTEMS.get(coding.get("system"))
+        if system is not None:
+            return f"{system}//{clean_part(code)}"
+        best = best or f"{_local(coding.get('system'))}//{clean_part(code)}"
+    if best is not None:
+        return best
+    text = clean_part(concept_text(concept) or "").lower()
+    return f"TEXT//{text}" if text else None
+
+
+def concept_text(concept: Json) -> str | None:
+    """A CodeableConcept in words."""
+    if concept.get("text"):
+        return str(concept["text"])
+    for coding in concept.get("coding") or ():
+        if coding.get("display"):
+            return str(coding["display"])
+    return None
+
+
+def has_code(concept: Json | None, codes: frozenset[str]) -> bool:
+    """Whether any coding of the concept is one of the codes."""
+    return bool(concept) and any(c.get("code") in codes for c in concept.get("coding") or ())
+
+
+def _local(system: str | None) -> str:
+    name = (system or "LOCAL").rstrip("/").replace(":", "/").rsplit("/", 1)[-1]
+    return clean_part(name).upper() or "LOCAL"
+
+
+def quantity(value: Json) -> tuple[float | None, str | None, str | None]:
+    """Number, text and unit of a Quantity; a comparator makes it a text such as "<5"."""
+    number = value.get("value")
+    unit = value.get("code") or value.get("unit")
+    unit = str(unit) if unit else None
+    if number is None:
+        raise ValueError("a quantity without a value")
+    if value.get("comparator"):
+        return None, f"{value['comparator']}{number}", unit
+    if isinstance(number, str):
+        return None, number, unit  # not as R4 says; cleaning reads numbers from text
+    return finite(number), None, unit
+
+
+def known_at(resource: Json, context: Context, *paths: str) -> int:
+    """The first of the fields that is there, as microseconds; ValueError where none is.
+
+    A Period is known when it ends (`name.start`: when it starts); without an end, at its start.
+    """
+    for path in paths:
+        name, _, edge = path.partition(".")
+        value = resource.get(name)
+        if isinstance(value, dict):
+            value = value.get(edge) if edge else value.get("end") or value.get("start")
+        if value:
+            return moment(value, path, context, end=True)
+    raise ValueError(f"has none of {', '.join(paths)}: when it became known is unknown")
+
+
+def moment(text: str, path: str, context: Context, end: bool = False) -> int:
+    """A FHIR date or dateTime as microseconds; ValueError names the field."""
+    try:
+        # a day alone stands at its start, as tables do; a month or year alone where `end` says
+        return parse_time(text, context.zone, end and len(text) < 10)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} {str(text)[:60]!r} is not a date") from error
+
+
+def subject_id(resource: Json, context: Context) -> str | Refusal:
+    """The id of the patient a resource is about."""
+    if resource["resourceType"] == "Patient":
+        name = resource.get("id")
+        return str(name) if name else Refusal("id", "", "a Patient without an id")
+    field_name = "patient" if "patient" in resource else "subject"
+    text = (resource.get(field_name) or {}).get("reference")
+    if not text:
+        return Refusal(field_name, resource.get(field_name), "no reference to a patient")
+    kind, name = target(text, context)
+    if kind not in ("Patient", "") or not name:
+        return Refusal(field_name, text, "refers to something other than a Patient")
+    return name
+
+
+def target(reference: str, context: Context) -> tuple[str, str]:
+    """Type and id that a reference names; the type is "" where the reference tells none."""
+    reference = context.addresses.get(reference, reference)
+    if reference.startswith("urn:"):
+        return "", reference.rsplit(":", 1)[-1]
+    if reference.startswith("#"):
+        return "contained", reference[1:]
+    parts = reference.split("/_history/")[0].split("/")
+    return (parts[-2], parts[-1]) if len(parts) > 1 else ("", parts[-1])

@@ -1,0 +1,154 @@
+"""VCF's text: header, contigs, one sample's call (VCF 4.3 specification, sections 1.4 and 1.6)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from posology.records.batching import Refusal
+
+_LENGTHS = {
+    # contig lengths of GRCh37 and GRCh38 (Genome Reference Consortium, assembly reports)
+    "1": (249250621, 248956422),
+    "2": (243199373, 242193529),
+    "4": (191154276, 190214555),
+    "6": (171115067, 170805979),
+    "7": (159138663, 159345973),
+    "10": (135534747, 133797422),
+    "12": (133851895, 133275309),
+    "13": (115169878, 114364328),
+    "16": (90354753, 90338345),
+    "19": (59128983, 58617616),
+    "22": (51304566, 50818468),
+    "X": (155270560, 156040895),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a VCF says of itself."""
+
+    samples: tuple[str, ...]
+    contigs: dict[str, int]
+    """Length of each contig that tells one."""
+    stated: str | None
+    """The assembly that contig lines name, such as GRCh38.p14."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a record must reach to be a call; a missing QUAL, GQ or FILTER passes."""
+
+    least_quality: float = 20.0
+    """QUAL; 20 is one error in 100 (our choice)."""
+    least_genotype_quality: float = 20.0
+    """GQ; 20 is one error in 100 (our choice)."""
+    filters: tuple[str, ...] = ("PASS", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a record says of one sample at one position."""
+
+    genotype: str
+    """As VCF writes it, such as 0|1."""
+    alleles: tuple[str, ...]
+    """Bases on the forward strand; empty where there is no call."""
+    reason: str | None
+    """Why there is no call."""
+    block: bool
+    """Whether it is a gVCF block of reference."""
+    reference: str = ""
+    """Bases of REF."""
+
+
+def read_header(lines: Iterator[tuple[int, bytes | Refusal]]) -> Header | Refusal:
+    """Reads up to the line of column names; leaves the iterator at the first record."""
+    contigs: dict[str, int] = {}
+    stated = None
+    for _, line in lines:
+        if isinstance(line, Refusal):
+            return line
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if text.startswith("##contig=<"):
+            name = re.search(r"[<,]ID=([^,>]+)", text)
+            length = re.search(r"[<,]length=(\d{1,12})", text)
+            assembly = re.search(r"[<,]assembly=\"?([^,>\"]+)", text)
+            stated = assembly[1] if assembly else stated
+            if name and length:
+                contigs[name[1]] = int(length[1])
+        elif text.startswith("#CHROM"):
+            cells = text.split("\t")
+            if len(cells) < 10:
+                return Refusal("header", text, "no sample column: the file tells no genotypes")
+            return Header(tuple(cells[9:]), contigs, stated)
+        elif not text.startswith("#"):
+            return Refusal("header", text, "not a VCF: no #CHROM line before the records")
+    return Refusal("header", "", "not a VCF: it ends before a #CHROM line")
+
+
+def assembly_of(header: Header) -> tuple[str | None, str]:
+    """The assembly, and by which evidence: lengths first, then names; None where neither tells."""
+    for name, length in header.contigs.items():
+        known = _LENGTHS.get(name.removeprefix("chr"))
+        if known and length in known:
+            return ("GRCh37", "GRCh38")[known.index(length)], f"{name} has length {length}"
+        if known:
+            return "an unknown assembly", f"{name} has length {length}"
+    for name, spelled in (("GRCh38", ("grch38", "hg38")), ("GRCh37", ("grch37", "hg19", "b37"))):
+        if header.stated is not None and header.stated.lower().startswith(spelled):
+            return name, f"its contig lines name {header.stated}"
+    return None, ""
+
+
+def call_of(cells: list[str], sample: int, position: int, gate: Gate) -> Call:
+    """What a record, split at its tabs, says of a sample at a position within it."""
+    if len(cells) < 10 + sample:
+        return _no_call("the record ends before its sample column")
+    ref, alts, quality, passed, info = cells[3].upper(), *cells[4:8]
+    fields = dict(zip(cells[8].split(":"), cells[9 + sample].split(":"), strict=False))
+    block = ";END=" in f";{info}"
+    if int(cells[1]) != position and not block:
+        return _no_call("lies inside a longer record; left-align and split (bcftools norm)")
+    if set(passed.split(";")) - set(gate.filters):
+        return _no_call(f"FILTER is {passed[:60]}")
+    for name, text, least in (
+        ("QUAL", quality, gate.least_quality),
+        ("GQ", fields.get("GQ", "."), gate.least_genotype_quality),
+    ):
+        problem = _below(name, text, least)
+        if problem:
+            return _no_call(problem)
+    return _genotype(fields.get("GT", ""), ref, alts, block)
+
+
+def _genotype(text: str, ref: str, alts: str, block: bool) -> Call:
+    numbers = text.replace("|", "/").split("/")
+    if all(number in (".", "") for number in numbers):
+        return _no_call("the genotype is missing")
+    if "." in numbers:
+        return _no_call(f"half a call ({text[:20]}) is missing")
+    bases = [ref, *(alt.upper() for alt in alts.split(","))]
+    named = {str(number): allele for number, allele in enumerate(bases)}
+    if not all(number in named for number in numbers):
+        return _no_call(f"genotype {text[:20]!r} names no allele of the record")
+    alleles = tuple(named[number] for number in numbers)
+    if block and set(numbers) != {"0"}:
+        return _no_call(f"genotype {text[:20]} in a block of reference")
+    odd = [a for a in alleles if not a or set(a) - set("ACGT")]
+    if odd and not block:
+        return _no_call(f"allele {odd[0][:40]} is not a sequence of bases")
+    return Call(text, alleles, None, block, ref)
+
+
+def _below(name: str, text: str, least: float) -> str | None:
+    if text in (".", ""):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return f"{name} {text[:20]!r} is not a number"
+    return None if value >= least else f"{name} {text[:20]} is below {least:g}"
+
+
+def _no_call(reason: str) -> Call:
+    return Call("", (), reason, False)

@@ -1,0 +1,99 @@
+"""One patient as JSON or MEDS Parquet: what `posology template` writes and a clinician fills in."""
+
+import datetime
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from posology.errors import RecordError
+from posology.records.schema import EVENTS
+
+SUBJECT = 1
+"""Subject number of a patient in a JSON file, which names nobody."""
+
+
+def read_patient(path: Path) -> pa.Table:
+    """The patient's events, in the schema EVENTS; RecordError names field, value and mend."""
+    if path.suffix == ".parquet":
+        return _from_meds(path)
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read ({error}).") from error
+    except ValueError as error:
+        raise RecordError(f"{path}: is not JSON ({error}); compare `posology template`.") from error
+    if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
+        raise RecordError(
+            f'{path}: has no "facts" object; write one with `posology template STUDY`.'
+        )
+    rows = [row for code, said in body["facts"].items() for row in _fact(str(path), code, said)]
+    for number, event in enumerate(body.get("events") or [], start=1):
+        rows.append(_event(f"{path}: event {number}", event))
+    if not rows:
+        raise RecordError(
+            f"{path}: nothing is known of this patient (every fact is null); fill in at least one."
+        )
+    return pa.Table.from_pylist(rows, schema=EVENTS)
+
+
+def _fact(path: str, code: str, said: object) -> list[dict]:
+    """Events of one fact: null unknown, a number measured, a text answered, a list several."""
+    if said is None or said is False:
+        return []
+    if isinstance(said, list):
+        return [row for item in said for row in _fact(path, code, item)]
+    if said is True:
+        return [_row(code, None)]
+    if isinstance(said, int | float):
+        return [_row(code, float(said))]
+    if isinstance(said, str) and said.strip():
+        return [_row(f"{code}//{said.strip()}", None)]
+    raise RecordError(
+        f"{path}: fact `{code}` is {said!r}; write null, a number, a text, true or a list of them."
+    )
+
+
+def _event(place: str, event: object) -> dict:
+    if not isinstance(event, dict) or not isinstance(event.get("code"), str):
+        raise RecordError(
+            f'{place}: needs a text "code", and "time" and "value" where it has them.'
+        )
+    value, time = event.get("value"), event.get("time")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise RecordError(f"{place} ({event['code']}): value {value!r} is not a number.")
+    try:
+        when = None if time is None else datetime.datetime.fromisoformat(time)
+    except (TypeError, ValueError) as error:
+        raise RecordError(
+            f"{place} ({event['code']}): time {time!r} is not a date such as 2026-03-01T09:30."
+        ) from error
+    if when is not None and when.tzinfo is not None:
+        when = when.astimezone(datetime.UTC).replace(tzinfo=None)
+    return {**_row(event["code"], value), "time": when}
+
+
+def _row(code: str, value: float | None) -> dict:
+    return {
+        "subject_id": SUBJECT,
+        "time": None,
+        "code": code,
+        "numeric_value": value,
+        "text_value": None,
+        "unit": None,
+    }
+
+
+def _from_meds(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(f"{path}: cannot be read as Parquet ({error}).") from error
+    missing = {"subject_id", "time", "code", "numeric_value"} - set(table.column_names)
+    if missing:
+        raise RecordError(f"{path}: lacks the MEDS column(s) {', '.join(sorted(missing))}.")
+    subjects = table["subject_id"].unique()
+    if len(subjects) != 1:
+        raise RecordError(f"{path}: holds {len(subjects)} patients; give a file with exactly one.")
+    return table

@@ -1,0 +1,66 @@
+"""Table 1 on the terminal."""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from posology.evaluation.table1.comparison import Table1
+from posology.report.table1 import text as words
+
+_STYLES = {"ahead": "green", "behind": "red", "tie": "dim", "none": "dim"}
+_PARTS = (
+    ("Which option", ("accuracy", "precision", "recall", "f1", "auc")),
+    ("How much, and what it earns", ("mae", "within20", "reward")),
+)
+
+
+def table1(table: Table1) -> Group:
+    """One line a model, each figure with its interval under it; fits 80 columns.
+
+    After a figure: ▲ the reference is ahead, ▼ behind, = cannot be told apart.
+    """
+    asked = words.asked(table)
+    parts = [
+        _part(table, title, tuple(m for m in metrics if m in asked)) for title, metrics in _PARTS
+    ]
+    note = (
+        f"{table.decisions:,} decisions, split {table.split}; 95 % intervals. Against each model "
+        f"{table.reference} is ▲ ahead, ▼ behind, = not told apart (p < 0.05 after Holm)."
+    )
+    return Group(*[part for part in parts if len(part.columns) > 1], Text(note, style="dim"))
+
+
+def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
+    best = words.best_models(table)
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("")
+    for metric in metrics:
+        unit = f" ({table.unit})" if metric == "mae" else ""
+        shown.add_column(words.HEADS[metric] + unit, justify="right", no_wrap=True)
+    for model in table.models:
+        cells = [_cell(table, model, metric, model in best[metric]) for metric in metrics]
+        shown.add_row(
+            Text(model.replace("_", "_\n", 1), style="bold" if model == table.reference else ""),
+            *cells,
+        )
+    return shown
+
+
+def _cell(table: Table1, model: str, metric: str, is_best: bool) -> Text:
+    row = table.row(model, metric)
+    value = words.figure(metric, row.value)
+    if row.value != row.value:
+        return Text(value, style="dim")
+    cell = Text(value, style="bold" if is_best else "")
+    test = words.against(table, row)
+    cell.append(
+        f" {words.MARKS[test.verdict]}" if test else "  ", _STYLES[test.verdict] if test else ""
+    )
+    return cell.append(f"\n{_short(metric, row.low, row.high)}", "dim not bold")
+
+
+def _short(metric: str, low: float, high: float) -> str:
+    if metric == "within20":
+        return f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{low:.2f}\N{EN DASH}{high:.2f}"

@@ -1,0 +1,79 @@
+"""The clinic on disk, chunk by chunk, in every format asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from posology.errors import UserError
+from posology.simulators.clinic.files.fhir import write_fhir, write_responses
+from posology.simulators.clinic.files.meds import write_meds, write_meds_metadata
+from posology.simulators.clinic.files.omop import OmopFolder, write_omop, write_vocabulary
+from posology.simulators.clinic.files.other_sources import (
+    write_panel,
+    write_questionnaires,
+    write_vcf,
+    write_wearables,
+)  # fmt: skip
+from posology.simulators.clinic.files.truth import write_truth
+from posology.simulators.clinic.five_years import Course, simulate
+from posology.simulators.clinic.settings import ClinicSettings
+
+FORMATS = ("meds", "omop", "fhir", "vcf", "questionnaires", "wearables")
+
+
+def write_clinic(
+    settings: ClinicSettings, folder: Path, formats: tuple[str, ...] = ("meds",)
+) -> Iterator[Course]:
+    """Simulate and write; yields each chunk's course once it is on disk.
+
+    Each format has its own folder; `truth/` is always written beside them and never inside.
+    """
+    _check(settings, folder, formats)
+    omop = OmopFolder(folder / "omop")
+    if "meds" in formats:
+        write_meds_metadata(folder / "meds", "virtual clinic")
+    if "omop" in formats:
+        write_vocabulary(omop)
+    if "vcf" in formats:
+        write_panel(folder / "vcf")
+    try:
+        for shard, first in enumerate(range(0, settings.patients, settings.chunk)):
+            last = min(first + settings.chunk, settings.patients)
+            course = simulate(settings, np.arange(first, last) + 1)
+            _write(course, folder, shard, (formats, omop, settings.seed))
+            yield course
+    finally:
+        omop.close()
+
+
+def _write(
+    course: Course, folder: Path, shard: int, how: tuple[tuple[str, ...], OmopFolder, int]
+) -> None:
+    formats, omop, seed = how
+    write_truth(folder / "truth", shard, course.patients, course.decisions)
+    if "meds" in formats:
+        write_meds(folder / "meds", shard, course.events)
+    if "omop" in formats:
+        write_omop(omop, course.events)
+    if "fhir" in formats:
+        write_fhir(folder / "fhir", course.events)
+    if "vcf" in formats:
+        write_vcf(folder / "vcf", shard, course.patients)
+    if "questionnaires" in formats:
+        write_questionnaires(folder / "questionnaires", course.events)
+        write_responses(folder / "questionnaires", course.events)
+    if "wearables" in formats:
+        write_wearables(folder / "wearables", shard, course.patients, seed)
+
+
+def _check(settings: ClinicSettings, folder: Path, formats: tuple[str, ...]) -> None:
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"--formats: {name!r} is not one of {', '.join(FORMATS)}")
+    if settings.patients < 1:
+        raise UserError(f"--patients {settings.patients}: at least one patient is needed")
+    if settings.chunk < 1:
+        raise UserError(f"--chunk {settings.chunk}: at least one patient at once is needed")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: the folder is not empty; name a new one")

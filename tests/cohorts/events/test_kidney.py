@@ -1,0 +1,75 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.events.kidney import with_kidney
+from posology.cohorts.events.stream import stream
+from posology.cohorts.patient import encode_patient
+from posology.cohorts.storage.folder import build_folder
+from posology.domain import safety
+from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT, ckd_epi_2021
+from posology.domain.history import latest_value
+from tests.cohorts.diary import diary, study
+
+KIDNEY = (
+    'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]',
+    'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]\n'
+    'kidney = { creatinine = ["CREA"], unit = "umol/L", '
+    'female = ["SEX//female"], weight = ["KG"] }',
+)
+SAFE = ("[profile]", '[[safety]]\noptions = ["b"]\nsource = "made up: not below 30"\n'
+        'ranges = [{ codes = ["FORMULA//ckd_epi_2021"], at_most = 30.0 }]\n[profile]')  # fmt: skip
+YEARS_50 = -50 * 365.25
+
+
+def rows(subject: int, crea: float) -> list:
+    return [
+        (subject, None, "SEX//female", None), (subject, YEARS_50, "MEDS_BIRTH", None),
+        (subject, -5, "CREA", crea), (subject, -3, "KG", 60.0), (subject, 0, "CREA", crea),
+        (subject, 0, "REVIEW", None), (subject, 20, "LAB", 4.0),
+        (subject, 0, "DRUG//A" if subject % 2 else "DRUG//B", 1.0),
+    ]  # fmt: skip
+
+
+def test_each_creatinine_has_its_answers_at_its_own_moment() -> None:
+    found = with_kidney(stream(diary(*rows(1, 88.42))), study(KIDNEY))
+    told = [(found.codes[c], t) for c, t in zip(found.code, found.time, strict=True)
+            if found.codes[c].startswith("FORMULA")]  # fmt: skip
+    days = [found.time[found.code == found.codes.index("CREA")][i] for i in (0, 1)]
+    assert told == [(CKD_EPI, days[0]), (CKD_EPI, days[1]), (COCKCROFT_GAULT, days[1])]
+    egfr = found.value[found.code == found.codes.index(CKD_EPI)]
+    assert egfr == pytest.approx([68.6, 68.6], abs=0.2)
+    assert (np.diff(found.time[1:]) >= 0).all()
+
+
+def test_without_an_age_nothing_is_said_and_without_the_key_nothing_changes() -> None:
+    young = [row for row in rows(1, 88.4) if row[2] != "MEDS_BIRTH"]
+    found = with_kidney(stream(diary(*young)), study(KIDNEY))
+    assert not any(found.codes[c].startswith("FORMULA") for c in found.code)
+    same = stream(diary(*rows(1, 88.4)))
+    assert with_kidney(same, study()) is same
+
+
+def test_safety_asks_it_and_a_patient_met_later_has_it(tmp_path) -> None:
+    asked = study(KIDNEY, SAFE)
+    events = diary(*(row for s in range(1, 60) for row in rows(s, 60.0 + 8 * s)))
+    cohort = build_cohort(events, asked)
+    egfr = latest_value(cohort.history, cohort.last_step, cohort.profile.rows((CKD_EPI,)))
+    crea = latest_value(cohort.history, cohort.last_step, cohort.profile.rows(("CREA",)))
+    assert np.isnan(crea).all(), "the creatinine itself is no feature of this study"
+    allowed = safety.allowed(asked, cohort.profile, cohort.history, cohort.last_step)
+    assert allowed[:, 0].all()
+    assert (allowed[:, 1] == (egfr > 30)).all()
+    assert 0 < allowed[:, 1].sum() < len(allowed)
+    pq.write_table(events, tmp_path / "events.parquet")
+    folder = build_folder(asked, tmp_path / "events.parquet", tmp_path / "out")
+    assert folder.profile.codes == cohort.profile.codes
+    assert (np.asarray(folder.history.value) == cohort.history.value)[
+        ~np.isnan(cohort.history.value)
+    ].all()
+    history, _ = encode_patient(diary(*rows(99, 300.0)), asked, cohort.profile)
+    last = history.step_offsets[1:2] - 1
+    said = latest_value(history, last, cohort.profile.rows((CKD_EPI,)))
+    right = ckd_epi_2021(np.array([300 / 88.42]), np.array([50.0]), np.array([True]))
+    assert said == pytest.approx(right, rel=0.01)

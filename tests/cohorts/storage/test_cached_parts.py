@@ -1,0 +1,228 @@
+"""A cohort built from kept parts is the one built anew, and only what changed is decided."""
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from posology.cli import app
+from posology.cohorts.storage import cached_parts as shards
+from posology.cohorts.storage.arrays import load_flow
+from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.study.reader import read_study
+from posology.domain.cohort import Cohort
+from posology.errors import RecordError, UserError
+from tests.cohorts.diary import diary, study
+
+STUDY = study(
+    ("[follow_up]", '[follow_up]\nweighted_by = ["LAB", "NOTE//1"]'),
+    ("[profile]", "[profile]\nminimum_patients = 2"),
+)
+
+
+def write(folder: Path, shard: int, seed: int, codes: int = 2) -> None:
+    """Eight patients of a shard; the seed says what happened to them, among so many notes."""
+    rng = np.random.default_rng([shard, seed])
+    rows = []
+    for subject in range(shard * 10, shard * 10 + 8):
+        rows.append((subject, None, f"SEX//{'FM'[rng.integers(2)]}", None))
+        for day in range(0, 120, 30):
+            rows.append((subject, day, "REVIEW", None))
+            rows.append((subject, day, f"DRUG//{'AB'[rng.integers(2)]}", None))
+            rows.append((subject, day + 1, f"NOTE//{rng.integers(codes)}", None))
+            rows.append((subject, day + 20, "LAB", float(rng.normal(5, 2))))
+        rows.append((subject, float(rng.integers(90, 200)), "STOP", None))
+    folder.mkdir(exist_ok=True)
+    pq.write_table(diary(*rows), folder / f"{shard}.parquet")
+
+
+def files(cohort: Path) -> dict[str, bytes]:
+    """All that was written, byte by byte: arrays, profile, study, flow."""
+    return {path.name: path.read_bytes() for path in cohort.iterdir()}
+
+
+def split_of(cohort: Cohort) -> dict[int, int]:
+    subjects = cohort.history.subject_id[cohort.subject]
+    return dict(zip(subjects.tolist(), cohort.split.tolist(), strict=True))
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The first subject of each part that is decided."""
+    seen: list[int] = []
+    real = shards.part_of
+
+    def watched(events, asked, split):
+        seen.append(int(events.subject_id[0]))
+        return real(events, asked, split)
+
+    monkeypatch.setattr(shards, "part_of", watched)
+    return seen
+
+
+Change = tuple[int, int | None, int]
+"""A shard, what happened to its patients (None: it is not there), and how many codes of notes."""
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 4), st.none() | st.integers(0, 3), st.integers(1, 6)), max_size=3
+)
+
+
+@settings(max_examples=8, deadline=None)
+@given(steps=st.lists(CHANGES, min_size=1, max_size=3), rows=st.sampled_from([40, 100, 10_000]))
+def test_after_any_change_of_files_it_is_the_cohort_built_anew(
+    steps: list[list[Change]], rows: int
+) -> None:
+    with TemporaryDirectory() as name:
+        home = Path(name)
+        for shard in (0, 1, 2):
+            write(home / "events", shard, 0)
+        before: dict[int, int] = {}
+        for number, step in enumerate([[], *steps]):
+            for shard, seed, codes in step:
+                if seed is not None:
+                    write(home / "events", shard, seed, codes)
+                elif len(list((home / "events").iterdir())) > 1:
+                    (home / "events" / f"{shard}.parquet").unlink(missing_ok=True)
+            kept = Asked(rows, parts=home / "parts")
+            made = build_folder(STUDY, home / "events", home / f"kept-{number}", kept)
+            build_folder(STUDY, home / "events", home / f"anew-{number}", Asked(rows))
+            assert files(home / f"kept-{number}") == files(home / f"anew-{number}")
+            after = split_of(made)
+            assert all(after[s] == before[s] for s in after.keys() & before.keys())
+            before |= after
+
+
+def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided: list[int]) -> None:
+    def build(name: str, rows: int = 10_000) -> list[int]:
+        decided.clear()
+        build_folder(STUDY, tmp_path / "events", tmp_path / name, Asked(rows, parts=parts))
+        return decided
+
+    parts = tmp_path / "parts"
+    for shard in (0, 1, 2):
+        write(tmp_path / "events", shard, 0)
+    assert build("first") == [0, 10, 20]
+    assert build("same") == []
+    write(tmp_path / "events", 3, 0, codes=9)
+    assert build("new patients, new codes") == [30]
+    write(tmp_path / "events", 1, 1)
+    assert build("changed") == [10]
+    (tmp_path / "events" / "0.parquet").unlink()
+    assert build("gone") == []
+    assert len(list(parts.iterdir())) == 3, "what no file has any more is not kept"
+    (tmp_path / "events" / "1.parquet").rename(tmp_path / "events" / "7.parquet")
+    assert build("renamed") == []
+    assert len(build("other chunks", 40)) > 3, "cut elsewhere, means would round otherwise"
+
+
+def test_another_study_split_file_or_version_shares_no_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = shards.decided_by(STUDY, 10, None)
+    assert shards.decided_by(STUDY, 10, None) == mine
+    others = [shards.decided_by(study(), 10, None), shards.decided_by(STUDY, 11, None)]
+    others += [shards.decided_by(STUDY, 10, {1: split}) for split in (0, 1)]
+    monkeypatch.setattr(shards, "PARTS_VERSION", shards.PARTS_VERSION + 1)
+    others.append(shards.decided_by(STUDY, 10, None))
+    assert len({mine, *others}) == 6
+
+
+PARTS_DIGEST = "794d805165cb07bb148da4af2a8b728e17ee4ea1a74852be8a0a0ae0406c4c64"
+"""Of the parts below as PARTS_VERSION 1 makes them."""
+
+
+def test_other_parts_need_another_version(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    build_folder(STUDY, tmp_path / "events", tmp_path / "built", Asked(parts=tmp_path / "kept"))
+    digest = hashlib.sha256()
+    for path in sorted((tmp_path / "kept").rglob("*.npz")):
+        with path.open("rb") as raw, np.load(raw) as part:
+            numbers = [
+                part[name].tobytes() for name in part.files if part[name].dtype.kind in "biuf"
+            ]
+            for content in sorted(numbers):  # whatever the arrays are called
+                digest.update(content)
+    assert digest.hexdigest() == PARTS_DIGEST, "parts changed: raise PARTS_VERSION, then this"
+
+
+def test_a_killed_run_leaves_whole_parts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decided: list[int]
+) -> None:
+    for shard in (0, 1):
+        write(tmp_path / "events", shard, 0)
+    asked, real = Asked(parts=tmp_path / "parts"), shards.part_of
+
+    def killed(events, of, split):
+        if events.subject_id[0] == 10:
+            raise KeyboardInterrupt
+        return real(events, of, split)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "part_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
+    assert not (tmp_path / "one").exists()
+    decided.clear()
+    build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
+    assert decided == [10]
+    build_folder(STUDY, tmp_path / "events", tmp_path / "anew")
+    assert files(tmp_path / "two") == files(tmp_path / "anew")
+
+
+def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    asked = Asked(parts=tmp_path / "parts")
+    build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
+    (part,) = (tmp_path / "parts").rglob("*.npz")
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"000000\.npz: is damaged .*; remove .*shard-"):
+        build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
+    with pytest.raises(UserError, match=r"holds 0\.parquet, which is no part of a cohort"):
+        build_folder(STUDY, tmp_path / "events", tmp_path / "two", Asked(parts=tmp_path / "events"))
+    assert (tmp_path / "events" / "0.parquet").exists()
+
+
+def test_a_subject_in_two_files_is_told_though_one_has_no_decision(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    pq.write_table(diary((3, 500.0, "LAB", 1.0)), tmp_path / "events" / "9.parquet")
+    with pytest.raises(RecordError, match="subject 3 stands in two places of the events"):
+        build_folder(STUDY, tmp_path / "events", tmp_path / "one")
+
+
+def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    with pytest.raises(UserError, match="refits formulas or reduces vectors, which wants all"):
+        build_folder(
+            read_study("iwpc"), tmp_path / "events", tmp_path / "o", Asked(parts=tmp_path / "p")
+        )
+    words = ["cohort", "clinic", str(tmp_path / "events"), "--parts", str(tmp_path / "p")]
+    run = CliRunner().invoke(app, [*words, "--dry-run"])
+    assert "--parts goes with --out" in str(run.exception)
+
+
+def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
+    for shard in (0, 1, 2):
+        write(tmp_path / "events", shard, shard)
+    told: list[tuple[int, int]] = []
+    two = Asked(40, workers=2, tell=lambda done, of: told.append((done, of)))
+    build_folder(STUDY, tmp_path / "events", tmp_path / "one", Asked(40))
+    build_folder(STUDY, tmp_path / "events", tmp_path / "two", two)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert dry_run(STUDY, tmp_path / "events", two) == load_flow(tmp_path / "one")
+
+
+def test_what_a_core_cannot_read_is_told_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "events", 0, 0)
+    write(tmp_path / "events", 1, 0)
+    worse = pq.read_table(tmp_path / "events" / "1.parquet").drop_columns("numeric_value")
+    pq.write_table(worse, tmp_path / "events" / "1.parquet")
+    with pytest.raises(RecordError, match=r"1\.parquet: has no column numeric_value"):
+        build_folder(STUDY, tmp_path / "events", tmp_path / "out", Asked(40, workers=2))
+    assert [p.name for p in tmp_path.iterdir()] == ["events"]

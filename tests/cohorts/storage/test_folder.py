@@ -1,0 +1,236 @@
+"""From a folder of events to a folder of arrays: the same cohort however it is cut."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from posology.advice.reasons import label
+from posology.cli import app
+from posology.cli.read_cohort import read_cohort
+from posology.cohorts.build import build_cohort
+from posology.cohorts.decisions.treatment_leaks import suspects
+from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow, save_cohort
+from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.study.reader import read_study
+from posology.domain.cohort import PER_DECISION, TEST, TRAIN, Cohort, part
+from posology.domain.safety import allowed
+from posology.errors import RecordError, UserError
+from posology.learners.guidelines.formula import rule_policy
+from posology.simulators.clinic.files.dataset import write_clinic
+from posology.simulators.clinic.settings import ClinicSettings
+from tests import world
+from tests.cohorts.diary import diary, study
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clinic")
+    for _ in write_clinic(ClinicSettings(patients=300, seed=3, chunk=100), folder / "c"):
+        pass
+    return folder / "c"
+
+
+@pytest.fixture(scope="session")
+def built(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    out = tmp_path_factory.mktemp("built") / "cohort"
+    asked = Asked(rows=5_000, truth=clinic / "truth")
+    return build_folder(read_study("clinic"), clinic / "meds", out, asked)
+
+
+def whole(folder: Path) -> pa.Table:
+    return pa.concat_tables([pq.read_table(p) for p in sorted(folder.rglob("data/*.parquet"))])
+
+
+def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
+    assert a.profile.codes == b.profile.codes
+    np.testing.assert_allclose(a.profile.center, b.profile.center, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(a.profile.spread, b.profile.spread, rtol=1e-5, atol=1e-6)
+    for f in fields(a.history):
+        np.testing.assert_array_equal(getattr(a.history, f.name), getattr(b.history, f.name))
+    for name in ("subject", "last_step", *PER_DECISION):
+        one, two = getattr(a, name), getattr(b, name)
+        assert (one is None) == (two is None), name
+        if one is not None and name not in but:
+            np.testing.assert_array_equal(one, two, err_msg=name)
+
+
+def test_chunks_and_the_table_in_memory_give_the_same_cohort(clinic: Path, built: Cohort) -> None:
+    same(build_cohort(whole(clinic / "meds"), built.study), built, ("best", "rewards", "logged"))
+
+
+def test_arrays_stay_on_disk(built: Cohort) -> None:
+    assert isinstance(built.history.value, np.memmap)
+    assert isinstance(built.effective, np.memmap)
+
+
+def test_many_decisions_a_patient_in_order_of_time(built: Cohort) -> None:
+    assert len(built) > 2 * len(built.history.subject_id)
+    assert built.time is not None
+    same_subject = built.subject[1:] == built.subject[:-1]
+    assert (np.diff(built.time)[same_subject] > 0).all()
+    assert (np.diff(built.last_step) > 0).all()
+
+
+def test_the_truth_is_known_of_the_test_split_alone(clinic: Path, built: Cohort) -> None:
+    test = built.split == TEST
+    assert (built.best[test] >= 0).all()
+    assert (built.best[~test] == -1).all()
+    assert np.isnan(built.rewards[~test]).all()
+    assert np.isnan(built.logged[~test]).all()
+    truth = pq.read_table(sorted((clinic / "truth" / "decisions").glob("*.parquet")))
+    names = built.study.formulary.names
+    mine = truth.to_pandas()
+    assert built.time is not None
+    rows = {
+        (int(s), round(t)): (b, g)
+        for s, t, b, g in zip(
+            mine["subject_id"], mine["time"].astype("int64") / _unit(mine["time"]), mine["best"],
+            mine["given"], strict=True,
+        )
+    }  # fmt: skip
+    for row in np.flatnonzero(test):
+        subject = int(built.history.subject_id[built.subject[row]])
+        best, given_ = rows[(subject, round(built.time[row] * 86_400))]
+        assert names[built.best[row]] == best
+        assert names[built.treatment[row]] == given_
+
+
+def _unit(column) -> float:
+    return {"us": 1e6, "ns": 1e9}[column.dt.unit]
+
+
+def test_no_feature_gives_the_treatment_away(built: Cohort) -> None:
+    assert suspects(built) == ()
+    assert not any(code.startswith(("DRUG//", "PROCEDURE")) for code in built.profile.codes)
+
+
+def test_weights_bring_back_those_who_were_lost(built: Cohort) -> None:
+    assert built.weight is not None
+    assert (built.weight[~built.complete] == 0).all()
+    assert (built.weight[built.complete] > 0).all()
+    learns = built.split == TRAIN
+    assert abs(built.weight[learns & built.complete].mean() - 1) < 0.1
+
+
+def test_contraindications_become_a_mask(built: Cohort) -> None:
+    mask = allowed(built.study, built.profile, built.history, built.last_step)
+    tzd = built.study.formulary.names.index("tzd")
+    assert 0 < (~mask[:, tzd]).mean() < 0.2
+    assert np.delete(mask, tzd, axis=1).all()
+
+
+def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
+    train, test = part(built, TRAIN), part(built, TEST)
+    rule = rule_policy(built.study.rules[0], train)
+    mask = np.ones((len(test), 5), dtype=bool)
+    p = rule.probabilities(test.history, test.last_step, mask)
+    np.testing.assert_array_equal(p.sum(axis=1), 1.0)
+    assert set(p.argmax(axis=1)) >= {0, 1}, "SGLT2 inhibitors and GLP-1 agonists come first"
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=st.integers(50, 5_000))
+def test_where_the_chunks_are_cut_does_not_matter(
+    rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    out = tmp_path_factory.mktemp("cut") / "cohort"
+    asked = Asked(rows=rows, truth=clinic / "truth")
+    same(build_folder(built.study, clinic / "meds", out, asked), built, ("weight",))
+
+
+def test_a_study_with_refits_is_built_in_memory_and_saved(tmp_path: Path) -> None:
+    pq.write_table(world.events(80), tmp_path / "events.parquet")
+    study_ = read_study("iwpc")
+    made = build_folder(study_, tmp_path / "events.parquet", tmp_path / "out")
+    same(made, build_cohort(world.events(80), study_))
+    assert made.study == study_
+    assert made.profile.formulas == world.cohort(80).profile.formulas
+
+
+def test_a_folder_is_read_as_it_was_written(built: Cohort, tmp_path: Path) -> None:
+    save_cohort(built, tmp_path / "again")
+    same(load_cohort(tmp_path / "again"), built)
+    assert load_cohort(tmp_path / "again").study == built.study
+    with pytest.raises(UserError, match="exists already"):
+        save_cohort(built, tmp_path / "again")
+
+
+def test_a_folder_that_is_cut_short_is_refused(built: Cohort, tmp_path: Path) -> None:
+    save_cohort(built, tmp_path / "bad")
+    path = tmp_path / "bad" / "reward.bin"
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UserError, match=r"reward\.bin: is missing or cut short"):
+        load_cohort(tmp_path / "bad")
+    with pytest.raises(UserError, match="is not a cohort, or not a whole one"):
+        load_cohort(tmp_path)
+    assert not is_cohort(tmp_path)
+
+
+def test_events_out_of_order_are_sorted_or_refused(tmp_path: Path) -> None:
+    rows = [(s, float(d), c, 1.0) for s in (3, 1, 2) for d, c in
+            enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
+    rows += [(s, float(d), c, 1.0) for s in range(40, 80) for d, c in
+             enumerate(("REVIEW", "DRUG//A", "LAB"))]  # fmt: skip
+    pq.write_table(diary(*rows), tmp_path / "events.parquet")
+    made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
+    same(made, build_cohort(diary(*rows), study()))
+    with pytest.raises(RecordError, match="are not in order of subject_id"):
+        build_folder(study(), tmp_path / "events.parquet", tmp_path / "two", Asked(rows=20))
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_subject_in_two_places_is_refused(tmp_path: Path) -> None:
+    for name in ("0", "1"):
+        rows = [(s, float(d) + 50 * int(name), c, 1.0) for s in range(1, 9) for d, c in
+                enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
+        pq.write_table(diary(*rows), tmp_path / f"{name}.parquet")
+    with pytest.raises(RecordError, match="subject 1 stands in two places of the events"):
+        build_folder(study(), tmp_path, tmp_path / "out", Asked(rows=30))
+
+
+def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> None:
+    study_ = read_study("clinic")
+    told = dry_run(study_, clinic / "meds", Asked(rows=4_000))
+    build_folder(study_, clinic / "meds", tmp_path / "cohort", Asked())
+    assert told == load_flow(tmp_path / "cohort")
+    assert sum(arm["decisions"] for arm in told["arms"]) == told["flow"]["decisions"]
+
+
+def test_the_command_prints_the_flow_and_builds(clinic: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cohort"
+    words = ["cohort", "clinic", str(clinic / "meds"), "--out", str(out)]
+    run = CliRunner().invoke(app, [*words, "--dry-run", "--json"])
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    assert told["flow"]["subjects"] == 300
+    assert told["outcome"]["dose_median"] is None  # of five drugs
+    assert not out.exists()
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    assert is_cohort(out)
+    neither = CliRunner().invoke(app, ["cohort", "clinic", str(clinic / "meds")])
+    assert isinstance(neither.exception, UserError)
+    assert "give --out" in str(neither.exception)
+
+
+def test_codes_keep_the_words_that_the_records_have_for_them(built: Cohort, clinic: Path) -> None:
+    profile = built.profile
+    row = profile.codes.index("MEASUREMENT//LOINC//59261-8")
+    assert profile.title(row) == "Hemoglobin A1c (IFCC)"
+    assert label(profile, row, 53.0) == "Hemoglobin A1c (IFCC) 53"
+    (clinic / "meds" / "metadata" / "codes.parquet").rename(clinic / "kept.parquet")
+    try:
+        silent = read_cohort("clinic", clinic / "meds").profile
+    finally:
+        (clinic / "kept.parquet").rename(clinic / "meds" / "metadata" / "codes.parquet")
+    assert silent.titles == ()
+    assert label(silent, row, 53.0) == "measurement LOINC: 59261-8 53"
+    assert read_cohort("clinic", clinic / "meds").profile.titles == profile.titles

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.embedding_components import reduce_apply, reduce_fit, reduced
+from posology.cohorts.events.stream import stream
+from posology.cohorts.patient import encode_patient
+from posology.cohorts.patient_template import blank
+from posology.cohorts.storage.folder import build_folder
+from posology.domain.cohort import TRAIN
+from posology.domain.history import latest_value
+from posology.errors import RecordError
+from tests.cohorts.diary import diary, study
+
+
+def vectors(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(40, 6)) * np.array([9.0, 5.0, 1.0, 0.5, 0.2, 0.1])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31))
+def test_only_training_rows_matter(seed: int) -> None:
+    rows = vectors(seed)
+    train = np.random.default_rng(seed + 1).random(40) < 0.7
+    other = rows.copy()
+    other[~train] = np.nan  # whatever stands in the other rows
+    one, two = reduce_fit(rows, train, 3), reduce_fit(other, train, 3)
+    np.testing.assert_array_equal(one.components, two.components)
+    np.testing.assert_array_equal(one.center, two.center)
+    np.testing.assert_array_equal(reduce_apply(one, rows)[train], reduce_apply(two, other)[train])
+
+
+def test_components_are_those_of_scikit_learn() -> None:
+    from sklearn.decomposition import PCA
+
+    rows, train = vectors(3), np.arange(40) < 30
+    mine, theirs = reduce_fit(rows, train, 3), PCA(3).fit(rows[train])
+    np.testing.assert_allclose(mine.share, theirs.explained_variance_ratio_)
+    np.testing.assert_allclose(
+        np.abs(reduce_apply(mine, rows)), np.abs(theirs.transform(rows)), atol=1e-9
+    )
+
+
+def test_all_components_keep_all_that_is_known_and_few_rows_give_few() -> None:
+    rows, train = vectors(4), np.ones(40, dtype=bool)
+    whole = reduce_fit(rows, train, 99)
+    back = reduce_apply(whole, rows) @ whole.components + whole.center
+    np.testing.assert_allclose(back, rows)
+    assert reduce_fit(rows, np.arange(40) < 2, 5).components.shape == (2, 6)
+    with pytest.raises(ValueError, match="need training rows, and finite numbers in them"):
+        reduce_fit(rows, ~train, 2)
+
+
+MODEL = "EMBEDDING//net@abc"
+REDUCED = (
+    'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]',
+    'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE", "EMBEDDING"]\nembedding_components = 2',
+)
+
+
+def imaged(subject: int, vector: np.ndarray, later: float = 0.0) -> list:
+    """A subject with a vector before the decision, and another one (`later` times it) after."""
+    return [
+        (subject, None, "SEX//female", None), (subject, -5, "LAB", 6.0),
+        (subject, 0, "REVIEW", None),
+        (subject, 0, "DRUG//A" if subject % 2 else "DRUG//B", 1.0), (subject, 20, "LAB", 4.0),
+        *((subject, -3, f"{MODEL}//{i:04d}", float(v)) for i, v in enumerate(vector)),
+        *((subject, 30, f"{MODEL}//{i:04d}", float(later * v)) for i, v in enumerate(vector)),
+    ]  # fmt: skip
+
+
+def test_a_study_reduces_vectors_on_what_training_patients_had_until_their_decision() -> None:
+    told = vectors(5)
+    asked = study(REDUCED)
+    one = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v))), asked)
+    two = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v, 50.0))), asked)
+    train = np.isin(np.arange(40), one.history.subject_id[one.subject[one.split == TRAIN]])
+    right = reduce_fit(told.astype(np.float32).astype(np.float64), train, 2, MODEL)
+    np.testing.assert_allclose(one.profile.reductions[0].components, right.components)
+    np.testing.assert_array_equal(
+        one.profile.reductions[0].components, two.profile.reductions[0].components
+    )
+    assert [c for c in one.profile.codes if c.startswith("EMB")] == [f"{MODEL}//c1", f"{MODEL}//c2"]
+    known = latest_value(one.history, one.last_step, one.profile.rows((f"{MODEL}//c1",)))
+    of = one.history.subject_id[one.subject]
+    np.testing.assert_allclose(known, reduce_apply(right, told)[of, 0], rtol=1e-5)
+
+
+def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_the_vector(
+    tmp_path: Path,
+) -> None:
+    told = vectors(6)
+    events = diary(*(r for s, v in enumerate(told) for r in imaged(s, v)))
+    pq.write_table(events, tmp_path / "events.parquet")
+    profile = build_folder(study(REDUCED), tmp_path / "events.parquet", tmp_path / "out").profile
+    history, unmet = encode_patient(diary(*imaged(99, told[3])), study(REDUCED), profile)
+    assert not any(code.startswith("EMBEDDING") for code in unmet)
+    row = profile.codes.index(f"{MODEL}//c2")
+    right = reduce_apply(profile.reductions[0], told[3:4])[0, 1]
+    np.testing.assert_allclose(history.value[history.code == row][0], right, rtol=1e-5)
+    form = blank(study(REDUCED), profile)
+    assert f"A vector of {MODEL} is 6 of `events`" in form["about"]
+    assert not any(key.startswith("EMBEDDING") for key in form["facts"])
+
+
+def test_two_views_at_one_moment_are_their_mean_and_part_of_a_vector_is_an_error() -> None:
+    told = vectors(7)
+    fit = reduce_fit(told, np.ones(40, dtype=bool), 2, MODEL)
+    twice = [
+        row for v in told[:2] for row in imaged(1, v) if row[2].startswith("EMB") and row[1] < 0
+    ]
+    found = reduced(stream(diary(*twice)), (fit,))
+    np.testing.assert_allclose(found.value, reduce_apply(fit, told[:2]).mean(axis=0), rtol=1e-5)
+    with pytest.raises(
+        RecordError, match=r"a vector of EMBEDDING//net@abc holds 5 of its 6 numbers"
+    ):
+        reduced(stream(diary(*twice[1:6])), (fit,))
+    longer = [*twice[:6], (1, -3, f"{MODEL}//0006", 1.0)]
+    with pytest.raises(RecordError, match=r"//0006: vectors of EMBEDDING//net@abc have 6 numbers"):
+        reduced(stream(diary(*longer)), (fit,))

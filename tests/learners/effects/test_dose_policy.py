@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology import artifact
+from posology.advice.recommend import recommend
+from posology.domain.cohort import Cohort, take
+from posology.domain.formulary import DoseRange, Formulary, inside
+from posology.domain.policy import Policy, everything_allowed
+from posology.domain.study import Cost
+from posology.errors import UserError
+from posology.learners.effects.dose_policy import DoseLearner, DosePolicy
+from posology.learners.effects.dose_response import Settings
+
+SMALL = Settings(shape="unimodal", members=3, width=16, epochs=40)
+RANGE = DoseRange(0.0, 100.0, "mg", step=5.0)
+
+
+def trial(make_cohort, seed: int, n: int = 500) -> Cohort:
+    """Every option works where its dose, drawn at random, is near 20 + 50 times the signal's rank.
+
+    Only the last, `high`, has no dose.
+    """
+    made = make_cohort(seed, n, known=False)
+    rng = np.random.default_rng(seed)
+    signal = np.sqrt(made.dose) - 5.5
+    best = 20 + 50 / (1 + np.exp(-1.5 * signal))
+    given = rng.integers(0, 3, n).astype(np.int32)
+    dose = rng.uniform(0, 100, n)
+    works = rng.random(n) < 0.9 * np.exp(-(((dose - best) / 20) ** 2))
+    treatments = tuple(
+        replace(t, dose=RANGE if t.name != "high" else None)
+        for t in made.study.formulary.treatments
+    )
+    study = replace(made.study, formulary=Formulary(treatments, RANGE), dose=RANGE)
+    return replace(
+        made, study=study, treatment=given, effective=works.astype(np.float32),
+        dose=np.where(given == 2, np.nan, dose).astype(np.float32),
+        outcome=best.astype(np.float32),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learned(make_cohort) -> DosePolicy:
+    return DoseLearner(SMALL).fit(trial(make_cohort, 1), trial(make_cohort, 2))
+
+
+def ask(policy: DosePolicy, cohort: Cohort):
+    allowed = everything_allowed(cohort.last_step, policy.formulary)
+    return policy.dose(cohort.history, cohort.last_step, allowed)
+
+
+def test_doses_follow_the_patient_and_stay_inside_their_limits(learned, make_cohort) -> None:
+    test = trial(make_cohort, 3)
+    assert isinstance(learned, Policy)
+    said = ask(learned, test)
+    assert np.isnan(said.by_treatment[:, 2]).all(), "it has no dose"
+    for k in (0, 1):
+        dose = said.by_treatment[:, k]
+        assert inside(dose, RANGE).all()
+        assert np.corrcoef(dose, test.outcome)[0, 1] > 0.7
+        assert np.abs(dose - test.outcome).mean() < 15
+    assert said.overall.shape == (500, 3)
+
+
+def test_forbidden_options_have_no_dose(learned, make_cohort) -> None:
+    test = trial(make_cohort, 3, 60)
+    allowed = everything_allowed(test.last_step, learned.formulary)
+    allowed[:, 0] = False
+    said = learned.dose(test.history, test.last_step, allowed)
+    assert np.isnan(said.by_treatment[:, 0]).all()
+
+
+def test_saved_and_loaded_answers_identically(learned, make_cohort, tmp_path) -> None:
+    test = trial(make_cohort, 4, 60)
+    artifact.save(learned, test.study, {}, tmp_path / "model")
+    loaded = artifact.load(tmp_path / "model").policy
+    first, again = ask(learned, test), ask(loaded, test)
+    np.testing.assert_array_equal(first.by_treatment, again.by_treatment)
+    np.testing.assert_array_equal(first.overall, again.overall)
+
+
+def test_a_batch_equals_one_by_one_and_the_seed_decides(learned, make_cohort) -> None:
+    test = trial(make_cohort, 4, 40)
+    together = ask(learned, test)
+    for row in (0, 17, 39):
+        alone = take(test, np.arange(40) == row)
+        np.testing.assert_allclose(ask(learned, alone).by_treatment, together.by_treatment[[row]])
+    again = DoseLearner(SMALL).fit(trial(make_cohort, 1), trial(make_cohort, 2))
+    np.testing.assert_array_equal(ask(again, test).by_treatment, together.by_treatment)
+
+
+def test_where_no_dose_is_supported_advice_says_so(learned, make_cohort) -> None:
+    test = trial(make_cohort, 5, 40)
+    never = replace(RANGE, low=99.9, high=99.95, step=0.0)
+    strict = replace(learned, formulary=Formulary(
+        tuple(replace(t, dose=never) for t in learned.formulary.treatments), never
+    ))  # fmt: skip
+    alone = take(test, np.arange(40) == 0)
+    advice = recommend(strict, test.study, alone.history)
+    assert advice.dose is None
+    assert [w for w in advice.warnings if "within what patients like this one were given" in w]
+    usual = recommend(learned, test.study, alone.history)
+    if usual.options[0].name != "high":
+        assert usual.options[0].dose is not None
+        assert usual.options[0].dose % 5 == 0, "what can be dispensed"
+
+
+def harmful(make_cohort, seed: int, priced: bool, n: int = 900) -> Cohort:
+    """The good levels off with the dose for everybody; harm rises from 30, or from 60, by signal.
+
+    `outcome` is that dose.
+    """
+    made = trial(make_cohort, seed, n)
+    rng = np.random.default_rng([seed, 9])
+    dose = np.where(np.isnan(made.dose), 50, made.dose).astype(np.float64)
+    start = np.where(made.outcome > np.median(made.outcome), 60.0, 30.0)
+    works = rng.random(n) < 0.9 * (1 - np.exp(-dose / 12))
+    harm = rng.random(n) < np.clip((dose - start) / 50, 0, 1)
+    costs = (Cost(("HARM",), 1.0, 30.0),) if priced else ()
+    reward = replace(made.study.reward, effective=1.0, costs=costs)
+    return replace(
+        made, study=replace(made.study, reward=reward), effective=works.astype(np.float32),
+        reward=(works - 1.0 * harm).astype(np.float32), outcome=start.astype(np.float32),
+    )  # fmt: skip
+
+
+def net(dose: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """What a dose earns, less its harm."""
+    return 0.9 * (1 - np.exp(-dose / 12)) - np.clip((dose - start) / 50, 0, 1)
+
+
+def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down(make_cohort) -> None:
+    settings = Settings(members=3, width=16, epochs=60)
+    test = harmful(make_cohort, 13, priced=True)
+    start = test.outcome.astype(np.float64)
+    best = np.max([net(np.full(len(start), d), start) for d in np.linspace(0, 100, 101)], axis=0)
+    lost = {}
+    for priced in (True, False):
+        train, validation = (harmful(make_cohort, seed, priced) for seed in (11, 12))
+        policy = DoseLearner(settings).fit(train, validation)
+        assert [c is not None for c in policy.harms] == [priced, priced, False]
+        lost[priced] = float((best - net(ask(policy, test).by_treatment[:, 0], start)).mean())
+    assert lost[True] < 0.2
+    assert lost[False] > 2 * lost[True], "without its price nothing holds doses down"
+
+
+def test_a_study_without_doses_is_refused(make_cohort) -> None:
+    bare = trial(make_cohort, 1, 200)
+    bare = replace(bare, dose=np.full(200, np.nan, np.float32))
+    with pytest.raises(UserError, match="how much cannot be learned"):
+        DoseLearner(SMALL).fit(bare, bare)

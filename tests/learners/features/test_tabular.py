@@ -1,0 +1,104 @@
+"""Flattening against a slow and obvious reference, and blind to the future."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posology.learners.features import tabular as module
+from posology.learners.features.tabular import (
+    COUNT,
+    KINDS,
+    LAST,
+    PRESENT,
+    SINCE,
+    flat_spec,
+    flatten,
+)
+
+
+def _naive(cohort, spec):
+    history, rows = cohort.history, []
+    for last in cohort.last_step:
+        subject = np.searchsorted(history.step_offsets, last, side="right") - 1
+        row = []
+        for code, kind in zip(spec.code, spec.kind, strict=True):
+            seen = []  # (step, time, value)
+            for step in range(history.step_offsets[subject], last + 1):
+                for event in range(history.event_offsets[step], history.event_offsets[step + 1]):
+                    if history.code[event] == code:
+                        seen.append((step, history.time[step], float(history.value[event])))
+            row.append(_said(kind, seen, history.time[last]))
+        rows.append(row)
+    return np.array(rows, dtype=np.float32)
+
+
+def _said(kind, seen, now):
+    numbers = [(s, t, v) for s, t, v in seen if not np.isnan(v)]
+    if kind == PRESENT:
+        return float(bool(seen))
+    if kind == COUNT:
+        return np.log1p(len(seen))
+    if kind == LAST:
+        return np.mean([v for s, _, v in numbers if s == numbers[-1][0]]) if numbers else np.nan
+    if kind == SINCE:
+        times = [t for _, t, _ in seen if not np.isnan(t)]
+        return np.log1p(now - times[-1]) if times else np.nan
+    dated = [(t, v) for _, t, v in numbers if not np.isnan(t)]
+    if len({t for t, _ in dated}) < 2:
+        return np.nan
+    return np.polyfit(*zip(*dated, strict=True), 1)[0]
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 3, 4096]))
+def test_equals_the_obvious_reference(make_cohort, seed, block):
+    cohort = make_cohort(seed, 12, True)
+    before = module.BLOCK
+    module.BLOCK = block
+    try:
+        spec = flat_spec(cohort)
+        X = flatten(spec, cohort.history, cohort.last_step)
+    finally:
+        module.BLOCK = before
+    np.testing.assert_allclose(X, _naive(cohort, spec), rtol=2e-4, atol=1e-5)
+
+
+def test_columns_say_only_what_there_is_to_say(make_cohort):
+    cohort = make_cohort(0, 200, True)
+    spec = flat_spec(cohort)
+    said = {(cohort.profile.codes[c], KINDS[k]) for c, k in zip(spec.code, spec.kind, strict=True)}
+    assert said == {
+        ("SEX//male", "present"), ("SIGNAL", "present"), ("SIGNAL", "last"), ("START", "present"),
+        ("DRUG//a", "present"), ("DRUG//a", "count"), ("DRUG//a", "since"),
+        ("LAB", "present"), ("LAB", "count"), ("LAB", "last"), ("LAB", "slope"), ("LAB", "since"),
+    }  # fmt: skip
+
+
+def test_prefixes_left_out_get_no_column(make_cohort):
+    cohort = make_cohort(0, 50, True)
+    spec = flat_spec(cohort, without=("LAB", "DRUG"))
+    assert {cohort.profile.codes[c] for c in spec.code} == {"SEX//male", "SIGNAL", "START"}
+
+
+def test_the_order_within_a_step_changes_nothing(make_cohort):
+    cohort = make_cohort(1, 60, True)
+    history, rng = cohort.history, np.random.default_rng(0)
+    order = np.concatenate(
+        [
+            rng.permutation(np.arange(a, b))
+            for a, b in zip(history.event_offsets[:-1], history.event_offsets[1:], strict=True)
+        ]
+    )
+    mixed = replace(history, code=history.code[order], value=history.value[order])
+    spec = flat_spec(cohort)
+    a, b = (flatten(spec, h, cohort.last_step) for h in (history, mixed))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_no_decisions_give_no_rows(make_cohort):
+    cohort = make_cohort(0, 5, True)
+    spec = flat_spec(cohort)
+    none = np.zeros(0, np.int64)
+    assert flatten(spec, cohort.history, none).shape == (0, len(spec.code))

@@ -1,0 +1,109 @@
+"""A formula's dose and the option whose range holds it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.domain.formulas.formula import Formula, Term
+from posology.domain.policy import everything_allowed
+from posology.domain.study import Rule
+from posology.errors import StudyError
+from posology.learners.guidelines.formula import (
+    FormulaPolicy,
+    fixed_policy,
+    formula_policy,
+    rule_policy,
+)
+
+
+def _dose_of(value):
+    return Formula("constant", "made up", "mg/wk", "identity", (Term("c", "one", (), value),))
+
+
+def _ask(cohort, policy):
+    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    said = policy.effectiveness(cohort.history, cohort.last_step, allowed)[:, :, 0]
+    return said, policy.probabilities(cohort.history, cohort.last_step, allowed)
+
+
+@pytest.mark.parametrize(
+    ("dose", "option"),
+    [
+        (0.0, 0),
+        (20.999, 0),
+        (20.9999, 0),
+        (21.0, 1),
+        (35.0, 1),
+        (49.0, 1),
+        (49.0005, 2),
+        (300.0, 2),
+    ],
+)
+def test_the_option_is_the_one_whose_range_holds_the_dose(make_cohort, dose, option):
+    cohort = make_cohort(0, 3, True)
+    policy = FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(dose))
+    said, chosen = _ask(cohort, policy)
+    assert (said.argmax(axis=1) == option).all()
+    assert (chosen.argmax(axis=1) == option).all()
+    assert said.sum(axis=1) == pytest.approx(1)
+
+
+def test_the_score_of_low_and_high_is_monotone_in_the_dose(make_cohort):
+    cohort = make_cohort(0, 1, True)
+    said = np.array(
+        [
+            _ask(cohort, FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(d)))[0][0]
+            for d in np.linspace(2, 120, 300)
+        ]
+    )
+    assert (np.diff(said[:, 0]) < 0).all()
+    assert (np.diff(said[:, 2]) > 0).all()
+
+
+def test_a_fixed_dose_is_the_same_for_everybody(make_cohort):
+    cohort = make_cohort(0, 20, True)
+    policy = rule_policy(cohort.study.rules[0], cohort)
+    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    dose = policy.dose(cohort.history, cohort.last_step, allowed)
+    assert (dose.overall == 35).all()
+    np.testing.assert_allclose(dose.by_treatment[0], [20.999, 35, 49.001])
+    assert policy.formula == fixed_policy(cohort.study.rules[0], cohort).formula
+
+
+def test_missing_numbers_are_filled_by_training_means(make_cohort):
+    cohort = make_cohort(0, 300, True)
+    formula = cohort.study.rules[1].formula
+    bare = FormulaPolicy(cohort.study.formulary, cohort.profile, formula)
+    filled = formula_policy(formula, cohort)
+    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    asked = (cohort.history, cohort.last_step, allowed)
+    unknown = np.isnan(bare.dose(*asked).overall[:, 0])
+    assert 0 < unknown.sum() < 60
+    doses = filled.dose(*asked).overall[:, 0]
+    assert not np.isnan(doses).any()
+    assert len(np.unique(doses[unknown])) == 1  # all of them male: one group's mean
+    kept = formula_policy(filled.formula, make_cohort(1, 30, True))
+    assert kept.formula == filled.formula
+
+
+def test_without_an_answer_all_allowed_options_are_alike(make_cohort):
+    cohort = make_cohort(0, 10, True)
+    no_answer = FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(np.nan))
+    said, chosen = _ask(cohort, no_answer)
+    assert said == pytest.approx(1 / 3)
+    assert (chosen.sum(axis=1) == 1).all()
+
+
+def test_an_option_without_doses_is_never_a_formula_s_choice(make_cohort):
+    cohort = make_cohort(0, 4, True)
+    low, *rest = cohort.study.formulary.treatments
+    formulary = replace(cohort.study.formulary, treatments=(replace(low, dose=None), *rest))
+    said, chosen = _ask(cohort, FormulaPolicy(formulary, cohort.profile, _dose_of(5.0)))
+    assert (said[:, 0] == 0).all()
+    assert (chosen[:, 1] == 1).all()
+
+
+def test_a_rule_without_what_its_kind_needs_is_refused(make_cohort):
+    with pytest.raises(StudyError, match="rule 'odd' is of kind 'fixed' and lacks"):
+        rule_policy(Rule("odd", "fixed", "nowhere"), make_cohort(0, 3, True))

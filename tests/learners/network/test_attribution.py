@@ -1,0 +1,27 @@
+"""Leaving out: in blocks as well as all at once."""
+
+import numpy as np
+import pytest
+
+from posology.domain.policy import Explains
+from posology.learners.network import attribution as explain
+from tests.learners.test_policy_contract import policy, world
+
+
+def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, decisions = policy("posology"), world().last_step[:3]
+    assert isinstance(learned, Explains)
+    whole = learned.explain(world().history, decisions)
+    sizes = []
+    leave = explain.leave_one_out
+    monkeypatch.setattr(explain, "EVENTS", 40)
+    monkeypatch.setattr(
+        explain, "leave_one_out", lambda *asked: sizes.append(len(asked[3])) or leave(*asked)
+    )
+    parts = learned.explain(world().history, decisions)
+    assert len(sizes) > 2 * len(decisions)
+    assert max(sizes) <= 40 // min(np.bincount(whole.event_decision))
+    for name in ("attention", "contribution", "dose_contribution"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
+    for name in ("step", "event", "event_decision", "step_decision"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))

@@ -1,0 +1,47 @@
+"""Differences that are solved once the network has learned."""
+
+import numpy as np
+import torch
+
+from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.learners.network.closed_form_effects import solve
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.tensors import ensemble_scores, in_batches, tensors
+from posology.learners.network.training_loop import Training
+from tests.learners.test_policy_contract import dosed
+from tests.world import cohort as make_cohort
+
+SMALL = Supervised(Sizes(16, 8, 16, 1, 2, 0.1), Training(batch=64, epochs=2))
+CPU = torch.device("cpu")
+
+
+def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
+    train, validation = dosed(part(make_cohort(), TRAIN)), dosed(part(make_cohort(), VALIDATION))
+    policy = SMALL.fit(train, validation)
+    network, curves = policy.network, policy.network.curves
+    assert curves is not None
+    check = tensors(validation, policy.reading, network.config, CPU)
+    with torch.no_grad():
+        solved = ensemble_scores(network, check)
+        for parameter in (*curves.effects.parameters(), curves.average):
+            parameter.zero_()
+        without = ensemble_scores(network, check)
+    assert solved["margin"] < 0.8 * without["margin"]
+    assert solved["effectiveness"] < without["effectiveness"]
+
+
+def test_solving_twice_changes_nothing() -> None:
+    """What is left of the outcomes does not depend on the differences that were there before."""
+    train, validation = dosed(part(make_cohort(), TRAIN)), dosed(part(make_cohort(), VALIDATION))
+    policy = SMALL.fit(train, validation)
+    learn = tensors(train, policy.reading, policy.network.config, CPU)
+
+    def said() -> np.ndarray:
+        with torch.no_grad():
+            return np.concatenate(
+                [policy.network(batch).margin.numpy() for batch, _ in in_batches(learn)]
+            )
+
+    first = said()
+    solve(policy.network, learn)
+    np.testing.assert_allclose(said(), first, atol=1e-4)

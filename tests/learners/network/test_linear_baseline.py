@@ -1,0 +1,83 @@
+"""Heads that begin at the best sum of what is known."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.learners.network import linear_baseline as linear_start
+from posology.learners.network.head_init import start_at_rates
+from posology.learners.network.linear_baseline import start_linearly
+from posology.learners.network.supervised import Sizes, Supervised, _reading, network_of
+from posology.learners.network.tensors import CohortTensors, ensemble_scores, in_batches, tensors
+from posology.learners.network.training_loop import Training
+from posology.nn.network import Network
+from tests.world import asking, cohort
+
+SIZES = Sizes(16, 8, 16, 1, 2, 0.0, carried=True)
+
+
+@pytest.fixture(scope="module")
+def split() -> tuple[Cohort, Cohort]:
+    whole = asking(cohort(300, 4))
+    return part(whole, TRAIN), part(whole, VALIDATION)
+
+
+def begun(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortTensors]:
+    network = network_of(SIZES, split[0], 0)
+    reading = _reading(split[0])
+    learn, check = (tensors(c, reading, network.config, torch.device("cpu")) for c in split)
+    start_at_rates(network, learn.targets)
+    return network, learn, check
+
+
+def answers(network: Network, of: CohortTensors) -> tuple[np.ndarray, np.ndarray]:
+    with torch.no_grad():
+        told = [network.eval()(batch).tasks for batch, _ in in_batches(of)]
+    diagnosis = torch.cat([t.diagnosis for t in told])[:, 0]
+    return diagnosis.double().numpy(), torch.cat([t.course for t in told])[:, 0].double().numpy()
+
+
+def test_the_sum_is_that_of_ridge_and_logistic_regression(
+    split: tuple[Cohort, Cohort], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear_start, "PENALTIES", (30.0,))
+    monkeypatch.setattr(linear_start, "ITERATIONS", 2000)
+    network, learn, check = begun(split)
+    known = linear_start._known(learn, network.config.codes)
+    dense = np.zeros((len(known.x.starts), len(known.turned.starts)))
+    ends = np.append(known.x.starts[1:], len(known.x.column))
+    for row, (start, end) in enumerate(zip(known.x.starts, ends, strict=True)):
+        np.add.at(dense[row], known.x.column[start:end], known.x.number[start:end])
+    spread = dense.std(0)
+    dense = (dense - dense.mean(0))[:, spread > 1e-4] / spread[spread > 1e-4]
+    start_linearly(network, learn, check)
+    diagnosis, course = answers(network, learn)
+
+    truth = learn.targets.diagnosis[:, 0].numpy()
+    seen = ~np.isnan(truth)
+    model = LogisticRegression(C=1 / 30, tol=1e-10, max_iter=5000)
+    expected = model.fit(dense[seen], truth[seen]).decision_function(dense)
+    np.testing.assert_allclose(diagnosis[:, 0], expected, rtol=1e-3, atol=2e-3)
+    expected = Ridge(30.0).fit(dense, learn.targets.course[:, 0].numpy()).predict(dense)
+    np.testing.assert_allclose(course[:, 0], expected, rtol=1e-3, atol=2e-3)
+
+
+def test_every_task_begins_better_than_at_the_rates(split: tuple[Cohort, Cohort]) -> None:
+    network, learn, check = begun(split)
+    with torch.no_grad():
+        before = ensemble_scores(network.eval(), check)
+        start_linearly(network, learn, check)
+        after = ensemble_scores(network.eval(), check)
+    assert all(after[name] < before[name] for name in ("diagnosis", "course", "hazard"))
+
+
+def test_the_sum_stays_as_it_was_fitted(split: tuple[Cohort, Cohort]) -> None:
+    network, learn, check = begun(split)
+    start_linearly(network, learn, check)
+    learned = Supervised(SIZES, Training(1e-2, batch=32, epochs=2, patience=0)).fit(*split)
+    assert network.foretold is not None
+    assert learned.network.foretold is not None
+    torch.testing.assert_close(learned.network.foretold.effect, network.foretold.effect)
+    assert network.foretold.effect.abs().max() > 0.01

@@ -1,0 +1,123 @@
+"""Losses of the tasks against plain loops, and identities between them."""
+
+import math
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from posology.learners.network import losses
+
+seeds = st.integers(0, 10**6)
+
+
+def holes(rng: np.random.Generator, truth: np.ndarray) -> torch.Tensor:
+    truth = truth.astype(np.float32)
+    truth[rng.random(truth.shape) < 0.3] = np.nan
+    return torch.from_numpy(truth)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_diagnosis_equals_a_plain_loop(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(size=(5, 2, 3)).astype(np.float32))
+    truth = holes(rng, rng.integers(0, 2, (5, 3)))
+    terms = []
+    for d in range(5):
+        for c in range(3):
+            for m in range(2):
+                if not math.isnan(truth[d, c]):
+                    p = 1 / (1 + math.exp(-float(logits[d, m, c])))
+                    terms.append(-math.log(p if truth[d, c] == 1 else 1 - p))
+    expected = np.mean(terms) if terms else 0.0
+    np.testing.assert_allclose(float(losses.diagnosis(logits, truth)), expected, rtol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_course_equals_a_plain_loop(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    said = torch.from_numpy(rng.normal(size=(5, 2, 3)).astype(np.float32))
+    truth = holes(rng, rng.normal(size=(5, 3)))
+    terms = [
+        float(said[d, m, c] - truth[d, c]) ** 2
+        for d in range(5)
+        for c in range(3)
+        for m in range(2)
+        if not math.isnan(truth[d, c])
+    ]
+    expected = np.mean(terms) if terms else 0.0
+    np.testing.assert_allclose(float(losses.course(said, truth)), expected, rtol=1e-5)
+
+
+def followed(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    logits = torch.from_numpy(rng.normal(size=(6, 2, 2, 4)).astype(np.float32))
+    survived = rng.integers(-1, 5, (6, 2))
+    happened = (rng.random((6, 2)) < 0.5) & (survived >= 0) & (survived < 4)
+    return logits, torch.from_numpy(survived), torch.from_numpy(happened)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds)
+def test_hazard_equals_a_plain_loop(seed: int) -> None:
+    logits, survived, happened = followed(np.random.default_rng(seed))
+    terms = []
+    for d in range(6):
+        for m in range(2):
+            for k in range(2):
+                through = int(survived[d, k])
+                if through < 0:
+                    continue
+                h = [1 / (1 + math.exp(-float(x))) for x in logits[d, m, k]]
+                likelihood = math.prod(1 - x for x in h[:through])
+                likelihood *= h[through] if happened[d, k] else 1.0
+                terms.append(-math.log(likelihood))
+    expected = np.mean(terms) if terms else 0.0
+    found = float(losses.hazard(logits, survived, happened))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_hazard_of_one_interval_is_a_diagnosis() -> None:
+    logits = torch.randn(7, 3, 2)
+    happened = torch.rand(7, 2) < 0.5
+    one = losses.hazard(logits[..., None], (~happened).long(), happened)
+    torch.testing.assert_close(one, losses.diagnosis(logits, happened.float()))
+
+
+def test_survival_is_the_likelihood_of_those_without_an_event() -> None:
+    logits = torch.randn(1, 1, 1, 5)
+    for through in range(1, 6):
+        loss = losses.hazard(logits, torch.tensor([[through]]), torch.tensor([[False]]))
+        torch.testing.assert_close(
+            torch.exp(-loss), losses.survival(logits)[0, 0, 0, through - 1], rtol=1e-5, atol=1e-6
+        )
+
+
+def test_probabilities_of_every_ending_sum_to_one() -> None:
+    logits = torch.randn(1, 1, 1, 5)
+    endings = [(k, True) for k in range(5)] + [(5, False)]
+    total = sum(
+        math.exp(-float(losses.hazard(logits, torch.tensor([[k]]), torch.tensor([[e]]))))
+        for k, e in endings
+    )
+    assert math.isclose(total, 1.0, rel_tol=1e-5)
+
+
+def test_nothing_known_costs_nothing_and_has_a_gradient() -> None:
+    logits = torch.randn(3, 2, 4, requires_grad=True)
+    nothing = torch.full((3, 4), torch.nan)
+    for loss in (losses.diagnosis(logits, nothing), losses.course(logits, nothing)):
+        assert float(loss.detach()) == 0.0
+        loss.backward()
+    untold = torch.full((3, 2), -1)
+    assert float(losses.hazard(torch.randn(3, 2, 2, 4), untold, untold > 0)) == 0.0
+
+
+def test_the_mean_loss_is_smallest_at_the_truth() -> None:
+    truth = torch.tensor([[1.0, 0.0]])
+    right = losses.diagnosis(torch.tensor([[[9.0, -9.0]]]), truth)
+    wrong = losses.diagnosis(torch.tensor([[[-9.0, 9.0]]]), truth)
+    assert right < 0.01 < F.softplus(torch.tensor(8.0)) < wrong

@@ -1,0 +1,145 @@
+"""The second phase where only the option given is known to have come to something."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.policy import everything_allowed
+from posology.domain.study import Contraindication
+from posology.learners.features.rewards import is_truncated, permitted_treatments, returns_to_go
+from posology.learners.network import losses
+from posology.learners.network.policy import NetworkPolicy, Reading, usual
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.network.tensors import rows_of, tensors
+from posology.learners.network.training_loop import Training
+from posology.nn.network import NetworkConfig
+from posology.simulators.mdp import policy_value, sample
+from posology.simulators.rollout import Naming, as_cohort
+from tests.learners.offline_rl.test_tabular import uniform, ward
+
+NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
+FIRST = Supervised(Sizes(16, 8, 16, 1, 4, 0.0), Training(batch=64, epochs=4, learning_rate=3e-3))
+SECOND = Reinforcement(
+    Training(learning_rate=3e-3, batch=64, epochs=6, patience=0, keep_start=True)
+)
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    mdp = ward()
+    return as_cohort(sample(mdp, uniform(mdp), 1_500, np.random.default_rng(0)), NAMES)
+
+
+@pytest.fixture(scope="module")
+def first(cohort: Cohort) -> NetworkPolicy:
+    return FIRST.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+
+
+def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
+    """What the policy does in each state, asked of patients who were first seen in it."""
+    mdp = ward()
+    probabilities = uniform(mdp)
+    code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
+    for state in np.unique(code):
+        rows = cohort.last_step[code == state][:200]
+        allowed = everything_allowed(rows, policy.formulary)
+        probabilities[state] = policy.probabilities(cohort.history, rows, allowed).mean(axis=0)
+    return probabilities
+
+
+def test_it_beats_the_behaviour_and_never_surely_harms_the_first(cohort, first) -> None:
+    mdp = ward()
+    second = SECOND.fit(first, part(cohort, TRAIN), part(cohort, VALIDATION))
+    earned = [policy_value(mdp, by_state(p, cohort)) for p in (first, second)]
+    assert earned[1] > policy_value(mdp, uniform(mdp)) + 0.02
+    assert earned[1] > earned[0] - 0.02
+
+
+def test_returns_equal_a_plain_loop(cohort) -> None:
+    found = returns_to_go(cohort, 0.9)
+    for row in range(200):
+        later, factor, total = row, 1.0, 0.0
+        while later < len(cohort) and cohort.subject[later] == cohort.subject[row]:
+            total += factor * cohort.reward[later]
+            later, factor = later + 1, factor * 0.9
+        np.testing.assert_allclose(found[row, cohort.treatment[row]], total, atol=1e-6)
+        assert np.isnan(np.delete(found[row], cohort.treatment[row])).all()
+
+
+def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None:
+    """Forbidding what looks best lowers the targets, and nothing else moves them so."""
+    reading = replace(first.reading, value_center=0.0, value_spread=1.0)
+    whole = tensors(cohort, reading, first.network.config, torch.device("cpu"))
+    rows = torch.arange(50)
+
+    def goals(study_cohort: Cohort) -> torch.Tensor:
+        cut = tensors(study_cohort, reading, first.network.config, torch.device("cpu"))
+        batch, targets = rows_of(cut, rows)
+        return SECOND._goal(first.network, batch, targets, reading)
+
+    bare = goals(cohort)
+    with torch.no_grad():
+        first.network.worth.bias[2] += 50.0
+        tempted = goals(cohort)
+        rule = Contraindication(("t2",), "made up", visible=("STATE",))
+        safe = goals(replace(cohort, study=replace(cohort.study, safety=(rule,))))
+        first.network.worth.bias[2] -= 50.0
+    more = whole.targets.has_next[: len(bare)]
+    known = ~bare.isnan().all(1)
+    assert (tempted.nansum(1) > bare.nansum(1) + 20)[more & known].all()
+    assert (safe.nansum(1) < bare.nansum(1) + 20).all()
+
+
+def test_a_course_cut_off_has_no_target(cohort) -> None:
+    open_ended = replace(cohort, ended=np.zeros(len(cohort), dtype=bool))
+    last = np.append(np.diff(cohort.subject) != 0, True)
+    assert np.array_equal(is_truncated(open_ended), last)
+    assert not is_truncated(cohort).any()
+    assert not is_truncated(replace(cohort, ended=None)).any()
+
+
+def test_what_forbids_everything_forbids_nothing(cohort) -> None:
+    every = Contraindication(NAMES.treatments, "made up", visible=("STATE",))
+    barred = replace(cohort, study=replace(cohort.study, safety=(every,)))
+    assert permitted_treatments(barred).all()
+
+
+def test_unusual_options_are_left_out() -> None:
+    behaviour = torch.tensor([[0.6, 0.3, 0.05, 0.05]])
+    allowed = torch.tensor([[True, True, True, False]])
+    assert usual(behaviour, allowed, 0.1).tolist() == [[True, True, False, False]]
+    allowed = torch.tensor([[False, False, True, False]])
+    assert usual(behaviour, allowed, 0.1).tolist() == [[False, False, True, False]]
+
+
+def test_outcomes_count_by_their_weight(cohort) -> None:
+    """A weight of 2 is the patient twice, and of 0 not at all."""
+    rows = np.flatnonzero(~np.isnan(cohort.effective))[:6]
+    weight = np.array([2.0, 1.0, 0.0, 1.0, 3.0, 0.5], np.float32)
+    targets = tensors(
+        cohort, Reading(0.0, 1.0), NetworkConfig(1, 3, False), torch.device("cpu")
+    ).targets
+    some = {name: getattr(targets, name)[rows] for name in targets.__slots__}
+    logits = torch.randn(6, 3, 4)
+    weighted = losses.Targets(**{**some, "weight": torch.from_numpy(weight)})
+    each = [
+        float(
+            losses.effectiveness(
+                logits[[i]], losses.Targets(**{k: v[[i]] for k, v in some.items()})
+            )
+        )
+        for i in range(6)
+    ]
+    np.testing.assert_allclose(
+        float(losses.effectiveness(logits, weighted)), np.average(each, weights=weight), rtol=1e-5
+    )
+    goal = torch.randn(6, 4)
+    singly = [float(losses.value(logits[[i]], goal[[i]], torch.ones(1))) for i in range(6)]
+    np.testing.assert_allclose(
+        float(losses.value(logits, goal, torch.from_numpy(weight))),
+        np.average(singly, weights=weight), rtol=1e-5,
+    )  # fmt: skip

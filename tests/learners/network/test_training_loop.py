@@ -1,0 +1,151 @@
+"""A run that was killed ends as if it had not been; batches are bounded by their steps."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.errors import UserError
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.reinforcement import Reinforcement
+from posology.learners.network.supervised import Sizes, Supervised, finish
+from posology.learners.network.training_loop import Training
+from posology.nn.batch import cut
+from tests.world import asking, cohort
+
+LEARNER = Supervised(
+    Sizes(16, 8, 16, 1, 4, 0.2),
+    Training(batch=16, epochs=5, cosine=True, weight_decay=0.1, patience=3),
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Cohort, Cohort]:
+    c = cohort(120, 2)
+    return part(c, TRAIN), part(c, VALIDATION)
+
+
+def same_weights(a: NetworkPolicy, b: NetworkPolicy) -> None:
+    other = b.network.state_dict()
+    for name, tensor in a.network.state_dict().items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def without_time(line: dict) -> dict:
+    return {k: v for k, v in line.items() if k not in ("seconds", "steps_per_second")}
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 4])
+def test_killed_and_resumed_equals_uninterrupted(
+    data: tuple[Cohort, Cohort], tmp_path: Path, killed_after: int
+) -> None:
+    whole = finish(LEARNER.fitting(*data, tmp_path / "whole"))
+    killed = LEARNER.fitting(*data, tmp_path / "killed")
+    for _ in range(killed_after):
+        next(killed)
+    killed.close()
+    with (tmp_path / "killed" / "epochs.jsonl").open("a") as lines:
+        lines.write('{"number": 99}\n')  # killed between an epoch's line and its state
+    resumed = finish(LEARNER.fitting(*data, tmp_path / "killed"))
+    same_weights(whole, resumed)
+    lines = [
+        [json.loads(line) for line in (tmp_path / run / "epochs.jsonl").read_text().splitlines()]
+        for run in ("whole", "killed")
+    ]
+    assert [without_time(x) for x in lines[0]] == [without_time(x) for x in lines[1]]
+    assert lines[0][0]["steps_per_second"] > 0
+    assert sorted(p.suffix for p in (tmp_path / "killed").iterdir()) == [
+        ".json", ".jsonl", ".safetensors",
+    ]  # fmt: skip
+
+
+def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    """Its sums are fitted again before it goes on, to the same."""
+    learner = replace(LEARNER, sizes=replace(LEARNER.sizes, carried=True))
+    asked = [asking(c) for c in data]
+    whole = learner.fit(*asked)
+    killed = learner.fitting(*asked, tmp_path)
+    next(killed)
+    killed.close()
+    same_weights(whole, finish(learner.fitting(*asked, tmp_path)))
+
+
+def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    first = LEARNER.fit(*data)
+    second = Reinforcement(Training(batch=16, epochs=4, patience=0), whole=True)
+    whole = second.fit(first, *data)
+    killed = second.fitting(first, *data, tmp_path)
+    next(killed), next(killed)
+    killed.close()
+    same_weights(whole, finish(second.fitting(first, *data, tmp_path)))
+
+
+def test_a_finished_run_is_told_again(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    whole = finish(LEARNER.fitting(*data, tmp_path))
+    again = list(LEARNER.fitting(*data, tmp_path))
+    assert [epoch.number for epoch in again] == [1, 2, 3, 4, 5]
+    same_weights(whole, finish(LEARNER.fitting(*data, tmp_path)))
+
+
+def test_keeping_a_run_does_not_change_it(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    same_weights(LEARNER.fit(*data), finish(LEARNER.fitting(*data, tmp_path)))
+
+
+def test_other_settings_are_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    finish(LEARNER.fitting(*data, tmp_path))
+    other = replace(LEARNER, training=replace(LEARNER.training, epochs=6, seed=4))
+    with pytest.raises(UserError) as caught:
+        finish(other.fitting(*data, tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path}: holds a run with other settings (epochs, seed); name a new folder, or the "
+        "same settings to go on with that run."
+    )
+
+
+def test_another_network_is_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+    finish(LEARNER.fitting(*data, tmp_path))
+    other = replace(LEARNER, sizes=replace(LEARNER.sizes, encoder="lstm"))
+    with pytest.raises(UserError, match="holds a run of another network or cohort"):
+        finish(other.fitting(*data, tmp_path))
+
+
+def test_deterministic_mode_runs_and_is_given_back(data: tuple[Cohort, Cohort]) -> None:
+    strict = replace(LEARNER, training=replace(LEARNER.training, deterministic=True, epochs=1))
+    same_weights(strict.fit(*data), strict.fit(*data))
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_switches_for_a_gpu_change_nothing_on_a_cpu(data: tuple[Cohort, Cohort]) -> None:
+    one = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
+    fast = replace(one, training=replace(one.training, mixed=True, compiled=True))
+    same_weights(one.fit(*data), fast.fit(*data))
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 9), st.integers(1, 60))
+def test_runs_hold_every_row_and_stay_in_their_budget(
+    cost: list[int], most: int, budget: int
+) -> None:
+    rows = np.arange(len(cost))
+    runs = cut(np.array(cost, dtype=np.int64), most, budget)
+    assert [int(r) for run in runs for r in rows[run]] == rows.tolist()
+    for run in runs:
+        mine = cost[run]
+        assert 1 <= len(mine) <= most
+        assert len(mine) == 1 or sum(mine) <= budget
+    for first, second in itertools.pairwise(runs):
+        assert first.stop - first.start == most or sum(cost[first]) + cost[second.start] > budget
+
+
+def test_a_budget_of_steps_makes_more_batches(data: tuple[Cohort, Cohort]) -> None:
+    """And the same patients in other batches are learned otherwise, so the budget is obeyed."""
+    small = replace(LEARNER, training=replace(LEARNER.training, tokens=8, epochs=1))
+    usual = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
+    with pytest.raises(AssertionError):
+        same_weights(small.fit(*data), usual.fit(*data))

@@ -1,0 +1,76 @@
+"""Tables under the contract of every policy: cohort in, probabilities out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.policy import Learner, Policy, everything_allowed
+from posology.domain.trajectories import next_state, state, take
+from posology.errors import UserError
+from posology.learners.offline_rl.tabular import Pooling, count, pooled
+from posology.learners.offline_rl.tabular_policy import StateCodeLearner, trajectories
+from posology.simulators.mdp import policy_value, sample
+from posology.simulators.rollout import Naming, as_cohort
+from tests.learners.offline_rl.test_tabular import uniform, ward
+
+NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
+
+
+@pytest.fixture(scope="module")
+def logged():
+    mdp = ward()
+    return sample(mdp, uniform(mdp), 3_000, np.random.default_rng(0))
+
+
+def test_a_cohort_gives_back_its_trajectories(logged):
+    again = trajectories(as_cohort(logged, NAMES))
+    assert np.array_equal(state(again), state(logged))
+    assert np.array_equal(next_state(again), next_state(logged))
+    assert np.array_equal(again.terminal, logged.terminal)
+    assert np.array_equal(again.treatment, logged.treatment)
+    assert np.array_equal(count(again).visits, count(logged).visits)
+
+
+def test_the_learner_is_pooled_on_both_parts(logged):
+    cohort = as_cohort(logged, NAMES)
+    learner = StateCodeLearner(Pooling(visits=20.0))
+    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    policy = learner.fit(train, validation)
+    assert isinstance(learner, Learner)
+    assert isinstance(policy, Policy)
+    chosen = np.concatenate([train.history.subject_id, validation.history.subject_id])
+    same = pooled(count(take(logged, chosen)), Pooling(visits=20.0))
+    assert np.allclose(policy.table.probabilities, same.probabilities)
+    mdp = ward()
+    assert policy_value(mdp, policy.table.probabilities) > policy_value(mdp, uniform(mdp)) + 0.02
+
+
+def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
+    cohort = as_cohort(logged, NAMES)
+    policy = StateCodeLearner().fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    decisions = cohort.last_step[:500]
+    free = policy.probabilities(
+        cohort.history, decisions, everything_allowed(decisions, policy.formulary)
+    )
+    allowed = np.ones((500, 4), dtype=bool)
+    allowed[np.arange(500), free.argmax(axis=1)] = False
+    rest = policy.probabilities(cohort.history, decisions, allowed)
+    worth = policy.effectiveness(cohort.history, decisions, allowed)[:, :, 0]
+    assert np.allclose(free.sum(axis=1), 1)
+    assert np.allclose(rest.sum(axis=1), 1)
+    assert not rest[~allowed].any()
+    assert not worth[~allowed].any()
+    assert np.array_equal(rest.argmax(axis=1), worth.argmax(axis=1))
+    assert np.isnan(policy.dose(cohort.history, decisions, allowed).by_treatment).all()
+
+
+def test_a_state_of_several_codes_is_refused(logged):
+    cohort = as_cohort(take(logged, np.arange(20)), NAMES)
+    wrong = replace(cohort, last_step=cohort.last_step + 1)  # the treatment, not the state
+    with pytest.raises(UserError, match="must hold exactly one code of the family STATE"):
+        trajectories(wrong)
+    none = replace(cohort, treatment=np.full(len(cohort), -1, np.int32))
+    with pytest.raises(UserError, match="decisions of study ward have none of its treatments"):
+        trajectories(none)

@@ -1,0 +1,75 @@
+import itertools
+import random
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import Phase, given, settings
+
+from posology.errors import RecordError
+from posology.records.io.engine import Engine, connect
+from posology.records.pipeline.ingest import Settings, ingest
+from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
+
+TIMES = [None, YEAR0, YEAR0.replace(year=1801), YEAR0.replace(year=2020), YEAR0.replace(year=1969)]
+CODES = ["MEDS_BIRTH", "MEDS_DEATH", " loinc//29463-7", "LOINC//29463-7", "DRUG//x//given", "é", ""]
+NUMBERS = [None, 0.0, -1.5, 70.0, 1e30, float("nan"), float("inf")]
+TEXTS = [None, "<5", "1,200", "02139", "1,2; route IV", "1,200; route IV", "5 mg", ">= 7.5", "é\n"]
+UNITS = [None, "kg", "lbs", "mg", "g", "mmol/L", ""]
+
+
+def tricky_rows(count=400):
+    chosen = random.Random(5)
+    every = list(itertools.product(TIMES, CODES, NUMBERS, TEXTS, UNITS))
+    return [
+        (chosen.choice([None, -5, 1, 2, 3, 2**62]), *chosen.choice(every)) for _ in range(count)
+    ]
+
+
+def same_as_duckdb(tmp_path, engine):
+    source = raw_source(tmp_path / "a.parquet", raw_table(tricky_rows()))
+    more = raw_source(tmp_path / "b.parquet", raw_table(tricky_rows(500)[400:]))
+    for name in ("duckdb", engine):
+        asked = Settings(engine=Engine(name, "1GB"), shards=2)
+        out = tmp_path / name.split(":")[0]
+        first = ingest([source], out, asked)
+        second = ingest([more], out, asked)
+        yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "refused.parquet"))
+
+
+def test_postgresql_gives_the_same_events(tmp_path, postgresql):
+    duckdb, other = same_as_duckdb(tmp_path, postgresql)
+    assert other == duckdb
+
+
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,))
+@given(rows, rows)
+def test_any_rows_give_the_same_events_on_postgresql(postgresql, first, later):
+    told = []
+    for name in ("duckdb", postgresql):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            asked = Settings(engine=Engine(name, "1GB"), shards=2, report=False)
+            for number, part in enumerate((first, later)):
+                source = raw_source(folder / f"{number}.parquet", raw_table(part))
+                ingest([replace(source, settings=str(number))], folder / "out", asked)
+            refused = pq.read_table(folder / "out" / "refused.parquet")
+            told.append((as_set(events_of(folder / "out")), as_set(refused)))
+    assert told[0] == told[1]
+
+
+def test_spark_gives_the_same_events(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("pyspark", reason="no Spark: pip install 'posology[spark]'")
+        duckdb, other = same_as_duckdb(tmp_path, "spark")
+    assert other == duckdb
+
+
+def test_a_database_that_does_not_answer_is_told():
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
+    with pytest.raises(RecordError, match="the database does not answer: "):
+        connect(Engine("postgresql://nobody@127.0.0.1:1/none"))

@@ -1,0 +1,95 @@
+# ruff: noqa: DTZ001  (the times of events are wall clocks)
+import decimal
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posology.records.batching import Refusal, gather
+from posology.records.io.python_tables import cell_number, cell_subject, cell_time, read_sheet
+from posology.records.sources.genomics.diplotypes import read_diplotypes
+from posology.records.sources.questionnaires import TableForm, read_code_book, read_questionnaires
+from posology.records.sources.wearables import Series, WearableSettings, read_wearables
+
+CELLS: dict[str, pa.Array] = {
+    "text": pa.array(["7", "", None]),
+    "bytes": pa.array([b"\xff", b"7", None]),
+    "whole": pa.array([7, -(2**63), None]),
+    "real": pa.array([7.0, float("nan"), float("inf")]),
+    "truth": pa.array([True, False, None]),
+    "moment": pa.array([datetime(2020, 1, 1), datetime(1, 1, 1), None]),
+    "zoned": pa.array([0, 1, None], pa.timestamp("us", "UTC")),
+    "day": pa.array([date(2020, 1, 1), date(9999, 12, 31), None]),
+    "clock": pa.array([0, 1, None], pa.time64("us")),
+    "list": pa.array([[1], [], None]),
+    "nested": pa.array([{"a": [None]}, {"a": None}, None]),
+    "exact": pa.array([decimal.Decimal("1.5"), decimal.Decimal("7.0"), None]),
+    "span": pa.array([1, 2, None], pa.duration("s")),
+}
+
+
+@pytest.mark.parametrize("subject", CELLS)
+@pytest.mark.parametrize("time", ["text", "moment", "zoned", "day", "nested", "bytes", "real"])
+def test_cells_of_any_kind_are_read_or_refused(tmp_path: Path, subject: str, time: str) -> None:
+    path = tmp_path / "a.parquet"
+    for value in CELLS:
+        columns = {"subject": CELLS[subject], "date": CELLS[time], "smoking": CELLS[value]}
+        columns |= {"gene": CELLS[value], "diplotype": CELLS[value], "activity_score": CELLS[value]}
+        pq.write_table(pa.table(columns), path)
+        series = (Series(("smoking",), "WEARABLE//x", "1", 15.0),)
+        form = TableForm("subject", "date", only=("smoking",))
+        assert gather(read_diplotypes([path])).rows >= 3
+        assert gather(read_questionnaires([path], form, read_code_book())).rows >= 3
+        windows = WearableSettings("date", 24.0, series, "subject")
+        assert gather(read_wearables([path], windows)).rows >= 1
+
+
+ANY = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.datetimes()
+    | st.dates() | st.binary(max_size=3) | st.lists(st.none()) | st.decimals()
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(ANY)
+def test_a_cell_gives_a_value_or_says_why(cell: Any) -> None:
+    for read in (cell_subject, cell_number, lambda c: cell_time(c, ZoneInfo("Asia/Shanghai"))):
+        try:
+            assert isinstance(read(cell), int | float)
+        except ValueError as error:
+            assert str(error)  # noqa: PT017  (either outcome is right; nothing else is)
+
+
+def test_numbers_are_read_however_a_table_holds_them() -> None:
+    for cell in ("7", 7, 7.0, decimal.Decimal("7.00")):
+        assert (cell_subject(cell), cell_number(cell)) == (7, 7.0)
+    assert cell_time(2020, ZoneInfo("UTC")) == cell_time(2020.0, ZoneInfo("UTC"))
+
+
+def test_damaged_files_end_in_a_refusal(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine", reason="needs posology[excel]")
+    rng = np.random.default_rng(0)
+    good = tmp_path / "good.parquet"
+    pq.write_table(pa.table({"a": np.arange(50_000)}), good)
+    whole = good.read_bytes()
+    broken = whole[:1000] + rng.bytes(1000) + whole[2000:]
+    files = {
+        "a.xlsx": rng.bytes(500),
+        "b.xls": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + rng.bytes(500),
+        "c.parquet": whole[:-50],
+        "d.parquet": broken,
+        "e.csv.gz": b"\x1f\x8b" + rng.bytes(50),
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        (*_, (_, last)) = read_sheet(path)
+        assert isinstance(last, Refusal), name
+        assert "damaged" in last.reason or "cannot be opened" in last.reason

@@ -1,0 +1,300 @@
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import meds
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from posology.errors import RecordError
+from posology.records.io import engine
+from posology.records.io.engine import Engine
+from posology.records.meds_dataset import read_splits, write_folder, write_splits
+from posology.records.pipeline.ingest import Settings, Source, Staged, ingest, meds_source
+from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
+
+QUICK = Settings(report=False)
+FEW = settings(
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),  # to make an example small takes minutes here
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def refused_of(folder):
+    return pq.read_table(folder / "refused.parquet")
+
+
+sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+@FEW
+@given(rows)
+def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("in")
+    table = raw_table(rows)
+    done = ingest([raw_source(folder / "a.parquet", table)], folder / "out", QUICK)
+    events, refused = events_of(folder / "out"), refused_of(folder / "out")
+    assert len(table) == len(events) + len(refused) + done.merged
+    assert len(set(as_set(events))) == len(events)
+    places = refused.select(["source", "row"]).to_pylist()
+    known = {(place["source"], place["row"]) for place in places}
+    assert len(known) == len(refused), "a refused row is told once, with its place"
+    assert all(refused["reason"].to_pylist())
+    meds.DataSchema.validate(events)
+
+
+def recut(sizes):
+    """The engine's batches, cut into pieces of these sizes, over and over."""
+
+    def batches(con, table):
+        pieces = list(engine.batches(con, table))
+        whole = pa.concat_tables(map(pa.table, pieces)) if pieces else ()
+        at, size = 0, itertools.cycle(sizes)
+        while at < len(whole):
+            (piece,) = whole.slice(at, n := next(size)).combine_chunks().to_batches()
+            yield piece
+            at += n
+
+    return batches
+
+
+@FEW
+@given(rows, st.randoms(), st.integers(1, 4), st.integers(1, 5), sizes)
+def test_order_files_shards_and_chunks_change_no_event(rows, random, parts, shards, sizes):
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder, table = Path(name), raw_table(rows)
+        ingest([raw_source(folder / "a.parquet", table)], folder / "one", QUICK)
+        patch.setattr("posology.records.pipeline.sort_shards.batches", recut(sizes))
+        mixed = table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
+        cuts = [i * len(mixed) // parts for i in range(parts + 1)]
+        sources = [
+            replace(raw_source(folder / f"{a}-{b}.parquet", mixed.slice(a, b - a)), settings=str(a))
+            for a, b in itertools.pairwise(cuts)
+        ]
+        cut = replace(QUICK, shards=shards)
+        ingest(sources, folder / "parts", cut)
+        assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "parts"))
+        assert as_set(refused_of(folder / "one")) == as_set(refused_of(folder / "parts"))
+        for source in sources:
+            ingest([source], folder / "later", cut)
+        assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "later"))
+        before = contents(folder / "later")
+        assert not ingest(sources, folder / "later", cut).sources
+        assert contents(folder / "later") == before, "ingesting twice changes nothing"
+
+
+def sorted_and_whole(folder):
+    seen = set()
+    for path in (folder / "data").glob("*.parquet"):
+        table = pq.read_table(path)
+        subjects, moments = table["subject_id"].to_pylist(), table["time"].to_pylist()
+        keys = [(s, t is not None, t or YEAR0) for s, t in zip(subjects, moments, strict=True)]
+        assert keys == sorted(keys)
+        assert not seen & set(subjects), "a subject lies in one file"
+        seen |= set(subjects)
+
+
+def test_shards_are_sorted_and_hold_whole_subjects(tmp_path):
+    random.seed(3)
+    rows = [
+        (random.randrange(300), None if i % 9 == 0 else YEAR0.replace(year=1990 + i % 20),
+         f"LAB//{i % 7}", float(i), None, None)
+        for i in range(5000)
+    ]  # fmt: skip
+    source = raw_source(tmp_path / "a.parquet", raw_table(rows))
+    done = ingest([source], tmp_path / "out", Settings(shards=5))
+    sorted_and_whole(tmp_path / "out")
+    assert done.events == 5000
+    assert len(list((tmp_path / "out" / "data").glob("*.parquet"))) == 5
+    for path in (tmp_path / "out" / "data").glob("*.parquet"):
+        meds.DataSchema.validate(pq.read_table(path))
+    meds.CodeMetadataSchema.validate(pq.read_table(tmp_path / "out" / "metadata/codes.parquet"))
+    facts = json.loads((tmp_path / "out" / "metadata/dataset.json").read_text())
+    meds.DatasetMetadataSchema.validate(facts)
+    assert facts["code_modifier_columns"] == ["unit"]
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_ingesting_the_same_files_twice_changes_nothing(tmp_path):
+    rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None)]
+    source = raw_source(tmp_path / "a.parquet", raw_table(rows))
+    ingest([source], tmp_path / "out")
+    before = contents(tmp_path / "out")
+    again = ingest([source], tmp_path / "out")
+    assert again.skipped == ("a.parquet",)
+    assert contents(tmp_path / "out") == before
+
+
+def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
+    rows = [(s, YEAR0, "LAB//a", 1.0, None, None) for s in range(50)]
+    ingest(
+        [raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out", Settings(shards=4)
+    )
+    before = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
+    more = raw_source(tmp_path / "b.parquet", raw_table([(7, YEAR0, "LAB//b", 2.0, None, None)]))
+    done = ingest([more], tmp_path / "out")
+    after = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
+    assert len([name for name in before if before[name] != after[name]]) == 1
+    assert len(events_of(tmp_path / "out")) == 51
+    assert done.raw == 1
+    sorted_and_whole(tmp_path / "out")
+
+
+def test_a_later_birth_record_lifts_what_an_earlier_one_refused(tmp_path):
+    first = [(1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
+             (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None)]  # fmt: skip
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], tmp_path / "out")
+    assert done.refused == {"before_birth": 1}
+    later = raw_table([(1, YEAR0.replace(year=1975), "MEDS_BIRTH", None, None, None)])
+    done = ingest([raw_source(tmp_path / "b.parquet", later)], tmp_path / "out")
+    assert done.refused == {"conflicting_birth": 1}
+    assert sorted(events_of(tmp_path / "out")["code"].to_pylist()) == ["LAB//a", "MEDS_BIRTH"]
+    told = refused_of(tmp_path / "out").to_pylist()
+    assert [(row["source"], row["rule"]) for row in told] == [
+        ("an earlier ingest", "conflicting_birth")
+    ]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from posology.records.pipeline import ingest as module
+def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(module, sys.argv[3], killed)
+module.ingest([module.meds_source(Path(sys.argv[1]))], Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(
+    "place", ["load", "write_shards", "_metadata", "write_report", "write_manifest"]
+)
+def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
+    one, two = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
+    pq.write_table(raw_table([(1, YEAR0, "LAB//b", 1.0, None, None)]), two)
+    out = tmp_path / "out"
+    ingest([meds_source(one)], out)
+    before = contents(out)
+    command = [sys.executable, "-c", KILLED, str(two), str(out), place]
+    ended = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ))
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert contents(out) == before
+    ingest([meds_source(two)], out)
+    assert sorted(events_of(out)["code"].to_pylist()) == ["LAB//a", "LAB//b"]
+    assert not list(tmp_path.glob(".*ingesting*"))
+
+
+def test_a_folder_of_someone_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep me")
+    source = raw_source(tmp_path / "a.parquet", raw_table([]))
+    with pytest.raises(RecordError, match=r"not made by `posology ingest`.*choose another folder"):
+        ingest([source], tmp_path / "out")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep me"
+
+
+def test_an_unknown_engine_and_memory_are_told(tmp_path):
+    source = raw_source(tmp_path / "a.parquet", raw_table([]))
+    with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
+        ingest([source], tmp_path / "out", Settings(engine=Engine("oracle")))
+    with pytest.raises(RecordError, match="memory 'much' is not a size: write 2GB"):
+        ingest([source], tmp_path / "out", Settings(engine=Engine(memory="much")))
+
+
+def test_damaged_files_of_events_are_told(tmp_path):
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1 no")
+    with pytest.raises(RecordError, match=r"bad.parquet is not a readable Parquet file"):
+        ingest([meds_source(bad)], tmp_path / "out")
+    pq.write_table(pa.table({"subject": [1]}), bad)
+    with pytest.raises(RecordError, match=r"has no column 'subject_id'.*\(it has subject\)"):
+        ingest([meds_source(bad)], tmp_path / "out")
+    for column, values, told in [
+        ("subject_id", ["p1"], "string, not integers"),
+        ("time", ["2020"], "string, not times"),
+        ("code", [5], "int64, not texts"),
+        ("numeric_value", ["5"], "string, not numbers"),
+    ]:
+        good = {"subject_id": [1], "time": [YEAR0], "code": ["A"], "numeric_value": [1.0]}
+        pq.write_table(pa.table({**good, column: values}), bad)
+        with pytest.raises(RecordError, match=f"{column} holds {told}; read such a file by a map"):
+            ingest([meds_source(bad)], tmp_path / "out")
+    with pytest.raises(RecordError, match=r"gone.parquet cannot be read"):
+        ingest([meds_source(tmp_path / "gone.parquet")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_birth_at_an_impossible_time_tells_nothing(tmp_path):
+    rows = [(1, YEAR0.replace(year=1), "MEDS_BIRTH", None, None, None),
+            (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
+            (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None)]  # fmt: skip
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert done.refused == {"impossible_time": 1, "before_birth": 1}
+
+
+def test_rows_that_are_all_refused_leave_a_folder_and_its_report(tmp_path):
+    rows = [(None, YEAR0, "LAB//a", 1.0, None, None)]
+    done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
+    assert (done.events, done.refused) == (0, {"no_subject": 1})
+    report = json.loads((tmp_path / "out" / "quality.json").read_text("utf-8"))
+    assert (report["totals"]["events"], report["totals"]["refused"]) == (0, 1)
+    meds.DataSchema.validate(events_of(tmp_path / "out"))
+
+
+def test_a_database_is_read_again_and_its_refused_rows_are_told_once(tmp_path):
+    rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None),
+            (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None)]  # fmt: skip
+    path = tmp_path / "a.parquet"
+    pq.write_table(raw_table(rows), path)
+    base = Source("a.csv", (), lambda _con, _folder: Staged((path,), (), 3))
+    first = ingest([base], tmp_path / "out")
+    events, refused = as_set(events_of(tmp_path / "out")), as_set(refused_of(tmp_path / "out"))
+    again = ingest([base], tmp_path / "out")
+    assert first.refused == again.refused == {"no_subject": 1, "after_death": 1}
+    assert as_set(events_of(tmp_path / "out")) == events
+    assert as_set(refused_of(tmp_path / "out")) == refused
+    assert len(json.loads((tmp_path / "out" / "manifest.json").read_text())["sources"]) == 1
+
+
+def test_splits_of_a_meds_folder_come_along_and_never_change(tmp_path):
+    table = raw_table([(s, YEAR0, "A", 1.0, None, None) for s in (1, 2)])
+    for name, splits in (("theirs", {1: "train", 2: "test"}), ("others", {1: "test"})):
+        write_folder(tmp_path / name, [table])
+        write_splits(tmp_path / name, splits)
+    ingest([meds_source(tmp_path / "theirs")], tmp_path / "out")
+    assert read_splits(tmp_path / "out") == {1: "train", 2: "test"}
+    meds.SubjectSplitSchema.validate(pq.read_table(tmp_path / "out" / meds.subject_splits_filepath))
+    with pytest.raises(RecordError, match="others: subject 1 is in split test, but train in what"):
+        ingest([meds_source(tmp_path / "others")], tmp_path / "out")
+
+
+def test_splits_that_the_folder_has_stay(tmp_path):
+    out = tmp_path / "out"
+    ingest([raw_source(tmp_path / "a.parquet", raw_table([(1, YEAR0, "A", 1.0, None, None)]))], out)
+    write_splits(out, {1: "validation"})
+    ingest([raw_source(tmp_path / "b.parquet", raw_table([(1, YEAR0, "B", 1.0, None, None)]))], out)
+    assert read_splits(out) == {1: "validation"}
+    assert pc.unique(pq.read_table(out / meds.subject_splits_filepath)["split"]).to_pylist() == [
+        "tuning"
+    ]

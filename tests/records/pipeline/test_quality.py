@@ -1,0 +1,84 @@
+import json
+
+from posology.records.pipeline.ingest import ingest
+from posology.records.pipeline.quality import quality
+from tests.records.raw_events import YEAR0, raw_source, raw_table
+
+ROWS = [
+    (1, YEAR0, "MEDS_BIRTH", None, None, None),
+    (1, YEAR0.replace(year=2000), "LAB//<k>", 4.0, None, "mmol/L"),
+    (1, YEAR0.replace(year=2000), "LAB//<k>", 5.0, None, "mmol/L"),
+    (1, YEAR0.replace(year=2000), "LAB//<k>", 5.0, None, "mmol/L"),
+    (2, YEAR0.replace(year=2001), "LAB//<k>", None, "<3", "mg/dL"),
+    (2, YEAR0.replace(year=2001), "DRUG//x//given", None, None, None),
+    (2, YEAR0.replace(year=2001), "DRUG//x//given", -5.0, None, "mg"),
+]
+
+
+def test_the_report_tells_counts_units_refusals_and_gaps(tmp_path):
+    ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
+    report = quality(tmp_path / "out")
+    assert report["totals"]["events"] == 5
+    assert report["totals"]["merged"] == 1
+    assert report["totals"]["refused"] == 1
+    lab = next(row for row in report["codes"] if row["code"] == "LAB//<k>")
+    assert (lab["events"], lab["subjects"], lab["numbers"]) == (3, 2, 3)
+    assert sorted(lab["units"]) == ["mg/dL", "mmol/L"]
+    assert (lab["low"], lab["high"]) == (3.0, 5.0)
+    assert report["conflicts"] == [{"code": "LAB//<k>", "moments": 1}]
+    assert report["refused"][0] == {
+        "source": "a.csv",
+        "rule": "out_of_range",
+        "reason": "the value is outside the code's plausible limits",
+        "field": "numeric_value",
+        "rows": 1,
+        "first_row": 7,
+        "example": "-5",
+    }
+    assert {row["rule"]: row["rows"] for row in report["repairs"]} == {
+        "duplicate": 1,
+        "text_number": 1,
+    }
+    assert report["gaps"] == [
+        "1 of 2 patients have no MEDS_BIRTH",
+        "no event of the family SEX",
+        "no event of the family CONDITION",
+        "no event of the family MEASUREMENT",
+        "no event of the family OBSERVATION",
+        "no event of the family VISIT",
+        "LAB//<k> has 2 units (mg/dL, mmol/L): tell its unit in a code book",
+        "no drug has a dose",
+    ]
+    assert report["events_per_patient"]["high"] == 3
+    assert report["told"] == [
+        {"source": "a.csv", "family": "LAB", "events": 4, "without_number": 0,
+         "units": ["mg/dL", "mmol/L"]},
+        {"source": "a.csv", "family": "DRUG", "events": 2, "without_number": 1, "units": ["mg"]},
+        {"source": "a.csv", "family": "MEDS_BIRTH", "events": 1, "without_number": 1, "units": []},
+    ]  # fmt: skip
+    json.dumps(report)
+
+
+def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path):
+    ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
+    page = (tmp_path / "out" / "quality.html").read_text("utf-8")
+    assert "LAB//&lt;k&gt;" in page
+    assert "<k>" not in page
+    assert "http" not in page
+    assert "<script" not in page
+    assert "1 of 2 patients have no MEDS_BIRTH" in page
+
+
+def test_what_a_source_told_is_counted_once_though_its_rows_are_looked_at_again(tmp_path):
+    first = [
+        (1, YEAR0.replace(year=1980), "MEDS_DEATH", None, None, None),
+        (1, YEAR0.replace(year=2000), "LAB//k", 4.0, None, None),
+    ]
+    later = [(1, YEAR0.replace(year=2001), "MEDS_DEATH", None, None, None)]
+    out = tmp_path / "out"
+    assert ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], out).refused == {
+        "after_death": 1
+    }
+    assert ingest([raw_source(tmp_path / "b.parquet", raw_table(later))], out).held == 2
+    told = {(row["source"], row["family"]): row["events"] for row in quality(out)["told"]}
+    assert told == {("a.csv", "LAB"): 1, ("a.csv", "MEDS_DEATH"): 2}

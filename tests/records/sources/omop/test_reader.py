@@ -1,0 +1,269 @@
+# ruff: noqa: E501 (headers of the CDM are long)
+import zipfile
+from datetime import datetime
+
+import pyarrow.parquet as pq
+import pytest
+
+from posology.errors import RecordError
+from posology.records.pipeline.ingest import ingest
+from posology.records.sources.omop.reader import omop_source
+from tests.records.raw_events import events_of
+
+TABLES = {
+    "CONCEPT": """concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,standard_concept,concept_code
+1310149,warfarin,Drug,RxNorm,Ingredient,S,11289
+40163554,warfarin 5 MG Tablet,Drug,RxNorm,Clinical Drug,S,855332
+4329847,Myocardial infarction,Condition,SNOMED,Clinical Finding,S,22298006
+3004501,Glucose,Measurement,LOINC,Lab Test,S,2345-7
+8840,milligram per deciliter,Unit,UCUM,Unit,S,mg/dL
+8576,milligram,Unit,UCUM,Unit,S,mg
+4181412,Present,Meas Value,SNOMED,Qualifier Value,S,52101004
+""",
+    "PERSON": """person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth,birth_datetime,race_concept_id,ethnicity_concept_id,location_id,gender_source_value
+1,8507,1950,3,30,,8527,38003564,5,M
+2,0,1960,,,,0,0,,other
+3,8532,,,,,0,0,,F
+""",
+    "LOCATION": "location_id,city,state,zip\n5,Town,NJ,07001\n",
+    "VISIT_OCCURRENCE": """visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_start_datetime,visit_end_date,visit_end_datetime,visit_source_value
+10,1,9201,2020-01-01,2020-01-01 08:00:00,2020-01-05,2020-01-05 12:00:00,
+11,1,9202,2020-02-01,,,,
+""",
+    "CONDITION_OCCURRENCE": """condition_occurrence_id,person_id,condition_concept_id,condition_start_date,condition_start_datetime,visit_occurrence_id,condition_source_value
+20,1,4329847,2020-01-01,,10,I21
+21,1,4329847,2020-02-01,,11,I21
+22,1,0,2020-02-01,,,local 7
+23,1,0,2020-02-01,,,
+24,1,4329847,not a date,,,
+25,,4329847,2020-02-01,,,
+""",
+    "DRUG_EXPOSURE": """drug_exposure_id,person_id,drug_concept_id,drug_exposure_start_date,drug_exposure_start_datetime,drug_exposure_end_date,drug_type_concept_id,quantity,days_supply,sig,route_source_value
+30,1,40163554,2020-01-02,2020-01-02 09:00:00,2020-01-11,32838,10,10,,oral
+31,1,40163554,2020-01-02,,2020-01-11,32818,20,,take two,
+32,2,40163554,2020-01-02,,,38000175,-3,10,,
+""",
+    "DRUG_STRENGTH": """drug_concept_id,ingredient_concept_id,amount_value,amount_unit_concept_id,numerator_value,numerator_unit_concept_id,denominator_value,denominator_unit_concept_id
+40163554,1310149,5,8576,,,,
+""",
+    "MEASUREMENT": """measurement_id,person_id,measurement_concept_id,measurement_date,measurement_datetime,operator_concept_id,value_as_number,value_as_concept_id,unit_concept_id,unit_source_value,measurement_source_value,value_source_value
+40,1,3004501,2020-01-02,2020-01-02 10:00:00,0,90,0,8840,,,90
+41,1,3004501,2020-01-02,,4171756,5,0,0,mmol/L,,
+42,1,99,2020-01-02,,,,4181412,,,,
+43,1,3004501,2020-01-02,,,NaN,,,,,
+""",
+    "OBSERVATION": """observation_id,person_id,observation_concept_id,observation_date,value_as_number,value_as_string,value_as_concept_id,unit_concept_id,observation_source_value
+50,1,0,2020-01-02,,"20 packs a year",0,0,smoking
+""",
+    "DEATH": "person_id,death_date,death_datetime,cause_concept_id\n1,2021-03-04,,4329847\n",
+}  # fmt: skip
+
+
+@pytest.fixture
+def cdm(tmp_path):
+    folder = tmp_path / "cdm"
+    folder.mkdir()
+    for name, text in TABLES.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def stage(place, folder):
+    folder.mkdir()
+    staged = omop_source(str(place)).stage(None, folder)
+    events = [row for path in staged.events for row in pq.read_table(path).to_pylist()]
+    refused = [row for path in staged.refused for row in pq.read_table(path).to_pylist()]
+    return events, refused, staged
+
+
+def told(events, family):
+    rows = [e for e in events if e["code"].split("//")[0] == family]
+    return [(e["row"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
+            for e in sorted(rows, key=lambda e: (e["row"], e["code"]))]  # fmt: skip
+
+
+def at(*parts):
+    return datetime(*parts)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "day", "birth"),
+    [
+        (1952, 2, 29, at(1952, 2, 29)), (1950, 12, 31, at(1950, 12, 31)),
+        (1950, 2, 29, None), (1950, 4, 31, None), (1950, 1, 32, None), (1950, 13, 30, None),
+        (1950, 1, 2**63 - 1, None), (1950, 1, -(2**63), None),
+    ],
+)  # fmt: skip
+def test_a_day_that_its_month_lacks_refuses_its_row_alone(tmp_path, year, month, day, birth):
+    (tmp_path / "cdm").mkdir()
+    (tmp_path / "cdm" / "person.csv").write_text(
+        f"person_id,year_of_birth,month_of_birth,day_of_birth\n1,{year},{month},{day}\n2,1960,1,1\n"
+    )
+    events, refused, _ = stage(tmp_path / "cdm", tmp_path / "staged")
+    births = [(1, birth)] if birth else []
+    assert [(e["subject_id"], e["time"]) for e in events] == [*births, (2, at(1960, 1, 1))]
+    assert [r["reason"] for r in refused] == ([] if birth else ["is not a date"])
+
+
+def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
+    events, refused, staged = stage(cdm, tmp_path / "staged")
+    infarct = "CONDITION//SNOMED//22298006"
+    assert [(e["subject_id"], e["time"]) for e in events if e["code"] == "MEDS_BIRTH"] == [
+        (1, at(1950, 3, 30)),
+        (2, at(1960, 1, 1)),
+    ]
+    assert [e[2] for e in told(events, "SEX")] == ["SEX//male", "SEX//SOURCE//other", "SEX//female"]
+    assert [e[2] for e in told(events, "RACE")] == ["RACE//White"]
+    assert [e[2] for e in told(events, "LOCATION")] == ["LOCATION//ZIP//07001"]
+    assert told(events, "VISIT") == [
+        (10, at(2020, 1, 5, 12), "VISIT//IMP//end", None, None, None),
+        (10, at(2020, 1, 1, 8), "VISIT//IMP//start", None, None, None),
+        (11, at(2020, 2, 1), "VISIT//AMB//start", None, None, None),
+    ]
+    assert told(events, "CONDITION") == [
+        (20, at(2020, 1, 5, 12), infarct, None, None, None),  # known when the stay ended
+        (21, at(2020, 2, 1), infarct, None, None, None),
+        (22, at(2020, 2, 1), "CONDITION//SOURCE//local_7", None, None, None),
+    ]
+    drug = "DRUG//RXNORM//855332"
+    assert told(events, "DRUG") == [
+        (30, at(2020, 1, 2, 9), f"{drug}//ordered", None, "route oral", None),
+        (31, at(2020, 1, 2), f"{drug}//given", None, "take two", None),
+        (32, at(2020, 1, 2), f"{drug}//dispensed", None, None, None),
+    ]
+    assert told(events, "DRUG_PER_DAY") == [
+        (30, at(2020, 1, 2, 9), "DRUG_PER_DAY//RXNORM//11289//ordered", 5.0, None, "mg/d"),
+        (31, at(2020, 1, 2), "DRUG_PER_DAY//RXNORM//11289//given", 10.0, None, "mg/d"),
+    ]
+    glucose = "MEASUREMENT//LOINC//2345-7"
+    assert [row[:5] + row[5:] for row in told(events, "MEASUREMENT") if row[0] != 43] == [
+        (40, at(2020, 1, 2, 10), glucose, 90.0, None, "mg/dL"),
+        (41, at(2020, 1, 2), glucose, 5.0, "<5", "mmol/L"),
+        (42, at(2020, 1, 2), "MEASUREMENT//OMOP//99//SNOMED//52101004", None, "Present", None),
+    ]
+    assert told(events, "OBSERVATION")[0][2:5] == (
+        "OBSERVATION//SOURCE//smoking", None, "20 packs a year",
+    )  # fmt: skip
+    assert told(events, "MEDS_DEATH")[0][1] == at(2021, 3, 4)
+    assert told(events, "CAUSE_OF_DEATH")[0][2] == "CAUSE_OF_DEATH//SNOMED//22298006"
+    assert [(r["source"].split("#")[1], r["row"], r["field"], r["value"], r["reason"])
+            for r in refused] == [
+        ("person", 3, "year_of_birth", None, "is not a date"),
+        ("condition_occurrence", 23, "condition_concept_id", "0",
+         "has neither a concept nor a source value"),
+        ("condition_occurrence", 24, "condition_start_date", "not a date", "is not a date"),
+        ("condition_occurrence", 25, "person_id", None, "names no subject"),
+    ]  # fmt: skip
+    assert staged.rows == 20
+    assert staged.meanings[infarct] == "Myocardial infarction"
+
+
+@pytest.mark.parametrize("lacking", TABLES["DRUG_STRENGTH"].split("\n")[0].split(","))
+def test_a_strength_without_a_column_gives_what_the_others_tell(cdm, tmp_path, lacking):
+    header, row, _ = (line.split(",") for line in TABLES["DRUG_STRENGTH"].split("\n"))
+    kept = [n for n, name in enumerate(header) if name != lacking]
+    lines = [",".join(cells[n] for n in kept) for cells in (header, row)]
+    (cdm / "DRUG_STRENGTH.csv").write_text("\n".join(lines) + "\n")
+    events, refused, staged = stage(cdm, tmp_path / "staged")
+    doses = [(e["numeric_value"], e["unit"]) for e in events if e["code"].startswith("DRUG_PER")]
+    expected = {
+        "drug_concept_id": [],  # of which drug is not told
+        "ingredient_concept_id": [],  # of which ingredient neither
+        "amount_value": [],
+        "amount_unit_concept_id": [(5.0, None), (10.0, None)],
+    }
+    assert sorted(doses) == expected.get(lacking, [(5.0, "mg/d"), (10.0, "mg/d")])
+    assert len(told(events, "DRUG")) == 3
+    assert len(refused) == 4
+    assert staged.rows == 20
+
+
+def test_codes_and_units_of_the_folder_are_clean_and_told(cdm, tmp_path):
+    done = ingest([omop_source(str(cdm))], tmp_path / "out")
+    events = events_of(tmp_path / "out").to_pylist()
+    glucose = [e for e in events if e["code"] == "MEASUREMENT//LOINC//2345-7"]
+    assert sorted((e["numeric_value"] or 0, e["unit"]) for e in glucose) == [
+        (0, "mg/dL"), (90.0, "mg/dL"), (pytest.approx(90.078), "mg/dL"),
+    ]  # fmt: skip
+    assert done.repairs["unit_converted"] == 1
+    codes = pq.read_table(tmp_path / "out" / "metadata" / "codes.parquet").to_pylist()
+    described = {row["code"]: row["description"] for row in codes}
+    assert described["DRUG//RXNORM//855332//given"] == "warfarin 5 MG Tablet"
+
+
+def test_a_zip_and_parquet_parts_give_the_same_events(cdm, tmp_path):
+    import pyarrow.csv
+
+    plain, _, _ = stage(cdm, tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "cdm.zip", "w") as archive:
+        for path in cdm.iterdir():
+            archive.write(path, path.name)
+    zipped, _, _ = stage(tmp_path / "cdm.zip", tmp_path / "b")
+    parts = tmp_path / "parts"
+    for path in cdm.iterdir():
+        folder = parts / path.stem.lower()
+        folder.mkdir(parents=True)
+        text = pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(path.read_text().split("\n")[0].split(","), "string")
+        )
+        table = pyarrow.csv.read_csv(path, convert_options=text)
+        pq.write_table(table.slice(0, 1), folder / "0.parquet")
+        pq.write_table(table.slice(1), folder / "1.parquet")
+    split, _, _ = stage(parts, tmp_path / "c")
+    for events in (plain, zipped, split):
+        for event in events:
+            event["source"] = event["source"].split("#")[1]
+    assert sorted(map(repr, zipped)) == sorted(map(repr, plain))
+    assert sorted(map(repr, split)) == sorted(map(repr, plain))
+
+
+def test_without_a_vocabulary_concepts_keep_omops_own_ids(cdm, tmp_path):
+    (cdm / "CONCEPT.csv").unlink()
+    events, _, _ = stage(cdm, tmp_path / "staged")
+    assert told(events, "CONDITION")[0][2] == "CONDITION//OMOP//4329847"
+
+
+TYPES = {"domain_id": "text", "vocabulary_id": "text", "class_id": "text",
+         "_id": "bigint", "_date": "date", "_datetime": "timestamp", "quantity": "numeric",
+         "days_supply": "int", "_of_birth": "int", "_number": "numeric", "amount_value": "numeric",
+         "numerator_value": "numeric", "denominator_value": "numeric"}  # fmt: skip
+
+
+def test_a_database_gives_the_same_events_as_its_files(cdm, tmp_path, postgresql):
+    import psycopg
+
+    text = (cdm / "CONDITION_OCCURRENCE.csv").read_text().replace("not a date", "")
+    (cdm / "CONDITION_OCCURRENCE.csv").write_text(text)
+    with psycopg.connect(postgresql, autocommit=True) as con:
+        con.execute("CREATE SCHEMA cdm")
+        for path in cdm.iterdir():
+            names = path.read_text().split("\n")[0].split(",")
+            kinds = [
+                next((k for end, k in TYPES.items() if n.endswith(end)), "text") for n in names
+            ]
+            columns = ", ".join(f"{n} {k}" for n, k in zip(names, kinds, strict=True))
+            con.execute(f"CREATE TABLE cdm.{path.stem.lower()} ({columns})")
+            with con.cursor().copy(
+                f"COPY cdm.{path.stem.lower()} FROM STDIN (FORMAT csv, HEADER)"
+            ) as sink:
+                sink.write(path.read_text())
+    files, refused_files, _ = stage(cdm, tmp_path / "a")
+    rows, refused_rows, _ = stage(postgresql + "&schema=cdm", tmp_path / "b")
+    for event in files + rows + refused_files + refused_rows:
+        event["source"] = event["source"].split("#")[1]
+        if event.get("row") == 43 and event.get("numeric_value") != event.get("numeric_value"):
+            event["numeric_value"] = "nan"
+    assert sorted(map(repr, rows)) == sorted(map(repr, files))
+    assert sorted(map(repr, refused_rows)) == sorted(map(repr, refused_files))
+    with pytest.raises(RecordError, match="there is no table person; name its schema in the URL"):
+        stage(postgresql, tmp_path / "c")
+
+
+def test_a_place_without_a_cdm_is_told(tmp_path):
+    with pytest.raises(RecordError, match=r"holds no OMOP CDM: there is no PERSON.csv"):
+        omop_source(str(tmp_path))
+    with pytest.raises(RecordError, match=r"none: there is no such folder"):
+        omop_source(str(tmp_path / "none"))
+    (tmp_path / "cdm.zip").write_bytes(b"PK no")
+    with pytest.raises(RecordError, match=r"cdm.zip: cannot be unzipped"):
+        stage(tmp_path / "cdm.zip", tmp_path / "a")

@@ -1,0 +1,131 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from posology.errors import RecordError
+from posology.records.batching import gather
+from posology.records.io.subject_ids import subject_number
+from posology.records.sources.imaging import ImagingSettings, read_dicom, read_embeddings
+
+
+@pytest.fixture(name="dicom")
+def dicom_files() -> Path:
+    pydicom = pytest.importorskip("pydicom", reason="needs posology[imaging]")
+    return Path(pydicom.__file__).parent / "data" / "test_files"
+
+
+def test_a_header_gives_modality_body_part_and_time(dicom: Path) -> None:
+    batch = gather(read_dicom([dicom / "CT_small.dcm"]))
+    (event,) = batch.events.to_pylist()
+    assert event["code"] == "IMAGING//CT//UNKNOWN"
+    assert event["subject_id"] == subject_number("1CT1")
+    assert str(event["time"]) == "1997-04-30 11:27:49"
+    assert event["text_value"] is None
+
+
+def test_every_file_that_pydicom_ships_is_read_or_refused(dicom: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's, about files that are damaged on purpose
+        batch = gather(read_dicom([dicom], ImagingSettings(endings=("",))))
+    files = [path for path in dicom.rglob("*") if path.is_file()]
+    assert batch.rows == len(files)
+    assert batch.events.num_rows > 100
+    modalities = {code.split("//")[1] for code in batch.events["code"].to_pylist()}
+    assert modalities >= {"CT", "MR", "US"}
+    assert {reason.split(" (")[0] for reason in batch.refused["reason"].to_pylist()} == {
+        "is not a DICOM file that can be read",
+        "names no subject",
+        "no date that can be read",
+    }
+
+
+def test_nothing_that_names_a_person_is_kept(dicom: Path) -> None:
+    import pydicom
+
+    path = dicom / "CT_small.dcm"
+    name = str(pydicom.dcmread(path).PatientName)
+    batch = gather(read_dicom([path]))
+    kept = str(batch.events.drop_columns(["source"]).to_pylist())
+    assert name not in kept
+    assert "CompressedSamples" not in kept
+
+
+def test_noise_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom", reason="needs posology[imaging]")
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        head = b"\0" * 128 + b"DICM" if number % 2 else b""
+        (tmp_path / f"{number}.dcm").write_bytes(head + rng.bytes(300))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = gather(read_dicom([tmp_path]))
+    assert (batch.rows, batch.refused.num_rows) == (20, 20)
+
+
+def table(**changes: object) -> dict[str, object]:
+    columns: dict[str, object] = {
+        "subject": ["7", "8"],
+        "time": ["2020-01-01", "2020-01-02"],
+        "vector": [[0.5, -1.0], [1.5, 2.0]],
+        "model": ["resnet", "resnet"],
+        "hash": ["0123456789abcdef", "0123456789abcdef"],
+    }
+    return columns | changes
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_vectors_become_one_event_a_dimension(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"v.{ending}"
+    if ending == "npz":
+        np.savez(path, **{k: np.array(v) for k, v in table(model="resnet").items()})
+    else:
+        pq.write_table(pa.table(table()), path)
+    batch = gather(read_embeddings([path]))
+    events = [(e["subject_id"], e["code"], e["numeric_value"]) for e in batch.events.to_pylist()]
+    assert events == [
+        (7, "EMBEDDING//resnet@0123456789ab//0000", 0.5),
+        (7, "EMBEDDING//resnet@0123456789ab//0001", -1.0),
+        (8, "EMBEDDING//resnet@0123456789ab//0000", 1.5),
+        (8, "EMBEDDING//resnet@0123456789ab//0001", 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"vector": [[0.5, 1.0], [float("nan"), 1.0]]}, "not a finite number"),
+        ({"vector": [[0.5, 1.0], [1.0]]}, "has 1 numbers, others of resnet@0123456789ab 2"),
+        ({"vector": [[0.5, 1.0], None]}, "object is not iterable"),
+        ({"time": ["2020-01-01", "later"]}, "is not a date"),
+        ({"hash": ["0123456789abcdef", ""]}, "the model and the hash of its weights must be told"),
+        ({"subject": ["7", None]}, "names no subject"),
+    ],
+)
+def test_a_vector_that_cannot_be_used_is_refused(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    pq.write_table(pa.table(table(**changes)), tmp_path / "v.parquet")
+    batch = gather(read_embeddings([tmp_path / "v.parquet"]))
+    assert batch.events["subject_id"].unique().to_pylist() == [7]
+    (refused,) = batch.refused.to_pylist()
+    assert refused["row"] == 2
+    assert reason in refused["reason"]
+
+
+def test_damaged_files_and_missing_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\3\4 noise")
+    (tmp_path / "b.parquet").write_bytes(b"noise")
+    np.savez(tmp_path / "c.npz", **{k: np.array(v) for k, v in table(hash=["a"]).items()})
+    batch = gather(read_embeddings([tmp_path]))
+    assert [r["reason"].split(" (")[0] for r in batch.refused.to_pylist()] == [
+        "the npz file cannot be read",
+        "the Parquet file is damaged",
+        "has 1 rows, subject 2",
+    ]
+    np.savez(tmp_path / "d.npz", subject=np.array(["7"]))
+    with pytest.raises(RecordError, match=r"d\.npz: has no 'time'; embeddings need subject"):
+        list(read_embeddings([tmp_path / "d.npz"]))

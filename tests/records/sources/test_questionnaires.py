@@ -1,0 +1,189 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from posology.errors import RecordError
+from posology.records.batching import Fact, gather
+from posology.records.schema import Batch
+from posology.records.sources.questionnaires import (
+    CodeBook,
+    TableForm,
+    answer_fact,
+    read_code_book,
+    read_questionnaires,
+)
+
+BOOK = """
+name = "small"
+version = "1"
+[[question]]
+code = "LIFESTYLE//smoking_status"
+asked_as = ["smoking", "Do you smoke?"]
+source = "own"
+answers = { "yes" = "every_day", "No" = "never" }
+[[question]]
+code = "LIFESTYLE//alcohol_frequency"
+asked_as = ["alcohol"]
+source = "own"
+answers = { "never" = 0, "daily" = 4 }
+[[question]]
+code = "LIFESTYLE//sleep_hours"
+asked_as = ["sleep"]
+source = "own"
+unit = "h"
+"""
+
+
+@pytest.fixture(name="book")
+def small_book(tmp_path: Path) -> CodeBook:
+    path = tmp_path / "book.toml"
+    path.write_text(BOOK)
+    return read_code_book(path)
+
+
+def read(folder: Path, text: str | bytes, form: TableForm, book: CodeBook) -> Batch:
+    path = folder / "forms.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return gather(read_questionnaires([path], form, book))
+
+
+def told(batch: Batch) -> list[tuple[object, ...]]:
+    keys = ["subject_id", "code", "numeric_value", "text_value", "unit"]
+    return list(zip(*(batch.events[k].to_pylist() for k in keys), strict=True))
+
+
+WIDE = TableForm("id", "date", ignore=("ward",))
+
+
+def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
+    table = (
+        "id,date,ward,Smoking,alcohol,sleep,colour\n"
+        "7,2020-01-02,A,YES,daily,6.5,\n"
+        "8,2020-01-02,A,perhaps,,<5,red\n"
+        "9,2020-01-02,A,,,,\n"
+        "10,never,A,no,,,\n"
+        "11,2020-01-02,A,,,long,\n"
+    )
+    batch = read(tmp_path, table, WIDE, book)
+    assert told(batch) == [
+        (7, "LIFESTYLE//smoking_status//every_day", None, None, None),
+        (7, "LIFESTYLE//alcohol_frequency", 4.0, None, None),
+        (7, "LIFESTYLE//sleep_hours", 6.5, None, "h"),
+        (8, "LIFESTYLE//sleep_hours", None, "<5", "h"),
+    ]
+    refused = [(r["row"], r["field"], r["value"], r["reason"]) for r in batch.refused.to_pylist()]
+    assert refused == [
+        (2, "Smoking", "perhaps", "not an answer to LIFESTYLE//smoking_status"),
+        (2, "colour", "colour", "a question the code book does not know"),
+        (3, "row", "", "no question is answered"),
+        (4, "date", "never", "is not a date"),
+        (5, "sleep", "long", "LIFESTYLE//sleep_hours is answered by a number"),
+    ]
+    assert batch.rows == 7
+
+
+def test_one_row_an_answer(tmp_path: Path, book: CodeBook) -> None:
+    form = TableForm("id", "when", "q", "a", time_format="%d/%m/%Y")
+    table = "id,when,q,a\n7,31/12/2019,do you  SMOKE?,no\n7,2019-12-31,smoking,no\n"
+    batch = read(tmp_path, table, form, book)
+    assert told(batch) == [(7, "LIFESTYLE//smoking_status//never", None, None, None)]
+    assert str(batch.events["time"].to_pylist()[0]) == "2019-12-31 00:00:00"
+    assert batch.refused["reason"].to_pylist() == ["is not a date written as %d/%m/%Y"]
+
+
+def test_wrong_encodings_and_long_texts_are_refused_alone(tmp_path: Path, book: CodeBook) -> None:
+    table = "id,date,smoking\n7,2020-01-01,é\n8,2020-01-01,yes\n".encode("latin-1")
+    table += b'9,2020-01-01,"' + b"x" * 10_000_000 + b'"\n10,2020-01-01,yes,more\n'
+    batch = read(tmp_path, table, WIDE, book)
+    assert batch.events["subject_id"].to_pylist() == [8]
+    assert [r["reason"] for r in batch.refused.to_pylist()] == [
+        "is not UTF-8; convert the file, for example with iconv",
+        "not an answer to LIFESTYLE//smoking_status",
+        "has 4 cells where the header has 3",
+    ]
+
+
+def test_an_open_quote_tells_how_much_it_swallowed(tmp_path: Path, book: CodeBook) -> None:
+    batch = read(tmp_path, 'id,date,smoking\n7,"2020-01-01,yes\n8,2020-01-01,yes\n', WIDE, book)
+    assert batch.refused["reason"].to_pylist() == [
+        "has 2 cells where the header has 3; a quote may be open: 3 lines of the file stand in "
+        "this row"
+    ]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=200))
+def test_no_bytes_are_a_traceback(tmp_path: Path, book: CodeBook, noise: bytes) -> None:
+    batch = read(tmp_path, b"id,date,smoking\n7,2020-01-01,yes\n" + noise, WIDE, book)
+    assert batch.rows >= 1
+
+
+def test_the_book_that_ships_has_one_meaning_a_name() -> None:
+    book = read_code_book()
+    question = book.find(["72166-2"])
+    assert question is not None
+    assert question.code == "LIFESTYLE//smoking_status"
+    assert question.answers["never smoker"] == "never"
+    days = answer_fact(book, ["89555-7"], ["LA6114-8", "3 days"], 0, "q")
+    assert days == Fact("LIFESTYLE//exercise_days_a_week", 0, 3.0, None, "d/wk")
+    assert answer_fact(book, ["89555-7"], [3], 0, "q") == days
+    families = {q.code.split("//")[1].split("_")[0] for q in book.questions.values()}
+    assert families >= {"smoking", "alcohol", "diet", "exercise", "sleep"}
+    assert all(question.source for question in book.questions.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("unit", "units"), r"unknown key 'question\.2\.units'; did you mean 'unit'\?"),
+        (('["sleep"]', '["smoking"]'), "'smoking' asks for both LIFESTYLE//smoking_status and"),
+        (('version = "1"', "version = 1"), "version: Input should be a valid string, not 1"),
+        (('name = "small"', "name = "), "is not TOML in UTF-8"),
+    ],
+)
+def test_a_book_that_is_wrong_says_where(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = tmp_path / "book.toml"
+    path.write_text(BOOK.replace(*change))
+    with pytest.raises(RecordError, match=message):
+        read_code_book(path)
+
+
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, book: CodeBook) -> None:
+    with pytest.raises(RecordError, match="needs both `question` and `answer`"):
+        TableForm("id", "date", question="q")
+    with pytest.raises(RecordError, match="has no column 'date'; its columns are 'id', 'x'"):
+        read(tmp_path, "id,x\n1,2\n", WIDE, book)
+    with pytest.raises(RecordError, match="is empty; a table begins with a row of column names"):
+        read(tmp_path, "", WIDE, book)
+    with pytest.raises(RecordError, match=r"'\(' is not a regular expression"):
+        TableForm("id", "date", subject_pattern="(")
+    with pytest.raises(RecordError, match="'x' needs a group in parentheses"):
+        TableForm("id", "date", time_pattern="x")
+
+
+def test_shanghais_smoking_and_drinking(shared: Path) -> None:
+    pytest.importorskip("python_calamine", reason="needs posology[excel]")
+    folder = shared / "data" / "records" / "shanghai"
+    drinking = "Alcohol Drinking History (drinker/non-drinker)"
+    form = TableForm(
+        "Patient Number",
+        "Patient Number",
+        only=("Smoking History (pack year)", drinking),
+        subject_pattern=r"^(\d+)_",
+        time_pattern=r"_(\d{8})$",
+        time_format="%Y%m%d",
+    )
+    path = folder / "Shanghai_T2DM_Summary.xlsx"
+    batch = gather(read_questionnaires([path], form, read_code_book()))
+    codes = Counter(batch.events["code"].to_pylist())
+    assert codes.total() + batch.refused.num_rows == 2 * 109
+    assert codes["LIFESTYLE//alcohol_drinker//no"] > 80
+    assert {r["reason"] for r in batch.refused.to_pylist()} <= {
+        "not an answer to LIFESTYLE//alcohol_drinker",
+        "LIFESTYLE//pack_years is answered by a number",
+    }

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posology.errors import RecordError
+from posology.records.batching import gather
+from posology.records.schema import Batch
+from posology.records.sources.wearables import (
+    Series,
+    WearableSettings,
+    read_wearable_settings,
+    read_wearables,
+)
+
+GLUCOSE = Series(("glucose", "CGM"), "WEARABLE//glucose", "mg/dL", 15.0, 70.0, 180.0)
+BY_HOUR = WearableSettings("time", 1.0, (GLUCOSE,), subject="id")
+
+
+def features(batch: Batch) -> dict[tuple[int, str, str], float]:
+    return {
+        (e["subject_id"], str(e["time"]), e["code"].removeprefix("WEARABLE//")): e["numeric_value"]
+        for e in batch.events.to_pylist()
+    }
+
+
+def test_features_stand_at_the_windows_end(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "id,time,glucose\n7,2020-01-01 10:00,60\n7,2020-01-01 10:15,100\n"
+        "7,2020-01-01 10:30,200\n8,2020-01-01 11:00,100\n"
+    )
+    batch = gather(read_wearables([tmp_path / "a.csv"], BY_HOUR))
+    at = (7, "2020-01-01 11:00:00")
+    found = features(batch)
+    assert {k[2]: v for k, v in found.items() if k[:2] == at} == {
+        "glucose//mean": pytest.approx(120),
+        "glucose//samples": 3,
+        "glucose//missing": pytest.approx(0.25),
+        "glucose//sd": pytest.approx(np.std([60, 100, 200], ddof=1)),
+        "glucose//slope": pytest.approx(np.polyfit([0, 1, 2], [60, 100, 200], 1)[0] * 96),
+        "glucose//below": pytest.approx(1 / 3),
+        "glucose//above": pytest.approx(1 / 3),
+        "glucose//in_range": pytest.approx(1 / 3),
+    }
+    assert (8, "2020-01-01 12:00:00", "glucose//sd") not in found
+    assert batch.events["row"].unique().to_pylist() == [1, 4]
+    assert batch.rows == 2
+    assert set(batch.events["unit"].to_pylist()) == {"mg/dL", "1", "mg/dL/d"}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.floats(1, 500)), min_size=1, max_size=60))
+def test_running_sums_agree_with_numpy(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[tuple[int, float]]
+) -> None:
+    path = tmp_path_factory.mktemp("w") / "a.csv"
+    lines = [f"7,2020-01-01 {m // 4:02d}:{m % 4 * 15:02d},{v!r}" for m, v in samples]
+    path.write_text("id,time,glucose\n" + "\n".join(lines))
+    found = features(gather(read_wearables([path], BY_HOUR)))
+    for hour in {m // 4 for m, _ in samples}:
+        values = np.array([v for m, v in samples if m // 4 == hour])
+        at = (7, f"2020-01-01 {hour + 1:02d}:00:00")
+        assert found[(*at, "glucose//mean")] == pytest.approx(values.mean(), rel=1e-5)
+        if len(values) > 1:
+            spread = found[(*at, "glucose//sd")]
+            assert spread == pytest.approx(values.std(ddof=1), rel=1e-4, abs=1e-3)
+
+
+def test_rows_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    two = Series(("steps",), "WEARABLE//steps", "{steps}", 60.0)
+    (tmp_path / "a.csv").write_text(
+        "id,time,CGM,steps\n7,2020-01-01 10:00,high,5\n7,2020-01-01 10:15,,\n7,soon,1,1\n"
+        ",2020-01-01 10:00,1,1\n7,2020-01-01 10:30,nan,9\n7,2020-01-01 10:45,inf,\n7,,1,1\n"
+    )
+    mapping = WearableSettings("time", 1.0, (GLUCOSE, two), subject="id")
+    batch = gather(read_wearables([tmp_path / "a.csv"], mapping))
+    assert features(batch)[(7, "2020-01-01 11:00:00", "steps//mean")] == 7
+    assert [(r["row"], r["field"], r["reason"]) for r in batch.refused.to_pylist()] == [
+        (1, "CGM", "is not a number"),
+        (2, "CGM", "no number in any series"),
+        (3, "time", "is not a date"),
+        (4, "id", "names no subject"),
+        (5, "CGM", "not a finite number that fits in 32 bits"),
+        (6, "CGM", "not a finite number that fits in 32 bits"),
+        (7, "time", "is empty"),
+    ]
+
+
+MAPPING = """
+time = "Date"
+window_hours = 24
+subject_until = "_"
+[[series]]
+column = ["CGM (mg / dl)", "CGM"]
+code = "WEARABLE//glucose"
+unit = "mg/dL"
+every_minutes = 15
+range_low = 70   # time in range: Battelino et al., Diabetes Care 2019, doi:10.2337/dci19-0028
+range_high = 180
+"""
+
+
+def test_a_mapping_is_checked_strictly(tmp_path: Path) -> None:
+    path = tmp_path / "cgm.toml"
+    path.write_text(MAPPING)
+    assert read_wearable_settings(path).series[0].column == ("CGM (mg / dl)", "CGM")
+    path.write_text(MAPPING.replace("every_minutes", "every"))
+    with pytest.raises(RecordError, match=r"unknown key 'series\.0\.every'; did you mean"):
+        read_wearable_settings(path)
+    path.write_text(MAPPING.replace("24", "0"))
+    with pytest.raises(RecordError, match="window_hours and every_minutes must be above 0"):
+        read_wearable_settings(path)
+    (tmp_path / "a.csv").write_text("Date,other\n2020-01-01,1\n")
+    path.write_text(MAPPING)
+    with pytest.raises(RecordError, match=r"a\.csv: has no column 'CGM \(mg / dl\)'"):
+        list(read_wearables([tmp_path / "a.csv"], read_wearable_settings(path)))
+
+
+def test_shanghais_glucose_recordings(tmp_path: Path, shared: Path) -> None:
+    calamine = pytest.importorskip("python_calamine", reason="needs posology[excel]")
+    folder = shared / "data" / "records" / "shanghai"
+    (tmp_path / "cgm.toml").write_text(MAPPING)
+    mapping = read_wearable_settings(tmp_path / "cgm.toml")
+    files = sorted((folder / "Shanghai_T2DM").glob("202*"))
+    batch = gather(read_wearables([folder / "Shanghai_T1DM", *files], mapping))
+    found = features(batch)
+    assert len(found) == batch.events.num_rows  # recordings of one patient share their windows
+    samples = sum(v for k, v in found.items() if k[2] == "glucose//samples")
+    rows = 0
+    for path in [*files, *(folder / "Shanghai_T1DM").glob("*.xls*")]:
+        sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+        rows += len(sheet.to_python()) - 1
+    assert samples + batch.refused.num_rows == rows
+    assert samples > 20_000
+    assert set(batch.refused["reason"].to_pylist()) == {"is empty"}

@@ -1,0 +1,45 @@
+from dataclasses import replace
+from io import StringIO
+
+import numpy as np
+from rich.console import Console
+
+from posology.evaluation.table1.comparison import table1
+from posology.report.table1 import terminal as screen
+from tests.evaluation import synthetic
+
+
+def printed(table, width=80):
+    out = StringIO()
+    Console(file=out, width=width).print(screen.table1(table))
+    return out.getvalue()
+
+
+def test_table_1_fits_80_columns_with_every_figure(rng):
+    cohort = synthetic.cohort(rng, 100)
+    named = {
+        model: synthetic.answers(rng, cohort, noise)
+        for model, noise in (("posology", 0.5), ("posology_supervised", 0.6), ("fixed", 9.0))
+    }
+    table = table1(named, cohort, rng, replicates=100)
+    text = printed(table)
+    assert "…" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for metric in ("accuracy", "f1", "auc", "reward"):
+        assert f"{table.row('fixed', metric).value:.3f} ▲" in text
+    assert f"{table.row('fixed', 'mae').value:.2f} ▲" in text
+    assert "Dose error (mg/week)" in text
+    assert "100 decisions, split test" in text
+
+
+def test_markup_in_a_model_name_is_text_and_missing_doses_are_said(rng):
+    cohort = synthetic.cohort(rng, 50)
+    ours = synthetic.answers(rng, cohort, 1.0)
+    silent = replace(ours, dose=np.full(50, np.nan))
+    text = printed(table1({"posology": ours, "[red]x": silent}, cohort, rng, replicates=50))
+    assert "[red]x" in text
+    assert "not asked" in text
+    nobody = {"posology": silent}
+    text = printed(table1(nobody, cohort, rng, replicates=50))
+    assert "Dose error" not in text
+    assert "Reward" in text
