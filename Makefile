@@ -12,7 +12,7 @@ demo: $(STAMP)
 	$(BIN)/posology demo --out out/demo
 
 test: lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ clean:
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[demo,dev,simulators]"
+	$(BIN)/python -m pip install --quiet -e ".[demo,simulators]" --group dev
 	# icu-sepsis asks for gym, which no longer installs beside current numpy; its data need no gym.
 	$(BIN)/python -m pip install --quiet --no-deps "icu-sepsis==2.0.1"
 	touch $@
