@@ -33,7 +33,7 @@ from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.history import History
-from posology.domain.policy import Prediction
+from posology.domain.policy import OutcomePredictions
 from posology.evaluation.table1.comparison import as_rows, table1
 from posology.evaluation.table1.predictions import Answers, ask, pool
 from posology.learners import recipes
@@ -164,9 +164,9 @@ def _tell(line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, flush=True)
 
 
-def _without_times(policy: NetworkPolicy, test: Cohort) -> Prediction:
+def _without_times(policy: NetworkPolicy, test: Cohort) -> OutcomePredictions:
     """The members' mean; times to event, slow to score, are left out."""
-    told = policy.predict(test.history, test.last_step)
+    told = policy.predict_outcomes(test.history, test.last_step)
     return replace(
         told,
         diagnosis=told.diagnosis.mean(2, keepdims=True),

@@ -109,7 +109,9 @@ def policies(
     }
     guideline = rule_policy(learned.study.rules[0], learned)
     allowed = np.ones((len(evaluation), count), dtype=bool)
-    found["guideline"] = guideline.probabilities(evaluation.history, evaluation.last_step, allowed)
+    found["guideline"] = guideline.choice_probabilities(
+        evaluation.history, evaluation.last_step, allowed
+    )
     trial, asked = as_trial(learned, spec), as_trial(evaluation, spec)
     slopes = [_slope(trial, np.flatnonzero(trial.treatment == option)) for option in range(count)]
     worth = np.column_stack([level + asked.covariates @ slope for level, slope in slopes])

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.off_policy_rows import Case, Sizes, judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
 from posology.domain.cohort import Cohort
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, returns
 from posology.evaluation.off_policy.estimators import Logged
 from posology.learners.offline_rl.behaviour_cloning import Cloning
@@ -92,8 +92,8 @@ def treated(known: Patients, count: int, rng: np.random.Generator) -> Trajectori
 
 def asked(policy: Policy, cohort: Cohort) -> np.ndarray:
     """The policy's probabilities at every decision."""
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
-    return policy.probabilities(cohort.history, cohort.last_step, allowed)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
+    return policy.choice_probabilities(cohort.history, cohort.last_step, allowed)
 
 
 def true_return(known: Patients, act: Remembering, seed: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, state
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
@@ -49,10 +49,10 @@ def by_state(policy: Policy, cohort: Cohort, logged: Trajectories) -> StatePolic
     rank = np.arange(len(now)) - np.searchsorted(now[order], now[order])
     rows = np.sort(order[rank < ASKED])
     decisions = cohort.last_step[rows]
-    allowed = everything_allowed(decisions, policy.formulary)
+    allowed = allow_all_treatments(decisions, policy.formulary)
     options = allowed.shape[1]
     mean, met = np.zeros((logged.states, options)), np.bincount(now[rows], minlength=logged.states)
-    np.add.at(mean, now[rows], policy.probabilities(cohort.history, decisions, allowed))
+    np.add.at(mean, now[rows], policy.choice_probabilities(cohort.history, decisions, allowed))
     return np.where(met[:, None] > 0, mean / np.maximum(met, 1)[:, None], 1 / options)
 
 

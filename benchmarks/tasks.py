@@ -29,7 +29,7 @@ from posology.cohorts.storage.arrays import load_cohort
 from posology.cohorts.storage.folder import Asked, build_folder
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.domain.policy import Prediction
+from posology.domain.policy import OutcomePredictions
 from posology.learners import recipes
 from posology.learners.baselines import quietly
 from posology.simulators.clinic.files.dataset import write_clinic
@@ -77,14 +77,14 @@ def clinic(patients: int, seed: int, work: Path) -> Cohort:
     return load_cohort(folder / "cohort")
 
 
-def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> Prediction:
+def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> OutcomePredictions:
     before = time.process_time()
     first = recipes.histories(seed).supervised
     policy, epochs = quietly(first.fitting(splits[0], splits[1]), "", 0)
     spent = time.process_time() - before
     rows.append(row("clinic", "posology", "test", "fit_cpu_seconds", spent, n=len(splits[0])))
     print(f"posology: {len(epochs)} epochs, {spent:.0f} CPU-seconds", flush=True)
-    told = policy.predict(splits[2].history, splits[2].last_step)
+    told = policy.predict_outcomes(splits[2].history, splits[2].last_step)
     inside = np.abs(told.progression.mean(2) - splits[2].progression) <= told.progression_error
     for i, target in enumerate(splits[2].study.progression):
         known = ~np.isnan(splits[2].progression[:, i])
@@ -92,7 +92,7 @@ def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> Prediction:
         rows.append(
             row(target.name, "posology", "test", "found_in_95_of_100", share, n=int(known.sum()))
         )
-    return Prediction(  # the members' mean is what is judged
+    return OutcomePredictions(  # the members' mean is what is judged
         told.diagnosis.mean(2, keepdims=True),
         told.progression.mean(2, keepdims=True),
         told.progression_error,
@@ -101,7 +101,7 @@ def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> Prediction:
 
 
 def _judged(
-    said: dict[str, Prediction], train: Cohort, test: Cohort, replicates: int
+    said: dict[str, OutcomePredictions], train: Cohort, test: Cohort, replicates: int
 ) -> list[dict]:
     scores = {name: scored(told, train, test, replicates) for name, told in said.items()}
     rows = []

@@ -18,7 +18,7 @@ from sksurv.nonparametric import kaplan_meier_estimator
 from benchmarks.tasks_scores import outcomes
 from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value
-from posology.domain.policy import Prediction
+from posology.domain.policy import OutcomePredictions
 from posology.domain.study import INTERVALS
 from posology.learners.features.tabular import flat_spec, flatten
 
@@ -38,17 +38,17 @@ def _standard(*cohorts: Cohort) -> list[np.ndarray]:
     return [pipe.fit_transform(flat[0]), *(pipe.transform(X) for X in flat[1:])]
 
 
-def _prediction(rows: int, **parts: np.ndarray) -> Prediction:
+def _prediction(rows: int, **parts: np.ndarray) -> OutcomePredictions:
     empty = {
         "diagnosis": np.zeros((rows, 0, 1)),
         "progression": np.zeros((rows, 0, 1)),
         "progression_error": np.zeros(0),
         "survival": np.zeros((rows, 0, INTERVALS, 1)),
     }
-    return Prediction(**{**empty, **parts})
+    return OutcomePredictions(**{**empty, **parts})
 
 
-def logistic(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
+def logistic(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """Logistic regression a condition, ridge regression a number."""
     X, V, T = _standard(train, validation, test)
     p, numbers = [], []
@@ -65,7 +65,7 @@ def logistic(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
     )
 
 
-def boosting(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
+def boosting(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """Gradient boosting a condition and a number; leaves and rounds are chosen."""
     X, V, T = _flat(train, validation, test)
     p, numbers = [], []
@@ -82,7 +82,7 @@ def boosting(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
     )
 
 
-def last_value(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
+def last_value(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """Nothing changes: the last visible number, the training mean where there is none."""
     del validation
     assert train.progression is not None
@@ -93,7 +93,7 @@ def last_value(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
     return _prediction(len(test), progression=np.stack(columns, 1)[..., None])
 
 
-def cox(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
+def cox(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """Cox's model with an elastic net, its strength chosen by the integrated Brier score."""
     X, V, T = _standard(train, validation, test)
     curves = []
@@ -120,7 +120,7 @@ def cox(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
     return _prediction(len(test), survival=np.stack(curves, 1)[..., None])
 
 
-def kaplan_meier(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
+def kaplan_meier(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """The training patients' own curve for everybody."""
     del validation
     curves = []
@@ -133,7 +133,7 @@ def kaplan_meier(train: Cohort, validation: Cohort, test: Cohort) -> Prediction:
     return _prediction(len(test), survival=np.stack(curves, 1)[..., None])
 
 
-LINEUP: dict[str, Callable[[Cohort, Cohort, Cohort], Prediction]] = {
+LINEUP: dict[str, Callable[[Cohort, Cohort, Cohort], OutcomePredictions]] = {
     "logistic_ridge": logistic,
     "boosting": boosting,
     "last_value": last_value,

@@ -10,7 +10,7 @@ from sksurv.metrics import concordance_index_ipcw, cumulative_dynamic_auc, integ
 from sksurv.util import Surv
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import Prediction
+from posology.domain.policy import OutcomePredictions
 from posology.evaluation.significance import resamples
 from posology.evaluation.table1.calibration import ece, slope
 
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
 Scores = dict[tuple[str, str], Scored]
 
 
-def scored(said: Prediction, train: Cohort, test: Cohort, replicates: int) -> Scores:
+def scored(said: OutcomePredictions, train: Cohort, test: Cohort, replicates: int) -> Scores:
     """By (target, metric), for the tasks that the prediction answers."""
     rng = np.random.default_rng(0)  # the same resamples for every model, so differences are paired
     weights = np.concatenate(list(resamples(test.subject, replicates, rng)))

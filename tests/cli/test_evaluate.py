@@ -51,7 +51,7 @@ def _truly_right(folder) -> float:
     test = part(_asked(known=True), TEST)
     everything = np.ones((len(test), 3), dtype=bool)
     policy = artifact.load(folder / "model").policy
-    drawn = policy.probabilities(test.history, test.last_step, everything)
+    drawn = policy.choice_probabilities(test.history, test.last_step, everything)
     return float((drawn.argmax(1) == test.best).mean())
 
 

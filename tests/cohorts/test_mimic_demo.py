@@ -11,7 +11,7 @@ from posology.cohorts.decisions.treatment_leaks import suspects
 from posology.cohorts.storage.folder import Asked, build_folder, dry_run
 from posology.cohorts.study.reader import parse_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 
 SHARED = Path(os.environ.get("POSOLOGY_SHARED", Path(__file__).parents[3] / "shared"))
 EVENTS = SHARED / "data/records/mimic_iv_demo_meds/mimic_iv_demo_meds_events.parquet"
@@ -77,6 +77,6 @@ def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
     assert len(cohort.history.code) < raw.num_rows / 2, "laboratory values are binned"
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     policy = Logistic().fit(train, validation)
-    allowed = everything_allowed(test.last_step, policy.formulary)
-    p = policy.probabilities(test.history, test.last_step, allowed)
+    allowed = allow_all_treatments(test.last_step, policy.formulary)
+    p = policy.choice_probabilities(test.history, test.last_step, allowed)
     np.testing.assert_allclose(p.sum(axis=1), 1.0)

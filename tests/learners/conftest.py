@@ -110,10 +110,10 @@ def answers():
     """All that a policy says, as one array a question."""
 
     def ask(policy, history, decisions, allowed):
-        dose = policy.dose(history, decisions, allowed)
+        dose = policy.predict_doses(history, decisions, allowed)
         return {
-            "effectiveness": policy.effectiveness(history, decisions, allowed),
-            "probabilities": policy.probabilities(history, decisions, allowed),
+            "effectiveness": policy.predict_effectiveness(history, decisions, allowed),
+            "probabilities": policy.choice_probabilities(history, decisions, allowed),
             "by_treatment": dose.by_treatment,
             "overall": dose.overall,
         }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.domain.formulary import inside
-from posology.domain.policy import Learner, Policy, everything_allowed
+from posology.domain.policy import Learner, Policy, allow_all_treatments
 from posology.learners.guidelines.formula import rule_policy
 from posology.learners.outcome_models import gradient_boosting as boosting
 from posology.learners.outcome_models.gradient_boosting import Boosting
@@ -76,7 +76,7 @@ def test_the_future_is_never_read(case, answers, name):
         value=np.where(future, 1e4, history.value).astype(np.float32),
         time=history.time + np.tile([0, 0, 0, 0, 0, 7, 9], len(cohort)),
     )
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     before = answers(policies[name], history, cohort.last_step, allowed)
     _assert_same(before, answers(policies[name], other, cohort.last_step, allowed), rtol=0)
 
@@ -97,7 +97,7 @@ def test_a_batch_equals_one_by_one(case, answers, name):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_learns_which_option_is_best_and_how_much(case, answers, name):
     policies, cohort, best = case
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     said = answers(policies[name], cohort.history, cohort.last_step, allowed)
     accuracy = np.mean(said["probabilities"].argmax(axis=1) == best)
     # Always the commonest option is right in 52 %. One regression an option draws one line an
@@ -113,7 +113,7 @@ def test_the_same_again_from_the_same_data(case, answers, make_cohort, name):
     policies, cohort, _ = case
     known = bool((cohort.best >= 0).any())
     again = LEARNERS[name].fit(make_cohort(0, 900, known), make_cohort(1, 200, known))
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     asked = (cohort.history, cohort.last_step, allowed)
     _assert_same(answers(policies[name], *asked), answers(again, *asked), rtol=0)
 
@@ -123,7 +123,7 @@ def test_where_no_dose_is_known_none_is_invented(make_cohort, answers, name):
     train, other = make_cohort(0, 200, False), make_cohort(1, 60, False)
     train, other = (replace(c, dose=np.full(len(c), np.nan, np.float32)) for c in (train, other))
     policy = LEARNERS[name].fit(train, other)
-    allowed = everything_allowed(other.last_step, other.study.formulary)
+    allowed = allow_all_treatments(other.last_step, other.study.formulary)
     said = answers(policy, other.history, other.last_step, allowed)
     assert np.isnan(said["overall"]).all()
     assert np.isnan(said["by_treatment"]).all()
@@ -142,8 +142,8 @@ def test_an_option_never_met_and_labels_all_alike(make_cohort, name, known):
     )
     policy = LEARNERS[name].fit(alike, other)
     assert isinstance(policy, Policy)
-    allowed = everything_allowed(other.last_step, other.study.formulary)
-    p = policy.effectiveness(other.history, other.last_step, allowed)[:, :, 0]
+    allowed = allow_all_treatments(other.last_step, other.study.formulary)
+    p = policy.predict_effectiveness(other.history, other.last_step, allowed)[:, :, 0]
     assert p.shape == (60, 3)
     assert (p[:, 0] > 0.95).all()
     if known:
@@ -172,7 +172,7 @@ def test_columns_that_no_tree_can_split_change_nothing(make_cohort, answers, mon
     code = train.history.code.copy()
     code[np.flatnonzero(code == 1)[:15]] = 5  # 15 events of a code that nobody else has
     train = replace(train, history=replace(train.history, code=code))
-    allowed = everything_allowed(other.last_step, other.study.formulary)
+    allowed = allow_all_treatments(other.last_step, other.study.formulary)
     fast = LEARNERS["boosting"].fit(train, other)
     monkeypatch.setattr(boosting, "splittable", lambda design: design)
     slow = LEARNERS["boosting"].fit(train, other)

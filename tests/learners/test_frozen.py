@@ -11,7 +11,7 @@ import pytest
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners import recipes
 from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import Recipe
@@ -42,11 +42,11 @@ def recipe() -> Recipe:
 
 def told(policy: Policy, c: Cohort, rows: list[int]) -> dict[str, np.ndarray]:
     decisions = c.last_step[rows]
-    allowed = everything_allowed(decisions, policy.formulary)
+    allowed = allow_all_treatments(decisions, policy.formulary)
     return {
-        "effectiveness": policy.effectiveness(c.history, decisions, allowed).mean(2),
-        "probabilities": policy.probabilities(c.history, decisions, allowed),
-        "dose": policy.dose(c.history, decisions, allowed).overall.mean(1),
+        "effectiveness": policy.predict_effectiveness(c.history, decisions, allowed).mean(2),
+        "probabilities": policy.choice_probabilities(c.history, decisions, allowed),
+        "dose": policy.predict_doses(c.history, decisions, allowed).overall.mean(1),
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort, part
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.nn.encoders import EncoderName
@@ -48,8 +48,8 @@ def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, encoder=name, last_steps=last_steps)
     learner = Supervised(sizes, Training(batch=16, epochs=1))
     policy = learner.fit(part(long, 0), part(long, 1))
-    allowed = everything_allowed(long.last_step, policy.formulary)
-    said = policy.effectiveness(long.history, long.last_step, allowed)
+    allowed = allow_all_treatments(long.last_step, policy.formulary)
+    said = policy.predict_effectiveness(long.history, long.last_step, allowed)
     assert said.shape == (len(long), 3, 2)
     assert np.isfinite(said).all()
 
@@ -60,7 +60,7 @@ def test_it_foretells(long: Cohort, last_steps: int) -> None:
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, carried=True)
     asked = asking(long)
     policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(part(asked, 0), part(asked, 1))
-    told = policy.predict(long.history, long.last_step)
+    told = policy.predict_outcomes(long.history, long.last_step)
     assert told.diagnosis.shape == (len(long), 2, 2)
     assert np.isfinite(told.diagnosis).all()
     assert np.isfinite(told.progression).all()

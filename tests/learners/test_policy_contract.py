@@ -11,7 +11,7 @@ from posology import artifact
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.formulary import inside
 from posology.domain.history import History
-from posology.domain.policy import Policy, Predicts, everything_allowed
+from posology.domain.policy import OutcomePredictor, Policy, allow_all_treatments
 from posology.domain.study import Preference, Rule
 from posology.learners.effects.policy import EffectLearner
 from posology.learners.guidelines.formula import formula_policy, rule_policy
@@ -139,15 +139,15 @@ def mistreated(cohort: Cohort) -> Cohort:
 
 
 def said(asked: Policy, history: History, decisions: np.ndarray) -> list[np.ndarray]:
-    allowed = everything_allowed(decisions, asked.formulary)
-    dose = asked.dose(history, decisions, allowed)
+    allowed = allow_all_treatments(decisions, asked.formulary)
+    dose = asked.predict_doses(history, decisions, allowed)
     foretold = []
-    if isinstance(asked, Predicts):
-        told = asked.predict(history, decisions)
+    if isinstance(asked, OutcomePredictor):
+        told = asked.predict_outcomes(history, decisions)
         foretold = [told.diagnosis, told.progression, told.survival]
     return [
-        asked.effectiveness(history, decisions, allowed),
-        asked.probabilities(history, decisions, allowed),
+        asked.predict_effectiveness(history, decisions, allowed),
+        asked.choice_probabilities(history, decisions, allowed),
         dose.by_treatment,
         dose.overall,
         *foretold,
@@ -242,11 +242,13 @@ def test_forbidden_options_get_nothing(name: str) -> None:
     allowed = np.random.default_rng(3).random((len(c), 3)) < 0.5
     allowed[~allowed.any(1), 1] = True
     assert not allowed.all()
-    probabilities = asked.probabilities(c.history, c.last_step, allowed)
+    probabilities = asked.choice_probabilities(c.history, c.last_step, allowed)
     np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-9)
     assert (probabilities[~allowed] == 0).all()
-    assert (asked.effectiveness(c.history, c.last_step, allowed)[~allowed] == 0).all()
-    assert np.isnan(asked.dose(c.history, c.last_step, allowed).by_treatment[~allowed]).all()
+    assert (asked.predict_effectiveness(c.history, c.last_step, allowed)[~allowed] == 0).all()
+    assert np.isnan(
+        asked.predict_doses(c.history, c.last_step, allowed).by_treatment[~allowed]
+    ).all()
 
 
 @every_policy

@@ -34,7 +34,7 @@ def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
 def test_diagnoses_numbers_and_times_are_learned(learned: tuple) -> None:
     whole, policy, _ = learned
     test = part(whole, TEST)
-    said = policy.predict(test.history, test.last_step)
+    said = policy.predict_outcomes(test.history, test.last_step)
     assert said.diagnosis.shape == (len(test), 2, 4)
     assert ((said.diagnosis >= 0) & (said.diagnosis <= 1)).all()
     truth = test.diagnosis
@@ -62,8 +62,8 @@ def test_saved_and_loaded_predicts_identically(learned: tuple, tmp_path: Path) -
     artifact.save(policy, whole.study, {}, tmp_path / "model")
     loaded = artifact.load(tmp_path / "model").policy
     assert isinstance(loaded, NetworkPolicy)
-    a = policy.predict(whole.history, whole.last_step)
-    b = loaded.predict(whole.history, whole.last_step)
+    a = policy.predict_outcomes(whole.history, whole.last_step)
+    b = loaded.predict_outcomes(whole.history, whole.last_step)
     for name in ("diagnosis", "progression", "progression_error", "survival"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
@@ -79,7 +79,7 @@ def test_intervals_of_events_and_of_who_left() -> None:
 
 
 def test_a_network_that_is_asked_nothing_predicts_nothing() -> None:
-    said = world_policy("posology").predict(world().history, world().last_step)
+    said = world_policy("posology").predict_outcomes(world().history, world().last_step)
     assert said.diagnosis.shape[:2] == said.progression.shape[:2] == (len(world()), 0)
     assert said.survival.shape[1] == 0
 
@@ -89,7 +89,7 @@ def test_too_few_validation_patients_tell_no_distance() -> None:
     learner = Supervised(Sizes(8, 4, 8, 1, 2, 0.0), Training(1e-2, batch=32, epochs=1, patience=0))
     few = part(whole, VALIDATION)
     policy = learner.fit(part(whole, TRAIN), take(few, np.arange(len(few)) < 5))
-    assert np.isnan(policy.predict(few.history, few.last_step).progression_error).all()
+    assert np.isnan(policy.predict_outcomes(few.history, few.last_step).progression_error).all()
 
 
 def test_a_study_that_asks_nothing_has_no_such_heads() -> None:

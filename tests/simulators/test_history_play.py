@@ -21,15 +21,15 @@ class Noting:
         self.formulary = Formulary(tuple(Treatment(n, n) for n in NAMING.treatments))
         self.shown = []
 
-    def effectiveness(self, history, decisions, allowed):
+    def predict_effectiveness(self, history, decisions, allowed):
         raise NotImplementedError
 
-    def probabilities(self, history, decisions, allowed):
+    def choice_probabilities(self, history, decisions, allowed):
         self.shown.append((history, decisions))
         steps = np.diff(history.step_offsets)
         return np.eye(len(DOSES))[np.minimum(steps, 20)]
 
-    def dose(self, history, decisions, allowed) -> Doses:
+    def predict_doses(self, history, decisions, allowed) -> Doses:
         raise NotImplementedError
 
 

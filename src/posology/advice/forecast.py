@@ -7,7 +7,7 @@ import numpy as np
 
 from posology.domain.forecast import Course, Outlook, Risk, RiskCurve
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Prediction, Predicts
+from posology.domain.policy import OutcomePredictions, OutcomePredictor
 from posology.domain.study import Study
 
 BLOCK = 4096
@@ -17,16 +17,16 @@ _MIDDLE = (2.5, 97.5)
 
 
 def outlooks(
-    policy: Predicts, study: Study, history: History, decisions: StepIndex
+    policy: OutcomePredictor, study: Study, history: History, decisions: StepIndex
 ) -> Iterator[Outlook]:
     """What is to come of each decision, in their order."""
     for start in range(0, len(decisions), BLOCK):
-        told = policy.predict(history, decisions[start : start + BLOCK])
+        told = policy.predict_outcomes(history, decisions[start : start + BLOCK])
         for row in range(len(decisions[start : start + BLOCK])):
             yield _outlook(told, row, study)
 
 
-def _outlook(told: Prediction, row: int, study: Study) -> Outlook:
+def _outlook(told: OutcomePredictions, row: int, study: Study) -> Outlook:
     return Outlook(
         diagnosis=tuple(
             Risk(t.name, t.from_days, t.within_days, *_spread(told.diagnosis[row, i]))
@@ -37,7 +37,7 @@ def _outlook(told: Prediction, row: int, study: Study) -> Outlook:
     )
 
 
-def _course(told: Prediction, row: int, i: int, study: Study) -> Course:
+def _course(told: OutcomePredictions, row: int, i: int, study: Study) -> Course:
     target, error = study.progression[i], float(told.progression_error[i])
     expected, low, high = _spread(told.progression[row, i])
     found = (None, None) if math.isnan(error) else (expected - error, expected + error)
@@ -46,7 +46,7 @@ def _course(told: Prediction, row: int, i: int, study: Study) -> Course:
     )
 
 
-def _curve(told: Prediction, row: int, i: int, study: Study) -> RiskCurve:
+def _curve(told: OutcomePredictions, row: int, i: int, study: Study) -> RiskCurve:
     target, survival = study.time_to_event[i], told.survival[row, i]
     days = target.within_days * np.arange(1, len(survival) + 1) / len(survival)
     risk, low, high = zip(*(_spread(1.0 - members) for members in survival), strict=True)

@@ -7,7 +7,7 @@ from posology.domain import safety
 from posology.domain.dose_interval import around
 from posology.domain.formulary import DoseRange, clip
 from posology.domain.history import History, present
-from posology.domain.policy import Explains, Policy
+from posology.domain.policy import ExplainablePolicy, Policy
 from posology.domain.recommendation import DoseAdvice, Option, Recommendation
 from posology.domain.study import Study
 from posology.errors import UserError
@@ -38,15 +38,17 @@ def recommend(
             f"study {study.name}: everything is contraindicated for this patient "
             f"({'; '.join(rule.source for rule in study.safety)}); nothing can be recommended."
         )
-    member = policy.effectiveness(history, decision, allowed)[0]
-    chosen = policy.probabilities(history, decision, allowed)[0]
-    doses = policy.dose(history, decision, allowed)
+    member = policy.predict_effectiveness(history, decision, allowed)[0]
+    chosen = policy.choice_probabilities(history, decision, allowed)[0]
+    doses = policy.predict_doses(history, decision, allowed)
     order = np.lexsort((-member.mean(1), -chosen.round(6)))
     options = tuple(
         _option(policy, k, chosen[k], member[k], doses.by_treatment[0, k], bool(allowed[0, k]))
         for k in order.tolist()
     )
-    attribution = policy.explain(history, decision) if isinstance(policy, Explains) else None
+    attribution = (
+        policy.explain(history, decision) if isinstance(policy, ExplainablePolicy) else None
+    )
     return Recommendation(
         study=study.name,
         options=options,

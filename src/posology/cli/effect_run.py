@@ -112,7 +112,7 @@ def guidelines(cohort: Cohort, asked: StudyTrial, allowed: np.ndarray) -> dict[s
     """The study's rules, as probabilities of the options."""
     steps = np.asarray(cohort.last_step[asked.row])
     return {
-        f"guideline: {rule.name}": rule_policy(rule, cohort).probabilities(
+        f"guideline: {rule.name}": rule_policy(rule, cohort).choice_probabilities(
             cohort.history, steps, allowed
         )
         for rule in cohort.study.rules

@@ -84,7 +84,7 @@ def probabilities(
 ) -> Matrix:
     """The policy's, of some rows of a cohort, a block at a time."""
     return np.concatenate([
-        policy.probabilities(cohort.history, cohort.last_step[row[at]], allowed[at])
+        policy.choice_probabilities(cohort.history, cohort.last_step[row[at]], allowed[at])
         for at in _blocks(len(row))
     ])  # fmt: skip
 
@@ -95,7 +95,7 @@ def _over(
     """What the policy believes each option adds to the best single one."""
     everything = np.ones((len(asked.row), asked.trial.options), dtype=bool)
     believed = np.concatenate([
-        policy.effectiveness(
+        policy.predict_effectiveness(
             cohort.history, cohort.last_step[asked.row[at]], everything[at]
         ).mean(axis=2)
         for at in _blocks(len(asked.row))

@@ -35,12 +35,12 @@ def predict(
     """
     from posology import artifact
     from posology.cohorts.storage.arrays import is_cohort, load_cohort
-    from posology.domain.policy import Predicts
+    from posology.domain.policy import OutcomePredictor
     from posology.errors import UserError
 
     loaded = artifact.load(model)
     study = loaded.study
-    if not isinstance(loaded.policy, Predicts) or not (
+    if not isinstance(loaded.policy, OutcomePredictor) or not (
         study.diagnosis or study.progression or study.time_to_event
     ):
         raise UserError(
@@ -56,11 +56,11 @@ def predict(
 def _patient(loaded: "Artifact", patient: Path, json_file: Path | None) -> None:
     from posology.advice.forecast import outlooks
     from posology.cohorts.patient import encode_patient
-    from posology.domain.policy import Predicts
+    from posology.domain.policy import OutcomePredictor
     from posology.records.sources.patient_json import read_patient
     from posology.report.patient.forecast_terminal import show_outlook
 
-    assert isinstance(loaded.policy, Predicts)
+    assert isinstance(loaded.policy, OutcomePredictor)
     history, ignored = encode_patient(read_patient(patient), loaded.study, loaded.policy.profile)
     now = history.step_offsets[1:2] - 1
     outlook = next(outlooks(loaded.policy, loaded.study, history, now))
@@ -76,12 +76,12 @@ def _cohort(loaded: "Artifact", whole: "Cohort", split: str, json_file: Path | N
     from posology.advice.forecast import BLOCK, outlooks
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import SPLITS, part
-    from posology.domain.policy import Predicts
+    from posology.domain.policy import OutcomePredictor
     from posology.domain.serialization import pack
     from posology.errors import UserError
     from posology.report.patient.forecast_terminal import show_totals
 
-    assert isinstance(loaded.policy, Predicts)
+    assert isinstance(loaded.policy, OutcomePredictor)
     if split not in (*SPLITS, "all"):
         raise UserError(f"--split {split}: unknown; it is train, validation, test or all.")
     same = [{}, {}]

@@ -11,7 +11,7 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
 
-Allowed = Bool[np.ndarray, "decision treatment"]
+AllowedMask = Bool[np.ndarray, "decision treatment"]
 """False where safety forbids an option; every row allows at least one."""
 
 
@@ -39,19 +39,19 @@ class Policy(Protocol):
         """How a History must have been encoded to be asked about."""
         ...
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """P(option is effective), from each ensemble member; 0 for forbidden options."""
         ...
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """With what probability the policy would choose each option; rows sum to 1."""
         ...
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """How much of each option, and how much at all where that is the question."""
         ...
 
@@ -77,7 +77,7 @@ class Attribution:
 
 
 @runtime_checkable
-class Explains(Protocol):
+class ExplainablePolicy(Protocol):
     """A policy that can also say why."""
 
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
@@ -86,7 +86,7 @@ class Explains(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
+class OutcomePredictions:
     """What is to come of each decision under the care that was usual, as each member says it.
 
     Targets in the order of the study's `diagnosis`, `progression` and `time_to_event`; an axis is
@@ -105,10 +105,10 @@ class Prediction:
 
 
 @runtime_checkable
-class Predicts(Protocol):
+class OutcomePredictor(Protocol):
     """A policy that also says what is to come."""
 
-    def predict(self, history: History, decisions: StepIndex) -> Prediction:
+    def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:
         """Diagnosis, progression and time to event of every decision."""
         ...
 
@@ -122,6 +122,6 @@ class Learner(Protocol):
         ...
 
 
-def everything_allowed(decisions: StepIndex, formulary: Formulary) -> Allowed:
+def allow_all_treatments(decisions: StepIndex, formulary: Formulary) -> AllowedMask:
     """The mask of a study without safety rules."""
     return np.ones((len(decisions), len(formulary.treatments)), dtype=bool)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.domain.history import offsets
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories
 from posology.simulators.rollout import Naming, as_history
 
@@ -39,8 +39,8 @@ def remembering(
         owners.append(who)
         visits.append(seen)
         decisions = history.step_offsets[1:] - 1
-        return policy.probabilities(
-            history, decisions, everything_allowed(decisions, policy.formulary)
+        return policy.choice_probabilities(
+            history, decisions, allow_all_treatments(decisions, policy.formulary)
         )
 
     return act

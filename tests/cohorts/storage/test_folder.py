@@ -131,7 +131,7 @@ def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
     train, test = part(built, TRAIN), part(built, TEST)
     rule = rule_policy(built.study.rules[0], train)
     mask = np.ones((len(test), 5), dtype=bool)
-    p = rule.probabilities(test.history, test.last_step, mask)
+    p = rule.choice_probabilities(test.history, test.last_step, mask)
     np.testing.assert_array_equal(p.sum(axis=1), 1.0)
     assert set(p.argmax(axis=1)) >= {0, 1}, "SGLT2 inhibitors and GLP-1 agonists come first"
 

@@ -16,14 +16,14 @@ class Echo:
     formulary: Formulary
     profile: Profile
 
-    def effectiveness(self, history, decisions, allowed):
+    def predict_effectiveness(self, history, decisions, allowed):
         p = allowed * (decisions[:, None] % 5 + 1.0) / 10
         return np.stack([p, p + 0.1 * allowed], axis=2)
 
-    def probabilities(self, history, decisions, allowed):
+    def choice_probabilities(self, history, decisions, allowed):
         return allowed / allowed.sum(axis=1, keepdims=True)
 
-    def dose(self, history, decisions, allowed):
+    def predict_doses(self, history, decisions, allowed):
         overall = decisions[:, None] + np.array([20.0, 30.0])
         return Doses(np.full(allowed.shape, np.nan), overall)
 
@@ -70,7 +70,7 @@ def test_a_policy_that_is_not_asked_for_doses_answers_nan(rng):
     cohort = synthetic.cohort(rng, 5)
 
     class Silent(Echo):
-        def dose(self, history, decisions, allowed):
+        def predict_doses(self, history, decisions, allowed):
             nothing = np.full(allowed.shape, np.nan)
             return Doses(nothing, nothing[:, :1])
 

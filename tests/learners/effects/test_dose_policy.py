@@ -7,7 +7,7 @@ from posology import artifact
 from posology.advice.recommend import recommend
 from posology.domain.cohort import Cohort, take
 from posology.domain.formulary import DoseRange, Formulary, inside
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.study import Cost
 from posology.errors import UserError
 from posology.learners.effects.dose_policy import DoseLearner, DosePolicy
@@ -47,8 +47,8 @@ def learned(make_cohort) -> DosePolicy:
 
 
 def ask(policy: DosePolicy, cohort: Cohort):
-    allowed = everything_allowed(cohort.last_step, policy.formulary)
-    return policy.dose(cohort.history, cohort.last_step, allowed)
+    allowed = allow_all_treatments(cohort.last_step, policy.formulary)
+    return policy.predict_doses(cohort.history, cohort.last_step, allowed)
 
 
 def test_doses_follow_the_patient_and_stay_inside_their_limits(learned, make_cohort) -> None:
@@ -66,9 +66,9 @@ def test_doses_follow_the_patient_and_stay_inside_their_limits(learned, make_coh
 
 def test_forbidden_options_have_no_dose(learned, make_cohort) -> None:
     test = trial(make_cohort, 3, 60)
-    allowed = everything_allowed(test.last_step, learned.formulary)
+    allowed = allow_all_treatments(test.last_step, learned.formulary)
     allowed[:, 0] = False
-    said = learned.dose(test.history, test.last_step, allowed)
+    said = learned.predict_doses(test.history, test.last_step, allowed)
     assert np.isnan(said.by_treatment[:, 0]).all()
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from posology.causal.trial import Trial
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners.effects.econml import MODELS, Econml, fit_econml
 
 pytest.importorskip("econml", reason="EconML is an optional extra")
@@ -13,12 +13,12 @@ def test_each_model_is_a_policy_that_keeps_to_what_is_allowed(model: str, make_c
     train, test = make_cohort(1, 240, known=False), make_cohort(2, 60, known=False)
     policy = Econml(model).fit(train, train)
     assert isinstance(policy, Policy)
-    allowed = everything_allowed(test.last_step, policy.formulary)
+    allowed = allow_all_treatments(test.last_step, policy.formulary)
     allowed[::2, 0] = False
-    said = policy.probabilities(test.history, test.last_step, allowed)
+    said = policy.choice_probabilities(test.history, test.last_step, allowed)
     np.testing.assert_allclose(said.sum(axis=1), 1.0)
     assert (said[~allowed] == 0).all()
-    assert np.isnan(policy.dose(test.history, test.last_step, allowed).overall).all()
+    assert np.isnan(policy.predict_doses(test.history, test.last_step, allowed).overall).all()
 
 
 def test_an_unknown_model_is_named_with_the_known_ones() -> None:

@@ -146,6 +146,6 @@ def test_a_cohort_of_single_outcomes_is_learned(make_cohort) -> None:
     train, validation, test = (make_cohort(seed, 300, known=False) for seed in (1, 2, 3))
     policy = EffectLearner().fit(train, validation)
     everything = np.ones((300, 3), bool)
-    chosen = policy.probabilities(test.history, test.last_step, everything).argmax(axis=1)
+    chosen = policy.choice_probabilities(test.history, test.last_step, everything).argmax(axis=1)
     truth = np.digitize(test.dose, [21, 49.0001])
     assert (chosen == truth).mean() > 0.6

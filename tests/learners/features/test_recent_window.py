@@ -8,7 +8,7 @@ import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.domain.history import subject_of
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 from posology.domain.study import Contraindication
 from posology.errors import UserError
 from posology.learners.features.recent_window import FAR, recent, recent_spec
@@ -88,8 +88,8 @@ def by_state(policy, cohort: Cohort) -> np.ndarray:
     code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
     states, rows = np.unique(code, return_index=True)
     decisions = cohort.last_step[rows]
-    allowed = everything_allowed(decisions, policy.formulary)
-    probabilities[states] = policy.probabilities(cohort.history, decisions, allowed)
+    allowed = allow_all_treatments(decisions, policy.formulary)
+    probabilities[states] = policy.choice_probabilities(cohort.history, decisions, allowed)
     return probabilities
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.domain.formulas.formula import Formula, Term
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 from posology.domain.study import Rule
 from posology.errors import StudyError
 from posology.learners.guidelines.formula import (
@@ -22,9 +22,9 @@ def _dose_of(value):
 
 
 def _ask(cohort, policy):
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
-    said = policy.effectiveness(cohort.history, cohort.last_step, allowed)[:, :, 0]
-    return said, policy.probabilities(cohort.history, cohort.last_step, allowed)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
+    said = policy.predict_effectiveness(cohort.history, cohort.last_step, allowed)[:, :, 0]
+    return said, policy.choice_probabilities(cohort.history, cohort.last_step, allowed)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_the_score_of_low_and_high_is_monotone_in_the_dose(make_cohort):
 def test_a_fixed_dose_is_the_same_for_everybody(make_cohort):
     cohort = make_cohort(0, 20, True)
     policy = rule_policy(cohort.study.rules[0], cohort)
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
-    dose = policy.dose(cohort.history, cohort.last_step, allowed)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
+    dose = policy.predict_doses(cohort.history, cohort.last_step, allowed)
     assert (dose.overall == 35).all()
     np.testing.assert_allclose(dose.by_treatment[0], [20.999, 35, 49.001])
     assert policy.formula == fixed_policy(cohort.study.rules[0], cohort).formula
@@ -76,11 +76,11 @@ def test_missing_numbers_are_filled_by_training_means(make_cohort):
     formula = cohort.study.rules[1].formula
     bare = FormulaPolicy(cohort.study.formulary, cohort.profile, formula)
     filled = formula_policy(formula, cohort)
-    allowed = everything_allowed(cohort.last_step, cohort.study.formulary)
+    allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     asked = (cohort.history, cohort.last_step, allowed)
-    unknown = np.isnan(bare.dose(*asked).overall[:, 0])
+    unknown = np.isnan(bare.predict_doses(*asked).overall[:, 0])
     assert 0 < unknown.sum() < 60
-    doses = filled.dose(*asked).overall[:, 0]
+    doses = filled.predict_doses(*asked).overall[:, 0]
     assert not np.isnan(doses).any()
     assert len(np.unique(doses[unknown])) == 1  # all of them male: one group's mean
     kept = formula_policy(filled.formula, make_cohort(1, 30, True))

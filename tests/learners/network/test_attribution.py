@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from posology.domain.policy import Explains
+from posology.domain.policy import ExplainablePolicy
 from posology.learners.network import attribution as explain
 from tests.learners.test_policy_contract import policy, world
 
 
 def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None:
     learned, decisions = policy("posology"), world().last_step[:3]
-    assert isinstance(learned, Explains)
+    assert isinstance(learned, ExplainablePolicy)
     whole = learned.explain(world().history, decisions)
     sizes = []
     leave = explain.leave_one_out

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 from posology.domain.study import Contraindication
 from posology.learners.features.rewards import is_truncated, permitted_treatments, returns_to_go
 from posology.learners.network import losses
@@ -46,8 +46,10 @@ def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
     code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
     for state in np.unique(code):
         rows = cohort.last_step[code == state][:200]
-        allowed = everything_allowed(rows, policy.formulary)
-        probabilities[state] = policy.probabilities(cohort.history, rows, allowed).mean(axis=0)
+        allowed = allow_all_treatments(rows, policy.formulary)
+        probabilities[state] = policy.choice_probabilities(cohort.history, rows, allowed).mean(
+            axis=0
+        )
     return probabilities
 
 

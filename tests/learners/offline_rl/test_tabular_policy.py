@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
-from posology.domain.policy import Learner, Policy, everything_allowed
+from posology.domain.policy import Learner, Policy, allow_all_treatments
 from posology.domain.trajectories import next_state, state, take
 from posology.errors import UserError
 from posology.learners.offline_rl.tabular import Pooling, count, pooled
@@ -51,19 +51,19 @@ def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
     cohort = as_cohort(logged, NAMES)
     policy = StateCodeLearner().fit(part(cohort, TRAIN), part(cohort, VALIDATION))
     decisions = cohort.last_step[:500]
-    free = policy.probabilities(
-        cohort.history, decisions, everything_allowed(decisions, policy.formulary)
+    free = policy.choice_probabilities(
+        cohort.history, decisions, allow_all_treatments(decisions, policy.formulary)
     )
     allowed = np.ones((500, 4), dtype=bool)
     allowed[np.arange(500), free.argmax(axis=1)] = False
-    rest = policy.probabilities(cohort.history, decisions, allowed)
-    worth = policy.effectiveness(cohort.history, decisions, allowed)[:, :, 0]
+    rest = policy.choice_probabilities(cohort.history, decisions, allowed)
+    worth = policy.predict_effectiveness(cohort.history, decisions, allowed)[:, :, 0]
     assert np.allclose(free.sum(axis=1), 1)
     assert np.allclose(rest.sum(axis=1), 1)
     assert not rest[~allowed].any()
     assert not worth[~allowed].any()
     assert np.array_equal(rest.argmax(axis=1), worth.argmax(axis=1))
-    assert np.isnan(policy.dose(cohort.history, decisions, allowed).by_treatment).all()
+    assert np.isnan(policy.predict_doses(cohort.history, decisions, allowed).by_treatment).all()
 
 
 def test_a_state_of_several_codes_is_refused(logged):

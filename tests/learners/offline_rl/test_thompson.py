@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.errors import UserError
 from posology.learners.offline_rl.thompson import explore
 from tests.learners.test_policy_contract import policy, world
@@ -17,10 +17,10 @@ def test_it_must_be_asked_for() -> None:
 def test_chances_are_shares_of_members_within_the_mask() -> None:
     asked, c = explore(policy("posology_supervised"), simulated=True), world()
     assert isinstance(asked, Policy)
-    allowed = everything_allowed(c.last_step, asked.formulary)
+    allowed = allow_all_treatments(c.last_step, asked.formulary)
     allowed[::2, 0] = False
-    found = asked.probabilities(c.history, c.last_step, allowed)
-    said = asked.policy.effectiveness(c.history, c.last_step, allowed)
+    found = asked.choice_probabilities(c.history, c.last_step, allowed)
+    said = asked.policy.predict_effectiveness(c.history, c.last_step, allowed)
     for row in range(20):
         best = [
             max(np.flatnonzero(allowed[row]), key=lambda option: said[row, option, member])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
-from posology.domain.policy import everything_allowed
+from posology.domain.policy import allow_all_treatments
 from posology.learners.baselines import baselines
 from posology.learners.outcome_models.ard_ridge import Moments, relevant
 from posology.learners.outcome_models.dose_boosting import BoostingMargin
@@ -84,9 +84,9 @@ def test_both_find_the_option_of_each_patient_and_stand_in_the_lineup() -> None:
     assert names[-2:] == ["ridge_margin", "boosting_margin"]
     assert "ridge_margin" not in [name for name, _ in baselines(*[part(cohort, s) for s in (0, 1)])]
     best = part(cohort, VALIDATION).best
-    allowed = everything_allowed(validation.last_step, validation.study.formulary)
+    allowed = allow_all_treatments(validation.last_step, validation.study.formulary)
     for learner in (RidgeMargin(), BoostingMargin(rounds=120)):
         policy = learner.fit(train, validation)
-        said = policy.effectiveness(validation.history, validation.last_step, allowed)
+        said = policy.predict_effectiveness(validation.history, validation.last_step, allowed)
         known = best >= 0
         assert (said[known, :, 0].argmax(1) == best[known]).mean() > 0.7

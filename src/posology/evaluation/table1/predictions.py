@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import Allowed, Policy, everything_allowed
+from posology.domain.policy import AllowedMask, Policy, allow_all_treatments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,24 +32,24 @@ class Answers:
 
 
 def ask(
-    policy: Policy, cohort: Cohort, allowed: Allowed | None = None, batch: int = 4096
+    policy: Policy, cohort: Cohort, allowed: AllowedMask | None = None, batch: int = 4096
 ) -> Answers:
     """Ask a policy about every decision; without a mask every option is allowed."""
     if allowed is None:
-        allowed = everything_allowed(cohort.last_step, policy.formulary)
+        allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     starts = range(0, max(len(cohort), 1), batch)
     return pool([_ask(policy, cohort, allowed, slice(at, at + batch)) for at in starts])
 
 
-def _ask(policy: Policy, cohort: Cohort, allowed: Allowed, rows: slice) -> Answers:
+def _ask(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> Answers:
     asked = (cohort.history, cohort.last_step[rows], allowed[rows])
-    effectiveness = policy.effectiveness(*asked)
-    dose = policy.dose(*asked).overall
+    effectiveness = policy.predict_effectiveness(*asked)
+    dose = policy.predict_doses(*asked).overall
     low, high = np.quantile(dose, (0.025, 0.975), axis=1)
     return Answers(
         effectiveness=effectiveness.mean(axis=2),
         spread=effectiveness.std(axis=2),
-        probabilities=policy.probabilities(*asked),
+        probabilities=policy.choice_probabilities(*asked),
         dose=dose.mean(axis=1),
         dose_low=low,
         dose_high=high,

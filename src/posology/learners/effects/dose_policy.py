@@ -16,7 +16,7 @@ from posology.causal.dose_support import Support
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.effects.dose_response import (
@@ -83,22 +83,22 @@ class DosePolicy:
     harms: tuple[Curve | None, ...]
     """What each option's doses cost in harms; None where the study prices none, or none came."""
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective) at the doses that were usual; 0 for forbidden options."""
-        return self.which.effectiveness(history, decisions, allowed)
+        return self.which.predict_effectiveness(history, decisions, allowed)
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option of the largest effect."""
-        return self.which.probabilities(history, decisions, allowed)
+        return self.which.choice_probabilities(history, decisions, allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The best dose of each option, NaN where none is supported; overall: the option chosen."""
         X = flatten(self.spec, history, decisions).astype(np.float64)
-        chosen = self.probabilities(history, decisions, allowed).argmax(axis=1)
+        chosen = self.choice_probabilities(history, decisions, allowed).argmax(axis=1)
         by_treatment = np.full(allowed.shape, np.nan)
         overall = np.full((len(decisions), self._members()), np.nan)
         for k, (curve, cost) in enumerate(zip(self.curves, self.harms, strict=True)):

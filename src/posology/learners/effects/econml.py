@@ -15,7 +15,7 @@ from posology.causal.trial import Matrix, Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.learners.effects.policy import trial_of
 from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
@@ -60,21 +60,21 @@ class EconmlPolicy:
     spec: FlatSpec
     say: Say
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """A score that falls with the distance to the best option, 1 for it; no probability."""
         said = self.say(flatten(self.spec, history, decisions).astype(np.float64))
         best = np.where(allowed, said, -np.inf).max(axis=1, keepdims=True)
         return (np.exp(np.minimum(said - best, 0.0)) * allowed)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option of the largest effect."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """None is known."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 

@@ -11,7 +11,7 @@ from posology.causal.trial import Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.effects.r_learner import Effects, effects_of, fit_effects, preference
@@ -31,23 +31,23 @@ class EffectPolicy:
     single: Trees
     """Chance that the best single option is effective."""
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         X = flatten(self.spec, history, decisions)
         said = answer(self.single, X) + effects_of(self.effects, X.astype(np.float64))
         return (said.clip(0, 1) * allowed)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option of the largest effect."""
         X = flatten(self.spec, history, decisions).astype(np.float64)
         chosen = np.where(allowed, preference(self.effects, X), -np.inf).argmax(axis=1)
         return np.eye(allowed.shape[1])[chosen]
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """None is known."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 

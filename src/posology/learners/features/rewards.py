@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import Allowed
+from posology.domain.policy import AllowedMask
 from posology.domain.safety import allowed
 
 
@@ -34,7 +34,7 @@ def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
     return np.ones(len(cohort), np.float32) if cohort.weight is None else cohort.weight
 
 
-def permitted_treatments(cohort: Cohort) -> Allowed:
+def permitted_treatments(cohort: Cohort) -> AllowedMask:
     """What safety leaves at each decision; everything where it would leave nothing."""
     left = allowed(cohort.study, cohort.profile, cohort.history, cohort.last_step)
     return left | ~left.any(axis=1, keepdims=True)

@@ -9,7 +9,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, clip, inside
 from posology.domain.formulas.formula import Formula, Term, evaluate, with_fill
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.study import Rule
 from posology.errors import StudyError
@@ -32,8 +32,8 @@ class FormulaPolicy:
     profile: Profile
     formula: Formula
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """Softmax of minus the squared distance from the dose to each option's range.
 
@@ -47,13 +47,13 @@ class FormulaPolicy:
         weight = np.exp(score - score.max(axis=1, keepdims=True))
         return (weight / weight.sum(axis=1, keepdims=True))[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The option whose range holds the dose or, where that is forbidden, the nearest one."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The formula's dose, and for each option that dose moved into its range."""
         return doses(self._dose(history, decisions), self.formulary, allowed)
 

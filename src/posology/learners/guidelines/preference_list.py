@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex, present
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.safety import in_range, visible
 from posology.domain.study import Rule
@@ -22,8 +22,8 @@ class OrderPolicy:
     profile: Profile
     rule: Rule
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """1 for the option preferred, 1/2 for the next, and so on, scaled to sum to 1.
 
@@ -33,13 +33,13 @@ class OrderPolicy:
         score = np.where(allowed, 1.0 / (1.0 + rank), 0.0)
         return (score / score.sum(axis=1, keepdims=True))[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most preferred option that is allowed."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """An order says no dose: NaN."""
         del history
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))

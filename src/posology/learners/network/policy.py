@@ -11,11 +11,11 @@ from posology.domain.condense import condense, spread
 from posology.domain.formulary import Formulary, clip
 from posology.domain.history import History, StepIndex, subject_of
 from posology.domain.policy import (
-    Allowed,
+    AllowedMask,
     Attribution,
     Doses,
-    Prediction,
-    everything_allowed,
+    OutcomePredictions,
+    allow_all_treatments,
 )
 from posology.domain.profile import Profile
 from posology.learners.network.attribution import attribute
@@ -64,16 +64,16 @@ class NetworkPolicy:
     network: Network
     reading: Reading
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """P(option is effective), from each member; 0 for forbidden options."""
         logits = torch.cat([o.effectiveness for o in self._outputs(history, decisions)])
         p = self.network.believed(logits)
         return _numpy(p.transpose(1, 2)) * allowed[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """Before the second phase the most effective option; after it, its closed form.
 
@@ -82,7 +82,7 @@ class NetworkPolicy:
         the options that are allowed and usual.
         """
         if self.reading.temperature is None:
-            mean = self.effectiveness(history, decisions, allowed).mean(2)
+            mean = self.predict_effectiveness(history, decisions, allowed).mean(2)
             return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
         outputs = list(self._outputs(history, decisions))
         value = torch.cat([lower_value(o, self.reading) for o in outputs])
@@ -102,7 +102,7 @@ class NetworkPolicy:
         value = torch.cat([lower_value(o, self.reading) for o in outputs])
         return _numpy(torch.cat([usage(o) for o in outputs])), _numpy(value)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The one dose of every member, and for each option that dose moved into its range.
 
         Where options have doses of their own, the best of those given often, and no one dose.
@@ -118,7 +118,7 @@ class NetworkPolicy:
                 by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
-    def _best_levels(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def _best_levels(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         level = torch.cat([o.level for o in self._outputs(history, decisions)]).cpu().numpy()
         dosed = np.array([t.dose is not None for t in self.formulary.treatments])
         doses = [np.array(d)[level[:, k]] for k, d in enumerate(self.reading.levels)]
@@ -128,7 +128,7 @@ class NetworkPolicy:
             np.full((len(decisions), members), np.nan),
         )
 
-    def predict(self, history: History, decisions: StepIndex) -> Prediction:
+    def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:
         """Diagnosis, progression and time to event, from the same pass as the options."""
         told = [o.tasks for o in self._outputs(history, decisions)]
         diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told]))
@@ -136,7 +136,7 @@ class NetworkPolicy:
         reading = self.reading
         course = course * np.array(reading.course_spread) + np.array(reading.course_center)
         error = reading.course_error or (None,) * course.shape[2]
-        return Prediction(
+        return OutcomePredictions(
             diagnosis=_numpy(diagnosis.transpose(1, 2)),
             progression=course.transpose(0, 2, 1),
             progression_error=np.array(error, dtype=np.float64),
@@ -150,12 +150,12 @@ class NetworkPolicy:
     def _told(
         self, history: History, decisions: StepIndex
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        allowed = everything_allowed(decisions, self.formulary)
+        allowed = allow_all_treatments(decisions, self.formulary)
         outputs = self._outputs(history, decisions)
         attention = np.concatenate([_numpy(o.attended.weight()) for o in outputs])
         return (
-            self.effectiveness(history, decisions, allowed).mean(2),
-            self.dose(history, decisions, allowed).overall.mean(1),
+            self.predict_effectiveness(history, decisions, allowed).mean(2),
+            self.predict_doses(history, decisions, allowed).overall.mean(1),
             spread(attention, condense(history, decisions, self.network.config.last_steps)),
         )
 
@@ -212,7 +212,7 @@ def usual(
 def closed_form(
     behaviour: Float64[np.ndarray, "decision treatment"],
     value: Float64[np.ndarray, "decision treatment"],
-    allowed: Allowed,
+    allowed: AllowedMask,
     temperature: float,
 ) -> Float64[np.ndarray, "decision treatment"]:
     """Probabilities proportional to behaviour * exp(value / temperature), forbidden ones 0."""

@@ -62,7 +62,7 @@ def chosen(
     drawn = resamples(followed, REPLICATES, np.random.default_rng(0))
 
     def earns(policy: NetworkPolicy) -> Worth:
-        return worth(followed, policy.probabilities(history, decisions, allowed), drawn)
+        return worth(followed, policy.choice_probabilities(history, decisions, allowed), drawn)
 
     tried = [reads(t, p) for p in choice.pessimisms for t in choice.temperatures]
     best, most, deviations = start, 0.0, choice.deviations

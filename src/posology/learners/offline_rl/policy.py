@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.learners.features.recent_window import Recent, RecentSpec, recent
 from posology.learners.offline_rl.q_network import Weights, answers
@@ -42,8 +42,8 @@ class RecentPolicy:
     acting: Acting
     values: Weights | None = None
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """The learned value where it is a probability; else the share of decisions that earned
         less, as if what they earned were normal; without values, how usual the option is."""
@@ -54,8 +54,8 @@ class RecentPolicy:
         chance = (said * self.acting.spread + self.acting.center).clip(0.0, 1.0)
         return np.where(self.acting.chance, chance, ndtr(said)) * allowed[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """Around what clinicians do, among what is allowed and usual."""
         rows = recent(self.spec, history, decisions)
@@ -69,7 +69,7 @@ class RecentPolicy:
             value = value - self.acting.pessimism * said.std(axis=1)
         return act(behaviour, value, allowed, self.acting)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """None is known."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 
@@ -84,7 +84,7 @@ def usage(behaviour: Weights, rows: Recent) -> Float64[np.ndarray, "decision tre
 def act(
     behaviour: Float64[np.ndarray, "decision treatment"],
     value: Float64[np.ndarray, "decision treatment"],
-    allowed: Allowed,
+    allowed: AllowedMask,
     acting: Acting,
 ) -> Float64[np.ndarray, "decision treatment"]:
     """Probabilities of values."""

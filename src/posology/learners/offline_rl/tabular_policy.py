@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex, offsets
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.trajectories import Trajectories
 from posology.errors import UserError
@@ -25,15 +25,15 @@ class StateCodePolicy:
     profile: Profile
     table: TabularPolicy
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """The learned value, where rewards make it a probability; 0 where never seen."""
         values = self.table.values[_state(history, decisions, self.profile)]
         return np.where(np.isfinite(values) & allowed, values.clip(0, 1), 0.0)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The table's, moved to the best allowed option where all it would do is forbidden."""
         state = _state(history, decisions, self.profile)
@@ -43,7 +43,7 @@ class StateCodePolicy:
         total = kept.sum(axis=1, keepdims=True)
         return np.where(total > 0, kept / np.where(total > 0, total, 1.0), instead)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:  # noqa: ARG002
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """None is known."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses, Policy
+from posology.domain.policy import AllowedMask, Doses, Policy
 from posology.domain.profile import Profile
 from posology.errors import UserError
 
@@ -32,23 +32,23 @@ class Exploring:
         """The policy's own."""
         return self.policy.profile
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """The policy's own."""
-        return self.policy.effectiveness(history, decisions, allowed)
+        return self.policy.predict_effectiveness(history, decisions, allowed)
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The share of members that think each option best: what to log as its chance."""
-        said = self.policy.effectiveness(history, decisions, allowed)
+        said = self.policy.predict_effectiveness(history, decisions, allowed)
         best = np.where(allowed[:, :, None], said, -np.inf).argmax(axis=1)
         return np.eye(allowed.shape[1])[best].mean(axis=1)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The policy's own."""
-        return self.policy.dose(history, decisions, allowed)
+        return self.policy.predict_doses(history, decisions, allowed)
 
 
 def explore(policy: Policy, *, simulated: bool = False) -> Exploring:

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.learners.features.dose_grid import dose_levels
 from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
@@ -48,20 +48,20 @@ class RidgeMarginPolicy:
     told: Differences
     chance: Chance
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective) at its best dose; 0 for forbidden options."""
         p = np.nanmax(self.chances(history, decisions), axis=2)
         return (p * allowed)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The best dose of each option."""
         return best_doses(self.chances(history, decisions), self.levels, self.formulary, allowed)
 

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.learners.features.tabular import FlatSpec, flatten
 from posology.learners.outcome_models.design import Design, design, dose_error, log_loss
@@ -34,21 +34,21 @@ class LinearPolicy:
     dose_intercept: float
     """Of the square root of the dose; NaN where no dose was known."""
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         logits = self._columns(history, decisions) @ self.weights + self.intercept
         p = _softmax(logits) if self.exclusive else 1.0 / (1.0 + np.exp(-logits))
         return (p * allowed)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the ridge regression, and for each option that dose in its range."""
         root = self._columns(history, decisions) @ self.dose_weights + self.dose_intercept
         return doses(squared(root), self.formulary, allowed)

@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.domain.formulary import Formulary, clip
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 
 
 def greedy(
-    effectiveness: Float64[np.ndarray, "decision treatment"], allowed: Allowed
+    effectiveness: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
 ) -> Float64[np.ndarray, "decision treatment"]:
     """All probability on the most effective allowed option, the first of equals."""
     chosen = np.where(allowed, effectiveness, -1.0).argmax(axis=1)
@@ -16,7 +16,7 @@ def greedy(
 
 
 def doses(
-    overall: Float64[np.ndarray, " decision"], formulary: Formulary, allowed: Allowed
+    overall: Float64[np.ndarray, " decision"], formulary: Formulary, allowed: AllowedMask
 ) -> Doses:
     """The one dose, and for each allowed option that dose moved into its range."""
     by_treatment = np.full(allowed.shape, np.nan)

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.learners.features.dose_grid import shifts
 from posology.learners.features.rewards import follow_up_weights
 from posology.nn.dose_head import Levels, middle
@@ -108,7 +108,9 @@ def every_level(
     return out
 
 
-def best_doses(margins: Margins, levels: Levels, formulary: Formulary, allowed: Allowed) -> Doses:
+def best_doses(
+    margins: Margins, levels: Levels, formulary: Formulary, allowed: AllowedMask
+) -> Doses:
     """Each allowed option's best level, and no one dose."""
     best = np.nanargmax(margins, axis=2)
     dose = np.stack([np.array(d)[best[:, k]] for k, d in enumerate(levels)], axis=1)

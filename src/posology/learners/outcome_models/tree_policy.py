@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Allowed, Doses
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.learners.features.tabular import FlatSpec, flatten
 from posology.learners.outcome_models.predictions import doses, greedy, squared
@@ -52,21 +52,21 @@ class TreePolicy:
     """True where exactly one option is most effective. Else the option asked about is given to the
     trees as further columns, one an option, and they say whether it would be effective."""
 
-    def effectiveness(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def predict_effectiveness(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         X = flatten(self.spec, history, decisions)
         p = answer(self.options, X) if self.exclusive else per_option(self.options, X, allowed)
         return (p * allowed)[:, :, None]
 
-    def probabilities(
-        self, history: History, decisions: StepIndex, allowed: Allowed
+    def choice_probabilities(
+        self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return greedy(self.effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
 
-    def dose(self, history: History, decisions: StepIndex, allowed: Allowed) -> Doses:
+    def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of what the trees say, and for each option that dose in its range."""
         root = answer(self.dose_trees, flatten(self.spec, history, decisions))[:, 0]
         return doses(squared(root), self.formulary, allowed)
@@ -90,7 +90,7 @@ def answer(
 def per_option(
     trees: Trees,
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
-    allowed: Allowed,
+    allowed: AllowedMask,
 ) -> Float64[np.ndarray, "decision treatment"]:
     """What the trees say of each option when it is the one given."""
     return np.column_stack(

@@ -10,7 +10,7 @@ from posology.advice.recommend import recommend
 from posology.domain.ablation import forget
 from posology.domain.cohort import Cohort, take
 from posology.domain.history import History, present, visible_events
-from posology.domain.policy import Policy, everything_allowed
+from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.recommendation import Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
 
@@ -50,8 +50,8 @@ def against_truth(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, ...]:
     if not len(known):
         return ()
     asked = cohort.last_step[known]
-    allowed = everything_allowed(asked, policy.formulary)
-    told = np.sort(policy.effectiveness(cohort.history, asked, allowed).mean(2), axis=1)
+    allowed = allow_all_treatments(asked, policy.formulary)
+    told = np.sort(policy.predict_effectiveness(cohort.history, asked, allowed).mean(2), axis=1)
     order = known[np.argsort(told[:, -1] - told[:, -2], kind="stable")]
     titles = ("Where the options hardly differ", "An ordinary decision", "Where one option leads")
     rows = (order[0], order[len(order) // 2], order[-1])
@@ -99,12 +99,12 @@ def _change(
 ) -> tuple[Float64[np.ndarray, " decision"], np.ndarray]:
     """How knowing moves the dose, and whether it changes the first option."""
     without = forget(cohort.history, policy.profile, question.families)
-    allowed = everything_allowed(cohort.last_step, policy.formulary)
+    allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     first, dose = zip(
         *(
             (
-                policy.probabilities(history, cohort.last_step, allowed).argmax(1),
-                policy.dose(history, cohort.last_step, allowed).overall.mean(1),
+                policy.choice_probabilities(history, cohort.last_step, allowed).argmax(1),
+                policy.predict_doses(history, cohort.last_step, allowed).overall.mean(1),
             )
             for history in (cohort.history, without)
         ),
