@@ -1,4 +1,4 @@
-"""A saved policy is whole and as it was written, or it is refused."""
+"""A saved policy is complete and unchanged, or it is refused."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def test_a_changed_byte_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(ArtifactError) as caught:
         artifact.load(folder)
     assert str(caught.value) == (
-        f"{folder / name}: does not match its checksum: the file was changed or cut short after "
+        f"{folder / name}: does not match its checksum: the file was changed or truncated after "
         "it was saved. It is refused; restore the folder from a copy or fit the study again."
     )
 
@@ -38,11 +38,11 @@ def test_a_truncated_artifact_is_refused(folder: Path) -> None:
         artifact.load(folder)
 
 
-def test_a_missing_file_is_told(folder: Path) -> None:
+def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "weights.safetensors").unlink()
     assert refused(folder) == (
-        f"{folder / 'weights.safetensors'}: cannot be read (No such file or directory), so that "
-        "the saved policy is not whole; restore the folder from a copy or fit the study again."
+        f"{folder / 'weights.safetensors'}: cannot be read (No such file or directory), so the "
+        "saved policy is incomplete; restore the folder from a copy or fit the study again."
     )
 
 
@@ -52,24 +52,24 @@ EXPECTED = (
 )
 
 
-def test_what_is_no_artifact_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_no_artifact_is_described(tmp_path: Path) -> None:
     (tmp_path / "cohort").mkdir()
     for name in ("cohort.json", "code.npy"):
         (tmp_path / "cohort" / name).write_text("{}")
     (tmp_path / "report.html").write_text("<html>")
     (tmp_path / "empty").mkdir()
-    found = {
+    problems = {
         "cohort": "has no policy.json but holds code.npy, cohort.json",
         "report.html": "is a file",
         "empty": "has no policy.json but holds nothing",
         "none": "does not exist",
     }
-    for name, said in found.items():
-        assert refused(tmp_path / name) == f"{tmp_path / name}: {said}; {EXPECTED}"
+    for name, problem in problems.items():
+        assert refused(tmp_path / name) == f"{tmp_path / name}: {problem}; {EXPECTED}"
 
 
-def rewritten(folder: Path, **changes: object) -> None:
-    """The policy's JSON with other values, its checksum made good."""
+def rewrite(folder: Path, **changes: object) -> None:
+    """Change values of the policy's JSON and correct its checksum."""
     body = {**json.loads((folder / "policy.json").read_text()), **changes}
     text = json.dumps(body)
     (folder / "policy.json").write_text(text)
@@ -78,26 +78,31 @@ def rewritten(folder: Path, **changes: object) -> None:
     (folder / "checksums.json").write_text(json.dumps(sums))
 
 
-@pytest.mark.parametrize(("number", "mend"), [(99, "update posology"), (0, "fit the study again")])
-def test_another_format_is_told_with_both_versions(folder: Path, number: int, mend: str) -> None:
-    rewritten(folder, format=number, posology="7.1")
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(3, "update posology"), (99, "update posology"), (0, "fit the study again")],
+)
+def test_an_unknown_format_is_refused_with_both_versions(
+    folder: Path, number: int, remedy: str
+) -> None:
+    rewrite(folder, format=number, posology="7.1")
     (folder / "weights.safetensors").unlink()  # another format may have other files
     assert refused(folder) == (
         f"{folder / 'policy.json'}: written in format {number} by posology 7.1, and posology "
-        f"{version('posology')} reads format 1; {mend} or use posology 7.1."
+        f"{version('posology')} reads formats 1 and 2; {remedy} or use posology 7.1."
     )
 
 
-def test_a_file_of_another_program_is_told(folder: Path) -> None:
-    rewritten(folder, format=None)
+def test_a_file_of_another_program_is_refused(folder: Path) -> None:
+    rewrite(folder, format=None)
     assert refused(folder) == f"{folder / 'policy.json'}: states no format; {EXPECTED}"
 
 
-def test_a_policy_this_version_cannot_read_is_told_with_the_one_that_wrote_it(folder: Path) -> None:
-    rewritten(folder, kind="CrystalBall", posology="7.1")
+def test_an_unknown_kind_of_policy_is_refused_with_the_version_that_saved_it(folder: Path) -> None:
+    rewrite(folder, kind="CrystalBall", posology="7.1")
     assert refused(folder) == (
         f"{folder}: holds no policy that posology {version('posology')} can read, though its "
-        "format is 1: no policy is called CrystalBall. It was saved by posology 7.1; use that "
+        "format is 2: no policy is called CrystalBall. It was saved by posology 7.1; use that "
         "version or fit the study again."
     )
 

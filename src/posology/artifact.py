@@ -1,11 +1,14 @@
-"""A policy as a folder: JSON, safetensors and checksums. The only place where a name is a class."""
+"""A saved policy: a folder of JSON, safetensors and checksums.
+
+The only place where a name in a file becomes a class.
+"""
 
 import hashlib
 import importlib.metadata
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +16,42 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from posology.artifact_keys import FORMAT_1, TODAY, Keys, weight_name
 from posology.domain.policy import Policy
 from posology.domain.serialization import pack, unpack
 from posology.domain.study import Study
 from posology.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
+"""Number of the format that `save` writes; raised whenever a name on disk changes."""
+_KEYS = {1: FORMAT_1, FORMAT: TODAY}
+"""Formats that `load` reads, with the names each uses."""
 
-_POLICY, _WEIGHTS, _SUMS = "policy.json", "weights.safetensors", "checksums.json"
+_POLICY, _WEIGHTS, _CHECKSUMS = "policy.json", "weights.safetensors", "checksums.json"
 _EXPECTED = (
-    f"a saved policy is a folder of {_POLICY}, {_WEIGHTS} and {_SUMS}: name the one that `posology "
-    "fit --out` made"
+    f"a saved policy is a folder of {_POLICY}, {_WEIGHTS} and {_CHECKSUMS}: name the one that "
+    "`posology fit --out` made"
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Artifact:
-    """A policy with the study it answers and the evidence behind it."""
+    """A policy with its study and the evidence for it."""
 
     policy: Policy
     study: Study
     evidence: dict
-    """What was measured when it was made, as JSON: metrics, patients, date, versions."""
+    """Measured when the policy was fitted, as JSON: metrics, patients, date, versions."""
     digest: str
     """SHA-256 over the folder's files: the version that pages and logs name."""
 
 
 def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
-    """Write a new folder, whole or not at all; ArtifactError where it exists."""
+    """Write a new folder, complete or not at all; ArtifactError if it exists."""
     if folder.exists():
         raise ArtifactError(f"{folder}: exists already; name a new folder or remove this one.")
     arrays: dict[str, np.ndarray] = {}
-    kind, state = _state(policy, arrays)
+    kind, state = _pack_policy(policy, arrays)
     body = {
         "format": FORMAT,
         "posology": _version(),
@@ -57,8 +64,8 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
         _POLICY: json.dumps(body, indent=1, sort_keys=True).encode(),
         _WEIGHTS: save_tensors(arrays),
     }
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    files[_SUMS] = json.dumps(sums, indent=1, sort_keys=True).encode()
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    files[_CHECKSUMS] = json.dumps(checksums, indent=1, sort_keys=True).encode()
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -71,71 +78,71 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
 
 
 def load(folder: Path) -> Artifact:
-    """The policy of a folder; ArtifactError where a byte is not as it was written."""
-    _is_policy(folder)
-    listed = _read(folder / _SUMS)
-    sums = _sums(folder, listed)
-    content = _whole(folder / _POLICY, sums)
-    body = _body(folder, content)
-    weights = _whole(folder / _WEIGHTS, sums)
+    """The policy of a folder; ArtifactError if a byte differs from what was saved."""
+    _check_is_policy(folder)
+    listed = _read(folder / _CHECKSUMS)
+    checksums = _parse_checksums(folder, listed)
+    body = _parse_body(folder, _read_checked(folder / _POLICY, checksums))
+    weights = _read_checked(folder / _WEIGHTS, checksums)
+    keys = _KEYS[body["format"]]
     try:
-        arrays = load_tensors(weights)
-        policy = _policy(body["kind"], body["policy"], arrays)
-        study = unpack(Study, body["study"], {})
+        policy = _unpack_policy(body["kind"], body["policy"], load_tensors(weights), keys)
+        study = unpack(Study, body["study"], {}, keys.fields)
         evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
             f"{folder}: holds no policy that posology {_version()} can read, though its format is "
-            f"{FORMAT}: {error}. It was saved by posology {body.get('posology')}; use that version "
-            "or fit the study again."
+            f"{body['format']}: {error}. It was saved by posology {body.get('posology')}; use that "
+            "version or fit the study again."
         ) from error
     return Artifact(policy, study, evidence, hashlib.sha256(listed).hexdigest())
 
 
-def _is_policy(folder: Path) -> None:
-    """Raise ArtifactError where the folder is none, or something else's."""
+def _check_is_policy(folder: Path) -> None:
+    """Raise ArtifactError if the folder is missing or holds something else."""
     if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise ArtifactError(f"{folder}: {found}; {_EXPECTED}.")
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise ArtifactError(f"{folder}: {problem}; {_EXPECTED}.")
     if not (folder / _POLICY).exists():
         names = sorted(path.name for path in folder.iterdir())
-        held = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "nothing"
-        raise ArtifactError(f"{folder}: has no {_POLICY} but holds {held}; {_EXPECTED}.")
+        content = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "nothing"
+        raise ArtifactError(f"{folder}: has no {_POLICY} but holds {content}; {_EXPECTED}.")
 
 
-def _sums(folder: Path, listed: bytes) -> dict:
+def _parse_checksums(folder: Path, listed: bytes) -> dict:
     try:
-        sums = json.loads(listed)
+        checksums = json.loads(listed)
     except ValueError as error:
-        raise ArtifactError(_damaged(folder / _SUMS, "is not JSON")) from error
-    if not isinstance(sums, dict):
-        raise ArtifactError(_damaged(folder / _SUMS, "holds no checksums"))
-    return sums
+        raise ArtifactError(_damaged(folder / _CHECKSUMS, "is not JSON")) from error
+    if not isinstance(checksums, dict):
+        raise ArtifactError(_damaged(folder / _CHECKSUMS, "holds no checksums"))
+    return checksums
 
 
-def _whole(path: Path, sums: dict) -> bytes:
-    """The file's bytes; ArtifactError where they are not those that were saved."""
+def _read_checked(path: Path, checksums: dict) -> bytes:
+    """The file's bytes; ArtifactError if they differ from those that were saved."""
     content = _read(path)
-    if sums.get(path.name) != hashlib.sha256(content).hexdigest():
+    if checksums.get(path.name) != hashlib.sha256(content).hexdigest():
         raise ArtifactError(_damaged(path, "does not match its checksum"))
     return content
 
 
-def _body(folder: Path, content: bytes) -> dict:
-    """What policy.json says; ArtifactError where it is of another format."""
+def _parse_body(folder: Path, content: bytes) -> dict:
+    """The content of policy.json; ArtifactError if its format cannot be read."""
     try:
         body = json.loads(content)
     except ValueError:
         body = None
-    found = body.get("format") if isinstance(body, dict) else None
-    if not isinstance(body, dict) or not isinstance(found, int):
+    number = body.get("format") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(number, int):
         raise ArtifactError(f"{folder / _POLICY}: states no format; {_EXPECTED}.")
-    if found != FORMAT:
+    if number not in _KEYS:
         saved_by = body.get("posology")
-        mend = "update posology" if found > FORMAT else "fit the study again"
+        remedy = "update posology" if number > FORMAT else "fit the study again"
+        readable = " and ".join(str(known) for known in sorted(_KEYS))
         raise ArtifactError(
-            f"{folder / _POLICY}: written in format {found} by posology {saved_by}, and posology "
-            f"{_version()} reads format {FORMAT}; {mend} or use posology {saved_by}."
+            f"{folder / _POLICY}: written in format {number} by posology {saved_by}, and posology "
+            f"{_version()} reads formats {readable}; {remedy} or use posology {saved_by}."
         )
     return body
 
@@ -149,19 +156,20 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(
-            f"{path}: cannot be read ({error.strerror}), so that the saved policy is not whole; "
+            f"{path}: cannot be read ({error.strerror}), so the saved policy is incomplete; "
             "restore the folder from a copy or fit the study again."
         ) from error
 
 
-def _damaged(path: Path, how: str) -> str:
+def _damaged(path: Path, problem: str) -> str:
     return (
-        f"{path}: {how}: the file was changed or cut short after it was saved. It is refused; "
+        f"{path}: {problem}: the file was changed or truncated after it was saved. It is refused; "
         "restore the folder from a copy or fit the study again."
     )
 
 
-def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
+def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
+    """Kind and fields of a policy; its arrays are added to `arrays`."""
     from posology.learners.network.policy import NetworkPolicy
 
     if not isinstance(policy, NetworkPolicy):
@@ -173,12 +181,12 @@ def _state(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, dict]:
     return "NetworkPolicy", {
         "formulary": pack(policy.formulary, arrays),
         "profile": pack(policy.profile, arrays, "profile"),
-        "config": asdict(policy.network.config),
+        "config": pack(policy.network.config, {}),
         "reading": pack(policy.reading, arrays),
     }
 
 
-def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
+def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
     from posology.learners.effects.dose_policy import DosePolicy
     from posology.learners.effects.policy import EffectPolicy
     from posology.learners.guidelines.formula import FormulaPolicy
@@ -190,9 +198,10 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
     from posology.learners.outcome_models.logistic import LinearPolicy
     from posology.learners.outcome_models.tree_policy import TreePolicy
 
+    kind = keys.kinds.get(kind, kind)
     if kind == "NetworkPolicy":
-        return _network_policy(state, arrays)
-    plain = (
+        return _unpack_network_policy(state, arrays, keys)
+    without_network = (
         BoostingMarginPolicy,
         DosePolicy,
         EffectPolicy,
@@ -204,36 +213,32 @@ def _policy(kind: str, state: dict, arrays: dict[str, np.ndarray]) -> Policy:
         StateCodePolicy,
         TreePolicy,
     )
-    for policy in plain:
+    for policy in without_network:
         if policy.__name__ == kind:
-            return unpack(policy, state, arrays)
+            return unpack(policy, state, arrays, keys.fields)
     raise ValueError(f"no policy is called {kind}")
 
 
-def _network_policy(state: dict, arrays: dict[str, np.ndarray]) -> Policy:
+def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
     import torch
 
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
     from posology.learners.network.policy import NetworkPolicy, Reading
-    from posology.nn.heads import Tasks
     from posology.nn.network import Network, NetworkConfig
-    from posology.nn.treatment_history import Past
 
-    config = dict(state["config"])
-    tasks = Tasks(**config.pop("tasks", {}))
-    levels = tuple(tuple(doses) for doses in config.pop("levels", ()))
-    past = Past(**{name: tuple(codes) for name, codes in config.pop("past", {}).items()})
-    network = Network(NetworkConfig(**config, tasks=tasks, levels=levels, past=past))
+    names = keys.fields.get("NetworkPolicy", {})
+    state = {names.get(name, name): item for name, item in state.items()}
+    network = Network(unpack(NetworkConfig, state["config"], {}, keys.fields))
     weights = {
-        name.removeprefix("network."): torch.from_numpy(array.copy())
+        weight_name(name.removeprefix("network."), keys): torch.from_numpy(array.copy())
         for name, array in arrays.items()
         if name.startswith("network.")
     }
     network.load_state_dict(weights)
     return NetworkPolicy(
-        formulary=unpack(Formulary, state["formulary"], arrays),
-        profile=unpack(Profile, state["profile"], arrays),
+        formulary=unpack(Formulary, state["formulary"], arrays, keys.fields),
+        profile=unpack(Profile, state["profile"], arrays, keys.fields),
         network=network.eval(),
-        reading=unpack(Reading, state["reading"], arrays),
+        reading=unpack(Reading, state["reading"], arrays, keys.fields),
     )

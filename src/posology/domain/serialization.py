@@ -9,6 +9,10 @@ import numpy as np
 
 Plain = dict | list | str | int | float | bool | None
 
+Renamed = Mapping[str, Mapping[str, str]]
+"""Name of a dataclass: its fields' names in a file, each with the field's name in the class."""
+NOTHING_RENAMED: Renamed = {}
+
 _ARRAY = "$array"
 
 
@@ -29,10 +33,16 @@ def pack(value: object, arrays: dict[str, np.ndarray], path: str = "") -> Plain:
     raise TypeError(f"{path}: {type(value).__name__} has no plain form")
 
 
-def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typing.Any:
+def unpack(
+    kind: object,
+    plain: Plain,
+    arrays: Mapping[str, np.ndarray],
+    renamed: Renamed = NOTHING_RENAMED,
+) -> typing.Any:
     """The value of the annotated type; ValueError where the plain form does not fit it.
 
-    A field that is not there takes its default, so that what was written before it was added reads.
+    A missing field takes its default, so that a file written before the field was added can be
+    read. `renamed` translates the field names of an older file.
     """
     if isinstance(plain, dict) and _ARRAY in plain:
         return arrays[str(plain[_ARRAY])]
@@ -41,14 +51,17 @@ def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typi
         if plain is None:
             return None
         kind = next(a for a in typing.get_args(kind) if a is not type(None))
-        return unpack(kind, plain, arrays)
+        return unpack(kind, plain, arrays, renamed)
     if origin is typing.Literal and plain in typing.get_args(kind):
         return plain
     if origin is tuple and isinstance(plain, list):
         return tuple(
-            unpack(k, item, arrays) for k, item in zip(_items(kind, len(plain)), plain, strict=True)
+            unpack(k, item, arrays, renamed)
+            for k, item in zip(_items(kind, len(plain)), plain, strict=True)
         )
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(plain, dict):
+        names = renamed.get(kind.__name__, {})
+        plain = {names.get(name, name): item for name, item in plain.items()}
         hints = typing.get_type_hints(kind)
         fields = {f.name: f for f in dataclasses.fields(kind)}
         lacking = {name for name, f in fields.items() if name not in plain and _must_be_given(f)}
@@ -56,7 +69,9 @@ def unpack(kind: object, plain: Plain, arrays: Mapping[str, np.ndarray]) -> typi
             raise ValueError(
                 f"{kind.__name__} has the fields {sorted(fields)}, not {sorted(plain)}"
             )
-        return kind(**{name: unpack(hints[name], said, arrays) for name, said in plain.items()})
+        return kind(
+            **{name: unpack(hints[name], item, arrays, renamed) for name, item in plain.items()}
+        )
     if kind is float and isinstance(plain, int | float):
         return float(plain)
     if isinstance(kind, type) and isinstance(plain, kind):

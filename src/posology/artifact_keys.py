@@ -1,0 +1,39 @@
+"""Names on disk: what a saved policy of an older format calls what this version calls otherwise.
+
+Plain tables, one line a rename. A saved policy of format 1 is read through `FORMAT_1`; what is
+saved now has today's names. A test opens policies that the code before the renames saved.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of one format of saved policies, each with today's name."""
+
+    kinds: Mapping[str, str]
+    """Class of a policy, as saved: its class today."""
+    fields: Mapping[str, Mapping[str, str]]
+    """Today's name of a dataclass: its fields as saved, each with the field's name today."""
+    weights: Mapping[str, str]
+    """Prefix of a weight's name in the network's state, as saved: the prefix today."""
+
+
+KINDS: dict[str, str] = {}
+
+FIELDS: dict[str, dict[str, str]] = {}
+
+WEIGHTS: dict[str, str] = {}
+
+FORMAT_1 = Keys(KINDS, FIELDS, WEIGHTS)
+TODAY = Keys({}, {}, {})
+
+
+def weight_name(saved: str, keys: Keys) -> str:
+    """Today's name of a weight; the longest prefix that fits is replaced."""
+    fitting = [prefix for prefix in keys.weights if saved.startswith(prefix)]
+    if not fitting:
+        return saved
+    prefix = max(fitting, key=len)
+    return keys.weights[prefix] + saved.removeprefix(prefix)
