@@ -12,7 +12,7 @@ import pytest
 from posology import artifact
 from posology.artifact_keys import Keys, weight_name
 from posology.domain.history import History
-from posology.domain.policy import Policy, Predicts
+from posology.domain.policy import OutcomePredictor, Policy
 
 FOLDERS = sorted((Path(__file__).parent / "fixtures" / "format1").iterdir())
 TOLERANCE = {"NetworkPolicy": 1e-6, "DosePolicy": 1e-6}
@@ -31,15 +31,15 @@ def predictions(policy: Policy, saved: dict[str, np.ndarray]) -> dict[str, np.nd
         saved["subject_id"],
     )
     decisions, allowed = saved["decisions"], saved["allowed"]
-    dose = policy.dose(history, decisions, allowed)
+    dose = policy.predict_doses(history, decisions, allowed)
     result = {
-        "effectiveness": policy.effectiveness(history, decisions, allowed),
-        "probabilities": policy.probabilities(history, decisions, allowed),
+        "effectiveness": policy.predict_effectiveness(history, decisions, allowed),
+        "probabilities": policy.choice_probabilities(history, decisions, allowed),
         "dose_by_treatment": dose.by_treatment,
         "dose_overall": dose.overall,
     }
-    if isinstance(policy, Predicts):
-        prediction = policy.predict(history, decisions)
+    if isinstance(policy, OutcomePredictor):
+        prediction = policy.predict_outcomes(history, decisions)
         result["predicted_diagnosis"] = prediction.diagnosis
         result["predicted_progression"] = prediction.progression
         result["predicted_progression_error"] = prediction.progression_error
