@@ -9,12 +9,12 @@ import pytest
 
 from posology import artifact
 from posology.errors import ArtifactError
-from tests.learners.test_policy_contract import policy, world
+from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    artifact.save(policy("posology"), world().study, {}, tmp_path / "model")
+    artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -115,7 +115,7 @@ def refused(folder: Path) -> str:
 
 def test_nothing_is_overwritten(folder: Path) -> None:
     with pytest.raises(ArtifactError, match="exists already; name a new folder"):
-        artifact.save(policy("fixed"), world().study, {}, folder)
+        artifact.save(fitted_policy("fixed"), iwpc_cohort().study, {}, folder)
 
 
 def test_no_draft_is_left_behind(folder: Path) -> None:

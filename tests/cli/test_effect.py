@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
 from posology.errors import UserError
-from tests import world
+from tests.builders import synthetic_iwpc
 
 RUN = CliRunner()
 
@@ -16,7 +16,7 @@ RUN = CliRunner()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Options given at random to made-up patients, whose right option is known."""
-    made = world.cohort(260)
+    made = synthetic_iwpc.cohort(260)
     study = replace(made.study, outcome=replace(made.study.outcome, kind="value_in_range"))
     given = np.random.default_rng(0).integers(0, 3, len(made)).astype(np.int32)
     effective = (given == made.best).astype(np.float32)

@@ -16,14 +16,14 @@ from posology.errors import UserError
 from posology.learners.baselines import quietly
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from tests import world
+from tests.builders import synthetic_iwpc
 
 RUN = CliRunner()
 
 
 def _asked(known: bool) -> Cohort:
     """One outcome each, and the truth of the test split alone, where it is known."""
-    made = world.cohort(1500)
+    made = synthetic_iwpc.cohort(1500)
     count = len(made)
     study = replace(
         made.study,

@@ -9,7 +9,7 @@ from posology import artifact
 from posology.cohorts.study.reader import shipped
 from posology.errors import UserError
 from posology.learners import recipes
-from tests import world
+from tests.builders import synthetic_iwpc
 from tests.cli.test_demo import small
 from tests.cli.test_recommend import run
 
@@ -17,7 +17,7 @@ from tests.cli.test_recommend import run
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("events") / "events.parquet"
-    pq.write_table(world.events(), path)
+    pq.write_table(synthetic_iwpc.events(), path)
     return path
 
 

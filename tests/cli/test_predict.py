@@ -16,15 +16,15 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from tests.learners.test_policy_contract import policy, world
-from tests.world import asking, cohort
+from tests.builders.policies import fitted_policy, iwpc_cohort
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Cohort]:
     """A model, the folder of its cohort, and the cohort."""
     folder = tmp_path_factory.mktemp("predict")
-    whole = asking(cohort(120, 1))
+    whole = with_targets(cohort(120, 1))
     learner = Supervised(Sizes(8, 4, 8, 1, 3, 0.0), Training(1e-2, batch=32, epochs=3, patience=0))
     learned = learner.fit(part(whole, TRAIN), part(whole, VALIDATION))
     artifact.save(learned, whole.study, {}, folder / "model")
@@ -73,14 +73,14 @@ def test_a_cohort_is_told_decision_by_decision_as_python_tells_it(
 
 
 def test_another_cohort_is_refused(made: tuple, tmp_path: Path) -> None:
-    other = asking(cohort(90, 5))
+    other = with_targets(cohort(90, 5))
     save_cohort(other, tmp_path / "other")
     with pytest.raises(UserError, match="encoded in another vocabulary"):
         run(made[0], tmp_path / "other")
 
 
 def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_path: Path) -> None:
-    artifact.save(policy("posology"), world().study, {}, tmp_path / "model")
+    artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, tmp_path / "model")
     with pytest.raises(UserError, match=r"foretells nothing: its study `.*` has no .*diagnosis"):
         run(tmp_path / "model", made[1])
 

@@ -15,14 +15,14 @@ from posology.cohorts.patient import encode_patient
 from posology.domain.ablation import forget
 from posology.domain.formulary import DoseRange, inside
 from posology.records.sources.patient_json import read_patient
-from tests import world as made_up
-from tests.learners.test_policy_contract import policy, world
+from tests.builders import synthetic_iwpc
+from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "model"
-    artifact.save(policy("posology"), world().study, {}, folder)
+    artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, folder)
     return folder
 
 
@@ -121,7 +121,7 @@ def test_a_truncated_artifact_is_one_paragraph_and_exit_code_2(model: Path, tmp_
 
 
 def test_meds_parquet_answers_like_json(model: Path, tmp_path: Path) -> None:
-    table = made_up.events(5)
+    table = synthetic_iwpc.events(5)
     one = table.filter(np.asarray(table["subject_id"]) == 3)
     pq.write_table(one, tmp_path / "one.parquet")
     assert run("recommend", model, "--patient", tmp_path / "one.parquet").returncode == 0

@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 from posology import artifact
 from posology.cli import app
 from posology.learners import recipes
-from tests import world
+from tests.builders import synthetic_iwpc
 from tests.cli.test_demo import small
 
 
 def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "ours", lambda train, seed=0: small(seed))
-    pq.write_table(world.events(120), tmp_path / "events.parquet")
+    pq.write_table(synthetic_iwpc.events(120), tmp_path / "events.parquet")
 
     def run(*words: str | Path) -> None:
         done = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)

@@ -15,7 +15,7 @@ from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, part
 from posology.domain.history import visible_events
 from posology.errors import StudyError
-from tests.world import cohort, events
+from tests.builders.synthetic_iwpc import cohort, events
 
 
 def test_static_facts_stand_in_the_first_step_and_steps_follow_time() -> None:

@@ -12,6 +12,7 @@ from posology.learners.outcome_models import gradient_boosting as boosting
 from posology.learners.outcome_models.gradient_boosting import Boosting
 from posology.learners.outcome_models.logistic import Logistic
 from posology.learners.outcome_models.random_forest import Forest
+from tests.builders.small_cohorts import policy_outputs, small_cohort
 
 LEARNERS = {
     "logistic": Logistic(penalties=(0.1, 1.0), ridges=(1.0, 10.0)),
@@ -22,11 +23,11 @@ NAMES = ("fixed", "formula", *LEARNERS)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["best known", "one outcome known"])
-def case(request, make_cohort):
-    train, validation = make_cohort(0, 900, request.param), make_cohort(1, 200, request.param)
+def case(request):
+    train, validation = small_cohort(0, 900, request.param), small_cohort(1, 200, request.param)
     policies = {rule.name: rule_policy(rule, train) for rule in train.study.rules}
     policies |= {name: learner.fit(train, validation) for name, learner in LEARNERS.items()}
-    return policies, make_cohort(2, 150, request.param), make_cohort(2, 150, True).best
+    return policies, small_cohort(2, 150, request.param), small_cohort(2, 150, True).best
 
 
 def _some_forbidden(cohort):
@@ -41,11 +42,11 @@ def _assert_same(one, other, rtol=1e-9):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_a_policy_with_probabilities_and_doses_in_bounds(case, answers, name):
+def test_is_a_policy_with_probabilities_and_doses_in_bounds(case, name):
     policies, cohort, _ = case
     policy, allowed = policies[name], _some_forbidden(cohort)
     assert isinstance(policy, Policy)
-    said = answers(policy, cohort.history, cohort.last_step, allowed)
+    said = policy_outputs(policy, cohort.history, cohort.last_step, allowed)
     np.testing.assert_allclose(said["probabilities"].sum(axis=1), 1.0)
     assert set(np.unique(said["probabilities"])) == {0.0, 1.0}
     assert (said["probabilities"][~allowed] == 0).all()
@@ -62,7 +63,7 @@ def test_is_a_policy_with_probabilities_and_doses_in_bounds(case, answers, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_future_is_never_read(case, answers, name):
+def test_the_future_is_never_read(case, name):
     policies, cohort, _ = case
     history = cohort.history
     future = np.ones(len(history.code), bool)
@@ -77,17 +78,19 @@ def test_the_future_is_never_read(case, answers, name):
         time=history.time + np.tile([0, 0, 0, 0, 0, 7, 9], len(cohort)),
     )
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
-    before = answers(policies[name], history, cohort.last_step, allowed)
-    _assert_same(before, answers(policies[name], other, cohort.last_step, allowed), rtol=0)
+    before = policy_outputs(policies[name], history, cohort.last_step, allowed)
+    _assert_same(before, policy_outputs(policies[name], other, cohort.last_step, allowed), rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_equals_one_by_one(case, answers, name):
+def test_a_batch_equals_one_by_one(case, name):
     policies, cohort, _ = case
     allowed = _some_forbidden(cohort)
-    whole = answers(policies[name], cohort.history, cohort.last_step, allowed)
+    whole = policy_outputs(policies[name], cohort.history, cohort.last_step, allowed)
     singles = [
-        answers(policies[name], cohort.history, cohort.last_step[i : i + 1], allowed[i : i + 1])
+        policy_outputs(
+            policies[name], cohort.history, cohort.last_step[i : i + 1], allowed[i : i + 1]
+        )
         for i in range(40)
     ]
     joined = {q: np.concatenate([single[q] for single in singles]) for q in whole}
@@ -95,10 +98,10 @@ def test_a_batch_equals_one_by_one(case, answers, name):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_learns_which_option_is_best_and_how_much(case, answers, name):
+def test_learns_which_option_is_best_and_how_much(case, name):
     policies, cohort, best = case
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
-    said = answers(policies[name], cohort.history, cohort.last_step, allowed)
+    said = policy_outputs(policies[name], cohort.history, cohort.last_step, allowed)
     accuracy = np.mean(said["probabilities"].argmax(axis=1) == best)
     # Always the commonest option is right in 52 %. One regression an option draws one line an
     # option, and the middle one's truth is no line: it learns less from single outcomes.
@@ -109,30 +112,30 @@ def test_learns_which_option_is_best_and_how_much(case, answers, name):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_the_same_again_from_the_same_data(case, answers, make_cohort, name):
+def test_the_same_again_from_the_same_data(case, name):
     policies, cohort, _ = case
     known = bool((cohort.best >= 0).any())
-    again = LEARNERS[name].fit(make_cohort(0, 900, known), make_cohort(1, 200, known))
+    again = LEARNERS[name].fit(small_cohort(0, 900, known), small_cohort(1, 200, known))
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     asked = (cohort.history, cohort.last_step, allowed)
-    _assert_same(answers(policies[name], *asked), answers(again, *asked), rtol=0)
+    _assert_same(policy_outputs(policies[name], *asked), policy_outputs(again, *asked), rtol=0)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_where_no_dose_is_known_none_is_invented(make_cohort, answers, name):
-    train, other = make_cohort(0, 200, False), make_cohort(1, 60, False)
+def test_where_no_dose_is_known_none_is_invented(name):
+    train, other = small_cohort(0, 200, False), small_cohort(1, 60, False)
     train, other = (replace(c, dose=np.full(len(c), np.nan, np.float32)) for c in (train, other))
     policy = LEARNERS[name].fit(train, other)
     allowed = allow_all_treatments(other.last_step, other.study.formulary)
-    said = answers(policy, other.history, other.last_step, allowed)
+    said = policy_outputs(policy, other.history, other.last_step, allowed)
     assert np.isnan(said["overall"]).all()
     assert np.isnan(said["by_treatment"]).all()
 
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("name", LEARNERS)
-def test_an_option_never_met_and_labels_all_alike(make_cohort, name, known):
-    train, other = make_cohort(0, 200, known), make_cohort(1, 60, known)
+def test_an_option_never_met_and_labels_all_alike(name, known):
+    train, other = small_cohort(0, 200, known), small_cohort(1, 60, known)
     only = np.zeros(len(train), np.int32)
     alike = replace(
         train,
@@ -162,13 +165,13 @@ def test_learners_are_learners():
         (Boosting(leaves=()), "leaves"),
     ],
 )
-def test_nothing_to_try_is_an_error(make_cohort, learner, field):
+def test_nothing_to_try_is_an_error(learner, field):
     with pytest.raises(ValueError, match=f"{field}.* empty"):
-        learner.fit(make_cohort(0, 60, True), make_cohort(1, 30, True))
+        learner.fit(small_cohort(0, 60, True), small_cohort(1, 30, True))
 
 
-def test_columns_that_no_tree_can_split_change_nothing(make_cohort, answers, monkeypatch):
-    train, other = make_cohort(0, 300, True), make_cohort(1, 60, True)
+def test_columns_that_no_tree_can_split_change_nothing(monkeypatch):
+    train, other = small_cohort(0, 300, True), small_cohort(1, 60, True)
     code = train.history.code.copy()
     code[np.flatnonzero(code == 1)[:15]] = 5  # 15 events of a code that nobody else has
     train = replace(train, history=replace(train.history, code=code))
@@ -178,4 +181,4 @@ def test_columns_that_no_tree_can_split_change_nothing(make_cohort, answers, mon
     slow = LEARNERS["boosting"].fit(train, other)
     assert len(fast.spec.code) < len(slow.spec.code)
     asked = (other.history, other.last_step, allowed)
-    _assert_same(answers(fast, *asked), answers(slow, *asked), rtol=0)
+    _assert_same(policy_outputs(fast, *asked), policy_outputs(slow, *asked), rtol=0)

@@ -15,7 +15,7 @@ from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners import recipes
 from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import Recipe
-from tests.world import cohort, events
+from tests.builders.synthetic_iwpc import cohort, events
 
 FROZEN = json.loads(Path(__file__).with_name("frozen.json").read_text())
 """Made by this file's code on the version before, one thread, torch 2.13 on x86-64."""

@@ -14,7 +14,7 @@ from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.nn.encoders import EncoderName
 from posology.records.schema import EVENTS
-from tests.world import ZERO, asking, events
+from tests.builders.synthetic_iwpc import TIME_ZERO, events, with_targets
 
 CODES = ("CONDITION//a", "CONDITION//b", "CONDITION//c", "WEIGHT", "HEIGHT")
 
@@ -25,7 +25,7 @@ def long() -> Cohort:
     rows = [
         {
             "subject_id": 3,
-            "time": ZERO - datetime.timedelta(days=float(day)),
+            "time": TIME_ZERO - datetime.timedelta(days=float(day)),
             "code": code,
             "numeric_value": float(rng.normal(100, 20)) if code.endswith("GHT") else None,
             "text_value": None,
@@ -58,7 +58,7 @@ def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int
 def test_it_foretells(long: Cohort, last_steps: int) -> None:
     """What is last known, how often and on average, of a code that came 2,000 times."""
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, carried=True)
-    asked = asking(long)
+    asked = with_targets(long)
     policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(part(asked, 0), part(asked, 1))
     told = policy.predict_outcomes(long.history, long.last_step)
     assert told.diagnosis.shape == (len(long), 2, 2)

@@ -8,12 +8,12 @@ from posology.learners.network import losses
 from posology.learners.network.supervised import Sizes, _reading, network_of
 from posology.learners.network.tensors import in_batches, tensors
 from posology.nn.encoders import EncoderName
-from tests.learners.test_policy_contract import dosed
-from tests.world import asking, cohort
+from tests.builders.policies import with_option_doses
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "transformer", "cnn"])
-@pytest.mark.parametrize("world", [asking, dosed])
+@pytest.mark.parametrize("world", [with_targets, with_option_doses])
 def test_losses_and_gradients_in_mixed_precision(name: EncoderName, world) -> None:
     learned: Cohort = part(world(cohort(60, 5)), TRAIN)
     sizes = Sizes(16, 8, 16, 1, 4, 0.0, carried=True, encoder=name)

@@ -16,14 +16,13 @@ from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.tensors import intervals
 from posology.learners.network.training_loop import Training
 from posology.nn.heads import TaskHeads, Tasks
-from tests.learners.test_policy_contract import policy as world_policy
-from tests.learners.test_policy_contract import world
-from tests.world import asking, cohort
+from tests.builders.policies import fitted_policy, iwpc_cohort
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
 @pytest.fixture(scope="module")
 def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
-    whole = asking(cohort(400, 1))
+    whole = with_targets(cohort(400, 1))
     learner = Supervised(
         Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=25, patience=0)
     )
@@ -69,7 +68,7 @@ def test_saved_and_loaded_predicts_identically(learned: tuple, tmp_path: Path) -
 
 
 def test_intervals_of_events_and_of_who_left() -> None:
-    whole = asking(cohort(60, 2))
+    whole = with_targets(cohort(60, 2))
     waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
     occurred = np.array([[True], [False], [True], [True], [False], [False]])
     six = replace(take(whole, np.arange(len(whole)) < 6), waited=waited, occurred=occurred)
@@ -79,13 +78,15 @@ def test_intervals_of_events_and_of_who_left() -> None:
 
 
 def test_a_network_that_is_asked_nothing_predicts_nothing() -> None:
-    said = world_policy("posology").predict_outcomes(world().history, world().last_step)
-    assert said.diagnosis.shape[:2] == said.progression.shape[:2] == (len(world()), 0)
+    said = fitted_policy("posology").predict_outcomes(
+        iwpc_cohort().history, iwpc_cohort().last_step
+    )
+    assert said.diagnosis.shape[:2] == said.progression.shape[:2] == (len(iwpc_cohort()), 0)
     assert said.survival.shape[1] == 0
 
 
 def test_too_few_validation_patients_tell_no_distance() -> None:
-    whole = asking(cohort(60, 2))
+    whole = with_targets(cohort(60, 2))
     learner = Supervised(Sizes(8, 4, 8, 1, 2, 0.0), Training(1e-2, batch=32, epochs=1, patience=0))
     few = part(whole, VALIDATION)
     policy = learner.fit(part(whole, TRAIN), take(few, np.arange(len(few)) < 5))

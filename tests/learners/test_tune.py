@@ -12,7 +12,7 @@ from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.learners.recipes import Recipe, seeded
 from posology.learners.tune import Search, chosen, drawn, read_recipe, tuning, write_recipe
-from tests.world import cohort
+from tests.builders.synthetic_iwpc import cohort
 
 TRAINED, CHOSEN_BY = (part(cohort(80, 3), split) for split in (TRAIN, VALIDATION))
 

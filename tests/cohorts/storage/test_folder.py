@@ -26,7 +26,7 @@ from posology.errors import RecordError, UserError
 from posology.learners.guidelines.formula import rule_policy
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
-from tests import world
+from tests.builders import synthetic_iwpc
 from tests.cohorts.diary import diary, study
 
 
@@ -147,12 +147,12 @@ def test_where_the_chunks_are_cut_does_not_matter(
 
 
 def test_a_study_with_refits_is_built_in_memory_and_saved(tmp_path: Path) -> None:
-    pq.write_table(world.events(80), tmp_path / "events.parquet")
+    pq.write_table(synthetic_iwpc.events(80), tmp_path / "events.parquet")
     study_ = read_study("iwpc")
     made = build_folder(study_, tmp_path / "events.parquet", tmp_path / "out")
-    same(made, build_cohort(world.events(80), study_))
+    same(made, build_cohort(synthetic_iwpc.events(80), study_))
     assert made.study == study_
-    assert made.profile.formulas == world.cohort(80).profile.formulas
+    assert made.profile.formulas == synthetic_iwpc.cohort(80).profile.formulas
 
 
 def test_a_folder_is_read_as_it_was_written(built: Cohort, tmp_path: Path) -> None:

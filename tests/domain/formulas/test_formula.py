@@ -8,7 +8,7 @@ from posology.cohorts.events.stream import stream
 from posology.domain.formulas.formula import design, evaluate, refit, with_fill
 from posology.domain.formulas.published import IWPC_CLINICAL, IWPC_PHARMACOGENETIC
 from posology.domain.history import latest_value
-from tests.world import cohort, events
+from tests.builders.synthetic_iwpc import cohort, events
 
 CODES = (
     "AGE_DECADE", "DRUG//amiodarone//yes", "DRUG//phenytoin//yes", "GENOTYPE//CYP2C9//*1/*3",

@@ -12,17 +12,18 @@ from posology.domain.study import Cost
 from posology.errors import UserError
 from posology.learners.effects.dose_policy import DoseLearner, DosePolicy
 from posology.learners.effects.dose_response import Settings
+from tests.builders.small_cohorts import small_cohort
 
 SMALL = Settings(shape="unimodal", members=3, width=16, epochs=40)
 RANGE = DoseRange(0.0, 100.0, "mg", step=5.0)
 
 
-def trial(make_cohort, seed: int, n: int = 500) -> Cohort:
+def trial(seed: int, n: int = 500) -> Cohort:
     """Every option works where its dose, drawn at random, is near 20 + 50 times the signal's rank.
 
     Only the last, `high`, has no dose.
     """
-    made = make_cohort(seed, n, known=False)
+    made = small_cohort(seed, n, best_known=False)
     rng = np.random.default_rng(seed)
     signal = np.sqrt(made.dose) - 5.5
     best = 20 + 50 / (1 + np.exp(-1.5 * signal))
@@ -42,8 +43,8 @@ def trial(make_cohort, seed: int, n: int = 500) -> Cohort:
 
 
 @pytest.fixture(scope="module")
-def learned(make_cohort) -> DosePolicy:
-    return DoseLearner(SMALL).fit(trial(make_cohort, 1), trial(make_cohort, 2))
+def learned() -> DosePolicy:
+    return DoseLearner(SMALL).fit(trial(1), trial(2))
 
 
 def ask(policy: DosePolicy, cohort: Cohort):
@@ -51,8 +52,8 @@ def ask(policy: DosePolicy, cohort: Cohort):
     return policy.predict_doses(cohort.history, cohort.last_step, allowed)
 
 
-def test_doses_follow_the_patient_and_stay_inside_their_limits(learned, make_cohort) -> None:
-    test = trial(make_cohort, 3)
+def test_doses_follow_the_patient_and_stay_inside_their_limits(learned) -> None:
+    test = trial(3)
     assert isinstance(learned, Policy)
     said = ask(learned, test)
     assert np.isnan(said.by_treatment[:, 2]).all(), "it has no dose"
@@ -64,16 +65,16 @@ def test_doses_follow_the_patient_and_stay_inside_their_limits(learned, make_coh
     assert said.overall.shape == (500, 3)
 
 
-def test_forbidden_options_have_no_dose(learned, make_cohort) -> None:
-    test = trial(make_cohort, 3, 60)
+def test_forbidden_options_have_no_dose(learned) -> None:
+    test = trial(3, 60)
     allowed = allow_all_treatments(test.last_step, learned.formulary)
     allowed[:, 0] = False
     said = learned.predict_doses(test.history, test.last_step, allowed)
     assert np.isnan(said.by_treatment[:, 0]).all()
 
 
-def test_saved_and_loaded_answers_identically(learned, make_cohort, tmp_path) -> None:
-    test = trial(make_cohort, 4, 60)
+def test_saved_and_loaded_answers_identically(learned, tmp_path) -> None:
+    test = trial(4, 60)
     artifact.save(learned, test.study, {}, tmp_path / "model")
     loaded = artifact.load(tmp_path / "model").policy
     first, again = ask(learned, test), ask(loaded, test)
@@ -81,18 +82,18 @@ def test_saved_and_loaded_answers_identically(learned, make_cohort, tmp_path) ->
     np.testing.assert_array_equal(first.overall, again.overall)
 
 
-def test_a_batch_equals_one_by_one_and_the_seed_decides(learned, make_cohort) -> None:
-    test = trial(make_cohort, 4, 40)
+def test_a_batch_equals_one_by_one_and_the_seed_decides(learned) -> None:
+    test = trial(4, 40)
     together = ask(learned, test)
     for row in (0, 17, 39):
         alone = take(test, np.arange(40) == row)
         np.testing.assert_allclose(ask(learned, alone).by_treatment, together.by_treatment[[row]])
-    again = DoseLearner(SMALL).fit(trial(make_cohort, 1), trial(make_cohort, 2))
+    again = DoseLearner(SMALL).fit(trial(1), trial(2))
     np.testing.assert_array_equal(ask(again, test).by_treatment, together.by_treatment)
 
 
-def test_where_no_dose_is_supported_advice_says_so(learned, make_cohort) -> None:
-    test = trial(make_cohort, 5, 40)
+def test_where_no_dose_is_supported_advice_says_so(learned) -> None:
+    test = trial(5, 40)
     never = replace(RANGE, low=99.9, high=99.95, step=0.0)
     strict = replace(learned, formulary=Formulary(
         tuple(replace(t, dose=never) for t in learned.formulary.treatments), never
@@ -107,12 +108,12 @@ def test_where_no_dose_is_supported_advice_says_so(learned, make_cohort) -> None
         assert usual.options[0].dose % 5 == 0, "what can be dispensed"
 
 
-def harmful(make_cohort, seed: int, priced: bool, n: int = 900) -> Cohort:
+def harmful(seed: int, priced: bool, n: int = 900) -> Cohort:
     """The good levels off with the dose for everybody; harm rises from 30, or from 60, by signal.
 
     `outcome` is that dose.
     """
-    made = trial(make_cohort, seed, n)
+    made = trial(seed, n)
     rng = np.random.default_rng([seed, 9])
     dose = np.where(np.isnan(made.dose), 50, made.dose).astype(np.float64)
     start = np.where(made.outcome > np.median(made.outcome), 60.0, 30.0)
@@ -131,14 +132,14 @@ def net(dose: np.ndarray, start: np.ndarray) -> np.ndarray:
     return 0.9 * (1 - np.exp(-dose / 12)) - np.clip((dose - start) / 50, 0, 1)
 
 
-def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down(make_cohort) -> None:
+def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down() -> None:
     settings = Settings(members=3, width=16, epochs=60)
-    test = harmful(make_cohort, 13, priced=True)
+    test = harmful(13, priced=True)
     start = test.outcome.astype(np.float64)
     best = np.max([net(np.full(len(start), d), start) for d in np.linspace(0, 100, 101)], axis=0)
     lost = {}
     for priced in (True, False):
-        train, validation = (harmful(make_cohort, seed, priced) for seed in (11, 12))
+        train, validation = (harmful(seed, priced) for seed in (11, 12))
         policy = DoseLearner(settings).fit(train, validation)
         assert [c is not None for c in policy.harms] == [priced, priced, False]
         lost[priced] = float((best - net(ask(policy, test).by_treatment[:, 0], start)).mean())
@@ -146,8 +147,8 @@ def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down(make_cohort) -> None
     assert lost[False] > 2 * lost[True], "without its price nothing holds doses down"
 
 
-def test_a_study_without_doses_is_refused(make_cohort) -> None:
-    bare = trial(make_cohort, 1, 200)
+def test_a_study_without_doses_is_refused() -> None:
+    bare = trial(1, 200)
     bare = replace(bare, dose=np.full(200, np.nan, np.float32))
     with pytest.raises(UserError, match="how much cannot be learned"):
         DoseLearner(SMALL).fit(bare, bare)

@@ -4,13 +4,14 @@ import pytest
 from posology.causal.trial import Trial
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners.effects.econml import MODELS, Econml, fit_econml
+from tests.builders.small_cohorts import small_cohort
 
 pytest.importorskip("econml", reason="EconML is an optional extra")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_each_model_is_a_policy_that_keeps_to_what_is_allowed(model: str, make_cohort) -> None:
-    train, test = make_cohort(1, 240, known=False), make_cohort(2, 60, known=False)
+def test_each_model_is_a_policy_that_keeps_to_what_is_allowed(model: str) -> None:
+    train, test = small_cohort(1, 240, best_known=False), small_cohort(2, 60, best_known=False)
     policy = Econml(model).fit(train, train)
     assert isinstance(policy, Policy)
     allowed = allow_all_treatments(test.last_step, policy.formulary)

@@ -12,6 +12,7 @@ from posology.errors import UserError
 from posology.learners.effects.policy import EffectLearner
 from posology.learners.effects.r_learner import choose, effects_of, fit_effects
 from posology.simulators import two_options as simulator
+from tests.builders.small_cohorts import small_cohort
 
 
 def learn(scenario: str, n: int, seed: int, gate: bool = True):
@@ -135,15 +136,15 @@ def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -
     assert learned.single == nuisance.scores.mean(axis=0).argmax()
 
 
-def test_a_study_without_outcomes_is_refused(make_cohort) -> None:
-    cohort = make_cohort(0, 60, known=False)
+def test_a_study_without_outcomes_is_refused() -> None:
+    cohort = small_cohort(0, 60, best_known=False)
     lost = replace(cohort, complete=np.zeros(60, bool))
     with pytest.raises(UserError, match="no decision has both a treatment and an outcome"):
         EffectLearner().fit(lost, cohort)
 
 
-def test_a_cohort_of_single_outcomes_is_learned(make_cohort) -> None:
-    train, validation, test = (make_cohort(seed, 300, known=False) for seed in (1, 2, 3))
+def test_a_cohort_of_single_outcomes_is_learned() -> None:
+    train, validation, test = (small_cohort(seed, 300, best_known=False) for seed in (1, 2, 3))
     policy = EffectLearner().fit(train, validation)
     everything = np.ones((300, 3), bool)
     chosen = policy.choice_probabilities(test.history, test.last_step, everything).argmax(axis=1)

@@ -7,11 +7,12 @@ from posology.causal.restricted_mean import restricted_mean
 from posology.domain.study import Cost, Target
 from posology.errors import UserError
 from posology.learners.effects.target_trial import other_outcomes, study_trial
+from tests.builders.small_cohorts import small_cohort
 
 
 @pytest.fixture
-def cohort(make_cohort):
-    made = make_cohort(0, 300, known=False)
+def cohort():
+    made = small_cohort(0, 300, best_known=False)
     outcome = replace(made.study.outcome, kind="value_in_range")
     return replace(made, study=replace(made.study, outcome=outcome))
 
@@ -82,9 +83,9 @@ def test_harms_and_costs_are_trials_of_their_own(cohort) -> None:
     np.testing.assert_allclose(found["cost of harms, in the reward's unit"].outcome, 0.5 * bled)
 
 
-def test_a_study_of_right_doses_is_refused(make_cohort) -> None:
+def test_a_study_of_right_doses_is_refused() -> None:
     with pytest.raises(UserError, match="treatment ever failed"):
-        asked(make_cohort(0, 60, known=True))
+        asked(small_cohort(0, 60, best_known=True))
 
 
 def test_a_study_without_outcomes_is_refused(cohort) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from posology.learners.features.dose_grid import LEAST, MOST, dose_levels, shifts
-from tests.world import cohort as make_cohort
+from tests.builders.synthetic_iwpc import cohort as make_cohort
 
 
 def _given(doses: np.ndarray):

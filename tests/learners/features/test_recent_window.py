@@ -19,8 +19,8 @@ from posology.learners.offline_rl.pessimistic_fqi import FittedValues
 from posology.learners.offline_rl.q_network import Fitting, ValueNet, answers, take
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
+from tests.builders.synthetic_iwpc import cohort as make_cohort
 from tests.learners.offline_rl.test_tabular import uniform, ward
-from tests.world import cohort as make_cohort
 
 FITTING = Fitting(hidden=32, members=2, batch=256, epochs=12, learning_rate=5e-3, last=1)
 

@@ -16,6 +16,7 @@ from posology.learners.features.tabular import (
     flat_spec,
     flatten,
 )
+from tests.builders.small_cohorts import small_cohort
 
 
 def _naive(cohort, spec):
@@ -53,8 +54,8 @@ def _said(kind, seen, now):
 
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 3, 4096]))
-def test_equals_the_obvious_reference(make_cohort, seed, block):
-    cohort = make_cohort(seed, 12, True)
+def test_equals_the_obvious_reference(seed, block):
+    cohort = small_cohort(seed, 12, True)
     before = module.BLOCK
     module.BLOCK = block
     try:
@@ -65,8 +66,8 @@ def test_equals_the_obvious_reference(make_cohort, seed, block):
     np.testing.assert_allclose(X, _naive(cohort, spec), rtol=2e-4, atol=1e-5)
 
 
-def test_columns_say_only_what_there_is_to_say(make_cohort):
-    cohort = make_cohort(0, 200, True)
+def test_columns_say_only_what_there_is_to_say():
+    cohort = small_cohort(0, 200, True)
     spec = flat_spec(cohort)
     said = {(cohort.profile.codes[c], KINDS[k]) for c, k in zip(spec.code, spec.kind, strict=True)}
     assert said == {
@@ -76,14 +77,14 @@ def test_columns_say_only_what_there_is_to_say(make_cohort):
     }  # fmt: skip
 
 
-def test_prefixes_left_out_get_no_column(make_cohort):
-    cohort = make_cohort(0, 50, True)
+def test_prefixes_left_out_get_no_column():
+    cohort = small_cohort(0, 50, True)
     spec = flat_spec(cohort, without=("LAB", "DRUG"))
     assert {cohort.profile.codes[c] for c in spec.code} == {"SEX//male", "SIGNAL", "START"}
 
 
-def test_the_order_within_a_step_changes_nothing(make_cohort):
-    cohort = make_cohort(1, 60, True)
+def test_the_order_within_a_step_changes_nothing():
+    cohort = small_cohort(1, 60, True)
     history, rng = cohort.history, np.random.default_rng(0)
     order = np.concatenate(
         [
@@ -97,8 +98,8 @@ def test_the_order_within_a_step_changes_nothing(make_cohort):
     np.testing.assert_array_equal(a, b)
 
 
-def test_no_decisions_give_no_rows(make_cohort):
-    cohort = make_cohort(0, 5, True)
+def test_no_decisions_give_no_rows():
+    cohort = small_cohort(0, 5, True)
     spec = flat_spec(cohort)
     none = np.zeros(0, np.int64)
     assert flatten(spec, cohort.history, none).shape == (0, len(spec.code))

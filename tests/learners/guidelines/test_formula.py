@@ -15,6 +15,7 @@ from posology.learners.guidelines.formula import (
     formula_policy,
     rule_policy,
 )
+from tests.builders.small_cohorts import small_cohort
 
 
 def _dose_of(value):
@@ -40,8 +41,8 @@ def _ask(cohort, policy):
         (300.0, 2),
     ],
 )
-def test_the_option_is_the_one_whose_range_holds_the_dose(make_cohort, dose, option):
-    cohort = make_cohort(0, 3, True)
+def test_the_option_is_the_one_whose_range_holds_the_dose(dose, option):
+    cohort = small_cohort(0, 3, True)
     policy = FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(dose))
     said, chosen = _ask(cohort, policy)
     assert (said.argmax(axis=1) == option).all()
@@ -49,8 +50,8 @@ def test_the_option_is_the_one_whose_range_holds_the_dose(make_cohort, dose, opt
     assert said.sum(axis=1) == pytest.approx(1)
 
 
-def test_the_score_of_low_and_high_is_monotone_in_the_dose(make_cohort):
-    cohort = make_cohort(0, 1, True)
+def test_the_score_of_low_and_high_is_monotone_in_the_dose():
+    cohort = small_cohort(0, 1, True)
     said = np.array(
         [
             _ask(cohort, FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(d)))[0][0]
@@ -61,8 +62,8 @@ def test_the_score_of_low_and_high_is_monotone_in_the_dose(make_cohort):
     assert (np.diff(said[:, 2]) > 0).all()
 
 
-def test_a_fixed_dose_is_the_same_for_everybody(make_cohort):
-    cohort = make_cohort(0, 20, True)
+def test_a_fixed_dose_is_the_same_for_everybody():
+    cohort = small_cohort(0, 20, True)
     policy = rule_policy(cohort.study.rules[0], cohort)
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     dose = policy.predict_doses(cohort.history, cohort.last_step, allowed)
@@ -71,8 +72,8 @@ def test_a_fixed_dose_is_the_same_for_everybody(make_cohort):
     assert policy.formula == fixed_policy(cohort.study.rules[0], cohort).formula
 
 
-def test_missing_numbers_are_filled_by_training_means(make_cohort):
-    cohort = make_cohort(0, 300, True)
+def test_missing_numbers_are_filled_by_training_means():
+    cohort = small_cohort(0, 300, True)
     formula = cohort.study.rules[1].formula
     bare = FormulaPolicy(cohort.study.formulary, cohort.profile, formula)
     filled = formula_policy(formula, cohort)
@@ -83,20 +84,20 @@ def test_missing_numbers_are_filled_by_training_means(make_cohort):
     doses = filled.predict_doses(*asked).overall[:, 0]
     assert not np.isnan(doses).any()
     assert len(np.unique(doses[unknown])) == 1  # all of them male: one group's mean
-    kept = formula_policy(filled.formula, make_cohort(1, 30, True))
+    kept = formula_policy(filled.formula, small_cohort(1, 30, True))
     assert kept.formula == filled.formula
 
 
-def test_without_an_answer_all_allowed_options_are_alike(make_cohort):
-    cohort = make_cohort(0, 10, True)
+def test_without_an_answer_all_allowed_options_are_alike():
+    cohort = small_cohort(0, 10, True)
     no_answer = FormulaPolicy(cohort.study.formulary, cohort.profile, _dose_of(np.nan))
     said, chosen = _ask(cohort, no_answer)
     assert said == pytest.approx(1 / 3)
     assert (chosen.sum(axis=1) == 1).all()
 
 
-def test_an_option_without_doses_is_never_a_formula_s_choice(make_cohort):
-    cohort = make_cohort(0, 4, True)
+def test_an_option_without_doses_is_never_a_formula_s_choice():
+    cohort = small_cohort(0, 4, True)
     low, *rest = cohort.study.formulary.treatments
     formulary = replace(cohort.study.formulary, treatments=(replace(low, dose=None), *rest))
     said, chosen = _ask(cohort, FormulaPolicy(formulary, cohort.profile, _dose_of(5.0)))
@@ -104,6 +105,6 @@ def test_an_option_without_doses_is_never_a_formula_s_choice(make_cohort):
     assert (chosen[:, 1] == 1).all()
 
 
-def test_a_rule_without_what_its_kind_needs_is_refused(make_cohort):
+def test_a_rule_without_what_its_kind_needs_is_refused():
     with pytest.raises(StudyError, match="rule 'odd' is of kind 'fixed' and lacks"):
-        rule_policy(Rule("odd", "fixed", "nowhere"), make_cohort(0, 3, True))
+        rule_policy(Rule("odd", "fixed", "nowhere"), small_cohort(0, 3, True))

@@ -5,20 +5,20 @@ import pytest
 
 from posology.domain.policy import ExplainablePolicy
 from posology.learners.network import attribution as explain
-from tests.learners.test_policy_contract import policy, world
+from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
 def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    learned, decisions = policy("posology"), world().last_step[:3]
+    learned, decisions = fitted_policy("posology"), iwpc_cohort().last_step[:3]
     assert isinstance(learned, ExplainablePolicy)
-    whole = learned.explain(world().history, decisions)
+    whole = learned.explain(iwpc_cohort().history, decisions)
     sizes = []
     leave = explain.leave_one_out
     monkeypatch.setattr(explain, "EVENTS", 40)
     monkeypatch.setattr(
         explain, "leave_one_out", lambda *asked: sizes.append(len(asked[3])) or leave(*asked)
     )
-    parts = learned.explain(world().history, decisions)
+    parts = learned.explain(iwpc_cohort().history, decisions)
     assert len(sizes) > 2 * len(decisions)
     assert max(sizes) <= 40 // min(np.bincount(whole.event_decision))
     for name in ("attention", "contribution", "dose_contribution"):

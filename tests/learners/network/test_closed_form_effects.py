@@ -8,15 +8,18 @@ from posology.learners.network.closed_form_effects import solve
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.tensors import ensemble_scores, in_batches, tensors
 from posology.learners.network.training_loop import Training
-from tests.learners.test_policy_contract import dosed
-from tests.world import cohort as make_cohort
+from tests.builders.policies import with_option_doses
+from tests.builders.synthetic_iwpc import cohort as make_cohort
 
 SMALL = Supervised(Sizes(16, 8, 16, 1, 2, 0.1), Training(batch=64, epochs=2))
 CPU = torch.device("cpu")
 
 
 def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
-    train, validation = dosed(part(make_cohort(), TRAIN)), dosed(part(make_cohort(), VALIDATION))
+    train, validation = (
+        with_option_doses(part(make_cohort(), TRAIN)),
+        with_option_doses(part(make_cohort(), VALIDATION)),
+    )
     policy = SMALL.fit(train, validation)
     network, curves = policy.network, policy.network.curves
     assert curves is not None
@@ -32,7 +35,10 @@ def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
 
 def test_solving_twice_changes_nothing() -> None:
     """What is left of the outcomes does not depend on the differences that were there before."""
-    train, validation = dosed(part(make_cohort(), TRAIN)), dosed(part(make_cohort(), VALIDATION))
+    train, validation = (
+        with_option_doses(part(make_cohort(), TRAIN)),
+        with_option_doses(part(make_cohort(), VALIDATION)),
+    )
     policy = SMALL.fit(train, validation)
     learn = tensors(train, policy.reading, policy.network.config, CPU)
 

@@ -11,7 +11,7 @@ from posology.learners.network.device_placement import bytes_of, home
 from posology.learners.network.policy import Reading
 from posology.learners.network.tensors import in_batches, tensors
 from posology.nn.network import NetworkConfig
-from tests.world import cohort
+from tests.builders.synthetic_iwpc import cohort
 
 GPU = torch.device("cuda", 0)
 

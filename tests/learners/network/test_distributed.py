@@ -13,7 +13,7 @@ from posology.domain.cohort import TRAIN, VALIDATION, part
 from posology.learners.network.distributed import joined, my_share
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from tests.world import cohort
+from tests.builders.synthetic_iwpc import cohort
 
 LEARNER = Supervised(
     Sizes(16, 8, 16, 1, 4, 0.0), Training(batch=16, epochs=2, patience=0, clip=0.5)

@@ -10,7 +10,7 @@ from posology.learners.network.linear_baseline import start_linearly
 from posology.learners.network.losses import by_target, supervised
 from posology.learners.network.supervised import Sizes, _reading, network_of
 from posology.learners.network.tensors import averaged_tasks, in_batches, tensors
-from tests.world import asking, cohort
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
 def test_what_harms_goes_and_what_helps_stays() -> None:
@@ -56,7 +56,7 @@ def test_targets_together_are_the_losses_that_are_learned() -> None:
 
 
 def learn_and_check():
-    whole: Cohort = asking(cohort(200, 5))
+    whole: Cohort = with_targets(cohort(200, 5))
     train, validation = part(whole, TRAIN), part(whole, VALIDATION)
     network = network_of(Sizes(16, 8, 16, 1, 2, 0.0, carried=True), train, 0)
     reading = _reading(train)

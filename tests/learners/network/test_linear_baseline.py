@@ -13,14 +13,14 @@ from posology.learners.network.supervised import Sizes, Supervised, _reading, ne
 from posology.learners.network.tensors import CohortTensors, ensemble_scores, in_batches, tensors
 from posology.learners.network.training_loop import Training
 from posology.nn.network import Network
-from tests.world import asking, cohort
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 SIZES = Sizes(16, 8, 16, 1, 2, 0.0, carried=True)
 
 
 @pytest.fixture(scope="module")
 def split() -> tuple[Cohort, Cohort]:
-    whole = asking(cohort(300, 4))
+    whole = with_targets(cohort(300, 4))
     return part(whole, TRAIN), part(whole, VALIDATION)
 
 

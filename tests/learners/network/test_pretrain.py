@@ -12,7 +12,7 @@ from posology.learners.network.pretrain import Pretraining, load_start, save_sta
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.nn.network import Network
-from tests.world import cohort
+from tests.builders.synthetic_iwpc import cohort
 
 SIZES = Sizes(16, 8, 16, 1, 2, 0.0, carried=True)
 WHOLE = cohort(160, 4)

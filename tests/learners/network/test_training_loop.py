@@ -18,7 +18,7 @@ from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised, finish
 from posology.learners.network.training_loop import Training
 from posology.nn.batch import cut
-from tests.world import asking, cohort
+from tests.builders.synthetic_iwpc import cohort, with_targets
 
 LEARNER = Supervised(
     Sizes(16, 8, 16, 1, 4, 0.2),
@@ -69,7 +69,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     """Its sums are fitted again before it goes on, to the same."""
     learner = replace(LEARNER, sizes=replace(LEARNER.sizes, carried=True))
-    asked = [asking(c) for c in data]
+    asked = [with_targets(c) for c in data]
     whole = learner.fit(*asked)
     killed = learner.fitting(*asked, tmp_path)
     next(killed)

@@ -6,16 +6,16 @@ import pytest
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.errors import UserError
 from posology.learners.offline_rl.thompson import explore
-from tests.learners.test_policy_contract import policy, world
+from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
 def test_it_must_be_asked_for() -> None:
     with pytest.raises(UserError, match="for simulators and approved trials"):
-        explore(policy("posology_supervised"))
+        explore(fitted_policy("posology_supervised"))
 
 
 def test_chances_are_shares_of_members_within_the_mask() -> None:
-    asked, c = explore(policy("posology_supervised"), simulated=True), world()
+    asked, c = explore(fitted_policy("posology_supervised"), simulated=True), iwpc_cohort()
     assert isinstance(asked, Policy)
     allowed = allow_all_treatments(c.last_step, asked.formulary)
     allowed[::2, 0] = False

@@ -11,8 +11,8 @@ from posology.learners.outcome_models.dose_boosting import BoostingMargin
 from posology.learners.outcome_models.dose_ridge import RidgeMargin
 from posology.learners.outcome_models.target_distance import Chance, Given, chance, every_level
 from posology.learners.outcome_models.treatment_interactions import differences, margin_of_given
-from tests.learners.test_policy_contract import dosed
-from tests.world import cohort as make_cohort
+from tests.builders.policies import with_option_doses
+from tests.builders.synthetic_iwpc import cohort as make_cohort
 
 LEVELS = ((1.0, 2.0, 4.0), (10.0, 20.0))
 
@@ -79,7 +79,10 @@ def test_every_option_is_asked_at_its_own_levels() -> None:
 
 def test_both_find_the_option_of_each_patient_and_stand_in_the_lineup() -> None:
     cohort = make_cohort()
-    train, validation = dosed(part(cohort, TRAIN)), dosed(part(cohort, VALIDATION))
+    train, validation = (
+        with_option_doses(part(cohort, TRAIN)),
+        with_option_doses(part(cohort, VALIDATION)),
+    )
     names = [name for name, _ in baselines(train, validation)]
     assert names[-2:] == ["ridge_margin", "boosting_margin"]
     assert "ridge_margin" not in [name for name, _ in baselines(*[part(cohort, s) for s in (0, 1)])]

@@ -14,8 +14,8 @@ from posology.report.effects.content import EffectContent
 from posology.report.effects.page import render, write_effect_report
 from posology.report.effects.text import Scale, number, p_value, share
 from posology.report.tripod import items
+from tests.builders.small_cohorts import STUDY
 from tests.evaluation.trials import truthful
-from tests.learners.conftest import STUDY
 
 
 def content(kept: bool = True) -> EffectContent:

@@ -1,4 +1,4 @@
-"""A small made-up world in the shape of IWPC: a few hundred patients, some of them with a past."""
+"""A synthetic cohort in the form of IWPC: a few hundred patients, some with earlier events."""
 
 import datetime
 from dataclasses import replace
@@ -13,16 +13,16 @@ from posology.domain.history import latest_value, present
 from posology.domain.study import Target
 from posology.records.schema import EVENTS
 
-ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+TIME_ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
 
 def events(patients: int = 240, seed: int = 0) -> pa.Table:
-    """Static facts, conditions before and after time zero, and the dose that proved right."""
+    """Static facts, conditions before and after time zero, and the stable dose."""
     rng = np.random.default_rng(seed)
     rows: list[dict] = []
 
     def add(subject: int, code: str, value: float | None = None, day: float | None = None) -> None:
-        time = None if day is None else ZERO + datetime.timedelta(days=day)
+        time = None if day is None else TIME_ZERO + datetime.timedelta(days=day)
         rows.append(
             {
                 "subject_id": subject,
@@ -61,7 +61,7 @@ def events(patients: int = 240, seed: int = 0) -> pa.Table:
 
 
 def cohort(patients: int = 240, seed: int = 0) -> Cohort:
-    """The world as a cohort of the IWPC study."""
+    """The events as a cohort of the IWPC study."""
     return build_cohort(events(patients, seed), read_study("iwpc"))
 
 
@@ -73,10 +73,10 @@ TARGETS = {
 }
 
 
-def asking(c: Cohort) -> Cohort:
-    """The cohort with a future that its past decides, and holes where nobody looked.
+def with_targets(c: Cohort) -> Cohort:
+    """The cohort with prediction targets that depend on the past, some of them missing.
 
-    Who takes amiodarone stops in the first half of the window, the others are watched to its end.
+    Patients on amiodarone stop in the first half of the window; the others are followed to its end.
     """
     height = np.nan_to_num(
         latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",))), nan=170.0

@@ -1,12 +1,12 @@
-"""Small cohorts made by hand, with a future behind every decision that nobody may read."""
+"""Small synthetic cohorts; every decision is followed by future events that no policy may read."""
 
 import numpy as np
-import pytest
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.formulas.formula import Formula, Term
 from posology.domain.history import History, offsets
+from posology.domain.policy import Policy
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Rule, Split, Study
 
@@ -46,7 +46,7 @@ STUDY = Study(
 
 
 def _history(signal, rng):
-    """A static step, three of the past, the decision's own, and two of the future a subject."""
+    """Per subject: a static step, three past steps, the decision's own, and two future steps."""
     code, value, events, time = [], [], [], []
     for s in signal:
         steps: list[list[tuple[int, float]]] = [[(0, np.nan)] if rng.random() < 0.5 else [(3, s)]]
@@ -72,13 +72,18 @@ def _history(signal, rng):
     )
 
 
-def _cohort(seed, n, known):
-    """Doses follow SIGNAL; `known`: which option is best, else one outcome."""
+def small_cohort(seed: int, n: int, best_known: bool) -> Cohort:
+    """Doses that follow SIGNAL.
+
+    Args:
+        best_known: label the best option of each decision; otherwise only the outcome of a randomly
+            chosen treatment is labelled.
+    """
     rng = np.random.default_rng(seed)
     signal = rng.normal(0, 1.2, n)
     dose = (5.5 + signal + rng.normal(0, 0.2, n)) ** 2
     best = np.digitize(dose, [21, 49.0001]).astype(np.int32)
-    given = best if known else rng.integers(0, 3, n).astype(np.int32)
+    treatment = best if best_known else rng.integers(0, 3, n).astype(np.int32)
     nan = np.full(n, np.nan, np.float32)
     return Cohort(
         study=STUDY,
@@ -86,13 +91,13 @@ def _cohort(seed, n, known):
         history=_history(signal, rng),
         subject=np.arange(n, dtype=np.int64),
         last_step=np.arange(n, dtype=np.int64) * 7 + 4,
-        treatment=given,
+        treatment=treatment,
         dose=dose.astype(np.float32),
         outcome=dose.astype(np.float32),
-        effective=(given == best).astype(np.float32),
+        effective=(treatment == best).astype(np.float32),
         reward=nan,
         complete=np.ones(n, bool),
-        best=best if known else np.full(n, -1, np.int32),
+        best=best if best_known else np.full(n, -1, np.int32),
         rewards=np.full((n, 3), np.nan, np.float32),
         logged=nan,
         split=np.zeros(n, np.int8),
@@ -100,22 +105,14 @@ def _cohort(seed, n, known):
     )
 
 
-@pytest.fixture(scope="session")
-def make_cohort():
-    return _cohort
-
-
-@pytest.fixture(scope="session")
-def answers():
-    """All that a policy says, as one array a question."""
-
-    def ask(policy, history, decisions, allowed):
-        dose = policy.predict_doses(history, decisions, allowed)
-        return {
-            "effectiveness": policy.predict_effectiveness(history, decisions, allowed),
-            "probabilities": policy.choice_probabilities(history, decisions, allowed),
-            "by_treatment": dose.by_treatment,
-            "overall": dose.overall,
-        }
-
-    return ask
+def policy_outputs(
+    policy: Policy, history: History, decisions: np.ndarray, allowed: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Everything that a policy predicts, one array an output."""
+    dose = policy.predict_doses(history, decisions, allowed)
+    return {
+        "effectiveness": policy.predict_effectiveness(history, decisions, allowed),
+        "probabilities": policy.choice_probabilities(history, decisions, allowed),
+        "by_treatment": dose.by_treatment,
+        "overall": dose.overall,
+    }
