@@ -32,7 +32,7 @@ from posology.evaluation.effects.policy_values import average_effects
 from posology.evaluation.effects.sensitivity import bounds, range_of_gamma
 from posology.evaluation.effects.verdict import GAIN, NONE, Unit
 from posology.evaluation.significance import Difference, Interval
-from posology.evaluation.table1.subgroups import Group
+from posology.evaluation.table1.subgroups import Subgroup
 from posology.learners.effects.cross_fitting import held_out_effects
 from posology.simulators import two_options as simulator
 from posology.simulators.two_options import Sample
@@ -61,7 +61,7 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     nuisance = fit_nuisance(trial, rng)
     said = held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
     rule = HeldOutRule(said.fold, said.said, said.chosen, said.single, said.personal)
-    group = Group("x5", "high", drawn.covariates[:, 5] > 0.5)
+    group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
     asked = Asked(tuple("abcdefgh"), {}, [group], {}, [], Unit(), binary=False)
     found = judge(nuisance, rule, asked, rng)
     keep_, rows = found.verdict.overlap.keep, np.arange(N)

@@ -27,8 +27,12 @@ from posology.cohorts.storage.folder import Asked, build_folder
 from posology.cohorts.storage.known_truth import at_best_dose
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.evaluation.table1.comparison import Table1, as_rows, table1
-from posology.evaluation.table1.predictions import Answers, ask, usual_care
+from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
+from posology.evaluation.table1.predictions import (
+    Predictions,
+    predict_cohort,
+    usual_care_predictions,
+)
 from posology.learners.baselines import baselines
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
@@ -51,10 +55,10 @@ def main() -> None:
     answers = _answers(train, validation, test, options, folder / "answers")
     if "posology" not in answers:
         return
-    table = table1(answers, test, np.random.default_rng(options.seed), replicates=1000)
+    table = compare_models(answers, test, np.random.default_rng(options.seed), replicates=1000)
     Console().print(screen.table1(table))
     study = "clinic" if options.history_effect else "clinic_no_history_effect"
-    rows = [{**r, "study": study} for r in as_rows(table) if r["metric"] in SHOWN] + _more(
+    rows = [{**r, "study": study} for r in to_rows(table) if r["metric"] in SHOWN] + _more(
         table, answers, test, folder / "records" / "truth", study
     )
     for r in rows:
@@ -94,7 +98,7 @@ def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
 
 def _answers(
     train: Cohort, validation: Cohort, test: Cohort, options: argparse.Namespace, folder: Path
-) -> dict[str, Answers]:
+) -> dict[str, Predictions]:
     """What every model says of the test decisions, in the order of the table.
 
     folder: keeps what each model said, so that a run that was cut short goes on, and models can be
@@ -108,18 +112,20 @@ def _answers(
         return recipe.supervised.fit(train, validation)
 
     asked = {
-        "posology": lambda: ask(recipe.reinforcement.fit(first(), train, validation), test),
-        "posology_supervised": lambda: ask(first(), test),
+        "posology": lambda: predict_cohort(
+            recipe.reinforcement.fit(first(), train, validation), test
+        ),
+        "posology_supervised": lambda: predict_cohort(first(), test),
     }
     if options.withheld:
         asked |= _withheld(recipe, parts)
     for name, make in baselines(train, validation):
-        asked[name] = lambda make=make: ask(make(), test)
+        asked[name] = lambda make=make: predict_cohort(make(), test)
     answers = {name: _kept(folder / f"{name}.npz", asked[name]) for name in options.models or asked}
-    return {**answers, "usual": usual_care(test)}
+    return {**answers, "usual": usual_care_predictions(test)}
 
 
-def _kept(path: Path, make: Callable[[], Answers]) -> Answers:
+def _kept(path: Path, make: Callable[[], Predictions]) -> Predictions:
     if not path.exists():
         started = time.process_time()
         made = make()
@@ -127,15 +133,15 @@ def _kept(path: Path, make: Callable[[], Answers]) -> Answers:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **{f.name: getattr(made, f.name) for f in fields(made)})
     with np.load(path) as kept:
-        return Answers(**kept)
+        return Predictions(**kept)
 
 
-def _fits(learner: Supervised, parts: Sequence[Cohort]) -> Callable[[], Answers]:
+def _fits(learner: Supervised, parts: Sequence[Cohort]) -> Callable[[], Predictions]:
     """The first phase on the first two parts, asked about the third."""
-    return lambda: ask(learner.fit(parts[0], parts[1]), parts[2])
+    return lambda: predict_cohort(learner.fit(parts[0], parts[1]), parts[2])
 
 
-def _withheld(recipe: Recipe, parts: tuple[Cohort, ...]) -> dict[str, Callable[[], Answers]]:
+def _withheld(recipe: Recipe, parts: tuple[Cohort, ...]) -> dict[str, Callable[[], Predictions]]:
     """The first phase again, each time without something."""
     asked = {
         f"posology_{name.replace(' ', '_')}": lambda name=name: _fits(
@@ -154,7 +160,7 @@ def _withheld(recipe: Recipe, parts: tuple[Cohort, ...]) -> dict[str, Callable[[
 
 
 def _more(
-    table: Table1, answers: dict[str, Answers], test: Cohort, truth: Path, study: str
+    table: Table1, answers: dict[str, Predictions], test: Cohort, truth: Path, study: str
 ) -> list[dict]:
     """Regret, harms and cost of each model, and the corrected p of posology against it."""
     most = float(test.rewards.max(axis=1).mean())
@@ -185,7 +191,7 @@ def _more(
     return rows
 
 
-def _mean(said: Answers, quantity: np.ndarray) -> float:
+def _mean(said: Predictions, quantity: np.ndarray) -> float:
     return float(np.nansum(said.probabilities * quantity, axis=1).mean())
 
 

@@ -34,8 +34,12 @@ from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.history import History
 from posology.domain.policy import OutcomePredictions
-from posology.evaluation.table1.comparison import as_rows, table1
-from posology.evaluation.table1.predictions import Answers, ask, pool
+from posology.evaluation.table1.comparison import compare_models, to_rows
+from posology.evaluation.table1.predictions import (
+    Predictions,
+    concatenate_predictions,
+    predict_cohort,
+)
 from posology.learners import recipes
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
@@ -82,7 +86,7 @@ def _options() -> argparse.Namespace:
 
 def _quality(folds: int, seed: int) -> list[dict]:
     whole, splits = _splits(folds)
-    said: dict[str, list[Answers]] = {name: [] for name in NAMES}
+    said: dict[str, list[Predictions]] = {name: [] for name in NAMES}
     spent: dict[str, list[float]] = {name: [] for name in NAMES}
     for cohort in splits:
         train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
@@ -92,7 +96,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
             before = time.process_time()
             policy, _ = _told(first, train, validation, f"iwpc, {name}")
             spent[name].append((time.process_time() - before) / first.training.epochs)
-            said[name].append(ask(policy, test))
+            said[name].append(predict_cohort(policy, test))
     held = np.concatenate([part(c, TEST).history.subject_id for c in splits])
     asked = take(whole, np.isin(whole.history.subject_id[whole.subject], held))
     place = {int(s): at for at, s in enumerate(asked.history.subject_id)}
@@ -100,8 +104,8 @@ def _quality(folds: int, seed: int) -> list[dict]:
         np.array([place[int(s)] for s in part(c, TEST).history.subject_id], dtype=np.int64)
         for c in splits
     ]
-    pooled = {name: pool(parts, at) for name, parts in said.items()}
-    table = table1(pooled, asked, np.random.default_rng(0), "test", reference="gru")
+    pooled = {name: concatenate_predictions(parts, at) for name, parts in said.items()}
+    table = compare_models(pooled, asked, np.random.default_rng(0), "test", reference="gru")
     tests = [
         row("iwpc", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low, high=t.high,
             n=t.n, p_holm=t.p_holm, verdict=t.verdict)
@@ -111,7 +115,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
         row("iwpc", name, "test", "seconds_per_epoch", float(np.mean(seconds)), n=len(seconds))
         for name, seconds in spent.items()
     ]
-    return [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
+    return [dict(r) for r in to_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
 
 
 def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
@@ -125,7 +129,7 @@ def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
         before = time.process_time()
         policy, epochs = _told(first, train, validation, f"clinic, {name}")
         spent = (time.process_time() - before) / len(epochs)
-        said[name] = ask(policy, test)
+        said[name] = predict_cohort(policy, test)
         told[name] = scored(_without_times(policy, test), train, test, REPLICATES)
         costs += [
             row("clinic", name, "test", "seconds_per_epoch", spent, n=len(train)),
@@ -134,15 +138,15 @@ def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
         yield [*costs, *_decided(said, test), *_foretold(told)]
 
 
-def _decided(said: dict[str, Answers], test: Cohort) -> list[dict]:
+def _decided(said: dict[str, Predictions], test: Cohort) -> list[dict]:
     """How well options are chosen, by the truth."""
-    table = table1(said, test, np.random.default_rng(0), "test", reference="gru")
+    table = compare_models(said, test, np.random.default_rng(0), "test", reference="gru")
     tests = [
         row("clinic", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low,
             high=t.high, n=t.n, p_holm=t.p_holm, verdict=t.verdict)
         for t in table.tests if t.metric in ("auc", "accuracy", "reward")
     ]  # fmt: skip
-    figures = [dict(r) for r in as_rows(table) if r["metric"] in ("auc", "accuracy", "reward")]
+    figures = [dict(r) for r in to_rows(table) if r["metric"] in ("auc", "accuracy", "reward")]
     return figures + tests
 
 

@@ -30,9 +30,13 @@ from posology.cohorts.decisions.split import uniform_hash
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
-from posology.evaluation.table1.comparison import Table1, as_rows, table1
-from posology.evaluation.table1.headline import headline
-from posology.evaluation.table1.predictions import Answers, ask, pool
+from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
+from posology.evaluation.table1.headline import write_headline
+from posology.evaluation.table1.predictions import (
+    Predictions,
+    concatenate_predictions,
+    predict_cohort,
+)
 from posology.report.table1 import terminal as screen
 
 SITES = 11
@@ -67,9 +71,9 @@ def main() -> None:
     rows = []
     for split in ("kfold", "site"):
         table = _table(whole, [f for f in folds if f.split == split], options.work, split)
-        Console().print(headline(table))
+        Console().print(write_headline(table))
         Console().print(screen.table1(table))
-        rows += as_rows(table) + [_test_row(study.name, split, t) for t in table.tests]
+        rows += to_rows(table) + [_test_row(study.name, split, t) for t in table.tests]
     if options.json:
         write_measures(options.json, rows, started, options.seed)
 
@@ -129,17 +133,17 @@ def _one(fold: Fold, work: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "posology.npz").exists():
         for name, (policy, _) in networks(train, validation, fold.seed, quietly).items():
-            _keep(folder, name, test, ask(policy, test))
+            _keep(folder, name, test, predict_cohort(policy, test))
     names = ["posology", "posology_supervised", "posology_paper"]
     for name, make in baselines(train, validation):
         names.append(name)
         if not (folder / f"{name}.npz").exists():
-            _keep(folder, name, test, ask(make(), test))
+            _keep(folder, name, test, predict_cohort(make(), test))
     (folder / _DONE).write_text(json.dumps(names))
     return f"{fold.split} {fold.number}"
 
 
-def _keep(folder: Path, name: str, test: Cohort, said: Answers) -> None:
+def _keep(folder: Path, name: str, test: Cohort, said: Predictions) -> None:
     arrays = {field.name: getattr(said, field.name) for field in dataclasses.fields(said)}
     draft = folder / f"{name}.draft.npz"
     np.savez_compressed(draft, subject_id=test.history.subject_id, **arrays)
@@ -149,18 +153,18 @@ def _keep(folder: Path, name: str, test: Cohort, said: Answers) -> None:
 def _table(whole: Cohort, folds: list[Fold], work: Path, split: str) -> Table1:
     """Table 1 over the pooled folds, each patient answered by the models that never saw them."""
     place = {int(s): row for row, s in enumerate(whole.history.subject_id)}
-    parts: dict[str, list[Answers]] = {}
+    parts: dict[str, list[Predictions]] = {}
     rows = []
     for fold in folds:
         folder = _path(work, fold)
         for name in json.loads((folder / _DONE).read_text()):
             with np.load(folder / f"{name}.npz") as kept:
                 subjects = kept["subject_id"]
-                said = {f.name: kept[f.name] for f in dataclasses.fields(Answers)}
-            parts.setdefault(name, []).append(Answers(**said))
+                said = {f.name: kept[f.name] for f in dataclasses.fields(Predictions)}
+            parts.setdefault(name, []).append(Predictions(**said))
         rows.append(np.array([place[int(s)] for s in subjects], dtype=np.int64))
-    pooled = {name: pool(said, rows) for name, said in parts.items()}
-    return table1(pooled, whole, np.random.default_rng(0), split)
+    pooled = {name: concatenate_predictions(said, rows) for name, said in parts.items()}
+    return compare_models(pooled, whole, np.random.default_rng(0), split)
 
 
 def _test_row(study: str, split: str, test: object) -> dict:

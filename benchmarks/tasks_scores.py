@@ -11,8 +11,8 @@ from sksurv.util import Surv
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import OutcomePredictions
-from posology.evaluation.significance import resamples
-from posology.evaluation.table1.calibration import ece, slope
+from posology.evaluation.significance import resample_weights
+from posology.evaluation.table1.calibration import calibration_slope, expected_calibration_error
 
 LOWER_IS_BETTER = ("brier", "ece", "mae", "integrated_brier")
 MACRO = "all conditions"
@@ -38,7 +38,7 @@ Scores = dict[tuple[str, str], Scored]
 def scored(said: OutcomePredictions, train: Cohort, test: Cohort, replicates: int) -> Scores:
     """By (target, metric), for the tasks that the prediction answers."""
     rng = np.random.default_rng(0)  # the same resamples for every model, so differences are paired
-    weights = np.concatenate(list(resamples(test.subject, replicates, rng)))
+    weights = np.concatenate(list(resample_weights(test.subject, replicates, rng)))
     table: Scores = {}
     if said.diagnosis.shape[1]:
         table |= _diagnosis(said.diagnosis[:, :, 0], test, weights)
@@ -72,8 +72,8 @@ def _diagnosis(p: np.ndarray, test: Cohort, weights: np.ndarray) -> Scores:
             "auc": metric(roc_auc_score),
             "average_precision": metric(average_precision_score),
             "brier": metric(brier_score_loss),
-            "ece": batch(ece),
-            "calibration_slope": batch(slope),
+            "ece": batch(expected_calibration_error),
+            "calibration_slope": batch(calibration_slope),
         }
         for name, figure in figures.items():
             table[target.name, name] = _of(figure, weights, known)

@@ -7,7 +7,7 @@ from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
-from posology.evaluation.table1.predictions import Answers
+from posology.evaluation.table1.predictions import Predictions
 
 CODES = ("RACE//Asian", "RACE//White", "SEX//female", "SEX//male", "GENE//A/A", "GENE//A/G")
 REWARDS = np.array([[1.0, 0.0, -1.0], [0.5, 1.0, 0.5], [-0.5, 0.2, 1.0]], np.float32)
@@ -79,9 +79,9 @@ def cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
 
 def answers(
     rng: np.random.Generator, of: Cohort, noise: float, dose_noise: float | None = None
-) -> Answers:
+) -> Predictions:
     """Answers that see the truth through noise: the more of it, the worse the model."""
     logits = 2.0 * np.eye(3)[of.best] + noise * rng.normal(size=(len(of), 3))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     dose = of.outcome * np.exp(rng.normal(0, dose_noise or noise / 4, len(of)))
-    return Answers(p, np.full_like(p, 0.05), p, dose, 0.9 * dose, 1.1 * dose)
+    return Predictions(p, np.full_like(p, 0.05), p, dose, 0.9 * dose, 1.1 * dose)

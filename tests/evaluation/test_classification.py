@@ -38,7 +38,9 @@ def test_the_five_figures_equal_scikit_learns(sample):
     assert ours.f1(scores, best)[0] == pytest.approx(metrics.f1_score(truth, named, **macro))
     one_vs_rest = [metrics.roc_auc_score(truth == k, scores[known, k]) for k in range(K)]
     assert ours.auc(scores, best)[0] == pytest.approx(np.mean(one_vs_rest))
-    assert np.array_equal(ours.confusion(scores, best), metrics.confusion_matrix(truth, named))
+    assert np.array_equal(
+        ours.confusion_matrix(scores, best), metrics.confusion_matrix(truth, named)
+    )
 
 
 @given(samples, st.integers(0, 2**31))
@@ -71,17 +73,17 @@ def test_what_is_not_known_is_nan():
     nobody = np.full(3, -1, np.int32)
     for score in (ours.accuracy, ours.precision, ours.recall, ours.f1, ours.auc):
         assert np.isnan(score(np.ones((3, 2)), nobody)).all()
-    assert ours.roc(np.ones((3, 2)), nobody) == ()
+    assert ours.roc_curves(np.ones((3, 2)), nobody) == ()
     alike = np.zeros(3, np.int32)
     assert np.isnan(ours.auc(np.ones((3, 2)), alike)).all()
-    assert ours.roc(np.ones((3, 2)), alike) == ()
+    assert ours.roc_curves(np.ones((3, 2)), alike) == ()
 
 
 @given(samples)
 def test_the_area_under_each_curve_is_its_auc(sample):
-    curves = ours.roc(*sample)
+    curves = ours.roc_curves(*sample)
     for curve in curves:
-        area = np.trapezoid(curve.true_positive, curve.false_positive)
+        area = np.trapezoid(curve.true_positive_rate, curve.false_positive_rate)
         assert area == pytest.approx(curve.auc)
     assert np.mean([c.auc for c in curves]) == pytest.approx(ours.auc(*sample)[0])
 
@@ -91,11 +93,11 @@ def test_the_truth_itself_has_an_auc_of_1_by_its_lead_and_not_by_its_probability
     truth = np.array([[0.1, 0.2], [0.8, 0.9], [0.6, 0.5], [0.3, 0.25]])
     best = truth.argmax(axis=1).astype(np.int32)
     assert ours.auc(truth, best)[0] < 0.8
-    assert ours.auc(ours.lead(truth), best)[0] == 1.0
+    assert ours.auc(ours.log_odds_margin(truth), best)[0] == 1.0
 
 
 def test_a_lead_is_over_the_best_other_option() -> None:
     told = np.array([[0.5, 0.8, 0.2], [0.4, 0.4, 0.4]])
     four = np.log(4)  # odds 1, 4 and 1/4
     expected = [[-four, four, -2 * four], [0.0, 0.0, 0.0]]
-    np.testing.assert_allclose(ours.lead(told), expected, atol=1e-12)
+    np.testing.assert_allclose(ours.log_odds_margin(told), expected, atol=1e-12)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from posology.evaluation.table1.calibration import calibration
-from posology.evaluation.table1.comparison import table1
-from posology.evaluation.table1.subgroups import Group, groups_of, subgroups
+from posology.evaluation.table1.calibration import assess_calibration
+from posology.evaluation.table1.comparison import compare_models
+from posology.evaluation.table1.subgroups import Subgroup, find_subgroups, score_subgroups
 from posology.report.table1.content import CaseOption, CaseStudy, ReportContent
 from tests.evaluation import synthetic
 
@@ -18,7 +18,7 @@ def content(text: str = "plain") -> ReportContent:
     noise = {"posology": 1.0, "posology_paper": 1.5, "fixed": 9.0, text: 2.0}
     answers = {model: synthetic.answers(rng, cohort, z) for model, z in noise.items()}
     ours = answers["posology"]
-    groups = (*groups_of(cohort), Group(text, text, np.arange(120) < 12))
+    groups = (*find_subgroups(cohort), Subgroup(text, text, np.arange(120) < 12))
     case = CaseStudy(
         title=text,
         facts=((text, text), ("Age", "60 to 69 years")),
@@ -32,11 +32,11 @@ def content(text: str = "plain") -> ReportContent:
         study=cohort.study,
         cohort=cohort,
         answers=answers,
-        table=table1(answers, cohort, rng, replicates=100),
+        table=compare_models(answers, cohort, rng, replicates=100),
         evidence=text,
-        calibration=calibration(ours.effectiveness, cohort.best, cohort.subject, rng, 50),
-        groups=subgroups(ours, cohort, groups, ["mae", "accuracy"], rng, 50),
-        further=(table1(answers, cohort, rng, split="site", replicates=100),),
+        calibration=assess_calibration(ours.effectiveness, cohort.best, cohort.subject, rng, 50),
+        groups=score_subgroups(ours, cohort, groups, ["mae", "accuracy"], rng, 50),
+        further=(compare_models(answers, cohort, rng, split="site", replicates=100),),
         learning=((text, epochs),),
         cases=(case, case, case),
         methods=(text,),

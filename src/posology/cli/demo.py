@@ -28,8 +28,8 @@ def demo(
     from posology.cohorts.study.reader import read_study
     from posology.datasets import iwpc
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-    from posology.evaluation.table1.comparison import as_rows, table1
-    from posology.evaluation.table1.predictions import ask
+    from posology.evaluation.table1.comparison import compare_models, to_rows
+    from posology.evaluation.table1.predictions import predict_cohort
     from posology.learners.baselines import baselines, networks
     from posology.report.table1 import terminal as screen
 
@@ -54,10 +54,10 @@ def demo(
             progress.update(task, advance=1, said=name)
             policies[name] = make()
         progress.update(task, said="asking every model, 2,000 resamples", completed=8)
-        answers = {name: ask(policy, test) for name, policy in policies.items()}
-        table = table1(answers, test, np.random.default_rng(seed))
+        answers = {name: predict_cohort(policy, test) for name, policy in policies.items()}
+        table = compare_models(answers, test, np.random.default_rng(seed))
     folder = _fresh(out / "model")
-    rows = as_rows(table)
+    rows = to_rows(table)
     spread = measured_spread(policies["posology"], validation)
     ours = {name: curve for name, curve in curves.items() if name != "posology_paper"}
     evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": rows, **spread}

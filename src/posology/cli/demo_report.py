@@ -12,10 +12,10 @@ from posology.artifact import Artifact
 from posology.cli.learning import learned
 from posology.datasets.iwpc import Iwpc
 from posology.domain.cohort import Cohort
-from posology.evaluation.table1.calibration import calibration
+from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import Table1
-from posology.evaluation.table1.predictions import Answers
-from posology.evaluation.table1.subgroups import groups_of, subgroups
+from posology.evaluation.table1.predictions import Predictions
+from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
 from posology.learners.network.checkpoint import Epoch
 from posology.report.table1.cases import Question, cases
 from posology.report.table1.content import ReportContent
@@ -39,7 +39,7 @@ class Judged:
     """What the demo learned and measured."""
 
     model: Artifact
-    answers: dict[str, Answers]
+    answers: dict[str, Predictions]
     table: Table1
     curves: dict[str, list[Epoch]]
     seed: int
@@ -60,8 +60,10 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
             f"of {len(test):,} patients whom no model saw before. Patients of one hospital stand "
             "on both sides of that split; see the benchmark for hospitals held out."
         ),
-        calibration=calibration(ours.effectiveness, test.best, test.subject, rng),
-        groups=subgroups(ours, test, groups_of(test), ("mae", "within20", "accuracy"), rng),
+        calibration=assess_calibration(ours.effectiveness, test.best, test.subject, rng),
+        groups=score_subgroups(
+            ours, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
+        ),
         learning=learned(judged.curves),
         cases=cases(judged.model.policy, test, _QUESTIONS),
         methods=_METHODS,

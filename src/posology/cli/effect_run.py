@@ -15,7 +15,7 @@ from posology.evaluation.effects.effect_study import Asked, EffectStudy, judge
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.policy_values import as_probabilities
 from posology.evaluation.effects.verdict import Unit
-from posology.evaluation.table1.subgroups import groups_of
+from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.cross_fitting import HeldOutEffects, held_out_effects
 from posology.learners.effects.target_trial import StudyTrial, other_outcomes, study_trial
 from posology.learners.guidelines.formula import rule_policy
@@ -96,7 +96,7 @@ def question(
     return Asked(
         covariates=asked.covariates,
         rules=rules,
-        groups=[replace(g, mask=g.mask[asked.row]) for g in groups_of(cohort)],
+        groups=[replace(g, mask=g.mask[asked.row]) for g in find_subgroups(cohort)],
         harms=harms,
         again=again,
         unit=Unit(asked.unit, 100.0 if asked.binary else 1.0),

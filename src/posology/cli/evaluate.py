@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from posology.artifact import Artifact
     from posology.domain.cohort import Cohort
     from posology.evaluation.table1.comparison import Table1
-    from posology.evaluation.table1.predictions import Answers
+    from posology.evaluation.table1.predictions import Predictions
 
 
 def evaluate(
@@ -81,29 +81,29 @@ def _against_truth(judged: "Artifact", cohort: "Cohort", into: Into) -> None:
     from posology.cli.measures import spread_rows, write_measures
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-    from posology.evaluation.table1.comparison import as_rows, table1
-    from posology.evaluation.table1.predictions import ask, usual_care
+    from posology.evaluation.table1.comparison import compare_models, to_rows
+    from posology.evaluation.table1.predictions import predict_cohort, usual_care_predictions
     from posology.learners.baselines import baselines
     from posology.report.table1 import terminal as screen
 
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    answers = {"posology": ask(judged.policy, test)}
+    answers = {"posology": predict_cohort(judged.policy, test)}
     with bars() as progress:
         task = progress.add_task("baselines", total=None, said="")
         for name, make in baselines(train, validation):
             progress.update(task, said=name)
-            answers[name] = ask(make(), test)
+            answers[name] = predict_cohort(make(), test)
         if (test.treatment >= 0).all():
-            answers["usual"] = usual_care(test)
+            answers["usual"] = usual_care_predictions(test)
         progress.update(task, said="2,000 resamples")
-        table = table1(answers, test, np.random.default_rng(into.seed))
+        table = compare_models(answers, test, np.random.default_rng(into.seed))
     CONSOLE.print(screen.table1(table))
     if into.report is not None:
         _write(into.report, judged, test, answers, table)
         CONSOLE.print(f"Report: [bold]{into.report}[/]")
     if into.json_file is not None:
         spread = judged.evidence.get("dose_spread")
-        rows = [*as_rows(table), *spread_rows(answers["posology"].dose, test, spread)]
+        rows = [*to_rows(table), *spread_rows(answers["posology"].dose, test, spread)]
         write_measures(into.json_file, rows, into.started, into.seed)
 
 
@@ -147,7 +147,7 @@ def _write(
     path: Path,
     judged: "Artifact",
     test: "Cohort",
-    answers: "dict[str, Answers]",
+    answers: "dict[str, Predictions]",
     table: "Table1",
 ) -> None:
     import datetime
@@ -156,7 +156,7 @@ def _write(
 
     import posology
     from posology.cli.learning import kept
-    from posology.evaluation.table1.subgroups import groups_of, subgroups
+    from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
     from posology.report.table1.cases import against_truth
     from posology.report.table1.content import ReportContent
     from posology.report.table1.page import write_report
@@ -172,7 +172,9 @@ def _write(
             f"{len(test):,} decisions of {patients:,} patients of the cohort's test split, "
             "whom no model saw before."
         ),
-        groups=subgroups(ours, test, groups_of(test), ("accuracy",), np.random.default_rng(0)),
+        groups=score_subgroups(
+            ours, test, find_subgroups(test), ("accuracy",), np.random.default_rng(0)
+        ),
         learning=kept(judged.evidence),
         cases=against_truth(judged.policy, test),
         footer=(

@@ -34,11 +34,11 @@ def write_measures(path: Path, rows: list[dict], started: float, seed: int | Non
 def measured_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
     """`dose_spread`, for the evidence of an artifact; nothing where no right dose is known."""
     from posology.evaluation.table1.dose_error import true_dose
-    from posology.evaluation.table1.predictions import ask
+    from posology.evaluation.table1.predictions import predict_cohort
 
     if validation.study.dose is None:
         return {}
-    spread = dose_spread(ask(policy, validation).dose, true_dose(validation))
+    spread = dose_spread(predict_cohort(policy, validation).dose, true_dose(validation))
     return {} if spread is None else {"dose_spread": spread}
 
 

@@ -24,8 +24,8 @@ class RocCurve:
     """One option against the rest."""
 
     treatment: int
-    false_positive: Float64[np.ndarray, " point"]
-    true_positive: Float64[np.ndarray, " point"]
+    false_positive_rate: Float64[np.ndarray, " point"]
+    true_positive_rate: Float64[np.ndarray, " point"]
     auc: float
 
 
@@ -35,12 +35,12 @@ def weighted_mean(
     weights: Weights | None,
 ) -> Scores:
     """Mean of the known values; NaN where no weight lies on any of them."""
-    w = once(len(values)) if weights is None else weights
+    w = unit_weights(len(values)) if weights is None else weights
     w = w[:, known]
     return _ratio(w @ values[known], w.sum(axis=1))
 
 
-def once(decisions: int) -> Weights:
+def unit_weights(decisions: int) -> Weights:
     """Each decision counted once."""
     return np.ones((1, decisions))
 
@@ -72,7 +72,7 @@ def f1(effectiveness: Effectiveness, best: Best, weights: Weights | None = None)
 def auc(effectiveness: Effectiveness, best: Best, weights: Weights | None = None) -> Scores:
     """Macro one-vs-rest area under the ROC curve; ties count half (Mann-Whitney)."""
     known = best >= 0
-    w = (once(len(best)) if weights is None else weights)[:, known]
+    w = (unit_weights(len(best)) if weights is None else weights)[:, known]
     truth, scores = best[known], effectiveness[known]
     areas = [_area(scores[:, k], truth == k, w) for k in _occurring(best)]
     if not areas:
@@ -81,7 +81,7 @@ def auc(effectiveness: Effectiveness, best: Best, weights: Weights | None = None
     return _ratio(np.where(defined, areas, 0.0).sum(axis=0), defined.sum(axis=0).astype(float))
 
 
-def lead(effectiveness: Effectiveness) -> Effectiveness:
+def log_odds_margin(effectiveness: Effectiveness) -> Effectiveness:
     """How far the log-odds of each option's effect lie above those of the best other option.
 
     Where each option stands alone, P(effective) itself says more of how ill the patient is than of
@@ -95,14 +95,14 @@ def lead(effectiveness: Effectiveness) -> Effectiveness:
     return odds - np.where(odds == two[:, 1:], two[:, :1], two[:, 1:])
 
 
-def confusion(
+def confusion_matrix(
     effectiveness: Effectiveness, best: Best
 ) -> Int64[np.ndarray, "treatment named_treatment"]:
     """How often each best option (rows) met each named one (columns)."""
     return _cells(effectiveness, best, None)[0].astype(np.int64)
 
 
-def roc(effectiveness: Effectiveness, best: Best) -> tuple[RocCurve, ...]:
+def roc_curves(effectiveness: Effectiveness, best: Best) -> tuple[RocCurve, ...]:
     """One curve for each option that was best for some decisions and not for all."""
     from sklearn.metrics import roc_curve
 
@@ -113,7 +113,7 @@ def roc(effectiveness: Effectiveness, best: Best) -> tuple[RocCurve, ...]:
         if hit.all():
             continue
         false, true, _ = roc_curve(hit, effectiveness[known, k])
-        area = float(_area(effectiveness[known, k], hit, once(int(known.sum())))[0])
+        area = float(_area(effectiveness[known, k], hit, unit_weights(int(known.sum())))[0])
         curves.append(RocCurve(k, false.astype(float), true.astype(float), area))
     return tuple(curves)
 
@@ -127,7 +127,7 @@ def _cells(
 ) -> Float64[np.ndarray, "replicate treatment named_treatment"]:
     K = effectiveness.shape[1]
     known = best >= 0
-    w = (once(len(best)) if weights is None else weights)[:, known]
+    w = (unit_weights(len(best)) if weights is None else weights)[:, known]
     cell = best[known] * K + effectiveness[known].argmax(axis=1)
     one_hot = (cell[:, None] == np.arange(K * K)).astype(float)
     return (w @ one_hot).reshape(len(w), K, K)

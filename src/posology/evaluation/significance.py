@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from posology.evaluation.classification import Scores, Weights, once
+from posology.evaluation.classification import Scores, Weights, unit_weights
 
 Statistic = Callable[[Weights], Scores]
-Subject = Int64[np.ndarray, " decision"]
+Subjects = Int64[np.ndarray, " decision"]
 
 REPLICATES = 2000
 """Enough for the tails of a 95 % interval (Efron and Tibshirani 1993, section 14.3: over 1,000)."""
@@ -37,7 +37,9 @@ class Difference:
     """Two-sided."""
 
 
-def resamples(subject: Subject, replicates: int, rng: np.random.Generator) -> Iterator[Weights]:
+def resample_weights(
+    subject: Subjects, replicates: int, rng: np.random.Generator
+) -> Iterator[Weights]:
     """Draws of subjects with replacement, as how often each decision was drawn; in blocks.
 
     All decisions of a subject are drawn together.
@@ -52,14 +54,14 @@ def resamples(subject: Subject, replicates: int, rng: np.random.Generator) -> It
         yield counts[:, row].astype(np.float64)
 
 
-def bootstrap(
-    statistic: Statistic, subject: Subject, rng: np.random.Generator, replicates: int = REPLICATES
+def bootstrap_replicates(
+    statistic: Statistic, subject: Subjects, rng: np.random.Generator, replicates: int = REPLICATES
 ) -> Scores:
     """The statistic of each resample of subjects."""
-    return np.concatenate([statistic(w) for w in resamples(subject, replicates, rng)])
+    return np.concatenate([statistic(w) for w in resample_weights(subject, replicates, rng)])
 
 
-def percentile(value: float, replicates: Scores) -> Interval:
+def percentile_interval(value: float, replicates: Scores) -> Interval:
     """The middle 95 % of the replicates; undefined replicates are left out."""
     known = replicates[~np.isnan(replicates)]
     if not len(known):
@@ -68,18 +70,18 @@ def percentile(value: float, replicates: Scores) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def bca(statistic: Statistic, subject: Subject, replicates: Scores) -> Interval:
+def bca(statistic: Statistic, subject: Subjects, replicates: Scores) -> Interval:
     """Bias-corrected and accelerated interval (Efron 1987, doi:10.2307/2289144).
 
     Costs one more evaluation a subject, for the jackknife.
     """
     from scipy.stats import norm
 
-    value = float(statistic(once(len(subject)))[0])
+    value = float(statistic(unit_weights(len(subject)))[0])
     known = replicates[~np.isnan(replicates)]
     share = ((known < value).mean() + (known <= value).mean()) / 2
     if not 0 < share < 1:  # every replicate on one side: the correction is undefined
-        return percentile(value, replicates)
+        return percentile_interval(value, replicates)
     jackknife = np.concatenate([statistic(w) for w in _left_out(subject)])
     pull = jackknife.mean() - jackknife
     scale = 6 * (pull**2).sum() ** 1.5
@@ -90,7 +92,7 @@ def bca(statistic: Statistic, subject: Subject, replicates: Scores) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _left_out(subject: Subject) -> Iterator[Weights]:
+def _left_out(subject: Subjects) -> Iterator[Weights]:
     present, row = np.unique(subject, return_inverse=True)
     block = max(1, _CELLS // max(len(subject), 1))
     for start in range(0, len(present), block):
@@ -98,15 +100,15 @@ def _left_out(subject: Subject) -> Iterator[Weights]:
         yield (row[None, :] != left[:, None]).astype(np.float64)
 
 
-def interval(
-    statistic: Statistic, subject: Subject, rng: np.random.Generator, replicates: int = REPLICATES
+def bootstrap_interval(
+    statistic: Statistic, subject: Subjects, rng: np.random.Generator, replicates: int = REPLICATES
 ) -> Interval:
     """The statistic with its percentile interval over subjects."""
-    value = float(statistic(once(len(subject)))[0])
-    return percentile(value, bootstrap(statistic, subject, rng, replicates))
+    value = float(statistic(unit_weights(len(subject)))[0])
+    return percentile_interval(value, bootstrap_replicates(statistic, subject, rng, replicates))
 
 
-def paired(value: float, first: Scores, second: Scores) -> Difference:
+def paired_difference(value: float, first: Scores, second: Scores) -> Difference:
     """Difference of two statistics computed on the *same* resamples.
 
     p is the interval inverted: twice the smaller share of replicates on one side of 0, never below
@@ -120,12 +122,12 @@ def paired(value: float, first: Scores, second: Scores) -> Difference:
         return Difference(value, nan, nan, nan)
     tails = [(known <= 0).sum(), (known >= 0).sum()]
     p = min(1.0, 2 * (min(tails) + 1) / (len(known) + 1))
-    span = percentile(value, difference)
+    span = percentile_interval(value, difference)
     return Difference(value, span.low, span.high, float(p))
 
 
-def mcnemar(
-    first: Bool[np.ndarray, " decision"], second: Bool[np.ndarray, " decision"], mid: bool = True
+def mcnemar_p_value(
+    first: Bool[np.ndarray, " decision"], second: Bool[np.ndarray, " decision"], mid_p: bool = True
 ) -> float:
     """Two-sided p that both are right equally often, from the decisions where they differ.
 
@@ -140,10 +142,10 @@ def mcnemar(
     if wins == losses:
         return 1.0
     p = 2 * binom.cdf(smaller, total, 0.5)
-    return float(min(1.0, p - binom.pmf(smaller, total, 0.5) if mid else p))
+    return float(min(1.0, p - binom.pmf(smaller, total, 0.5) if mid_p else p))
 
 
-def holm(p: Sequence[float]) -> tuple[float, ...]:
+def holm_adjust(p: Sequence[float]) -> tuple[float, ...]:
     """Holm's step-down correction (Scand J Statist 1979;6:65); NaN stays NaN and is not counted."""
     values = np.asarray(p, dtype=float)
     adjusted = np.full(len(values), np.nan)

@@ -6,7 +6,7 @@ from posology.evaluation.effects.abstention import SURE, Abstention, abstention,
 from posology.evaluation.effects.held_out_rule import Said
 from posology.evaluation.effects.policy_values import gain
 from posology.evaluation.effects.subgroup_gain import group_gain
-from posology.evaluation.table1.subgroups import Group
+from posology.evaluation.table1.subgroups import Subgroup
 from tests.evaluation.trials import truthful
 
 N = 1500
@@ -70,7 +70,7 @@ def test_sureness_is_against_the_next_best() -> None:
 
 def test_what_is_said_of_a_group_stands_beside_what_was_seen() -> None:
     _, said, (nuisance, truth, keep) = judged("best")
-    group = Group("x5", "high", truth.covariates[:, 5] > 0.5)
+    group = Subgroup("x5", "high", truth.covariates[:, 5] > 0.5)
     found = group_gain(nuisance, said, group, keep, np.random.default_rng(0))
     (benefit,) = found.benefits
     true = (truth.expected[:, 0] - truth.expected[:, 1])[group.mask & keep].mean()
@@ -81,7 +81,7 @@ def test_what_is_said_of_a_group_stands_beside_what_was_seen() -> None:
         nuisance.scores[rows, said.chosen][group.mask & keep].mean()
     )
     assert found.value.low < found.value.value < found.value.high
-    few = Group("x5", "few", np.arange(N) < 25)
+    few = Subgroup("x5", "few", np.arange(N) < 25)
     none = group_gain(nuisance, said, few, keep, np.random.default_rng(0))
     assert (none.kept, none.benefits) == (15, ())
     assert np.isnan(none.value.value)

@@ -7,7 +7,7 @@ from posology.causal.propensity import known
 from posology.evaluation.effects.effect_study import RULE, Asked, EffectStudy, judge
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.verdict import GAIN, NONE, UNJUDGED, Unit
-from posology.evaluation.table1.subgroups import Group
+from posology.evaluation.table1.subgroups import Subgroup
 from tests.evaluation.trials import truthful
 
 
@@ -18,7 +18,10 @@ def rule_of(expected: np.ndarray, chosen: np.ndarray) -> HeldOutRule:
 
 
 def asked(n: int, **more) -> Asked:
-    groups = [Group("half", "first", np.arange(n) < n // 2), Group("half", "few", np.arange(n) < 9)]
+    groups = [
+        Subgroup("half", "first", np.arange(n) < n // 2),
+        Subgroup("half", "few", np.arange(n) < 9),
+    ]
     return Asked(tuple("abcdefgh"), {}, groups, {}, [], Unit("points"), binary=False, **more)
 
 

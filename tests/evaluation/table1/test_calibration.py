@@ -21,7 +21,7 @@ def test_ece_equals_a_plain_loop(seed):
         inside = [i for i in range(60) if min(int(p[i] * 10), 9) == b]
         if inside:
             total += abs(np.mean(p[inside]) - np.mean(hit[inside])) * len(inside) / 60
-    assert cal.ece(p, hit)[0] == pytest.approx(total)
+    assert cal.expected_calibration_error(p, hit)[0] == pytest.approx(total)
 
 
 def test_slope_and_intercept_equal_unpenalised_logistic_regression():
@@ -30,15 +30,19 @@ def test_slope_and_intercept_equal_unpenalised_logistic_regression():
     p, hit = sample(0, stretch=2.0, shift=0.7)
     x = np.log(p / (1 - p))[:, None]
     fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(x, hit)
-    assert cal.slope(p, hit)[0] == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
-    shift = cal.intercept(p, hit)[0]
+    assert cal.calibration_slope(p, hit)[0] == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
+    shift = cal.calibration_intercept(p, hit)[0]
     assert np.mean(1 / (1 + np.exp(-(x[:, 0] + shift)))) == pytest.approx(hit.mean())
 
 
 def test_weights_are_repeated_rows():
     p, hit = sample(3, 80)
     counts = np.random.default_rng(1).integers(0, 3, (4, 80))
-    for statistic in (cal.slope, cal.intercept, cal.ece):
+    for statistic in (
+        cal.calibration_slope,
+        cal.calibration_intercept,
+        cal.expected_calibration_error,
+    ):
         together = statistic(p, hit, counts.astype(float))
         for r in range(4):
             row = np.repeat(np.arange(80), counts[r])
@@ -47,13 +51,13 @@ def test_weights_are_repeated_rows():
 
 def test_a_perfect_separation_has_no_slope():
     p = np.array([0.1, 0.2, 0.8, 0.9])
-    assert np.isnan(cal.slope(p, p > 0.5)[0])
+    assert np.isnan(cal.calibration_slope(p, p > 0.5)[0])
 
 
 def test_one_constant_probability_has_no_slope_but_an_intercept():
     hit = np.array([True, False, False, False])
-    assert np.isnan(cal.slope(np.full(4, 0.5), hit)[0])
-    assert cal.intercept(np.full(4, 0.5), hit)[0] == pytest.approx(np.log(1 / 3))
+    assert np.isnan(cal.calibration_slope(np.full(4, 0.5), hit)[0])
+    assert cal.calibration_intercept(np.full(4, 0.5), hit)[0] == pytest.approx(np.log(1 / 3))
 
 
 def test_true_probabilities_are_found_calibrated(rng):
@@ -61,7 +65,7 @@ def test_true_probabilities_are_found_calibrated(rng):
     both = np.column_stack([1 - p, p])
     best = hit.astype(np.int32)
     best[:100] = -1
-    found = cal.calibration(both, best, np.arange(1500), rng, 300)
+    found = cal.assess_calibration(both, best, np.arange(1500), rng, 300)
     assert [c.treatment for c in found] == [0, 1]
     for c in found:
         assert c.slope.low < 1 < c.slope.high
@@ -71,12 +75,12 @@ def test_true_probabilities_are_found_calibrated(rng):
 
 def test_probabilities_twice_too_extreme_have_slope_one_half(rng):
     p, hit = sample(6, 3000, stretch=2.0)
-    assert cal.slope(p, hit)[0] == pytest.approx(0.5, abs=0.06)
+    assert cal.calibration_slope(p, hit)[0] == pytest.approx(0.5, abs=0.06)
 
 
 def test_bins_give_the_observed_share_inside_wilsons_interval():
     p, hit = sample(7, 500)
-    for b in cal.reliability(p, hit):
+    for b in cal.reliability_bins(p, hit):
         assert b.low <= b.observed <= b.high
         assert b.n > 0
 

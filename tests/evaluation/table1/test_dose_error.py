@@ -17,17 +17,19 @@ def test_figures_equal_a_plain_loop(seed, n):
     dose[0], truth[1] = np.nan, np.nan
     pairs = [(d, t) for d, t in zip(dose, truth, strict=True) if d == d and t == t]
     if not pairs:
-        assert np.isnan(dosing.mae(dose, truth)[0])
+        assert np.isnan(dosing.mean_absolute_error(dose, truth)[0])
         return
-    assert dosing.mae(dose, truth)[0] == pytest.approx(np.mean([abs(d - t) for d, t in pairs]))
-    assert dosing.bias(dose, truth)[0] == pytest.approx(np.mean([d - t for d, t in pairs]))
+    assert dosing.mean_absolute_error(dose, truth)[0] == pytest.approx(
+        np.mean([abs(d - t) for d, t in pairs])
+    )
+    assert dosing.mean_error(dose, truth)[0] == pytest.approx(np.mean([d - t for d, t in pairs]))
     near = [abs(d - t) <= 0.2 * t for d, t in pairs]
-    assert dosing.within20(dose, truth)[0] == pytest.approx(np.mean(near))
+    assert dosing.share_within_20(dose, truth)[0] == pytest.approx(np.mean(near))
     bands = [0] * 5
     for d, t in pairs:
         e = d / t - 1
         bands[0 if e < -0.5 else 1 if e < -0.2 else 2 if e <= 0.2 else 3 if e <= 0.5 else 4] += 1
-    assert dosing.severity(dose, truth).tolist() == bands
+    assert dosing.count_error_bands(dose, truth).tolist() == bands
 
 
 def test_an_error_of_exactly_20_percent_is_within_20_percent():
@@ -35,9 +37,9 @@ def test_an_error_of_exactly_20_percent_is_within_20_percent():
     truth = stored.astype(float)
     exact = np.array([21.0, 28.7, 33.3, 7.1])
     for dose in (0.8 * exact, 1.2 * exact):
-        assert dosing.within20(dose, truth)[0] == 1.0
-        assert dosing.severity(dose, truth).tolist() == [0, 0, 4, 0, 0]
-    assert dosing.within20(1.201 * truth, truth)[0] == 0.0
+        assert dosing.share_within_20(dose, truth)[0] == 1.0
+        assert dosing.count_error_bands(dose, truth).tolist() == [0, 0, 4, 0, 0]
+    assert dosing.share_within_20(1.201 * truth, truth)[0] == 0.0
 
 
 def test_the_true_dose_is_the_outcome_or_the_dose_that_was_effective(rng):

@@ -12,13 +12,13 @@ def test_reward_is_the_mean_over_choices_drawn_from_the_policy(seed, n):
     p = rng.dirichlet(np.ones(3), n)
     rewards = rng.normal(size=(n, 3)).astype(np.float32)
     by_hand = np.mean([sum(p[i, a] * float(rewards[i, a]) for a in range(3)) for i in range(n)])
-    assert value.expected_reward(p, rewards)[0] == pytest.approx(by_hand)
+    assert value.mean_expected_reward(p, rewards)[0] == pytest.approx(by_hand)
 
 
 def test_decisions_without_full_information_are_left_out():
     p = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
     rewards = np.array([[1, 0], [np.nan, 1], [0, 0.5]], np.float32)
-    assert value.rewards_known(rewards).tolist() == [True, False, True]
-    assert value.expected_reward(p, rewards)[0] == pytest.approx(0.75)
-    assert np.isnan(value.earned(p, rewards)[1])
-    assert np.isnan(value.expected_reward(p[1:2], rewards[1:2])[0])
+    assert value.has_all_rewards(rewards).tolist() == [True, False, True]
+    assert value.mean_expected_reward(p, rewards)[0] == pytest.approx(0.75)
+    assert np.isnan(value.expected_rewards(p, rewards)[1])
+    assert np.isnan(value.mean_expected_reward(p[1:2], rewards[1:2])[0])

@@ -5,7 +5,11 @@ import numpy as np
 from posology.domain.formulary import Formulary
 from posology.domain.policy import Doses, Policy
 from posology.domain.profile import Profile
-from posology.evaluation.table1.predictions import ask, pool, select
+from posology.evaluation.table1.predictions import (
+    concatenate_predictions,
+    predict_cohort,
+    select_predictions,
+)
 from tests.evaluation import synthetic
 
 
@@ -36,9 +40,9 @@ def test_members_become_mean_and_spread(rng):
     cohort = synthetic.cohort(rng, 23)
     policy = echo(cohort)
     assert isinstance(policy, Policy)
-    said = ask(policy, cohort)
+    said = predict_cohort(policy, cohort)
     assert np.allclose(said.effectiveness[:, 0], cohort.last_step % 5 / 10 + 0.15)
-    assert np.allclose(said.spread, 0.05)
+    assert np.allclose(said.member_std, 0.05)
     assert np.allclose(said.dose, cohort.last_step + 25.0)
     assert np.allclose(said.dose_low, cohort.last_step + 20.25)
     assert np.allclose(said.dose_high, cohort.last_step + 29.75)
@@ -48,8 +52,8 @@ def test_batches_do_not_matter_and_the_mask_is_passed_on(rng):
     cohort = synthetic.cohort(rng, 23)
     allowed = np.ones((23, 3), bool)
     allowed[::2, 1] = False
-    whole = ask(echo(cohort), cohort, allowed)
-    by_seven = ask(echo(cohort), cohort, allowed, batch=7)
+    whole = predict_cohort(echo(cohort), cohort, allowed)
+    by_seven = predict_cohort(echo(cohort), cohort, allowed, batch=7)
     for f in fields(whole):
         assert np.array_equal(getattr(whole, f.name), getattr(by_seven, f.name))
     assert (whole.probabilities[::2, 1] == 0).all()
@@ -57,13 +61,13 @@ def test_batches_do_not_matter_and_the_mask_is_passed_on(rng):
 
 def test_folds_are_pooled_in_order_or_put_back_where_they_belong(rng):
     cohort = synthetic.cohort(rng, 30)
-    whole = ask(echo(cohort), cohort)
+    whole = predict_cohort(echo(cohort), cohort)
     fold = rng.integers(0, 3, 30)
     rows = [np.flatnonzero(fold == f) for f in range(3)]
-    parts = [select(whole, fold == f) for f in range(3)]
-    assert np.array_equal(pool(parts).dose, whole.dose[np.concatenate(rows)])
-    assert np.array_equal(pool(parts, rows).dose, whole.dose)
-    assert np.array_equal(pool(parts, rows).effectiveness, whole.effectiveness)
+    parts = [select_predictions(whole, fold == f) for f in range(3)]
+    assert np.array_equal(concatenate_predictions(parts).dose, whole.dose[np.concatenate(rows)])
+    assert np.array_equal(concatenate_predictions(parts, rows).dose, whole.dose)
+    assert np.array_equal(concatenate_predictions(parts, rows).effectiveness, whole.effectiveness)
 
 
 def test_a_policy_that_is_not_asked_for_doses_answers_nan(rng):
@@ -74,6 +78,6 @@ def test_a_policy_that_is_not_asked_for_doses_answers_nan(rng):
             nothing = np.full(allowed.shape, np.nan)
             return Doses(nothing, nothing[:, :1])
 
-    said = ask(Silent(cohort.study.formulary, cohort.profile), cohort)
+    said = predict_cohort(Silent(cohort.study.formulary, cohort.profile), cohort)
     assert np.isnan(said.dose).all()
     assert np.isnan(said.dose_low).all()

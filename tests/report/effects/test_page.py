@@ -9,7 +9,7 @@ from posology.evaluation.effects.effect_study import Asked, judge
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.verdict import Unit
 from posology.evaluation.significance import Difference, Interval
-from posology.evaluation.table1.subgroups import Group
+from posology.evaluation.table1.subgroups import Subgroup
 from posology.report.effects.content import EffectContent
 from posology.report.effects.page import render, write_effect_report
 from posology.report.effects.text import Scale, number, p_value, share
@@ -27,8 +27,8 @@ def content(kept: bool = True) -> EffectContent:
     chosen = truth.expected.argmax(axis=1)
     rule = HeldOutRule(np.arange(n) % 5, said, chosen, np.ones(n, np.int64), 5)
     groups = [
-        Group("sex", "<female>", np.arange(n) < 300),
-        Group("sex", "male", np.arange(n) > 590),
+        Subgroup("sex", "<female>", np.arange(n) < 300),
+        Subgroup("sex", "male", np.arange(n) > 590),
     ]
     asked = Asked(
         tuple("abcdefgh"), {}, groups, {"bleeding": nuisance}, [rule], Unit("points"), False

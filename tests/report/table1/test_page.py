@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from posology.evaluation.table1.headline import headline
+from posology.evaluation.table1.headline import write_headline
 from posology.report.table1.page import render, write_report
 from tests.report import made_up
 
@@ -64,7 +64,7 @@ def test_every_element_is_closed_and_every_id_is_one_of_a_kind(html):
 
 def test_the_first_line_is_the_headline(content, html):
     text = [t.strip() for t in read(html).text if t.strip()]
-    assert headline(content.table) in text[:3]
+    assert write_headline(content.table) in text[:3]
     assert re.search(r"<h1>(.*?)</h1>", html)
 
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from posology.evaluation.classification import roc
-from posology.evaluation.table1.calibration import calibration
-from posology.evaluation.table1.comparison import table1
-from posology.evaluation.table1.subgroups import GroupRow
+from posology.evaluation.classification import roc_curves
+from posology.evaluation.table1.calibration import assess_calibration
+from posology.evaluation.table1.comparison import compare_models
+from posology.evaluation.table1.subgroups import SubgroupRow
 from posology.report.curves import drawn_learning
 from posology.report.svg import svg
 from posology.report.table1 import plots
@@ -48,25 +48,25 @@ def test_an_outlier_stands_at_the_edge_and_is_counted(rng):
 def test_curves_are_those_measured(rng):
     cohort = synthetic.cohort(rng, 200)
     said = synthetic.answers(rng, cohort, 1.0)
-    curves = roc(said.effectiveness, cohort.best)
+    curves = roc_curves(said.effectiveness, cohort.best)
     (axes,) = plots.roc_figure(curves, ["a", "b", "c"]).axes
     for at, curve in enumerate(curves, start=1):
         x, y = line(axes, at)
-        assert np.array_equal(x, curve.false_positive)
-        assert np.array_equal(y, curve.true_positive)
+        assert np.array_equal(x, curve.false_positive_rate)
+        assert np.array_equal(y, curve.true_positive_rate)
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
     assert labels == [f"{n}: {c.auc:.3f}" for n, c in zip("abc", curves, strict=True)]
-    found = calibration(said.effectiveness, cohort.best, cohort.subject, rng, 20)
+    found = assess_calibration(said.effectiveness, cohort.best, cohort.subject, rng, 20)
     (axes,) = plots.calibration_figure(found, ["a", "b", "c"]).axes
     x, y = line(axes, 1)
-    assert np.allclose(x, [b.stated for b in found[0].bins])
+    assert np.allclose(x, [b.predicted for b in found[0].bins])
     assert np.allclose(y, [b.observed for b in found[0].bins])
 
 
 def contest(rng, noise):
     cohort = synthetic.cohort(rng, 200)
     named = {model: synthetic.answers(rng, cohort, z) for model, z in noise.items()}
-    return table1(named, cohort, rng, replicates=100)
+    return compare_models(named, cohort, rng, replicates=100)
 
 
 def test_the_forest_plot_has_each_baseline_from_the_top_and_none_of_our_own(rng):
@@ -95,9 +95,9 @@ def test_a_far_baseline_is_written_at_the_edge(rng):
 
 def test_groups_too_small_to_judge_are_not_drawn():
     rows = [
-        GroupRow("race", "Asian", "mae", 7.0, 6.0, 8.0, 100, True),
-        GroupRow("race", "Black", "mae", np.nan, np.nan, np.nan, 12, False),
-        GroupRow("sex", "male", "mae", 8.0, 7.5, 8.5, 200, True),
+        SubgroupRow("race", "Asian", "mae", 7.0, 6.0, 8.0, 100, True),
+        SubgroupRow("race", "Black", "mae", np.nan, np.nan, np.nan, 12, False),
+        SubgroupRow("sex", "male", "mae", 8.0, 7.5, 8.5, 200, True),
     ]
     (axes,) = plots.group_figure(rows, 7.5, plots.Wording("mg/week", "Dose error")).axes
     labels = [t.get_text() for t in axes.get_yticklabels()]

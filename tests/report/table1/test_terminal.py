@@ -4,7 +4,7 @@ from io import StringIO
 import numpy as np
 from rich.console import Console
 
-from posology.evaluation.table1.comparison import table1
+from posology.evaluation.table1.comparison import compare_models
 from posology.report.table1 import terminal as screen
 from tests.evaluation import synthetic
 
@@ -21,7 +21,7 @@ def test_table_1_fits_80_columns_with_every_figure(rng):
         model: synthetic.answers(rng, cohort, noise)
         for model, noise in (("posology", 0.5), ("posology_supervised", 0.6), ("fixed", 9.0))
     }
-    table = table1(named, cohort, rng, replicates=100)
+    table = compare_models(named, cohort, rng, replicates=100)
     text = printed(table)
     assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -36,10 +36,10 @@ def test_markup_in_a_model_name_is_text_and_missing_doses_are_said(rng):
     cohort = synthetic.cohort(rng, 50)
     ours = synthetic.answers(rng, cohort, 1.0)
     silent = replace(ours, dose=np.full(50, np.nan))
-    text = printed(table1({"posology": ours, "[red]x": silent}, cohort, rng, replicates=50))
+    text = printed(compare_models({"posology": ours, "[red]x": silent}, cohort, rng, replicates=50))
     assert "[red]x" in text
     assert "not asked" in text
     nobody = {"posology": silent}
-    text = printed(table1(nobody, cohort, rng, replicates=50))
+    text = printed(compare_models(nobody, cohort, rng, replicates=50))
     assert "Dose error" not in text
     assert "Reward" in text

@@ -16,7 +16,12 @@ from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Keep, Matrix, name
 from posology.evaluation.effects.held_out_rule import Said
 from posology.evaluation.effects.policy_values import mean_draws
-from posology.evaluation.significance import Difference, Interval, paired, percentile
+from posology.evaluation.significance import (
+    Difference,
+    Interval,
+    paired_difference,
+    percentile_interval,
+)
 
 SURE = 1.959964
 """Standard errors that a 95 % interval reaches to either side."""
@@ -112,7 +117,7 @@ def _point(
 ) -> Abstained:
     return Abstained(
         left,
-        percentile(float(means[at]), draws[:, at]),
-        paired(float(means[at] - means[-2]), draws[:, at], draws[:, -2]),
-        paired(float(means[at] - means[-1]), draws[:, at], draws[:, -1]),
+        percentile_interval(float(means[at]), draws[:, at]),
+        paired_difference(float(means[at] - means[-2]), draws[:, at], draws[:, -2]),
+        paired_difference(float(means[at] - means[-1]), draws[:, at], draws[:, -1]),
     )

@@ -19,11 +19,11 @@ from posology.evaluation.significance import (
     REPLICATES,
     Difference,
     Interval,
-    Subject,
-    interval,
-    paired,
-    percentile,
-    resamples,
+    Subjects,
+    bootstrap_interval,
+    paired_difference,
+    percentile_interval,
+    resample_weights,
 )
 
 GROUPS = 5
@@ -83,7 +83,7 @@ class Beside:
     difference: Difference
 
 
-def rate(predicted: Column, benefit: Column, subject: Subject, rng: np.random.Generator) -> Rate:
+def rate(predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator) -> Rate:
     """AUTOC and Qini with intervals over subjects; equal predictions are ranked at random."""
     order = np.lexsort((rng.random(len(predicted)), -predicted))
 
@@ -100,17 +100,17 @@ def rate(predicted: Column, benefit: Column, subject: Subject, rng: np.random.Ge
 
     value = areas(np.ones((1, len(predicted))))[0]
     draws = _drawn(areas, subject, rng)
-    return Rate(*(percentile(float(value[i]), draws[:, i]) for i in (0, 1)))
+    return Rate(*(percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1)))
 
 
 def calibration_for_benefit(
-    predicted: Column, benefit: Column, subject: Subject, rng: np.random.Generator
+    predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator
 ) -> BenefitCalibration:
     """Groups of equal size, and the line of doubly robust benefit on predicted benefit."""
     groups = []
     for rows in np.array_split(np.argsort(predicted, kind="stable"), GROUPS):
         draws = mean_draws(benefit[rows, None], subject[rows], rng)[:, 0]
-        observed = percentile(float(benefit[rows].mean()), draws)
+        observed = percentile_interval(float(benefit[rows].mean()), draws)
         groups.append(BenefitGroup(float(predicted[rows].mean()), observed, len(rows)))
 
     def line(weights: Weights) -> Float64[np.ndarray, "replicate two"]:
@@ -122,14 +122,14 @@ def calibration_for_benefit(
         return np.column_stack([slope, y - x])
 
     value, draws = line(np.ones((1, len(predicted))))[0], _drawn(line, subject, rng)
-    slope, level = (percentile(float(value[i]), draws[:, i]) for i in (0, 1))
+    slope, level = (percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1))
     return BenefitCalibration(
         tuple(groups), slope, level, _bridge(predicted, benefit, subject, rng)
     )
 
 
 def _bridge(
-    predicted: Column, benefit: Column, subject: Subject, rng: np.random.Generator
+    predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator
 ) -> float:
     """p of the largest cumulative sum of what was seen beyond what was said, ordered by what was
     said: a Brownian bridge where both agree (as in arXiv:2512.08140), here by resampled signs of
@@ -168,14 +168,14 @@ def c_for_benefit(
     def concordance(weights: Weights) -> Scores:
         return ((weights @ agree) * weights).sum(axis=1) / ((weights @ told) * weights).sum(axis=1)
 
-    return interval(concordance, np.arange(size), rng, REPLICATES // 10)
+    return bootstrap_interval(concordance, np.arange(size), rng, REPLICATES // 10)
 
 
 def decision_curve(
     predicted: Column,
     benefit: Column,
     thresholds: Sequence[float],
-    subject: Subject,
+    subject: Subjects,
     rng: np.random.Generator,
 ) -> tuple[NetBenefit, ...]:
     """Net benefit of treating whom the model says gains more than a threshold.
@@ -188,7 +188,7 @@ def decision_curve(
     columns = np.hstack([treat * net, net])
     value, draws = columns.mean(axis=0), mean_draws(columns, subject, rng)
     size = len(thresholds)
-    spans = [percentile(float(value[i]), draws[:, i]) for i in range(2 * size)]
+    spans = [percentile_interval(float(value[i]), draws[:, i]) for i in range(2 * size)]
     return tuple(
         NetBenefit(float(t), spans[i], spans[size + i], float(treat[:, i].mean()))
         for i, t in enumerate(thresholds)
@@ -222,14 +222,14 @@ def beside(
         per_patient = gains(scores, chosen, single)[kept]
         draws = mean_draws(per_patient[:, None], nuisance.trial.subject[kept], rng)[:, 0]
         value = float(scores[np.arange(len(chosen)), single][kept].mean())
-        change = paired(float(per_patient.mean()), draws, np.zeros(len(draws)))
+        change = paired_difference(float(per_patient.mean()), draws, np.zeros(len(draws)))
         rows.append(Beside(outcome, value + change.value, value, change))
     return tuple(rows)
 
 
 def _drawn(
     statistics: Callable[[Weights], Float64[np.ndarray, "replicate two"]],
-    subject: Subject,
+    subject: Subjects,
     rng: np.random.Generator,
 ) -> Float64[np.ndarray, "replicate two"]:
-    return np.concatenate([statistics(w) for w in resamples(subject, REPLICATES, rng)])
+    return np.concatenate([statistics(w) for w in resample_weights(subject, REPLICATES, rng)])

@@ -44,7 +44,7 @@ from posology.evaluation.effects.sensitivity import (
 from posology.evaluation.effects.subgroup_gain import GroupGain, group_gain
 from posology.evaluation.effects.verdict import UNJUDGED, Unit, Verdict, verdict
 from posology.evaluation.significance import Difference, Interval
-from posology.evaluation.table1.subgroups import Group
+from posology.evaluation.table1.subgroups import Subgroup
 
 RULE = "posology's rule"
 THRESHOLDS = 6
@@ -106,7 +106,7 @@ class Asked:
     covariates: tuple[str, ...]
     rules: Mapping[str, Matrix]
     """Guidelines: probabilities of the options."""
-    groups: Sequence[Group]
+    groups: Sequence[Subgroup]
     harms: Mapping[str, Nuisance]
     again: Sequence[HeldOutRule]
     unit: Unit

@@ -17,10 +17,10 @@ from posology.evaluation.significance import (
     REPLICATES,
     Difference,
     Interval,
-    Subject,
-    paired,
-    percentile,
-    resamples,
+    Subjects,
+    paired_difference,
+    percentile_interval,
+    resample_weights,
 )
 
 Chosen = Int64[np.ndarray, " decision"]
@@ -94,8 +94,8 @@ def rule_values(
     return tuple(
         RuleValue(
             rule,
-            percentile(float(values[i]), draws[:, i]),
-            paired(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
+            percentile_interval(float(values[i]), draws[:, i]),
+            paired_difference(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
             tuple(float(s) for s in shares[i]),
             effective[i],
         )
@@ -128,7 +128,7 @@ def average_effects(
     def less(part: int, k: int) -> Difference:
         """0: doubly robust, 1: as it stands."""
         value = float(means[part][0, k] - means[part][0, against])
-        return paired(value, seen[part][:, k], seen[part][:, against])
+        return paired_difference(value, seen[part][:, k], seen[part][:, against])
 
     return tuple(
         AverageEffect(name(trial, k), name(trial, against), less(0, k), less(1, k), int(given[k]))
@@ -156,7 +156,7 @@ def gain(
     per_patient = gains(nuisance.scores, chosen, reference)
     kept = np.ones(len(chosen), dtype=bool) if keep is None else keep
     draws = mean_draws(per_patient[kept, None], nuisance.trial.subject[kept], rng)[:, 0]
-    return paired(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
+    return paired_difference(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
 
 
 def gains(scores: Matrix, chosen: Chosen, reference: Reference) -> Float64[np.ndarray, " decision"]:
@@ -167,11 +167,10 @@ def gains(scores: Matrix, chosen: Chosen, reference: Reference) -> Float64[np.nd
 
 def mean_draws(
     columns: Float64[np.ndarray, "decision column"],
-    subject: Subject,
+    subject: Subjects,
     rng: np.random.Generator,
     replicates: int = REPLICATES,
 ) -> Float64[np.ndarray, "replicate column"]:
     """Means over resampled subjects, the same resamples for every column."""
-    return np.concatenate([
-        (w @ columns) / w.sum(axis=1, keepdims=True) for w in resamples(subject, replicates, rng)
-    ])  # fmt: skip
+    weights = resample_weights(subject, replicates, rng)
+    return np.concatenate([(w @ columns) / w.sum(axis=1, keepdims=True) for w in weights])

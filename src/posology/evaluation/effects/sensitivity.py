@@ -8,9 +8,9 @@ from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column
-from posology.evaluation.classification import Scores, Weights, once
+from posology.evaluation.classification import Scores, Weights, unit_weights
 from posology.evaluation.effects.policy_values import Chosen, Keep, Reference
-from posology.evaluation.significance import resamples
+from posology.evaluation.significance import resample_weights
 
 Rows = Int64[np.ndarray, " kept"]
 
@@ -71,9 +71,9 @@ def bounds(
     """
     rows = _kept(chosen, keep)
     at = _bounded(nuisance, chosen, reference, rows)
-    low, high = at(once(len(rows)), gamma)
+    low, high = at(unit_weights(len(rows)), gamma)
     subject = nuisance.trial.subject[rows]
-    drawn = [at(w, gamma) for w in resamples(subject, REPLICATES, rng)]
+    drawn = [at(w, gamma) for w in resample_weights(subject, REPLICATES, rng)]
     lows, highs = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
     return Bounds(
         gamma,
@@ -92,7 +92,7 @@ def vanishing_gamma(
     Bisection on the lower bound, up to LARGEST.
     """
     rows = _kept(chosen, keep)
-    at, whole = _bounded(nuisance, chosen, reference, rows), once(len(rows))
+    at, whole = _bounded(nuisance, chosen, reference, rows), unit_weights(len(rows))
 
     def low(gamma: float) -> float:
         return float(at(whole, gamma)[0][0])

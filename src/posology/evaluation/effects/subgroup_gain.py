@@ -12,8 +12,8 @@ from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Keep, name
 from posology.evaluation.effects.held_out_rule import Said
 from posology.evaluation.effects.policy_values import gain, mean_draws
-from posology.evaluation.significance import Difference, Interval, percentile
-from posology.evaluation.table1.subgroups import SMALLEST, Group
+from posology.evaluation.significance import Difference, Interval, percentile_interval
+from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, Subgroup
 
 _UNKNOWN = float("nan")
 
@@ -46,12 +46,12 @@ class GroupGain:
 
 
 def group_gain(
-    nuisance: Nuisance, said: Said, group: Group, keep: Keep, rng: np.random.Generator
+    nuisance: Nuisance, said: Said, group: Subgroup, keep: Keep, rng: np.random.Generator
 ) -> GroupGain:
     """Judge the rule in one group of the patients kept."""
     mine = group.mask & keep
     n, kept = int(group.mask.sum()), int(mine.sum())
-    if kept < SMALLEST:
+    if kept < MIN_SUBGROUP_SIZE:
         nothing = Difference(*[_UNKNOWN] * 4), Interval(*[_UNKNOWN] * 3)
         return GroupGain(group.family, group.name, n, kept, _UNKNOWN, *nothing, ())
     differs = float((said.chosen != said.reference)[mine].mean())
@@ -61,7 +61,10 @@ def group_gain(
     columns = scores - scores[:, [said.single]]
     columns[:, said.single] = scores[np.arange(kept), said.chosen[mine]]
     draws = mean_draws(columns, nuisance.trial.subject[mine], rng)
-    spans = [percentile(float(columns[:, k].mean()), draws[:, k]) for k in range(columns.shape[1])]
+    spans = [
+        percentile_interval(float(columns[:, k].mean()), draws[:, k])
+        for k in range(columns.shape[1])
+    ]
     told = (said.effect - said.effect[:, [said.single]])[mine].mean(axis=0)
     against = name(nuisance.trial, said.single)
     benefits = tuple(

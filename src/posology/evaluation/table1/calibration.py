@@ -10,10 +10,10 @@ from posology.evaluation.classification import (
     Effectiveness,
     Scores,
     Weights,
-    once,
+    unit_weights,
     weighted_mean,
 )
-from posology.evaluation.significance import REPLICATES, Interval, Subject, interval
+from posology.evaluation.significance import REPLICATES, Interval, Subjects, bootstrap_interval
 
 Probability = Float64[np.ndarray, " decision"]
 Happened = Bool[np.ndarray, " decision"]
@@ -24,10 +24,10 @@ _STEPS = 50  # Newton converges in under 10 wherever a finite answer exists
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class CalibrationBin:
     """Decisions of alike stated probability; their observed share with Wilson's 95 % interval."""
 
-    stated: float
+    predicted: float
     observed: float
     low: float
     high: float
@@ -39,7 +39,7 @@ class Calibration:
     """One option's calibration; slope 1 and intercept 0 are perfect."""
 
     treatment: int
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
     ece: Interval
     slope: Interval
     """Below 1: the probabilities are too extreme."""
@@ -47,7 +47,9 @@ class Calibration:
     """Calibration in the large: above 0, the probabilities are too low on the whole."""
 
 
-def reliability(probability: Probability, happened: Happened, bins: int = BINS) -> tuple[Bin, ...]:
+def reliability_bins(
+    probability: Probability, happened: Happened, bins: int = BINS
+) -> tuple[CalibrationBin, ...]:
     """Observed share in bins of equal width; empty bins are left out."""
     row = _bin(probability, bins)
     found = []
@@ -55,7 +57,7 @@ def reliability(probability: Probability, happened: Happened, bins: int = BINS) 
         inside = row == b
         n, hits = int(inside.sum()), int(happened[inside].sum())
         low, high = wilson(hits, n)
-        found.append(Bin(float(probability[inside].mean()), hits / n, low, high, n))
+        found.append(CalibrationBin(float(probability[inside].mean()), hits / n, low, high, n))
     return tuple(found)
 
 
@@ -68,14 +70,14 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def ece(
+def expected_calibration_error(
     probability: Probability,
     happened: Happened,
     weights: Weights | None = None,
     bins: int = BINS,
 ) -> Scores:
     """Expected calibration error: mean gap of stated and observed, weighted by bin size."""
-    w = once(len(probability)) if weights is None else weights
+    w = unit_weights(len(probability)) if weights is None else weights
     one_hot = (_bin(probability, bins)[:, None] == np.arange(bins)).astype(float)
     gap = w @ (one_hot * (probability - happened)[:, None])
     return np.abs(gap).sum(axis=1) / w.sum(axis=1)
@@ -87,22 +89,24 @@ def brier(effectiveness: Effectiveness, best: Best, weights: Weights | None = No
     return weighted_mean(((effectiveness - truth) ** 2).sum(axis=1), best >= 0, weights)
 
 
-def slope(probability: Probability, happened: Happened, weights: Weights | None = None) -> Scores:
+def calibration_slope(
+    probability: Probability, happened: Happened, weights: Weights | None = None
+) -> Scores:
     """Slope of the logistic recalibration (Cox, Biometrika 1958;45:562); NaN where none exists."""
     return _recalibrate(probability, happened, weights, with_slope=True)[1]
 
 
-def intercept(
+def calibration_intercept(
     probability: Probability, happened: Happened, weights: Weights | None = None
 ) -> Scores:
     """Shift of the log-odds at slope 1 (Van Calster 2019, doi:10.1186/s12916-019-1466-7)."""
     return _recalibrate(probability, happened, weights, with_slope=False)[0]
 
 
-def calibration(
+def assess_calibration(
     effectiveness: Effectiveness,
     best: Best,
-    subject: Subject,
+    subject: Subjects,
     rng: np.random.Generator,
     replicates: int = REPLICATES // 4,
 ) -> tuple[Calibration, ...]:
@@ -115,10 +119,10 @@ def calibration(
         if hit.all() or not hit.any():
             continue
         spans = [
-            interval(lambda w, f=f, p=p, hit=hit: f(p, hit, w), of, rng, replicates)
-            for f in (ece, slope, intercept)
+            bootstrap_interval(lambda w, f=f, p=p, hit=hit: f(p, hit, w), of, rng, replicates)
+            for f in (expected_calibration_error, calibration_slope, calibration_intercept)
         ]
-        found.append(Calibration(k, reliability(p, hit), *spans))
+        found.append(Calibration(k, reliability_bins(p, hit), *spans))
     return tuple(found)
 
 
@@ -130,7 +134,7 @@ def _recalibrate(
     probability: Probability, happened: Happened, weights: Weights | None, with_slope: bool
 ) -> tuple[Scores, Scores]:
     """Newton's method for all replicates at once; a fit that runs away is NaN."""
-    w = once(len(probability)) if weights is None else weights
+    w = unit_weights(len(probability)) if weights is None else weights
     clipped = np.clip(probability, _EDGE, 1 - _EDGE)
     x = np.log(clipped / (1 - clipped))
     a, b = np.zeros(len(w)), np.ones(len(w))

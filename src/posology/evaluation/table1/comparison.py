@@ -9,18 +9,18 @@ from jaxtyping import Bool
 from posology.domain.cohort import SPLITS, Cohort
 from posology.errors import UserError
 from posology.evaluation import classification
-from posology.evaluation.classification import Scores, Weights, once
+from posology.evaluation.classification import Scores, Weights, unit_weights
 from posology.evaluation.significance import (
     REPLICATES,
-    holm,
-    mcnemar,
-    paired,
-    percentile,
-    resamples,
+    holm_adjust,
+    mcnemar_p_value,
+    paired_difference,
+    percentile_interval,
+    resample_weights,
 )
 from posology.evaluation.table1 import dose_error as dosing
 from posology.evaluation.table1 import expected_reward as value
-from posology.evaluation.table1.predictions import Answers
+from posology.evaluation.table1.predictions import Predictions
 
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "mae", "within20", "reward")
 LOWER_IS_BETTER = frozenset({"mae"})
@@ -35,7 +35,7 @@ _CLASS_SCORES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MetricRow:
     """One figure; NaN where the model does not answer that question."""
 
     study: str
@@ -62,7 +62,7 @@ class PairedTest:
     p_holm: float
     """Corrected over the baselines of this metric; our own variants are a family of their own."""
     verdict: str
-    """Of the reference: `ahead`, `behind` or `tie` at p_holm < 0.05; `none` where not asked."""
+    """Of the reference: `better`, `worse` or `tie` at p_holm < 0.05; `untested` without p."""
     n: int
 
 
@@ -71,15 +71,15 @@ class Table1:
     """Every model's figures, and the reference against each of the others."""
 
     reference: str
-    unit: str
+    dose_unit: str
     """Of the dose; empty where the study asks none."""
     decisions: int
     subjects: int
     split: str
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
     tests: tuple[PairedTest, ...]
 
-    def row(self, model: str, metric: str) -> Row:
+    def row(self, model: str, metric: str) -> MetricRow:
         """The figure of one model."""
         return next(r for r in self.rows if (r.model, r.metric) == (model, metric))
 
@@ -93,35 +93,41 @@ class Table1:
         return tuple(dict.fromkeys(r.model for r in self.rows))
 
 
-def measure(metric: str, answers: Answers, cohort: Cohort, weights: Weights) -> Scores:
+def compute_metric(
+    metric: str, predictions: Predictions, cohort: Cohort, weights: Weights
+) -> Scores:
     """One of `METRICS` under each row of weights."""
     if metric in _CLASS_SCORES:
-        asked = ranked(answers, cohort) if metric == "auc" else answers.effectiveness
+        asked = (
+            ranking_scores(predictions, cohort) if metric == "auc" else predictions.effectiveness
+        )
         return _CLASS_SCORES[metric](asked, cohort.best, weights)
     if metric == "reward":
-        return value.expected_reward(answers.probabilities, cohort.rewards, weights)
-    score = dosing.mae if metric == "mae" else dosing.within20
-    return score(answers.dose, dosing.true_dose(cohort), weights)
+        return value.mean_expected_reward(predictions.probabilities, cohort.rewards, weights)
+    score = dosing.mean_absolute_error if metric == "mae" else dosing.share_within_20
+    return score(predictions.dose, dosing.true_dose(cohort), weights)
 
 
-def ranked(answers: Answers, cohort: Cohort) -> np.ndarray:
+def ranking_scores(predictions: Predictions, cohort: Cohort) -> np.ndarray:
     """What says that an option is the best one: its lead, unless probabilities sum to 1 anyway."""
     if cohort.study.outcome.kind == "dose_class":
-        return answers.effectiveness
-    return classification.lead(answers.effectiveness)
+        return predictions.effectiveness
+    return classification.log_odds_margin(predictions.effectiveness)
 
 
-def counted(metric: str, answers: Answers, cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+def counted_decisions(
+    metric: str, predictions: Predictions, cohort: Cohort
+) -> Bool[np.ndarray, " decision"]:
     """The decisions that a metric counts for a model."""
     if metric in _CLASS_SCORES:
         return cohort.best >= 0
     if metric == "reward":
-        return value.rewards_known(cohort.rewards)
-    return dosing.answered(answers.dose, dosing.true_dose(cohort))
+        return value.has_all_rewards(cohort.rewards)
+    return dosing.has_both_doses(predictions.dose, dosing.true_dose(cohort))
 
 
-def table1(
-    named: Mapping[str, Answers],
+def compare_models(
+    predictions: Mapping[str, Predictions],
     cohort: Cohort,
     rng: np.random.Generator,
     split: str = "",
@@ -137,17 +143,17 @@ def table1(
     Args:
         split: what the rows say; without it, the name of the cohort's own split.
     """
-    _check(named, cohort, reference)
+    _check(predictions, cohort, reference)
     split = split or "+".join(SPLITS[s] for s in np.unique(cohort.split))
-    drawn = _draw(_Field(named, cohort, reference), rng, replicates)
-    rows = [_row(metric, model, split, drawn) for model in named for metric in METRICS]
+    drawn = _draw(_Field(predictions, cohort, reference), rng, replicates)
+    rows = [_row(metric, model, split, drawn) for model in predictions for metric in METRICS]
     tests: list[PairedTest] = []
     for metric in METRICS:
-        found = [_test(metric, model, drawn) for model in named if model != reference]
+        found = [_test(metric, model, drawn) for model in predictions if model != reference]
         tests += _corrected(found, reference)
     return Table1(
         reference=reference,
-        unit=cohort.study.dose.unit if cohort.study.dose else "",
+        dose_unit=cohort.study.dose.unit if cohort.study.dose else "",
         decisions=len(cohort),
         subjects=len(np.unique(cohort.subject)),
         split=split,
@@ -156,7 +162,7 @@ def table1(
     )
 
 
-def as_rows(table: Table1) -> list[dict[str, str | float | int | None]]:
+def to_rows(table: Table1) -> list[dict[str, str | float | int | None]]:
     """The rows as benchmarks write them to JSON; what is not defined is None."""
     return [
         {key: None if value != value else value for key, value in asdict(row).items()}
@@ -182,12 +188,12 @@ class _Job:
 class _Field:
     """Who is compared, on whom."""
 
-    named: Mapping[str, Answers]
+    named: Mapping[str, Predictions]
     cohort: Cohort
     reference: str
 
     def counted(self, metric: str, model: str) -> Bool[np.ndarray, " decision"]:
-        return counted(metric, self.named[model], self.cohort)
+        return counted_decisions(metric, self.named[model], self.cohort)
 
     def pair(self, metric: str, model: str, other: str) -> _Job:
         """The model's job on common ground; its own job where that is all it answered."""
@@ -197,7 +203,7 @@ class _Field:
     def score(self, job: _Job, weights: Weights) -> Scores:
         if job.partner:
             weights = weights * self.counted(job.metric, job.partner)
-        return measure(job.metric, self.named[job.model], self.cohort, weights)
+        return compute_metric(job.metric, self.named[job.model], self.cohort, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +215,7 @@ class _Drawn:
     resampled: Mapping[_Job, Scores]
 
 
-def _check(named: Mapping[str, Answers], cohort: Cohort, reference: str) -> None:
+def _check(named: Mapping[str, Predictions], cohort: Cohort, reference: str) -> None:
     if reference not in named:
         raise UserError(f"no answers of {reference!r} to compare; there are {sorted(named)}")
     if not len(cohort):
@@ -233,9 +239,9 @@ def _draw(field: _Field, rng: np.random.Generator, replicates: int) -> _Drawn:
             field.pair(metric, field.reference, model),
         )
     )
-    whole = once(len(field.cohort))
+    whole = unit_weights(len(field.cohort))
     parts: dict[_Job, list[Scores]] = {job: [] for job in jobs}
-    for weights in resamples(field.cohort.subject, replicates, rng):
+    for weights in resample_weights(field.cohort.subject, replicates, rng):
         for job in jobs:
             parts[job].append(field.score(job, weights))
     return _Drawn(
@@ -245,19 +251,19 @@ def _draw(field: _Field, rng: np.random.Generator, replicates: int) -> _Drawn:
     )
 
 
-def _row(metric: str, model: str, split: str, drawn: _Drawn) -> Row:
+def _row(metric: str, model: str, split: str, drawn: _Drawn) -> MetricRow:
     job = _Job(metric, model, "")
-    span = percentile(drawn.observed[job], drawn.resampled[job])
+    span = percentile_interval(drawn.observed[job], drawn.resampled[job])
     n = int(drawn.field.counted(metric, model).sum())
     study = drawn.field.cohort.study.name
-    return Row(study, model, split, metric, span.value, span.low, span.high, n)
+    return MetricRow(study, model, split, metric, span.value, span.low, span.high, n)
 
 
 def _test(metric: str, model: str, drawn: _Drawn) -> PairedTest:
     field = drawn.field
     ours = field.pair(metric, field.reference, model)
     theirs = field.pair(metric, model, field.reference)
-    found = paired(
+    found = paired_difference(
         drawn.observed[ours] - drawn.observed[theirs],
         drawn.resampled[ours],
         drawn.resampled[theirs],
@@ -265,9 +271,9 @@ def _test(metric: str, model: str, drawn: _Drawn) -> PairedTest:
     both = field.counted(metric, field.reference) & field.counted(metric, model)
     p = found.p
     if metric == "accuracy" and _one_each(field.cohort) and both.any():
-        p = mcnemar(_right(field, field.reference)[both], _right(field, model)[both])
+        p = mcnemar_p_value(_right(field, field.reference)[both], _right(field, model)[both])
     n = int(both.sum())
-    return PairedTest(metric, model, found.value, found.low, found.high, p, p, "none", n)
+    return PairedTest(metric, model, found.value, found.low, found.high, p, p, "untested", n)
 
 
 def _one_each(cohort: Cohort) -> bool:
@@ -282,15 +288,15 @@ def _corrected(tests: list[PairedTest], reference: str) -> list[PairedTest]:
     judged = {}
     for family in (True, False):
         members = [t for t in tests if is_variant(t.model, reference) is family]
-        for test, p in zip(members, holm([t.p for t in members]), strict=True):
+        for test, p in zip(members, holm_adjust([t.p for t in members]), strict=True):
             judged[test.model] = replace(test, p_holm=p, verdict=_verdict(test, p))
     return [judged[test.model] for test in tests]
 
 
 def _verdict(test: PairedTest, p_holm: float) -> str:
     if np.isnan(p_holm):
-        return "none"
+        return "untested"
     if p_holm >= ALPHA or test.difference == 0:
         return "tie"
     better = (test.difference < 0) == (test.metric in LOWER_IS_BETTER)
-    return "ahead" if better else "behind"
+    return "better" if better else "worse"

@@ -8,11 +8,11 @@ from posology.evaluation.classification import Scores, Weights, weighted_mean
 
 Dose = Float64[np.ndarray, " decision"]
 
-WITHIN = 0.20
+TOLERANCE = 0.20
 """Within 20 % of the stable dose is what IWPC called ideal (N Engl J Med 2009;360:753)."""
-SEVERE = 0.50
+SEVERE_ERROR = 0.50
 """Beyond half of the true dose we call an error severe; our own choice."""
-BANDS = (
+ERROR_BANDS = (
     "over 50 % too low", "20 to 50 % too low", "within 20 %", "20 to 50 % too high",
     "over 50 % too high",
 )  # fmt: skip
@@ -32,31 +32,31 @@ def true_dose(cohort: Cohort) -> Dose:
     return np.where(cohort.effective == 1, cohort.dose, np.nan).astype(np.float64)
 
 
-def answered(dose: Dose, truth: Dose) -> Bool[np.ndarray, " decision"]:
+def has_both_doses(dose: Dose, truth: Dose) -> Bool[np.ndarray, " decision"]:
     """Where both the policy's dose and the true one are known."""
     return ~np.isnan(dose) & ~np.isnan(truth)
 
 
-def mae(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+def mean_absolute_error(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
     """Mean absolute error, in the dose's unit."""
-    return weighted_mean(np.abs(dose - truth), answered(dose, truth), weights)
+    return weighted_mean(np.abs(dose - truth), has_both_doses(dose, truth), weights)
 
 
-def bias(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+def mean_error(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
     """Mean error: above 0 where the policy doses too high."""
-    return weighted_mean(dose - truth, answered(dose, truth), weights)
+    return weighted_mean(dose - truth, has_both_doses(dose, truth), weights)
 
 
-def within20(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
+def share_within_20(dose: Dose, truth: Dose, weights: Weights | None = None) -> Scores:
     """Share of doses at most 20 % of the true dose away from it."""
-    near = np.abs(dose - truth) <= WITHIN * truth * (1 + _ROUNDING)
-    return weighted_mean(near.astype(float), answered(dose, truth), weights)
+    near = np.abs(dose - truth) <= TOLERANCE * truth * (1 + _ROUNDING)
+    return weighted_mean(near.astype(float), has_both_doses(dose, truth), weights)
 
 
-def severity(dose: Dose, truth: Dose) -> Int64[np.ndarray, " band"]:
+def count_error_bands(dose: Dose, truth: Dose) -> Int64[np.ndarray, " band"]:
     """How many answered decisions fall in each of `BANDS`; doses must be above 0."""
-    known = answered(dose, truth)
+    known = has_both_doses(dose, truth)
     error = dose[known] / truth[known] - 1
-    limits = np.array([-SEVERE, -WITHIN, WITHIN, SEVERE]) * (1 + _ROUNDING)
+    limits = np.array([-SEVERE_ERROR, -TOLERANCE, TOLERANCE, SEVERE_ERROR]) * (1 + _ROUNDING)
     band = (error[:, None] >= limits[:2]).sum(axis=1) + (error[:, None] > limits[2:]).sum(axis=1)
-    return np.bincount(band, minlength=len(BANDS)).astype(np.int64)
+    return np.bincount(band, minlength=len(ERROR_BANDS)).astype(np.int64)

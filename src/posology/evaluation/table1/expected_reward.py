@@ -9,18 +9,22 @@ Probabilities = Float64[np.ndarray, "decision treatment"]
 Rewards = Float32[np.ndarray, "decision treatment"]
 
 
-def rewards_known(rewards: Rewards) -> Bool[np.ndarray, " decision"]:
+def has_all_rewards(rewards: Rewards) -> Bool[np.ndarray, " decision"]:
     """Where the reward of every option is known (full information)."""
     return np.isnan(rewards).sum(axis=1) == 0
 
 
-def earned(probabilities: Probabilities, rewards: Rewards) -> Float64[np.ndarray, " decision"]:
+def expected_rewards(
+    probabilities: Probabilities, rewards: Rewards
+) -> Float64[np.ndarray, " decision"]:
     """Expected reward of each decision under the policy; NaN without full information."""
     return (probabilities * rewards).sum(axis=1)
 
 
-def expected_reward(
+def mean_expected_reward(
     probabilities: Probabilities, rewards: Rewards, weights: Weights | None = None
 ) -> Scores:
     """Mean expected reward of the decisions with full information; exact, nothing is estimated."""
-    return weighted_mean(earned(probabilities, rewards), rewards_known(rewards), weights)
+    return weighted_mean(
+        expected_rewards(probabilities, rewards), has_all_rewards(rewards), weights
+    )

@@ -2,7 +2,7 @@
 
 from posology.evaluation.table1.comparison import LOWER_IS_BETTER, PairedTest, Table1, is_variant
 
-TITLES = {
+MODEL_TITLES = {
     "posology": "posology",
     "posology_supervised": "posology before its second phase",
     "posology_paper": "posology by the paper's recipe",
@@ -20,28 +20,28 @@ TITLES = {
 """How a sentence names each model; other names are written as they are."""
 
 
-def title(model: str) -> str:
+def model_title(model: str) -> str:
     """How a sentence names a model."""
-    return TITLES.get(model, model.replace("_", " "))
+    return MODEL_TITLES.get(model, model.replace("_", " "))
 
 
-def headline(table1: Table1) -> str:
+def write_headline(table1: Table1) -> str:
     """One plain sentence on the main metric: the dose error where a dose is asked, else accuracy.
 
     It says `wins` only where the reference is ahead of every baseline after Holm's correction,
     `loses` where it is behind any, and otherwise that there is no winner.
     """
     metric = "mae" if _asked(table1, "mae") else "accuracy"
-    tests = [t for t in _baselines(table1, metric) if t.verdict != "none"]
-    who = title(table1.reference)
+    tests = [t for t in _baselines(table1, metric) if t.verdict != "untested"]
+    who = model_title(table1.reference)
     if not tests:
         return (
             f"{_first(who)} was compared with no baseline, so nothing can be said about who wins."
         )
     sign = 1 if metric in LOWER_IS_BETTER else -1
     best = min(tests, key=lambda t: sign * table1.row(t.model, metric).value)
-    behind = [t for t in tests if t.verdict == "behind"]
-    ahead = [t for t in tests if t.verdict == "ahead"]
+    behind = [t for t in tests if t.verdict == "worse"]
+    ahead = [t for t in tests if t.verdict == "better"]
     where = _where(table1)
     if behind:
         worst = max(behind, key=lambda t: sign * t.difference)
@@ -57,17 +57,17 @@ def headline(table1: Table1) -> str:
     ties = [t for t in tests if t.verdict == "tie"]
     open_ = best if best in ties else max(ties, key=lambda t: sign * t.difference)
     return (
-        f"No winner {where}: {who} cannot be told from {title(open_.model)}; its "
+        f"No winner {where}: {who} cannot be told from {model_title(open_.model)}; its "
         f"{_compared(table1, open_)}, and it is ahead of {_of(len(ahead), len(tests))}."
     )
 
 
 def _compared(table1: Table1, test: PairedTest) -> str:
     size, span = abs(test.difference), (test.low, test.high)
-    metric, other = test.metric, title(test.model)
+    metric, other = test.metric, model_title(test.model)
     value = table1.row(table1.reference, metric).value
     if metric == "mae":
-        what = f"mean dose error of {value:.2f} {table1.unit}"
+        what = f"mean dose error of {value:.2f} {table1.dose_unit}"
         gap = f"{size:.2f} {'less' if test.difference < 0 else 'more'} than that of {other}"
         limits = f"{span[0]:+.2f} to {span[1]:+.2f}"
     else:
@@ -78,7 +78,7 @@ def _compared(table1: Table1, test: PairedTest) -> str:
         limits = f"{100 * span[0]:+.1f} to {100 * span[1]:+.1f} points"
     return (
         f"{what} is {gap} (95 % interval of the difference {limits}; "
-        f"{p_text(test.p_holm)} after Holm's correction)"
+        f"{format_p_value(test.p_holm)} after Holm's correction)"
     )
 
 
@@ -93,7 +93,7 @@ def _where(table1: Table1) -> str:
     return what + held_out.get(table1.split, "")
 
 
-def p_text(p: float) -> str:
+def format_p_value(p: float) -> str:
     """A p value as papers print it."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
@@ -112,7 +112,7 @@ def _first(text: str) -> str:
 
 
 def _asked(table1: Table1, metric: str) -> bool:
-    return any(t.verdict != "none" for t in _baselines(table1, metric))
+    return any(t.verdict != "untested" for t in _baselines(table1, metric))
 
 
 def _baselines(table1: Table1, metric: str) -> list[PairedTest]:

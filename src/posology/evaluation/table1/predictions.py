@@ -11,12 +11,12 @@ from posology.domain.policy import AllowedMask, Policy, allow_all_treatments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class Predictions:
     """One row a decision, in the cohort's order."""
 
     effectiveness: Float64[np.ndarray, "decision treatment"]
     """P(option is effective), mean over the ensemble's members."""
-    spread: Float64[np.ndarray, "decision treatment"]
+    member_std: Float64[np.ndarray, "decision treatment"]
     """Standard deviation of that probability over the members; 0 for a single one."""
     probabilities: Float64[np.ndarray, "decision treatment"]
     """With what probability the policy would choose each option."""
@@ -31,24 +31,26 @@ class Answers:
         return len(self.dose)
 
 
-def ask(
+def predict_cohort(
     policy: Policy, cohort: Cohort, allowed: AllowedMask | None = None, batch: int = 4096
-) -> Answers:
+) -> Predictions:
     """Ask a policy about every decision; without a mask every option is allowed."""
     if allowed is None:
         allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     starts = range(0, max(len(cohort), 1), batch)
-    return pool([_ask(policy, cohort, allowed, slice(at, at + batch)) for at in starts])
+    return concatenate_predictions(
+        [_ask(policy, cohort, allowed, slice(at, at + batch)) for at in starts]
+    )
 
 
-def _ask(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> Answers:
+def _ask(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> Predictions:
     asked = (cohort.history, cohort.last_step[rows], allowed[rows])
     effectiveness = policy.predict_effectiveness(*asked)
     dose = policy.predict_doses(*asked).overall
     low, high = np.quantile(dose, (0.025, 0.975), axis=1)
-    return Answers(
+    return Predictions(
         effectiveness=effectiveness.mean(axis=2),
-        spread=effectiveness.std(axis=2),
+        member_std=effectiveness.std(axis=2),
         probabilities=policy.choice_probabilities(*asked),
         dose=dose.mean(axis=1),
         dose_low=low,
@@ -56,18 +58,18 @@ def _ask(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> A
     )
 
 
-def usual_care(cohort: Cohort) -> Answers:
+def usual_care_predictions(cohort: Cohort) -> Predictions:
     """What clinicians gave, as if it were a policy that is sure of it."""
     given = np.zeros((len(cohort), len(cohort.study.formulary.treatments)))
     rows = np.flatnonzero(cohort.treatment >= 0)
     given[rows, cohort.treatment[rows]] = 1.0
     nothing = np.full(len(cohort), np.nan)
-    return Answers(given, np.zeros_like(given), given, nothing, nothing, nothing)
+    return Predictions(given, np.zeros_like(given), given, nothing, nothing, nothing)
 
 
-def pool(
-    parts: Sequence[Answers], rows: Sequence[Int64[np.ndarray, " _"]] | None = None
-) -> Answers:
+def concatenate_predictions(
+    parts: Sequence[Predictions], rows: Sequence[Int64[np.ndarray, " _"]] | None = None
+) -> Predictions:
     """Join the answers of several folds.
 
     Args:
@@ -76,14 +78,17 @@ def pool(
             simply follows the other.
     """
     joined = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Answers)
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(Predictions)
     }
     if rows is not None:
         back = np.argsort(np.concatenate(rows), kind="stable")
         joined = {name: array[back] for name, array in joined.items()}
-    return Answers(**joined)
+    return Predictions(**joined)
 
 
-def select(answers: Answers, keep: Bool[np.ndarray, " decision"]) -> Answers:
+def select_predictions(
+    predictions: Predictions, keep: Bool[np.ndarray, " decision"]
+) -> Predictions:
     """The answers about some decisions."""
-    return Answers(**{f.name: getattr(answers, f.name)[keep] for f in fields(Answers)})
+    return Predictions(**{f.name: getattr(predictions, f.name)[keep] for f in fields(Predictions)})

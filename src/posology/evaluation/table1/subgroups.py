@@ -8,18 +8,18 @@ from jaxtyping import Bool
 
 from posology.domain.cohort import Cohort, take
 from posology.domain.history import present
-from posology.evaluation.significance import REPLICATES, Interval, Statistic, interval
-from posology.evaluation.table1.comparison import counted, measure
-from posology.evaluation.table1.predictions import Answers, select
+from posology.evaluation.significance import REPLICATES, Interval, Statistic, bootstrap_interval
+from posology.evaluation.table1.comparison import compute_metric, counted_decisions
+from posology.evaluation.table1.predictions import Predictions, select_predictions
 
 _NOT_JUDGED = Interval(float("nan"), float("nan"), float("nan"))
 
-SMALLEST = 20
+MIN_SUBGROUP_SIZE = 20
 """Groups with fewer decisions are counted, not judged; our own choice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class Subgroup:
     """Decisions alike in something, such as race, sex or a genotype."""
 
     family: str
@@ -28,7 +28,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRow:
+class SubgroupRow:
     """One figure of one group; NaN where the group is too small to be judged."""
 
     family: str
@@ -38,10 +38,10 @@ class GroupRow:
     low: float
     high: float
     n: int
-    judged: bool
+    is_estimated: bool
 
 
-def groups_of(cohort: Cohort) -> tuple[Group, ...]:
+def find_subgroups(cohort: Cohort) -> tuple[Subgroup, ...]:
     """The study's subgroups: one a code of each family visible at the decision, and the unknown."""
     found = []
     for family, prefixes in cohort.study.subgroups:
@@ -51,37 +51,37 @@ def groups_of(cohort: Cohort) -> tuple[Group, ...]:
             recorded |= mask
             if mask.any():
                 name = cohort.profile.title(row) or _name(cohort.profile.codes[row], prefixes)
-                found.append(Group(family, name, mask))
+                found.append(Subgroup(family, name, mask))
         if not recorded.all():
-            found.append(Group(family, "not recorded or rare", ~recorded))
+            found.append(Subgroup(family, "not recorded or rare", ~recorded))
     return tuple(found)
 
 
-def subgroups(
-    answers: Answers,
+def score_subgroups(
+    predictions: Predictions,
     cohort: Cohort,
-    groups: Sequence[Group],
+    groups: Sequence[Subgroup],
     metrics: Sequence[str],
     rng: np.random.Generator,
     replicates: int = REPLICATES,
-) -> tuple[GroupRow, ...]:
+) -> tuple[SubgroupRow, ...]:
     """Each metric of each group with its interval over the group's own subjects."""
     rows = []
     for group in groups:
         for metric in metrics:
-            keep = group.mask & counted(metric, answers, cohort)
+            keep = group.mask & counted_decisions(metric, predictions, cohort)
             n = int(keep.sum())
             span = _NOT_JUDGED
-            if n >= SMALLEST:
-                mine, part = select(answers, keep), take(cohort, keep)
-                span = interval(_of(metric, mine, part), part.subject, rng, replicates)
-            figures = (span.value, span.low, span.high, n, n >= SMALLEST)
-            rows.append(GroupRow(group.family, group.name, metric, *figures))
+            if n >= MIN_SUBGROUP_SIZE:
+                mine, part = select_predictions(predictions, keep), take(cohort, keep)
+                span = bootstrap_interval(_of(metric, mine, part), part.subject, rng, replicates)
+            figures = (span.value, span.low, span.high, n, n >= MIN_SUBGROUP_SIZE)
+            rows.append(SubgroupRow(group.family, group.name, metric, *figures))
     return tuple(rows)
 
 
-def _of(metric: str, answers: Answers, cohort: Cohort) -> Statistic:
-    return lambda weights: measure(metric, answers, cohort, weights)
+def _of(metric: str, answers: Predictions, cohort: Cohort) -> Statistic:
+    return lambda weights: compute_metric(metric, answers, cohort, weights)
 
 
 def _name(code: str, prefixes: tuple[str, ...]) -> str:

@@ -7,8 +7,8 @@ from posology.domain.cohort import Cohort
 from posology.domain.study import Study
 from posology.evaluation.table1.calibration import Calibration
 from posology.evaluation.table1.comparison import Table1
-from posology.evaluation.table1.predictions import Answers
-from posology.evaluation.table1.subgroups import GroupRow
+from posology.evaluation.table1.predictions import Predictions
+from posology.evaluation.table1.subgroups import SubgroupRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class ReportContent:
     study: Study
     cohort: Cohort
     """The decisions of Table 1."""
-    answers: Mapping[str, Answers]
+    answers: Mapping[str, Predictions]
     table: Table1
     evidence: str
     """On whom it was measured: patients, sites, years."""
     calibration: tuple[Calibration, ...] = ()
     """Of the reference."""
-    groups: tuple[GroupRow, ...] = ()
+    groups: tuple[SubgroupRow, ...] = ()
     """Of the reference, for any metrics."""
     further: tuple[Table1, ...] = ()
     """The same table on other splits, such as sites held out."""

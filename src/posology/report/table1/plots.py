@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from posology.evaluation.classification import RocCurve
 from posology.evaluation.table1.calibration import Calibration
 from posology.evaluation.table1.comparison import LOWER_IS_BETTER, Table1
-from posology.evaluation.table1.dose_error import WITHIN, answered
-from posology.evaluation.table1.subgroups import GroupRow
+from posology.evaluation.table1.dose_error import TOLERANCE, has_both_doses
+from posology.evaluation.table1.subgroups import SubgroupRow
 from posology.report.svg import GRID, INK, MUTED, SERIES
 from posology.report.table1 import text as words
 
@@ -42,7 +42,8 @@ def roc_figure(curves: Sequence[RocCurve], names: Sequence[str]) -> Figure:
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for c in curves:
         axes.plot(
-            c.false_positive, c.true_positive, _LINES[c.treatment % len(_LINES)], linewidth=1.8,
+            c.false_positive_rate, c.true_positive_rate, _LINES[c.treatment % len(_LINES)],
+            linewidth=1.8,
             color=SERIES[c.treatment % len(SERIES)],
             label=f"{short(names[c.treatment])}: {c.auc:.3f}",
         )  # fmt: skip
@@ -57,7 +58,7 @@ def calibration_figure(found: Sequence[Calibration], names: Sequence[str]) -> Fi
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for c in found:
         color = SERIES[c.treatment % len(SERIES)]
-        x = np.array([b.stated for b in c.bins])
+        x = np.array([b.predicted for b in c.bins])
         y = np.array([b.observed for b in c.bins])
         away = np.array([[b.observed - b.low, b.high - b.observed] for b in c.bins]).T
         axes.errorbar(
@@ -85,12 +86,13 @@ def dose_figure(
     The axes end at the 99.5th percentile of the true doses; points beyond stand at the edge.
     """
     figure, axes = _square()
-    known = answered(dose, truth)
+    known = has_both_doses(dose, truth)
     x, y = truth[known], dose[known]
     edge = _round_up(float(np.quantile(np.maximum(x, y), 0.995))) if len(x) else 1.0
     line = np.array([0.0, edge])
     axes.fill_between(
-        line, (1 - WITHIN) * line, (1 + WITHIN) * line, color=SERIES[0], alpha=0.13, linewidth=0,
+        line, (1 - TOLERANCE) * line, (1 + TOLERANCE) * line, color=SERIES[0], alpha=0.13,
+        linewidth=0,
         label="within 20 %",
     )  # fmt: skip
     axes.plot(line, line, color=MUTED, linewidth=1)
@@ -118,8 +120,8 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
     figure = Figure(figsize=(5.6, 0.9 + 0.34 * max(len(tests), 1)), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=MUTED, linewidth=1)
-    colors = {"ahead": SERIES[2], "behind": SERIES[1], "tie": MUTED}
-    marks = {"ahead": "^", "behind": "v", "tie": "o"}
+    colors = {"better": SERIES[2], "worse": SERIES[1], "tie": MUTED}
+    marks = {"better": "^", "worse": "v", "tie": "o"}
     edge = _CUT * float(np.median([abs(t.difference) for t in tests])) if tests else 0.0
     for y, t in enumerate(reversed(tests)):
         color = colors[t.verdict]
@@ -141,16 +143,16 @@ def contrast_figure(table: Table1, metric: str) -> Figure:
     axes.set_yticks(range(len(tests)), [short(words.model_name(t.model)) for t in reversed(tests)])
     axes.set_ylim(-0.6, len(tests) - 0.4)
     better = "left" if metric in LOWER_IS_BETTER else "right"
-    unit = f", {table.unit}" if metric == "mae" else ""
+    unit = f", {table.dose_unit}" if metric == "mae" else ""
     label = f"{words.HEADS[metric]}{unit}: difference of {table.reference} (better to the {better})"
     named(axes, label, "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     return figure
 
 
-def group_figure(rows: Sequence[GroupRow], whole: float, wording: Wording) -> Figure:
+def group_figure(rows: Sequence[SubgroupRow], whole: float, wording: Wording) -> Figure:
     """One metric by group with intervals; the line is the figure of all patients together."""
-    judged = [r for r in rows if r.judged]
+    judged = [r for r in rows if r.is_estimated]
     figure = Figure(figsize=(5.6, 0.9 + 0.3 * max(len(judged), 1)), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(whole, color=MUTED, linewidth=1, linestyle="--")

@@ -8,7 +8,7 @@ from rich.text import Text
 from posology.evaluation.table1.comparison import Table1
 from posology.report.table1 import text as words
 
-_STYLES = {"ahead": "green", "behind": "red", "tie": "dim", "none": "dim"}
+_STYLES = {"better": "green", "worse": "red", "tie": "dim", "untested": "dim"}
 _PARTS = (
     ("Which option", ("accuracy", "precision", "recall", "f1", "auc")),
     ("How much, and what it earns", ("mae", "within20", "reward")),
@@ -18,7 +18,7 @@ _PARTS = (
 def table1(table: Table1) -> Group:
     """One line a model, each figure with its interval under it; fits 80 columns.
 
-    After a figure: ▲ the reference is ahead, ▼ behind, = cannot be told apart.
+    After a figure: ▲ the reference is better, ▼ worse, = no significant difference.
     """
     asked = words.asked(table)
     parts = [
@@ -26,7 +26,8 @@ def table1(table: Table1) -> Group:
     ]
     note = (
         f"{table.decisions:,} decisions, split {table.split}; 95 % intervals. Against each model "
-        f"{table.reference} is ▲ ahead, ▼ behind, = not told apart (p < 0.05 after Holm)."
+        f"{table.reference} is ▲ better, ▼ worse, = no significant difference "
+        "(p < 0.05 after Holm)."
     )
     return Group(*[part for part in parts if len(part.columns) > 1], Text(note, style="dim"))
 
@@ -36,7 +37,7 @@ def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("")
     for metric in metrics:
-        unit = f" ({table.unit})" if metric == "mae" else ""
+        unit = f" ({table.dose_unit})" if metric == "mae" else ""
         shown.add_column(words.HEADS[metric] + unit, justify="right", no_wrap=True)
     for model in table.models:
         cells = [_cell(table, model, metric, model in best[metric]) for metric in metrics]

@@ -3,12 +3,12 @@
 from posology.evaluation.table1.comparison import (
     LOWER_IS_BETTER,
     METRICS,
+    MetricRow,
     PairedTest,
-    Row,
     Table1,
     is_variant,
 )
-from posology.evaluation.table1.headline import TITLES
+from posology.evaluation.table1.headline import MODEL_TITLES
 
 HEADS = {
     "accuracy": "Accuracy",
@@ -21,13 +21,13 @@ HEADS = {
     "reward": "Reward",
 }
 NOT_ASKED = "not asked"
-MARKS = {"ahead": "▲", "behind": "▼", "tie": "=", "none": ""}
+MARKS = {"better": "▲", "worse": "▼", "tie": "=", "untested": ""}
 """Of posology against the model of the row; a shape, so that colour alone says nothing."""
 
 
 def model_name(model: str) -> str:
     """A model at the head of a row, without the article of a sentence."""
-    text = TITLES.get(model, model.replace("_", " ")).removeprefix("the ")
+    text = MODEL_TITLES.get(model, model.replace("_", " ")).removeprefix("the ")
     return text[:1].upper() + text[1:]
 
 
@@ -89,7 +89,7 @@ def asked(table: Table1) -> tuple[str, ...]:
     )
 
 
-def against(table: Table1, row: Row) -> PairedTest | None:
+def against(table: Table1, row: MetricRow) -> PairedTest | None:
     """The reference's test against the model of a row; None for the reference itself."""
     return None if row.model == table.reference else table.test(row.model, row.metric)
 
@@ -99,5 +99,7 @@ def baseline_tests(table: Table1, metric: str) -> list[PairedTest]:
     return [
         t
         for t in table.tests
-        if t.metric == metric and t.verdict != "none" and not is_variant(t.model, table.reference)
+        if t.metric == metric
+        and t.verdict != "untested"
+        and not is_variant(t.model, table.reference)
     ]

@@ -6,8 +6,8 @@ from posology.evaluation import classification
 from posology.evaluation.table1 import comparison as compare
 from posology.evaluation.table1 import dose_error as dosing
 from posology.evaluation.table1.comparison import LOWER_IS_BETTER, Table1, is_variant
-from posology.evaluation.table1.headline import headline
-from posology.evaluation.table1.subgroups import SMALLEST, GroupRow
+from posology.evaluation.table1.headline import write_headline
+from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, SubgroupRow
 from posology.report.curves import drawn_learning
 from posology.report.svg import svg
 from posology.report.table1 import plots
@@ -26,8 +26,8 @@ _EVALUATION = (
     "are corrected over the baselines by Holm's method. A difference is called a win or a loss "
     "only where the corrected p is under 0.05, so an interval that just leaves out 0 can still be "
     "a tie.",
-    f"Groups of fewer than {SMALLEST} decisions are counted and not judged. Subgroup intervals are "
-    "not corrected for their number.",
+    f"Groups of fewer than {MIN_SUBGROUP_SIZE} decisions are counted and not judged. Subgroup "
+    "intervals are not corrected for their number.",
 )
 _REFERENCES = (
     "Efron B, Tibshirani R. An Introduction to the Bootstrap. Chapman and Hall, 1993.",
@@ -37,7 +37,12 @@ _REFERENCES = (
     "Van Calster B, and others. Calibration: the Achilles heel of predictive analytics. "
     "BMC Medicine 2019;17:230.",
 )
-_VERDICTS = {"ahead": "ahead", "behind": "behind", "tie": "not told apart", "none": ""}
+_VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "tie": "no significant difference",
+    "untested": "",
+}
 _SPLITS = {
     "test": "patients held out for the test",
     "kfold": "every patient held out once",
@@ -52,7 +57,7 @@ def view(content: ReportContent) -> dict[str, Any]:
     names = [t.title for t in content.study.formulary.treatments]
     return {
         "study": content.study,
-        "headline": headline(table),
+        "headline": write_headline(table),
         "evidence": content.evidence,
         "tables": [_table(t) for t in (table, *content.further)],
         "contrasts": _contrasts(table),
@@ -84,13 +89,13 @@ def _table(table: Table1) -> dict[str, Any]:
         "split": _SPLITS.get(table.split, table.split),
         "decisions": table.decisions,
         "reference": table.reference,
-        "heads": [_head(metric, table.unit) for metric in metrics],
+        "heads": [_head(metric, table.dose_unit) for metric in metrics],
         "blocks": [
             [{"name": words.model_name(m), "code": m, "own": m == table.reference,
               "cells": [_cell(table, m, x, m in best[x]) for x in metrics]} for m in models]
             for models in (own, others) if models
         ],
-        "tests": [_test_line(t) for t in table.tests if t.verdict != "none"],
+        "tests": [_test_line(t) for t in table.tests if t.verdict != "untested"],
     }  # fmt: skip
 
 
@@ -102,7 +107,7 @@ def _head(metric: str, unit: str) -> dict[str, str]:
 def _cell(table: Table1, model: str, metric: str, is_best: bool) -> dict[str, Any]:
     row = table.row(model, metric)
     test = words.against(table, row)
-    asked = test is not None and test.verdict != "none"
+    asked = test is not None and test.verdict != "untested"
     return {
         "value": words.figure(metric, row.value),
         "span": words.span(metric, row.low, row.high),
@@ -147,7 +152,9 @@ def _contrasts(table: Table1) -> list[dict[str, Any]]:
 
 def _roc(content: ReportContent, names: list[str]) -> dict[str, Any] | None:
     ours = content.answers[content.table.reference]
-    curves = classification.roc(compare.ranked(ours, content.cohort), content.cohort.best)
+    curves = classification.roc_curves(
+        compare.ranking_scores(ours, content.cohort), content.cohort.best
+    )
     if not curves:
         return None
     alt = "ROC curves, each option against the rest; area: " + "; ".join(
@@ -177,25 +184,25 @@ def _calibration(content: ReportContent, names: list[str]) -> dict[str, Any] | N
 def _dose(content: ReportContent) -> dict[str, Any] | None:
     truth = dosing.true_dose(content.cohort)
     ours = content.answers[content.table.reference]
-    n = int(dosing.answered(ours.dose, truth).sum())
+    n = int(dosing.has_both_doses(ours.dose, truth).sum())
     if not n:
         return None
     alt = f"Predicted against true dose of {n} decisions, with a band of 20 % around equality"
-    unit = content.table.unit
+    unit = content.table.dose_unit
     severity = []
     for model, answers in content.answers.items():
-        counts = dosing.severity(answers.dose, truth)
+        counts = dosing.count_error_bands(answers.dose, truth)
         if counts.sum():
-            bias = float(dosing.bias(answers.dose, truth)[0])
+            bias = float(dosing.mean_error(answers.dose, truth)[0])
             shares = [words.share(int(c), int(counts.sum())) for c in counts]
             severity.append((words.model_name(model), shares, f"{bias:+.2f}"))
     caption = f"Each point is one patient ({n:,}); the band is 20 % to either side."
     drawn = _drawn(plots.dose_figure(ours.dose, truth, unit), "dose", alt, caption)
-    return drawn | {"bands": dosing.BANDS, "severity": severity, "unit": unit}
+    return drawn | {"bands": dosing.ERROR_BANDS, "severity": severity, "unit": unit}
 
 
 def _confusion(effectiveness: Any, best: Any, names: list[str]) -> dict[str, Any] | None:
-    counts = classification.confusion(effectiveness, best)
+    counts = classification.confusion_matrix(effectiveness, best)
     if not counts.sum():
         return None
     rows = []
@@ -212,10 +219,10 @@ def _groups(content: ReportContent) -> list[dict[str, Any]]:
         families = list(dict.fromkeys(r.family for r in content.groups))
         rows = [r for f in families for r in content.groups if (r.family, r.metric) == (f, metric)]
         whole = content.table.row(content.table.reference, metric).value
-        unit = content.table.unit if metric == "mae" else ""
+        unit = content.table.dose_unit if metric == "mae" else ""
         wording = plots.Wording(unit, words.HEADS[metric])
         alt = f"{words.HEADS[metric]} by group: " + "; ".join(
-            f"{r.family} {r.group} {words.figure(metric, r.value)}" for r in rows if r.judged
+            f"{r.family} {r.group} {words.figure(metric, r.value)}" for r in rows if r.is_estimated
         )
         drawn = _drawn(
             plots.group_figure(rows, whole, wording), f"groups-{metric}", alt,
@@ -225,10 +232,10 @@ def _groups(content: ReportContent) -> list[dict[str, Any]]:
     return found
 
 
-def _group(row: GroupRow) -> dict[str, Any]:
-    value = words.figure(row.metric, row.value) if row.judged else "too few to judge"
+def _group(row: SubgroupRow) -> dict[str, Any]:
+    value = words.figure(row.metric, row.value) if row.is_estimated else "too few to judge"
     return {
-        "family": row.family, "group": row.group, "n": row.n, "judged": row.judged,
+        "family": row.family, "group": row.group, "n": row.n, "judged": row.is_estimated,
         "value": value, "span": words.span(row.metric, row.low, row.high),
     }  # fmt: skip
 
