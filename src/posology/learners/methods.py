@@ -1,0 +1,105 @@
+"""Every learner by name, for `posology fit --method` and the Python API.
+
+A new method is one file with a learner and one line in METHODS.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from posology.domain.cohort import Cohort
+from posology.domain.policy import Learner
+from posology.errors import UserError
+from posology.learners.effects.dose_policy import DoseLearner
+from posology.learners.effects.policy import EffectLearner
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.offline_rl.behaviour_cloning import Cloning
+from posology.learners.offline_rl.cql import ConservativeQ
+from posology.learners.offline_rl.iql import ImplicitQ
+from posology.learners.offline_rl.pessimistic_fqi import FittedValues
+from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.tabular_policy import StateCodeLearner
+from posology.learners.outcome_models.dose_boosting import BoostingMargin
+from posology.learners.outcome_models.dose_ridge import RidgeMargin
+from posology.learners.outcome_models.gradient_boosting import Boosting
+from posology.learners.outcome_models.logistic import Logistic
+from posology.learners.outcome_models.random_forest import Forest
+from posology.learners.recipes import ours
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to learn a policy from a cohort."""
+
+    description: str
+    """One line for help texts."""
+    build: Callable[[int], Learner]
+    """The learner with its default settings and a random seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLearner:
+    """The neural network in both phases, by the recipe that suits the cohort."""
+
+    seed: int = 0
+
+    def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        """Train the supervised phase, then the reinforcement phase."""
+        recipe = ours(train, self.seed)
+        supervised = recipe.supervised.fit(train, validation)
+        return recipe.reinforcement.fit(supervised, train, validation)
+
+
+METHODS: dict[str, Method] = {
+    "network": Method(
+        "neural network on the whole history: supervised phase, then reinforcement phase",
+        NetworkLearner,
+    ),
+    "effects": Method(
+        "treatment effects per patient (R-learner), one option for all where none vary",
+        EffectLearner,
+    ),
+    "effects_and_doses": Method(
+        "treatment effects choose the option, a dose-response curve per option the dose",
+        lambda seed: DoseLearner(seed=seed),
+    ),
+    "pessimistic_fqi": Method(
+        "offline reinforcement learning: fitted Q iteration with a lower confidence bound",
+        lambda seed: FittedValues(Fitting(seed=seed)),
+    ),
+    "iql": Method(
+        "offline reinforcement learning: implicit Q-learning",
+        lambda seed: ImplicitQ(Fitting(seed=seed)),
+    ),
+    "cql": Method(
+        "offline reinforcement learning: conservative Q-learning",
+        lambda seed: ConservativeQ(Fitting(seed=seed)),
+    ),
+    "behaviour_cloning": Method(
+        "imitate the clinicians: predict the treatment they choose",
+        lambda seed: Cloning(Fitting(seed=seed)),
+    ),
+    "tabular": Method(
+        "offline reinforcement learning on counts; each decision needs one STATE code",
+        lambda _seed: StateCodeLearner(),
+    ),
+    "logistic": Method("logistic regression on the flattened history", lambda _seed: Logistic()),
+    "forest": Method("random forest on the flattened history", lambda seed: Forest(seed=seed)),
+    "boosting": Method(
+        "gradient boosting on the flattened history", lambda seed: Boosting(seed=seed)
+    ),
+    "dose_ridge": Method(
+        "ridge regression of a numeric outcome on patient, option and dose",
+        lambda _seed: RidgeMargin(),
+    ),
+    "dose_boosting": Method(
+        "gradient boosting of a numeric outcome on patient, option and dose",
+        lambda seed: BoostingMargin(seed=seed),
+    ),
+}
+
+
+def build_learner(name: str, seed: int = 0) -> Learner:
+    """The learner of a name in METHODS; UserError lists the names where there is none."""
+    if name not in METHODS:
+        raise UserError(f"--method {name}: is unknown; choose one of {', '.join(METHODS)}.")
+    return METHODS[name].build(seed)
