@@ -16,7 +16,7 @@ _HOME = {
     "predict_cohort": "posology.evaluation.table1.predictions",
     "compare_models": "posology.evaluation.table1.comparison",
     "recommend": "posology.advice.recommend",
-    "outlooks": "posology.advice.forecast",
+    "forecast": "posology.advice.forecast",
     "save": "posology.artifact",
     "load": "posology.artifact",
 }

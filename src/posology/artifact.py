@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_tensors
 
 from posology.artifact_keys import FORMAT_1, TODAY, Keys, weight_name
 from posology.domain.policy import Policy
-from posology.domain.serialization import pack, unpack
+from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import ArtifactError
 
@@ -57,7 +57,7 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
         "posology": _version(),
         "kind": kind,
         "policy": state,
-        "study": pack(study, {}),
+        "study": serialize(study, {}),
         "evidence": evidence,
     }
     files = {
@@ -87,7 +87,7 @@ def load(folder: Path) -> Artifact:
     keys = _KEYS[body["format"]]
     try:
         policy = _unpack_policy(body["kind"], body["policy"], load_tensors(weights), keys)
-        study = unpack(Study, body["study"], {}, keys.fields)
+        study = deserialize(Study, body["study"], {}, keys.fields)
         evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
@@ -173,16 +173,16 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
     from posology.learners.network.policy import NetworkPolicy
 
     if not isinstance(policy, NetworkPolicy):
-        state = pack(policy, arrays)
+        state = serialize(policy, arrays)
         assert isinstance(state, dict)
         return type(policy).__name__, state
     for name, tensor in policy.network.state_dict().items():
         arrays[f"network.{name}"] = tensor.detach().cpu().numpy()
     return "NetworkPolicy", {
-        "formulary": pack(policy.formulary, arrays),
-        "profile": pack(policy.profile, arrays, "profile"),
-        "config": pack(policy.network.config, {}),
-        "reading": pack(policy.reading, arrays),
+        "formulary": serialize(policy.formulary, arrays),
+        "profile": serialize(policy.profile, arrays, "profile"),
+        "config": serialize(policy.network.config, {}),
+        "reading": serialize(policy.reading, arrays),
     }
 
 
@@ -215,7 +215,7 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
     )
     for policy in without_network:
         if policy.__name__ == kind:
-            return unpack(policy, state, arrays, keys.fields)
+            return deserialize(policy, state, arrays, keys.fields)
     raise ValueError(f"no policy is called {kind}")
 
 
@@ -229,7 +229,7 @@ def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Key
 
     names = keys.fields.get("NetworkPolicy", {})
     state = {names.get(name, name): item for name, item in state.items()}
-    network = Network(unpack(NetworkConfig, state["config"], {}, keys.fields))
+    network = Network(deserialize(NetworkConfig, state["config"], {}, keys.fields))
     weights = {
         weight_name(name.removeprefix("network."), keys): torch.from_numpy(array.copy())
         for name, array in arrays.items()
@@ -237,8 +237,8 @@ def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Key
     }
     network.load_state_dict(weights)
     return NetworkPolicy(
-        formulary=unpack(Formulary, state["formulary"], arrays, keys.fields),
-        profile=unpack(Profile, state["profile"], arrays, keys.fields),
+        formulary=deserialize(Formulary, state["formulary"], arrays, keys.fields),
+        profile=deserialize(Profile, state["profile"], arrays, keys.fields),
         network=network.eval(),
-        reading=unpack(Reading, state["reading"], arrays, keys.fields),
+        reading=deserialize(Reading, state["reading"], arrays, keys.fields),
     )

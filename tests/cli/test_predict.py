@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from posology import artifact
-from posology.advice.forecast import outlooks
+from posology.advice.forecast import forecast
 from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
@@ -66,7 +66,7 @@ def test_a_cohort_is_told_decision_by_decision_as_python_tells_it(
     test, loaded = part(whole, TEST), artifact.load(model)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["subject_id"] for line in lines] == test.history.subject_id[test.subject].tolist()
-    told = outlooks(loaded.policy, loaded.study, test.history, test.last_step)
+    told = forecast(loaded.policy, loaded.study, test.history, test.last_step)
     for line, outlook in zip(lines, told, strict=True):
         for name in ("diagnosis", "progression", "time_to_event"):
             assert line[name] == json.loads(json.dumps(asdict(outlook)))[name]
@@ -86,11 +86,11 @@ def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_pa
 
 
 def test_a_model_saved_before_a_field_was_added_still_loads(made: tuple) -> None:
-    from posology.domain.serialization import pack, unpack
+    from posology.domain.serialization import deserialize, serialize
     from posology.domain.study import Study
 
     study = replace(made[2].study, time_to_event=())
-    body = pack(study, {})
+    body = serialize(study, {})
     assert isinstance(body, dict)
     del body["time_to_event"]
-    assert unpack(Study, body, {}) == study
+    assert deserialize(Study, body, {}) == study

@@ -13,7 +13,7 @@ from posology import artifact
 from posology.advice.recommend import recommend, round_dose
 from posology.cohorts.patient import encode_patient
 from posology.domain.ablation import forget
-from posology.domain.formulary import DoseRange, inside
+from posology.domain.formulary import DoseRange, is_in_range
 from posology.records.sources.patient_json import read_patient
 from tests.builders import synthetic_iwpc
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -156,7 +156,7 @@ def test_the_interval_that_was_measured_is_told_around_the_dose(
     without = recommend(loaded.policy, loaded.study, history).dose
     assert without is not None
     assert without.needed is None
-    told = recommend(loaded.policy, loaded.study, history, spread=1.0).dose
+    told = recommend(loaded.policy, loaded.study, history, dose_half_width=1.0).dose
     assert told is not None
     assert told.needed is not None
     low, high = told.needed
@@ -173,6 +173,6 @@ def test_rounded_doses_stay_in_their_range(dose: float) -> None:
         DoseRange(0.3, 9.9, "mg", 0.0),
     ):
         rounded = round_dose(dose, allowed)
-        assert inside(np.array([rounded]), allowed).all()
+        assert is_in_range(np.array([rounded]), allowed).all()
         if allowed.step:
             assert rounded / allowed.step == round(rounded / allowed.step)

@@ -10,7 +10,7 @@ from posology.cohorts.build import build_cohort
 from posology.cohorts.embedding_components import reduce_apply, reduce_fit, reduced
 from posology.cohorts.events.stream import stream
 from posology.cohorts.patient import encode_patient
-from posology.cohorts.patient_template import blank
+from posology.cohorts.patient_template import blank_patient_file
 from posology.cohorts.storage.folder import build_folder
 from posology.domain.cohort import TRAIN
 from posology.domain.history import latest_value
@@ -104,8 +104,8 @@ def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_t
     row = profile.codes.index(f"{MODEL}//c2")
     right = reduce_apply(profile.reductions[0], told[3:4])[0, 1]
     np.testing.assert_allclose(history.value[history.code == row][0], right, rtol=1e-5)
-    form = blank(study(REDUCED), profile)
-    assert f"A vector of {MODEL} is 6 of `events`" in form["about"]
+    form = blank_patient_file(study(REDUCED), profile)
+    assert f"A vector of {MODEL} is 6 rows of `events`" in form["about"]
     assert not any(key.startswith("EMBEDDING") for key in form["facts"])
 
 

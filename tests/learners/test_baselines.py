@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.formulary import inside
+from posology.domain.formulary import is_in_range
 from posology.domain.policy import Learner, Policy, allow_all_treatments
 from posology.learners.guidelines.formula import rule_policy
 from posology.learners.outcome_models import gradient_boosting as boosting
@@ -58,7 +58,7 @@ def test_is_a_policy_with_probabilities_and_doses_in_bounds(case, name):
     assert np.isnan(said["by_treatment"][~allowed]).all()
     for option, treatment in enumerate(policy.formulary.treatments):
         given = said["by_treatment"][allowed[:, option], option]
-        assert inside(given, treatment.dose).all()
+        assert is_in_range(given, treatment.dose).all()
     assert (said["overall"] >= 0).all()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from posology import artifact
 from posology.domain.cohort import take
-from posology.domain.formulary import inside
+from posology.domain.formulary import is_in_range
 from posology.domain.policy import Policy
 from tests.builders.policies import (
     NAMES,
@@ -132,7 +132,7 @@ def test_doses_lie_inside_the_formulary(name: str) -> None:
     by_treatment = all_outputs(policy, c.history, c.last_step)[2]
     for column, treatment in enumerate(policy.formulary.treatments):
         assert treatment.dose is not None
-        assert inside(by_treatment[:, column], treatment.dose).all()
+        assert is_in_range(by_treatment[:, column], treatment.dose).all()
 
 
 @every_policy

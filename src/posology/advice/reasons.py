@@ -1,4 +1,4 @@
-"""Attributions in words: which inputs mattered, and where the policy looked."""
+"""Attributions in words: the inputs that contributed most, and the attention on each step."""
 
 import datetime
 
@@ -9,62 +9,62 @@ from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
 from posology.domain.recommendation import Reason
 
-MOST = 8
-"""Reasons told; more are rarely read."""
+MAX_REASONS = 8
+"""More are rarely read; our choice."""
 
 
-def reasons_of(
+def largest_contributions(
     attribution: Attribution | None, history: History, profile: Profile, option: int
 ) -> tuple[Reason, ...]:
-    """The inputs that moved the option's log-odds most, either way."""
+    """The events with the largest contribution to the option's log-odds, either way."""
     if attribution is None:
         return ()
-    weight = np.abs(attribution.contribution[:, option])
-    most = np.argsort(-weight, kind="stable")[:MOST]
-    known = [int(code) for code in history.code[attribution.event[most]]]
+    size = np.abs(attribution.contribution[:, option])
+    largest = np.argsort(-size, kind="stable")[:MAX_REASONS]
+    codes = [int(code) for code in history.code[attribution.event[largest]]]
     return tuple(
         Reason(
             code=profile.codes[code],
-            label=label(profile, code, float(history.value[attribution.event[row]])),
+            label=code_label(profile, code, float(history.value[attribution.event[row]])),
             log_odds=float(attribution.contribution[row, option]),
-            dose=_number(float(attribution.dose_contribution[row])),
+            dose=_none_if_nan(float(attribution.dose_contribution[row])),
         )
-        for row, code in zip(most, known, strict=True)
+        for row, code in zip(largest, codes, strict=True)
     )
 
 
-def attention_of(
+def attention_by_step(
     attribution: Attribution | None, history: History
 ) -> tuple[tuple[str, float], ...]:
-    """Each visible step by its date, and the attention on it."""
+    """The date of each visible step and its share of the attention."""
     if attribution is None:
         return ()
     return tuple(
-        (_when(float(history.time[step])), float(weight))
+        (_step_name(float(history.time[step])), float(weight))
         for step, weight in zip(attribution.step, attribution.attention, strict=True)
     )
 
 
-def label(profile: Profile, row: int, value: float) -> str:
-    """A code as a person reads it, with its number.
+def code_label(profile: Profile, row: int, value: float) -> str:
+    """A readable name of a code, with its value.
 
-    In the records' own words where they have any; else `GENOTYPE//CYP2C9//*1/*3` is written
+    The title that the records give it, if any; else `GENOTYPE//CYP2C9//*1/*3` becomes
     `genotype CYP2C9: *1/*3`.
     """
-    words = profile.title(row)
-    if not words:
+    name = profile.title(row)
+    if not name:
         family, *rest = profile.codes[row].split("//")
-        words = " ".join([family.replace("_", " ").lower(), *rest[:1]])
+        name = " ".join([family.replace("_", " ").lower(), *rest[:1]])
         if len(rest) > 1:
-            words += ": " + " ".join(rest[1:])
-    return words if np.isnan(value) else f"{words} {value:g}"
+            name += ": " + " ".join(rest[1:])
+    return name if np.isnan(value) else f"{name} {value:g}"
 
 
-def _when(day: float) -> str:
+def _step_name(day: float) -> str:
     if np.isnan(day):
         return "static facts"
     return (datetime.datetime(1970, 1, 1) + datetime.timedelta(days=day)).date().isoformat()  # noqa: DTZ001
 
 
-def _number(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else value

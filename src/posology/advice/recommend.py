@@ -1,19 +1,19 @@
-"""A policy and a patient become a recommendation that can be checked."""
+"""Turn a policy's predictions for one patient into a recommendation."""
 
 import numpy as np
 
-from posology.advice.reasons import attention_of, reasons_of
+from posology.advice.reasons import attention_by_step, largest_contributions
 from posology.domain import safety
-from posology.domain.dose_interval import around
-from posology.domain.formulary import DoseRange, clip
+from posology.domain.dose_interval import interval_around
+from posology.domain.formulary import DoseRange, clip_to_range
 from posology.domain.history import History, present
 from posology.domain.policy import ExplainablePolicy, Policy
 from posology.domain.recommendation import DoseAdvice, Option, Recommendation
 from posology.domain.study import Study
 from posology.errors import UserError
 
-AGREEMENT = 2 / 3
-"""Share of members that must put the same option first, else advice abstains; our choice."""
+MIN_AGREEMENT = 2 / 3
+"""Recommend only if this share of the members rank the same option first; our choice."""
 
 _MIDDLE = (2.5, 97.5)
 
@@ -23,27 +23,29 @@ def recommend(
     study: Study,
     history: History,
     ignored: tuple[str, ...] = (),
-    spread: float | None = None,
+    dose_half_width: float | None = None,
 ) -> Recommendation:
-    """Advice for the one patient of the history, at its last step.
+    """Advice for the only patient of the history, at their last step.
 
-    What the study's safety rules forbid is never first; UserError where they forbid everything.
-    ignored: codes of the patient that are not in the policy's profile.
-    spread: of right doses around those said (domain/dose_interval.py), where it was measured.
+    An option that a safety rule forbids is never first; UserError if every option is forbidden.
+
+    Args:
+        ignored: codes of the patient that are not in the policy's vocabulary.
+        dose_half_width: of the dose's prediction interval (domain/dose_interval.py), if measured.
     """
     decision = history.step_offsets[1:2] - 1
     allowed = safety.allowed(study, policy.profile, history, decision)
     if not allowed.any():
         raise UserError(
-            f"study {study.name}: everything is contraindicated for this patient "
-            f"({'; '.join(rule.source for rule in study.safety)}); nothing can be recommended."
+            f"study {study.name}: every option is contraindicated for this patient "
+            f"({'; '.join(rule.source for rule in study.safety)}); no recommendation is possible."
         )
-    member = policy.predict_effectiveness(history, decision, allowed)[0]
+    members = policy.predict_effectiveness(history, decision, allowed)[0]
     chosen = policy.choice_probabilities(history, decision, allowed)[0]
     doses = policy.predict_doses(history, decision, allowed)
-    order = np.lexsort((-member.mean(1), -chosen.round(6)))
+    order = np.lexsort((-members.mean(1), -chosen.round(6)))
     options = tuple(
-        _option(policy, k, chosen[k], member[k], doses.by_treatment[0, k], bool(allowed[0, k]))
+        _option(policy, k, chosen[k], members[k], doses.by_treatment[0, k], bool(allowed[0, k]))
         for k in order.tolist()
     )
     attribution = (
@@ -52,24 +54,24 @@ def recommend(
     return Recommendation(
         study=study.name,
         options=options,
-        dose=_dose(doses.overall[0], study.dose, spread),
+        dose=_dose(doses.overall[0], study.dose, dose_half_width),
         benefit=options[0].probability - options[1].probability,
-        reasons=reasons_of(attribution, history, policy.profile, int(order[0])),
-        attention=attention_of(attribution, history),
-        unknown=_unknown(history, policy, study, decision),
+        reasons=largest_contributions(attribution, history, policy.profile, int(order[0])),
+        attention=attention_by_step(attribution, history),
+        unknown=_unknown_families(history, policy, study, decision),
         ignored=ignored,
         warnings=(
             *_warnings(ignored, doses.overall[0], study.dose),
-            *_no_dose(policy, int(order[0]), doses.by_treatment[0]),
+            *_missing_dose_warning(policy, int(order[0]), doses.by_treatment[0]),
         ),
-        abstain=_abstain(member, options[0].title, int(order[0])),
+        abstain=_reason_to_abstain(members, options[0].title, int(order[0])),
     )
 
 
 def round_dose(dose: float, allowed: DoseRange) -> float:
-    """The nearest dispensable dose inside the range; the range wins over rounding."""
+    """The nearest multiple of the dispensable step that lies in the range."""
     if allowed.step <= 0:
-        return float(clip(np.array([dose]), allowed)[0])
+        return float(clip_to_range(np.array([dose]), allowed)[0])
     low = (
         np.floor(allowed.low / allowed.step + 1.0)
         if allowed.open_low
@@ -84,16 +86,16 @@ def round_dose(dose: float, allowed: DoseRange) -> float:
 
 
 def _option(
-    policy: Policy, k: int, chosen: float, member: np.ndarray, dose: float, allowed: bool
+    policy: Policy, k: int, chosen: float, members: np.ndarray, dose: float, allowed: bool
 ) -> Option:
     treatment = policy.formulary.treatments[k]
-    low, high = np.percentile(member, _MIDDLE)
+    low, high = np.percentile(members, _MIDDLE)
     has_dose = treatment.dose is not None and not np.isnan(dose)
     return Option(
         name=treatment.name,
         title=treatment.title,
         chosen=float(chosen),
-        probability=float(member.mean()),
+        probability=float(members.mean()),
         low=float(low),
         high=float(high),
         dose=round_dose(float(dose), treatment.dose) if has_dose and treatment.dose else None,
@@ -102,18 +104,20 @@ def _option(
     )
 
 
-def _dose(member: np.ndarray, allowed: DoseRange | None, spread: float | None) -> DoseAdvice | None:
-    if allowed is None or np.isnan(member).all():
+def _dose(
+    members: np.ndarray, allowed: DoseRange | None, half_width: float | None
+) -> DoseAdvice | None:
+    if allowed is None or np.isnan(members).all():
         return None
-    exact = float(member.mean())
-    low, high = np.percentile(member, _MIDDLE)
-    needed = None if spread is None else around(exact, spread)
+    exact = float(members.mean())
+    low, high = np.percentile(members, _MIDDLE)
+    needed = None if half_width is None else interval_around(exact, half_width)
     return DoseAdvice(
         round_dose(exact, allowed), exact, float(low), float(high), allowed.unit, needed
     )
 
 
-def _unknown(
+def _unknown_families(
     history: History, policy: Policy, study: Study, decision: np.ndarray
 ) -> tuple[str, ...]:
     families = dict.fromkeys(
@@ -128,38 +132,38 @@ def _unknown(
 
 
 def _warnings(
-    ignored: tuple[str, ...], member: np.ndarray, allowed: DoseRange | None
+    ignored: tuple[str, ...], members: np.ndarray, allowed: DoseRange | None
 ) -> tuple[str, ...]:
-    told = []
+    warnings = []
     if ignored:
-        told.append(
-            f"{len(ignored)} code(s) of this patient are new to the model and were not used."
+        warnings.append(
+            f"{len(ignored)} code(s) of this patient are unknown to the model and were not used."
         )
-    if allowed is not None and not np.isnan(member).all():
-        exact = float(member.mean())
+    if allowed is not None and not np.isnan(members).all():
+        exact = float(members.mean())
         if not allowed.low <= exact <= allowed.high:
-            told.append(
-                f"The model's dose, {exact:.1f} {allowed.unit}, lies outside the study's range "
-                "and was moved to its edge."
+            warnings.append(
+                f"The model's dose, {exact:.1f} {allowed.unit}, is outside the study's range "
+                "and was moved to the nearest limit."
             )
-    return tuple(told)
+    return tuple(warnings)
 
 
-def _no_dose(policy: Policy, first: int, dose: np.ndarray) -> tuple[str, ...]:
+def _missing_dose_warning(policy: Policy, first: int, dose: np.ndarray) -> tuple[str, ...]:
     treatment = policy.formulary.treatments[first]
     if treatment.dose is None or not np.isnan(dose[first]):
         return ()
     return (
-        f"No dose of “{treatment.title}” is recommended: the model knows none that lies both "
-        "within what patients like this one were given and within the option's limits.",
+        f"No dose of “{treatment.title}” is recommended: no dose lies both in the range that "
+        "similar patients received and within the option's limits.",
     )
 
 
-def _abstain(member: np.ndarray, title: str, first: int) -> str | None:
-    agreeing = float((member.argmax(0) == first).mean())
-    if agreeing >= AGREEMENT:
+def _reason_to_abstain(members: np.ndarray, title: str, first: int) -> str | None:
+    agreeing = float((members.argmax(0) == first).mean())
+    if agreeing >= MIN_AGREEMENT:
         return None
     return (
-        f"Only {agreeing:.0%} of the model's members put “{title}” first: the evidence does not "
+        f"Only {agreeing:.0%} of the ensemble members rank “{title}” first: the evidence does not "
         "separate the options for this patient."
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 import posology
 from posology.domain.cohort import Cohort
-from posology.domain.dose_interval import covered, dose_spread
+from posology.domain.dose_interval import interval_coverage, interval_half_width
 from posology.domain.policy import Policy
 
 
@@ -38,7 +38,7 @@ def measured_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
 
     if validation.study.dose is None:
         return {}
-    spread = dose_spread(predict_cohort(policy, validation).dose, true_dose(validation))
+    spread = interval_half_width(predict_cohort(policy, validation).dose, true_dose(validation))
     return {} if spread is None else {"dose_spread": spread}
 
 
@@ -51,7 +51,7 @@ def spread_rows(said: np.ndarray, test: Cohort, spread: float | None) -> list[di
     if spread is None or not known:
         return []
     named = {"study": test.study.name, "model": "posology", "split": "test"}
-    value = covered(said, right, spread)
+    value = interval_coverage(said, right, spread)
     error = 1.96 * np.sqrt(value * (1 - value) / known)
     span = {"value": value, "low": value - error, "high": value + error, "n": known}
     return [named | {"metric": "dose_in_interval"} | span]

@@ -54,17 +54,17 @@ def predict(
 
 
 def _patient(loaded: "Artifact", patient: Path, json_file: Path | None) -> None:
-    from posology.advice.forecast import outlooks
+    from posology.advice.forecast import forecast
     from posology.cohorts.patient import encode_patient
     from posology.domain.policy import OutcomePredictor
     from posology.records.sources.patient_json import read_patient
-    from posology.report.patient.forecast_terminal import show_outlook
+    from posology.report.patient.forecast_terminal import print_forecast
 
     assert isinstance(loaded.policy, OutcomePredictor)
     history, ignored = encode_patient(read_patient(patient), loaded.study, loaded.policy.profile)
     now = history.step_offsets[1:2] - 1
-    outlook = next(outlooks(loaded.policy, loaded.study, history, now))
-    show_outlook(outlook, loaded.study, loaded.digest)
+    outlook = next(forecast(loaded.policy, loaded.study, history, now))
+    print_forecast(outlook, loaded.study, loaded.digest)
     if json_file is not None:
         body = {"model": loaded.digest, "ignored": ignored, **asdict(outlook)}
         json_file.write_text(json.dumps(body) + "\n", encoding="utf-8")
@@ -73,19 +73,21 @@ def _patient(loaded: "Artifact", patient: Path, json_file: Path | None) -> None:
 def _cohort(loaded: "Artifact", whole: "Cohort", split: str, json_file: Path | None) -> None:
     import numpy as np
 
-    from posology.advice.forecast import BLOCK, outlooks
+    from posology.advice.forecast import BATCH_SIZE, forecast
     from posology.cli.progress import CONSOLE, bars
     from posology.domain.cohort import SPLITS, part
     from posology.domain.policy import OutcomePredictor
-    from posology.domain.serialization import pack
+    from posology.domain.serialization import serialize
     from posology.errors import UserError
-    from posology.report.patient.forecast_terminal import show_totals
+    from posology.report.patient.forecast_terminal import print_totals
 
     assert isinstance(loaded.policy, OutcomePredictor)
     if split not in (*SPLITS, "all"):
         raise UserError(f"--split {split}: unknown; it is train, validation, test or all.")
     same = [{}, {}]
-    told = [pack(p, a) for p, a in zip((loaded.policy.profile, whole.profile), same, strict=True)]
+    told = [
+        serialize(p, a) for p, a in zip((loaded.policy.profile, whole.profile), same, strict=True)
+    ]
     if told[0] != told[1] or any((same[0][k] != same[1][k]).any() for k in same[0]):
         raise UserError(
             "the cohort is encoded in another vocabulary than the model's: fit on this cohort, or "
@@ -97,7 +99,7 @@ def _cohort(loaded: "Artifact", whole: "Cohort", split: str, json_file: Path | N
     with bars() as progress:
         task = progress.add_task("predicting", total=len(cohort), said="")
         history, last = cohort.history, cohort.last_step
-        for row, outlook in enumerate(outlooks(loaded.policy, loaded.study, history, last)):
+        for row, outlook in enumerate(forecast(loaded.policy, loaded.study, history, last)):
             if lines:
                 subject = int(history.subject_id[cohort.subject[row]])
                 when = float(cohort.time[row]) if cohort.time is not None else None
@@ -106,11 +108,11 @@ def _cohort(loaded: "Artifact", whole: "Cohort", split: str, json_file: Path | N
             risks = [risk.probability for risk in outlook.diagnosis]
             numbers = [course.expected for course in outlook.progression]
             expected.append(risks + numbers + [c.risk[-1] for c in outlook.time_to_event])
-            if row % BLOCK == 0:
+            if row % BATCH_SIZE == 0:
                 progress.update(task, completed=row, said=f"{row:,} of {len(cohort):,}")
     if lines:
         lines.close()
-    show_totals(_totals(cohort, np.array(expected)), len(cohort), CONSOLE)
+    print_totals(_totals(cohort, np.array(expected)), len(cohort), CONSOLE)
 
 
 def _totals(cohort: "Cohort", expected: "np.ndarray") -> list[tuple[str, float, float | None]]:

@@ -18,14 +18,14 @@ def template(
     From a model folder the file's schema lists every answer the model knows.
     """
     from posology import artifact
-    from posology.cohorts.patient_template import blank
+    from posology.cohorts.patient_template import blank_patient_file
     from posology.cohorts.study.reader import read_study
 
     if (Path(study) / "policy.json").exists():
         model = artifact.load(Path(study))
-        body = blank(model.study, model.policy.profile)
+        body = blank_patient_file(model.study, model.policy.profile)
     else:
-        body = blank(read_study(study), None)
+        body = blank_patient_file(read_study(study), None)
     text = json.dumps(body, indent=2, ensure_ascii=False)
     if out is None:
         typer.echo(text)

@@ -15,7 +15,7 @@ from posology.cohorts.events.stream import stream
 from posology.cohorts.part import feature_codes, part_of
 from posology.cohorts.study.code_check import must_occur
 from posology.domain.cohort import TRAIN, Cohort
-from posology.domain.formulary import inside
+from posology.domain.formulary import is_in_range
 from posology.domain.formulas.events import with_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -138,5 +138,5 @@ def _option(dose: np.ndarray, study: Study) -> np.ndarray:
     best = np.full(len(dose), len(study.formulary.treatments) - 1, dtype=np.int32)
     for row, treatment in reversed(list(enumerate(study.formulary.treatments))):
         if treatment.dose is not None:
-            best[inside(dose, treatment.dose)] = row
+            best[is_in_range(dose, treatment.dose)] = row
     return best

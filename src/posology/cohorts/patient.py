@@ -1,4 +1,4 @@
-"""One patient as a History in a policy's profile, checked against what the profile knows."""
+"""Encode one patient as a History in a policy's profile, and check the values."""
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,14 @@ from posology.errors import RecordError
 def encode_patient(
     events: pa.Table, study: Study, profile: Profile
 ) -> tuple[History, tuple[str, ...]]:
-    """The patient's History up to now, and the codes the profile has never met.
+    """The patient's History up to now, and their codes that the vocabulary lacks.
 
-    The decision is now: its last visible step is the History's last one. Raises RecordError where
-    a number is not one, or where nothing the profile knows is left.
+    The decision is now: its last visible step is the History's last. RecordError if a value is
+    not a number where one is needed, or if no code is in the vocabulary.
     """
     ordered = reduced(with_kidney(stream(events), study), profile.reductions)
-    unmet = tuple(unknown_codes(ordered, profile.codes))
-    for code in unmet:
+    unknown = tuple(unknown_codes(ordered, profile.codes))
+    for code in unknown:
         parent = code.rpartition("//")[0]
         if parent in numeric_codes(profile):
             raise RecordError(
@@ -32,17 +32,17 @@ def encode_patient(
             )
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
     subjects = np.unique(ordered.subject_id)
-    bare = history_of(ordered, subjects, profile.codes, treatments)
-    if len(bare.code) == 0:
+    history = history_of(ordered, subjects, profile.codes, treatments)
+    if len(history.code) == 0:
         raise RecordError(
-            "patient file: none of its codes is known to this model "
-            f"({', '.join(unmet[:5])}); compare `posology template`."
+            "patient file: no code is in this model's vocabulary "
+            f"({', '.join(unknown[:5])}); compare `posology template`."
         )
-    return with_formula_events(bare, profile), unmet
+    return with_formula_events(history, profile), unknown
 
 
 def numeric_codes(profile: Profile) -> frozenset[str]:
-    """Codes that carried numbers in training."""
+    """Codes that have numeric values in the training data."""
     scaled = (profile.center != 0) | (profile.spread != 1)
     return frozenset(
         code for code, is_number in zip(profile.codes, scaled, strict=True) if is_number

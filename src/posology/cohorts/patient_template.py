@@ -1,4 +1,4 @@
-"""A blank patient file: every fact the study may use, null until it is filled in."""
+"""A blank patient file: every fact that the study may use, null until it is filled in."""
 
 from posology.cohorts.patient import numeric_codes
 from posology.domain.codes import belongs
@@ -8,18 +8,19 @@ from posology.domain.profile import Profile
 from posology.domain.study import Study
 
 _ABOUT = (
-    "null: unknown. A number: measured, in the unit the schema says. A text: the answer. A list: "
-    "several answers. true: known present. Names and dates of birth do not belong here."
+    "null: unknown. A number: a measurement, in the unit of the schema. A text: the category. A "
+    "list: several categories. true: present. Do not enter names or dates of birth."
 )
 
 
-def blank(study: Study, profile: Profile | None) -> dict:
-    """The file's JSON, with its JSON Schema inside; a profile adds the answers it knows."""
+def blank_patient_file(study: Study, profile: Profile | None) -> dict:
+    """The file as JSON, with its JSON Schema; a profile adds the categories it knows."""
     fields = _fields(study, profile)
+    reductions = profile.reductions if profile else ()
     return {
         "posology": "patient",
         "study": study.name,
-        "about": " ".join([_ABOUT, *(_vector(r) for r in (profile.reductions if profile else ()))]),
+        "about": " ".join([_ABOUT, *map(_describe_embedding, reductions)]),
         "schema": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -45,57 +46,57 @@ def blank(study: Study, profile: Profile | None) -> dict:
     }
 
 
-def _vector(reduction: Reduction) -> str:
+def _describe_embedding(reduction: Reduction) -> str:
     return (
-        f"A vector of {reduction.model} is {len(reduction.center)} of `events`, a number each: "
-        f"{reduction.inputs[0]} to {reduction.inputs[-1]}."
+        f"A vector of {reduction.model} is {len(reduction.center)} rows of `events`, one number "
+        f"each: {reduction.inputs[0]} to {reduction.inputs[-1]}."
     )
 
 
 def _fields(study: Study, profile: Profile | None) -> dict[str, dict]:
-    numbers = frozenset(
+    numeric = frozenset(
         code
         for formula in _formulas(study)
         for term in formula.terms
         if term.kind == "value"
         for code in term.codes
     )
-    asked: dict[str, dict] = {}
+    fields: dict[str, dict] = {}
     for stem in _stems(study, profile):
-        answers = sorted(
+        categories = sorted(
             code.removeprefix(stem + "//")
             for code in (profile.codes if profile else _formula_codes(study))
             if code != stem and belongs(code, stem)
         )
-        is_number = stem in numbers or (profile is not None and stem in numeric_codes(profile))
-        asked[stem] = (
+        is_number = stem in numeric or (profile is not None and stem in numeric_codes(profile))
+        fields[stem] = (
             {"type": ["number", "null"]}
             if is_number
-            else {"type": ["string", "boolean", "array", "null"], "examples": answers}
+            else {"type": ["string", "boolean", "array", "null"], "examples": categories}
         )
-    return asked
+    return fields
 
 
 def _stems(study: Study, profile: Profile | None) -> list[str]:
-    """One key a question: `GENOTYPE//CYP2C9`, not one a family, where the answers are nested."""
+    """The fact names: a code family, or `GENOTYPE//CYP2C9` if the family's codes are nested."""
     codes = profile.codes if profile else _formula_codes(study)
     stems: dict[str, None] = {}
-    vectors = tuple(r.model for r in profile.reductions) if profile else ()
+    embeddings = tuple(r.model for r in profile.reductions) if profile else ()
     for family in study.profile.families:
-        if any(belongs(model, family) for model in vectors):
+        if any(belongs(model, family) for model in embeddings):
             continue
-        inside = [c for c in codes if belongs(c, family)]
-        deep = {"//".join(c.split("//")[:2]) for c in inside if c.count("//") >= 2}
-        for stem in sorted(deep) or [family]:
+        members = [c for c in codes if belongs(c, family)]
+        nested = {"//".join(c.split("//")[:2]) for c in members if c.count("//") >= 2}
+        for stem in sorted(nested) or [family]:
             stems[stem] = None
-        if deep and any(c.count("//") == 1 for c in inside):
+        if nested and any(c.count("//") == 1 for c in members):
             stems[family] = None
     return list(stems)
 
 
 def _formulas(study: Study) -> list[Formula]:
-    named = [rule.formula for rule in study.rules if rule.formula is not None]
-    return [*study.profile.refit, *named]
+    from_rules = [rule.formula for rule in study.rules if rule.formula is not None]
+    return [*study.profile.refit, *from_rules]
 
 
 def _formula_codes(study: Study) -> tuple[str, ...]:

@@ -1,35 +1,36 @@
-"""How far a right dose may lie from the one that is said: what covered nine in ten of others."""
+"""Prediction interval of the correct dose, by split conformal prediction."""
 
 import numpy as np
 from jaxtyping import Float64
 
-Dose = Float64[np.ndarray, " decision"]
+_Dose = Float64[np.ndarray, " decision"]
 
-SHARE = 0.90
-"""Of patients whose right dose the interval holds; our choice."""
+COVERAGE = 0.90
+"""Share of patients whose correct dose the interval contains; our choice."""
 
 
-def dose_spread(said: Dose, right: Dose) -> float | None:
-    """Half the interval's width, between square roots of doses, from patients not learned from.
+def interval_half_width(predicted: _Dose, correct: _Dose) -> float | None:
+    """Half-width of the interval on the square-root scale, from patients not used for fitting.
 
     Split conformal prediction (Lei and others 2018, doi:10.1080/01621459.2017.1307116): the
-    ceil(0.9 (n + 1))-th smallest distance, so that a further patient like these is covered nine
-    times in ten whatever the model. None where too few doses are known to say so.
+    ceil(0.9 (n + 1))-th smallest residual, so that the interval of a further exchangeable patient
+    contains the correct dose with probability 0.9, whatever the model. None if too few correct
+    doses are known.
     """
-    known = (said >= 0) & (right >= 0)  # NaN is not
-    away = np.sort(np.abs(np.sqrt(said[known]) - np.sqrt(right[known])))
-    rank = int(np.ceil(SHARE * (len(away) + 1)))
-    return float(away[rank - 1]) if rank <= len(away) else None
+    known = (predicted >= 0) & (correct >= 0)  # False for NaN
+    residual = np.sort(np.abs(np.sqrt(predicted[known]) - np.sqrt(correct[known])))
+    rank = int(np.ceil(COVERAGE * (len(residual) + 1)))
+    return float(residual[rank - 1]) if rank <= len(residual) else None
 
 
-def around(dose: float, spread: float) -> tuple[float, float]:
-    """The interval around a dose."""
+def interval_around(dose: float, half_width: float) -> tuple[float, float]:
+    """The interval around a predicted dose, in the dose's unit."""
     root = float(np.sqrt(max(dose, 0.0)))
-    return max(root - spread, 0.0) ** 2, (root + spread) ** 2
+    return max(root - half_width, 0.0) ** 2, (root + half_width) ** 2
 
 
-def covered(said: Dose, right: Dose, spread: float) -> float:
-    """Share of patients whose right dose lies in the interval around the one said."""
-    known = (said >= 0) & (right >= 0)
-    away = np.abs(np.sqrt(said[known]) - np.sqrt(right[known]))
-    return float((away <= spread).mean())
+def interval_coverage(predicted: _Dose, correct: _Dose, half_width: float) -> float:
+    """Share of the known correct doses that lie in their interval."""
+    known = (predicted >= 0) & (correct >= 0)
+    residual = np.abs(np.sqrt(predicted[known]) - np.sqrt(correct[known]))
+    return float((residual <= half_width).mean())

@@ -1,11 +1,11 @@
-"""What a clinician is told of the time to come: each diagnosis, number and time with its range."""
+"""The forecast shown to a clinician: each diagnosis, value and event time with its range."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Risk:
-    """One condition within its window."""
+class DiagnosisForecast:
+    """The risk of one diagnosis within its window."""
 
     name: str
     from_days: float
@@ -13,12 +13,12 @@ class Risk:
     probability: float
     low: float
     high: float
-    """Range of the middle 95 % of the members: how far they disagree, not a confidence interval."""
+    """Middle 95 % of the ensemble members: how much they disagree, not a confidence interval."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """One number to come."""
+class ProgressionForecast:
+    """The expected value of one measurement within its window."""
 
     name: str
     from_days: float
@@ -27,28 +27,28 @@ class Course:
     expected: float
     low: float
     high: float
-    """Range of the middle 95 % of the members: of what is expected, not of what will be found."""
+    """Middle 95 % of the members' expected values; not a range of the values themselves."""
     found_low: float | None
     found_high: float | None
-    """Where 95 of 100 numbers are found; None where validation patients were too few to tell."""
+    """95 % prediction interval of the value; None if validation patients were too few."""
 
 
 @dataclass(frozen=True, slots=True)
-class RiskCurve:
-    """The risk that an event has come, through the days."""
+class TimeToEventForecast:
+    """The cumulative risk of one event, by day."""
 
     name: str
     days: tuple[float, ...]
     risk: tuple[float, ...]
-    """P(the event has come by then), the members' mean, of who is still watched."""
+    """P(event by this day) for a patient still in follow-up, averaged over the members."""
     low: tuple[float, ...]
     high: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """For one patient at one decision, under the care that was usual: no effect of a treatment."""
+class Forecast:
+    """Predicted outcomes of one patient at one decision under usual care; not treatment effects."""
 
-    diagnosis: tuple[Risk, ...]
-    progression: tuple[Course, ...]
-    time_to_event: tuple[RiskCurve, ...]
+    diagnosis: tuple[DiagnosisForecast, ...]
+    progression: tuple[ProgressionForecast, ...]
+    time_to_event: tuple[TimeToEventForecast, ...]

@@ -1,4 +1,4 @@
-"""The treatments a study chooses among, and the doses they may have."""
+"""The treatment options of a study and their allowed doses."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from jaxtyping import Float64
 
 @dataclass(frozen=True, slots=True)
 class DoseRange:
-    """Doses allowed, in one unit.
+    """The allowed doses, in one unit.
 
-    A bound is closed unless `open_low` or `open_high` says that it is not itself allowed.
+    A bound is allowed itself unless `open_low` or `open_high` excludes it.
     """
 
     low: float
     high: float
     unit: str
     step: float = 0.0
-    """What can be dispensed: doses are rounded to multiples of it; 0 leaves them as they are."""
+    """Doses are rounded to multiples of this dispensable step; 0: no rounding."""
     open_low: bool = False
     open_high: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """One option, with the event codes (prefixes) that mean it was given."""
+    """One option, and the event codes (prefixes) that show that it was given."""
 
     name: str
     title: str
     codes: tuple[str, ...] = ()
     dose: DoseRange | None = None
     together: tuple[str, ...] = ()
-    """Names of the options that this one combines: it was given where all of them were."""
+    """Names of the options that this one combines: it was given if all of them were."""
     otherwise: bool = False
-    """Whether this is what happened where no other option was given."""
+    """Whether this is the option of patients who received no other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Formulary:
 
     treatments: tuple[Treatment, ...]
     dose: DoseRange | None = None
-    """The range of the one dose asked for, where the study asks only how much."""
+    """Range of the single dose, for a study that asks only how much to give."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,15 +50,15 @@ class Formulary:
         return tuple(t.name for t in self.treatments)
 
 
-def inside(dose: Float64[np.ndarray, " decision"], allowed: DoseRange) -> np.ndarray:
-    """Whether each dose lies within the range, its open bounds excluded; NaN never does."""
+def is_in_range(dose: Float64[np.ndarray, " decision"], allowed: DoseRange) -> np.ndarray:
+    """Whether each dose lies in the range, open bounds excluded; False for NaN."""
     above = dose > allowed.low if allowed.open_low else dose >= allowed.low
     below = dose < allowed.high if allowed.open_high else dose <= allowed.high
     return above & below
 
 
-def clip(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
-    """Doses moved to the nearest allowed one; an open bound is kept off by a thousandth."""
+def clip_to_range(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
+    """The nearest allowed dose; 0.001 inside an open bound."""
     low = allowed.low + (1e-3 if allowed.open_low else 0.0)
     high = allowed.high - (1e-3 if allowed.open_high else 0.0)
     return np.clip(dose, low, high)

@@ -1,4 +1,4 @@
-"""What evaluation and advice ask of any policy: a network, a rule or a baseline."""
+"""What every policy offers to evaluation and advice, whether network, guideline or baseline."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,22 +12,25 @@ from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
 
 AllowedMask = Bool[np.ndarray, "decision treatment"]
-"""False where safety forbids an option; every row allows at least one."""
+"""False where a safety rule forbids an option; every row allows at least one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Doses:
-    """Doses as the model says them; advice rounds them to what can be dispensed."""
+    """Predicted doses, before they are rounded to what can be dispensed."""
 
     by_treatment: Float64[np.ndarray, "decision treatment"]
     """NaN where a treatment has no dose."""
     overall: Float64[np.ndarray, "decision member"]
-    """The one dose, whatever the option, from each ensemble member; NaN where not asked."""
+    """The study's single dose, the same for every option, by ensemble member; NaN if none."""
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """Immutable, always ready; numpy in, numpy out. Nothing past a decision's last step is read."""
+    """An immutable, fitted policy: NumPy arrays in and out.
+
+    A decision's prediction never depends on events after its last step.
+    """
 
     @property
     def formulary(self) -> Formulary:
@@ -36,49 +39,49 @@ class Policy(Protocol):
 
     @property
     def profile(self) -> Profile:
-        """How a History must have been encoded to be asked about."""
+        """The encoding that a History must have."""
         ...
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
-        """P(option is effective), from each ensemble member; 0 for forbidden options."""
+        """P(option is effective) by ensemble member; 0 for forbidden options."""
         ...
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """With what probability the policy would choose each option; rows sum to 1."""
+        """Probability that the policy chooses each option, pi(a | h); rows sum to 1."""
         ...
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """How much of each option, and how much at all where that is the question."""
+        """Dose of each option, and the study's single dose if it has one."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """Why a policy says what it says of each decision."""
+    """How much each step and event contributes to a policy's predictions, for each decision."""
 
     attention: Float32[np.ndarray, " visible_step"]
     """Weight of each visible step; sums to 1 over a decision's steps."""
     step: np.ndarray
-    """Row of the History's step behind each weight."""
+    """Row of the History's step of each weight."""
     step_decision: np.ndarray
-    """Row of the decision behind each weight."""
+    """Row of the decision of each weight."""
     contribution: Float32[np.ndarray, "visible_event treatment"]
-    """Change of the option's log-odds if the event were not known."""
+    """Log-odds of the option with the event minus without it."""
     dose_contribution: Float32[np.ndarray, " visible_event"]
-    """Change of the one dose, in its unit, if the event were not known."""
+    """The study's single dose with the event minus without it, in the dose's unit."""
     event: np.ndarray
-    """Row of the History's event behind each contribution."""
+    """Row of the History's event of each contribution."""
     event_decision: np.ndarray
-    """Row of the decision behind each contribution."""
+    """Row of the decision of each contribution."""
 
 
 @runtime_checkable
 class ExplainablePolicy(Protocol):
-    """A policy that can also say why."""
+    """A policy that also explains its predictions."""
 
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
         """Attention per visible step and contribution per visible event."""
@@ -87,26 +90,26 @@ class ExplainablePolicy(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomePredictions:
-    """What is to come of each decision under the care that was usual, as each member says it.
+    """Predicted outcomes of each decision under usual care, by ensemble member.
 
-    Targets in the order of the study's `diagnosis`, `progression` and `time_to_event`; an axis is
-    empty where it asks nothing.
+    Axes follow the study's `diagnosis`, `progression` and `time_to_event` targets; an axis is
+    empty if the study has no such target.
     """
 
     diagnosis: Float64[np.ndarray, "decision condition member"]
-    """P(it comes within its horizon)."""
-    progression: Float64[np.ndarray, "decision measure member"]
-    """The number expected, in its unit."""
-    progression_error: Float64[np.ndarray, " measure"]
-    """Distance from the members' mean that 95 of 100 numbers kept in validation patients; NaN where
-    they were too few to tell."""
-    survival: Float64[np.ndarray, "decision incident interval member"]
-    """P(no event through the end of each interval), equal parts of the target's window."""
+    """P(the diagnosis is made within its window)."""
+    progression: Float64[np.ndarray, "decision progression member"]
+    """Expected value, in the target's unit."""
+    progression_error: Float64[np.ndarray, " progression"]
+    """Half-width of the 95 % prediction interval around the members' mean, from validation
+    patients; NaN if they are too few."""
+    survival: Float64[np.ndarray, "decision time_to_event interval member"]
+    """P(no event by the end of each interval); the intervals divide the target's window equally."""
 
 
 @runtime_checkable
 class OutcomePredictor(Protocol):
-    """A policy that also says what is to come."""
+    """A policy that also predicts the study's other outcomes."""
 
     def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:
         """Diagnosis, progression and time to event of every decision."""
@@ -115,10 +118,10 @@ class OutcomePredictor(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """Hyper-parameters only; what it returns is finished."""
+    """Hyper-parameters of a learning method; `fit` returns a finished policy."""
 
     def fit(self, train: Cohort, validation: Cohort) -> Policy:
-        """Learn from the first cohort, choose on the second; neither is ever the test split."""
+        """Fit on `train` and select on `validation`; neither may be the test split."""
         ...
 
 

@@ -1,60 +1,60 @@
-"""What a clinician is told: options, doses, reasons, what was unknown, and when not to be told."""
+"""The recommendation shown to a clinician: options, doses, reasons, unknown facts, abstention."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One treatment, as recommended or not."""
+    """One treatment, whether recommended or not."""
 
     name: str
     title: str
     chosen: float
-    """Share with which the policy would choose it; the options' shares sum to 1."""
+    """Probability that the policy chooses it; sums to 1 over the options."""
     probability: float
-    """P(effective), the members' mean."""
+    """P(effective), averaged over the ensemble members."""
     low: float
     high: float
-    """Range of the middle 95 % of the members: how far they disagree, not a confidence interval."""
+    """Middle 95 % of the members: how much they disagree, not a confidence interval."""
     dose: float | None
-    """Rounded to what can be dispensed, inside the option's range; None where it has none."""
+    """Rounded to what can be dispensed, within the option's range; None if it has no dose."""
     unit: str | None
     allowed: bool
-    """False where safety forbids it."""
+    """False if a safety rule forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoseAdvice:
-    """How much, whatever the option."""
+    """The study's single dose, the same for every option."""
 
     dose: float
-    """Rounded to what can be dispensed and inside the study's range."""
+    """Rounded to what can be dispensed, within the study's range."""
     exact: float
-    """As the model says it."""
+    """The model's prediction before rounding."""
     low: float
     high: float
-    """Range of the middle 95 % of the members: how far they disagree."""
+    """Middle 95 % of the members: how much they disagree."""
     unit: str
     needed: tuple[float, float] | None = None
-    """Between these lay the right dose of nine in ten patients (domain/dose_interval.py); None
-    where the model's maker did not know."""
+    """90 % prediction interval of the correct dose (domain/dose_interval.py); None if its width
+    was not measured when the model was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One input and what it did: how the answer would change if it were not known."""
+    """One input and its contribution: the prediction with it minus the prediction without it."""
 
     code: str
     label: str
     log_odds: float
-    """Added to the first option's log-odds by knowing it."""
+    """Contribution to the log-odds of the first option."""
     dose: float | None
-    """Added to the dose by knowing it."""
+    """Contribution to the dose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """For one patient at one decision. Decision support, not a device."""
+    """Advice for one patient at one decision. Decision support, not a medical device."""
 
     study: str
     options: tuple[Option, ...]
@@ -63,13 +63,13 @@ class Recommendation:
     benefit: float
     """P(effective) of the first option minus that of the second."""
     reasons: tuple[Reason, ...]
-    """What mattered most first."""
+    """Largest contribution first."""
     attention: tuple[tuple[str, float], ...]
-    """Each visible step and the share of attention on it; they sum to 1."""
+    """Each visible step and its share of the attention; sums to 1."""
     unknown: tuple[str, ...]
-    """Families of the profile of which nothing is known for this patient."""
+    """Code families of the profile that this patient has no event of."""
     ignored: tuple[str, ...]
-    """Codes of the patient that the model has never met, and so did not use."""
+    """Codes of the patient that are not in the model's vocabulary."""
     warnings: tuple[str, ...]
     abstain: str | None
-    """Why no option is recommended over the next, where the evidence cannot separate them."""
+    """Why no option is recommended, if the evidence cannot separate the first from the next."""

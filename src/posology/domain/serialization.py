@@ -1,4 +1,4 @@
-"""Frozen dataclasses as plain JSON values and named arrays, and back: nothing here runs code."""
+"""Frozen dataclasses to JSON values and named arrays, and back, without running stored code."""
 
 import dataclasses
 import types
@@ -7,83 +7,87 @@ from collections.abc import Mapping
 
 import numpy as np
 
-Plain = dict | list | str | int | float | bool | None
+JsonValue = dict | list | str | int | float | bool | None
 
 Renamed = Mapping[str, Mapping[str, str]]
-"""Name of a dataclass: its fields' names in a file, each with the field's name in the class."""
+"""Class name to {field name in the file: field name in the class}."""
 NOTHING_RENAMED: Renamed = {}
 
 _ARRAY = "$array"
 
 
-def pack(value: object, arrays: dict[str, np.ndarray], path: str = "") -> Plain:
-    """JSON values of a dataclass; its arrays are put into `arrays` under their path of fields."""
+def serialize(value: object, arrays: dict[str, np.ndarray], path: str = "") -> JsonValue:
+    """The JSON value of a dataclass; its arrays are added to `arrays` under their field path."""
     if isinstance(value, np.ndarray):
         arrays[path] = np.ascontiguousarray(value)
         return {_ARRAY: path}
     if dataclasses.is_dataclass(value):
         return {
-            f.name: pack(getattr(value, f.name), arrays, f"{path}.{f.name}".lstrip("."))
+            f.name: serialize(getattr(value, f.name), arrays, f"{path}.{f.name}".lstrip("."))
             for f in dataclasses.fields(value)
         }
     if isinstance(value, tuple):
-        return [pack(item, arrays, f"{path}.{i}") for i, item in enumerate(value)]
+        return [serialize(item, arrays, f"{path}.{i}") for i, item in enumerate(value)]
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise TypeError(f"{path}: {type(value).__name__} has no plain form")
+    raise TypeError(f"{path}: {type(value).__name__} cannot be written as JSON")
 
 
-def unpack(
-    kind: object,
-    plain: Plain,
+def deserialize(
+    annotation: object,
+    data: JsonValue,
     arrays: Mapping[str, np.ndarray],
     renamed: Renamed = NOTHING_RENAMED,
 ) -> typing.Any:
-    """The value of the annotated type; ValueError where the plain form does not fit it.
+    """The value of the annotated type; ValueError if the data does not fit it.
 
-    A missing field takes its default, so that a file written before the field was added can be
-    read. `renamed` translates the field names of an older file.
+    A missing field takes its default, so that files written before the field existed still load.
+    `renamed` translates the field names of an older file.
     """
-    if isinstance(plain, dict) and _ARRAY in plain:
-        return arrays[str(plain[_ARRAY])]
-    origin = typing.get_origin(kind)
+    if isinstance(data, dict) and _ARRAY in data:
+        return arrays[str(data[_ARRAY])]
+    origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        if plain is None:
+        if data is None:
             return None
-        kind = next(a for a in typing.get_args(kind) if a is not type(None))
-        return unpack(kind, plain, arrays, renamed)
-    if origin is typing.Literal and plain in typing.get_args(kind):
-        return plain
-    if origin is tuple and isinstance(plain, list):
-        return tuple(
-            unpack(k, item, arrays, renamed)
-            for k, item in zip(_items(kind, len(plain)), plain, strict=True)
-        )
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(plain, dict):
-        names = renamed.get(kind.__name__, {})
-        plain = {names.get(name, name): item for name, item in plain.items()}
-        hints = typing.get_type_hints(kind)
-        fields = {f.name: f for f in dataclasses.fields(kind)}
-        lacking = {name for name, f in fields.items() if name not in plain and _must_be_given(f)}
-        if lacking or set(plain) - set(fields):
-            raise ValueError(
-                f"{kind.__name__} has the fields {sorted(fields)}, not {sorted(plain)}"
-            )
-        return kind(
-            **{name: unpack(hints[name], item, arrays, renamed) for name, item in plain.items()}
-        )
-    if kind is float and isinstance(plain, int | float):
-        return float(plain)
-    if isinstance(kind, type) and isinstance(plain, kind):
-        return plain
-    raise ValueError(f"{plain!r} is not a {kind}")
+        inner = next(a for a in typing.get_args(annotation) if a is not type(None))
+        return deserialize(inner, data, arrays, renamed)
+    if origin is typing.Literal and data in typing.get_args(annotation):
+        return data
+    if origin is tuple and isinstance(data, list):
+        items = zip(_item_types(annotation, len(data)), data, strict=True)
+        return tuple(deserialize(item_type, item, arrays, renamed) for item_type, item in items)
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return _deserialize_dataclass(annotation, data, arrays, renamed)
+    if annotation is float and isinstance(data, int | float):
+        return float(data)
+    if isinstance(annotation, type) and isinstance(data, annotation):
+        return data
+    raise ValueError(f"{data!r} is not a {annotation}")
 
 
-def _must_be_given(field: dataclasses.Field) -> bool:
+def _deserialize_dataclass(
+    cls: typing.Any, data: JsonValue, arrays: Mapping[str, np.ndarray], renamed: Renamed
+) -> typing.Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"{data!r} is not a {cls.__name__}")
+    names = renamed.get(cls.__name__, {})
+    values = {names.get(name, name): value for name, value in data.items()}
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    missing = {name for name, f in fields.items() if name not in values and _is_required(f)}
+    if missing or set(values) - set(fields):
+        raise ValueError(f"{cls.__name__} has the fields {sorted(fields)}, not {sorted(values)}")
+    return cls(
+        **{name: deserialize(hints[name], value, arrays, renamed) for name, value in values.items()}
+    )
+
+
+def _is_required(field: dataclasses.Field) -> bool:
     missing = dataclasses.MISSING
     return field.default is missing and field.default_factory is missing
 
 
-def _items(kind: object, length: int) -> tuple[object, ...]:
-    args = typing.get_args(kind)
+def _item_types(annotation: object, length: int) -> tuple[object, ...]:
+    args = typing.get_args(annotation)
     return (args[0],) * length if len(args) == 2 and args[1] is Ellipsis else args

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from posology.domain.cohort import Cohort
-from posology.domain.serialization import Plain, pack, unpack
+from posology.domain.serialization import JsonValue, deserialize, serialize
 from posology.errors import UserError
 from posology.learners import recipes
 from posology.learners.recipes import Recipe
@@ -123,7 +123,7 @@ def chosen(tried: list[Recipe], trials: list[Trial]) -> Recipe:
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """As JSON that `posology fit --recipe` takes."""
-    path.write_text(json.dumps(pack(recipe, {}), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(serialize(recipe, {}), indent=1) + "\n", encoding="utf-8")
 
 
 def recipe_of(name: str, seed: int, train: Cohort) -> Recipe:
@@ -138,7 +138,7 @@ def recipe_of(name: str, seed: int, train: Cohort) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """A recipe of a file; settings it leaves out are the defaults. UserError names the mistake."""
     try:
-        return unpack(Recipe, json.loads(path.read_text(encoding="utf-8")), {})
+        return deserialize(Recipe, json.loads(path.read_text(encoding="utf-8")), {})
     except OSError as error:
         raise UserError(
             f"--recipe {path}: is not default, histories or paper, and no file ({error.strerror})."
@@ -162,7 +162,7 @@ def _run(recipe: Recipe, train: Cohort, validation: Cohort, rung: tuple[int, int
 
 
 def _done(tried: list[Recipe], search: Search, folder: Path) -> dict[tuple[int, int], Trial]:
-    asked: Plain = {"search": asdict(search), "recipes": [pack(r, {}) for r in tried]}
+    asked: JsonValue = {"search": asdict(search), "recipes": [serialize(r, {}) for r in tried]}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _SEARCH
     if not path.exists():

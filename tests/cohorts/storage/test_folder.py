@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from posology.advice.reasons import label
+from posology.advice.reasons import code_label
 from posology.cli import app
 from posology.cli.read_cohort import read_cohort
 from posology.cohorts.build import build_cohort
@@ -225,12 +225,12 @@ def test_codes_keep_the_words_that_the_records_have_for_them(built: Cohort, clin
     profile = built.profile
     row = profile.codes.index("MEASUREMENT//LOINC//59261-8")
     assert profile.title(row) == "Hemoglobin A1c (IFCC)"
-    assert label(profile, row, 53.0) == "Hemoglobin A1c (IFCC) 53"
+    assert code_label(profile, row, 53.0) == "Hemoglobin A1c (IFCC) 53"
     (clinic / "meds" / "metadata" / "codes.parquet").rename(clinic / "kept.parquet")
     try:
         silent = read_cohort("clinic", clinic / "meds").profile
     finally:
         (clinic / "kept.parquet").rename(clinic / "meds" / "metadata" / "codes.parquet")
     assert silent.titles == ()
-    assert label(silent, row, 53.0) == "measurement LOINC: 59261-8 53"
+    assert code_label(silent, row, 53.0) == "measurement LOINC: 59261-8 53"
     assert read_cohort("clinic", clinic / "meds").profile.titles == profile.titles

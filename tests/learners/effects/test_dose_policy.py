@@ -6,7 +6,7 @@ import pytest
 from posology import artifact
 from posology.advice.recommend import recommend
 from posology.domain.cohort import Cohort, take
-from posology.domain.formulary import DoseRange, Formulary, inside
+from posology.domain.formulary import DoseRange, Formulary, is_in_range
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.study import Cost
 from posology.errors import UserError
@@ -59,7 +59,7 @@ def test_doses_follow_the_patient_and_stay_inside_their_limits(learned) -> None:
     assert np.isnan(said.by_treatment[:, 2]).all(), "it has no dose"
     for k in (0, 1):
         dose = said.by_treatment[:, k]
-        assert inside(dose, RANGE).all()
+        assert is_in_range(dose, RANGE).all()
         assert np.corrcoef(dose, test.outcome)[0, 1] > 0.7
         assert np.abs(dose - test.outcome).mean() < 15
     assert said.overall.shape == (500, 3)

@@ -9,7 +9,7 @@ import numpy as np
 from posology.domain.cohort import PER_DECISION, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
-from posology.domain.serialization import pack, unpack
+from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import UserError
 
@@ -44,8 +44,8 @@ class Writer:
         small: dict[str, np.ndarray] = {}
         body = {
             "format": FORMAT,
-            "study": pack(study, {}),
-            "profile": pack(profile, small, "profile"),
+            "study": serialize(study, {}),
+            "profile": serialize(profile, small, "profile"),
             "arrays": {name: {"dtype": k, "shape": s} for name, (k, s) in self.arrays.items()},
             "flow": flow,
         }
@@ -76,7 +76,7 @@ def load_cohort(folder: Path) -> Cohort:
     """The cohort of a folder; its arrays stay on disk and are read where they are asked."""
     body = _about(folder)
     with np.load(folder / "profile.npz", allow_pickle=False) as small:
-        profile = unpack(Profile, body["profile"], dict(small))
+        profile = deserialize(Profile, body["profile"], dict(small))
     arrays = {
         name: _mapped(folder, name, told["dtype"], tuple(told["shape"]))
         for name, told in body["arrays"].items()
@@ -85,7 +85,7 @@ def load_cohort(folder: Path) -> Cohort:
     names = ("subject", "last_step", *PER_DECISION)
     columns = {name: arrays[name] for name in names if name in arrays}
     return Cohort(
-        study=unpack(Study, body["study"], {}), profile=profile, history=history, **columns
+        study=deserialize(Study, body["study"], {}), profile=profile, history=history, **columns
     )
 
 

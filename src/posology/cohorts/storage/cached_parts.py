@@ -19,7 +19,7 @@ from posology.cohorts.events.kidney import with_kidney
 from posology.cohorts.events.stream import runs, stream
 from posology.cohorts.part import part_of
 from posology.domain.history import History
-from posology.domain.serialization import pack, unpack
+from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import UserError
 
@@ -68,7 +68,7 @@ def _name(path: Path, of: str) -> str:
 
 def decided_by(study: Study, rows: int, split: Assigned | None) -> str:
     """Hash of all that decides a file's parts beside its content: study, split file, version."""
-    inputs = [PARTS_VERSION, posology.__version__, pack(study, {}), rows]
+    inputs = [PARTS_VERSION, posology.__version__, serialize(study, {}), rows]
     assigned = [] if split is None else [sorted(split.items())]
     return hashlib.sha256(json.dumps([*inputs, *assigned]).encode()).hexdigest()
 
@@ -110,7 +110,7 @@ def _put_aside(
     np.savez(
         path,
         allow_pickle=False,
-        flow=np.array(json.dumps(pack(part.flow, {}))),
+        flow=np.array(json.dumps(serialize(part.flow, {}))),
         subject=part.subject,
         last_step=part.last_step,
         subjects=runs(events)[0],
@@ -141,7 +141,7 @@ def counted(path: Path) -> Counted:
     held = _held(path, names)
     return Counted(
         Decided(**{f.name: held[f"decided.{f.name}"] for f in fields(Decided)}),
-        unpack(Flow, json.loads(str(held["flow"])), {}),
+        deserialize(Flow, json.loads(str(held["flow"])), {}),
         Tally(**{f.name: held[f"tally.{f.name}"] for f in fields(Tally)}),
         held["subjects"],
     )

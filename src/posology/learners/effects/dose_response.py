@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float64
 
 from posology.causal.dose_support import Support, dose_support, fit_support
 from posology.causal.trial import FOLDS
-from posology.domain.formulary import DoseRange, inside
+from posology.domain.formulary import DoseRange, is_in_range
 from posology.nn.varying_coefficients import SHAPES, VaryingCoefficients
 
 Covariates = Float64[np.ndarray, "decision feature"]
@@ -152,7 +152,7 @@ def best_doses(
     mean, careful = members.mean(axis=0), cautious(members, response.network.shape)
     low, high = dose_support(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
-    allowed = spoken if limits is None else spoken & inside(doses, limits)
+    allowed = spoken if limits is None else spoken & is_in_range(doses, limits)
     none = ~allowed.any(axis=1)
     row, best = np.arange(len(X)), np.where(allowed, careful, -np.inf).argmax(axis=1)
     beyond = np.where(spoken, -np.inf, mean).max(axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.domain.cohort import Cohort
-from posology.domain.formulary import DoseRange, Formulary, clip, inside
+from posology.domain.formulary import DoseRange, Formulary, clip_to_range, is_in_range
 from posology.domain.formulas.formula import Formula, Term, evaluate, with_fill
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
@@ -101,5 +101,5 @@ def _distance(
     """How far the square root of the dose is from the range; 0 where there is no dose at all."""
     if allowed is None:
         return np.full(len(dose), _NO_RANGE)
-    away = np.abs(np.sqrt(np.maximum(dose, 0.0)) - np.sqrt(clip(dose, allowed)))
-    return np.where(inside(dose, allowed) | np.isnan(dose), 0.0, away)
+    away = np.abs(np.sqrt(np.maximum(dose, 0.0)) - np.sqrt(clip_to_range(dose, allowed)))
+    return np.where(is_in_range(dose, allowed) | np.isnan(dose), 0.0, away)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from posology.domain.condense import condense, spread
-from posology.domain.formulary import Formulary, clip
+from posology.domain.formulary import Formulary, clip_to_range
 from posology.domain.history import History, StepIndex, subject_of
 from posology.domain.policy import (
     AllowedMask,
@@ -115,7 +115,7 @@ class NetworkPolicy:
         by_treatment = np.full((len(decisions), len(self.formulary.treatments)), np.nan)
         for column, treatment in enumerate(self.formulary.treatments):
             if treatment.dose is not None:
-                by_treatment[:, column] = clip(overall.mean(1), treatment.dose)
+                by_treatment[:, column] = clip_to_range(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
     def _best_levels(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64
 
-from posology.domain.formulary import Formulary, clip
+from posology.domain.formulary import Formulary, clip_to_range
 from posology.domain.policy import AllowedMask, Doses
 
 
@@ -22,7 +22,7 @@ def doses(
     by_treatment = np.full(allowed.shape, np.nan)
     for column, treatment in enumerate(formulary.treatments):
         if treatment.dose is not None:
-            by_treatment[:, column] = clip(overall, treatment.dose)
+            by_treatment[:, column] = clip_to_range(overall, treatment.dose)
     return Doses(np.where(allowed, by_treatment, np.nan), overall[:, None])
 
 

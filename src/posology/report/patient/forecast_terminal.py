@@ -6,15 +6,15 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from posology.domain.forecast import Outlook
+from posology.domain.forecast import Forecast
 from posology.domain.study import Study
 
 SHOWN = 4
 """Points of a risk curve that are shown; the file has them all."""
 
 
-def show_outlook(
-    outlook: Outlook, study: Study, digest: str, console: Console | None = None
+def print_forecast(
+    outlook: Forecast, study: Study, digest: str, console: Console | None = None
 ) -> None:
     """Print one patient's diagnoses, numbers and times to come."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
@@ -57,7 +57,7 @@ def show_outlook(
     )
 
 
-def show_totals(
+def print_totals(
     rows: list[tuple[str, float, float | None]], count: int, console: Console | None = None
 ) -> None:
     """Print what was expected of many decisions beside what came, where that is known."""

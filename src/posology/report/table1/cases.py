@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.advice.reasons import label
+from posology.advice.reasons import code_label
 from posology.advice.recommend import recommend
 from posology.domain.ablation import forget
 from posology.domain.cohort import Cohort, take
@@ -175,7 +175,9 @@ def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
         if code == "MEDS_BIRTH":
             by_family.setdefault("Age", []).append(f"{_years(alone, event):.0f}")
         elif family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
-            short = label(policy.profile, row, value).removeprefix(family.replace("_", " ").lower())
+            short = code_label(policy.profile, row, value).removeprefix(
+                family.replace("_", " ").lower()
+            )
             by_family.setdefault(family, []).append(short.strip())
     return tuple(
         (family.replace("_", " ").capitalize(), ", ".join(said))
