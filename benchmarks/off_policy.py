@@ -18,19 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import off_policy_clinic, off_policy_warfarin
+from benchmarks.behaviour import table_behaviour
 from benchmarks.off_policy_rows import Case, Sizes, append, finished, judged, summary
 from benchmarks.rows import keep, write
-from posology.domain.trajectories import Trajectories, state
-from posology.evaluation.off_policy.behaviour import table_behaviour
+from posology.domain.trajectories import Trajectories, select_episodes, state_codes
 from posology.evaluation.off_policy.direct_method import (
-    Decisions,
-    cross_fitted,
-    folds,
-    part,
-    table_occupancy,
-    table_q,
+    assign_folds,
+    cross_fit,
+    fit_table_occupancy,
+    fit_table_q,
 )
-from posology.evaluation.off_policy.estimators import Logged
+from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.learners.offline_rl.tabular import Pooling, clone, count, pooled, spibb
 from posology.simulators import sepsis
 from posology.simulators.mdp import policy_value, sample
@@ -65,28 +63,26 @@ def policies(logged: Trajectories, world: sepsis.Sepsis) -> dict[str, np.ndarray
     return found
 
 
-def logs(
-    evaluation: Trajectories, policy: np.ndarray, behaviour: np.ndarray, fold: np.ndarray
-) -> Logged:
-    """What the estimators need, q cross-fitted by patient."""
-    now, given = state(evaluation), evaluation.treatment.astype(np.int64)
-    decisions = Decisions(
-        given, evaluation.reward, policy[now], evaluation.offsets, evaluation.terminal
-    )
+def off_policy_data(
+    evaluation: Trajectories, policy: np.ndarray, fold: np.ndarray
+) -> OffPolicyData:
+    """The evaluated patients with a target policy; q and occupancy are cross-fitted by patient."""
+    state, treatment = state_codes(evaluation), evaluation.treatment
+    first = evaluation.offsets[:-1]
 
-    def fit(keep: np.ndarray) -> np.ndarray:
-        return table_q(part(decisions, keep), now[keep], policy)[now]
+    def fit_q(keep: np.ndarray) -> np.ndarray:
+        learned = select_episodes(evaluation, np.flatnonzero(keep[first]))
+        return fit_table_q(learned, policy)[state]
 
-    def occupy(keep: np.ndarray) -> np.ndarray:
-        return table_occupancy(part(decisions, keep), now[keep], policy)[now]
+    def fit_occupancy(keep: np.ndarray) -> np.ndarray:
+        learned = select_episodes(evaluation, np.flatnonzero(keep[first]))
+        return fit_table_occupancy(learned, policy)[state]
 
-    q, v = cross_fitted(fold, fit, decisions.policy, given)
-    occupancy, _ = cross_fitted(fold, occupy, decisions.policy, given)
-    return Logged(
-        target=policy[now, given],
-        behaviour=behaviour[now, given],
-        reward=evaluation.reward,
-        offsets=evaluation.offsets,
+    q, v = cross_fit(fold, fit_q, policy[state], treatment)
+    occupancy, _ = cross_fit(fold, fit_occupancy, policy[state], treatment)
+    return OffPolicyData(
+        evaluation,
+        target=policy[state, treatment],
         q=q,
         v=v,
         occupancy=occupancy,
@@ -101,17 +97,19 @@ def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
     truth = {name: policy_value(world.mdp, policy) for name, policy in learned.items()}
     for number in range(sizes.draws):
         evaluation = sample(world.mdp, world.clinician, sizes.test, rng)
-        now, given = state(evaluation), evaluation.treatment.astype(np.int64)
+        now, given = state_codes(evaluation), evaluation.treatment.astype(np.int64)
         # What clinicians do is learned from all patients, as it takes no outcomes; q from others.
         estimated = table_behaviour(
-            np.append(state(logged), now), np.append(logged.treatment, given), world.clinician.shape
+            np.append(state_codes(logged), now),
+            np.append(logged.treatment, given),
+            world.clinician.shape,
         )
         behaviours = {"known": world.clinician[now, given], "estimated": estimated[now, given]}
-        fold = folds(evaluation.offsets, 3, rng)
+        fold = assign_folds(evaluation.offsets, 3, rng)
         for name, policy in learned.items():
-            known = logs(evaluation, policy, world.clinician, fold)
+            data = off_policy_data(evaluation, policy, fold)
             case = Case("sepsis", name, seed, number, truth[name])
-            results += judged(case, known, behaviours, rng)
+            results += judged(case, data, behaviours, rng)
     return results
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.behaviour import check_behaviour
 from benchmarks.clinic import _cohort
 from benchmarks.off_policy_rows import Case, Sizes, judged
 from posology.causal.outcome_regression import fit_outcomes
@@ -18,8 +19,8 @@ from posology.causal.propensity import fit_propensity
 from posology.causal.trial import Trial, folds
 from posology.cohorts.events.chunks import event_files
 from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
-from posology.evaluation.off_policy.behaviour import check_behaviour
-from posology.evaluation.off_policy.estimators import Logged
+from posology.domain.trajectories import without_observations
+from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.learners.features.recent_window import RecentSpec, recent, recent_spec
 from posology.learners.features.tabular import flat_spec, flatten
 from posology.learners.guidelines.formula import rule_policy
@@ -49,18 +50,22 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     q = fit_outcomes(trial, folds(trial, rng)).mean
     row, given = np.arange(len(trial)), trial.treatment
     behaviours = {"known": usual[row, given], "estimated": estimated[row, given]}
+    each = np.arange(len(trial) + 1)
+    reviews = without_observations(given.astype(np.int32), trial.outcome, usual, each)
     results = []
     for name, policy in policies(learned, evaluation, spec, rng).items():
         for share in BOLD:
             mixed = share * policy + (1 - share) * usual
-            logged = Logged(
-                mixed[row, given], behaviours["known"], trial.outcome,
-                np.arange(len(trial) + 1), q=q[row, given], v=(mixed * q).sum(axis=1),
+            data = OffPolicyData(
+                reviews,
+                target=mixed[row, given],
+                q=q[row, given],
+                v=(mixed * q).sum(axis=1),
                 patient=trial.subject,
-            )  # fmt: skip
+            )
             earned = float((mixed * truth).sum(axis=1).mean())
             case = Case("clinic", f"{name}_{share:g}", seed, 0, earned)
-            results += judged(case, logged, behaviours, rng)
+            results += judged(case, data, behaviours, rng)
     return results
 
 

@@ -9,8 +9,13 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.rows import row
-from posology.evaluation.off_policy.estimators import ESTIMATORS, Logged, unconverged
-from posology.evaluation.off_policy.support import Stating, by_patient, mean_intervals, refusal
+from posology.evaluation.off_policy.estimators import ESTIMATORS, OffPolicyData, summed_td_error
+from posology.evaluation.off_policy.support import (
+    ReportingRule,
+    bootstrap_intervals,
+    check_support,
+    patient_pseudo_values,
+)
 
 MODELLED = ("direct", "dr", "wdr", "odr")
 """Estimators that need q."""
@@ -42,24 +47,29 @@ class Case:
 
 
 def judged(
-    case: Case, known: Logged, behaviours: dict[str, np.ndarray], rng: np.random.Generator
+    case: Case, known: OffPolicyData, behaviours: dict[str, np.ndarray], rng: np.random.Generator
 ) -> list[dict]:
     """One policy by every estimator: estimate, interval, truth, and whether it may be stated.
 
     behaviours: probability of what was given, known and estimated.
     """
-    rule, results = Stating(draws=300), []
+    rule, results = ReportingRule(resamples=300), []
     for split, behaviour in behaviours.items():
-        logged = replace(known, behaviour=behaviour)
+        trajectories = replace(known.trajectories, logged_probability=behaviour)
+        data = replace(known, trajectories=trajectories)
         able = [e for e in ESTIMATORS if e != "odr" or known.occupancy is not None]
-        refused = {e: refusal(logged, e, rule) is not None for e in able}
-        values = {e: by_patient(logged, ESTIMATORS[e](logged)) for e in able}
+        refused = {e: check_support(data, e, rule) is not None for e in able}
+        values = {e: patient_pseudo_values(data, ESTIMATORS[e](data)) for e in able}
         said = [e for e in able if e != "direct" and not refused[e]]  # direct has no interval
-        wide = mean_intervals(np.column_stack([values[e] for e in said]), rng, rule) if said else []
+        wide = (
+            bootstrap_intervals(np.column_stack([values[e] for e in said]), rng, rule)
+            if said
+            else []
+        )
         ranges = dict(zip(said, wide, strict=True))
         for estimator, found in values.items():
             low, high = ranges.get(estimator, (np.nan, np.nan))
-            modelled = estimator in MODELLED and abs(unconverged(logged)) > rule.unconverged
+            modelled = estimator in MODELLED and abs(summed_td_error(data)) > rule.max_td_error
             results.append(
                 {
                     **asdict(case), "split": split, "estimator": estimator,

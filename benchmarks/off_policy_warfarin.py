@@ -15,8 +15,8 @@ from benchmarks.off_policy_rows import Case, Sizes, judged
 from benchmarks.warfarin import NAMING, POLICIES, iwpc_patients
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy, allow_all_treatments
-from posology.domain.trajectories import Trajectories, returns
-from posology.evaluation.off_policy.estimators import Logged
+from posology.domain.trajectories import Trajectories, episode_returns
+from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.learners.offline_rl.behaviour_cloning import Cloning
 from posology.learners.offline_rl.fqe import FittedEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import FittedValues
@@ -51,15 +51,14 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
         cohort = as_cohort(evaluation, NAMING)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
         usual = np.maximum(asked(cloned, cohort)[row], 1e-4)
-        behaviours = {"known": evaluation.logged, "estimated": usual}
+        behaviours = {"known": evaluation.logged_probability, "estimated": usual}
         policies = mixtures(evaluation, cohort, valued)
         for (named, policy), q in zip(policies.items(), value(cohort), strict=True):
-            logged = Logged(
-                policy[row], evaluation.logged, evaluation.reward, evaluation.offsets,
-                q=q[row], v=(policy * q).sum(axis=1),
-            )  # fmt: skip
+            data = OffPolicyData(
+                evaluation, target=policy[row], q=q[row], v=(policy * q).sum(axis=1)
+            )
             case = Case("warfarin", "{}_{:g}".format(*named), seed, number, *truths[named])
-            results += judged(case, logged, behaviours, rng)
+            results += judged(case, data, behaviours, rng)
     return results
 
 
@@ -101,7 +100,7 @@ def true_return(known: Patients, act: Remembering, seed: int) -> tuple[float, fl
     rng = np.random.default_rng([seed, 3])
     patients = draw(known, TRUTH, rng)
     begun = begin(patients, bodies_2007(patients, rng))
-    earned = returns(care_remembering(begun, act, rng).trajectories)
+    earned = episode_returns(care_remembering(begun, act, rng).trajectories)
     return float(earned.mean()), float(earned.std() / np.sqrt(TRUTH))
 
 

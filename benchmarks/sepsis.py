@@ -25,8 +25,8 @@ from scipy.stats import t
 
 from benchmarks.rows import row, write
 from benchmarks.sepsis_networks import NETWORKS, SECOND_PHASE
-from posology.domain.trajectories import Trajectories, halves, state
-from posology.evaluation.off_policy.direct_method import Decisions, table_q
+from posology.domain.trajectories import Trajectories, split_episodes, state_codes
+from posology.evaluation.off_policy.direct_method import fit_table_q
 from posology.learners.offline_rl.tabular import (
     Pooling,
     TabularPolicy,
@@ -76,13 +76,8 @@ def families(admissible: np.ndarray) -> dict[str, tuple[tuple, Learn]]:
 
 def direct_value(policy: TabularPolicy, logged: Trajectories) -> float:
     """Fitted Q of the policy on logged episodes; the truth plays no part."""
-    now = state(logged)
-    decisions = Decisions(
-        logged.treatment.astype(np.int64), logged.reward, policy.probabilities[now],
-        logged.offsets, logged.terminal,
-    )  # fmt: skip
-    q = table_q(decisions, now, policy.probabilities)
-    first = now[logged.offsets[:-1]]
+    q = fit_table_q(logged, policy.probabilities)
+    first = state_codes(logged)[logged.offsets[:-1]]
     return float((policy.probabilities * q).sum(axis=1)[first].mean())
 
 
@@ -92,7 +87,7 @@ def one_seed(
     """Exact survival of each family's policy, and what it took."""
     rng = np.random.default_rng([seed, episodes])
     logged = sample(world.mdp, world.clinician, episodes, rng)
-    train, validation = halves(logged, 0.75, rng)
+    train, validation = split_episodes(logged, 0.75, rng)
     found = {}
     methods = families(world.admissible) if tables else {}
     for name, (candidates, learn) in methods.items():

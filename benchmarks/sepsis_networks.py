@@ -15,7 +15,7 @@ import numpy as np
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy, allow_all_treatments
-from posology.domain.trajectories import Trajectories, state
+from posology.domain.trajectories import Trajectories, state_codes
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
@@ -44,14 +44,17 @@ FIRST, SECOND = 5, 6
 
 def by_state(policy: Policy, cohort: Cohort, logged: Trajectories) -> StatePolicy:
     """The policy's mean over logged courses of each state; even where a state was not met."""
-    now = state(logged)
+    now = state_codes(logged)
     order = np.argsort(now, kind="stable")
     rank = np.arange(len(now)) - np.searchsorted(now[order], now[order])
     rows = np.sort(order[rank < ASKED])
     decisions = cohort.last_step[rows]
     allowed = allow_all_treatments(decisions, policy.formulary)
     options = allowed.shape[1]
-    mean, met = np.zeros((logged.states, options)), np.bincount(now[rows], minlength=logged.states)
+    mean, met = (
+        np.zeros((logged.state_count, options)),
+        np.bincount(now[rows], minlength=logged.state_count),
+    )
     np.add.at(mean, now[rows], policy.choice_probabilities(cohort.history, decisions, allowed))
     return np.where(met[:, None] > 0, mean / np.maximum(met, 1)[:, None], 1 / options)
 

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.rows import row, write
 from posology.datasets import iwpc as iwpc_data
 from posology.domain.policy import Policy
-from posology.domain.trajectories import Trajectories, returns
+from posology.domain.trajectories import Trajectories, episode_returns
 from posology.learners.offline_rl.behaviour_cloning import Cloning
 from posology.learners.offline_rl.cql import ConservativeQ
 from posology.learners.offline_rl.iql import ImplicitQ
@@ -86,7 +86,7 @@ def summary(study: str, model: str, outcome: Outcome, groups: np.ndarray) -> lis
     """The rows of one policy in one world."""
     metrics = {
         "time_in_range": outcome.time_in_range,
-        "reward": returns(outcome.trajectories),
+        "reward": episode_returns(outcome.trajectories),
         "inr_over_4": outcome.over_4.astype(np.float64),
         "inr_over_5": outcome.over_5.astype(np.float64),
         "stable": np.isfinite(outcome.days_to_stable).astype(np.float64),
@@ -110,7 +110,7 @@ def gain(study: str, second: Outcome, first: Outcome) -> list[dict]:
     """What the second phase adds, on the same patients."""
     pairs = {
         "time_in_range": second.time_in_range - first.time_in_range,
-        "reward": returns(second.trajectories) - returns(first.trajectories),
+        "reward": episode_returns(second.trajectories) - episode_returns(first.trajectories),
     }
     rows = []
     for metric, values in pairs.items():

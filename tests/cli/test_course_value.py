@@ -13,20 +13,20 @@ from posology.cli import app
 from posology.cli.course_run import DRAWN, FIRST, some, whole
 from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
-from posology.domain.trajectories import returns
+from posology.domain.trajectories import episode_returns
 from posology.learners.offline_rl.behaviour_cloning import Cloning
 from posology.learners.offline_rl.q_network import Fitting
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
-from tests.learners.offline_rl.test_tabular import uniform, ward
+from tests.builders.decision_processes import survival_mdp, uniform_policy
 
 NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
 
 
 @pytest.fixture(scope="module")
 def made():
-    mdp = ward()
-    logged = sample(mdp, uniform(mdp), 2_500, np.random.default_rng(0))
+    mdp = survival_mdp()
+    logged = sample(mdp, uniform_policy(mdp), 2_500, np.random.default_rng(0))
     return logged, as_cohort(logged, NAMES)
 
 
@@ -50,8 +50,10 @@ def test_courses_are_valued_beside_usual_care_or_refused_with_the_reason(made, t
     rows = [r for r in json.loads(figures.read_text())["rows"] if r["metric"] == "course_value"]
     usual = next(r for r in rows if r["model"] == "usual care")
     patients = np.unique(cohort.subject[cohort.split == TEST])
-    assert usual["value"] == pytest.approx(returns(logged)[patients].mean())
-    assert usual["low"] < policy_value(ward(), uniform(ward())) < usual["high"]
+    assert usual["value"] == pytest.approx(episode_returns(logged)[patients].mean())
+    assert (
+        usual["low"] < policy_value(survival_mdp(), uniform_policy(survival_mdp())) < usual["high"]
+    )
     said = {(r["model"], r["estimator"]): r for r in rows if r is not usual}
     assert len(said) == 6
     first, drawn = ([said[way, e] for e in ("dr", "wdr", "wis")] for way in (FIRST, DRAWN))

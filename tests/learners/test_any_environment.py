@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from posology.domain.trajectories import returns, state
-from posology.evaluation.off_policy.direct_method import Decisions, table_q
+from posology.domain.trajectories import episode_returns
+from posology.evaluation.off_policy.direct_method import fit_table_q
 from posology.learners.offline_rl.tabular import Pooling, count, pooled
 from posology.simulators.rollout import rollout
 
@@ -15,11 +15,11 @@ def test_ten_lines_from_an_environment_to_a_better_policy():
     env, rng = gymnasium.make("FrozenLake-v1", is_slippery=True), np.random.default_rng(0)
     logged = rollout(env, lambda seen: np.full((len(seen), 4), 0.25), 2_000, rng)
     learned = pooled(count(logged), Pooling(visits=5.0)).probabilities
-    now, given = state(logged), logged.treatment.astype(np.int64)
-    decisions = Decisions(given, logged.reward, learned[now], logged.offsets, logged.terminal)
-    promised = (learned * table_q(decisions, now, learned)).sum(axis=1)[0]
-    kept = returns(rollout(env, lambda seen: learned[seen[:, 0].astype(int)], 400, rng)).mean()
+    promised = (learned * fit_table_q(logged, learned)).sum(axis=1)[0]
+    kept = episode_returns(
+        rollout(env, lambda seen: learned[seen[:, 0].astype(int)], 400, rng)
+    ).mean()
 
-    assert returns(logged).mean() < 0.05  # a random walk falls into a hole
+    assert episode_returns(logged).mean() < 0.05  # a random walk falls into a hole
     assert kept > 0.4  # 0.74 is the best there is
     assert abs(promised - kept) < 0.25

@@ -7,7 +7,7 @@ import pytest
 
 from posology.domain.cohort import TEST, TRAIN, part
 from posology.domain.history import visible_events
-from posology.domain.trajectories import next_state, returns, state
+from posology.domain.trajectories import episode_returns, next_state_codes, state_codes
 from posology.errors import UserError
 from posology.simulators.gymnasium_envs import mdp_env, warfarin_env
 from posology.simulators.mdp import sample
@@ -15,8 +15,8 @@ from posology.simulators.rollout import Naming, as_cohort, rollout
 from posology.simulators.warfarin.care import DOSES, FEATURES
 from posology.simulators.warfarin.pharmacology import bodies_2007
 from posology.simulators.warfarin.protocols import Habits, clinicians
-from tests.simulators.test_mdp import small
-from tests.simulators.warfarin.test_care import patients
+from tests.builders.decision_processes import random_mdp
+from tests.builders.warfarin_patients import warfarin_patients
 
 gymnasium = pytest.importorskip("gymnasium")
 ABC = Naming("small", ("a", "b", "c"))
@@ -29,20 +29,20 @@ def by_state(policy):
 def test_our_environments_pass_gymnasiums_own_check():
     from gymnasium.utils.env_checker import check_env
 
-    check_env(mdp_env(small(np.random.default_rng(0))), skip_render_check=True)
+    check_env(mdp_env(random_mdp(np.random.default_rng(0))), skip_render_check=True)
 
 
 def test_a_rollout_follows_the_same_law_as_the_vectorised_sampler():
     rng = np.random.default_rng(0)
-    mdp = small(rng)
+    mdp = random_mdp(rng)
     policy = rng.dirichlet(np.ones(3), size=5)
     slow = rollout(mdp_env(mdp), by_state(policy), 2_000, rng)
     fast = sample(mdp, policy, 20_000, rng)
-    gap = returns(slow).mean() - returns(fast).mean()
-    assert abs(gap) < 4 * returns(slow).std() / np.sqrt(2_000)
-    assert slow.states == 5
+    gap = episode_returns(slow).mean() - episode_returns(fast).mean()
+    assert abs(gap) < 4 * episode_returns(slow).std() / np.sqrt(2_000)
+    assert slow.state_count == 5
     assert slow.terminal.all()
-    assert np.allclose(slow.logged, policy[state(slow), slow.treatment])
+    assert np.allclose(slow.logged_probability, policy[state_codes(slow), slow.treatment])
 
 
 def test_a_time_limit_is_a_truncation_not_an_end():
@@ -67,7 +67,7 @@ def test_treatments_that_are_pairs_are_numbered():
     always = np.eye(6)[[4]]
     logged = rollout(Pairs(), lambda seen: always, 3, np.random.default_rng(0))
     assert logged.reward.tolist() == [4.0] * 3
-    assert logged.states == 0
+    assert logged.state_count == 0
 
 
 def test_doses_without_numbers_are_refused():
@@ -88,23 +88,23 @@ def test_a_missing_gymnasium_is_named_with_its_mend(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"pip install 'posology\[simulators\]'"):
-        mdp_env(small(np.random.default_rng(0)))
+        mdp_env(random_mdp(np.random.default_rng(0)))
 
 
 def test_a_cohort_of_states_holds_every_step_in_order():
     rng = np.random.default_rng(3)
-    logged = sample(small(rng), np.full((5, 3), 1 / 3), 40, rng)
+    logged = sample(random_mdp(rng), np.full((5, 3), 1 / 3), 40, rng)
     cohort = as_cohort(logged, ABC)
     history = cohort.history
     assert len(cohort) == len(logged.treatment)
     for row in (0, 7, len(cohort) - 1):
         seen = cohort.last_step[row]
         code = history.code[history.event_offsets[seen] : history.event_offsets[seen + 1]]
-        assert code.tolist() == [state(logged)[row]]
+        assert code.tolist() == [state_codes(logged)[row]]
         given = history.code[history.event_offsets[seen + 1]]
         assert cohort.profile.codes[given] == f"TREATMENT//{'abc'[logged.treatment[row]]}"
         after = history.code[history.event_offsets[seen + 2]]
-        assert after == next_state(logged)[row]
+        assert after == next_state_codes(logged)[row]
     owner, event = visible_events(history, cohort.last_step)
     age = np.arange(len(cohort)) - logged.offsets[cohort.subject]
     assert np.array_equal(np.bincount(owner), 2 * age + 1)  # the past, today, and nothing later
@@ -113,7 +113,7 @@ def test_a_cohort_of_states_holds_every_step_in_order():
 
 def test_a_cohorts_outcome_is_the_return_from_the_decision_on():
     rng = np.random.default_rng(4)
-    logged = sample(small(rng), np.full((5, 3), 1 / 3), 30, rng)
+    logged = sample(random_mdp(rng), np.full((5, 3), 1 / 3), 30, rng)
     cohort = as_cohort(logged, ABC)
     for row in range(len(cohort)):
         last = logged.offsets[cohort.subject[row] + 1]
@@ -124,7 +124,7 @@ def test_a_cohorts_outcome_is_the_return_from_the_decision_on():
 
 def test_numbers_are_events_with_values_and_days():
     naming = Naming("warfarin", tuple(f"{dose:g} mg" for dose in DOSES), FEATURES, day="day")
-    env = warfarin_env(patients(20), bodies_2007)
+    env = warfarin_env(warfarin_patients(20), bodies_2007)
     logged = rollout(env, clinicians(Habits()), 4, np.random.default_rng(0))
     cohort = as_cohort(logged, naming)
     history, step = cohort.history, cohort.last_step[5]

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from posology.domain.trajectories import returns, state
+from posology.domain.trajectories import episode_returns, state_codes
 from posology.errors import UserError
 from posology.simulators import sepsis
 from posology.simulators.mdp import optimal_policy, policy_value, sample
@@ -46,10 +46,12 @@ def test_about_three_treatments_are_admissible_in_a_state(world):
 @needs_package
 def test_sampled_survival_agrees_with_the_exact_value(world):
     logged = sample(world.mdp, world.clinician, 20_000, np.random.default_rng(3))
-    survival = returns(logged)
+    survival = episode_returns(logged)
     error = survival.std() / np.sqrt(len(survival))
     exact = policy_value(world.mdp, world.clinician)
     assert abs(survival.mean() - exact) < 4 * error
     assert np.diff(logged.offsets).mean() == pytest.approx(9.24, abs=0.15)
-    assert np.all(logged.logged > 0)
-    assert np.allclose(logged.logged, world.clinician[state(logged), logged.treatment])
+    assert np.all(logged.logged_probability > 0)
+    assert np.allclose(
+        logged.logged_probability, world.clinician[state_codes(logged), logged.treatment]
+    )

@@ -9,9 +9,13 @@ from posology.cli.effect_run import Judged
 from posology.cli.policy_run import probabilities
 from posology.domain.cohort import TEST, Cohort, take
 from posology.domain.policy import Policy
-from posology.evaluation.off_policy.estimators import Logged
+from posology.domain.trajectories import episode_offsets, without_observations
+from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.support import Refusal
-from posology.evaluation.off_policy.trajectory_value import CourseValue, course_value
+from posology.evaluation.off_policy.trajectory_value import (
+    TrajectoryValue,
+    estimate_trajectory_value,
+)
 from posology.evaluation.significance import Interval
 from posology.learners.features.rewards import is_truncated, permitted_treatments
 from posology.learners.offline_rl.fqe import FittedEvaluation
@@ -23,7 +27,7 @@ FIRST, DRAWN = "posology's first choice", "posology as it draws"
 
 def run_courses(
     policy: Policy, cohort: Cohort, judged: Judged, most: int, rng: np.random.Generator, told: Told
-) -> CourseValue | None:
+) -> TrajectoryValue | None:
     """What the policy puts first, and what it draws, at every decision of the test split's courses;
     None where no course was followed to its end.
 
@@ -42,21 +46,25 @@ def run_courses(
         del chances[DRAWN]  # it never draws
     q = FittedEvaluation().fit(others, np.stack([learned_from[way] for way in chances]), mine)
     row = np.arange(len(mine)), mine.treatment.astype(np.int64)
-    behaviour = _behaviour(cohort, judged, keep)
-    patients, first = np.unique(mine.subject, return_index=True)
-    logged = {
-        way: Logged(
+    trajectories = without_observations(
+        mine.treatment,
+        mine.reward.astype(np.float64),
+        np.full(q.shape[1:], np.nan),
+        episode_offsets(mine.subject),
+        logged_probability=_behaviour(cohort, judged, keep),
+    )
+    data = {
+        way: OffPolicyData(
+            trajectories,
             target=chance[row],
-            behaviour=behaviour,
-            reward=mine.reward.astype(np.float64),
-            offsets=np.append(first, len(mine)).astype(np.int64),
             discount=cohort.study.reward.discount,
             q=worth[row],
             v=(chance * worth).sum(axis=1),
         )
         for (way, chance), worth in zip(chances.items(), q, strict=True)
     }
-    return course_value(logged, len(np.unique(cohort.subject[test])) - len(patients), rng)
+    excluded = len(np.unique(cohort.subject[test])) - len(trajectories)
+    return estimate_trajectory_value(data, excluded, rng)
 
 
 def whole(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
@@ -75,19 +83,19 @@ def some(
     return among & np.isin(cohort.subject, subjects[order[:upto]])
 
 
-def course_rows(study: str, found: CourseValue | None) -> list[dict]:
+def course_rows(study: str, found: TrajectoryValue | None) -> list[dict]:
     """Every figure as a row; refused ones with the reason."""
     if found is None:
         return []
     named = {"study": study, "split": "test", "n": found.patients}
-    usual = {"model": "usual care", "metric": "course_value", **_figures(found.usual)}
+    usual = {"model": "usual care", "metric": "course_value", **_figures(found.usual_care)}
     rows = [named | usual]
-    for each in found.followed:
-        one = named | {"model": each.way, "estimator": each.said.estimator}
-        reason = each.said.reason if isinstance(each.said, Refusal) else None
+    for each in found.estimates:
+        one = named | {"model": each.policy, "estimator": each.result.estimator}
+        reason = each.result.reason if isinstance(each.result, Refusal) else None
         rows.append(one | {"metric": "course_value", **_figures(each.value), "refused": reason})
         rows.append(one | {"metric": "course_gain", **_figures(each.gain)})
-        rows.append(one | {"metric": "course_effective", "value": each.said.effective})
+        rows.append(one | {"metric": "course_effective", "value": each.result.effective_size})
     return rows
 
 

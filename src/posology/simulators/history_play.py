@@ -61,10 +61,10 @@ def _past(
         observation=observation[rows],
         treatment=treatment[rows].astype(np.int32),
         reward=nothing,
-        logged=nothing,
+        logged_probability=nothing,
         behaviour=nothing[:, None],
         offsets=offsets(counts),
-        final=seen,
+        final_observation=seen,
         terminal=np.zeros(len(who), dtype=bool),
-        states=0,
+        state_count=0,
     )

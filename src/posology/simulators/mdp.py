@@ -96,12 +96,12 @@ def _ordered(
         observation=seen[:, None].astype(np.float64),
         treatment=chosen.astype(np.int32),
         reward=mdp.reward[new],
-        logged=policy[seen, chosen],
+        logged_probability=policy[seen, chosen],
         behaviour=policy[seen],
         offsets=offsets(np.bincount(who, minlength=len(final))),
-        final=final[:, None].astype(np.float64),
+        final_observation=final[:, None].astype(np.float64),
         terminal=np.ones(len(final), dtype=bool),
-        states=len(mdp.start),
+        state_count=len(mdp.start),
     )
 
 

@@ -13,7 +13,7 @@ from posology.domain.formulary import Formulary, Treatment
 from posology.domain.history import History, offsets, ragged_arange
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
-from posology.domain.trajectories import Trajectories, ends, returns
+from posology.domain.trajectories import Trajectories, episode_returns, is_episode_end
 from posology.errors import UserError
 
 Act = Callable[[Float64[np.ndarray, "decision feature"]], Float64[np.ndarray, "decision treatment"]]
@@ -79,12 +79,12 @@ def rollout_remembering(
         observation=np.array(seen),
         treatment=treatment,
         reward=np.array(reward),
-        logged=behaviour[np.arange(len(treatment)), treatment],
+        logged_probability=behaviour[np.arange(len(treatment)), treatment],
         behaviour=behaviour,
         offsets=offsets(np.array(counts, np.int64)),
-        final=np.array(final),
+        final_observation=np.array(final),
         terminal=np.array(terminal),
-        states=states,
+        state_count=states,
     )
 
 
@@ -101,7 +101,7 @@ def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
     split = _split(np.arange(len(logged), dtype=np.int64))[decision_subject]
     history = as_history(logged, naming)
     last_step = seen_steps(logged)
-    total = np.repeat(returns(logged), counts)
+    total = np.repeat(episode_returns(logged), counts)
     before = np.cumsum(logged.reward) - logged.reward
     ahead = total - (before - np.repeat(before[logged.offsets[:-1]], counts))
     ahead = ahead.round(9).astype(np.float32)
@@ -122,10 +122,10 @@ def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
         complete=np.repeat(logged.terminal, counts),
         best=np.full(rows, -1, np.int32),
         rewards=np.full((rows, treatments), np.nan, np.float32),
-        logged=logged.logged.astype(np.float32),
+        logged=logged.logged_probability.astype(np.float32),
         split=split,
         site=np.zeros(rows, np.int32),
-        ended=ends(logged),
+        ended=is_episode_end(logged),
     )
 
 
@@ -152,8 +152,8 @@ def _numbers(raw: Any, first: int) -> Float64[np.ndarray, " feature"]:
 
 def _vocabulary(logged: Trajectories, naming: Naming) -> tuple[str, ...]:
     seen = (
-        tuple(f"STATE//{number}" for number in range(logged.states))
-        if logged.states
+        tuple(f"STATE//{number}" for number in range(logged.state_count))
+        if logged.state_count
         else tuple(f"OBS//{name}" for name in naming.observations)
     )
     return (*seen, *(f"TREATMENT//{name}" for name in naming.treatments))
@@ -169,8 +169,8 @@ def as_history(logged: Trajectories, naming: Naming) -> History:
     seen_step = seen_steps(logged)
     static_step = 2 * logged.offsets[:-1] + 2 * np.arange(len(counts))
     final_step = 2 * logged.offsets[1:] + 2 * np.arange(len(counts)) + 1
-    width = 1 if logged.states else logged.observation.shape[1]
-    first_treatment = logged.states or width
+    width = 1 if logged.state_count else logged.observation.shape[1]
+    first_treatment = logged.state_count or width
     events = np.full(2 * len(seen_step) + 2 * len(counts), width, np.int64)
     events[seen_step + 1] = 1
     events[static_step] = 0
@@ -178,8 +178,8 @@ def as_history(logged: Trajectories, naming: Naming) -> History:
     code, value = np.empty(starts[-1], np.int32), np.full(starts[-1], np.nan, np.float32)
     steps = np.concatenate([seen_step, final_step])
     rows = ragged_arange(starts[steps], np.full(len(steps), width))
-    observed = np.concatenate([logged.observation, logged.final])
-    if logged.states:
+    observed = np.concatenate([logged.observation, logged.final_observation])
+    if logged.state_count:
         code[rows] = observed[:, 0]
     else:
         code[rows] = np.tile(np.arange(width), len(steps))
@@ -210,7 +210,7 @@ def _days(logged: Trajectories, naming: Naming) -> Float64[np.ndarray, " observe
     """When each decision was made, then when each subject was last seen."""
     if naming.day:
         column = naming.observations.index(naming.day)
-        return np.concatenate([logged.observation[:, column], logged.final[:, column]])
+        return np.concatenate([logged.observation[:, column], logged.final_observation[:, column]])
     counts = np.diff(logged.offsets)
     number = ragged_arange(np.zeros(len(counts), np.int64), counts)
     return np.concatenate([number, counts]).astype(np.float64)
@@ -225,7 +225,7 @@ def _split(subject: Int64[np.ndarray, " row"]) -> Int8[np.ndarray, " row"]:
 def _profile(logged: Trajectories, naming: Naming, split: Int8[np.ndarray, " decision"]) -> Profile:
     codes = _vocabulary(logged, naming)
     center, spread = np.zeros(len(codes), np.float32), np.ones(len(codes), np.float32)
-    if not logged.states:
+    if not logged.state_count:
         train = logged.observation[split == TRAIN]
         center[: train.shape[1]] = train.mean(axis=0)
         spread[: train.shape[1]] = _nonzero(train.std(axis=0).astype(np.float32))

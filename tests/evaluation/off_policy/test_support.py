@@ -7,131 +7,139 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posology.evaluation.off_policy.estimators import Logged, unconverged
+from posology.domain.trajectories import without_observations
+from posology.evaluation.off_policy.estimators import OffPolicyData, summed_td_error
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
-    Stating,
-    by_patient,
+    ReportingRule,
+    bootstrap_interval,
     effective_sample_size,
-    estimate,
-    mean_interval,
+    estimate_value,
+    patient_pseudo_values,
 )
 
 
 @given(st.integers(1, 50), st.floats(0.1, 10))
-def test_equal_weights_count_every_patient(patients, weight):
+def test_equal_weights_have_the_full_effective_size(patients, weight):
     assert effective_sample_size(np.full(patients, weight)) == pytest.approx(patients)
 
 
-def test_one_heavy_patient_counts_as_one():
+def test_one_heavy_patient_has_effective_size_one():
     assert effective_sample_size(np.array([1.0, 0.0, 0.0])) == 1.0
     assert effective_sample_size(np.zeros(3)) == 0.0
 
 
-def single(patients: int, target: float) -> Logged:
+def single_decisions(patients: int, target: float) -> OffPolicyData:
+    """One decision each between two equally likely options, of which the first earns 1."""
     rng = np.random.default_rng(0)
-    given_ = rng.random(patients) < 0.5
-    return Logged(
-        target=np.where(given_, target, 1 - target),
-        behaviour=np.full(patients, 0.5),
-        reward=np.where(given_, 1.0, 0.0),
-        offsets=np.arange(patients + 1),
+    is_first = rng.random(patients) < 0.5
+    logged = without_observations(
+        np.where(is_first, 0, 1).astype(np.int32),
+        np.where(is_first, 1.0, 0.0),
+        np.full((patients, 2), 0.5),
+        np.arange(patients + 1),
     )
+    return OffPolicyData(logged, target=np.where(is_first, target, 1 - target))
 
 
-def test_too_little_overlap_is_refused_with_the_reason():
-    answer = estimate(single(60, 0.9), "wis", np.random.default_rng(0))
-    assert isinstance(answer, Refusal)
-    assert answer.reason.startswith("effective sample size")
-    assert "of 60 patients is below 200: too few were treated as this policy" in answer.reason
+def test_small_effective_size_is_refused_with_the_reason():
+    result = estimate_value(single_decisions(60, 0.9), "wis", np.random.default_rng(0))
+    assert isinstance(result, Refusal)
+    assert result.reason.startswith("effective sample size")
+    assert "of 60 patients is below 200: too few were treated as this policy" in result.reason
 
 
-def test_weights_that_do_not_average_one_are_refused_where_they_must():
-    logged = single(2_000, 0.8)
-    lost = replace(logged, target=logged.target * 0.5)
-    answer = estimate(lost, "is", np.random.default_rng(0))
-    assert isinstance(answer, Refusal)
-    assert "importance weights average 0.5" in answer.reason
-    assert isinstance(estimate(lost, "wis", np.random.default_rng(0)), Estimate)
-    assert isinstance(estimate(logged, "is", np.random.default_rng(0)), Estimate)
+def test_unnormalised_estimates_are_refused_if_weights_do_not_average_one():
+    data = single_decisions(2_000, 0.8)
+    lost = replace(data, target=data.target * 0.5)
+    result = estimate_value(lost, "is", np.random.default_rng(0))
+    assert isinstance(result, Refusal)
+    assert "importance weights average 0.5" in result.reason
+    assert isinstance(estimate_value(lost, "wis", np.random.default_rng(0)), Estimate)
+    assert isinstance(estimate_value(data, "is", np.random.default_rng(0)), Estimate)
 
 
-def test_enough_overlap_is_stated_with_an_interval():
-    answer = estimate(single(2_000, 0.8), "wis", np.random.default_rng(0))
-    assert isinstance(answer, Estimate)
-    assert answer.low < 0.8 < answer.high
-    assert answer.value == pytest.approx(answer.per_patient.mean())
-    assert answer.patients == 2_000
+def test_a_supported_estimate_has_an_interval():
+    result = estimate_value(single_decisions(2_000, 0.8), "wis", np.random.default_rng(0))
+    assert isinstance(result, Estimate)
+    assert result.low < 0.8 < result.high
+    assert result.value == pytest.approx(result.patient_values.mean())
+    assert result.patients == 2_000
 
 
 def test_the_occupancy_estimate_is_refused_by_its_own_weights():
-    logged = replace(single(2_000, 0.999), q=np.zeros(2_000), v=np.zeros(2_000))
+    data = replace(single_decisions(2_000, 0.999), q=np.zeros(2_000), v=np.zeros(2_000))
     heavy = np.zeros(2_000)
     heavy[:40] = 50.0
-    answer = estimate(replace(logged, occupancy=heavy), "odr", np.random.default_rng(0))
-    assert isinstance(answer, Refusal)
-    assert answer.effective == pytest.approx(40)
+    result = estimate_value(replace(data, occupancy=heavy), "odr", np.random.default_rng(0))
+    assert isinstance(result, Refusal)
+    assert result.effective_size == pytest.approx(40)
 
 
-def test_the_direct_method_states_no_interval():
-    bare = single(500, 0.6)
-    logged = replace(bare, q=bare.reward, v=np.full(500, 0.6))
-    answer = estimate(logged, "direct", np.random.default_rng(0))
-    assert isinstance(answer, Estimate)
-    assert answer.value == pytest.approx(0.6)
-    assert np.isnan(answer.low)
-    assert np.isnan(answer.high)
+def test_the_direct_method_has_no_interval():
+    bare = single_decisions(500, 0.6)
+    data = replace(bare, q=bare.trajectories.reward, v=np.full(500, 0.6))
+    result = estimate_value(data, "direct", np.random.default_rng(0))
+    assert isinstance(result, Estimate)
+    assert result.value == pytest.approx(0.6)
+    assert np.isnan(result.low)
+    assert np.isnan(result.high)
 
 
 @pytest.mark.parametrize("method", ["bca", "studentised"])
 def test_intervals_of_a_skewed_mean_cover_it(method):
     rng = np.random.default_rng(1)
-    rule = Stating(draws=400, method=method)
+    rule = ReportingRule(resamples=400, method=method)
     hits = 0
     for _round in range(300):
-        low, high = mean_interval(rng.exponential(size=60), rng, rule)
+        low, high = bootstrap_interval(rng.exponential(size=60), rng, rule)
         hits += low < 1.0 < high
     assert 0.90 < hits / 300 < 0.985
 
 
-def test_a_constant_has_no_width():
-    interval = mean_interval(np.full(20, 0.4), np.random.default_rng(0), Stating())
+def test_the_interval_of_a_constant_has_no_width():
+    interval = bootstrap_interval(np.full(20, 0.4), np.random.default_rng(0), ReportingRule())
     assert interval == pytest.approx((0.4, 0.4))
 
 
-def reviews(patients: int, each: int) -> Logged:
-    """Patients with several reviews that all go as the patient does."""
+def reviews(patients: int, each: int) -> OffPolicyData:
+    """Patients with several reviews that all have the patient's outcome."""
     rng = np.random.default_rng(2)
     reward = np.repeat(rng.random(patients) < 0.5, each).astype(np.float64)
-    one = np.ones(patients * each)
+    count = patients * each
     patient = np.repeat(np.arange(patients), each)
-    return Logged(one, one, reward, np.arange(patients * each + 1), patient=patient)
+    logged = without_observations(
+        np.zeros(count, np.int32), reward, np.ones((count, 1)), np.arange(count + 1)
+    )
+    return OffPolicyData(logged, target=np.ones(count), patient=patient)
 
 
-def test_intervals_are_of_patients_and_not_of_their_reviews():
-    logged = reviews(400, 9)
-    found = estimate(logged, "wis", np.random.default_rng(0))
-    naive = estimate(replace(logged, patient=None), "wis", np.random.default_rng(0))
-    once = mean_interval(logged.reward[::9], np.random.default_rng(0), Stating())
+def test_intervals_resample_patients_not_reviews():
+    data = reviews(400, 9)
+    found = estimate_value(data, "wis", np.random.default_rng(0))
+    naive = estimate_value(replace(data, patient=None), "wis", np.random.default_rng(0))
+    once = bootstrap_interval(
+        data.trajectories.reward[::9], np.random.default_rng(0), ReportingRule()
+    )
     assert isinstance(found, Estimate)
     assert isinstance(naive, Estimate)
     assert found.value == pytest.approx(naive.value)
     assert (found.low, found.high) == pytest.approx(once, abs=1e-3)
     assert found.high - found.low > 2.5 * (naive.high - naive.low)
-    assert (found.patients, found.effective) == (400, pytest.approx(400))
+    assert (found.patients, found.effective_size) == (400, pytest.approx(400))
 
 
-def test_patients_of_unequal_reviews_keep_the_mean():
-    logged = replace(reviews(50, 4), patient=np.sort(np.arange(200) % 37))
+def test_pseudo_values_of_patients_keep_the_mean():
+    data = replace(reviews(50, 4), patient=np.sort(np.arange(200) % 37))
     values = np.random.default_rng(0).normal(size=200)
-    assert by_patient(logged, values).mean() == pytest.approx(values.mean())
-    assert len(by_patient(logged, values)) == 37
+    assert patient_pseudo_values(data, values).mean() == pytest.approx(values.mean())
+    assert len(patient_pseudo_values(data, values)) == 37
 
 
 def test_a_model_that_has_not_converged_is_refused():
-    logged = replace(single(500, 0.6), q=np.full(500, 0.1), v=np.full(500, 0.1))
-    assert unconverged(logged) > 0.5
-    answer = estimate(logged, "direct", np.random.default_rng(0))
-    assert isinstance(answer, Refusal)
-    assert "it does not fit, or has not converged" in answer.reason
+    data = replace(single_decisions(500, 0.6), q=np.full(500, 0.1), v=np.full(500, 0.1))
+    assert summed_td_error(data) > 0.5
+    result = estimate_value(data, "direct", np.random.default_rng(0))
+    assert isinstance(result, Refusal)
+    assert "it does not fit, or has not converged" in result.reason

@@ -19,16 +19,16 @@ from posology.learners.offline_rl.pessimistic_fqi import FittedValues
 from posology.learners.offline_rl.q_network import Fitting, ValueNet, answers, take
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
+from tests.builders.decision_processes import survival_mdp, uniform_policy
 from tests.builders.synthetic_iwpc import cohort as make_cohort
-from tests.learners.offline_rl.test_tabular import uniform, ward
 
 FITTING = Fitting(hidden=32, members=2, batch=256, epochs=12, learning_rate=5e-3, last=1)
 
 
 @pytest.fixture(scope="module")
 def warded() -> Cohort:
-    mdp = ward()
-    logged = sample(mdp, uniform(mdp), 3_000, np.random.default_rng(0))
+    mdp = survival_mdp()
+    logged = sample(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(0))
     return as_cohort(logged, Naming("ward", ("t0", "t1", "t2", "t3")))
 
 
@@ -84,7 +84,7 @@ def test_numpy_answers_as_torch_does(warded) -> None:
 
 
 def by_state(policy, cohort: Cohort) -> np.ndarray:
-    probabilities = uniform(ward())
+    probabilities = uniform_policy(survival_mdp())
     code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
     states, rows = np.unique(code, return_index=True)
     decisions = cohort.last_step[rows]
@@ -98,8 +98,10 @@ def by_state(policy, cohort: Cohort) -> np.ndarray:
 )
 def test_what_is_learned_beats_the_behaviour(warded, learner) -> None:
     policy = learner.fit(part(warded, TRAIN), part(warded, VALIDATION))
-    mdp = ward()
-    assert policy_value(mdp, by_state(policy, warded)) > policy_value(mdp, uniform(mdp)) + 0.02
+    mdp = survival_mdp()
+    assert (
+        policy_value(mdp, by_state(policy, warded)) > policy_value(mdp, uniform_policy(mdp)) + 0.02
+    )
 
 
 def test_without_rewards_nothing_is_learned(warded) -> None:

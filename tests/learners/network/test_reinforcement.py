@@ -19,7 +19,7 @@ from posology.learners.network.training_loop import Training
 from posology.nn.network import NetworkConfig
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
-from tests.learners.offline_rl.test_tabular import uniform, ward
+from tests.builders.decision_processes import survival_mdp, uniform_policy
 
 NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
 FIRST = Supervised(Sizes(16, 8, 16, 1, 4, 0.0), Training(batch=64, epochs=4, learning_rate=3e-3))
@@ -30,8 +30,8 @@ SECOND = Reinforcement(
 
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
-    mdp = ward()
-    return as_cohort(sample(mdp, uniform(mdp), 1_500, np.random.default_rng(0)), NAMES)
+    mdp = survival_mdp()
+    return as_cohort(sample(mdp, uniform_policy(mdp), 1_500, np.random.default_rng(0)), NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def first(cohort: Cohort) -> NetworkPolicy:
 
 def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
     """What the policy does in each state, asked of patients who were first seen in it."""
-    mdp = ward()
-    probabilities = uniform(mdp)
+    mdp = survival_mdp()
+    probabilities = uniform_policy(mdp)
     code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
     for state in np.unique(code):
         rows = cohort.last_step[code == state][:200]
@@ -54,10 +54,10 @@ def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
 
 
 def test_it_beats_the_behaviour_and_never_surely_harms_the_first(cohort, first) -> None:
-    mdp = ward()
+    mdp = survival_mdp()
     second = SECOND.fit(first, part(cohort, TRAIN), part(cohort, VALIDATION))
     earned = [policy_value(mdp, by_state(p, cohort)) for p in (first, second)]
-    assert earned[1] > policy_value(mdp, uniform(mdp)) + 0.02
+    assert earned[1] > policy_value(mdp, uniform_policy(mdp)) + 0.02
     assert earned[1] > earned[0] - 0.02
 
 

@@ -7,42 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posology.domain.trajectories import ends, next_state, state
+from posology.domain.trajectories import is_episode_end, next_state_codes, state_codes
 from posology.learners.offline_rl.tabular import Pooling, choose, clone, count, pooled, spibb
-from posology.simulators.mdp import Mdp, optimal_policy, policy_value, sample
-
-
-def ward(seed: int = 0, states: int = 12, treatments: int = 4) -> Mdp:
-    """Patients who live or die: the last two states, reward 1 in the second of them."""
-    rng = np.random.default_rng(seed)
-    moves = rng.dirichlet(np.full(states + 2, 0.3), size=(states + 2, treatments)) * 0.7
-    survive = rng.uniform(0.3, 0.9, size=(states + 2, treatments))
-    moves[..., -1] += 0.3 * survive
-    moves[..., -2] += 0.3 * (1 - survive)
-    return Mdp(
-        transition=moves,
-        reward=np.eye(states + 2)[-1],
-        start=np.append(np.full(states, 1 / states), [0.0, 0.0]),
-        terminal=np.arange(states + 2) >= states,
-        names=tuple(f"t{number}" for number in range(treatments)),
-    )
-
-
-def uniform(mdp: Mdp) -> np.ndarray:
-    return np.full(mdp.transition.shape[:2], 1 / mdp.transition.shape[1])
+from posology.simulators.mdp import optimal_policy, policy_value, sample
+from tests.builders.decision_processes import survival_mdp, uniform_policy
 
 
 @given(st.integers(0, 1_000))
 @settings(max_examples=10, deadline=None)
 def test_counts_are_those_of_a_loop(seed):
-    mdp = ward(seed, states=4, treatments=2)
-    logged = sample(mdp, uniform(mdp), 30, np.random.default_rng(seed))
+    mdp = survival_mdp(seed, states=4, treatments=2)
+    logged = sample(mdp, uniform_policy(mdp), 30, np.random.default_rng(seed))
     counts = count(logged)
     naive: dict[tuple[int, int], int] = {}
     for now, given_, new, over in zip(
-        state(logged), logged.treatment, next_state(logged), ends(logged), strict=True
+        state_codes(logged),
+        logged.treatment,
+        next_state_codes(logged),
+        is_episode_end(logged),
+        strict=True,
     ):
-        key = (int(now) * 2 + int(given_), logged.states if over else int(new))
+        key = (int(now) * 2 + int(given_), logged.state_count if over else int(new))
         naive[key] = naive.get(key, 0) + 1
     found = dict(
         zip(zip(counts.pair.tolist(), counts.following.tolist(), strict=True), counts.count,
@@ -53,35 +38,38 @@ def test_counts_are_those_of_a_loop(seed):
 
 
 def test_with_many_episodes_the_optimum_is_found():
-    mdp = ward()
+    mdp = survival_mdp()
     everything = np.ones((14, 4), dtype=bool)
-    logged = sample(mdp, uniform(mdp), 60_000, np.random.default_rng(1))
+    logged = sample(mdp, uniform_policy(mdp), 60_000, np.random.default_rng(1))
     learned = pooled(count(logged), Pooling(caution=0.0))
     best = policy_value(mdp, optimal_policy(mdp, everything))
     assert policy_value(mdp, learned.probabilities) == pytest.approx(best, abs=2e-3)
 
 
 def test_without_pooling_values_are_the_empirical_bellman_equation():
-    mdp = ward(2)
-    logged = sample(mdp, uniform(mdp), 3_000, np.random.default_rng(2))
+    mdp = survival_mdp(2)
+    logged = sample(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(2))
     plain = Pooling(visits=0.0, common=1e-9, rare=0.0, caution=0.0)
     learned = pooled(count(logged), plain)
     worth = np.append(learned.values.max(axis=1), 0.0)
-    target = logged.reward + worth[np.where(ends(logged), logged.states, next_state(logged))]
-    where = (state(logged) == 3) & (logged.treatment == 1)
+    target = (
+        logged.reward
+        + worth[np.where(is_episode_end(logged), logged.state_count, next_state_codes(logged))]
+    )
+    where = (state_codes(logged) == 3) & (logged.treatment == 1)
     assert learned.values[3, 1] == pytest.approx(target[where].mean(), abs=1e-4)
 
 
 def test_full_pooling_sees_no_difference_between_treatments():
-    mdp = ward(3)
-    logged = sample(mdp, uniform(mdp), 2_000, np.random.default_rng(3))
+    mdp = survival_mdp(3)
+    logged = sample(mdp, uniform_policy(mdp), 2_000, np.random.default_rng(3))
     learned = pooled(count(logged), Pooling(visits=1e9, common=1e-6, caution=0.0))
     assert np.ptp(learned.values[:12], axis=1).max() < 1e-3
 
 
 def test_caution_lowers_values_most_where_visits_are_few():
-    mdp = ward(4)
-    logged = sample(mdp, uniform(mdp), 500, np.random.default_rng(4))
+    mdp = survival_mdp(4)
+    logged = sample(mdp, uniform_policy(mdp), 500, np.random.default_rng(4))
     counts = count(logged)
     bold, wary = (pooled(counts, replace(Pooling(), caution=c)) for c in (0.0, 1.0))
     usual = np.isfinite(bold.values[:12])
@@ -89,7 +77,7 @@ def test_caution_lowers_values_most_where_visits_are_few():
 
 
 def test_forbidden_rare_and_unseen_treatments_are_never_recommended():
-    mdp = ward(5)
+    mdp = survival_mdp(5)
     behaviour = np.tile([0.6, 0.37, 0.03, 0.0], (14, 1))
     logged = sample(mdp, behaviour, 5_000, np.random.default_rng(5))
     learned = pooled(count(logged), Pooling(rare=0.05))
@@ -100,7 +88,7 @@ def test_forbidden_rare_and_unseen_treatments_are_never_recommended():
 
 
 def test_spibb_keeps_the_behaviour_where_counts_are_small():
-    mdp = ward(6)
+    mdp = survival_mdp(6)
     behaviour = np.tile([0.7, 0.27, 0.02, 0.01], (14, 1))
     counts = count(sample(mdp, behaviour, 2_000, np.random.default_rng(6)))
     learned = spibb(counts, behaviour, minimum=100.0)
@@ -112,7 +100,7 @@ def test_spibb_keeps_the_behaviour_where_counts_are_small():
 
 
 def test_cloning_gives_back_the_behaviour():
-    mdp = ward(7)
+    mdp = survival_mdp(7)
     behaviour = np.tile([0.4, 0.3, 0.2, 0.1], (14, 1))
     copy = clone(count(sample(mdp, behaviour, 30_000, np.random.default_rng(7))))
     assert np.abs(copy.probabilities[:12] - 0.1 * np.array([4, 3, 2, 1])).max() < 0.03
@@ -120,8 +108,8 @@ def test_cloning_gives_back_the_behaviour():
 
 
 def test_the_candidate_with_the_highest_score_is_chosen():
-    mdp = ward(8)
-    logged = sample(mdp, uniform(mdp), 200, np.random.default_rng(8))
+    mdp = survival_mdp(8)
+    logged = sample(mdp, uniform_policy(mdp), 200, np.random.default_rng(8))
     chosen, scores = choose(
         (1.0, 5.0, 2.0),
         lambda weight, data: clone(count(data), weight),

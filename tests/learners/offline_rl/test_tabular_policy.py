@@ -7,27 +7,27 @@ import pytest
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
 from posology.domain.policy import Learner, Policy, allow_all_treatments
-from posology.domain.trajectories import next_state, state, take
+from posology.domain.trajectories import next_state_codes, select_episodes, state_codes
 from posology.errors import UserError
 from posology.learners.offline_rl.tabular import Pooling, count, pooled
 from posology.learners.offline_rl.tabular_policy import StateCodeLearner, trajectories
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
-from tests.learners.offline_rl.test_tabular import uniform, ward
+from tests.builders.decision_processes import survival_mdp, uniform_policy
 
 NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
 
 
 @pytest.fixture(scope="module")
 def logged():
-    mdp = ward()
-    return sample(mdp, uniform(mdp), 3_000, np.random.default_rng(0))
+    mdp = survival_mdp()
+    return sample(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(0))
 
 
 def test_a_cohort_gives_back_its_trajectories(logged):
     again = trajectories(as_cohort(logged, NAMES))
-    assert np.array_equal(state(again), state(logged))
-    assert np.array_equal(next_state(again), next_state(logged))
+    assert np.array_equal(state_codes(again), state_codes(logged))
+    assert np.array_equal(next_state_codes(again), next_state_codes(logged))
     assert np.array_equal(again.terminal, logged.terminal)
     assert np.array_equal(again.treatment, logged.treatment)
     assert np.array_equal(count(again).visits, count(logged).visits)
@@ -41,10 +41,13 @@ def test_the_learner_is_pooled_on_both_parts(logged):
     assert isinstance(learner, Learner)
     assert isinstance(policy, Policy)
     chosen = np.concatenate([train.history.subject_id, validation.history.subject_id])
-    same = pooled(count(take(logged, chosen)), Pooling(visits=20.0))
+    same = pooled(count(select_episodes(logged, chosen)), Pooling(visits=20.0))
     assert np.allclose(policy.table.probabilities, same.probabilities)
-    mdp = ward()
-    assert policy_value(mdp, policy.table.probabilities) > policy_value(mdp, uniform(mdp)) + 0.02
+    mdp = survival_mdp()
+    assert (
+        policy_value(mdp, policy.table.probabilities)
+        > policy_value(mdp, uniform_policy(mdp)) + 0.02
+    )
 
 
 def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
@@ -67,7 +70,7 @@ def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
 
 
 def test_a_state_of_several_codes_is_refused(logged):
-    cohort = as_cohort(take(logged, np.arange(20)), NAMES)
+    cohort = as_cohort(select_episodes(logged, np.arange(20)), NAMES)
     wrong = replace(cohort, last_step=cohort.last_step + 1)  # the treatment, not the state
     with pytest.raises(UserError, match="must hold exactly one code of the family STATE"):
         trajectories(wrong)

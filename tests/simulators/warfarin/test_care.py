@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.trajectories import returns
+from posology.domain.trajectories import episode_returns
 from posology.simulators.warfarin.care import (
     DAYS,
     DOSES,
@@ -16,7 +16,7 @@ from posology.simulators.warfarin.care import (
     priced,
     step,
 )
-from posology.simulators.warfarin.pharmacology import CYP2C9, VKORC1, Patients, bodies_2007
+from posology.simulators.warfarin.pharmacology import CYP2C9, VKORC1, bodies_2007
 from posology.simulators.warfarin.protocols import (
     Habits,
     clinicians,
@@ -28,20 +28,11 @@ from posology.simulators.warfarin.protocols import (
     rounded,
     standard,
 )
-
-
-def patients(count: int, seed: int = 0) -> Patients:
-    rng = np.random.default_rng(seed)
-    return Patients(
-        age=rng.uniform(30, 90, count), height=rng.uniform(150, 195, count),
-        weight=rng.uniform(50, 110, count), cyp2c9=rng.integers(6, size=count),
-        vkorc1=rng.integers(3, size=count), race=rng.integers(4, size=count),
-        amiodarone=np.zeros(count), inducer=np.zeros(count),
-    )  # fmt: skip
+from tests.builders.warfarin_patients import warfarin_patients
 
 
 def start(count: int, seed: int = 0):
-    known = patients(count, seed)
+    known = warfarin_patients(count, seed)
     return begin(known, bodies_2007(known, np.random.default_rng(seed)))
 
 
@@ -59,10 +50,10 @@ def outcome():
 
 def test_every_patient_is_followed_for_ninety_days(outcome):
     logged = outcome.trajectories
-    assert np.all(logged.final[:, FEATURES.index("day")] == DAYS)
+    assert np.all(logged.final_observation[:, FEATURES.index("day")] == DAYS)
     assert np.all(logged.observation[logged.offsets[:-1], FEATURES.index("day")] == 0)
     assert np.allclose(logged.behaviour.sum(axis=1), 1)
-    assert np.allclose(logged.logged, logged.behaviour[np.arange(len(logged.treatment)),
+    assert np.allclose(logged.logged_probability, logged.behaviour[np.arange(len(logged.treatment)),
                                                        logged.treatment])  # fmt: skip
 
 
@@ -77,13 +68,13 @@ def test_time_in_range_is_rosendaals_interpolation(outcome):
     logged = outcome.trajectories
     for row in range(10):
         visits = slice(logged.offsets[row], logged.offsets[row + 1])
-        path = np.vstack([logged.observation[visits], logged.final[row]])
+        path = np.vstack([logged.observation[visits], logged.final_observation[row]])
         day, inr = path[:, FEATURES.index("day")], path[:, FEATURES.index("inr")]
         daily = np.interp(np.arange(1, DAYS + 1), day, inr)
         in_range = ((daily >= 2) & (daily <= 3)).mean()
         above = (daily > 4).mean()
         assert outcome.time_in_range[row] == pytest.approx(in_range, abs=1e-9)
-        assert returns(logged)[row] == pytest.approx(in_range - above, abs=1e-9)
+        assert episode_returns(logged)[row] == pytest.approx(in_range - above, abs=1e-9)
         assert outcome.over_4[row] == (inr[1:] > 4).any()
 
 
@@ -164,7 +155,7 @@ def test_genes_help_and_a_fixed_dose_does_not():
 
 
 def test_a_change_of_dose_has_its_price_but_the_first_is_free():
-    known, rng = patients(20), np.random.default_rng(3)
+    known, rng = warfarin_patients(20), np.random.default_rng(3)
     logged = care(begin(known, bodies_2007(known, rng)), clinicians(Habits()), rng).trajectories
     cost = logged.reward - priced(logged, 0.25).reward
     for first, last in zip(logged.offsets[:-1], logged.offsets[1:], strict=True):

@@ -1,6 +1,6 @@
-"""What a policy would have earned, from patients who were treated by another one.
+"""Off-policy estimators: the value of a target policy from trajectories of a behaviour policy.
 
-Every estimator returns one number per patient whose mean is the estimate. Where the estimate is a
+Every estimator returns one number per episode whose mean is the estimate. Where the estimate is a
 ratio (the weighted ones) the numbers are its linearised pseudo-values, so that their standard error
 is the estimate's, and one bootstrap over patients serves all. Sources: Precup, Sutton and Singh
 2000 (ICML; importance sampling, per decision, weighted), Thomas 2015 (thesis, section 3.10;
@@ -14,134 +14,136 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from posology.domain.history import ragged_arange
+from posology.domain.trajectories import Trajectories, decision_numbers, episode_returns
 
 PerDecision = Float64[np.ndarray, " decision"]
-PerSubject = Float64[np.ndarray, " subject"]
+PerEpisode = Float64[np.ndarray, " subject"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logged:
-    """Logged decisions, in order of subject and time; every subject has at least one."""
+class OffPolicyData:
+    """Logged trajectories, and what is known of the target policy at each of their decisions.
 
+    Every episode has at least one decision; its `logged_probability` must be above 0.
+    """
+
+    trajectories: Trajectories
     target: PerDecision
-    """Probability of the treatment given, under the policy in question."""
-    behaviour: PerDecision
-    """Probability of the treatment given, under the policy that acted; above 0."""
-    reward: PerDecision
-    offsets: Int64[np.ndarray, " subject_plus_one"]
+    """Probability of the logged treatment under the target policy."""
     discount: float = 1.0
     q: PerDecision | None = None
-    """Modelled return of the treatment given, then following the policy in question; None where
-    there is no model. It must come from other patients (cross-fitting)."""
+    """Modelled return of the logged treatment, then of the target policy; None without a model.
+    It must come from other patients (cross-fitting)."""
     v: PerDecision | None = None
-    """Modelled return before the treatment is chosen: the policy's mean of q."""
+    """Modelled return before the treatment is chosen: the target policy's mean of q."""
     occupancy: PerDecision | None = None
-    """How many times more often the policy in question would meet this state and treatment;
-    discounted, from other patients, and meaningful only where the state tells all (a code)."""
+    """Ratio of the target policy's discounted occupancy of this state and treatment to the logged
+    one, from other patients; meaningful only where the state is Markov (a state code)."""
     patient: Int64[np.ndarray, " subject"] | None = None
-    """Whose each episode is, where a patient may have several (each review judged by itself);
-    None where each episode is a patient's only one."""
+    """Patient of each episode, where a patient may have several (each review judged by itself);
+    None where each patient has one episode."""
 
 
-def ratios(logged: Logged) -> PerDecision:
-    """Product of target / behaviour from the episode's first decision up to each one."""
-    ratio = logged.target / logged.behaviour
+def cumulative_ratios(data: OffPolicyData) -> PerDecision:
+    """Product of target / behaviour probabilities from the first decision to each one."""
+    ratio = data.target / data.trajectories.logged_probability
     product = np.empty_like(ratio)
-    age = _age(logged)
-    for step in range(int(age.max(initial=-1)) + 1):
-        rows = np.flatnonzero(age == step)
+    number = decision_numbers(data.trajectories)
+    for step in range(int(number.max(initial=-1)) + 1):
+        rows = np.flatnonzero(number == step)
         product[rows] = ratio[rows] * (product[rows - 1] if step else 1.0)
     return product
 
 
-def final_ratios(logged: Logged) -> PerSubject:
-    """Each whole episode's importance weight."""
-    return ratios(logged)[logged.offsets[1:] - 1]
+def episode_weights(data: OffPolicyData) -> PerEpisode:
+    """Importance weight of each whole episode."""
+    return cumulative_ratios(data)[data.trajectories.offsets[1:] - 1]
 
 
-def earned(logged: Logged) -> PerSubject:
-    """What each episode did earn, as it was treated."""
-    return _summed(logged, logged.reward * _discounts(logged))
+def logged_returns(data: OffPolicyData) -> PerEpisode:
+    """Discounted return of each episode as it was treated."""
+    return episode_returns(data.trajectories, data.discount)
 
 
-def importance_sampling(logged: Logged) -> PerSubject:
-    """Whole-episode weight times return; unbiased, of huge variance on long episodes."""
-    return final_ratios(logged) * earned(logged)
+def importance_sampling(data: OffPolicyData) -> PerEpisode:
+    """Episode weight times return; unbiased, of very high variance on long episodes."""
+    return episode_weights(data) * logged_returns(data)
 
 
-def weighted_importance_sampling(logged: Logged) -> PerSubject:
-    """The same, divided by the mean weight: biased towards what was done, far less variable."""
-    total, weight = earned(logged), final_ratios(logged)
+def weighted_importance_sampling(data: OffPolicyData) -> PerEpisode:
+    """Importance sampling divided by the mean weight: biased to the behaviour, less variable."""
+    total, weight = logged_returns(data), episode_weights(data)
     mean = weight.mean()
     value = (weight * total).mean() / mean if mean > 0 else np.nan
     return value + weight * (total - value) / mean if mean > 0 else np.full(len(weight), np.nan)
 
 
-def per_decision(logged: Logged) -> PerSubject:
+def per_decision(data: OffPolicyData) -> PerEpisode:
     """Each reward weighted only by the decisions before it; unbiased."""
-    return _summed(logged, ratios(logged) * logged.reward * _discounts(logged))
+    reward = data.trajectories.reward
+    return _episode_sums(data, cumulative_ratios(data) * reward * _discounts(data))
 
 
-def consistent_weighted_per_decision(logged: Logged) -> PerSubject:
+def consistent_weighted_per_decision(data: OffPolicyData) -> PerEpisode:
     """Each step's rewards divided by that step's mean weight; ended episodes keep their last."""
-    return _self_normalised(logged, ratios(logged), logged.reward)
+    return _self_normalised(data, cumulative_ratios(data), data.trajectories.reward)
 
 
-def direct(logged: Logged) -> PerSubject:
-    """The model's value at each episode's first decision; as right as the model.
+def direct(data: OffPolicyData) -> PerEpisode:
+    """The model's value at each episode's first decision (the direct method).
 
     Its spread between patients leaves out the error of the model itself.
     """
-    _q, v = _model(logged)
-    return v[logged.offsets[:-1]]
+    _q, v = _model(data)
+    return v[data.trajectories.offsets[:-1]]
 
 
-def doubly_robust(logged: Logged) -> PerSubject:
-    """The model corrected by weighted residuals: right if the weights or the model are."""
-    weight, before = ratios(logged), _before(logged)
-    q, v = _model(logged)
-    parts = weight * (logged.reward - q) + before * v
-    return _summed(logged, parts * _discounts(logged))
+def doubly_robust(data: OffPolicyData) -> PerEpisode:
+    """The model corrected by weighted residuals: consistent if the weights or the model are."""
+    weight, before = cumulative_ratios(data), _ratios_before(data)
+    q, v = _model(data)
+    parts = weight * (data.trajectories.reward - q) + before * v
+    return _episode_sums(data, parts * _discounts(data))
 
 
-def weighted_doubly_robust(logged: Logged) -> PerSubject:
+def weighted_doubly_robust(data: OffPolicyData) -> PerEpisode:
     """Doubly robust with each step's weights divided by their mean."""
-    q, v = _model(logged)
-    residual = _self_normalised(logged, ratios(logged), logged.reward - q)
-    return residual + _self_normalised(logged, _before(logged), v)
+    q, v = _model(data)
+    residual = _self_normalised(data, cumulative_ratios(data), data.trajectories.reward - q)
+    return residual + _self_normalised(data, _ratios_before(data), v)
 
 
-def occupancy_doubly_robust(logged: Logged) -> PerSubject:
+def occupancy_doubly_robust(data: OffPolicyData) -> PerEpisode:
     """The model corrected by residuals weighted with occupancy instead of whole-path ratios.
 
-    Where the state tells all its variance does not grow with the horizon, and its intervals count
+    Where the state is Markov its variance does not grow with the horizon, and its intervals include
     the model's error (Kallus and Uehara 2020, JMLR 21:167, section 4.2).
     """
-    _q, v = _model(logged)
-    if logged.occupancy is None:
+    _q, v = _model(data)
+    if data.occupancy is None:
         raise ValueError("the occupancy estimate needs the occupancy ratio at every decision")
-    return v[logged.offsets[:-1]] + _summed(logged, logged.occupancy * residuals(logged))
+    first = data.trajectories.offsets[:-1]
+    return v[first] + _episode_sums(data, data.occupancy * td_errors(data))
 
 
-def residuals(logged: Logged) -> PerDecision:
-    """Reward and modelled value of what followed, less the modelled value of the option given.
+def td_errors(data: OffPolicyData) -> PerDecision:
+    """Temporal-difference errors of the model: reward + discount * v of the next decision - q.
 
-    0 on average, on patients the model was not learned from, where it fits and has converged.
+    Their mean is 0 on patients the model was not learned from, where it fits and has converged.
     """
-    q, v = _model(logged)
-    then = np.append(v[1:], 0.0)
-    then[logged.offsets[1:] - 1] = 0.0
-    return logged.reward + logged.discount * then - q
+    q, v = _model(data)
+    following = np.append(v[1:], 0.0)
+    following[data.trajectories.offsets[1:] - 1] = 0.0
+    return data.trajectories.reward + data.discount * following - q
 
 
-def unconverged(logged: Logged) -> float:
-    """What the model's residuals add up to along a course, in standard deviations of returns."""
-    adds_up = _summed(logged, residuals(logged) * _discounts(logged)).mean()
-    return float(adds_up / max(earned(logged).std(), 1e-9))
+def summed_td_error(data: OffPolicyData) -> float:
+    """Mean discounted sum of an episode's TD errors, in standard deviations of logged returns."""
+    total = _episode_sums(data, td_errors(data) * _discounts(data)).mean()
+    return float(total / max(logged_returns(data).std(), 1e-9))
 
 
-ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {
+ESTIMATORS: dict[str, Callable[[OffPolicyData], PerEpisode]] = {
     "is": importance_sampling,
     "wis": weighted_importance_sampling,
     "pdis": per_decision,
@@ -154,51 +156,45 @@ ESTIMATORS: dict[str, Callable[[Logged], PerSubject]] = {
 """Short names, as the benchmarks print them."""
 
 
-def _model(logged: Logged) -> tuple[PerDecision, PerDecision]:
-    if logged.q is None or logged.v is None:
+def _model(data: OffPolicyData) -> tuple[PerDecision, PerDecision]:
+    if data.q is None or data.v is None:
         raise ValueError("direct and doubly robust estimates need q and v at every decision")
-    return logged.q, logged.v
+    return data.q, data.v
 
 
-def _age(logged: Logged) -> Int64[np.ndarray, " decision"]:
-    """How many decisions of the same episode came before."""
-    counts = np.diff(logged.offsets)
-    return ragged_arange(np.zeros(len(counts), np.int64), counts)
+def _discounts(data: OffPolicyData) -> PerDecision:
+    return data.discount ** decision_numbers(data.trajectories).astype(np.float64)
 
 
-def _discounts(logged: Logged) -> PerDecision:
-    return logged.discount ** _age(logged).astype(np.float64)
+def _episode_sums(data: OffPolicyData, parts: PerDecision) -> PerEpisode:
+    return np.add.reduceat(parts, data.trajectories.offsets[:-1])
 
 
-def _summed(logged: Logged, parts: PerDecision) -> PerSubject:
-    return np.add.reduceat(parts, logged.offsets[:-1])
-
-
-def _before(logged: Logged) -> PerDecision:
-    """The weight before each decision: 1 at the first, then that of the one before."""
-    weight = ratios(logged)
+def _ratios_before(data: OffPolicyData) -> PerDecision:
+    """The cumulative ratio before each decision: 1 at the first one."""
+    weight = cumulative_ratios(data)
     before = np.empty_like(weight)
     before[1:] = weight[:-1]
-    before[logged.offsets[:-1]] = 1.0
+    before[data.trajectories.offsets[:-1]] = 1.0
     return before
 
 
-def _self_normalised(logged: Logged, weight: PerDecision, parts: PerDecision) -> PerSubject:
+def _self_normalised(data: OffPolicyData, weight: PerDecision, parts: PerDecision) -> PerEpisode:
     """Pseudo-values of sum over steps of discount^t * sum(weight * part) / sum(weight).
 
     An ended episode has parts of 0 and keeps its whole weight in the later steps' sums, as if it
-    stayed in an absorbing state. The pseudo-value of patient i is the sum over steps of
+    stayed in an absorbing state. The pseudo-value of episode i is the sum over steps of
     m_t + w_it (x_it - m_t) / mean(w_t), with m_t the step's ratio.
     """
-    age, counts = _age(logged), np.diff(logged.offsets)
-    steps, subjects = int(counts.max()), len(counts)
-    last = final_ratios(logged)
+    number, counts = decision_numbers(data.trajectories), np.diff(data.trajectories.offsets)
+    steps, episodes = int(counts.max()), len(counts)
+    last = episode_weights(data)
     ended = np.cumsum(np.bincount(counts, last, steps + 1))[:steps]
-    mean = (np.bincount(age, weight, steps) + ended) / subjects
+    mean = (np.bincount(number, weight, steps) + ended) / episodes
     if np.any(mean <= 0):
-        return np.full(subjects, np.nan)  # no patient was treated as the policy would
-    ratio = np.bincount(age, weight * parts, steps) / subjects / mean
-    discount = logged.discount ** np.arange(steps)
-    own = discount[age] * weight * (parts - ratio[age]) / mean[age]
+        return np.full(episodes, np.nan)  # the target policy gives no logged path a probability
+    ratio = np.bincount(number, weight * parts, steps) / episodes / mean
+    discount = data.discount ** np.arange(steps)
+    own = discount[number] * weight * (parts - ratio[number]) / mean[number]
     later = np.append(np.cumsum((discount * ratio / mean)[::-1])[::-1], 0.0)
-    return (discount * ratio).sum() + _summed(logged, own) - last * later[counts]
+    return (discount * ratio).sum() + _episode_sums(data, own) - last * later[counts]

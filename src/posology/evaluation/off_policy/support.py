@@ -1,4 +1,4 @@
-"""When logged patients can speak for a policy: effective sample size, intervals, refusals."""
+"""Off-policy estimates with intervals, refused where too few logged patients support them."""
 
 from dataclasses import dataclass
 
@@ -6,65 +6,71 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import norm
 
-from posology.evaluation.off_policy.estimators import ESTIMATORS, Logged, final_ratios, unconverged
+from posology.evaluation.off_policy.estimators import (
+    ESTIMATORS,
+    OffPolicyData,
+    episode_weights,
+    summed_td_error,
+)
 
-DRAWS_AT_ONCE = 2_000_000
+MAX_BOOTSTRAP_INDICES = 2_000_000
 """Bootstrap indices held in memory at a time (16 MB)."""
 UNNORMALISED = ("is", "pdis", "cwpdis")
-"""Estimators that lose reward where weights are lost: they set it against patients or steps, not
-against the weights that earned it."""
+"""Estimators whose value falls where weight is missing: they divide by patients or steps, not by
+the weights of the episodes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stating:
-    """When and how a value is stated."""
+class ReportingRule:
+    """When an estimate is reported, and how its interval is made."""
 
-    minimum: float = 200.0
-    """Least effective sample size at which a value is stated. Our choice, on development seeds of
-    three simulators: between 100 and 200 the heaviest weights are yet to be met and intervals of
-    wis, dr and wdr held the truth in 71 to 100 %, by simulator; above 200 in 91 to 100 %."""
-    minimum_occupancy: float = 1_000.0
-    """The same for odr, whose weights are a model's: what the model has wrong is no part of the
-    interval, and grows with the weights. Our choice, on development seeds of the sepsis simulator:
-    of 12 estimates below it 5 were off by 2.5 standard errors and more, of 48 above it 1."""
-    moved: float = 1.0
+    min_effective: float = 200.0
+    """Least effective sample size. Our choice, on development seeds of three simulators: between
+    100 and 200 the heaviest weights have not yet been observed, and intervals of wis, dr and wdr
+    held the truth in 71 to 100 %, by simulator; above 200 in 91 to 100 %."""
+    min_effective_occupancy: float = 1_000.0
+    """The same for odr, whose weights are a model's: the model's error is no part of the interval
+    and grows with the weights. Our choice, on development seeds of the sepsis simulator: of 12
+    estimates below it 5 were off by 2.5 standard errors and more, of 48 above it 1."""
+    max_shift: float = 1.0
     """Standard errors by which dividing by the mean weight may move UNNORMALISED estimates. Our
     choice, on development seeds of the sepsis simulator: over some nine decisions a few heavy
-    courses that happen to be missing take weight along, and no resampling of the others shows it
-    (at a mean weight of 0.96 a cloned policy's interval missed the truth by twice its width)."""
-    unconverged: float = 0.1
-    """Standard deviations of returns that a model's residuals may add up to along a course before
-    `direct` is refused. Our choice, on development seeds of the warfarin simulator: 30 passes left
-    one policy of 15 at -0.3 and its value off by 0.07; after 60 all were within 0.05."""
+    episodes that happen to be missing take weight with them, and resampling the others does not
+    show it (at a mean weight of 0.96 a cloned policy's interval missed the truth by twice its
+    width)."""
+    max_td_error: float = 0.1
+    """Largest `summed_td_error` at which `direct` is reported. Our choice, on development seeds of
+    the warfarin simulator: 30 passes left one policy of 15 at -0.3 and its value off by 0.07; after
+    60 all were within 0.05."""
     level: float = 0.95
-    draws: int = 1_000
+    resamples: int = 1_000
     method: str = "studentised"
-    """`studentised` (the symmetric one of Hall 1988, J R Stat Soc B 50:35, which holds best where
-    few patients carry much weight) or `bca` (Efron 1987, JASA 82:171)."""
+    """`studentised` (the symmetric one of Hall 1988, J R Stat Soc B 50:35, whose coverage is best
+    where few patients carry much weight) or `bca` (Efron 1987, JASA 82:171)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A policy's value as logged patients show it."""
+    """The value of a target policy with its interval."""
 
     estimator: str
     value: float
     low: float
     high: float
-    effective: float
-    """Effective sample size, of so many patients."""
+    effective_size: float
+    """Effective sample size, in patients."""
     patients: int
-    per_patient: Float64[np.ndarray, " subject"]
+    patient_values: Float64[np.ndarray, " subject"]
     """Values (or pseudo-values) whose mean is the estimate, for paired comparisons."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no value is stated."""
+    """Why no value is reported."""
 
     estimator: str
     reason: str
-    effective: float
+    effective_size: float
     patients: int
 
 
@@ -74,105 +80,111 @@ def effective_sample_size(weights: Float64[np.ndarray, " weighted"]) -> float:
     return float(weights.sum() ** 2 / square) if square > 0 else 0.0
 
 
-def estimate(
-    logged: Logged, estimator: str, rng: np.random.Generator, stating: Stating | None = None
+def estimate_value(
+    data: OffPolicyData,
+    estimator: str,
+    rng: np.random.Generator,
+    rule: ReportingRule | None = None,
 ) -> Estimate | Refusal:
-    """The value by one of ESTIMATORS with its interval, or why it cannot be stated.
+    """The value by one of ESTIMATORS with its bootstrap interval, or why it is refused.
 
-    The direct method's interval is NaN: its patients' spread leaves out the model's own error.
+    `direct` has no interval (NaN): its spread between patients leaves out the model's own error.
     """
-    rule = stating or Stating()
-    refused = refusal(logged, estimator, rule)
+    rule = rule or ReportingRule()
+    refused = check_support(data, estimator, rule)
     if refused is not None:
         return refused
-    values = by_patient(logged, ESTIMATORS[estimator](logged))
-    modelled = estimator == "direct"
-    low, high = (np.nan, np.nan) if modelled else mean_interval(values, rng, rule)
-    effective = _effective(logged, estimator)
-    return Estimate(estimator, float(values.mean()), low, high, effective, len(values), values)
+    values = patient_pseudo_values(data, ESTIMATORS[estimator](data))
+    is_direct = estimator == "direct"
+    low, high = (np.nan, np.nan) if is_direct else bootstrap_interval(values, rng, rule)
+    size = _effective_size(data, estimator)
+    return Estimate(estimator, float(values.mean()), low, high, size, len(values), values)
 
 
-def by_patient(
-    logged: Logged, values: Float64[np.ndarray, " episode"]
+def patient_pseudo_values(
+    data: OffPolicyData, values: Float64[np.ndarray, " episode"]
 ) -> Float64[np.ndarray, " subject"]:
-    """One number a patient with the same mean as the episodes' values.
+    """One number per patient with the same mean as the episodes' values.
 
     A mean over episodes is a ratio of patients' sums to their counts; these are its linearised
-    pseudo-values (Cochran 1977, Sampling Techniques, section 6.3), so that what a patient's
-    episodes have in common widens the interval.
+    pseudo-values (Cochran 1977, Sampling Techniques, section 6.3), so that correlation within a
+    patient widens the interval.
     """
-    if logged.patient is None:
+    if data.patient is None:
         return values
-    patients, row = np.unique(logged.patient, return_inverse=True)
+    patients, row = np.unique(data.patient, return_inverse=True)
     centre = float(values.mean())
     return centre + np.bincount(row, values - centre) * (len(patients) / len(values))
 
 
-def refusal(logged: Logged, estimator: str, rule: Stating) -> Refusal | None:
-    """Why the value is not to be stated, None where it may be.
+def check_support(data: OffPolicyData, estimator: str, rule: ReportingRule) -> Refusal | None:
+    """The reason not to report an estimate, None where it may be reported.
 
-    Weights average 1 in expectation; estimators that count on it are refused where they do not.
+    Weights average 1 in expectation; estimators that rely on it are refused where they do not.
     """
-    effective, patients = _effective(logged, estimator), _patients(logged)
-    least = rule.minimum_occupancy if estimator == "odr" else rule.minimum
-    if effective < least:
+    size, patients = _effective_size(data, estimator), _patient_count(data)
+    least = rule.min_effective_occupancy if estimator == "odr" else rule.min_effective
+    if size < least:
         reason = (
-            f"effective sample size {effective:.1f} of {patients} patients is below "
+            f"effective sample size {size:.1f} of {patients} patients is below "
             f"{least:g}: too few were treated as this policy would treat them"
         )
-        return Refusal(estimator, reason, effective, patients)
-    if estimator in UNNORMALISED and _moves(logged, estimator) > rule.moved:
+        return Refusal(estimator, reason, size, patients)
+    if estimator in UNNORMALISED and _normalisation_shift(data, estimator) > rule.max_shift:
         reason = (
-            f"importance weights average {final_ratios(logged).mean():.2f} instead of 1, which "
-            "moves the estimate by more than its standard error: the policy often does what hardly "
-            "anybody did; the self-normalised or doubly robust estimators may still serve"
+            f"importance weights average {episode_weights(data).mean():.2f} instead of 1, which "
+            "moves the estimate by more than its standard error: the policy often chooses what "
+            "hardly any patient received; a self-normalised or doubly robust estimator may serve"
         )
-        return Refusal(estimator, reason, effective, patients)
-    if estimator == "direct" and abs(unconverged(logged)) > rule.unconverged:
+        return Refusal(estimator, reason, size, patients)
+    if estimator == "direct" and abs(summed_td_error(data)) > rule.max_td_error:
         reason = (
-            f"the model's errors add up to {unconverged(logged):+.2f} standard deviations of what "
-            "patients earn: it does not fit, or has not converged; learn it for longer"
+            f"the model's TD errors sum to {summed_td_error(data):+.2f} standard deviations of the "
+            "patients' returns: it does not fit, or has not converged; train it for longer"
         )
-        return Refusal(estimator, reason, effective, patients)
+        return Refusal(estimator, reason, size, patients)
     return None
 
 
-def _moves(logged: Logged, estimator: str) -> float:
+def _normalisation_shift(data: OffPolicyData, estimator: str) -> float:
     """Standard errors by which dividing by the mean weight would move the estimate."""
-    values, mean = by_patient(logged, ESTIMATORS[estimator](logged)), final_ratios(logged).mean()
+    values, mean = (
+        patient_pseudo_values(data, ESTIMATORS[estimator](data)),
+        episode_weights(data).mean(),
+    )
     error = max(float(values.std()) / np.sqrt(len(values)), 1e-12)
     return abs(float(values.mean() / max(mean, 1e-12) - values.mean())) / error
 
 
-def _effective(logged: Logged, estimator: str) -> float:
+def _effective_size(data: OffPolicyData, estimator: str) -> float:
     """In patients; for the occupancy estimate its decisions count as shares of a patient."""
-    if estimator == "odr" and logged.occupancy is not None:
-        share = _patients(logged) / len(logged.reward)
-        return effective_sample_size(logged.occupancy) * share
-    weight = final_ratios(logged)
-    if logged.patient is None:
+    if estimator == "odr" and data.occupancy is not None:
+        share = _patient_count(data) / len(data.trajectories.reward)
+        return effective_sample_size(data.occupancy) * share
+    weight = episode_weights(data)
+    if data.patient is None:
         return effective_sample_size(weight)
-    _, row = np.unique(logged.patient, return_inverse=True)
+    _, row = np.unique(data.patient, return_inverse=True)
     return effective_sample_size(np.bincount(row, weight))
 
 
-def _patients(logged: Logged) -> int:
-    return len(logged.offsets) - 1 if logged.patient is None else len(np.unique(logged.patient))
+def _patient_count(data: OffPolicyData) -> int:
+    return len(data.trajectories) if data.patient is None else len(np.unique(data.patient))
 
 
-def mean_interval(
-    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, rule: Stating
+def bootstrap_interval(
+    values: Float64[np.ndarray, " subject"], rng: np.random.Generator, rule: ReportingRule
 ) -> tuple[float, float]:
     """Bootstrap interval of the mean over patients."""
-    low, high = mean_intervals(values[:, None], rng, rule)[0]
+    low, high = bootstrap_intervals(values[:, None], rng, rule)[0]
     return float(low), float(high)
 
 
-def mean_intervals(
-    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, rule: Stating
+def bootstrap_intervals(
+    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, rule: ReportingRule
 ) -> Float64[np.ndarray, "estimate two"]:
-    """The same of several estimates on the same patients, who are resampled once for all."""
-    means, errors = _resampled(values, rng, rule.draws)
+    """Intervals of several means over the same patients, resampled once for all of them."""
+    means, errors = _resample_means(values, rng, rule.resamples)
     return np.array(
         [
             _interval(column, means[:, number], errors[:, number], rule)
@@ -185,7 +197,7 @@ def _interval(
     values: Float64[np.ndarray, " subject"],
     means: Float64[np.ndarray, " draw"],
     errors: Float64[np.ndarray, " draw"],
-    rule: Stating,
+    rule: ReportingRule,
 ) -> tuple[float, float]:
     n, centre = len(values), float(values.mean())
     error = float(values.std(ddof=1)) / np.sqrt(n)
@@ -205,17 +217,17 @@ def _interval(
     return float(low), float(high)
 
 
-def _resampled(
-    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, draws: int
+def _resample_means(
+    values: Float64[np.ndarray, "subject estimate"], rng: np.random.Generator, resamples: int
 ) -> tuple[Float64[np.ndarray, "draw estimate"], Float64[np.ndarray, "draw estimate"]]:
-    """Means and standard errors of resampled patients."""
+    """Mean and standard error in each bootstrap sample of the patients."""
     n = len(values)
     centre = values.mean(axis=0)
     both = np.hstack([values - centre, (values - centre) ** 2])
-    sums, block = [], max(1, DRAWS_AT_ONCE // n)
-    for first in range(0, draws, block):
-        drawn = rng.integers(n, size=(min(block, draws - first), n))
-        often = np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(np.float64)
-        sums.append(often @ both / n)
+    sums, block = [], max(1, MAX_BOOTSTRAP_INDICES // n)
+    for first in range(0, resamples, block):
+        drawn = rng.integers(n, size=(min(block, resamples - first), n))
+        counts = np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(np.float64)
+        sums.append(counts @ both / n)
     moved, square = np.split(np.concatenate(sums), 2, axis=1)
     return centre + moved, np.sqrt(np.maximum(square - moved**2, 0.0) / n)

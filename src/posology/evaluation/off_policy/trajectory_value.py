@@ -1,4 +1,4 @@
-"""What following a policy would earn over whole courses of decisions, beside usual care."""
+"""The value of a policy over whole trajectories of decisions, next to usual care."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,74 +6,82 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.evaluation.off_policy.estimators import Logged, earned
+from posology.evaluation.off_policy.estimators import OffPolicyData, logged_returns
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
-    Stating,
-    by_patient,
-    estimate,
-    mean_interval,
+    ReportingRule,
+    bootstrap_interval,
+    estimate_value,
+    patient_pseudo_values,
 )
 from posology.evaluation.significance import Interval
 
-TOLD = ("dr", "wdr", "wis")
-"""Estimators in the order told; benchmarks.off_policy checks how often their intervals hold."""
+REPORTED = ("dr", "wdr", "wis")
+"""Estimators in the order reported; benchmarks.off_policy measures their intervals' coverage."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Followed:
-    """One way to follow the policy, by one estimator."""
+class PolicyEstimate:
+    """The value of one policy by one estimator."""
 
-    way: str
-    said: Estimate | Refusal
+    policy: str
+    result: Estimate | Refusal
     value: Interval | None
-    """None where it is refused."""
+    """None where the estimate is refused."""
     gain: Interval | None
-    """Over usual care, on the same patients."""
+    """Over usual care, on the same patients; None where the estimate is refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CourseValue:
-    """What is earned from a patient's first decision to the last, discounted as the study says."""
+class TrajectoryValue:
+    """Mean return from a patient's first decision to the last, with the study's discount."""
 
     patients: int
-    left_out: int
-    """Patients whose course was not followed to its end."""
+    excluded: int
+    """Patients whose trajectory was not followed to its end."""
     decisions: float
-    """Of a patient, on average."""
-    usual: Interval
-    """What the patients did earn; nothing is estimated."""
-    followed: tuple[Followed, ...]
+    """Mean number per patient."""
+    usual_care: Interval
+    """Return as the patients were treated; nothing is estimated."""
+    estimates: tuple[PolicyEstimate, ...]
 
 
-def course_value(
-    ways: Mapping[str, Logged], left_out: int, rng: np.random.Generator
-) -> CourseValue:
-    """Every way by every estimator; the ways differ in `target`, `q` and `v` alone."""
-    one = next(iter(ways.values()))
-    usual = by_patient(one, earned(one))
-    return CourseValue(
+def estimate_trajectory_value(
+    policies: Mapping[str, OffPolicyData], excluded: int, rng: np.random.Generator
+) -> TrajectoryValue:
+    """Every policy by every estimator; the policies differ in `target`, `q` and `v` only."""
+    first = next(iter(policies.values()))
+    usual = patient_pseudo_values(first, logged_returns(first))
+    return TrajectoryValue(
         patients=len(usual),
-        left_out=left_out,
-        decisions=len(one.reward) / len(usual),
-        usual=_interval(usual, rng),
-        followed=tuple(f for way, logged in ways.items() for f in _all(way, logged, usual, rng)),
+        excluded=excluded,
+        decisions=len(first.trajectories.reward) / len(usual),
+        usual_care=_mean_interval(usual, rng),
+        estimates=tuple(
+            estimate
+            for policy, data in policies.items()
+            for estimate in _estimates(policy, data, usual, rng)
+        ),
     )
 
 
-def _all(
-    way: str, logged: Logged, usual: Float64[np.ndarray, " subject"], rng: np.random.Generator
-) -> Iterator[Followed]:
-    for estimator in TOLD:
-        said = estimate(logged, estimator, rng)
-        if isinstance(said, Refusal):
-            yield Followed(way, said, None, None)
+def _estimates(
+    policy: str,
+    data: OffPolicyData,
+    usual: Float64[np.ndarray, " subject"],
+    rng: np.random.Generator,
+) -> Iterator[PolicyEstimate]:
+    for estimator in REPORTED:
+        result = estimate_value(data, estimator, rng)
+        if isinstance(result, Refusal):
+            yield PolicyEstimate(policy, result, None, None)
         else:
-            value = Interval(said.value, said.low, said.high)
-            yield Followed(way, said, value, _interval(said.per_patient - usual, rng))
+            value = Interval(result.value, result.low, result.high)
+            gain = _mean_interval(result.patient_values - usual, rng)
+            yield PolicyEstimate(policy, result, value, gain)
 
 
-def _interval(values: Float64[np.ndarray, " subject"], rng: np.random.Generator) -> Interval:
-    low, high = mean_interval(values, rng, Stating())
+def _mean_interval(values: Float64[np.ndarray, " subject"], rng: np.random.Generator) -> Interval:
+    low, high = bootstrap_interval(values, rng, ReportingRule())
     return Interval(float(values.mean()), low, high)

@@ -4,8 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.policy_value import Followed, Worth, gain, resamples, worth
+from posology.causal.policy_value import (
+    PolicyValue,
+    PolicyValueData,
+    conservative_gain,
+    estimate_policy_value,
+    resample_patients,
+)
 from posology.domain.cohort import Cohort
+from posology.domain.trajectories import episode_offsets, without_observations
 from posology.learners.features.rewards import (
     follow_up_weights,
     has_next_decision,
@@ -58,38 +65,43 @@ def chosen(
         reading = replace(learned.reading, temperature=temperature, pessimism=pessimism)
         return replace(learned, reading=reading)
 
-    followed = _followed(reads(AS_USUAL), validation, discount)
-    drawn = resamples(followed, REPLICATES, np.random.default_rng(0))
+    data = _value_data(reads(AS_USUAL), validation, discount)
+    counts = resample_patients(data, REPLICATES, np.random.default_rng(0))
 
-    def earns(policy: NetworkPolicy) -> Worth:
-        return worth(followed, policy.choice_probabilities(history, decisions, allowed), drawn)
+    def earns(policy: NetworkPolicy) -> PolicyValue:
+        chosen = policy.choice_probabilities(history, decisions, allowed)
+        return estimate_policy_value(data, chosen, counts)
 
     tried = [reads(t, p) for p in choice.pessimisms for t in choice.temperatures]
     best, most, deviations = start, 0.0, choice.deviations
-    if followed.discount > 0:
+    if data.discount > 0:
         best, deviations = reads(AS_USUAL), choice.over_courses
         tried = [reads(t / 10, p) for p in choice.pessimisms for t in choice.temperatures]
-        reference = worth(followed, followed.behaviour, drawn)
+        reference = estimate_policy_value(data, data.trajectories.behaviour, counts)
     else:
         reference = earns(start)
     for candidate in tried:
-        surely = gain(earns(candidate), reference, deviations)
+        surely = conservative_gain(earns(candidate), reference, deviations)
         if surely > most:
             best, most = candidate, surely
     return best
 
 
-def _followed(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Followed:
-    behaviour, believed = learned.worths(cohort.history, cohort.last_step)
-    return Followed(
-        subject=cohort.subject,
-        treatment=cohort.treatment.astype(np.int64),
+def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> PolicyValueData:
+    behaviour, predicted = learned.worths(cohort.history, cohort.last_step)
+    offsets = episode_offsets(cohort.subject)
+    unobserved = is_truncated(cohort) & (discount > 0)
+    return PolicyValueData(
+        trajectories=without_observations(
+            cohort.treatment,
+            cohort.reward.astype(np.float64),
+            _as_logged(behaviour, cohort),
+            offsets,
+            terminal=~unobserved[offsets[1:] - 1],
+        ),
         rewards=known_rewards(cohort).astype(np.float64),
         weight=follow_up_weights(cohort).astype(np.float64),
-        more=has_next_decision(cohort),
-        unseen=is_truncated(cohort) & (discount > 0),
-        behaviour=_as_logged(behaviour, cohort),
-        believed=believed,
+        predicted=predicted,
         discount=discount if has_next_decision(cohort).any() else 0.0,
     )
 

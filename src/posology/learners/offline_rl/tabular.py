@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.domain.trajectories import Trajectories, ends, next_state, state
+from posology.domain.trajectories import Trajectories, is_episode_end, next_state_codes, state_codes
 
 Settings = TypeVar("Settings")
 
@@ -80,17 +80,17 @@ def count(logged: Trajectories) -> Counts:
     A truncated episode's last step counts as any other: it is worth what its final state is.
     """
     treatments = logged.behaviour.shape[1]
-    pair = state(logged) * treatments + logged.treatment
-    following = np.where(ends(logged), logged.states, next_state(logged))
-    key, inverse = np.unique(pair * (logged.states + 1) + following, return_inverse=True)
-    visits = np.bincount(pair, minlength=logged.states * treatments).astype(np.float64)
+    pair = state_codes(logged) * treatments + logged.treatment
+    following = np.where(is_episode_end(logged), logged.state_count, next_state_codes(logged))
+    key, inverse = np.unique(pair * (logged.state_count + 1) + following, return_inverse=True)
+    visits = np.bincount(pair, minlength=logged.state_count * treatments).astype(np.float64)
     return Counts(
-        pair=key // (logged.states + 1),
-        following=key % (logged.states + 1),
+        pair=key // (logged.state_count + 1),
+        following=key % (logged.state_count + 1),
         count=np.bincount(inverse).astype(np.float64),
         reward=np.bincount(inverse, logged.reward),
         squared=np.bincount(inverse, logged.reward**2),
-        visits=visits.reshape(logged.states, treatments),
+        visits=visits.reshape(logged.state_count, treatments),
     )
 
 

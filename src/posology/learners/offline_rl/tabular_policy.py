@@ -10,7 +10,7 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex, offsets
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.domain.trajectories import Trajectories
+from posology.domain.trajectories import Trajectories, concatenate_episodes
 from posology.errors import UserError
 from posology.learners.offline_rl.tabular import Pooling, TabularPolicy, count, pooled
 
@@ -56,7 +56,7 @@ class StateCodeLearner:
 
     def fit(self, train: Cohort, validation: Cohort) -> StateCodePolicy:
         """Learn from every episode of the two cohorts."""
-        logged = _joined(trajectories(train), trajectories(validation))
+        logged = concatenate_episodes(trajectories(train), trajectories(validation))
         return StateCodePolicy(
             train.study.formulary, train.profile, pooled(count(logged), self.pooling)
         )
@@ -86,26 +86,12 @@ def trajectories(cohort: Cohort) -> Trajectories:
         observation=now[:, None].astype(np.float64),
         treatment=cohort.treatment,
         reward=cohort.reward.astype(np.float64),
-        logged=cohort.logged.astype(np.float64),
+        logged_probability=cohort.logged.astype(np.float64),
         behaviour=np.full((len(now), len(cohort.study.formulary.treatments)), np.nan),
         offsets=starts,
-        final=final[:, None].astype(np.float64),
+        final_observation=final[:, None].astype(np.float64),
         terminal=cohort.complete[starts[1:] - 1],
-        states=len(_state_rows(profile)),
-    )
-
-
-def _joined(first: Trajectories, second: Trajectories) -> Trajectories:
-    return Trajectories(
-        observation=np.concatenate([first.observation, second.observation]),
-        treatment=np.concatenate([first.treatment, second.treatment]),
-        reward=np.concatenate([first.reward, second.reward]),
-        logged=np.concatenate([first.logged, second.logged]),
-        behaviour=np.concatenate([first.behaviour, second.behaviour]),
-        offsets=np.append(first.offsets, first.offsets[-1] + second.offsets[1:]),
-        final=np.concatenate([first.final, second.final]),
-        terminal=np.concatenate([first.terminal, second.terminal]),
-        states=first.states,
+        state_count=len(_state_rows(profile)),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from posology.domain.study import Study
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.evaluation.off_policy.trajectory_value import CourseValue
+from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +24,7 @@ class EffectContent:
     """The model of who was given what."""
     saved: bool = False
     """Whether the rule is a saved policy, and not one learned for this page."""
-    courses: CourseValue | None = None
+    courses: TrajectoryValue | None = None
     """Of a saved policy whose decisions earn together, what whole courses would."""
     learning: tuple[tuple[str, Sequence[Mapping[str, int | float]]], ...] = ()
     """Of a saved policy, as in `ReportContent`."""

@@ -5,7 +5,7 @@ from typing import Any
 from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.overlap import FLAGGED
 from posology.evaluation.effects.subgroup_gain import GroupGain
-from posology.evaluation.off_policy.trajectory_value import CourseValue
+from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects.text import Scale, interval, number, p_value, share
 from posology.report.trajectories import text as course_words
 
@@ -77,7 +77,7 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
                     _table(f"Doubly robust values, {scale.unit}.", heads, rows))  # fmt: skip
 
 
-def courses(found: CourseValue | None) -> dict[str, Any] | None:
+def courses(found: TrajectoryValue | None) -> dict[str, Any] | None:
     """The value of a saved policy over whole courses."""
     if found is None:
         return None

@@ -5,11 +5,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from posology.evaluation.off_policy.trajectory_value import CourseValue
+from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.trajectories.text import HEADS, TITLE, note, reasons, rows
 
 
-def show(found: CourseValue) -> Group:
+def show(found: TrajectoryValue) -> Group:
     """Usual care, then the policy by each estimator; beneath, why what is refused is."""
     table = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for at, head in enumerate(HEADS):

@@ -184,12 +184,12 @@ def _outcome(
         observation=seen[order],
         treatment=chosen,
         reward=(in_range - above)[order] / DAYS,
-        logged=chances[order, chosen],
+        logged_probability=chances[order, chosen],
         behaviour=chances[order],
         offsets=starts,
-        final=final,
+        final_observation=final,
         terminal=np.ones(len(final), dtype=bool),
-        states=0,
+        state_count=0,
     )
     highest = np.maximum.reduceat(after[order], starts[:-1])
     return Outcome(
@@ -208,7 +208,7 @@ def _stable(
     day, inr, dose = (logged.observation[:, FEATURES.index(f)] for f in ("day", "inr", "dose"))
     last = logged.offsets[1:] - 1
     arrival = np.append(day[1:], 0.0)
-    arrival[last] = logged.final[:, 0]
+    arrival[last] = logged.final_observation[:, 0]
     good = (_in_range(inr) & _in_range(after) & (arrival - day >= USUAL)) & (
         DOSES[logged.treatment] == dose
     )
