@@ -34,7 +34,7 @@ import torch
 from benchmarks.rows import row, write
 from benchmarks.training_ways import SIZES, TRAINING, trained
 from posology.domain.history import History, offsets
-from posology.nn.heads import Tasks
+from posology.nn.heads import TaskCounts
 from posology.nn.network import NetworkConfig
 
 PATIENTS, VISITS = 10_000, 23_922
@@ -173,7 +173,7 @@ def _posology(visits: Visits, patients: int, members: int) -> Callable[[], int]:
         treatments=2,  # unknown of everybody: nothing is learned of them
         exclusive=True,
         members=members,
-        tasks=Tasks(conditions=labels.shape[1]),
+        tasks=TaskCounts(conditions=labels.shape[1]),
         **SIZES,
     )
     return trained(history, config, {"diagnosis": labels}, replace(TRAINING, batch=patients))

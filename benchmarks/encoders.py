@@ -154,7 +154,7 @@ def _told(
     first: Supervised, train: Cohort, validation: Cohort, title: str
 ) -> tuple[NetworkPolicy, list[Epoch]]:
     """The policy and its epochs, each told as it ends."""
-    fitting, epochs = first.fitting(train, validation), []
+    fitting, epochs = first.fit_epochs(train, validation), []
     while True:
         try:
             epochs.append(next(fitting))

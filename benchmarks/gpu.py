@@ -27,14 +27,14 @@ import torch
 from benchmarks import training_ways as ways
 from benchmarks.rows import row, write
 from posology.domain.history import History
-from posology.learners.network.tensors import CohortTensors, rows_of
+from posology.learners.network.tensors import CohortTensors, gather_subjects
 from posology.learners.network.training_loop import Training
-from posology.nn.batch import cut
+from posology.nn.batch import split_by_budget
 from posology.nn.network import NetworkConfig
 
 VISITS, FEW = 50.0, 200
 CONFIG = NetworkConfig(ways.CODES, ways.OPTIONS, exclusive=True, members=1, **ways.SIZES)
-TRAINING = replace(ways.TRAINING, batch=4096, tokens=262_144)
+TRAINING = replace(ways.TRAINING, batch=4096, batch_steps=262_144)
 """Batches large enough to fill the device."""
 
 
@@ -74,7 +74,7 @@ def _tenth(history: History, device: torch.device) -> list[dict]:
     away = replace(ways.on_device(history, CONFIG, known, ways.CPU), device=device)
     settings: dict[str, tuple[CohortTensors, Training]] = {
         "float32_tenth": (here, TRAINING),
-        "mixed": (here, replace(TRAINING, mixed=True)),
+        "mixed": (here, replace(TRAINING, mixed_precision=True)),
         "compiled": (here, TRAINING),
         "streamed": (away, TRAINING),
     }
@@ -102,8 +102,8 @@ def _tenth(history: History, device: torch.device) -> list[dict]:
 
 def _gathered(cohort: CohortTensors) -> None:
     order = np.random.default_rng(0).permutation(len(cohort.steps))
-    for run in cut(cohort.steps[order], TRAINING.batch, TRAINING.tokens):
-        rows_of(cohort, torch.from_numpy(order[run]))
+    for run in split_by_budget(cohort.steps[order], TRAINING.batch, TRAINING.batch_steps):
+        gather_subjects(cohort, torch.from_numpy(order[run]))
 
 
 def _apart(here: CohortTensors, away: CohortTensors) -> float:
@@ -111,7 +111,7 @@ def _apart(here: CohortTensors, away: CohortTensors) -> float:
     said = []
     with torch.no_grad():
         for cohort in (replace(away, device=ways.CPU), here):
-            batch, _ = rows_of(cohort, torch.arange(FEW))
+            batch, _ = gather_subjects(cohort, torch.arange(FEW))
             logits = network.to(cohort.device)(batch).effectiveness
             said.append(torch.softmax(logits.cpu(), 2))
     return float((said[0] - said[1]).abs().max())

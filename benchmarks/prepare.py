@@ -8,7 +8,7 @@ import torch
 
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import parse_study
-from posology.nn.batch import resident
+from posology.nn.batch import history_to_tensors
 from posology.records.schema import EVENTS
 
 PATIENTS, VISITS, ROWS = 10_000, 23_922, 654_000
@@ -54,7 +54,7 @@ def prepare() -> tuple[float, int]:
     table, study = _events(), parse_study(STUDY, "made up")
     started = time.process_time()
     cohort = build_cohort(table, study)
-    resident(cohort.history, cohort.profile, torch.device("cpu"))
+    history_to_tensors(cohort.history, cohort.profile, torch.device("cpu"))
     return time.process_time() - started, len(cohort)
 
 

@@ -37,7 +37,7 @@ Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float, int]]
 STATES = Fitting(hidden=64, members=4, epochs=20, learning_rate=3e-3, last=1, steps=1)
 WIDE = replace(STATES, hidden=256, members=1)
 """Two layers of 256, one member, as d3rlpy's; batches of 2,048 are ours (d3rlpy's are of 32)."""
-TRAINING = Training(learning_rate=3e-3, cosine=True, batch=128, patience=0, tokens=16_384)
+TRAINING = Training(learning_rate=3e-3, cosine=True, batch=128, patience=0, batch_steps=16_384)
 FIRST, SECOND = 5, 6
 """Epochs of the causal network's phases."""
 
@@ -86,7 +86,7 @@ def _first(cohort: Cohort, seed: int) -> NetworkPolicy:
         batch=128,
         epochs=FIRST,
         patience=0,
-        tokens=16_384,
+        batch_steps=16_384,
         seed=seed,
     )
     sizes = Sizes(width=64, state=32, hidden=64, layers=1, members=4, dropout=0.0)
@@ -108,10 +108,10 @@ def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, 
         batch=128,
         epochs=SECOND,
         patience=0,
-        tokens=16_384,
+        batch_steps=16_384,
         seed=seed,
     )
-    second = Reinforcement(training, whole=True, rare=RARE, pessimism=0.5, moving=0.98)
+    second = Reinforcement(training, train_all=True, min_support=RARE, pessimism=0.5, tau=0.02)
     first, train = _first(cohort, seed), part(cohort, TRAIN)
     policy = second.fit(first, train, part(cohort, VALIDATION))
     seconds = time.process_time() - began

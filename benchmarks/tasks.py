@@ -80,7 +80,7 @@ def clinic(patients: int, seed: int, work: Path) -> Cohort:
 def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> OutcomePredictions:
     before = time.process_time()
     first = recipes.histories(seed).supervised
-    policy, epochs = quietly(first.fitting(splits[0], splits[1]), "", 0)
+    policy, epochs = quietly(first.fit_epochs(splits[0], splits[1]), "", 0)
     spent = time.process_time() - before
     rows.append(row("clinic", "posology", "test", "fit_cpu_seconds", spent, n=len(splits[0])))
     print(f"posology: {len(epochs)} epochs, {spent:.0f} CPU-seconds", flush=True)

@@ -14,9 +14,9 @@ from posology.domain.profile import Profile
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.policy import step_costs
-from posology.learners.network.tensors import CohortTensors, rows_of
-from posology.learners.network.training_loop import Training, epochs
-from posology.nn.batch import Resident, cut, gather, resident
+from posology.learners.network.tensors import CohortTensors, gather_subjects
+from posology.learners.network.training_loop import Training, train_epochs
+from posology.nn.batch import HistoryTensors, gather_batch, history_to_tensors, split_by_budget
 from posology.nn.encoders import EncoderName
 from posology.nn.event_embedding import KNOTS
 from posology.nn.network import Network, NetworkConfig
@@ -24,7 +24,7 @@ from posology.nn.network import Network, NetworkConfig
 CODES, EVENTS, OPTIONS, SIZE = 1000, 8, 10, 128
 CPU = torch.device("cpu")
 SIZES = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
-TRAINING = Training(batch=256, epochs=10**6, patience=0, tokens=16_384)
+TRAINING = Training(batch=256, epochs=10**6, patience=0, batch_steps=16_384)
 
 Way = Callable[[History], Callable[[], int]]
 
@@ -50,22 +50,22 @@ def made_up(patients: int, visits: float) -> History:
 
 def prepared(
     history: History, codes: int = CODES, device: torch.device = CPU
-) -> tuple[Resident, Tensor]:
+) -> tuple[HistoryTensors, Tensor]:
     """The arrays to gather from and each subject's last step."""
     profile = Profile(
         tuple(f"C//{i}" for i in range(codes)),
         np.zeros(codes, np.float32),
         np.ones(codes, np.float32),
     )
-    source = resident(history, profile, device)
+    source = history_to_tensors(history, profile, device)
     return source, torch.as_tensor(history.step_offsets[1:] - 1, device=device)
 
 
-def gathered(source: Resident, last: Tensor) -> None:
+def gathered(source: HistoryTensors, last: Tensor) -> None:
     """Every subject once, in random batches."""
     order = torch.from_numpy(np.random.default_rng(1).permutation(len(last)))
     for rows in torch.split(order, TRAINING.batch):
-        gather(source, rows, last[rows])
+        gather_batch(source, rows, last[rows])
 
 
 def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -> Callable[[], int]:
@@ -122,10 +122,10 @@ def passes(cohort: CohortTensors, network: Network, training: Training) -> Itera
     """The package's epochs, without validation."""
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
-        batch, targets = rows_of(cohort, subjects)
-        return losses.supervised(network(batch, valued=False), targets)
+        batch, targets = gather_subjects(cohort, subjects)
+        return losses.supervised(network(batch, with_value=False), targets)
 
-    return epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
+    return train_epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
 
 
 def _unknown(total: int, options: int) -> dict[str, Tensor]:
@@ -136,17 +136,17 @@ def _unknown(total: int, options: int) -> dict[str, Tensor]:
         "treatment": none,
         "effective": nobody,
         "dose": nobody,
-        "margin": nobody,
+        "target_distance": nobody,
         "rewards": torch.full((total, options), torch.nan),
-        "shift": torch.zeros(total, options),
+        "log_dose": torch.zeros(total, options),
         "has_next": torch.zeros(total, dtype=torch.bool),
         "diagnosis": nothing,
-        "course": nothing,
+        "progression": nothing,
         "weight": torch.ones(total),
         "allowed": torch.ones(total, options, dtype=torch.bool),
-        "unseen": torch.zeros(total, dtype=torch.bool),
-        "survived": torch.zeros(total, 0, dtype=torch.long),
-        "happened": torch.zeros(total, 0, dtype=torch.bool),
+        "is_truncated": torch.zeros(total, dtype=torch.bool),
+        "intervals_survived": torch.zeros(total, 0, dtype=torch.long),
+        "event_observed": torch.zeros(total, 0, dtype=torch.bool),
     }
 
 
@@ -211,7 +211,7 @@ def floor(
     steps = np.diff(history.step_offsets)[order]
     known = truth(len(history.time))
     blocks = []
-    for run in cut(steps, training.batch, training.tokens):
+    for run in split_by_budget(steps, training.batch, training.batch_steps):
         subjects = order[run]
         rows = np.concatenate([np.arange(*history.step_offsets[i : i + 2]) for i in subjects])
         block = _padded(history, [(i, int(history.step_offsets[i + 1])) for i in subjects])

@@ -182,7 +182,7 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
         "formulary": serialize(policy.formulary, arrays),
         "profile": serialize(policy.profile, arrays, "profile"),
         "config": serialize(policy.network.config, {}),
-        "reading": serialize(policy.reading, arrays),
+        "decoding": serialize(policy.decoding, arrays),
     }
 
 
@@ -224,7 +224,7 @@ def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Key
 
     from posology.domain.formulary import Formulary
     from posology.domain.profile import Profile
-    from posology.learners.network.policy import NetworkPolicy, Reading
+    from posology.learners.network.policy import Decoding, NetworkPolicy
     from posology.nn.network import Network, NetworkConfig
 
     names = keys.fields.get("NetworkPolicy", {})
@@ -240,5 +240,5 @@ def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Key
         formulary=deserialize(Formulary, state["formulary"], arrays, keys.fields),
         profile=deserialize(Profile, state["profile"], arrays, keys.fields),
         network=network.eval(),
-        reading=deserialize(Reading, state["reading"], arrays, keys.fields),
+        decoding=deserialize(Decoding, state["decoding"], arrays, keys.fields),
     )

@@ -22,9 +22,49 @@ class Keys:
 
 KINDS: dict[str, str] = {}
 
-FIELDS: dict[str, dict[str, str]] = {}
+FIELDS: dict[str, dict[str, str]] = {
+    "NetworkPolicy": {"reading": "decoding"},
+    "Decoding": {
+        "margin_center": "target_distance_center",
+        "margin_spread": "target_distance_spread",
+        "levels": "dose_levels",
+        "rare": "min_support",
+        "course_center": "progression_center",
+        "course_spread": "progression_spread",
+        "course_error": "progression_error",
+    },
+    "NetworkConfig": {
+        "carried": "history_summary",
+        "levels": "dose_levels",
+        "past": "treatment_codes",
+    },
+    "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
+}
 
-WEIGHTS: dict[str, str] = {}
+WEIGHTS: dict[str, str] = {
+    "foretold.": "additive_head.",
+    "worth.": "effect_to_value.",
+    "curves.alike.": "curves.shared.",
+    "curves.courses": "curves.history",
+    "tasks.past.": "tasks.skip.",
+    "tasks.heads.course.": "tasks.heads.progression.",
+    "encoder.enter.": "encoder.input.",
+    "encoder.leave.": "encoder.output_norm.",
+}
+
+_ENCODER_LAYER = {
+    "asked": "qkv",
+    "mixed": "projection",
+    "then": "feedforward",
+    "now": "current",
+    "before": "lagged",
+    "leave": "output",
+}
+WEIGHTS |= {
+    f"encoder.layers.{layer}.{saved}.": f"encoder.layers.{layer}.{today}."
+    for layer in range(8)
+    for saved, today in _ENCODER_LAYER.items()
+}
 
 FORMAT_1 = Keys(KINDS, FIELDS, WEIGHTS)
 TODAY = Keys({}, {}, {})

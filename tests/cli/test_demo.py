@@ -25,7 +25,7 @@ def small(seed: int) -> Recipe:
     return Recipe(
         "small",
         Supervised(Sizes(32, 8, 32, 1, 4, 0.1), Training(epochs=3, seed=seed)),
-        Reinforcement(Training(epochs=1, keep_start=True, seed=seed)),
+        Reinforcement(Training(epochs=1, keep_initial=True, seed=seed)),
     )
 
 

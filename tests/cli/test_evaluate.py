@@ -60,7 +60,7 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     cohort = _asked(known=True)
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
-    fitting = small.fitting(part(cohort, TRAIN), part(cohort, VALIDATION))
+    fitting = small.fit_epochs(part(cohort, TRAIN), part(cohort, VALIDATION))
     policy, epochs = quietly(fitting, "", 0)
     evidence = {"learning": learned({"first phase": epochs})}
     artifact.save(policy, cohort.study, evidence, folder / "model")

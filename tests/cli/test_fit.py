@@ -58,8 +58,8 @@ def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     there = recipes.on(here, "cuda:1")
     assert there.supervised.device == there.reinforcement.device == "cuda:1"
-    assert there.supervised.training.mixed
-    assert there.reinforcement.training.mixed
+    assert there.supervised.training.mixed_precision
+    assert there.reinforcement.training.mixed_precision
 
 
 def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def test_both_phases_on_one_step_a_patient() -> None:
     second = recipe().reinforcement.fit(first, train, validation)
     same(told(first, c, [0, 40, 80]), "supervised", 1e-6)
     # The version before chose this reading; now nothing is chosen that is not surely better.
-    assert second.reading.temperature is None
-    second = replace(second, reading=replace(second.reading, temperature=0.3))
+    assert second.decoding.temperature is None
+    second = replace(second, decoding=replace(second.decoding, temperature=0.3))
     same(told(second, c, [0, 40, 80]), "reinforcement", 1e-6)
 
 

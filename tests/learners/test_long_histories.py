@@ -57,7 +57,7 @@ def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int
 @pytest.mark.parametrize("last_steps", [0, 64])
 def test_it_foretells(long: Cohort, last_steps: int) -> None:
     """What is last known, how often and on average, of a code that came 2,000 times."""
-    sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, carried=True)
+    sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, history_summary=True)
     asked = with_targets(long)
     policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(part(asked, 0), part(asked, 1))
     told = policy.predict_outcomes(long.history, long.last_step)

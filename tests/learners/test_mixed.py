@@ -5,8 +5,8 @@ import torch
 
 from posology.domain.cohort import TRAIN, Cohort, part
 from posology.learners.network import losses
-from posology.learners.network.supervised import Sizes, _reading, network_of
-from posology.learners.network.tensors import in_batches, tensors
+from posology.learners.network.supervised import Sizes, build_network, fit_decoding
+from posology.learners.network.tensors import cohort_to_tensors, iterate_batches
 from posology.nn.encoders import EncoderName
 from tests.builders.policies import with_option_doses
 from tests.builders.synthetic_iwpc import cohort, with_targets
@@ -16,13 +16,13 @@ from tests.builders.synthetic_iwpc import cohort, with_targets
 @pytest.mark.parametrize("world", [with_targets, with_option_doses])
 def test_losses_and_gradients_in_mixed_precision(name: EncoderName, world) -> None:
     learned: Cohort = part(world(cohort(60, 5)), TRAIN)
-    sizes = Sizes(16, 8, 16, 1, 4, 0.0, carried=True, encoder=name)
-    network = network_of(sizes, learned, 0)
-    source = tensors(learned, _reading(learned), network.config, torch.device("cpu"))
-    batch, targets = next(iter(in_batches(source)))
-    exact = losses.supervised(network(batch, targets.shift), targets)
+    sizes = Sizes(16, 8, 16, 1, 4, 0.0, history_summary=True, encoder=name)
+    network = build_network(sizes, learned, 0)
+    source = cohort_to_tensors(learned, fit_decoding(learned), network.config, torch.device("cpu"))
+    batch, targets = next(iter(iterate_batches(source)))
+    exact = losses.supervised(network(batch, targets.log_dose), targets)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = losses.supervised(network(batch, targets.shift), targets)
+        rough = losses.supervised(network(batch, targets.log_dose), targets)
     torch.stack(list(rough.values())).sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
     for part_name, loss in exact.items():

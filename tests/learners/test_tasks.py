@@ -13,9 +13,9 @@ from posology.learners.baselines import quietly
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Sizes, Supervised
-from posology.learners.network.tensors import intervals
+from posology.learners.network.tensors import survival_intervals
 from posology.learners.network.training_loop import Training
-from posology.nn.heads import TaskHeads, Tasks
+from posology.nn.heads import TaskCounts, TaskHeads
 from tests.builders.policies import fitted_policy, iwpc_cohort
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
@@ -26,7 +26,7 @@ def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
     learner = Supervised(
         Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=25, patience=0)
     )
-    fitting = learner.fitting(part(whole, TRAIN), part(whole, VALIDATION))
+    fitting = learner.fit_epochs(part(whole, TRAIN), part(whole, VALIDATION))
     return whole, *quietly(fitting, "", 0)
 
 
@@ -72,7 +72,7 @@ def test_intervals_of_events_and_of_who_left() -> None:
     waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
     occurred = np.array([[True], [False], [True], [True], [False], [False]])
     six = replace(take(whole, np.arange(len(whole)) < 6), waited=waited, occurred=occurred)
-    survived, happened = intervals(six)
+    survived, happened = survival_intervals(six)
     assert survived[:, 0].tolist() == [0, 1, 1, 11, 12, -1]
     assert happened[:, 0].tolist() == [True, False, True, True, False, False]
 
@@ -96,19 +96,21 @@ def test_too_few_validation_patients_tell_no_distance() -> None:
 def test_a_study_that_asks_nothing_has_no_such_heads() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(), 5, 3, 4)
+    heads = TaskHeads(TaskCounts(), 5, 3, 4)
     assert not list(heads.parameters())
     nothing = torch.zeros(2, 3, 0)
-    said = heads(dict.fromkeys(("diagnosis", "course", "hazard"), nothing), torch.zeros(2, 4))
-    assert said.diagnosis.shape == said.course.shape == (2, 3, 0)
+    said = heads(dict.fromkeys(("diagnosis", "progression", "hazard"), nothing), torch.zeros(2, 4))
+    assert said.diagnosis.shape == said.progression.shape == (2, 3, 0)
     assert said.hazard.shape == (2, 3, 0, 0)
 
 
 def test_hazards_have_one_logit_an_incident_and_interval() -> None:
     import torch
 
-    heads = TaskHeads(Tasks(incidents=2, intervals=6), 5, 3, 4)
+    heads = TaskHeads(TaskCounts(times_to_event=2, intervals=6), 5, 3, 4)
     nothing = torch.zeros(4, 3, 0)
     logits = heads.heads["hazard"](torch.zeros(4, 3, 5))
-    said = heads({"diagnosis": nothing, "course": nothing, "hazard": logits}, torch.zeros(4, 4))
+    said = heads(
+        {"diagnosis": nothing, "progression": nothing, "hazard": logits}, torch.zeros(4, 4)
+    )
     assert said.hazard.shape == (4, 3, 2, 6)

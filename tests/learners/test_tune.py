@@ -34,7 +34,7 @@ def test_two_thirds_are_given_up_at_each_rung_and_the_best_is_chosen(tmp_path: P
     assert {t.number for t in trials[6:]} == {t.number for t in by_score[:2]}
     best = min(trials[6:], key=lambda t: t.score)
     assert chosen(recipes, trials) is recipes[best.number]
-    epochs = list(recipes[best.number].supervised.fitting(TRAINED, CHOSEN_BY))
+    epochs = list(recipes[best.number].supervised.fit_epochs(TRAINED, CHOSEN_BY))
     scores = [t.score for t in trials if t.number == best.number]
     assert scores == [epochs[1].validation["score"], epochs[5].validation["score"]]
 

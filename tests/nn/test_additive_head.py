@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
-from posology.nn.additive_head import Foretold
-from posology.nn.batch import gather, resident
+from posology.nn.additive_head import AdditiveHead
+from posology.nn.batch import gather_batch, history_to_tensors
 from tests.nn.test_last_observation import CODES, WIDTH, history_of
 
 
@@ -17,7 +17,7 @@ def _told(history: History, step: int, code: int) -> np.ndarray:
     return history.value[rows][history.code[rows] == code].astype(np.float64)
 
 
-def _naive(asked: Foretold, history: History, first: int, last: int) -> np.ndarray:
+def _naive(asked: AdditiveHead, history: History, first: int, last: int) -> np.ndarray:
     E, V, N, M = asked.effect.detach().double().numpy()
     out = np.zeros(WIDTH)
     for code in range(CODES):
@@ -38,14 +38,14 @@ def _naive(asked: Foretold, history: History, first: int, last: int) -> np.ndarr
 def test_each_code_counts_by_its_last_number_and_its_mean_so_far(seed: int, subjects: int) -> None:
     history = history_of(seed, subjects)
     profile = Profile(tuple("abcd"), np.zeros(CODES, np.float32), np.ones(CODES, np.float32))
-    asked = Foretold(CODES, WIDTH)
+    asked = AdditiveHead(CODES, WIDTH)
     rng = torch.Generator().manual_seed(seed)
     asked.gap.data = torch.randn(asked.gap.shape, generator=rng)
     asked.effect.data = torch.randn(asked.effect.shape, generator=rng)
     subject = np.repeat(np.arange(subjects), np.diff(history.step_offsets))
     last = np.arange(len(history.time))
-    source = resident(history, profile, torch.device("cpu"), carried=True)
-    batch = gather(source, torch.from_numpy(subject), torch.from_numpy(last))
+    source = history_to_tensors(history, profile, torch.device("cpu"), track_codes=True)
+    batch = gather_batch(source, torch.from_numpy(subject), torch.from_numpy(last))
     expected = np.stack([_naive(asked, history, history.step_offsets[subject[d]], d) for d in last])
     expected += source.gap.double().numpy() @ asked.gap.detach().double().numpy()
     np.testing.assert_allclose(asked(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-5)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from posology.domain.history import History, take_subjects
-from posology.nn.encoders import EncoderName, encoder
+from posology.nn.encoders import EncoderName, build_encoder
 from posology.nn.network import Network, NetworkConfig
 from tests.nn.test_network import ask, history
 
@@ -112,8 +112,8 @@ def test_a_transformers_scores_depend_on_gaps_not_on_places() -> None:
 
 def test_an_unknown_encoder_is_told() -> None:
     with pytest.raises(ValueError, match="no encoder is called rnn; there are gru, lstm"):
-        inspect.unwrap(encoder)("rnn", 4, 4)
+        inspect.unwrap(build_encoder)("rnn", 4, 4)
 
 
 def test_every_encoder_is_a_module() -> None:
-    assert all(isinstance(encoder(name, 4, 4), nn.Module) for name in NAMES)
+    assert all(isinstance(build_encoder(name, 4, 4), nn.Module) for name in NAMES)

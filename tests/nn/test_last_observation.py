@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
-from posology.nn.batch import gather, resident
-from posology.nn.last_observation import DECADE, FADES, LastKnown, columns
+from posology.nn.batch import gather_batch, history_to_tensors
+from posology.nn.last_observation import (
+    DECADE_DAYS,
+    DECAY_DAYS,
+    LastObservationEffects,
+    last_observation_columns,
+)
 
 CODES, WIDTH = 4, 3
 
@@ -40,10 +45,10 @@ def day_of(history: History, first: int, at: int) -> float:
 def left_of_news(history: History, first: int, step: int, last: int) -> float:
     """What is left of news of a step at the last one."""
     days = day_of(history, first, last) - day_of(history, first, step)
-    return float(np.exp(-days / FADES))
+    return float(np.exp(-days / DECAY_DAYS))
 
 
-def _naive(known: LastKnown, history: History, first: int, last: int) -> np.ndarray:
+def _naive(known: LastObservationEffects, history: History, first: int, last: int) -> np.ndarray:
     out = np.zeros(WIDTH)
     E, V, S, L = (p.detach().double().numpy() for p in known.parameters())
     for code in range(CODES):
@@ -53,7 +58,7 @@ def _naive(known: LastKnown, history: History, first: int, last: int) -> np.ndar
             if len(values):
                 age = day_of(history, first, last) - day_of(history, first, step)
                 faded = left_of_news(history, first, step, last)
-                out += len(values) * (E[code] + faded * S[code] + age / DECADE * L[code])
+                out += len(values) * (E[code] + faded * S[code] + age / DECADE_DAYS * L[code])
                 out += np.nan_to_num(values).sum() * V[code]
                 break
     return out
@@ -63,7 +68,7 @@ def _naive(known: LastKnown, history: History, first: int, last: int) -> np.ndar
 def test_the_last_event_of_every_code_counts_and_no_other(seed: int, subjects: int) -> None:
     history = history_of(seed, subjects)
     profile = Profile(tuple("abcd"), np.zeros(CODES, np.float32), np.ones(CODES, np.float32))
-    known = LastKnown(CODES, WIDTH)
+    known = LastObservationEffects(CODES, WIDTH)
     rng = torch.Generator().manual_seed(seed)
     for parameter in known.parameters():
         parameter.data = torch.randn(parameter.shape, generator=rng)
@@ -72,12 +77,14 @@ def test_the_last_event_of_every_code_counts_and_no_other(seed: int, subjects: i
     last = np.arange(len(history.time))
     kept = np.random.default_rng(seed).random(len(last)) < 0.7
     kept[0] = True
-    source = resident(history, profile, torch.device("cpu"), carried=True)
-    batch = gather(source, torch.from_numpy(subject[kept]), torch.from_numpy(last[kept]))
+    source = history_to_tensors(history, profile, torch.device("cpu"), track_codes=True)
+    batch = gather_batch(source, torch.from_numpy(subject[kept]), torch.from_numpy(last[kept]))
     first = history.step_offsets[subject]
     expected = np.stack([_naive(known, history, first[d], d) for d in last[kept]])
     np.testing.assert_allclose(known(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
-    weighed = columns(batch, CODES) @ torch.cat([p.detach().double() for p in known.parameters()])
+    weighed = last_observation_columns(batch, CODES) @ torch.cat(
+        [p.detach().double() for p in known.parameters()]
+    )
     np.testing.assert_allclose(weighed.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -96,14 +103,16 @@ def test_news_of_a_long_life_fades_as_news_of_a_short_one() -> None:
         subject_id=np.arange(3),
     )
     profile = Profile(tuple("abcd"), np.zeros(CODES, np.float32), np.ones(CODES, np.float32))
-    known = LastKnown(CODES, WIDTH)
+    known = LastObservationEffects(CODES, WIDTH)
     known.recent.data = torch.randn(known.recent.shape, generator=torch.Generator().manual_seed(0))
-    source = resident(history, profile, torch.device("cpu"), carried=True)
-    batch = gather(source, torch.arange(3), torch.tensor([3, 7, 11]))
+    source = history_to_tensors(history, profile, torch.device("cpu"), track_codes=True)
+    batch = gather_batch(source, torch.arange(3), torch.tensor([3, 7, 11]))
     said = known(batch)
     expected = np.stack([_naive(known, history, at, at + 3) for at in (0, 4, 8)])
     np.testing.assert_allclose(said.detach().numpy(), expected, rtol=1e-4)
-    weighed = columns(batch, CODES) @ torch.cat([p.detach().double() for p in known.parameters()])
+    weighed = last_observation_columns(batch, CODES) @ torch.cat(
+        [p.detach().double() for p in known.parameters()]
+    )
     np.testing.assert_allclose(weighed.numpy(), expected, rtol=1e-4)
     said.sum().backward()
     assert known.recent.grad is not None

@@ -7,8 +7,8 @@ import torch
 from posology.domain.history import History, offsets
 from posology.domain.profile import Profile
 from posology.nn import attention
-from posology.nn.attention import Attended, Attention, _padded, _windows
-from posology.nn.batch import Batch, gather, resident
+from posology.nn.attention import Attention, AttentionOutput, _padded, _windows
+from posology.nn.batch import Batch, gather_batch, history_to_tensors
 from posology.nn.event_embedding import KNOTS, StepEmbedding
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
@@ -45,10 +45,10 @@ def network(seed: int = 0) -> Network:
 
 
 def ask(net: Network, h: History, subject: list[int], step: list[int]) -> torch.Tensor:
-    source = resident(h, profile(), torch.device("cpu"))
+    source = history_to_tensors(h, profile(), torch.device("cpu"))
     last = torch.tensor([int(h.step_offsets[i]) + s for i, s in zip(subject, step, strict=True)])
     with torch.no_grad():
-        return net(gather(source, torch.tensor(subject), last)).effectiveness
+        return net(gather_batch(source, torch.tensor(subject), last)).effectiveness
 
 
 def test_many_decisions_of_a_patient_in_one_pass_equal_one_pass_each() -> None:
@@ -61,8 +61,10 @@ def test_many_decisions_of_a_patient_in_one_pass_equal_one_pass_each() -> None:
 
 def test_nothing_after_the_last_visible_step_is_gathered() -> None:
     h = history([9, 5])
-    batch = gather(
-        resident(h, profile(), torch.device("cpu")), torch.tensor([0, 1]), torch.tensor([3, 9 + 2])
+    batch = gather_batch(
+        history_to_tensors(h, profile(), torch.device("cpu")),
+        torch.tensor([0, 1]),
+        torch.tensor([3, 9 + 2]),
     )
     assert batch.steps.tolist() == [4, 3]
     assert len(batch.code) == int(h.event_offsets[4] + h.event_offsets[12] - h.event_offsets[9])
@@ -70,8 +72,8 @@ def test_nothing_after_the_last_visible_step_is_gathered() -> None:
 
 def test_gather_equals_a_plain_loop() -> None:
     h = history([4, 1, 7], seed=3)
-    source = resident(h, profile(), torch.device("cpu"))
-    batch = gather(source, torch.tensor([2, 0]), torch.tensor([5 + 4, 2]))
+    source = history_to_tensors(h, profile(), torch.device("cpu"))
+    batch = gather_batch(source, torch.tensor([2, 0]), torch.tensor([5 + 4, 2]))
     codes, position = [], 0
     for subject, last in ((2, 9), (0, 2)):
         for step in range(int(h.step_offsets[subject]), last + 1):
@@ -90,7 +92,7 @@ def test_attention_equals_softmax_over_visible_steps() -> None:
     starts = [0, 3, 8]
     now = states[[starts[i] + step for i, step in zip(subject, upto, strict=True)]]
     found = attend(states, now, asked_of(torch.tensor([3, 5, 6]), subject, upto))
-    weights = torch.split(found.weight(), [step + 1 for step in upto])
+    weights = torch.split(found.weights(), [step + 1 for step in upto])
     for row, (i, step) in enumerate(zip(subject, upto, strict=True)):
         visible = states[starts[i] : starts[i] + step + 1]
         score = attend.query(visible[-1]) @ attend.key(visible).T / 6**0.5
@@ -111,8 +113,10 @@ def test_windows_of_neighbours_equal_padded_blocks(monkeypatch: pytest.MonkeyPat
     (context, blocks), (expected, others) = said
     assert len(blocks) == 4
     torch.testing.assert_close(context, expected)
-    told = Attended(context, batch.decision_step, blocks).weight()
-    torch.testing.assert_close(told, Attended(expected, batch.decision_step, others).weight())
+    told = AttentionOutput(context, batch.decision_step, blocks).weights()
+    torch.testing.assert_close(
+        told, AttentionOutput(expected, batch.decision_step, others).weights()
+    )
 
 
 def asked_of(steps: torch.Tensor, subject: list[int], upto: list[int]) -> Batch:
@@ -145,15 +149,15 @@ def test_ragged_range() -> None:
 
 def test_what_is_carried_along_equals_a_plain_loop() -> None:
     h = history([4, 1, 9], codes=5, seed=7)
-    source = resident(h, profile(), torch.device("cpu"), carried=True)
-    batch = gather(source, torch.tensor([2, 2, 0]), torch.tensor([5 + 7, 5 + 3, 2]))
+    source = history_to_tensors(h, profile(), torch.device("cpu"), track_codes=True)
+    batch = gather_batch(source, torch.tensor([2, 2, 0]), torch.tensor([5 + 7, 5 + 3, 2]))
     torch.manual_seed(0)
     events = StepEmbedding(11, 8, 0.0)
     with torch.no_grad():
-        kept = events.kept(batch)
+        kept = events.event_weights(batch)
         x = events(batch, kept)
         new = x - events.gap(batch.gap)
-        found = events.carried(x, batch, kept)
+        found = events.summarize_history(x, batch, kept)
         row = 0
         for subject, last in ((2, 5 + 7), (0, 2)):
             first = int(h.step_offsets[subject])

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
-from posology.nn.batch import gather, resident
-from posology.nn.treatment_history import Past, courses
+from posology.nn.batch import gather_batch, history_to_tensors
+from posology.nn.treatment_history import TreatmentCodes, summarize_treatments
 from tests.nn.test_last_observation import CODES, history_of
 
-PAST = Past(option=(-1, 0, 1, -1), outcome=(0,), stopped=(3,))
+PAST = TreatmentCodes(option=(-1, 0, 1, -1), outcome=(0,), stopped=(3,))
 
 
 def _naive(history: History, first: int, last: int) -> np.ndarray:
@@ -43,8 +43,8 @@ def test_courses_are_told_up_to_the_decision_and_no_further(seed: int, subjects:
     last = np.arange(len(history.time))
     kept = np.random.default_rng(seed).random(len(last)) < 0.7
     kept[0] = True
-    source = resident(history, profile, torch.device("cpu"), carried=True)
-    batch = gather(source, torch.from_numpy(subject[kept]), torch.from_numpy(last[kept]))
+    source = history_to_tensors(history, profile, torch.device("cpu"), track_codes=True)
+    batch = gather_batch(source, torch.from_numpy(subject[kept]), torch.from_numpy(last[kept]))
     first = history.step_offsets[subject]
     expected = np.stack([_naive(history, first[d], d) for d in last[kept]])
-    np.testing.assert_allclose(courses(batch, PAST, 2).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(summarize_treatments(batch, PAST, 2).numpy(), expected, atol=1e-6)

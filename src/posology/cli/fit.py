@@ -43,8 +43,8 @@ def fit(
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
-    from posology.learners.network.distributed import is_first, joined
-    from posology.learners.network.pretrain import load_start
+    from posology.learners.network.distributed import is_main_process, process_group
+    from posology.learners.network.pretrain import load_pretrained
     from posology.learners.recipes import on
     from posology.learners.tune import recipe_of
 
@@ -58,21 +58,23 @@ def fit(
     chosen = recipe_of(recipe, seed, train)
     chosen = on(chosen, device) if device else chosen
     sizes = chosen.supervised.sizes
-    begun = load_start(start, sizes, cohort.profile) if start is not None else None
-    with joined(chosen.supervised.device):
+    begun = load_pretrained(start, sizes, cohort.profile) if start is not None else None
+    with process_group(chosen.supervised.device):
         first, curve1 = watch(
-            chosen.supervised.fitting(train, validation, resume and resume / "supervised", begun),
+            chosen.supervised.fit_epochs(
+                train, validation, resume and resume / "supervised", begun
+            ),
             "first phase: supervised",
             chosen.supervised.training.epochs,
         )
         policy, curve2 = watch(
-            chosen.reinforcement.fitting(
+            chosen.reinforcement.fit_epochs(
                 first, train, validation, resume and resume / "reinforcement"
             ),
             "second phase: reinforcement",
             chosen.reinforcement.training.epochs,
         )
-        if not is_first():
+        if not is_main_process():
             return
     counts = {"seed": seed, "train": len(train), "validation": len(validation)}
     curves = learned({"first phase: supervised": curve1, "second phase: reinforcement": curve2})

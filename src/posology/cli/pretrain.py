@@ -32,7 +32,7 @@ def pretrain(
     from posology.cli.read_cohort import read_cohort
     from posology.domain.cohort import TRAIN, VALIDATION, part
     from posology.errors import UserError
-    from posology.learners.network.pretrain import Pretraining, save_start
+    from posology.learners.network.pretrain import Pretraining, save_pretrained
     from posology.learners.tune import recipe_of
 
     started = time.perf_counter()
@@ -44,8 +44,8 @@ def pretrain(
     sizes = recipe_of(recipe, seed, train).supervised.sizes
     learner = Pretraining(sizes)
     learner = replace(learner, training=replace(learner.training, epochs=epochs, seed=seed))
-    network, curve = watch(learner.fitting(train, validation), "next steps", epochs)
-    save_start(network, sizes, cohort.profile, out)
+    network, curve = watch(learner.fit_epochs(train, validation), "next steps", epochs)
+    save_pretrained(network, sizes, cohort.profile, out)
     CONSOLE.print(
         f"Weights saved in {out}\nNext: posology fit {study} --recipe {recipe} --start {out}"
     )

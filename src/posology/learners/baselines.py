@@ -51,17 +51,17 @@ def networks(
     """Our network after each phase, and the paper's recipe, with their learning curves."""
     mine, theirs = ours(train, seed), paper(seed)
     first = run(
-        mine.supervised.fitting(train, validation),
+        mine.supervised.fit_epochs(train, validation),
         "first phase: supervised",
         mine.supervised.training.epochs,
     )
     second = run(
-        mine.reinforcement.fitting(first[0], train, validation),
+        mine.reinforcement.fit_epochs(first[0], train, validation),
         "second phase: reinforcement",
         mine.reinforcement.training.epochs,
     )
     seed_paper = run(
-        theirs.supervised.fitting(train, validation),
+        theirs.supervised.fit_epochs(train, validation),
         "the paper's recipe",
         theirs.supervised.training.epochs,
     )

@@ -41,7 +41,7 @@ def default(seed: int = 0, device: str = "cpu") -> Recipe:
         ),
         Reinforcement(
             Training(
-                learning_rate=3e-4, batch=256, epochs=8, patience=3, keep_start=True, seed=seed
+                learning_rate=3e-4, batch=256, epochs=8, patience=3, keep_initial=True, seed=seed
             ),
             device=device,
         ),
@@ -56,7 +56,15 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
     return Recipe(
         "courses",
         Supervised(
-            Sizes(width=128, state=64, hidden=128, layers=1, members=8, dropout=0.3, carried=True),
+            Sizes(
+                width=128,
+                state=64,
+                hidden=128,
+                layers=1,
+                members=8,
+                dropout=0.3,
+                history_summary=True,
+            ),
             Training(
                 learning_rate=2e-3,
                 cosine=True,
@@ -71,7 +79,7 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
         ),
         Reinforcement(
             Training(
-                learning_rate=3e-4, batch=256, epochs=4, patience=2, keep_start=True, seed=seed
+                learning_rate=3e-4, batch=256, epochs=4, patience=2, keep_initial=True, seed=seed
             ),
             device=device,
         ),
@@ -90,7 +98,7 @@ def histories(seed: int = 0, device: str = "cpu") -> Recipe:
     `docs/decisions/tasks.md` has the table."""
     start = default(seed, device)
     first = start.supervised
-    sizes = replace(first.sizes, members=16, carried=True)
+    sizes = replace(first.sizes, members=16, history_summary=True)
     training = replace(first.training, learning_rate=3e-3, batch=64, epochs=20)
     return replace(
         start,
@@ -132,11 +140,13 @@ def on(recipe: Recipe, device: str) -> Recipe:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"--device {device}: torch sees no such GPU on this machine; leave it out.")
     first, second = recipe.supervised, recipe.reinforcement
-    mixed = first.training.mixed or device.startswith("cuda")
+    mixed = first.training.mixed_precision or device.startswith("cuda")
     return replace(
         recipe,
-        supervised=replace(first, device=device, training=replace(first.training, mixed=mixed)),
+        supervised=replace(
+            first, device=device, training=replace(first.training, mixed_precision=mixed)
+        ),
         reinforcement=replace(
-            second, device=device, training=replace(second.training, mixed=mixed)
+            second, device=device, training=replace(second.training, mixed_precision=mixed)
         ),
     )

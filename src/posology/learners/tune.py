@@ -67,7 +67,7 @@ def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
         dropout=float(one(0.0, 0.1, 0.2, 0.3, 0.4)),
         event_dropout=float(one(0.0, 0.0, 0.1, 0.2)),
         encoder=ENCODERS[int(rng.integers(len(ENCODERS)))],
-        carried=bool(rng.integers(2)),
+        history_summary=bool(rng.integers(2)),
     )
     training = replace(
         first.training,
@@ -149,7 +149,7 @@ def read_recipe(path: Path) -> Recipe:
 
 def _run(recipe: Recipe, train: Cohort, validation: Cohort, rung: tuple[int, int, Path]) -> Trial:
     number, epochs, folder = rung
-    fitting = recipe.supervised.fitting(train, validation, folder / f"trial-{number}")
+    fitting = recipe.supervised.fit_epochs(train, validation, folder / f"trial-{number}")
     score, seconds, patience = np.inf, 0.0, recipe.supervised.training.patience
     for epoch in fitting:
         seconds += epoch.seconds

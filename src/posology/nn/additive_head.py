@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.last_observation import latest
+from posology.nn.last_observation import sum_last_events
 
-KINDS, GAPS = 4, 2
+FEATURES_PER_CODE, TIME_GAPS = 4, 2
 """What is told of a code, and of a decision's moment."""
 
 
-class Foretold(nn.Module):
+class AdditiveHead(nn.Module):
     """y(decision) = sum over codes known of E[code] + v V[code] + n N[code] + m M[code], + G gap
 
     v is the last event's number, n log(1 + how often the code came), m the mean of its numbers: one
@@ -23,23 +23,23 @@ class Foretold(nn.Module):
 
     def __init__(self, codes: int, width: int) -> None:
         super().__init__()
-        self.effect = nn.Parameter(torch.zeros(KINDS, codes, width))
-        self.gap = nn.Parameter(torch.zeros(GAPS, width))
+        self.effect = nn.Parameter(torch.zeros(FEATURES_PER_CODE, codes, width))
+        self.gap = nn.Parameter(torch.zeros(TIME_GAPS, width))
 
     def forward(self, batch: Batch) -> Float[Tensor, "decision width"]:
         """One vector a decision."""
-        assert batch.so_far is not None
-        kinds = told(batch.value, batch.so_far).unbind(1)
+        assert batch.running_stats is not None
+        kinds = event_features(batch.value, batch.running_stats).unbind(1)
         parts = [
             x[:, None] * F.embedding(batch.code, effect)
             for x, effect in zip(kinds, self.effect, strict=True)
         ]
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         gap = batch.gap[first + batch.decision_step]
-        return latest(batch, torch.stack(parts).sum(0)).float() + gap @ self.gap
+        return sum_last_events(batch, torch.stack(parts).sum(0)).float() + gap @ self.gap
 
 
-def told(
+def event_features(
     value: Float[Tensor, " event"], so_far: Float[Tensor, "event 2"]
 ) -> Float[Tensor, "event kind"]:
     """1, v, n and m of each event; 0 where there is no number."""

@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from posology.nn.batch import Batch, cut
-from posology.nn.ragged import Padded, layout, ragged_range
+from posology.nn.batch import Batch, split_by_budget
+from posology.nn.ragged import PaddedBlock, group_by_length, ragged_range
 
 WINDOW = 96
 """Steps of the subjects that a CPU looks at together; measured on one machine."""
 
 
-class Seen(NamedTuple):
+class AttentionBlock(NamedTuple):
     """What some decisions looked at."""
 
     decision: Int64[Tensor, " some_decision"]
@@ -26,15 +26,15 @@ class Seen(NamedTuple):
     """Over steps; 0 on other subjects' and after the last visible one."""
 
 
-class Attended(NamedTuple):
+class AttentionOutput(NamedTuple):
     """What every decision looked at."""
 
     context: Float[Tensor, "decision state"]
     last: Int64[Tensor, " decision"]
     """Position of the decision's last visible step among its subject's."""
-    blocks: tuple[Seen, ...]
+    blocks: tuple[AttentionBlock, ...]
 
-    def weight(self) -> Float[Tensor, " visible"]:
+    def weights(self) -> Float[Tensor, " visible"]:
         """Weights of the visible steps, decision by decision; each decision's sum to 1."""
         counts = self.last + 1
         starts = torch.cumsum(counts, 0) - counts
@@ -60,7 +60,7 @@ class Attention(nn.Module):
         states: Float[Tensor, "step state"],
         now: Float[Tensor, "decision state"],
         batch: Batch,
-    ) -> Attended:
+    ) -> AttentionOutput:
         """Attend from each decision over its subject's steps up to its last visible one.
 
         now: the state at that step.
@@ -68,7 +68,7 @@ class Attention(nn.Module):
         asked = self.query(now)
         look = _windows if states.device.type == "cpu" else _padded
         context, blocks = look(asked, self.key(states), states, batch)
-        return Attended(context, batch.decision_step, blocks)
+        return AttentionOutput(context, batch.decision_step, blocks)
 
 
 def _windows(
@@ -76,10 +76,10 @@ def _windows(
     keys: Float[Tensor, "step state"],
     states: Float[Tensor, "step state"],
     batch: Batch,
-) -> tuple[Float[Tensor, "decision state"], tuple[Seen, ...]]:
+) -> tuple[Float[Tensor, "decision state"], tuple[AttentionBlock, ...]]:
     """Neighbours together, others' steps masked: for few steps cheaper than to pad each subject."""
     steps, subject = batch.steps.numpy(), batch.decision_subject.numpy()
-    runs = cut(steps, len(steps), WINDOW)
+    runs = split_by_budget(steps, len(steps), WINDOW)
     opens = [run.start for run in runs]
     sizes = np.add.reduceat(steps, opens)
     counts = np.diff(np.searchsorted(subject, [*opens, len(steps)])).tolist()
@@ -95,7 +95,7 @@ def _windows(
         weight = torch.softmax(torch.addmm(bias, a, k.t(), alpha=a.shape[1] ** -0.5), 1)
         seen.append(weight @ s)
         decision = torch.arange(done, done + count)
-        blocks.append(Seen(decision, torch.from_numpy(first[rows]), weight))
+        blocks.append(AttentionBlock(decision, torch.from_numpy(first[rows]), weight))
         done += count
     return torch.cat(seen), tuple(blocks)
 
@@ -105,33 +105,35 @@ def _padded(
     keys: Float[Tensor, "step state"],
     states: Float[Tensor, "step state"],
     batch: Batch,
-) -> tuple[Float[Tensor, "decision state"], tuple[Seen, ...]]:
+) -> tuple[Float[Tensor, "decision state"], tuple[AttentionBlock, ...]]:
     """Subjects of about the same length as one block: few operations however many steps."""
     counts = torch.bincount(batch.decision_subject, minlength=len(batch.steps))
     both = torch.cat([keys, states], 1)
     upto = batch.decision_step
     blocks, parts = [], []
-    for group in layout(batch.steps):
+    for group in group_by_length(batch.steps):
         askers = _askers(counts, group)
         k, s = group.pad(both).chunk(2, 2)
         last = askers.pad(upto[:, None].float())[..., 0]
         later = torch.arange(k.shape[1], device=k.device) > last[:, :, None]
         score = askers.pad(asked) @ k.transpose(1, 2) / math.sqrt(k.shape[2])
         weight = torch.softmax(score.masked_fill(later, -torch.inf), 2)
-        parts.append(askers.flat(weight @ s))
-        blocks.append(Seen(askers.step, torch.zeros_like(askers.step), askers.flat(weight)))
+        parts.append(askers.unpad(weight @ s))
+        blocks.append(
+            AttentionBlock(askers.rows, torch.zeros_like(askers.rows), askers.unpad(weight))
+        )
     found = torch.cat(parts)
     rows = torch.cat([block.decision for block in blocks])
     return torch.zeros_like(found).index_copy(0, rows, found), tuple(blocks)
 
 
-def _askers(counts: Int64[Tensor, " subject"], group: Padded) -> Padded:
+def _askers(counts: Int64[Tensor, " subject"], group: PaddedBlock) -> PaddedBlock:
     """The decisions of a group's subjects as a block, one row a subject."""
-    starts = (torch.cumsum(counts, 0) - counts)[group.run]
-    mine = counts[group.run]
+    starts = (torch.cumsum(counts, 0) - counts)[group.runs]
+    mine = counts[group.runs]
     most = int(mine.max())
     row = torch.arange(len(mine), device=mine.device) * most
-    return Padded(group.run, most, ragged_range(starts, mine), ragged_range(row, mine))
+    return PaddedBlock(group.runs, most, ragged_range(starts, mine), ragged_range(row, mine))
 
 
 def _between(

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from posology.domain.history import History
 from posology.domain.profile import Profile
-from posology.nn.ragged import ragged_range, repeated
+from posology.nn.ragged import ragged_range, repeat_each
 
-LONG = 64
+MIN_COPY_ROWS = 64
 """Rows a run from which copying each run is faster than an index a row; measured on one machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resident:
+class HistoryTensors:
     """A History's arrays as tensors on one device, its numbers standardised."""
 
     code: Int64[Tensor, " event"]
@@ -30,7 +30,7 @@ class Resident:
     """Events whose code comes again later, in order of the step at which it does."""
     replaced_offsets: Int64[Tensor, " step_plus_one"] | None = None
     """Those replaced at step s are rows replaced_offsets[s] to replaced_offsets[s + 1]."""
-    so_far: Float[Tensor, "event 2"] | None = None
+    running_stats: Float[Tensor, "event 2"] | None = None
     """Of the event's code, to the end of the event's step: log(1 + how often it came), and the mean
     of its numbers, NaN where it had none."""
 
@@ -54,13 +54,13 @@ class Batch:
     """Positions in `code` of the events that each step replaces, step by step."""
     replaced_starts: Int64[Tensor, " step"] | None = None
     """First of `replaced` of each step."""
-    so_far: Float[Tensor, "event 2"] | None = None
+    running_stats: Float[Tensor, "event 2"] | None = None
     """See `Resident`."""
 
 
-def resident(
-    history: History, profile: Profile, device: torch.device, carried: bool = False
-) -> Resident:
+def history_to_tensors(
+    history: History, profile: Profile, device: torch.device, track_codes: bool = False
+) -> HistoryTensors:
     """A History ready to gather from, its numbers standardised by the profile.
 
     carried: whether batches are to say which events each step replaces, and what each event's
@@ -68,10 +68,10 @@ def resident(
     """
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
     replaced, bounds, so_far = None, None, None
-    if carried:
+    if track_codes:
         replaced, bounds = _replaced(history, len(profile.codes))
         so_far = torch.as_tensor(_so_far(history, value, len(profile.codes)), device=device)
-    return Resident(
+    return HistoryTensors(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
@@ -79,12 +79,14 @@ def resident(
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
         replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
         replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
-        so_far=so_far,
+        running_stats=so_far,
     )
 
 
-def gather(
-    source: Resident, subject: Int64[Tensor, " decision"], last_step: Int64[Tensor, " decision"]
+def gather_batch(
+    source: HistoryTensors,
+    subject: Int64[Tensor, " decision"],
+    last_step: Int64[Tensor, " decision"],
 ) -> Batch:
     """The decisions' batch.
 
@@ -99,10 +101,10 @@ def gather(
     # A subject's steps and events stand together, in the source as in the batch.
     starts, ends = source.event_offsets[first], source.event_offsets[first + steps]
     before = torch.cumsum(ends - starts, 0) - (ends - starts)
-    moved = repeated(before - starts, steps)
+    moved = repeat_each(before - starts, steps)
     arrays = (source.code, source.value)
     code, value, *so_far = _runs(
-        arrays if source.so_far is None else (*arrays, source.so_far), starts, ends
+        arrays if source.running_stats is None else (*arrays, source.running_stats), starts, ends
     )
     gap, event_starts = _runs((source.gap, source.event_offsets), first, first + steps)
     replaced, replaced_starts = None, None
@@ -111,7 +113,7 @@ def gather(
         begins = source.replaced_offsets[step]
         gone = source.replaced_offsets[step + 1] - begins
         replaced = source.replaced[ragged_range(begins, gone)]
-        replaced = replaced + repeated(moved, gone)
+        replaced = replaced + repeat_each(moved, gone)
         replaced_starts = torch.cumsum(gone, 0) - gone
     return Batch(
         code=code,
@@ -123,7 +125,7 @@ def gather(
         decision_step=position,
         replaced=replaced,
         replaced_starts=replaced_starts,
-        so_far=so_far[0] if so_far else None,
+        running_stats=so_far[0] if so_far else None,
     )
 
 
@@ -132,7 +134,7 @@ def _runs(
 ) -> list[Tensor]:
     """Runs of the arrays' rows, one after the other; on a CPU long ones are copied as they lie."""
     total = int((ends - starts).sum())
-    if starts.device.type != "cpu" or total < LONG * len(starts):
+    if starts.device.type != "cpu" or total < MIN_COPY_ROWS * len(starts):
         rows = ragged_range(starts, ends - starts)
         return [array.index_select(0, rows) for array in arrays]
     spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
@@ -142,7 +144,7 @@ def _runs(
     ]
 
 
-def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
+def split_by_budget(cost: Int64[np.ndarray, " row"], max_rows: int, budget: int) -> list[slice]:
     """Runs of rows, each of at most `most` rows that together cost at most `budget`.
 
     A row that costs more stands alone.
@@ -151,7 +153,7 @@ def cut(cost: Int64[np.ndarray, " row"], most: int, budget: int) -> list[slice]:
     runs, start = [], 0
     while start < len(cost):
         fits = int(np.searchsorted(spent, spent[start] + budget, side="right")) - 1
-        stop = min(start + most, max(fits, start + 1))
+        stop = min(start + max_rows, max(fits, start + 1))
         runs.append(slice(start, stop))
         start = stop
     return runs

@@ -6,16 +6,20 @@ from torch import Tensor, nn
 
 from posology.nn.batch import Batch
 from posology.nn.ensemble import MemberLinear
-from posology.nn.last_observation import LastKnown
-from posology.nn.treatment_history import KINDS, Past, courses
+from posology.nn.last_observation import LastObservationEffects
+from posology.nn.treatment_history import (
+    COLUMNS_PER_TREATMENT,
+    TreatmentCodes,
+    summarize_treatments,
+)
 
-Levels = tuple[tuple[float, ...], ...]
+DoseLevels = tuple[tuple[float, ...], ...]
 """Doses of each option that were seen, lowest first; (1.0,) where it has none."""
 COEFFICIENTS = 6
 """Level, slope and bend of the logit, then of the margin."""
 
 Logits = Float[Tensor, "decision member treatment"]
-Shift = Float[Tensor, "decision treatment"]
+LogDose = Float[Tensor, "decision treatment"]
 """log2 of a dose over the middle of the option's levels; 0 where the dose is not known."""
 
 
@@ -38,14 +42,16 @@ class DoseCurves(nn.Module):
     shifts: Tensor
     """Of every option's levels."""
 
-    def __init__(self, past: Past, hidden: int, levels: Levels, members: int) -> None:
+    def __init__(self, past: TreatmentCodes, hidden: int, levels: DoseLevels, members: int) -> None:
         super().__init__()
-        self.past = past
+        self.treatment_codes = past
         self.shape = (len(levels), COEFFICIENTS)
-        self.alike = MemberLinear(hidden, 2, members)
+        self.shared = MemberLinear(hidden, 2, members)
         self.average = nn.Parameter(torch.zeros(self.shape))
-        self.effects = LastKnown(len(past.option), len(levels) * 2)
-        self.courses = nn.Parameter(torch.zeros(KINDS * len(levels), len(levels) * 2))
+        self.effects = LastObservationEffects(len(past.option), len(levels) * 2)
+        self.history = nn.Parameter(
+            torch.zeros(COLUMNS_PER_TREATMENT * len(levels), len(levels) * 2)
+        )
         self.scale = nn.Parameter(torch.ones(len(levels)))
         self.register_buffer("shifts", _shifts(levels), persistent=False)
 
@@ -53,23 +59,25 @@ class DoseCurves(nn.Module):
         self, hidden: Float[Tensor, "decision member hidden"], batch: Batch
     ) -> Float[Tensor, "decision member treatment coefficient"]:
         """The curves' coefficients."""
-        logit, margin = self.alike(hidden)[:, :, None, :].unbind(3)
-        courses_so_far = courses(batch, self.past, len(self.courses) // KINDS).float()
-        own = self.effects(batch) + courses_so_far @ self.courses
+        logit, margin = self.shared(hidden)[:, :, None, :].unbind(3)
+        courses_so_far = summarize_treatments(
+            batch, self.treatment_codes, len(self.history) // COLUMNS_PER_TREATMENT
+        ).float()
+        own = self.effects(batch) + courses_so_far @ self.history
         own_logit, own_margin = own.reshape(len(hidden), 1, -1, 2).unbind(3)
         logit, margin = logit + own_logit, margin + own_margin
         nothing = torch.zeros_like(logit)
         levels = torch.stack([logit, nothing, nothing, margin, nothing, nothing], 3)
         return self.average + levels
 
-    def size(self) -> Float[Tensor, ""]:
+    def squared_norm(self) -> Float[Tensor, ""]:
         """Sum of the squares of all differences between options."""
-        return self.effects.size() + self.courses.square().sum()
+        return self.effects.squared_norm() + self.history.square().sum()
 
-    def at(
+    def evaluate(
         self,
         curve: Float[Tensor, "decision member treatment coefficient"],
-        shift: Shift,
+        shift: LogDose,
     ) -> tuple[Logits, Logits]:
         """The logit, and the margin in its own units, of every option at a dose of each."""
         s = shift[:, None, :]
@@ -77,24 +85,24 @@ class DoseCurves(nn.Module):
         logit = curve[..., 0] + curve[..., 1] * s + curve[..., 2] * s * s
         return logit + self.scale * margin, margin
 
-    def best(
+    def evaluate_best(
         self, curve: Float[Tensor, "decision member treatment coefficient"]
     ) -> tuple[Logits, Logits, Int64[Tensor, "decision treatment"]]:
         """The same at the dose of each option that the members' mean finds best, and its row."""
-        every = [self.at(curve, shift.expand(len(curve), -1)) for shift in self.shifts.T]
+        every = [self.evaluate(curve, shift.expand(len(curve), -1)) for shift in self.shifts.T]
         p = torch.stack([torch.sigmoid(logit).mean(1) for logit, _ in every], -1)
         chosen = p.argmax(-1)
         shift = self.shifts.expand(len(curve), -1, -1).gather(2, chosen[..., None])[..., 0]
-        return *self.at(curve, shift), chosen
+        return *self.evaluate(curve, shift), chosen
 
 
-def _shifts(levels: Levels) -> Float[Tensor, "treatment level"]:
+def _shifts(levels: DoseLevels) -> Float[Tensor, "treatment level"]:
     """Of every level; an option with fewer repeats its last."""
     most = max(len(doses) for doses in levels)
     log = [torch.tensor(doses).log2() for doses in levels]
     return torch.stack([torch.cat([x, x[-1:].expand(most - len(x))]) - x.mean() for x in log])
 
 
-def middle(doses: tuple[float, ...]) -> float:
+def mean_log_dose(doses: tuple[float, ...]) -> float:
     """log2 of the dose from which an option's shifts are counted."""
     return float(torch.tensor(doses).log2().mean())

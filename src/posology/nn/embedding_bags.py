@@ -8,10 +8,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from posology.nn.ragged import owners
+from posology.nn.ragged import step_of_row
 
 
-def bags(
+def sum_embeddings(
     tables: tuple[Float[Tensor, "code width"], ...],
     code: Int64[Tensor, " event"],
     starts: Int64[Tensor, " step"],
@@ -41,7 +41,7 @@ class _Bags(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         code, starts, *weights = ctx.saved_tensors
         order = torch.from_numpy(_by_code(code.numpy(), ctx.codes))
-        step = owners(starts, len(starts), len(code)).index_select(0, order)
+        step = step_of_row(starts, len(starts), len(code)).index_select(0, order)
         counts = torch.bincount(code, minlength=ctx.codes)
         turned = (step, torch.cumsum(counts, 0).sub_(counts))
         found = [_sum((grads[0],), *turned, (w.index_select(0, order),)) for w in weights]

@@ -46,7 +46,7 @@ class MemberLinear(nn.Module):
         return torch.baddbmm(self.bias[:, None], x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
-def together(
+def apply_heads(
     x: Float[Tensor, "decision member inputs"], heads: list[MemberLinear]
 ) -> tuple[Float[Tensor, "decision member _"], ...]:
     """What several heads say, in one product."""

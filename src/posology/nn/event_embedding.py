@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.embedding_bags import bags
+from posology.nn.embedding_bags import sum_embeddings
 
 KNOTS = (-0.7, 0.0, 0.7)
 """Where a number's effect may bend, in standard deviations from the training mean: about the
@@ -28,7 +28,7 @@ class StepEmbedding(nn.Module):
         self.gap = nn.Linear(2, width)
         self.dropout = dropout
 
-    def kept(self, batch: Batch) -> Float[Tensor, " event"]:
+    def event_weights(self, batch: Batch) -> Float[Tensor, " event"]:
         """What each event counts for: while training some are dropped, as if not recorded."""
         return F.dropout(torch.ones_like(batch.value), self.dropout, self.training)
 
@@ -36,7 +36,7 @@ class StepEmbedding(nn.Module):
         """One vector a step."""
         return self._said(self.gap(batch.gap), (batch.code, batch.value, kept), batch.event_starts)
 
-    def carried(
+    def summarize_history(
         self, x: Float[Tensor, "step width"], batch: Batch, kept: Float[Tensor, " event"]
     ) -> Float[Tensor, "step two_widths"]:
         """What is known by each step: the sum of the last events of every code so far, and the
@@ -68,11 +68,11 @@ class StepEmbedding(nn.Module):
     ) -> Float[Tensor, "step width"]:
         """x and what the events (code, number, weight) of each step add to it."""
         code, value, kept = events
-        x = x + bags((self.code,), code, event_starts, (kept,))
+        x = x + sum_embeddings((self.code,), code, event_starts, (kept,))
         row = torch.nonzero(~value.isnan())[:, 0]
         if len(row) == 0:
             return x
         v, code, kept = value[row], code[row], kept[row]
         starts = torch.searchsorted(row, event_starts)
         weights = (v * kept, *(torch.relu(v - knot) * kept for knot in KNOTS))
-        return x + bags((self.value, *self.bends.unbind()), code, starts, weights)
+        return x + sum_embeddings((self.value, *self.bends.unbind()), code, starts, weights)

@@ -11,22 +11,22 @@ from posology.nn.ensemble import MemberLinear
 
 
 @dataclass(frozen=True, slots=True)
-class Tasks:
+class TaskCounts:
     """How many things are asked; 0 asks nothing."""
 
     conditions: int = 0
     """Diagnoses within a horizon, each on its own."""
-    measures: int = 0
+    progressions: int = 0
     """Numbers to come: one a laboratory value and horizon."""
-    incidents: int = 0
+    times_to_event: int = 0
     """Kinds of event whose time is asked."""
     intervals: int = 0
     """Of the time to event, each with its own hazard."""
 
     @property
-    def asked(self) -> tuple[int, int, int]:
+    def targets(self) -> tuple[int, int, int]:
         """Columns of what is known that diagnosis, progression and time to event take."""
-        return self.conditions, self.measures, self.incidents
+        return self.conditions, self.progressions, self.times_to_event
 
 
 class TaskOutput(NamedTuple):
@@ -34,7 +34,7 @@ class TaskOutput(NamedTuple):
 
     diagnosis: Float[Tensor, "decision member condition"]
     """Logits."""
-    course: Float[Tensor, "decision member measure"]
+    progression: Float[Tensor, "decision member measure"]
     """Standardised numbers."""
     hazard: Float[Tensor, "decision member incident interval"]
     """Logits of the event in an interval, given none before it."""
@@ -46,22 +46,22 @@ class TaskHeads(nn.Module):
     as in Cox's model. Where there is no such sum, numbers get one of the profile vector.
     """
 
-    def __init__(self, tasks: Tasks, hidden: int, members: int, inputs: int) -> None:
+    def __init__(self, tasks: TaskCounts, hidden: int, members: int, inputs: int) -> None:
         """inputs: of the profile vector; 0 where sums of what is known are given instead."""
         super().__init__()
         self.tasks = tasks
         sizes = {
             "diagnosis": tasks.conditions,
-            "course": tasks.measures,
-            "hazard": tasks.incidents * tasks.intervals,
+            "progression": tasks.progressions,
+            "hazard": tasks.times_to_event * tasks.intervals,
         }
         self.heads = nn.ModuleDict(
             {name: MemberLinear(hidden, size, members) for name, size in sizes.items() if size}
         )
-        self.past = None
-        if tasks.measures and inputs:
-            self.past = nn.Linear(inputs, tasks.measures, bias=False)
-            nn.init.zeros_(self.past.weight)
+        self.skip = None
+        if tasks.progressions and inputs:
+            self.skip = nn.Linear(inputs, tasks.progressions, bias=False)
+            nn.init.zeros_(self.skip.weight)
 
     def forward(
         self,
@@ -70,22 +70,22 @@ class TaskHeads(nn.Module):
         known: Float[Tensor, "decision asked"] | None = None,
     ) -> TaskOutput:
         """Every task's answers, of what its head says."""
-        shape = (self.tasks.incidents, self.tasks.intervals)
-        diagnosis, course, hazard = (said[name] for name in ("diagnosis", "course", "hazard"))
+        shape = (self.tasks.times_to_event, self.tasks.intervals)
+        diagnosis, course, hazard = (said[name] for name in ("diagnosis", "progression", "hazard"))
         hazard = hazard.reshape(*hazard.shape[:2], *shape)
         if known is not None:
-            shares = self.by_task(known[:, None])
-            diagnosis, course = diagnosis + shares["diagnosis"], course + shares["course"]
+            shares = self.split_by_task(known[:, None])
+            diagnosis, course = diagnosis + shares["diagnosis"], course + shares["progression"]
             hazard = hazard + shares["hazard"][..., None]
-        elif self.past is not None:
-            course = course + self.past(z)[:, None]
+        elif self.skip is not None:
+            course = course + self.skip(z)[:, None]
         return TaskOutput(diagnosis, course, hazard)
 
-    def each(self) -> dict[str, MemberLinear]:
+    def linear_heads(self) -> dict[str, MemberLinear]:
         """The heads that there are."""
         return {name: head for name, head in self.heads.items() if isinstance(head, MemberLinear)}
 
-    def by_task(self, columns: Float[Tensor, "*row asked"]) -> dict[str, Tensor]:
+    def split_by_task(self, columns: Float[Tensor, "*row asked"]) -> dict[str, Tensor]:
         """Columns of `Foretold` task by task."""
-        parts = torch.split(columns, list(self.tasks.asked), dim=-1)
-        return dict(zip(("diagnosis", "course", "hazard"), parts, strict=True))
+        parts = torch.split(columns, list(self.tasks.targets), dim=-1)
+        return dict(zip(("diagnosis", "progression", "hazard"), parts, strict=True))

@@ -6,18 +6,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.ragged import owners
+from posology.nn.ragged import step_of_row
 
-FADES = 182.6
+DECAY_DAYS = 182.6
 """Days in which news grows old by a factor e: what is being taken is told from what once was. Our
 choice."""
 
 
-DECADE = 3652.5
+DECADE_DAYS = 3652.5
 """Days. What began long ago is told by how long ago: the patient's age, a disease's duration."""
 
 
-class LastKnown(nn.Module):
+class LastObservationEffects(nn.Module):
     """y(decision) = sum over codes known of
     E[code] + v V[code] + exp(-age / half a year) S[code] + age / decade L[code]
 
@@ -38,19 +38,21 @@ class LastKnown(nn.Module):
         """One vector a decision."""
         told = torch.nan_to_num(batch.value)[:, None]
         said = F.embedding(batch.code, self.code) + told * F.embedding(batch.code, self.value)
-        long, decades = F.embedding(batch.code, self.long).double(), _day(batch) / DECADE
-        new = owners(batch.event_starts, len(decades), len(batch.code))
+        long, decades = F.embedding(batch.code, self.long).double(), _day(batch) / DECADE_DAYS
+        new = step_of_row(batch.event_starts, len(decades), len(batch.code))
         since = torch.cat([said.double() - long * decades[new, None], long], 1)
-        fixed, growing = latest(batch, since).chunk(2, 1)
-        fading = fresh(batch, F.embedding(batch.code, self.recent))
+        fixed, growing = sum_last_events(batch, since).chunk(2, 1)
+        fading = sum_decayed_events(batch, F.embedding(batch.code, self.recent))
         return (fixed + decades[_ends(batch)[1], None] * growing + fading).float()
 
-    def size(self) -> Float[Tensor, ""]:
+    def squared_norm(self) -> Float[Tensor, ""]:
         """Sum of the squares of all effects."""
         return torch.stack([part.square().sum() for part in self.parameters()]).sum()
 
 
-def latest(batch: Batch, said: Float[Tensor, "event width"]) -> Float[Tensor, "decision width"]:
+def sum_last_events(
+    batch: Batch, said: Float[Tensor, "event width"]
+) -> Float[Tensor, "decision width"]:
     """Sum over the last events of every code of what each says."""
     new, old = _told_anew(batch)
     told = said.double()
@@ -58,24 +60,26 @@ def latest(batch: Batch, said: Float[Tensor, "event width"]) -> Float[Tensor, "d
     return _summed(batch, change.index_add(0, new, told).index_add(0, old, -told[batch.replaced]))
 
 
-def fresh(batch: Batch, said: Float[Tensor, "event width"]) -> Float[Tensor, "decision width"]:
+def sum_decayed_events(
+    batch: Batch, said: Float[Tensor, "event width"]
+) -> Float[Tensor, "decision width"]:
     """Sum over the last events of every code of what is left of what each says while new."""
     new, old = _told_anew(batch)
-    age, told = _day(batch) / FADES, said.double()
+    age, told = _day(batch) / DECAY_DAYS, said.double()
     left = torch.exp(age[new[batch.replaced]] - age[old])[:, None]
     change = told.new_zeros(len(age), told.shape[1]).index_add(0, new, told)
     change = change.index_add(0, old, -left * told[batch.replaced])
     return _fading(change, age, batch.steps)[_ends(batch)[1]]
 
 
-def columns(batch: Batch, codes: int) -> Float[Tensor, "decision column"]:
+def last_observation_columns(batch: Batch, codes: int) -> Float[Tensor, "decision column"]:
     """What a LastKnown weighs, itself: presence, number, recency and age of every code, in order.
 
     Memory grows with the vocabulary.
     """
     new, old = _told_anew(batch)
     day = _day(batch)
-    age, last = day / FADES, _ends(batch)[1]
+    age, last = day / DECAY_DAYS, _ends(batch)[1]
     place = torch.cat([new * codes + batch.code, old * codes + batch.code[batch.replaced]])
 
     def change(added: Tensor, taken: Tensor) -> Float[Tensor, "step code"]:
@@ -89,7 +93,7 @@ def columns(batch: Batch, codes: int) -> Float[Tensor, "decision column"]:
     left = torch.exp(age[new[batch.replaced]] - age[old])
     present, number = known(one), known(torch.nan_to_num(batch.value.double()))
     recent = _fading(change(one, left), age, batch.steps)[last]
-    decades = day[last, None] / DECADE * present + known(-day[new] / DECADE)
+    decades = day[last, None] / DECADE_DAYS * present + known(-day[new] / DECADE_DAYS)
     return torch.cat([present, number, recent, decades], 1)
 
 
@@ -136,5 +140,5 @@ def _told_anew(batch: Batch) -> tuple[Int64[Tensor, " event"], Int64[Tensor, " r
     assert batch.replaced is not None
     assert batch.replaced_starts is not None
     steps = len(batch.gap)
-    new = owners(batch.event_starts, steps, len(batch.code))
-    return new, owners(batch.replaced_starts, steps, len(batch.replaced))
+    new = step_of_row(batch.event_starts, steps, len(batch.code))
+    return new, step_of_row(batch.replaced_starts, steps, len(batch.replaced))

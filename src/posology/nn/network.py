@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from posology.nn.additive_head import Foretold
-from posology.nn.attention import Attended, Attention
+from posology.nn.additive_head import AdditiveHead
+from posology.nn.attention import Attention, AttentionOutput
 from posology.nn.batch import Batch
-from posology.nn.dose_head import DoseCurves, Levels, Shift
-from posology.nn.encoders import EncoderName, encoder
-from posology.nn.ensemble import MemberLinear, Trunk, together
+from posology.nn.dose_head import DoseCurves, DoseLevels, LogDose
+from posology.nn.encoders import EncoderName, build_encoder
+from posology.nn.ensemble import MemberLinear, Trunk, apply_heads
 from posology.nn.event_embedding import StepEmbedding
-from posology.nn.heads import TaskHeads, TaskOutput, Tasks
-from posology.nn.treatment_history import Past
+from posology.nn.heads import TaskCounts, TaskHeads, TaskOutput
+from posology.nn.treatment_history import TreatmentCodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +39,31 @@ class NetworkConfig:
     encoder: EncoderName = "gru"
     last_steps: int = 512
     """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
-    carried: bool = False
+    history_summary: bool = False
     """Whether decisions also meet the last event of every code, and the mean step, so far: what an
     encoder would else have to learn to carry along."""
-    tasks: Tasks = field(default_factory=Tasks)
+    tasks: TaskCounts = field(default_factory=TaskCounts)
     attention: bool = True
     """Without it the decision sees the last state alone."""
-    levels: Levels = ()
+    dose_levels: DoseLevels = ()
     """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
-    past: Past = field(default_factory=Past)
+    treatment_codes: TreatmentCodes = field(default_factory=TreatmentCodes)
     """What tells of earlier courses, where options are asked of at doses."""
 
     @property
-    def looks_back(self) -> bool:
+    def tracks_codes(self) -> bool:
         """Whether batches must say which events each step replaces."""
-        return self.carried or bool(self.levels)
+        return self.history_summary or bool(self.dose_levels)
 
 
-class Output(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What the heads say of each decision, from each member."""
 
     effectiveness: Float[Tensor, "decision member treatment"]
     """Logits, at the doses asked."""
-    margin: Float[Tensor, "decision member treatment"]
+    target_distance: Float[Tensor, "decision member treatment"]
     """Standardised margin of each option, at the doses asked; no options without levels."""
-    level: Int64[Tensor, "decision treatment"]
+    best_level: Int64[Tensor, "decision treatment"]
     """Row of the option's best dose in its levels; no options where doses are given."""
     propensity: Float[Tensor, "decision member treatment"]
     """Logits of the treatment clinicians give."""
@@ -72,7 +72,7 @@ class Output(NamedTuple):
     dose: Float[Tensor, "decision member"]
     """Standardised square root of the dose."""
     tasks: TaskOutput
-    attended: Attended
+    attention: AttentionOutput
 
 
 class Network(nn.Module):
@@ -82,9 +82,9 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.events = StepEmbedding(config.codes, config.width, config.event_dropout)
-        self.encoder = encoder(config.encoder, config.width, config.state)
+        self.encoder = build_encoder(config.encoder, config.width, config.state)
         self.attention = Attention(config.state)
-        inputs = (4 if config.carried else 2) * config.width + 2 * config.state
+        inputs = (4 if config.history_summary else 2) * config.width + 2 * config.state
         self.trunk = Trunk(
             inputs,
             config.hidden,
@@ -94,23 +94,23 @@ class Network(nn.Module):
         )
         self.effectiveness = MemberLinear(config.hidden, config.treatments, config.members)
         self.propensity = MemberLinear(config.hidden, config.treatments, config.members)
-        self.worth = nn.Linear(config.treatments, config.treatments)
+        self.effect_to_value = nn.Linear(config.treatments, config.treatments)
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        sums = config.carried and sum(config.tasks.asked) > 0
-        self.foretold = Foretold(config.codes, sum(config.tasks.asked)) if sums else None
+        sums = config.history_summary and sum(config.tasks.targets) > 0
+        self.additive_head = AdditiveHead(config.codes, sum(config.tasks.targets)) if sums else None
         past = 0 if sums else inputs
         self.tasks = TaskHeads(config.tasks, config.hidden, config.members, past)
         self.curves = (
-            DoseCurves(config.past, config.hidden, config.levels, config.members)
-            if config.levels
+            DoseCurves(config.treatment_codes, config.hidden, config.dose_levels, config.members)
+            if config.dose_levels
             else None
         )
 
-    def seen(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], Attended]:
+    def encode(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], AttentionOutput]:
         """The profile vector of every decision of the batch, and what it looked at."""
-        kept = self.events.kept(batch)
+        kept = self.events.event_weights(batch)
         x = self.events(batch, kept)
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
@@ -121,43 +121,46 @@ class Network(nn.Module):
         # and what never changes reach the heads undimmed.
         context = attended.context if self.config.attention else torch.zeros_like(now)
         parts = [x.index_select(0, first), x.index_select(0, last), now, context]
-        if self.config.carried:
-            parts.append(self.events.carried(x, batch, kept).index_select(0, last))
+        if self.config.history_summary:
+            parts.append(self.events.summarize_history(x, batch, kept).index_select(0, last))
         return torch.cat(parts, dim=1), attended
 
-    def forward(self, batch: Batch, shift: Shift | None = None, valued: bool = True) -> Output:
+    def forward(
+        self, batch: Batch, log_dose: LogDose | None = None, with_value: bool = True
+    ) -> NetworkOutput:
         """Answers for every decision of the batch.
 
         shift: the dose of each option to speak of; without it each is taken at its best.
         valued: whether the value of options is asked too.
         """
-        z, attended = self.seen(batch)
+        z, attended = self.encode(batch)
         hidden = self.trunk(z)
-        heads = {"propensity": self.propensity, "dose": self.dose, **self.tasks.each()}
+        heads = {"propensity": self.propensity, "dose": self.dose, **self.tasks.linear_heads()}
         if self.curves is None:
             heads["effectiveness"] = self.effectiveness
-        said = dict(zip(heads, together(hidden, list(heads.values())), strict=True))
-        said = dict.fromkeys(("diagnosis", "course", "hazard"), hidden[..., :0]) | said
-        effectiveness, margin, level = self._at_doses(said, hidden, batch, shift)
+        said = dict(zip(heads, apply_heads(hidden, list(heads.values())), strict=True))
+        said = dict.fromkeys(("diagnosis", "progression", "hazard"), hidden[..., :0]) | said
+        effectiveness, margin, level = self._at_doses(said, hidden, batch, log_dose)
         # What an option is worth begins with what is believed of every option's effect.
         value = (
-            self.worth(self.believed(effectiveness.detach())) + self.value(hidden)
-            if valued
+            self.effect_to_value(self.effect_probability(effectiveness.detach()))
+            + self.value(hidden)
+            if with_value
             else hidden[..., :0]
         )
-        return Output(
+        return NetworkOutput(
             effectiveness=effectiveness,
-            margin=margin,
-            level=level,
+            target_distance=margin,
+            best_level=level,
             propensity=said["propensity"],
             value=value,
             dose=said["dose"][..., 0],
-            tasks=self.tasks(said, z, self.foretold(batch) if self.foretold else None),
-            attended=attended,
+            tasks=self.tasks(said, z, self.additive_head(batch) if self.additive_head else None),
+            attention=attended,
         )
 
     def _at_doses(
-        self, said: dict[str, Tensor], hidden: Tensor, batch: Batch, shift: Shift | None
+        self, said: dict[str, Tensor], hidden: Tensor, batch: Batch, shift: LogDose | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         nothing = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
         if self.curves is None:
@@ -165,10 +168,10 @@ class Network(nn.Module):
             return logits, logits[..., :0], nothing
         curve = self.curves(hidden, batch)
         if shift is not None:
-            return *self.curves.at(curve, shift), nothing
-        return self.curves.best(curve)
+            return *self.curves.evaluate(curve, shift), nothing
+        return self.curves.evaluate_best(curve)
 
-    def believed(
+    def effect_probability(
         self, logits: Float[Tensor, "decision member treatment"]
     ) -> Float[Tensor, "decision member treatment"]:
         """P(option is effective) of effectiveness logits."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 
-def repeated(
+def repeat_each(
     values: Int64[Tensor, " run"], counts: Int64[Tensor, " run"]
 ) -> Int64[Tensor, " total"]:
     """Each value as often as its count; by numpy on a CPU, which begins ten times as fast."""
@@ -24,42 +24,42 @@ def ragged_range(
 ) -> Int64[Tensor, " total"]:
     """The ranges start, start + 1, ... of given lengths, one after the other."""
     before = torch.cumsum(counts, 0) - counts
-    shift = repeated(starts - before, counts)
+    shift = repeat_each(starts - before, counts)
     return torch.arange(len(shift), device=starts.device) + shift
 
 
-def owners(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
+def step_of_row(starts: Int64[Tensor, " step"], steps: int, rows: int) -> Int64[Tensor, " row"]:
     """The step of each row, of rows that stand step by step."""
     ends = torch.cat([starts[1:], starts.new_tensor([rows])])
-    return repeated(torch.arange(steps, device=starts.device), ends - starts)
+    return repeat_each(torch.arange(steps, device=starts.device), ends - starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Padded:
+class PaddedBlock:
     """Runs of about the same length as the rows of one block."""
 
-    run: Int64[Tensor, " chosen"]
+    runs: Int64[Tensor, " chosen"]
     """Which runs."""
     longest: int
-    step: Int64[Tensor, " some_step"]
+    rows: Int64[Tensor, " some_step"]
     """Rows of their steps in the flat tensor, run after run."""
-    place: Int64[Tensor, " some_step"]
+    positions: Int64[Tensor, " some_step"]
     """Where these lie in the flattened block."""
 
     def pad(self, x: Float[Tensor, "step width"]) -> Float[Tensor, "chosen longest width"]:
         """The block, 0 after the end of each run."""
-        block = x.new_zeros(len(self.run) * self.longest, x.shape[1])
-        block = block.index_copy(0, self.place, x.index_select(0, self.step))
-        return block.view(len(self.run), self.longest, -1)
+        block = x.new_zeros(len(self.runs) * self.longest, x.shape[1])
+        block = block.index_copy(0, self.positions, x.index_select(0, self.rows))
+        return block.view(len(self.runs), self.longest, -1)
 
-    def flat(
+    def unpad(
         self, block: Float[Tensor, "chosen longest width"]
     ) -> Float[Tensor, "some_step width"]:
         """Back to rows, in the order of `step`."""
-        return block.flatten(0, 1).index_select(0, self.place)
+        return block.flatten(0, 1).index_select(0, self.positions)
 
 
-def layout(lengths: Int64[Tensor, " run"]) -> list[Padded]:
+def group_by_length(lengths: Int64[Tensor, " run"]) -> list[PaddedBlock]:
     """Blocks that together hold every run that is not empty, less than half of each padding.
 
     Runs go together by the power of two above their length, in their order; up to 8 all together,
@@ -77,23 +77,25 @@ def layout(lengths: Int64[Tensor, " run"]) -> list[Padded]:
         longest = int(counts.max())
         first = torch.arange(len(run), device=run.device) * longest
         groups.append(
-            Padded(run, longest, ragged_range(starts[run], counts), ragged_range(first, counts))
+            PaddedBlock(
+                run, longest, ragged_range(starts[run], counts), ragged_range(first, counts)
+            )
         )
     return groups
 
 
-class Packing(NamedTuple):
+class PackedOrder(NamedTuple):
     """Steps by their place in their run, the longest runs first: all first ones, all second ..."""
 
-    row: Int64[Tensor, " step"]
+    order: Int64[Tensor, " step"]
     """Rows of the flat tensor in that order."""
-    back: Int64[Tensor, " step"]
+    inverse: Int64[Tensor, " step"]
     """The way back."""
-    alive: list[int]
+    batch_sizes: list[int]
     """How many runs have a first step, a second, ..."""
 
 
-def packing(lengths: Int64[Tensor, " run"]) -> Packing:
+def pack_steps(lengths: Int64[Tensor, " run"]) -> PackedOrder:
     """How to walk runs side by side without a padded step."""
     counts = lengths.cpu().numpy()  # numpy, as torch takes longer to begin than to do this
     order = np.argsort(-counts, kind="stable")
@@ -104,10 +106,10 @@ def packing(lengths: Int64[Tensor, " run"]) -> Packing:
     back = np.empty_like(row)
     back[row] = np.arange(len(row))
     there = [torch.from_numpy(rows).to(lengths.device) for rows in (row, back)]
-    return Packing(*there, alive.tolist())
+    return PackedOrder(*there, alive.tolist())
 
 
-def recur(
+def run_cell(
     cell: nn.GRU | nn.LSTM, x: Float[Tensor, "step width"], lengths: Int64[Tensor, " run"]
 ) -> Float[Tensor, "step state"]:
     """States of one of torch's recurrent cells over each run."""
@@ -115,9 +117,9 @@ def recur(
     if int(lengths.min()) == longest:  # a block as it stands
         return cell(x.view(len(lengths), longest, -1))[0].reshape(len(x), -1)
     if x.device.type == "cpu":  # torch's gradient of packed steps is quadratic in steps there
-        groups = layout(lengths)
-        states = torch.cat([group.flat(cell(group.pad(x))[0]) for group in groups])
-        return torch.zeros_like(states).index_copy(0, torch.cat([g.step for g in groups]), states)
-    pack = packing(lengths)
-    packed = PackedSequence(x.index_select(0, pack.row), torch.tensor(pack.alive))
-    return cell(packed)[0].data.index_select(0, pack.back)
+        groups = group_by_length(lengths)
+        states = torch.cat([group.unpad(cell(group.pad(x))[0]) for group in groups])
+        return torch.zeros_like(states).index_copy(0, torch.cat([g.rows for g in groups]), states)
+    pack = pack_steps(lengths)
+    packed = PackedSequence(x.index_select(0, pack.order), torch.tensor(pack.batch_sizes))
+    return cell(packed)[0].data.index_select(0, pack.inverse)

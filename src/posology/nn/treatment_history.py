@@ -7,14 +7,14 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from posology.nn.batch import Batch
-from posology.nn.last_observation import owners
+from posology.nn.last_observation import step_of_row
 
-KINDS = 5
+COLUMNS_PER_TREATMENT = 5
 """Columns an option that `courses` gives."""
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class TreatmentCodes:
     """Which codes of the vocabulary tell of courses."""
 
     option: tuple[int, ...] = ()
@@ -25,7 +25,9 @@ class Past:
     """Codes that end a course because it was not tolerated."""
 
 
-def courses(batch: Batch, past: Past, options: int) -> Float[Tensor, "decision column"]:
+def summarize_treatments(
+    batch: Batch, past: TreatmentCodes, options: int
+) -> Float[Tensor, "decision column"]:
     """For each option, kind by kind, with n courses begun so far:
 
     how far the outcome's number fell while it was taken, and what it was when courses began (both
@@ -34,7 +36,7 @@ def courses(batch: Batch, past: Past, options: int) -> Float[Tensor, "decision c
     """
     steps, device = len(batch.gap), batch.gap.device
     first = torch.repeat_interleave(torch.cumsum(batch.steps, 0) - batch.steps, batch.steps)
-    step = owners(batch.event_starts, steps, len(batch.code))
+    step = step_of_row(batch.event_starts, steps, len(batch.code))
     none = torch.full((steps,), -1, device=device)
     option = torch.tensor(past.option, dtype=torch.int64, device=device)[batch.code]
     given = none.scatter_reduce(0, step, option, "amax")

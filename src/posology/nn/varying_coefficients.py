@@ -27,12 +27,12 @@ class VaryingCoefficients(nn.Module):
     def __init__(self, features: int, width: int, members: int, shape: str) -> None:
         super().__init__()
         self.shape = shape
-        sizes = (features, width, width, coefficients(shape))
+        sizes = (features, width, width, coefficient_count(shape))
         self.weights = nn.ParameterList(
             torch.randn(members, i, o) * (2.0 / i) ** 0.5 for i, o in pairwise(sizes)
         )
         self.biases = nn.ParameterList(torch.zeros(members, 1, o) for o in sizes[1:])
-        self.straight = nn.Parameter(torch.zeros(members, features, sizes[-1]))
+        self.linear = nn.Parameter(torch.zeros(members, features, sizes[-1]))
         with torch.no_grad():
             self.weights[-1] *= 0.3
             if shape != "free":  # softplus(-2) = 0.13: curves start out nearly flat
@@ -45,16 +45,16 @@ class VaryingCoefficients(nn.Module):
             hidden = torch.baddbmm(bias, hidden, weight)
             if layer < len(self.weights) - 1:
                 hidden = nn.functional.silu(hidden)
-        said = hidden + torch.bmm(covariates, self.straight)
-        return curve(said, dose, self.shape)
+        said = hidden + torch.bmm(covariates, self.linear)
+        return evaluate_curve(said, dose, self.shape)
 
 
-def coefficients(shape: str) -> int:
+def coefficient_count(shape: str) -> int:
     """How many numbers describe a curve."""
     return 2 + {"free": 1 + len(KNOTS), "unimodal": 2 * len(OFFSETS), "increasing": 5}[shape]
 
 
-def curve(said: Tensor, dose: Tensor, shape: str) -> Tensor:
+def evaluate_curve(said: Tensor, dose: Tensor, shape: str) -> Tensor:
     """The outcome of doses, from the numbers that describe each curve: its level first."""
     level, second, rest = said[..., :1], said[..., 1:2], said[..., 2:]
     if shape == "free":

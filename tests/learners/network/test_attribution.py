@@ -14,7 +14,7 @@ def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None
     whole = learned.explain(iwpc_cohort().history, decisions)
     sizes = []
     leave = explain.leave_one_out
-    monkeypatch.setattr(explain, "EVENTS", 40)
+    monkeypatch.setattr(explain, "MAX_EVENTS", 40)
     monkeypatch.setattr(
         explain, "leave_one_out", lambda *asked: sizes.append(len(asked[3])) or leave(*asked)
     )

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
-from posology.learners.network.closed_form_effects import solve
+from posology.learners.network.closed_form_effects import solve_effects
 from posology.learners.network.supervised import Sizes, Supervised
-from posology.learners.network.tensors import ensemble_scores, in_batches, tensors
+from posology.learners.network.tensors import cohort_to_tensors, ensemble_losses, iterate_batches
 from posology.learners.network.training_loop import Training
 from tests.builders.policies import with_option_doses
 from tests.builders.synthetic_iwpc import cohort as make_cohort
@@ -23,12 +23,12 @@ def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
     policy = SMALL.fit(train, validation)
     network, curves = policy.network, policy.network.curves
     assert curves is not None
-    check = tensors(validation, policy.reading, network.config, CPU)
+    check = cohort_to_tensors(validation, policy.decoding, network.config, CPU)
     with torch.no_grad():
-        solved = ensemble_scores(network, check)
+        solved = ensemble_losses(network, check)
         for parameter in (*curves.effects.parameters(), curves.average):
             parameter.zero_()
-        without = ensemble_scores(network, check)
+        without = ensemble_losses(network, check)
     assert solved["margin"] < 0.8 * without["margin"]
     assert solved["effectiveness"] < without["effectiveness"]
 
@@ -40,14 +40,17 @@ def test_solving_twice_changes_nothing() -> None:
         with_option_doses(part(make_cohort(), VALIDATION)),
     )
     policy = SMALL.fit(train, validation)
-    learn = tensors(train, policy.reading, policy.network.config, CPU)
+    learn = cohort_to_tensors(train, policy.decoding, policy.network.config, CPU)
 
     def said() -> np.ndarray:
         with torch.no_grad():
             return np.concatenate(
-                [policy.network(batch).margin.numpy() for batch, _ in in_batches(learn)]
+                [
+                    policy.network(batch).target_distance.numpy()
+                    for batch, _ in iterate_batches(learn)
+                ]
             )
 
     first = said()
-    solve(policy.network, learn)
+    solve_effects(policy.network, learn)
     np.testing.assert_allclose(said(), first, atol=1e-4)

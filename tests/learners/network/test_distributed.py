@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
-from posology.learners.network.distributed import joined, my_share
+from posology.learners.network.distributed import local_rows, process_group
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from tests.builders.synthetic_iwpc import cohort
@@ -32,7 +32,7 @@ def learn(rank: int, world: int, port: int, out: Path) -> None:
         "MASTER_PORT": str(port),
     }
     c = cohort(90, 4)
-    with joined("cpu"):
+    with process_group("cpu"):
         policy = LEARNER.fit(part(c, TRAIN), part(c, VALIDATION))
     weights = {name: t.numpy() for name, t in policy.network.state_dict().items()}
     save_file(weights, out / f"{rank}.safetensors")
@@ -59,6 +59,6 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
 
 def test_alone_the_whole_batch_is_mine() -> None:
     rows = np.arange(5)
-    mine, share = my_share(rows)
+    mine, share = local_rows(rows)
     assert mine is rows
     assert share == 1.0

@@ -7,15 +7,20 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.learners.network import linear_baseline as linear_start
-from posology.learners.network.head_init import start_at_rates
-from posology.learners.network.linear_baseline import start_linearly
-from posology.learners.network.supervised import Sizes, Supervised, _reading, network_of
-from posology.learners.network.tensors import CohortTensors, ensemble_scores, in_batches, tensors
+from posology.learners.network.head_init import init_heads_at_rates
+from posology.learners.network.linear_baseline import fit_additive_head
+from posology.learners.network.supervised import Sizes, Supervised, build_network, fit_decoding
+from posology.learners.network.tensors import (
+    CohortTensors,
+    cohort_to_tensors,
+    ensemble_losses,
+    iterate_batches,
+)
 from posology.learners.network.training_loop import Training
 from posology.nn.network import Network
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
-SIZES = Sizes(16, 8, 16, 1, 2, 0.0, carried=True)
+SIZES = Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True)
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +30,22 @@ def split() -> tuple[Cohort, Cohort]:
 
 
 def begun(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortTensors]:
-    network = network_of(SIZES, split[0], 0)
-    reading = _reading(split[0])
-    learn, check = (tensors(c, reading, network.config, torch.device("cpu")) for c in split)
-    start_at_rates(network, learn.targets)
+    network = build_network(SIZES, split[0], 0)
+    reading = fit_decoding(split[0])
+    learn, check = (
+        cohort_to_tensors(c, reading, network.config, torch.device("cpu")) for c in split
+    )
+    init_heads_at_rates(network, learn.targets)
     return network, learn, check
 
 
 def answers(network: Network, of: CohortTensors) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
-        told = [network.eval()(batch).tasks for batch, _ in in_batches(of)]
+        told = [network.eval()(batch).tasks for batch, _ in iterate_batches(of)]
     diagnosis = torch.cat([t.diagnosis for t in told])[:, 0]
-    return diagnosis.double().numpy(), torch.cat([t.course for t in told])[:, 0].double().numpy()
+    return diagnosis.double().numpy(), torch.cat([t.progression for t in told])[
+        :, 0
+    ].double().numpy()
 
 
 def test_the_sum_is_that_of_ridge_and_logistic_regression(
@@ -52,7 +61,7 @@ def test_the_sum_is_that_of_ridge_and_logistic_regression(
         np.add.at(dense[row], known.x.column[start:end], known.x.number[start:end])
     spread = dense.std(0)
     dense = (dense - dense.mean(0))[:, spread > 1e-4] / spread[spread > 1e-4]
-    start_linearly(network, learn, check)
+    fit_additive_head(network, learn, check)
     diagnosis, course = answers(network, learn)
 
     truth = learn.targets.diagnosis[:, 0].numpy()
@@ -60,24 +69,24 @@ def test_the_sum_is_that_of_ridge_and_logistic_regression(
     model = LogisticRegression(C=1 / 30, tol=1e-10, max_iter=5000)
     expected = model.fit(dense[seen], truth[seen]).decision_function(dense)
     np.testing.assert_allclose(diagnosis[:, 0], expected, rtol=1e-3, atol=2e-3)
-    expected = Ridge(30.0).fit(dense, learn.targets.course[:, 0].numpy()).predict(dense)
+    expected = Ridge(30.0).fit(dense, learn.targets.progression[:, 0].numpy()).predict(dense)
     np.testing.assert_allclose(course[:, 0], expected, rtol=1e-3, atol=2e-3)
 
 
 def test_every_task_begins_better_than_at_the_rates(split: tuple[Cohort, Cohort]) -> None:
     network, learn, check = begun(split)
     with torch.no_grad():
-        before = ensemble_scores(network.eval(), check)
-        start_linearly(network, learn, check)
-        after = ensemble_scores(network.eval(), check)
+        before = ensemble_losses(network.eval(), check)
+        fit_additive_head(network, learn, check)
+        after = ensemble_losses(network.eval(), check)
     assert all(after[name] < before[name] for name in ("diagnosis", "course", "hazard"))
 
 
 def test_the_sum_stays_as_it_was_fitted(split: tuple[Cohort, Cohort]) -> None:
     network, learn, check = begun(split)
-    start_linearly(network, learn, check)
+    fit_additive_head(network, learn, check)
     learned = Supervised(SIZES, Training(1e-2, batch=32, epochs=2, patience=0)).fit(*split)
-    assert network.foretold is not None
-    assert learned.network.foretold is not None
-    torch.testing.assert_close(learned.network.foretold.effect, network.foretold.effect)
-    assert network.foretold.effect.abs().max() > 0.01
+    assert network.additive_head is not None
+    assert learned.network.additive_head is not None
+    torch.testing.assert_close(learned.network.additive_head.effect, network.additive_head.effect)
+    assert network.additive_head.effect.abs().max() > 0.01

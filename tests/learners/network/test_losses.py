@@ -50,7 +50,7 @@ def test_course_equals_a_plain_loop(seed: int) -> None:
         if not math.isnan(truth[d, c])
     ]
     expected = np.mean(terms) if terms else 0.0
-    np.testing.assert_allclose(float(losses.course(said, truth)), expected, rtol=1e-5)
+    np.testing.assert_allclose(float(losses.progression(said, truth)), expected, rtol=1e-5)
 
 
 def followed(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -109,7 +109,7 @@ def test_probabilities_of_every_ending_sum_to_one() -> None:
 def test_nothing_known_costs_nothing_and_has_a_gradient() -> None:
     logits = torch.randn(3, 2, 4, requires_grad=True)
     nothing = torch.full((3, 4), torch.nan)
-    for loss in (losses.diagnosis(logits, nothing), losses.course(logits, nothing)):
+    for loss in (losses.diagnosis(logits, nothing), losses.progression(logits, nothing)):
         assert float(loss.detach()) == 0.0
         loss.backward()
     untold = torch.full((3, 2), -1)

@@ -8,20 +8,25 @@ import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, part
 from posology.errors import UserError
-from posology.learners.network.pretrain import Pretraining, load_start, save_start, shared_weights
+from posology.learners.network.pretrain import (
+    Pretraining,
+    load_pretrained,
+    save_pretrained,
+    shared_weights,
+)
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.nn.network import Network
 from tests.builders.synthetic_iwpc import cohort
 
-SIZES = Sizes(16, 8, 16, 1, 2, 0.0, carried=True)
+SIZES = Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True)
 WHOLE = cohort(160, 4)
 TRAINED, CHOSEN_BY = part(WHOLE, TRAIN), part(WHOLE, VALIDATION)
 
 
 def learned() -> tuple[Network, list]:
     learner = Pretraining(SIZES, Training(1e-2, batch=32, epochs=6, patience=0))
-    fitting, curve = learner.fitting(TRAINED, CHOSEN_BY), []
+    fitting, curve = learner.fit_epochs(TRAINED, CHOSEN_BY), []
     while True:
         try:
             curve.append(next(fitting))
@@ -36,12 +41,12 @@ def test_the_next_step_is_learned() -> None:
 
 def test_a_network_begins_with_the_weights_of_the_file(tmp_path: Path) -> None:
     network, _ = learned()
-    save_start(network, SIZES, WHOLE.profile, tmp_path / "start")
-    start = load_start(tmp_path / "start", SIZES, WHOLE.profile)
+    save_pretrained(network, SIZES, WHOLE.profile, tmp_path / "start")
+    start = load_pretrained(tmp_path / "start", SIZES, WHOLE.profile)
     for name, weight in shared_weights(network).items():
         torch.testing.assert_close(start[name], weight, atol=0, rtol=0)
     still = Supervised(SIZES, Training(1e-12, batch=32, epochs=1, patience=0))
-    fitting = still.fitting(TRAINED, CHOSEN_BY, None, start)
+    fitting = still.fit_epochs(TRAINED, CHOSEN_BY, None, start)
     try:
         while True:
             next(fitting)
@@ -54,11 +59,11 @@ def test_a_network_begins_with_the_weights_of_the_file(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_or_vocabulary_are_refused(tmp_path: Path) -> None:
     network, _ = learned()
-    save_start(network, SIZES, WHOLE.profile, tmp_path / "start")
+    save_pretrained(network, SIZES, WHOLE.profile, tmp_path / "start")
     with pytest.raises(UserError, match=r"has other sizes than the recipe \(width\)"):
-        load_start(tmp_path / "start", replace(SIZES, width=32), WHOLE.profile)
+        load_pretrained(tmp_path / "start", replace(SIZES, width=32), WHOLE.profile)
     other = replace(WHOLE.profile, codes=WHOLE.profile.codes[::-1])
     with pytest.raises(UserError, match="was learned on another vocabulary"):
-        load_start(tmp_path / "start", SIZES, other)
+        load_pretrained(tmp_path / "start", SIZES, other)
     with pytest.raises(UserError, match="cannot be read"):
-        load_start(tmp_path / "none", SIZES, WHOLE.profile)
+        load_pretrained(tmp_path / "none", SIZES, WHOLE.profile)

@@ -11,10 +11,10 @@ from posology.domain.policy import allow_all_treatments
 from posology.domain.study import Contraindication
 from posology.learners.features.rewards import is_truncated, permitted_treatments, returns_to_go
 from posology.learners.network import losses
-from posology.learners.network.policy import NetworkPolicy, Reading, usual
+from posology.learners.network.policy import Decoding, NetworkPolicy, supported_treatments
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
-from posology.learners.network.tensors import rows_of, tensors
+from posology.learners.network.tensors import cohort_to_tensors, gather_subjects
 from posology.learners.network.training_loop import Training
 from posology.nn.network import NetworkConfig
 from posology.simulators.mdp import policy_value, sample
@@ -24,7 +24,7 @@ from tests.builders.decision_processes import survival_mdp, uniform_policy
 NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
 FIRST = Supervised(Sizes(16, 8, 16, 1, 4, 0.0), Training(batch=64, epochs=4, learning_rate=3e-3))
 SECOND = Reinforcement(
-    Training(learning_rate=3e-3, batch=64, epochs=6, patience=0, keep_start=True)
+    Training(learning_rate=3e-3, batch=64, epochs=6, patience=0, keep_initial=True)
 )
 
 
@@ -74,22 +74,22 @@ def test_returns_equal_a_plain_loop(cohort) -> None:
 
 def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None:
     """Forbidding what looks best lowers the targets, and nothing else moves them so."""
-    reading = replace(first.reading, value_center=0.0, value_spread=1.0)
-    whole = tensors(cohort, reading, first.network.config, torch.device("cpu"))
+    reading = replace(first.decoding, value_center=0.0, value_spread=1.0)
+    whole = cohort_to_tensors(cohort, reading, first.network.config, torch.device("cpu"))
     rows = torch.arange(50)
 
     def goals(study_cohort: Cohort) -> torch.Tensor:
-        cut = tensors(study_cohort, reading, first.network.config, torch.device("cpu"))
-        batch, targets = rows_of(cut, rows)
+        cut = cohort_to_tensors(study_cohort, reading, first.network.config, torch.device("cpu"))
+        batch, targets = gather_subjects(cut, rows)
         return SECOND._goal(first.network, batch, targets, reading)
 
     bare = goals(cohort)
     with torch.no_grad():
-        first.network.worth.bias[2] += 50.0
+        first.network.effect_to_value.bias[2] += 50.0
         tempted = goals(cohort)
         rule = Contraindication(("t2",), "made up", visible=("STATE",))
         safe = goals(replace(cohort, study=replace(cohort.study, safety=(rule,))))
-        first.network.worth.bias[2] -= 50.0
+        first.network.effect_to_value.bias[2] -= 50.0
     more = whole.targets.has_next[: len(bare)]
     known = ~bare.isnan().all(1)
     assert (tempted.nansum(1) > bare.nansum(1) + 20)[more & known].all()
@@ -113,17 +113,17 @@ def test_what_forbids_everything_forbids_nothing(cohort) -> None:
 def test_unusual_options_are_left_out() -> None:
     behaviour = torch.tensor([[0.6, 0.3, 0.05, 0.05]])
     allowed = torch.tensor([[True, True, True, False]])
-    assert usual(behaviour, allowed, 0.1).tolist() == [[True, True, False, False]]
+    assert supported_treatments(behaviour, allowed, 0.1).tolist() == [[True, True, False, False]]
     allowed = torch.tensor([[False, False, True, False]])
-    assert usual(behaviour, allowed, 0.1).tolist() == [[False, False, True, False]]
+    assert supported_treatments(behaviour, allowed, 0.1).tolist() == [[False, False, True, False]]
 
 
 def test_outcomes_count_by_their_weight(cohort) -> None:
     """A weight of 2 is the patient twice, and of 0 not at all."""
     rows = np.flatnonzero(~np.isnan(cohort.effective))[:6]
     weight = np.array([2.0, 1.0, 0.0, 1.0, 3.0, 0.5], np.float32)
-    targets = tensors(
-        cohort, Reading(0.0, 1.0), NetworkConfig(1, 3, False), torch.device("cpu")
+    targets = cohort_to_tensors(
+        cohort, Decoding(0.0, 1.0), NetworkConfig(1, 3, False), torch.device("cpu")
     ).targets
     some = {name: getattr(targets, name)[rows] for name in targets.__slots__}
     logits = torch.randn(6, 3, 4)

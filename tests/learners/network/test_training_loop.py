@@ -15,9 +15,9 @@ from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
-from posology.learners.network.supervised import Sizes, Supervised, finish
+from posology.learners.network.supervised import Sizes, Supervised, run_to_end
 from posology.learners.network.training_loop import Training
-from posology.nn.batch import cut
+from posology.nn.batch import split_by_budget
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
 LEARNER = Supervised(
@@ -46,14 +46,14 @@ def without_time(line: dict) -> dict:
 def test_killed_and_resumed_equals_uninterrupted(
     data: tuple[Cohort, Cohort], tmp_path: Path, killed_after: int
 ) -> None:
-    whole = finish(LEARNER.fitting(*data, tmp_path / "whole"))
-    killed = LEARNER.fitting(*data, tmp_path / "killed")
+    whole = run_to_end(LEARNER.fit_epochs(*data, tmp_path / "whole"))
+    killed = LEARNER.fit_epochs(*data, tmp_path / "killed")
     for _ in range(killed_after):
         next(killed)
     killed.close()
     with (tmp_path / "killed" / "epochs.jsonl").open("a") as lines:
         lines.write('{"number": 99}\n')  # killed between an epoch's line and its state
-    resumed = finish(LEARNER.fitting(*data, tmp_path / "killed"))
+    resumed = run_to_end(LEARNER.fit_epochs(*data, tmp_path / "killed"))
     same_weights(whole, resumed)
     lines = [
         [json.loads(line) for line in (tmp_path / run / "epochs.jsonl").read_text().splitlines()]
@@ -68,41 +68,41 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     """Its sums are fitted again before it goes on, to the same."""
-    learner = replace(LEARNER, sizes=replace(LEARNER.sizes, carried=True))
+    learner = replace(LEARNER, sizes=replace(LEARNER.sizes, history_summary=True))
     asked = [with_targets(c) for c in data]
     whole = learner.fit(*asked)
-    killed = learner.fitting(*asked, tmp_path)
+    killed = learner.fit_epochs(*asked, tmp_path)
     next(killed)
     killed.close()
-    same_weights(whole, finish(learner.fitting(*asked, tmp_path)))
+    same_weights(whole, run_to_end(learner.fit_epochs(*asked, tmp_path)))
 
 
 def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     first = LEARNER.fit(*data)
-    second = Reinforcement(Training(batch=16, epochs=4, patience=0), whole=True)
+    second = Reinforcement(Training(batch=16, epochs=4, patience=0), train_all=True)
     whole = second.fit(first, *data)
-    killed = second.fitting(first, *data, tmp_path)
+    killed = second.fit_epochs(first, *data, tmp_path)
     next(killed), next(killed)
     killed.close()
-    same_weights(whole, finish(second.fitting(first, *data, tmp_path)))
+    same_weights(whole, run_to_end(second.fit_epochs(first, *data, tmp_path)))
 
 
 def test_a_finished_run_is_told_again(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
-    whole = finish(LEARNER.fitting(*data, tmp_path))
-    again = list(LEARNER.fitting(*data, tmp_path))
+    whole = run_to_end(LEARNER.fit_epochs(*data, tmp_path))
+    again = list(LEARNER.fit_epochs(*data, tmp_path))
     assert [epoch.number for epoch in again] == [1, 2, 3, 4, 5]
-    same_weights(whole, finish(LEARNER.fitting(*data, tmp_path)))
+    same_weights(whole, run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
 def test_keeping_a_run_does_not_change_it(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
-    same_weights(LEARNER.fit(*data), finish(LEARNER.fitting(*data, tmp_path)))
+    same_weights(LEARNER.fit(*data), run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
 def test_other_settings_are_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
-    finish(LEARNER.fitting(*data, tmp_path))
+    run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     other = replace(LEARNER, training=replace(LEARNER.training, epochs=6, seed=4))
     with pytest.raises(UserError) as caught:
-        finish(other.fitting(*data, tmp_path))
+        run_to_end(other.fit_epochs(*data, tmp_path))
     assert str(caught.value) == (
         f"{tmp_path}: holds a run with other settings (epochs, seed); name a new folder, or the "
         "same settings to go on with that run."
@@ -110,10 +110,10 @@ def test_other_settings_are_told(data: tuple[Cohort, Cohort], tmp_path: Path) ->
 
 
 def test_another_network_is_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
-    finish(LEARNER.fitting(*data, tmp_path))
+    run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     other = replace(LEARNER, sizes=replace(LEARNER.sizes, encoder="lstm"))
     with pytest.raises(UserError, match="holds a run of another network or cohort"):
-        finish(other.fitting(*data, tmp_path))
+        run_to_end(other.fit_epochs(*data, tmp_path))
 
 
 def test_deterministic_mode_runs_and_is_given_back(data: tuple[Cohort, Cohort]) -> None:
@@ -124,7 +124,7 @@ def test_deterministic_mode_runs_and_is_given_back(data: tuple[Cohort, Cohort]) 
 
 def test_switches_for_a_gpu_change_nothing_on_a_cpu(data: tuple[Cohort, Cohort]) -> None:
     one = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
-    fast = replace(one, training=replace(one.training, mixed=True, compiled=True))
+    fast = replace(one, training=replace(one.training, mixed_precision=True, compile_trunk=True))
     same_weights(one.fit(*data), fast.fit(*data))
 
 
@@ -133,7 +133,7 @@ def test_runs_hold_every_row_and_stay_in_their_budget(
     cost: list[int], most: int, budget: int
 ) -> None:
     rows = np.arange(len(cost))
-    runs = cut(np.array(cost, dtype=np.int64), most, budget)
+    runs = split_by_budget(np.array(cost, dtype=np.int64), most, budget)
     assert [int(r) for run in runs for r in rows[run]] == rows.tolist()
     for run in runs:
         mine = cost[run]
@@ -145,7 +145,7 @@ def test_runs_hold_every_row_and_stay_in_their_budget(
 
 def test_a_budget_of_steps_makes_more_batches(data: tuple[Cohort, Cohort]) -> None:
     """And the same patients in other batches are learned otherwise, so the budget is obeyed."""
-    small = replace(LEARNER, training=replace(LEARNER.training, tokens=8, epochs=1))
+    small = replace(LEARNER, training=replace(LEARNER.training, batch_steps=8, epochs=1))
     usual = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
     with pytest.raises(AssertionError):
         same_weights(small.fit(*data), usual.fit(*data))

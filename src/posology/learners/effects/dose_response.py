@@ -111,7 +111,7 @@ def curves(
     """Expected outcome of each dose for each patient, by each member."""
     Z = np.nan_to_num((X - response.center) / response.spread)
     asked = torch.as_tensor(_share(response.support, doses), dtype=torch.float32)
-    members = response.network.straight.shape[0]
+    members = response.network.linear.shape[0]
     said = []
     with torch.no_grad():
         for start in range(0, len(Z), BLOCK):

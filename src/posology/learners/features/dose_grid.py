@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.domain.cohort import Cohort
-from posology.nn.dose_head import Levels, middle
+from posology.nn.dose_head import DoseLevels, mean_log_dose
 
 LEAST = 20
 """Decisions at a dose, below which it is not asked about. Our choice: scikit-learn's least leaf."""
@@ -12,7 +12,7 @@ MOST = 8
 """Levels of one option; where more doses were given, so many quantiles of them. Our choice."""
 
 
-def dose_levels(train: Cohort) -> Levels:
+def dose_levels(train: Cohort) -> DoseLevels:
     """Doses seen of each option, lowest first; (1.0,) where it has none."""
     return tuple(
         _levels(train.dose[train.treatment == option].astype(np.float64))
@@ -22,7 +22,7 @@ def dose_levels(train: Cohort) -> Levels:
     )
 
 
-def asked_levels(cohort: Cohort) -> Levels:
+def asked_levels(cohort: Cohort) -> DoseLevels:
     """Doses to ask about: where options stand alone, with doses or a number that tells effect.
 
     Empty where they do not.
@@ -41,7 +41,7 @@ def _levels(given: np.ndarray) -> tuple[float, ...]:
     return tuple(float(d) for d in often) or (1.0,)
 
 
-def shifts(cohort: Cohort, levels: Levels) -> Float64[np.ndarray, "decision treatment"]:
+def shifts(cohort: Cohort, levels: DoseLevels) -> Float64[np.ndarray, "decision treatment"]:
     """log2 of the dose given over the middle of its option's levels, inside those levels.
 
     0 for the options not given and where the dose is not known.
@@ -50,5 +50,5 @@ def shifts(cohort: Cohort, levels: Levels) -> Float64[np.ndarray, "decision trea
     for option, doses in enumerate(levels):
         rows = np.flatnonzero((cohort.treatment == option) & (cohort.dose > 0))
         dose = np.clip(cohort.dose[rows].astype(np.float64), doses[0], doses[-1])
-        out[rows, option] = np.log2(dose) - middle(doses)
+        out[rows, option] = np.log2(dose) - mean_log_dose(doses)
     return out

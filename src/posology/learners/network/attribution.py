@@ -10,11 +10,11 @@ from posology.domain.history import History, offsets, subject_of
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
 
-EVENTS = 1_000_000
+MAX_EVENTS = 1_000_000
 """Events of copies asked about at once: bounds the memory, whatever the history. Our choice."""
 
 
-def removable(history: History, profile: Profile, decision: int) -> np.ndarray:
+def removable_events(history: History, profile: Profile, decision: int) -> np.ndarray:
     """The patient's events visible to the decision, as rows of the history, but for formula
     answers: these are worked out again, so that an input counts for what it did through them."""
     first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
@@ -24,7 +24,7 @@ def removable(history: History, profile: Profile, decision: int) -> np.ndarray:
 
 
 def leave_one_out(
-    history: History, profile: Profile, decision: int, out: np.ndarray, events: np.ndarray
+    history: History, profile: Profile, decision: int, left_out: np.ndarray, events: np.ndarray
 ) -> History:
     """The decision's patient once without each event of `out`; subject i lacks the i-th.
 
@@ -32,8 +32,8 @@ def leave_one_out(
     """
     first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
     step = np.searchsorted(history.event_offsets, events, side="right") - 1 - first
-    steps, variants = decision + 1 - first, len(out)
-    owner, event = np.nonzero(out[:, None] != events)
+    steps, variants = decision + 1 - first, len(left_out)
+    owner, event = np.nonzero(left_out[:, None] != events)
     counts = np.bincount(owner * steps + step[event], minlength=variants * steps)
     bare = History(
         code=history.code[events[event]],
@@ -46,7 +46,7 @@ def leave_one_out(
     return with_formula_events(bare, profile)
 
 
-def attribute(
+def attribute_events(
     ask: Callable[[History, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]],
     history: History,
     profile: Profile,
@@ -69,9 +69,9 @@ def _one(
     decision: int,
     row: int,
 ) -> tuple[np.ndarray, ...]:
-    events = removable(history, profile, decision)
+    events = removable_events(history, profile, decision)
     out = np.append(-1, events)
-    size = max(EVENTS // max(len(events), 1), 1)
+    size = max(MAX_EVENTS // max(len(events), 1), 1)
     asked = []
     for start in range(0, len(out), size):
         variants = leave_one_out(history, profile, decision, out[start : start + size], events)

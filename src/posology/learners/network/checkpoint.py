@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from posology.errors import UserError
-from posology.learners.network.distributed import is_first
+from posology.learners.network.distributed import is_main_process
 
 _STATE, _EPOCHS = "state.json", "epochs.jsonl"
 
@@ -26,23 +26,23 @@ class Epoch:
     validation: dict[str, float]
     """`score` decides which epoch is kept: lower is better."""
     seconds: float
-    kept: bool
+    is_best: bool
     """Whether this is the best epoch so far."""
     steps_per_second: float = 0.0
     """Steps of training subjects, validation's time included."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RunFolder:
     """Where a run writes what it needs to go on, and one JSON line an epoch (`epochs.jsonl`)."""
 
     folder: Path
-    beside: tuple[nn.Module, ...] = ()
+    extra_modules: tuple[nn.Module, ...] = ()
     """Modules that change with the training and are not part of the network."""
 
 
 @dataclass(slots=True, eq=False)
-class State:
+class RunState:
     """All that changes from batch to batch or from epoch to epoch."""
 
     network: nn.Module
@@ -54,9 +54,9 @@ class State:
     batches: int = 0
 
 
-def keep(where: Keep, state: State, settings: dict, epoch: Epoch) -> None:
+def save_state(where: RunFolder, state: RunState, settings: dict, epoch: Epoch) -> None:
     """Write the epoch's line and, in one move, the state after it; settings: as JSON knows them."""
-    if not is_first():
+    if not is_main_process():
         return
     where.folder.mkdir(parents=True, exist_ok=True)
     with (where.folder / _EPOCHS).open("a") as lines:
@@ -79,7 +79,7 @@ def keep(where: Keep, state: State, settings: dict, epoch: Epoch) -> None:
             old.unlink()
 
 
-def go_on(where: Keep, state: State, settings: dict) -> list[Epoch]:
+def resume(where: RunFolder, state: RunState, settings: dict) -> list[Epoch]:
     """Take up the state kept, if any; the epochs that are done."""
     path = where.folder / _STATE
     if not path.exists():
@@ -103,22 +103,22 @@ def go_on(where: Keep, state: State, settings: dict) -> list[Epoch]:
     state.batches = body["batches"]
     state.best_score = math.inf if body["best_score"] is None else body["best_score"]
     lines = (where.folder / _EPOCHS).read_text().splitlines()[: body["epoch"]]
-    if is_first():  # a line whose state was not yet written is written again
+    if is_main_process():  # a line whose state was not yet written is written again
         (where.folder / _EPOCHS).write_text("".join(line + "\n" for line in lines))
     return [Epoch(**json.loads(line)) for line in lines]
 
 
-def _tensors(where: Keep, state: State) -> dict[str, Tensor]:
+def _tensors(where: RunFolder, state: RunState) -> dict[str, Tensor]:
     parts = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     parts |= {f"best.{k}": v for k, v in state.best.items()}
-    for number, module in enumerate(where.beside):
+    for number, module in enumerate(where.extra_modules):
         parts |= {f"beside.{number}.{k}": v for k, v in module.state_dict().items()}
     for number, moments in state.optimizer.state_dict()["state"].items():
         parts |= {f"optimizer.{number}.{k}": v for k, v in moments.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in parts.items()}
 
 
-def _take_up(where: Keep, state: State, tensors: dict[str, Tensor]) -> None:
+def _take_up(where: RunFolder, state: RunState, tensors: dict[str, Tensor]) -> None:
     def of(part: str) -> dict[str, Tensor]:
         size = len(part) + 1
         return {k[size:]: v for k, v in tensors.items() if k.startswith(f"{part}.")}
@@ -126,7 +126,7 @@ def _take_up(where: Keep, state: State, tensors: dict[str, Tensor]) -> None:
     state.network.load_state_dict(of("network"))
     device = next(state.network.parameters()).device
     state.best = {name: tensor.to(device) for name, tensor in of("best").items()}
-    for number, module in enumerate(where.beside):
+    for number, module in enumerate(where.extra_modules):
         module.load_state_dict(of(f"beside.{number}"))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in of("optimizer").items():

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from posology.learners.network.tensors import CohortTensors, in_batches
+from posology.learners.network.tensors import CohortTensors, iterate_batches
 from posology.learners.outcome_models.logistic import scale
 from posology.learners.outcome_models.target_distance import Given, logistic
 from posology.learners.outcome_models.treatment_interactions import (
@@ -22,16 +22,16 @@ from posology.learners.outcome_models.treatment_interactions import (
     margin_of_given,
 )
 from posology.nn.dose_head import DoseCurves
-from posology.nn.last_observation import columns
+from posology.nn.last_observation import last_observation_columns
 from posology.nn.network import Network
-from posology.nn.treatment_history import courses
+from posology.nn.treatment_history import summarize_treatments
 
-MOST = 100
+MAX_CODES = 100
 """Codes above which what descent taught is left: 100 of them and five options make 2,400 weights,
 and the time grows with the third power. Our choice."""
 
 
-class Left(NamedTuple):
+class Offsets(NamedTuple):
     """One row a decision: what is known, and what the network says whatever is given."""
 
     columns: Float64[np.ndarray, "decision column"]
@@ -40,7 +40,7 @@ class Left(NamedTuple):
     """Standardised."""
 
 
-def solve(network: Network, learn: CohortTensors) -> None:
+def solve_effects(network: Network, learn: CohortTensors) -> None:
     """Put the solved differences in the place of those the network was taught, for good.
 
     Where no margin is known there is nothing to solve from.
@@ -48,8 +48,8 @@ def solve(network: Network, learn: CohortTensors) -> None:
     curves = network.curves
     assert curves is not None
     options = curves.shape[0]
-    known = _given(learn, learn.targets.margin)
-    if len(known.row) == 0 or len(curves.effects.code) > MOST:
+    known = _given(learn, learn.targets.target_distance)
+    if len(known.row) == 0 or len(curves.effects.code) > MAX_CODES:
         return
     left = _left(network, curves, learn)
     center, spread = scale(left.columns)
@@ -65,16 +65,16 @@ def solve(network: Network, learn: CohortTensors) -> None:
         _read_off(curves, weights, level, slope)
 
 
-def _left(network: Network, curves: DoseCurves, learn: CohortTensors) -> Left:
+def _left(network: Network, curves: DoseCurves, learn: CohortTensors) -> Offsets:
     rows = []
     with torch.no_grad():
-        for batch, _ in in_batches(learn):
-            alike = curves.alike(network.trunk(network.seen(batch)[0])).mean(1)
-            known = columns(batch, len(curves.effects.code))
-            tried = courses(batch, curves.past, curves.shape[0])
+        for batch, _ in iterate_batches(learn):
+            alike = curves.shared(network.trunk(network.encode(batch)[0])).mean(1)
+            known = last_observation_columns(batch, len(curves.effects.code))
+            tried = summarize_treatments(batch, curves.treatment_codes, curves.shape[0])
             rows.append(torch.cat([alike.double(), known, tried], 1))
     table = torch.cat(rows).cpu().numpy()
-    return Left(table[:, 2:], table[:, 0], table[:, 1])
+    return Offsets(table[:, 2:], table[:, 0], table[:, 1])
 
 
 def _given(learn: CohortTensors, target: Tensor) -> Given:
@@ -86,7 +86,7 @@ def _given(learn: CohortTensors, target: Tensor) -> Given:
     return Given(
         row=row,
         treatment=treatment,
-        shift=targets.shift.double().cpu().numpy()[row, treatment],
+        shift=targets.log_dose.double().cpu().numpy()[row, treatment],
         target=target.double().cpu().numpy()[row],
         weight=targets.weight.double().cpu().numpy()[row],
     )
@@ -96,7 +96,7 @@ def _install(curves: DoseCurves, told: Differences, center: np.ndarray, spread: 
     """The margin's differences; the logit's are read off the margin."""
     weights = told.weights / spread[:, None]
     level = told.level - center @ weights
-    parts = (*curves.effects.parameters(), curves.courses)
+    parts = (*curves.effects.parameters(), curves.history)
     own = torch.as_tensor(weights, dtype=torch.float32).split([len(part) for part in parts])
     for part, found in zip(parts, own, strict=True):
         part[:, 0::2] = 0.0
@@ -109,8 +109,8 @@ def _read_off(
     curves: DoseCurves, weights: np.ndarray, level: np.ndarray, slope: np.ndarray
 ) -> None:
     """weights: of the logit that is said whatever is given, and of the margin."""
-    curves.alike.weight[:, :, 0] *= float(weights[0])
-    curves.alike.bias[:, 0] *= float(weights[0])
+    curves.shared.weight[:, :, 0] *= float(weights[0])
+    curves.shared.bias[:, 0] *= float(weights[0])
     curves.scale.fill_(float(weights[1]))
     curve = np.stack([level, slope, np.zeros_like(level)], axis=1)
     curves.average[:, :3] = torch.as_tensor(curve, dtype=torch.float32)

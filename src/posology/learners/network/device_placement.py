@@ -6,20 +6,20 @@ import torch
 
 from posology.domain.history import History
 
-SHARE = 0.5
+MAX_MEMORY_SHARE = 0.5
 """Of the device's free memory that arrays may take; the rest is for the network, its gradients and
 the batches. Our choice."""
 
 _LOG = logging.getLogger("posology")
 
 
-def bytes_of(history: History, columns: int, decisions: int) -> int:
+def cohort_bytes(history: History, columns: int, decisions: int) -> int:
     """What the arrays of a cohort take on a device: 64-bit indices and 32-bit numbers."""
     events, steps = len(history.code), len(history.time)
     return events * (8 + 4) + steps * (8 + 8) + decisions * (4 * 8 + 4 * columns)
 
 
-def home(size: int, device: torch.device, free: int | None = None) -> torch.device:
+def choose_device(size: int, device: torch.device, free: int | None = None) -> torch.device:
     """The device where so many bytes fit in its free memory, else the CPU, told in the log.
 
     free: bytes; asked of the device where not given.
@@ -28,7 +28,7 @@ def home(size: int, device: torch.device, free: int | None = None) -> torch.devi
         return device
     if free is None:
         free = torch.cuda.mem_get_info(device)[0]
-    fits = size <= SHARE * free
+    fits = size <= MAX_MEMORY_SHARE * free
     _LOG.info(
         "cohort of %.2f GB %s: %.2f GB of %s are free",
         size / 1e9,

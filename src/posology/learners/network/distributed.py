@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 @contextmanager
-def joined(device: str) -> Generator[None]:
+def process_group(device: str) -> Generator[None]:
     """Inside, the processes that torchrun started know one another; alone it does nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -27,22 +27,26 @@ def joined(device: str) -> Generator[None]:
         dist.destroy_process_group()
 
 
-def many() -> int:
+def process_count() -> int:
     """How many processes learn together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes files."""
-    return many() == 1 or dist.get_rank() == 0
+    return process_count() == 1 or dist.get_rank() == 0
 
 
-def shared(network: nn.Module) -> nn.Module:
+def distribute(network: nn.Module) -> nn.Module:
     """The network itself, or one whose gradients are averaged over all processes."""
-    return DistributedDataParallel(network, find_unused_parameters=True) if many() > 1 else network
+    return (
+        DistributedDataParallel(network, find_unused_parameters=True)
+        if process_count() > 1
+        else network
+    )
 
 
-def my_share(
+def local_rows(
     rows: Int64[np.ndarray, " subject"],
 ) -> tuple[Int64[np.ndarray, " mine"], float]:
     """This process's rows of a batch, and what its mean loss counts for in the average.
@@ -50,7 +54,7 @@ def my_share(
     Every process learns from the same order, so together they descend what one process alone
     would, where every subject has as many known labels; a batch too small to share goes to all.
     """
-    world = many()
+    world = process_count()
     if world == 1 or len(rows) < world:
         return rows, 1.0
     mine = np.array_split(rows, world)[dist.get_rank()]

@@ -7,20 +7,20 @@ from posology.learners.network.losses import Targets
 from posology.nn.network import Network
 
 
-def start_at_rates(network: Network, targets: Targets) -> None:
+def init_heads_at_rates(network: Network, targets: Targets) -> None:
     """Set each head to say what is usual of everybody, so that only what tells patients apart is
     left to learn: rare events would else take most of the first epochs to be rare."""
     tasks = network.config.tasks
-    rates = {"course": torch.zeros(tasks.measures)}
+    rates = {"progression": torch.zeros(tasks.progressions)}
     known = ~targets.diagnosis.isnan()
     came = torch.where(known, targets.diagnosis, 0.0).sum(0)
     rates["diagnosis"] = _log_odds(came, known.sum(0))
-    at = torch.arange(tasks.intervals, device=targets.survived.device)
-    survived, happened = targets.survived[..., None], targets.happened[..., None]
+    at = torch.arange(tasks.intervals, device=targets.intervals_survived.device)
+    survived, happened = targets.intervals_survived[..., None], targets.event_observed[..., None]
     came = ((survived == at) & happened).sum(0)
     rates["hazard"] = _log_odds(came, (survived > at).sum(0) + came).flatten()
     with torch.no_grad():
-        for name, head in network.tasks.each().items():
+        for name, head in network.tasks.linear_heads().items():
             head.weight.zero_()
             head.bias.copy_(rates[name])
 

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from posology.learners.network.losses import by_target
-from posology.learners.network.tensors import CohortTensors, averaged_tasks, in_batches
+from posology.learners.network.losses import loss_by_target
+from posology.learners.network.tensors import CohortTensors, average_tasks, iterate_batches
 from posology.nn.network import Network
 
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHRINKAGES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the way from where a head began to where it ended. A head of a rare harm has learned mostly
 its noise; one of a frequent event, what a sum cannot tell."""
 
@@ -16,42 +16,42 @@ Begun = dict[str, Tensor]
 """Biases of the heads where learning began, when their weights were 0."""
 
 
-def begun(network: Network) -> Begun:
+def initial_biases(network: Network) -> Begun:
     """Where the heads begin; nothing where they have no sum to fall back on."""
-    if network.foretold is None:
+    if network.additive_head is None:
         return {}
-    return {name: head.bias.detach().clone() for name, head in network.tasks.each().items()}
+    return {name: head.bias.detach().clone() for name, head in network.tasks.linear_heads().items()}
 
 
 @torch.no_grad()
-def keep_what_helps(network: Network, start: Begun, validation: CohortTensors) -> None:
+def shrink_heads(network: Network, start: Begun, validation: CohortTensors) -> None:
     """Move each head back to its best share of the way, target by target."""
     if not start:
         return
-    heads = network.tasks.each()
+    heads = network.tasks.linear_heads()
     ended = {name: (h.weight.clone(), h.bias.clone()) for name, h in heads.items()}
 
     def move(share: Float[Tensor, " target"]) -> None:
-        shares = network.tasks.by_task(share)
+        shares = network.tasks.split_by_task(share)
         for name, head in heads.items():
             weight, bias = ended[name]
             of = shares[name].repeat_interleave(bias.shape[1] // len(shares[name]))
             head.weight.copy_(weight * of)
             head.bias.copy_(torch.lerp(start[name], bias, of))
 
-    targets = sum(network.config.tasks.asked)
+    targets = sum(network.config.tasks.targets)
     device = next(network.parameters()).device
     losses = []
-    for share in SHARES:
+    for share in SHRINKAGES:
         move(torch.full((targets,), share, device=device))
         losses.append(_loss(network.eval(), validation))
-    move(torch.tensor(SHARES, device=device)[torch.stack(losses).argmin(0)])
+    move(torch.tensor(SHRINKAGES, device=device)[torch.stack(losses).argmin(0)])
 
 
 def _loss(network: Network, validation: CohortTensors) -> Float[Tensor, " target"]:
     """Of the members' mean, each target's sum over decisions."""
     parts = [
-        by_target(averaged_tasks(network(batch).tasks), targets)[0].double()
-        for batch, targets in in_batches(validation)
+        loss_by_target(average_tasks(network(batch).tasks), targets)[0].double()
+        for batch, targets in iterate_batches(validation)
     ]
     return torch.stack(parts).sum(0)

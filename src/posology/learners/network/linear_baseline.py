@@ -11,10 +11,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from posology.learners.network.losses import Targets, by_target
+from posology.learners.network.losses import Targets, loss_by_target
 from posology.learners.network.tensors import CohortTensors
-from posology.nn.additive_head import GAPS, KINDS, told
-from posology.nn.batch import Resident
+from posology.nn.additive_head import FEATURES_PER_CODE, TIME_GAPS, event_features
+from posology.nn.batch import HistoryTensors
 from posology.nn.heads import TaskHeads, TaskOutput
 from posology.nn.network import Network
 from posology.nn.ragged import ragged_range
@@ -22,7 +22,7 @@ from posology.nn.ragged import ragged_range
 PENALTIES = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 """Of a ridge on standardised columns, against a sum over decisions; each target gets its own, the
 best on validation patients."""
-MOST = 50_000
+MAX_DECISIONS = 50_000
 """Decisions that are enough for a sum; of more, evenly spaced ones are taken."""
 BLOCK, ITERATIONS = 1024, 60
 """Decisions whose histories are looked through at once; steps of the search a penalty."""
@@ -57,21 +57,21 @@ class _Known:
     """Those of the study's tasks are of these decisions alone."""
 
 
-def start_linearly(network: Network, learn: CohortTensors, check: CohortTensors) -> None:
+def fit_additive_head(network: Network, learn: CohortTensors, check: CohortTensors) -> None:
     """Fit the network's sum of what is known, which then stays as it is."""
-    foretold, heads = network.foretold, network.tasks
-    if foretold is None:
+    additive_head, heads = network.additive_head, network.tasks
+    if additive_head is None:
         return
-    codes = foretold.effect.shape[1]
+    codes = additive_head.effect.shape[1]
     found, constant = _best(_known(learn, codes), _known(check, codes), heads)
     with torch.no_grad():
-        foretold.effect.copy_(found[:-GAPS].reshape(foretold.effect.shape))
-        foretold.gap.copy_(found[-GAPS:])
-        shares = heads.by_task(constant)
-        for name, head in heads.each().items():
+        additive_head.effect.copy_(found[:-TIME_GAPS].reshape(additive_head.effect.shape))
+        additive_head.gap.copy_(found[-TIME_GAPS:])
+        shares = heads.split_by_task(constant)
+        for name, head in heads.linear_heads().items():
             times = head.bias.shape[1] // len(shares[name])
             head.bias.add_(shares[name].repeat_interleave(times))
-    foretold.requires_grad_(False)
+    additive_head.requires_grad_(False)
 
 
 def _best(learn: _Known, check: _Known, heads: TaskHeads) -> tuple[Tensor, Tensor]:
@@ -82,7 +82,7 @@ def _best(learn: _Known, check: _Known, heads: TaskHeads) -> tuple[Tensor, Tenso
     mean, square = learn.turned.times(ones)[:, 0] / count, squares.times(ones)[:, 0] / count
     spread = square - mean.square()
     scale = torch.where(spread > 1e-8, spread.clamp_min(1e-8).rsqrt(), 0.0)
-    width = sum(heads.tasks.asked)
+    width = sum(heads.tasks.targets)
     w, b = mean.new_zeros(len(mean), width), mean.new_zeros(width)
     best, chosen = mean.new_full((width,), torch.inf), (w.clone(), b.clone())
     for penalty in PENALTIES:
@@ -135,50 +135,56 @@ def _losses(
     said: Said, known: _Known, heads: TaskHeads
 ) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
     """Mean loss of every target where the sum adds to where its head begins, and its decisions."""
-    asked, parts = heads.tasks, heads.by_task(said)
-    begins = {name: head.bias[0].detach().double() for name, head in heads.each().items()}
+    asked, parts = heads.tasks, heads.split_by_task(said)
+    begins = {name: head.bias[0].detach().double() for name, head in heads.linear_heads().items()}
     nothing = said.new_zeros(0)
-    hazard = begins.get("hazard", nothing).reshape(asked.incidents, asked.intervals)
+    hazard = begins.get("hazard", nothing).reshape(asked.times_to_event, asked.intervals)
     tasks = TaskOutput(
         (parts["diagnosis"] + begins.get("diagnosis", nothing))[:, None],
-        (parts["course"] + begins.get("course", nothing))[:, None],
+        (parts["progression"] + begins.get("progression", nothing))[:, None],
         (parts["hazard"][..., None] + hazard)[:, None],
     )
-    loss, count = by_target(tasks, known.targets)
+    loss, count = loss_by_target(tasks, known.targets)
     count = count.clamp_min(1)
     return loss / count, count
 
 
 def _known(cohort: CohortTensors, codes: int) -> _Known:
     """Of evenly spaced decisions; on the device that learns, wherever the arrays lie."""
-    assert cohort.source.so_far is not None
+    assert cohort.source.running_stats is not None
     count = len(cohort.last_step)
-    row = torch.arange(0, count, max(-(-count // MOST), 1), device=cohort.last_step.device)
+    row = torch.arange(0, count, max(-(-count // MAX_DECISIONS), 1), device=cohort.last_step.device)
     ends = _replaced_at(cohort.source)
     places, numbers = [], []
     for at, block in enumerate(torch.split(row, BLOCK)):
         owner, event = _alive(cohort.source, ends, cohort.subject[block], cohort.last_step[block])
-        x = told(cohort.source.value[event], cohort.source.so_far[event]).double()
-        column = torch.arange(KINDS, device=row.device) * codes + cohort.source.code[event, None]
+        x = event_features(cohort.source.value[event], cohort.source.running_stats[event]).double()
+        column = (
+            torch.arange(FEATURES_PER_CODE, device=row.device) * codes
+            + cohort.source.code[event, None]
+        )
         there = x != 0
         owner = (owner + at * BLOCK)[:, None].expand_as(column)
         places.append(torch.stack([owner[there], column[there]]))
         numbers.append(x[there])
     gap = cohort.source.gap[cohort.last_step[row]].double()
     at = torch.arange(len(row), device=row.device)
-    places += [torch.stack([at, torch.full_like(at, KINDS * codes + i)]) for i in range(GAPS)]
+    places += [
+        torch.stack([at, torch.full_like(at, FEATURES_PER_CODE * codes + i)])
+        for i in range(TIME_GAPS)
+    ]
     owner, column = torch.cat(places, 1).to(cohort.device)
     number = torch.cat([*numbers, *gap.unbind(1)]).to(cohort.device)
     whole = cohort.targets
     return _Known(
         _table(owner, column, number, len(row)),
-        _table(column, owner, number, KINDS * codes + GAPS),
+        _table(column, owner, number, FEATURES_PER_CODE * codes + TIME_GAPS),
         replace(
             whole,
             diagnosis=whole.diagnosis[row].to(cohort.device),
-            course=whole.course[row].to(cohort.device),
-            survived=whole.survived[row].to(cohort.device),
-            happened=whole.happened[row].to(cohort.device),
+            progression=whole.progression[row].to(cohort.device),
+            intervals_survived=whole.intervals_survived[row].to(cohort.device),
+            event_observed=whole.event_observed[row].to(cohort.device),
         ),
     )
 
@@ -190,7 +196,7 @@ def _table(row: Tensor, column: Tensor, number: Tensor, rows: int) -> _Table:
 
 
 def _alive(
-    source: Resident, ends: Tensor, subject: Tensor, last_step: Tensor
+    source: HistoryTensors, ends: Tensor, subject: Tensor, last_step: Tensor
 ) -> tuple[Int64[Tensor, " known"], Int64[Tensor, " known"]]:
     """The last events of every code at each decision: the decision's row here, and the event's."""
     starts = source.event_offsets[source.step_offsets[subject]]
@@ -201,7 +207,7 @@ def _alive(
     return owner[alive], event[alive]
 
 
-def _replaced_at(source: Resident) -> Int64[Tensor, " event"]:
+def _replaced_at(source: HistoryTensors) -> Int64[Tensor, " event"]:
     """The step at which each event's code comes again; past the last where it does not."""
     assert source.replaced is not None
     assert source.replaced_offsets is not None

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from posology.nn.heads import TaskOutput
-from posology.nn.network import Output
+from posology.nn.network import NetworkOutput
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,9 +20,9 @@ class Targets:
     effective: Float[Tensor, " decision"]
     dose: Float[Tensor, " decision"]
     """Standardised square root of the dose."""
-    shift: Float[Tensor, "decision treatment"]
+    log_dose: Float[Tensor, "decision treatment"]
     """log2 of the dose given over the middle of the option's levels; 0 where none was given."""
-    margin: Float[Tensor, " decision"]
+    target_distance: Float[Tensor, " decision"]
     """Standardised."""
     rewards: Float[Tensor, "decision treatment"]
     """What each option earned or would have; NaN where that is not known."""
@@ -30,21 +30,21 @@ class Targets:
     """Whether the row after this one is the same patient's next decision."""
     diagnosis: Float[Tensor, "decision condition"]
     """1 where it came within its horizon, 0 where not, NaN where nobody looked."""
-    course: Float[Tensor, "decision measure"]
+    progression: Float[Tensor, "decision measure"]
     """Standardised numbers to come; NaN where there is none."""
     weight: Float[Tensor, " decision"]
     """Of the outcome: inverse probability of being followed to its end, 0 where it was not."""
     allowed: Bool[Tensor, "decision treatment"]
     """False where safety forbids an option; every row allows at least one."""
-    unseen: Bool[Tensor, " decision"]
+    is_truncated: Bool[Tensor, " decision"]
     """Whether the course went on after the decision where nobody saw it."""
-    survived: Int64[Tensor, "decision incident"]
+    intervals_survived: Int64[Tensor, "decision incident"]
     """Whole intervals without the event; -1 where nobody followed."""
-    happened: Bool[Tensor, "decision incident"]
+    event_observed: Bool[Tensor, "decision incident"]
     """Whether the event came in the interval after them."""
 
 
-def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
+def supervised(output: NetworkOutput, targets: Targets) -> dict[str, Tensor]:
     """The first phase's parts: each the mean over all that is known of it, each counted once.
 
     Targets are standardised and classes told in nats, so no task outweighs another by its unit; a
@@ -55,14 +55,16 @@ def supervised(output: Output, targets: Targets) -> dict[str, Tensor]:
         "propensity": _choice(output.propensity, targets.treatment),
         "dose": dose(output.dose, targets.dose),
     }
-    if output.margin.shape[2]:
-        parts["margin"] = margin(output.margin, targets)
+    if output.target_distance.shape[2]:
+        parts["margin"] = target_distance(output.target_distance, targets)
     if output.tasks.diagnosis.shape[2]:
         parts["diagnosis"] = diagnosis(output.tasks.diagnosis, targets.diagnosis)
-    if output.tasks.course.shape[2]:
-        parts["course"] = course(output.tasks.course, targets.course)
+    if output.tasks.progression.shape[2]:
+        parts["course"] = progression(output.tasks.progression, targets.progression)
     if output.tasks.hazard.shape[2]:
-        parts["hazard"] = hazard(output.tasks.hazard, targets.survived, targets.happened)
+        parts["hazard"] = hazard(
+            output.tasks.hazard, targets.intervals_survived, targets.event_observed
+        )
     return parts
 
 
@@ -85,13 +87,13 @@ def effectiveness(
     return _mean(loss, torch.where(known, targets.weight, 0.0))
 
 
-def margin(
+def target_distance(
     predicted: Float[Tensor, "decision member treatment"], targets: Targets
 ) -> Float[Tensor, ""]:
     """Mean squared error of the margin of the option given, where it has one."""
-    known = (targets.treatment >= 0) & ~targets.margin.isnan()
+    known = (targets.treatment >= 0) & ~targets.target_distance.isnan()
     given = targets.treatment[known][:, None, None].expand(-1, predicted.shape[1], 1)
-    error = predicted[known].gather(2, given)[..., 0] - targets.margin[known][:, None]
+    error = predicted[known].gather(2, given)[..., 0] - targets.target_distance[known][:, None]
     return _mean(error.square().mean(1), targets.weight[known])
 
 
@@ -125,7 +127,7 @@ def diagnosis(
     return _mean_of(missed, known) if bool(known.any()) else logits.sum() * 0.0
 
 
-def course(
+def progression(
     predicted: Float[Tensor, "decision member measure"], truth: Float[Tensor, "decision measure"]
 ) -> Float[Tensor, ""]:
     """Mean squared error of every number that was measured: what is learned is the mean course."""
@@ -146,12 +148,12 @@ def hazard(
     survived: whole intervals without the event, -1 where nobody followed; who is censored in an
     interval has not survived it whole. happened needs an interval left for the event.
     """
-    loss = missed_hazard(logits, survived, happened)
+    loss = hazard_nll(logits, survived, happened)
     known = (survived >= 0)[:, None, :].expand_as(loss)
     return loss[known].mean() if bool(known.any()) else logits.sum() * 0.0
 
 
-def missed_hazard(
+def hazard_nll(
     logits: Float[Tensor, "decision member incident interval"],
     survived: Int64[Tensor, "decision incident"],
     happened: Bool[Tensor, "decision incident"],
@@ -163,7 +165,7 @@ def missed_hazard(
     return (F.softplus(logits) * (through | event) - logits * event).sum(3)
 
 
-def by_target(
+def loss_by_target(
     tasks: TaskOutput, targets: Targets
 ) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
     """Of one member's answers and each of the study's targets: minus log likelihood, or half the
@@ -172,10 +174,14 @@ def by_target(
     missed = F.binary_cross_entropy_with_logits(
         tasks.diagnosis, torch.nan_to_num(truth), reduction="none"
     )
-    off = tasks.course - targets.course[:, None]
-    late = missed_hazard(tasks.hazard, targets.survived, targets.happened)
+    off = tasks.progression - targets.progression[:, None]
+    late = hazard_nll(tasks.hazard, targets.intervals_survived, targets.event_observed)
     loss = torch.cat([missed, 0.5 * torch.nan_to_num(off).square(), late], 2)[:, 0]
-    told = [~targets.diagnosis.isnan(), ~targets.course.isnan(), targets.survived >= 0]
+    told = [
+        ~targets.diagnosis.isnan(),
+        ~targets.progression.isnan(),
+        targets.intervals_survived >= 0,
+    ]
     known = torch.cat(told, 1)
     return (loss * known).sum(0), known.sum(0).to(loss.dtype)
 

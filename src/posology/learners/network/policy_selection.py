@@ -24,30 +24,30 @@ from posology.learners.network.policy import NetworkPolicy
 
 REPLICATES = 200
 """Of the validation patients; enough for a standard error."""
-AS_USUAL = 1e9
+BEHAVIOUR_TEMPERATURE = 1e9
 """A temperature at which values no longer count: what clinicians usually do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class SelectionRule:
     """What is tried, and how sure a gain must be."""
 
     temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
     """In units of the reward; over courses a tenth of it, as one decision of many moves less."""
     pessimisms: tuple[float, ...] = (0.0, 0.5, 1.0)
-    deviations: float = 1.0
+    standard_errors: float = 1.0
     """Standard errors taken off a gain before it counts (our choice)."""
-    over_courses: float = 0.5
+    trajectory_standard_errors: float = 0.5
     """The same over courses, where usual care is what stays if nothing gains. Our choice, on
     development seeds of the sepsis simulator: at 20,000 episodes a true gain of 0.011 over usual
     care was estimated as 0.010 with a standard error of 0.011, so 1 kept what earned nothing."""
 
 
-def chosen(
+def select_policy(
     learned: NetworkPolicy,
     start: NetworkPolicy,
     validation: Cohort,
-    choice: Choice,
+    choice: SelectionRule,
     discount: float,
 ) -> NetworkPolicy:
     """The candidate that most surely earns more than a reference, else the reference.
@@ -62,10 +62,10 @@ def chosen(
     allowed = permitted_treatments(validation)
 
     def reads(temperature: float | None, pessimism: float = 0.0) -> NetworkPolicy:
-        reading = replace(learned.reading, temperature=temperature, pessimism=pessimism)
-        return replace(learned, reading=reading)
+        reading = replace(learned.decoding, temperature=temperature, pessimism=pessimism)
+        return replace(learned, decoding=reading)
 
-    data = _value_data(reads(AS_USUAL), validation, discount)
+    data = _value_data(reads(BEHAVIOUR_TEMPERATURE), validation, discount)
     counts = resample_patients(data, REPLICATES, np.random.default_rng(0))
 
     def earns(policy: NetworkPolicy) -> PolicyValue:
@@ -73,22 +73,22 @@ def chosen(
         return estimate_policy_value(data, chosen, counts)
 
     tried = [reads(t, p) for p in choice.pessimisms for t in choice.temperatures]
-    best, most, deviations = start, 0.0, choice.deviations
+    best, most, standard_errors = start, 0.0, choice.standard_errors
     if data.discount > 0:
-        best, deviations = reads(AS_USUAL), choice.over_courses
+        best, standard_errors = reads(BEHAVIOUR_TEMPERATURE), choice.trajectory_standard_errors
         tried = [reads(t / 10, p) for p in choice.pessimisms for t in choice.temperatures]
         reference = estimate_policy_value(data, data.trajectories.behaviour, counts)
     else:
         reference = earns(start)
     for candidate in tried:
-        surely = conservative_gain(earns(candidate), reference, deviations)
+        surely = conservative_gain(earns(candidate), reference, standard_errors)
         if surely > most:
             best, most = candidate, surely
     return best
 
 
 def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> PolicyValueData:
-    behaviour, predicted = learned.worths(cohort.history, cohort.last_step)
+    behaviour, predicted = learned.behaviour_and_values(cohort.history, cohort.last_step)
     offsets = episode_offsets(cohort.subject)
     unobserved = is_truncated(cohort) & (discount > 0)
     return PolicyValueData(

@@ -16,10 +16,10 @@ from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.profile import Profile
 from posology.errors import UserError
-from posology.learners.network.checkpoint import Epoch, Keep
-from posology.learners.network.supervised import Sizes, network_of
-from posology.learners.network.training_loop import Training, epochs
-from posology.nn.batch import Resident, gather, resident
+from posology.learners.network.checkpoint import Epoch, RunFolder
+from posology.learners.network.supervised import Sizes, build_network
+from posology.learners.network.training_loop import Training, train_epochs
+from posology.nn.batch import HistoryTensors, gather_batch, history_to_tensors
 from posology.nn.network import Network
 from posology.nn.ragged import ragged_range
 
@@ -39,7 +39,7 @@ class Pretraining:
     )
     device: str = "cpu"
 
-    def fitting(
+    def fit_epochs(
         self, train: Cohort, validation: Cohort, folder: Path | None = None
     ) -> Generator[Epoch, None, Network]:
         """Epoch by epoch; the generator's return value is the network, for `shared_weights`.
@@ -48,7 +48,7 @@ class Pretraining:
         folder: where a run that was killed goes on.
         """
         device = torch.device(self.device)
-        network = network_of(self.sizes, train, self.training.seed)
+        network = build_network(self.sizes, train, self.training.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed)
             asked = _NextStep(network, len(train.profile.codes)).to(device)
@@ -61,8 +61,8 @@ class Pretraining:
             told = _over(asked, check)
             return {**told, "score": sum(told.values())}
 
-        kept = Keep(folder) if folder else None
-        yield from epochs(asked, learn.counts, loss, validate, self.training, kept)
+        kept = RunFolder(folder) if folder else None
+        yield from train_epochs(asked, learn.counts, loss, validate, self.training, kept)
         return network
 
 
@@ -72,13 +72,13 @@ def shared_weights(network: Network) -> dict[str, Tensor]:
     return {name: w.clone() for name, w in weights.items() if name.startswith(SHARED)}
 
 
-def save_start(network: Network, sizes: Sizes, profile: Profile, path: Path) -> None:
+def save_pretrained(network: Network, sizes: Sizes, profile: Profile, path: Path) -> None:
     """Write a file that `posology fit --start` takes."""
     about = {"sizes": json.dumps(asdict(sizes)), "codes": json.dumps(profile.codes)}
     save_file({k: w.cpu().contiguous() for k, w in shared_weights(network).items()}, path, about)
 
 
-def load_start(path: Path, sizes: Sizes, profile: Profile) -> dict[str, Tensor]:
+def load_pretrained(path: Path, sizes: Sizes, profile: Profile) -> dict[str, Tensor]:
     """The weights of a file; UserError where they are another network's or vocabulary's."""
     try:
         with safe_open(path, "pt") as file:
@@ -102,7 +102,7 @@ def load_start(path: Path, sizes: Sizes, profile: Profile) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Steps:
-    source: Resident
+    source: HistoryTensors
     offsets: Tensor
     """First step of each subject, one row more than subjects."""
     counts: np.ndarray
@@ -121,8 +121,8 @@ class _NextStep(nn.Module):
         first = steps.offsets[subjects]
         count = steps.offsets[subjects + 1] - first - 1
         step = ragged_range(first, count)
-        batch = gather(steps.source, torch.repeat_interleave(subjects, count), step)
-        hidden = self.network.trunk(self.network.seen(batch)[0]).mean(1)
+        batch = gather_batch(steps.source, torch.repeat_interleave(subjects, count), step)
+        hidden = self.network.trunk(self.network.encode(batch)[0]).mean(1)
         logits, numbers = self.head(hidden).split(self.codes, 1)
         starts = steps.source.event_offsets[step + 1]
         events = steps.source.event_offsets[step + 2] - starts
@@ -148,7 +148,7 @@ def _steps(cohort: Cohort, network: Network, device: torch.device) -> _Steps:
     long = condense(history, last[np.diff(history.step_offsets) > 0], config.last_steps).history
     counts = np.diff(long.step_offsets)
     return _Steps(
-        resident(long, cohort.profile, device, config.looks_back),
+        history_to_tensors(long, cohort.profile, device, config.tracks_codes),
         torch.as_tensor(long.step_offsets, device=device),
         counts - 1,
         device,

@@ -21,10 +21,16 @@ from posology.learners.features.rewards import (
     known_rewards,
     permitted_treatments,
 )
-from posology.learners.network.device_placement import bytes_of, home
+from posology.learners.network.device_placement import choose_device, cohort_bytes
 from posology.learners.network.losses import Targets, supervised, survival
-from posology.learners.network.policy import CHUNK, TOKENS, Reading, step_costs
-from posology.nn.batch import Batch, Resident, cut, gather, resident
+from posology.learners.network.policy import MAX_DECISIONS, MAX_STEPS, Decoding, step_costs
+from posology.nn.batch import (
+    Batch,
+    HistoryTensors,
+    gather_batch,
+    history_to_tensors,
+    split_by_budget,
+)
 from posology.nn.heads import TaskOutput
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
@@ -36,7 +42,7 @@ Arrays = TypeVar("Arrays", Batch, Targets)
 class CohortTensors:
     """Decisions in order of subject, with what is known of them."""
 
-    source: Resident
+    source: HistoryTensors
     targets: Targets
     subject: Int64[Tensor, " decision"]
     """Row in `source`, where a subject with a long history stands more than once."""
@@ -49,20 +55,20 @@ class CohortTensors:
     """Where batches go; the arrays lie there too, or in main memory where they do not fit."""
 
 
-def tensors(
-    cohort: Cohort, reading: Reading, config: NetworkConfig, device: torch.device
+def cohort_to_tensors(
+    cohort: Cohort, reading: Decoding, config: NetworkConfig, device: torch.device
 ) -> CohortTensors:
     """Everything a learner needs of a cohort, on the device; long histories condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
     short = condense(cohort.history, cohort.last_step, config.last_steps)
-    center, spread = np.array(reading.course_center), np.array(reading.course_spread)
-    survived, happened = intervals(cohort)
+    center, spread = np.array(reading.progression_center), np.array(reading.progression_spread)
+    survived, happened = survival_intervals(cohort)
     margin = np.full(len(cohort), np.nan) if cohort.margin is None else cohort.margin
-    asked = np.full(len(cohort), np.nan) if reading.levels else cohort.dose
+    asked = np.full(len(cohort), np.nan) if reading.dose_levels else cohort.dose
     root = (np.sqrt(asked.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
     wide = len(cohort.study.formulary.treatments) + len(center) + 2 * survived.shape[1]
-    place = home(bytes_of(short.history, wide, len(cohort)), device)
+    place = choose_device(cohort_bytes(short.history, wide, len(cohort)), device)
 
     def put(array: np.ndarray, kind: type) -> Tensor:
         return torch.as_tensor(array.astype(kind), device=place)
@@ -70,23 +76,26 @@ def tensors(
     bounds = np.concatenate([[0], np.cumsum(counts)])
     cost = step_costs(short.history, short.decisions)
     return CohortTensors(
-        source=resident(short.history, cohort.profile, place, config.looks_back),
+        source=history_to_tensors(short.history, cohort.profile, place, config.tracks_codes),
         targets=Targets(
             best=put(cohort.best, np.int64),
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
-            shift=put(shifts(cohort, reading.levels), np.float32),
-            margin=put((margin - reading.margin_center) / reading.margin_spread, np.float32),
+            log_dose=put(shifts(cohort, reading.dose_levels), np.float32),
+            target_distance=put(
+                (margin - reading.target_distance_center) / reading.target_distance_spread,
+                np.float32,
+            ),
             rewards=put(known_rewards(cohort), np.float32),
             has_next=put(has_next_decision(cohort), np.bool_),
-            diagnosis=put(columns("diagnosis", cohort), np.float32),
-            course=put((columns("progression", cohort) - center) / spread, np.float32),
+            diagnosis=put(task_targets("diagnosis", cohort), np.float32),
+            progression=put((task_targets("progression", cohort) - center) / spread, np.float32),
             weight=put(follow_up_weights(cohort), np.float32),
             allowed=put(permitted_treatments(cohort), np.bool_),
-            unseen=put(is_truncated(cohort), np.bool_),
-            survived=put(survived, np.int64),
-            happened=put(happened, np.bool_),
+            is_truncated=put(is_truncated(cohort), np.bool_),
+            intervals_survived=put(survived, np.int64),
+            event_observed=put(happened, np.bool_),
         ),
         subject=put(subject_of(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
@@ -96,17 +105,17 @@ def tensors(
     )
 
 
-def columns(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision column"]:
+def task_targets(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision column"]:
     """The cohort's column for a task, without targets where its study does not ask."""
     found = getattr(cohort, task, None)
     return np.zeros((len(cohort), 0), np.float32) if found is None else found
 
 
-def intervals(
+def survival_intervals(
     cohort: Cohort,
 ) -> tuple[Int64[np.ndarray, "decision incident"], Bool[np.ndarray, "decision incident"]]:
     """Whole intervals survived, and whether the event came in the next; -1 where not followed."""
-    waited = columns("waited", cohort).astype(np.float64)
+    waited = task_targets("waited", cohort).astype(np.float64)
     asked = cohort.study.time_to_event if waited.shape[1] else ()
     width = np.array([target.within_days / INTERVALS for target in asked])
     happened = np.zeros(waited.shape, bool) if cohort.occurred is None else cohort.occurred
@@ -116,20 +125,22 @@ def intervals(
     return survived.astype(np.int64), np.asarray(happened)
 
 
-def in_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
+def iterate_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
     """Every decision once, in order."""
-    for run in cut(cohort.steps, CHUNK, TOKENS):
+    for run in split_by_budget(cohort.steps, MAX_DECISIONS, MAX_STEPS):
         subjects = torch.arange(run.start, run.stop, device=cohort.offsets.device)
-        yield rows_of(cohort, subjects)
+        yield gather_subjects(cohort, subjects)
 
 
-def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple[Batch, Targets]:
+def gather_subjects(
+    cohort: CohortTensors, subjects: Int64[Tensor, " subject"]
+) -> tuple[Batch, Targets]:
     """All decisions of some subjects, on the device that learns."""
     subjects = subjects.to(cohort.offsets.device)
     starts = cohort.offsets[subjects]
     row = ragged_range(starts, cohort.offsets[subjects + 1] - starts)
     targets = cohort.targets
-    batch = gather(
+    batch = gather_batch(
         cohort.source, cohort.subject.index_select(0, row), cohort.last_step.index_select(0, row)
     )
     asked = Targets(
@@ -137,17 +148,17 @@ def rows_of(cohort: CohortTensors, subjects: Int64[Tensor, " subject"]) -> tuple
         treatment=targets.treatment.index_select(0, row),
         effective=targets.effective.index_select(0, row),
         dose=targets.dose.index_select(0, row),
-        shift=targets.shift.index_select(0, row),
-        margin=targets.margin.index_select(0, row),
+        log_dose=targets.log_dose.index_select(0, row),
+        target_distance=targets.target_distance.index_select(0, row),
         rewards=targets.rewards.index_select(0, row),
         has_next=targets.has_next.index_select(0, row),
         diagnosis=targets.diagnosis.index_select(0, row),
-        course=targets.course.index_select(0, row),
+        progression=targets.progression.index_select(0, row),
         weight=targets.weight.index_select(0, row),
         allowed=targets.allowed.index_select(0, row),
-        unseen=targets.unseen.index_select(0, row),
-        survived=targets.survived.index_select(0, row),
-        happened=targets.happened.index_select(0, row),
+        is_truncated=targets.is_truncated.index_select(0, row),
+        intervals_survived=targets.intervals_survived.index_select(0, row),
+        event_observed=targets.event_observed.index_select(0, row),
     )
     if cohort.device == cohort.offsets.device:
         return batch, asked
@@ -159,18 +170,18 @@ def _moved(arrays: Arrays, device: torch.device) -> Arrays:
     return replace(arrays, **{k: None if t is None else t.to(device) for k, t in parts.items()})
 
 
-def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]:
+def ensemble_losses(network: Network, cohort: CohortTensors) -> dict[str, float]:
     """Losses of the members' mean, the answer that is used, over a whole cohort."""
     sums: dict[str, float] = {}
     total = 0
-    for batch, targets in in_batches(cohort):
-        output = network(batch, targets.shift, valued=False)
+    for batch, targets in iterate_batches(cohort):
+        output = network(batch, targets.log_dose, with_value=False)
         averaged = output._replace(
             effectiveness=_averaged(output.effectiveness, network.config.exclusive),
-            margin=output.margin.mean(1, keepdim=True),
+            target_distance=output.target_distance.mean(1, keepdim=True),
             propensity=_averaged(output.propensity, exclusive=True),
             dose=output.dose.mean(1, keepdim=True),
-            tasks=averaged_tasks(output.tasks),
+            tasks=average_tasks(output.tasks),
         )
         size = len(targets.best)
         total += size
@@ -180,11 +191,11 @@ def ensemble_scores(network: Network, cohort: CohortTensors) -> dict[str, float]
     return {**means, "score": sum(v for name, v in means.items() if name != "propensity")}
 
 
-def averaged_tasks(tasks: TaskOutput) -> TaskOutput:
+def average_tasks(tasks: TaskOutput) -> TaskOutput:
     """The members' mean, one member wide."""
     return TaskOutput(
         diagnosis=_averaged(tasks.diagnosis, exclusive=False),
-        course=tasks.course.mean(1, keepdim=True),
+        progression=tasks.progression.mean(1, keepdim=True),
         hazard=_averaged_hazard(tasks.hazard),
     )
 

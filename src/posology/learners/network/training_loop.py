@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from posology.learners.network.checkpoint import Epoch, Keep, State, go_on, keep
-from posology.learners.network.distributed import my_share
-from posology.nn.batch import cut
+from posology.learners.network.checkpoint import Epoch, RunFolder, RunState, resume, save_state
+from posology.learners.network.distributed import local_rows
+from posology.nn.batch import split_by_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +29,29 @@ class Training:
     epochs: int = 100
     patience: int = 16
     """Epochs without a better validation score before stopping; 0 never stops."""
-    keep_start: bool = False
+    keep_initial: bool = False
     """Whether the weights before the first epoch may be the ones kept."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it."""
     seed: int = 0
-    tokens: int = 8_192
+    batch_steps: int = 8_192
     """Steps a batch, so that memory is bounded however long histories are; a subject with more
     stands alone."""
-    mixed: bool = False
+    mixed_precision: bool = False
     """Whether a GPU multiplies in bfloat16."""
-    compiled: bool = False
+    compile_trunk: bool = False
     """Whether a GPU runs the network's trunk compiled."""
     deterministic: bool = False
     """Whether operations that may differ from run to run are refused."""
 
 
-def epochs(
+def train_epochs(
     network: nn.Module,
     steps: Int64[np.ndarray, " subject"],
     loss: Callable[[Tensor], dict[str, Tensor]],
     validate: Callable[[], dict[str, float]],
     training: Training,
-    kept: Keep | None = None,
+    run: RunFolder | None = None,
 ) -> Iterator[Epoch]:
     """Train in place; after the last epoch the network holds its best epoch's weights.
 
@@ -67,15 +67,15 @@ def epochs(
         weight_decay=training.weight_decay,
         fused=True,
     )
-    state = State(network, optimizer, rng, _copy(network))
+    state = RunState(network, optimizer, rng, _copy(network))
     settings = {**asdict(training), "subjects": len(steps)}
-    told = go_on(kept, state, settings) if kept else []
+    told = resume(run, state, settings) if run else []
     yield from told
-    if training.keep_start and not told:
+    if training.keep_initial and not told:
         network.eval()
         with torch.no_grad():
             state.best_score = validate()["score"]
-    since = next((i for i, epoch in enumerate(reversed(told)) if epoch.kept), len(told))
+    since = next((i for i, epoch in enumerate(reversed(told)) if epoch.is_best), len(told))
     for number in range(len(told) + 1, training.epochs + 1):
         if training.patience and since >= training.patience:
             break
@@ -92,15 +92,15 @@ def epochs(
             state.best, state.best_score = _copy(network), validation["score"]
         seconds = time.perf_counter() - started
         epoch = Epoch(number, parts, validation, seconds, better, float(steps.sum()) / seconds)
-        if kept:
-            keep(kept, state, settings, epoch)
+        if run:
+            save_state(run, state, settings, epoch)
         yield epoch
     if training.patience:
         network.load_state_dict(state.best)
 
 
 def _pass(
-    state: State,
+    state: RunState,
     steps: Int64[np.ndarray, " subject"],
     loss: Callable[[Tensor], dict[str, Tensor]],
     training: Training,
@@ -111,13 +111,13 @@ def _pass(
     parameters = state.optimizer.param_groups[0]["params"]
     sums: Tensor | float = 0.0
     names: tuple[str, ...] = ()
-    runs = cut(steps[order], training.batch, training.tokens)
+    runs = split_by_budget(steps[order], training.batch, training.batch_steps)
     for run in runs:
         state.optimizer.param_groups[0]["lr"] = training.learning_rate * _factor(
             state.batches, total, training.cosine
         )
-        rows, share = my_share(order[run])
-        mixed = training.mixed and parameters[0].device.type == "cuda"
+        rows, share = local_rows(order[run])
+        mixed = training.mixed_precision and parameters[0].device.type == "cuda"
         with torch.autocast("cuda", torch.bfloat16) if mixed else nullcontext():
             parts = loss(torch.from_numpy(rows))
         for parameter in parameters:  # what zero_grad does, without its bookkeeping
@@ -142,7 +142,7 @@ def _clip(parameters: list[nn.Parameter], most: float) -> None:
 
 def _batches(steps: Int64[np.ndarray, " subject"], training: Training) -> int:
     """About how many batches an epoch has."""
-    by_steps = -(-int(steps.sum()) // training.tokens)
+    by_steps = -(-int(steps.sum()) // training.batch_steps)
     return max(-(-len(steps) // training.batch), by_steps)
 
 

@@ -33,7 +33,7 @@ from posology.learners.outcome_models.target_distance import (
     given,
 )
 from posology.learners.outcome_models.tree_policy import Trees, answer, with_option
-from posology.nn.dose_head import Levels
+from posology.nn.dose_head import DoseLevels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class BoostingMarginPolicy:
     formulary: Formulary
     profile: Profile
     spec: FlatSpec
-    levels: Levels
+    levels: DoseLevels
     """Doses of each option that are asked about."""
     trees: Trees
     """Of the flattened history, the option, and log2 of its dose over the middle of its levels."""
@@ -138,7 +138,7 @@ def _errors(model: Any, V: np.ndarray, check: Given) -> np.ndarray:  # noqa: N80
 def _of_given(
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
     known: Given,
-    levels: Levels,
+    levels: DoseLevels,
 ) -> Float32[np.ndarray, "known column"]:
     return _columns(X[known.row], known.treatment, known.shift, len(levels))
 

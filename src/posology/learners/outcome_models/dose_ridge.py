@@ -31,7 +31,7 @@ from posology.learners.outcome_models.treatment_interactions import (
     differences,
     margin_of_given,
 )
-from posology.nn.dose_head import Levels
+from posology.nn.dose_head import DoseLevels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class RidgeMarginPolicy:
     formulary: Formulary
     profile: Profile
     spec: FlatSpec
-    levels: Levels
+    levels: DoseLevels
     """Doses of each option that are asked about."""
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]

@@ -14,7 +14,7 @@ from posology.domain.formulary import Formulary
 from posology.domain.policy import AllowedMask, Doses
 from posology.learners.features.dose_grid import shifts
 from posology.learners.features.rewards import follow_up_weights
-from posology.nn.dose_head import Levels, middle
+from posology.nn.dose_head import DoseLevels, mean_log_dose
 
 Margins = Float64[np.ndarray, "decision treatment level"]
 """NaN where an option has fewer levels."""
@@ -33,7 +33,7 @@ class Chance:
     level: Vector
     slope: Vector
 
-    def of(self, margins: Margins, levels: Levels) -> Margins:
+    def of(self, margins: Margins, levels: DoseLevels) -> Margins:
         """P(effective) of every option at every level."""
         own = every_level(levels, lambda k, shift: self.level[[k]] + self.slope[k] * shift, 1)
         return 1.0 / (1.0 + np.exp(-(self.scale * margins + own)))
@@ -52,7 +52,7 @@ class Given:
     weight: Float64[np.ndarray, " decision"]
 
 
-def given(cohort: Cohort, levels: Levels, target: str) -> Given:
+def given(cohort: Cohort, levels: DoseLevels, target: str) -> Given:
     """The decisions whose `target` (`margin` or `effective`) is known of the option given."""
     column = getattr(cohort, target).astype(np.float64)
     row = np.flatnonzero(
@@ -95,7 +95,7 @@ def logistic(
 
 
 def every_level(
-    levels: Levels,
+    levels: DoseLevels,
     margin: Callable[[int, float], Float64[np.ndarray, " decision"]],
     decisions: int,
 ) -> Margins:
@@ -104,12 +104,12 @@ def every_level(
     out = np.full((decisions, len(levels), most), np.nan)
     for option, doses in enumerate(levels):
         for level, dose in enumerate(doses):
-            out[:, option, level] = margin(option, float(np.log2(dose)) - middle(doses))
+            out[:, option, level] = margin(option, float(np.log2(dose)) - mean_log_dose(doses))
     return out
 
 
 def best_doses(
-    margins: Margins, levels: Levels, formulary: Formulary, allowed: AllowedMask
+    margins: Margins, levels: DoseLevels, formulary: Formulary, allowed: AllowedMask
 ) -> Doses:
     """Each allowed option's best level, and no one dose."""
     best = np.nanargmax(margins, axis=2)

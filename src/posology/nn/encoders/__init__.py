@@ -10,7 +10,7 @@ from torch import nn
 EncoderName = Literal["gru", "lstm", "transformer", "cnn"]
 
 
-def encoder(name: EncoderName, width: int, state: int) -> nn.Module:
+def build_encoder(name: EncoderName, width: int, state: int) -> nn.Module:
     """The encoder of that name; ValueError where there is none."""
     match name:
         case "gru":

@@ -18,9 +18,9 @@ class CNN(nn.Module):
 
     def __init__(self, width: int, state: int) -> None:
         super().__init__()
-        self.enter = nn.Linear(width, state)
+        self.input = nn.Linear(width, state)
         self.layers = nn.ModuleList(_Layer(state, dilation) for dilation in DILATIONS)
-        self.leave = nn.LayerNorm(state)
+        self.output_norm = nn.LayerNorm(state)
 
     def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
         """States of all steps, in the order of the steps."""
@@ -28,10 +28,10 @@ class CNN(nn.Module):
         position = torch.arange(len(x), device=x.device)
         position = position - torch.repeat_interleave(first, batch.steps)
         longest = int(batch.steps.max())
-        h = self.enter(x)
+        h = self.input(x)
         for layer in self.layers:
             h = layer(h, position, longest)
-        return self.leave(h)
+        return self.output_norm(h)
 
 
 class _Layer(nn.Module):
@@ -39,16 +39,16 @@ class _Layer(nn.Module):
         super().__init__()
         self.dilation = dilation
         self.norm = nn.LayerNorm(state)
-        self.now = nn.Linear(state, state)
-        self.before = nn.Linear(state, state, bias=False)
-        self.leave = nn.Linear(state, state)
+        self.current = nn.Linear(state, state)
+        self.lagged = nn.Linear(state, state, bias=False)
+        self.output = nn.Linear(state, state)
 
     def forward(
         self, h: Float[Tensor, "step state"], position: Int64[Tensor, " step"], longest: int
     ) -> Float[Tensor, "step state"]:
         x = self.norm(h)
-        said = self.now(x)
+        said = self.current(x)
         if longest > self.dilation:  # else no step has one that far before it
             before = torch.cat([torch.zeros_like(x[: self.dilation]), x[: -self.dilation]])
-            said = said + self.before(before * (position >= self.dilation)[:, None])
-        return h + self.leave(torch.relu(said))
+            said = said + self.lagged(before * (position >= self.dilation)[:, None])
+        return h + self.output(torch.relu(said))

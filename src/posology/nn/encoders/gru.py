@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.ragged import Packing, packing, recur
+from posology.nn.ragged import PackedOrder, pack_steps, run_cell
 
 
 class GRU(nn.Module):
@@ -24,9 +24,9 @@ class GRU(nn.Module):
         # Ours knows no mixed precision.
         torchs = x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
         if torchs or int(batch.steps.max()) == 1:
-            return recur(self.cell, x, batch.steps)
+            return run_cell(self.cell, x, batch.steps)
         weights = (p for _, p in self.cell.named_parameters())
-        return _Recurrence.apply(x, packing(batch.steps), *weights)
+        return _Recurrence.apply(x, pack_steps(batch.steps), *weights)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -39,15 +39,15 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, pack: Packing, *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, pack: PackedOrder, *weights: Tensor) -> Tensor:
         enters, weight, bias_enters, bias = weights
-        x = x.index_select(0, pack.row)
+        x = x.index_select(0, pack.order)
         gates = F.linear(x, enters, bias_enters)
         rows, state = len(gates), weight.shape[1]
         said, rz = torch.empty_like(gates), gates.new_empty(rows, 2 * state)
         new, after = gates.new_empty(rows, state), gates.new_empty(rows, state)
-        h, across = gates.new_zeros(pack.alive[0], state), weight.t()
-        said[: pack.alive[0]] = bias  # W 0 + b
+        h, across = gates.new_zeros(pack.batch_sizes[0], state), weight.t()
+        said[: pack.batch_sizes[0]] = bias  # W 0 + b
         sizes = [2 * state, state]
         parts = (
             *gates.split(sizes, 1),
@@ -58,7 +58,7 @@ class _Recurrence(torch.autograd.Function):
             new,
             after,
         )
-        for step, views in enumerate(zip(*(p.split(pack.alive) for p in parts), strict=True)):
+        for step, views in enumerate(zip(*(p.split(pack.batch_sizes) for p in parts), strict=True)):
             i, i_new, w, w_rz, w_new, r, z, both, n, now = views
             h = h[: len(n)]
             if step:
@@ -66,9 +66,9 @@ class _Recurrence(torch.autograd.Function):
             torch.sigmoid(i + w_rz, out=both)
             torch.tanh(torch.addcmul(i_new, r, w_new), out=n)
             h = torch.lerp(n, h, z, out=now)
-        ctx.save_for_backward(x, enters, weight, said, rz, new, after, pack.row, pack.back)
-        ctx.alive = pack.alive
-        return after.index_select(0, pack.back)
+        ctx.save_for_backward(x, enters, weight, said, rz, new, after, pack.order, pack.inverse)
+        ctx.alive = pack.batch_sizes
+        return after.index_select(0, pack.inverse)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from posology.nn.batch import Batch
-from posology.nn.ragged import recur
+from posology.nn.ragged import run_cell
 
 
 class LSTM(nn.Module):
@@ -16,4 +16,4 @@ class LSTM(nn.Module):
 
     def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
         """States of all steps, in the order of the steps."""
-        return recur(self.cell, x, batch.steps)
+        return run_cell(self.cell, x, batch.steps)

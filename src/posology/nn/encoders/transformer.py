@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.nn.batch import Batch
-from posology.nn.ragged import Padded, layout
+from posology.nn.ragged import PaddedBlock, group_by_length
 
 LAYERS, HEADS = 2, 4
 """Our choice."""
@@ -28,9 +28,9 @@ class Transformer(nn.Module):
     def __init__(self, width: int, state: int) -> None:
         super().__init__()
         heads = math.gcd(HEADS, state // 2)
-        self.enter = nn.Linear(width, state)
+        self.input = nn.Linear(width, state)
         self.layers = nn.ModuleList(_Layer(state, heads) for _ in range(LAYERS))
-        self.leave = nn.LayerNorm(state)
+        self.output_norm = nn.LayerNorm(state)
         pairs = state // heads // 2
         share = torch.arange(pairs) / max(pairs - 1, 1)
         low, high = PERIODS
@@ -41,11 +41,11 @@ class Transformer(nn.Module):
         """States of all steps, in the order of the steps."""
         angle = torch.expm1(batch.gap[:, 1])[:, None] * self.rate
         turn = (angle.cos()[:, None], angle.sin()[:, None])
-        groups = layout(batch.steps)
-        h = self.enter(x)
+        groups = group_by_length(batch.steps)
+        h = self.input(x)
         for layer in self.layers:
             h = layer(h, turn, groups)
-        return self.leave(h)
+        return self.output_norm(h)
 
 
 class _Layer(nn.Module):
@@ -53,9 +53,9 @@ class _Layer(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(state)
-        self.asked = nn.Linear(state, 3 * state, bias=False)
-        self.mixed = nn.Linear(state, state)
-        self.then = nn.Sequential(
+        self.qkv = nn.Linear(state, 3 * state, bias=False)
+        self.projection = nn.Linear(state, state)
+        self.feedforward = nn.Sequential(
             nn.LayerNorm(state),
             nn.Linear(state, 4 * state),
             nn.GELU(),
@@ -63,23 +63,23 @@ class _Layer(nn.Module):
         )
 
     def forward(
-        self, h: Float[Tensor, "step state"], turn: tuple[Tensor, Tensor], groups: list[Padded]
+        self, h: Float[Tensor, "step state"], turn: tuple[Tensor, Tensor], groups: list[PaddedBlock]
     ) -> Float[Tensor, "step state"]:
-        said = self.asked(self.norm(h)).view(len(h), 3, self.heads, -1)
+        said = self.qkv(self.norm(h)).view(len(h), 3, self.heads, -1)
         rotated = _rotate(said[:, :2].flatten(1, 2), turn)
         flat = torch.cat([rotated.flatten(1), said[:, 2].flatten(1)], 1)
         seen = torch.cat([self._attend(group.pad(flat), group) for group in groups])
-        order = torch.cat([group.step for group in groups])
-        h = h + self.mixed(torch.zeros_like(seen).index_copy(0, order, seen))
-        return h + self.then(h)
+        order = torch.cat([group.rows for group in groups])
+        h = h + self.projection(torch.zeros_like(seen).index_copy(0, order, seen))
+        return h + self.feedforward(h)
 
     def _attend(
-        self, padded: Float[Tensor, "subject longest three_states"], group: Padded
+        self, padded: Float[Tensor, "subject longest three_states"], group: PaddedBlock
     ) -> Float[Tensor, "some_step state"]:
         """Causal alone is enough: padding stands after a subject's steps, so none sees it."""
         parts = padded.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(parts[0], parts[1], parts[2], is_causal=True)
-        return group.flat(seen.transpose(1, 2).flatten(2))
+        return group.unpad(seen.transpose(1, 2).flatten(2))
 
 
 def _rotate(
