@@ -48,10 +48,10 @@ NETWORKS = {
     "transformer": replace(SMALL, encoder="transformer"),
     "cnn": replace(SMALL, encoder="cnn"),
     "condensed": replace(SMALL, last_steps=2),
-    "carried": replace(SMALL, carried=True),
-    "carried_condensed": replace(SMALL, carried=True, last_steps=2),
-    "foretelling": replace(SMALL, carried=True),
-    "foretelling_condensed": replace(SMALL, carried=True, last_steps=2),
+    "carried": replace(SMALL, history_summary=True),
+    "carried_condensed": replace(SMALL, history_summary=True, last_steps=2),
+    "foretelling": replace(SMALL, history_summary=True),
+    "foretelling_condensed": replace(SMALL, history_summary=True, last_steps=2),
 }
 FEW = Fitting(hidden=16, members=2, batch=64, epochs=4, last=2, steps=2)
 OFFLINE = {
