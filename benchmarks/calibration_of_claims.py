@@ -18,19 +18,19 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import keep, row, write
-from posology.causal.conditional_effects import conditional_errors
+from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
-from posology.causal.missing_outcomes import completed
-from posology.causal.propensity import known
+from posology.causal.missing_outcomes import adjust_missing_outcomes
+from posology.causal.propensity import known_propensity
 from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Trial
-from posology.evaluation.effects.abstention import SURE, sureness
-from posology.evaluation.effects.benefit import calibration_for_benefit, rate
-from posology.evaluation.effects.effect_study import Asked, EffectStudy, judge
-from posology.evaluation.effects.held_out_rule import HeldOutRule, Said, levelled
-from posology.evaluation.effects.policy_values import average_effects
-from posology.evaluation.effects.sensitivity import bounds, range_of_gamma
-from posology.evaluation.effects.verdict import GAIN, NONE, Unit
+from posology.evaluation.effects.abstention import Z_95, choice_z_scores
+from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted_effects
+from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
+from posology.evaluation.effects.held_out_rule import EvaluatedRule, HeldOutRule, align_fold_means
+from posology.evaluation.effects.policy_values import estimate_average_effects
+from posology.evaluation.effects.sensitivity import plausible_gamma, sensitivity_bounds
+from posology.evaluation.effects.verdict import GAIN, NO_GAIN, Unit
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.table1.subgroups import Subgroup
 from posology.learners.effects.cross_fitting import held_out_effects
@@ -62,26 +62,26 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     said = held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
     rule = HeldOutRule(said.fold, said.said, said.chosen, said.single, said.personal)
     group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
-    asked = Asked(tuple("abcdefgh"), {}, [group], {}, [], Unit(), binary=False)
-    found = judge(nuisance, rule, asked, rng)
-    keep_, rows = found.verdict.overlap.keep, np.arange(N)
-    gained = drawn.expected[rows, rule.chosen] - drawn.expected[rows, rule.single]
+    asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, [], Unit(), is_binary=False)
+    found = analyse_effects(nuisance, rule, asked, rng)
+    keep_, rows = found.verdict.overlap.population, np.arange(N)
+    gained = drawn.expected[rows, rule.chosen] - drawn.expected[rows, rule.best_single]
     claims = _verdict(scenario, found)
     if found.verdict.gain is not None:
         claims["gain of the rule"] = held(found.verdict.gain, float(gained[keep_].mean()))
-    for g in found.groups:
+    for g in found.subgroups:
         claims["gain in a group"] = held(g.gain, float(gained[keep_ & group.mask].mean()))
-    single = found.verdict.best
+    single = found.verdict.best_single_index
     tau = (drawn.expected - drawn.expected[:, [single]])[:, 1 - single]
     claims |= _single_patients(nuisance, rule, found, drawn)
-    for o in found.effects:
+    for o in found.option_effects:
         claims["average effect"] = held(o.effect.effect, float(tau[keep_].mean()))
         if scenario == "null":
             claims["average effect, population"] = held(o.effect.effect, 0.3 * (1 - 2 * single))
     claims |= _patients(found, rule, tau, keep_)
     if scenario == "obs_hidden":
-        gamma = range_of_gamma(simulator.HIDDEN_LOG_ODDS)
-        around = bounds(nuisance, rule.chosen, rule.single, gamma, rng, keep_)
+        gamma = plausible_gamma(simulator.HIDDEN_LOG_ODDS)
+        around = sensitivity_bounds(nuisance, rule.chosen, rule.best_single, gamma, rng, keep_)
         span = Interval(around.low, around.interval_low, around.interval_high)
         # Every other interval is wrong here, as the page says: that is what bounds are for.
         return {"sensitivity bounds of the gain": held(span, float(gained[keep_].mean()))}
@@ -92,9 +92,9 @@ def _verdict(scenario: str, found: EffectStudy) -> Claims:
     if scenario == "null":
         return {
             "test: verdict claims a gain": float(found.verdict.kind == GAIN),
-            "verdict is no gain shown": float(found.verdict.kind == NONE),
+            "verdict is no gain shown": float(found.verdict.kind == NO_GAIN),
             "test: heterogeneity": float(found.heterogeneity.p < 0.05),
-            "test: gate, share of folds": found.folds_personal / 5,
+            "test: gate, share of folds": found.personalised_folds / 5,
         }
     return {
         "power: verdict claims a gain": float(found.verdict.kind == GAIN),
@@ -106,24 +106,34 @@ def _single_patients(
     nuisance: Nuisance, rule: HeldOutRule, found: EffectStudy, drawn: Sample
 ) -> Claims:
     """Intervals of one patient's effect, averaged over patients; the value if some are left."""
-    single, keep_, rows = found.verdict.best, found.verdict.overlap.keep, np.arange(N)
-    if found.patients is None:
+    single, keep_, rows = (
+        found.verdict.best_single_index,
+        found.verdict.overlap.population,
+        np.arange(N),
+    )
+    if found.abstention is None:
         return {}
-    said = Said(levelled(rule.said, rule.fold), rule.chosen, rule.single, single, [0, 1])
-    error = conditional_errors(nuisance, said.effect, single, np.random.default_rng(0))
+    said = EvaluatedRule(
+        align_fold_means(rule.predicted_effect, rule.fold),
+        rule.chosen,
+        rule.best_single,
+        single,
+        [0, 1],
+    )
+    error = conditional_effect_errors(nuisance, said.effect, single, np.random.default_rng(0))
     effect = said.effect - said.effect[:, [single]]
     off = np.abs(effect - drawn.expected + drawn.expected[:, [single]])
-    inside = (off <= SURE * error)[:, 1 - single]
+    inside = (off <= Z_95 * error)[:, 1 - single]
     high = drawn.covariates[:, 5] > 0.5
-    left = sureness(effect, error, said) < SURE
+    left = choice_z_scores(effect, error, said) < Z_95
     by_rule = drawn.expected[rows, rule.chosen]
     worth = np.where(left, drawn.expected[rows, drawn.treatment], by_rule)[keep_].mean()
     claims = {
         "effect on one patient": float(inside[keep_].mean()),
         "effect on one patient, of a group": float(inside[keep_ & high].mean()),
-        "value if the unsure are left": held(found.patients.unsure.value, float(worth)),
+        "value if the unsure are left": held(found.abstention.when_uncertain.value, float(worth)),
     }
-    surely = (np.abs(effect) > SURE * error)[:, 1 - single] & keep_
+    surely = (np.abs(effect) > Z_95 * error)[:, 1 - single] & keep_
     wrong = (effect * (drawn.expected - drawn.expected[:, [single]]))[:, 1 - single] < 0
     return claims | {"test: a sure direction is wrong": float((surely & wrong).sum() / N)}
 
@@ -132,20 +142,20 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
     """Ranking, calibration and decision curve against the same figures of the true effects."""
     claims: Claims = {}
     for c in found.contrasts:
-        single = found.verdict.best
-        said = levelled(rule.said[keep_], rule.fold[keep_])
+        single = found.verdict.best_single_index
+        said = align_fold_means(rule.predicted_effect[keep_], rule.fold[keep_])
         told = said[:, 1 - single] - said[:, single]
         true, order = tau[keep_], np.argsort(-told, kind="stable")
         top = np.cumsum(true[order]) / np.arange(1, len(true) + 1) - true.mean()
-        claims["AUTOC"] = held(c.rate.autoc, float(top.mean()))
+        claims["AUTOC"] = held(c.ranking.autoc, float(top.mean()))
         share = np.arange(1, len(true) + 1) / len(true)
-        claims["Qini"] = held(c.rate.qini, float((top * share).mean()))
+        claims["Qini"] = held(c.ranking.qini, float((top * share).mean()))
         level = float(true.mean() - told.mean())
-        claims["calibration level"] = held(c.calibration.level, level)
+        claims["calibration level"] = held(c.calibration.calibration_in_the_large, level)
         if told.std() > 1e-9:
             slope = float(np.cov(told, true)[0, 1] / np.var(told, ddof=1))
             claims["calibration slope"] = held(c.calibration.slope, slope)
-        point = c.curve[1]
+        point = c.decision_curve[1]
         net = float(((told > point.threshold) * (true - point.threshold)).mean())
         claims["net benefit"] = held(point.model, net)
         groups = np.array_split(np.argsort(told, kind="stable"), len(c.calibration.groups))
@@ -161,13 +171,15 @@ def no_effect(rng: np.random.Generator) -> Claims:
     drawn = simulator.draw("obs", N, rng)
     base = drawn.outcome - drawn.treatment * simulator.effect(drawn.covariates)
     nuisance = fit_nuisance(trial_of(drawn, base), rng)
-    (row_,) = average_effects(nuisance, 0, rng)
-    useless = rate(rng.normal(size=N), nuisance.scores[:, 1] - nuisance.scores[:, 0],
-                   nuisance.trial.subject, rng)  # fmt: skip
-    benefit = nuisance.scores[:, 1] - nuisance.scores[:, 0]
-    nothing = calibration_for_benefit(
-        1e-6 * rng.normal(size=N), benefit, nuisance.trial.subject, rng
+    (row_,) = estimate_average_effects(nuisance, 0, rng)
+    useless = rank_weighted_effects(
+        rng.normal(size=N),
+        nuisance.scores[:, 1] - nuisance.scores[:, 0],
+        nuisance.trial.subject,
+        rng,
     )
+    benefit = nuisance.scores[:, 1] - nuisance.scores[:, 0]
+    nothing = calibrate_benefit(1e-6 * rng.normal(size=N), benefit, nuisance.trial.subject, rng)
     return {
         "test: shape of the calibration": float(nothing.p < 0.05),
         "test: average effect": float(row_.effect.p < 0.05),
@@ -182,8 +194,8 @@ def lost(rng: np.random.Generator) -> Claims:
     x = drawn.covariates
     stays = rng.random(N) < 1 / (1 + np.exp(-(1.2 + 0.8 * x[:, 0] - 0.7 * drawn.treatment)))
     trial = trial_of(drawn, np.where(stays, drawn.outcome, 0.0))
-    nuisance = fit_nuisance(replace(trial, outcome=completed(trial, stays, rng)), rng)
-    (row_,) = average_effects(nuisance, 0, rng)
+    nuisance = fit_nuisance(replace(trial, outcome=adjust_missing_outcomes(trial, stays, rng)), rng)
+    (row_,) = estimate_average_effects(nuisance, 0, rng)
     tau = float((drawn.expected[:, 1] - drawn.expected[:, 0]).mean())
     return {"average effect": held(row_.effect, tau)}
 
@@ -195,8 +207,8 @@ def times(rng: np.random.Generator) -> Claims:
     event, censored = rng.exponential(1 / hazard), rng.exponential(3.0, N)
     value = pseudo_values(np.minimum(event, censored), event <= censored, 2.0, t)
     trial = Trial(x, t, value, np.arange(N), 2)
-    nuisance = fit_nuisance(trial, rng, known(np.full((N, 2), 0.5)))
-    (row_,) = average_effects(nuisance, 0, rng)
+    nuisance = fit_nuisance(trial, rng, known_propensity(np.full((N, 2), 0.5)))
+    (row_,) = estimate_average_effects(nuisance, 0, rng)
     means = [(1 - np.exp(-2 * h)) / h for h in (np.exp(0.5 * x[:, 0] - 0.4 * k) for k in (0, 1))]
     return {"average effect": held(row_.effect, float((means[1] - means[0]).mean()))}
 

@@ -17,12 +17,12 @@ import numpy as np
 
 from benchmarks.rows import keep, row, summary, write
 from posology.causal.doubly_robust_scores import fit_nuisance
-from posology.causal.propensity import Propensity, by_lot
-from posology.causal.restricted_mean import pseudo_values, restricted_mean
-from posology.causal.trial import FOLDS, Trial, select
+from posology.causal.propensity import Propensity, randomised_propensity
+from posology.causal.restricted_mean import pseudo_values, restricted_mean_time
+from posology.causal.trial import FOLDS, Trial, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
-from posology.evaluation.effects.policy_values import average_effects, gain
-from posology.evaluation.effects.verdict import verdict
+from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
+from posology.evaluation.effects.verdict import decide_verdict
 from posology.learners.effects.cross_fitting import held_out_effects
 from posology.learners.effects.econml import MODELS, fit_econml
 from posology.learners.effects.r_learner import choose, effects_of, fit_effects
@@ -42,7 +42,7 @@ def acic(instance: int, seed: int, econml: bool) -> Scores:
     arms, rng = acic2016(instance), np.random.default_rng([seed, instance])
     assert arms.expected is not None
     learns = rng.permutation(len(arms.outcome)) >= len(arms.outcome) // 10
-    trial = select(trial_of(arms, arms.outcome), learns)
+    trial = select_rows(trial_of(arms, arms.outcome), learns)
     asked, truth = arms.covariates[~learns], arms.expected[~learns]
     tau, found = truth[:, 1] - truth[:, 0], {}
 
@@ -79,21 +79,21 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         nuisance = fit_nuisance(trial, rng, chances)
-        allowed = np.ones((len(trial), trial.options), dtype=bool)
+        allowed = np.ones((len(trial), trial.n_options), dtype=bool)
         said = held_out_effects(trial, allowed, rng, chances=chances)
-        found = verdict(nuisance, said.chosen, said.single, rng)
-        kept = found.overlap.keep
+        found = decide_verdict(nuisance, said.chosen, said.single, rng)
+        kept = found.overlap.population
         print(f"{study}, seed {seed}: {found.sentence}", flush=True)
         gains = {"posology": (said.chosen, said.single)}
         for model in MODELS if econml else ():
             chosen = np.zeros(len(trial), np.int64)
             for f in range(FOLDS):
                 rest, here = said.fold != f, said.fold == f
-                effect = fit_econml(model, select(trial, rest), seed)(trial.covariates[here])
+                effect = fit_econml(model, select_rows(trial, rest), seed)(trial.covariates[here])
                 chosen[here] = effect.argmax(axis=1)
             gains[model] = chosen, said.single
         for model, (chosen, single) in gains.items():
-            g = gain(nuisance, chosen, single, rng, kept)
+            g = estimate_gain(nuisance, chosen, single, rng, kept)
             rows.append(row(study, model, f"seed {seed}", "gain", g.value, low=g.low, high=g.high,
                             n=int(kept.sum())))  # fmt: skip
         rows.append(
@@ -105,18 +105,18 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
                 float("nan"),
                 said=found.sentence,
                 kind=found.kind,
-                single=found.best,
+                single=found.best_single_index,
             )
         )
         if seed:
             continue
-        for k in range(trial.options):
+        for k in range(trial.n_options):
             arm = trial.outcome[trial.treatment == k]
             error = 1.96 * arm.std() / np.sqrt(len(arm))
             rows.append(
                 row(
                     study,
-                    trial.names[k],
+                    trial.option_names[k],
                     "everybody",
                     "mean",
                     float(arm.mean()),
@@ -125,10 +125,10 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
                 )
             )
             value = float(nuisance.scores[:, k].mean())
-            rows.append(row(study, trial.names[k], "everybody", "doubly_robust_mean", value))
-        for e in average_effects(nuisance, 0, rng, kept):
+            rows.append(row(study, trial.option_names[k], "everybody", "doubly_robust_mean", value))
+        for e in estimate_average_effects(nuisance, 0, rng, kept):
             for how, d in (("effect", e.effect), ("unadjusted difference", e.unadjusted)):
-                rows.append(row(study, e.option, "everybody", f"{how} over {e.against}", d.value,
+                rows.append(row(study, e.option, "everybody", f"{how} over {e.comparator}", d.value,
                                 low=d.low, high=d.high))  # fmt: skip
     return rows
 
@@ -138,7 +138,7 @@ def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
     rows = []
     if "actg" in parts:
         arms = actg175()
-        chances = by_lot(trial_of(arms, arms.outcome))
+        chances = randomised_propensity(trial_of(arms, arms.outcome))
         rows += judged("actg_cd4", trial_of(arms, arms.outcome), chances, seeds, econml)
         assert arms.time is not None
         assert arms.event is not None
@@ -152,7 +152,7 @@ def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
         rows += judged("gbsg_months", trial_of(arms, months), None, seeds, econml)
         for k, name in enumerate(arms.options):
             mine = arms.treatment == k
-            value = restricted_mean(arms.time[mine], arms.event[mine], GBSG_MONTHS)
+            value = restricted_mean_time(arms.time[mine], arms.event[mine], GBSG_MONTHS)
             rows.append(row("gbsg_months", name, "everybody", "kaplan_meier_mean", value))
     return rows
 

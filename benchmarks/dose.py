@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import keep, summary, write
-from posology.causal.dose_support import Support, dose_support, fit_support
+from posology.causal.dose_support import DoseSupport, fit_dose_support, supported_dose_range
 from posology.learners.effects.dose_response import Settings, cautious, curves, fit_dose_response
 from posology.simulators import dose_curves as simulator
 from posology.simulators.dose_curves import Sample
@@ -66,9 +66,9 @@ def others(drawn: Sample) -> dict[str, Curve]:
     }
 
 
-def imitated(support: Support, asked: np.ndarray) -> np.ndarray:
+def imitated(support: DoseSupport, asked: np.ndarray) -> np.ndarray:
     """What clinicians give such patients: the median of the support."""
-    low, high = dose_support(support, asked)
+    low, high = supported_dose_range(support, asked)
     return (low + high) / 2
 
 
@@ -76,8 +76,8 @@ def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]
     """One draw of a setting."""
     rng = np.random.default_rng([seed, simulator.SETTINGS.index(setting)])
     drawn, asked = simulator.draw(setting, 2_000, rng), rng.normal(size=(4_000, 6))
-    support = fit_support(drawn.covariates, drawn.dose, np.arange(2_000) % 5)
-    low, high = dose_support(support, asked)
+    support = fit_dose_support(drawn.covariates, drawn.dose, np.arange(2_000) % 5)
+    low, high = supported_dose_range(support, asked)
     spoken = (low[:, None] <= GRID) & (high[:, None] >= GRID)
     truth = np.stack([simulator.expected(asked, np.full(len(asked), d)) for d in GRID], axis=1)
     found, doses = {}, {"imitate": imitated(support, asked)}

@@ -20,8 +20,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from benchmarks.rows import keep, summary, write
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.trial import Trial
-from posology.evaluation.effects.sensitivity import bounds, range_of_gamma, vanishing_gamma
-from posology.evaluation.effects.verdict import GAIN, NONE, verdict
+from posology.evaluation.effects.sensitivity import (
+    plausible_gamma,
+    sensitivity_bounds,
+    tipping_gamma,
+)
+from posology.evaluation.effects.verdict import GAIN, NO_GAIN, decide_verdict
 from posology.learners.effects.r_learner import Effects, choose, effects_of, fit_effects
 from posology.simulators import two_options as simulator
 from posology.simulators.two_options import Sample
@@ -81,25 +85,25 @@ def judged(scenario: str, judge: Sample, learned: Effects, rng: np.random.Genera
     """What the report would say, and whether it is so."""
     nuisance, chosen = fit_nuisance(trial_of(judge), rng), choose(learned, judge.covariates)
     single, rows = learned.single, np.arange(len(chosen))
-    said = verdict(nuisance, chosen, single, rng)
-    keep = said.overlap.keep
+    said = decide_verdict(nuisance, chosen, single, rng)
+    keep = said.overlap.population
     gained = judge.expected[rows, chosen] - judge.expected[:, single]
     true = float(gained[keep].mean())
-    right = said.kind == (NONE if scenario == "null" else GAIN)
+    right = said.kind == (NO_GAIN if scenario == "null" else GAIN)
     found = {
         ("posology", "verdict_right"): float(right),
-        ("posology", "flagged"): float(said.overlap.flagged),
-        ("posology", "outside"): said.overlap.outside,
+        ("posology", "flagged"): float(said.overlap.excludes_many),
+        ("posology", "outside"): said.overlap.excluded_share,
     }
     if said.gain is not None:
         found["posology", "coverage"] = float(said.gain.low <= true <= said.gain.high)
         found["posology", "gain_bias"] = said.gain.value - true
     if scenario == "obs_hidden":
-        gamma = range_of_gamma(simulator.HIDDEN_LOG_ODDS)
-        around = bounds(nuisance, chosen, single, gamma, rng, keep)
+        gamma = plausible_gamma(simulator.HIDDEN_LOG_ODDS)
+        around = sensitivity_bounds(nuisance, chosen, single, gamma, rng, keep)
         inside = around.interval_low <= true <= around.interval_high
         found["posology", "bounds_coverage"] = float(inside)
-    found["posology", "gamma_vanishes"] = vanishing_gamma(nuisance, chosen, single, keep)
+    found["posology", "gamma_vanishes"] = tipping_gamma(nuisance, chosen, single, keep)
     found["posology", "claims_gain"] = float(said.kind == GAIN)
     return found
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from benchmarks.behaviour import check_behaviour
 from benchmarks.clinic import _cohort
 from benchmarks.off_policy_rows import Case, Sizes, judged
-from posology.causal.outcome_regression import fit_outcomes
+from posology.causal.outcome_regression import fit_outcome_regression
 from posology.causal.propensity import fit_propensity
-from posology.causal.trial import Trial, folds
+from posology.causal.trial import Trial, assign_folds
 from posology.cohorts.events.chunks import event_files
 from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
 from posology.domain.trajectories import without_observations
@@ -47,7 +47,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     learned, evaluation = part(everybody, TRAIN), part(everybody, TEST)
     spec = recent_spec(learned, last=2, steps=1)
     trial = as_trial(evaluation, spec)
-    q = fit_outcomes(trial, folds(trial, rng)).mean
+    q = fit_outcome_regression(trial, assign_folds(trial, rng)).mean
     row, given = np.arange(len(trial)), trial.treatment
     behaviours = {"known": usual[row, given], "estimated": estimated[row, given]}
     each = np.arange(len(trial) + 1)
@@ -87,7 +87,7 @@ def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
         np.column_stack([past, cohort.time, practice]), cohort.treatment.astype(np.int64),
         cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
     )  # fmt: skip
-    found = fit_propensity(trial, folds(trial, rng), ("logistic", "boosting"))
+    found = fit_propensity(trial, assign_folds(trial, rng), ("logistic", "boosting"))
     checked = check_behaviour(found.probability, trial.treatment)
     off = [f"{row.treatment}: {row.z:.1f}" for row in checked if abs(row.z) > SURE]
     print(f"behaviour: {found.model}, log loss {found.log_loss}; not calibrated: {off or 'none'}")

@@ -39,6 +39,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "past": "treatment_codes",
     },
     "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
+    "Heterogeneity": {"error": "standard_error"},
 }
 
 WEIGHTS: dict[str, str] = {

@@ -3,17 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.conditional_effects import conditional_errors
+from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.outcome_regression import Outcomes
-from posology.causal.propensity import known
+from posology.causal.outcome_regression import OutcomeRegression
+from posology.causal.propensity import known_propensity
 from posology.causal.trial import FOLDS, Trial
 from posology.simulators.two_options import effect
 from tests.evaluation.trials import truthful
 
 
 def covered(nuisance: Nuisance, said: np.ndarray, true: np.ndarray, single: int = 0) -> float:
-    error = conditional_errors(nuisance, said, single, np.random.default_rng(0))
+    error = conditional_effect_errors(nuisance, said, single, np.random.default_rng(0))
     off = np.abs(said - said[:, [single]] - (true - true[:, [single]]))
     others = [k for k in range(said.shape[1]) if k != single]
     return float((off <= 1.96 * error)[:, others].mean())
@@ -39,7 +39,7 @@ def test_a_constant_effect_has_narrow_intervals_and_a_varying_one_wide_ones() ->
     for scenario in ("null", "rct"):
         nuisance, truth = truthful(scenario, 1000, 1)
         said = np.tile(truth.expected.mean(axis=0), (1000, 1))
-        error = conditional_errors(nuisance, said, 0, np.random.default_rng(0))
+        error = conditional_effect_errors(nuisance, said, 0, np.random.default_rng(0))
         assert (error[:, 0] == 0).all()
         widths[scenario] = float(np.median(error[:, 1]))
     assert widths["null"] < 0.25
@@ -54,15 +54,15 @@ def test_effects_of_covariates_together_are_seen() -> None:
     tau = 1.5 * x[:, 0] * x[:, 1]
     outcome = t * tau + rng.normal(size=n)
     nuisance = of(Trial(x, t, outcome, np.arange(n), 2), np.zeros((n, 2)))
-    error = conditional_errors(nuisance, np.zeros((n, 2)), 0, rng)[:, 1]
+    error = conditional_effect_errors(nuisance, np.zeros((n, 2)), 0, rng)[:, 1]
     assert np.corrcoef(error, np.abs(tau))[0, 1] > 0.8
     assert (np.abs(tau) <= 1.96 * error).mean() > 0.9
 
 
 def of(trial: Trial, mean: np.ndarray) -> Nuisance:
-    n, options = len(trial), trial.options
-    chance = known(np.full((n, options), 1 / options))
-    outcomes = Outcomes(mean, mean, (1.0, 0.0), np.tile(mean, (FOLDS, 1, 1)))
+    n, options = len(trial), trial.n_options
+    chance = known_propensity(np.full((n, options), 1 / options))
+    outcomes = OutcomeRegression(mean, mean, (1.0, 0.0), np.tile(mean, (FOLDS, 1, 1)))
     return Nuisance(trial, np.arange(n) % FOLDS, chance, outcomes)
 
 
@@ -85,7 +85,7 @@ def test_nobody_says_how_sure_to_be_of_themselves() -> None:
     changed = np.where(here, nuisance.trial.outcome + 5, nuisance.trial.outcome)
     other = replace(nuisance, trial=replace(nuisance.trial, outcome=changed))
     before, after = (
-        conditional_errors(which, truth.expected, 0, np.random.default_rng(0))
+        conditional_effect_errors(which, truth.expected, 0, np.random.default_rng(0))
         for which in (nuisance, other)
     )
     np.testing.assert_array_equal(before[here], after[here])
@@ -94,22 +94,22 @@ def test_nobody_says_how_sure_to_be_of_themselves() -> None:
 
 def test_patients_asked_twice_are_no_two_patients() -> None:
     nuisance, truth = truthful("rct", 500, 3)
-    trial, outcomes = nuisance.trial, nuisance.outcomes
+    trial, outcomes = nuisance.trial, nuisance.outcome_regression
     twice = Nuisance(
         Trial(
             np.repeat(trial.covariates, 2, axis=0), np.repeat(trial.treatment, 2),
             np.repeat(trial.outcome, 2), np.repeat(trial.subject, 2), 2,
         ),
         np.repeat(nuisance.fold, 2),
-        known(np.repeat(nuisance.propensity.probability, 2, axis=0)),
+        known_propensity(np.repeat(nuisance.propensity.probability, 2, axis=0)),
         replace(
             outcomes, mean=np.repeat(outcomes.mean, 2, axis=0),
-            boosted=np.repeat(outcomes.boosted, 2, axis=0),
-            by_fold=np.repeat(outcomes.by_fold, 2, axis=1),
+            boosted=np.repeat(outcomes.boosted_mean, 2, axis=0),
+            by_fold=np.repeat(outcomes.mean_by_fold, 2, axis=1),
         ),
     )  # fmt: skip
     once_, both = (
-        conditional_errors(which, said, 0, np.random.default_rng(0))[:, 1].mean()
+        conditional_effect_errors(which, said, 0, np.random.default_rng(0))[:, 1].mean()
         for which, said in ((nuisance, truth.expected), (twice, np.repeat(truth.expected, 2, 0)))
     )
     assert both > 0.9 * once_
@@ -121,6 +121,6 @@ def test_more_covariates_than_columns_leave_more_unknown() -> None:
     x, t = rng.normal(size=(n, 150)), rng.integers(0, 2, n)
     outcome = t * effect(x) + rng.normal(size=n)
     nuisance = of(Trial(x, t, outcome, np.arange(n), 2), np.zeros((n, 2)))
-    error = conditional_errors(nuisance, np.zeros((n, 2)), 0, rng)[:, 1]
+    error = conditional_effect_errors(nuisance, np.zeros((n, 2)), 0, rng)[:, 1]
     assert np.isfinite(error).all()
     assert (np.abs(effect(x)) <= 1.96 * error).mean() > 0.85

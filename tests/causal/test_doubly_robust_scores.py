@@ -3,20 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.doubly_robust_scores import aipw, fit_nuisance
-from posology.causal.outcome_regression import fit_outcomes
-from posology.causal.propensity import Propensity, fit_propensity, given, known, log_loss
-from posology.causal.trial import FOLDS, Trial, checked, folds
+from posology.causal.doubly_robust_scores import aipw_scores, fit_nuisance
+from posology.causal.outcome_regression import fit_outcome_regression
+from posology.causal.propensity import Propensity, fit_propensity, given, known_propensity, log_loss
+from posology.causal.trial import FOLDS, Trial, assign_folds, validate_trial
 from posology.errors import UserError
 
 
 def test_a_subject_stays_in_one_fold_and_options_are_spread_evenly(draw_trial) -> None:
     trial, _ = draw_trial("obs", 400, 0)
     trial = replace(trial, subject=np.arange(400) // 2)
-    fold = folds(trial, np.random.default_rng(1))
+    fold = assign_folds(trial, np.random.default_rng(1))
     assert (fold[::2] == fold[1::2]).all()
     single = replace(trial, subject=np.arange(400))
-    counts = np.bincount(folds(single, np.random.default_rng(1))[single.treatment == 1])
+    counts = np.bincount(assign_folds(single, np.random.default_rng(1))[single.treatment == 1])
     assert len(counts) == FOLDS
     assert counts.max() - counts.min() <= 1
 
@@ -26,14 +26,14 @@ def test_trials_that_cannot_be_learned_from_are_refused(draw_trial) -> None:
     hole = trial.outcome.copy()
     hole[7] = np.nan
     with pytest.raises(UserError, match="row 7: outcome is nan, as in 1 of 100 rows"):
-        checked(replace(trial, outcome=hole))
+        validate_trial(replace(trial, outcome=hole))
     with pytest.raises(UserError, match="option 'new' was given 0 times; at least 10"):
-        checked(replace(trial, treatment=np.zeros(100, np.int64)))
+        validate_trial(replace(trial, treatment=np.zeros(100, np.int64)))
 
 
 def test_propensities_are_close_to_the_truth_and_the_model_fits_the_data(draw_trial) -> None:
     trial, truth = draw_trial("obs", 2000, 1)
-    found = fit_propensity(trial, folds(trial, np.random.default_rng(0)))
+    found = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
     assert found.model == "logistic"
     assert np.abs(found.probability[:, 1] - truth.propensity).mean() < 0.03
     np.testing.assert_allclose(found.probability.sum(axis=1), 1.0)
@@ -43,7 +43,7 @@ def test_propensities_are_close_to_the_truth_and_the_model_fits_the_data(draw_tr
 
 def test_where_nothing_decides_the_shares_are_the_propensities(draw_trial) -> None:
     trial, _ = draw_trial("rct", 1000, 0)
-    found = fit_propensity(trial, folds(trial, np.random.default_rng(0)))
+    found = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
     assert found.model == "shares"
     assert np.ptp(found.probability[:, 1]) < 0.02
 
@@ -51,7 +51,7 @@ def test_where_nothing_decides_the_shares_are_the_propensities(draw_trial) -> No
 def test_nobody_is_predicted_by_models_that_have_seen_them(draw_trial) -> None:
     """Changing a row's own outcome or treatment changes nothing that is said of it."""
     trial, _ = draw_trial("obs", 300, 2)
-    fold = folds(trial, np.random.default_rng(0))
+    fold = assign_folds(trial, np.random.default_rng(0))
     here = fold == 3
     turned = replace(trial, treatment=np.where(here, 1 - trial.treatment, trial.treatment))
     raised = replace(trial, outcome=np.where(here, trial.outcome + 9, trial.outcome))
@@ -60,8 +60,8 @@ def test_nobody_is_predicted_by_models_that_have_seen_them(draw_trial) -> None:
         after = fit_propensity(turned, fold, (model,)).probability[here]
         order = np.argsort(before[:, 1])  # the temperature may differ, the ranking may not
         assert (np.diff(after[order, 1]) >= -1e-9).all()
-    boosted = fit_outcomes(trial, fold).boosted[here]
-    np.testing.assert_allclose(fit_outcomes(raised, fold).boosted[here], boosted)
+    boosted = fit_outcome_regression(trial, fold).boosted_mean[here]
+    np.testing.assert_allclose(fit_outcome_regression(raised, fold).boosted_mean[here], boosted)
 
 
 def test_scores_average_to_the_truth_where_either_model_is_right(draw_trial) -> None:
@@ -69,20 +69,22 @@ def test_scores_average_to_the_truth_where_either_model_is_right(draw_trial) -> 
     right = np.column_stack([1 - truth.propensity, truth.propensity])
     wrong_mean, wrong_chance = np.zeros((60_000, 2)), np.full((60_000, 2), 0.5)
     value = truth.expected.mean(axis=0)
-    np.testing.assert_allclose(aipw(trial, truth.expected, wrong_chance).mean(0), value, atol=0.03)
-    np.testing.assert_allclose(aipw(trial, wrong_mean, right).mean(0), value, atol=0.05)
-    assert np.abs(aipw(trial, wrong_mean, wrong_chance).mean(0) - value).max() > 0.3
+    np.testing.assert_allclose(
+        aipw_scores(trial, truth.expected, wrong_chance).mean(0), value, atol=0.03
+    )
+    np.testing.assert_allclose(aipw_scores(trial, wrong_mean, right).mean(0), value, atol=0.05)
+    assert np.abs(aipw_scores(trial, wrong_mean, wrong_chance).mean(0) - value).max() > 0.3
 
 
 def test_residual_and_surprise_by_hand(draw_trial) -> None:
     trial, _ = draw_trial("rct", 200, 4)
-    half = known(np.full((200, 2), 0.5))
+    half = known_propensity(np.full((200, 2), 0.5))
     nuisance = fit_nuisance(trial, np.random.default_rng(0), half)
     assert nuisance.propensity is half
     np.testing.assert_allclose(
-        nuisance.residual, trial.outcome - nuisance.outcomes.mean.mean(axis=1)
+        nuisance.outcome_residual, trial.outcome - nuisance.outcome_regression.mean.mean(axis=1)
     )
-    np.testing.assert_allclose(nuisance.surprise[:, 1], trial.treatment - 0.5)
+    np.testing.assert_allclose(nuisance.treatment_residual[:, 1], trial.treatment - 0.5)
     np.testing.assert_allclose(given(nuisance.propensity.probability, trial), 0.5)
 
 
@@ -91,7 +93,7 @@ def test_a_binary_outcome_stays_a_probability() -> None:
     X, t = rng.normal(size=(400, 3)), rng.integers(0, 3, 400)
     y = (rng.random(400) < 1 / (1 + np.exp(-3 * X[:, 0]))).astype(np.float64)
     trial = Trial(X, t, y, np.arange(400), 3)
-    mean = fit_outcomes(trial, folds(trial, rng)).mean
+    mean = fit_outcome_regression(trial, assign_folds(trial, rng)).mean
     assert mean.shape == (400, 3)
     assert (mean >= 0).all()
     assert (mean <= 1).all()

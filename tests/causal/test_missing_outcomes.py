@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posology.causal.missing_outcomes import completed
+from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.trial import Trial
 
 
@@ -17,7 +17,7 @@ def drawn(n: int, seed: int):
 def test_lost_outcomes_are_made_good_on_average() -> None:
     trial, stays = drawn(4000, 0)
     assert trial.outcome[stays].mean() - trial.outcome.mean() > 0.25
-    made = completed(trial, stays, np.random.default_rng(0))
+    made = adjust_missing_outcomes(trial, stays, np.random.default_rng(0))
     assert made.mean() == pytest.approx(trial.outcome.mean(), abs=0.06)
     for k in (0, 1):
         mine = trial.treatment == k
@@ -28,10 +28,14 @@ def test_what_is_not_known_is_not_read() -> None:
     trial, stays = drawn(300, 1)
     hidden = Trial(trial.covariates, trial.treatment, np.where(stays, trial.outcome, 9e9),
                    trial.subject, 2)  # fmt: skip
-    first = completed(trial, stays, np.random.default_rng(3))
-    np.testing.assert_array_equal(first, completed(hidden, stays, np.random.default_rng(3)))
+    first = adjust_missing_outcomes(trial, stays, np.random.default_rng(3))
+    np.testing.assert_array_equal(
+        first, adjust_missing_outcomes(hidden, stays, np.random.default_rng(3))
+    )
 
 
 def test_nothing_changes_where_everything_is_known() -> None:
     trial, _ = drawn(50, 2)
-    assert completed(trial, np.ones(50, bool), np.random.default_rng(0)) is trial.outcome
+    assert (
+        adjust_missing_outcomes(trial, np.ones(50, bool), np.random.default_rng(0)) is trial.outcome
+    )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posology.causal.restricted_mean import pseudo_values, restricted_mean
+from posology.causal.restricted_mean import pseudo_values, restricted_mean_time
 from posology.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -20,8 +20,8 @@ def test_without_censoring_pseudo_values_are_the_times_themselves() -> None:
 def test_kaplan_meier_area_by_hand() -> None:
     time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, False, True, False])
     # 1 until 1; 3/4 until 3; 3/4 * 1/2 until 4
-    assert restricted_mean(time, event, 4.0) == pytest.approx(1 + 0.75 * 2 + 0.375)
-    assert restricted_mean(time, event, 2.5) == pytest.approx(1 + 0.75 * 1.5)
+    assert restricted_mean_time(time, event, 4.0) == pytest.approx(1 + 0.75 * 2 + 0.375)
+    assert restricted_mean_time(time, event, 2.5) == pytest.approx(1 + 0.75 * 1.5)
 
 
 def test_pseudo_values_average_to_the_truth_under_censoring() -> None:

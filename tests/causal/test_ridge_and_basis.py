@@ -1,7 +1,7 @@
 import numpy as np
 
-from posology.causal.ridge import cross_ridge, predicted
-from posology.causal.spline_basis import expand, fit_basis
+from posology.causal.ridge import fit_ridge, predict_held_out
+from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS
 
 RNG = np.random.default_rng(0)
@@ -11,12 +11,12 @@ def test_columns_are_standardised_and_missing_numbers_count_as_the_mean() -> Non
     X = RNG.normal(size=(300, 3)) * [1, 5, 0.1] + 7
     X[:40, 1] = np.nan
     basis = fit_basis(X, hinges=True, products=True)
-    columns = expand(basis, X)
+    columns = expand_basis(basis, X)
     np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(columns.std(axis=0), 1, atol=1e-9)
     assert columns.shape[1] == 3 + len(basis.knot) + 3
     filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
-    np.testing.assert_allclose(expand(basis, filled), columns, atol=1e-9)
+    np.testing.assert_allclose(expand_basis(basis, filled), columns, atol=1e-9)
 
 
 def test_a_column_of_two_values_needs_no_hinge() -> None:
@@ -31,11 +31,11 @@ def test_ridge_equals_scikit_learn() -> None:
     y = X @ [1.0, -2.0, 0.0, 0.5] + 3 + RNG.normal(size=120)
     design = np.column_stack([np.ones(120), X])
     fold = np.arange(120) % FOLDS
-    ours = cross_ridge(design, y, fold, free=1, penalties=(7.0,))
+    ours = fit_ridge(design, y, fold, n_unpenalised=1, penalties=(7.0,))
     theirs = Ridge(alpha=7.0).fit(X, y)
-    np.testing.assert_allclose(ours.whole, [theirs.intercept_, *theirs.coef_], atol=1e-5)
+    np.testing.assert_allclose(ours.coefficients, [theirs.intercept_, *theirs.coef_], atol=1e-5)
     outside = Ridge(alpha=7.0).fit(X[fold != 2], y[fold != 2]).predict(X[fold == 2])
-    said = predicted(ours.outside, design, fold)[fold == 2]
+    said = predict_held_out(ours.fold_coefficients, design, fold)[fold == 2]
     np.testing.assert_allclose(said, outside, atol=1e-5)
 
 
@@ -43,7 +43,7 @@ def test_the_penalty_is_the_one_of_least_error_on_folds_left_out() -> None:
     X = RNG.normal(size=(60, 30))
     y = RNG.normal(size=60)
     design, fold = np.column_stack([np.ones(60), X]), np.arange(60) % FOLDS
-    errors = {p: cross_ridge(design, y, fold, 1, (p,)).error for p in (0.3, 30.0, 3000.0)}
-    chosen = cross_ridge(design, y, fold, 1, (0.3, 30.0, 3000.0))
+    errors = {p: fit_ridge(design, y, fold, 1, (p,)).held_out_error for p in (0.3, 30.0, 3000.0)}
+    chosen = fit_ridge(design, y, fold, 1, (0.3, 30.0, 3000.0))
     assert chosen.penalty == min(errors, key=lambda p: errors[p])
     assert chosen.penalty == 3000.0, "noise wants the strongest penalty"

@@ -3,7 +3,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from posology.causal.restricted_mean import restricted_mean
+from posology.causal.restricted_mean import restricted_mean_time
 from posology.datasets import trials
 from posology.errors import UserError
 
@@ -30,7 +30,7 @@ def test_gbsg_has_its_published_women() -> None:
     assert (len(arms.time), int(arms.event.sum()), int(arms.treatment.sum())) == (686, 299, 246)
     assert np.isnan(arms.outcome).all()
     given = arms.treatment == 1
-    months = [restricted_mean(arms.time[m], arms.event[m], 60.0) for m in (~given, given)]
+    months = [restricted_mean_time(arms.time[m], arms.event[m], 60.0) for m in (~given, given)]
     assert months == pytest.approx([41.55, 46.46], abs=0.01)
 
 

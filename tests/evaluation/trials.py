@@ -3,8 +3,8 @@
 import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.outcome_regression import Outcomes
-from posology.causal.propensity import known
+from posology.causal.outcome_regression import OutcomeRegression
+from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial
 from posology.simulators import two_options as effects
 
@@ -17,5 +17,8 @@ def truthful(scenario: str, n: int, seed: int) -> tuple[Nuisance, effects.Sample
     chance = np.column_stack([1 - drawn.propensity, drawn.propensity])
     fold = np.arange(n) % 5
     return Nuisance(
-        trial, fold, known(chance), Outcomes(mean, mean, (1.0, 0.0), np.tile(mean, (5, 1, 1)))
+        trial,
+        fold,
+        known_propensity(chance),
+        OutcomeRegression(mean, mean, (1.0, 0.0), np.tile(mean, (5, 1, 1))),
     ), drawn

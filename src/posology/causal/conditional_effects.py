@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.spline_basis import expand, fit_basis
-from posology.causal.trial import FOLDS, Column, Keep, Matrix
+from posology.causal.spline_basis import expand_basis, fit_basis
+from posology.causal.trial import FOLDS, Column, Mask, Matrix
 
 SHARES = (0.0, 0.3, 0.6, 0.9)
 """Of the effects' variance that may be of covariates together; our choice."""
@@ -81,8 +81,8 @@ class _Setting:
     """Their standard deviations."""
 
 
-def conditional_errors(
-    nuisance: Nuisance, said: Matrix, single: int, rng: np.random.Generator
+def conditional_effect_errors(
+    nuisance: Nuisance, predicted_effects: Matrix, single: int, rng: np.random.Generator
 ) -> Matrix:
     """Root of the expected squared error of each effect over `single`, known from other folds.
 
@@ -92,22 +92,24 @@ def conditional_errors(
     """
     columns = _columns(nuisance, rng)
     sums = [_sums(nuisance, columns, nuisance.fold == f) for f in range(FOLDS)]
-    square = np.zeros(said.shape)
+    square = np.zeros(predicted_effects.shape)
     for f in range(FOLDS):
         at = nuisance.fold == f
         rest = _added([s for g, s in enumerate(sums) if g != f])
         here = _Columns(columns.alone[at], columns.together[at], columns.lost[at])
-        square[at] = _square(rest, here, said[at] - said[at][:, [single]], single)
+        square[at] = _square(
+            rest, here, predicted_effects[at] - predicted_effects[at][:, [single]], single
+        )
     return np.sqrt(square * _design_effect(nuisance))
 
 
 def _columns(nuisance: Nuisance, rng: np.random.Generator) -> _Columns:
-    X, most = nuisance.trial.covariates, max(WIDEST // nuisance.trial.options, 1)
-    lines = expand(fit_basis(X, hinges=False, products=False), X)
+    X, most = nuisance.trial.covariates, max(WIDEST // nuisance.trial.n_options, 1)
+    lines = expand_basis(fit_basis(X, hinges=False, products=False), X)
     wave = rng.normal(size=(lines.shape[1], COSINES)) / np.sqrt(max(lines.shape[1], 1))
     cosines = np.cos(lines @ wave + rng.uniform(0, 2 * np.pi, COSINES))
-    products = expand(fit_basis(X, hinges=False, products=True), X)[:, lines.shape[1] :]
-    alone, lost = _narrow(_unit(expand(fit_basis(X, hinges=True, products=False), X)), most)
+    products = expand_basis(fit_basis(X, hinges=False, products=True), X)[:, lines.shape[1] :]
+    alone, lost = _narrow(_unit(expand_basis(fit_basis(X, hinges=True, products=False), X)), most)
     together = np.hstack([_unit(cosines), _unit(products)])
     together, gone = _narrow(_unit(together), most)
     return _Columns(alone, together, np.column_stack([lost, gone]))
@@ -126,8 +128,8 @@ def _narrow(columns: Design, most: int) -> tuple[Float64[np.ndarray, "decision d
     return kept, np.maximum((columns**2).sum(axis=1) - (kept**2).sum(axis=1), 0.0)
 
 
-def _sums(nuisance: Nuisance, columns: _Columns, at: Keep) -> _Sums:
-    surprise, y = nuisance.surprise[at], nuisance.residual[at]
+def _sums(nuisance: Nuisance, columns: _Columns, at: Mask) -> _Sums:
+    surprise, y = nuisance.treatment_residual[at], nuisance.outcome_residual[at]
     both = np.hstack([columns.alone[at], columns.together[at]])
     design = np.hstack([surprise[:, 1:], *(both * s[:, None] for s in surprise.T)])
     return _Sums(design.T @ design, design.T @ y, float(y @ y), len(y))
@@ -199,6 +201,6 @@ def _settings(freed: _Freed, columns: _Columns, share: float, options: int) -> l
 
 def _design_effect(nuisance: Nuisance) -> float:
     """How much decisions of one patient go together: 1 where each has one."""
-    off = nuisance.residual * np.abs(nuisance.surprise).sum(axis=1)
+    off = nuisance.outcome_residual * np.abs(nuisance.treatment_residual).sum(axis=1)
     row = np.unique(nuisance.trial.subject, return_inverse=True)[1]
     return max(float((np.bincount(row, off) ** 2).sum() / max((off**2).sum(), 1e-300)), 1.0)

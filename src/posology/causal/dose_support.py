@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.ridge import cross_ridge, predicted
-from posology.causal.spline_basis import Basis, expand, fit_basis
+from posology.causal.ridge import fit_ridge, predict_held_out
+from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
 from posology.causal.trial import Column, Fold
 
 QUANTILES = (0.05, 0.95)
@@ -15,10 +15,10 @@ _EDGE = 0.005  # of the range: what a dose at its end counts as, for its log-odd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Support:
+class DoseSupport:
     """Log-odds of the dose within its range: a location, a scale and two quantiles."""
 
-    basis: Basis
+    basis: SplineBasis
     location: Float64[np.ndarray, " column_and_one"]
     scale: Float64[np.ndarray, " column_and_one"]
     """Of the logarithm of the residual's size."""
@@ -30,31 +30,33 @@ class Support:
     """The smallest and largest dose given."""
 
 
-def fit_support(
+def fit_dose_support(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     dose: Column,
     fold: Fold,
-) -> Support:
+) -> DoseSupport:
     """Learn what doses patients were given, by what was known of them."""
     basis = fit_basis(X, hinges=True, products=True)
-    design = np.column_stack([np.ones(len(X)), expand(basis, X)])
+    design = np.column_stack([np.ones(len(X)), expand_basis(basis, X)])
     ends = float(dose.min()), float(dose.max())
     target = _log_odds(dose, *ends)
-    location = cross_ridge(design, target, fold, free=1)
-    residual = target - predicted(location.outside, design, fold)
+    location = fit_ridge(design, target, fold, n_unpenalised=1)
+    residual = target - predict_held_out(location.fold_coefficients, design, fold)
     size = np.log(np.abs(residual) + 1e-3 * residual.std() + 1e-12)
-    scale = cross_ridge(design, size, fold, free=1)
-    scaled = residual / np.exp(predicted(scale.outside, design, fold))
+    scale = fit_ridge(design, size, fold, n_unpenalised=1)
+    scaled = residual / np.exp(predict_held_out(scale.fold_coefficients, design, fold))
     low, high = np.quantile(scaled, QUANTILES)
-    return Support(basis, location.whole, scale.whole, float(low), float(high), *ends)
+    return DoseSupport(
+        basis, location.coefficients, scale.coefficients, float(low), float(high), *ends
+    )
 
 
-def dose_support(
-    support: Support,
+def supported_dose_range(
+    support: DoseSupport,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> tuple[Column, Column]:
     """The lowest and highest dose the data can speak of, for each patient."""
-    design = np.column_stack([np.ones(len(X)), expand(support.basis, X)])
+    design = np.column_stack([np.ones(len(X)), expand_basis(support.basis, X)])
     center, scale = design @ support.location, np.exp(design @ support.scale)
     ends = support.dose_low, support.dose_high
     return (

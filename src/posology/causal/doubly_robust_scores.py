@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.outcome_regression import Outcomes, fit_outcomes
-from posology.causal.propensity import FLOOR, Propensity, fit_propensity
-from posology.causal.trial import Column, Fold, Keep, Matrix, Trial, checked, folds, select
+from posology.causal.outcome_regression import OutcomeRegression, fit_outcome_regression
+from posology.causal.propensity import PROPENSITY_FLOOR, Propensity, fit_propensity
+from posology.causal.trial import (
+    Column,
+    Fold,
+    Mask,
+    Matrix,
+    Trial,
+    assign_folds,
+    select_rows,
+    validate_trial,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,37 +30,37 @@ class Nuisance:
     trial: Trial
     fold: Fold
     propensity: Propensity
-    outcomes: Outcomes
+    outcome_regression: OutcomeRegression
 
     @property
     def scores(self) -> Matrix:
         """Doubly robust, a column an option."""
-        return aipw(self.trial, self.outcomes.mean, self.propensity.probability)
+        return aipw_scores(self.trial, self.outcome_regression.mean, self.propensity.probability)
 
     @property
-    def residual(self) -> Column:
+    def outcome_residual(self) -> Column:
         """The outcome less what was to be expected before knowing the treatment."""
-        usual = (self.propensity.probability * self.outcomes.mean).sum(axis=1)
+        usual = (self.propensity.probability * self.outcome_regression.mean).sum(axis=1)
         return self.trial.outcome - usual
 
     @property
-    def surprise(self) -> Matrix:
+    def treatment_residual(self) -> Matrix:
         """Which option was given, less how probable each was."""
-        return np.eye(self.trial.options)[self.trial.treatment] - self.propensity.probability
+        return np.eye(self.trial.n_options)[self.trial.treatment] - self.propensity.probability
 
 
-def of_rows(nuisance: Nuisance, keep: Keep) -> Nuisance:
+def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
     """The same of some rows, whose models may have learned from the others."""
-    chances, outcomes = nuisance.propensity, nuisance.outcomes
+    chances, outcomes = nuisance.propensity, nuisance.outcome_regression
     return Nuisance(
-        select(nuisance.trial, keep),
-        nuisance.fold[keep],
-        replace(chances, probability=chances.probability[keep]),
+        select_rows(nuisance.trial, rows),
+        nuisance.fold[rows],
+        replace(chances, probability=chances.probability[rows]),
         replace(
             outcomes,
-            mean=outcomes.mean[keep],
-            boosted=outcomes.boosted[keep],
-            by_fold=outcomes.by_fold[:, keep],
+            mean=outcomes.mean[rows],
+            boosted=outcomes.boosted_mean[rows],
+            by_fold=outcomes.mean_by_fold[:, rows],
         ),
     )
 
@@ -60,13 +69,13 @@ def fit_nuisance(
     trial: Trial, rng: np.random.Generator, propensity: Propensity | None = None
 ) -> Nuisance:
     """Cross-fitted propensities (unless they are known) and outcome regressions."""
-    fold = folds(checked(trial), rng)
+    fold = assign_folds(validate_trial(trial), rng)
     chances = fit_propensity(trial, fold) if propensity is None else propensity
-    return Nuisance(trial, fold, chances, fit_outcomes(trial, fold))
+    return Nuisance(trial, fold, chances, fit_outcome_regression(trial, fold))
 
 
-def aipw(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:
+def aipw_scores(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:
     """Regression plus the weighted residual of those who were given the option."""
-    chosen = np.eye(trial.options)[trial.treatment]
-    weight = chosen / np.maximum(probability, FLOOR)
+    chosen = np.eye(trial.n_options)[trial.treatment]
+    weight = chosen / np.maximum(probability, PROPENSITY_FLOOR)
     return mean + weight * (trial.outcome[:, None] - mean)

@@ -6,7 +6,7 @@ import numpy as np
 
 from posology.causal.trial import Column, Matrix
 
-SHARED_NOISE = 2**0.5
+SHARED_NOISE_FACTOR = 2**0.5
 """By how much the standard error grows as folds share each other's noise."""
 
 
@@ -15,13 +15,16 @@ class Heterogeneity:
     """Slope of the true effects on those said: 1 is perfect, 0 says that they do not vary so."""
 
     slope: float
-    error: float
+    standard_error: float
     p: float
     """One-sided, of slope 0 or below; no smaller than it should be."""
 
 
 def heterogeneity_test(
-    said: Matrix, residual: Column, surprise: Matrix, shared: bool = True
+    predicted_effects: Matrix,
+    outcome_residual: Column,
+    treatment_residual: Matrix,
+    folds_share_noise: bool = True,
 ) -> Heterogeneity:
     """Regress the outcome's residual on the surprise, alone and times the effects said.
 
@@ -37,16 +40,18 @@ def heterogeneity_test(
     """
     from scipy.stats import norm
 
-    varying = (surprise * (said - said.mean(axis=0))).sum(axis=1)
-    if not varying.std() > 1e-9 * max(1.0, float(np.abs(residual).max())):
+    varying = (treatment_residual * (predicted_effects - predicted_effects.mean(axis=0))).sum(
+        axis=1
+    )
+    if not varying.std() > 1e-9 * max(1.0, float(np.abs(outcome_residual).max())):
         return Heterogeneity(0.0, np.inf, 1.0)
-    design = np.column_stack([varying, surprise[:, 1:]])
+    design = np.column_stack([varying, treatment_residual[:, 1:]])
     inverse = np.linalg.inv(design.T @ design)
-    coefficient = inverse @ design.T @ residual
+    coefficient = inverse @ design.T @ outcome_residual
     leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
-    off = (residual - design @ coefficient) / (1 - leverage)
+    off = (outcome_residual - design @ coefficient) / (1 - leverage)
     spread = inverse @ (design * off[:, None] ** 2).T @ design @ inverse
     error = float(np.sqrt(spread[0, 0]))
-    wider = SHARED_NOISE if shared else 1.0
+    wider = SHARED_NOISE_FACTOR if folds_share_noise else 1.0
     p = float(norm.sf(coefficient[0] / error / wider))
     return Heterogeneity(float(coefficient[0]), error, p)

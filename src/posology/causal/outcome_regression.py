@@ -6,28 +6,28 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.ridge import cross_ridge
-from posology.causal.spline_basis import expand, fit_basis
+from posology.causal.ridge import fit_ridge
+from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Fold, Matrix, Trial
 
 EveryFold = Float64[np.ndarray, "fold decision treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcomes:
+class OutcomeRegression:
     """Mean outcome under each option, by models that have not seen the decision's subject."""
 
     mean: Matrix
-    boosted: Matrix
+    boosted_mean: Matrix
     """What the boosted trees alone say."""
-    weights: tuple[float, float]
+    stacking_weights: tuple[float, float]
     """Of the ridge regression and of the trees."""
-    by_fold: EveryFold
+    mean_by_fold: EveryFold
     """What the models learned outside each fold say of everybody; of `mean` each decision has its
     own fold's."""
 
 
-def fit_outcomes(trial: Trial, fold: Fold) -> Outcomes:
+def fit_outcome_regression(trial: Trial, fold: Fold) -> OutcomeRegression:
     """Ridge on hinges and products with each option's own hinges, stacked with boosted trees.
 
     The weights are not negative and sum to what fits best on the folds left out (Breiman 1996,
@@ -43,37 +43,39 @@ def fit_outcomes(trial: Trial, fold: Fold) -> Outcomes:
     if np.isin(trial.outcome, (0.0, 1.0)).all():
         every = np.clip(every, 0, 1)
     weights = float(first), float(second)
-    return Outcomes(every[fold, rows], boosted[fold, rows], weights, every)
+    return OutcomeRegression(every[fold, rows], boosted[fold, rows], weights, every)
 
 
 def _ridge(trial: Trial, fold: Fold) -> EveryFold:
-    common = expand(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
-    own = expand(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
-    given = np.eye(trial.options)
+    common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
+    own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
+    given = np.eye(trial.n_options)
 
     def design(option: np.ndarray) -> Float64[np.ndarray, "decision column"]:
-        mine = [own * option[:, [k]] for k in range(trial.options)]
+        mine = [own * option[:, [k]] for k in range(trial.n_options)]
         return np.hstack([option, common, *mine])
 
-    fitted = cross_ridge(design(given[trial.treatment]), trial.outcome, fold, free=trial.options)
-    every = [design(np.tile(one, (len(trial), 1))) @ fitted.outside.T for one in given]
+    fitted = fit_ridge(
+        design(given[trial.treatment]), trial.outcome, fold, n_unpenalised=trial.n_options
+    )
+    every = [design(np.tile(one, (len(trial), 1))) @ fitted.fold_coefficients.T for one in given]
     return np.stack(every, axis=2).transpose(1, 0, 2)
 
 
 def _boosted(trial: Trial, fold: Fold) -> EveryFold:
-    every = np.zeros((FOLDS, len(trial), trial.options))
+    every = np.zeros((FOLDS, len(trial), trial.n_options))
     for f in range(FOLDS):
         rest = fold != f
-        model = boosting()
-        model.fit(with_option(trial.covariates[rest], trial.treatment[rest], trial.options),
+        model = make_boosted_trees()
+        model.fit(append_option(trial.covariates[rest], trial.treatment[rest], trial.n_options),
                   trial.outcome[rest])  # fmt: skip
-        for k in range(trial.options):
+        for k in range(trial.n_options):
             option = np.full(len(trial), k)
-            every[f, :, k] = model.predict(with_option(trial.covariates, option, trial.options))
+            every[f, :, k] = model.predict(append_option(trial.covariates, option, trial.n_options))
     return every
 
 
-def boosting() -> Any:
+def make_boosted_trees() -> Any:
     """The boosted trees of every outcome regression, not yet fitted; leaves are our choice."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -83,7 +85,7 @@ def boosting() -> Any:
     )  # fmt: skip
 
 
-def with_option(
+def append_option(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     option: np.ndarray,
     options: int,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posology.causal.spline_basis import expand, fit_basis
+from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial
 
-FLOOR = 1e-3
+PROPENSITY_FLOOR = 1e-3
 """No propensity below it is believed; our choice."""
 _MODELS = ("shares", "logistic", "splines", "boosting")
 
@@ -24,15 +24,15 @@ class Propensity:
     """Of each model tried, on the folds left out."""
 
 
-def known(probability: Matrix) -> Propensity:
+def known_propensity(probability: Matrix) -> Propensity:
     """The trial's own probabilities."""
     return Propensity(probability, "known", {})
 
 
-def by_lot(trial: Trial) -> Propensity:
+def randomised_propensity(trial: Trial) -> Propensity:
     """Of a trial whose options were drawn with the same chances for all: the shares drawn."""
-    shares = np.bincount(trial.treatment, minlength=trial.options) / len(trial)
-    return known(np.tile(shares, (len(trial), 1)))
+    shares = np.bincount(trial.treatment, minlength=trial.n_options) / len(trial)
+    return known_propensity(np.tile(shares, (len(trial), 1)))
 
 
 def fit_propensity(trial: Trial, fold: Fold, models: tuple[str, ...] = _MODELS) -> Propensity:
@@ -50,11 +50,11 @@ def log_loss(probability: Matrix, trial: Trial) -> float:
 
 
 def _cross_fitted(trial: Trial, fold: Fold, model: str) -> Matrix:
-    said = np.zeros((len(trial), trial.options))
+    said = np.zeros((len(trial), trial.n_options))
     for f in range(FOLDS):
         rest, here = fold != f, fold == f
         said[here] = _fit(model, trial.covariates[rest], trial.treatment[rest],
-                          trial.covariates[here], trial.options)  # fmt: skip
+                          trial.covariates[here], trial.n_options)  # fmt: skip
     return said
 
 
@@ -81,9 +81,11 @@ def _fit(
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)
         strength = 1.0 if model == "logistic" else 0.05
-        fitted = LogisticRegression(C=strength, max_iter=2000).fit(expand(basis, X), treatment)
-        inputs = expand(basis, asked)
-    said[:, :] = FLOOR
+        fitted = LogisticRegression(C=strength, max_iter=2000).fit(
+            expand_basis(basis, X), treatment
+        )
+        inputs = expand_basis(basis, asked)
+    said[:, :] = PROPENSITY_FLOOR
     said[:, fitted.classes_] = fitted.predict_proba(inputs)
     return said / said.sum(axis=1, keepdims=True)
 
@@ -93,7 +95,7 @@ def _calibrated(said: Matrix, trial: Trial) -> Matrix:
     cannot remember a patient."""
     from scipy.optimize import minimize_scalar
 
-    logs = np.log(np.maximum(said, FLOOR))
+    logs = np.log(np.maximum(said, PROPENSITY_FLOOR))
 
     def at(temperature: float) -> Matrix:
         weight = np.exp(logs * temperature - (logs * temperature).max(axis=1, keepdims=True))
@@ -102,7 +104,7 @@ def _calibrated(said: Matrix, trial: Trial) -> Matrix:
     found = minimize_scalar(
         lambda t: log_loss(np.maximum(at(t), 1e-12), trial), bounds=(0.2, 2.0), method="bounded"
     )
-    kept = np.maximum(at(float(found.x)), FLOOR)
+    kept = np.maximum(at(float(found.x)), PROPENSITY_FLOOR)
     return kept / kept.sum(axis=1, keepdims=True)
 
 

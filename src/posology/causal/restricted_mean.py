@@ -7,14 +7,16 @@ from posology.causal.trial import Column
 from posology.errors import UserError
 
 
-def restricted_mean(time: Column, event: Bool[np.ndarray, " decision"], horizon: float) -> float:
+def restricted_mean_time(
+    time: Column, event_observed: Bool[np.ndarray, " decision"], horizon: float
+) -> float:
     """Area under the Kaplan-Meier curve up to the horizon: mean event-free time."""
-    return float(_areas(np.ones((1, len(time))), time, event, horizon)[0])
+    return float(_areas(np.ones((1, len(time))), time, event_observed, horizon)[0])
 
 
 def pseudo_values(
     time: Column,
-    event: Bool[np.ndarray, " decision"],
+    event_observed: Bool[np.ndarray, " decision"],
     horizon: float,
     stratum: Int64[np.ndarray, " decision"],
 ) -> Column:
@@ -33,11 +35,11 @@ def pseudo_values(
                 f"{time[rows].max():g}; choose a shorter horizon"
             )
         n = len(rows)
-        whole = restricted_mean(time[rows], event[rows], horizon)
+        whole = restricted_mean_time(time[rows], event_observed[rows], horizon)
         for block in np.array_split(np.arange(n), max(1, n * n // 2_000_000)):
             left = np.ones((len(block), n))
             left[np.arange(len(block)), block] = 0.0
-            out = _areas(left, time[rows], event[rows], horizon)
+            out = _areas(left, time[rows], event_observed[rows], horizon)
             values[rows[block]] = n * whole - (n - 1) * out
     return values
 

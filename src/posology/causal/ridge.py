@@ -13,48 +13,48 @@ _TINY = 1e-6  # keeps columns that say the same from making the system singular
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class RidgeFit:
     """Coefficients, of all rows and of the rows outside each fold."""
 
-    whole: Float64[np.ndarray, " column"]
-    outside: Float64[np.ndarray, "fold column"]
+    coefficients: Float64[np.ndarray, " column"]
+    fold_coefficients: Float64[np.ndarray, "fold column"]
     penalty: float
-    error: float
+    held_out_error: float
     """Mean squared error on the folds left out."""
 
 
-def cross_ridge(
+def fit_ridge(
     design: Float64[np.ndarray, "decision column"],
     target: Column,
     fold: Fold,
-    free: int,
+    n_unpenalised: int,
     penalties: tuple[float, ...] = PENALTIES,
-) -> Fitted:
+) -> RidgeFit:
     """Least squares with a penalty on all but the first `free` columns."""
     grams, sides = zip(*(
         (design[fold == f].T @ design[fold == f], design[fold == f].T @ target[fold == f])
         for f in range(FOLDS)
     ), strict=True)  # fmt: skip
     gram, side = sum(grams), sum(sides)
-    penalised = np.where(np.arange(design.shape[1]) < free, _TINY, 1.0)
-    best: Fitted | None = None
+    penalised = np.where(np.arange(design.shape[1]) < n_unpenalised, _TINY, 1.0)
+    best: RidgeFit | None = None
     for penalty in penalties:
         ridge = np.diag(penalised * penalty)
         outside = np.stack([
             np.linalg.solve(gram - grams[f] + ridge, side - sides[f]) for f in range(FOLDS)
         ])  # fmt: skip
-        error = float(((target - predicted(outside, design, fold)) ** 2).mean())
-        if best is None or error < best.error:
+        error = float(((target - predict_held_out(outside, design, fold)) ** 2).mean())
+        if best is None or error < best.held_out_error:
             whole = np.linalg.solve(gram + ridge, side)
-            best = Fitted(whole, outside, penalty, error)
+            best = RidgeFit(whole, outside, penalty, error)
     assert best is not None
     return best
 
 
-def predicted(
-    outside: Float64[np.ndarray, "fold column"],
+def predict_held_out(
+    fold_coefficients: Float64[np.ndarray, "fold column"],
     design: Float64[np.ndarray, "decision column"],
     fold: Fold,
 ) -> Column:
     """What the coefficients learned outside a decision's fold say of it."""
-    return np.einsum("ij,ij->i", design, outside[fold])
+    return np.einsum("ij,ij->i", design, fold_coefficients[fold])

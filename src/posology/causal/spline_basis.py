@@ -9,16 +9,16 @@ Design = Float64[np.ndarray, "decision column"]
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Where hinges stand (Harrell 2015, Regression Modeling Strategies, table 2.3: near these)."""
-MOST_PRODUCTS = 24
+MAX_FEATURES_WITH_PRODUCTS = 24
 """With more covariates than this products are left out: they would be more than 276 columns."""
 
 
-MOST_HINGED = 80
+MAX_FEATURES_WITH_ALL_KNOTS = 80
 """With more covariates than this, hinges stand at the medians alone; our choice, for time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Basis:
+class SplineBasis:
     """A missing number counts as the training mean."""
 
     center: Float64[np.ndarray, " feature"]
@@ -35,7 +35,7 @@ def fit_basis(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     hinges: bool,
     products: bool,
-) -> Basis:
+) -> SplineBasis:
     """Columns of mean 0 and standard deviation 1 on these decisions."""
     known = ~np.isnan(X)
     n = np.maximum(known.sum(axis=0), 1)
@@ -43,31 +43,31 @@ def fit_basis(
     spread = np.sqrt((np.where(known, X - center, 0.0) ** 2).sum(axis=0) / n)
     spread = np.where(spread > 1e-9, spread, 1.0)
     Z = np.nan_to_num((X - center) / spread)
-    at = QUANTILES if X.shape[1] <= MOST_HINGED else (0.5,)
+    at = QUANTILES if X.shape[1] <= MAX_FEATURES_WITH_ALL_KNOTS else (0.5,)
     knots = [np.unique(np.quantile(z, at)) if hinges else np.zeros(0) for z in Z.T]
     # A hinge at the smallest or largest number says no more than the line.
     knots = [k[(k > z.min()) & (k < z.max())] for k, z in zip(knots, Z.T, strict=True)]
-    wide = X.shape[1] <= MOST_PRODUCTS and products
+    wide = X.shape[1] <= MAX_FEATURES_WITH_PRODUCTS and products
     pairs = np.column_stack(np.triu_indices(X.shape[1], 1)) if wide else np.zeros((0, 2))
     of = np.repeat(np.arange(X.shape[1]), [len(k) for k in knots])
     none = np.zeros(0)
-    raw = Basis(center, spread, np.concatenate(knots or [none]), of.astype(np.int64),
+    raw = SplineBasis(center, spread, np.concatenate(knots or [none]), of.astype(np.int64),
                 pairs.astype(np.int64), none, none)  # fmt: skip
     columns = _columns(raw, X)
     scale = columns.std(axis=0)
-    return Basis(center, spread, raw.knot, raw.of, raw.pair, columns.mean(axis=0),
+    return SplineBasis(center, spread, raw.knot, raw.of, raw.pair, columns.mean(axis=0),
                  np.where(scale > 1e-9, scale, 1.0))  # fmt: skip
 
 
-def expand(
-    basis: Basis,
+def expand_basis(
+    basis: SplineBasis,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Design:
     """The columns of any decisions, without an intercept."""
     return (_columns(basis, X) - basis.mean) / basis.scale
 
 
-def _columns(basis: Basis, X: np.ndarray) -> np.ndarray:  # noqa: N803
+def _columns(basis: SplineBasis, X: np.ndarray) -> np.ndarray:  # noqa: N803
     Z = np.nan_to_num((X - basis.center) / basis.spread)
     hinges = np.maximum(Z[:, basis.of] - basis.knot, 0.0)
     return np.hstack([Z, hinges, Z[:, basis.pair[:, 0]] * Z[:, basis.pair[:, 1]]])

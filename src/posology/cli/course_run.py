@@ -111,7 +111,7 @@ def _behaviour(
     recorded = cohort.logged[keep].astype(np.float64)
     if not np.isnan(recorded).any():
         return recorded
-    learned = np.full((len(cohort), judged.asked.trial.options), np.nan)
+    learned = np.full((len(cohort), judged.asked.trial.n_options), np.nan)
     learned[judged.asked.row] = judged.nuisance.propensity.probability
     return learned[keep, cohort.treatment[keep]]
 

@@ -9,7 +9,7 @@ import posology
 from posology.cli.effect_run import Judged
 from posology.domain.cohort import Cohort
 from posology.evaluation.effects.abstention import Abstention
-from posology.evaluation.effects.effect_study import EffectStudy
+from posology.evaluation.effects.effect_study import ConfounderStrength, EffectStudy
 from posology.evaluation.significance import Difference, Interval
 from posology.report.effects.content import EffectContent
 
@@ -82,22 +82,23 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
     into.rows[0] |= {"said": found.verdict.sentence, "kind": found.verdict.kind}
     _judgement(found, into)
     _options(found, into)
-    for part in (found.rule, found.heterogeneity):
-        if part is not None:
-            name = "rule" if part is found.rule else "heterogeneity"
-            for metric, value in dataclasses.asdict(part).items():
-                into.add("posology", f"{name}_{metric}", value)
+    if found.rule_confounder_strength is not None:
+        for metric, value in _strength(found.rule_confounder_strength).items():
+            into.add("posology", f"rule_{metric}", value)
+    into.add("posology", "heterogeneity_slope", found.heterogeneity.slope)
+    into.add("posology", "heterogeneity_error", found.heterogeneity.standard_error)
+    into.add("posology", "heterogeneity_p", found.heterogeneity.p)
     for c in found.contrasts:
-        into.add(c.option, "autoc", c.rate.autoc)
-        into.add(c.option, "qini", c.rate.qini)
+        into.add(c.option, "autoc", c.ranking.autoc)
+        into.add(c.option, "qini", c.ranking.qini)
         into.add(c.option, "calibration_slope", c.calibration.slope)
-        into.add(c.option, "calibration_level", c.calibration.level)
+        into.add(c.option, "calibration_level", c.calibration.calibration_in_the_large)
         into.add(c.option, "calibration_shape_p", c.calibration.p)
-        into.add(c.option, "c_for_benefit", c.c)
-        for point in c.curve:
+        into.add(c.option, "c_for_benefit", c.c_for_benefit)
+        for point in c.decision_curve:
             into.add(c.option, f"net_benefit_{point.threshold:.3g}", point.model)
-    if found.patients is not None:
-        _single_patients(found.patients, into)
+    if found.abstention is not None:
+        _single_patients(found.abstention, into)
     for harm in found.harms:
         into.add("posology", f"harm {harm.rule.outcome}", harm.rule.difference)
         for e in harm.options:
@@ -107,34 +108,34 @@ def rows_of(study: str, judged: Judged) -> list[dict]:
 
 def _single_patients(told: Abstention, into: _Rows) -> None:
     for o in told.options:
-        into.add(o.option, "surely_better", o.better)
-        into.add(o.option, "surely_worse", o.worse)
-        into.add(o.option, "width_of_one", o.width)
-    named = [(f"{round(100 * p.left)}", p) for p in told.curve]
-    for which, point in [*named, ("unsure", told.unsure)]:
-        into.add("posology", f"left_{which}_share", point.left)
+        into.add(o.option, "surely_better", o.better_share)
+        into.add(o.option, "surely_worse", o.worse_share)
+        into.add(o.option, "width_of_one", o.median_width)
+    named = [(f"{round(100 * p.abstained_share)}", p) for p in told.curve]
+    for which, point in [*named, ("unsure", told.when_uncertain)]:
+        into.add("posology", f"left_{which}_share", point.abstained_share)
         into.add("posology", f"left_{which}_value", point.value)
-        into.add("posology", f"left_{which}_over_usual", point.over_usual)
-        into.add("posology", f"left_{which}_over_single", point.over_single)
+        into.add("posology", f"left_{which}_over_usual", point.gain_over_usual_care)
+        into.add("posology", f"left_{which}_over_single", point.gain_over_best_single)
 
 
 def _judgement(found: EffectStudy, into: _Rows) -> None:
-    into.add("posology", "outside", found.verdict.overlap.outside)
-    if found.folds_personal is not None:
-        into.add("posology", "folds_personal", float(found.folds_personal))
-    if found.needed is not None:
-        into.add("posology", "number_needed", found.needed)
-    for v in found.values:
+    into.add("posology", "outside", found.verdict.overlap.excluded_share)
+    if found.personalised_folds is not None:
+        into.add("posology", "folds_personal", float(found.personalised_folds))
+    if found.number_needed_to_treat is not None:
+        into.add("posology", "number_needed", found.number_needed_to_treat)
+    for v in found.rule_values:
         into.add(v.rule, "value", v.value)
         into.add(v.rule, "gain", v.gain)
-        into.add(v.rule, "effective", v.effective)
-    for g in found.groups:
+        into.add(v.rule, "effective", v.effective_sample_size)
+    for g in found.subgroups:
         group = f"{g.family}: {g.group}"
         into.add(group, "group_gain", g.gain)
         into.add(group, "group_value", g.value)
         for b in g.benefits:
-            into.add(group, f"group_said {b.option}", b.said)
-            into.add(group, f"group_seen {b.option}", b.seen)
+            into.add(group, f"group_said {b.option}", b.predicted)
+            into.add(group, f"group_seen {b.option}", b.observed)
     for s in found.stability:
         into.add("posology", "agreement_again", s.agreement)
         into.add("posology", "gain_again", s.gain)
@@ -145,13 +146,19 @@ def _judgement(found: EffectStudy, into: _Rows) -> None:
 
 def _options(found: EffectStudy, into: _Rows) -> None:
     for option in found.verdict.overlap.options:
-        for metric in ("given", "effective", "outside"):
-            into.add(option.name, f"overlap_{metric}", float(getattr(option, metric)))
-    for o in found.effects:
-        into.add(o.effect.option, f"effect_against_{o.effect.against}", o.effect.effect)
-        into.add(o.effect.option, f"unadjusted_against_{o.effect.against}", o.effect.unadjusted)
-        for metric, value in dataclasses.asdict(o.strength).items():
+        into.add(option.name, "overlap_given", float(option.patients))
+        into.add(option.name, "overlap_effective", option.effective_sample_size)
+        into.add(option.name, "overlap_outside", option.extreme_share)
+    for o in found.option_effects:
+        into.add(o.effect.option, f"effect_against_{o.effect.comparator}", o.effect.effect)
+        into.add(o.effect.option, f"unadjusted_against_{o.effect.comparator}", o.effect.unadjusted)
+        for metric, value in _strength(o.confounder_strength).items():
             into.add(o.effect.option, metric, value)
+
+
+def _strength(strength: ConfounderStrength) -> dict[str, float]:
+    """The names of these figures in the JSON."""
+    return {"e_value": strength.e_value, "limit": strength.e_value_limit, "gamma": strength.gamma}
 
 
 def _finite(value: float) -> float | None:

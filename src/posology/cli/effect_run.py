@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
-from posology.causal.propensity import by_lot
+from posology.causal.propensity import randomised_propensity
 from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed as allowed_by
-from posology.evaluation.effects.effect_study import Asked, EffectStudy, judge
+from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
-from posology.evaluation.effects.policy_values import as_probabilities
+from posology.evaluation.effects.policy_values import one_hot_probabilities
 from posology.evaluation.effects.verdict import Unit
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.cross_fitting import HeldOutEffects, held_out_effects
@@ -44,7 +44,7 @@ def run(
     asked = study_trial(cohort, most, rng)
     allowed = permitted(cohort, asked)
     told(f"{len(asked.trial):,} decisions: propensities and outcomes")
-    chances = by_lot(asked.trial) if cohort.study.given.randomised else None
+    chances = randomised_propensity(asked.trial) if cohort.study.given.randomised else None
     nuisance = fit_nuisance(asked.trial, rng, chances)
     runs = []
     for number in range(1 + again):
@@ -56,10 +56,10 @@ def run(
         runs.append(held_out_effects(asked.trial, allowed, rng, fold, chances))
     harms = harms_of(cohort, asked, nuisance, rng, told)
     told("judging, 2,000 resamples")
-    simple = {SIMPLE: as_probabilities(runs[0].simple, asked.trial.options)}
+    simple = {SIMPLE: one_hot_probabilities(runs[0].simple, asked.trial.n_options)}
     rules = guidelines(cohort, asked, allowed) | simple
     beside = question(cohort, asked, rules, harms, [_rule(run) for run in runs[1:]])
-    return Judged(asked, nuisance, judge(nuisance, _rule(runs[0]), beside, rng))
+    return Judged(asked, nuisance, analyse_effects(nuisance, _rule(runs[0]), beside, rng))
 
 
 def permitted(cohort: Cohort, asked: StudyTrial) -> Bool[np.ndarray, "decision treatment"]:
@@ -91,16 +91,16 @@ def question(
     rules: Mapping[str, Matrix],
     harms: Mapping[str, Nuisance],
     again: Sequence[HeldOutRule],
-) -> Asked:
+) -> AnalysisPlan:
     """What is asked beside the main outcome."""
-    return Asked(
+    return AnalysisPlan(
         covariates=asked.covariates,
         rules=rules,
-        groups=[replace(g, mask=g.mask[asked.row]) for g in find_subgroups(cohort)],
+        subgroups=[replace(g, mask=g.mask[asked.row]) for g in find_subgroups(cohort)],
         harms=harms,
-        again=again,
+        refitted_rules=again,
         unit=Unit(asked.unit, 100.0 if asked.binary else 1.0),
-        binary=asked.binary,
+        is_binary=asked.binary,
     )
 
 

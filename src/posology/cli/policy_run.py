@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.causal.doubly_robust_scores import fit_nuisance, of_rows
-from posology.causal.propensity import by_lot
-from posology.causal.trial import Keep, Matrix, select
+from posology.causal.doubly_robust_scores import fit_nuisance, select_nuisance_rows
+from posology.causal.propensity import randomised_propensity
+from posology.causal.trial import Mask, Matrix, select_rows
 from posology.cli.effect_run import Judged, guidelines, harms_of, permitted, question
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import Policy
-from posology.evaluation.effects.effect_study import judge
+from posology.evaluation.effects.effect_study import analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.learners.baselines import baselines
 from posology.learners.effects.target_trial import StudyTrial, study_trial
@@ -41,7 +41,7 @@ def run_policy(
     told("reading patients")
     everybody = study_trial(cohort, most, rng, cohort.split == TEST)
     told(f"{len(everybody.trial):,} decisions: propensities and outcomes")
-    chances = by_lot(everybody.trial) if cohort.study.given.randomised else None
+    chances = randomised_propensity(everybody.trial) if cohort.study.given.randomised else None
     nuisance = fit_nuisance(everybody.trial, rng, chances)
     test = cohort.split[everybody.row] == TEST
     asked = of_test(everybody, test)
@@ -51,28 +51,33 @@ def run_policy(
     drawn = probabilities(policy, cohort, asked.row, allowed)
     rule = HeldOutRule(
         fold=np.zeros(len(asked.trial), np.int64),
-        said=_over(policy, cohort, asked, single),
+        predicted_effect=_over(policy, cohort, asked, single),
         chosen=drawn.argmax(axis=1),
-        single=single,
-        personal=None,
+        best_single=single,
+        personalised_folds=None,
     )
     rules = guidelines(cohort, asked, allowed)
     if drawn.max(axis=1).min() < SURE:
         rules = {"the policy as it draws": drawn, **rules}
     rules |= _classical(cohort, asked, allowed, told)
     harms = {
-        name: of_rows(found, test)
+        name: select_nuisance_rows(found, test)
         for name, found in harms_of(cohort, everybody, nuisance, rng, told).items()
     }
     told("judging, 2,000 resamples")
-    found = judge(of_rows(nuisance, test), rule, question(cohort, asked, rules, harms, ()), rng)
-    return Judged(asked, of_rows(nuisance, test), found)
+    found = analyse_effects(
+        select_nuisance_rows(nuisance, test), rule, question(cohort, asked, rules, harms, ()), rng
+    )
+    return Judged(asked, select_nuisance_rows(nuisance, test), found)
 
 
-def of_test(asked: StudyTrial, test: Keep) -> StudyTrial:
+def of_test(asked: StudyTrial, test: Mask) -> StudyTrial:
     """The same of the test split alone."""
     return replace(
-        asked, trial=select(asked.trial, test), row=asked.row[test], followed=asked.followed[test]
+        asked,
+        trial=select_rows(asked.trial, test),
+        row=asked.row[test],
+        followed=asked.followed[test],
     )
 
 
@@ -93,7 +98,7 @@ def _over(
     policy: Policy, cohort: Cohort, asked: StudyTrial, single: Int64[np.ndarray, " decision"]
 ) -> Float64[np.ndarray, "decision treatment"]:
     """What the policy believes each option adds to the best single one."""
-    everything = np.ones((len(asked.row), asked.trial.options), dtype=bool)
+    everything = np.ones((len(asked.row), asked.trial.n_options), dtype=bool)
     believed = np.concatenate([
         policy.predict_effectiveness(
             cohort.history, cohort.last_step[asked.row[at]], everything[at]

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from posology.evaluation.effects.benefit import (
-    beside,
     c_for_benefit,
-    calibration_for_benefit,
+    calibrate_benefit,
     decision_curve,
-    number_needed,
-    rate,
+    number_needed_to_treat,
+    rank_weighted_effects,
+    secondary_outcomes,
 )
 from posology.evaluation.significance import Difference
 from tests.evaluation.trials import truthful
@@ -23,17 +23,17 @@ def test_rate_equals_its_definition(rng) -> None:
     predicted, benefit = rng.normal(size=50), rng.normal(size=50)
     order = np.argsort(-predicted)
     above = [benefit[order[: j + 1]].mean() - benefit.mean() for j in range(50)]
-    found = rate(predicted, benefit, np.arange(50), rng)
+    found = rank_weighted_effects(predicted, benefit, np.arange(50), rng)
     assert found.autoc.value == pytest.approx(np.mean(above))
     assert found.qini.value == pytest.approx(np.mean([(j + 1) / 50 * above[j] for j in range(50)]))
 
 
 def test_rate_tells_a_ranking_from_none(rng) -> None:
     nuisance, tau, benefit = drawn("rct", 1500, 0)
-    good = rate(tau, benefit, nuisance.trial.subject, rng)
+    good = rank_weighted_effects(tau, benefit, nuisance.trial.subject, rng)
     assert good.autoc.low > 0
     assert good.qini.low > 0
-    bad = rate(-tau, benefit, nuisance.trial.subject, rng)
+    bad = rank_weighted_effects(-tau, benefit, nuisance.trial.subject, rng)
     assert bad.autoc.high < 0
 
 
@@ -42,23 +42,23 @@ def test_rate_of_a_useless_ranking_holds_zero_as_often_as_it_says() -> None:
     for seed in range(100):
         nuisance, _, benefit = drawn("null", 300, seed)
         chance = np.random.default_rng(seed)
-        found = rate(np.zeros(300), benefit, nuisance.trial.subject, chance)
+        found = rank_weighted_effects(np.zeros(300), benefit, nuisance.trial.subject, chance)
         held.append(found.autoc.low <= 0 <= found.autoc.high)
     assert np.mean(held) >= 0.88
 
 
 def test_true_effects_are_calibrated_and_doubled_ones_are_not(rng) -> None:
     nuisance, tau, benefit = drawn("rct", 3000, 1)
-    right = calibration_for_benefit(tau, benefit, nuisance.trial.subject, rng)
+    right = calibrate_benefit(tau, benefit, nuisance.trial.subject, rng)
     assert right.slope.low < 1 < right.slope.high
-    assert right.level.low < 0 < right.level.high
+    assert right.calibration_in_the_large.low < 0 < right.calibration_in_the_large.high
     assert sum(group.n for group in right.groups) == 3000
     assert right.groups[0].predicted < right.groups[-1].predicted
-    double = calibration_for_benefit(2 * tau, benefit, nuisance.trial.subject, rng)
+    double = calibrate_benefit(2 * tau, benefit, nuisance.trial.subject, rng)
     assert double.slope.value == pytest.approx(right.slope.value / 2)
     assert double.slope.high < 1
     assert double.p < 0.01 < right.p
-    level = calibration_for_benefit(np.zeros(3000), benefit, nuisance.trial.subject, rng)
+    level = calibrate_benefit(np.zeros(3000), benefit, nuisance.trial.subject, rng)
     assert np.isnan(level.slope.value)
 
 
@@ -69,7 +69,7 @@ def test_the_shape_of_a_calibration_errs_as_often_as_it_says() -> None:
         chance = np.random.default_rng(seed)
         told = chance.normal(size=150)
         benefit = 3 + told + chance.standard_t(4, size=150)
-        found.append(calibration_for_benefit(told, benefit, np.arange(150), chance).p < 0.05)
+        found.append(calibrate_benefit(told, benefit, np.arange(150), chance).p < 0.05)
     assert 0.004 <= np.mean(found) <= 0.096
 
 
@@ -86,16 +86,16 @@ def test_c_for_benefit_is_half_for_a_coin_and_more_for_the_truth(rng) -> None:
 def test_decision_curve_by_hand(rng) -> None:
     predicted, benefit = np.array([0.0, 1.0, 2.0, 3.0]), np.array([4.0, -2.0, 1.0, 5.0])
     first, second = decision_curve(predicted, benefit, (-1.0, 1.5), np.arange(4), rng)
-    assert first.model == first.everybody, "whoever is above the threshold is everybody"
+    assert first.model == first.treat_all, "whoever is above the threshold is everybody"
     assert first.model.value == pytest.approx((4 - 2 + 1 + 5) / 4 + 1)
     assert second.model.value == pytest.approx((1 - 1.5 + 5 - 1.5) / 4)
-    assert second.treated == 0.5
+    assert second.treated_share == 0.5
 
 
 def test_number_needed_is_infinite_where_nothing_may_be_gained() -> None:
-    sure = number_needed(Difference(0.10, 0.05, 0.20, 0.001))
+    sure = number_needed_to_treat(Difference(0.10, 0.05, 0.20, 0.001))
     assert (sure.value, sure.low, sure.high) == pytest.approx((10, 5, 20))
-    unsure = number_needed(Difference(0.02, -0.01, 0.05, 0.2))
+    unsure = number_needed_to_treat(Difference(0.02, -0.01, 0.05, 0.2))
     assert unsure.low == pytest.approx(20)
     assert unsure.high == float("inf")
 
@@ -103,7 +103,7 @@ def test_number_needed_is_infinite_where_nothing_may_be_gained() -> None:
 def test_harms_stand_beside_the_benefit(rng) -> None:
     nuisance, _, _ = drawn("rct", 500, 3)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
-    (row,) = beside({"bleeding": nuisance}, chosen, 0, rng)
+    (row,) = secondary_outcomes({"bleeding": nuisance}, chosen, 0, rng)
     assert row.outcome == "bleeding"
     assert row.rule == pytest.approx(nuisance.scores[np.arange(500), chosen].mean())
     assert row.difference.value == pytest.approx(row.rule - row.single)

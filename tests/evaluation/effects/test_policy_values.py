@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.propensity import by_lot
+from posology.causal.propensity import randomised_propensity
 from posology.evaluation.effects.policy_values import (
-    USUAL,
-    as_probabilities,
-    average_effects,
-    gain,
-    gains,
-    rule_values,
+    USUAL_CARE,
+    estimate_average_effects,
+    estimate_gain,
+    estimate_rule_values,
+    gain_per_patient,
+    one_hot_probabilities,
 )
 from tests.evaluation.trials import truthful
 
@@ -18,16 +18,18 @@ from tests.evaluation.trials import truthful
 def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None:
     nuisance, _ = truthful("obs", 400, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
-    rows = rule_values(nuisance, {"rule": as_probabilities(chosen, 2)}, 1, rng)
+    rows = estimate_rule_values(nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 1, rng)
     found = {row.rule: row for row in rows}
-    assert list(found) == ["rule", "old for all", "new for all", USUAL]
+    assert list(found) == ["rule", "old for all", "new for all", USUAL_CARE]
     scores = nuisance.scores
     assert found["rule"].value.value == pytest.approx(scores[np.arange(400), chosen].mean())
     assert found["new for all"].gain.value == 0
     assert found["new for all"].gain.low == found["new for all"].gain.high == 0
-    assert found["rule"].gain.value == pytest.approx(gains(scores, chosen, 1).mean())
-    assert found[USUAL].value.value == pytest.approx(nuisance.trial.outcome.mean())
-    assert found["rule"].share == pytest.approx(((chosen == 0).mean(), (chosen == 1).mean()))
+    assert found["rule"].gain.value == pytest.approx(gain_per_patient(scores, chosen, 1).mean())
+    assert found[USUAL_CARE].value.value == pytest.approx(nuisance.trial.outcome.mean())
+    assert found["rule"].option_shares == pytest.approx(
+        ((chosen == 0).mean(), (chosen == 1).mean())
+    )
     for row in rows:
         assert row.value.low < row.value.value < row.value.high
 
@@ -36,15 +38,17 @@ def test_only_the_stated_population_counts(rng) -> None:
     nuisance, _ = truthful("obs", 400, 1)
     keep = nuisance.trial.covariates[:, 1] > 0
     chosen = np.ones(400, np.int64)
-    (row, *_) = rule_values(nuisance, {"rule": as_probabilities(chosen, 2)}, 0, rng, keep)
+    (row, *_) = estimate_rule_values(
+        nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 0, rng, keep
+    )
     assert row.value.value == pytest.approx(nuisance.scores[keep, 1].mean())
-    assert gain(nuisance, chosen, 0, rng, keep).value == pytest.approx(row.gain.value)
+    assert estimate_gain(nuisance, chosen, 0, rng, keep).value == pytest.approx(row.gain.value)
 
 
 def test_average_effect_is_the_difference_of_means_where_treatment_was_drawn(rng) -> None:
     nuisance, truth = truthful("rct", 4000, 2)
-    (effect,) = average_effects(nuisance, 0, rng)
-    assert (effect.option, effect.against) == ("new", "old")
+    (effect,) = estimate_average_effects(nuisance, 0, rng)
+    assert (effect.option, effect.comparator) == ("new", "old")
     tau = (truth.expected[:, 1] - truth.expected[:, 0]).mean()
     assert effect.effect.low < tau < effect.effect.high
     assert effect.effect.p < 0.001
@@ -52,9 +56,9 @@ def test_average_effect_is_the_difference_of_means_where_treatment_was_drawn(rng
 
 def test_decisions_of_one_patient_are_drawn_together(rng) -> None:
     nuisance, _ = truthful("rct", 400, 3)
-    alone = gain(nuisance, np.ones(400, np.int64), 0, rng)
+    alone = estimate_gain(nuisance, np.ones(400, np.int64), 0, rng)
     twice = replace(nuisance.trial, subject=np.arange(400) // 40)
-    together = gain(replace(nuisance, trial=twice), np.ones(400, np.int64), 0, rng)
+    together = estimate_gain(replace(nuisance, trial=twice), np.ones(400, np.int64), 0, rng)
     assert together.value == alone.value
     assert (together.low, together.high) != (alone.low, alone.high)
 
@@ -65,7 +69,7 @@ def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     for seed in range(150):
         nuisance, truth = truthful("obs", 300, 1000 + seed)
         chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
-        found = gain(nuisance, chosen, 1, np.random.default_rng(seed))
+        found = estimate_gain(nuisance, chosen, 1, np.random.default_rng(seed))
         del truth
         held.append(found.low <= 0.2100 <= found.high)
     assert 0.89 <= np.mean(held) <= 1.0
@@ -81,12 +85,12 @@ def test_the_population_gain_used_above() -> None:
 def test_beside_each_effect_stands_the_difference_of_means_as_they_are(rng) -> None:
     nuisance, _ = truthful("rct", 600, 2)
     given, outcome = nuisance.trial.treatment, nuisance.trial.outcome
-    (new,) = average_effects(nuisance, 0, rng)
+    (new,) = estimate_average_effects(nuisance, 0, rng)
     naive = outcome[given == 1].mean() - outcome[given == 0].mean()
     assert new.unadjusted.value == pytest.approx(naive)
     error = np.sqrt(outcome[given == 1].var() / given.sum() + outcome[given == 0].var()
                     / (given == 0).sum())  # fmt: skip
     assert new.unadjusted.high - new.unadjusted.low == pytest.approx(3.92 * error, rel=0.1)
-    lots = replace(nuisance, propensity=by_lot(nuisance.trial))
+    lots = replace(nuisance, propensity=randomised_propensity(nuisance.trial))
     assert lots.propensity.model == "known"
     assert lots.propensity.probability[0] == pytest.approx(np.bincount(given) / 600)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from posology.evaluation.effects.sensitivity import (
-    bounds,
+    approximate_risk_ratio,
     e_value,
     e_value_limit,
-    range_of_gamma,
-    ratio_of_means,
-    vanishing_gamma,
+    plausible_gamma,
+    sensitivity_bounds,
+    tipping_gamma,
 )
 from tests.evaluation.trials import truthful
 
@@ -19,14 +19,14 @@ def test_e_values_are_those_published() -> None:
     assert e_value(1 / 3.9) == pytest.approx(e_value(3.9))
     assert e_value_limit(0.8, 1.3) == 1.0
     assert e_value_limit(0.2, 0.5) == pytest.approx(e_value(2.0))
-    assert ratio_of_means(0.5, 1.0) == pytest.approx(np.exp(0.455))
+    assert approximate_risk_ratio(0.5, 1.0) == pytest.approx(np.exp(0.455))
 
 
 def test_without_hidden_reasons_the_bounds_meet_and_they_widen_with_gamma() -> None:
     nuisance, _ = truthful("obs", 600, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
     rng = np.random.default_rng(0)
-    found = [bounds(nuisance, chosen, 1, gamma, rng) for gamma in (1.0, 1.5, 3.0)]
+    found = [sensitivity_bounds(nuisance, chosen, 1, gamma, rng) for gamma in (1.0, 1.5, 3.0)]
     assert found[0].low == pytest.approx(found[0].high)
     lows, highs = [b.low for b in found], [b.high for b in found]
     assert lows == sorted(lows, reverse=True)
@@ -39,8 +39,8 @@ def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
     nuisance, _ = truthful("obs", 60, 1)
     n, gamma = 60, 2.0
     chosen, rng = np.ones(n, np.int64), np.random.default_rng(1)
-    found = bounds(nuisance, chosen, 0, gamma, rng)
-    trial, mean = nuisance.trial, nuisance.outcomes.mean
+    found = sensitivity_bounds(nuisance, chosen, 0, gamma, rng)
+    trial, mean = nuisance.trial, nuisance.outcome_regression.mean
     chance = nuisance.propensity.probability[np.arange(n), trial.treatment]
     residual = trial.outcome - mean[np.arange(n), trial.treatment]
     reached = []
@@ -58,30 +58,30 @@ def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
 def test_where_rule_and_single_option_agree_there_is_nothing_to_doubt() -> None:
     nuisance, _ = truthful("obs", 100, 2)
     same = np.ones(100, np.int64)
-    found = bounds(nuisance, same, 1, 5.0, np.random.default_rng(0))
+    found = sensitivity_bounds(nuisance, same, 1, 5.0, np.random.default_rng(0))
     assert (found.low, found.high, found.interval_low, found.interval_high) == (0, 0, 0, 0)
-    assert vanishing_gamma(nuisance, same, 1) == 1.0
+    assert tipping_gamma(nuisance, same, 1) == 1.0
 
 
 def test_the_gain_vanishes_where_the_lower_bound_does() -> None:
     nuisance, truth = truthful("rct", 2000, 3)
     chosen = truth.expected.argmax(axis=1)
-    gamma = vanishing_gamma(nuisance, chosen, 1)
+    gamma = tipping_gamma(nuisance, chosen, 1)
     rng = np.random.default_rng(0)
     assert 1.2 < gamma < 20
-    assert bounds(nuisance, chosen, 1, gamma * 0.98, rng).low > 0
-    assert bounds(nuisance, chosen, 1, gamma * 1.03, rng).low < 0
-    assert vanishing_gamma(nuisance, 1 - chosen, 1) == 1.0, "a harmful rule has nothing to lose"
+    assert sensitivity_bounds(nuisance, chosen, 1, gamma * 0.98, rng).low > 0
+    assert sensitivity_bounds(nuisance, chosen, 1, gamma * 1.03, rng).low < 0
+    assert tipping_gamma(nuisance, 1 - chosen, 1) == 1.0, "a harmful rule has nothing to lose"
 
 
 def test_a_hidden_reason_as_strong_as_stated_is_inside_the_bounds() -> None:
     """Hidden reason of 1.2 standard deviations of log-odds; 20 draws."""
-    gamma, held, naive = range_of_gamma(1.2), [], []
+    gamma, held, naive = plausible_gamma(1.2), [], []
     assert gamma == pytest.approx(10.5, abs=0.05)
     for seed in range(20):
         nuisance, truth = truthful("obs_hidden", 500, 50 + seed)
         everybody = np.ones(500, np.int64)
-        found = bounds(nuisance, everybody, 0, gamma, np.random.default_rng(seed))
+        found = sensitivity_bounds(nuisance, everybody, 0, gamma, np.random.default_rng(seed))
         tau = (truth.expected[:, 1] - truth.expected[:, 0]).mean()
         held.append(found.interval_low <= tau <= found.interval_high)
         naive.append(found.interval_low > found.interval_high)

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.causal.propensity import known
-from posology.evaluation.effects.verdict import GAIN, NONE, UNJUDGED, Unit, verdict
+from posology.causal.propensity import known_propensity
+from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN, Unit, decide_verdict
 from tests.evaluation.trials import truthful
 
 
 def test_a_gain_is_stated_with_its_interval(rng) -> None:
     nuisance, truth = truthful("rct", 2000, 0)
-    found = verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
+    found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
     assert found.kind == GAIN
     assert found.gain is not None
     assert found.gain.low < 0.266 < found.gain.high
@@ -21,21 +21,21 @@ def test_a_gain_is_stated_with_its_interval(rng) -> None:
 
 def test_one_option_for_all_is_no_gain(rng) -> None:
     nuisance, _ = truthful("rct", 500, 1)
-    found = verdict(nuisance, np.ones(500, np.int64), 1, rng)
-    assert found.kind == NONE
+    found = decide_verdict(nuisance, np.ones(500, np.int64), 1, rng)
+    assert found.kind == NO_GAIN
     assert found.sentence == "no gain shown: use new for all"
 
 
 def test_a_harmful_rule_is_no_gain(rng) -> None:
     nuisance, truth = truthful("rct", 1000, 2)
-    assert verdict(nuisance, truth.expected.argmin(axis=1), 1, rng).kind == NONE
+    assert decide_verdict(nuisance, truth.expected.argmin(axis=1), 1, rng).kind == NO_GAIN
 
 
 def test_who_cannot_be_judged_is_said(rng) -> None:
     nuisance, truth = truthful("obs_low", 3000, 3)
-    found = verdict(nuisance, truth.expected.argmax(axis=1), 1, rng)
-    assert found.kind != UNJUDGED
-    share = 100 * (1 - found.overlap.outside)
+    found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng)
+    assert found.kind != CANNOT_JUDGE
+    share = 100 * (1 - found.overlap.excluded_share)
     assert f"this holds for the {share:.0f} % of patients" in found.sentence
 
 
@@ -44,9 +44,11 @@ def test_without_overlap_nothing_is_judged(rng) -> None:
     x = nuisance.trial.covariates[:, 0]
     sure = np.where(x > 0, 0.999, 0.001)
     trial = replace(nuisance.trial, treatment=(x > 0).astype(np.int64))
-    alone = replace(nuisance, trial=trial, propensity=known(np.column_stack([1 - sure, sure])))
-    found = verdict(alone, truth.expected.argmax(axis=1), 1, rng)
-    assert found.kind == UNJUDGED
+    alone = replace(
+        nuisance, trial=trial, propensity=known_propensity(np.column_stack([1 - sure, sure]))
+    )
+    found = decide_verdict(alone, truth.expected.argmax(axis=1), 1, rng)
+    assert found.kind == CANNOT_JUDGE
     assert found.sentence == "cannot be judged: no overlap for old, new"
     assert found.gain is None
 
@@ -62,6 +64,6 @@ def test_useless_rules_are_called_a_gain_no_more_often_than_stated() -> None:
         trial = nuisance.trial
         zero = replace(trial, outcome=trial.outcome - 0.3 * trial.treatment)
         coin = np.random.default_rng(seed).integers(0, 2, 300)
-        found = verdict(replace(nuisance, trial=zero), coin, 1, np.random.default_rng(seed))
+        found = decide_verdict(replace(nuisance, trial=zero), coin, 1, np.random.default_rng(seed))
         called.append(found.kind == GAIN)
     assert np.mean(called) <= 0.058

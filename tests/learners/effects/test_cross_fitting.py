@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.causal.propensity import known
+from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial
 from posology.learners.effects.cross_fitting import held_out_effects
 from posology.simulators import two_options as simulator
@@ -15,7 +15,7 @@ def trial(scenario: str, n: int, seed: int) -> tuple[Trial, simulator.Sample]:
 
 def ask(asked: Trial, allowed: np.ndarray | None = None):
     everything = np.ones((len(asked), 2), bool) if allowed is None else allowed
-    half = known(np.full((len(asked), 2), 0.5))
+    half = known_propensity(np.full((len(asked), 2), 0.5))
     return held_out_effects(asked, everything, np.random.default_rng(0), chances=half)
 
 

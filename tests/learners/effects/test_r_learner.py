@@ -5,8 +5,8 @@ import pytest
 
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.heterogeneity import heterogeneity_test
-from posology.causal.outcome_regression import Outcomes
-from posology.causal.propensity import known
+from posology.causal.outcome_regression import OutcomeRegression
+from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial
 from posology.errors import UserError
 from posology.learners.effects.policy import EffectLearner
@@ -85,7 +85,7 @@ def test_the_heterogeneity_test_errs_no_oftener_than_it_says() -> None:
             said[~rest, 1] = x[~rest] @ np.linalg.solve(gram, design[rest].T @ noise[rest])
         test = heterogeneity_test(said, noise, np.column_stack([-surprise, surprise]))
         found.append(test.p < 0.05)
-        naive.append(test.slope / test.error > 1.645)
+        naive.append(test.slope / test.standard_error > 1.645)
     assert 0.005 <= np.mean(found) <= 0.05
     assert np.mean(naive) > 0.075
 
@@ -98,7 +98,7 @@ def test_of_what_was_learned_elsewhere_the_test_errs_as_often_as_it_says() -> No
         both = np.column_stack([-surprise, surprise])
         said = np.column_stack([np.zeros(200), rng.normal(size=200)])
         residual = 0.7 * surprise + rng.normal(size=200)
-        found.append(heterogeneity_test(said, residual, both, shared=False).p < 0.05)
+        found.append(heterogeneity_test(said, residual, both, folds_share_noise=False).p < 0.05)
     assert 0.012 <= np.mean(found) <= 0.088
 
 
@@ -108,7 +108,7 @@ def test_the_slope_of_true_effects_is_one() -> None:
     said = np.column_stack([np.zeros(4000), tau])
     residual = surprise * (tau + 0.3) + rng.normal(size=4000)
     found = heterogeneity_test(said, residual, np.column_stack([-surprise, surprise]))
-    assert found.slope == pytest.approx(1.0, abs=3 * found.error)
+    assert found.slope == pytest.approx(1.0, abs=3 * found.standard_error)
     assert found.p < 1e-10
     level = heterogeneity_test(np.zeros((4000, 2)), residual, np.zeros((4000, 2)))
     assert (level.slope, level.p) == (0.0, 1.0)
@@ -120,7 +120,7 @@ def test_three_options_are_learned_at_once() -> None:
     means = np.column_stack([np.zeros(1500), X[:, 0], -X[:, 0] + 0.5 * X[:, 1]])
     y = X[:, 2] + means[np.arange(1500), t] + rng.normal(0, 0.5, 1500)
     trial = Trial(X, t, y, np.arange(1500), 3, ("a", "b", "c"))
-    learned = fit_effects(fit_nuisance(trial, rng, known(np.full((1500, 3), 1 / 3))))
+    learned = fit_effects(fit_nuisance(trial, rng, known_propensity(np.full((1500, 3), 1 / 3))))
     right = choose(learned, X) == means.argmax(axis=1)
     assert learned.personal
     assert right.mean() > 0.85
@@ -129,8 +129,10 @@ def test_three_options_are_learned_at_once() -> None:
 def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -> None:
     drawn = simulator.draw("null", 300, np.random.default_rng(3))
     trial = Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(300), 2)
-    half = known(np.full((300, 2), 0.5))
-    flat = Outcomes(drawn.expected, drawn.expected, (1.0, 0.0), np.tile(drawn.expected, (5, 1, 1)))
+    half = known_propensity(np.full((300, 2), 0.5))
+    flat = OutcomeRegression(
+        drawn.expected, drawn.expected, (1.0, 0.0), np.tile(drawn.expected, (5, 1, 1))
+    )
     nuisance = Nuisance(trial, np.arange(300) % 5, half, flat)
     learned = fit_effects(nuisance)
     assert learned.single == nuisance.scores.mean(axis=0).argmax()

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.restricted_mean import restricted_mean
+from posology.causal.restricted_mean import restricted_mean_time
 from posology.domain.study import Cost, Target
 from posology.errors import UserError
 from posology.learners.effects.target_trial import other_outcomes, study_trial
@@ -64,7 +64,7 @@ def test_time_to_an_event_becomes_a_restricted_mean(cohort) -> None:
     assert not found.binary
     for k in range(3):
         mine = cohort.treatment == k
-        mean = restricted_mean(waited[mine].astype(np.float64), seen[mine], 90.0)
+        mean = restricted_mean_time(waited[mine].astype(np.float64), seen[mine], 90.0)
         assert found.trial.outcome[mine].mean() == pytest.approx(mean, rel=0.02)
 
 

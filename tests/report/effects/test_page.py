@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from posology.domain.study import Study
-from posology.evaluation.effects.effect_study import Asked, judge
+from posology.evaluation.effects.effect_study import AnalysisPlan, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.verdict import Unit
 from posology.evaluation.significance import Difference, Interval
@@ -30,11 +30,11 @@ def content(kept: bool = True) -> EffectContent:
         Subgroup("sex", "<female>", np.arange(n) < 300),
         Subgroup("sex", "male", np.arange(n) > 590),
     ]
-    asked = Asked(
+    asked = AnalysisPlan(
         tuple("abcdefgh"), {}, groups, {"bleeding": nuisance}, [rule], Unit("points"), False
     )
     study: Study = replace(STUDY, purpose="To choose.", limits="Not for children.")
-    found = judge(nuisance, rule, asked, np.random.default_rng(0))
+    found = analyse_effects(nuisance, rule, asked, np.random.default_rng(0))
     return EffectContent(
         study, found, "600 patients.", tuple("abcdefgh"), "points", False, "shares"
     )

@@ -12,9 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Column, Keep, Trial
+from posology.causal.trial import Column, Mask, Trial
 from posology.evaluation.classification import Scores, Weights
-from posology.evaluation.effects.policy_values import Chosen, Reference, gains, mean_draws
+from posology.evaluation.effects.policy_values import (
+    ChosenOption,
+    ReferenceOption,
+    bootstrap_means,
+    gain_per_patient,
+)
 from posology.evaluation.significance import (
     REPLICATES,
     Difference,
@@ -26,13 +31,13 @@ from posology.evaluation.significance import (
     resample_weights,
 )
 
-GROUPS = 5
-MOST_PAIRS = 1000
+CALIBRATION_GROUPS = 5
+MAX_PAIRS = 1000
 """Of patients matched for the c-for-benefit: every pair is held against every other; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RankWeightedEffects:
     """Rank-weighted average treatment effects (Yadlowsky 2025, doi:10.1080/01621459.2024.2393466).
 
     0 where the ranking is no better than chance.
@@ -57,7 +62,7 @@ class BenefitCalibration:
 
     groups: tuple[BenefitGroup, ...]
     slope: Interval
-    level: Interval
+    calibration_in_the_large: Interval
     """What was seen beyond what was said, on average."""
     p: float
     """That what was seen follows what was said, but for the level, along the whole range."""
@@ -69,12 +74,12 @@ class NetBenefit:
 
     threshold: float
     model: Interval
-    everybody: Interval
-    treated: float
+    treat_all: Interval
+    treated_share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class SecondaryOutcome:
     """Another outcome of the same rule, such as an adverse event."""
 
     outcome: str
@@ -83,7 +88,9 @@ class Beside:
     difference: Difference
 
 
-def rate(predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator) -> Rate:
+def rank_weighted_effects(
+    predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator
+) -> RankWeightedEffects:
     """AUTOC and Qini with intervals over subjects; equal predictions are ranked at random."""
     order = np.lexsort((rng.random(len(predicted)), -predicted))
 
@@ -100,16 +107,16 @@ def rate(predicted: Column, benefit: Column, subject: Subjects, rng: np.random.G
 
     value = areas(np.ones((1, len(predicted))))[0]
     draws = _drawn(areas, subject, rng)
-    return Rate(*(percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1)))
+    return RankWeightedEffects(*(percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1)))
 
 
-def calibration_for_benefit(
+def calibrate_benefit(
     predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator
 ) -> BenefitCalibration:
     """Groups of equal size, and the line of doubly robust benefit on predicted benefit."""
     groups = []
-    for rows in np.array_split(np.argsort(predicted, kind="stable"), GROUPS):
-        draws = mean_draws(benefit[rows, None], subject[rows], rng)[:, 0]
+    for rows in np.array_split(np.argsort(predicted, kind="stable"), CALIBRATION_GROUPS):
+        draws = bootstrap_means(benefit[rows, None], subject[rows], rng)[:, 0]
         observed = percentile_interval(float(benefit[rows].mean()), draws)
         groups.append(BenefitGroup(float(predicted[rows].mean()), observed, len(rows)))
 
@@ -145,7 +152,7 @@ def _bridge(
 
 
 def c_for_benefit(
-    trial: Trial, predicted: Column, option: int, against: int, rng: np.random.Generator
+    trial: Trial, predicted: Column, option: int, comparator: int, rng: np.random.Generator
 ) -> Interval:
     """Concordance of predicted and observed benefit in matched pairs; secondary, never alone.
 
@@ -153,8 +160,8 @@ def c_for_benefit(
     matched by predicted benefit. It is no proper score (Xia 2023, doi:10.1002/sim.9821) and holds
     only where treatment was randomised. The interval resamples pairs.
     """
-    first, second = (np.flatnonzero(trial.treatment == k) for k in (option, against))
-    size = min(len(first), len(second), MOST_PAIRS)
+    first, second = (np.flatnonzero(trial.treatment == k) for k in (option, comparator))
+    size = min(len(first), len(second), MAX_PAIRS)
     pairs = [rng.choice(rows, size, replace=False) for rows in (first, second)]
     pairs = [rows[np.argsort(predicted[rows], kind="stable")] for rows in pairs]
     said = predicted[np.stack(pairs)].mean(axis=0)
@@ -186,7 +193,7 @@ def decision_curve(
     treat = predicted[:, None] > np.asarray(thresholds)
     net = benefit[:, None] - np.asarray(thresholds)
     columns = np.hstack([treat * net, net])
-    value, draws = columns.mean(axis=0), mean_draws(columns, subject, rng)
+    value, draws = columns.mean(axis=0), bootstrap_means(columns, subject, rng)
     size = len(thresholds)
     spans = [percentile_interval(float(value[i]), draws[:, i]) for i in range(2 * size)]
     return tuple(
@@ -195,7 +202,7 @@ def decision_curve(
     )
 
 
-def number_needed(gained: Difference) -> Interval:
+def number_needed_to_treat(gained: Difference) -> Interval:
     """Patients to be treated by the rule for one more good outcome; of 0 or 1 outcomes only.
 
     The limits are those of the gain, inverted: infinite where the gain may be nothing.
@@ -207,23 +214,23 @@ def number_needed(gained: Difference) -> Interval:
     return Interval(inverted(gained.value), inverted(gained.high), inverted(gained.low))
 
 
-def beside(
+def secondary_outcomes(
     outcomes: Mapping[str, Nuisance],
-    chosen: Chosen,
-    single: Reference,
+    chosen: ChosenOption,
+    single: ReferenceOption,
     rng: np.random.Generator,
-    keep: Keep | None = None,
-) -> tuple[Beside, ...]:
+    population: Mask | None = None,
+) -> tuple[SecondaryOutcome, ...]:
     """Harms and costs of the rule, beside its benefit: each outcome has scores of its own."""
     rows = []
-    kept = np.ones(len(chosen), dtype=bool) if keep is None else keep
+    kept = np.ones(len(chosen), dtype=bool) if population is None else population
     for outcome, nuisance in outcomes.items():
         scores = nuisance.scores
-        per_patient = gains(scores, chosen, single)[kept]
-        draws = mean_draws(per_patient[:, None], nuisance.trial.subject[kept], rng)[:, 0]
+        per_patient = gain_per_patient(scores, chosen, single)[kept]
+        draws = bootstrap_means(per_patient[:, None], nuisance.trial.subject[kept], rng)[:, 0]
         value = float(scores[np.arange(len(chosen)), single][kept].mean())
         change = paired_difference(float(per_patient.mean()), draws, np.zeros(len(draws)))
-        rows.append(Beside(outcome, value + change.value, value, change))
+        rows.append(SecondaryOutcome(outcome, value + change.value, value, change))
     return tuple(rows)
 
 

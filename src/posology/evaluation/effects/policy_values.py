@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Keep, Matrix, name
+from posology.causal.trial import Mask, Matrix, option_name
 from posology.evaluation.off_policy.support import effective_sample_size
 from posology.evaluation.significance import (
     REPLICATES,
@@ -23,12 +23,12 @@ from posology.evaluation.significance import (
     resample_weights,
 )
 
-Chosen = Int64[np.ndarray, " decision"]
-Reference = int | Int64[np.ndarray, " decision"]
+ChosenOption = Int64[np.ndarray, " decision"]
+ReferenceOption = int | Int64[np.ndarray, " decision"]
 """One option for all; where rules were learned on folds, the one chosen on each patient's others.
 """
 
-USUAL = "usual care"
+USUAL_CARE = "usual care"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class RuleValue:
     value: Interval
     gain: Difference
     """Over the reference, on the same patients."""
-    share: tuple[float, ...]
+    option_shares: tuple[float, ...]
     """How much of each option the rule gives."""
-    effective: float
+    effective_sample_size: float
     """Effective sample size: so many patients were, in effect, treated as the rule would."""
 
 
@@ -50,25 +50,25 @@ class AverageEffect:
     """The effect of an intervention as such: one option for all against another for all."""
 
     option: str
-    against: str
+    comparator: str
     effect: Difference
     unadjusted: Difference
     """Between the means of those who were given either: unbiased where treatment was drawn by lot,
     nothing more than a description elsewhere."""
-    given: int
+    patients: int
 
 
-def as_probabilities(chosen: Chosen, options: int) -> Matrix:
+def one_hot_probabilities(chosen: ChosenOption, options: int) -> Matrix:
     """A rule that always gives one option."""
     return np.eye(options)[chosen]
 
 
-def rule_values(
+def estimate_rule_values(
     nuisance: Nuisance,
     rules: Mapping[str, Matrix],
-    reference: Reference,
+    reference: ReferenceOption,
     rng: np.random.Generator,
-    keep: Keep | None = None,
+    population: Mask | None = None,
 ) -> tuple[RuleValue, ...]:
     """Each rule, each single option for all, and usual care.
 
@@ -78,19 +78,19 @@ def rule_values(
         keep: the stated population; everybody where not given.
     """
     trial, scores = nuisance.trial, nuisance.scores
-    kept = np.ones(len(trial), dtype=bool) if keep is None else keep
-    singles = {f"{name(trial, k)} for all": np.eye(trial.options)[[k] * len(trial)]
-               for k in range(trial.options)}  # fmt: skip
+    kept = np.ones(len(trial), dtype=bool) if population is None else population
+    singles = {f"{option_name(trial, k)} for all": np.eye(trial.n_options)[[k] * len(trial)]
+               for k in range(trial.n_options)}  # fmt: skip
     every = {**rules, **singles}
     earned = [(chances * scores).sum(axis=1)[kept] for chances in every.values()]
     earned.append(trial.outcome[kept])  # usual care is what was done: nothing is estimated
     shares = [chances[kept].mean(axis=0) for chances in every.values()]
-    effective = [rule_effective(nuisance, chances, kept) for chances in every.values()]
+    effective = [rule_effective_sample_size(nuisance, chances, kept) for chances in every.values()]
     effective.append(float(kept.sum()))
-    shares.append(np.eye(trial.options)[trial.treatment][kept].mean(axis=0))
+    shares.append(np.eye(trial.n_options)[trial.treatment][kept].mean(axis=0))
     earned.append(scores[np.arange(len(trial)), reference][kept])
     columns = np.column_stack(earned)
-    values, draws = columns.mean(axis=0), mean_draws(columns, trial.subject[kept], rng)
+    values, draws = columns.mean(axis=0), bootstrap_means(columns, trial.subject[kept], rng)
     return tuple(
         RuleValue(
             rule,
@@ -99,41 +99,50 @@ def rule_values(
             tuple(float(s) for s in shares[i]),
             effective[i],
         )
-        for i, rule in enumerate([*every, USUAL])
+        for i, rule in enumerate([*every, USUAL_CARE])
     )
 
 
-def rule_effective(nuisance: Nuisance, chances: Matrix, keep: Keep) -> float:
+def rule_effective_sample_size(
+    nuisance: Nuisance, probabilities: Matrix, population: Mask
+) -> float:
     """Effective sample size of the patients kept, weighted by how much likelier the rule gives
     what they were given than clinicians did."""
     trial, rows = nuisance.trial, np.arange(len(nuisance.trial))
-    likelier = chances[rows, trial.treatment]
+    likelier = probabilities[rows, trial.treatment]
     weight = likelier / nuisance.propensity.probability[rows, trial.treatment]
-    return effective_sample_size(weight[keep])
+    return effective_sample_size(weight[population])
 
 
-def average_effects(
-    nuisance: Nuisance, against: int, rng: np.random.Generator, keep: Keep | None = None
+def estimate_average_effects(
+    nuisance: Nuisance, comparator: int, rng: np.random.Generator, population: Mask | None = None
 ) -> tuple[AverageEffect, ...]:
     """What each option brings on average, less what `against` brings."""
     trial = nuisance.trial
-    kept = np.ones(len(trial), dtype=bool) if keep is None else keep
-    scores, arms = nuisance.scores[kept], np.eye(trial.options)[trial.treatment[kept]]
+    kept = np.ones(len(trial), dtype=bool) if population is None else population
+    scores, arms = nuisance.scores[kept], np.eye(trial.n_options)[trial.treatment[kept]]
     columns = np.hstack([scores, arms * trial.outcome[kept, None], arms])
-    draws = mean_draws(columns, trial.subject[kept], rng)
+    draws = bootstrap_means(columns, trial.subject[kept], rng)
     values = columns.mean(axis=0)[None, :]
-    means, seen = ((_values(found, trial.options)) for found in (values, draws))
-    given = np.bincount(trial.treatment[kept], minlength=trial.options)
+    means, seen = ((_values(found, trial.n_options)) for found in (values, draws))
+    given = np.bincount(trial.treatment[kept], minlength=trial.n_options)
 
     def less(part: int, k: int) -> Difference:
         """0: doubly robust, 1: as it stands."""
-        value = float(means[part][0, k] - means[part][0, against])
-        return paired_difference(value, seen[part][:, k], seen[part][:, against])
+        value = float(means[part][0, k] - means[part][0, comparator])
+        return paired_difference(value, seen[part][:, k], seen[part][:, comparator])
 
     return tuple(
-        AverageEffect(name(trial, k), name(trial, against), less(0, k), less(1, k), int(given[k]))
-        for k in range(trial.options) if k != against
-    )  # fmt: skip
+        AverageEffect(
+            option_name(trial, k),
+            option_name(trial, comparator),
+            less(0, k),
+            less(1, k),
+            int(given[k]),
+        )
+        for k in range(trial.n_options)
+        if k != comparator
+    )
 
 
 def _values(
@@ -145,27 +154,29 @@ def _values(
     return columns[:, :options], seen
 
 
-def gain(
+def estimate_gain(
     nuisance: Nuisance,
-    chosen: Chosen,
-    reference: Reference,
+    chosen: ChosenOption,
+    reference: ReferenceOption,
     rng: np.random.Generator,
-    keep: Keep | None = None,
+    population: Mask | None = None,
 ) -> Difference:
     """What a rule gains over one option for all."""
-    per_patient = gains(nuisance.scores, chosen, reference)
-    kept = np.ones(len(chosen), dtype=bool) if keep is None else keep
-    draws = mean_draws(per_patient[kept, None], nuisance.trial.subject[kept], rng)[:, 0]
+    per_patient = gain_per_patient(nuisance.scores, chosen, reference)
+    kept = np.ones(len(chosen), dtype=bool) if population is None else population
+    draws = bootstrap_means(per_patient[kept, None], nuisance.trial.subject[kept], rng)[:, 0]
     return paired_difference(float(per_patient[kept].mean()), draws, np.zeros(len(draws)))
 
 
-def gains(scores: Matrix, chosen: Chosen, reference: Reference) -> Float64[np.ndarray, " decision"]:
+def gain_per_patient(
+    scores: Matrix, chosen: ChosenOption, reference: ReferenceOption
+) -> Float64[np.ndarray, " decision"]:
     """Each patient's score under the rule less that under one option; 0 where they agree."""
     rows = np.arange(len(chosen))
     return scores[rows, chosen] - scores[rows, reference]
 
 
-def mean_draws(
+def bootstrap_means(
     columns: Float64[np.ndarray, "decision column"],
     subject: Subjects,
     rng: np.random.Generator,

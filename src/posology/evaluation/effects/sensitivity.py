@@ -9,18 +9,18 @@ from jaxtyping import Float64, Int64
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column
 from posology.evaluation.classification import Scores, Weights, unit_weights
-from posology.evaluation.effects.policy_values import Chosen, Keep, Reference
+from posology.evaluation.effects.policy_values import ChosenOption, Mask, ReferenceOption
 from posology.evaluation.significance import resample_weights
 
 Rows = Int64[np.ndarray, " kept"]
 
 REPLICATES = 200
-LARGEST = 50.0
+MAX_GAMMA = 50.0
 """The strongest hidden reason asked about; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class GainBounds:
     """Between what a rule's gain may lie if hidden reasons change odds of treatment by `gamma`."""
 
     gamma: float
@@ -47,7 +47,7 @@ def e_value_limit(low: float, high: float) -> float:
     return e_value(low if low > 1 else high)
 
 
-def ratio_of_means(difference: float, spread: float) -> float:
+def approximate_risk_ratio(difference: float, spread: float) -> float:
     """A difference of means as a risk ratio, exp(0.91 d) (VanderWeele and Ding 2017, table 2).
 
     `spread` is the outcome's standard deviation.
@@ -55,27 +55,27 @@ def ratio_of_means(difference: float, spread: float) -> float:
     return float(np.exp(0.91 * difference / spread))
 
 
-def bounds(
+def sensitivity_bounds(
     nuisance: Nuisance,
-    chosen: Chosen,
-    reference: Reference,
+    chosen: ChosenOption,
+    reference: ReferenceOption,
     gamma: float,
     rng: np.random.Generator,
-    keep: Keep | None = None,
-) -> Bounds:
+    population: Mask | None = None,
+) -> GainBounds:
     """The marginal sensitivity model (Tan 2006) on the gain of a rule over one option for all.
 
     Patients on whom both agree gain nothing, so only the others are asked. Among them each
     option's mean is its regression plus a weighted mean of residuals whose weights may be any
     that the model allows (Zhao, Small and Bhattacharya 2019, doi:10.1111/rssb.12327, section 4).
     """
-    rows = _kept(chosen, keep)
+    rows = _kept(chosen, population)
     at = _bounded(nuisance, chosen, reference, rows)
     low, high = at(unit_weights(len(rows)), gamma)
     subject = nuisance.trial.subject[rows]
     drawn = [at(w, gamma) for w in resample_weights(subject, REPLICATES, rng)]
     lows, highs = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
-    return Bounds(
+    return GainBounds(
         gamma,
         float(low[0]),
         float(high[0]),
@@ -84,14 +84,17 @@ def bounds(
     )
 
 
-def vanishing_gamma(
-    nuisance: Nuisance, chosen: Chosen, reference: Reference, keep: Keep | None = None
+def tipping_gamma(
+    nuisance: Nuisance,
+    chosen: ChosenOption,
+    reference: ReferenceOption,
+    population: Mask | None = None,
 ) -> float:
     """The strength at which the gain may be nothing: 1 where it is nothing already.
 
     Bisection on the lower bound, up to LARGEST.
     """
-    rows = _kept(chosen, keep)
+    rows = _kept(chosen, population)
     at, whole = _bounded(nuisance, chosen, reference, rows), unit_weights(len(rows))
 
     def low(gamma: float) -> float:
@@ -99,21 +102,21 @@ def vanishing_gamma(
 
     if low(1.0) <= 0:
         return 1.0
-    if low(LARGEST) > 0:
-        return LARGEST
-    inside, outside = 1.0, LARGEST
+    if low(MAX_GAMMA) > 0:
+        return MAX_GAMMA
+    inside, outside = 1.0, MAX_GAMMA
     while outside / inside > 1.01:
         middle = float(np.sqrt(inside * outside))
         inside, outside = (middle, outside) if low(middle) > 0 else (inside, middle)
     return inside
 
 
-def _kept(chosen: Chosen, keep: Keep | None) -> Rows:
+def _kept(chosen: ChosenOption, keep: Mask | None) -> Rows:
     return np.arange(len(chosen)) if keep is None else np.flatnonzero(keep)
 
 
 def _bounded(
-    nuisance: Nuisance, chosen: Chosen, reference: Reference, kept: Rows
+    nuisance: Nuisance, chosen: ChosenOption, reference: ReferenceOption, kept: Rows
 ) -> Callable[[Weights, float], tuple[Scores, Scores]]:
     """Lower and upper bound of the gain of the rows kept, at weights and a gamma."""
     single = np.broadcast_to(reference, len(chosen))
@@ -149,7 +152,7 @@ class _Arm:
 
 
 def _arm(nuisance: Nuisance, rows: np.ndarray, option: np.ndarray) -> _Arm | None:
-    trial, mean = nuisance.trial, nuisance.outcomes.mean[rows, option]
+    trial, mean = nuisance.trial, nuisance.outcome_regression.mean[rows, option]
     given = np.flatnonzero(trial.treatment[rows] == option)
     if not len(given):
         return None
@@ -185,7 +188,7 @@ def _extremes(
         return best(light, heavy, np.minimum), best(heavy, light, np.maximum)
 
 
-def range_of_gamma(log_odds: float) -> float:
+def plausible_gamma(log_odds: float) -> float:
     """The gamma of a standard normal hidden reason: 95 % of patients lie within 1.96 of its mean.
 
     `log_odds` is what one standard deviation of the reason adds to the log-odds of treatment.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Keep, name
-from posology.evaluation.effects.held_out_rule import Said
-from posology.evaluation.effects.policy_values import gain, mean_draws
+from posology.causal.trial import Mask, option_name
+from posology.evaluation.effects.held_out_rule import EvaluatedRule
+from posology.evaluation.effects.policy_values import bootstrap_means, estimate_gain
 from posology.evaluation.significance import Difference, Interval, percentile_interval
 from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, Subgroup
 
@@ -19,57 +19,62 @@ _UNKNOWN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
-class GroupBenefit:
+class SubgroupBenefit:
     """One option against the best single one, in one group: what is said, and what was seen."""
 
     option: str
-    against: str
-    said: float
-    seen: Interval
+    comparator: str
+    predicted: float
+    observed: Interval
 
 
 @dataclass(frozen=True, slots=True)
-class GroupGain:
+class SubgroupGain:
     """The rule in one group of patients; NaN, and no benefits, where too few to be judged."""
 
     family: str
     group: str
     n: int
-    kept: int
+    in_population: int
     """In the stated population."""
-    differs: float
+    differing_share: float
     """Share for whom the rule is not the best single option."""
     gain: Difference
     value: Interval
     """Mean outcome under the rule."""
-    benefits: tuple[GroupBenefit, ...]
+    benefits: tuple[SubgroupBenefit, ...]
 
 
-def group_gain(
-    nuisance: Nuisance, said: Said, group: Subgroup, keep: Keep, rng: np.random.Generator
-) -> GroupGain:
+def estimate_subgroup_gain(
+    nuisance: Nuisance,
+    rule: EvaluatedRule,
+    group: Subgroup,
+    population: Mask,
+    rng: np.random.Generator,
+) -> SubgroupGain:
     """Judge the rule in one group of the patients kept."""
-    mine = group.mask & keep
+    mine = group.mask & population
     n, kept = int(group.mask.sum()), int(mine.sum())
     if kept < MIN_SUBGROUP_SIZE:
         nothing = Difference(*[_UNKNOWN] * 4), Interval(*[_UNKNOWN] * 3)
-        return GroupGain(group.family, group.name, n, kept, _UNKNOWN, *nothing, ())
-    differs = float((said.chosen != said.reference)[mine].mean())
-    found = gain(nuisance, said.chosen, said.reference, rng, mine)
-    others = [k for k in said.speaks if k != said.single]
+        return SubgroupGain(group.family, group.name, n, kept, _UNKNOWN, *nothing, ())
+    differs = float((rule.chosen != rule.best_single_by_fold)[mine].mean())
+    found = estimate_gain(nuisance, rule.chosen, rule.best_single_by_fold, rng, mine)
+    others = [k for k in rule.supported_options if k != rule.best_single]
     scores = nuisance.scores[mine]
-    columns = scores - scores[:, [said.single]]
-    columns[:, said.single] = scores[np.arange(kept), said.chosen[mine]]
-    draws = mean_draws(columns, nuisance.trial.subject[mine], rng)
+    columns = scores - scores[:, [rule.best_single]]
+    columns[:, rule.best_single] = scores[np.arange(kept), rule.chosen[mine]]
+    draws = bootstrap_means(columns, nuisance.trial.subject[mine], rng)
     spans = [
         percentile_interval(float(columns[:, k].mean()), draws[:, k])
         for k in range(columns.shape[1])
     ]
-    told = (said.effect - said.effect[:, [said.single]])[mine].mean(axis=0)
-    against = name(nuisance.trial, said.single)
+    told = (rule.effect - rule.effect[:, [rule.best_single]])[mine].mean(axis=0)
+    against = option_name(nuisance.trial, rule.best_single)
     benefits = tuple(
-        GroupBenefit(name(nuisance.trial, k), against, float(told[k]), spans[k]) for k in others
+        SubgroupBenefit(option_name(nuisance.trial, k), against, float(told[k]), spans[k])
+        for k in others
     )
-    return GroupGain(
-        group.family, group.name, n, kept, differs, found, spans[said.single], benefits
+    return SubgroupGain(
+        group.family, group.name, n, kept, differs, found, spans[rule.best_single], benefits
     )

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import name
-from posology.evaluation.effects.overlap import FEWEST, Overlap, overlap
+from posology.causal.trial import option_name
+from posology.evaluation.effects.overlap import MIN_EFFECTIVE_SAMPLE_SIZE, Overlap, assess_overlap
 from posology.evaluation.effects.policy_values import (
-    Chosen,
-    Reference,
-    as_probabilities,
-    gain,
-    rule_effective,
+    ChosenOption,
+    ReferenceOption,
+    estimate_gain,
+    one_hot_probabilities,
+    rule_effective_sample_size,
 )
 from posology.evaluation.significance import Difference
 
-GAIN, NONE, UNJUDGED = "gain", "none", "unjudged"
+GAIN, NO_GAIN, CANNOT_JUDGE = "gain", "none", "unjudged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +31,9 @@ class Verdict:
     kind: str
     """`gain`, `none` or `unjudged`."""
     sentence: str
-    single: str
+    best_single: str
     """The best single option: of the highest mean in the stated population."""
-    best: int
+    best_single_index: int
     """Which of the options that is."""
     gain: Difference | None
     """Over it, in the stated population; None where nothing is stated."""
@@ -48,10 +48,10 @@ class Unit:
     factor: float = 1.0
 
 
-def verdict(
+def decide_verdict(
     nuisance: Nuisance,
-    chosen: Chosen,
-    single: Reference,
+    chosen: ChosenOption,
+    best_single: ReferenceOption,
     rng: np.random.Generator,
     unit: Unit = Unit(),
 ) -> Verdict:
@@ -65,21 +65,27 @@ def verdict(
         unit: of the outcome, for the sentence.
     """
     trial = nuisance.trial
-    found = overlap(trial, nuisance.propensity)
+    found = assess_overlap(trial, nuisance.propensity)
     best = _best(nuisance, found)
-    option = name(trial, best)
-    asked = {name(trial, int(k)) for k in np.unique(np.append(chosen, single))}
-    refused = [o for o in found.refused if o in asked or len(found.refused) == trial.options]
+    option = option_name(trial, best)
+    asked = {option_name(trial, int(k)) for k in np.unique(np.append(chosen, best_single))}
+    refused = [
+        o
+        for o in found.options_without_overlap
+        if o in asked or len(found.options_without_overlap) == trial.n_options
+    ]
     if refused:
         sentence = f"cannot be judged: no overlap for {', '.join(refused)}"
-        return Verdict(UNJUDGED, sentence, option, best, None, found)
-    speak = rule_effective(nuisance, as_probabilities(chosen, trial.options), found.keep)
-    if speak < FEWEST:
+        return Verdict(CANNOT_JUDGE, sentence, option, best, None, found)
+    speak = rule_effective_sample_size(
+        nuisance, one_hot_probabilities(chosen, trial.n_options), found.population
+    )
+    if speak < MIN_EFFECTIVE_SAMPLE_SIZE:
         sentence = (
             f"cannot be judged: {speak:.0f} effective patients were treated as the rule would"
         )
-        return Verdict(UNJUDGED, sentence, option, best, None, found)
-    gained = gain(nuisance, chosen, single, rng, found.keep)
+        return Verdict(CANNOT_JUDGE, sentence, option, best, None, found)
+    gained = estimate_gain(nuisance, chosen, best_single, rng, found.population)
     where = _where(found)
     if gained.low > 0:
         value, low, high = (unit.factor * x for x in (gained.value, gained.low, gained.high))
@@ -88,21 +94,23 @@ def verdict(
             GAIN, f"{sentence} over the best single option, {option}{where}", option, best, gained,
             found,
         )  # fmt: skip
-    return Verdict(NONE, f"no gain shown: use {option} for all{where}", option, best, gained, found)
+    return Verdict(
+        NO_GAIN, f"no gain shown: use {option} for all{where}", option, best, gained, found
+    )
 
 
 def _best(nuisance: Nuisance, found: Overlap) -> int:
     """By all patients of the stated population, among options that can be judged."""
-    rows = found.keep if found.keep.any() else ~found.keep
+    rows = found.population if found.population.any() else ~found.population
     values = nuisance.scores[rows].mean(axis=0)
-    silent = np.array([option.refused for option in found.options], dtype=bool)
+    silent = np.array([option.lacks_overlap for option in found.options], dtype=bool)
     return int(np.where(silent & ~silent.all(), -np.inf, values).argmax())
 
 
 def _where(found: Overlap) -> str:
-    if not found.flagged:
+    if not found.excludes_many:
         return ""
     return (
-        f"; this holds for the {100 * (1 - found.outside):.0f} % of patients for whom every option "
-        "had a chance of at least 5 %, the others cannot be judged"
+        f"; this holds for the {100 * (1 - found.excluded_share):.0f} % of patients for whom every "
+        "option had a chance of at least 5 %, the others cannot be judged"
     )

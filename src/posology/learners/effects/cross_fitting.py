@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.propensity import Propensity
-from posology.causal.trial import FOLDS, Matrix, Trial, folds, select
+from posology.causal.trial import FOLDS, Matrix, Trial, assign_folds, select_rows
 from posology.learners.effects.r_learner import (
     effects_of,
     fit_effects,
@@ -51,15 +51,15 @@ def held_out_effects(
         told: called with the number of each fold, for progress.
         chances: of a trial that knows its own.
     """
-    fold = folds(trial, rng)
-    said, chosen = np.zeros((len(trial), trial.options)), np.zeros(len(trial), np.int64)
+    fold = assign_folds(trial, rng)
+    said, chosen = np.zeros((len(trial), trial.n_options)), np.zeros(len(trial), np.int64)
     single, personal = np.zeros(len(trial), np.int64), 0
     simple = np.zeros(len(trial), np.int64)
     for f in range(FOLDS):
         told(f + 1)
         rest, here = fold != f, fold == f
         mine = None if chances is None else _rows(chances, rest)
-        nuisance = fit_nuisance(select(trial, rest), rng, mine)
+        nuisance = fit_nuisance(select_rows(trial, rest), rng, mine)
         free = fit_effects(nuisance, gate=False)
         rule = gated(free, nuisance)
         asked = trial.covariates[here]

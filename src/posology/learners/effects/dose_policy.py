@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from posology.causal.dose_support import Support
+from posology.causal.dose_support import DoseSupport
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
@@ -44,7 +44,7 @@ class Curve:
     spread: Float64[np.ndarray, " feature"]
     outcome_center: float
     outcome_spread: float
-    support: Support
+    support: DoseSupport
 
 
 def frozen(response: DoseResponse) -> Curve:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 
-from posology.causal.dose_support import Support, dose_support, fit_support
+from posology.causal.dose_support import DoseSupport, fit_dose_support, supported_dose_range
 from posology.causal.trial import FOLDS
 from posology.domain.formulary import DoseRange, is_in_range
 from posology.nn.varying_coefficients import SHAPES, VaryingCoefficients
@@ -54,7 +54,7 @@ class DoseResponse:
     spread: Float64[np.ndarray, " feature"]
     outcome_center: float
     outcome_spread: float
-    support: Support
+    support: DoseSupport
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ def fit_dose_response(
     if settings.shape not in SHAPES:
         raise ValueError(f"shape {settings.shape!r}: choose one of {', '.join(SHAPES)}")
     rng = np.random.default_rng(settings.seed)
-    support = fit_support(X, dose, rng.permutation(len(X)) % FOLDS)
+    support = fit_dose_support(X, dose, rng.permutation(len(X)) % FOLDS)
     known = ~np.isnan(X)
     center = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     spread = np.sqrt(np.where(known, (X - center) ** 2, 0.0).mean(axis=0))
@@ -150,7 +150,7 @@ def best_doses(
     harms = np.zeros_like(members) if harm is None else curves(harm, X, doses)
     members = members - harms
     mean, careful = members.mean(axis=0), cautious(members, response.network.shape)
-    low, high = dose_support(support, X)
+    low, high = supported_dose_range(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
     allowed = spoken if limits is None else spoken & is_in_range(doses, limits)
     none = ~allowed.any(axis=1)
@@ -169,7 +169,7 @@ def best_doses(
     )
 
 
-def _share(support: Support, dose: np.ndarray) -> np.ndarray:
+def _share(support: DoseSupport, dose: np.ndarray) -> np.ndarray:
     return (dose - support.dose_low) / (support.dose_high - support.dose_low)
 
 

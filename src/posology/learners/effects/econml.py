@@ -44,8 +44,8 @@ def fit_econml(model: str, trial: Trial, seed: int) -> Say:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if model == "policy_tree":
-                return np.eye(trial.options)[np.asarray(fitted.predict(Z)).astype(int)]
-            effects = [fitted.effect(Z, T0=0, T1=k) for k in range(1, trial.options)]
+                return np.eye(trial.n_options)[np.asarray(fitted.predict(Z)).astype(int)]
+            effects = [fitted.effect(Z, T0=0, T1=k) for k in range(1, trial.n_options)]
         return np.column_stack([np.zeros(len(Z)), *effects])
 
     return say

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import fit_nuisance
-from posology.causal.outcome_regression import boosting
+from posology.causal.outcome_regression import make_boosted_trees
 from posology.causal.trial import Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
@@ -72,13 +72,13 @@ class EffectLearner:
             np.concatenate([first.treatment, second.treatment]),
             np.concatenate([first.outcome, second.outcome]),
             np.concatenate([first.subject, second.subject]),
-            first.options,
-            first.names,
+            first.n_options,
+            first.option_names,
         )
         effects = fit_effects(fit_nuisance(trial, np.random.default_rng(self.seed)), self.gate)
         said = effects_of(effects, trial.covariates)
         base = trial.outcome - said[np.arange(len(trial)), trial.treatment]
-        model = boosting().fit(trial.covariates, base)
+        model = make_boosted_trees().fit(trial.covariates, base)
         return EffectPolicy(
             train.study.formulary, train.profile, spec, effects, exported(model, model.n_iter_, 1)
         )

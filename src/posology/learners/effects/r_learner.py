@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
-from posology.causal.outcome_regression import boosting, with_option
-from posology.causal.ridge import cross_ridge
-from posology.causal.spline_basis import Basis, expand, fit_basis
+from posology.causal.outcome_regression import append_option, make_boosted_trees
+from posology.causal.ridge import fit_ridge
+from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Matrix, Trial
 from posology.learners.outcome_models.gradient_boosting import exported
 from posology.learners.outcome_models.tree_policy import (
@@ -35,7 +35,7 @@ LEVEL = 0.05
 class Sum:
     """Effects as a weighted sum of bent covariates and their products."""
 
-    basis: Basis
+    basis: SplineBasis
     weights: Float64[np.ndarray, "column treatment"]
 
 
@@ -66,7 +66,7 @@ def effects_of(
     said = np.tile(effects.level, (len(X), 1))
     if effects.personal:
         for part in effects.sums:
-            said = said + expand(part.basis, X) @ part.weights
+            said = said + expand_basis(part.basis, X) @ part.weights
         if effects.tree_weight:
             allowed = np.ones(said.shape, dtype=bool)
             grown = per_option(effects.trees, X.astype(np.float32), allowed)
@@ -97,7 +97,7 @@ def preference(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    basis: Basis
+    basis: SplineBasis
     weights: Float64[np.ndarray, "column treatment"]
     held_out: Matrix
     """Effects by coefficients learned outside each row's fold."""
@@ -105,26 +105,28 @@ class _Candidate:
 
 def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     """Learn from cross-fitted residuals; without `gate` the effects are always personal."""
-    trial, surprise = nuisance.trial, nuisance.surprise
+    trial, surprise = nuisance.trial, nuisance.treatment_residual
     sums = [_linear(nuisance, basis) for basis in _bases(trial.covariates)]
     held_outs = [s.held_out for s in sums]
-    candidates = [*held_outs, nuisance.outcomes.boosted, _swapped(nuisance)]
-    weights, level = _stack(candidates, nuisance.residual, surprise)
+    candidates = [*held_outs, nuisance.outcome_regression.boosted_mean, _swapped(nuisance)]
+    weights, level = _stack(candidates, nuisance.outcome_residual, surprise)
     *of_sums, tree_weight, arm_weight = (float(w) for w in weights)
     held_out = _held_out(candidates, nuisance)
     trees = constant(np.zeros(1))
     if tree_weight > 0:
-        model = boosting().fit(
-            with_option(trial.covariates, trial.treatment, trial.options), trial.outcome
+        model = make_boosted_trees().fit(
+            append_option(trial.covariates, trial.treatment, trial.n_options), trial.outcome
         )
         trees = exported(model, model.n_iter_, 1)
     arms: tuple[Trees, ...] = ()
     if arm_weight > 0:
-        arms = _arms(trial, np.ones(len(trial), bool), nuisance.outcomes.by_fold.mean(axis=0))
+        arms = _arms(
+            trial, np.ones(len(trial), bool), nuisance.outcome_regression.mean_by_fold.mean(axis=0)
+        )
     free = Effects(
         single=int(nuisance.scores.mean(axis=0).argmax()),
         personal=True,
-        heterogeneity=heterogeneity_test(held_out, nuisance.residual, surprise),
+        heterogeneity=heterogeneity_test(held_out, nuisance.outcome_residual, surprise),
         level=level,
         sums=tuple(Sum(s.basis, w * s.weights) for w, s in zip(of_sums, sums, strict=True)),
         trees=trees, tree_weight=tree_weight,
@@ -146,22 +148,22 @@ def line_effects(
 ) -> Matrix:
     """Effects by one ridge regression of lines, without a gate: what a better rule must beat."""
     line = _linear(nuisance, fit_basis(nuisance.trial.covariates, hinges=False, products=False))
-    weights, level = _stack([line.held_out], nuisance.residual, nuisance.surprise)
-    return level + weights[0] * (expand(line.basis, X) @ line.weights)
+    weights, level = _stack([line.held_out], nuisance.outcome_residual, nuisance.treatment_residual)
+    return level + weights[0] * (expand_basis(line.basis, X) @ line.weights)
 
 
-def _bases(X: Float64[np.ndarray, "decision feature"]) -> list[Basis]:  # noqa: N803
+def _bases(X: Float64[np.ndarray, "decision feature"]) -> list[SplineBasis]:  # noqa: N803
     """Lines; bent lines; and, where covariates are few enough, lines and their products."""
     bases = [fit_basis(X, hinges=bent, products=False) for bent in (False, True)]
     together = fit_basis(X, hinges=False, products=True)
     return [*bases, together] if len(together.pair) else bases
 
 
-def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
-    surprise, options = nuisance.surprise, nuisance.trial.options
-    columns = expand(basis, nuisance.trial.covariates)
+def _linear(nuisance: Nuisance, basis: SplineBasis) -> _Candidate:
+    surprise, options = nuisance.treatment_residual, nuisance.trial.n_options
+    columns = expand_basis(basis, nuisance.trial.covariates)
     design = np.hstack([surprise, *(columns * surprise[:, [k]] for k in range(options))])
-    fitted = cross_ridge(design, nuisance.residual, nuisance.fold, free=options)
+    fitted = fit_ridge(design, nuisance.outcome_residual, nuisance.fold, n_unpenalised=options)
 
     def by_option(coefficients: Column) -> Float64[np.ndarray, "column treatment"]:
         return coefficients[options:].reshape(options, columns.shape[1]).T
@@ -169,8 +171,8 @@ def _linear(nuisance: Nuisance, basis: Basis) -> _Candidate:
     held_out = np.zeros(surprise.shape)
     for f in range(FOLDS):
         here = nuisance.fold == f
-        held_out[here] = columns[here] @ by_option(fitted.outside[f])
-    return _Candidate(basis, by_option(fitted.whole), held_out)
+        held_out[here] = columns[here] @ by_option(fitted.fold_coefficients[f])
+    return _Candidate(basis, by_option(fitted.coefficients), held_out)
 
 
 def _swapped(nuisance: Nuisance) -> Matrix:
@@ -179,10 +181,10 @@ def _swapped(nuisance: Nuisance) -> Matrix:
     The expectations they learn from are of the same folds: had they met this one's outcomes, the
     stack would believe the trees too much.
     """
-    trial, said = nuisance.trial, np.zeros(nuisance.surprise.shape)
+    trial, said = nuisance.trial, np.zeros(nuisance.treatment_residual.shape)
     for f in range(FOLDS):
         here = nuisance.fold == f
-        arms = _arms(trial, ~here, nuisance.outcomes.by_fold[f])
+        arms = _arms(trial, ~here, nuisance.outcome_regression.mean_by_fold[f])
         asked = trial.covariates[here].astype(np.float32)
         said[here] = np.hstack([answer(trees, asked) for trees in arms])
     return said
@@ -196,10 +198,10 @@ def _arms(trial: Trial, rows: Bool[np.ndarray, " decision"], mean: Matrix) -> tu
     it is held against is known from more patients. Shares, not propensities: measured better where
     options hardly overlap (docs/decisions/effects-stack.md).
     """
-    usual = int(np.bincount(trial.treatment[rows], minlength=trial.options).argmax())
+    usual = int(np.bincount(trial.treatment[rows], minlength=trial.n_options).argmax())
     theirs = rows & (trial.treatment == usual)
     arms = []
-    for k in range(trial.options):
+    for k in range(trial.n_options):
         mine = rows & (trial.treatment == k)
         share = mine.sum() / (mine.sum() + theirs.sum())
         arms.append(constant(np.zeros(1)) if k == usual else added([
@@ -210,7 +212,7 @@ def _arms(trial: Trial, rows: Bool[np.ndarray, " decision"], mean: Matrix) -> tu
 
 
 def _grown(trial: Trial, rows: Bool[np.ndarray, " decision"], target: Column) -> Trees:
-    model = boosting().fit(trial.covariates[rows], target[rows])
+    model = make_boosted_trees().fit(trial.covariates[rows], target[rows])
     return exported(model, model.n_iter_, 1)
 
 
@@ -235,7 +237,9 @@ def _held_out(candidates: list[Matrix], nuisance: Nuisance) -> Matrix:
     for f in range(FOLDS):
         rest, here = nuisance.fold != f, nuisance.fold == f
         parts = [effect[rest] for effect in candidates]
-        weights, level = _stack(parts, nuisance.residual[rest], nuisance.surprise[rest])
+        weights, level = _stack(
+            parts, nuisance.outcome_residual[rest], nuisance.treatment_residual[rest]
+        )
         said[here] = level + sum(
             w * effect[here] for w, effect in zip(weights, candidates, strict=True)
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from posology.causal.missing_outcomes import completed
+from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Column, Trial
 from posology.domain.codes import matching
@@ -93,7 +93,7 @@ def study_trial(
         outcome = pseudo_values(time, known & (effective == 0), horizon, trial.treatment)
         unit = f"days without the event, of {window:g}"
     else:
-        outcome, unit = completed(trial, known, rng), _POINTS
+        outcome, unit = adjust_missing_outcomes(trial, known, rng), _POINTS
     binary = cohort.study.outcome.kind != "time_to_event"
     return StudyTrial(replace(trial, outcome=outcome), row, names, unit, binary, known)
 
@@ -113,7 +113,7 @@ def other_outcomes(cohort: Cohort, asked: StudyTrial, rng: np.random.Generator) 
         known = ~np.isnan(column)
         if known.mean() > 0.2 and len(np.unique(column[known])) > 1:
             trial = replace(asked.trial, outcome=np.where(known, column, 0.0))
-            found[name] = replace(trial, outcome=completed(trial, known, rng))
+            found[name] = replace(trial, outcome=adjust_missing_outcomes(trial, known, rng))
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from posology.evaluation.effects.abstention import Abstained
+from posology.evaluation.effects.abstention import AbstentionPoint
 from posology.evaluation.effects.benefit import BenefitCalibration, NetBenefit
 from posology.evaluation.effects.overlap import Balance
 from posology.evaluation.significance import Difference, Interval
@@ -60,7 +60,7 @@ def decision_figure(curve: Sequence[NetBenefit], factor: float, what: str) -> Fi
     axes = figure.add_subplot()
     at = factor * np.array([point.threshold for point in curve])
     model = factor * np.array([[p.model.value, p.model.low, p.model.high] for p in curve])
-    everybody = factor * np.array([p.everybody.value for p in curve])
+    everybody = factor * np.array([p.treat_all.value for p in curve])
     axes.axhline(0, color=MUTED, linewidth=1, label="nobody")
     axes.plot(at, everybody, "--", color=SERIES[1], label="everybody")
     axes.plot(at, model[:, 0], "-", color=SERIES[0], label="by the model")
@@ -70,11 +70,11 @@ def decision_figure(curve: Sequence[NetBenefit], factor: float, what: str) -> Fi
     return figure
 
 
-def abstention_figure(curve: Sequence[Abstained], factor: float, what: str) -> Figure:
+def abstention_figure(curve: Sequence[AbstentionPoint], factor: float, what: str) -> Figure:
     """Mean outcome by the share of patients, the least sure first, left to clinicians."""
     figure = Figure(figsize=(4.6, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    left = [100 * point.left for point in curve]
+    left = [100 * point.abstained_share for point in curve]
     value = factor * np.array([[p.value.value, p.value.low, p.value.high] for p in curve])
     axes.fill_between(left, value[:, 1], value[:, 2], color=SERIES[0], alpha=0.13, linewidth=0)
     axes.plot(left, value[:, 0], "-o", color=SERIES[0], markersize=4, label="the rule for the rest")

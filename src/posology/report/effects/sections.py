@@ -3,8 +3,8 @@
 from typing import Any
 
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.evaluation.effects.overlap import FLAGGED
-from posology.evaluation.effects.subgroup_gain import GroupGain
+from posology.evaluation.effects.overlap import MAX_EXCLUDED_SHARE
+from posology.evaluation.effects.subgroup_gain import SubgroupGain
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects.text import Scale, interval, number, p_value, share
 from posology.report.trajectories import text as course_words
@@ -15,28 +15,38 @@ MOST_ROWS = 15
 
 def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any]:
     """The effect of each intervention as such."""
-    clear = [o.effect for o in found.effects if o.effect.effect.low > 0 or o.effect.effect.high < 0]
+    clear = [
+        o.effect
+        for o in found.option_effects
+        if o.effect.effect.low > 0 or o.effect.effect.high < 0
+    ]
     said = "; ".join(
         f"{e.option} {'brings more' if e.effect.value > 0 else 'brings less'} "
         f"({scale.change(e.effect)})"
         for e in clear
     )
     plain = (
-        f"Against {found.verdict.single}, given to everybody in the stated population, in "
+        f"Against {found.verdict.best_single}, given to everybody in the stated population, in "
         f"{scale.unit}: {said}."
         if clear
-        else f"No option is shown to differ on average from {found.verdict.single}."
+        else f"No option is shown to differ on average from {found.verdict.best_single}."
     )
-    unclear = [o.effect for o in found.effects if o.effect not in clear]
+    unclear = [o.effect for o in found.option_effects if o.effect not in clear]
     if clear and unclear:
         said = "; ".join(f"{e.option} ({scale.change(e.effect)})" for e in unclear)
         plain += f" Not shown to differ from it: {said}."
     rows = [
-        (o.effect.option, f"{o.effect.given:,}", scale.change(o.effect.effect),
-         p_value(o.effect.effect.p), f"{o.strength.e_value:.2f} ({o.strength.limit:.2f})",
-         f"{o.strength.gamma:.2f}", scale.change(o.effect.unadjusted))
-        for o in found.effects
-    ]  # fmt: skip
+        (
+            o.effect.option,
+            f"{o.effect.patients:,}",
+            scale.change(o.effect.effect),
+            p_value(o.effect.effect.p),
+            f"{o.confounder_strength.e_value:.2f} ({o.confounder_strength.e_value_limit:.2f})",
+            f"{o.confounder_strength.gamma:.2f}",
+            scale.change(o.effect.unadjusted),
+        )
+        for o in found.option_effects
+    ]
     heads = ["Option", "Given to", "Difference (95 %)", "p, two-sided", "E-value (of the limit)",
              "Gamma at nothing", "As it stands, unadjusted"]  # fmt: skip
     beside = (
@@ -46,7 +56,9 @@ def options(found: EffectStudy, scale: Scale, randomised: bool) -> dict[str, Any
         else "Beside it stands the difference of the means as they are: who was given what for a "
         "reason is in it, so that it is no effect."
     )
-    table = _table(f"Average effect against {found.verdict.single}, {scale.unit}.", heads, rows)
+    table = _table(
+        f"Average effect against {found.verdict.best_single}, {scale.unit}.", heads, rows
+    )
     title = "What does each option bring on average?"
     return _section("options", "Options", title, [plain, beside], table)
 
@@ -55,21 +67,30 @@ def rule(found: EffectStudy, scale: Scale) -> dict[str, Any]:
     """The value of the rule against everything else."""
     names = [option.name for option in found.verdict.overlap.options]
     rows = [
-        (v.rule, scale.value(v.value.value), scale.span(v.value), scale.change(v.gain),
-         p_value(v.gain.p) if v.gain.low != v.gain.high else "", f"{v.effective:,.0f}",
-         "one to all" if max(v.share) == 1.0 else
-         ", ".join(f"{n} {share(s)}" for n, s in zip(names, v.share, strict=True) if s >= 0.005))
-        for v in found.values
-    ]  # fmt: skip
+        (
+            v.rule,
+            scale.value(v.value.value),
+            scale.span(v.value),
+            scale.change(v.gain),
+            p_value(v.gain.p) if v.gain.low != v.gain.high else "",
+            f"{v.effective_sample_size:,.0f}",
+            "one to all"
+            if max(v.option_shares) == 1.0
+            else ", ".join(
+                f"{n} {share(s)}" for n, s in zip(names, v.option_shares, strict=True) if s >= 0.005
+            ),
+        )
+        for v in found.rule_values
+    ]
     plain = [
         "Mean outcome if everybody in the stated population were treated by the rule. Gains are "
         "over the best single option as chosen on other patients, on the same patients. Effective "
         "patients: so many were, in effect, treated as the rule would treat them.",
     ]
-    if found.needed is not None and found.verdict.kind == "gain":
+    if found.number_needed_to_treat is not None and found.verdict.kind == "gain":
         plain.append(
-            f"For one more good outcome {interval(found.needed)} patients must be treated by the "
-            "rule instead of by the best single option."
+            f"For one more good outcome {interval(found.number_needed_to_treat)} patients must be "
+            "treated by the rule instead of by the best single option."
         )
     heads = ["Rule", "Mean outcome", "95 %", "Gain (95 %)", "p", "Effective patients",
              "What it gives"]  # fmt: skip
@@ -90,9 +111,9 @@ def courses(found: TrajectoryValue | None) -> dict[str, Any] | None:
 def varies(found: EffectStudy) -> dict[str, Any]:
     """Ranking and calibration of what is said of patients."""
     rows = [
-        (f"{c.option} against {c.against}", interval(c.rate.autoc), interval(c.rate.qini),
-         interval(c.calibration.slope), interval(c.calibration.level),
-         p_value(c.calibration.p), interval(c.c))
+        (f"{c.option} against {c.comparator}", interval(c.ranking.autoc), interval(c.ranking.qini),
+         interval(c.calibration.slope), interval(c.calibration.calibration_in_the_large),
+         p_value(c.calibration.p), interval(c.c_for_benefit))
         for c in found.contrasts
     ]  # fmt: skip
     heads = [
@@ -117,34 +138,55 @@ def varies(found: EffectStudy) -> dict[str, Any]:
 
 def single_patients(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
     """How sure what is said of one patient is, and when to leave the choice to clinicians."""
-    told = found.patients
+    told = found.abstention
     if told is None:
         return None
-    best = found.verdict.single
-    sure = "; ".join(f"{o.option} is surely better than {best} for {share(o.better)} of patients"
-                     f" and surely worse for {share(o.worse)}" for o in told.options)  # fmt: skip
+    best = found.verdict.best_single
+    sure = "; ".join(
+        f"{o.option} is surely better than {best} for {share(o.better_share)} of patients"
+        f" and surely worse for {share(o.worse_share)}"
+        for o in told.options
+    )
     plain = [
         f"{sure}. Of the others no reliable difference can be told. Intervals are of the mean "
         "effect of patients alike in what was recorded, never of one person, and hold it for 95 % "
         "of patients on average, not for each.",
-        f"If clinicians chose for the {share(told.unsure.left)} of patients of whom no option is "
-        f"surely better than the others, the rest by the rule would bring "
-        f"{scale.change(told.unsure.over_usual)} beyond usual care and "
-        f"{scale.change(told.unsure.over_single)} beyond {best} for all.",
+        f"If clinicians chose for the {share(told.when_uncertain.abstained_share)} of patients of "
+        f"whom no option is surely better than the others, the rest by the rule would bring "
+        f"{scale.change(told.when_uncertain.gain_over_usual_care)} beyond usual care and "
+        f"{scale.change(told.when_uncertain.gain_over_best_single)} beyond {best} for all.",
     ]
     tables = _table(
         f"Effect on one patient against {best}: intervals that leave out 0.",
         ["Option", "Surely better", "Surely worse", "Median width of the interval"],
-        [(o.option, share(o.better), share(o.worse), number(scale.factor * o.width))
-         for o in told.options],
+        [
+            (
+                o.option,
+                share(o.better_share),
+                share(o.worse_share),
+                number(scale.factor * o.median_width),
+            )
+            for o in told.options
+        ],
     ) + _table(
         f"The rule, but for so many patients, the least sure first, whom clinicians treat as they "
         f"do; {scale.unit}.",
-        ["Left to clinicians", "Mean outcome (95 %)", "Beyond usual care (95 %)",
-         "Beyond the best single option (95 %)"],
-        [(share(p.left), f"{scale.value(p.value.value)} ({scale.span(p.value)})",
-          scale.change(p.over_usual), scale.change(p.over_single)) for p in told.curve],
-    )  # fmt: skip
+        [
+            "Left to clinicians",
+            "Mean outcome (95 %)",
+            "Beyond usual care (95 %)",
+            "Beyond the best single option (95 %)",
+        ],
+        [
+            (
+                share(p.abstained_share),
+                f"{scale.value(p.value.value)} ({scale.span(p.value)})",
+                scale.change(p.gain_over_usual_care),
+                scale.change(p.gain_over_best_single),
+            )
+            for p in told.curve
+        ],
+    )
     return _section("one", "One patient", "How sure is what is said of one patient?", plain, tables)
 
 
@@ -161,7 +203,7 @@ def harms(found: EffectStudy) -> dict[str, Any] | None:
         row = harm.rule
         rows.append((f"{row.outcome}: the rule, against one option for all",
                      number(row.single), _plain(row.difference)))  # fmt: skip
-        rows += [(f"{row.outcome}: {e.option}, against {e.against}", "", _plain(e.effect))
+        rows += [(f"{row.outcome}: {e.option}, against {e.comparator}", "", _plain(e.effect))
                  for e in harm.options]  # fmt: skip
     heads = ["Outcome", "Under one option for all", "Difference (95 %)"]
     return _section(
@@ -178,29 +220,36 @@ def overlap(found: EffectStudy) -> dict[str, Any]:
     """Who could be judged."""
     overall = found.verdict.overlap
     rows = [
-        (o.name, f"{o.given:,}", f"{o.effective:,.0f}", share(o.outside),
-         "cannot be judged" if o.refused else "")
+        (o.name, f"{o.patients:,}", f"{o.effective_sample_size:,.0f}", share(o.extreme_share),
+         "cannot be judged" if o.lacks_overlap else "")
         for o in overall.options
     ]  # fmt: skip
-    kept = share(1 - overall.outside)
-    warning = " That is a warning: conclusions are about the others." if overall.flagged else ""
+    kept = share(1 - overall.excluded_share)
+    warning = (
+        " That is a warning: conclusions are about the others." if overall.excludes_many else ""
+    )
     tables = _table(
         "Overlap of each option. Effective patients: what weighting leaves of those given it.",
         ["Option", "Given to", "Effective patients", "Propensity outside 5 to 95 %", ""], rows,
     )  # fmt: skip
-    if found.left_out:
+    if found.excluded:
         tables += _table(
             "Who is left out: means, and their standardised difference, the largest first.",
             ["Covariate", "Kept", "Left out", "Difference"],
-            [(r.covariate, number(r.kept), number(r.left_out), f"{r.difference:+.2f}")
-             for r in found.left_out[:MOST_ROWS]],
+            [(r.covariate, number(r.included), number(r.excluded), f"{r.difference:+.2f}")
+             for r in found.excluded[:MOST_ROWS]],
         )  # fmt: skip
     return _section(
-        "overlap", "Overlap", "Can the options be compared, and on whom?",
-        [f"For {kept} of patients every option had a chance of at least 5 %. They are the stated "
-         f"population.{warning} The page warns where more than {share(FLAGGED)} are left out."],
+        "overlap",
+        "Overlap",
+        "Can the options be compared, and on whom?",
+        [
+            f"For {kept} of patients every option had a chance of at least 5 %. They are the "
+            f"stated population.{warning} The page warns where more than "
+            f"{share(MAX_EXCLUDED_SHARE)} are left out."
+        ],
         tables,
-    )  # fmt: skip
+    )
 
 
 def hidden(found: EffectStudy, randomised: bool) -> dict[str, Any] | None:
@@ -212,15 +261,15 @@ def hidden(found: EffectStudy, randomised: bool) -> dict[str, Any] | None:
              "they were kept to and patients were not lost for a reason. The E-values and Gammas "
              "above would matter if they were not."], None,
         )  # fmt: skip
-    if found.rule is None:
+    if found.rule_confounder_strength is None:
         return None
-    s = found.rule
+    s = found.rule_confounder_strength
     gain = (
         "There is no gain to explain away: a hidden reason could as well hide one."
         if s.gamma <= 1
         else f"The rule's gain is gone if hidden reasons changed the odds of treatment by a factor "
         f"of {s.gamma:.2f}, or if one were tied to treatment and to outcome with a risk ratio of "
-        f"{s.e_value:.2f} each ({s.limit:.2f} for the interval's limit)."
+        f"{s.e_value:.2f} each ({s.e_value_limit:.2f} for the interval's limit)."
     )
     return _section(
         "hidden", "Hidden reasons", "What could a reason that nobody recorded undo?",
@@ -231,18 +280,18 @@ def hidden(found: EffectStudy, randomised: bool) -> dict[str, Any] | None:
 
 def groups(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
     """Fairness."""
-    if not found.groups:
+    if not found.subgroups:
         return None
     rows = [
-        (f"{g.family}: {g.group}", f"{g.n:,}", share(g.kept / g.n) if g.n else "",
-         share(g.differs), _valued(g, scale), scale.change(g.gain))
-        for g in found.groups
+        (f"{g.family}: {g.group}", f"{g.n:,}", share(g.in_population / g.n) if g.n else "",
+         share(g.differing_share), _valued(g, scale), scale.change(g.gain))
+        for g in found.subgroups
     ]  # fmt: skip
     seen = [
-        (f"{g.family}: {g.group}", f"{b.option} against {b.against}",
-         number(scale.factor * b.said), scale.change(b.seen),
-         "" if b.seen.low <= b.said <= b.seen.high else "outside")
-        for g in found.groups for b in g.benefits
+        (f"{g.family}: {g.group}", f"{b.option} against {b.comparator}",
+         number(scale.factor * b.predicted), scale.change(b.observed),
+         "" if b.observed.low <= b.predicted <= b.observed.high else "outside")
+        for g in found.subgroups for b in g.benefits
     ]  # fmt: skip
     return _section(
         "groups", "Groups", "Is anybody served worse?",
@@ -270,7 +319,7 @@ def stability(found: EffectStudy, scale: Scale) -> dict[str, Any] | None:
     )  # fmt: skip
 
 
-def _valued(group: GroupGain, scale: Scale) -> str:
+def _valued(group: SubgroupGain, scale: Scale) -> str:
     known = group.value.value == group.value.value
     return f"{scale.value(group.value.value)} ({scale.span(group.value)})" if known else ""
 

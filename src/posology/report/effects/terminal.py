@@ -13,27 +13,33 @@ from posology.report.effects.text import Scale, learned, p_value, share
 def show(found: EffectStudy, scale: Scale) -> Group:
     """The value of every rule, average effects, overlap; the rest stands in the report."""
     parts: list[Table | Text] = []
-    if found.values:
+    if found.rule_values:
         values = _new(
             "What following a rule is worth", "Rule", "Mean outcome", "Gain over the best",
             "Effective patients",
         )  # fmt: skip
-        for v in found.values:
+        for v in found.rule_values:
             values.add_row(v.rule, f"{scale.value(v.value.value)} ({scale.span(v.value)})",
-                           scale.change(v.gain), f"{v.effective:,.0f}")  # fmt: skip
+                           scale.change(v.gain), f"{v.effective_sample_size:,.0f}")  # fmt: skip
         parts.append(values)
-    if found.effects:
-        title = f"Average effect against {found.verdict.single}"
+    if found.option_effects:
+        title = f"Average effect against {found.verdict.best_single}"
         effects = _new(title, "Option", "Difference (95 %)", "E-value", "Gamma at nothing")
-        for o in found.effects:
-            effects.add_row(o.effect.option, scale.change(o.effect.effect),
-                            f"{o.strength.e_value:.2f}", f"{o.strength.gamma:.2f}")  # fmt: skip
+        for o in found.option_effects:
+            effects.add_row(
+                o.effect.option,
+                scale.change(o.effect.effect),
+                f"{o.confounder_strength.e_value:.2f}",
+                f"{o.confounder_strength.gamma:.2f}",
+            )
         parts.append(effects)
-    if found.patients is not None:
-        parts.append(_sure(found.patients, found.verdict.single))
+    if found.abstention is not None:
+        parts.append(_sure(found.abstention, found.verdict.best_single))
     overlap = _new("Who speaks for an option", "Option", "Given to", "Effective", "Outside 5-95 %")
     for o in found.verdict.overlap.options:
-        overlap.add_row(o.name, f"{o.given:,}", f"{o.effective:,.0f}", share(o.outside))
+        overlap.add_row(
+            o.name, f"{o.patients:,}", f"{o.effective_sample_size:,.0f}", share(o.extreme_share)
+        )
     h = found.heterogeneity
     note = (
         f"Figures are {scale.unit}. Do effects differ between patients: slope {h.slope:.2f}, "
@@ -47,7 +53,12 @@ def _sure(told: Abstention, best: str) -> Table:
     title = f"Effect on one patient against {best}: intervals that leave out 0"
     table = _new(title, "Option", "Surely better", "Surely worse", "No reliable difference")
     for o in told.options:
-        table.add_row(o.option, share(o.better), share(o.worse), share(1 - o.better - o.worse))
+        table.add_row(
+            o.option,
+            share(o.better_share),
+            share(o.worse_share),
+            share(1 - o.better_share - o.worse_share),
+        )
     return table
 
 

@@ -54,9 +54,9 @@ def interval(found: Interval) -> str:
 
 def learned(found: EffectStudy) -> str:
     """How personal the rule was, where it was learned for this page."""
-    if found.folds_personal is None:
+    if found.personalised_folds is None:
         return ""
-    return f" The rule was personal in {found.folds_personal} of 5 folds."
+    return f" The rule was personal in {found.personalised_folds} of 5 folds."
 
 
 def p_value(p: float) -> str:

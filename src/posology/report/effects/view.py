@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from posology.evaluation.effects.verdict import GAIN, UNJUDGED
+from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN
 from posology.report.curves import drawn_learning
 from posology.report.effects import plots, sections
 from posology.report.effects.content import EffectContent
@@ -82,7 +82,7 @@ def view(content: EffectContent) -> dict[str, Any]:
     found, study = content.found, content.study
     scale = Scale(content.unit, 100.0 if content.binary else 1.0)
     rule = _SAVED if content.saved else _LEARNED
-    checks = items(study, bool(found.groups), bool(found.harms))
+    checks = items(study, bool(found.subgroups), bool(found.harms))
     parts = [
         trial_section(study, content.unit),
         _options(content, scale),
@@ -122,7 +122,7 @@ def _asked(content: EffectContent) -> str:
     options = len(found.verdict.overlap.options)
     return (
         f"Looked at here: {options} options, {len(content.covariates)} covariates that may change "
-        f"an effect, 1 outcome, {len(found.harms)} harms or costs, {len(found.groups)} groups, "
+        f"an effect, 1 outcome, {len(found.harms)} harms or costs, {len(found.subgroups)} groups, "
         f"{len(found.stability)} further runs. One of these figures decides, the gain's interval; "
         "all others describe. What was planned before the data were seen, the authors must say."
     )
@@ -130,52 +130,52 @@ def _asked(content: EffectContent) -> str:
 
 def _options(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
-    if not found.effects:
+    if not found.option_effects:
         return None
     section = sections.options(found, scale, content.study.given.randomised)
-    rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.effects]
-    figure = plots.forest_figure(rows, f"Difference from {found.verdict.single}")
+    rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.option_effects]
+    figure = plots.forest_figure(rows, f"Difference from {found.verdict.best_single}")
     alt = "Average effect of each option: " + "; ".join(
-        f"{o.effect.option} {scale.change(o.effect.effect)}" for o in found.effects
+        f"{o.effect.option} {scale.change(o.effect.effect)}" for o in found.option_effects
     )
     return section | {"figures": [_drawn(figure, "options", alt, scale.unit)]}
 
 
 def _rule(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
-    if not found.values:
+    if not found.rule_values:
         return None
     section = sections.rule(found, scale)
-    rows = [(v.rule, _scaled(v.gain, scale)) for v in found.values]
+    rows = [(v.rule, _scaled(v.gain, scale)) for v in found.rule_values]
     figure = plots.forest_figure(rows, "Gain over the best single option")
     alt = "Gain of each rule: " + "; ".join(
-        f"{v.rule} {scale.change(v.gain)}" for v in found.values
+        f"{v.rule} {scale.change(v.gain)}" for v in found.rule_values
     )
     return section | {"figures": [_drawn(figure, "rule", alt, scale.unit)]}
 
 
 def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
-    if found.verdict.kind == UNJUDGED or not found.contrasts:
+    if found.verdict.kind == CANNOT_JUDGE or not found.contrasts:
         return None
     shown = found.heterogeneity
     drawn = []
     for at, c in enumerate(found.contrasts):
-        title = f"{c.option} against {c.against}"
+        title = f"{c.option} against {c.comparator}"
         what = "percentage points" if scale.factor == 100 else "the outcome's unit"
         drawn.append(_drawn(
             plots.benefit_figure(c.calibration, scale.factor, what), f"benefit-{at}",
             f"Observed against predicted benefit, {title}", f"{title}: calibration for benefit.",
         ))  # fmt: skip
-        if c.curve[0].treated < FEW:
+        if c.decision_curve[0].treated_share < FEW:
             continue  # hardly anybody is said to gain: the curve would be that of treating nobody
         drawn.append(_drawn(
-            plots.decision_figure(c.curve, scale.factor, what), f"decision-{at}",
+            plots.decision_figure(c.decision_curve, scale.factor, what), f"decision-{at}",
             f"Decision curve, {title}", f"{title}: net benefit if patients must gain so much.",
         ))  # fmt: skip
     kind = "are" if shown.p < 0.05 else "are not"
     personal = "it is" if found.verdict.kind == GAIN else "it is not"
-    none = [c.option for c in found.contrasts if c.curve[0].treated < FEW]
+    none = [c.option for c in found.contrasts if c.decision_curve[0].treated_share < FEW]
     silent = (
         f" Fewer than {share(FEW)} of patients are said to gain from {', or from '.join(none)}: "
         "such an option has no decision curve."
@@ -185,8 +185,9 @@ def _varies(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     return sections.varies(found) | {
         "figures": drawn,
         "plain": [
-            f"Effects {kind} shown to differ between patients ({p_value(shown.p)}, one-sided): for "
-            f"each unit said, {shown.slope:.2f} (standard error {shown.error:.2f}) was seen."
+            f"Effects {kind} shown to differ between patients ({p_value(shown.p)}, one-sided): the "
+            f"calibration slope of the effects is {shown.slope:.2f} (standard error "
+            f"{shown.standard_error:.2f}; 1 is perfect)."
             f"{learned(found)} Whether choosing by the patient is worth it is another question, "
             f"and on these patients {personal} shown.{silent}",
         ],
@@ -204,12 +205,12 @@ def _learning(content: EffectContent) -> dict[str, Any] | None:
 
 def _single_patients(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     section = sections.single_patients(content.found, scale)
-    if section is None or content.found.patients is None:
+    if section is None or content.found.abstention is None:
         return None
-    curve = content.found.patients.curve
+    curve = content.found.abstention.curve
     figure = plots.abstention_figure(curve, scale.factor, scale.unit)
     alt = "Mean outcome by the share of patients left to clinicians: " + "; ".join(
-        f"{share(p.left)} {scale.value(p.value.value)}" for p in curve
+        f"{share(p.abstained_share)} {scale.value(p.value.value)}" for p in curve
     )
     return section | {"figures": [_drawn(figure, "abstention", alt, scale.unit)]}
 
@@ -223,16 +224,19 @@ def _balance(content: EffectContent) -> dict[str, Any]:
     alt = f"Standardised differences before and after weighting; the largest after is {worst:.2f}"
     rest = "all are balanced" if not over else f"{over} of {many} stay above it"
     return {
-        "id": "balance", "short": "Balance", "title": "Does weighting make the options comparable?",
+        "id": "balance",
+        "short": "Balance",
+        "title": "Does weighting make the options comparable?",
         "plain": [
             f"Patients of each option, weighted by how unlikely it was, should look like all "
             f"patients. A standardised difference below 0.1 is usually called balanced: {rest}. "
-            f"Before trimming to the stated population ({share(1 - found.verdict.overlap.outside)} "
-            "of patients), weights of the unlikely are large and differences with them.",
+            "Before trimming to the stated population "
+            f"({share(1 - found.verdict.overlap.excluded_share)} of patients), "
+            "weights of the unlikely are large and differences with them.",
         ],
         "figures": [_drawn(figure, "balance", alt, "The least balanced covariates.")],
         "tables": [],
-    }  # fmt: skip
+    }
 
 
 def _scaled(difference: Any, scale: Scale) -> Any:
