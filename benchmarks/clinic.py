@@ -22,7 +22,6 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.clinic_withheld import FAMILIES, without_family, without_history
-from posology.cli.measures import write_measures
 from posology.cohorts.storage.folder import Asked, build_folder
 from posology.cohorts.storage.known_truth import at_best_dose
 from posology.cohorts.study.reader import read_study
@@ -41,6 +40,7 @@ from posology.report.table1 import terminal as screen
 from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
+from posology.workflows.results import write_measurements
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
 
@@ -65,7 +65,7 @@ def main() -> None:
         if r["metric"] in ("regret", "harms", "cost"):
             Console().print(f"{r['model']:20} {r['metric']:8} {r['value']:.4f}")
     if options.json:
-        write_measures(options.json, rows, started, options.seed)
+        write_measurements(options.json, rows, started, options.seed)
 
 
 def _options() -> argparse.Namespace:

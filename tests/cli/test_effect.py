@@ -32,7 +32,8 @@ def folder(tmp_path_factory):
 def test_the_verdict_comes_first_and_every_figure_is_kept(folder, tmp_path) -> None:
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
-        app, ["effect", str(folder), "--again", "0", "--report", str(page), "--json", str(figures)]
+        app,
+        ["effect", str(folder), "--repeats", "0", "--report", str(page), "--json", str(figures)],
     )
     assert done.exit_code == 0, done.output
     rows = json.loads(figures.read_text())["rows"]

@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from posology import artifact
 from posology.cli import app
-from posology.cli.learning import learned
 from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
 from posology.learners.baselines import quietly
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
+from posology.workflows.learning_curves import to_learning_curves
 from tests.builders import synthetic_iwpc
 
 RUN = CliRunner()
@@ -62,7 +62,7 @@ def fitted(tmp_path_factory):
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
     fitting = small.fit_epochs(part(cohort, TRAIN), part(cohort, VALIDATION))
     policy, epochs = quietly(fitting, "", 0)
-    evidence = {"learning": learned({"first phase": epochs})}
+    evidence = {"learning": to_learning_curves({"first phase": epochs})}
     artifact.save(policy, cohort.study, evidence, folder / "model")
     save_cohort(cohort, folder / "cohort")
     save_cohort(_asked(known=False), folder / "unknown")

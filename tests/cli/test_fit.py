@@ -10,7 +10,7 @@ from posology.cohorts.study.reader import shipped
 from posology.errors import UserError
 from posology.learners import recipes
 from tests.builders import synthetic_iwpc
-from tests.cli.test_demo import small
+from tests.builders.small_recipes import small_recipe
 from tests.cli.test_recommend import run
 
 
@@ -26,8 +26,8 @@ def test_events_and_a_study_become_a_policy(
 ) -> None:
     from posology.cli.fit import fit
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small(seed))
-    fit("iwpc", events, tmp_path / "model", "default", 0, tmp_path / "curves.json")
+    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
+    fit("iwpc", events, tmp_path / "model", json_file=tmp_path / "curves.json")
     assert artifact.load(tmp_path / "model").study.name == "iwpc"
     assert (tmp_path / "curves.json").exists()
 
@@ -37,9 +37,9 @@ def test_a_run_that_is_kept_goes_on_where_it_was(
 ) -> None:
     from posology.cli.fit import fit
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small(seed))
+    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
     for name in ("first", "again"):
-        fit("iwpc", events, tmp_path / name, "default", 0, None, tmp_path / "run")
+        fit("iwpc", events, tmp_path / name, resume=tmp_path / "run")
     first, again = (artifact.load(tmp_path / name) for name in ("first", "again"))
     assert first.digest == again.digest
     for phase in ("supervised", "reinforcement"):
@@ -98,7 +98,7 @@ def test_a_cohort_folder_becomes_a_policy(
     from posology.cohorts.study.reader import read_study
     from posology.errors import UserError
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small(seed))
+    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
     build_folder(read_study("iwpc"), events, tmp_path / "cohort")
     fit(str(tmp_path / "cohort"), None, tmp_path / "model")
     fit("iwpc", events, tmp_path / "other")

@@ -81,7 +81,7 @@ def test_another_cohort_is_refused(made: tuple, tmp_path: Path) -> None:
 
 def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_path: Path) -> None:
     artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, tmp_path / "model")
-    with pytest.raises(UserError, match=r"foretells nothing: its study `.*` has no .*diagnosis"):
+    with pytest.raises(UserError, match=r"predicts no outcomes: its study `.*` has no .*diagnosis"):
         run(tmp_path / "model", made[1])
 
 

@@ -11,11 +11,11 @@ from posology import artifact
 from posology.cli import app
 from posology.learners import recipes
 from tests.builders import synthetic_iwpc
-from tests.cli.test_demo import small
+from tests.builders.small_recipes import small_recipe
 
 
 def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0: small(seed))
+    monkeypatch.setattr(recipes, "ours", lambda train, seed=0: small_recipe(seed))
     pq.write_table(synthetic_iwpc.events(120), tmp_path / "events.parquet")
 
     def run(*words: str | Path) -> None:
@@ -23,8 +23,8 @@ def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert done.exit_code == 0, done.output
 
     given = ("iwpc", "--events", tmp_path / "events.parquet")
-    out = tmp_path / "tuned"
-    run("tune", *given, "--out", out, "--trials", 3, "--first", 1, "--json", tmp_path / "t.json")
+    out, short = tmp_path / "tuned", ("--trials", "3", "--first-epochs", "1")
+    run("tune", *given, "--out", out, *short, "--json", tmp_path / "t.json")
     rows = json.loads((tmp_path / "t.json").read_text())["rows"]
     assert len([r for r in rows if r["epoch"] == 1]) == 3
     run("fit", *given, "--recipe", out / "recipe.json", "--out", tmp_path / "model")

@@ -59,7 +59,7 @@ def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
         replace(
             outcomes,
             mean=outcomes.mean[rows],
-            boosted=outcomes.boosted_mean[rows],
+            boosted_mean=outcomes.boosted_mean[rows],
             by_fold=outcomes.mean_by_fold[:, rows],
         ),
     )

@@ -1,4 +1,4 @@
-"""The command line: one file a verb. A mistake the caller can mend exits with code 2."""
+"""The command line: one file a command. An error that the caller can fix exits with code 2."""
 
 import logging
 import sys
@@ -27,15 +27,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (
-    cohort, demo, effect, evaluate, fit, ingest, predict, pretrain, recommend, simulate, template,
-    tune,
-):  # fmt: skip
-    app.command()(verb)
+COMMANDS = {
+    "From records to evidence": (ingest, cohort, fit, evaluate, effect),
+    "For one patient": (template, recommend, predict),
+    "To try it out": (demo, simulate),
+    "To train a better network": (pretrain, tune),
+}
+"""Groups of `posology --help`, in the order of work."""
+for group, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=group)(command)
 
 
 def main() -> None:
-    """Run the command line; what the caller can mend is one paragraph, not a traceback."""
+    """Run the command line; an error that the caller can fix is one paragraph, no traceback."""
     log = logging.getLogger("posology")
     log.setLevel(logging.INFO)
     log.addHandler(logging.StreamHandler())

@@ -1,4 +1,4 @@
-"""`posology cohort`: a study and events become decisions, counted before anything is built."""
+"""`posology cohort`: from a study and events to decisions."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,14 @@ import typer
 
 
 def cohort(
-    study: Annotated[str, typer.Argument(help="A study file, or a study that ships (clinic).")],
+    study: Annotated[
+        str, typer.Argument(help="A study file, or the name of a study that ships (clinic, iwpc).")
+    ],
     events: Annotated[Path, typer.Argument(help="A MEDS folder, or a Parquet file of events.")],
     out: Annotated[Path | None, typer.Option(help="A new folder for the cohort.")] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Count who would be in it, and build nothing, also with --out."
-        ),
+        typer.Option("--dry-run", help="Only count the decisions; build nothing, even with --out."),
     ] = False,
     truth: Annotated[
         Path | None,
@@ -24,91 +24,44 @@ def cohort(
     parts: Annotated[
         Path | None,
         typer.Option(
-            help="A folder that keeps what each file of events gave: files that did not change "
-            "are not decided again next time."
+            help="A folder that caches the result for each file of events; unchanged files are "
+            "not processed again."
         ),
     ] = None,
     rows: Annotated[
-        int, typer.Option(help="Events that a core holds at once; bounds memory.")
+        int, typer.Option(help="Events in memory at once, for each core; limits memory.")
     ] = 2_000_000,
     workers: Annotated[
-        int, typer.Option(help="Cores, a file of events each; 0: all there are, up to four.")
+        int, typer.Option(help="Cores to use, one file of events each; 0: all, at most four.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the flow as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the selection flow as JSON.")
+    ] = False,
 ) -> None:
-    """Build a study's cohort: who, when, what was given, what came of it, and what was known.
+    """Build a study's cohort: decisions with history, treatment, outcome and follow-up.
 
-    The flow (n at each step with the reason), arms, outcome rates and follow-up are printed.
+    Prints how many decisions remain after each step of selection, the arms, outcome rates and
+    follow-up.
     """
     from joblib import cpu_count
 
-    from posology.cli.progress import CONSOLE, bars
-    from posology.cohorts.storage import folder
-    from posology.cohorts.storage.arrays import load_flow
-    from posology.cohorts.study.reader import read_study
+    from posology.cli.progress import CONSOLE, show_progress
     from posology.errors import UserError
+    from posology.workflows.cohorts import CohortSettings, as_study, build_cohort
 
-    asked = read_study(study)
+    parsed = as_study(study)
     if not dry_run and out is None:
-        raise UserError("posology cohort: give --out, a new folder, or --dry-run.")
+        raise UserError("posology cohort: add --out with a new folder, or --dry-run.")
     if parts is not None and dry_run:
-        raise UserError("posology cohort: --parts goes with --out; a dry run keeps nothing.")
-    with bars() as progress:
-        task = progress.add_task("deciding", total=None, said="")
-
-        def tell(done: int, files: int) -> None:
-            progress.update(task, completed=done, total=files, said=f"{done} of {files} files")
-
-        how = folder.Asked(rows, truth, parts, workers or min(4, cpu_count()), tell)
-        if dry_run or out is None:
-            flow = folder.dry_run(asked, events, how)
-        else:
-            folder.build_folder(asked, events, out, how)
-            flow = load_flow(out)
+        raise UserError("posology cohort: --parts needs --out; a dry run caches nothing.")
+    settings = CohortSettings(truth, parts, rows, workers or min(4, cpu_count()))
+    with show_progress("cohort") as progress:
+        result = build_cohort(parsed, events, None if dry_run else out, settings, progress)
     if as_json:
-        typer.echo(json.dumps(flow, indent=1))
+        typer.echo(json.dumps(result.flow, indent=1))
         return
-    _show(flow)
+    CONSOLE.print(result)
     if dry_run:
         CONSOLE.print("Nothing was built: this was a dry run.")
     else:
         CONSOLE.print(f"Cohort saved in {out}\nNext: posology fit {out} --out model")
-
-
-def _show(flow: dict) -> None:
-    from rich.table import Table
-
-    from posology.cli.progress import CONSOLE
-
-    steps = Table(
-        "", "decisions", "left", title=f"Study {flow['study']}: from records to decisions"
-    )
-    told = flow["flow"]
-    steps.add_row("subjects in the records", "", f"{told['subjects']:,} subjects")
-    steps.add_row(
-        "with a point of decision", f"{told['decision_points']:,}",
-        f"{told['subjects_with_a_decision_point']:,} subjects",
-    )  # fmt: skip
-    for loss in told["left_out"]:
-        steps.add_row(f"left out: {loss['reason']}", f"-{loss['decisions']:,}", f"{loss['left']:,}")
-    steps.add_row(
-        "in the study", f"{told['decisions']:,}", f"{told['decisions_subjects']:,} subjects"
-    )
-    CONSOLE.print(steps)
-    arms = Table("option", "decisions", "followed to the end", "effective", "median dose")
-    for arm in (*flow["arms"], flow["outcome"]):
-        rate, dose = arm["effective"], arm["dose_median"]
-        arms.add_row(
-            arm["name"], f"{arm['decisions']:,}", f"{arm['complete']:,}",
-            "-" if rate is None else f"{rate:.1%}", "-" if dose is None else f"{dose:g}",
-        )  # fmt: skip
-    CONSOLE.print(arms)
-    watched = flow["follow_up"]
-    low, middle, high = (
-        "-" if days is None else f"{days:,.0f}" for days in watched["days_quartiles"]
-    )
-    parts = ", ".join(f"{n:,} {name}" for name, n in flow["split"].items())
-    CONSOLE.print(
-        f"Followed {middle} days (quartiles {low} to {high}); {watched['incomplete']:,} decisions "
-        f"not to the end of their window: kept, and marked.\nSplit: {parts}."
-    )

@@ -1,57 +1,45 @@
-"""`posology effect`: what each option brings, and whether choosing by the patient adds to it."""
+"""`posology effect`: the effect of each option, and whether choosing by the patient adds to it."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from posology.cli.options import Events, JsonFile, ReportFile, Seed, StudyOrCohort
+
 
 def effect(
-    study: Annotated[
-        str, typer.Argument(help="A cohort's folder, or a study file or name with --events.")
-    ],
-    events: Annotated[
-        Path | None, typer.Option(help="MEDS events, where the study is not a cohort's folder.")
-    ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write the report here, as HTML.")] = None,
-    most: Annotated[
-        int, typer.Option(help="Decisions at most; beyond, patients are drawn at random.")
+    study: StudyOrCohort,
+    events: Events = None,
+    report: ReportFile = None,
+    max_decisions: Annotated[
+        int,
+        typer.Option(help="Use at most this many decisions; above it, sample patients at random."),
     ] = 20_000,
-    again: Annotated[
-        int, typer.Option(help="How often the rule is learned anew on other folds, for stability.")
+    repeats: Annotated[
+        int,
+        typer.Option(help="Learn the rule again on so many other splits, to show its stability."),
     ] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write every figure here as JSON.")
-    ] = None,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
 ) -> None:
-    """Average effect of each option, and what personalising gains over the best single one.
+    """Estimate the average effect of each option, and the gain from choosing by the patient.
 
-    Every patient is judged by a rule learned from the others. The first line is the verdict.
+    Each patient is evaluated by a rule learned from other patients. The first line is the verdict.
     """
-    import numpy as np
-
-    from posology.cli.effect_report import page, rows_of
-    from posology.cli.effect_run import run, say
-    from posology.cli.measures import write_measures
-    from posology.cli.progress import CONSOLE, bars, one_thread
-    from posology.cli.read_cohort import read_cohort
-    from posology.report.effects.page import write_effect_report
+    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.workflows.cohorts import read_cohort
+    from posology.workflows.effect_study import effect_study
+    from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
-    one_thread()
+    use_one_thread()
     cohort = read_cohort(study, events)
-    with bars() as progress:
-        task = progress.add_task("effects", total=None, said="")
-
-        def told(what: str) -> None:
-            progress.update(task, said=what)
-
-        judged = run(cohort, most, again, np.random.default_rng(seed), told)
-    say(judged)
+    with show_progress("effects") as progress:
+        result = effect_study(cohort, max_decisions, repeats, seed, progress)
+    CONSOLE.print(result)
     if report is not None:
-        write_effect_report(page(cohort, judged, seed), report)
+        result.report(report)
         CONSOLE.print(f"Report: [bold]{report}[/]")
     if json_file is not None:
-        write_measures(json_file, rows_of(cohort.study.name, judged), started, seed)
+        write_measurements(json_file, result.rows, started, seed)

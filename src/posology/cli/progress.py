@@ -1,57 +1,72 @@
-"""Progress on the screen for anything that takes more than two seconds."""
+"""Progress bars of the commands, and the console that their results are printed on."""
 
 from collections.abc import Generator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
-from posology.learners.network.checkpoint import Epoch
+if TYPE_CHECKING:
+    from posology.workflows.progress import Progress as ProgressCallback
 
 CONSOLE = Console()
 
 
-def bars() -> Progress:
-    """Bars that go away when they are done."""
+def progress_bars() -> Progress:
+    """Bars with a message (the field `message` of a task) that disappear when they are done."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[message]}"),
         TimeElapsedColumn(),
         console=CONSOLE,
         transient=True,
     )
 
 
-def one_thread() -> None:
-    """Batches here are small: torch's threads would wait for each other longer than they work."""
+@contextmanager
+def show_progress(title: str) -> "Generator[ProgressCallback]":
+    """One bar, as the progress callback of a workflow."""
+    with progress_bars() as bars:
+        task = bars.add_task(title, total=None, message="")
+
+        def report(message: str, done: int = 0, total: int | None = None) -> None:
+            bars.update(task, message=message, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def show_stages(is_quiet: bool) -> "Generator[ProgressCallback]":
+    """One line a stage with the rows it has done, on standard error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=is_quiet) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(message: str, done: int = 0, total: int | None = None) -> None:
+            if message not in tasks:
+                tasks[message] = bars.add_task(message, total=total)
+            bars.update(tasks[message], completed=done)
+
+        yield report
+
+
+def use_one_thread() -> None:
+    """Limit torch to one thread: batches here are so small that more threads are slower."""
     import torch
 
     torch.set_num_threads(1)
-
-
-Made = TypeVar("Made")
-
-
-def watch(
-    fitting: Generator[Epoch, None, Made], title: str, epochs: int
-) -> tuple[Made, list[Epoch]]:
-    """Run a fitting to its end under a bar: what it made and its learning curve."""
-    curve: list[Epoch] = []
-    said = ""
-    with bars() as progress:
-        task = progress.add_task(title, total=epochs, said="")
-        while True:
-            try:
-                epoch = next(fitting)
-            except StopIteration as end:
-                made = end.value
-                break
-            curve.append(epoch)
-            said = (
-                f"validation {epoch.validation['score']:.4f}, {epoch.steps_per_second:,.0f} steps/s"
-            )
-            progress.update(task, advance=1, said=said)
-    CONSOLE.print(f"{title}: {len(curve)} epochs" + (f", {said}" if said else ""))
-    return made, curve

@@ -9,24 +9,22 @@ import typer
 
 def template(
     study: Annotated[
-        str, typer.Argument(help="A study file, a study that ships (iwpc), or a model folder.")
+        str,
+        typer.Argument(
+            help="A policy's folder, a study file, or the name of a study that ships (iwpc)."
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Write here; else to the screen.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file; by default, to the screen.")
+    ] = None,
 ) -> None:
     """Write a blank patient file: JSON whose facts are null until you fill them in.
 
-    From a model folder the file's schema lists every answer the model knows.
+    From a policy's folder, the file's schema lists every value that the policy knows.
     """
-    from posology import artifact
-    from posology.cohorts.patient_template import blank_patient_file
-    from posology.cohorts.study.reader import read_study
+    from posology.workflows.recommend import template as run
 
-    if (Path(study) / "policy.json").exists():
-        model = artifact.load(Path(study))
-        body = blank_patient_file(model.study, model.policy.profile)
-    else:
-        body = blank_patient_file(read_study(study), None)
-    text = json.dumps(body, indent=2, ensure_ascii=False)
+    text = json.dumps(run(study), indent=2, ensure_ascii=False)
     if out is None:
         typer.echo(text)
     else:

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from posology.advice.reasons import code_label
 from posology.cli import app
-from posology.cli.read_cohort import read_cohort
 from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.treatment_leaks import suspects
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow, save_cohort
@@ -26,6 +25,7 @@ from posology.errors import RecordError, UserError
 from posology.learners.guidelines.formula import rule_policy
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
+from posology.workflows.cohorts import read_cohort
 from tests.builders import synthetic_iwpc
 from tests.cohorts.diary import diary, study
 

@@ -1,7 +1,7 @@
 """Predictions on the terminal."""
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
@@ -13,10 +13,8 @@ SHOWN = 4
 """Points of a risk curve that are shown; the file has them all."""
 
 
-def print_forecast(
-    outlook: Forecast, study: Study, digest: str, console: Console | None = None
-) -> None:
-    """Print one patient's diagnoses, numbers and times to come."""
+def forecast_panel(outlook: Forecast, study: Study, digest: str) -> Panel:
+    """One patient's predicted diagnoses, values and times to events."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for title in ("", "when", "expected", "members", "95 of 100"):
         table.add_column(title, overflow="fold")
@@ -48,20 +46,17 @@ def print_forecast(
         "were.\n"
         f"Not for: {escape(study.limits)}[/]"
     )
-    (console or Console()).print(
-        Panel(
-            Group(table, notes),
-            title=escape(study.title),
-            subtitle=f"model {digest[:12]} · decision support, not a device",
-        )
+    return Panel(
+        Group(table, notes),
+        title=escape(study.title),
+        subtitle=f"model {digest[:12]} · decision support, not a device",
     )
 
 
-def print_totals(
-    rows: list[tuple[str, float, float | None]], count: int, console: Console | None = None
-) -> None:
-    """Print what was expected of many decisions beside what came, where that is known."""
-    table = Table("", "expected, mean", "came, mean", title=f"{count:,} decisions")
-    for name, expected, came in rows:
-        table.add_row(escape(name), f"{expected:.4g}", "-" if came is None else f"{came:.4g}")
-    (console or Console()).print(table)
+def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Table:
+    """Mean prediction of many decisions next to the observed mean, where that is known."""
+    table = Table("", "mean prediction", "mean observed", title=f"{count:,} decisions")
+    for name, expected, observed in rows:
+        observed_text = "-" if observed is None else f"{observed:.4g}"
+        table.add_row(escape(name), f"{expected:.4g}", observed_text)
+    return table

@@ -1,6 +1,6 @@
 """A recommendation on the terminal."""
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
@@ -9,15 +9,12 @@ from posology.domain.recommendation import Recommendation
 from posology.domain.study import Study
 
 
-def show(advice: Recommendation, study: Study, digest: str, console: Console | None = None) -> None:
-    """Print it: the question, options, dose, reasons, what was unknown, what it is not for."""
-    console = console or Console()
-    console.print(
-        Panel(
-            Group(*_parts(advice, study)),
-            title=escape(study.title),
-            subtitle=f"model {digest[:12]} · decision support, not a device",
-        )
+def recommendation_panel(advice: Recommendation, study: Study, digest: str) -> Panel:
+    """The question, options, dose, reasons, what was unknown, what the policy is not for."""
+    return Panel(
+        Group(*_parts(advice, study)),
+        title=escape(study.title),
+        subtitle=f"model {digest[:12]} · decision support, not a device",
     )
 
 

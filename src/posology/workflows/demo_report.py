@@ -1,7 +1,6 @@
-"""What the demo's report says beside its tables."""
+"""The content of the demo's report."""
 
 import collections
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 
 import posology
 from posology.artifact import Artifact
-from posology.cli.learning import learned
 from posology.datasets.iwpc import Iwpc
 from posology.domain.cohort import Cohort
 from posology.evaluation.table1.calibration import assess_calibration
@@ -20,6 +18,8 @@ from posology.learners.network.checkpoint import Epoch
 from posology.report.table1.cases import Question, cases
 from posology.report.table1.content import ReportContent
 from posology.report.table1.page import write_report
+from posology.workflows.learning_curves import to_learning_curves
+from posology.workflows.results import format_now
 
 _GENES = ("GENOTYPE", "GENOTYPE_IMPUTED")
 _QUESTIONS = (
@@ -35,37 +35,37 @@ _QUESTIONS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What the demo learned and measured."""
+class DemoFigures:
+    """What the demo fitted and measured."""
 
     model: Artifact
-    answers: dict[str, Predictions]
+    predictions: dict[str, Predictions]
     table: Table1
     curves: dict[str, list[Epoch]]
     seed: int
 
 
-def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> None:
-    """The demo's one HTML file."""
-    rng = np.random.default_rng(judged.seed)
-    ours = judged.answers["posology"]
+def write_demo_report(path: Path, data: Iwpc, test: Cohort, figures: DemoFigures) -> None:
+    """Write the demo's page, one HTML file."""
+    rng = np.random.default_rng(figures.seed)
+    reference = figures.predictions[figures.table.reference]
     content = ReportContent(
         study=test.study,
         cohort=test,
-        answers=judged.answers,
-        table=judged.table,
+        answers=figures.predictions,
+        table=figures.table,
         evidence=(
             f"{len(data.subject_id):,} patients of the International Warfarin Pharmacogenetics "
             f"Consortium at {len(np.unique(data.site))} sites on four continents; the figures are "
             f"of {len(test):,} patients whom no model saw before. Patients of one hospital stand "
             "on both sides of that split; see the benchmark for hospitals held out."
         ),
-        calibration=assess_calibration(ours.effectiveness, test.best, test.subject, rng),
+        calibration=assess_calibration(reference.effectiveness, test.best, test.subject, rng),
         groups=score_subgroups(
-            ours, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
+            reference, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
         ),
-        learning=learned(judged.curves),
-        cases=cases(judged.model.policy, test, _QUESTIONS),
+        learning=to_learning_curves(figures.curves),
+        cases=cases(figures.model.policy, test, _QUESTIONS),
         methods=_METHODS,
         references=_REFERENCES,
         attribution=(
@@ -75,9 +75,9 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, judged: Judged) -> N
         refused=tuple(collections.Counter(data.refused["reason"].to_pylist()).most_common()),
         footer=(
             ("posology", posology.__version__),
-            ("model", judged.model.digest[:16]),
-            ("seed", str(judged.seed)),
-            ("made", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
+            ("model", figures.model.digest[:16]),
+            ("seed", str(figures.seed)),
+            ("made", format_now()),
         ),
     )
     write_report(content, path)

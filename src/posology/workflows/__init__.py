@@ -1,0 +1,1 @@
+"""What each command does, as one Python call: typed results, progress through a callback."""

@@ -1,0 +1,166 @@
+"""Read a cohort, or build one into a folder and describe how its decisions were selected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Group
+from rich.table import Table
+
+from posology.cohorts import build
+from posology.cohorts.events.chunks import event_files
+from posology.cohorts.storage import folder as storage
+from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
+from posology.cohorts.study.reader import read_study
+from posology.domain.cohort import Cohort
+from posology.domain.study import Study
+from posology.errors import UserError
+from posology.records.meds_dataset import read_codes
+from posology.workflows.progress import Progress, no_progress
+from posology.workflows.results import Row, render_text, rows_to_table
+
+
+def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None = None) -> Cohort:
+    """The cohort of a folder, or of a study and its events, built in memory."""
+    if not isinstance(study, Study) and is_cohort(Path(study)):
+        if events is not None:
+            raise UserError(f"{study} is a cohort already; leave --events out.")
+        return load_cohort(Path(study))
+    if events is None:
+        raise UserError("--events is missing: a study needs events, a cohort's folder does not.")
+    meanings: dict[str, str | None] = {}
+    if not isinstance(events, pa.Table):
+        path = Path(events)
+        if not path.exists():
+            raise UserError(f"--events {path}: no such file or folder.")
+        meanings = read_codes(path)
+        columns = ["subject_id", "time", "code", "numeric_value"]
+        events = pq.read_table(event_files(path), columns=columns)
+    return build.build_cohort(events, as_study(study), meanings=meanings)
+
+
+def as_study(study: str | Path | Study) -> Study:
+    """The study itself, or the one that the file or name denotes."""
+    return study if isinstance(study, Study) else read_study(str(study))
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSettings:
+    """How a cohort is built; the result does not depend on memory and cores."""
+
+    truth: Path | None = None
+    """A simulator's truth folder, to evaluate against; never a feature."""
+    parts: Path | None = None
+    """Folder that caches the part of each file of events, reused while the file is unchanged."""
+    max_events: int = storage.ROWS
+    """Events in memory at once, for each core."""
+    workers: int = 1
+    """Cores, one file of events each."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortFlow:
+    """How many decisions remain after each step of selection, by arm and by split."""
+
+    flow: dict[str, Any]
+    folder: Path | None
+    """Where the cohort was saved; None if decisions were only counted."""
+
+    def load(self) -> Cohort:
+        """The cohort that was built; UserError if decisions were only counted."""
+        if self.folder is None:
+            raise UserError("the cohort was not built: call build_cohort with a folder.")
+        return load_cohort(self.folder)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Decisions and patients left out at each step, with the reason."""
+        steps = self.flow["flow"]
+        first = {"reason": "decision points", "decisions": steps["decision_points"]}
+        excluded = [{**loss, "decisions": -loss["decisions"]} for loss in steps["left_out"]]
+        study = {"study": self.flow["study"]}
+        return [study | row for row in (first, *excluded)]
+
+    def to_frame(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return rows_to_table(self.rows)
+
+    def summary(self) -> str:
+        """The steps of selection, the arms and the follow-up as text."""
+        return render_text(self.__rich__())
+
+    def __rich__(self) -> Group:
+        return Group(_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
+
+
+def build_cohort(
+    study: str | Path | Study,
+    events: str | Path,
+    folder: str | Path | None = None,
+    settings: CohortSettings = CohortSettings(),
+    progress: Progress = no_progress,
+) -> CohortFlow:
+    """Build a study's cohort into a new folder; without a folder, only count its decisions.
+
+    `events` is a MEDS folder or a Parquet file of events.
+    """
+
+    def report_files(done: int, files: int) -> None:
+        progress(f"{done} of {files} files", done, files)
+
+    options = storage.Asked(
+        settings.max_events, settings.truth, settings.parts, settings.workers, report_files
+    )
+    parsed = as_study(study)
+    if folder is None:
+        return CohortFlow(storage.dry_run(parsed, Path(events), options), None)
+    storage.build_folder(parsed, Path(events), Path(folder), options)
+    return CohortFlow(load_flow(Path(folder)), Path(folder))
+
+
+def _selection_table(flow: dict[str, Any]) -> Table:
+    table = Table(
+        "", "decisions", "left", title=f"Study {flow['study']}: from records to decisions"
+    )
+    steps = flow["flow"]
+    table.add_row("subjects in the records", "", f"{steps['subjects']:,} subjects")
+    table.add_row(
+        "with a decision point",
+        f"{steps['decision_points']:,}",
+        f"{steps['subjects_with_a_decision_point']:,} subjects",
+    )
+    for loss in steps["left_out"]:
+        table.add_row(f"excluded: {loss['reason']}", f"-{loss['decisions']:,}", f"{loss['left']:,}")
+    table.add_row(
+        "in the study", f"{steps['decisions']:,}", f"{steps['decisions_subjects']:,} subjects"
+    )
+    return table
+
+
+def _arm_table(flow: dict[str, Any]) -> Table:
+    table = Table("option", "decisions", "complete follow-up", "effective", "median dose")
+    for arm in (*flow["arms"], flow["outcome"]):
+        rate, dose = arm["effective"], arm["dose_median"]
+        table.add_row(
+            arm["name"],
+            f"{arm['decisions']:,}",
+            f"{arm['complete']:,}",
+            "-" if rate is None else f"{rate:.1%}",
+            "-" if dose is None else f"{dose:g}",
+        )
+    return table
+
+
+def _follow_up_text(flow: dict[str, Any]) -> str:
+    follow_up = flow["follow_up"]
+    low, middle, high = (
+        "-" if days is None else f"{days:,.0f}" for days in follow_up["days_quartiles"]
+    )
+    parts = ", ".join(f"{n:,} {name}" for name, n in flow["split"].items())
+    return (
+        f"Median follow-up {middle} days (quartiles {low} to {high}). "
+        f"{follow_up['incomplete']:,} decisions have incomplete follow-up: they stay in the "
+        f"cohort and are marked.\nSplit: {parts}."
+    )

@@ -1,0 +1,181 @@
+"""Average effects of a study's options, and whether choosing by the patient adds to them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool
+from rich.console import Group
+from rich.text import Text
+
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
+from posology.causal.propensity import randomised_propensity
+from posology.causal.trial import Matrix
+from posology.domain.cohort import Cohort
+from posology.domain.safety import allowed as allowed_by
+from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
+from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.evaluation.effects.policy_values import one_hot_probabilities
+from posology.evaluation.effects.verdict import Unit
+from posology.evaluation.table1.subgroups import find_subgroups
+from posology.learners.effects.cross_fitting import HeldOutEffects, held_out_effects
+from posology.learners.effects.target_trial import StudyTrial, other_outcomes, study_trial
+from posology.learners.guidelines.formula import rule_policy
+from posology.report.effects.content import EffectContent
+from posology.report.effects.page import write_effect_report
+from posology.report.effects.terminal import show
+from posology.report.effects.text import Scale
+from posology.workflows.effect_page import build_page
+from posology.workflows.effect_rows import effect_rows
+from posology.workflows.progress import Progress, no_progress
+from posology.workflows.results import Row, render_text, rows_to_table
+
+SIMPLE = "a simple rule: lines, always personal"
+RESAMPLES = "estimating, 2,000 resamples"
+"""The last step of an estimation, for its progress."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectResult:
+    """Estimates of effects and values, and the decisions they were estimated on."""
+
+    cohort: Cohort
+    trial: StudyTrial
+    nuisance: Nuisance
+    estimates: EffectStudy
+    seed: int
+    model: str | None = None
+    """Digest of the saved policy that was evaluated; None of a rule learned here."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every figure: the verdict, then values, effects, overlap, ranking, harms."""
+        return effect_rows(self.cohort.study.name, len(self.trial.trial), self.estimates)
+
+    def to_frame(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return rows_to_table(self.rows)
+
+    def summary(self) -> str:
+        """The verdict and its tables as text."""
+        return render_text(self.__rich__())
+
+    def report(self, path: str | Path) -> None:
+        """Write the page, one HTML file."""
+        write_effect_report(self.page, Path(path))
+
+    @property
+    def page(self) -> EffectContent:
+        """The page's content."""
+        propensity = self.nuisance.propensity.model
+        return build_page(
+            self.cohort, self.trial, self.estimates, propensity, self.seed, self.model
+        )
+
+    def __rich__(self) -> Group:
+        scale = Scale(self.trial.unit, 100.0 if self.trial.binary else 1.0)
+        verdict = Text(self.estimates.verdict.sentence, style="bold")
+        return Group(verdict, show(self.estimates, scale))
+
+
+def effect_study(
+    cohort: Cohort,
+    max_decisions: int = 20_000,
+    repeats: int = 1,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> EffectResult:
+    """Estimate the effects of a study's options, and the value of a rule learned from its patients.
+
+    Each patient is evaluated by a rule learned from other patients.
+
+    Args:
+        cohort: decisions with the treatment given and its outcome.
+        max_decisions: above it, patients are sampled at random.
+        repeats: how often the rule is learned again on other folds, to show its stability.
+        seed: the same seed gives the same result.
+        progress: called with each step.
+    """
+    rng = np.random.default_rng(seed)
+    progress("reading patients")
+    trial = study_trial(cohort, max_decisions, rng)
+    allowed = allowed_options(cohort, trial)
+    progress(f"{len(trial.trial):,} decisions: propensities and outcomes")
+    known = randomised_propensity(trial.trial) if cohort.study.given.randomised else None
+    nuisance = fit_nuisance(trial.trial, rng, known)
+    runs = []
+    for number in range(1 + repeats):
+        name = "the rule" if not number else f"the rule again, {number} of {repeats}"
+
+        def report_fold(fold: int, name: str = name) -> None:
+            progress(f"{name}: fold {fold} of 5")
+
+        runs.append(held_out_effects(trial.trial, allowed, rng, report_fold, known))
+    harms = estimate_harms(cohort, trial, nuisance, rng, progress)
+    progress(RESAMPLES)
+    simple = {SIMPLE: one_hot_probabilities(runs[0].simple, trial.trial.n_options)}
+    rules = guideline_choices(cohort, trial, allowed) | simple
+    comparisons = compared_with(cohort, trial, rules, harms, [_rule(run) for run in runs[1:]])
+    estimates = analyse_effects(nuisance, _rule(runs[0]), comparisons, rng)
+    return EffectResult(cohort, trial, nuisance, estimates, seed)
+
+
+def allowed_options(cohort: Cohort, trial: StudyTrial) -> Bool[np.ndarray, "decision treatment"]:
+    """The options that safety allows at each decision of the trial."""
+    steps = np.asarray(cohort.last_step[trial.row])
+    allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
+    allowed[~allowed.any(axis=1)] = True  # the cohort excludes decisions without any option
+    return allowed
+
+
+def estimate_harms(
+    cohort: Cohort,
+    trial: StudyTrial,
+    nuisance: Nuisance,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> dict[str, Nuisance]:
+    """Doubly robust scores of each harm or cost of the same decisions."""
+    harms = {}
+    for name, outcome in other_outcomes(cohort, trial, rng).items():
+        progress(f"other outcome: {name}")
+        harms[name] = fit_nuisance(outcome, rng, nuisance.propensity)
+    return harms
+
+
+def compared_with(
+    cohort: Cohort,
+    trial: StudyTrial,
+    rules: Mapping[str, Matrix],
+    harms: Mapping[str, Nuisance],
+    repeats: Sequence[HeldOutRule],
+) -> AnalysisPlan:
+    """What a rule is compared with: other rules, subgroups, harms, and itself on other folds."""
+    return AnalysisPlan(
+        covariates=trial.covariates,
+        rules=rules,
+        subgroups=[replace(g, mask=g.mask[trial.row]) for g in find_subgroups(cohort)],
+        harms=harms,
+        refitted_rules=repeats,
+        unit=Unit(trial.unit, 100.0 if trial.binary else 1.0),
+        is_binary=trial.binary,
+    )
+
+
+def guideline_choices(
+    cohort: Cohort, trial: StudyTrial, allowed: Bool[np.ndarray, "decision treatment"]
+) -> dict[str, Matrix]:
+    """Probability of each option under each of the study's rules."""
+    steps = np.asarray(cohort.last_step[trial.row])
+    return {
+        f"guideline: {rule.name}": rule_policy(rule, cohort).choice_probabilities(
+            cohort.history, steps, allowed
+        )
+        for rule in cohort.study.rules
+    }
+
+
+def _rule(effects: HeldOutEffects) -> HeldOutRule:
+    return HeldOutRule(effects.fold, effects.said, effects.chosen, effects.single, effects.personal)

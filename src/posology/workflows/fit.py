@@ -1,0 +1,156 @@
+"""Fit a policy on a cohort's training and validation splits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from posology import artifact
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.policy import Policy
+from posology.domain.study import Study
+from posology.errors import UserError
+from posology.learners.methods import build_learner
+from posology.learners.network.checkpoint import Epoch
+from posology.learners.network.distributed import is_main_process, process_group
+from posology.learners.network.pretrain import load_pretrained
+from posology.learners.recipes import on
+from posology.learners.tune import recipe_of
+from posology.workflows.dose_intervals import measure_dose_spread
+from posology.workflows.learning_curves import to_learning_curves
+from posology.workflows.progress import Progress, describe_epoch, no_progress, run_epochs
+from posology.workflows.results import Row, rows_to_table
+
+NETWORK = "network"
+"""The method of the neural network."""
+SUPERVISED, REINFORCEMENT = "first phase: supervised", "second phase: reinforcement"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """How the network is trained."""
+
+    recipe: str = "default"
+    """`default`, `histories` (for patients with a past), `paper`, or a recipe file."""
+    resume: Path | None = None
+    """Folder of checkpoints; an interrupted run continues from it."""
+    start: Path | None = None
+    """Weights from `pretrain` to start from."""
+    device: str | None = None
+    """`cpu`, `cuda` or `cuda:1`; None: the recipe's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitResult:
+    """A fitted policy, its learning curves, and the evidence that is saved with it."""
+
+    policy: Policy
+    study: Study
+    evidence: dict[str, Any]
+    phases: dict[str, list[Epoch]]
+    """Learning curve of each phase of the network; empty for other methods."""
+    validation_decisions: int
+    saves_result: bool = True
+    """False in all but the main process of a distributed run."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """Validation losses of each epoch."""
+        return [
+            {"study": self.study.name, "model": "posology", "split": "validation", "metric": name}
+            | {"value": value, "low": None, "high": None, "n": self.validation_decisions}
+            | {"phase": phase.rpartition(": ")[2], "epoch": epoch.number}
+            for phase, curve in self.phases.items()
+            for epoch in curve
+            for name, value in epoch.validation.items()
+        ]
+
+    def to_frame(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return rows_to_table(self.rows)
+
+    def summary(self) -> str:
+        """Number of epochs, last validation score and speed of each phase."""
+        lines = [
+            f"{self.evidence['train']} training decisions, {self.validation_decisions} validation "
+            "decisions."
+        ]
+        for phase, curve in self.phases.items():
+            last = f", {describe_epoch(curve[-1])}" if curve else ""
+            lines.append(f"{phase}: {len(curve)} epochs{last}")
+        return "\n".join(lines)
+
+    def __rich__(self) -> str:
+        return self.summary()
+
+    def save(self, folder: str | Path) -> None:
+        """Save the policy as a new folder."""
+        artifact.save(self.policy, self.study, self.evidence, Path(folder))
+
+
+def fit(
+    cohort: Cohort,
+    method: str = NETWORK,
+    seed: int = 0,
+    settings: NetworkSettings = NetworkSettings(),
+    progress: Progress = no_progress,
+) -> FitResult:
+    """Fit a policy; the test split is not used. The same seed gives the same policy.
+
+    Args:
+        cohort: with a training and a validation split.
+        method: a name in `learners.methods.METHODS`.
+        seed: of everything that is drawn at random.
+        settings: of the method `network`; the others have their defaults.
+        progress: called with each epoch of the network.
+    """
+    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    evidence: dict[str, Any] = {"seed": seed}
+    evidence |= {"train": len(train), "validation": len(validation)}
+    phases: dict[str, list[Epoch]] = {}
+    saves_result = True
+    if method == NETWORK:
+        evidence["recipe"] = settings.recipe
+        policy, phases, saves_result = _fit_network(train, validation, seed, settings, progress)
+    else:
+        if settings != NetworkSettings():
+            raise UserError(
+                f"--method {method}: --recipe, --resume, --start and --device are for the method "
+                f"{NETWORK}; leave them out."
+            )
+        evidence["method"] = method
+        learner = build_learner(method, seed)
+        progress(method)
+        policy = learner.fit(train, validation)
+    evidence |= measure_dose_spread(policy, validation)
+    if phases:
+        evidence["learning"] = to_learning_curves(phases)
+    return FitResult(policy, cohort.study, evidence, phases, len(validation), saves_result)
+
+
+def _fit_network(
+    train: Cohort, validation: Cohort, seed: int, settings: NetworkSettings, progress: Progress
+) -> tuple[Policy, dict[str, list[Epoch]], bool]:
+    """The policy after both phases, their learning curves, and whether this process saves it."""
+    recipe = recipe_of(settings.recipe, seed, train)
+    recipe = on(recipe, settings.device) if settings.device else recipe
+    first, second, resume = recipe.supervised, recipe.reinforcement, settings.resume
+    start = None
+    if settings.start is not None:
+        start = load_pretrained(settings.start, first.sizes, train.profile)
+    phases: dict[str, list[Epoch]] = {}
+    with process_group(first.device):
+        supervised, phases[SUPERVISED] = run_epochs(
+            first.fit_epochs(train, validation, resume and resume / "supervised", start),
+            SUPERVISED,
+            first.training.epochs,
+            progress,
+        )
+        policy, phases[REINFORCEMENT] = run_epochs(
+            second.fit_epochs(supervised, train, validation, resume and resume / "reinforcement"),
+            REINFORCEMENT,
+            second.training.epochs,
+            progress,
+        )
+        return policy, phases, is_main_process()

@@ -1,0 +1,158 @@
+"""Ingest records from any sources into one MEDS folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from posology.errors import RecordError
+from posology.records.io.engine import Engine
+from posology.records.pipeline import ingest as pipeline
+from posology.records.pipeline.cleaning import Cleaning
+from posology.records.sources.omop.reader import omop_source
+from posology.records.sources.registry import reader_source
+from posology.records.sources.tables import table_sources
+from posology.workflows.progress import Progress, no_progress
+from posology.workflows.results import Row, render_text, rows_to_table
+
+Places = str | Path | Sequence[str | Path]
+"""One path or several; for `omop`, also a postgresql:// URL."""
+KINDS = (
+    "meds",
+    "omop",
+    "table",
+    "fhir",
+    "vcf",
+    "questionnaire",
+    "wearable",
+    "dicom",
+    "environment",
+)
+"""Kinds of sources, as the options of `posology ingest` name them."""
+REASONS_SHOWN = 5
+"""Reasons in the summary; refused.parquet holds all. Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest read, repaired and refused."""
+
+    counts: pipeline.Ingested
+    folder: Path
+    refused: tuple[dict[str, Any], ...]
+    """All rows that the folder refuses so far, by source and reason."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """Counts of this ingest; refused rows of the whole folder, by source and reason."""
+        c = self.counts
+        counts: list[tuple[str, str, int, Row]]
+        counts = [("read", name, rows, {}) for name, rows in c.sources.items()]
+        counts += [("skipped", name, 1, {}) for name in c.skipped]
+        for metric in ("raw", "held", "events", "merged", "unreadable"):
+            counts.append((metric, "all", getattr(c, metric), {}))
+        counts += [("repaired", "all", n, {"rule": rule}) for rule, n in c.repairs.items()]
+        for row in self.refused:
+            reason = {key: row[key] for key in ("rule", "reason", "field")}
+            counts.append(("refused", row["source"], row["rows"], reason))
+        names = {"study": "ingest", "model": "posology"}
+        interval = {"low": None, "high": None, "n": None}
+        return [
+            {**names, "split": split, "metric": metric, "value": value, **interval, **extra}
+            for metric, split, value, extra in counts
+        ]
+
+    def to_frame(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return rows_to_table(self.rows)
+
+    def summary(self) -> str:
+        """The sources, the balance of events, and the most frequent reasons for refusal."""
+        c = self.counts
+        lines = [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
+        lines += [f"{name}: ingested before, skipped" for name in c.skipped]
+        if not c.sources:
+            return "\n".join([*lines, f"{self.folder} is unchanged"])
+        lines.append(
+            f"{c.raw + c.held:,} raw events = {c.events:,} events "
+            f"+ {sum(c.refused.values()):,} refused + {c.merged:,} exact duplicates merged"
+        )
+        lines += [f"  refused, {rule}: {rows:,}" for rule, rows in c.refused.items()]
+        if c.unreadable:
+            lines.append(f"  rows without an event: {c.unreadable:,}")
+            reasons = list(c.reasons.items())
+            lines += [f"    {reason}: {rows:,}" for reason, rows in reasons[:REASONS_SHOWN]]
+            if len(reasons) > REASONS_SHOWN:
+                more = len(reasons) - REASONS_SHOWN
+                lines.append(f"    and {more} more reasons, in refused.parquet")
+        lines.append(f"{self.folder} is ready; see {self.folder / 'quality.html'}")
+        return "\n".join(lines)
+
+    def __rich__(self) -> str:
+        return render_text(self.summary())
+
+
+def find_sources(places: Mapping[str, Places]) -> list[pipeline.Source]:
+    """The sources at the places of each kind; RecordError if one is missing or none is named."""
+    unknown = sorted(set(places) - set(KINDS))
+    if unknown:
+        raise RecordError(f"unknown kind of source {unknown[0]!r}; it is one of {', '.join(KINDS)}")
+    paths = {kind: _as_list(place) for kind, place in places.items()}
+    sources = [pipeline.meds_source(Path(place)) for place in paths.get("meds", ())]
+    sources += [omop_source(str(place)) for place in paths.get("omop", ())]
+    for place in paths.get("table", ()):
+        sources += table_sources(Path(place))
+    for kind in KINDS[3:]:
+        if paths.get(kind):
+            sources.append(reader_source(kind, [Path(place) for place in paths[kind]]))
+    if not sources:
+        raise RecordError("nothing to ingest: name a source, such as --omop FOLDER")
+    for source in sources:
+        for path in source.files:
+            if not path.exists():
+                raise RecordError(f"{path}: there is no such file or folder")
+    return sources
+
+
+def ingest(
+    sources: Mapping[str, Places],
+    folder: str | Path,
+    engine: str = "duckdb",
+    memory: str = "2GB",
+    codebook: str | Path | None = None,
+    progress: Progress = no_progress,
+) -> IngestResult:
+    """Add records to a MEDS folder, cleaned; each refused row is listed with its reason.
+
+    Args:
+        sources: paths by kind, such as `{"omop": "cdm/", "vcf": ["genomes/"]}`.
+        folder: the MEDS folder to make or to add to.
+        engine: duckdb, spark, or postgresql://user@host/name.
+        memory: the most that the engine may use.
+        codebook: units and plausible limits of your own codes (TOML).
+        progress: called with each stage and the rows it has done.
+    """
+    rows_done: dict[str, int] = {}
+
+    def report_rows(stage: str, rows: int) -> None:
+        rows_done[stage] = rows_done.get(stage, 0) + rows
+        progress(stage, rows_done[stage])
+
+    settings = pipeline.Settings(
+        engine=Engine(engine, memory),
+        cleaning=Cleaning(None if codebook is None else Path(codebook)),
+        progress=report_rows,
+    )
+    out = Path(folder)
+    counts = pipeline.ingest(find_sources(sources), out, settings)
+    refused = ()
+    if counts.sources:
+        refused = tuple(json.loads((out / "quality.json").read_text("utf-8"))["refused"])
+    return IngestResult(counts, out, refused)
+
+
+def _as_list(places: Places) -> list[str | Path]:
+    return [places] if isinstance(places, str | Path) else list(places)

@@ -1,0 +1,141 @@
+"""The doubly robust value of following a policy, where records hold one outcome per decision."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.causal.doubly_robust_scores import fit_nuisance, select_nuisance_rows
+from posology.causal.propensity import randomised_propensity
+from posology.causal.trial import Mask, Matrix, select_rows
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.policy import Policy
+from posology.evaluation.effects.effect_study import analyse_effects
+from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.learners.baselines import baselines
+from posology.learners.effects.target_trial import StudyTrial, study_trial
+from posology.workflows.effect_study import (
+    RESAMPLES,
+    EffectResult,
+    allowed_options,
+    compared_with,
+    estimate_harms,
+    guideline_choices,
+)
+from posology.workflows.progress import Progress
+
+BLOCK = 4096
+"""Decisions predicted at once."""
+DETERMINISTIC = 0.999
+"""A policy whose most probable option is always at least so probable is deterministic."""
+
+AllowedMask = Bool[np.ndarray, "decision treatment"]
+
+
+def estimate_policy_value(
+    policy: Policy, cohort: Cohort, max_decisions: int, seed: int, progress: Progress
+) -> tuple[EffectResult, np.random.Generator]:
+    """The value of the policy's first choice on the test split, next to classical models'.
+
+    Propensities and expected outcomes are learned from all patients by cross-fitting; the best
+    single option, like the policy, from patients outside the test split.
+
+    Args:
+        policy: fitted on the cohort's training and validation splits.
+        cohort: decisions with the treatment given and its outcome.
+        max_decisions: the most decisions in addition to those of the test split.
+        seed: the same seed gives the same result.
+        progress: called with each step.
+
+    Returns:
+        The estimates, and the random generator in its state after them.
+    """
+    rng = np.random.default_rng(seed)
+    progress("reading patients")
+    everyone = study_trial(cohort, max_decisions, rng, cohort.split == TEST)
+    progress(f"{len(everyone.trial):,} decisions: propensities and outcomes")
+    known = randomised_propensity(everyone.trial) if cohort.study.given.randomised else None
+    nuisance = fit_nuisance(everyone.trial, rng, known)
+    in_test = cohort.split[everyone.row] == TEST
+    trial = _select_trial(everyone, in_test)
+    allowed = allowed_options(cohort, trial)
+    mean_outcomes = nuisance.scores[~in_test].mean(axis=0)
+    single = np.where(allowed, mean_outcomes, -np.inf).argmax(axis=1)
+    choice = choice_probabilities(policy, cohort, trial.row, allowed)
+    rule = HeldOutRule(
+        fold=np.zeros(len(trial.trial), np.int64),
+        predicted_effect=_effect_over_single(policy, cohort, trial, single),
+        chosen=choice.argmax(axis=1),
+        best_single=single,
+        personalised_folds=None,
+    )
+    rules = guideline_choices(cohort, trial, allowed)
+    if choice.max(axis=1).min() < DETERMINISTIC:
+        rules = {"the policy as it draws": choice, **rules}
+    rules |= _classical_choices(cohort, trial, allowed, progress)
+    harms = {
+        name: select_nuisance_rows(scores, in_test)
+        for name, scores in estimate_harms(cohort, everyone, nuisance, rng, progress).items()
+    }
+    progress(RESAMPLES)
+    comparisons = compared_with(cohort, trial, rules, harms, ())
+    test_nuisance = select_nuisance_rows(nuisance, in_test)
+    estimates = analyse_effects(test_nuisance, rule, comparisons, rng)
+    return EffectResult(cohort, trial, test_nuisance, estimates, seed), rng
+
+
+def choice_probabilities(
+    policy: Policy, cohort: Cohort, rows: Int64[np.ndarray, " decision"], allowed: AllowedMask
+) -> Matrix:
+    """The policy's choice probabilities for some rows of a cohort, computed in blocks."""
+    return np.concatenate(
+        [
+            policy.choice_probabilities(
+                cohort.history, cohort.last_step[rows[block]], allowed[block]
+            )
+            for block in _blocks(len(rows))
+        ]
+    )
+
+
+def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
+    """The same for some of its decisions."""
+    return replace(
+        trial,
+        trial=select_rows(trial.trial, keep),
+        row=trial.row[keep],
+        followed=trial.followed[keep],
+    )
+
+
+def _effect_over_single(
+    policy: Policy, cohort: Cohort, trial: StudyTrial, single: Int64[np.ndarray, " decision"]
+) -> Float64[np.ndarray, "decision treatment"]:
+    """The effect of each option over the best single one, as the policy predicts it."""
+    everything = np.ones((len(trial.row), trial.trial.n_options), dtype=bool)
+    effectiveness = np.concatenate(
+        [
+            policy.predict_effectiveness(
+                cohort.history, cohort.last_step[trial.row[block]], everything[block]
+            ).mean(axis=2)
+            for block in _blocks(len(trial.row))
+        ]
+    )
+    return effectiveness - effectiveness[np.arange(len(single)), single][:, None]
+
+
+def _classical_choices(
+    cohort: Cohort, trial: StudyTrial, allowed: AllowedMask, progress: Progress
+) -> dict[str, Matrix]:
+    """Choices of the classical models, fitted on the same patients as the policy."""
+    train, validation = (part(cohort, split) for split in (TRAIN, VALIDATION))
+    guidelines, rules = {rule.name for rule in cohort.study.rules}, {}
+    for name, make in baselines(train, validation):
+        if name not in guidelines:
+            progress(f"baseline: {name}")
+            rules[name] = choice_probabilities(make(), cohort, trial.row, allowed)
+    return rules
+
+
+def _blocks(rows: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, max(rows, 1), BLOCK)]

@@ -1,0 +1,133 @@
+"""The value of following a policy over whole trajectories of the test split's patients."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from posology.domain.cohort import TEST, Cohort, take
+from posology.domain.policy import Policy
+from posology.domain.trajectories import episode_offsets, without_observations
+from posology.evaluation.off_policy import trajectory_value as off_policy
+from posology.evaluation.off_policy.estimators import OffPolicyData
+from posology.evaluation.off_policy.support import Refusal
+from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
+from posology.evaluation.significance import Interval
+from posology.learners.features.rewards import is_truncated, permitted_treatments
+from posology.learners.offline_rl.fqe import FittedEvaluation
+from posology.workflows.effect_study import EffectResult
+from posology.workflows.policy_value import choice_probabilities
+from posology.workflows.progress import Progress
+from posology.workflows.results import Row
+
+Probabilities = Float64[np.ndarray, "decision treatment"]
+FIRST_CHOICE, DRAWN = "posology's first choice", "posology as it draws"
+
+
+def estimate_trajectory_value(
+    policy: Policy,
+    effects: EffectResult,
+    max_decisions: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> TrajectoryValue | None:
+    """The value of the policy's first choice, and of its draws, at every decision of a trajectory.
+
+    None if no trajectory of the test split was followed to its end. The behaviour policy is the
+    recorded one, else the propensities of `effects`. The Q-function is fitted on at most
+    `max_decisions` decisions of patients outside the test split.
+    """
+    cohort = effects.cohort
+    in_test = cohort.split == TEST
+    keep = in_test & is_complete_trajectory(cohort)
+    if not keep.any():
+        return None
+    progress("trajectories: a model of the expected reward")
+    test = take(cohort, keep)
+    others = take(cohort, sample_patients(cohort, ~in_test, max_decisions, rng))
+    followed, learned_from = _ways_to_follow(policy, test), _ways_to_follow(policy, others)
+    if np.array_equal(followed[FIRST_CHOICE], followed[DRAWN]):
+        del followed[DRAWN]  # the policy is deterministic
+    targets = np.stack([learned_from[way] for way in followed])
+    q_values = FittedEvaluation().fit(others, targets, test)
+    given = np.arange(len(test)), test.treatment.astype(np.int64)
+    trajectories = without_observations(
+        test.treatment,
+        test.reward.astype(np.float64),
+        np.full(q_values.shape[1:], np.nan),
+        episode_offsets(test.subject),
+        logged_probability=_behaviour(effects, keep),
+    )
+    data = {
+        way: OffPolicyData(
+            trajectories,
+            target=target[given],
+            discount=cohort.study.reward.discount,
+            q=q[given],
+            v=(target * q).sum(axis=1),
+        )
+        for (way, target), q in zip(followed.items(), q_values, strict=True)
+    }
+    excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
+    return off_policy.estimate_trajectory_value(data, excluded, rng)
+
+
+def is_complete_trajectory(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
+    """Decisions of patients whose every treatment and reward is known, to the trajectory's end."""
+    unknown = (cohort.treatment < 0) | np.isnan(cohort.reward) | is_truncated(cohort)
+    return ~np.isin(cohort.subject, cohort.subject[unknown])
+
+
+def sample_patients(
+    cohort: Cohort,
+    among: Bool[np.ndarray, " decision"],
+    max_decisions: int,
+    rng: np.random.Generator,
+) -> Bool[np.ndarray, " decision"]:
+    """All decisions of sampled patients: at most so many, but at least one patient's."""
+    subjects, counts = np.unique(cohort.subject[among], return_counts=True)
+    order = rng.permutation(len(subjects))
+    fitting = int(np.searchsorted(np.cumsum(counts[order]), max_decisions, side="right"))
+    return among & np.isin(cohort.subject, subjects[order[: max(1, fitting)]])
+
+
+def trajectory_rows(study: str, value: TrajectoryValue | None) -> list[Row]:
+    """Every figure as a row; a refused estimate with its reason."""
+    if value is None:
+        return []
+    names = {"study": study, "split": "test", "n": value.patients}
+    usual = {"model": "usual care", "metric": "course_value", **_interval(value.usual_care)}
+    rows = [names | usual]
+    for each in value.estimates:
+        one = names | {"model": each.policy, "estimator": each.result.estimator}
+        reason = each.result.reason if isinstance(each.result, Refusal) else None
+        rows.append(one | {"metric": "course_value", **_interval(each.value), "refused": reason})
+        rows.append(one | {"metric": "course_gain", **_interval(each.gain)})
+        rows.append(one | {"metric": "course_effective", "value": each.result.effective_size})
+    return rows
+
+
+def _ways_to_follow(policy: Policy, cohort: Cohort) -> dict[str, Probabilities]:
+    """Its most probable option, and its own probabilities."""
+    rows = np.arange(len(cohort))
+    drawn = choice_probabilities(policy, cohort, rows, permitted_treatments(cohort))
+    first_choice = np.eye(drawn.shape[1])[drawn.argmax(axis=1)]
+    return {FIRST_CHOICE: first_choice, DRAWN: drawn.astype(np.float64)}
+
+
+def _behaviour(
+    effects: EffectResult, keep: Bool[np.ndarray, " decision"]
+) -> Float64[np.ndarray, " kept"]:
+    """Probability of the treatment given, as recorded or as estimated."""
+    cohort, trial = effects.cohort, effects.trial
+    recorded = cohort.logged[keep].astype(np.float64)
+    if not np.isnan(recorded).any():
+        return recorded
+    estimated = np.full((len(cohort), trial.trial.n_options), np.nan)
+    estimated[trial.row] = effects.nuisance.propensity.probability
+    return estimated[keep, cohort.treatment[keep]]
+
+
+def _interval(interval: Interval | None) -> dict[str, Any]:
+    names = ("value", "low", "high")
+    return {name: None if interval is None else getattr(interval, name) for name in names}

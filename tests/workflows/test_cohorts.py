@@ -1,0 +1,44 @@
+"""Events and a study become a cohort, in memory or in a folder."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from posology.cohorts.study.reader import read_study
+from posology.errors import UserError
+from posology.workflows.cohorts import build_cohort, read_cohort
+from tests.builders import synthetic_iwpc
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("events") / "events.parquet"
+    pq.write_table(synthetic_iwpc.events(80), path)
+    return path
+
+
+def test_a_table_a_file_and_a_folder_give_the_same_cohort(events: Path, tmp_path: Path) -> None:
+    from_table = read_cohort(read_study("iwpc"), synthetic_iwpc.events(80))
+    from_file = read_cohort("iwpc", events)
+    flow = build_cohort("iwpc", events, tmp_path / "cohort")
+    for other in (from_file, flow.load(), read_cohort(tmp_path / "cohort")):
+        assert other.profile.codes == from_table.profile.codes
+        assert other.history.code.tolist() == from_table.history.code.tolist()
+        assert other.treatment.tolist() == from_table.treatment.tolist()
+
+
+def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Path) -> None:
+    steps: list[tuple[str, int, int | None]] = []
+
+    def progress(message: str, done: int = 0, total: int | None = None) -> None:
+        steps.append((message, done, total))
+
+    flow = build_cohort("iwpc", events, progress=progress)
+    assert flow.rows[0] == {"study": "iwpc", "reason": "decision points", "decisions": 80}
+    assert flow.to_frame().num_rows == len(flow.rows)
+    assert "from records to decisions" in flow.summary()
+    assert steps[-1] == ("1 of 1 files", 1, 1)
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(UserError, match="call build_cohort with a folder"):
+        flow.load()
