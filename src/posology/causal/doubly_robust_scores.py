@@ -60,7 +60,7 @@ def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
             outcomes,
             mean=outcomes.mean[rows],
             boosted_mean=outcomes.boosted_mean[rows],
-            by_fold=outcomes.mean_by_fold[:, rows],
+            mean_by_fold=outcomes.mean_by_fold[:, rows],
         ),
     )
 
