@@ -21,6 +21,7 @@ from benchmarks import off_policy_clinic, off_policy_warfarin
 from benchmarks.behaviour import table_behaviour
 from benchmarks.off_policy_rows import Case, Sizes, append, finished, judged, summary
 from benchmarks.rows import keep, write
+from benchmarks.tabular_baselines import clone_behaviour, spibb
 from posology.domain.trajectories import Trajectories, select_episodes, state_codes
 from posology.evaluation.off_policy.direct_method import (
     assign_folds,
@@ -29,32 +30,42 @@ from posology.evaluation.off_policy.direct_method import (
     fit_table_q,
 )
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.offline_rl.tabular import Pooling, clone, count, pooled, spibb
+from posology.learners.offline_rl.tabular import (
+    Shrinkage,
+    count_transitions,
+    shrunk_value_iteration,
+)
 from posology.simulators import sepsis
 from posology.simulators.mdp import policy_value, sample
 
-PLAIN = Pooling(visits=0.0, common=1e-6, rare=0.0, caution=0.0)
+PLAIN = Shrinkage(prior_visits=0.0, effect_std=1e-6, min_support=0.0, pessimism=0.0)
 
 
 def policies(logged: Trajectories, world: sepsis.Sepsis) -> dict[str, np.ndarray]:
     """Twenty policies of every kind, from cautious to careless."""
-    counts = count(logged)
-    copy = clone(counts).probabilities
+    counts = count_transitions(logged)
+    copy = clone_behaviour(counts).probabilities
     everything = np.ones_like(world.admissible)
     found = {
         "cloning": copy,
         "cloning_greedy": np.eye(25)[copy.argmax(axis=1)],
         "random": everything / 25,
         "admissible": world.admissible / world.admissible.sum(axis=1, keepdims=True),
-        "naive": pooled(counts, PLAIN).probabilities,
+        "naive": shrunk_value_iteration(counts, PLAIN).probabilities,
     }
     for caution in (0.1, 0.5, 1.0):
-        found[f"lower_{caution:g}"] = pooled(counts, replace(PLAIN, caution=caution)).probabilities
+        found[f"lower_{caution:g}"] = shrunk_value_iteration(
+            counts, replace(PLAIN, pessimism=caution)
+        ).probabilities
     for minimum in (10.0, 20.0, 50.0):
         found[f"spibb_{minimum:g}"] = spibb(counts, copy, minimum).probabilities
     for visits in (20.0, 50.0, 200.0):
-        found[f"pooled_{visits:g}"] = pooled(counts, Pooling(visits=visits)).probabilities
-    masked = pooled(counts, Pooling(rare=0.0), world.admissible).probabilities
+        found[f"pooled_{visits:g}"] = shrunk_value_iteration(
+            counts, Shrinkage(prior_visits=visits)
+        ).probabilities
+    masked = shrunk_value_iteration(
+        counts, Shrinkage(min_support=0.0), world.admissible
+    ).probabilities
     best = found["pooled_50"]
     found["masked"] = masked
     for share in (0.1, 0.25, 0.5, 0.75):

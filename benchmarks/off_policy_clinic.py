@@ -21,7 +21,11 @@ from posology.cohorts.events.chunks import event_files
 from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
 from posology.domain.trajectories import without_observations
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.features.recent_window import RecentSpec, recent, recent_spec
+from posology.learners.features.recent_window import (
+    RecentWindowSpec,
+    build_recent_rows,
+    fit_recent_window,
+)
 from posology.learners.features.tabular import flat_spec, flatten
 from posology.learners.guidelines.formula import rule_policy
 
@@ -45,7 +49,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     asked = everybody.split == TEST
     estimated, truth, usual = behaviour(everybody, rng)[asked], truth[asked], usual[asked]
     learned, evaluation = part(everybody, TRAIN), part(everybody, TEST)
-    spec = recent_spec(learned, last=2, steps=1)
+    spec = fit_recent_window(learned, lags=2, code_steps=1)
     trial = as_trial(evaluation, spec)
     q = fit_outcome_regression(trial, assign_folds(trial, rng)).mean
     row, given = np.arange(len(trial)), trial.treatment
@@ -94,17 +98,17 @@ def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
     return found.probability
 
 
-def as_trial(cohort: Cohort, spec: RecentSpec) -> Trial:
+def as_trial(cohort: Cohort, spec: RecentWindowSpec) -> Trial:
     """The recent past, the treatment and the outcome."""
-    rows = recent(spec, cohort.history, cohort.last_step)
+    rows = build_recent_rows(spec, cohort.history, cohort.last_step)
     return Trial(
-        rows.numbers.astype(np.float64), cohort.treatment.astype(np.int64),
+        rows.values.astype(np.float64), cohort.treatment.astype(np.int64),
         cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
     )  # fmt: skip
 
 
 def policies(
-    learned: Cohort, evaluation: Cohort, spec: RecentSpec, rng: np.random.Generator
+    learned: Cohort, evaluation: Cohort, spec: RecentWindowSpec, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Each option for all, the guideline, and the best by regressions of training patients."""
     count = len(learned.study.formulary.treatments)

@@ -17,10 +17,10 @@ from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, episode_returns
 from posology.evaluation.off_policy.estimators import OffPolicyData
-from posology.learners.offline_rl.behaviour_cloning import Cloning
-from posology.learners.offline_rl.fqe import FittedEvaluation
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.offline_rl.fqe import FittedQEvaluation
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.history_play import remembering
 from posology.simulators.rollout import as_cohort
 from posology.simulators.warfarin.care import Act, Remembering, begin, care, care_remembering
@@ -38,8 +38,11 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     """Every policy by every estimator, on each draw of patients."""
     known, rng = iwpc_patients(), np.random.default_rng([seed, 2])
     learned = as_cohort(treated(known, sizes.train, rng), NAMING)
-    few = Fitting(epochs=8, seed=seed)
-    cloned, valued = Cloning(few).fit(learned, learned), FittedValues(few).fit(learned, learned)
+    few = QNetworkSettings(epochs=8, seed=seed)
+    cloned, valued = (
+        BehaviourCloning(few).fit(learned, learned),
+        PessimisticFQI(few).fit(learned, learned),
+    )
     truths = {
         (name, share): true_return(known, _mixed(_acting(name, valued), share), seed)
         for name in (*PROTOCOLS, "fitted_values")
@@ -78,8 +81,8 @@ def mixtures(
 def modelled(logged: Trajectories, valued: Policy, seed: int) -> Value:
     """q of every policy and option, learned from these patients, for the decisions of others."""
     cohort = as_cohort(logged, NAMING)
-    way = FittedEvaluation(replace(FittedEvaluation().fitting, seed=seed))
-    return way.learned(cohort, np.stack(list(mixtures(logged, cohort, valued).values())))
+    way = FittedQEvaluation(replace(FittedQEvaluation().settings, seed=seed))
+    return way.fit(cohort, np.stack(list(mixtures(logged, cohort, valued).values())))
 
 
 def treated(known: Patients, count: int, rng: np.random.Generator) -> Trajectories:

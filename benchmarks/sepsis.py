@@ -25,16 +25,14 @@ from scipy.stats import t
 
 from benchmarks.rows import row, write
 from benchmarks.sepsis_networks import NETWORKS, SECOND_PHASE
+from benchmarks.tabular_baselines import clone_behaviour, select_settings, spibb
 from posology.domain.trajectories import Trajectories, split_episodes, state_codes
 from posology.evaluation.off_policy.direct_method import fit_table_q
 from posology.learners.offline_rl.tabular import (
-    Pooling,
+    Shrinkage,
     TabularPolicy,
-    choose,
-    clone,
-    count,
-    pooled,
-    spibb,
+    count_transitions,
+    shrunk_value_iteration,
 )
 from posology.simulators import sepsis
 from posology.simulators.mdp import optimal_policy, policy_value, sample
@@ -48,25 +46,27 @@ def families(admissible: np.ndarray) -> dict[str, tuple[tuple, Learn]]:
     """Every method with its knob's candidates."""
 
     def ours(visits: float, logged: Trajectories) -> TabularPolicy:
-        return pooled(count(logged), Pooling(visits=visits))
+        return shrunk_value_iteration(count_transitions(logged), Shrinkage(prior_visits=visits))
 
     def masked(visits: float, logged: Trajectories) -> TabularPolicy:
-        return pooled(count(logged), Pooling(visits=visits, rare=0.0), admissible)
+        return shrunk_value_iteration(
+            count_transitions(logged), Shrinkage(prior_visits=visits, min_support=0.0), admissible
+        )
 
     def lower(caution: float, logged: Trajectories) -> TabularPolicy:
-        plain = Pooling(visits=0.0, common=1e-6, rare=0.0, caution=caution)
-        return pooled(count(logged), plain)
+        plain = Shrinkage(prior_visits=0.0, effect_std=1e-6, min_support=0.0, pessimism=caution)
+        return shrunk_value_iteration(count_transitions(logged), plain)
 
     def improve(minimum: float, logged: Trajectories) -> TabularPolicy:
-        counts = count(logged)
-        return spibb(counts, clone(counts).probabilities, minimum)
+        counts = count_transitions(logged)
+        return spibb(counts, clone_behaviour(counts).probabilities, minimum)
 
     def imitate(weight: float, logged: Trajectories) -> TabularPolicy:
-        return clone(count(logged), weight)
+        return clone_behaviour(count_transitions(logged), weight)
 
     return {
-        "posology": ((Pooling().visits,), ours),
-        "posology_masked": ((Pooling().visits,), masked),
+        "posology": ((Shrinkage().prior_visits,), ours),
+        "posology_masked": ((Shrinkage().prior_visits,), masked),
         "posology_chosen": ((20.0, 50.0, 100.0, 200.0), ours),
         "lower_confidence": ((0.0, 0.1, 0.3, 1.0), lower),
         "spibb": ((5.0, 10.0, 20.0, 50.0, 100.0), improve),
@@ -93,7 +93,7 @@ def one_seed(
     for name, (candidates, learn) in methods.items():
         began, knob = time.process_time(), candidates[0]
         if len(candidates) > 1:
-            knob, _scores = choose(candidates, learn, direct_value, train, validation)
+            knob, _scores = select_settings(candidates, learn, direct_value, train, validation)
         learned = learn(knob, logged)
         found[name] = {
             "survival": policy_value(world.mdp, learned.probabilities),

@@ -20,10 +20,10 @@ from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from posology.learners.offline_rl.cql import ConservativeQ
-from posology.learners.offline_rl.iql import ImplicitQ
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.cql import ConservativeQLearning
+from posology.learners.offline_rl.iql import ImplicitQLearning
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.mdp import StatePolicy
 from posology.simulators.rollout import Naming, as_cohort
 from posology.simulators.sepsis import Sepsis
@@ -34,7 +34,7 @@ ASKED = 20
 """Courses of each state over which a network's policy is averaged."""
 Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float, int]]
 """Episodes, world and seed in; the policy, the processor's seconds and the passes it took out."""
-STATES = Fitting(hidden=64, members=4, epochs=20, learning_rate=3e-3, last=1, steps=1)
+STATES = QNetworkSettings(hidden=64, members=4, epochs=20, learning_rate=3e-3, lags=1, code_steps=1)
 WIDE = replace(STATES, hidden=256, members=1)
 """Two layers of 256, one member, as d3rlpy's; batches of 2,048 are ours (d3rlpy's are of 32)."""
 TRAINING = Training(learning_rate=3e-3, cosine=True, batch=128, patience=0, batch_steps=16_384)
@@ -68,7 +68,8 @@ def _cohort(logged: Trajectories, world: Sepsis) -> Cohort:
 
 
 def _on_states(
-    make: Callable[[Fitting], FittedValues | ImplicitQ | ConservativeQ], fitting: Fitting = STATES
+    make: Callable[[QNetworkSettings], PessimisticFQI | ImplicitQLearning | ConservativeQLearning],
+    fitting: QNetworkSettings = STATES,
 ) -> Learn:
     def learn(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
         cohort, began = _cohort(logged, world), time.process_time()
@@ -119,11 +120,15 @@ def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, 
 
 
 NETWORKS: dict[str, Learn] = {
-    "fitted_values": _on_states(lambda fitting: FittedValues(fitting, rare=RARE)),
-    "fitted_values_256": _on_states(lambda fitting: FittedValues(fitting, rare=RARE), WIDE),
-    "returns": _on_states(lambda fitting: FittedValues(fitting, rare=RARE, warm=fitting.epochs)),
-    "iql": _on_states(ImplicitQ),
-    "cql": _on_states(ConservativeQ),
+    "fitted_values": _on_states(lambda fitting: PessimisticFQI(fitting, min_support=RARE)),
+    "fitted_values_256": _on_states(
+        lambda fitting: PessimisticFQI(fitting, min_support=RARE), WIDE
+    ),
+    "returns": _on_states(
+        lambda fitting: PessimisticFQI(fitting, min_support=RARE, warmup_epochs=fitting.epochs)
+    ),
+    "iql": _on_states(ImplicitQLearning),
+    "cql": _on_states(ConservativeQLearning),
     "posology_supervised": _supervised,
     "causal_network": _both,
 }

@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.rows import row, write
 from benchmarks.sepsis_networks import RARE, WIDE
 from posology.domain.cohort import Cohort
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators import sepsis
 from posology.simulators.mdp import sample
 from posology.simulators.rollout import Naming, as_cohort
@@ -30,12 +30,14 @@ PASSES = 4
 """Whole passes, of which the first is left out: it holds the clinicians' model and preparation."""
 
 
-def speed(cohort: Cohort, fitting: Fitting) -> float:
+def speed(cohort: Cohort, fitting: QNetworkSettings) -> float:
     """Transitions a CPU-second, by what more passes cost."""
     spent = []
     for passes in (1, PASSES):
         began = time.process_time()
-        FittedValues(replace(fitting, epochs=passes), rare=RARE, warm=0).fit(cohort, cohort)
+        PessimisticFQI(replace(fitting, epochs=passes), min_support=RARE, warmup_epochs=0).fit(
+            cohort, cohort
+        )
         spent.append(time.process_time() - began)
     return len(cohort) * (PASSES - 1) / (spent[1] - spent[0])
 

@@ -23,11 +23,11 @@ from benchmarks.rows import row, write
 from posology.datasets import iwpc as iwpc_data
 from posology.domain.policy import Policy
 from posology.domain.trajectories import Trajectories, episode_returns
-from posology.learners.offline_rl.behaviour_cloning import Cloning
-from posology.learners.offline_rl.cql import ConservativeQ
-from posology.learners.offline_rl.iql import ImplicitQ
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.offline_rl.cql import ConservativeQLearning
+from posology.learners.offline_rl.iql import ImplicitQLearning
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.history_play import remembering
 from posology.simulators.rollout import Naming, as_cohort
 from posology.simulators.warfarin.care import (
@@ -166,15 +166,15 @@ def logs(known: Patients, count: int, seed: int) -> Trajectories:
 
 def learned(logged: Trajectories, seed: int) -> dict[str, tuple[Policy, float]]:
     """Every policy learned offline, and the processor's seconds it took."""
-    fitting, free = Fitting(seed=seed), as_cohort(logged, NAMING)
+    fitting, free = QNetworkSettings(seed=seed), as_cohort(logged, NAMING)
     cohort = as_cohort(priced(logged, PRICE), NAMING)
     ways = {
-        "cloning": Cloning(fitting),
-        "cql": ConservativeQ(fitting),
-        "iql": ImplicitQ(fitting),
-        "posology_supervised": FittedValues(fitting, warm=fitting.epochs),
-        "posology": FittedValues(fitting),
-        "posology_unpriced": FittedValues(fitting),
+        "cloning": BehaviourCloning(fitting),
+        "cql": ConservativeQLearning(fitting),
+        "iql": ImplicitQLearning(fitting),
+        "posology_supervised": PessimisticFQI(fitting, warmup_epochs=fitting.epochs),
+        "posology": PessimisticFQI(fitting),
+        "posology_unpriced": PessimisticFQI(fitting),
     }
     found = {}
     for name, way in ways.items():

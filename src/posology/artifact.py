@@ -191,7 +191,7 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
     from posology.learners.effects.policy import EffectPolicy
     from posology.learners.guidelines.formula import FormulaPolicy
     from posology.learners.guidelines.preference_list import OrderPolicy
-    from posology.learners.offline_rl.policy import RecentPolicy
+    from posology.learners.offline_rl.policy import RecentWindowPolicy
     from posology.learners.offline_rl.tabular_policy import StateCodePolicy
     from posology.learners.outcome_models.dose_boosting import BoostingMarginPolicy
     from posology.learners.outcome_models.dose_ridge import RidgeMarginPolicy
@@ -207,7 +207,7 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
         EffectPolicy,
         LinearPolicy,
         OrderPolicy,
-        RecentPolicy,
+        RecentWindowPolicy,
         RidgeMarginPolicy,
         FormulaPolicy,
         StateCodePolicy,

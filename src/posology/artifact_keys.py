@@ -20,9 +20,22 @@ class Keys:
     """Prefix of a weight's name in the network's state, as saved: the prefix today."""
 
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {"RecentPolicy": "RecentWindowPolicy"}
 
 FIELDS: dict[str, dict[str, str]] = {
+    "RecentWindowPolicy": {"acting": "selection"},
+    "ActionSelection": {
+        "center": "value_mean",
+        "spread": "value_std",
+        "rare": "min_support",
+        "chance": "is_probability",
+    },
+    "RecentWindowSpec": {
+        "number": "value_code",
+        "spread": "scale",
+        "flag": "flag_code",
+        "steps": "code_steps",
+    },
     "NetworkPolicy": {"reading": "decoding"},
     "Decoding": {
         "margin_center": "target_distance_center",

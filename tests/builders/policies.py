@@ -15,11 +15,11 @@ from posology.learners.guidelines.preference_list import OrderPolicy
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from posology.learners.offline_rl.behaviour_cloning import Cloning
-from posology.learners.offline_rl.cql import ConservativeQ
-from posology.learners.offline_rl.iql import ImplicitQ
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.offline_rl.cql import ConservativeQLearning
+from posology.learners.offline_rl.iql import ImplicitQLearning
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.outcome_models.dose_boosting import BoostingMargin
 from posology.learners.outcome_models.dose_ridge import RidgeMargin
 from posology.learners.outcome_models.gradient_boosting import Boosting
@@ -53,12 +53,12 @@ NETWORKS = {
     "foretelling": replace(SMALL, history_summary=True),
     "foretelling_condensed": replace(SMALL, history_summary=True, last_steps=2),
 }
-FEW = Fitting(hidden=16, members=2, batch=64, epochs=4, last=2, steps=2)
+FEW = QNetworkSettings(hidden=16, members=2, batch=64, epochs=4, lags=2, code_steps=2)
 OFFLINE = {
-    "fitted_values": FittedValues(FEW),
-    "implicit": ImplicitQ(FEW),
-    "conservative": ConservativeQ(FEW),
-    "cloning": Cloning(FEW),
+    "fitted_values": PessimisticFQI(FEW),
+    "implicit": ImplicitQLearning(FEW),
+    "conservative": ConservativeQLearning(FEW),
+    "cloning": BehaviourCloning(FEW),
 }
 
 

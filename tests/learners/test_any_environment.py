@@ -5,7 +5,11 @@ import pytest
 
 from posology.domain.trajectories import episode_returns
 from posology.evaluation.off_policy.direct_method import fit_table_q
-from posology.learners.offline_rl.tabular import Pooling, count, pooled
+from posology.learners.offline_rl.tabular import (
+    Shrinkage,
+    count_transitions,
+    shrunk_value_iteration,
+)
 from posology.simulators.rollout import rollout
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -14,7 +18,9 @@ gymnasium = pytest.importorskip("gymnasium")
 def test_ten_lines_from_an_environment_to_a_better_policy():
     env, rng = gymnasium.make("FrozenLake-v1", is_slippery=True), np.random.default_rng(0)
     logged = rollout(env, lambda seen: np.full((len(seen), 4), 0.25), 2_000, rng)
-    learned = pooled(count(logged), Pooling(visits=5.0)).probabilities
+    learned = shrunk_value_iteration(
+        count_transitions(logged), Shrinkage(prior_visits=5.0)
+    ).probabilities
     promised = (learned * fit_table_q(logged, learned)).sum(axis=1)[0]
     kept = episode_returns(
         rollout(env, lambda seen: learned[seen[:, 0].astype(int)], 400, rng)

@@ -7,8 +7,8 @@ import pytest
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
 from posology.domain.trajectories import episode_returns
-from posology.learners.offline_rl.behaviour_cloning import Cloning
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
 from posology.workflows.evaluate import ValueEvaluation, evaluate
@@ -35,7 +35,7 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
 ) -> None:
     logged, cohort = made
     mdp = survival_mdp()
-    small = Cloning(Fitting(hidden=8, members=1, epochs=2, last=1, steps=1))
+    small = BehaviourCloning(QNetworkSettings(hidden=8, members=1, epochs=2, lags=1, code_steps=1))
     policy = small.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
     unrecorded = replace(cohort, logged=np.full(len(cohort), np.nan, np.float32))
     result = evaluate(policy, unrecorded, max_decisions=1000)

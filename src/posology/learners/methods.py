@@ -12,11 +12,11 @@ from posology.errors import UserError
 from posology.learners.effects.dose_policy import DoseLearner
 from posology.learners.effects.policy import EffectLearner
 from posology.learners.network.policy import NetworkPolicy
-from posology.learners.offline_rl.behaviour_cloning import Cloning
-from posology.learners.offline_rl.cql import ConservativeQ
-from posology.learners.offline_rl.iql import ImplicitQ
-from posology.learners.offline_rl.pessimistic_fqi import FittedValues
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
+from posology.learners.offline_rl.cql import ConservativeQLearning
+from posology.learners.offline_rl.iql import ImplicitQLearning
+from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
+from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.offline_rl.tabular_policy import StateCodeLearner
 from posology.learners.outcome_models.dose_boosting import BoostingMargin
 from posology.learners.outcome_models.dose_ridge import RidgeMargin
@@ -64,19 +64,19 @@ METHODS: dict[str, Method] = {
     ),
     "pessimistic_fqi": Method(
         "offline reinforcement learning: fitted Q iteration with a lower confidence bound",
-        lambda seed: FittedValues(Fitting(seed=seed)),
+        lambda seed: PessimisticFQI(QNetworkSettings(seed=seed)),
     ),
     "iql": Method(
         "offline reinforcement learning: implicit Q-learning",
-        lambda seed: ImplicitQ(Fitting(seed=seed)),
+        lambda seed: ImplicitQLearning(QNetworkSettings(seed=seed)),
     ),
     "cql": Method(
         "offline reinforcement learning: conservative Q-learning",
-        lambda seed: ConservativeQ(Fitting(seed=seed)),
+        lambda seed: ConservativeQLearning(QNetworkSettings(seed=seed)),
     ),
     "behaviour_cloning": Method(
         "imitate the clinicians: predict the treatment they choose",
-        lambda seed: Cloning(Fitting(seed=seed)),
+        lambda seed: BehaviourCloning(QNetworkSettings(seed=seed)),
     ),
     "tabular": Method(
         "offline reinforcement learning on counts; each decision needs one STATE code",

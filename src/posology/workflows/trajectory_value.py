@@ -14,7 +14,7 @@ from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.evaluation.significance import Interval
 from posology.learners.features.rewards import is_truncated, permitted_treatments
-from posology.learners.offline_rl.fqe import FittedEvaluation
+from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult
 from posology.workflows.policy_value import choice_probabilities
 from posology.workflows.progress import Progress
@@ -49,7 +49,7 @@ def estimate_trajectory_value(
     if np.array_equal(followed[FIRST_CHOICE], followed[DRAWN]):
         del followed[DRAWN]  # the policy is deterministic
     targets = np.stack([learned_from[way] for way in followed])
-    q_values = FittedEvaluation().fit(others, targets, test)
+    q_values = FittedQEvaluation().fit(others, targets)(test)
     given = np.arange(len(test)), test.treatment.astype(np.int64)
     trajectories = without_observations(
         test.treatment,

@@ -9,8 +9,12 @@ from posology.domain.cohort import TRAIN, VALIDATION, part
 from posology.domain.policy import Learner, Policy, allow_all_treatments
 from posology.domain.trajectories import next_state_codes, select_episodes, state_codes
 from posology.errors import UserError
-from posology.learners.offline_rl.tabular import Pooling, count, pooled
-from posology.learners.offline_rl.tabular_policy import StateCodeLearner, trajectories
+from posology.learners.offline_rl.tabular import (
+    Shrinkage,
+    count_transitions,
+    shrunk_value_iteration,
+)
+from posology.learners.offline_rl.tabular_policy import StateCodeLearner, state_trajectories
 from posology.simulators.mdp import policy_value, sample
 from posology.simulators.rollout import Naming, as_cohort
 from tests.builders.decision_processes import survival_mdp, uniform_policy
@@ -25,23 +29,25 @@ def logged():
 
 
 def test_a_cohort_gives_back_its_trajectories(logged):
-    again = trajectories(as_cohort(logged, NAMES))
+    again = state_trajectories(as_cohort(logged, NAMES))
     assert np.array_equal(state_codes(again), state_codes(logged))
     assert np.array_equal(next_state_codes(again), next_state_codes(logged))
     assert np.array_equal(again.terminal, logged.terminal)
     assert np.array_equal(again.treatment, logged.treatment)
-    assert np.array_equal(count(again).visits, count(logged).visits)
+    assert np.array_equal(count_transitions(again).visits, count_transitions(logged).visits)
 
 
 def test_the_learner_is_pooled_on_both_parts(logged):
     cohort = as_cohort(logged, NAMES)
-    learner = StateCodeLearner(Pooling(visits=20.0))
+    learner = StateCodeLearner(Shrinkage(prior_visits=20.0))
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
     policy = learner.fit(train, validation)
     assert isinstance(learner, Learner)
     assert isinstance(policy, Policy)
     chosen = np.concatenate([train.history.subject_id, validation.history.subject_id])
-    same = pooled(count(select_episodes(logged, chosen)), Pooling(visits=20.0))
+    same = shrunk_value_iteration(
+        count_transitions(select_episodes(logged, chosen)), Shrinkage(prior_visits=20.0)
+    )
     assert np.allclose(policy.table.probabilities, same.probabilities)
     mdp = survival_mdp()
     assert (
@@ -73,7 +79,7 @@ def test_a_state_of_several_codes_is_refused(logged):
     cohort = as_cohort(select_episodes(logged, np.arange(20)), NAMES)
     wrong = replace(cohort, last_step=cohort.last_step + 1)  # the treatment, not the state
     with pytest.raises(UserError, match="must hold exactly one code of the family STATE"):
-        trajectories(wrong)
+        state_trajectories(wrong)
     none = replace(cohort, treatment=np.full(len(cohort), -1, np.int32))
     with pytest.raises(UserError, match="decisions of study ward have none of its treatments"):
-        trajectories(none)
+        state_trajectories(none)

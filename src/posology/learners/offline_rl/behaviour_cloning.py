@@ -1,25 +1,24 @@
-"""Behaviour cloning: do what clinicians do, as far as the recent past tells it."""
+"""Behaviour cloning: imitate the clinicians, as far as the recent past predicts their choice."""
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from posology.domain.cohort import Cohort
-from posology.learners.features.recent_window import recent, recent_spec
-from posology.learners.offline_rl.dataset import propensity
-from posology.learners.offline_rl.policy import Acting, RecentPolicy
-from posology.learners.offline_rl.q_network import Fitting
+from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
+from posology.learners.offline_rl.dataset import fit_behaviour_policy
+from posology.learners.offline_rl.policy import ActionSelection, RecentWindowPolicy
+from posology.learners.offline_rl.q_network import QNetworkSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Cloning:
-    """Cross-entropy on the treatments given."""
+class BehaviourCloning:
+    """Cross-entropy on the clinicians' treatments."""
 
-    fitting: Fitting = field(default_factory=Fitting)
+    settings: QNetworkSettings = field(default_factory=QNetworkSettings)
 
-    def fit(self, train: Cohort, validation: Cohort) -> RecentPolicy:  # noqa: ARG002
-        """Nothing is chosen, so the validation patients are left alone."""
-        spec = recent_spec(train, self.fitting.last, self.fitting.steps)
-        rows = recent(spec, train.history, train.last_step)
-        behaviour = propensity(spec, rows, train.treatment.astype(np.int64), train, self.fitting)
-        return RecentPolicy(train.study.formulary, train.profile, spec, behaviour, Acting(0.0, 1.0))
+    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
+        """Train on `train`; nothing is selected on `validation`."""
+        spec = fit_recent_window(train, self.settings.lags, self.settings.code_steps)
+        rows = build_recent_rows(spec, train.history, train.last_step)
+        behaviour = fit_behaviour_policy(spec, rows, train, self.settings)
+        selection = ActionSelection(value_mean=0.0, value_std=1.0)
+        return RecentWindowPolicy(train.study.formulary, train.profile, spec, behaviour, selection)

@@ -1,7 +1,7 @@
 """Discrete conservative Q-learning (Kumar et al. 2020, NeurIPS, arXiv:2006.04779, equation 4).
 
-Double deep Q-learning and beside it a penalty: the log-sum-exp of all options' values less the
-value of the option given, so that what was not given looks worse. The policy is greedy.
+Double deep Q-learning with a penalty: the log-sum-exp of all options' values less the value of the
+logged option, which lowers the values of options outside the data. The policy is greedy.
 """
 
 import copy
@@ -11,38 +11,65 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.learners.offline_rl.dataset import follow, logged, of_given, squared
-from posology.learners.offline_rl.policy import Acting, RecentPolicy
-from posology.learners.offline_rl.q_network import Fitting, ValueNet, descend, take
+from posology.learners.offline_rl.dataset import (
+    build_dataset,
+    fit_behaviour_policy,
+    values_of_treatment,
+    weighted_squared_error,
+)
+from posology.learners.offline_rl.policy import ActionSelection, RecentWindowPolicy
+from posology.learners.offline_rl.q_network import (
+    QNetwork,
+    QNetworkSettings,
+    select_rows,
+    train_network,
+    update_target,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class ConservativeQ:
-    """The weight of the penalty is d3rlpy's default."""
+class ConservativeQLearning:
+    """CQL; `alpha` has d3rlpy's default."""
 
-    fitting: Fitting = field(default_factory=Fitting)
-    penalty: float = 1.0
-    moving: float = 0.98
+    settings: QNetworkSettings = field(default_factory=QNetworkSettings)
+    alpha: float = 1.0
+    """Weight of the penalty."""
+    tau: float = 0.02
+    """Update rate of the target network per batch."""
 
-    def fit(self, train: Cohort, validation: Cohort) -> RecentPolicy:  # noqa: ARG002
-        """Nothing is chosen, so the validation patients are left alone."""
-        known, behaviour = logged(train, self.fitting, 0.0)
-        net = ValueNet(known.spec, len(train.study.formulary.treatments), self.fitting)
-        slow = copy.deepcopy(net)
+    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
+        """Train on `train`; nothing is selected on `validation`."""
+        data = build_dataset(train, self.settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
+        network = QNetwork(data.spec, len(train.study.formulary.treatments), self.settings)
+        target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, _epoch: int) -> Tensor:
-            rows = known.learn[batch]
-            then = take(known.rows, known.following(rows))
+            rows = data.usable[batch]
+            next_rows = data.next_rows(rows)
+            following = select_rows(data.rows, next_rows)
             with torch.no_grad():
-                allowed = known.usual[known.following(rows)]
-                best = net(then).mean(0).masked_fill(~allowed, -torch.inf).argmax(1)
-                later = of_given(slow(then), best).mean(0)
-            said = net(take(known.rows, rows))
-            given, weight = of_given(said, known.treatment[rows]), known.weight[rows]
-            gap = ((said.logsumexp(2) - given).mean(0) * weight).sum() / weight.sum()
-            return squared(given, known.target(rows, later), weight) + self.penalty * gap
+                allowed = data.allowed[next_rows]
+                best = network(following).mean(0).masked_fill(~allowed, -torch.inf).argmax(1)
+                next_value = values_of_treatment(target_network(following), best).mean(0)
+            values, weight = network(select_rows(data.rows, rows)), data.weight[rows]
+            logged = values_of_treatment(values, data.treatment[rows])
+            penalty = ((values.logsumexp(2) - logged).mean(0) * weight).sum() / weight.sum()
+            error = weighted_squared_error(logged, data.td_target(rows, next_value), weight)
+            return error + self.alpha * penalty
 
-        descend(net, len(known.learn), loss, self.fitting, lambda: follow(slow, net, self.moving))
-        acting = Acting(known.center, known.spread, chance=known.chance)
-        formulary = train.study.formulary
-        return RecentPolicy(formulary, train.profile, known.spec, behaviour, acting, net.weights())
+        train_network(
+            network,
+            len(data.usable),
+            loss,
+            self.settings,
+            lambda: update_target(target_network, network, self.tau),
+        )
+        return RecentWindowPolicy(
+            train.study.formulary,
+            train.profile,
+            data.spec,
+            behaviour,
+            ActionSelection(data.return_mean, data.return_std, is_probability=data.is_probability),
+            network.to_weights(),
+        )

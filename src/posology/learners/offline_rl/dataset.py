@@ -1,4 +1,4 @@
-"""What the learners of logged decisions share: rows, rewards, what follows, what clinicians do."""
+"""The training set of the offline learners, and the clinicians' behaviour policy."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,12 @@ from torch.nn import functional as F
 
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
-from posology.learners.features.recent_window import Recent, RecentSpec, recent, recent_spec
+from posology.learners.features.recent_window import (
+    RecentRows,
+    RecentWindowSpec,
+    build_recent_rows,
+    fit_recent_window,
+)
 from posology.learners.features.rewards import (
     follow_up_weights,
     has_next_decision,
@@ -19,110 +24,125 @@ from posology.learners.features.rewards import (
     permitted_treatments,
     returns_to_go,
 )
-from posology.learners.offline_rl.policy import usage
-from posology.learners.offline_rl.q_network import Fitting, ValueNet, Weights, descend, take
+from posology.learners.offline_rl.policy import behaviour_probabilities
+from posology.learners.offline_rl.q_network import (
+    EnsembleWeights,
+    QNetwork,
+    QNetworkSettings,
+    select_rows,
+    train_network,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logged:
-    """Decisions in order of subject and time, ready to learn from."""
+class OfflineDataset:
+    """The decisions of a training cohort as rows and tensors, ordered by subject and time."""
 
-    spec: RecentSpec
-    rows: Recent
-    learn: Int64[Tensor, " learned"]
-    """Rows whose reward is known, and what came of them seen."""
+    spec: RecentWindowSpec
+    rows: RecentRows
+    usable: Int64[Tensor, " usable"]
+    """Rows to learn from: the reward is known, and the next decision where there is one."""
     treatment: Int64[Tensor, " decision"]
     reward: Float[Tensor, " decision"]
     """In standard deviations of the returns."""
     returns: Float[Tensor, " decision"]
-    """What was earned to the end, standardised."""
-    more: Bool[Tensor, " decision"]
+    """Return from the decision to the end of the trajectory, standardised."""
+    has_next: Bool[Tensor, " decision"]
     weight: Float[Tensor, " decision"]
-    usual: Bool[Tensor, "decision treatment"]
-    """Allowed, and not rare."""
-    center: float
-    spread: float
+    """Follow-up weight."""
+    allowed: Bool[Tensor, "decision treatment"]
+    return_mean: float
+    return_std: float
     discount: float
-    chance: bool
-    """Whether all that is earned to the end is 0 or 1."""
+    is_probability: bool
+    """Whether every return is 0 or 1, so that a value is a probability."""
 
-    def target(
-        self, rows: Int64[Tensor, " batch"], later: Float[Tensor, "*policy batch"]
+    def td_target(
+        self, rows: Int64[Tensor, " batch"], next_value: Float[Tensor, "*policy batch"]
     ) -> Float[Tensor, "*policy batch"]:
-        """Standardised value of the option given, where the next decision's has value `later`."""
-        zero = self.center / self.spread
-        goes_on = torch.where(self.more[rows], later + zero, 0.0)
-        return self.reward[rows] + self.discount * goes_on - zero
+        """Standardised reward plus discounted value of the next decision (0 where none)."""
+        zero = self.return_mean / self.return_std
+        following = torch.where(self.has_next[rows], next_value + zero, 0.0)
+        return self.reward[rows] + self.discount * following - zero
 
-    def following(self, rows: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
+    def next_rows(self, rows: Int64[Tensor, " batch"]) -> Int64[Tensor, " batch"]:
         """The rows of the next decisions; the same row where there is none."""
-        return torch.where(self.more[rows], rows + 1, rows)
+        return torch.where(self.has_next[rows], rows + 1, rows)
 
 
-def logged(cohort: Cohort, fitting: Fitting, rare: float) -> tuple[Logged, Weights]:
-    """A training cohort, and what its clinicians do."""
-    spec = recent_spec(cohort, fitting.last, fitting.steps)
-    rows = recent(spec, cohort.history, cohort.last_step)
-    given, discount = cohort.treatment.astype(np.int64), cohort.study.reward.discount
-    behaviour = propensity(spec, rows, given, cohort, fitting)
-    at = (np.arange(len(cohort)), np.maximum(given, 0))
-    reward, returns = known_rewards(cohort)[at], returns_to_go(cohort, discount)[at]
-    more, late = has_next_decision(cohort), is_truncated(cohort) & (discount > 0)
-    learn = np.flatnonzero(
-        (given >= 0) & ~np.isnan(reward) & ~late & (follow_up_weights(cohort) > 0)
-    )
-    if not len(learn):
+def build_dataset(cohort: Cohort, settings: QNetworkSettings) -> OfflineDataset:
+    """The training set of a cohort; UserError where no decision can be learned from."""
+    spec = fit_recent_window(cohort, settings.lags, settings.code_steps)
+    rows = build_recent_rows(spec, cohort.history, cohort.last_step)
+    treatment, discount = cohort.treatment.astype(np.int64), cohort.study.reward.discount
+    column = np.maximum(treatment, 0)
+    logged = (np.arange(len(cohort)), column)
+    reward, returns = known_rewards(cohort)[logged], returns_to_go(cohort, discount)[logged]
+    weight = follow_up_weights(cohort)
+    truncated = is_truncated(cohort) & (discount > 0)
+    usable = np.flatnonzero((treatment >= 0) & ~np.isnan(reward) & ~truncated & (weight > 0))
+    if not len(usable):
         raise UserError(
             f"study {cohort.study.name}: no decision has a treatment and a known reward; "
-            "outcomes must be known of the option given before anything can be learned from them"
+            "the outcome of the chosen option must be known before anything can be learned"
         )
-    center, spread = float(returns[learn].mean()), float(returns[learn].std()) or 1.0
-    allowed, chances = permitted_treatments(cohort), usage(behaviour, rows)
-    likely = np.where(allowed, chances, 0.0)
-    return Logged(
-        spec, rows, torch.from_numpy(learn), torch.from_numpy(at[1]),
-        torch.from_numpy((reward / spread).astype(np.float32)),
-        torch.from_numpy(((returns - center) / spread).astype(np.float32)),
-        torch.from_numpy(more), torch.from_numpy(follow_up_weights(cohort)),
-        torch.from_numpy(allowed & (likely >= rare * likely.max(axis=1, keepdims=True))),
-        center, spread, discount, bool(np.isin(returns[learn], (0.0, 1.0)).all()),
-    ), behaviour  # fmt: skip
+    mean, std = float(returns[usable].mean()), float(returns[usable].std()) or 1.0
+    return OfflineDataset(
+        spec=spec,
+        rows=rows,
+        usable=torch.from_numpy(usable),
+        treatment=torch.from_numpy(column),
+        reward=torch.from_numpy((reward / std).astype(np.float32)),
+        returns=torch.from_numpy(((returns - mean) / std).astype(np.float32)),
+        has_next=torch.from_numpy(has_next_decision(cohort)),
+        weight=torch.from_numpy(weight),
+        allowed=torch.from_numpy(permitted_treatments(cohort)),
+        return_mean=mean,
+        return_std=std,
+        discount=discount,
+        is_probability=bool(np.isin(returns[usable], (0.0, 1.0)).all()),
+    )
 
 
-def propensity(
-    spec: RecentSpec, rows: Recent, given: np.ndarray, cohort: Cohort, fitting: Fitting
-) -> Weights:
-    """One member by cross-entropy on the treatments given."""
-    net = ValueNet(spec, len(cohort.study.formulary.treatments), fitting, members=1)
-    known = torch.from_numpy(np.flatnonzero(given >= 0))
-    truth = torch.from_numpy(given)
+def fit_behaviour_policy(
+    spec: RecentWindowSpec, rows: RecentRows, cohort: Cohort, settings: QNetworkSettings
+) -> EnsembleWeights:
+    """Logits of the clinicians' choice, one member, by cross-entropy on their treatments."""
+    network = QNetwork(spec, len(cohort.study.formulary.treatments), settings, members=1)
+    treatment = cohort.treatment.astype(np.int64)
+    known = torch.from_numpy(np.flatnonzero(treatment >= 0))
+    chosen = torch.from_numpy(treatment)
 
     def loss(batch: Tensor, _epoch: int) -> Tensor:
-        chosen = known[batch]
-        return F.cross_entropy(net(take(rows, chosen))[0], truth[chosen])
+        rows_of_batch = known[batch]
+        logits = network(select_rows(rows, rows_of_batch))[0]
+        return F.cross_entropy(logits, chosen[rows_of_batch])
 
-    descend(net, len(known), loss, fitting)
-    return net.weights()
+    train_network(network, len(known), loss, settings)
+    return network.to_weights()
 
 
-def squared(
-    said: Float[Tensor, "member batch"],
+def supported_treatments(
+    dataset: OfflineDataset, behaviour: EnsembleWeights, min_support: float
+) -> Bool[Tensor, "decision treatment"]:
+    """Allowed treatments at least `min_support` times as probable as the most probable one."""
+    allowed = dataset.allowed.numpy()
+    probability = np.where(allowed, behaviour_probabilities(behaviour, dataset.rows), 0.0)
+    least = min_support * probability.max(axis=1, keepdims=True)
+    return torch.from_numpy(allowed & (probability >= least))
+
+
+def weighted_squared_error(
+    predicted: Float[Tensor, "member batch"],
     target: Float[Tensor, " batch"],
     weight: Float[Tensor, " batch"],
 ) -> Float[Tensor, ""]:
-    """Mean squared error by weight."""
-    return ((said - target).square().mean(0) * weight).sum() / weight.sum().clamp_min(1e-6)
+    """Weighted mean of the squared error, averaged over members."""
+    return ((predicted - target).square().mean(0) * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
-def of_given(
-    said: Float[Tensor, "member batch treatment"], given: Int64[Tensor, " batch"]
+def values_of_treatment(
+    values: Float[Tensor, "member batch treatment"], treatment: Int64[Tensor, " batch"]
 ) -> Float[Tensor, "member batch"]:
-    """The column of the treatment given, in each row."""
-    return said.gather(2, given.expand(said.shape[0], -1)[..., None])[..., 0]
-
-
-@torch.no_grad()
-def follow(slow: ValueNet, net: ValueNet, moving: float) -> None:
-    """Move the slow copy a little towards the network."""
-    for old, new in zip(slow.parameters(), net.parameters(), strict=True):
-        old.lerp_(new, 1 - moving)
+    """The value of one treatment per row."""
+    return values.gather(2, treatment.expand(values.shape[0], -1)[..., None])[..., 0]

@@ -1,13 +1,13 @@
-"""What policies would earn, by fitted Q evaluation with the network of the recent past.
+"""Fitted Q evaluation with the network of the recent past.
 
-Le, Voloshin and Yue 2019 (ICML, algorithm 1): each decision's value is regressed on its reward and
-the policy's mean value of what followed, by temporal differences with a slowly moving target. All
-policies that are asked about share the two hidden layers.
+Le, Voloshin and Yue 2019 (ICML, algorithm 1): the value of each decision is regressed on its reward
+plus the target policy's mean value of the next decision, by temporal differences with a target
+network. Policies evaluated together share the two hidden layers.
 """
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,58 +15,68 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.learners.features.recent_window import recent
-from posology.learners.offline_rl.dataset import follow, logged
-from posology.learners.offline_rl.q_network import Fitting, ValueNet, answers, descend, take
+from posology.learners.features.recent_window import build_recent_rows
+from posology.learners.offline_rl.dataset import build_dataset
+from posology.learners.offline_rl.q_network import (
+    QNetwork,
+    QNetworkSettings,
+    predict_outputs,
+    select_rows,
+    train_network,
+    update_target,
+)
 
 Policies = Float64[np.ndarray, "policy decision treatment"]
+PredictQ = Callable[[Cohort], Float64[np.ndarray, "policy evaluated treatment"]]
 
 
 @dataclass(frozen=True, slots=True)
-class FittedEvaluation:
-    """Settings chosen on development seeds of the warfarin simulator's first world."""
+class FittedQEvaluation:
+    """Settings chosen on development seeds of the warfarin simulator's 2007 model."""
 
-    fitting: Fitting = field(default_factory=lambda: Fitting(epochs=60, batch=512))
-    moving: float = 0.9
-    """Share of itself that the slow copy keeps at each batch; at 0.95 and half the epochs some
-    policies' values had not converged (`off_policy.unconverged` tells)."""
+    settings: QNetworkSettings = field(
+        default_factory=lambda: QNetworkSettings(epochs=60, batch=512)
+    )
+    tau: float = 0.1
+    """Update rate of the target network per batch; at 0.05 and half the epochs some policies'
+    values had not converged (check with `off_policy.summed_td_error`)."""
 
-    def fit(
-        self, learn: Cohort, policies: Policies, asked: Cohort
-    ) -> Float64[np.ndarray, "policy asked treatment"]:
-        """Value of every option at the decisions `asked`, then following each policy.
+    def fit(self, train: Cohort, policies: Policies) -> PredictQ:
+        """A function from a cohort to each policy's action values at its decisions.
 
-        learn: decisions to learn from, of other patients; policies: of those decisions.
+        `policies` are choice probabilities at the decisions of `train`; evaluate on other patients.
         """
-        return self.learned(learn, policies)(asked)
-
-    def learned(
-        self, learn: Cohort, policies: Policies
-    ) -> Callable[[Cohort], Float64[np.ndarray, "policy asked treatment"]]:
-        """The same for any decisions of other patients, asked as often as wanted."""
-        quick = replace(self.fitting, epochs=1)  # what clinicians do is not needed
-        known, _ = logged(learn, quick, 0.0)
+        data = build_dataset(train, self.settings)
         count, options = len(policies), policies.shape[2]
-        net = ValueNet(known.spec, count * options, self.fitting)
-        slow = copy.deepcopy(net)
-        chances = torch.from_numpy(policies.astype(np.float32).transpose(1, 0, 2).copy())
+        network = QNetwork(data.spec, count * options, self.settings)
+        target_network = copy.deepcopy(network)
+        probability = torch.from_numpy(policies.astype(np.float32).transpose(1, 0, 2).copy())
 
         def loss(batch: Tensor, _epoch: int) -> Tensor:
-            rows = known.learn[batch]
-            then = known.following(rows)
+            rows = data.usable[batch]
+            next_rows = data.next_rows(rows)
             with torch.no_grad():
-                said = slow(take(known.rows, then)).mean(0).unflatten(1, (count, options))
-                target = known.target(rows, (said * chances[then]).sum(2).T)
-            said = net(take(known.rows, rows)).unflatten(2, (count, options))
-            given = known.treatment[rows][None, :, None, None].expand(*said.shape[:3], 1)
-            error = said.gather(3, given)[..., 0] - target.T
-            return (error.square().mean((0, 2)) * known.weight[rows]).mean()
+                values = target_network(select_rows(data.rows, next_rows)).mean(0)
+                values = values.unflatten(1, (count, options))
+                target = data.td_target(rows, (values * probability[next_rows]).sum(2).T)
+            values = network(select_rows(data.rows, rows)).unflatten(2, (count, options))
+            chosen = data.treatment[rows][None, :, None, None].expand(*values.shape[:3], 1)
+            error = values.gather(3, chosen)[..., 0] - target.T
+            return (error.square().mean((0, 2)) * data.weight[rows]).mean()
 
-        descend(net, len(known.learn), loss, self.fitting, lambda: follow(slow, net, self.moving))
+        train_network(
+            network,
+            len(data.usable),
+            loss,
+            self.settings,
+            lambda: update_target(target_network, network, self.tau),
+        )
+        weights = network.to_weights()
 
-        def value(asked: Cohort) -> Float64[np.ndarray, "policy asked treatment"]:
-            rows = recent(known.spec, asked.history, asked.last_step)
-            said = answers(net.weights(), rows).mean(axis=1) * known.spread + known.center
-            return said.reshape(len(said), count, options).transpose(1, 0, 2)
+        def predict_q(cohort: Cohort) -> Float64[np.ndarray, "policy evaluated treatment"]:
+            rows = build_recent_rows(data.spec, cohort.history, cohort.last_step)
+            score = predict_outputs(weights, rows).mean(axis=1)
+            values = score * data.return_std + data.return_mean
+            return values.reshape(len(values), count, options).transpose(1, 0, 2)
 
-        return value
+        return predict_q

@@ -1,7 +1,7 @@
 """Implicit Q-learning (Kostrikov, Nair and Levine 2022, ICLR, arXiv:2110.06169), discrete.
 
-No option that was not given is ever asked for its value: what follows is worth an upper expectile
-of what was given there (equation 5), and the policy is behaviour * exp(advantage / temperature)
+Only logged options are evaluated: the value of a state is an upper expectile of the values of the
+options logged there (equation 5), and the policy is behaviour * exp(advantage / temperature)
 (equation 7, in closed form).
 """
 
@@ -12,51 +12,82 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.learners.offline_rl.dataset import follow, logged, of_given, squared
-from posology.learners.offline_rl.policy import Acting, RecentPolicy
-from posology.learners.offline_rl.q_network import Fitting, ValueNet, Weights, descend, take
+from posology.learners.offline_rl.dataset import (
+    build_dataset,
+    fit_behaviour_policy,
+    values_of_treatment,
+    weighted_squared_error,
+)
+from posology.learners.offline_rl.policy import ActionSelection, RecentWindowPolicy
+from posology.learners.offline_rl.q_network import (
+    EnsembleWeights,
+    QNetwork,
+    QNetworkSettings,
+    select_rows,
+    train_network,
+    update_target,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class ImplicitQ:
-    """The paper's expectile; its inverse temperature of 3 in standard deviations of returns."""
+class ImplicitQLearning:
+    """IQL with the paper's expectile, and its inverse temperature of 3."""
 
-    fitting: Fitting = field(default_factory=Fitting)
+    settings: QNetworkSettings = field(default_factory=QNetworkSettings)
     expectile: float = 0.7
     temperature: float = 1 / 3
     """In standard deviations of the returns."""
-    moving: float = 0.98
+    tau: float = 0.02
+    """Update rate of the target network per batch."""
 
-    def fit(self, train: Cohort, validation: Cohort) -> RecentPolicy:  # noqa: ARG002
-        """Nothing is chosen, so the validation patients are left alone."""
-        known, behaviour = logged(train, self.fitting, 0.0)
+    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
+        """Train on `train`; nothing is selected on `validation`."""
+        data = build_dataset(train, self.settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
         options = len(train.study.formulary.treatments)
-        both = ValueNet(known.spec, options + 1, self.fitting)  # the last answer is the state's
-        slow = copy.deepcopy(both)
+        network = QNetwork(data.spec, options + 1, self.settings)  # the last output is V(s)
+        target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, _epoch: int) -> Tensor:
-            rows = known.learn[batch]
-            given, weight = known.treatment[rows], known.weight[rows]
+            rows = data.usable[batch]
+            treatment, weight = data.treatment[rows], data.weight[rows]
             with torch.no_grad():
-                later = slow(take(known.rows, known.following(rows)))[..., -1].mean(0)
-                earned = of_given(slow(take(known.rows, rows)), given).mean(0)
-            said = both(take(known.rows, rows))
-            short = earned - said[..., -1]
-            tilt = torch.where(short > 0, self.expectile, 1 - self.expectile)
-            state = ((tilt * short.square()).mean(0) * weight).sum() / weight.sum()
-            return state + squared(of_given(said, given), known.target(rows, later), weight)
+                following = select_rows(data.rows, data.next_rows(rows))
+                next_value = target_network(following)[..., -1].mean(0)
+                target_q = target_network(select_rows(data.rows, rows))
+                target_q = values_of_treatment(target_q, treatment).mean(0)
+            outputs = network(select_rows(data.rows, rows))
+            advantage = target_q - outputs[..., -1]
+            expectile_weight = torch.where(advantage > 0, self.expectile, 1 - self.expectile)
+            state_error = (expectile_weight * advantage.square()).mean(0)
+            state_loss = (state_error * weight).sum() / weight.sum()
+            logged = values_of_treatment(outputs, treatment)
+            target = data.td_target(rows, next_value)
+            return state_loss + weighted_squared_error(logged, target, weight)
 
-        descend(both, len(known.learn), loss, self.fitting, lambda: follow(slow, both, self.moving))
-        acting = Acting(
-            known.center, known.spread, self.temperature * known.spread, chance=known.chance
+        train_network(
+            network,
+            len(data.usable),
+            loss,
+            self.settings,
+            lambda: update_target(target_network, network, self.tau),
         )
-        learned = _without_state(both, options)
-        formulary = train.study.formulary
-        return RecentPolicy(formulary, train.profile, known.spec, behaviour, acting, learned)
+        return RecentWindowPolicy(
+            train.study.formulary,
+            train.profile,
+            data.spec,
+            behaviour,
+            ActionSelection(
+                data.return_mean,
+                data.return_std,
+                self.temperature * data.return_std,
+                is_probability=data.is_probability,
+            ),
+            _without_state_value(network.to_weights(), options),
+        )
 
 
-def _without_state(both: ValueNet, options: int) -> Weights:
-    learned = both.weights()
+def _without_state_value(weights: EnsembleWeights, options: int) -> EnsembleWeights:
     return replace(
-        learned, last=learned.last[..., :options], last_bias=learned.last_bias[..., :options]
+        weights, last=weights.last[..., :options], last_bias=weights.last_bias[..., :options]
     )

@@ -1,8 +1,9 @@
-"""Ours on the recent past: values of an ensemble's lower bound among what is usual and allowed.
+"""Fitted Q iteration with a lower confidence bound, among supported and allowed options.
 
-Fitted Q (Ernst, Geurts and Wehenkel 2005, JMLR 6:503) by temporal differences with a slowly moving
-target; options that clinicians rarely give are no part of later values nor of the policy (Fujimoto
-et al. 2019, arXiv:1910.01708), and disagreement among members counts against an option.
+Ours: fitted Q (Ernst, Geurts and Wehenkel 2005, JMLR 6:503) by temporal differences with a target
+network; options that clinicians rarely choose are part of neither the next decision's value nor the
+policy (Fujimoto et al. 2019, arXiv:1910.01708), and disagreement among the ensemble's members
+lowers an option's value.
 """
 
 import copy
@@ -12,43 +13,77 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.learners.offline_rl.dataset import follow, logged, of_given, squared
-from posology.learners.offline_rl.policy import Acting, RecentPolicy
-from posology.learners.offline_rl.q_network import Fitting, ValueNet, descend, take
+from posology.learners.offline_rl.dataset import (
+    build_dataset,
+    fit_behaviour_policy,
+    supported_treatments,
+    values_of_treatment,
+    weighted_squared_error,
+)
+from posology.learners.offline_rl.policy import ActionSelection, RecentWindowPolicy
+from posology.learners.offline_rl.q_network import (
+    QNetwork,
+    QNetworkSettings,
+    select_rows,
+    train_network,
+    update_target,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class FittedValues:
-    """Settings chosen on development seeds of the warfarin simulator's first world."""
+class PessimisticFQI:
+    """Settings chosen on development seeds of the warfarin simulator's 2007 model."""
 
-    fitting: Fitting = field(default_factory=Fitting)
+    settings: QNetworkSettings = field(default_factory=QNetworkSettings)
     pessimism: float = 0.5
-    rare: float = 0.1
-    warm: int = 2
-    """Epochs on what was earned to the end, before temporal differences."""
-    moving: float = 0.98
-    """Share of itself that the slow copy keeps at each batch."""
+    """Standard deviations over members subtracted from each value."""
+    min_support: float = 0.1
+    """Least behaviour probability of an option, relative to the most probable one."""
+    warmup_epochs: int = 2
+    """Epochs of regression on observed returns, before temporal differences."""
+    tau: float = 0.02
+    """Update rate of the target network per batch."""
 
-    def fit(self, train: Cohort, validation: Cohort) -> RecentPolicy:  # noqa: ARG002
-        """Nothing is chosen, so the validation patients are left alone."""
-        known, behaviour = logged(train, self.fitting, self.rare)
-        net = ValueNet(known.spec, len(train.study.formulary.treatments), self.fitting)
-        slow = copy.deepcopy(net)
+    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
+        """Train on `train`; nothing is selected on `validation`."""
+        data = build_dataset(train, self.settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
+        supported = supported_treatments(data, behaviour, self.min_support)
+        network = QNetwork(data.spec, len(train.study.formulary.treatments), self.settings)
+        target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, epoch: int) -> Tensor:
-            rows = known.learn[batch]
-            target = known.returns[rows]
-            if epoch >= self.warm and known.discount > 0:
-                then = known.following(rows)
+            rows = data.usable[batch]
+            target = data.returns[rows]
+            if epoch >= self.warmup_epochs and data.discount > 0:
+                next_rows = data.next_rows(rows)
                 with torch.no_grad():
-                    said = slow(take(known.rows, then))
-                    lower = said.mean(0) - self.pessimism * said.std(0, correction=0)
-                    later = lower.masked_fill(~known.usual[then], -torch.inf).amax(1)
-                target = known.target(rows, later)
-            said = of_given(net(take(known.rows, rows)), known.treatment[rows])
-            return squared(said, target, known.weight[rows])
+                    values = target_network(select_rows(data.rows, next_rows))
+                    lower = values.mean(0) - self.pessimism * values.std(0, correction=0)
+                    next_value = lower.masked_fill(~supported[next_rows], -torch.inf).amax(1)
+                target = data.td_target(rows, next_value)
+            values = network(select_rows(data.rows, rows))
+            logged = values_of_treatment(values, data.treatment[rows])
+            return weighted_squared_error(logged, target, data.weight[rows])
 
-        descend(net, len(known.learn), loss, self.fitting, lambda: follow(slow, net, self.moving))
-        acting = Acting(known.center, known.spread, 0.0, self.pessimism, self.rare, known.chance)
-        formulary = train.study.formulary
-        return RecentPolicy(formulary, train.profile, known.spec, behaviour, acting, net.weights())
+        train_network(
+            network,
+            len(data.usable),
+            loss,
+            self.settings,
+            lambda: update_target(target_network, network, self.tau),
+        )
+        return RecentWindowPolicy(
+            train.study.formulary,
+            train.profile,
+            data.spec,
+            behaviour,
+            ActionSelection(
+                data.return_mean,
+                data.return_std,
+                pessimism=self.pessimism,
+                min_support=self.min_support,
+                is_probability=data.is_probability,
+            ),
+            network.to_weights(),
+        )

@@ -1,4 +1,4 @@
-"""A small ensemble that reads rows of the recent past: learned with torch, asked with numpy."""
+"""A small ensemble on rows of the recent past: trained with torch, evaluated with numpy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -9,89 +9,105 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posology.learners.features.recent_window import Recent, RecentSpec
+from posology.learners.features.recent_window import RecentRows, RecentWindowSpec
 from posology.nn.ragged import ragged_range
 
-CHUNK = 8192
-"""Decisions asked at once."""
+MAX_DECISIONS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
-    """How large, and how long to learn; chosen on development seeds of the warfarin simulator."""
+class QNetworkSettings:
+    """Size and training; chosen on development seeds of the warfarin simulator."""
 
     hidden: int = 96
     members: int = 3
     batch: int = 2048
-    """Decisions a batch."""
+    """Decisions per batch."""
     epochs: int = 14
     learning_rate: float = 1.5e-3
-    """At the start; it falls to 0 in a straight line."""
-    last: int = 5
-    """Numbers that change are told so many times back."""
-    steps: int = 1
-    """Codes are told of so many last steps."""
+    """Initial rate; it decays linearly to 0."""
+    lags: int = 5
+    """Number of last values used of a code whose value changes."""
+    code_steps: int = 1
+    """Number of last steps whose codes are used."""
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """Two hidden layers a member."""
+class EnsembleWeights:
+    """Two hidden layers per member."""
 
     table: Float32[np.ndarray, "column member hidden"]
+    """Embedding of each code column."""
     first: Float32[np.ndarray, "member feature hidden"]
     first_bias: Float32[np.ndarray, "member hidden"]
     second: Float32[np.ndarray, "member hidden hidden"]
     second_bias: Float32[np.ndarray, "member hidden"]
-    last: Float32[np.ndarray, "member hidden answer"]
-    last_bias: Float32[np.ndarray, "member answer"]
+    last: Float32[np.ndarray, "member hidden output"]
+    last_bias: Float32[np.ndarray, "member output"]
 
 
-def answers(weights: Weights, rows: Recent) -> Float64[np.ndarray, "decision member answer"]:
-    """What each member says of each row."""
+def predict_outputs(
+    weights: EnsembleWeights, rows: RecentRows
+) -> Float64[np.ndarray, "decision member output"]:
+    """Outputs of each member for each row."""
     parts = [
-        _answers(weights, rows, slice(start, min(start + CHUNK, len(rows.numbers))))
-        for start in range(0, max(len(rows.numbers), 1), CHUNK)
+        _predict_rows(
+            weights, rows, slice(start, min(start + MAX_DECISIONS_AT_ONCE, len(rows.values)))
+        )
+        for start in range(0, max(len(rows.values), 1), MAX_DECISIONS_AT_ONCE)
     ]
     return np.concatenate(parts).astype(np.float64)
 
 
-def _answers(weights: Weights, rows: Recent, run: slice) -> np.ndarray:
-    numbers, bounds = rows.numbers[run], rows.offsets[run.start : run.stop + 1]
-    owner = np.repeat(np.arange(len(numbers)), np.diff(bounds))
-    column, said = rows.column[bounds[0] : bounds[-1]], []
+def _predict_rows(weights: EnsembleWeights, rows: RecentRows, part: slice) -> np.ndarray:
+    values, bounds = rows.values[part], rows.offsets[part.start : part.stop + 1]
+    owner = np.repeat(np.arange(len(values)), np.diff(bounds))
+    column, outputs = rows.column[bounds[0] : bounds[-1]], []
     for member in range(len(weights.first)):
-        hidden = numbers @ weights.first[member] + weights.first_bias[member]
+        hidden = values @ weights.first[member] + weights.first_bias[member]
         np.add.at(hidden, owner, weights.table[column, member])
         hidden = np.maximum(hidden, 0.0) @ weights.second[member] + weights.second_bias[member]
-        said.append(np.maximum(hidden, 0.0) @ weights.last[member] + weights.last_bias[member])
-    return np.stack(said, axis=1)
+        outputs.append(np.maximum(hidden, 0.0) @ weights.last[member] + weights.last_bias[member])
+    return np.stack(outputs, axis=1)
 
 
-class ValueNet(nn.Module):
-    """The same with gradients; its last layer starts at zero."""
+@dataclass(frozen=True, slots=True, eq=False)
+class RowTensors:
+    """Rows of the recent past as tensors."""
 
-    def __init__(self, spec: RecentSpec, answers: int, fitting: Fitting, members: int = 0) -> None:
+    values: Float[Tensor, "decision feature"]
+    column: Int64[Tensor, " present"]
+    starts: Int64[Tensor, " decision"]
+
+
+class QNetwork(nn.Module):
+    """The same network with gradients; its last layer starts at zero."""
+
+    def __init__(
+        self, spec: RecentWindowSpec, outputs: int, settings: QNetworkSettings, members: int = 0
+    ) -> None:
         super().__init__()
-        rng = np.random.default_rng([fitting.seed, answers])
-        features, hidden, count = len(spec.number), fitting.hidden, members or fitting.members
+        rng = np.random.default_rng([settings.seed, outputs])
+        features, hidden = len(spec.value_code), settings.hidden
+        count = members or settings.members
 
-        def drawn(*shape: int, inputs: int) -> nn.Parameter:
+        def random_weights(*shape: int, inputs: int) -> nn.Parameter:
             bound = 1.4 * max(inputs, 1) ** -0.5
             return nn.Parameter(torch.from_numpy(rng.uniform(-bound, bound, shape)).float())
 
-        self.table = drawn(spec.columns, count, hidden, inputs=4)
-        self.first = drawn(count, features, hidden, inputs=features)
+        self.table = random_weights(spec.columns, count, hidden, inputs=4)
+        self.first = random_weights(count, features, hidden, inputs=features)
         self.first_bias = nn.Parameter(torch.zeros(count, hidden))
-        self.second = drawn(count, hidden, hidden, inputs=hidden)
+        self.second = random_weights(count, hidden, hidden, inputs=hidden)
         self.second_bias = nn.Parameter(torch.zeros(count, hidden))
-        self.last = nn.Parameter(torch.zeros(count, hidden, answers))
-        self.last_bias = nn.Parameter(torch.zeros(count, answers))
+        self.last = nn.Parameter(torch.zeros(count, hidden, outputs))
+        self.last_bias = nn.Parameter(torch.zeros(count, outputs))
 
-    def forward(self, rows: "Rows") -> Float[Tensor, "member decision answer"]:
-        """What each member says."""
+    def forward(self, rows: RowTensors) -> Float[Tensor, "member decision output"]:
+        """Outputs of each member."""
         members, _, width = self.first.shape
-        x = rows.numbers.expand(members, -1, -1)
+        x = rows.values.expand(members, -1, -1)
         hidden = torch.baddbmm(self.first_bias[:, None], x, self.first)
         if len(rows.column):
             flat = self.table.flatten(1)
@@ -100,50 +116,49 @@ class ValueNet(nn.Module):
         hidden = torch.baddbmm(self.second_bias[:, None], hidden.relu(), self.second)
         return torch.baddbmm(self.last_bias[:, None], hidden.relu(), self.last)
 
-    def weights(self) -> Weights:
-        """As numpy arrays."""
-        return Weights(
-            **{f.name: getattr(self, f.name).detach().numpy().copy() for f in fields(Weights)}
+    def to_weights(self) -> EnsembleWeights:
+        """The weights as numpy arrays."""
+        names = [field.name for field in fields(EnsembleWeights)]
+        return EnsembleWeights(
+            **{name: getattr(self, name).detach().numpy().copy() for name in names}
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Some rows as tensors."""
-
-    numbers: Float[Tensor, "decision feature"]
-    column: Int64[Tensor, " present"]
-    starts: Int64[Tensor, " decision"]
-
-
-def take(rows: Recent, chosen: Int64[Tensor, " decision"]) -> Rows:
-    """The rows asked."""
+def select_rows(rows: RecentRows, selected: Int64[Tensor, " decision"]) -> RowTensors:
+    """The selected rows as tensors."""
     offsets = torch.from_numpy(rows.offsets)
-    first = offsets[chosen]
-    counts = offsets[chosen + 1] - first
+    first = offsets[selected]
+    counts = offsets[selected + 1] - first
     column = torch.from_numpy(rows.column)[ragged_range(first, counts)]
-    numbers = torch.from_numpy(rows.numbers)[chosen]
-    return Rows(numbers, column, torch.cumsum(counts, 0) - counts)
+    values = torch.from_numpy(rows.values)[selected]
+    return RowTensors(values, column, torch.cumsum(counts, 0) - counts)
 
 
-def descend(
-    net: nn.Module,
+def train_network(
+    network: nn.Module,
     size: int,
     loss: Callable[[Tensor, int], Tensor],
-    fitting: Fitting,
-    after: Callable[[], None] | None = None,
+    settings: QNetworkSettings,
+    after_step: Callable[[], None] | None = None,
 ) -> None:
-    """Adam over random batches of `size` rows; loss takes rows and the epoch's number."""
-    rng = np.random.default_rng(fitting.seed)
-    optimizer = torch.optim.Adam(net.parameters(), lr=fitting.learning_rate)
-    batches = -(-size // fitting.batch)
-    for epoch in range(fitting.epochs):
+    """Minimise with Adam over random batches of `size` rows; `loss` takes rows and the epoch."""
+    rng = np.random.default_rng(settings.seed)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    batches = -(-size // settings.batch)
+    for epoch in range(settings.epochs):
         order = torch.from_numpy(rng.permutation(size))
-        for number, rows in enumerate(torch.split(order, fitting.batch)):
-            along = (epoch * batches + number) / (fitting.epochs * batches)
-            optimizer.param_groups[0]["lr"] = fitting.learning_rate * (1 - along)
+        for number, rows in enumerate(torch.split(order, settings.batch)):
+            progress = (epoch * batches + number) / (settings.epochs * batches)
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * (1 - progress)
             optimizer.zero_grad(set_to_none=True)
             loss(rows, epoch).backward()
             optimizer.step()
-            if after:
-                after()
+            if after_step:
+                after_step()
+
+
+@torch.no_grad()
+def update_target(target: QNetwork, network: QNetwork, tau: float) -> None:
+    """Move the target network a share `tau` towards the network (Polyak averaging)."""
+    for old, new in zip(target.parameters(), network.parameters(), strict=True):
+        old.lerp_(new, tau)

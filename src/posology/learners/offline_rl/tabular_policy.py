@@ -1,4 +1,4 @@
-"""Tabular learning for studies in which one code says all that is known: cohort in, policy out."""
+"""Tabular learning on a cohort whose state is one code."""
 
 from dataclasses import dataclass, field
 
@@ -12,14 +12,19 @@ from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.trajectories import Trajectories, concatenate_episodes
 from posology.errors import UserError
-from posology.learners.offline_rl.tabular import Pooling, TabularPolicy, count, pooled
+from posology.learners.offline_rl.tabular import (
+    Shrinkage,
+    TabularPolicy,
+    count_transitions,
+    shrunk_value_iteration,
+)
 
 STATE = "STATE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateCodePolicy:
-    """A table asked by the state code in a decision's last step."""
+    """A table of policies, read by the state code in a decision's last step."""
 
     formulary: Formulary
     profile: Profile
@@ -28,51 +33,53 @@ class StateCodePolicy:
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
-        """The learned value, where rewards make it a probability; 0 where never seen."""
+        """The learned value clipped to 0 to 1 (a probability if returns are); 0 where unknown."""
         values = self.table.values[_state(history, decisions, self.profile)]
         return np.where(np.isfinite(values) & allowed, values.clip(0, 1), 0.0)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The table's, moved to the best allowed option where all it would do is forbidden."""
+        """The table's probabilities among allowed options; the best one where they are all 0."""
         state = _state(history, decisions, self.profile)
-        kept = self.table.probabilities[state] * allowed
+        permitted = self.table.probabilities[state] * allowed
         values = np.where(allowed, self.table.values[state].clip(-1e300), -np.inf)
-        instead = np.eye(allowed.shape[1])[values.argmax(axis=1)]
-        total = kept.sum(axis=1, keepdims=True)
-        return np.where(total > 0, kept / np.where(total > 0, total, 1.0), instead)
+        best = np.eye(allowed.shape[1])[values.argmax(axis=1)]
+        total = permitted.sum(axis=1, keepdims=True)
+        return np.where(total > 0, permitted / np.where(total > 0, total, 1.0), best)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
-        """None is known."""
+        """No dose is known (NaN)."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 
 
 @dataclass(frozen=True, slots=True)
 class StateCodeLearner:
-    """`tabular.pooled` as a learner; nothing is chosen, so it learns from both parts."""
+    """`tabular.shrunk_value_iteration` as a learner; nothing is selected, so it uses both parts."""
 
-    pooling: Pooling = field(default_factory=Pooling)
+    shrinkage: Shrinkage = field(default_factory=Shrinkage)
 
     def fit(self, train: Cohort, validation: Cohort) -> StateCodePolicy:
         """Learn from every episode of the two cohorts."""
-        logged = concatenate_episodes(trajectories(train), trajectories(validation))
+        logged = concatenate_episodes(state_trajectories(train), state_trajectories(validation))
         return StateCodePolicy(
-            train.study.formulary, train.profile, pooled(count(logged), self.pooling)
+            train.study.formulary,
+            train.profile,
+            shrunk_value_iteration(count_transitions(logged), self.shrinkage),
         )
 
 
-def trajectories(cohort: Cohort) -> Trajectories:
-    """A cohort's episodes; the behaviour's full distribution is not known and NaN.
+def state_trajectories(cohort: Cohort) -> Trajectories:
+    """A cohort's trajectories of state codes, without the behaviour probabilities (NaN).
 
-    An episode whose history ends with its last treatment is worth its last state from there.
+    Where the history ends with the last treatment, the final state is the last decision's state.
     """
     history, profile = cohort.history, cohort.profile
     known = cohort.treatment >= 0
     if not known.all():
         raise UserError(
             f"{int((~known).sum())} decisions of study {cohort.study.name} have none of its "
-            "treatments; leave them out before learning from states"
+            "treatments; exclude them before learning from states"
         )
     subjects = len(history.subject_id)
     last = history.step_offsets[1:] - 1
@@ -100,14 +107,14 @@ def _state_rows(profile: Profile) -> Int64[np.ndarray, " state"]:
 
 
 def _holds_state(
-    history: History, steps: Int64[np.ndarray, " asked"], profile: Profile
-) -> Bool[np.ndarray, " asked"]:
+    history: History, steps: Int64[np.ndarray, " step"], profile: Profile
+) -> Bool[np.ndarray, " step"]:
     return np.isin(history.code[history.event_offsets[steps + 1] - 1], _state_rows(profile))
 
 
 def _state(
-    history: History, steps: Int64[np.ndarray, " asked"], profile: Profile
-) -> Int64[np.ndarray, " asked"]:
+    history: History, steps: Int64[np.ndarray, " step"], profile: Profile
+) -> Int64[np.ndarray, " step"]:
     """Number of the state code with which each step ends.
 
     Raises UserError where a step holds anything else.
@@ -115,7 +122,7 @@ def _state(
     if not _holds_state(history, steps, profile).all():
         raise UserError(
             f"a decision's last step must hold exactly one code of the family {STATE}; "
-            "this study's state is more than one code, so no table can learn it"
+            "this study's state is more than one code, so a table cannot represent it"
         )
     code = history.code[history.event_offsets[steps + 1] - 1]
     return np.searchsorted(_state_rows(profile), code).astype(np.int64)

@@ -1,7 +1,7 @@
-"""Exploration, for simulators and approved trials alone: Thompson sampling over members.
+"""Exploration by Thompson sampling over ensemble members, for simulators and approved trials only.
 
-Nothing in posology uses it unasked. Each patient is treated as one member of the ensemble, drawn at
-random, thinks best (Osband et al. 2016, arXiv:1602.04621), never against the safety mask.
+Nothing in posology uses it by default. Each patient receives the best allowed option of one member
+of the ensemble, drawn at random (Osband et al. 2016, arXiv:1602.04621).
 """
 
 from dataclasses import dataclass
@@ -17,46 +17,45 @@ from posology.errors import UserError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Exploring:
-    """A policy that tries what its members disagree about."""
+class ThompsonPolicy:
+    """A policy that samples options by the share of members that prefer them."""
 
     policy: Policy
 
     @property
     def formulary(self) -> Formulary:
-        """The policy's own."""
+        """The same as the policy's."""
         return self.policy.formulary
 
     @property
     def profile(self) -> Profile:
-        """The policy's own."""
+        """The same as the policy's."""
         return self.policy.profile
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
-        """The policy's own."""
+        """The same as the policy's."""
         return self.policy.predict_effectiveness(history, decisions, allowed)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The share of members that think each option best: what to log as its chance."""
-        said = self.policy.predict_effectiveness(history, decisions, allowed)
-        best = np.where(allowed[:, :, None], said, -np.inf).argmax(axis=1)
+        """Share of members that prefer each option: the probability to log."""
+        values = self.policy.predict_effectiveness(history, decisions, allowed)
+        best = np.where(allowed[:, :, None], values, -np.inf).argmax(axis=1)
         return np.eye(allowed.shape[1])[best].mean(axis=1)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The policy's own."""
+        """The same as the policy's."""
         return self.policy.predict_doses(history, decisions, allowed)
 
 
-def explore(policy: Policy, *, simulated: bool = False) -> Exploring:
-    """The policy, exploring; UserError unless it is said that no patient is real."""
+def explore(policy: Policy, *, simulated: bool = False) -> ThompsonPolicy:
+    """The policy with Thompson sampling; UserError unless `simulated` confirms it is allowed."""
     if not simulated:
         raise UserError(
-            "exploration gives patients what is not believed best, to learn from it; it is for "
-            "simulators and approved trials: say explore(policy, simulated=True) where one of "
-            "them is what you have"
+            "exploration gives patients options that are not predicted to be the best; it is for "
+            "simulators and approved trials only: call explore(policy, simulated=True) there"
         )
-    return Exploring(policy)
+    return ThompsonPolicy(policy)
