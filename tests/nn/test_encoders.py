@@ -1,4 +1,4 @@
-"""What every encoder promises: no padding, no neighbour, no order within a step, no future."""
+"""Every encoder: no effect of the batch, of the order within a step, or of the future."""
 
 import inspect
 from dataclasses import replace
@@ -11,7 +11,7 @@ from torch import nn
 from posology.domain.history import History, take_subjects
 from posology.nn.encoders import EncoderName, build_encoder
 from posology.nn.network import Network, NetworkConfig
-from tests.nn.test_network import ask, history
+from tests.builders.network_inputs import effectiveness_logits, random_history
 
 NAMES: tuple[EncoderName, ...] = ("gru", "lstm", "transformer", "cnn")
 STEPS = [1, 2, 500, 2, 7, 1]
@@ -43,57 +43,60 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
 
 @every_encoder
 def test_a_batch_equals_one_by_one(name: EncoderName) -> None:
-    net, h = network(name), history(STEPS)
+    net, h = network(name), random_history(STEPS)
     subject, step = [*last(h)[0], 2, 2, 2, 4], [*last(h)[1], 0, 1, 255, 3]
-    together = ask(net, h, subject, step)
+    together = effectiveness_logits(net, h, subject, step)
     for row, (i, s) in enumerate(zip(subject, step, strict=True)):
         alone = take_subjects(h, np.array([i]))
-        close(together[row : row + 1], ask(net, alone, [0], [s]))
+        close(together[row : row + 1], effectiveness_logits(net, alone, [0], [s]))
 
 
 @every_encoder
 def test_the_order_of_the_batch_does_not_matter(name: EncoderName) -> None:
-    net, h = network(name), history(STEPS)
+    net, h = network(name), random_history(STEPS)
     order = [5, 2, 0, 4, 1, 3]
     step = (np.diff(h.step_offsets) - 1)[order].tolist()
-    close(ask(net, h, order, step), ask(net, h, *last(h))[order])
+    close(effectiveness_logits(net, h, order, step), effectiveness_logits(net, h, *last(h))[order])
 
 
 @every_encoder
 @pytest.mark.parametrize("seen", [1, 2, 300])
 def test_the_future_is_never_read(name: EncoderName, seen: int) -> None:
-    net, h = network(name), history([500, 3])
+    net, h = network(name), random_history([500, 3])
     cut = int(h.event_offsets[seen])
     rng = np.random.default_rng(9)
     code, value, time = h.code.copy(), h.value.copy(), h.time.copy()
     code[cut:], value[cut:] = rng.integers(0, 11, len(code) - cut), 1e3
     time[seen:] += 5e3
     changed = replace(h, code=code, value=value, time=time)
-    asked = ([0, 0], [seen - 1, 499])
-    before, after = ask(net, h, *asked), ask(net, changed, *asked)
+    decisions = ([0, 0], [seen - 1, 499])
+    before = effectiveness_logits(net, h, *decisions)
+    after = effectiveness_logits(net, changed, *decisions)
     close(before[:1], after[:1])
     assert (before[1] - after[1]).abs().max() > 1e-3, "the later decision sees the change"
 
 
 @every_encoder
 def test_order_within_a_step_does_not_matter(name: EncoderName) -> None:
-    net, h = network(name), history(STEPS)
+    net, h = network(name), random_history(STEPS)
     step = np.repeat(np.arange(len(h.time)), np.diff(h.event_offsets))
     order = np.lexsort((np.random.default_rng(2).random(len(step)), step))
     shuffled = replace(h, code=h.code[order], value=h.value[order])
-    close(ask(net, h, *last(h)), ask(net, shuffled, *last(h)))
+    close(effectiveness_logits(net, h, *last(h)), effectiveness_logits(net, shuffled, *last(h)))
 
 
 @every_encoder
-def test_order_of_steps_and_their_times_do_matter(name: EncoderName) -> None:
-    net, h = network(name), history([6])
+def test_order_of_steps_and_their_times_matter(name: EncoderName) -> None:
+    net, h = network(name), random_history([6])
     turned = replace(h, code=h.code[::-1].copy())
     later = replace(h, time=h.time * np.array([1, 1, 1, 2, 2, 2]))
     for changed in (turned, later):
-        assert (ask(net, h, [0], [5]) - ask(net, changed, [0], [5])).abs().max() > 1e-5
+        assert (
+            effectiveness_logits(net, h, [0], [5]) - effectiveness_logits(net, changed, [0], [5])
+        ).abs().max() > 1e-5
 
 
-def test_a_transformers_scores_depend_on_gaps_not_on_places() -> None:
+def test_transformer_scores_depend_on_time_gaps_not_on_positions() -> None:
     from posology.nn.encoders.transformer import _rotate
 
     rate = network("transformer").encoder.rate
@@ -110,8 +113,8 @@ def test_a_transformers_scores_depend_on_gaps_not_on_places() -> None:
     assert (score(0.0, 30.0) - score(0.0, 33.0)).abs().max() > 0.01
 
 
-def test_an_unknown_encoder_is_told() -> None:
-    with pytest.raises(ValueError, match="no encoder is called rnn; there are gru, lstm"):
+def test_an_unknown_encoder_raises() -> None:
+    with pytest.raises(ValueError, match="unknown encoder rnn; use gru, lstm"):
         inspect.unwrap(build_encoder)("rnn", 4, 4)
 
 

@@ -1,40 +1,22 @@
-"""The network: causal, without padding, order-free within a step."""
+"""The network and its batches: causal, without padding."""
 
 import numpy as np
 import pytest
 import torch
 
-from posology.domain.history import History, offsets
-from posology.domain.profile import Profile
 from posology.nn import attention
-from posology.nn.attention import Attention, AttentionOutput, _padded, _windows
-from posology.nn.batch import Batch, gather_batch, history_to_tensors
+from posology.nn.attention import Attention, AttentionOutput, _attend_in_windows, _attend_padded
+from posology.nn.batch import gather_batch, history_to_tensors
 from posology.nn.event_embedding import KNOTS, StepEmbedding
 from posology.nn.network import Network, NetworkConfig
 from posology.nn.ragged import ragged_range
-
-
-def history(steps: list[int], events: int = 3, codes: int = 11, seed: int = 0) -> History:
-    rng = np.random.default_rng(seed)
-    total = sum(steps)
-    counts = rng.integers(0, 2 * events, total).astype(np.int64)
-    time = np.concatenate([[np.nan, *np.cumsum(rng.exponential(30, n - 1))] for n in steps])
-    size = int(counts.sum())
-    value = rng.normal(size=size).astype(np.float32)
-    value[rng.random(size) < 0.5] = np.nan
-    return History(
-        code=rng.integers(0, codes, size).astype(np.int32),
-        value=value,
-        event_offsets=offsets(counts),
-        time=time,
-        step_offsets=offsets(np.array(steps, dtype=np.int64)),
-        subject_id=np.arange(len(steps), dtype=np.int64),
-    )
-
-
-def profile(codes: int = 11) -> Profile:
-    names = tuple(f"C//{i}" for i in range(codes))
-    return Profile(names, np.zeros(codes, np.float32), np.ones(codes, np.float32))
+from tests.builders.network_inputs import (
+    CPU,
+    batch_without_events,
+    effectiveness_logits,
+    random_history,
+    unit_profile,
+)
 
 
 def network(seed: int = 0) -> Network:
@@ -44,25 +26,18 @@ def network(seed: int = 0) -> Network:
     ).eval()
 
 
-def ask(net: Network, h: History, subject: list[int], step: list[int]) -> torch.Tensor:
-    source = history_to_tensors(h, profile(), torch.device("cpu"))
-    last = torch.tensor([int(h.step_offsets[i]) + s for i, s in zip(subject, step, strict=True)])
-    with torch.no_grad():
-        return net(gather_batch(source, torch.tensor(subject), last)).effectiveness
-
-
 def test_many_decisions_of_a_patient_in_one_pass_equal_one_pass_each() -> None:
-    net, h = network(), history([1, 2, 9, 500])
+    net, h = network(), random_history([1, 2, 9, 500])
     subject, step = [0, 1, 2, 2, 2, 3, 3], [0, 1, 0, 4, 8, 17, 499]
-    together = ask(net, h, subject, step)
+    together = effectiveness_logits(net, h, subject, step)
     for row, (i, s) in enumerate(zip(subject, step, strict=True)):
-        torch.testing.assert_close(together[row : row + 1], ask(net, h, [i], [s]))
+        torch.testing.assert_close(together[row : row + 1], effectiveness_logits(net, h, [i], [s]))
 
 
 def test_nothing_after_the_last_visible_step_is_gathered() -> None:
-    h = history([9, 5])
+    h = random_history([9, 5])
     batch = gather_batch(
-        history_to_tensors(h, profile(), torch.device("cpu")),
+        history_to_tensors(h, unit_profile(), CPU),
         torch.tensor([0, 1]),
         torch.tensor([3, 9 + 2]),
     )
@@ -70,9 +45,9 @@ def test_nothing_after_the_last_visible_step_is_gathered() -> None:
     assert len(batch.code) == int(h.event_offsets[4] + h.event_offsets[12] - h.event_offsets[9])
 
 
-def test_gather_equals_a_plain_loop() -> None:
-    h = history([4, 1, 7], seed=3)
-    source = history_to_tensors(h, profile(), torch.device("cpu"))
+def test_gather_batch_equals_a_plain_loop() -> None:
+    h = random_history([4, 1, 7], seed=3)
+    source = history_to_tensors(h, unit_profile(), CPU)
     batch = gather_batch(source, torch.tensor([2, 0]), torch.tensor([5 + 4, 2]))
     codes, position = [], 0
     for subject, last in ((2, 9), (0, 2)):
@@ -91,73 +66,61 @@ def test_attention_equals_softmax_over_visible_steps() -> None:
     subject, upto = [0, 0, 1, 2, 2, 2], [2, 0, 0, 5, 3, 3]
     starts = [0, 3, 8]
     now = states[[starts[i] + step for i, step in zip(subject, upto, strict=True)]]
-    found = attend(states, now, asked_of(torch.tensor([3, 5, 6]), subject, upto))
-    weights = torch.split(found.weights(), [step + 1 for step in upto])
+    attended = attend(states, now, batch_without_events(torch.tensor([3, 5, 6]), subject, upto))
+    weights = torch.split(attended.weights(), [step + 1 for step in upto])
     for row, (i, step) in enumerate(zip(subject, upto, strict=True)):
         visible = states[starts[i] : starts[i] + step + 1]
         score = attend.query(visible[-1]) @ attend.key(visible).T / 6**0.5
         weight = torch.softmax(score, 0)
         torch.testing.assert_close(weights[row], weight)
-        torch.testing.assert_close(found.context[row], weight @ visible)
+        torch.testing.assert_close(attended.context[row], weight @ visible)
 
 
-def test_windows_of_neighbours_equal_padded_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_in_windows_equals_attention_over_padded_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     torch.manual_seed(0)
     steps = torch.tensor([3, 5, 1, 40, 2, 2, 9])
     states = torch.randn(int(steps.sum()), 6, dtype=torch.float64)
     subject, upto = [0, 1, 1, 3, 3, 5, 6], [2, 0, 4, 39, 7, 1, 8]
-    batch = asked_of(steps, subject, upto)
-    asked = torch.randn(len(subject), 6, dtype=torch.float64)
+    batch = batch_without_events(steps, subject, upto)
+    query = torch.randn(len(subject), 6, dtype=torch.float64)
     monkeypatch.setattr(attention, "WINDOW", 12)
-    said = [look(asked, states.cos(), states, batch) for look in (_windows, _padded)]
-    (context, blocks), (expected, others) = said
+    keys = states.cos()
+    context, blocks = _attend_in_windows(query, keys, states, batch)
+    expected, others = _attend_padded(query, keys, states, batch)
     assert len(blocks) == 4
     torch.testing.assert_close(context, expected)
-    told = AttentionOutput(context, batch.decision_step, blocks).weights()
+    weights = AttentionOutput(context, batch.decision_step, blocks).weights()
     torch.testing.assert_close(
-        told, AttentionOutput(expected, batch.decision_step, others).weights()
+        weights, AttentionOutput(expected, batch.decision_step, others).weights()
     )
 
 
-def asked_of(steps: torch.Tensor, subject: list[int], upto: list[int]) -> Batch:
-    """A batch without events, for what only needs to know who has how many steps."""
-    total = int(steps.sum())
-    nothing = torch.zeros(0)
-    return Batch(
-        code=nothing.long(),
-        value=nothing,
-        event_starts=torch.zeros(total).long(),
-        gap=torch.zeros(total, 2),
-        steps=steps,
-        decision_subject=torch.tensor(subject),
-        decision_step=torch.tensor(upto),
-    )
-
-
-def test_members_differ_and_share() -> None:
+def test_members_differ_and_share_weights() -> None:
     net = network()
-    said = ask(net, history([3]), [0], [2])[0]
-    assert said.shape == (4, 3)
-    assert said.std(0).min() > 0
+    logits = effectiveness_logits(net, random_history([3]), [0], [2])[0]
+    assert logits.shape == (4, 3)
+    assert logits.std(0).min() > 0
     assert sum(p.numel() for p in net.trunk.parameters()) < 4 * 44 * 7
 
 
-def test_ragged_range() -> None:
-    found = ragged_range(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
-    assert found.tolist() == [5, 6, 9, 10, 11]
+def test_ragged_range_concatenates_ranges() -> None:
+    rows = ragged_range(torch.tensor([5, 0, 9]), torch.tensor([2, 0, 3]))
+    assert rows.tolist() == [5, 6, 9, 10, 11]
 
 
-def test_what_is_carried_along_equals_a_plain_loop() -> None:
-    h = history([4, 1, 9], codes=5, seed=7)
-    source = history_to_tensors(h, profile(), torch.device("cpu"), track_codes=True)
+def test_the_history_summary_equals_a_plain_loop() -> None:
+    h = random_history([4, 1, 9], codes=5, seed=7)
+    source = history_to_tensors(h, unit_profile(), CPU, track_codes=True)
     batch = gather_batch(source, torch.tensor([2, 2, 0]), torch.tensor([5 + 7, 5 + 3, 2]))
     torch.manual_seed(0)
     events = StepEmbedding(11, 8, 0.0)
     with torch.no_grad():
-        kept = events.event_weights(batch)
-        x = events(batch, kept)
+        weight = events.event_weights(batch)
+        x = events(batch, weight)
         new = x - events.gap(batch.gap)
-        found = events.summarize_history(x, batch, kept)
+        summary = events.summarize_history(x, batch, weight)
         row = 0
         for subject, last in ((2, 5 + 7), (0, 2)):
             first = int(h.step_offsets[subject])
@@ -166,18 +129,18 @@ def test_what_is_carried_along_equals_a_plain_loop() -> None:
                 for s in range(first, step + 1):
                     for e in range(int(h.event_offsets[s]), int(h.event_offsets[s + 1])):
                         latest[int(h.code[e])] = s
-                want = torch.zeros(8)
+                expected = torch.zeros(8)
                 for e in range(int(h.event_offsets[first]), int(h.event_offsets[step + 1])):
                     s = int(np.searchsorted(h.event_offsets, e, side="right")) - 1
                     if latest[int(h.code[e])] == s:
-                        want += events.code[h.code[e]]
+                        expected += events.code[h.code[e]]
                         if not np.isnan(v := h.value[e]):
-                            want += v * events.value[h.code[e]]
+                            expected += v * events.value[h.code[e]]
                             bends = events.bends[:, h.code[e]]
                             for knot, bend in zip(KNOTS, bends, strict=True):
-                                want += max(v - knot, 0) * bend
-                torch.testing.assert_close(found[row, :8], want, atol=1e-5, rtol=1e-5)
+                                expected += max(v - knot, 0) * bend
+                torch.testing.assert_close(summary[row, :8], expected, atol=1e-5, rtol=1e-5)
                 mean = new[row - (step - first) : row + 1].mean(0)
-                torch.testing.assert_close(found[row, 8:], mean, atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(summary[row, 8:], mean, atol=1e-5, rtol=1e-5)
                 row += 1
         assert row == len(x)

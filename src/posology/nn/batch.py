@@ -1,4 +1,4 @@
-"""A batch is a gather on flat tensors: each patient once, however many decisions they have."""
+"""Histories as flat tensors, and batches gathered from them: each patient once per batch."""
 
 from dataclasses import dataclass
 
@@ -12,32 +12,32 @@ from posology.domain.profile import Profile
 from posology.nn.ragged import ragged_range, repeat_each
 
 MIN_COPY_ROWS = 64
-"""Rows a run from which copying each run is faster than an index a row; measured on one machine."""
+"""Mean rows per run above which copying runs beats indexing rows; measured on one machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HistoryTensors:
-    """A History's arrays as tensors on one device, its numbers standardised."""
+    """The arrays of a History as tensors on one device, values standardised."""
 
     code: Int64[Tensor, " event"]
     value: Float[Tensor, " event"]
-    """Standardised by the profile; NaN where the event has no number."""
+    """Standardised by the profile; NaN where the event has no value."""
     event_offsets: Int64[Tensor, " step_plus_one"]
     gap: Float[Tensor, "step 2"]
-    """log(1 + days) since the previous step and since the subject's first dated one."""
+    """log(1 + days) since the previous step and since the subject's first dated step."""
     step_offsets: Int64[Tensor, " subject_plus_one"]
     replaced: Int64[Tensor, " replaced_event"] | None = None
-    """Events whose code comes again later, in order of the step at which it does."""
+    """Events whose code recurs at a later step, ordered by that later step."""
     replaced_offsets: Int64[Tensor, " step_plus_one"] | None = None
-    """Those replaced at step s are rows replaced_offsets[s] to replaced_offsets[s + 1]."""
+    """Step s replaces the events in rows replaced_offsets[s] to replaced_offsets[s + 1]."""
     running_stats: Float[Tensor, "event 2"] | None = None
-    """Of the event's code, to the end of the event's step: log(1 + how often it came), and the mean
-    of its numbers, NaN where it had none."""
+    """log(1 + count) and mean value of the event's code up to the end of the event's step; the
+    mean is NaN where the code has no value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some decisions, with the steps of their subjects up to each subject's last decision here."""
+    """Some decisions, with each subject's steps up to the subject's last decision in the batch."""
 
     code: Int64[Tensor, " event"]
     value: Float[Tensor, " event"]
@@ -45,41 +45,40 @@ class Batch:
     """First event of each step."""
     gap: Float[Tensor, "step 2"]
     steps: Int64[Tensor, " subject"]
-    """How many steps each subject has here."""
+    """Number of steps of each subject."""
     decision_subject: Int64[Tensor, " decision"]
-    """Never falls."""
+    """Row of the decision's subject, in ascending order."""
     decision_step: Int64[Tensor, " decision"]
-    """Position of the last visible step among its subject's steps."""
+    """Position of the last visible step among the subject's steps."""
     replaced: Int64[Tensor, " replaced_event"] | None = None
-    """Positions in `code` of the events that each step replaces, step by step."""
+    """Positions in `code` of the events that each step replaces, ordered by step."""
     replaced_starts: Int64[Tensor, " step"] | None = None
-    """First of `replaced` of each step."""
+    """First row of `replaced` of each step."""
     running_stats: Float[Tensor, "event 2"] | None = None
-    """See `Resident`."""
+    """As in `HistoryTensors`."""
 
 
 def history_to_tensors(
     history: History, profile: Profile, device: torch.device, track_codes: bool = False
 ) -> HistoryTensors:
-    """A History ready to gather from, its numbers standardised by the profile.
+    """Return the history as tensors, its values standardised by the profile.
 
-    carried: whether batches are to say which events each step replaces, and what each event's
-    code said so far.
+    track_codes: also compute which events each step replaces and each code's running statistics.
     """
     value = (history.value - profile.center[history.code]) / profile.spread[history.code]
-    replaced, bounds, so_far = None, None, None
+    replaced, bounds, stats = None, None, None
     if track_codes:
-        replaced, bounds = _replaced(history, len(profile.codes))
-        so_far = torch.as_tensor(_so_far(history, value, len(profile.codes)), device=device)
+        replaced, bounds = _replaced_events(history, len(profile.codes))
+        stats = torch.as_tensor(_running_stats(history, value, len(profile.codes)), device=device)
     return HistoryTensors(
         code=torch.as_tensor(history.code.astype(np.int64), device=device),
         value=torch.as_tensor(value.astype(np.float32), device=device),
         event_offsets=torch.as_tensor(history.event_offsets.astype(np.int64), device=device),
-        gap=torch.as_tensor(_gaps(history.time, history.step_offsets), device=device),
+        gap=torch.as_tensor(_time_gaps(history.time, history.step_offsets), device=device),
         step_offsets=torch.as_tensor(history.step_offsets.astype(np.int64), device=device),
         replaced=None if replaced is None else torch.as_tensor(replaced, device=device),
         replaced_offsets=None if bounds is None else torch.as_tensor(bounds, device=device),
-        running_stats=so_far,
+        running_stats=stats,
     )
 
 
@@ -88,33 +87,33 @@ def gather_batch(
     subject: Int64[Tensor, " decision"],
     last_step: Int64[Tensor, " decision"],
 ) -> Batch:
-    """The decisions' batch.
+    """Return the batch of the decisions, without any step after the last visible one.
 
-    subject: row of each decision's subject; last_step: its last visible step, a row of `gap`.
-    Nothing after a subject's last visible step is gathered. Decisions that follow one another
-    share their subject's steps.
+    Consecutive decisions of a subject share the subject's steps.
+    subject: row of each decision's subject in `source`; last_step: its last visible step, a row
+    of `source.gap`.
     """
     subjects, decision_subject = torch.unique_consecutive(subject, return_inverse=True)
     first = source.step_offsets[subjects]
     position = last_step - first[decision_subject]
     steps = torch.zeros_like(subjects).scatter_reduce_(0, decision_subject, position + 1, "amax")
-    # A subject's steps and events stand together, in the source as in the batch.
+    # The steps and events of a subject are contiguous, in the source and in the batch.
     starts, ends = source.event_offsets[first], source.event_offsets[first + steps]
     before = torch.cumsum(ends - starts, 0) - (ends - starts)
     moved = repeat_each(before - starts, steps)
     arrays = (source.code, source.value)
-    code, value, *so_far = _runs(
+    code, value, *stats = _take_runs(
         arrays if source.running_stats is None else (*arrays, source.running_stats), starts, ends
     )
-    gap, event_starts = _runs((source.gap, source.event_offsets), first, first + steps)
+    gap, event_starts = _take_runs((source.gap, source.event_offsets), first, first + steps)
     replaced, replaced_starts = None, None
     if source.replaced is not None and source.replaced_offsets is not None:
         step = ragged_range(first, steps)
         begins = source.replaced_offsets[step]
-        gone = source.replaced_offsets[step + 1] - begins
-        replaced = source.replaced[ragged_range(begins, gone)]
-        replaced = replaced + repeat_each(moved, gone)
-        replaced_starts = torch.cumsum(gone, 0) - gone
+        counts = source.replaced_offsets[step + 1] - begins
+        replaced = source.replaced[ragged_range(begins, counts)]
+        replaced = replaced + repeat_each(moved, counts)
+        replaced_starts = torch.cumsum(counts, 0) - counts
     return Batch(
         code=code,
         value=value,
@@ -125,14 +124,14 @@ def gather_batch(
         decision_step=position,
         replaced=replaced,
         replaced_starts=replaced_starts,
-        running_stats=so_far[0] if so_far else None,
+        running_stats=stats[0] if stats else None,
     )
 
 
-def _runs(
+def _take_runs(
     arrays: tuple[Tensor, ...], starts: Int64[Tensor, " run"], ends: Int64[Tensor, " run"]
 ) -> list[Tensor]:
-    """Runs of the arrays' rows, one after the other; on a CPU long ones are copied as they lie."""
+    """Return the rows of the runs, concatenated; on a CPU long runs are copied as blocks."""
     total = int((ends - starts).sum())
     if starts.device.type != "cpu" or total < MIN_COPY_ROWS * len(starts):
         rows = ragged_range(starts, ends - starts)
@@ -145,79 +144,78 @@ def _runs(
 
 
 def split_by_budget(cost: Int64[np.ndarray, " row"], max_rows: int, budget: int) -> list[slice]:
-    """Runs of rows, each of at most `most` rows that together cost at most `budget`.
+    """Split rows into runs of at most `max_rows` rows and at most `budget` total cost.
 
-    A row that costs more stands alone.
+    A row that costs more than the budget is a run of its own.
     """
-    spent = np.concatenate([[0], np.cumsum(cost)])
+    cumulative = np.concatenate([[0], np.cumsum(cost)])
     runs, start = [], 0
     while start < len(cost):
-        fits = int(np.searchsorted(spent, spent[start] + budget, side="right")) - 1
+        fits = int(np.searchsorted(cumulative, cumulative[start] + budget, side="right")) - 1
         stop = min(start + max_rows, max(fits, start + 1))
         runs.append(slice(start, stop))
         start = stop
     return runs
 
 
-def _replaced(
+def _replaced_events(
     history: History, codes: int
 ) -> tuple[Int64[np.ndarray, " replaced_event"], Int64[np.ndarray, " step_plus_one"]]:
-    """Events whose code the same subject has again at a later step, by that step."""
+    """Events whose code the same subject has again at a later step, and offsets by that step."""
     step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
-    owner = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
-    key = owner[step] * codes + history.code
+    subject = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
+    key = subject[step] * codes + history.code
     order = np.argsort(key, kind="stable")
     key, when = key[order], step[order]
     opens = np.flatnonzero(np.append(True, (np.diff(key) != 0) | (np.diff(when) != 0)))
-    again = np.append(key[opens[1:]] == key[opens[:-1]], False)[: len(opens)]
+    recurs = np.append(key[opens[1:]] == key[opens[:-1]], False)[: len(opens)]
     ends = np.append(opens[1:], len(key))
-    after = np.where(again, when[np.minimum(ends, len(when) - 1)], -1) if len(when) else opens
+    after = np.where(recurs, when[np.minimum(ends, len(when) - 1)], -1) if len(when) else opens
     replaced_at = np.repeat(after, ends - opens)
-    kept = replaced_at >= 0
-    event, at = order[kept], replaced_at[kept]
+    is_replaced = replaced_at >= 0
+    event, at = order[is_replaced], replaced_at[is_replaced]
     by_step = np.lexsort((event, at))
     counts = np.bincount(at, minlength=len(history.time))
     return event[by_step], np.concatenate([[0], np.cumsum(counts)])
 
 
-def _so_far(
+def _running_stats(
     history: History, value: Float[np.ndarray, " event"], codes: int
 ) -> Float[np.ndarray, "event 2"]:
-    """Of each event's code: log(1 + how often it came) and the mean of its numbers, to the end of
-    the event's step."""
+    """log(1 + count) and mean value of each event's code up to the end of the event's step."""
     step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
-    owner = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
-    key = owner[step] * codes + history.code
+    subject = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
+    key = subject[step] * codes + history.code
     order = np.argsort(key, kind="stable")
-    key, step, known = key[order], step[order], ~np.isnan(value[order])
-    # In double, as what other subjects' numbers added must leave no trace.
-    total = np.append(0.0, np.cumsum(np.where(known, value[order].astype(np.float64), 0.0)))
-    numbers = np.append(0, np.cumsum(known))
+    key, step, has_value = key[order], step[order], ~np.isnan(value[order])
+    # Double precision, so that values of other subjects cancel without a trace.
+    total = np.append(0.0, np.cumsum(np.where(has_value, value[order].astype(np.float64), 0.0)))
+    values = np.append(0, np.cumsum(has_value))
     begins = np.searchsorted(key, key, side="left")
-    place = key * (len(history.time) + 1) + step  # rows stand in order of it
+    place = key * (len(history.time) + 1) + step  # ascending in this order of rows
     ends = np.searchsorted(place, place, side="right")
-    valued = numbers[ends] - numbers[begins]
-    mean = np.where(valued > 0, (total[ends] - total[begins]) / np.maximum(valued, 1), np.nan)
-    so_far = np.empty((len(value), 2), dtype=np.float32)
-    so_far[order] = np.stack([np.log1p(ends - begins), mean], 1)
-    return so_far
+    count = values[ends] - values[begins]
+    mean = np.where(count > 0, (total[ends] - total[begins]) / np.maximum(count, 1), np.nan)
+    stats = np.empty((len(value), 2), dtype=np.float32)
+    stats[order] = np.stack([np.log1p(ends - begins), mean], 1)
+    return stats
 
 
-def _gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
-    """Days since the previous dated step and since the first dated one, as log(1 + days)."""
+def _time_gaps(time: np.ndarray, step_offsets: np.ndarray) -> np.ndarray:
+    """log(1 + days) since the previous dated step and since the first dated step."""
     gaps = np.zeros((len(time), 2), dtype=np.float32)
     if len(time) == 0:
         return gaps
     first = np.zeros(len(time), dtype=bool)
     starts = step_offsets[:-1]
     first[starts[starts < len(time)]] = True
-    owner = np.repeat(np.arange(len(starts)), np.diff(step_offsets))
+    subject = np.repeat(np.arange(len(starts)), np.diff(step_offsets))
     dated = ~np.isnan(time)
     since_previous = np.diff(time, prepend=np.nan)
     since_previous[first | ~dated | np.isnan(since_previous)] = 0.0
     earliest = np.full(len(starts), np.inf)
-    np.minimum.at(earliest, owner[dated], time[dated])
-    since_first = np.where(dated, time - np.where(np.isinf(earliest), 0.0, earliest)[owner], 0.0)
+    np.minimum.at(earliest, subject[dated], time[dated])
+    since_first = np.where(dated, time - np.where(np.isinf(earliest), 0.0, earliest)[subject], 0.0)
     gaps[:, 0] = np.log1p(np.maximum(since_previous, 0.0))
     gaps[:, 1] = np.log1p(np.maximum(since_first, 0.0))
     return gaps

@@ -1,4 +1,4 @@
-"""Weighted sums of a table's rows over each step's events, with a gradient gathered by code."""
+"""Weighted sums of embeddings over each step's events, with a gradient summed by code."""
 
 from typing import Any
 
@@ -17,16 +17,19 @@ def sum_embeddings(
     starts: Int64[Tensor, " step"],
     weights: tuple[Float[Tensor, " event"], ...],
 ) -> Float[Tensor, "step width"]:
-    """Sum over the tables of each step's events' rows, by weight; weights have no gradient."""
+    """Return each step's sum over tables and events of weight * embedding.
+
+    starts: first event of each step. The weights get no gradient.
+    """
     if code.device.type == "cpu":
-        return _Bags.apply(code, starts, weights, *tables)
-    return _sum(tables, code, starts, weights)
+        return _EmbeddingSum.apply(code, starts, weights, *tables)
+    return _embedding_sum(tables, code, starts, weights)
 
 
-class _Bags(torch.autograd.Function):
-    """Embedding bags whose gradient is embedding bags again: each code's are the steps it stood at.
+class _EmbeddingSum(torch.autograd.Function):
+    """Embedding bags whose gradient is again an embedding bag: per code, over the steps with it.
 
-    torch's own sorts the codes once a table, and adds event by event into a table of zeros.
+    torch's own gradient sorts the codes once per table and adds event by event.
     """
 
     @staticmethod
@@ -35,32 +38,34 @@ class _Bags(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(code, starts, *weights)
         ctx.codes = len(tables[0])
-        return _sum(tables, code, starts, weights)
+        return _embedding_sum(tables, code, starts, weights)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         code, starts, *weights = ctx.saved_tensors
-        order = torch.from_numpy(_by_code(code.numpy(), ctx.codes))
+        order = torch.from_numpy(_sort_by_code(code.numpy(), ctx.codes))
         step = step_of_row(starts, len(starts), len(code)).index_select(0, order)
         counts = torch.bincount(code, minlength=ctx.codes)
-        turned = (step, torch.cumsum(counts, 0).sub_(counts))
-        found = [_sum((grads[0],), *turned, (w.index_select(0, order),)) for w in weights]
-        return None, None, None, *found
+        by_code = (step, torch.cumsum(counts, 0).sub_(counts))
+        tables = [
+            _embedding_sum((grads[0],), *by_code, (w.index_select(0, order),)) for w in weights
+        ]
+        return None, None, None, *tables
 
 
-def _sum(
+def _embedding_sum(
     tables: tuple[Tensor, ...],
     code: Int64[Tensor, " event"],
     starts: Int64[Tensor, " step"],
     weights: tuple[Float[Tensor, " event"], ...],
 ) -> Float[Tensor, "step width"]:
-    said = [
+    sums = [
         F.embedding_bag(code, table, starts, mode="sum", per_sample_weights=weight)
         for table, weight in zip(tables, weights, strict=True)
     ]
-    return said[0] if len(said) == 1 else torch.stack(said).sum(0)
+    return sums[0] if len(sums) == 1 else torch.stack(sums).sum(0)
 
 
-def _by_code(code: Int64[np.ndarray, " event"], codes: int) -> Int64[np.ndarray, " event"]:
-    """Rows in order of their codes; numpy sorts 16 bits by radix, ten times as fast."""
+def _sort_by_code(code: Int64[np.ndarray, " event"], codes: int) -> Int64[np.ndarray, " event"]:
+    """Return rows in order of code; numpy's 16-bit radix sort is ten times as fast."""
     return np.argsort(code.astype(np.uint16) if codes <= 2**16 else code, kind="stable")

@@ -1,4 +1,4 @@
-"""Many members for little more than one: layers shared up to a scale per member."""
+"""Layers of an ensemble whose members share weights up to a scale each."""
 
 import itertools
 
@@ -26,7 +26,7 @@ class EnsembleLinear(nn.Module):
     def forward(
         self, x: Float[Tensor, "decision member inputs"]
     ) -> Float[Tensor, "decision member outputs"]:
-        """One output a member."""
+        """Return one output per member."""
         return self.shared(x * self.scale_in) * self.scale_out + self.bias
 
 
@@ -42,22 +42,22 @@ class MemberLinear(nn.Module):
     def forward(
         self, x: Float[Tensor, "decision member inputs"]
     ) -> Float[Tensor, "decision member outputs"]:
-        """One output a member."""
+        """Return one output per member."""
         return torch.baddbmm(self.bias[:, None], x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
 def apply_heads(
     x: Float[Tensor, "decision member inputs"], heads: list[MemberLinear]
 ) -> tuple[Float[Tensor, "decision member _"], ...]:
-    """What several heads say, in one product."""
+    """Return the outputs of several heads, computed in one product."""
     weight = torch.cat([head.weight for head in heads], 2)
     bias = torch.cat([head.bias for head in heads], 1)
-    said = torch.baddbmm(bias[:, None], x.transpose(0, 1), weight).transpose(0, 1)
-    return said.split([head.bias.shape[1] for head in heads], 2)
+    outputs = torch.baddbmm(bias[:, None], x.transpose(0, 1), weight).transpose(0, 1)
+    return outputs.split([head.bias.shape[1] for head in heads], 2)
 
 
 class Trunk(nn.Module):
-    """The profile vector, seen by each member through two or more shared layers."""
+    """Shared hidden layers from the profile vector to each member's hidden vector."""
 
     def __init__(self, inputs: int, hidden: int, layers: int, members: int, dropout: float) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Trunk(nn.Module):
     def forward(
         self, z: Float[Tensor, "decision inputs"]
     ) -> Float[Tensor, "decision member hidden"]:
-        """What each member makes of the profile vector."""
+        """Return the hidden vector of each member."""
         x = z[:, None, :].expand(-1, self.members, -1)
         for layer in self.layers:
             x = self.dropout(torch.relu(layer(x)))

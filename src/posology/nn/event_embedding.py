@@ -1,4 +1,4 @@
-"""Events of a step become one vector: the sum of what each event says."""
+"""Embedding of a step: the sum of its events' embeddings."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -9,15 +9,15 @@ from posology.nn.batch import Batch
 from posology.nn.embedding_bags import sum_embeddings
 
 KNOTS = (-0.7, 0.0, 0.7)
-"""Where a number's effect may bend, in standard deviations from the training mean: about the
-quartiles and the middle of a normal distribution. Our choice, by cross-validation on IWPC."""
+"""Knots of a value's piecewise linear effect, in standard deviations from the training mean: about
+the quartiles and the median of a normal distribution. Our choice, by cross-validation on IWPC."""
 
 
 class StepEmbedding(nn.Module):
     """x(step) = W gap + sum over events of E[code] + v V[code] + sum_k max(v - knot_k, 0) U_k[code]
 
-    Embedding bags on flat tensors: no loop and no padding. A number acts piecewise linearly, as in
-    Gorishniy et al. 2022 (arXiv:2203.05556, section 3.2). Order within a step does not matter.
+    Embedding bags on flat tensors: no loop and no padding. A value's effect is piecewise linear, as
+    in Gorishniy et al. 2022 (arXiv:2203.05556, section 3.2). The order within a step has no effect.
     """
 
     def __init__(self, codes: int, width: int, dropout: float) -> None:
@@ -29,50 +29,51 @@ class StepEmbedding(nn.Module):
         self.dropout = dropout
 
     def event_weights(self, batch: Batch) -> Float[Tensor, " event"]:
-        """What each event counts for: while training some are dropped, as if not recorded."""
+        """Return a weight per event; in training some events are dropped, as if not recorded."""
         return F.dropout(torch.ones_like(batch.value), self.dropout, self.training)
 
-    def forward(self, batch: Batch, kept: Float[Tensor, " event"]) -> Float[Tensor, "step width"]:
-        """One vector a step."""
-        return self._said(self.gap(batch.gap), (batch.code, batch.value, kept), batch.event_starts)
+    def forward(self, batch: Batch, weight: Float[Tensor, " event"]) -> Float[Tensor, "step width"]:
+        """Return one vector per step; weight: from `event_weights`."""
+        events = (batch.code, batch.value, weight)
+        return self._add_events(self.gap(batch.gap), events, batch.event_starts)
 
     def summarize_history(
-        self, x: Float[Tensor, "step width"], batch: Batch, kept: Float[Tensor, " event"]
+        self, x: Float[Tensor, "step width"], batch: Batch, weight: Float[Tensor, " event"]
     ) -> Float[Tensor, "step two_widths"]:
-        """What is known by each step: the sum of the last events of every code so far, and the
-        mean over the steps so far of all events.
+        """Return, up to each step, the sum over the last events of every code and the mean step.
 
-        Linear in events: each step adds its own and takes away those that its codes replace.
+        Both are linear in the events: each step adds its own and subtracts those it replaces.
+        x: the output of `forward`.
         """
         assert batch.replaced is not None
         assert batch.replaced_starts is not None
         new = x - self.gap(batch.gap)
         rows = batch.replaced
-        gone = (batch.code[rows], batch.value[rows], kept[rows])
-        old = self._said(torch.zeros_like(x), gone, batch.replaced_starts)
+        replaced = (batch.code[rows], batch.value[rows], weight[rows])
+        old = self._add_events(torch.zeros_like(x), replaced, batch.replaced_starts)
         last = torch.cumsum(batch.steps, 0)
         first = torch.repeat_interleave(last - batch.steps, batch.steps)
         count = torch.arange(1, len(x) + 1, device=x.device) - first
-        # In double, as what earlier subjects added and took away must leave no trace.
-        sums = torch.cat([new - old, new], 1).double()
-        whole = torch.cumsum(torch.cat([torch.zeros_like(sums[:1]), sums]), 0)
-        so_far = (whole[1:] - whole[first]).to(x.dtype)
+        # Double precision, so that what earlier subjects add and subtract cancels exactly.
+        changes = torch.cat([new - old, new], 1).double()
+        total = torch.cumsum(torch.cat([torch.zeros_like(changes[:1]), changes]), 0)
+        so_far = (total[1:] - total[first]).to(x.dtype)
         latest, every = so_far.chunk(2, 1)
         return torch.cat([latest, every / count[:, None]], 1)
 
-    def _said(
+    def _add_events(
         self,
         x: Float[Tensor, "step width"],
         events: tuple[Tensor, Tensor, Tensor],
         event_starts: Int64[Tensor, " step"],
     ) -> Float[Tensor, "step width"]:
-        """x and what the events (code, number, weight) of each step add to it."""
-        code, value, kept = events
-        x = x + sum_embeddings((self.code,), code, event_starts, (kept,))
+        """Add the embeddings of each step's events (code, value, weight) to x."""
+        code, value, weight = events
+        x = x + sum_embeddings((self.code,), code, event_starts, (weight,))
         row = torch.nonzero(~value.isnan())[:, 0]
         if len(row) == 0:
             return x
-        v, code, kept = value[row], code[row], kept[row]
+        v, code, weight = value[row], code[row], weight[row]
         starts = torch.searchsorted(row, event_starts)
-        weights = (v * kept, *(torch.relu(v - knot) * kept for knot in KNOTS))
+        weights = (v * weight, *(torch.relu(v - knot) * weight for knot in KNOTS))
         return x + sum_embeddings((self.value, *self.bends.unbind()), code, starts, weights)

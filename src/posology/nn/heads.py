@@ -1,4 +1,4 @@
-"""What else a study may ask of every decision; a head is built where its count is above 0."""
+"""Heads for diagnosis, progression and time to event; each exists where its count is above 0."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,42 +12,44 @@ from posology.nn.ensemble import MemberLinear
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """How many things are asked; 0 asks nothing."""
+    """Number of targets of each task; 0 leaves the task out."""
 
     conditions: int = 0
     """Diagnoses within a horizon, each on its own."""
     progressions: int = 0
-    """Numbers to come: one a laboratory value and horizon."""
+    """Future values: one per laboratory value and horizon."""
     times_to_event: int = 0
-    """Kinds of event whose time is asked."""
+    """Kinds of event whose time is predicted."""
     intervals: int = 0
-    """Of the time to event, each with its own hazard."""
+    """Intervals of the time to event, each with its own hazard."""
 
     @property
     def targets(self) -> tuple[int, int, int]:
-        """Columns of what is known that diagnosis, progression and time to event take."""
+        """Number of targets of diagnosis, progression and time to event."""
         return self.conditions, self.progressions, self.times_to_event
 
 
 class TaskOutput(NamedTuple):
-    """Answers from each member; an axis is empty where nothing is asked."""
+    """Predictions of each member; an axis is empty where the study has no such target."""
 
     diagnosis: Float[Tensor, "decision member condition"]
     """Logits."""
-    progression: Float[Tensor, "decision member measure"]
-    """Standardised numbers."""
-    hazard: Float[Tensor, "decision member incident interval"]
+    progression: Float[Tensor, "decision member progression"]
+    """Standardised values."""
+    hazard: Float[Tensor, "decision member time_to_event interval"]
     """Logits of the event in an interval, given none before it."""
 
 
 class TaskHeads(nn.Module):
-    """One linear head a task and member, and past the hidden layer and its dropout a sum of what is
-    known: to each number to come, to each diagnosis' log odds and to all hazards of an event alike,
-    as in Cox's model. Where there is no such sum, numbers get one of the profile vector.
+    """One linear head per task and member, plus an additive term that bypasses the hidden layer.
+
+    The additive term (`AdditiveHead`) is added to each future value, to each diagnosis' log odds
+    and to all hazards of an event, as in Cox's model. Without it, future values get a linear term
+    of the profile vector.
     """
 
     def __init__(self, tasks: TaskCounts, hidden: int, members: int, inputs: int) -> None:
-        """inputs: of the profile vector; 0 where sums of what is known are given instead."""
+        """inputs: size of the profile vector; 0 where an additive term is passed to `forward`."""
         super().__init__()
         self.tasks = tasks
         sizes = {
@@ -65,27 +67,29 @@ class TaskHeads(nn.Module):
 
     def forward(
         self,
-        said: dict[str, Float[Tensor, "decision member _"]],
+        outputs: dict[str, Float[Tensor, "decision member _"]],
         z: Float[Tensor, "decision inputs"],
-        known: Float[Tensor, "decision asked"] | None = None,
+        additive: Float[Tensor, "decision target"] | None = None,
     ) -> TaskOutput:
-        """Every task's answers, of what its head says."""
+        """Combine the outputs of the linear heads with the additive term."""
         shape = (self.tasks.times_to_event, self.tasks.intervals)
-        diagnosis, course, hazard = (said[name] for name in ("diagnosis", "progression", "hazard"))
+        diagnosis, progression = outputs["diagnosis"], outputs["progression"]
+        hazard = outputs["hazard"]
         hazard = hazard.reshape(*hazard.shape[:2], *shape)
-        if known is not None:
-            shares = self.split_by_task(known[:, None])
-            diagnosis, course = diagnosis + shares["diagnosis"], course + shares["progression"]
-            hazard = hazard + shares["hazard"][..., None]
+        if additive is not None:
+            terms = self.split_by_task(additive[:, None])
+            diagnosis = diagnosis + terms["diagnosis"]
+            progression = progression + terms["progression"]
+            hazard = hazard + terms["hazard"][..., None]
         elif self.skip is not None:
-            course = course + self.skip(z)[:, None]
-        return TaskOutput(diagnosis, course, hazard)
+            progression = progression + self.skip(z)[:, None]
+        return TaskOutput(diagnosis, progression, hazard)
 
     def linear_heads(self) -> dict[str, MemberLinear]:
-        """The heads that there are."""
+        """Return the existing heads by name of the task."""
         return {name: head for name, head in self.heads.items() if isinstance(head, MemberLinear)}
 
-    def split_by_task(self, columns: Float[Tensor, "*row asked"]) -> dict[str, Tensor]:
-        """Columns of `Foretold` task by task."""
+    def split_by_task(self, columns: Float[Tensor, "*row target"]) -> dict[str, Tensor]:
+        """Split one column per target into the columns of each task."""
         parts = torch.split(columns, list(self.tasks.targets), dim=-1)
         return dict(zip(("diagnosis", "progression", "hazard"), parts, strict=True))

@@ -1,4 +1,4 @@
-"""The network: events, steps, states, attention, ensemble, heads. One causal pass a patient."""
+"""The network: events, steps, states, attention, ensemble, heads. One causal pass per patient."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -25,50 +25,50 @@ class NetworkConfig:
     codes: int
     treatments: int
     exclusive: bool
-    """True where exactly one option is most effective (softmax); else each stands alone."""
+    """Whether exactly one treatment is the most effective (softmax), or each is on its own."""
     width: int = 256
-    """Of a step's vector."""
+    """Size of a step's vector."""
     state: int = 64
-    """Of the encoder's state."""
+    """Size of the encoder's state."""
     hidden: int = 256
     layers: int = 1
     members: int = 32
     dropout: float = 0.3
     event_dropout: float = 0.0
-    """Share of events hidden at random while training."""
+    """Share of events dropped at random in training."""
     encoder: EncoderName = "gru"
     last_steps: int = 512
-    """Where a history is longer, its older steps are met as a summary; 0 keeps every step."""
+    """In a longer history the older steps are replaced by a summary; 0 keeps every step."""
     history_summary: bool = False
-    """Whether decisions also meet the last event of every code, and the mean step, so far: what an
-    encoder would else have to learn to carry along."""
+    """Whether the heads also see the last event of every code and the mean step up to the decision,
+    which an encoder would otherwise have to learn to remember."""
     tasks: TaskCounts = field(default_factory=TaskCounts)
     attention: bool = True
-    """Without it the decision sees the last state alone."""
+    """If False, the context vector is 0: the heads see the last state alone."""
     dose_levels: DoseLevels = ()
-    """Doses of each option to ask about; empty where an option is asked of whatever its dose."""
+    """Doses of each treatment to evaluate; empty where the dose is ignored."""
     treatment_codes: TreatmentCodes = field(default_factory=TreatmentCodes)
-    """What tells of earlier courses, where options are asked of at doses."""
+    """Codes that describe earlier treatments; used with `dose_levels`."""
 
     @property
     def tracks_codes(self) -> bool:
-        """Whether batches must say which events each step replaces."""
+        """Whether batches need `replaced` and `running_stats`."""
         return self.history_summary or bool(self.dose_levels)
 
 
 class NetworkOutput(NamedTuple):
-    """What the heads say of each decision, from each member."""
+    """Predictions of each head for each decision and member."""
 
     effectiveness: Float[Tensor, "decision member treatment"]
-    """Logits, at the doses asked."""
+    """Logits of P(effective), at the requested doses."""
     target_distance: Float[Tensor, "decision member treatment"]
-    """Standardised margin of each option, at the doses asked; no options without levels."""
+    """Standardised target distance, at the requested doses; no treatments without dose levels."""
     best_level: Int64[Tensor, "decision treatment"]
-    """Row of the option's best dose in its levels; no options where doses are given."""
+    """Row of the best dose in the treatment's levels; no treatments where doses are requested."""
     propensity: Float[Tensor, "decision member treatment"]
-    """Logits of the treatment clinicians give."""
+    """Logits of the clinicians' choice."""
     value: Float[Tensor, "decision member treatment"]
-    """Expected reward of each option, in the study's reward; no options where not asked."""
+    """Standardised expected reward of each treatment; no treatments unless requested."""
     dose: Float[Tensor, "decision member"]
     """Standardised square root of the dose."""
     tasks: TaskOutput
@@ -76,7 +76,7 @@ class NetworkOutput(NamedTuple):
 
 
 class Network(nn.Module):
-    """Fields and a forward pass; it holds no data and no loss."""
+    """Parameters and a forward pass, without data or loss."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -98,10 +98,11 @@ class Network(nn.Module):
         self.value = MemberLinear(config.hidden, config.treatments, config.members)
         nn.init.zeros_(self.value.weight)
         self.dose = MemberLinear(config.hidden, 1, config.members)
-        sums = config.history_summary and sum(config.tasks.targets) > 0
-        self.additive_head = AdditiveHead(config.codes, sum(config.tasks.targets)) if sums else None
-        past = 0 if sums else inputs
-        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, past)
+        targets = sum(config.tasks.targets)
+        additive = config.history_summary and targets > 0
+        self.additive_head = AdditiveHead(config.codes, targets) if additive else None
+        skip_inputs = 0 if additive else inputs
+        self.tasks = TaskHeads(config.tasks, config.hidden, config.members, skip_inputs)
         self.curves = (
             DoseCurves(config.treatment_codes, config.hidden, config.dose_levels, config.members)
             if config.dose_levels
@@ -109,70 +110,76 @@ class Network(nn.Module):
         )
 
     def encode(self, batch: Batch) -> tuple[Float[Tensor, "decision inputs"], AttentionOutput]:
-        """The profile vector of every decision of the batch, and what it looked at."""
-        kept = self.events.event_weights(batch)
-        x = self.events(batch, kept)
+        """Return the profile vector of every decision and the attention behind it."""
+        weight = self.events.event_weights(batch)
+        x = self.events(batch, weight)
         states = self.encoder(x, batch)
         first = (torch.cumsum(batch.steps, 0) - batch.steps)[batch.decision_subject]
         last = first + batch.decision_step
         now = states.index_select(0, last)
-        attended = self.attention(states, now, batch)
-        # The static step and the last one pass the encoder by, so that what is measured today
-        # and what never changes reach the heads undimmed.
-        context = attended.context if self.config.attention else torch.zeros_like(now)
+        attention = self.attention(states, now, batch)
+        # The static step and the last step bypass the encoder, so that constant facts and today's
+        # measurements reach the heads unchanged.
+        context = attention.context if self.config.attention else torch.zeros_like(now)
         parts = [x.index_select(0, first), x.index_select(0, last), now, context]
         if self.config.history_summary:
-            parts.append(self.events.summarize_history(x, batch, kept).index_select(0, last))
-        return torch.cat(parts, dim=1), attended
+            parts.append(self.events.summarize_history(x, batch, weight).index_select(0, last))
+        return torch.cat(parts, dim=1), attention
 
     def forward(
         self, batch: Batch, log_dose: LogDose | None = None, with_value: bool = True
     ) -> NetworkOutput:
-        """Answers for every decision of the batch.
+        """Return the predictions for every decision of the batch.
 
-        shift: the dose of each option to speak of; without it each is taken at its best.
-        valued: whether the value of options is asked too.
+        log_dose: the dose at which to evaluate each treatment; if None, its best dose.
+        with_value: whether to compute the value of each treatment.
         """
-        z, attended = self.encode(batch)
+        z, attention = self.encode(batch)
         hidden = self.trunk(z)
         heads = {"propensity": self.propensity, "dose": self.dose, **self.tasks.linear_heads()}
         if self.curves is None:
             heads["effectiveness"] = self.effectiveness
-        said = dict(zip(heads, apply_heads(hidden, list(heads.values())), strict=True))
-        said = dict.fromkeys(("diagnosis", "progression", "hazard"), hidden[..., :0]) | said
-        effectiveness, margin, level = self._at_doses(said, hidden, batch, log_dose)
-        # What an option is worth begins with what is believed of every option's effect.
+        outputs = dict(zip(heads, apply_heads(hidden, list(heads.values())), strict=True))
+        outputs = dict.fromkeys(("diagnosis", "progression", "hazard"), hidden[..., :0]) | outputs
+        effectiveness, target_distance, level = self._at_doses(outputs, hidden, batch, log_dose)
+        # The value starts from a linear map of every treatment's probability of being effective.
         value = (
             self.effect_to_value(self.effect_probability(effectiveness.detach()))
             + self.value(hidden)
             if with_value
             else hidden[..., :0]
         )
+        additive = self.additive_head(batch) if self.additive_head else None
         return NetworkOutput(
             effectiveness=effectiveness,
-            target_distance=margin,
+            target_distance=target_distance,
             best_level=level,
-            propensity=said["propensity"],
+            propensity=outputs["propensity"],
             value=value,
-            dose=said["dose"][..., 0],
-            tasks=self.tasks(said, z, self.additive_head(batch) if self.additive_head else None),
-            attention=attended,
+            dose=outputs["dose"][..., 0],
+            tasks=self.tasks(outputs, z, additive),
+            attention=attention,
         )
 
     def _at_doses(
-        self, said: dict[str, Tensor], hidden: Tensor, batch: Batch, shift: LogDose | None
+        self,
+        outputs: dict[str, Tensor],
+        hidden: Tensor,
+        batch: Batch,
+        log_dose: LogDose | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        nothing = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
+        """Effectiveness logits, target distances and best levels."""
+        no_levels = torch.empty(len(hidden), 0, dtype=torch.int64, device=hidden.device)
         if self.curves is None:
-            logits = said["effectiveness"]
-            return logits, logits[..., :0], nothing
+            logits = outputs["effectiveness"]
+            return logits, logits[..., :0], no_levels
         curve = self.curves(hidden, batch)
-        if shift is not None:
-            return *self.curves.evaluate(curve, shift), nothing
+        if log_dose is not None:
+            return *self.curves.evaluate(curve, log_dose), no_levels
         return self.curves.evaluate_best(curve)
 
     def effect_probability(
         self, logits: Float[Tensor, "decision member treatment"]
     ) -> Float[Tensor, "decision member treatment"]:
-        """P(option is effective) of effectiveness logits."""
+        """Return P(treatment is effective) of effectiveness logits."""
         return torch.softmax(logits, 2) if self.config.exclusive else torch.sigmoid(logits)

@@ -1,4 +1,4 @@
-"""Curves whose coefficients vary from patient to patient: many small networks at once."""
+"""Dose-response curves whose coefficients vary with the patient: an ensemble of small networks."""
 
 from itertools import pairwise
 
@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SHAPES = ("free", "unimodal", "increasing")
-"""Any smooth curve; one best dose, from which the outcome falls ever faster; never falling."""
+"""Any smooth curve; a single best dose, beyond which the outcome falls faster and faster; never
+falling."""
 KNOTS = (0.2, 0.4, 0.6, 0.8)
-"""Where the second derivative of a `free` curve may jump, as shares of the doses seen."""
+"""Knots of the second derivative of a `free` curve, as shares of the observed dose range."""
 OFFSETS = (0.0, 0.1, 0.2, 0.3, 0.4)
-"""How far from the best dose a `unimodal` curve may begin to fall faster."""
+"""Distances from the best dose at which a `unimodal` curve may start to fall faster."""
 
 Covariates = Float[Tensor, "member decision feature"]
 Outcome = Float[Tensor, "member decision dose"]
@@ -20,8 +21,8 @@ Outcome = Float[Tensor, "member decision dose"]
 class VaryingCoefficients(nn.Module):
     """An ensemble of networks from covariates to the coefficients of a spline of the dose.
 
-    The idea of VCNet (Nie, Ye, Liu and Nicolae 2021, ICLR, section 3.1), with the coefficients
-    themselves, instead of all weights, as what varies.
+    After VCNet (Nie, Ye, Liu and Nicolae 2021, ICLR, section 3.1), except that only the spline's
+    coefficients vary with the covariates, not all weights.
     """
 
     def __init__(self, features: int, width: int, members: int, shape: str) -> None:
@@ -39,24 +40,24 @@ class VaryingCoefficients(nn.Module):
                 self.biases[-1][..., 2:] = -2.0
 
     def forward(self, covariates: Covariates, dose: Float[Tensor, "*batch dose"]) -> Outcome:
-        """The outcome of doses of 0 to 1, of which each decision has its own or all the same."""
+        """Return the outcome at doses from 0 to 1, given per decision or shared by all."""
         hidden = covariates
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = torch.baddbmm(bias, hidden, weight)
             if layer < len(self.weights) - 1:
                 hidden = nn.functional.silu(hidden)
-        said = hidden + torch.bmm(covariates, self.linear)
-        return evaluate_curve(said, dose, self.shape)
+        coefficients = hidden + torch.bmm(covariates, self.linear)
+        return evaluate_curve(coefficients, dose, self.shape)
 
 
 def coefficient_count(shape: str) -> int:
-    """How many numbers describe a curve."""
+    """Return the number of coefficients of a curve."""
     return 2 + {"free": 1 + len(KNOTS), "unimodal": 2 * len(OFFSETS), "increasing": 5}[shape]
 
 
-def evaluate_curve(said: Tensor, dose: Tensor, shape: str) -> Tensor:
-    """The outcome of doses, from the numbers that describe each curve: its level first."""
-    level, second, rest = said[..., :1], said[..., 1:2], said[..., 2:]
+def evaluate_curve(coefficients: Tensor, dose: Tensor, shape: str) -> Tensor:
+    """Return the outcome at the doses; the first coefficient of a curve is its level."""
+    level, second, rest = coefficients.tensor_split((1, 2), dim=-1)
     if shape == "free":
         u = dose[..., None]
         bends = torch.relu(u - u.new_tensor(KNOTS)) ** 2 * 4

@@ -1,4 +1,4 @@
-"""Steps become states, causally: the state at a step knows that step and those before it.
+"""Causal encoders, one per file: the state at a step depends on that step and earlier ones only.
 
 Every encoder is called as `(x: step width, batch: Batch) -> step state`.
 """
@@ -11,7 +11,7 @@ EncoderName = Literal["gru", "lstm", "transformer", "cnn"]
 
 
 def build_encoder(name: EncoderName, width: int, state: int) -> nn.Module:
-    """The encoder of that name; ValueError where there is none."""
+    """Return a new encoder of that name; ValueError for an unknown name."""
     match name:
         case "gru":
             from posology.nn.encoders.gru import GRU
@@ -29,4 +29,4 @@ def build_encoder(name: EncoderName, width: int, state: int) -> nn.Module:
             from posology.nn.encoders.cnn import CNN
 
             return CNN(width, state)
-    raise ValueError(f"no encoder is called {name}; there are gru, lstm, transformer and cnn")
+    raise ValueError(f"unknown encoder {name}; use gru, lstm, transformer or cnn")

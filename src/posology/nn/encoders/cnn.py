@@ -1,4 +1,4 @@
-"""A dilated causal convolution on flat steps: no padding, nothing crosses from one subject on."""
+"""Dilated causal convolutions on flat steps, without padding; subjects do not mix."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from posology.nn.batch import Batch
 
 DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128)
-"""With two taps a layer the last state sees 256 steps; the attention sees the rest. Our choice."""
+"""With two taps per layer the last state sees 256 steps; attention sees the rest. Our choice."""
 
 
 class CNN(nn.Module):
     """Residual dilated causal convolutions (Bai et al. 2018, arXiv:1803.01271), two taps each.
 
-    y(t) = h(t) + W relu(A norm(h(t)) + B norm(h(t - dilation))), B's part 0 before the first step.
+    y(t) = h(t) + W relu(A norm(h(t)) + B norm(h(t - dilation))); the B term is 0 before the first
+    step.
     """
 
     def __init__(self, width: int, state: int) -> None:
@@ -23,7 +24,7 @@ class CNN(nn.Module):
         self.output_norm = nn.LayerNorm(state)
 
     def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
-        """States of all steps, in the order of the steps."""
+        """Return the state of every step, in the order of the steps."""
         first = torch.cumsum(batch.steps, 0) - batch.steps
         position = torch.arange(len(x), device=x.device)
         position = position - torch.repeat_interleave(first, batch.steps)
@@ -47,8 +48,8 @@ class _Layer(nn.Module):
         self, h: Float[Tensor, "step state"], position: Int64[Tensor, " step"], longest: int
     ) -> Float[Tensor, "step state"]:
         x = self.norm(h)
-        said = self.current(x)
-        if longest > self.dilation:  # else no step has one that far before it
-            before = torch.cat([torch.zeros_like(x[: self.dilation]), x[: -self.dilation]])
-            said = said + self.lagged(before * (position >= self.dilation)[:, None])
-        return h + self.output(torch.relu(said))
+        y = self.current(x)
+        if longest > self.dilation:  # otherwise no step has a predecessor that far back
+            lagged = torch.cat([torch.zeros_like(x[: self.dilation]), x[: -self.dilation]])
+            y = y + self.lagged(lagged * (position >= self.dilation)[:, None])
+        return h + self.output(torch.relu(y))

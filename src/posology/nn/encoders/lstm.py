@@ -15,5 +15,5 @@ class LSTM(nn.Module):
         self.cell = nn.LSTM(width, state, batch_first=True)
 
     def forward(self, x: Float[Tensor, "step width"], batch: Batch) -> Float[Tensor, "step state"]:
-        """States of all steps, in the order of the steps."""
+        """Return the state of every step, in the order of the steps."""
         return run_cell(self.cell, x, batch.steps)
