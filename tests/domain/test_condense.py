@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from posology.domain.condense import FIRST_BIN_DAYS, condense, spread
 from posology.domain.history import History, StepIndex
-from tests.nn.test_network import history
+from tests.builders.network_inputs import random_history
 
 
 def steps_of(h: History, subject: int, upto: int) -> list[tuple[float, dict[int, list[float]]]]:
@@ -72,7 +72,7 @@ def seen(h: History, decisions: StepIndex) -> list[list[tuple[float, dict]]]:
     st.integers(0, 10**6),
 )
 def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> None:
-    h = history(steps, seed=seed)
+    h = random_history(steps, seed=seed)
     rng = np.random.default_rng(seed)
     decisions = np.sort(rng.choice(sum(steps), size=min(6, sum(steps)), replace=False))
     short = condense(h, decisions, last_steps)
@@ -81,7 +81,7 @@ def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> No
 
 
 def test_short_histories_are_left_alone() -> None:
-    h = history([5, 7])
+    h = random_history([5, 7])
     decisions = np.array([2, 4, 11])
     short = condense(h, decisions, 6)
     assert short.history is h
@@ -89,7 +89,7 @@ def test_short_histories_are_left_alone() -> None:
 
 
 def test_the_first_step_and_the_last_ones_stay_and_the_length_is_bounded() -> None:
-    h = history([2000], events=5)
+    h = random_history([2000], events=5)
     decisions = np.arange(2000)
     short = condense(h, decisions, 64)
     bins = 2 + math.ceil(math.log2(1 + (h.time[-1] - h.time[1]) / FIRST_BIN_DAYS))
@@ -103,7 +103,7 @@ def test_the_first_step_and_the_last_ones_stay_and_the_length_is_bounded() -> No
 
 
 def test_a_decision_is_condensed_alike_whoever_is_beside_it() -> None:
-    h = history([300, 200])
+    h = random_history([300, 200])
     decisions = np.array([150, 280, 299, 300 + 180])
     together = condense(h, decisions, 32)
     for row, decision in enumerate(decisions):
@@ -115,7 +115,7 @@ def test_a_decision_is_condensed_alike_whoever_is_beside_it() -> None:
 
 
 def test_the_future_is_not_read() -> None:
-    h = history([100])
+    h = random_history([100])
     decision = np.array([80])
     code = h.code.copy()
     code[h.event_offsets[81] :] = 0
@@ -130,7 +130,7 @@ def test_the_future_is_not_read() -> None:
 
 
 def test_weights_are_shared_out_over_the_steps_they_stand_for() -> None:
-    h = history([50])
+    h = random_history([50])
     short = condense(h, np.array([49, 3]), 10)
     first = short.history.step_offsets[[1, 0]]  # the later decision's own summary, the whole
     counts = (short.decisions - first + 1).tolist()
