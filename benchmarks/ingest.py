@@ -147,17 +147,16 @@ def polars_sort(data: Path, out: Path, _memory: str) -> None:
 def posology(study: str) -> Callable[[Path, Path, str], None]:
     """`posology ingest` of the study's source, but for the quality report."""
     from posology.records.io.engine import Engine
-    from posology.records.pipeline.ingest import Settings, ingest, meds_source
-    from posology.records.sources.omop.reader import omop_source
-    from posology.records.sources.registry import reader_source
+    from posology.records.pipeline.ingest import IngestSettings, ingest
+    from posology.records.sources.registry import make_sources
 
     def run(data: Path, out: Path, memory: str) -> None:
         sources = {
-            "events": lambda: meds_source(data / "events.parquet"),
-            "omop": lambda: omop_source(str(data)),
-            "fhir": lambda: reader_source("fhir", [data]),
+            "events": lambda: make_sources("meds", [data / "events.parquet"])[0],
+            "omop": lambda: make_sources("omop", [str(data)])[0],
+            "fhir": lambda: make_sources("fhir", [data])[0],
         }
-        ingest([sources[study]()], out, Settings(engine=Engine(memory=memory), report=False))
+        ingest([sources[study]()], out, IngestSettings(engine=Engine(memory=memory), report=False))
 
     return run
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from posology.cli import main
 from posology.cli.ingest import ingest
 from posology.errors import RecordError
-from tests.records.raw_events import YEAR0, raw_table
+from tests.builders.raw_events import YEAR0, raw_table
 
 app = typer.Typer()
 app.command()(ingest)
@@ -30,9 +30,9 @@ def events(tmp_path):
 def test_a_folder_is_made_and_told(events, tmp_path):
     result = run("--meds", events, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "2 raw events = 1 events + 0 refused + 1 exact duplicates merged" in result.output
+    assert "2 raw events = 1 events + 0 rejected + 1 exact duplicates merged" in result.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "data", "metadata", "manifest.json", "refused.parquet", "quality.html", "quality.json",
+        "data", "metadata", "manifest.json", "rejected.parquet", "quality.html", "quality.json",
     }  # fmt: skip
     again = run("--meds", events, "--out", tmp_path / "out")
     assert "ingested before, skipped" in again.output

@@ -9,8 +9,7 @@ from posology.cohorts.storage.folder import build_folder
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import PER_DECISION
 from posology.records.pipeline.ingest import ingest
-from posology.records.sources import registry as readers
-from posology.records.sources.omop import reader as omop
+from posology.records.sources.registry import make_sources
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -19,8 +18,8 @@ def test_the_format_of_the_records_does_not_matter(tmp_path: Path) -> None:
     out, study = tmp_path / "clinic", read_study("clinic")
     for _ in write_clinic(ClinicSettings(patients=120, seed=5), out, ("meds", "omop", "fhir")):
         pass
-    ingest([omop.omop_source(str(out / "omop"))], tmp_path / "from_omop")
-    ingest([readers.reader_source("fhir", [out / "fhir"])], tmp_path / "from_fhir")
+    ingest(make_sources("omop", [str(out / "omop")]), tmp_path / "from_omop")
+    ingest(make_sources("fhir", [out / "fhir"]), tmp_path / "from_fhir")
     places = (out / "meds", tmp_path / "from_omop", tmp_path / "from_fhir")
     first, *others = (
         build_folder(study, place, tmp_path / f"cohort-{row}") for row, place in enumerate(places)

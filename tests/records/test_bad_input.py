@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from posology.errors import UserError
 from posology.records.io.engine import Engine, connect
-from posology.records.pipeline.ingest import Settings, Source, Staged, ingest
-from posology.records.sources.registry import reader_source
-from tests.records.bad_files import (
+from posology.records.pipeline.ingest import IngestSettings, ingest
+from posology.records.pipeline.staging import Source, StagedSource
+from posology.records.sources.registry import make_sources
+from tests.builders.damaged_records import (
     CELLS,
     DAMAGES,
     FILES,
@@ -27,7 +28,7 @@ from tests.records.bad_files import (
     written,
 )
 
-QUICK = Settings(report=False)
+QUICK = IngestSettings(report=False)
 LOOKED_UP = ("concept", "drug_strength", "exposures")
 """Tables that are joined to others: their good rows are no rows of the source."""
 
@@ -36,7 +37,7 @@ ALIKE = ("person", "drug_exposure", "drug_strength")
 
 
 def read(paths: Iterable[Path]) -> list[dict]:
-    """Rows without their times, of which Python cannot hold all."""
+    """BatchBuilder without their times, of which Python cannot hold all."""
     rows = []
     for path in paths:
         names = [name for name in pq.read_schema(path).names if name != "time"]
@@ -44,26 +45,26 @@ def read(paths: Iterable[Path]) -> list[dict]:
     return rows
 
 
-def lost_nothing(staged: Staged, name: str) -> None:
-    """Asserts that the staged rows of the source are events or refused."""
-    events, refused = read(staged.events), read(staged.refused)
+def lost_nothing(staged: StagedSource, name: str) -> None:
+    """Asserts that the staged rows of the source are events or rejected."""
+    events, rejected = read(staged.events), read(staged.rejected)
     if any("#" in path.name or path.name.startswith("person_") for path in staged.events):
         # OMOP: a table's first facts are one for each row, the others only where they are told
         first = [p for p in staged.events if p.stem.endswith("_0")]
-        assert len(read(first)) + len(refused) == staged.rows
+        assert len(read(first)) + len(rejected) == staged.rows
         return
     if "(event" in name:  # of lines that are no rows the line is told, of others the row
-        assert len(events) + len(refused) == staged.rows
+        assert len(events) + len(rejected) == staged.rows
         return
     kept = {(e["source"], e["row"]) for e in events}
-    gone = [(r["source"], r["row"]) for r in refused]
-    assert len(gone) == len(set(gone)), "a row is refused once"
-    assert not kept & set(gone), "a row is an event or refused"
+    gone = [(r["source"], r["row"]) for r in rejected]
+    assert len(gone) == len(set(gone)), "a row is rejected once"
+    assert not kept & set(gone), "a row is an event or rejected"
     assert len(kept) + len(gone) == staged.rows
-    assert all(r["reason"] for r in refused)
+    assert all(r["reason"] for r in rejected)
 
 
-def told(sources: list[Source], folder: Path) -> list[Staged] | None:
+def told(sources: list[Source], folder: Path) -> list[StagedSource] | None:
     """What is staged, nothing of it lost, or None where the user is told why nothing is."""
     con = connect(Engine())
     staged = []
@@ -81,31 +82,31 @@ def told(sources: list[Source], folder: Path) -> list[Staged] | None:
     return staged
 
 
-def cleaned_nothing_away(staged: list[Staged], folder: Path) -> None:
-    """Asserts that what was staged is then events, refused or merged."""
+def cleaned_nothing_away(staged: list[StagedSource], folder: Path) -> None:
+    """Asserts that what was staged is then events, rejected or merged."""
     sources = [
         Source(str(n), (), lambda _con, _folder, one=one: one) for n, one in enumerate(staged)
     ]
     done = ingest(sources, folder / "out", QUICK)
-    refused = pq.read_metadata(folder / "out" / "refused.parquet").num_rows
-    assert refused == done.unreadable + sum(done.refused.values())
+    rejected = pq.read_metadata(folder / "out" / "rejected.parquet").num_rows
+    assert rejected == done.unreadable + sum(done.rejected.values())
     assert done.raw == sum(pq.read_metadata(p).num_rows for one in staged for p in one.events)
-    assert done.raw == done.events + sum(done.refused.values()) + done.merged
+    assert done.raw == done.events + sum(done.rejected.values()) + done.merged
 
 
-def data_rows(name: str, staged: list[Staged]) -> int:
-    """Rows of the damaged table that are accounted for."""
+def data_rows(name: str, staged: list[StagedSource]) -> int:
+    """BatchBuilder of the damaged table that are accounted for."""
     (one,) = staged
-    events, refused = read(one.events), read(one.refused)
+    events, rejected = read(one.events), read(one.rejected)
     if name == "wearable":
         samples = sum(e["numeric_value"] for e in events if e["code"].endswith("//samples"))
-        return int(samples) + len(refused)
+        return int(samples) + len(rejected)
     if name in ("person", "drug_exposure", "measurement"):
-        mine = [r for r in refused if r["source"].endswith(f"#{name}")]
+        mine = [r for r in rejected if r["source"].endswith(f"#{name}")]
         return len(read(p for p in one.events if p.stem == f"{name}_0")) + len(mine)
     if name == "tables":
         return one.rows
-    places = [(row["source"].split("#")[0], row["row"]) for row in [*events, *refused]]
+    places = [(row["source"].split("#")[0], row["row"]) for row in [*events, *rejected]]
     return len(set(places))
 
 
@@ -137,7 +138,7 @@ def test_a_damaged_file_is_told_or_its_rows_are(folder: Path, name: str, damage:
     kind, file, good = FILES[name]
     path = folder / "in" / file
     path.write_bytes(DAMAGES[damage](good()))
-    staged = told([reader_source(kind, [path])], folder)
+    staged = told(make_sources(kind, [path]), folder)
     if damage == "whole":
         assert staged is not None
         assert read(staged[0].events)

@@ -1,5 +1,6 @@
-"""What docs/records.md says of keys, options and rules is what the code has."""
+"""docs/records.md lists the sources, keys, options and rules of the code."""
 
+import importlib
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -12,16 +13,25 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.cli.ingest import ingest
-from posology.records.pipeline.cleaning import REFUSALS, REPAIRS
-from posology.records.pipeline.units import ENTRY
-from posology.records.sources.exposures import EnvironmentSettings, Measure
-from posology.records.sources.questionnaires import TableForm
-from posology.records.sources.tables import Columns, Mapping
-from posology.records.sources.wearables import Series, WearableSettings
-from tests.records.source_inputs import INPUTS
+from posology.records.pipeline.cleaning import REJECTION_RULES, REPAIRS
+from posology.records.pipeline.units import ENTRY_KEYS
+from posology.records.sources.exposures import EnvironmentSettings, ExposureMeasure
+from posology.records.sources.questionnaires import QuestionnaireTable
+from posology.records.sources.registry import SOURCE_KINDS
+from posology.records.sources.tables.mapping import EventMapping, TableMapping
+from posology.records.sources.wearables import SeriesMapping, WearableSettings
+from tests.builders.source_inputs import INPUTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
-MAPPINGS = (Columns, Mapping, EnvironmentSettings, Measure, TableForm, Series, WearableSettings)
+MAPPINGS = (
+    EventMapping,
+    TableMapping,
+    EnvironmentSettings,
+    ExposureMeasure,
+    QuestionnaireTable,
+    SeriesMapping,
+    WearableSettings,
+)
 
 
 def options():
@@ -37,10 +47,10 @@ def test_every_option_is_named():
         assert re.search(rf"{option}\b", PAGE), option
 
 
-def test_no_option_is_named_that_is_not_there():
-    there = set(options())
+def test_every_named_option_exists():
+    known = set(options())
     for line in re.findall(r"^posology ingest .*$", PAGE, re.MULTILINE):
-        assert set(re.findall(r" (--[a-z-]+)", line)) <= there, line
+        assert set(re.findall(r" (--[a-z-]+)", line)) <= known, line
 
 
 @pytest.mark.parametrize("kind", MAPPINGS, ids=lambda kind: kind.__name__)
@@ -49,11 +59,11 @@ def test_every_key_of_a_mapping_is_named(kind):
         if field.name not in ("series", "event", "measures"):
             assert re.search(rf"[`( ]{field.name}[`) ]", PAGE), field.name
     assert all(f"[[{name}]]" in PAGE for name in ("event", "series"))
-    assert all(f"\n{name} = " in PAGE for name in ENTRY)
+    assert all(f"\n{name} = " in PAGE for name in ENTRY_KEYS)
 
 
 def test_every_rule_is_named():
-    for rule in (*REPAIRS, *REFUSALS):
+    for rule in (*REPAIRS, *REJECTION_RULES):
         assert f"`{rule}`" in PAGE, rule
 
 
@@ -61,12 +71,26 @@ FLAGS = re.MULTILINE | re.DOTALL
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.*?)(?=^##)", PAGE, FLAGS))
 
 
-def test_every_source_has_its_lines():
+def test_every_source_has_a_section():
     assert list(SECTIONS) == list(INPUTS)
 
 
+def test_the_table_of_sources_is_that_of_the_registry():
+    table = re.findall(r"^\| `--([a-z]+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert table == [(kind.name, kind.help) for kind in SOURCE_KINDS]
+
+
+@pytest.mark.parametrize("kind", SOURCE_KINDS, ids=lambda kind: kind.name)
+def test_every_kind_of_source_is_an_option_and_has_a_module(kind):
+    assert f"--{kind.name}" in options()
+    module = importlib.import_module(f"posology.records.sources.{kind.module}")
+    assert callable(module.make_sources)
+
+
 @pytest.mark.parametrize("heading", SECTIONS)
-def test_the_lines_of_a_source_give_and_refuse_what_they_say(heading, tmp_path, monkeypatch):
+def test_the_command_of_a_section_gives_its_output_and_its_rejections(
+    heading, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     section = SECTIONS[heading]
     INPUTS[heading]()
@@ -76,12 +100,12 @@ def test_the_lines_of_a_source_give_and_refuse_what_they_say(heading, tmp_path, 
     run = CliRunner().invoke(app, command.split())
     assert run.exit_code == 0, run.output
     codes = set(pq.read_table("events/data")["code"].to_pylist())
-    gives, refuses = (re.search(rf"\*\*{word}\*\* (.*)$", section, re.MULTILINE) for word in
-                      ("Gives", "Refused"))  # fmt: skip
-    told = set(re.findall(r"`([A-Z_]+(?://[^`]+)?)`", gives[1]))
-    assert told, gives[1]
-    assert told <= codes, (told, codes)
-    reasons = pq.read_table("events/refused.parquet")["reason"].to_pylist()
-    said = re.findall(r'"([^"]+)"', refuses[1])
-    assert said, reasons
-    assert set(said) <= set(reasons), reasons
+    (output,) = re.findall(r"\*\*Output\*\*: (.*)$", section, re.MULTILINE)
+    expected_codes = set(re.findall(r"`([A-Z_]+(?://[^`]+)?)`", output))
+    assert expected_codes, output
+    assert expected_codes <= codes
+    reasons = pq.read_table("events/rejected.parquet")["reason"].to_pylist()
+    (rejected,) = re.findall(r"\*\*Rejected\*\*: (.*)$", section, re.MULTILINE)
+    expected_reasons = re.findall(r'"([^"]+)"', rejected)
+    assert expected_reasons, rejected
+    assert set(expected_reasons) <= set(reasons)

@@ -15,7 +15,7 @@ from posology.records.meds_dataset import (
     write_splits,
 )
 from posology.records.schema import EVENTS
-from tests.records.raw_events import YEAR0, events_of
+from tests.builders.raw_events import YEAR0, events_of
 
 ROWS = [
     {"subject_id": 1, "time": None, "code": "SEX//female"},
@@ -93,5 +93,5 @@ def test_a_split_file_that_is_none_is_told(tmp_path):
 
 
 def test_a_folder_without_data_is_told(tmp_path):
-    with pytest.raises(RecordError, match=r"it holds no data/.*make one with `posology ingest`"):
+    with pytest.raises(RecordError, match=r"it has no data/.*make one with `posology ingest`"):
         data_files(tmp_path)

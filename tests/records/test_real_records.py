@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.records.pipeline.ingest import ingest
-from posology.records.pipeline.quality import quality
-from posology.records.sources.omop.reader import omop_source
-from posology.records.sources.tables import table_sources
-from tests.records.raw_events import events_of
+from posology.records.pipeline.quality import quality_report
+from posology.records.sources.registry import make_sources
+from tests.builders.raw_events import events_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "ingest"
 
@@ -30,14 +29,14 @@ def ingested(folder, mapping, tmp_path):
     for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
     shutil.copy(EXAMPLES / mapping, tmp_path / mapping)
-    done = ingest(table_sources(tmp_path / mapping), tmp_path / "out")
-    assert done.raw == done.events + sum(done.refused.values()) + done.merged
-    refused = pq.read_table(tmp_path / "out" / "refused.parquet")
-    assert len(refused) == sum(done.refused.values()) + done.unreadable
+    done = ingest(make_sources("table", [tmp_path / mapping]), tmp_path / "out")
+    assert done.raw == done.events + sum(done.rejected.values()) + done.merged
+    rejected = pq.read_table(tmp_path / "out" / "rejected.parquet")
+    assert len(rejected) == sum(done.rejected.values()) + done.unreadable
     assert sum(done.sources.values()) == done.raw + done.unreadable
     events = events_of(tmp_path / "out")
     meds.DataSchema.validate(events)
-    return done, events, refused
+    return done, events, rejected
 
 
 def test_mimic_iv_demo(shared, tmp_path):
@@ -48,14 +47,14 @@ def test_mimic_iv_demo(shared, tmp_path):
     columns = ["subject_id", "time", "code", "value"]
     naive = source.select(columns).group_by(columns).aggregate([])
     assert abs(len(naive) - len(events)) <= 20, "but for codes whose spelling was mended"
-    assert done.refused == {}
+    assert done.rejected == {}
     assert len(pc.unique(events["subject_id"])) == 100
     numbers = naive["value"].null_count - events["numeric_value"].null_count
     assert abs(numbers) <= 20
 
 
 def test_mimic_iii_demo(shared, tmp_path):
-    done, events, refused = ingested(place(shared, "mimic_iii_demo"), "mimic_iii.toml", tmp_path)
+    done, events, rejected = ingested(place(shared, "mimic_iii_demo"), "mimic_iii.toml", tmp_path)
     counts = dict.fromkeys(["DRUG", "CONDITION", "PROCEDURE", "VISIT", "MEDS_BIRTH"], 0)
     for code in events["code"].to_pylist():
         family = code.split("//")[0]
@@ -63,32 +62,32 @@ def test_mimic_iii_demo(shared, tmp_path):
     assert counts["VISIT"] == 2 * 129
     assert counts["CONDITION"] > 1700
     assert counts["DRUG"] > 8000
-    rules = pc.value_counts(refused["rule"]).to_pylist()
+    rules = pc.value_counts(rejected["rule"]).to_pylist()
     assert {row["values"] for row in rules} <= {"impossible_time", "unreadable"}
-    births = [row for row in refused.to_pylist() if row["code"] == "MEDS_BIRTH"]
+    births = [row for row in rejected.to_pylist() if row["code"] == "MEDS_BIRTH"]
     assert all(row["time"].year < 1850 for row in births), "over 89, shifted by 300 years"
     assert counts["MEDS_BIRTH"] == 100 - len(births)
     assert done.repairs["text_number"] > 0
 
 
 def test_eicu_demo(shared, tmp_path):
-    done, events, refused = ingested(place(shared, "eicu_demo_subset"), "eicu.toml", tmp_path)
+    done, events, rejected = ingested(place(shared, "eicu_demo_subset"), "eicu.toml", tmp_path)
     assert done.sources
     assert len(events) > 30_000
     weights = events.filter(pc.equal(events["code"], "LOINC//29463-7"))["numeric_value"]
     assert 20 < pc.min(weights).as_py() < pc.max(weights).as_py() <= 650
-    told = {row["reason"] for row in refused.to_pylist()}
+    told = {row["reason"] for row in rejected.to_pylist()}
     assert all(told)
-    report = quality(tmp_path / "out")
+    report = quality_report(tmp_path / "out")
     assert "no event of the family MEDS_BIRTH" in report["gaps"]
 
 
 def test_synthea_omop(shared, tmp_path):
     path = place(shared, "synthea27nj") / "Synthea27Nj_5.4.zip"
-    done = ingest([omop_source(str(path))], tmp_path / "out")
+    done = ingest(make_sources("omop", [str(path)]), tmp_path / "out")
     events = events_of(tmp_path / "out")
     assert done.sources == {str(path): 22_964}
-    assert done.raw == done.events + sum(done.refused.values()) + done.merged
+    assert done.raw == done.events + sum(done.rejected.values()) + done.merged
     codes = pa.compute.value_counts(events["code"]).to_pylist()
     counts = {row["values"]: row["counts"] for row in codes}
     assert counts["MEDS_BIRTH"] == 28

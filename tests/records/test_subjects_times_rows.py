@@ -8,32 +8,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.errors import PosologyError
-from posology.records.batching import Fact, Refusal, Rows, clean_part, finite, gather, shorten
-from posology.records.io.subject_ids import subject_number, subject_numbers
-from posology.records.io.times import microseconds_of, parse_time
-from posology.records.schema import Batch
+from posology.records.batching import BatchBuilder, code_part, combine_batches, truncate_value
+from posology.records.io.subject_ids import to_subject_id, to_subject_ids
+from posology.records.io.times import parse_time, to_microseconds
+from posology.records.schema import Batch, Event, Rejection, finite_number
 
 ZONE = ZoneInfo("UTC")
 
 
 def test_integers_stay_and_texts_are_hashed_the_same_everywhere() -> None:
-    assert subject_number("17") == 17
-    assert subject_number(" -17 ") == -17
-    assert subject_number(str(2**63 - 1)) == 2**63 - 1
-    assert subject_number("patient-a") == 5153293042992249886
-    assert subject_number("017") != 17
-    assert 0 <= subject_number(str(2**63)) < 2**63
-    assert 0 <= subject_number("²") < 2**63
-    assert subject_number("\udcff") >= 0
+    assert to_subject_id("17") == 17
+    assert to_subject_id(" -17 ") == -17
+    assert to_subject_id(str(2**63 - 1)) == 2**63 - 1
+    assert to_subject_id("patient-a") == 5153293042992249886
+    assert to_subject_id("017") != 17
+    assert 0 <= to_subject_id(str(2**63)) < 2**63
+    assert 0 <= to_subject_id("²") < 2**63
+    assert to_subject_id("\udcff") >= 0
     with pytest.raises(ValueError, match="an empty text names no subject"):
-        subject_number("  ")
+        to_subject_id("  ")
 
 
 @settings(deadline=None)
 @given(st.lists(st.none() | st.text(max_size=4) | st.integers().map(str), max_size=20))
 def test_a_column_gives_the_same_numbers_as_its_cells(texts: list[str | None]) -> None:
-    numbers = subject_numbers(pa.chunked_array([pa.array(texts, pa.string())]))
-    assert numbers.to_pylist() == [subject_number(t) if t and t.strip() else None for t in texts]
+    numbers = to_subject_ids(pa.chunked_array([pa.array(texts, pa.string())]))
+    assert numbers.to_pylist() == [to_subject_id(t) if t and t.strip() else None for t in texts]
 
 
 @settings(deadline=None)
@@ -49,7 +49,7 @@ def test_a_zone_is_the_clock_on_which_events_stand() -> None:
     zurich = ZoneInfo("Europe/Zurich")
     assert parse_time("2020-07-01T00:00:00Z", zurich) == parse_time("2020-07-01T02:00:00", zurich)
     with pytest.raises(ValueError, match="out of range"):
-        microseconds_of(datetime(1, 1, 1, tzinfo=UTC), ZoneInfo("America/New_York"))
+        to_microseconds(datetime(1, 1, 1, tzinfo=UTC), ZoneInfo("America/New_York"))
     for text in ("", "yesterday", "2020-13", "20", "0000", "2020-02-30", "2020-01-01T25:00"):
         with pytest.raises(ValueError, match=r".*"):
             parse_time(text, ZONE)
@@ -66,29 +66,29 @@ def test_a_zone_is_the_clock_on_which_events_stand() -> None:
         (10**400, "too large for an event's number"),
     ],
 )
-def test_what_is_no_number_is_refused(value: object, reason: str) -> None:
+def test_what_is_no_number_is_rejected(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        finite(value)
+        finite_number(value)
 
 
 def test_a_lost_row_is_an_error_not_a_silence() -> None:
-    rows = Rows(10)
-    rows.add("a.csv", 1, 5, [Fact("X", 0)], [Refusal("b", 1, "bad")])
+    rows = BatchBuilder(10)
+    rows.add("a.csv", 1, 5, [Event("X", 0)], [Rejection("b", 1, "bad")])
     rows.add("a.csv", 2, None, [])
     (batch,) = rows.batches(last=True)
-    whole = gather([batch])
-    assert whole.refused["source"].to_pylist() == ["a.csv#b", "a.csv"]
-    assert whole.refused["reason"].to_pylist() == ["bad", "nothing in it becomes an event"]
-    with pytest.raises(PosologyError, match="4 rows were read, 1 gave events and 2 were refused"):
-        gather([Batch(batch.events, batch.refused, batch.rows + 1)])
+    whole = combine_batches([batch])
+    assert whole.rejected["source"].to_pylist() == ["a.csv#b", "a.csv"]
+    assert whole.rejected["reason"].to_pylist() == ["bad", "nothing in it becomes an event"]
+    with pytest.raises(PosologyError, match="4 rows were read, 1 gave events and 2 were rejected"):
+        combine_batches([Batch(batch.events, batch.rejected, batch.rows + 1)])
 
 
 def test_parts_of_codes_and_shown_values_are_bounded() -> None:
-    assert clean_part("  a  b//c ") == "a_b/c"
-    assert len(clean_part("x" * 999)) == 120
-    assert shorten("é" * 600) == "é" * 500 + "... (600 characters)"
-    assert shorten("\ud800") == "?"
+    assert code_part("  a  b//c ") == "a_b/c"
+    assert len(code_part("x" * 999)) == 120
+    assert truncate_value("é" * 600) == "é" * 500 + "... (600 characters)"
+    assert truncate_value("\ud800") == "?"
     deep: list = []
     for _ in range(100_000):
         deep = [deep]
-    assert shorten(deep) == "(nested too deeply to show)"
+    assert truncate_value(deep) == "(nested too deeply to show)"

@@ -7,8 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from posology.records.pipeline import ingest as ingesting
-from posology.records.sources import registry as readers
-from posology.records.sources.omop import reader as omop
+from posology.records.sources.registry import make_sources
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -29,10 +28,10 @@ def test_omop_and_fhir_give_the_events_that_the_clinic_writes_as_meds(tmp_path):
     for _ in write_clinic(ClinicSettings(patients=60, seed=3), out, ("meds", "omop", "fhir")):
         pass
     for name, source in (
-        ("omop", omop.omop_source(str(out / "omop"))),
-        ("fhir", readers.reader_source("fhir", [out / "fhir"])),
+        ("omop", make_sources("omop", [str(out / "omop")])[0]),
+        ("fhir", make_sources("fhir", [out / "fhir"])[0]),
     ):
         done = ingesting.ingest([source], tmp_path / name)
         assert done.unreadable == 0
-        assert not done.refused
+        assert not done.rejected
         assert events_of(tmp_path / name).equals(events_of(out / "meds"))

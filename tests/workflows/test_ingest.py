@@ -19,7 +19,7 @@ def test_an_ingest_balances_its_events_and_reports_each_stage(tmp_path: Path) ->
         progress=lambda message, done=0, total=None: stages.update({message: done}),
     )
     counts = result.counts
-    assert counts.raw == counts.events + sum(counts.refused.values()) + counts.merged
+    assert counts.raw == counts.events + sum(counts.rejected.values()) + counts.merged
     assert {row["metric"] for row in result.rows} >= {"read", "raw", "events", "merged"}
     assert result.to_frame().num_rows == len(result.rows)
     assert f"{tmp_path / 'meds'} is ready" in result.summary()

@@ -57,7 +57,7 @@ def ingest(
     For example: posology ingest --out events --omop cdm/ --table labs.toml --vcf genomes/
 
     Each source option may be repeated, and later runs add to the folder. Sources that the folder
-    already contains, by their content, are skipped. Every refused row is in refused.parquet with
+    already contains, by their content, are skipped. Every rejected row is in rejected.parquet with
     its reason; the quality report is quality.html and quality.json. docs/records.md describes
     what each source needs.
     """

@@ -34,7 +34,7 @@ class Iwpc:
     events: pa.Table
     """In the schema EVENTS, in order of subject and time. Codes: see `iwpc_events`."""
     refused: pa.Table
-    """In the schema REFUSED; one row for each patient without a usable dose, among others."""
+    """In the schema REJECTED; one row for each patient without a usable dose, among others."""
     subject_id: Int64[np.ndarray, " subject"]
     """Row of the published table, counted from 1."""
     site: Int32[np.ndarray, " subject"]

@@ -32,7 +32,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from posology.errors import RecordError
-from posology.records.schema import EVENTS, REFUSED
+from posology.records.schema import EVENTS, REJECTED
 
 START = datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 FOLLOW_UP = datetime(2000, 4, 1)  # noqa: DTZ001
@@ -127,7 +127,7 @@ class _Patient:
 
 
 def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The patients' events (schema EVENTS) and what was refused (schema REFUSED).
+    """The patients' events (schema EVENTS) and what was refused (schema REJECTED).
 
     A patient's subject_id is the number of the row, counted from 1.
     """
@@ -145,7 +145,7 @@ def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     refused = [(SOURCE, p.number, *refusal) for p in patients for refusal in p.refused]
     return (
         pa.table([subject, time, code, value, [None] * len(events), unit], schema=EVENTS),
-        pa.table(list(zip(*refused, strict=True)) if refused else [[]] * 5, schema=REFUSED),
+        pa.table(list(zip(*refused, strict=True)) if refused else [[]] * 5, schema=REJECTED),
     )
 
 

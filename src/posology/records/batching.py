@@ -1,49 +1,27 @@
-"""What a source gives, fact by fact, gathered into batches that lose no row."""
+"""Collect the events of a source row by row into batches, without losing a row."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import pyarrow as pa
 
 from posology.errors import PosologyError
-from posology.records.schema import RAW, REFUSED, Batch
+from posology.records.schema import RAW, REJECTED, Batch, Event, Rejection
 
-TEXT_LIMIT = 64_000_000
+MAX_BATCH_TEXT = 64_000_000
 """Characters of text after which a batch ends early, so that memory stays bounded (our choice)."""
-SHOWN = 500
-"""Characters of a refused value that are kept; the source keeps the rest (our choice)."""
-_FLOAT32_LARGEST = 3.4028234663852886e38
-
-
-class Fact(NamedTuple):
-    """One event of a row, its subject aside."""
-
-    code: str
-    time: int | None
-    """Microseconds since 1970; None for a static fact."""
-    number: float | None = None
-    text: str | None = None
-    unit: str | None = None
-
-
-class Refusal(NamedTuple):
-    """A row, or a part of it, that cannot become an event."""
-
-    field: str
-    value: object
-    reason: str
+MAX_VALUE_LENGTH = 500
+"""Characters of a rejected value that are stored (our choice)."""
 
 
 @dataclass(slots=True, eq=False)
-class Rows:
-    """Gathers rows; `batches` hands them on once there are enough of them."""
+class BatchBuilder:
+    """Collects rows and returns them in batches of a fixed size."""
 
     size: int
-    """Rows of a batch."""
+    """Rows in a batch."""
     events: list[tuple[object, ...]] = field(default_factory=list)
-    refused: list[tuple[str, int, str, str, str]] = field(default_factory=list)
+    rejected: list[tuple[str, int, str, str, str]] = field(default_factory=list)
     rows: int = 0
     characters: int = 0
 
@@ -52,61 +30,65 @@ class Rows:
         source: str,
         row: int,
         subject: int | None,
-        facts: Sequence[Fact],
-        refusals: Sequence[Refusal] = (),
+        events: Sequence[Event],
+        rejections: Sequence[Rejection] = (),
     ) -> None:
-        """Adds a row.
+        """Add a row.
 
-        A row that gives events may have parts that do not: each of those is a row of its own,
-        refused under the name `source#field`. A row that gives none is refused once, by its first
-        reason.
+        If the row gives events, each rejection counts as a row of its own, of the source
+        `source#field`. If it gives none, the row is rejected once, for its first reason.
         """
-        if subject is not None and facts:
+        if subject is not None and events:
             self.rows += 1
-            source = writable(source)
-            for code, time, number, text, unit in facts:
+            source = valid_utf8(source)
+            for code, time, number, text, unit in events:
                 self.events.append((subject, time, code, number, text, unit, source, row))
                 self.characters += len(text) if text else 0
-            for refusal in refusals:
-                self._refuse(f"{source}#{refusal.field[:80]}", row, refusal)
-        elif refusals:
-            self._refuse(source, row, refusals[0])
+            for rejection in rejections:
+                self.reject(f"{source}#{rejection.field[:80]}", row, rejection)
+        elif rejections:
+            self.reject(source, row, rejections[0])
         else:
-            self._refuse(source, row, Refusal("row", "", "nothing in it becomes an event"))
+            self.reject(source, row, Rejection("row", "", "nothing in it becomes an event"))
 
-    def refuse(self, source: str, row: int, refusal: Refusal) -> None:
-        """Adds a row of which nothing becomes an event."""
-        self._refuse(source, row, refusal)
-
-    def _refuse(self, source: str, row: int, refusal: Refusal) -> None:
+    def reject(self, source: str, row: int, rejection: Rejection) -> None:
+        """Add a row that gives no event."""
         self.rows += 1
-        shown = shorten(refusal.value)
-        self.characters += len(shown)
-        place, field, reason = map(writable, (source, refusal.field[:200], refusal.reason))
-        self.refused.append((place, row, field, shown, reason))
+        value = truncate_value(rejection.value)
+        self.characters += len(value)
+        texts = (source, rejection.field[:200], rejection.reason)
+        source, field, reason = map(valid_utf8, texts)
+        self.rejected.append((source, row, field, value, reason))
 
     def batches(self, last: bool = False) -> Iterator[Batch]:
-        """A batch if one is full, or whatever is left if this is the last call."""
-        full = self.rows >= self.size or self.characters >= TEXT_LIMIT
+        """A batch if one is full; with `last`, the rows that remain."""
+        full = self.rows >= self.size or self.characters >= MAX_BATCH_TEXT
         if full or (last and self.rows):
-            yield Batch(_table(self.events, RAW), _table(self.refused, REFUSED), self.rows)
-            self.events, self.refused, self.rows, self.characters = [], [], 0, 0
+            yield Batch(_table(self.events, RAW), _table(self.rejected, REJECTED), self.rows)
+            self.events, self.rejected, self.rows, self.characters = [], [], 0, 0
 
 
-def gather(batches: Iterable[Batch]) -> Batch:
-    """All batches as one, for sources that fit in memory; an error if a row was lost on the way."""
+def combine_batches(batches: Iterable[Batch]) -> Batch:
+    """All batches as one, for a source that fits in memory; raises an error if a row was lost."""
     parts = list(batches)
     events = pa.concat_tables([RAW.empty_table(), *(part.events for part in parts)])
-    refused = pa.concat_tables([REFUSED.empty_table(), *(part.refused for part in parts)])
-    whole = Batch(events, refused, sum(part.rows for part in parts))
-    keys = ["source", "row"]
-    kept = set(zip(*(whole.events[key].to_pylist() for key in keys), strict=True))
-    gone = list(zip(*(whole.refused[key].to_pylist() for key in keys), strict=True))
-    if kept & set(gone) or len(kept) + len(gone) != whole.rows:
+    rejected = pa.concat_tables([REJECTED.empty_table(), *(part.rejected for part in parts)])
+    combined = Batch(events, rejected, sum(part.rows for part in parts))
+    accepted_rows = set(_row_keys(combined.events))
+    rejected_rows = _row_keys(combined.rejected)
+    if (
+        accepted_rows & set(rejected_rows)
+        or len(accepted_rows) + len(rejected_rows) != combined.rows
+    ):
         raise PosologyError(
-            f"{whole.rows} rows were read, {len(kept)} gave events and {len(gone)} were refused"
+            f"{combined.rows} rows were read, {len(accepted_rows)} gave events and "
+            f"{len(rejected_rows)} were rejected"
         )
-    return whole
+    return combined
+
+
+def _row_keys(table: pa.Table) -> list[tuple[str, int]]:
+    return list(zip(table["source"].to_pylist(), table["row"].to_pylist(), strict=True))
 
 
 def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
@@ -115,34 +97,31 @@ def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def shorten(value: object) -> str:
-    """A value as a refusal shows it: bounded, and valid as UTF-8."""
+def truncate_value(value: object) -> str:
+    """A rejected value as text: of bounded length and valid UTF-8."""
     try:
         text = value if isinstance(value, str) else "" if value is None else str(value)
     except RecursionError:
         text = "(nested too deeply to show)"
-    shown = writable(text[:SHOWN])
-    return shown if len(text) <= SHOWN else f"{shown}... ({len(text)} characters)"
+    shown = valid_utf8(text[:MAX_VALUE_LENGTH])
+    return shown if len(text) <= MAX_VALUE_LENGTH else f"{shown}... ({len(text)} characters)"
 
 
-def writable(text: str) -> str:
-    """The text, or where it is not valid as UTF-8, with a question mark for what is not."""
+def valid_utf8(text: str) -> str:
+    """The text, with a question mark for each character that UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def finite(number: object) -> float:
-    """The number, if it is one that an event can hold; ValueError otherwise."""
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ValueError("not a number")
-    try:
-        value = float(number)
-    except OverflowError as error:
-        raise ValueError("too large for an event's number") from error
-    if not math.isfinite(value) or abs(value) > _FLOAT32_LARGEST:
-        raise ValueError("not a finite number that fits in 32 bits")
-    return value
+def append_outcome(
+    outcome: Event | Rejection, events: list[Event], rejections: list[Rejection]
+) -> None:
+    """Append an event to `events`, or a rejection to `rejections`."""
+    if isinstance(outcome, Event):
+        events.append(outcome)
+    else:
+        rejections.append(outcome)
 
 
-def clean_part(text: str, longest: int = 120) -> str:
-    """A text as one part of a code: no `//`, no white space, at most so many characters."""
-    return "_".join(text.split()).replace("//", "/")[:longest].strip("/")
+def code_part(text: str, max_length: int = 120) -> str:
+    """A text as one part of a code: without `//` or white space, of bounded length."""
+    return "_".join(text.split()).replace("//", "/")[:max_length].strip("/")

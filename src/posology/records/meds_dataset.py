@@ -1,4 +1,4 @@
-"""A MEDS dataset on disk: read any tool's, write one that every tool accepts.
+"""A MEDS dataset on disk: read that of any tool, write one that every tool accepts.
 
 `data/*.parquet` sorted by subject and time, each subject in one file; `metadata/codes.parquet`,
 `metadata/dataset.json`, `metadata/subject_splits.parquet` (MEDS 0.4).
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from posology.errors import RecordError
 from posology.records.schema import EVENTS
 
-KINDS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
+COLUMN_TYPES: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "subject_id": ("integers", lambda kind: pa.types.is_integer(kind) and kind != pa.uint64()),
     "time": ("times", lambda kind: pa.types.is_timestamp(kind) or pa.types.is_date(kind)),
     "code": ("texts", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
@@ -26,42 +26,42 @@ KINDS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
         lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind) or kind == pa.null(),
     ),
 }
-"""What the columns of MEDS data must hold to be read as they are."""
+"""The types that columns of MEDS data may have."""
 SPLITS = {
     meds.train_split: "train",
     meds.tuning_split: "validation",
     meds.held_out_split: "test",
 }
-"""MEDS's names of the splits, and ours."""
-SPLIT_FILE = pa.schema([("subject_id", pa.int64()), ("split", pa.string())])
+"""MEDS's names of the splits, and the names used here."""
+SPLIT_SCHEMA = pa.schema([("subject_id", pa.int64()), ("split", pa.string())])
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The folder's data files, in the order of their names."""
-    files = sorted((folder / meds.data_subdirectory).rglob("*.parquet"), key=_natural)
+    """The folder's data files, sorted by name (2.parquet before 10.parquet)."""
+    files = sorted((folder / meds.data_subdirectory).rglob("*.parquet"), key=_numeric_name)
     if not files:
         raise RecordError(
-            f"{folder} is not a MEDS folder: it holds no {meds.data_subdirectory}/*.parquet; "
+            f"{folder} is not a MEDS folder: it has no {meds.data_subdirectory}/*.parquet; "
             "make one with `posology ingest`"
         )
     return files
 
 
-def _natural(path: Path) -> tuple[int, int, str]:
+def _numeric_name(path: Path) -> tuple[int, int, str]:
     return (0, int(path.stem), "") if path.stem.isdigit() else (1, 0, str(path))
 
 
 def read_events(folder: Path, rows: int = 1_000_000) -> Iterator[pa.Table]:
-    """The events of the folder in order, at most so many rows at a time, in the schema EVENTS."""
+    """The folder's events in order, in the schema EVENTS, at most `rows` of them at a time."""
     for path in data_files(folder):
         parquet = open_events(path)
-        have = parquet.schema_arrow.names
-        for batch in parquet.iter_batches(rows, columns=[n for n in EVENTS.names if n in have]):
+        names = parquet.schema_arrow.names
+        for batch in parquet.iter_batches(rows, columns=[n for n in EVENTS.names if n in names]):
             yield in_schema(pa.Table.from_batches([batch]))
 
 
 def open_events(path: Path) -> pq.ParquetFile:
-    """A Parquet file of events, its required columns checked."""
+    """Open a Parquet file of events and check its columns."""
     try:
         parquet = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -72,19 +72,20 @@ def open_events(path: Path) -> pq.ParquetFile:
                 f"{path} has no column {name!r}; MEDS data has subject_id, time and code "
                 f"(it has {', '.join(parquet.schema_arrow.names)})"
             )
-    for name, (told, fits) in KINDS.items():
+    for name, (expected, is_expected) in COLUMN_TYPES.items():
         if name in parquet.schema_arrow.names:
             kind = parquet.schema_arrow.field(name).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if not fits(kind):
+            if not is_expected(kind):
                 raise RecordError(
-                    f"{path}: {name} holds {kind}, not {told}; read such a file by a mapping file"
+                    f"{path}: {name} has the type {kind}, not {expected}; "
+                    "read this file with a mapping file"
                 )
     return parquet
 
 
 def in_schema(table: pa.Table) -> pa.Table:
-    """The table in the schema EVENTS; what it lacks is null."""
+    """The table in the schema EVENTS; missing columns are null."""
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names
@@ -95,12 +96,12 @@ def in_schema(table: pa.Table) -> pa.Table:
 
 
 def read_splits(folder: Path) -> dict[int, str] | None:
-    """Each subject's split as `train`, `validation` or `test`, or None where none is written."""
+    """Each subject's split (`train`, `validation` or `test`); None if there is no split file."""
     path = folder / meds.subject_splits_filepath
     if not path.exists():
         return None
     try:
-        table = pq.read_table(path).select(SPLIT_FILE.names).cast(SPLIT_FILE)
+        table = pq.read_table(path).select(SPLIT_SCHEMA.names).cast(SPLIT_SCHEMA)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise RecordError(f"{path} is not a MEDS split file: {error}") from error
     splits: dict[int, str] = {}
@@ -117,18 +118,18 @@ def read_splits(folder: Path) -> dict[int, str] | None:
 
 
 def write_splits(folder: Path, splits: Mapping[int, str]) -> None:
-    """Write each subject's split (`train`, `validation`, `test`) under MEDS's names."""
-    theirs = {ours: name for name, ours in SPLITS.items()}
+    """Write each subject's split (`train`, `validation` or `test`) under MEDS's names."""
+    meds_names = {split: name for name, split in SPLITS.items()}
     for subject, name in splits.items():
-        if name not in theirs:
+        if name not in meds_names:
             raise RecordError(
-                f"subject {subject} is in split {name!r}; known are {', '.join(theirs)}"
+                f"subject {subject} is in split {name!r}; known are {', '.join(meds_names)}"
             )
     subjects = sorted(splits)
     table = pa.table(
         {
             "subject_id": pa.array(subjects, pa.int64()),
-            "split": pa.array([theirs[splits[s]] for s in subjects], pa.string()),
+            "split": pa.array([meds_names[splits[s]] for s in subjects], pa.string()),
         }
     )
     path = folder / meds.subject_splits_filepath
@@ -137,7 +138,7 @@ def write_splits(folder: Path, splits: Mapping[int, str]) -> None:
 
 
 def write_metadata(folder: Path, codes: Mapping[str, str | None], name: str) -> None:
-    """Write `codes.parquet` (each code and what it means) and `dataset.json`."""
+    """Write `codes.parquet` (each code and its description) and `dataset.json`."""
     (folder / "metadata").mkdir(parents=True, exist_ok=True)
     ordered = sorted(codes)
     table = pa.table(
@@ -148,7 +149,7 @@ def write_metadata(folder: Path, codes: Mapping[str, str | None], name: str) -> 
         }
     )
     pq.write_table(meds.CodeMetadataSchema.align(table), folder / meds.code_metadata_filepath)
-    facts = {
+    description = {
         "dataset_name": name,
         "etl_name": "posology ingest",
         "etl_version": installed.version("posology"),
@@ -156,11 +157,11 @@ def write_metadata(folder: Path, codes: Mapping[str, str | None], name: str) -> 
         "created_at": datetime.now(UTC).isoformat(),
         "code_modifier_columns": ["unit"],
     }
-    (folder / meds.dataset_metadata_filepath).write_text(json.dumps(facts, indent=1))
+    (folder / meds.dataset_metadata_filepath).write_text(json.dumps(description, indent=1))
 
 
 def read_codes(folder: Path) -> dict[str, str | None]:
-    """Each code of the folder and what it means, where that is written."""
+    """Each code of the folder and its description, if it has one."""
     path = folder / meds.code_metadata_filepath
     if not path.exists():
         return {}
@@ -169,9 +170,9 @@ def read_codes(folder: Path) -> dict[str, str | None]:
 
 
 def write_folder(folder: Path, events: Iterable[pa.Table], name: str = "posology") -> None:
-    """Write events that are already in order as a new folder of one data file.
+    """Write events that are already sorted as a new folder with one data file.
 
-    For small sets and for tests; `ingest` sorts, cleans and shards.
+    For small data sets and tests; `ingest` sorts, cleans and shards.
     """
     (folder / meds.data_subdirectory).mkdir(parents=True)
     codes: set[str] = set()

@@ -1,6 +1,8 @@
-"""The stream every source becomes: MEDS events, and beside them what was refused, row by row."""
+"""The tables that every source produces: MEDS events, and the rows that were rejected."""
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -17,9 +19,9 @@ EVENTS = pa.schema(
 """MEDS 0.4 data (subject_id to text_value) and one modifier of the code, the number's UCUM unit."""
 
 RAW = EVENTS.append(pa.field("source", pa.string())).append(pa.field("row", pa.int64()))
-"""Events before cleaning: `source` is the file or table as the user named it, `row` from 1."""
+"""Events before cleaning. `source`: the file or table as the user named it; `row`: from 1."""
 
-REFUSED = pa.schema(
+REJECTED = pa.schema(
     [
         ("source", pa.string()),
         ("row", pa.int64()),
@@ -28,20 +30,55 @@ REFUSED = pa.schema(
         ("reason", pa.string()),
     ]
 )
-"""What could not become an event: where it stood, what it said, and why it was refused."""
+"""Rows that could not become an event: their place, the faulty field and value, and the reason."""
+
+MAX_FLOAT32 = 3.4028234663852886e38
+"""Largest finite number of 32 bits (IEEE 754), the type of `numeric_value`."""
+
+
+class Event(NamedTuple):
+    """One event of a row, without its subject."""
+
+    code: str
+    time: int | None
+    """Microseconds since 1970; None for a static fact."""
+    number: float | None = None
+    text: str | None = None
+    unit: str | None = None
+
+
+class Rejection(NamedTuple):
+    """Why a row, or a part of it, cannot become an event."""
+
+    field: str
+    value: object
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Some rows of a source. Every row gives at least one event or exactly one refusal.
+    """Some rows of a source. Every row gives at least one event or exactly one rejection.
 
-    A part of a row (a component, an answer) that is refused while the rest of it gives events is a
-    row of its own, of the source `file#part`.
+    If one part of a row (a component, an answer) is rejected and the rest gives events, the
+    rejected part counts as a row of its own, of the source `file#part`.
     """
 
     events: pa.Table
     """In the schema RAW."""
-    refused: pa.Table
-    """In the schema REFUSED."""
+    rejected: pa.Table
+    """In the schema REJECTED."""
     rows: int
-    """How many rows of the source were read for this batch."""
+    """Number of rows of the source that were read for this batch."""
+
+
+def finite_number(value: object) -> float:
+    """The value as a float that fits in 32 bits; raises ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError("too large for an event's number") from error
+    if not math.isfinite(number) or abs(number) > MAX_FLOAT32:
+        raise ValueError("not a finite number that fits in 32 bits")
+    return number

@@ -11,43 +11,30 @@ import pyarrow as pa
 from posology.errors import RecordError
 from posology.records.io.engine import Engine
 from posology.records.pipeline import ingest as pipeline
-from posology.records.pipeline.cleaning import Cleaning
-from posology.records.sources.omop.reader import omop_source
-from posology.records.sources.registry import reader_source
-from posology.records.sources.tables import table_sources
+from posology.records.pipeline.cleaning import CleaningSettings
+from posology.records.pipeline.staging import Source
+from posology.records.sources.registry import SOURCE_KINDS, make_sources
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 
 Places = str | Path | Sequence[str | Path]
 """One path or several; for `omop`, also a postgresql:// URL."""
-KINDS = (
-    "meds",
-    "omop",
-    "table",
-    "fhir",
-    "vcf",
-    "questionnaire",
-    "wearable",
-    "dicom",
-    "environment",
-)
-"""Kinds of sources, as the options of `posology ingest` name them."""
 REASONS_SHOWN = 5
-"""Reasons in the summary; refused.parquet holds all. Our choice."""
+"""Reasons in the summary; rejected.parquet has all. Our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What an ingest read, repaired and refused."""
+    """What an ingest read, repaired and rejected."""
 
-    counts: pipeline.Ingested
+    counts: pipeline.IngestCounts
     folder: Path
-    refused: tuple[dict[str, Any], ...]
-    """All rows that the folder refuses so far, by source and reason."""
+    rejected: tuple[dict[str, Any], ...]
+    """All rejected rows of the folder so far, by source and reason."""
 
     @property
     def rows(self) -> list[Row]:
-        """Counts of this ingest; refused rows of the whole folder, by source and reason."""
+        """Counts of this ingest; rejected rows of the whole folder, by source and reason."""
         c = self.counts
         counts: list[tuple[str, str, int, Row]]
         counts = [("read", name, rows, {}) for name, rows in c.sources.items()]
@@ -55,7 +42,7 @@ class IngestResult:
         for metric in ("raw", "held", "events", "merged", "unreadable"):
             counts.append((metric, "all", getattr(c, metric), {}))
         counts += [("repaired", "all", n, {"rule": rule}) for rule, n in c.repairs.items()]
-        for row in self.refused:
+        for row in self.rejected:
             reason = {key: row[key] for key in ("rule", "reason", "field")}
             counts.append(("refused", row["source"], row["rows"], reason))
         names = {"study": "ingest", "model": "posology"}
@@ -70,7 +57,7 @@ class IngestResult:
         return rows_to_table(self.rows)
 
     def summary(self) -> str:
-        """The sources, the balance of events, and the most frequent reasons for refusal."""
+        """The sources, the balance of events, and the most frequent reasons for rejection."""
         c = self.counts
         lines = [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
         lines += [f"{name}: ingested before, skipped" for name in c.skipped]
@@ -78,16 +65,16 @@ class IngestResult:
             return "\n".join([*lines, f"{self.folder} is unchanged"])
         lines.append(
             f"{c.raw + c.held:,} raw events = {c.events:,} events "
-            f"+ {sum(c.refused.values()):,} refused + {c.merged:,} exact duplicates merged"
+            f"+ {sum(c.rejected.values()):,} rejected + {c.merged:,} exact duplicates merged"
         )
-        lines += [f"  refused, {rule}: {rows:,}" for rule, rows in c.refused.items()]
+        lines += [f"  rejected, {rule}: {rows:,}" for rule, rows in c.rejected.items()]
         if c.unreadable:
             lines.append(f"  rows without an event: {c.unreadable:,}")
             reasons = list(c.reasons.items())
             lines += [f"    {reason}: {rows:,}" for reason, rows in reasons[:REASONS_SHOWN]]
             if len(reasons) > REASONS_SHOWN:
                 more = len(reasons) - REASONS_SHOWN
-                lines.append(f"    and {more} more reasons, in refused.parquet")
+                lines.append(f"    and {more} more reasons, in rejected.parquet")
         lines.append(f"{self.folder} is ready; see {self.folder / 'quality.html'}")
         return "\n".join(lines)
 
@@ -95,19 +82,17 @@ class IngestResult:
         return render_text(self.summary())
 
 
-def find_sources(places: Mapping[str, Places]) -> list[pipeline.Source]:
+def find_sources(places: Mapping[str, Places]) -> list[Source]:
     """The sources at the places of each kind; RecordError if one is missing or none is named."""
-    unknown = sorted(set(places) - set(KINDS))
+    kinds = [kind.name for kind in SOURCE_KINDS]
+    unknown = sorted(set(places) - set(kinds))
     if unknown:
-        raise RecordError(f"unknown kind of source {unknown[0]!r}; it is one of {', '.join(KINDS)}")
-    paths = {kind: _as_list(place) for kind, place in places.items()}
-    sources = [pipeline.meds_source(Path(place)) for place in paths.get("meds", ())]
-    sources += [omop_source(str(place)) for place in paths.get("omop", ())]
-    for place in paths.get("table", ()):
-        sources += table_sources(Path(place))
-    for kind in KINDS[3:]:
-        if paths.get(kind):
-            sources.append(reader_source(kind, [Path(place) for place in paths[kind]]))
+        raise RecordError(f"unknown kind of source {unknown[0]!r}; it is one of {', '.join(kinds)}")
+    sources = []
+    for kind in kinds:
+        paths = _as_list(places.get(kind, ()))
+        if paths:
+            sources += make_sources(kind, paths)
     if not sources:
         raise RecordError("nothing to ingest: name a source, such as --omop FOLDER")
     for source in sources:
@@ -125,7 +110,7 @@ def ingest(
     codebook: str | Path | None = None,
     progress: Progress = no_progress,
 ) -> IngestResult:
-    """Add records to a MEDS folder, cleaned; each refused row is listed with its reason.
+    """Add records to a MEDS folder, cleaned; each rejected row is listed with its reason.
 
     Args:
         sources: paths by kind, such as `{"omop": "cdm/", "vcf": ["genomes/"]}`.
@@ -141,17 +126,17 @@ def ingest(
         rows_done[stage] = rows_done.get(stage, 0) + rows
         progress(stage, rows_done[stage])
 
-    settings = pipeline.Settings(
+    settings = pipeline.IngestSettings(
         engine=Engine(engine, memory),
-        cleaning=Cleaning(None if codebook is None else Path(codebook)),
+        cleaning=CleaningSettings(None if codebook is None else Path(codebook)),
         progress=report_rows,
     )
     out = Path(folder)
     counts = pipeline.ingest(find_sources(sources), out, settings)
-    refused = ()
+    rejected = ()
     if counts.sources:
-        refused = tuple(json.loads((out / "quality.json").read_text("utf-8"))["refused"])
-    return IngestResult(counts, out, refused)
+        rejected = tuple(json.loads((out / "quality.json").read_text("utf-8"))["rejected"])
+    return IngestResult(counts, out, rejected)
 
 
 def _as_list(places: Places) -> list[str | Path]:

@@ -11,8 +11,8 @@ from hypothesis import Phase, given, settings
 
 from posology.errors import RecordError
 from posology.records.io.engine import Engine, connect
-from posology.records.pipeline.ingest import Settings, ingest
-from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
+from posology.records.pipeline.ingest import IngestSettings, ingest
+from tests.builders.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
 
 TIMES = [None, YEAR0, YEAR0.replace(year=1801), YEAR0.replace(year=2020), YEAR0.replace(year=1969)]
 CODES = ["MEDS_BIRTH", "MEDS_DEATH", " loinc//29463-7", "LOINC//29463-7", "DRUG//x//given", "é", ""]
@@ -33,11 +33,11 @@ def same_as_duckdb(tmp_path, engine):
     source = raw_source(tmp_path / "a.parquet", raw_table(tricky_rows()))
     more = raw_source(tmp_path / "b.parquet", raw_table(tricky_rows(500)[400:]))
     for name in ("duckdb", engine):
-        asked = Settings(engine=Engine(name, "1GB"), shards=2)
+        asked = IngestSettings(engine=Engine(name, "1GB"), shards=2)
         out = tmp_path / name.split(":")[0]
         first = ingest([source], out, asked)
         second = ingest([more], out, asked)
-        yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "refused.parquet"))
+        yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "rejected.parquet"))
 
 
 def test_postgresql_gives_the_same_events(tmp_path, postgresql):
@@ -52,12 +52,12 @@ def test_any_rows_give_the_same_events_on_postgresql(postgresql, first, later):
     for name in ("duckdb", postgresql):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            asked = Settings(engine=Engine(name, "1GB"), shards=2, report=False)
+            asked = IngestSettings(engine=Engine(name, "1GB"), shards=2, report=False)
             for number, part in enumerate((first, later)):
                 source = raw_source(folder / f"{number}.parquet", raw_table(part))
                 ingest([replace(source, settings=str(number))], folder / "out", asked)
-            refused = pq.read_table(folder / "out" / "refused.parquet")
-            told.append((as_set(events_of(folder / "out")), as_set(refused)))
+            rejected = pq.read_table(folder / "out" / "rejected.parquet")
+            told.append((as_set(events_of(folder / "out")), as_set(rejected)))
     assert told[0] == told[1]
 
 

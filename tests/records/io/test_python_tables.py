@@ -12,11 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posology.records.batching import Refusal, gather
-from posology.records.io.python_tables import cell_number, cell_subject, cell_time, read_sheet
+from posology.records.batching import combine_batches
+from posology.records.io.python_tables import (
+    parse_cell_time,
+    parse_number,
+    parse_subject,
+    read_rows,
+)
+from posology.records.schema import Rejection
 from posology.records.sources.genomics.diplotypes import read_diplotypes
-from posology.records.sources.questionnaires import TableForm, read_code_book, read_questionnaires
-from posology.records.sources.wearables import Series, WearableSettings, read_wearables
+from posology.records.sources.questionnaires import (
+    QuestionnaireTable,
+    read_code_book,
+    read_questionnaires,
+)
+from posology.records.sources.wearables import SeriesMapping, WearableSettings, read_wearables
 
 CELLS: dict[str, pa.Array] = {
     "text": pa.array(["7", "", None]),
@@ -37,18 +47,18 @@ CELLS: dict[str, pa.Array] = {
 
 @pytest.mark.parametrize("subject", CELLS)
 @pytest.mark.parametrize("time", ["text", "moment", "zoned", "day", "nested", "bytes", "real"])
-def test_cells_of_any_kind_are_read_or_refused(tmp_path: Path, subject: str, time: str) -> None:
+def test_cells_of_any_kind_are_read_or_rejected(tmp_path: Path, subject: str, time: str) -> None:
     path = tmp_path / "a.parquet"
     for value in CELLS:
         columns = {"subject": CELLS[subject], "date": CELLS[time], "smoking": CELLS[value]}
         columns |= {"gene": CELLS[value], "diplotype": CELLS[value], "activity_score": CELLS[value]}
         pq.write_table(pa.table(columns), path)
-        series = (Series(("smoking",), "WEARABLE//x", "1", 15.0),)
-        form = TableForm("subject", "date", only=("smoking",))
-        assert gather(read_diplotypes([path])).rows >= 3
-        assert gather(read_questionnaires([path], form, read_code_book())).rows >= 3
+        series = (SeriesMapping(("smoking",), "WEARABLE//x", "1", 15.0),)
+        form = QuestionnaireTable("subject", "date", only=("smoking",))
+        assert combine_batches(read_diplotypes([path])).rows >= 3
+        assert combine_batches(read_questionnaires([path], form, read_code_book())).rows >= 3
         windows = WearableSettings("date", 24.0, series, "subject")
-        assert gather(read_wearables([path], windows)).rows >= 1
+        assert combine_batches(read_wearables([path], windows)).rows >= 1
 
 
 ANY = (
@@ -60,7 +70,11 @@ ANY = (
 @settings(deadline=None)
 @given(ANY)
 def test_a_cell_gives_a_value_or_says_why(cell: Any) -> None:
-    for read in (cell_subject, cell_number, lambda c: cell_time(c, ZoneInfo("Asia/Shanghai"))):
+    for read in (
+        parse_subject,
+        parse_number,
+        lambda c: parse_cell_time(c, ZoneInfo("Asia/Shanghai")),
+    ):
         try:
             assert isinstance(read(cell), int | float)
         except ValueError as error:
@@ -69,11 +83,11 @@ def test_a_cell_gives_a_value_or_says_why(cell: Any) -> None:
 
 def test_numbers_are_read_however_a_table_holds_them() -> None:
     for cell in ("7", 7, 7.0, decimal.Decimal("7.00")):
-        assert (cell_subject(cell), cell_number(cell)) == (7, 7.0)
-    assert cell_time(2020, ZoneInfo("UTC")) == cell_time(2020.0, ZoneInfo("UTC"))
+        assert (parse_subject(cell), parse_number(cell)) == (7, 7.0)
+    assert parse_cell_time(2020, ZoneInfo("UTC")) == parse_cell_time(2020.0, ZoneInfo("UTC"))
 
 
-def test_damaged_files_end_in_a_refusal(tmp_path: Path) -> None:
+def test_damaged_files_end_in_a_rejection(tmp_path: Path) -> None:
     pytest.importorskip("python_calamine", reason="needs posology[excel]")
     rng = np.random.default_rng(0)
     good = tmp_path / "good.parquet"
@@ -90,6 +104,6 @@ def test_damaged_files_end_in_a_refusal(tmp_path: Path) -> None:
     for name, content in files.items():
         path = tmp_path / name
         path.write_bytes(content)
-        (*_, (_, last)) = read_sheet(path)
-        assert isinstance(last, Refusal), name
+        (*_, (_, last)) = read_rows(path)
+        assert isinstance(last, Rejection), name
         assert "damaged" in last.reason or "cannot be opened" in last.reason

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from posology.records.pipeline.ingest import Settings, ingest
-from posology.records.pipeline.units import codebook, treated
-from tests.records.raw_events import YEAR0, events_of, raw_source, raw_table, rows
+from posology.records.pipeline.ingest import IngestSettings, ingest
+from posology.records.pipeline.units import code_rule, load_codebook
+from tests.builders.raw_events import YEAR0, events_of, raw_source, raw_table, rows
 
-BOOK = codebook()
-QUICK = Settings(report=False)
+BOOK = load_codebook()
+QUICK = IngestSettings(report=False)
 
 
 def number_in(text):
@@ -50,16 +50,16 @@ def naive(rows):
             told.setdefault((subject, code), []).append(time)
     births = {s: min(ts) for (s, c), ts in told.items() if c == "MEDS_BIRTH"}
     deaths = {s: max(ts) for (s, c), ts in told.items() if c == "MEDS_DEATH"}
-    kept, refused = set(), {}
+    kept, rejected = set(), {}
     for place, (subject, time, code, number, text, unit) in enumerate(rows, start=1):
-        fate = treated(code or "", unit or None, BOOK)
+        fate = code_rule(code or "", unit or None, BOOK)
         value = value_of(number, text, fate)
         birth, death = births.get(subject), deaths.get(subject)
         checks = {
             "no_subject": subject is None,
             "no_code": not (code or "").strip(),
             "impossible_time": time is not None and not 1850 <= time.year < 2300,
-            "unit_incompatible": fate.refusal is not None and value is not None,
+            "unit_incompatible": fate.rejection is not None and value is not None,
             "out_of_range": value is not None
             and ((fate.low is not None and value < np.float32(fate.low))
                  or (fate.high is not None and value > np.float32(fate.high))),
@@ -70,10 +70,10 @@ def naive(rows):
         }  # fmt: skip
         reason = next((name for name, failed in checks.items() if failed), None)
         if reason:
-            refused[place] = reason
+            rejected[place] = reason
         else:
             kept.add((subject, time, fate.code, value, text, fate.unit))
-    return kept, refused
+    return kept, rejected
 
 
 @settings(
@@ -100,13 +100,15 @@ def test_cleaning_is_what_its_rules_say(tmp_path_factory, rows):
 
     folder = tmp_path_factory.mktemp("in")
     ingest(
-        [raw_source(folder / "a.parquet", raw_table(rows))], folder / "out", Settings(report=False)
+        [raw_source(folder / "a.parquet", raw_table(rows))],
+        folder / "out",
+        IngestSettings(report=False),
     )
-    kept, refused = naive(rows)
+    kept, rejected = naive(rows)
     columns = events_of(folder / "out").columns
     assert set(zip(*(c.to_pylist() for c in columns), strict=True)) == kept
-    told = pq.read_table(folder / "out" / "refused.parquet").to_pylist()
-    assert {row["row"]: row["rule"] for row in told} == refused
+    told = pq.read_table(folder / "out" / "rejected.parquet").to_pylist()
+    assert {row["row"]: row["rule"] for row in told} == rejected
 
 
 @settings(
@@ -120,7 +122,7 @@ def test_clean_events_are_clean(tmp_path_factory, rows):
     again = ingest([raw_source(folder / "b.parquet", once)], folder / "again", QUICK)
     assert events_of(folder / "again") == once
     assert again.merged == 0
-    assert again.refused == {}
+    assert again.rejected == {}
     assert set(again.repairs) <= {"text_number"}
 
 

@@ -21,10 +21,12 @@ from posology.errors import RecordError
 from posology.records.io import engine
 from posology.records.io.engine import Engine
 from posology.records.meds_dataset import read_splits, write_folder, write_splits
-from posology.records.pipeline.ingest import Settings, Source, Staged, ingest, meds_source
-from tests.records.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
+from posology.records.pipeline.ingest import IngestSettings, ingest
+from posology.records.pipeline.staging import Source, StagedSource
+from posology.records.sources.registry import make_sources
+from tests.builders.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
 
-QUICK = Settings(report=False)
+QUICK = IngestSettings(report=False)
 FEW = settings(
     max_examples=12,
     deadline=None,
@@ -33,8 +35,8 @@ FEW = settings(
 )
 
 
-def refused_of(folder):
-    return pq.read_table(folder / "refused.parquet")
+def rejected_of(folder):
+    return pq.read_table(folder / "rejected.parquet")
 
 
 sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
@@ -42,17 +44,17 @@ sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 @FEW
 @given(rows)
-def test_rows_in_are_events_out_and_refused_and_merged(tmp_path_factory, rows):
+def test_rows_in_are_events_out_and_rejected_and_merged(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("in")
     table = raw_table(rows)
     done = ingest([raw_source(folder / "a.parquet", table)], folder / "out", QUICK)
-    events, refused = events_of(folder / "out"), refused_of(folder / "out")
-    assert len(table) == len(events) + len(refused) + done.merged
+    events, rejected = events_of(folder / "out"), rejected_of(folder / "out")
+    assert len(table) == len(events) + len(rejected) + done.merged
     assert len(set(as_set(events))) == len(events)
-    places = refused.select(["source", "row"]).to_pylist()
+    places = rejected.select(["source", "row"]).to_pylist()
     known = {(place["source"], place["row"]) for place in places}
-    assert len(known) == len(refused), "a refused row is told once, with its place"
-    assert all(refused["reason"].to_pylist())
+    assert len(known) == len(rejected), "a rejected row is told once, with its place"
+    assert all(rejected["reason"].to_pylist())
     meds.DataSchema.validate(events)
 
 
@@ -60,7 +62,7 @@ def recut(sizes):
     """The engine's batches, cut into pieces of these sizes, over and over."""
 
     def batches(con, table):
-        pieces = list(engine.batches(con, table))
+        pieces = list(engine.iter_batches(con, table))
         whole = pa.concat_tables(map(pa.table, pieces)) if pieces else ()
         at, size = 0, itertools.cycle(sizes)
         while at < len(whole):
@@ -77,7 +79,7 @@ def test_order_files_shards_and_chunks_change_no_event(rows, random, parts, shar
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder, table = Path(name), raw_table(rows)
         ingest([raw_source(folder / "a.parquet", table)], folder / "one", QUICK)
-        patch.setattr("posology.records.pipeline.sort_shards.batches", recut(sizes))
+        patch.setattr("posology.records.pipeline.sort_shards.iter_batches", recut(sizes))
         mixed = table.take(pa.array(random.sample(range(len(table)), len(table)), pa.int64()))
         cuts = [i * len(mixed) // parts for i in range(parts + 1)]
         sources = [
@@ -87,7 +89,7 @@ def test_order_files_shards_and_chunks_change_no_event(rows, random, parts, shar
         cut = replace(QUICK, shards=shards)
         ingest(sources, folder / "parts", cut)
         assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "parts"))
-        assert as_set(refused_of(folder / "one")) == as_set(refused_of(folder / "parts"))
+        assert as_set(rejected_of(folder / "one")) == as_set(rejected_of(folder / "parts"))
         for source in sources:
             ingest([source], folder / "later", cut)
         assert as_set(events_of(folder / "one")) == as_set(events_of(folder / "later"))
@@ -115,7 +117,7 @@ def test_shards_are_sorted_and_hold_whole_subjects(tmp_path):
         for i in range(5000)
     ]  # fmt: skip
     source = raw_source(tmp_path / "a.parquet", raw_table(rows))
-    done = ingest([source], tmp_path / "out", Settings(shards=5))
+    done = ingest([source], tmp_path / "out", IngestSettings(shards=5))
     sorted_and_whole(tmp_path / "out")
     assert done.events == 5000
     assert len(list((tmp_path / "out" / "data").glob("*.parquet"))) == 5
@@ -148,7 +150,9 @@ def test_ingesting_the_same_files_twice_changes_nothing(tmp_path):
 def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
     rows = [(s, YEAR0, "LAB//a", 1.0, None, None) for s in range(50)]
     ingest(
-        [raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out", Settings(shards=4)
+        [raw_source(tmp_path / "a.parquet", raw_table(rows))],
+        tmp_path / "out",
+        IngestSettings(shards=4),
     )
     before = {p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").iterdir()}
     more = raw_source(tmp_path / "b.parquet", raw_table([(7, YEAR0, "LAB//b", 2.0, None, None)]))
@@ -160,16 +164,16 @@ def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
     sorted_and_whole(tmp_path / "out")
 
 
-def test_a_later_birth_record_lifts_what_an_earlier_one_refused(tmp_path):
+def test_a_later_birth_record_lifts_what_an_earlier_one_rejected(tmp_path):
     first = [(1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
              (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None)]  # fmt: skip
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], tmp_path / "out")
-    assert done.refused == {"before_birth": 1}
+    assert done.rejected == {"before_birth": 1}
     later = raw_table([(1, YEAR0.replace(year=1975), "MEDS_BIRTH", None, None, None)])
     done = ingest([raw_source(tmp_path / "b.parquet", later)], tmp_path / "out")
-    assert done.refused == {"conflicting_birth": 1}
+    assert done.rejected == {"conflicting_birth": 1}
     assert sorted(events_of(tmp_path / "out")["code"].to_pylist()) == ["LAB//a", "MEDS_BIRTH"]
-    told = refused_of(tmp_path / "out").to_pylist()
+    told = rejected_of(tmp_path / "out").to_pylist()
     assert [(row["source"], row["rule"]) for row in told] == [
         ("an earlier ingest", "conflicting_birth")
     ]
@@ -182,7 +186,7 @@ from posology.records.pipeline import ingest as module
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(module, sys.argv[3], killed)
-module.ingest([module.meds_source(Path(sys.argv[1]))], Path(sys.argv[2]))
+module.ingest([module.make_sources("meds", [Path(sys.argv[1])])[0]], Path(sys.argv[2]))
 """
 
 
@@ -194,13 +198,13 @@ def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
     pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
     pq.write_table(raw_table([(1, YEAR0, "LAB//b", 1.0, None, None)]), two)
     out = tmp_path / "out"
-    ingest([meds_source(one)], out)
+    ingest(make_sources("meds", [one]), out)
     before = contents(out)
     command = [sys.executable, "-c", KILLED, str(two), str(out), place]
     ended = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ))
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert contents(out) == before
-    ingest([meds_source(two)], out)
+    ingest(make_sources("meds", [two]), out)
     assert sorted(events_of(out)["code"].to_pylist()) == ["LAB//a", "LAB//b"]
     assert not list(tmp_path.glob(".*ingesting*"))
 
@@ -217,19 +221,19 @@ def test_a_folder_of_someone_elses_is_not_overwritten(tmp_path):
 def test_an_unknown_engine_and_memory_are_told(tmp_path):
     source = raw_source(tmp_path / "a.parquet", raw_table([]))
     with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
-        ingest([source], tmp_path / "out", Settings(engine=Engine("oracle")))
+        ingest([source], tmp_path / "out", IngestSettings(engine=Engine("oracle")))
     with pytest.raises(RecordError, match="memory 'much' is not a size: write 2GB"):
-        ingest([source], tmp_path / "out", Settings(engine=Engine(memory="much")))
+        ingest([source], tmp_path / "out", IngestSettings(engine=Engine(memory="much")))
 
 
 def test_damaged_files_of_events_are_told(tmp_path):
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(b"PAR1 no")
     with pytest.raises(RecordError, match=r"bad.parquet is not a readable Parquet file"):
-        ingest([meds_source(bad)], tmp_path / "out")
+        ingest(make_sources("meds", [bad]), tmp_path / "out")
     pq.write_table(pa.table({"subject": [1]}), bad)
     with pytest.raises(RecordError, match=r"has no column 'subject_id'.*\(it has subject\)"):
-        ingest([meds_source(bad)], tmp_path / "out")
+        ingest(make_sources("meds", [bad]), tmp_path / "out")
     for column, values, told in [
         ("subject_id", ["p1"], "string, not integers"),
         ("time", ["2020"], "string, not times"),
@@ -239,9 +243,9 @@ def test_damaged_files_of_events_are_told(tmp_path):
         good = {"subject_id": [1], "time": [YEAR0], "code": ["A"], "numeric_value": [1.0]}
         pq.write_table(pa.table({**good, column: values}), bad)
         with pytest.raises(RecordError, match=f"{column} holds {told}; read such a file by a map"):
-            ingest([meds_source(bad)], tmp_path / "out")
+            ingest(make_sources("meds", [bad]), tmp_path / "out")
     with pytest.raises(RecordError, match=r"gone.parquet cannot be read"):
-        ingest([meds_source(tmp_path / "gone.parquet")], tmp_path / "out")
+        ingest(make_sources("meds", [tmp_path / "gone.parquet"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -250,30 +254,30 @@ def test_a_birth_at_an_impossible_time_tells_nothing(tmp_path):
             (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
             (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None)]  # fmt: skip
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
-    assert done.refused == {"impossible_time": 1, "before_birth": 1}
+    assert done.rejected == {"impossible_time": 1, "before_birth": 1}
 
 
-def test_rows_that_are_all_refused_leave_a_folder_and_its_report(tmp_path):
+def test_rows_that_are_all_rejected_leave_a_folder_and_its_report(tmp_path):
     rows = [(None, YEAR0, "LAB//a", 1.0, None, None)]
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
-    assert (done.events, done.refused) == (0, {"no_subject": 1})
+    assert (done.events, done.rejected) == (0, {"no_subject": 1})
     report = json.loads((tmp_path / "out" / "quality.json").read_text("utf-8"))
-    assert (report["totals"]["events"], report["totals"]["refused"]) == (0, 1)
+    assert (report["totals"]["events"], report["totals"]["rejected"]) == (0, 1)
     meds.DataSchema.validate(events_of(tmp_path / "out"))
 
 
-def test_a_database_is_read_again_and_its_refused_rows_are_told_once(tmp_path):
+def test_a_database_is_read_again_and_its_rejected_rows_are_told_once(tmp_path):
     rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None),
             (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None)]  # fmt: skip
     path = tmp_path / "a.parquet"
     pq.write_table(raw_table(rows), path)
-    base = Source("a.csv", (), lambda _con, _folder: Staged((path,), (), 3))
+    base = Source("a.csv", (), lambda _con, _folder: StagedSource((path,), (), 3))
     first = ingest([base], tmp_path / "out")
-    events, refused = as_set(events_of(tmp_path / "out")), as_set(refused_of(tmp_path / "out"))
+    events, rejected = as_set(events_of(tmp_path / "out")), as_set(rejected_of(tmp_path / "out"))
     again = ingest([base], tmp_path / "out")
-    assert first.refused == again.refused == {"no_subject": 1, "after_death": 1}
+    assert first.rejected == again.rejected == {"no_subject": 1, "after_death": 1}
     assert as_set(events_of(tmp_path / "out")) == events
-    assert as_set(refused_of(tmp_path / "out")) == refused
+    assert as_set(rejected_of(tmp_path / "out")) == rejected
     assert len(json.loads((tmp_path / "out" / "manifest.json").read_text())["sources"]) == 1
 
 
@@ -282,11 +286,11 @@ def test_splits_of_a_meds_folder_come_along_and_never_change(tmp_path):
     for name, splits in (("theirs", {1: "train", 2: "test"}), ("others", {1: "test"})):
         write_folder(tmp_path / name, [table])
         write_splits(tmp_path / name, splits)
-    ingest([meds_source(tmp_path / "theirs")], tmp_path / "out")
+    ingest(make_sources("meds", [tmp_path / "theirs"]), tmp_path / "out")
     assert read_splits(tmp_path / "out") == {1: "train", 2: "test"}
     meds.SubjectSplitSchema.validate(pq.read_table(tmp_path / "out" / meds.subject_splits_filepath))
     with pytest.raises(RecordError, match="others: subject 1 is in split test, but train in what"):
-        ingest([meds_source(tmp_path / "others")], tmp_path / "out")
+        ingest(make_sources("meds", [tmp_path / "others"]), tmp_path / "out")
 
 
 def test_splits_that_the_folder_has_stay(tmp_path):

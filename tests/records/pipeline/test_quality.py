@@ -1,8 +1,8 @@
 import json
 
 from posology.records.pipeline.ingest import ingest
-from posology.records.pipeline.quality import quality
-from tests.records.raw_events import YEAR0, raw_source, raw_table
+from posology.records.pipeline.quality import quality_report
+from tests.builders.raw_events import YEAR0, raw_source, raw_table
 
 ROWS = [
     (1, YEAR0, "MEDS_BIRTH", None, None, None),
@@ -15,18 +15,18 @@ ROWS = [
 ]
 
 
-def test_the_report_tells_counts_units_refusals_and_gaps(tmp_path):
+def test_the_report_tells_counts_units_rejections_and_gaps(tmp_path):
     ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
-    report = quality(tmp_path / "out")
+    report = quality_report(tmp_path / "out")
     assert report["totals"]["events"] == 5
     assert report["totals"]["merged"] == 1
-    assert report["totals"]["refused"] == 1
+    assert report["totals"]["rejected"] == 1
     lab = next(row for row in report["codes"] if row["code"] == "LAB//<k>")
     assert (lab["events"], lab["subjects"], lab["numbers"]) == (3, 2, 3)
     assert sorted(lab["units"]) == ["mg/dL", "mmol/L"]
     assert (lab["low"], lab["high"]) == (3.0, 5.0)
     assert report["conflicts"] == [{"code": "LAB//<k>", "moments": 1}]
-    assert report["refused"][0] == {
+    assert report["rejected"][0] == {
         "source": "a.csv",
         "rule": "out_of_range",
         "reason": "the value is outside the code's plausible limits",
@@ -46,7 +46,7 @@ def test_the_report_tells_counts_units_refusals_and_gaps(tmp_path):
         "no event of the family MEASUREMENT",
         "no event of the family OBSERVATION",
         "no event of the family VISIT",
-        "LAB//<k> has 2 units (mg/dL, mmol/L): tell its unit in a code book",
+        "LAB//<k> has 2 units (mg/dL, mmol/L): state its unit in a code book",
         "no drug has a dose",
     ]
     assert report["events_per_patient"]["high"] == 3
@@ -76,9 +76,9 @@ def test_what_a_source_told_is_counted_once_though_its_rows_are_looked_at_again(
     ]
     later = [(1, YEAR0.replace(year=2001), "MEDS_DEATH", None, None, None)]
     out = tmp_path / "out"
-    assert ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], out).refused == {
+    assert ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], out).rejected == {
         "after_death": 1
     }
     assert ingest([raw_source(tmp_path / "b.parquet", raw_table(later))], out).held == 2
-    told = {(row["source"], row["family"]): row["events"] for row in quality(out)["told"]}
+    told = {(row["source"], row["family"]): row["events"] for row in quality_report(out)["told"]}
     assert told == {("a.csv", "LAB"): 1, ("a.csv", "MEDS_DEATH"): 2}

@@ -1,9 +1,9 @@
 import pytest
 
 from posology.errors import RecordError
-from posology.records.pipeline.units import codebook, normalised, treated
+from posology.records.pipeline.units import code_rule, load_codebook, normalise_code
 
-BOOK = codebook()
+BOOK = load_codebook()
 
 
 @pytest.mark.parametrize(
@@ -31,33 +31,33 @@ BOOK = codebook()
     ],
 )
 def test_values_become_the_codes_unit(code, unit, value, clean, target, expected):
-    fate = treated(code, unit, BOOK)
+    fate = code_rule(code, unit, BOOK)
     assert fate.code == (clean or code)
     assert fate.unit == target
     assert value * fate.factor + fate.shift == pytest.approx(expected, rel=1e-4)
-    again = treated(fate.code, fate.unit, BOOK)
+    again = code_rule(fate.code, fate.unit, BOOK)
     assert (again.code, again.unit, again.factor, again.shift) == (fate.code, target, 1.0, 0.0)
 
 
-def test_a_unit_of_another_kind_is_refused():
-    assert treated("LOINC//29463-7", "mmol/L", BOOK).refusal == "unit_incompatible"
+def test_a_unit_of_another_kind_is_rejected():
+    assert code_rule("LOINC//29463-7", "mmol/L", BOOK).rejection == "unit_incompatible"
 
 
 def test_a_missing_unit_is_taken_from_the_code_book_and_counted():
-    fate = treated("LOINC//29463-7", None, BOOK)
+    fate = code_rule("LOINC//29463-7", None, BOOK)
     assert (fate.unit, fate.repairs) == ("kg", ("unit_assumed",))
 
 
 def test_codes_are_written_one_way():
-    assert normalised(" loinc // 2345-7 ") == "LOINC//2345-7"
-    assert normalised("ICD10CM//e11.9") == "ICD10CM//E119"
-    assert normalised("free  text") == "free text"
+    assert normalise_code(" loinc // 2345-7 ") == "LOINC//2345-7"
+    assert normalise_code("ICD10CM//e11.9") == "ICD10CM//E119"
+    assert normalise_code("free  text") == "free text"
 
 
 def test_a_code_book_of_ones_own_adds_and_wins(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[code."LAB//k"]\nunit = "mmol/L"\nlow = 1\nhigh = 10\n')
-    fate = treated("LAB//k", "umol/L", codebook(path))
+    fate = code_rule("LAB//k", "umol/L", load_codebook(path))
     assert (fate.unit, fate.factor, fate.low, fate.high) == ("mmol/L", 1e-3, 1, 10)
 
 
@@ -73,4 +73,4 @@ def test_a_wrong_code_book_is_told(tmp_path, text, message):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(RecordError, match=message):
-        codebook(path)
+        load_codebook(path)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from posology.errors import RecordError
-from posology.records.batching import gather
+from posology.records.batching import combine_batches
 from posology.records.sources.exposures import read_environment, read_environment_settings
 
 MAPPING = """
@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> Path:
 
 def test_an_exposure_is_known_when_published(folder: Path) -> None:
     mapping = read_environment_settings(folder / "map.toml")
-    batch = gather(read_environment([folder / "lived.csv"], mapping))
+    batch = combine_batches(read_environment([folder / "lived.csv"], mapping))
     events = [
         (e["subject_id"], str(e["time"])[:10], e["code"], round(e["numeric_value"], 3), e["unit"])
         for e in batch.events.to_pylist()
@@ -54,16 +54,16 @@ def test_an_exposure_is_known_when_published(folder: Path) -> None:
         (8, "2020-01-03", "ENVIRONMENT//pm25", 12.0, "ug/m3"),
         (8, "2019-01-01", "ENVIRONMENT//deprivation", 0.7, "1"),
     ]
-    refused = [
+    rejected = [
         (Path(r["source"]).name, r["row"], r["field"], r["reason"])
-        for r in batch.refused.to_pylist()
+        for r in batch.rejected.to_pylist()
     ]
-    assert refused == [
+    assert rejected == [
         ("air.csv", 4, "value", "is not a number"),
         ("air.csv", 5, "measure", "is not a measure of the mapping"),
         ("air.csv", 6, "place", "names no place"),
         ("air.csv", 7, "date", "is not a date"),
-        ("lived.csv", 3, "place", "no exposure is told for this place and time"),
+        ("lived.csv", 3, "place", "no exposure of this place and time"),
         ("lived.csv", 4, "from", "is not a date"),
         ("lived.csv", 5, "subject", "names no subject"),
     ]
@@ -76,7 +76,7 @@ def test_a_value_known_after_some_days_where_the_table_does_not_tell(folder: Pat
     )
     (folder / "map.toml").write_text(text)
     mapping = read_environment_settings(folder / "map.toml")
-    batch = gather(read_environment([folder / "lived.csv"], mapping))
+    batch = combine_batches(read_environment([folder / "lived.csv"], mapping))
     assert str(batch.events["time"].to_pylist()[0]) == "2020-02-02 12:00:00"
 
 

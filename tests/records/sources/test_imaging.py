@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
-from posology.records.batching import gather
-from posology.records.io.subject_ids import subject_number
+from posology.records.batching import combine_batches
+from posology.records.io.subject_ids import to_subject_id
 from posology.records.sources.imaging import ImagingSettings, read_dicom, read_embeddings
 
 
@@ -19,24 +19,24 @@ def dicom_files() -> Path:
 
 
 def test_a_header_gives_modality_body_part_and_time(dicom: Path) -> None:
-    batch = gather(read_dicom([dicom / "CT_small.dcm"]))
+    batch = combine_batches(read_dicom([dicom / "CT_small.dcm"]))
     (event,) = batch.events.to_pylist()
     assert event["code"] == "IMAGING//CT//UNKNOWN"
-    assert event["subject_id"] == subject_number("1CT1")
+    assert event["subject_id"] == to_subject_id("1CT1")
     assert str(event["time"]) == "1997-04-30 11:27:49"
     assert event["text_value"] is None
 
 
-def test_every_file_that_pydicom_ships_is_read_or_refused(dicom: Path) -> None:
+def test_every_file_that_pydicom_ships_is_read_or_rejected(dicom: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, about files that are damaged on purpose
-        batch = gather(read_dicom([dicom], ImagingSettings(endings=("",))))
+        batch = combine_batches(read_dicom([dicom], ImagingSettings(extensions=("",))))
     files = [path for path in dicom.rglob("*") if path.is_file()]
     assert batch.rows == len(files)
     assert batch.events.num_rows > 100
     modalities = {code.split("//")[1] for code in batch.events["code"].to_pylist()}
     assert modalities >= {"CT", "MR", "US"}
-    assert {reason.split(" (")[0] for reason in batch.refused["reason"].to_pylist()} == {
+    assert {reason.split(" (")[0] for reason in batch.rejected["reason"].to_pylist()} == {
         "is not a DICOM file that can be read",
         "names no subject",
         "no date that can be read",
@@ -48,13 +48,13 @@ def test_nothing_that_names_a_person_is_kept(dicom: Path) -> None:
 
     path = dicom / "CT_small.dcm"
     name = str(pydicom.dcmread(path).PatientName)
-    batch = gather(read_dicom([path]))
+    batch = combine_batches(read_dicom([path]))
     kept = str(batch.events.drop_columns(["source"]).to_pylist())
     assert name not in kept
     assert "CompressedSamples" not in kept
 
 
-def test_noise_is_refused(tmp_path: Path) -> None:
+def test_noise_is_rejected(tmp_path: Path) -> None:
     pytest.importorskip("pydicom", reason="needs posology[imaging]")
     rng = np.random.default_rng(0)
     for number in range(20):
@@ -62,8 +62,8 @@ def test_noise_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"{number}.dcm").write_bytes(head + rng.bytes(300))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        batch = gather(read_dicom([tmp_path]))
-    assert (batch.rows, batch.refused.num_rows) == (20, 20)
+        batch = combine_batches(read_dicom([tmp_path]))
+    assert (batch.rows, batch.rejected.num_rows) == (20, 20)
 
 
 def table(**changes: object) -> dict[str, object]:
@@ -84,7 +84,7 @@ def test_vectors_become_one_event_a_dimension(tmp_path: Path, ending: str) -> No
         np.savez(path, **{k: np.array(v) for k, v in table(model="resnet").items()})
     else:
         pq.write_table(pa.table(table()), path)
-    batch = gather(read_embeddings([path]))
+    batch = combine_batches(read_embeddings([path]))
     events = [(e["subject_id"], e["code"], e["numeric_value"]) for e in batch.events.to_pylist()]
     assert events == [
         (7, "EMBEDDING//resnet@0123456789ab//0000", 0.5),
@@ -101,27 +101,27 @@ def test_vectors_become_one_event_a_dimension(tmp_path: Path, ending: str) -> No
         ({"vector": [[0.5, 1.0], [1.0]]}, "has 1 numbers, others of resnet@0123456789ab 2"),
         ({"vector": [[0.5, 1.0], None]}, "object is not iterable"),
         ({"time": ["2020-01-01", "later"]}, "is not a date"),
-        ({"hash": ["0123456789abcdef", ""]}, "the model and the hash of its weights must be told"),
+        ({"hash": ["0123456789abcdef", ""]}, "the model and the hash of its weights are required"),
         ({"subject": ["7", None]}, "names no subject"),
     ],
 )
-def test_a_vector_that_cannot_be_used_is_refused(
+def test_a_vector_that_cannot_be_used_is_rejected(
     tmp_path: Path, changes: dict[str, object], reason: str
 ) -> None:
     pq.write_table(pa.table(table(**changes)), tmp_path / "v.parquet")
-    batch = gather(read_embeddings([tmp_path / "v.parquet"]))
+    batch = combine_batches(read_embeddings([tmp_path / "v.parquet"]))
     assert batch.events["subject_id"].unique().to_pylist() == [7]
-    (refused,) = batch.refused.to_pylist()
-    assert refused["row"] == 2
-    assert reason in refused["reason"]
+    (rejected,) = batch.rejected.to_pylist()
+    assert rejected["row"] == 2
+    assert reason in rejected["reason"]
 
 
 def test_damaged_files_and_missing_columns(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK\3\4 noise")
     (tmp_path / "b.parquet").write_bytes(b"noise")
     np.savez(tmp_path / "c.npz", **{k: np.array(v) for k, v in table(hash=["a"]).items()})
-    batch = gather(read_embeddings([tmp_path]))
-    assert [r["reason"].split(" (")[0] for r in batch.refused.to_pylist()] == [
+    batch = combine_batches(read_embeddings([tmp_path]))
+    assert [r["reason"].split(" (")[0] for r in batch.rejected.to_pylist()] == [
         "the npz file cannot be read",
         "the Parquet file is damaged",
         "has 1 rows, subject 2",

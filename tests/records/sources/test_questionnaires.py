@@ -6,15 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
-from posology.records.batching import Fact, gather
-from posology.records.schema import Batch
-from posology.records.sources.questionnaires import (
-    CodeBook,
-    TableForm,
-    answer_fact,
-    read_code_book,
-    read_questionnaires,
-)
+from posology.records.batching import combine_batches
+from posology.records.schema import Batch, Event
+from posology.records.sources.code_book import Answer, CodeBook, answer_event, read_code_book
+from posology.records.sources.questionnaires import QuestionnaireTable, read_questionnaires
 
 BOOK = """
 name = "small"
@@ -44,10 +39,10 @@ def small_book(tmp_path: Path) -> CodeBook:
     return read_code_book(path)
 
 
-def read(folder: Path, text: str | bytes, form: TableForm, book: CodeBook) -> Batch:
+def read(folder: Path, text: str | bytes, form: QuestionnaireTable, book: CodeBook) -> Batch:
     path = folder / "forms.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return gather(read_questionnaires([path], form, book))
+    return combine_batches(read_questionnaires([path], form, book))
 
 
 def told(batch: Batch) -> list[tuple[object, ...]]:
@@ -55,7 +50,7 @@ def told(batch: Batch) -> list[tuple[object, ...]]:
     return list(zip(*(batch.events[k].to_pylist() for k in keys), strict=True))
 
 
-WIDE = TableForm("id", "date", ignore=("ward",))
+WIDE = QuestionnaireTable("id", "date", ignore=("ward",))
 
 
 def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
@@ -74,8 +69,8 @@ def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
         (7, "LIFESTYLE//sleep_hours", 6.5, None, "h"),
         (8, "LIFESTYLE//sleep_hours", None, "<5", "h"),
     ]
-    refused = [(r["row"], r["field"], r["value"], r["reason"]) for r in batch.refused.to_pylist()]
-    assert refused == [
+    rejected = [(r["row"], r["field"], r["value"], r["reason"]) for r in batch.rejected.to_pylist()]
+    assert rejected == [
         (2, "Smoking", "perhaps", "not an answer to LIFESTYLE//smoking_status"),
         (2, "colour", "colour", "a question the code book does not know"),
         (3, "row", "", "no question is answered"),
@@ -86,20 +81,20 @@ def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
 
 
 def test_one_row_an_answer(tmp_path: Path, book: CodeBook) -> None:
-    form = TableForm("id", "when", "q", "a", time_format="%d/%m/%Y")
+    form = QuestionnaireTable("id", "when", "q", "a", time_format="%d/%m/%Y")
     table = "id,when,q,a\n7,31/12/2019,do you  SMOKE?,no\n7,2019-12-31,smoking,no\n"
     batch = read(tmp_path, table, form, book)
     assert told(batch) == [(7, "LIFESTYLE//smoking_status//never", None, None, None)]
     assert str(batch.events["time"].to_pylist()[0]) == "2019-12-31 00:00:00"
-    assert batch.refused["reason"].to_pylist() == ["is not a date written as %d/%m/%Y"]
+    assert batch.rejected["reason"].to_pylist() == ["is not a date written as %d/%m/%Y"]
 
 
-def test_wrong_encodings_and_long_texts_are_refused_alone(tmp_path: Path, book: CodeBook) -> None:
+def test_wrong_encodings_and_long_texts_are_rejected_alone(tmp_path: Path, book: CodeBook) -> None:
     table = "id,date,smoking\n7,2020-01-01,é\n8,2020-01-01,yes\n".encode("latin-1")
     table += b'9,2020-01-01,"' + b"x" * 10_000_000 + b'"\n10,2020-01-01,yes,more\n'
     batch = read(tmp_path, table, WIDE, book)
     assert batch.events["subject_id"].to_pylist() == [8]
-    assert [r["reason"] for r in batch.refused.to_pylist()] == [
+    assert [r["reason"] for r in batch.rejected.to_pylist()] == [
         "is not UTF-8; convert the file, for example with iconv",
         "not an answer to LIFESTYLE//smoking_status",
         "has 4 cells where the header has 3",
@@ -108,7 +103,7 @@ def test_wrong_encodings_and_long_texts_are_refused_alone(tmp_path: Path, book: 
 
 def test_an_open_quote_tells_how_much_it_swallowed(tmp_path: Path, book: CodeBook) -> None:
     batch = read(tmp_path, 'id,date,smoking\n7,"2020-01-01,yes\n8,2020-01-01,yes\n', WIDE, book)
-    assert batch.refused["reason"].to_pylist() == [
+    assert batch.rejected["reason"].to_pylist() == [
         "has 2 cells where the header has 3; a quote may be open: 3 lines of the file stand in "
         "this row"
     ]
@@ -127,9 +122,9 @@ def test_the_book_that_ships_has_one_meaning_a_name() -> None:
     assert question is not None
     assert question.code == "LIFESTYLE//smoking_status"
     assert question.answers["never smoker"] == "never"
-    days = answer_fact(book, ["89555-7"], ["LA6114-8", "3 days"], 0, "q")
-    assert days == Fact("LIFESTYLE//exercise_days_a_week", 0, 3.0, None, "d/wk")
-    assert answer_fact(book, ["89555-7"], [3], 0, "q") == days
+    days = answer_event(Answer(["89555-7"], ["LA6114-8", "3 days"], 0, "q"), book)
+    assert days == Event("LIFESTYLE//exercise_days_a_week", 0, 3.0, None, "d/wk")
+    assert answer_event(Answer(["89555-7"], [3], 0, "q"), book) == days
     families = {q.code.split("//")[1].split("_")[0] for q in book.questions.values()}
     assert families >= {"smoking", "alcohol", "diet", "exercise", "sleep"}
     assert all(question.source for question in book.questions.values())
@@ -153,24 +148,24 @@ def test_a_book_that_is_wrong_says_where(
         read_code_book(path)
 
 
-def test_settings_that_cannot_work_are_refused(tmp_path: Path, book: CodeBook) -> None:
+def test_settings_that_cannot_work_are_rejected(tmp_path: Path, book: CodeBook) -> None:
     with pytest.raises(RecordError, match="needs both `question` and `answer`"):
-        TableForm("id", "date", question="q")
+        QuestionnaireTable("id", "date", question="q")
     with pytest.raises(RecordError, match="has no column 'date'; its columns are 'id', 'x'"):
         read(tmp_path, "id,x\n1,2\n", WIDE, book)
     with pytest.raises(RecordError, match="is empty; a table begins with a row of column names"):
         read(tmp_path, "", WIDE, book)
     with pytest.raises(RecordError, match=r"'\(' is not a regular expression"):
-        TableForm("id", "date", subject_pattern="(")
+        QuestionnaireTable("id", "date", subject_pattern="(")
     with pytest.raises(RecordError, match="'x' needs a group in parentheses"):
-        TableForm("id", "date", time_pattern="x")
+        QuestionnaireTable("id", "date", time_pattern="x")
 
 
 def test_shanghais_smoking_and_drinking(shared: Path) -> None:
     pytest.importorskip("python_calamine", reason="needs posology[excel]")
     folder = shared / "data" / "records" / "shanghai"
     drinking = "Alcohol Drinking History (drinker/non-drinker)"
-    form = TableForm(
+    form = QuestionnaireTable(
         "Patient Number",
         "Patient Number",
         only=("Smoking History (pack year)", drinking),
@@ -179,11 +174,11 @@ def test_shanghais_smoking_and_drinking(shared: Path) -> None:
         time_format="%Y%m%d",
     )
     path = folder / "Shanghai_T2DM_Summary.xlsx"
-    batch = gather(read_questionnaires([path], form, read_code_book()))
+    batch = combine_batches(read_questionnaires([path], form, read_code_book()))
     codes = Counter(batch.events["code"].to_pylist())
-    assert codes.total() + batch.refused.num_rows == 2 * 109
+    assert codes.total() + batch.rejected.num_rows == 2 * 109
     assert codes["LIFESTYLE//alcohol_drinker//no"] > 80
-    assert {r["reason"] for r in batch.refused.to_pylist()} <= {
+    assert {r["reason"] for r in batch.rejected.to_pylist()} <= {
         "not an answer to LIFESTYLE//alcohol_drinker",
         "LIFESTYLE//pack_years is answered by a number",
     }

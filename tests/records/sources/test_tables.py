@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
-from posology.records.io.subject_ids import subject_number
+from posology.records.io.subject_ids import to_subject_id
 from posology.records.pipeline.ingest import ingest
-from posology.records.sources.tables import table_sources
-from tests.records.raw_events import events_of
+from posology.records.sources.registry import make_sources
+from tests.builders.raw_events import events_of
 
 BASE = """
 [[event]]
@@ -30,20 +30,20 @@ def at(*parts):
 
 
 def stage(tmp_path, mapping, name="map.toml"):
-    """Events and refusals of a mapping file, as dictionaries, and how many rows were read."""
+    """Events and rejections of a mapping file, as dictionaries, and how many rows were read."""
     (tmp_path / name).write_text(mapping)
-    events, refused, rows = [], [], 0
-    for number, source in enumerate(table_sources(tmp_path / name)):
+    events, rejected, rows = [], [], 0
+    for number, source in enumerate(make_sources("table", [tmp_path / name])):
         folder = tmp_path / f"staged{number}"
         folder.mkdir(exist_ok=True)
         staged = source.stage(None, folder)
         events += [row for path in staged.events for row in pq.read_table(path).to_pylist()]
-        refused += [row for path in staged.refused for row in pq.read_table(path).to_pylist()]
+        rejected += [row for path in staged.rejected for row in pq.read_table(path).to_pylist()]
         rows += staged.rows
-    return events, refused, rows
+    return events, rejected, rows
 
 
-def test_each_row_becomes_an_event_or_is_refused_with_its_reason(tmp_path):
+def test_each_row_becomes_an_event_or_is_rejected_with_its_reason(tmp_path):
     (tmp_path / "labs.csv").write_text(
         "id,at,label,value,unit\n"
         "7,2020-01-02 03:04,glucose,5.5,mmol/L\n"
@@ -56,22 +56,22 @@ def test_each_row_becomes_an_event_or_is_refused_with_its_reason(tmp_path):
         "8,2020-01-02,glucose\n"
         '9,2020-05,"with, comma",1e400,\n'
     )
-    events, refused, rows = stage(tmp_path, BASE)
+    events, rejected, rows = stage(tmp_path, BASE)
     assert rows == 9
     told = [(e["subject_id"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
             for e in events]  # fmt: skip
     assert told == [
         (7, at(2020, 1, 2, 3, 4), "LAB//glucose", 5.5, None, "mmol/L"),
-        (subject_number("A-7"), at(2020, 1, 2, 3, 4, 5), "LAB//glucose", None, "<5", None),
+        (to_subject_id("A-7"), at(2020, 1, 2, 3, 4, 5), "LAB//glucose", None, "<5", None),
         (9, at(2020, 5, 31, 23, 59, 59, 999999), "LAB//with, comma", None, "1e400", None),
     ]
-    assert [(r["row"], r["field"], r["value"], r["reason"]) for r in refused] == [
+    assert [(r["row"], r["field"], r["value"], r["reason"]) for r in rejected] == [
         (3, "id", None, "names no subject"),
         (4, "{at}", None, "is empty"),
         (5, "{at}", "03/04/2020",
-         "is not a date as ISO 8601; say how in time_format, such as %d/%m/%Y"),
+         "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
         (6, "{at}", "2020-02-30",
-         "is not a date as ISO 8601; say how in time_format, such as %d/%m/%Y"),
+         "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
         (7, "code", None, "a column of LAB//{label} is empty"),
         (8, "value", "8,2020-01-02,glucose", "has fewer cells than the header"),
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def test_formats_zones_offsets_joins_and_conditions(tmp_path):
     (tmp_path / "labs.csv").write_text(
         "stay,minutes,k,flag\n1,90,4.1,\n2,-60,3.9,H\n3,1,1,\n1,x,1,\n"
     )
-    events, refused, rows = stage(
+    events, rejected, rows = stage(
         tmp_path,
         """
         [[event]]
@@ -110,7 +110,7 @@ def test_formats_zones_offsets_joins_and_conditions(tmp_path):
         (at(2020, 2, 4, 23, 0), "LAB//k", "mmol/L"),
         (None, "FLAG//H", None),
     ]
-    assert [(r["row"], r["field"], r["reason"]) for r in refused] == [
+    assert [(r["row"], r["field"], r["reason"]) for r in rejected] == [
         (3, "person", "names no subject"),
         (4, "minutes", "is not a number of min"),
     ]
@@ -149,7 +149,7 @@ def test_a_wrong_mapping_is_told(tmp_path, mapping, message):
 def test_a_joined_file_with_a_key_twice_is_told(tmp_path):
     (tmp_path / "labs.csv").write_text("id,at,label,value,unit\n")
     (tmp_path / "b.csv").write_text("id,x\n1,1\n1,2\n")
-    with pytest.raises(RecordError, match="id '1' stands in more than one row"):
+    with pytest.raises(RecordError, match="id '1' is in more than one row"):
         stage(tmp_path, BASE + 'join = "b.csv"\non = "id"')
 
 
@@ -182,16 +182,16 @@ def test_hard_rows_lose_nothing(tmp_path):
     ]
     path = tmp_path / "labs.csv"
     path.write_bytes("\n".join(lines).encode() + b"\n1,2020-01-01,\xff\xfe,1,\n")
-    events, refused, rows = stage(tmp_path, BASE)
-    assert rows == len(events) + len(refused) == 6
+    events, rejected, rows = stage(tmp_path, BASE)
+    assert rows == len(events) + len(rejected) == 6
     assert len(events[0]["text_value"]) == 10_000_000
-    assert [r["reason"] for r in refused] == [
+    assert [r["reason"] for r in rejected] == [
         "has more cells than the header",
         "is not UTF-8; convert the file, for example with iconv",
     ]
-    done = ingest(table_sources(tmp_path / "map.toml"), tmp_path / "out")
-    assert done.raw == done.events + sum(done.refused.values()) + done.merged
-    assert done.refused == {"impossible_time": 2}
+    done = ingest(make_sources("table", [tmp_path / "map.toml"]), tmp_path / "out")
+    assert done.raw == done.events + sum(done.rejected.values()) + done.merged
+    assert done.rejected == {"impossible_time": 2}
     assert done.unreadable == 2
 
 
@@ -206,12 +206,12 @@ def test_parquet_columns_of_any_type_are_read(tmp_path):
         }
     )
     pq.write_table(table, tmp_path / "labs.parquet")
-    events, refused, _ = stage(tmp_path, BASE.replace("labs.csv", "labs.parquet"))
+    events, rejected, _ = stage(tmp_path, BASE.replace("labs.csv", "labs.parquet"))
     assert [(e["subject_id"], e["time"], e["numeric_value"]) for e in events] == [
         (1, at(1970, 1, 1), 1.5),
         (2, at(1970, 1, 2), None),
     ]
-    assert refused == []
+    assert rejected == []
 
 
 @settings(
@@ -222,8 +222,8 @@ def test_any_bytes_are_read_or_told_and_no_line_is_lost(tmp_path, noise):
     path = tmp_path / "labs.csv"
     path.write_bytes(b"id,at,label,value,unit\n" + noise)
     with contextlib.suppress(RecordError):
-        events, refused, rows = stage(tmp_path, BASE)
-        assert rows == len(events) + len(refused)
+        events, rejected, rows = stage(tmp_path, BASE)
+        assert rows == len(events) + len(rejected)
 
 
 def test_tables_of_a_database_give_the_same_events(tmp_path, postgresql):
@@ -256,8 +256,8 @@ def test_tables_of_a_database_give_the_same_events(tmp_path, postgresql):
 def test_only_new_files_of_a_pattern_are_read(tmp_path):
     (tmp_path / "labs1.csv").write_text("id,at,label,value,unit\n7,2020-01-02,a,5.5,\n")
     (tmp_path / "map.toml").write_text(BASE.replace("labs.csv", "labs*.csv"))
-    ingest(table_sources(tmp_path / "map.toml"), tmp_path / "out")
+    ingest(make_sources("table", [tmp_path / "map.toml"]), tmp_path / "out")
     (tmp_path / "labs2.csv").write_text("id,at,label,value,unit\n7,2020-01-03,a,5.5,\n")
-    done = ingest(table_sources(tmp_path / "map.toml"), tmp_path / "out")
+    done = ingest(make_sources("table", [tmp_path / "map.toml"]), tmp_path / "out")
     assert (done.raw, len(done.skipped)) == (1, 1)
     assert len(events_of(tmp_path / "out")) == 2

@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
-from posology.records.batching import gather
+from posology.records.batching import combine_batches
 from posology.records.schema import Batch
 from posology.records.sources.wearables import (
-    Series,
+    SeriesMapping,
     WearableSettings,
     read_wearable_settings,
     read_wearables,
 )
 
-GLUCOSE = Series(("glucose", "CGM"), "WEARABLE//glucose", "mg/dL", 15.0, 70.0, 180.0)
+GLUCOSE = SeriesMapping(("glucose", "CGM"), "WEARABLE//glucose", "mg/dL", 15.0, 70.0, 180.0)
 BY_HOUR = WearableSettings("time", 1.0, (GLUCOSE,), subject="id")
 
 
@@ -31,7 +31,7 @@ def test_features_stand_at_the_windows_end(tmp_path: Path) -> None:
         "id,time,glucose\n7,2020-01-01 10:00,60\n7,2020-01-01 10:15,100\n"
         "7,2020-01-01 10:30,200\n8,2020-01-01 11:00,100\n"
     )
-    batch = gather(read_wearables([tmp_path / "a.csv"], BY_HOUR))
+    batch = combine_batches(read_wearables([tmp_path / "a.csv"], BY_HOUR))
     at = (7, "2020-01-01 11:00:00")
     found = features(batch)
     assert {k[2]: v for k, v in found.items() if k[:2] == at} == {
@@ -58,7 +58,7 @@ def test_running_sums_agree_with_numpy(
     path = tmp_path_factory.mktemp("w") / "a.csv"
     lines = [f"7,2020-01-01 {m // 4:02d}:{m % 4 * 15:02d},{v!r}" for m, v in samples]
     path.write_text("id,time,glucose\n" + "\n".join(lines))
-    found = features(gather(read_wearables([path], BY_HOUR)))
+    found = features(combine_batches(read_wearables([path], BY_HOUR)))
     for hour in {m // 4 for m, _ in samples}:
         values = np.array([v for m, v in samples if m // 4 == hour])
         at = (7, f"2020-01-01 {hour + 1:02d}:00:00")
@@ -68,16 +68,16 @@ def test_running_sums_agree_with_numpy(
             assert spread == pytest.approx(values.std(ddof=1), rel=1e-4, abs=1e-3)
 
 
-def test_rows_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    two = Series(("steps",), "WEARABLE//steps", "{steps}", 60.0)
+def test_rows_that_cannot_be_read_are_rejected(tmp_path: Path) -> None:
+    two = SeriesMapping(("steps",), "WEARABLE//steps", "{steps}", 60.0)
     (tmp_path / "a.csv").write_text(
         "id,time,CGM,steps\n7,2020-01-01 10:00,high,5\n7,2020-01-01 10:15,,\n7,soon,1,1\n"
         ",2020-01-01 10:00,1,1\n7,2020-01-01 10:30,nan,9\n7,2020-01-01 10:45,inf,\n7,,1,1\n"
     )
     mapping = WearableSettings("time", 1.0, (GLUCOSE, two), subject="id")
-    batch = gather(read_wearables([tmp_path / "a.csv"], mapping))
+    batch = combine_batches(read_wearables([tmp_path / "a.csv"], mapping))
     assert features(batch)[(7, "2020-01-01 11:00:00", "steps//mean")] == 7
-    assert [(r["row"], r["field"], r["reason"]) for r in batch.refused.to_pylist()] == [
+    assert [(r["row"], r["field"], r["reason"]) for r in batch.rejected.to_pylist()] == [
         (1, "CGM", "is not a number"),
         (2, "CGM", "no number in any series"),
         (3, "time", "is not a date"),
@@ -124,7 +124,7 @@ def test_shanghais_glucose_recordings(tmp_path: Path, shared: Path) -> None:
     (tmp_path / "cgm.toml").write_text(MAPPING)
     mapping = read_wearable_settings(tmp_path / "cgm.toml")
     files = sorted((folder / "Shanghai_T2DM").glob("202*"))
-    batch = gather(read_wearables([folder / "Shanghai_T1DM", *files], mapping))
+    batch = combine_batches(read_wearables([folder / "Shanghai_T1DM", *files], mapping))
     found = features(batch)
     assert len(found) == batch.events.num_rows  # recordings of one patient share their windows
     samples = sum(v for k, v in found.items() if k[2] == "glucose//samples")
@@ -132,6 +132,6 @@ def test_shanghais_glucose_recordings(tmp_path: Path, shared: Path) -> None:
     for path in [*files, *(folder / "Shanghai_T1DM").glob("*.xls*")]:
         sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
         rows += len(sheet.to_python()) - 1
-    assert samples + batch.refused.num_rows == rows
+    assert samples + batch.rejected.num_rows == rows
     assert samples > 20_000
-    assert set(batch.refused["reason"].to_pylist()) == {"is empty"}
+    assert set(batch.rejected["reason"].to_pylist()) == {"is empty"}

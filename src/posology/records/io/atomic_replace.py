@@ -1,4 +1,4 @@
-"""One folder replaced by another in a single step, so that a killed run leaves the old one."""
+"""Replace a folder by a new one in a single step, so that a killed run leaves the old one."""
 
 import ctypes
 import fcntl
@@ -11,20 +11,20 @@ from pathlib import Path
 from posology.errors import RecordError
 
 AT_FDCWD = -100
-"""linux/fcntl.h: paths are relative to the working folder."""
+"""linux/fcntl.h: paths are relative to the working directory."""
 RENAME_EXCHANGE = 2
-"""linux/fs.h: both names exist and change places."""
+"""linux/fs.h: exchange two existing paths."""
 
 
 @contextmanager
-def replacing(folder: Path) -> Generator[Path]:
-    """A new empty folder beside this one, which takes its place when the block ends well.
+def atomic_replace(folder: Path) -> Generator[Path]:
+    """A new empty folder that replaces `folder` if the block ends without an error.
 
-    One run at a time; what a killed run left is removed by the next. The lock file stays: a file
-    that is removed while another run waits for it locks nothing.
+    Only one run at a time may write; the next run removes what a killed run left behind. The lock
+    file is never removed: another run may be waiting for it.
     """
     folder = folder.absolute()
-    fresh = folder.with_name(f".{folder.name}.ingesting")
+    new = folder.with_name(f".{folder.name}.ingesting")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.with_name(f".{folder.name}.lock").touch()
@@ -35,33 +35,33 @@ def replacing(folder: Path) -> Generator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RecordError(f"{folder} is being written by another run; wait for it") from error
-        shutil.rmtree(fresh.with_name(fresh.name + ".old"), ignore_errors=True)
-        if fresh.exists():
-            if not folder.exists() and (fresh / "manifest.json").exists():
-                os.rename(fresh, folder)  # killed between the two renames of `_exchange`
+        shutil.rmtree(new.with_name(new.name + ".old"), ignore_errors=True)
+        if new.exists():
+            if not folder.exists() and (new / "manifest.json").exists():
+                os.rename(new, folder)  # killed between the two renames of `_exchange`
             else:
-                shutil.rmtree(fresh)
-        fresh.mkdir()
+                shutil.rmtree(new)
+        new.mkdir()
         try:
-            yield fresh
-            if any(fresh.iterdir()):
-                _exchange(fresh, folder)
+            yield new
+            if any(new.iterdir()):
+                _exchange(new, folder)
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
 
 
-def _exchange(fresh: Path, folder: Path) -> None:
-    """Put `fresh` in the place of `folder`; the old one is then at `fresh`."""
+def _exchange(new: Path, folder: Path) -> None:
+    """Exchange `new` and `folder`, so that the old content is then at `new`."""
     if not folder.exists():
-        os.rename(fresh, folder)
+        os.rename(new, folder)
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    names = os.fsencode(fresh), os.fsencode(folder)
+    names = os.fsencode(new), os.fsencode(folder)
     if hasattr(libc, "renameat2") and not libc.renameat2(
         AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE
     ):
         return
-    old = fresh.with_name(fresh.name + ".old")  # no exchange here: two renames, then cleaned up
+    old = new.with_name(new.name + ".old")  # exchange is not supported here: two renames
     os.rename(folder, old)
-    os.rename(fresh, folder)
-    os.rename(old, fresh)
+    os.rename(new, folder)
+    os.rename(old, new)

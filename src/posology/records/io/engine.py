@@ -1,7 +1,7 @@
-"""Where table expressions run: DuckDB in this process, a PostgreSQL database, or Spark.
+"""The engine that runs table expressions: DuckDB in this process, PostgreSQL, or Spark.
 
-Every expression is written once with Ibis. Only connecting, bringing files in and writing
-Parquet differ between the engines, and they differ here alone.
+Every expression is written once with Ibis. Only connecting, loading files and writing Parquet
+differ between the engines, and only in this file.
 """
 
 import base64
@@ -24,20 +24,20 @@ ROW_GROUP = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Which engine runs the tables, and what it may use."""
+    """The engine and its resources."""
 
     name: str = "duckdb"
     """`duckdb`, `spark`, or the URL of a PostgreSQL database (`postgresql://user@host/name`)."""
     memory: str = "2GB"
-    """What DuckDB may hold before it spills to disk, or the memory of Spark's driver."""
+    """Memory that DuckDB may use before it spills to disk, or the memory of Spark's driver."""
     threads: int = 2
-    """Cores that DuckDB or a local Spark may use."""
+    """Number of cores that DuckDB or a local Spark may use."""
     spill: Path | None = None
-    """Folder for what does not fit in memory; the system's own where not given."""
+    """Folder for data that do not fit in memory; by default the system's temporary folder."""
 
 
 def connect(engine: Engine = Engine()) -> Any:
-    """An Ibis backend for the engine."""
+    """The engine's Ibis backend, connected."""
     if engine.name == "duckdb":
         return _duckdb(engine)
     if engine.name == "spark":
@@ -93,106 +93,106 @@ def _postgresql(url: str) -> Any:
         con = ibis.connect(url.replace("postgresql://", "postgres://", 1))
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0]
-        raise RecordError(f"the database does not answer: {reason}") from error
+        raise RecordError(f"cannot connect to the database: {reason}") from error
     con.raw_sql("SET TIME ZONE 'UTC'").close()
     return con
 
 
-def load(con: Any, paths: Iterable[Path], schema: pa.Schema, name: str) -> ir.Table:
+def load_parquet(con: Any, paths: Iterable[Path], schema: pa.Schema, name: str) -> ir.Table:
     """The Parquet files as one table with exactly this schema's columns; missing ones are null."""
     paths = list(paths)
     files = [str(path) for path in paths]
     if not files:
         table = con.create_table(name, schema=ibis.schema(schema), temp=True)
     elif con.name == "duckdb":
-        con.raw_sql(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {_numbered(paths, schema)}')
+        con.raw_sql(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {_scan_sql(paths, schema)}')
         table = con.table(name)
     elif con.name == "pyspark":
         table = con.read_parquet(files[0], table_name=name)
         for file in files[1:]:
             other = con.read_parquet(file)
-            table = fit(table, schema).union(fit(other, schema))
+            table = conform(table, schema).union(conform(other, schema))
     else:
         table = con.create_table(name, schema=ibis.schema(schema), temp=True)
         for file in files:
             _copy_into(con, name, file, schema)
-    return fit(table, schema)
+    return conform(table, schema)
 
 
-def _numbered(paths: Iterable[Path], schema: pa.Schema) -> str:
-    """SQL for DuckDB: the files together; the source is the file, the row its place in it."""
-    alike: dict[tuple[str, ...], list[str]] = {}
+def _scan_sql(paths: Iterable[Path], schema: pa.Schema) -> str:
+    """SQL for DuckDB: the union of the files; `source` is the file's name, `row` its row number."""
+    files_by_columns: dict[tuple[str, ...], list[str]] = {}
     for path in paths:
-        alike.setdefault(tuple(pq.read_schema(path).names), []).append(str(path))
+        files_by_columns.setdefault(tuple(pq.read_schema(path).names), []).append(str(path))
     parts = []
-    for have, files in alike.items():
-        told = [f'"{name}"' for name in schema.names if name in have]
-        if "source" in schema.names and "source" not in have:
-            told.append("filename AS source")
-        if "row" in schema.names and "row" not in have:
-            told.append('file_row_number + 1 AS "row"')
-        names = ", ".join(f"'{quoted(file)}'" for file in files)
-        scan = f"read_parquet([{names}], filename = true, file_row_number = true)"
-        parts.append(f"SELECT {', '.join(told)} FROM {scan}")
+    for names, files in files_by_columns.items():
+        columns = [f'"{name}"' for name in schema.names if name in names]
+        if "source" in schema.names and "source" not in names:
+            columns.append("filename AS source")
+        if "row" in schema.names and "row" not in names:
+            columns.append('file_row_number + 1 AS "row"')
+        listed = ", ".join(f"'{escape_quotes(file)}'" for file in files)
+        scan = f"read_parquet([{listed}], filename = true, file_row_number = true)"
+        parts.append(f"SELECT {', '.join(columns)} FROM {scan}")
     return " UNION ALL BY NAME ".join(parts)
 
 
 def _copy_into(con: Any, name: str, file: str, schema: pa.Schema) -> None:
-    """Stream one Parquet file into a PostgreSQL table through COPY."""
+    """Stream one Parquet file into a PostgreSQL table with COPY."""
     columns = ", ".join(f'"{column}"' for column in schema.names)
     with con.con.cursor() as cursor, cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as sink:
         parquet = pq.ParquetFile(file)
         present = [column for column in schema.names if column in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(batch_size=65_536, columns=present):
             for row in batch.to_pylist():
-                sink.write_row([_storable(row.get(column)) for column in schema.names])
+                sink.write_row([_without_nul(row.get(column)) for column in schema.names])
     con.con.commit()
 
 
-def _storable(value: Any) -> Any:
+def _without_nul(value: Any) -> Any:
     """The value without the character NUL, which PostgreSQL cannot store in a text."""
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
-def fit(table: ir.Table, schema: pa.Schema) -> ir.Table:
-    """The table with the schema's columns and types; a column it lacks is null."""
+def conform(table: ir.Table, schema: pa.Schema) -> ir.Table:
+    """The table with the schema's columns and types; a missing column is null."""
     columns = {}
     for field in schema:
-        wanted = ibis.dtype(field.type)
+        kind = ibis.dtype(field.type)
         if field.name not in table.columns:
-            columns[field.name] = ibis.null(wanted)
-        elif table[field.name].type() != wanted:
-            columns[field.name] = table[field.name].cast(wanted)
+            columns[field.name] = ibis.null(kind)
+        elif table[field.name].type() != kind:
+            columns[field.name] = table[field.name].cast(kind)
         else:
             columns[field.name] = table[field.name]
     return table.select(**columns)
 
 
-def write(con: Any, table: ir.Table, path: Path, schema: pa.Schema) -> int:
-    """Write a table of this schema, in the table's order, to one Parquet file; returns rows."""
+def write_parquet(con: Any, table: ir.Table, path: Path, schema: pa.Schema) -> int:
+    """Write a table of this schema, in its order, to one Parquet file; returns the row count."""
     if tuple(table.columns) != tuple(schema.names):  # a further SELECT could lose the order
         raise ValueError(f"columns {table.columns} are not {schema.names}")
     if con.name == "duckdb":
         arrow = base64.b64encode(schema.serialize().to_pybytes()).decode()
         cursor = con.raw_sql(
-            f"COPY ({con.compile(table)}) TO '{quoted(path)}' "
+            f"COPY ({con.compile(table)}) TO '{escape_quotes(path)}' "
             f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, "
             f"KV_METADATA {{'ARROW:schema': '{arrow}'}})"
         )
         return int(cursor.fetchone()[0])
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in batches(con, table):
+        for batch in iter_batches(con, table):
             part = pa.Table.from_batches([batch]).cast(schema)
             writer.write_table(part, row_group_size=ROW_GROUP)
             rows += part.num_rows
     return rows
 
 
-def batches(con: Any, table: ir.Table) -> Iterator[pa.RecordBatch]:
-    """The table's rows in its order, some at a time, so that memory stays bounded."""
+def iter_batches(con: Any, table: ir.Table) -> Iterator[pa.RecordBatch]:
+    """The table's rows in its order, in batches of bounded size."""
     if con.name == "duckdb":
-        # straight from DuckDB: Ibis 12 asks DuckDB 2 for a method that is gone
+        # directly from DuckDB: Ibis 12 calls a method that DuckDB 2 has removed
         try:
             yield from con.con.sql(con.compile(table)).to_arrow_reader(ROW_GROUP)
         except duckdb.OutOfMemoryException as error:
@@ -201,14 +201,14 @@ def batches(con: Any, table: ir.Table) -> Iterator[pa.RecordBatch]:
         yield from con.to_pyarrow_batches(table, chunk_size=65_536)
 
 
-def keep(con: Any, table: ir.Table | pa.Table, name: str) -> ir.Table:
-    """Compute a small table once and keep it under this name for the connection's life."""
+def materialize(con: Any, table: ir.Table | pa.Table, name: str) -> ir.Table:
+    """Compute a small table once and store it under this name until the connection closes."""
     rows = ibis.memtable(table if isinstance(table, pa.Table) else con.to_pyarrow(table))
     if con.name == "pyspark":
         return con.create_view(name, rows, overwrite=True)
     return con.create_table(name, rows, temp=True)
 
 
-def quoted(path: Path | str) -> str:
-    """A path or text inside single quotes of SQL."""
+def escape_quotes(path: Path | str) -> str:
+    """A path or text that may stand between single quotes in SQL."""
     return str(path).replace("'", "''")

@@ -1,4 +1,4 @@
-"""Mapping files in TOML, checked strictly: an unknown key is an error that names the nearest."""
+"""Load mapping files (TOML) strictly: an unknown key is an error that names the nearest one."""
 
 import tomllib
 from dataclasses import fields, is_dataclass
@@ -12,46 +12,43 @@ Settings = TypeVar("Settings")
 
 
 def load_settings(path: str | Path, kind: type[Settings]) -> Settings:
-    """The settings that a TOML file states, as the dataclass asked for.
-
-    Raises RecordError with the file, the key and the mend.
-    """
+    """The content of a TOML file as this dataclass; RecordError names the file and the key."""
     from pydantic import TypeAdapter, ValidationError
 
     path = Path(path)
     try:
-        stated = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: is not TOML in UTF-8: {error}") from error
-    _refuse_unknown(path, "", stated, kind)
+    _check_keys(path, "", content, kind)
     try:
-        return TypeAdapter(kind).validate_python(stated)
+        return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"{path}: {place}: {first['msg']}, not {first['input']!r}") from error
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"{path}: {key}: {first['msg']}, not {first['input']!r}") from error
 
 
-def _refuse_unknown(path: Path, place: str, stated: object, kind: object) -> None:
-    """Walks the dataclasses beside the stated tables."""
+def _check_keys(path: Path, prefix: str, content: object, kind: object) -> None:
+    """Raise RecordError at the first key of `content` that is no field of its dataclass."""
     inner = [kind, *get_args(kind)]
     shape = next((k for k in inner if is_dataclass(k)), None)
     if shape is None:
         return
-    if isinstance(stated, dict) and kind is not shape:  # dict[str, Shape]
-        for key, value in stated.items():
-            _refuse_unknown(path, f"{place}{key}.", value, shape)
-    elif isinstance(stated, list):
-        for number, value in enumerate(stated):
-            _refuse_unknown(path, f"{place}{number}.", value, shape)
-    elif isinstance(stated, dict):
+    if isinstance(content, dict) and kind is not shape:  # dict[str, Shape]
+        for key, value in content.items():
+            _check_keys(path, f"{prefix}{key}.", value, shape)
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
+            _check_keys(path, f"{prefix}{number}.", value, shape)
+    elif isinstance(content, dict):
         known = [field.name for field in fields(shape)]
         hints = get_type_hints(shape)
-        for key, value in stated.items():
+        for key, value in content.items():
             if key not in known:
                 near = get_close_matches(key, known, 1, cutoff=0.5)
-                mend = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-                raise RecordError(f"{path}: unknown key {place + key!r}; {mend}")
-            _refuse_unknown(path, f"{place}{key}.", value, hints[key])
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+                raise RecordError(f"{path}: unknown key {prefix + key!r}; {hint}")
+            _check_keys(path, f"{prefix}{key}.", value, hints[key])

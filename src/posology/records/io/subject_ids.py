@@ -1,6 +1,5 @@
-"""Subject numbers: the same text gives the same int64 on every machine and in every source."""
+"""Subject ids: a patient's identifier as an int64, the same on every machine."""
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
 import pyarrow as pa
@@ -8,12 +7,12 @@ import pyarrow as pa
 _INT64 = range(-(2**63), 2**63)
 
 
-def subject_number(text: str) -> int:
-    """The number of a subject's identifier.
+def to_subject_id(text: str) -> int:
+    """The int64 id of a patient's identifier; raises ValueError if the text is empty.
 
-    An integer in the range of int64, written as integers are ("17", not "017"), stays itself. Any
-    other text becomes the first 63 bits of its BLAKE2b hash (RFC 7693), so that numbers need no
-    table: a million such subjects collide with a chance of 5e-8 (the birthday bound).
+    An integer that fits in int64, written as integers are ("17", not "017"), stays itself. Any
+    other text becomes the first 63 bits of its BLAKE2b hash (RFC 7693), so that no lookup table is
+    needed: a million such subjects collide with a probability of 5e-8 (the birthday bound).
     """
     text = text.strip()
     if not text:
@@ -29,17 +28,14 @@ def subject_number(text: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def subject_numbers(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """The numbers of a column of identifiers; null where it is null or empty.
+def to_subject_ids(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The int64 ids of a column of identifiers; null where it is null or empty.
 
-    Each different identifier is hashed once.
+    Each distinct identifier is hashed once.
     """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     encoded = texts.cast(pa.string()).dictionary_encode()
-    numbers = pa.array(_each(encoded.dictionary.to_pylist()), pa.int64())
-    return numbers.take(encoded.indices)
-
-
-def _each(texts: Iterable[str]) -> list[int | None]:
-    return [subject_number(text) if text.strip() else None for text in texts]
+    distinct = encoded.dictionary.to_pylist()
+    ids = [to_subject_id(text) if text.strip() else None for text in distinct]
+    return pa.array(ids, pa.int64()).take(encoded.indices)

@@ -1,70 +1,77 @@
-"""Lines of a text file, plain or gzipped, however damaged."""
+"""Read text files, plain or gzipped, even if they are damaged."""
 
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
-from io import BufferedIOBase, BufferedReader
+from io import BufferedReader
 from pathlib import Path
 
 from posology.errors import RecordError
-from posology.records.batching import Refusal
+from posology.records.schema import Rejection
 
-_GZIP = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes | Refusal]]:
-    """Each line with its number from 1; where the file breaks off, a refusal as the last."""
+def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
+    """Each line with its number from 1; if the file is cut off, a rejection as the last item."""
     number = 0
     try:
         with path.open("rb") as raw:
-            for line in _unpacked(raw):
+            for line in decompressed(raw):
                 number += 1
                 yield number, line
     except _DAMAGED as error:
-        yield number + 1, _broken(error)
+        yield number + 1, _damage(error)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_whole(path: Path) -> tuple[bytes, Refusal | None]:
-    """All that can be read of a file, and where it breaks off, why."""
+def read_bytes(path: Path) -> tuple[bytes, Rejection | None]:
+    """All that can be read of a file, and a rejection if the file is cut off."""
     pieces: list[bytes] = []
     try:
         with path.open("rb") as raw:
-            stream = _unpacked(raw)
+            stream = decompressed(raw)
             while piece := stream.read(1 << 20):
                 pieces.append(piece)
     except _DAMAGED as error:
-        return b"".join(pieces), _broken(error)
+        return b"".join(pieces), _damage(error)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
     return b"".join(pieces), None
 
 
-def _unpacked(raw: BufferedReader) -> BufferedIOBase:
-    packed = raw.read(2) == _GZIP
+def decompressed(raw: BufferedReader) -> BufferedReader | gzip.GzipFile:
+    """The content of an open file, unzipped if it is gzipped."""
+    gzipped = is_gzipped(raw)
+    return gzip.GzipFile(fileobj=raw) if gzipped else raw
+
+
+def is_gzipped(raw: BufferedReader) -> bool:
+    """Whether an open file begins as gzip does; leaves it at its start."""
+    gzipped = raw.read(2) == _GZIP_MAGIC
     raw.seek(0)
-    return gzip.GzipFile(fileobj=raw) if packed else raw
+    return gzipped
 
 
-def _broken(error: Exception) -> Refusal:
+def _damage(error: Exception) -> Rejection:
     reason = f"the gzip stream is damaged here ({error}); what follows is not in the file"
-    return Refusal("file", "", reason)
+    return Rejection("file", "", reason)
 
 
-def files_of(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[Path]:
-    """The files named, and those with one of the endings in the folders named, in order of name."""
-    found: list[Path] = []
+def list_files(paths: Iterable[str | Path], extensions: tuple[str, ...]) -> list[Path]:
+    """The named files, and in named folders all files with one of the extensions, sorted."""
+    files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = [p for p in path.rglob("*") if p.name.lower().endswith(endings)]
+            inside = [p for p in path.rglob("*") if p.name.lower().endswith(extensions)]
             inside = sorted(p for p in inside if p.is_file())
             if not inside:
-                raise RecordError(f"{path}: no file ends in {', '.join(endings)}")
-            found += inside
+                raise RecordError(f"{path}: no file ends in {', '.join(extensions)}")
+            files += inside
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise RecordError(f"{path}: there is no such file or folder")
-    return found
+    return files

@@ -1,4 +1,4 @@
-"""Times as sources write them, as microseconds since 1970."""
+"""Parse times as sources write them into microseconds since 1970."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -6,15 +6,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from posology.errors import RecordError
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (a wall clock's zero)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (local time, without a zone)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-DAY = 86_400_000_000
-"""Microseconds of a day."""
+MICROSECONDS_PER_DAY = 86_400_000_000
 
 
-def zone_named(name: str) -> ZoneInfo:
-    """The time zone that a setting names."""
+def parse_time_zone(name: str) -> ZoneInfo:
+    """The time zone of this name; raises RecordError if there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -24,8 +23,8 @@ def zone_named(name: str) -> ZoneInfo:
         ) from error
 
 
-def microseconds_of(moment: datetime, zone: ZoneInfo) -> int:
-    """Microseconds since 1970 on the zone's clock; a moment without a zone is on it already."""
+def to_microseconds(moment: datetime, zone: ZoneInfo) -> int:
+    """Microseconds since 1970 in local time of the zone; a time without a zone is local already."""
     if moment.tzinfo is None:
         return (moment - _EPOCH) // _MICROSECOND
     if zone.key == "UTC":
@@ -38,11 +37,10 @@ def microseconds_of(moment: datetime, zone: ZoneInfo) -> int:
 
 @lru_cache(maxsize=65_536)
 def parse_time(text: str, zone: ZoneInfo, end: bool = False) -> int:
-    """Microseconds since 1970 on the clock of the zone, from ISO 8601.
+    """Microseconds since 1970 in local time of the zone, from ISO 8601; raises ValueError.
 
-    A year or a month alone means its first moment, or its last where `end` says so (what is known
-    of a month is not known before it ends); a day alone its first moment, or its last with `end`.
-    Raises ValueError where the text is no date.
+    A year, month or day alone becomes its first moment, or with `end` its last one (a fact about
+    a month is not known before the month ends).
     """
     text = text.strip()
     if len(text) == 4 and text.isdecimal():
@@ -53,7 +51,7 @@ def parse_time(text: str, zone: ZoneInfo, end: bool = False) -> int:
     elif len(text) == 10:
         first = last = date.fromisoformat(text)
     else:
-        return microseconds_of(datetime.fromisoformat(text), zone)
+        return to_microseconds(datetime.fromisoformat(text), zone)
     day = last if end else first
-    start = (day - _EPOCH.date()).days * DAY
-    return start + DAY - 1 if end else start
+    start = (day - _EPOCH.date()).days * MICROSECONDS_PER_DAY
+    return start + MICROSECONDS_PER_DAY - 1 if end else start

@@ -1,15 +1,14 @@
-"""From sources to a MEDS folder: staged, cleaned, sorted, and put in place in one step.
+"""Ingest sources into a MEDS folder: stage, clean, sort, and replace the old folder in one step.
 
-The old folder is not touched until the new one is whole. Sources that were ingested before are
-known by their content and skipped; shards that no new patient's events reach are linked, not read.
+The old folder stays unchanged until the new one is complete. Sources that were ingested before are
+recognised by their content and skipped; shards without new events are linked, not read.
 """
 
-import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,71 +19,58 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.errors import PosologyError, RecordError
-from posology.records import meds_dataset as meds_folder
-from posology.records.io.atomic_replace import replacing
-from posology.records.io.engine import Engine, connect, keep, load
-from posology.records.pipeline.cleaning import Cleaning, cleaned, decide, facts, profile
-from posology.records.pipeline.manifest import read_manifest, write_manifest
+from posology.records import meds_dataset
+from posology.records.io.atomic_replace import atomic_replace
+from posology.records.io.engine import Engine, connect, load_parquet, materialize
+from posology.records.pipeline.cleaning import (
+    CleaningSettings,
+    births_and_deaths,
+    clean_events,
+    plan_cleaning,
+    profile_codes,
+)
+from posology.records.pipeline.manifest import (
+    add_counts,
+    count_by_source,
+    read_manifest,
+    write_manifest,
+)
 from posology.records.pipeline.quality import write_report
-from posology.records.pipeline.rejected_rows import Earlier, lift, put_aside
-from posology.records.pipeline.sort_shards import ordered, shard_of, write_shards
-from posology.records.pipeline.source_counts import added, by_source
-from posology.records.schema import EVENTS, RAW, REFUSED, Batch
+from posology.records.pipeline.rejected_rows import (
+    EarlierRejections,
+    merge_rejected,
+    reopen_rejected,
+)
+from posology.records.pipeline.sort_shards import sort_rows, write_sorted
+from posology.records.pipeline.staging import Source, StagedSource, content_digest
+from posology.records.pipeline.write_shards import shard_expression
+from posology.records.schema import EVENTS, RAW
 
 EARLIER = "an earlier ingest"
-"""The source of events that the folder already held, when a later record refuses them."""
+"""Source of events that the folder had already, if a later record causes their rejection."""
 SHARD_ROWS = 50_000_000
 """Rows in a shard at the first ingest (own choice: one is sorted in a minute and 2 GB)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """A source as Parquet files: its events in RAW, its refused rows in REFUSED."""
-
-    events: tuple[Path, ...]
-    refused: tuple[Path, ...] = ()
-    rows: int = 0
-    """Rows read from the source."""
-    meanings: dict[str, str] = field(default_factory=dict)
-    """What codes mean, where the source says so."""
-    splits: Mapping[int, str] = field(default_factory=dict)
-    """Each subject's split, where the source says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One thing to ingest."""
-
-    name: str
-    """As the user named it."""
-    files: tuple[Path, ...]
-    """Files whose content decides whether it was ingested before; none for a database, which is
-    read whole each time: what it told before merges, and its refused rows are told anew."""
-    stage: Callable[[Any, Path], Staged]
-    """Given the engine's connection and an empty folder, reads it."""
-    settings: str = ""
-    """Whatever else decides what is read from it, such as the mapping."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
+class IngestSettings:
     """How to ingest."""
 
     engine: Engine = field(default_factory=Engine)
-    cleaning: Cleaning = field(default_factory=Cleaning)
+    cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     shards: int | None = None
     """Number of data files of a new folder; by default one for each 50 million events."""
     name: str = "posology"
     """The data set's name, for its metadata."""
     report: bool = True
     """Whether the quality report is written with the events."""
-    progress: Callable[[str, int], None] = lambda _what, _rows: None
-    """Told the stage and how many more rows it has done."""
+    progress: Callable[[str, int], None] = lambda _stage, _rows: None
+    """Called with a stage's name and the number of rows it has processed since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ingested:
-    """What an ingest did: `raw + held = events + refused + merged`, checked before it ends."""
+class IngestCounts:
+    """Counts of an ingest. `raw + held = events + rejected + merged` is checked before it ends."""
 
     sources: dict[str, int]
     """Rows read from each new source."""
@@ -95,260 +81,226 @@ class Ingested:
     unreadable: int
     """Rows of the new sources that gave no event."""
     reasons: dict[str, int]
-    """Why they gave none, and how many, the most frequent first."""
+    """Number of unreadable rows by reason, the most frequent first."""
     held: int
-    """Events and lifted refusals of the folder that were looked at again."""
+    """Events and rejected events of the folder that were cleaned again."""
     events: int
-    """Events now in the shards that were written."""
-    refused: dict[str, int]
-    """Refused events by rule."""
+    """Events in the shards that were written."""
+    rejected: dict[str, int]
+    """Rejected events by rule."""
     merged: int
+    """Exact duplicates that were merged."""
     repairs: dict[str, int]
+    """Repaired rows by rule."""
 
 
-def ingest(sources: Iterable[Source], out: Path, settings: Settings = Settings()) -> Ingested:
-    """Add the sources to the MEDS folder `out`, making it where there is none."""
-    with replacing(out) as fresh:
-        manifest = read_manifest(out)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One ingest: its new sources, the folders, and the manifest that it updates."""
+
+    con: Any
+    """The engine's connection."""
+    digests: dict[Source, str | None]
+    """The new sources and the digests of their content."""
+    folder: Path
+    """The folder as it was."""
+    new_folder: Path
+    manifest: dict[str, Any]
+    settings: IngestSettings
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for intermediate files."""
+        return self.new_folder / "scratch"
+
+    @property
+    def reread(self) -> frozenset[str]:
+        """Sources that are read whole each time."""
+        return frozenset(source.name for source, digest in self.digests.items() if digest is None)
+
+
+def ingest(
+    sources: Iterable[Source], folder: Path, settings: IngestSettings = IngestSettings()
+) -> IngestCounts:
+    """Add the sources to a MEDS folder, which is created if it does not exist."""
+    with atomic_replace(folder) as new_folder:
+        manifest = read_manifest(folder)
         known = {entry["digest"] for entry in manifest["sources"]}
-        digests = {source: _digest(source) for source in sources}
+        digests = {source: content_digest(source) for source in sources}
         new = {s: d for s, d in digests.items() if d is None or d not in known}
         skipped = tuple(source.name for source in digests if source not in new)
         if not new:
-            return Ingested({}, skipped, 0, 0, {}, 0, 0, {}, 0, {})
-        scratch = fresh / "scratch"
+            return IngestCounts({}, skipped, 0, 0, {}, 0, 0, {}, 0, {})
+        scratch = new_folder / "scratch"
         scratch.mkdir()
-        con = connect(_with_spill(settings.engine, scratch))
+        engine = settings.engine
+        con = connect(replace(engine, spill=engine.spill or scratch / "spill"))
         try:
-            staged = _stage(con, new, scratch, settings)
-            reread = frozenset(source.name for source, digest in new.items() if digest is None)
-            done = _build(con, staged, (out, fresh), reread, (manifest, settings))
+            run = _Run(con, new, folder, new_folder, manifest, settings)
+            result = replace(_build(run, _stage(run)), skipped=skipped)
         finally:
             con.disconnect()
-        result = Ingested(**done, skipped=skipped)
         shutil.rmtree(scratch)
-        _told(manifest, new, result)
+        _update_manifest(run, result)
         if settings.report:
-            write_report(fresh, manifest, out.name)
-        write_manifest(fresh, manifest)
+            write_report(new_folder, manifest, folder.name)
+        write_manifest(new_folder, manifest)
         return result
 
 
-def _digest(source: Source) -> str | None:
-    if not source.files:
-        return None
-    digest = hashlib.sha256(source.settings.encode())
-    for path in sorted(source.files):
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise RecordError(f"{source.name}: {path} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
-
-
-def _with_spill(engine: Engine, scratch: Path) -> Engine:
-    spill = engine.spill or scratch / "spill"
-    return Engine(engine.name, engine.memory, engine.threads, spill)
-
-
-def _stage(
-    con: Any, new: dict[Source, str | None], scratch: Path, settings: Settings
-) -> list[tuple[str, Staged]]:
+def _stage(run: _Run) -> list[tuple[str, StagedSource]]:
+    """The name of each new source, and the source staged."""
     staged = []
-    for number, source in enumerate(new):
-        folder = scratch / str(number)
+    for number, source in enumerate(run.digests):
+        folder = run.scratch / str(number)
         folder.mkdir()
-        one = source.stage(con, folder)
-        settings.progress(source.name, one.rows)
-        staged.append((source.name, one))
+        staged.append((source.name, source.stage(run.con, folder)))
+        run.settings.progress(source.name, staged[-1][1].rows)
     return staged
 
 
-def _build(
-    con: Any,
-    staged: list[tuple[str, Staged]],
-    folders: tuple[Path, Path],
-    reread: frozenset[str],
-    told: tuple[dict[str, Any], Settings],
-) -> dict[str, Any]:
-    """Clean and sort the staged events, with what the touched shards hold, into a new folder."""
-    (out, fresh), (manifest, settings) = folders, told
-    files = [path for _, one in staged for path in one.events]
-    raw = load(con, files, RAW, "posology_new")
+def _build(run: _Run, staged: list[tuple[str, StagedSource]]) -> IngestCounts:
+    """Clean and sort the staged events, with the events of changed shards, into the new folder."""
+    con, manifest, settings = run.con, run.manifest, run.settings
+    files = [path for _, source in staged for path in source.events]
+    raw = load_parquet(con, files, RAW, "posology_new")
     count = int(con.to_pyarrow(raw.count()).as_py())
-    number = manifest["shards"] or settings.shards or max(1, -(-count // SHARD_ROWS))
-    touched = _touched(con, raw, number) if manifest["shards"] else set()
-    old = [path for s in touched if (path := out / "data" / f"{s}.parquet").exists()]
-    earlier, held = Earlier(frozenset(touched), number, reread), 0
-    lifted = lift(out, earlier, fresh / "scratch")
-    for table in _held(con, old, lifted):
+    shards = manifest["shards"] or settings.shards or max(1, -(-count // SHARD_ROWS))
+    changed = _changed_shards(con, raw, shards) if manifest["shards"] else set()
+    earlier = EarlierRejections(frozenset(changed), shards, run.reread)
+    reopened, held = reopen_rejected(run.folder, earlier, run.scratch), 0
+    for table in _held_events(run, changed, reopened):
         held += int(con.to_pyarrow(table.count()).as_py())
         raw = raw.union(table)
-    seen = profile(con, raw)
-    book = decide(con, seen, settings.cleaning)
-    told_facts = facts(raw, book, settings.cleaning)
-    if told_facts is not None:
-        told_facts = keep(con, told_facts, "posology_facts")
-    rows = cleaned(raw, book, told_facts, settings.cleaning)
-    written = write_shards(
+    profile = profile_codes(con, raw)
+    plan = plan_cleaning(con, profile, settings.cleaning)
+    lifespans = births_and_deaths(raw, plan, settings.cleaning)
+    if lifespans is not None:
+        lifespans = materialize(con, lifespans, "posology_lifespans")
+    rows = clean_events(raw, plan, lifespans, settings.cleaning)
+    written = write_sorted(
         con,
-        ordered(rows, number),
-        book,
-        fresh,
+        sort_rows(rows, shards),
+        plan,
+        run.new_folder,
         lambda n: settings.progress("clean and sort", n),
     )
-    events, refused = written.events, sum(written.refused.values())
-    if count + held != events + refused + written.merged:
+    rejected = sum(written.rejected.values())
+    if count + held != written.events + rejected + written.merged:
         raise PosologyError(
-            f"rows were lost: {count} new and {held} held, but {events} events, {refused} "
-            f"refused and {written.merged} merged; please report this"
+            f"rows were lost: {count} new and {held} held, but {written.events} events, "
+            f"{rejected} rejected and {written.merged} merged; please report this"
         )
-    unread = [path for _, one in staged for path in one.refused]
-    reasons = put_aside(out, fresh, unread, earlier)
-    _link_untouched(out, fresh, touched)
-    _metadata(out, fresh, staged, written.codes, settings.name)
-    _splits(out, fresh, staged)
-    manifest["shards"] = number
-    manifest["told"] = _by_source(con, manifest.get("told", []), seen, lifted, reread)
-    return {
-        "sources": {name: one.rows for name, one in staged},
-        "raw": count,
-        "unreadable": sum(reasons.values()),
-        "reasons": reasons,
-        "held": held,
-        "events": events,
-        "refused": written.refused,
-        "merged": written.merged,
-        "repairs": _by_rule(book.repairs),
-    }
+    unreadable = [path for _, source in staged for path in source.rejected]
+    reasons = merge_rejected(run.folder, run.new_folder, unreadable, earlier)
+    _link_unchanged(run, changed)
+    _write_metadata(run, staged, written.codes)
+    _write_splits(run, staged)
+    manifest["shards"] = shards
+    manifest["source_counts"] = _source_counts(run, profile, reopened)
+    return IngestCounts(
+        sources={name: source.rows for name, source in staged},
+        skipped=(),
+        raw=count,
+        unreadable=sum(reasons.values()),
+        reasons=reasons,
+        held=held,
+        events=written.events,
+        rejected=written.rejected,
+        merged=written.merged,
+        repairs=_sum_by_rule(plan.repairs),
+    )
 
 
-def _held(con: Any, shards: list[Path], lifted: Path | None) -> Iterator[ir.Table]:
-    """What the touched shards hold, and the refused events that are looked at again."""
-    if shards:
-        events = load(con, shards, RAW, "posology_held")
+def _held_events(run: _Run, changed: set[int], reopened: Path | None) -> Iterator[ir.Table]:
+    """Events of the changed shards, and rejected events that are cleaned again."""
+    paths = [run.folder / "data" / f"{shard}.parquet" for shard in changed]
+    existing = [path for path in paths if path.exists()]
+    if existing:
+        events = load_parquet(run.con, existing, RAW, "posology_held")
         yield events.mutate(source=ibis.literal(EARLIER), row=ibis.null("int64"))
-    if lifted is not None:
-        yield load(con, [lifted], RAW, "posology_lifted")
+    if reopened is not None:
+        yield load_parquet(run.con, [reopened], RAW, "posology_reopened")
 
 
-def _by_source(
-    con: Any,
-    before: list[dict[str, Any]],
-    seen: pa.Table,
-    lifted: Path | None,
-    reread: frozenset[str],
-) -> list[dict[str, Any]]:
-    """What each source told so far; rows looked at again are not counted again."""
-    before = [row for row in before if row["source"].split("#")[0] not in reread]
-    told = {key: one for key, one in by_source(seen).items() if key[0] != EARLIER}
-    again = {}
-    if lifted is not None:
-        again = by_source(profile(con, load(con, [lifted], RAW, "posology_again")))
-    return added(before, told, again)
+def _source_counts(run: _Run, profile: pa.Table, reopened: Path | None) -> list[dict[str, Any]]:
+    """Counts of each source so far; rows that are cleaned again are not counted twice."""
+    before = [
+        row
+        for row in run.manifest["source_counts"]
+        if row["source"].split("#")[0] not in run.reread
+    ]
+    new = {key: count for key, count in count_by_source(profile).items() if key[0] != EARLIER}
+    counted_before = {}
+    if reopened is not None:
+        table = load_parquet(run.con, [reopened], RAW, "posology_counted")
+        counted_before = count_by_source(profile_codes(run.con, table))
+    return add_counts(before, new, counted_before)
 
 
-def _by_rule(repairs: Counter[tuple[str, str]]) -> dict[str, int]:
+def _sum_by_rule(repairs: Counter[tuple[str, str]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for (_, rule), rows in repairs.items():
         total[rule] += rows
     return dict(total)
 
 
-def _touched(con: Any, raw: ir.Table, number: int) -> set[int]:
-    """Shards that any new event belongs to; a row without a subject counts for none."""
-    shard = raw.filter(raw.subject_id.notnull()).select(shard=shard_of(raw.subject_id, number))
+def _changed_shards(con: Any, raw: ir.Table, shards: int) -> set[int]:
+    """Shards that a new event belongs to; a row without a subject belongs to none."""
+    named = raw.filter(raw.subject_id.notnull())
+    shard = named.select(shard=shard_expression(named.subject_id, shards))
     return set(con.to_pyarrow(shard.distinct())["shard"].to_pylist())
 
 
-def _link_untouched(out: Path, fresh: Path, touched: set[int]) -> None:
-    for path in sorted((out / "data").glob("*.parquet")):
-        if int(path.stem) in touched:
+def _link_unchanged(run: _Run, changed: set[int]) -> None:
+    """Link the shards without new events into the new folder."""
+    data = run.new_folder / "data"
+    for path in sorted((run.folder / "data").glob("*.parquet")):
+        if int(path.stem) in changed:
             continue
         try:
-            os.link(path, fresh / "data" / path.name)
+            os.link(path, data / path.name)
         except OSError:  # another file system, or one without links
-            shutil.copy2(path, fresh / "data" / path.name)
-    if not any((fresh / "data").iterdir()):  # all was refused: still a MEDS folder
-        pq.write_table(EVENTS.empty_table(), fresh / "data" / "0.parquet")
+            shutil.copy2(path, data / path.name)
+    if not any(data.iterdir()):  # every row was rejected: still a MEDS folder
+        pq.write_table(EVENTS.empty_table(), data / "0.parquet")
 
 
-def _metadata(
-    out: Path, fresh: Path, staged: list[tuple[str, Staged]], codes: set[str], name: str
-) -> None:
-    meaning: dict[str, str | None] = {**meds_folder.read_codes(out)}
+def _write_metadata(run: _Run, staged: list[tuple[str, StagedSource]], codes: set[str]) -> None:
+    meanings: dict[str, str | None] = {**meds_dataset.read_codes(run.folder)}
     for code in codes:
-        meaning.setdefault(code, None)
-    for _, one in staged:
-        meaning.update({c: text for c, text in one.meanings.items() if c in meaning})
-    meds_folder.write_metadata(fresh, meaning, name)
+        meanings.setdefault(code, None)
+    for _, source in staged:
+        meanings.update({c: text for c, text in source.meanings.items() if c in meanings})
+    meds_dataset.write_metadata(run.new_folder, meanings, run.settings.name)
 
 
-def _splits(out: Path, fresh: Path, staged: list[tuple[str, Staged]]) -> None:
-    """The split file that the folder or a source has; a subject never moves to another split."""
-    splits = dict(meds_folder.read_splits(out) or {})
-    for name, one in staged:
-        for subject, split in one.splits.items():
+def _write_splits(run: _Run, staged: list[tuple[str, StagedSource]]) -> None:
+    """Write the splits of the folder and the sources; a subject never moves to another split."""
+    splits = dict(meds_dataset.read_splits(run.folder) or {})
+    for name, source in staged:
+        for subject, split in source.splits.items():
             if splits.setdefault(subject, split) != split:
                 raise RecordError(
                     f"{name}: subject {subject} is in split {split}, but {splits[subject]} in "
                     f"what was ingested before; remove it from one {meds.subject_splits_filepath}"
                 )
     if splits:
-        meds_folder.write_splits(fresh, splits)
+        meds_dataset.write_splits(run.new_folder, splits)
 
 
-def _told(manifest: dict[str, Any], new: dict[Source, str | None], result: Ingested) -> None:
-    """Add what this ingest did to the manifest; a database stands in it once."""
-    names = {source.name for source, digest in new.items() if digest is None}
-    kept = [e for e in manifest["sources"] if e["digest"] is not None or e["name"] not in names]
-    manifest["sources"] = kept + [
+def _update_manifest(run: _Run, result: IngestCounts) -> None:
+    """Add this ingest to the manifest; a database is listed once."""
+    manifest = run.manifest
+    previous = [
+        entry
+        for entry in manifest["sources"]
+        if entry["digest"] is not None or entry["name"] not in run.reread
+    ]
+    manifest["sources"] = previous + [
         {"name": source.name, "digest": digest, "rows": result.sources[source.name]}
-        for source, digest in new.items()
+        for source, digest in run.digests.items()
     ]
     manifest["repairs"] = dict(Counter(manifest["repairs"]) + Counter(result.repairs))
     manifest["merged"] += result.merged
     manifest["last"] = asdict(result)
-
-
-def staged_batches(batches: Iterable[Batch], folder: Path) -> Staged:
-    """Write what an extractor yields into the folder."""
-    events, refused, rows = folder / "events.parquet", folder / "refused.parquet", 0
-    with pq.ParquetWriter(events, RAW) as good, pq.ParquetWriter(refused, REFUSED) as bad:
-        for batch in batches:
-            good.write_table(batch.events)
-            bad.write_table(batch.refused)
-            rows += batch.rows
-    return Staged((events,), (refused,), rows)
-
-
-def meds_source(path: Path) -> Source:
-    """A MEDS folder with its split file, or one Parquet file of events in any order."""
-    files = tuple(meds_folder.data_files(path)) if path.is_dir() else (path,)
-    split_file = path / meds.subject_splits_filepath
-    beside = (split_file,) if path.is_dir() and split_file.exists() else ()
-
-    def stage(con: Any, folder: Path) -> Staged:
-        rows = sum(meds_folder.open_events(file).metadata.num_rows for file in files)
-        splits = (meds_folder.read_splits(path) or {}) if beside else {}
-        if con.name == "duckdb":
-            return Staged(files, rows=rows, splits=splits)
-        staged = []
-        for number, file in enumerate(files):
-            staged.append(folder / f"{number}.parquet")
-            _number_rows(file, staged[-1])
-        return Staged(tuple(staged), rows=rows, splits=splits)
-
-    return Source(str(path), (*files, *beside), stage)
-
-
-def _number_rows(file: Path, out: Path) -> None:
-    start = 1
-    with pq.ParquetWriter(out, RAW) as writer:
-        for batch in meds_folder.open_events(file).iter_batches():
-            table = meds_folder.in_schema(pa.Table.from_batches([batch]))
-            table = table.append_column("source", pa.array([str(file)] * len(table)))
-            table = table.append_column("row", pa.array(range(start, start + len(table))))
-            writer.write_table(table.cast(RAW))
-            start += len(table)

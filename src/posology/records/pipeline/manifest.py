@@ -1,28 +1,86 @@
-"""What was ingested into a folder so far."""
+"""The manifest of a folder: what was ingested so far, and each source's counts before cleaning."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from posology.errors import RecordError
+from posology.records.pipeline.units import normalise_code
+
+FORMAT = 2
+"""Format of the folder; raised when the name or the meaning of one of its files changes."""
+
+SourceCounts = dict[tuple[str, str], dict[str, Any]]
+"""By source and code family: `events`, `without_number`, `units`."""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What was ingested into the folder so far; empty where the folder is new."""
+    """The folder's manifest; an empty one if the folder is new."""
     path = folder / "manifest.json"
     if path.exists():
         try:
-            return json.loads(path.read_text())
+            manifest = json.loads(path.read_text())
         except ValueError as error:
             raise RecordError(f"{path} is damaged: {error}; ingest into a new folder") from error
+        if manifest.get("format") != FORMAT:
+            raise RecordError(
+                f"{path} has the format {manifest.get('format', 1)}, and this version adds to "
+                f"format {FORMAT} only; ingest into a new folder"
+            )
+        return manifest
     if folder.exists() and any(folder.iterdir()):
         raise RecordError(
             f"{folder} is not empty and was not made by `posology ingest`: it has no "
             "manifest.json; choose another folder"
         )
-    return {"shards": None, "sources": [], "repairs": {}, "merged": 0}
+    return {
+        "format": FORMAT,
+        "shards": None,
+        "sources": [],
+        "source_counts": [],
+        "repairs": {},
+        "merged": 0,
+    }
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write it, last of all: a folder that has one is whole."""
+    """Write the manifest; last of all, so that a folder with a manifest is complete."""
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+
+
+def count_by_source(profile: pa.Table) -> SourceCounts:
+    """Sum the profile of raw rows (`cleaning.profile_codes`) by source and family."""
+    counts: SourceCounts = {}
+    for row in profile.to_pylist():
+        family = normalise_code(row["code"] or "").partition("//")[0]
+        total = counts.setdefault(
+            (row["source"] or "", family), {"events": 0, "without_number": 0, "units": []}
+        )
+        numbers = row["numbers"] - (row["broken"] or 0) + (row["readable"] or 0)
+        total["events"] += row["rows"]
+        total["without_number"] += row["rows"] - numbers
+        total["units"] = sorted({*total["units"], *([row["unit"]] if row["unit"] else [])})
+    return counts
+
+
+def add_counts(
+    before: list[dict[str, Any]], new: SourceCounts, reopened: SourceCounts
+) -> list[dict[str, Any]]:
+    """The manifest's list plus the new counts, minus reopened rows, which it counts already."""
+    total = {(row["source"], row["family"]): row for row in before}
+    for key, counts in new.items():
+        source, family = key
+        old = total.get(key, {"events": 0, "without_number": 0, "units": []})
+        twice = reopened.get(key, {"events": 0, "without_number": 0})
+        total[key] = {
+            "source": source,
+            "family": family,
+            "events": old["events"] + counts["events"] - twice["events"],
+            "without_number": old["without_number"]
+            + counts["without_number"]
+            - twice["without_number"],
+            "units": sorted({*old["units"], *counts["units"]}),
+        }
+    return sorted(total.values(), key=lambda row: (row["source"], -row["events"], row["family"]))

@@ -1,6 +1,6 @@
-"""What an events folder holds, what was refused and repaired, and what a study would miss.
+"""The quality report of an events folder: content, rejected and repaired rows, gaps for a study.
 
-`quality` gives it as data; `quality_page.py` shows that as a page.
+`quality_report` returns it as data; `quality_page.py` renders it as HTML.
 """
 
 import json
@@ -10,36 +10,45 @@ from typing import Any
 
 import duckdb
 
-from posology.records.io.engine import quoted
+from posology.records.io.engine import escape_quotes
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
 from posology.records.pipeline.manifest import read_manifest
 from posology.records.pipeline.quality_page import quality_page
+from posology.records.pipeline.rejected_rows import REJECTED_FILE
 
 MEMORY = "1GB"
-"""What the counting may hold before it spills (own choice)."""
-EXPECTED = ("MEDS_BIRTH", "SEX", "DRUG", "CONDITION", "MEASUREMENT", "OBSERVATION", "VISIT")
-"""Families of the profile (docs/meds-profile.md) that most studies ask for."""
+"""Memory that counting may use before it spills to disk (own choice)."""
+EXPECTED_FAMILIES = (
+    "MEDS_BIRTH",
+    "SEX",
+    "DRUG",
+    "CONDITION",
+    "MEASUREMENT",
+    "OBSERVATION",
+    "VISIT",
+)
+"""Code families (docs/meds-profile.md) that most studies need."""
 
 
 def write_report(folder: Path, manifest: dict[str, Any], name: str) -> None:
-    """Write the folder's report as `quality.json` and `quality.html`, under the folder's name."""
-    report = quality(folder, manifest)
+    """Write the folder's report as `quality.json` and `quality.html`; `name` is in its title."""
+    report = quality_report(folder, manifest)
     (folder / "quality.json").write_text(json.dumps(report, indent=1), "utf-8")
     (folder / "quality.html").write_text(quality_page(report, read_codes(folder), name), "utf-8")
 
 
-def quality(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The folder's quality report: totals, families, codes, refusals, repairs, gaps.
+def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The folder's totals, code families, codes, rejected rows, repairs and gaps.
 
-    manifest: what was ingested, where the folder does not have it yet.
+    manifest: by default the folder's own.
     """
     manifest = manifest or read_manifest(folder)
-    files = ", ".join(f"'{quoted(path)}'" for path in data_files(folder))
+    files = ", ".join(f"'{escape_quotes(path)}'" for path in data_files(folder))
     duck = duckdb.connect(config={"memory_limit": MEMORY})
     duck.execute("SET enable_progress_bar = false")
     duck.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet([{files}])")
-    refused = quoted(folder / "refused.parquet")
+    rejected = escape_quotes(folder / REJECTED_FILE)
     try:
         codes = _rows(duck, CODES)
         families = _families(duck, codes)
@@ -49,14 +58,14 @@ def quality(folder: Path, manifest: dict[str, Any] | None = None) -> dict[str, A
             "totals": {
                 **totals,
                 "merged": manifest["merged"],
-                "refused": _rows(duck, f"SELECT count(*) AS n FROM '{refused}'")[0]["n"],
+                "rejected": _rows(duck, f"SELECT count(*) AS n FROM '{rejected}'")[0]["n"],
             },
             "sources": manifest["sources"],
-            "told": manifest.get("told", []),
+            "source_counts": manifest["source_counts"],
             "families": families,
             "codes": codes,
             "events_per_patient": _rows(duck, PER_PATIENT)[0],
-            "refused": _rows(duck, REFUSALS.format(refused)),
+            "rejected": _rows(duck, REJECTED_ROWS.format(rejected)),
             "repairs": [
                 {"rule": rule, "rows": rows, "what": REPAIRS[rule]}
                 for rule, rows in sorted(
@@ -91,7 +100,7 @@ PER_PATIENT = """
         quantile_disc(n, 0.75) AS q75, max(n) AS high, avg(n) AS mean
     FROM (SELECT count(*) AS n FROM events GROUP BY subject_id)
 """
-REFUSALS = """
+REJECTED_ROWS = """
     SELECT source, rule, reason, field, count(*) AS rows, min(row) AS first_row,
         any_value(value) AS example
     FROM '{}' GROUP BY source, rule, reason, field ORDER BY rows DESC, source, rule, reason
@@ -102,7 +111,7 @@ CONFLICTS = """
         GROUP BY subject_id, time, code, unit HAVING count(DISTINCT numeric_value) > 1
     ) GROUP BY code ORDER BY moments DESC, code LIMIT 50
 """
-"""Values that differ for one patient, code, unit and moment: both are kept, and told here."""
+"""Codes with different values for one patient, unit and time: all values are kept."""
 FAMILY = """
     SELECT split_part(code, '//', 1) AS family, count(*) AS events,
         count(DISTINCT subject_id) AS subjects, count(DISTINCT code) AS codes,
@@ -121,20 +130,20 @@ def _families(duck: duckdb.DuckDBPyConnection, codes: list[dict[str, Any]]) -> l
 
 
 def _gaps(families: list[dict[str, Any]], codes: list[dict[str, Any]], subjects: int) -> list[str]:
-    """What a study would miss, in sentences."""
-    have = {row["family"]: row for row in families}
+    """Sentences on data that a study would miss."""
+    present = {row["family"]: row for row in families}
     gaps = []
-    for family in EXPECTED:
-        if family not in have:
+    for family in EXPECTED_FAMILIES:
+        if family not in present:
             gaps.append(f"no event of the family {family}")
-        elif family in ("MEDS_BIRTH", "SEX") and have[family]["subjects"] < subjects:
-            lacking = subjects - have[family]["subjects"]
-            gaps.append(f"{lacking} of {subjects} patients have no {family}")
+        elif family in ("MEDS_BIRTH", "SEX") and present[family]["subjects"] < subjects:
+            without = subjects - present[family]["subjects"]
+            gaps.append(f"{without} of {subjects} patients have no {family}")
     for row in codes:
         if len(row["units"] or ()) > 1:
             gaps.append(
                 f"{row['code']} has {len(row['units'])} units ({', '.join(sorted(row['units']))}): "
-                "tell its unit in a code book"
+                "state its unit in a code book"
             )
     doses = [row for row in families if row["family"] == "DRUG"]
     if doses and not doses[0]["numbers"]:

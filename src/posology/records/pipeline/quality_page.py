@@ -1,30 +1,48 @@
-"""The quality report as one HTML file, without scripts or outside parts."""
+"""The quality report as one HTML file, without scripts or external resources."""
 
 import html
 from typing import Any
 
-SHOWN = 200
-"""Rows of a table on the page, the most frequent first; quality.json has them all (own choice)."""
+MAX_ROWS = 200
+"""Most rows of a table on the page; quality.json has all rows (own choice)."""
 SECTIONS = (
-    ("gaps", "What a study would miss", "Mend these first."),
-    ("told", "What each source told", "Before cleaning: events by source and family; how many of "
-     "them have no number, and the units they were told in."),
-    ("families", "Families", "After cleaning, by the first part of the code. Without value: "
-     "neither a number nor a text, as of a diagnosis."),
-    ("refused", "Refused", "Rows that are no events, each in refused.parquet with its source, row "
-     "and reason; here with the first row and one value."),
-    ("repaired", "Repaired", "How many rows each rule of cleaning touched."),
-    ("conflicts", "Several values at one moment", "One patient, code, unit and moment with "
-     "different numbers: all are kept."),
-    ("codes", "Codes", "After cleaning, the most frequent first; quantiles of the numbers in the "
-     "units beside them."),
-    ("sources", "Ingested", "What lies in the folder; the same content is not read twice."),
-)  # fmt: skip
-"""Key, heading, and what the reader is looking at."""
+    ("gaps", "What a study would miss", "Fix these first."),
+    (
+        "source_counts",
+        "Sources before cleaning",
+        "Events of each source by code family, how many of them have no number, and their units.",
+    ),
+    (
+        "families",
+        "Code families",
+        "After cleaning; the family is the first part of the code. Without value: neither a "
+        "number nor a text, such as a diagnosis.",
+    ),
+    (
+        "rejected",
+        "Rejected rows",
+        "Each row is in rejected.parquet with its source, row and reason. The table shows the "
+        "first row and one value.",
+    ),
+    ("repaired", "Repaired rows", "Number of rows that each cleaning rule changed."),
+    (
+        "conflicts",
+        "Several values at one time",
+        "Different numbers for one patient, code, unit and time. All are kept.",
+    ),
+    (
+        "codes",
+        "Codes",
+        "After cleaning, the most frequent first. Quantiles are those of the numbers, in the "
+        "units listed.",
+    ),
+    ("sources", "Ingested sources", "A source with the same content is not read twice."),
+)
+"""Key, heading and explanation of each section."""
 
 
 def quality_page(report: dict[str, Any], described: dict[str, str | None], name: str) -> str:
-    """The report of `quality` as a page. described: what codes mean; name: the folder's."""
+    """The report of `quality_report` as HTML. described: code descriptions; name: the folder's."""
     tables = {
         **report,
         "gaps": [{"gap": gap} for gap in report["gaps"]],
@@ -33,7 +51,7 @@ def quality_page(report: dict[str, Any], described: dict[str, str | None], name:
         "sources": [{"source": s["name"], "rows": s["rows"]} for s in report["sources"]],
     }
     body = "".join(
-        f"<h2>{heading}</h2><p>{said}</p>{_table(tables[key])}" for key, heading, said in SECTIONS
+        f"<h2>{heading}</h2><p>{text}</p>{_table(tables[key])}" for key, heading, text in SECTIONS
     )
     title = html.escape(name)
     return PAGE.format(title=title, totals=html.escape(_totals(report)), body=body)
@@ -52,13 +70,13 @@ def _totals(report: dict[str, Any]) -> str:
         )
     return (
         f"{totals['events']:,} events of {totals['subjects']:,} patients with "
-        f"{totals['codes']:,} codes{span}.{spread} {totals['refused']:,} rows are refused; "
-        f"{totals['merged']:,} exact repetitions were merged."
+        f"{totals['codes']:,} codes{span}.{spread} {totals['rejected']:,} rows are rejected; "
+        f"{totals['merged']:,} exact duplicates were merged."
     )
 
 
 def _code(row: dict[str, Any], described: dict[str, str | None]) -> dict[str, Any]:
-    """A code's row with its quantiles in words."""
+    """A row of the table of codes."""
     quantiles = row["quantiles"]
     return {
         "code": row["code"],
@@ -80,9 +98,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
     names = list(rows[0])
     head = "".join(f"<th scope=col>{html.escape(n.replace('_', ' '))}</th>" for n in names)
     lines = "".join(
-        "<tr>" + "".join(_cell(name, row[name]) for name in names) + "</tr>" for row in rows[:SHOWN]
+        "<tr>" + "".join(_cell(name, row[name]) for name in names) + "</tr>"
+        for row in rows[:MAX_ROWS]
     )
-    more = len(rows) - SHOWN
+    more = len(rows) - MAX_ROWS
     rest = f"<p>{more:,} more are in quality.json.</p>" if more > 0 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{rest}"
 

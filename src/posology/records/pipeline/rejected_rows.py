@@ -1,4 +1,4 @@
-"""The refused rows of a folder through its ingests: kept, looked at again, or told anew."""
+"""The rejected rows of a folder: stored, cleaned again after new records, or replaced."""
 
 import os
 from collections import Counter
@@ -10,91 +10,96 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from posology.records.pipeline.cleaning import OF_PATIENT
-from posology.records.pipeline.sort_shards import ASIDE, shard_of_number
-from posology.records.schema import RAW, REFUSED
+from posology.records.pipeline.cleaning import PATIENT_RULES
+from posology.records.pipeline.write_shards import shard_number
+from posology.records.schema import EVENTS, RAW, REJECTED
 
-NAME = "refused.parquet"
+REJECTED_FILE = "rejected.parquet"
+REJECTED_EVENTS = pa.schema([*REJECTED, ("rule", pa.string()), *EVENTS])
+"""Columns of the file: REJECTED, the rule's name, and the raw event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """Which refused rows of earlier ingests this one takes up."""
+class EarlierRejections:
+    """Which rejected rows of earlier ingests this one cleans again or replaces."""
 
-    touched: frozenset[int]
+    changed_shards: frozenset[int]
     """Shards that new events belong to."""
     shards: int
     reread: frozenset[str]
-    """Sources that are read again whole (databases), whose refused rows are told anew."""
+    """Sources that are read whole again (databases): their rejected rows are replaced."""
 
-    def again(self, table: pa.Table) -> pa.Array:
-        """Rows refused because of the patient's other records, which new ones may lift."""
-        mine = pa.array(
+    def is_reopened(self, table: pa.Table) -> pa.Array:
+        """Rows rejected because of the patient's other records, which new records may undo."""
+        in_changed_shard = pa.array(
             [
-                s is not None and shard_of_number(s, self.shards) in self.touched
+                s is not None and shard_number(s, self.shards) in self.changed_shards
                 for s in table["subject_id"].to_pylist()
             ],
             pa.bool_(),
         )
-        of_patient = pc.is_in(table["rule"].combine_chunks(), pa.array(OF_PATIENT))
-        return pc.and_(pc.and_(of_patient, mine), pc.invert(self.anew(table)))
+        by_patient_rule = pc.is_in(table["rule"].combine_chunks(), pa.array(PATIENT_RULES))
+        replaced = self.is_replaced(table)
+        return pc.and_(pc.and_(by_patient_rule, in_changed_shard), pc.invert(replaced))
 
-    def anew(self, table: pa.Table) -> pa.Array:
+    def is_replaced(self, table: pa.Table) -> pa.Array:
         """Rows of the sources that are read again."""
-        whose = table["source"].to_pylist()
-        return pa.array([(s or "").split("#")[0] in self.reread for s in whose], pa.bool_())
+        sources = table["source"].to_pylist()
+        return pa.array([(s or "").split("#")[0] in self.reread for s in sources], pa.bool_())
 
 
-def lift(folder: Path, earlier: Earlier, scratch: Path) -> Path | None:
-    """The folder's refused events that a new record may lift, as raw events again."""
-    path = folder / NAME
-    if not earlier.touched or not path.exists():
+def reopen_rejected(folder: Path, earlier: EarlierRejections, scratch: Path) -> Path | None:
+    """The folder's rejected events that new records may accept, as a file of raw events."""
+    path = folder / REJECTED_FILE
+    if not earlier.changed_shards or not path.exists():
         return None
-    lifted, rows = scratch / "lifted.parquet", 0
-    with pq.ParquetWriter(lifted, RAW) as writer:
+    reopened, rows = scratch / "reopened.parquet", 0
+    with pq.ParquetWriter(reopened, RAW) as writer:
         for batch in pq.ParquetFile(path).iter_batches():
             table = pa.Table.from_batches([batch])
-            table = table.filter(earlier.again(table))
+            table = table.filter(earlier.is_reopened(table))
             writer.write_table(table.select(RAW.names))
             rows += table.num_rows
-    return lifted if rows else None
+    return reopened if rows else None
 
 
-def put_aside(
-    folder: Path, fresh: Path, unread: Iterable[Path], earlier: Earlier
+def merge_rejected(
+    folder: Path, new_folder: Path, unreadable: Iterable[Path], earlier: EarlierRejections
 ) -> dict[str, int]:
-    """Before this ingest's refused events, those of earlier ones and the rows not read.
+    """Add earlier rejections and unreadable rows to the rejected rows of `new_folder`.
 
-    Returns how many rows could not be read, by reason, the most frequent first.
+    Order: rejections of earlier ingests that still hold, unreadable rows, rows rejected now.
+    Returns the number of unreadable rows by reason, the most frequent first.
     """
-    path, mine = fresh / NAME, fresh / f"new.{NAME}"
+    path, now = new_folder / REJECTED_FILE, new_folder / f"new.{REJECTED_FILE}"
     reasons: Counter[str] = Counter()
-    os.rename(path, mine)
-    with pq.ParquetWriter(path, ASIDE, compression="zstd") as writer:
-        if (folder / NAME).exists():
-            for batch in pq.ParquetFile(folder / NAME).iter_batches():
+    os.rename(path, now)
+    with pq.ParquetWriter(path, REJECTED_EVENTS, compression="zstd") as writer:
+        if (folder / REJECTED_FILE).exists():
+            for batch in pq.ParquetFile(folder / REJECTED_FILE).iter_batches():
                 table = pa.Table.from_batches([batch])
-                gone = pc.or_(earlier.again(table), earlier.anew(table))
-                writer.write_table(table.filter(pc.invert(gone)))
-        for file in unread:
+                obsolete = pc.or_(earlier.is_reopened(table), earlier.is_replaced(table))
+                writer.write_table(table.filter(pc.invert(obsolete)))
+        for file in unreadable:
             for batch in pq.ParquetFile(file).iter_batches():
                 writer.write_table(_unreadable(pa.Table.from_batches([batch])))
                 for count in pc.value_counts(batch.column("reason")).to_pylist():
                     reasons[count["values"]] += count["counts"]
-        for batch in pq.ParquetFile(mine).iter_batches():
+        for batch in pq.ParquetFile(now).iter_batches():
             writer.write_batch(batch)
-    mine.unlink()
+    now.unlink()
     return dict(reasons.most_common())
 
 
 def _unreadable(table: pa.Table) -> pa.Table:
+    """Rows in REJECTED as REJECTED_EVENTS, by the rule `unreadable`."""
     rows = table.num_rows
     columns = [
         table[f.name].cast(f.type)
-        if f.name in REFUSED.names
+        if f.name in REJECTED.names
         else pa.array(["unreadable"] * rows, pa.string())
         if f.name == "rule"
         else pa.nulls(rows, f.type)
-        for f in ASIDE
+        for f in REJECTED_EVENTS
     ]
-    return pa.table(columns, schema=ASIDE)
+    return pa.table(columns, schema=REJECTED_EVENTS)

@@ -1,7 +1,7 @@
-"""From rows with their fate to sorted shards: one ordered pass, bounded memory, neighbours merged.
+"""Sort cleaned rows into shards in one pass with bounded memory, and merge exact duplicates.
 
-The engine sorts small integers instead of codes and units; the names are put back as the
-stream is written. Exact duplicates are neighbours there, so merging them costs no second sort.
+The engine sorts small integers instead of codes and units; the texts are added when the stream is
+written. Duplicates are neighbours after sorting, so merging them needs no second sort.
 """
 
 from collections.abc import Callable
@@ -16,143 +16,124 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from posology.records.io.engine import batches
-from posology.records.pipeline.cleaning import REFUSALS, Book
-from posology.records.pipeline.write_shards import shard_files
-from posology.records.schema import EVENTS, REFUSED
-
-ASIDE = pa.schema([*REFUSED, ("rule", pa.string()), *EVENTS])
-"""The file of refused rows: REFUSED, the rule's name, and the event as it came."""
+from posology.records.io.engine import iter_batches
+from posology.records.pipeline.cleaning import REJECTION_REASONS, REJECTION_RULES, CleaningPlan
+from posology.records.pipeline.rejected_rows import REJECTED_EVENTS, REJECTED_FILE
+from posology.records.pipeline.write_shards import shard_expression, shard_writer
 
 
 @dataclass(slots=True)
-class Written:
-    """What one pass wrote."""
+class WriteResult:
+    """Counts of one pass."""
 
     events: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
     """Rows by rule."""
     merged: int = 0
     codes: set[str] = field(default_factory=set)
 
 
-def shard_of(subject: ir.IntegerValue, shards: int) -> ir.IntegerValue:
-    """The shard of a subject: one step of the Lehmer generator (Park and Miller 1988), modulo."""
-    return (((subject.abs() % 2147483647) * 48271) % 2147483647 % shards).cast("int32")
-
-
-def shard_of_number(subject: int, shards: int) -> int:
-    """The same in Python."""
-    return abs(subject) % 2147483647 * 48271 % 2147483647 % shards
-
-
-def ordered(rows: ir.Table, shards: int) -> ir.Table:
-    """Rows in the order they are written: shard, subject, time with null first, then code."""
+def sort_rows(rows: ir.Table, shards: int) -> ir.Table:
+    """The rows ordered by shard, subject, time (null first), then code and value."""
     rows = rows.mutate(
-        shard=ibis.literal(0, "int32") if shards == 1 else shard_of(rows.subject_id, shards)
+        shard=ibis.literal(0, "int32") if shards == 1 else shard_expression(rows.subject_id, shards)
     )
     keys = ["subject_id", "time", "pair", "numeric_value", "text_value"]
     keys = keys if shards == 1 else ["shard", *keys]
     return rows.order_by([ibis.asc(rows[key], nulls_first=True) for key in keys])
 
 
-def write_shards(
+def write_sorted(
     con: Any,
     rows: ir.Table,
-    book: Book,
+    plan: CleaningPlan,
     folder: Path,
     progress: Callable[[int], None] = lambda _: None,
-) -> Written:
-    """Write ordered rows to `folder/data/N.parquet` and the refused to `folder/refused.parquet`."""
-    done = Written()
+) -> WriteResult:
+    """Write sorted rows to `folder/data/N.parquet`, rejected ones to `folder/rejected.parquet`."""
+    result = WriteResult()
     (folder / "data").mkdir()
-    seen = np.zeros(book.names.num_rows, dtype=np.int64)
+    counts = np.zeros(plan.pairs.num_rows, dtype=np.int64)
     last: pa.RecordBatch | None = None
     with (
-        pq.ParquetWriter(folder / "refused.parquet", ASIDE, compression="zstd") as aside,
-        shard_files(folder / "data", book.names) as write,
+        pq.ParquetWriter(folder / REJECTED_FILE, REJECTED_EVENTS, compression="zstd") as rejects,
+        shard_writer(folder / "data", plan.pairs) as write,
     ):
-        for batch in batches(con, rows):
-            kept = batch.drop_columns(["rule", "row", "whence"])
+        for batch in iter_batches(con, rows):
+            accepted = batch.drop_columns(["rule", "row", "source_index"])
             if batch.column("rule").null_count < batch.num_rows:
-                refused = pc.is_valid(batch.column("rule"))
-                _set_aside(batch.filter(refused), book, aside, done)
-                kept = kept.filter(pc.invert(refused))
-            if kept.num_rows:
-                fresh, last = _without_repeats(kept, last), kept.slice(kept.num_rows - 1)
-                done.merged += kept.num_rows - fresh.num_rows
-                done.events += fresh.num_rows
-                seen += np.bincount(fresh.column("pair").to_numpy(), minlength=len(seen))
-                if fresh.num_rows:
-                    write(fresh)
+                is_rejected = pc.is_valid(batch.column("rule"))
+                _write_rejected(batch.filter(is_rejected), plan, rejects, result)
+                accepted = accepted.filter(pc.invert(is_rejected))
+            if accepted.num_rows:
+                unique = _without_duplicates(accepted, last)
+                last = accepted.slice(accepted.num_rows - 1)
+                result.merged += accepted.num_rows - unique.num_rows
+                result.events += unique.num_rows
+                counts += np.bincount(unique.column("pair").to_numpy(), minlength=len(counts))
+                if unique.num_rows:
+                    write(unique)
             progress(batch.num_rows)
-    done.codes = set(book.names["code"].filter(pa.array(seen > 0)).to_pylist())
-    return done
+    result.codes = set(plan.pairs["code"].filter(pa.array(counts > 0)).to_pylist())
+    return result
 
 
-def _set_aside(batch: pa.RecordBatch, book: Book, aside: pq.ParquetWriter, done: Written) -> None:
-    """Write refused rows aside."""
-    out = pa.Table.from_batches([batch])
-    names = book.names.take(out["pair"])
-    rules = pa.array(REFUSALS).take(out["rule"])
+def _write_rejected(
+    batch: pa.RecordBatch, plan: CleaningPlan, writer: pq.ParquetWriter, result: WriteResult
+) -> None:
+    rows = pa.Table.from_batches([batch])
+    pairs = plan.pairs.take(rows["pair"])
+    rules = pa.array(REJECTION_RULES).take(rows["rule"])
     for count in pc.value_counts(rules).to_pylist():
-        done.refused[count["values"]] = done.refused.get(count["values"], 0) + count["counts"]
-    field, value = _told(out, names, rules)
+        rule = count["values"]
+        result.rejected[rule] = result.rejected.get(rule, 0) + count["counts"]
+    field, value = _field_and_value(rows, pairs, rules)
     columns = {
-        "source": pa.array(book.sources, pa.string()).take(out["whence"]),
-        "row": out["row"],
+        "source": pa.array(plan.sources, pa.string()).take(rows["source_index"]),
+        "row": rows["row"],
         "field": field,
         "value": value,
-        "reason": pa.array([REASONS[rule] for rule in REFUSALS]).take(out["rule"]),
+        "reason": pa.array(list(REJECTION_REASONS.values())).take(rows["rule"]),
         "rule": rules,
-        "subject_id": out["subject_id"],
-        "time": out["time"],
-        "code": names["code"],
-        "numeric_value": out["numeric_value"],
-        "text_value": out["text_value"],
-        "unit": names["unit"],
+        "subject_id": rows["subject_id"],
+        "time": rows["time"],
+        "code": pairs["code"],
+        "numeric_value": rows["numeric_value"],
+        "text_value": rows["text_value"],
+        "unit": pairs["unit"],
     }
-    table = pa.table({name: _cast(columns[name], ASIDE.field(name).type) for name in ASIDE.names})
-    aside.write_table(table)
+    writer.write_table(
+        pa.table({kind.name: _cast(columns[kind.name], kind.type) for kind in REJECTED_EVENTS})
+    )
 
 
-REASONS = {
-    "no_subject": "no patient is named",
-    "no_code": "no code is told",
-    "impossible_time": "the year is outside those an event can lie in",
-    "unit_incompatible": "the unit cannot be converted to the code's unit",
-    "out_of_range": "the value is outside the code's plausible limits",
-    "conflicting_birth": "another record tells an earlier birth of this patient",
-    "conflicting_death": "another record tells a later death of this patient",
-    "before_birth": "the event lies before the patient's birth",
-    "after_death": "the event lies too long after the patient's death",
-}
 FIELDS = {
     "no_subject": "subject_id",
     "no_code": "code",
     "unit_incompatible": "unit",
     "out_of_range": "numeric_value",
 }
+"""The field that a rule rejects; `time` for every other rule."""
 
 
-def _told(
-    out: pa.Table, names: pa.Table, rules: pa.ChunkedArray
+def _field_and_value(
+    rows: pa.Table, pairs: pa.Table, rules: pa.ChunkedArray
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """The field that was refused, and what it said."""
-    field = pa.array([FIELDS.get(rule, "time") for rule in REFUSALS]).take(out["rule"])
+    """The field that was rejected, and its value as text."""
+    field = pa.array([FIELDS.get(rule, "time") for rule in REJECTION_RULES]).take(rows["rule"])
     number = pc.coalesce(
-        out["numeric_value"].cast(pa.string()), out["text_value"].cast(pa.string())
+        rows["numeric_value"].cast(pa.string()), rows["text_value"].cast(pa.string())
     )
-    value = out["time"].cast(pa.string())
+    value = rows["time"].cast(pa.string())
     value = pc.if_else(pc.equal(rules, "out_of_range"), number, value)
-    value = pc.if_else(pc.equal(rules, "unit_incompatible"), names["unit"], value)
-    value = pc.if_else(pc.equal(rules, "no_code"), names["code"], value)
+    value = pc.if_else(pc.equal(rules, "unit_incompatible"), pairs["unit"], value)
+    value = pc.if_else(pc.equal(rules, "no_code"), pairs["code"], value)
     value = pc.if_else(pc.equal(rules, "no_subject"), pa.scalar(None, pa.string()), value)
     return field, value
 
 
-def _without_repeats(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> pa.RecordBatch:
-    """The batch without rows equal to the row before them."""
+def _without_duplicates(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> pa.RecordBatch:
+    """The batch without rows equal to the row before them; `last` is the row before the batch."""
     table = pa.Table.from_batches([batch] if last is None else [last, batch])
     same = np.ones(table.num_rows - 1, dtype=bool)
     for name in ("subject_id", "time", "pair"):

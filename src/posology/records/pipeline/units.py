@@ -1,4 +1,4 @@
-"""One unit and one spelling per code: decided for each distinct code and unit, not for each row."""
+"""How to clean each distinct (code, unit) pair: one spelling and one unit per code."""
 
 import tomllib
 from dataclasses import dataclass
@@ -9,8 +9,17 @@ from typing import Any
 
 from posology.errors import RecordError
 
-DOSES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE", "RXNORM", "ATC", "NDC", "MEDICATION", "INFUSION")
-"""Code families whose number is a dose: it cannot be negative, and its mass is told in mg."""
+DOSE_FAMILIES = (
+    "DRUG",
+    "DRUG_PER_DAY",
+    "DRUG_RATE",
+    "RXNORM",
+    "ATC",
+    "NDC",
+    "MEDICATION",
+    "INFUSION",
+)
+"""Code families whose number is a dose: it cannot be negative, and its mass is in mg."""
 DIMENSIONS = (
     "mass",
     "length",
@@ -21,12 +30,12 @@ DIMENSIONS = (
     "pressure",
     "enzyme",
 )
-ENTRY = {"name", "unit", "low", "high", "molar_mass"}
+ENTRY_KEYS = {"name", "unit", "low", "high", "molar_mass"}
 
 
 @dataclass(frozen=True, slots=True)
-class Treated:
-    """What becomes of one (code, unit) pair: `value * factor + shift`, within `low` and `high`."""
+class CodeRule:
+    """The clean code and unit of a pair; its value is `value * factor + shift`, in [low, high]."""
 
     code: str
     unit: str | None
@@ -34,41 +43,41 @@ class Treated:
     shift: float = 0.0
     low: float | None = None
     high: float | None = None
-    refusal: str | None = None
-    """The rule that refuses the pair's numbers, where they cannot be brought to the code's unit."""
+    rejection: str | None = None
+    """The rule that rejects the pair's numbers, if they cannot be converted to the code's unit."""
     repairs: tuple[str, ...] = ()
 
 
 @cache
-def codebook(extra: Path | None = None) -> dict[str, Any]:
-    """The units file of the package; a file of the user's adds to its sections and wins."""
-    text = resources.files("posology.records.pipeline").joinpath("units.toml").read_text("utf-8")
+def load_codebook(extra: Path | None = None) -> dict[str, Any]:
+    """The package's code book of units; entries of the user's own file take precedence."""
+    text = resources.files("posology.records").joinpath("codebooks/units.toml").read_text("utf-8")
     book = tomllib.loads(text)
     if extra is None:
-        return _with_capitals(book)
+        return _with_lower_case(book)
     try:
-        mine = tomllib.loads(extra.read_text("utf-8"))
+        own = tomllib.loads(extra.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordError(f"code book {extra}: {error}") from error
-    for section, entries in mine.items():
+    for section, entries in own.items():
         if section not in book:
             raise RecordError(
                 f"code book {extra}: section {section!r} is not known; "
                 f"the sections are {', '.join(book)}"
             )
         for key, entry in entries.items():
-            if section == "code" and not set(entry) <= ENTRY:
-                wrong = sorted(set(entry) - ENTRY)[0]
+            if section == "code" and not set(entry) <= ENTRY_KEYS:
+                unknown = sorted(set(entry) - ENTRY_KEYS)[0]
                 raise RecordError(
-                    f"code book {extra}: {key}: {wrong!r} is not known; "
-                    f"an entry has {', '.join(sorted(ENTRY))}"
+                    f"code book {extra}: {key}: {unknown!r} is not known; "
+                    f"an entry has {', '.join(sorted(ENTRY_KEYS))}"
                 )
             book[section][key] = entry
-    return _with_capitals(book)
+    return _with_lower_case(book)
 
 
-def _with_capitals(book: dict[str, Any]) -> dict[str, Any]:
-    """Lets every known unit be written in any case, letters that stand alone aside (m and M)."""
+def _with_lower_case(book: dict[str, Any]) -> dict[str, Any]:
+    """Accept every known unit in any case, except single letters (m and M differ)."""
     for dimension in DIMENSIONS:
         for unit in book[dimension]:
             if len(unit) > 1:
@@ -76,20 +85,20 @@ def _with_capitals(book: dict[str, Any]) -> dict[str, Any]:
     return book
 
 
-def treated(code: str, unit: str | None, book: dict[str, Any]) -> Treated:
-    """The canonical code and unit of a pair, and how its values become that unit."""
+def code_rule(code: str, unit: str | None, book: dict[str, Any]) -> CodeRule:
+    """The canonical code and unit of a pair, and how to convert its values to that unit."""
     repairs = []
-    clean = normalised(code)
+    clean = normalise_code(code)
     if clean != code:
         repairs.append("code_normalised")
-    spelled = _spelled(unit, book)
+    spelled = _ucum_spelling(unit, book)
     if spelled != unit:
         repairs.append("unit_spelling")
-    entry = _entry(clean, book["code"])
+    entry = _find_entry(clean, book["code"])
     if entry is None:
         family = clean.partition("//")[0]
         target = _default_unit(family, spelled, book)
-        bounds = (0.0, None) if family in DOSES else (None, None)
+        bounds = (0.0, None) if family in DOSE_FAMILIES else (None, None)
     else:
         target = entry.get("unit", spelled)
         bounds = (_limit(entry, "low"), _limit(entry, "high"))
@@ -98,20 +107,20 @@ def treated(code: str, unit: str | None, book: dict[str, Any]) -> Treated:
             spelled = target
     factor, shift = 1.0, 0.0
     if target != spelled and target is not None and spelled is not None:
-        change = _change(spelled, target, (entry or {}).get("molar_mass"), book)
-        if change is None:
-            return Treated(clean, spelled, refusal="unit_incompatible", repairs=tuple(repairs))
-        factor, shift = change
+        conversion = _conversion(spelled, target, (entry or {}).get("molar_mass"), book)
+        if conversion is None:
+            return CodeRule(clean, spelled, rejection="unit_incompatible", repairs=tuple(repairs))
+        factor, shift = conversion
         repairs.append("unit_converted")
-    return Treated(clean, target, factor, shift, *bounds, repairs=tuple(repairs))
+    return CodeRule(clean, target, factor, shift, *bounds, repairs=tuple(repairs))
 
 
 def _limit(entry: dict[str, Any], name: str) -> float | None:
     return None if entry.get(name) is None else float(entry[name])
 
 
-def normalised(code: str) -> str:
-    """Spaces trimmed, the family in capitals, and ICD codes without their dot (as MIMIC's)."""
+def normalise_code(code: str) -> str:
+    """The code with spaces trimmed, its family in capitals, and ICD codes without a dot (MIMIC)."""
     parts = [" ".join(part.split()) for part in code.split("//")]
     if len(parts) > 1:
         parts[0] = parts[0].upper()
@@ -120,19 +129,19 @@ def normalised(code: str) -> str:
     return "//".join(parts)
 
 
-def _spelled(unit: str | None, book: dict[str, Any]) -> str | None:
+def _ucum_spelling(unit: str | None, book: dict[str, Any]) -> str | None:
     if unit is None or not unit.strip():
         return None
     text = " ".join(unit.split())
     if any(text in book[dimension] for dimension in DIMENSIONS):
         return text
     if text.endswith("/d") and text != "/d":
-        return f"{_spelled(text.removesuffix('/d'), book)}/d"
+        return f"{_ucum_spelling(text.removesuffix('/d'), book)}/d"
     return book["spelling"].get(text.lower(), text)
 
 
-def _entry(code: str, codes: dict[str, Any]) -> dict[str, Any] | None:
-    """The book's entry for the longest prefix of the code, or of what follows its family."""
+def _find_entry(code: str, codes: dict[str, Any]) -> dict[str, Any] | None:
+    """The entry of the longest prefix of the code, or of the code without its family."""
     parts = code.split("//")
     for start in (0, 1):
         for end in range(len(parts), start, -1):
@@ -143,11 +152,11 @@ def _entry(code: str, codes: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _default_unit(family: str, unit: str | None, book: dict[str, Any]) -> str | None:
-    """For codes the book does not name: doses in mg and mL, temperature in Cel, else as it is."""
+    """Unit of a code that the book does not list: doses in mg or mL, temperature in Cel."""
     if unit == "[degF]":
         return "Cel"
     amount, slash, rest = (unit or "").partition("/")
-    if family in DOSES and slash + rest in ("", "/d"):
+    if family in DOSE_FAMILIES and slash + rest in ("", "/d"):
         if amount in book["mass"]:
             return f"mg{slash}{rest}"
         if amount in book["volume"]:
@@ -155,10 +164,10 @@ def _default_unit(family: str, unit: str | None, book: dict[str, Any]) -> str | 
     return unit
 
 
-def _change(
+def _conversion(
     unit: str, target: str, molar_mass: float | None, book: dict[str, Any]
 ) -> tuple[float, float] | None:
-    """Factor and shift from one unit to another, or None where they measure different things."""
+    """Factor and shift from one unit to another; None if they measure different quantities."""
     if (unit, target) == ("[degF]", "Cel"):
         return 5 / 9, -160 / 9
     if unit.endswith("/d") and target.endswith("/d"):

@@ -1,4 +1,4 @@
-"""Ordered events to one Parquet file a shard, written while the next ones are made ready."""
+"""Write sorted events to one Parquet file per shard, while the next batch is prepared."""
 
 import base64
 from collections.abc import Callable, Generator
@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from posology.records.io.engine import ROW_GROUP
 from posology.records.schema import EVENTS
 
-AS_INDICES = pa.schema(
+DICTIONARY_EVENTS = pa.schema(
     [
         pa.field(field.name, pa.dictionary(pa.int32(), field.type))
         if field.name in ("code", "unit")
@@ -21,17 +22,27 @@ AS_INDICES = pa.schema(
         for field in EVENTS
     ]
 )
-"""EVENTS with codes and units as they are handed to Parquet, which stores them so anyway."""
+"""EVENTS with codes and units as dictionaries, as Parquet stores them anyway."""
+
+
+def shard_expression(subject: ir.IntegerValue, shards: int) -> ir.IntegerValue:
+    """The shard of a subject: one step of the Lehmer generator (Park and Miller 1988), modulo."""
+    return (((subject.abs() % 2147483647) * 48271) % 2147483647 % shards).cast("int32")
+
+
+def shard_number(subject: int, shards: int) -> int:
+    """The same shard, computed in Python."""
+    return abs(subject) % 2147483647 * 48271 % 2147483647 % shards
 
 
 @contextmanager
-def shard_files(folder: Path, names: pa.Table) -> Generator[Callable[[pa.RecordBatch], None]]:
-    """A function that writes batches, in the order of their shards, to `folder/N.parquet`.
+def shard_writer(folder: Path, pairs: pa.Table) -> Generator[Callable[[pa.RecordBatch], None]]:
+    """A function that writes batches, sorted by shard, to `folder/N.parquet`.
 
-    Column `pair` of a batch is a row of `names`, its code and unit. A thread writes one batch
-    while its caller makes the next; what fails there is raised at the next call or at the end.
+    Column `pair` of a batch is an index into `pairs`, the codes and units. A thread writes one
+    batch while the caller prepares the next; its errors are raised at the next call or at the end.
     """
-    words = {name: names[name].combine_chunks().dictionary_encode() for name in ("code", "unit")}
+    texts = {name: pairs[name].combine_chunks().dictionary_encode() for name in ("code", "unit")}
     open_file: dict[int, pq.ParquetWriter] = {}
 
     def write(batch: pa.RecordBatch) -> None:
@@ -39,18 +50,18 @@ def shard_files(folder: Path, names: pa.Table) -> Generator[Callable[[pa.RecordB
             if shard not in open_file:
                 _close(open_file)
                 open_file[shard] = _open(folder / f"{shard}.parquet")
-            open_file[shard].write_batch(_named(part, words), row_group_size=ROW_GROUP)
+            open_file[shard].write_batch(_with_texts(part, texts), row_group_size=ROW_GROUP)
 
     running: list[Future[None]] = []
     with ThreadPoolExecutor(1) as thread:
 
-        def hand_over(batch: pa.RecordBatch) -> None:
+        def submit(batch: pa.RecordBatch) -> None:
             while running:
                 running.pop().result()
             running.append(thread.submit(write, batch))
 
         try:
-            yield hand_over
+            yield submit
             while running:
                 running.pop().result()
         finally:
@@ -59,10 +70,10 @@ def shard_files(folder: Path, names: pa.Table) -> Generator[Callable[[pa.RecordB
 
 
 def _open(path: Path) -> pq.ParquetWriter:
-    """Dictionaries where texts repeat, statistics where readers filter: half the time of all."""
+    """Dictionaries only for repeated texts, statistics only for filter columns: half the time."""
     writer = pq.ParquetWriter(
         path,
-        AS_INDICES,
+        DICTIONARY_EVENTS,
         compression="snappy",
         use_dictionary=["code", "unit", "text_value"],
         write_statistics=["subject_id", "time"],
@@ -79,22 +90,22 @@ def _close(open_file: dict[int, pq.ParquetWriter]) -> None:
 
 
 def _by_shard(batch: pa.RecordBatch) -> list[tuple[int, pa.RecordBatch]]:
-    """The batch cut where the shard changes."""
+    """The batch split where the shard changes."""
     shard = batch.column("shard").to_numpy()
     starts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist()]
     ends = [*starts[1:], len(shard)]
     return [(int(shard[a]), batch.slice(a, b - a)) for a, b in zip(starts, ends, strict=True)]
 
 
-def _named(batch: pa.RecordBatch, words: dict[str, pa.DictionaryArray]) -> pa.RecordBatch:
-    """The batch with its codes and units by name again."""
+def _with_texts(batch: pa.RecordBatch, texts: dict[str, pa.DictionaryArray]) -> pa.RecordBatch:
+    """The batch with the texts of its codes and units."""
     columns = []
-    for field in AS_INDICES:
-        if field.name in words:
-            word = words[field.name]
-            indices = word.indices.take(batch.column("pair"))
-            columns.append(pa.DictionaryArray.from_arrays(indices, word.dictionary))
+    for field in DICTIONARY_EVENTS:
+        if field.name in texts:
+            text = texts[field.name]
+            indices = text.indices.take(batch.column("pair"))
+            columns.append(pa.DictionaryArray.from_arrays(indices, text.dictionary))
         else:
             column = batch.column(field.name)
             columns.append(column if column.type == field.type else column.cast(field.type))
-    return pa.record_batch(columns, schema=AS_INDICES)
+    return pa.record_batch(columns, schema=DICTIONARY_EVENTS)

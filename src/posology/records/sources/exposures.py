@@ -1,37 +1,43 @@
-"""Exposures of an area (air, temperature, deprivation) to events of those who live there."""
+"""Exposures of an area (air, temperature, deprivation) as events of its residents."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from posology.records.batching import Fact, Refusal, Rows, clean_part
+from posology.records.batching import BatchBuilder, code_part
 from posology.records.io.python_tables import (
-    ENDINGS,
+    TABLE_EXTENSIONS,
     Row,
-    blank,
-    cell_number,
-    cell_subject,
-    cell_time,
-    read_sheet,
+    is_blank,
+    parse_cell_time,
+    parse_number,
+    parse_subject,
+    read_rows,
 )
 from posology.records.io.settings import load_settings
-from posology.records.io.text_lines import files_of
-from posology.records.io.times import DAY, zone_named
-from posology.records.schema import Batch
+from posology.records.io.text_lines import list_files
+from posology.records.io.times import MICROSECONDS_PER_DAY, parse_time_zone
+from posology.records.pipeline.staging import (
+    Source,
+    batch_source,
+    only_mapping,
+    split_mapping,
+)
+from posology.records.schema import Batch, Event, Rejection
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ExposureMeasure:
     """One exposure."""
 
     unit: str
     """UCUM unit, or 1 for an index."""
     published_after_days: float = 0.0
-    """Days from the date measured to the date known, where the table does not tell the latter."""
+    """Days from measurement to publication, if the table has no column for the latter."""
     lasts_days: float = 0.0
-    """How long a value holds for someone who moves in later; an index of an area holds long."""
+    """How many days a value is valid for someone who moves in later; long for an area's index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +46,18 @@ class EnvironmentSettings:
 
     exposures: tuple[str, ...]
     """Files of exposures, relative to the mapping file: place, date, measure, value."""
-    measures: dict[str, Measure]
+    measures: dict[str, ExposureMeasure]
     """By the name in the column `measure`."""
     place: str = "place"
     date: str = "date"
     measure: str = "measure"
     value: str = "value"
     published: str | None = None
-    """Column of the date on which a value became known."""
+    """Column of the date on which a value was published."""
     subject: str = "subject"
     resident_from: str = "from"
     resident_to: str = "to"
-    """Column of the end of residence; an empty cell means that it goes on."""
+    """Column of the end of residence; an empty cell means that it continues."""
     time_zone: str = "UTC"
     batch_rows: int = 50_000
 
@@ -60,48 +66,62 @@ class EnvironmentSettings:
 class Exposures:
     """Every exposure, by place."""
 
+    zone: ZoneInfo
     by_place: dict[str, dict[str, list[tuple[int, int, float]]]] = field(default_factory=dict)
     """Place, measure, then (measured, known, value) in order of time."""
 
 
 def read_environment_settings(path: str | Path) -> EnvironmentSettings:
-    """The mapping of exposures from its TOML file, its files found beside it."""
-    stated = load_settings(path, EnvironmentSettings)
-    beside = tuple(str(Path(path).parent / name) for name in stated.exposures)
-    return replace(stated, exposures=beside)
+    """The mapping file of exposures; the files it names are relative to it."""
+    settings = load_settings(path, EnvironmentSettings)
+    files = tuple(str(Path(path).parent / name) for name in settings.exposures)
+    return replace(settings, exposures=files)
+
+
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source: tables of residences, read by the one mapping file among the inputs."""
+    mappings, residences = split_mapping(inputs)
+
+    def read() -> Iterator[Batch]:
+        settings = read_environment_settings(only_mapping("environment", mappings))
+        return read_environment(residences, settings)
+
+    return [batch_source("environment", inputs, read)]
 
 
 def read_environment(paths: Iterable[str | Path], settings: EnvironmentSettings) -> Iterator[Batch]:
-    """Events of each residence in the tables of residences: subject, place, from, to.
+    """Events of each row (subject, place, from, to) of the tables of residences.
 
-    `ENVIRONMENT//measure` stands at the date the value became known, or at the day of moving in
-    where it still held then. A row is a residence, or an exposure that was refused.
+    The time of `ENVIRONMENT//measure` is the date of publication, or the day of moving in if the
+    value was still valid then. A row of the batch is a residence, or a rejected exposure.
     """
-    zone = zone_named(settings.time_zone)
-    rows = Rows(settings.batch_rows)
-    exposures = Exposures()
-    for path in files_of(settings.exposures, ENDINGS):
-        for number, refusal in _read_exposures(path, settings, zone, exposures):
-            rows.refuse(str(path), number, refusal)
-            yield from rows.batches()
-    lived = (settings.subject, settings.place, settings.resident_from, settings.resident_to)
-    for path in files_of(paths, ENDINGS):
-        for number, row in read_sheet(path, lived):
-            if isinstance(row, Refusal):
-                rows.refuse(str(path), number, row)
+    zone = parse_time_zone(settings.time_zone)
+    builder = BatchBuilder(settings.batch_rows)
+    exposures = Exposures(zone)
+    for path in list_files(settings.exposures, TABLE_EXTENSIONS):
+        for number, rejection in _read_exposures(path, settings, exposures):
+            builder.reject(str(path), number, rejection)
+            yield from builder.batches()
+    required = (settings.subject, settings.place, settings.resident_from, settings.resident_to)
+    for path in list_files(paths, TABLE_EXTENSIONS):
+        for number, row in read_rows(path, required):
+            if isinstance(row, Rejection):
+                builder.reject(str(path), number, row)
             else:
-                _residence(rows, (str(path), number), row, (settings, zone), exposures)
-            yield from rows.batches()
-    yield from rows.batches(last=True)
+                _add_residence(builder, (str(path), number), row, settings, exposures)
+            yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
 def _read_exposures(
-    path: Path, settings: EnvironmentSettings, zone: ZoneInfo, exposures: Exposures
-) -> Iterator[tuple[int, Refusal]]:
+    path: Path, settings: EnvironmentSettings, exposures: Exposures
+) -> Iterator[tuple[int, Rejection]]:
+    """Add a file's exposures; yields row and reason of each rejected row."""
+    zone = exposures.zone
     names = (settings.place, settings.date, settings.measure, settings.value)
-    needed = (*names, *([settings.published] if settings.published else []))
-    for number, row in read_sheet(path, needed):
-        if isinstance(row, Refusal):
+    required = (*names, *([settings.published] if settings.published else []))
+    for number, row in read_rows(path, required):
+        if isinstance(row, Rejection):
             yield number, row
             continue
         column = settings.measure
@@ -111,18 +131,18 @@ def _read_exposures(
             if measure is None:
                 raise ValueError("is not a measure of the mapping")
             column = settings.date
-            measured = cell_time(row[column], zone)
+            measured = parse_cell_time(row[column], zone)
             column = settings.value
-            value = cell_number(row[column])
-            known = measured + round(measure.published_after_days * DAY)
+            value = parse_number(row[column])
+            known = measured + round(measure.published_after_days * MICROSECONDS_PER_DAY)
             if settings.published is not None:
                 column = settings.published
-                known = cell_time(row[column], zone)
+                known = parse_cell_time(row[column], zone)
             column = settings.place
-            if blank(row[column]):
+            if is_blank(row[column]):
                 raise ValueError("names no place")
         except ValueError as error:
-            yield number, Refusal(column, row[column], str(error))
+            yield number, Rejection(column, row[column], str(error))
             continue
         place = exposures.by_place.setdefault(str(row[settings.place]).strip(), {})
         place.setdefault(name, []).append((measured, known, value))
@@ -131,45 +151,45 @@ def _read_exposures(
             values.sort()
 
 
-def _residence(
-    rows: Rows,
-    at: tuple[str, int],
+def _add_residence(
+    builder: BatchBuilder,
+    row_id: tuple[str, int],
     row: Row,
-    how: tuple[EnvironmentSettings, ZoneInfo],
+    settings: EnvironmentSettings,
     exposures: Exposures,
 ) -> None:
-    settings, zone = how
+    zone = exposures.zone
     column = settings.subject
     try:
-        subject = cell_subject(row[column])
+        subject = parse_subject(row[column])
         column = settings.resident_from
-        start = cell_time(row[column], zone)
+        start = parse_cell_time(row[column], zone)
         column = settings.resident_to
-        end = None if blank(row[column]) else cell_time(row[column], zone)
+        end = None if is_blank(row[column]) else parse_cell_time(row[column], zone)
     except ValueError as error:
-        rows.refuse(*at, Refusal(column, row[column], str(error)))
+        builder.reject(*row_id, Rejection(column, row[column], str(error)))
         return
     place = str(row[settings.place]).strip()
-    facts = []
+    events = []
     for name, values in exposures.by_place.get(place, {}).items():
-        facts += _exposed(name, settings.measures[name], values, (start, end))
-    refusal = Refusal(settings.place, place, "no exposure is told for this place and time")
-    rows.add(*at, subject, facts, [] if facts else [refusal])
+        events += _exposure_events(name, settings.measures[name], values, (start, end))
+    rejection = Rejection(settings.place, place, "no exposure of this place and time")
+    builder.add(*row_id, subject, events, [] if events else [rejection])
 
 
-def _exposed(
+def _exposure_events(
     name: str,
-    measure: Measure,
+    measure: ExposureMeasure,
     values: list[tuple[int, int, float]],
     residence: tuple[int, int | None],
-) -> Iterator[Fact]:
+) -> Iterator[Event]:
     start, end = residence
-    code = f"ENVIRONMENT//{clean_part(name)}"
+    code = f"ENVIRONMENT//{code_part(name)}"
     first = bisect_left(values, (start,))
     last = len(values) if end is None else bisect_left(values, (end,))
-    held = bisect_right(values, (start - round(measure.lasts_days * DAY),))
-    if held < first:  # the latest value before moving in still holds
+    valid = bisect_right(values, (start - round(measure.lasts_days * MICROSECONDS_PER_DAY),))
+    if valid < first:  # the latest value before moving in is still valid
         _, known, value = values[first - 1]
-        yield Fact(code, max(known, start), value, None, measure.unit)
+        yield Event(code, max(known, start), value, None, measure.unit)
     for _, known, value in values[first:last]:
-        yield Fact(code, known, value, None, measure.unit)
+        yield Event(code, known, value, None, measure.unit)

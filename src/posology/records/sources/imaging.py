@@ -1,20 +1,21 @@
-"""Images to events: what a DICOM header says of the study, and vectors computed elsewhere."""
+"""Images as events: fields of the DICOM header, and embeddings computed elsewhere."""
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from posology.errors import RecordError
-from posology.records.batching import Fact, Refusal, Rows, clean_part, finite
-from posology.records.io.python_tables import cell_subject, cell_time, read_sheet
-from posology.records.io.subject_ids import subject_number
-from posology.records.io.text_lines import files_of
-from posology.records.io.times import microseconds_of, zone_named
-from posology.records.schema import Batch
+from posology.records.batching import BatchBuilder, code_part
+from posology.records.io.python_tables import parse_cell_time, parse_subject, read_rows
+from posology.records.io.subject_ids import to_subject_id
+from posology.records.io.text_lines import list_files
+from posology.records.io.times import parse_time_zone, to_microseconds
+from posology.records.pipeline.staging import Source, batch_source, split_mapping
+from posology.records.schema import Batch, Event, Rejection, finite_number
 
 _TAGS = [
     "PatientID",
@@ -29,8 +30,9 @@ _TAGS = [
     "ContentDate",
     "ContentTime",
 ]
-"""All that is read. PatientID becomes a subject number; the others cannot name a person."""
-_MOMENTS = ("Series", "Study", "Acquisition", "Content")
+"""The only tags that are read. PatientID becomes a subject id; the others identify no person."""
+_DATED = ("Series", "Study", "Acquisition", "Content")
+"""Prefixes of the date and time tags, by preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,24 @@ class ImagingSettings:
     """How images are read."""
 
     time_zone: str = "UTC"
-    endings: tuple[str, ...] = (".dcm",)
-    """Ends of the names of DICOM files in a folder; "" reads every file."""
+    extensions: tuple[str, ...] = (".dcm",)
+    """Extensions of DICOM files in a folder; "" reads every file."""
     batch_rows: int = 50_000
+
+
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source: DICOM headers, and embeddings from files that are arrays."""
+    paths = split_mapping(inputs)[1]
+    arrays = [path for path in paths if path.suffix in (".npz", ".parquet")]
+    headers = [path for path in paths if path not in arrays]
+
+    def read() -> Iterator[Batch]:
+        if headers:
+            yield from read_dicom(headers)
+        if arrays:
+            yield from read_embeddings(arrays)
+
+    return [batch_source("dicom", inputs, read)]
 
 
 def read_dicom(
@@ -48,7 +65,7 @@ def read_dicom(
 ) -> Iterator[Batch]:
     """`IMAGING//modality//body part` for each file, at the time of its series.
 
-    Files of one series give the same event, which cleaning counts once. Names, birth dates,
+    Files of one series give the same event, and cleaning merges them. Names, birth dates,
     addresses, free text and pixels are not read.
     """
     settings = settings or ImagingSettings()
@@ -59,8 +76,8 @@ def read_dicom(
         raise RecordError(
             "DICOM files need one more package: pip install 'posology[imaging]'"
         ) from error
-    zone = zone_named(settings.time_zone)
-    rows = Rows(settings.batch_rows)
+    zone = parse_time_zone(settings.time_zone)
+    builder = BatchBuilder(settings.batch_rows)
     damaged = (
         InvalidDicomError,
         OSError,
@@ -71,35 +88,37 @@ def read_dicom(
         AttributeError,
         TypeError,
     )
-    for path in files_of(paths, settings.endings):
+    for path in list_files(paths, settings.extensions):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of encodings; what cannot be read is refused
+                warnings.simplefilter("ignore")  # about encodings; unreadable files are rejected
                 header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-            told = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
+            tags = {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
         except damaged as error:
             reason = f"is not a DICOM file that can be read ({str(error)[:120]})"
-            rows.refuse(str(path), 1, Refusal("file", path.name, reason))
+            builder.reject(str(path), 1, Rejection("file", path.name, reason))
         else:
-            at = next((t for t in (_moment(told, m) for m in _MOMENTS) if t is not None), None)
-            if not told["PatientID"]:
-                rows.refuse(str(path), 1, Refusal("PatientID", "", "names no subject"))
-            elif not told["Modality"]:
-                rows.refuse(str(path), 1, Refusal("Modality", "", "not an image: no modality"))
-            elif at is None:
-                shown = told["StudyDate"]
-                rows.refuse(str(path), 1, Refusal("StudyDate", shown, "no date that can be read"))
+            times = (_parse_time(tags, prefix) for prefix in _DATED)
+            time = next((t for t in times if t is not None), None)
+            if not tags["PatientID"]:
+                builder.reject(str(path), 1, Rejection("PatientID", "", "names no subject"))
+            elif not tags["Modality"]:
+                builder.reject(str(path), 1, Rejection("Modality", "", "not an image: no modality"))
+            elif time is None:
+                rejection = Rejection("StudyDate", tags["StudyDate"], "no date that can be read")
+                builder.reject(str(path), 1, rejection)
             else:
-                part = clean_part(told["BodyPartExamined"]).upper() or "UNKNOWN"
-                code = f"IMAGING//{clean_part(told['Modality'])}//{part}"
-                fact = Fact(code, microseconds_of(at, zone))
-                rows.add(str(path), 1, subject_number(told["PatientID"]), [fact])
-        yield from rows.batches()
-    yield from rows.batches(last=True)
+                part = code_part(tags["BodyPartExamined"]).upper() or "UNKNOWN"
+                code = f"IMAGING//{code_part(tags['Modality'])}//{part}"
+                event = Event(code, to_microseconds(time, zone))
+                builder.add(str(path), 1, to_subject_id(tags["PatientID"]), [event])
+        yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
-def _moment(told: dict[str, str], which: str) -> datetime | None:
-    day, clock = told[f"{which}Date"], told[f"{which}Time"]
+def _parse_time(tags: dict[str, str], prefix: str) -> datetime | None:
+    """Date and time of the tags with this prefix; None if there is no valid date."""
+    day, clock = tags[f"{prefix}Date"], tags[f"{prefix}Time"]
     try:
         first = datetime.strptime(day.replace(".", ""), "%Y%m%d")  # noqa: DTZ007
     except ValueError:
@@ -115,42 +134,44 @@ def _moment(told: dict[str, str], which: str) -> datetime | None:
 def read_embeddings(
     paths: Iterable[str | Path], settings: ImagingSettings | None = None
 ) -> Iterator[Batch]:
-    """`EMBEDDING//model@hash//0007`, one number a dimension, from npz or Parquet files.
+    """`EMBEDDING//model@hash//0007`, one event per dimension, from npz or Parquet files.
 
     A file has `subject`, `time`, `vector`, `model` and `hash` (of the weights, so that vectors of
-    two versions never mix); in an npz, model and hash may stand once for all rows.
+    two versions never mix); in an npz, one model and one hash may apply to all rows.
     """
     settings = settings or ImagingSettings()
-    zone = zone_named(settings.time_zone)
-    rows = Rows(settings.batch_rows)
+    zone = parse_time_zone(settings.time_zone)
+    builder = BatchBuilder(settings.batch_rows)
     width: dict[str, int] = {}
-    for path in files_of(paths, (".npz", ".parquet")):
-        for number, row in _npz(path) if path.suffix == ".npz" else read_sheet(path):
-            if isinstance(row, Refusal):
-                rows.refuse(str(path), number, row)
+    for path in list_files(paths, (".npz", ".parquet")):
+        for number, row in _npz(path) if path.suffix == ".npz" else read_rows(path):
+            if isinstance(row, Rejection):
+                builder.reject(str(path), number, row)
                 continue
             column = "subject"
             try:
-                _need(path, row)
-                subject = cell_subject(row["subject"])
+                _require_fields(path, row)
+                subject = parse_subject(row["subject"])
                 column = "time"
-                at = cell_time(row["time"], zone)
+                time = parse_cell_time(row["time"], zone)
                 column = "hash"
-                model = _model(row)
+                model = _model_name(row)
                 column = "vector"
-                vector = [finite(float(number)) for number in row["vector"]]
+                vector = [finite_number(float(number)) for number in row["vector"]]
                 if width.setdefault(model, len(vector)) != len(vector) or not vector:
                     raise ValueError(f"has {len(vector)} numbers, others of {model} {width[model]}")
             except (ValueError, TypeError) as error:
-                rows.refuse(str(path), number, Refusal(column, row[column], str(error)))
+                builder.reject(str(path), number, Rejection(column, row[column], str(error)))
             else:
-                facts = [Fact(f"EMBEDDING//{model}//{i:04d}", at, v) for i, v in enumerate(vector)]
-                rows.add(str(path), number, subject, facts)
-            yield from rows.batches()
-    yield from rows.batches(last=True)
+                events = [
+                    Event(f"EMBEDDING//{model}//{i:04d}", time, v) for i, v in enumerate(vector)
+                ]
+                builder.add(str(path), number, subject, events)
+            yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
-def _need(path: Path, row: dict[str, Any]) -> None:
+def _require_fields(path: Path, row: dict[str, Any]) -> None:
     missing = [n for n in ("subject", "time", "vector", "model", "hash") if n not in row]
     if missing:
         raise RecordError(
@@ -158,14 +179,14 @@ def _need(path: Path, row: dict[str, Any]) -> None:
         )
 
 
-def _model(row: dict[str, Any]) -> str:
-    name, weights = (clean_part(str(row[key] or "")) for key in ("model", "hash"))
+def _model_name(row: dict[str, Any]) -> str:
+    name, weights = (code_part(str(row[key] or "")) for key in ("model", "hash"))
     if not name or not weights:
-        raise ValueError("the model and the hash of its weights must be told")
+        raise ValueError("the model and the hash of its weights are required")
     return f"{name}@{weights[:12]}"
 
 
-def _npz(path: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+def _npz(path: Path) -> Iterator[tuple[int, dict[str, Any] | Rejection]]:
     import zipfile
 
     import numpy as np
@@ -173,20 +194,20 @@ def _npz(path: Path) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
-        _need(path, columns)
+        _require_fields(path, columns)
         count = len(columns["subject"])
-        listed = {
+        lists = {
             name: values.tolist() if values.ndim else [values.item()] * count
             for name, values in columns.items()
         }
-        short = [name for name, values in listed.items() if len(values) != count]
+        unequal = [name for name, values in lists.items() if len(values) != count]
     except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError, TypeError) as error:
         if isinstance(error, RecordError):
             raise
-        yield 1, Refusal("file", path.name, f"the npz file cannot be read ({str(error)[:120]})")
+        yield 1, Rejection("file", path.name, f"the npz file cannot be read ({str(error)[:120]})")
         return
-    if short:
-        yield 1, Refusal(short[0], "", f"has {len(listed[short[0]])} rows, subject {count}")
+    if unequal:
+        yield 1, Rejection(unequal[0], "", f"has {len(lists[unequal[0]])} rows, subject {count}")
         return
     for number in range(count):
-        yield number + 1, {name: values[number] for name, values in listed.items()}
+        yield number + 1, {name: values[number] for name, values in lists.items()}

@@ -1,4 +1,4 @@
-"""One patient as JSON or MEDS Parquet: what `posology template` writes and a clinician fills in."""
+"""One patient as JSON (the form that `posology template` writes) or as MEDS Parquet."""
 
 import datetime
 import json
@@ -11,13 +11,13 @@ from posology.errors import RecordError
 from posology.records.schema import EVENTS
 
 SUBJECT = 1
-"""Subject number of a patient in a JSON file, which names nobody."""
+"""Subject id of the patient in a JSON file, which has no identifier."""
 
 
 def read_patient(path: Path) -> pa.Table:
-    """The patient's events, in the schema EVENTS; RecordError names field, value and mend."""
+    """The patient's events, in the schema EVENTS; RecordError names the field and the value."""
     if path.suffix == ".parquet":
-        return _from_meds(path)
+        return _read_meds(path)
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -28,9 +28,10 @@ def read_patient(path: Path) -> pa.Table:
         raise RecordError(
             f'{path}: has no "facts" object; write one with `posology template STUDY`.'
         )
-    rows = [row for code, said in body["facts"].items() for row in _fact(str(path), code, said)]
+    facts = body["facts"].items()
+    rows = [row for code, value in facts for row in _fact_rows(str(path), code, value)]
     for number, event in enumerate(body.get("events") or [], start=1):
-        rows.append(_event(f"{path}: event {number}", event))
+        rows.append(_event_row(f"{path}: event {number}", event))
     if not rows:
         raise RecordError(
             f"{path}: nothing is known of this patient (every fact is null); fill in at least one."
@@ -38,40 +39,38 @@ def read_patient(path: Path) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=EVENTS)
 
 
-def _fact(path: str, code: str, said: object) -> list[dict]:
-    """Events of one fact: null unknown, a number measured, a text answered, a list several."""
-    if said is None or said is False:
+def _fact_rows(path: str, code: str, value: object) -> list[dict]:
+    """Events of one fact: none if it is null or false; a number, a text, or a list of values."""
+    if value is None or value is False:
         return []
-    if isinstance(said, list):
-        return [row for item in said for row in _fact(path, code, item)]
-    if said is True:
+    if isinstance(value, list):
+        return [row for item in value for row in _fact_rows(path, code, item)]
+    if value is True:
         return [_row(code, None)]
-    if isinstance(said, int | float):
-        return [_row(code, float(said))]
-    if isinstance(said, str) and said.strip():
-        return [_row(f"{code}//{said.strip()}", None)]
+    if isinstance(value, int | float):
+        return [_row(code, float(value))]
+    if isinstance(value, str) and value.strip():
+        return [_row(f"{code}//{value.strip()}", None)]
     raise RecordError(
-        f"{path}: fact `{code}` is {said!r}; write null, a number, a text, true or a list of them."
+        f"{path}: fact `{code}` is {value!r}; write null, a number, a text, true or a list of them."
     )
 
 
-def _event(place: str, event: object) -> dict:
+def _event_row(place: str, event: object) -> dict:
     if not isinstance(event, dict) or not isinstance(event.get("code"), str):
-        raise RecordError(
-            f'{place}: needs a text "code", and "time" and "value" where it has them.'
-        )
+        raise RecordError(f'{place}: needs a text "code", and optionally "time" and "value".')
     value, time = event.get("value"), event.get("time")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise RecordError(f"{place} ({event['code']}): value {value!r} is not a number.")
     try:
-        when = None if time is None else datetime.datetime.fromisoformat(time)
+        moment = None if time is None else datetime.datetime.fromisoformat(time)
     except (TypeError, ValueError) as error:
         raise RecordError(
             f"{place} ({event['code']}): time {time!r} is not a date such as 2026-03-01T09:30."
         ) from error
-    if when is not None and when.tzinfo is not None:
-        when = when.astimezone(datetime.UTC).replace(tzinfo=None)
-    return {**_row(event["code"], value), "time": when}
+    if moment is not None and moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    return {**_row(event["code"], value), "time": moment}
 
 
 def _row(code: str, value: float | None) -> dict:
@@ -85,7 +84,7 @@ def _row(code: str, value: float | None) -> dict:
     }
 
 
-def _from_meds(path: Path) -> pa.Table:
+def _read_meds(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -95,5 +94,5 @@ def _from_meds(path: Path) -> pa.Table:
         raise RecordError(f"{path}: lacks the MEDS column(s) {', '.join(sorted(missing))}.")
     subjects = table["subject_id"].unique()
     if len(subjects) != 1:
-        raise RecordError(f"{path}: holds {len(subjects)} patients; give a file with exactly one.")
+        raise RecordError(f"{path}: has {len(subjects)} patients; give a file with exactly one.")
     return table

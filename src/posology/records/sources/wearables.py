@@ -1,45 +1,47 @@
-"""Dense series (glucose, heart rate, steps) to a few named features per window of time."""
+"""Dense series (glucose, heart rate, steps) as a few named features per time window."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 from pathlib import Path
 
 from posology.errors import RecordError
-from posology.records.batching import Fact, Refusal, Rows
+from posology.records.batching import BatchBuilder
 from posology.records.io.python_tables import (
-    ENDINGS,
+    TABLE_EXTENSIONS,
     Row,
-    blank,
-    cell_number,
-    cell_subject,
-    cell_time,
-    need_columns,
-    read_sheet,
+    is_blank,
+    parse_cell_time,
+    parse_number,
+    parse_subject,
+    read_rows,
+    require_columns,
 )
 from posology.records.io.settings import load_settings
-from posology.records.io.subject_ids import subject_number
-from posology.records.io.text_lines import files_of
-from posology.records.io.times import DAY, zone_named
-from posology.records.schema import Batch
+from posology.records.io.subject_ids import to_subject_id
+from posology.records.io.text_lines import list_files
+from posology.records.io.times import MICROSECONDS_PER_DAY, parse_time_zone
+from posology.records.pipeline.staging import Source, batch_source, only_mapping, split_mapping
+from posology.records.schema import Batch, Event, Rejection
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class SeriesMapping:
     """One column of numbers."""
 
     column: tuple[str, ...]
-    """Its name, or the names that different files give it."""
+    """Its name, or its names in different files."""
     code: str
-    """Code of its features, such as WEARABLE//glucose."""
+    """Prefix of its features' codes, such as WEARABLE//glucose."""
     unit: str
     """UCUM unit of its numbers."""
     every_minutes: float
-    """How often a complete recording has a number."""
+    """Minutes between two numbers of a complete recording."""
     range_low: float | None = None
-    """Least number in range; the share in range is told where both ends are."""
+    """Lowest number in range; `in_range` is computed if both limits are set."""
     range_high: float | None = None
+    """Highest number in range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,12 @@ class WearableSettings:
     time: str
     """Column of the time."""
     window_hours: float
-    """Length of a window; windows begin at midnight of 1970-01-01 and at each length after."""
-    series: tuple[Series, ...]
+    """Length of a window; the first window begins at midnight of 1970-01-01."""
+    series: tuple[SeriesMapping, ...]
     subject: str | None = None
-    """Column of the subject; where none is told, the file's name up to `subject_until`."""
+    """Column of the subject; by default the file's name up to `subject_until`."""
     subject_until: str | None = None
-    """Text that ends the subject in the file's name, such as _."""
+    """Text that follows the subject in the file's name, such as _."""
     time_format: str | None = None
     time_zone: str = "UTC"
     batch_rows: int = 50_000
@@ -68,7 +70,7 @@ class WearableSettings:
 
 @dataclass(slots=True)
 class _Sums:
-    """Running sums of one series in one window; times in days from the window's start."""
+    """Running sums of one series in one window; times are in days since the window's start."""
 
     count: int = 0
     mean: float = 0.0
@@ -79,8 +81,8 @@ class _Sums:
     below: int = 0
     above: int = 0
 
-    def add(self, time: float, value: float, series: Series) -> None:
-        """Welford's updates (Technometrics 1962), for the mean, the variance and the slope."""
+    def add(self, time: float, value: float, series: SeriesMapping) -> None:
+        """Welford's updates (Technometrics 1962) of the mean, the variance and the slope."""
         self.count += 1
         from_mean, from_time = value - self.mean, time - self.mean_time
         self.mean += from_mean / self.count
@@ -96,109 +98,121 @@ class _Sums:
 class _Window:
     source: str
     row: int
-    """The first row in it."""
+    """The first row in the window."""
     sums: tuple[_Sums, ...]
 
 
 def read_wearable_settings(path: str | Path) -> WearableSettings:
-    """The mapping of dense series from its TOML file."""
+    """The mapping file of dense series."""
     return load_settings(path, WearableSettings)
 
 
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source: recordings, read by the one mapping file among the inputs."""
+    mappings, recordings = split_mapping(inputs)
+
+    def read() -> Iterator[Batch]:
+        settings = read_wearable_settings(only_mapping("wearable", mappings))
+        return read_wearables(recordings, settings)
+
+    return [batch_source("wearable", inputs, read)]
+
+
 def read_wearables(paths: Iterable[str | Path], settings: WearableSettings) -> Iterator[Batch]:
-    """Features of each series in each window, at the window's end: before it, none is known.
+    """Features of each series in each window, dated at the window's end, when they are known.
 
     Features are `code//mean`, `//sd`, `//slope` (per day), `//in_range`, `//below`, `//above`
     and `//missing` (shares, 0 to 1), and `//samples`. A row of the batch is a window (numbered
-    by its first row) or a refused row; with one series, `samples` + refused = rows of the files.
-    Memory grows with windows, not with samples. A sample told twice counts twice.
+    by its first row) or a rejected row; with one series, `samples` + rejected = rows of the files.
+    Memory grows with windows, not with samples. A duplicate sample counts twice.
     """
-    rows = Rows(settings.batch_rows)
-    length = round(settings.window_hours * DAY / 24)
-    # recordings of one patient in several files share windows where the names tell the patient
-    for _, group in groupby(files_of(paths, ENDINGS), key=lambda path: _whose(path, settings)):
+    builder = BatchBuilder(settings.batch_rows)
+    length = round(settings.window_hours * MICROSECONDS_PER_DAY / 24)
+    # several files of one patient share windows if the file names give the patient
+    for _, group in groupby(
+        list_files(paths, TABLE_EXTENSIONS), key=lambda path: _recording(path, settings)
+    ):
         windows: dict[tuple[int, int], _Window] = {}
         for path in group:
-            for refused in _summarise(path, settings, length, windows):
-                rows.refuse(*refused)
-                yield from rows.batches()
-        for (subject, window), one in sorted(windows.items()):
-            end = (window + 1) * length
-            facts = [
-                fact
-                for series, sums in zip(settings.series, one.sums, strict=True)
-                for fact in _features(series, sums, end, length)
+            for rejected in _summarise(path, settings, length, windows):
+                builder.reject(*rejected)
+                yield from builder.batches()
+        for (subject, number), window in sorted(windows.items()):
+            end = (number + 1) * length
+            events = [
+                event
+                for series, sums in zip(settings.series, window.sums, strict=True)
+                for event in _features(series, sums, end, length)
             ]
-            rows.add(one.source, one.row, subject, facts)
-            yield from rows.batches()
-    yield from rows.batches(last=True)
+            builder.add(window.source, window.row, subject, events)
+            yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
 def _summarise(
     path: Path, settings: WearableSettings, length: int, windows: dict[tuple[int, int], _Window]
-) -> Iterator[tuple[str, int, Refusal]]:
-    """Adds a file's rows to its windows; gives the rows that cannot be added."""
-    zone = zone_named(settings.time_zone)
+) -> Iterator[tuple[str, int, Rejection]]:
+    """Add a file's rows to its windows; yields source, row and reason of each rejected row."""
+    zone = parse_time_zone(settings.time_zone)
     columns: list[str] = []
-    for number, row in read_sheet(path):
-        if isinstance(row, Refusal):
+    for number, row in read_rows(path):
+        if isinstance(row, Rejection):
             yield str(path), number, row
             continue
         columns = columns or _columns(path, row, settings)
         subject = time = None
         try:
             subject = _subject(path, row, settings)
-            time = cell_time(row[settings.time], zone, settings.time_format)
+            time = parse_cell_time(row[settings.time], zone, settings.time_format)
         except ValueError as error:
-            where = settings.time if subject is not None else settings.subject or "file"
-            yield str(path), number, Refusal(where, row.get(where, path.name), str(error))
+            column = settings.time if subject is not None else settings.subject or "file"
+            yield str(path), number, Rejection(column, row.get(column, path.name), str(error))
             continue
-        samples, refusals = _samples(row, columns)
+        samples, rejections = _samples(row, columns)
         if not samples:
-            refused = (
-                refusals[0] if refusals else Refusal(columns[0], "", "no number in any series")
-            )
-            yield str(path), number, refused
+            empty = Rejection(columns[0], "", "no number in any series")
+            yield str(path), number, (rejections or [empty])[0]
             continue
-        for refusal in refusals:
-            yield f"{path}#{refusal.field}", number, refusal
+        for rejection in rejections:
+            yield f"{path}#{rejection.field}", number, rejection
         key = (subject, time // length)
         window = windows.get(key)
         if window is None:
             window = windows[key] = _Window(
                 str(path), number, tuple(_Sums() for _ in settings.series)
             )
-        days = (time - key[1] * length) / DAY
-        for which, value in samples:
-            window.sums[which].add(days, value, settings.series[which])
+        days = (time - key[1] * length) / MICROSECONDS_PER_DAY
+        for index, value in samples:
+            window.sums[index].add(days, value, settings.series[index])
 
 
-def _samples(row: Row, columns: list[str]) -> tuple[list[tuple[int, float]], list[Refusal]]:
+def _samples(row: Row, columns: list[str]) -> tuple[list[tuple[int, float]], list[Rejection]]:
+    """The row's numbers, each with the index of its series, and the cells that are none."""
     samples: list[tuple[int, float]] = []
-    refusals: list[Refusal] = []
-    for which, column in enumerate(columns):
-        if not blank(row[column]):
+    rejections: list[Rejection] = []
+    for index, column in enumerate(columns):
+        if not is_blank(row[column]):
             try:
-                samples.append((which, cell_number(row[column])))
+                samples.append((index, parse_number(row[column])))
             except ValueError as error:
-                refusals.append(Refusal(column, row[column], str(error)))
-    return samples, refusals
+                rejections.append(Rejection(column, row[column], str(error)))
+    return samples, rejections
 
 
 def _columns(path: Path, row: Row, settings: WearableSettings) -> list[str]:
     """The column of each series in this file."""
-    need_columns(path, row, (settings.time, *([settings.subject] if settings.subject else [])))
-    found = []
+    require_columns(path, row, (settings.time, *([settings.subject] if settings.subject else [])))
+    columns = []
     for series in settings.series:
         column = next((name for name in series.column if name in row), None)
         if column is None:
-            need_columns(path, row, series.column[:1])
-        found.append(str(column))
-    return found
+            require_columns(path, row, series.column[:1])
+        columns.append(str(column))
+    return columns
 
 
-def _whose(path: Path, settings: WearableSettings) -> str:
-    """What files must share to be summarised together."""
+def _recording(path: Path, settings: WearableSettings) -> str:
+    """The recording that a file belongs to; files of one recording are summarised together."""
     if settings.subject is not None:
         return str(path)
     name = path.name.split(".")[0]
@@ -207,29 +221,29 @@ def _whose(path: Path, settings: WearableSettings) -> str:
 
 def _subject(path: Path, row: Row, settings: WearableSettings) -> int:
     if settings.subject is not None:
-        return cell_subject(row[settings.subject])
-    return subject_number(_whose(path, settings))
+        return parse_subject(row[settings.subject])
+    return to_subject_id(_recording(path, settings))
 
 
-def _features(series: Series, sums: _Sums, end: int, length: int) -> Iterator[Fact]:
+def _features(series: SeriesMapping, sums: _Sums, end: int, length: int) -> Iterator[Event]:
     if not sums.count:
         return
     expected = length / (series.every_minutes * 60_000_000)
-    told: dict[str, tuple[float, str]] = {
+    features: dict[str, tuple[float, str]] = {
         "mean": (sums.mean, series.unit),
         "samples": (float(sums.count), "1"),
         "missing": (max(0.0, 1 - sums.count / expected), "1"),
     }
     if sums.count > 1:
-        told["sd"] = (sqrt(max(0.0, sums.squares) / (sums.count - 1)), series.unit)
+        features["sd"] = (sqrt(max(0.0, sums.squares) / (sums.count - 1)), series.unit)
         if sums.squares_time > 0:
-            told["slope"] = (sums.products / sums.squares_time, f"{series.unit}/d")
+            features["slope"] = (sums.products / sums.squares_time, f"{series.unit}/d")
     if series.range_low is not None:
-        told["below"] = (sums.below / sums.count, "1")
+        features["below"] = (sums.below / sums.count, "1")
     if series.range_high is not None:
-        told["above"] = (sums.above / sums.count, "1")
+        features["above"] = (sums.above / sums.count, "1")
     if series.range_low is not None and series.range_high is not None:
-        told["in_range"] = (1 - (sums.below + sums.above) / sums.count, "1")
-    for name, (value, unit) in told.items():
-        if abs(value) < 3e38:  # what float32 holds; sums of absurd numbers may leave it
-            yield Fact(f"{series.code}//{name}", end, value, None, unit)
+        features["in_range"] = (1 - (sums.below + sums.above) / sums.count, "1")
+    for name, (value, unit) in features.items():
+        if abs(value) < 3e38:  # fits in float32; sums of absurd numbers may not
+            yield Event(f"{series.code}//{name}", end, value, None, unit)

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
-from posology.records.batching import gather
-from posology.records.io.subject_ids import subject_number
+from posology.records.batching import combine_batches
+from posology.records.io.subject_ids import to_subject_id
 from posology.records.schema import Batch
 from posology.records.sources.fhir.reader import FhirSettings, read_fhir
 
@@ -34,7 +34,7 @@ def of(kind: str, **fields: object) -> dict:
 def read(folder: Path, *resources: object, zone: str = "UTC") -> Batch:
     path = folder / "all.ndjson"
     path.write_bytes(b"\n".join(orjson.dumps(resource) for resource in resources))
-    return gather(read_fhir([path], FhirSettings(time_zone=zone)))
+    return combine_batches(read_fhir([path], FhirSettings(time_zone=zone)))
 
 
 def told(batch: Batch) -> list[tuple[object, ...]]:
@@ -45,7 +45,7 @@ def told(batch: Batch) -> list[tuple[object, ...]]:
 
 def reasons(batch: Batch) -> list[tuple[str, str]]:
     return list(
-        zip(batch.refused["field"].to_pylist(), batch.refused["reason"].to_pylist(), strict=True)
+        zip(batch.rejected["field"].to_pylist(), batch.rejected["reason"].to_pylist(), strict=True)
     )
 
 
@@ -121,7 +121,7 @@ def test_an_order_gives_dose_route_and_dose_a_day(tmp_path: Path) -> None:
     ]
     alone = read(tmp_path, order)
     assert reasons(alone) == [
-        ("medicationReference", "the Medication it refers to is not among the files; read it along")
+        ("medicationReference", "the Medication it refers to is not among the files; add its file")
     ]
 
 
@@ -224,7 +224,7 @@ def test_an_observation_is_known_when_issued(tmp_path: Path) -> None:
     ]
 
 
-def test_a_component_that_cannot_be_read_is_refused_alone(tmp_path: Path) -> None:
+def test_a_component_that_cannot_be_read_is_rejected_alone(tmp_path: Path) -> None:
     parts = [
         {"code": coded(LOINC, "8480-6"), "valueQuantity": {"value": 120, "code": "mm[Hg]"}},
         {"code": coded(LOINC, "8462-4"), "dataAbsentReason": {"text": "not asked"}},
@@ -242,7 +242,7 @@ def test_a_component_that_cannot_be_read_is_refused_alone(tmp_path: Path) -> Non
     assert told(batch) == [
         (datetime(2020, 1, 1), "MEASUREMENT//LOINC//8480-6", 120.0, None, "mm[Hg]")
     ]
-    assert batch.refused.to_pylist() == [
+    assert batch.rejected.to_pylist() == [
         {
             "source": f"{tmp_path / 'all.ndjson'}#component[1].value",
             "row": 1,
@@ -351,13 +351,13 @@ def test_genotypes_of_the_reporting_guide(tmp_path: Path) -> None:
     assert reasons(batch) == [("component", "no gene studied (LOINC 48018-6)")]
 
 
-REFUSED = [
+REJECTED = [
     ({"resourceType": "Claim"}, "this type of resource is not mapped to events"),
-    ({"no": "type"}, "not of the shape that FHIR R4 gives it (KeyError: 'resourceType')"),
+    ({"no": "type"}, "not a valid FHIR R4 resource (KeyError: 'resourceType')"),
     ([1, 2], "is JSON but not a resource"),
     (
         of("Observation", status="entered-in-error"),
-        "Observation of this status did not happen or does not hold",
+        "Observation of this status did not happen or is not valid",
     ),
     (
         {"resourceType": "Condition", "code": coded(SNOMED, "1"), "recordedDate": "2020-01-01"},
@@ -395,22 +395,22 @@ REFUSED = [
     (
         of("Observation", code=coded(LOINC, "1"), issued="2020", valueSampledData={}),
         "cannot be read: valueSampledData is not read; dense series go through the source "
-        "`wearables`",
+        "--wearable",
     ),
     ({"resourceType": "Patient", "gender": "male"}, "a Patient without an id"),
     ({"resourceType": "Patient", "id": "1"}, "nothing in it becomes an event"),
     (
         {"resourceType": "Patient", "id": "1", "deceasedBoolean": True},
-        "died, but the date is not told",
+        "died, but the date is missing",
     ),
 ]
 
 
-@pytest.mark.parametrize(("resource", "reason"), REFUSED)
+@pytest.mark.parametrize(("resource", "reason"), REJECTED)
 def test_what_cannot_be_read_says_why(tmp_path: Path, resource: object, reason: str) -> None:
     batch = read(tmp_path, resource)
     assert batch.events.num_rows == 0
-    assert batch.refused["reason"].to_pylist() == [reason]
+    assert batch.rejected["reason"].to_pylist() == [reason]
     assert batch.rows == 1
 
 
@@ -435,12 +435,12 @@ def test_a_bundle_resolves_its_own_addresses(tmp_path: Path) -> None:
     }
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps(bundle, indent=2))
-    batch = gather(read_fhir([tmp_path]))
+    batch = combine_batches(read_fhir([tmp_path]))
     assert batch.events["subject_id"].to_pylist() == [17, 17]
     assert batch.events["row"].to_pylist() == [1, 2]
     assert reasons(batch) == [("entry", "an entry without a resource")]
     path.write_text(json.dumps({"resourceType": "Bundle", "entry": {"resource": 3}}))
-    assert gather(read_fhir([path])).refused.num_rows == 1
+    assert combine_batches(read_fhir([path])).rejected.num_rows == 1
 
 
 def synthetic(rng: np.random.Generator, patients: int) -> list[dict]:
@@ -489,11 +489,11 @@ def test_neither_batches_nor_files_change_the_events(
         (tmp_path / f"{part}.ndjson.gz").write_bytes(gzip.compress(lines))
     batches = list(read_fhir([tmp_path], FhirSettings(batch_rows=batch_rows)))
     assert max(batch.rows for batch in batches) <= batch_rows
-    whole = gather(batches)
+    whole = combine_batches(batches)
     assert whole.rows == len(resources)
-    assert whole.refused.num_rows == 0
+    assert whole.rejected.num_rows == 0
     expected = Counter(
-        subject_number(r.get("id") or r["subject"]["reference"].split("/")[1]) for r in resources
+        to_subject_id(r.get("id") or r["subject"]["reference"].split("/")[1]) for r in resources
     )
     assert Counter(whole.events["subject_id"].to_pylist()) == expected
 
@@ -502,18 +502,18 @@ def test_damaged_files_lose_no_row(tmp_path: Path) -> None:
     lines = [orjson.dumps(r) for r in synthetic(np.random.default_rng(3), 200)]
     packed = gzip.compress(b"\n".join(lines))
     (tmp_path / "cut.ndjson.gz").write_bytes(packed[: len(packed) // 2])
-    cut = gather(read_fhir([tmp_path / "cut.ndjson.gz"]))
+    cut = combine_batches(read_fhir([tmp_path / "cut.ndjson.gz"]))
     assert 0 < cut.events.num_rows < len(lines)
-    assert cut.refused["reason"].to_pylist()[-1].startswith("the gzip stream is damaged here")
+    assert cut.rejected["reason"].to_pylist()[-1].startswith("the gzip stream is damaged here")
 
     text = lines[0] + b"\n\xff\xfe{}\n\n" + lines[1][:-5] + b"\n" + b'{"a": NaN}\n' + lines[1]
     (tmp_path / "odd.ndjson").write_bytes(text)
-    odd = gather(read_fhir([tmp_path / "odd.ndjson"]))
-    assert (odd.rows, odd.refused.num_rows) == (5, 3)
-    assert all(r.startswith("is not JSON in UTF-8") for r in odd.refused["reason"].to_pylist())
+    odd = combine_batches(read_fhir([tmp_path / "odd.ndjson"]))
+    assert (odd.rows, odd.rejected.num_rows) == (5, 3)
+    assert all(r.startswith("is not JSON in UTF-8") for r in odd.rejected["reason"].to_pylist())
 
     (tmp_path / "not.json").write_bytes(b"<html>")
-    odd = gather(read_fhir([tmp_path / "not.json"]))
+    odd = combine_batches(read_fhir([tmp_path / "not.json"]))
     assert reasons(odd) == [("file", "is neither a JSON document nor lines of JSON")]
 
 
@@ -523,8 +523,8 @@ def test_ten_megabytes_of_text_and_the_year_1(tmp_path: Path) -> None:
     batch = read(tmp_path, note, of("Condition", code={"text": text}, recordedDate=text))
     assert told(batch)[0][0] == datetime(1, 1, 1)
     assert len(told(batch)[0][3]) == 10_000_000
-    assert len(batch.refused["value"].to_pylist()[0]) < 1000
-    assert len(batch.refused["reason"].to_pylist()[0]) < 200
+    assert len(batch.rejected["value"].to_pylist()[0]) < 1000
+    assert len(batch.rejected["reason"].to_pylist()[0]) < 200
 
 
 JSON = st.recursive(
@@ -585,16 +585,16 @@ def _generate(command: list[str], module: str, folder: Path) -> None:
 def test_carebundle_is_read_whole(tmp_path: Path) -> None:
     _generate(["carebundle", "generate", "--profile", "mixed", "--count", "10", "--format",
                "ndjson", "--out", "made"], "carebundle", tmp_path)  # fmt: skip
-    batch = gather(read_fhir([tmp_path / "made"]))
+    batch = combine_batches(read_fhir([tmp_path / "made"]))
     assert batch.events.num_rows > 300
-    assert set(batch.refused["field"].to_pylist()) == {"resourceType"}
+    assert set(batch.rejected["field"].to_pylist()) == {"resourceType"}
 
 
 def test_synthea_is_read_whole(tmp_path: Path) -> None:
     _generate(["synthea", "-p", "1", "-s", "7", "-o", "made"], "synthea", tmp_path)
-    batch = gather(read_fhir([tmp_path / "made"]))
+    batch = combine_batches(read_fhir([tmp_path / "made"]))
     assert batch.events.num_rows > 300
-    assert set(batch.refused["field"].to_pylist()) <= {"resourceType", "value", "status"}
+    assert set(batch.rejected["field"].to_pylist()) <= {"resourceType", "value", "status"}
 
 
 def test_clinosim_with_its_invalid_resources_loses_no_row(tmp_path: Path) -> None:
@@ -603,6 +603,6 @@ def test_clinosim_with_its_invalid_resources_loses_no_row(tmp_path: Path) -> Non
               tmp_path)  # fmt: skip
     folder = tmp_path / "made" / "fhir_r4"
     lines = sum(len(p.read_bytes().splitlines()) for p in folder.glob("*.ndjson"))
-    batch = gather(read_fhir(sorted(folder.glob("*.ndjson"))))
-    assert batch.rows - sum("#" in s for s in batch.refused["source"].to_pylist()) == lines
+    batch = combine_batches(read_fhir(sorted(folder.glob("*.ndjson"))))
+    assert batch.rows - sum("#" in s for s in batch.rejected["source"].to_pylist()) == lines
     assert batch.events.num_rows > 300

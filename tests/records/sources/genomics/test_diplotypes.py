@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from posology.errors import RecordError
-from posology.records.batching import gather
+from posology.records.batching import combine_batches
 from posology.records.sources.genomics.diplotypes import read_diplotypes
 
 TABLE = """subject,gene,diplotype,phenotype,activity_score,date
@@ -21,7 +21,7 @@ TABLE = """subject,gene,diplotype,phenotype,activity_score,date
 
 def test_what_the_laboratory_reported_becomes_events(tmp_path: Path) -> None:
     (tmp_path / "lab.csv").write_text(TABLE)
-    batch = gather(read_diplotypes([tmp_path / "lab.csv"]))
+    batch = combine_batches(read_diplotypes([tmp_path / "lab.csv"]))
     events = [
         (e["subject_id"], str(e["time"])[:10], e["code"], e["numeric_value"])
         for e in batch.events.to_pylist()
@@ -34,9 +34,9 @@ def test_what_the_laboratory_reported_becomes_events(tmp_path: Path) -> None:
         (8, "None", "PHENOTYPE//TPMT//normal_metabolizer", None),
         (9, "2020-01-01", "GENOTYPE//DPYD//*1/*1", None),
     ]
-    refused = [(r["row"], r["field"], r["reason"]) for r in batch.refused.to_pylist()]
-    assert refused == [
-        (4, "diplotype", "neither diplotype nor phenotype is told"),
+    rejected = [(r["row"], r["field"], r["reason"]) for r in batch.rejected.to_pylist()]
+    assert rejected == [
+        (4, "diplotype", "neither a diplotype nor a phenotype"),
         (5, "subject", "names no subject"),
         (6, "gene", "names no gene"),
         (7, "date", "is not a date"),

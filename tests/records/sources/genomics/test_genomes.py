@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import RecordError
-from posology.records.batching import gather
+from posology.records.batching import combine_batches
 from posology.records.schema import Batch
 from posology.records.sources.genomics.genomes import PANEL, VcfSettings, read_panel, read_vcf
 
@@ -31,12 +31,12 @@ def read(folder: Path, text: str | bytes, name: str = "a.vcf", known: str | None
     (folder / "panel.csv").write_text(SMALL)
     data = text.encode() if isinstance(text, str) else text
     (folder / name).write_bytes(data)
-    return gather(read_vcf([folder / name], VcfSettings(folder / "panel.csv", known)))
+    return combine_batches(read_vcf([folder / name], VcfSettings(folder / "panel.csv", known)))
 
 
 def reasons(batch: Batch) -> dict[str, str]:
-    fields = batch.refused["field"].to_pylist()
-    return dict(zip(fields, batch.refused["reason"].to_pylist(), strict=True))
+    fields = batch.rejected["field"].to_pylist()
+    return dict(zip(fields, batch.rejected["reason"].to_pylist(), strict=True))
 
 
 FULL = [
@@ -60,7 +60,7 @@ def test_genotypes_at_the_panels_positions(tmp_path: Path) -> None:
         },
     ]
     assert {str(t) for t in batch.events["time"].to_pylist()} == {"2020-01-01 00:00:00"}
-    assert batch.refused.num_rows == 0
+    assert batch.rejected.num_rows == 0
     packed = read(tmp_path, gzip.compress(vcf(FULL).encode()), "a.vcf.gz")
     assert packed.events["code"].to_pylist() == batch.events["code"].to_pylist()
     assert set(packed.events["time"].to_pylist()) == {None}
@@ -86,7 +86,7 @@ def test_blocks_of_a_gvcf_are_reference_only_inside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ("G A 99 PASS . GT ./1", "half a call (./1) is missing"),
+        ("G A 99 PASS . GT ./1", "one allele (./1) is missing"),
         ("G A 99 PASS . GT ./.", "the genotype is missing"),
         ("G A 99 PASS . DP 30", "the genotype is missing"),
         ("G A 99 LowQual . GT 0/1", "FILTER is LowQual"),
@@ -99,7 +99,7 @@ def test_blocks_of_a_gvcf_are_reference_only_inside(tmp_path: Path) -> None:
         ("G T 99 PASS . GT 0/1", "allele T is not one of the panel's (G, A)"),
         ("A G 99 PASS . GT 0/1", "reference is A here, G in the panel: another assembly, or not "
          "left-aligned (bcftools norm)"),
-        ("G A 99 PASS END=94781900 GT 0/1", "genotype 0/1 in a block of reference"),
+        ("G A 99 PASS END=94781900 GT 0/1", "genotype 0/1 in a reference block"),
         ("G A 99 PASS", "the record ends before its sample column"),
     ],
 )  # fmt: skip
@@ -109,7 +109,7 @@ def test_what_is_no_call_says_why(tmp_path: Path, record: str, reason: str) -> N
     assert reasons(batch)["CYP2C19 rs4244285"] == reason
 
 
-def test_another_assembly_is_refused_whole(tmp_path: Path) -> None:
+def test_another_assembly_is_rejected_whole(tmp_path: Path) -> None:
     old = "##contig=<ID=10,length=135534747>\n"
     assert set(reasons(read(tmp_path, vcf(FULL, head=old))).values()) == {
         "it is GRCh37 (10 has length 135534747); lift it over to GRCh38 first"
@@ -119,13 +119,13 @@ def test_another_assembly_is_refused_whole(tmp_path: Path) -> None:
         "it is an unknown assembly (chr10 has length 5); lift it over to GRCh38 first"
     }
     assert set(reasons(read(tmp_path, vcf(FULL, head=""))).values()) == {
-        "its header tells no assembly; set assembly = GRCh38 if you know it is"
+        "its header names no assembly; set assembly = GRCh38 if you know it is"
     }
     told = "##contig=<ID=chr10,assembly=GRCh38.p14>\n"
     assert read(tmp_path, vcf(FULL, head=told)).events.num_rows == 3
     stated = VcfSettings(tmp_path / "panel.csv", assembly="GRCh38")
     (tmp_path / "a.vcf").write_text(vcf(FULL, head=""))
-    assert gather(read_vcf([tmp_path / "a.vcf"], stated)).events.num_rows == 3
+    assert combine_batches(read_vcf([tmp_path / "a.vcf"], stated)).events.num_rows == 3
 
 
 def test_several_samples_are_several_subjects(tmp_path: Path) -> None:
@@ -138,11 +138,11 @@ def test_several_samples_are_several_subjects(tmp_path: Path) -> None:
 def test_samples_may_have_other_names_than_subjects(tmp_path: Path) -> None:
     read(tmp_path, vcf(FULL, samples=("s1",), head=HEAD).replace("chr", ""))
     settings = VcfSettings(tmp_path / "panel.csv", subjects={"s1": "17"})
-    batch = gather(read_vcf([tmp_path / "a.vcf"], settings))
+    batch = combine_batches(read_vcf([tmp_path / "a.vcf"], settings))
     assert batch.events["subject_id"].to_pylist() == [17, 17, 17]
     settings = VcfSettings(tmp_path / "panel.csv", subjects={"s2": "17"})
-    batch = gather(read_vcf([tmp_path / "a.vcf"], settings))
-    assert set(reasons(batch).values()) == {"sample 's1' is no subject's"}
+    batch = combine_batches(read_vcf([tmp_path / "a.vcf"], settings))
+    assert set(reasons(batch).values()) == {"sample 's1' has no subject"}
 
 
 def test_two_records_must_agree(tmp_path: Path) -> None:
@@ -166,10 +166,10 @@ def test_damaged_files_lose_no_position(tmp_path: Path) -> None:
         (b"", "not a VCF: it ends before a #CHROM line"),
         (b"hello\n", "not a VCF: no #CHROM line before the records"),
         (HEAD.encode() + "\t".join(COLUMNS).encode(),
-         "no sample column: the file tells no genotypes"),
+         "no sample column: the file has no genotypes"),
     ]:  # fmt: skip
         batch = read(tmp_path, text)
-        assert batch.refused["reason"].to_pylist() == [reason]
+        assert batch.rejected["reason"].to_pylist() == [reason]
 
 
 CELL = st.sampled_from(
@@ -204,5 +204,5 @@ def test_a_panel_says_what_it_needs(tmp_path: Path) -> None:
 
 def test_the_panel_that_ships_agrees_with_pharmcats_positions(shared: Path) -> None:
     path = shared / "data" / "pgx" / "pharmcat" / "pharmcat_positions.vcf"
-    batch = gather(read_vcf([path], VcfSettings(assembly="GRCh38")))
+    batch = combine_batches(read_vcf([path], VcfSettings(assembly="GRCh38")))
     assert batch.events.num_rows == len(read_panel())

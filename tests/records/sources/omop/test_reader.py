@@ -7,8 +7,8 @@ import pytest
 
 from posology.errors import RecordError
 from posology.records.pipeline.ingest import ingest
-from posology.records.sources.omop.reader import omop_source
-from tests.records.raw_events import events_of
+from posology.records.sources.registry import make_sources
+from tests.builders.raw_events import events_of
 
 TABLES = {
     "CONCEPT": """concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,standard_concept,concept_code
@@ -70,10 +70,10 @@ def cdm(tmp_path):
 
 def stage(place, folder):
     folder.mkdir()
-    staged = omop_source(str(place)).stage(None, folder)
+    staged = make_sources("omop", [str(place)])[0].stage(None, folder)
     events = [row for path in staged.events for row in pq.read_table(path).to_pylist()]
-    refused = [row for path in staged.refused for row in pq.read_table(path).to_pylist()]
-    return events, refused, staged
+    rejected = [row for path in staged.rejected for row in pq.read_table(path).to_pylist()]
+    return events, rejected, staged
 
 
 def told(events, family):
@@ -94,19 +94,19 @@ def at(*parts):
         (1950, 1, 2**63 - 1, None), (1950, 1, -(2**63), None),
     ],
 )  # fmt: skip
-def test_a_day_that_its_month_lacks_refuses_its_row_alone(tmp_path, year, month, day, birth):
+def test_a_day_that_its_month_lacks_rejects_its_row_alone(tmp_path, year, month, day, birth):
     (tmp_path / "cdm").mkdir()
     (tmp_path / "cdm" / "person.csv").write_text(
         f"person_id,year_of_birth,month_of_birth,day_of_birth\n1,{year},{month},{day}\n2,1960,1,1\n"
     )
-    events, refused, _ = stage(tmp_path / "cdm", tmp_path / "staged")
+    events, rejected, _ = stage(tmp_path / "cdm", tmp_path / "staged")
     births = [(1, birth)] if birth else []
     assert [(e["subject_id"], e["time"]) for e in events] == [*births, (2, at(1960, 1, 1))]
-    assert [r["reason"] for r in refused] == ([] if birth else ["is not a date"])
+    assert [r["reason"] for r in rejected] == ([] if birth else ["is not a date"])
 
 
 def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
-    events, refused, staged = stage(cdm, tmp_path / "staged")
+    events, rejected, staged = stage(cdm, tmp_path / "staged")
     infarct = "CONDITION//SNOMED//22298006"
     assert [(e["subject_id"], e["time"]) for e in events if e["code"] == "MEDS_BIRTH"] == [
         (1, at(1950, 3, 30)),
@@ -147,7 +147,7 @@ def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
     assert told(events, "MEDS_DEATH")[0][1] == at(2021, 3, 4)
     assert told(events, "CAUSE_OF_DEATH")[0][2] == "CAUSE_OF_DEATH//SNOMED//22298006"
     assert [(r["source"].split("#")[1], r["row"], r["field"], r["value"], r["reason"])
-            for r in refused] == [
+            for r in rejected] == [
         ("person", 3, "year_of_birth", None, "is not a date"),
         ("condition_occurrence", 23, "condition_concept_id", "0",
          "has neither a concept nor a source value"),
@@ -164,7 +164,7 @@ def test_a_strength_without_a_column_gives_what_the_others_tell(cdm, tmp_path, l
     kept = [n for n, name in enumerate(header) if name != lacking]
     lines = [",".join(cells[n] for n in kept) for cells in (header, row)]
     (cdm / "DRUG_STRENGTH.csv").write_text("\n".join(lines) + "\n")
-    events, refused, staged = stage(cdm, tmp_path / "staged")
+    events, rejected, staged = stage(cdm, tmp_path / "staged")
     doses = [(e["numeric_value"], e["unit"]) for e in events if e["code"].startswith("DRUG_PER")]
     expected = {
         "drug_concept_id": [],  # of which drug is not told
@@ -174,12 +174,12 @@ def test_a_strength_without_a_column_gives_what_the_others_tell(cdm, tmp_path, l
     }
     assert sorted(doses) == expected.get(lacking, [(5.0, "mg/d"), (10.0, "mg/d")])
     assert len(told(events, "DRUG")) == 3
-    assert len(refused) == 4
+    assert len(rejected) == 4
     assert staged.rows == 20
 
 
 def test_codes_and_units_of_the_folder_are_clean_and_told(cdm, tmp_path):
-    done = ingest([omop_source(str(cdm))], tmp_path / "out")
+    done = ingest(make_sources("omop", [str(cdm)]), tmp_path / "out")
     events = events_of(tmp_path / "out").to_pylist()
     glucose = [e for e in events if e["code"] == "MEASUREMENT//LOINC//2345-7"]
     assert sorted((e["numeric_value"] or 0, e["unit"]) for e in glucose) == [
@@ -247,23 +247,23 @@ def test_a_database_gives_the_same_events_as_its_files(cdm, tmp_path, postgresql
                 f"COPY cdm.{path.stem.lower()} FROM STDIN (FORMAT csv, HEADER)"
             ) as sink:
                 sink.write(path.read_text())
-    files, refused_files, _ = stage(cdm, tmp_path / "a")
-    rows, refused_rows, _ = stage(postgresql + "&schema=cdm", tmp_path / "b")
-    for event in files + rows + refused_files + refused_rows:
+    files, rejected_files, _ = stage(cdm, tmp_path / "a")
+    rows, rejected_rows, _ = stage(postgresql + "&schema=cdm", tmp_path / "b")
+    for event in files + rows + rejected_files + rejected_rows:
         event["source"] = event["source"].split("#")[1]
         if event.get("row") == 43 and event.get("numeric_value") != event.get("numeric_value"):
             event["numeric_value"] = "nan"
     assert sorted(map(repr, rows)) == sorted(map(repr, files))
-    assert sorted(map(repr, refused_rows)) == sorted(map(repr, refused_files))
+    assert sorted(map(repr, rejected_rows)) == sorted(map(repr, rejected_files))
     with pytest.raises(RecordError, match="there is no table person; name its schema in the URL"):
         stage(postgresql, tmp_path / "c")
 
 
 def test_a_place_without_a_cdm_is_told(tmp_path):
-    with pytest.raises(RecordError, match=r"holds no OMOP CDM: there is no PERSON.csv"):
-        omop_source(str(tmp_path))
+    with pytest.raises(RecordError, match=r"is not an OMOP CDM: there is no PERSON.csv"):
+        make_sources("omop", [str(tmp_path)])[0]
     with pytest.raises(RecordError, match=r"none: there is no such folder"):
-        omop_source(str(tmp_path / "none"))
+        make_sources("omop", [str(tmp_path / "none")])[0]
     (tmp_path / "cdm.zip").write_bytes(b"PK no")
     with pytest.raises(RecordError, match=r"cdm.zip: cannot be unzipped"):
         stage(tmp_path / "cdm.zip", tmp_path / "a")

@@ -1,7 +1,7 @@
-"""FHIR's shared pieces: codes, quantities, times and references, read from parsed JSON.
+"""FHIR data types that resources share: codes, quantities, times and references.
 
-Nothing here checks a resource's shape: a resource of another shape raises AttributeError,
-TypeError, KeyError or ValueError, and `fhir.read_fhir` refuses it with that reason.
+The functions do not check a resource's shape. A malformed resource raises AttributeError,
+TypeError, KeyError or ValueError, and `read_fhir` rejects it with that reason.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from posology.records.batching import Fact, Refusal, clean_part, finite
+from posology.records.batching import code_part
 from posology.records.io.times import parse_time
-from posology.records.sources.questionnaires import CodeBook
+from posology.records.schema import Event, Rejection, finite_number
+from posology.records.sources.code_book import CodeBook
 
 Json = dict[str, Any]
 
@@ -38,7 +39,7 @@ SYSTEMS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """What an extractor needs beside the resource itself."""
+    """What an extractor needs in addition to the resource."""
 
     zone: ZoneInfo
     book: CodeBook
@@ -48,31 +49,31 @@ class Context:
     """`Type/id` of each entry of the Bundle being read, by its fullUrl."""
 
 
-Extractor = Callable[[Json, Context, list[Fact], list[Refusal]], None]
-"""Appends what it can read of a resource and what it cannot; raises where the shape is not R4's."""
+Extractor = Callable[[Json, Context, list[Event], list[Rejection]], None]
+"""Appends a resource's events and rejections; raises an error if the resource is malformed."""
 
 
 def concept_code(concept: Json | None) -> str | None:
-    """`SYSTEM//code` of a CodeableConcept: a known system before others, text where no code is."""
+    """`SYSTEM//code` of a CodeableConcept, preferring known systems; its text if it has no code."""
     if not concept:
         return None
-    best = None
+    fallback = None
     for coding in concept.get("coding") or ():
         code = coding.get("code")
         if not code:
             continue
         system = SYSTEMS.get(coding.get("system"))
         if system is not None:
-            return f"{system}//{clean_part(code)}"
-        best = best or f"{_local(coding.get('system'))}//{clean_part(code)}"
-    if best is not None:
-        return best
-    text = clean_part(concept_text(concept) or "").lower()
+            return f"{system}//{code_part(code)}"
+        fallback = fallback or f"{_system_name(coding.get('system'))}//{code_part(code)}"
+    if fallback is not None:
+        return fallback
+    text = code_part(concept_text(concept) or "").lower()
     return f"TEXT//{text}" if text else None
 
 
 def concept_text(concept: Json) -> str | None:
-    """A CodeableConcept in words."""
+    """The text of a CodeableConcept, or the display of its first coding that has one."""
     if concept.get("text"):
         return str(concept["text"])
     for coding in concept.get("coding") or ():
@@ -86,9 +87,10 @@ def has_code(concept: Json | None, codes: frozenset[str]) -> bool:
     return bool(concept) and any(c.get("code") in codes for c in concept.get("coding") or ())
 
 
-def _local(system: str | None) -> str:
+def _system_name(system: str | None) -> str:
+    """A name for a code system that SYSTEMS does not have: the end of its address."""
     name = (system or "LOCAL").rstrip("/").replace(":", "/").rsplit("/", 1)[-1]
-    return clean_part(name).upper() or "LOCAL"
+    return code_part(name).upper() or "LOCAL"
 
 
 def quantity(value: Json) -> tuple[float | None, str | None, str | None]:
@@ -101,12 +103,12 @@ def quantity(value: Json) -> tuple[float | None, str | None, str | None]:
     if value.get("comparator"):
         return None, f"{value['comparator']}{number}", unit
     if isinstance(number, str):
-        return None, number, unit  # not as R4 says; cleaning reads numbers from text
-    return finite(number), None, unit
+        return None, number, unit  # not valid R4; cleaning reads numbers from text
+    return finite_number(number), None, unit
 
 
 def known_at(resource: Json, context: Context, *paths: str) -> int:
-    """The first of the fields that is there, as microseconds; ValueError where none is.
+    """The first of the fields that has a value, as microseconds; raises ValueError if none has.
 
     A Period is known when it ends (`name.start`: when it starts); without an end, at its start.
     """
@@ -116,36 +118,36 @@ def known_at(resource: Json, context: Context, *paths: str) -> int:
         if isinstance(value, dict):
             value = value.get(edge) if edge else value.get("end") or value.get("start")
         if value:
-            return moment(value, path, context, end=True)
+            return parse_moment(value, path, context, end=True)
     raise ValueError(f"has none of {', '.join(paths)}: when it became known is unknown")
 
 
-def moment(text: str, path: str, context: Context, end: bool = False) -> int:
+def parse_moment(text: str, path: str, context: Context, end: bool = False) -> int:
     """A FHIR date or dateTime as microseconds; ValueError names the field."""
     try:
-        # a day alone stands at its start, as tables do; a month or year alone where `end` says
+        # a day alone means its start, as in tables; a month or year alone depends on `end`
         return parse_time(text, context.zone, end and len(text) < 10)
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} {str(text)[:60]!r} is not a date") from error
 
 
-def subject_id(resource: Json, context: Context) -> str | Refusal:
-    """The id of the patient a resource is about."""
+def patient_id(resource: Json, context: Context) -> str | Rejection:
+    """The id of the patient that a resource is about."""
     if resource["resourceType"] == "Patient":
         name = resource.get("id")
-        return str(name) if name else Refusal("id", "", "a Patient without an id")
+        return str(name) if name else Rejection("id", "", "a Patient without an id")
     field_name = "patient" if "patient" in resource else "subject"
     text = (resource.get(field_name) or {}).get("reference")
     if not text:
-        return Refusal(field_name, resource.get(field_name), "no reference to a patient")
-    kind, name = target(text, context)
+        return Rejection(field_name, resource.get(field_name), "no reference to a patient")
+    kind, name = resolve_reference(text, context)
     if kind not in ("Patient", "") or not name:
-        return Refusal(field_name, text, "refers to something other than a Patient")
+        return Rejection(field_name, text, "refers to something other than a Patient")
     return name
 
 
-def target(reference: str, context: Context) -> tuple[str, str]:
-    """Type and id that a reference names; the type is "" where the reference tells none."""
+def resolve_reference(reference: str, context: Context) -> tuple[str, str]:
+    """Type and id that a reference names; the type is "" if the reference has none."""
     reference = context.addresses.get(reference, reference)
     if reference.startswith("urn:"):
         return "", reference.rsplit(":", 1)[-1]

@@ -1,6 +1,7 @@
-"""Genotypes of HL7's genomics reporting guide (version 3.0.0), as FHIR Observations."""
+"""FHIR Observations of genotypes as events (HL7 genomics reporting guide, version 3.0.0)."""
 
-from posology.records.batching import Fact, Refusal, clean_part
+from posology.records.batching import code_part
+from posology.records.schema import Event, Rejection
 from posology.records.sources.fhir.coding import Context, Json, concept_text, has_code, known_at
 
 _GENOTYPE, _VARIANT = "84413-4", "69548-6"
@@ -14,41 +15,43 @@ _HETEROZYGOUS, _HOMOZYGOUS = frozenset({"LA6706-1"}), frozenset({"LA6705-3"})
 _ABSENT = frozenset({"LA9634-2"})
 
 
-def genetic(resource: Json, context: Context, facts: list[Fact], refusals: list[Refusal]) -> None:
+def genotype_observation(
+    resource: Json, context: Context, events: list[Event], rejections: list[Rejection]
+) -> None:
     """`GENOTYPE//gene//diplotype`, or `GENOTYPE//gene_rsid//A/G` for a variant with a dbSNP id."""
     time = known_at(resource, context, "issued", "effectiveDateTime", "effectivePeriod")
-    gene = clean_part(_text(_component(resource, _GENE)) or "")
+    gene = code_part(_text(_component(resource, _GENE)) or "")
     if not has_code(resource["code"], frozenset({_GENOTYPE})):
-        refusal = _variant(resource, gene, time, facts)
-        if refusal is not None:
-            refusals.append(refusal)
+        rejection = _variant(resource, gene, time, events)
+        if rejection is not None:
+            rejections.append(rejection)
         return
     value = resource.get("valueCodeableConcept") or {}
-    named = diplotype(gene, concept_text(value) or _coded_text(value))
+    diplotype = parse_diplotype(gene, concept_text(value) or _first_code(value))
     if not gene:
-        refusals.append(Refusal("component", "", "no gene studied (LOINC 48018-6)"))
-    elif named is None:
-        refusals.append(Refusal("valueCodeableConcept", value, "names no diplotype"))
+        rejections.append(Rejection("component", "", "no gene studied (LOINC 48018-6)"))
+    elif diplotype is None:
+        rejections.append(Rejection("valueCodeableConcept", value, "names no diplotype"))
     else:
-        facts.append(Fact(f"GENOTYPE//{gene}//{named}", time))
+        events.append(Event(f"GENOTYPE//{gene}//{diplotype}", time))
 
 
-def diplotype(gene: str, text: str | None) -> str | None:
+def parse_diplotype(gene: str, text: str | None) -> str | None:
     """`*1/*2` from "CYP2C19 *1/*2", "CYP2C19*1/*2" or "CYP2D6*7.001 / CYP2D6*1.001"."""
     if not text:
         return None
-    named = "/".join(part.strip().removeprefix(gene).strip() for part in text.split("/"))
-    return clean_part(named) or None
+    alleles = "/".join(part.strip().removeprefix(gene).strip() for part in text.split("/"))
+    return code_part(alleles) or None
 
 
-def _coded_text(value: Json) -> str | None:
+def _first_code(value: Json) -> str | None:
     return next((c["code"] for c in value.get("coding") or () if c.get("code")), None)
 
 
-def _variant(resource: Json, gene: str, time: int, facts: list[Fact]) -> Refusal | None:
+def _variant(resource: Json, gene: str, time: int, events: list[Event]) -> Rejection | None:
     rsid = _rsid(resource)
     if rsid is None:
-        return Refusal("component", "", "a variant without a dbSNP id (LOINC 81252-9 or 81255-2)")
+        return Rejection("component", "", "a variant without a dbSNP id (LOINC 81252-9 or 81255-2)")
     ref, alt = (_text(_component(resource, code)) for code in (_REFERENCE, _ALTERNATE))
     state = _component(resource, _STATE).get("valueCodeableConcept")
     if has_code(resource.get("valueCodeableConcept"), _ABSENT) and ref:
@@ -58,9 +61,9 @@ def _variant(resource: Json, gene: str, time: int, facts: list[Fact]) -> Refusal
     elif ref and alt and has_code(state, _HOMOZYGOUS):
         pair = (alt, alt)
     else:
-        return Refusal("component", rsid, "reference, alternate or allelic state is not told")
+        return Rejection("component", rsid, "reference, alternate or allelic state is missing")
     name = f"{gene}_{rsid}" if gene else rsid
-    facts.append(Fact(f"GENOTYPE//{name}//{'/'.join(sorted(pair))}", time))
+    events.append(Event(f"GENOTYPE//{name}//{'/'.join(sorted(pair))}", time))
     return None
 
 
@@ -69,7 +72,7 @@ def _rsid(resource: Json) -> str | None:
         if has_code(component.get("code"), _DBSNP):
             for coding in (component.get("valueCodeableConcept") or {}).get("coding") or ():
                 if str(coding.get("code")).startswith("rs"):
-                    return clean_part(coding["code"])
+                    return code_part(coding["code"])
     return None
 
 
@@ -81,4 +84,4 @@ def _text(component: Json) -> str | None:
     value = component.get("valueCodeableConcept")
     if value is None:
         return component.get("valueString")
-    return concept_text(value) or _coded_text(value)
+    return concept_text(value) or _first_code(value)

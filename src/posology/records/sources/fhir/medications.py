@@ -1,6 +1,6 @@
-"""From a FHIR R4 medication resource to the drug, its dose, and the dose a day."""
+"""FHIR R4 medication resources as events: the drug, its dose, and the dose per day."""
 
-from posology.records.batching import Fact, Refusal, finite
+from posology.records.schema import Event, Rejection, finite_number
 from posology.records.sources.fhir.coding import (
     Context,
     Extractor,
@@ -9,100 +9,105 @@ from posology.records.sources.fhir.coding import (
     concept_text,
     known_at,
     quantity,
-    target,
+    resolve_reference,
 )
 
 _PER_DAY = {"h": 24.0, "d": 1.0, "wk": 1 / 7, "mo": 12 / 365.25, "min": 1440.0, "s": 86400.0}
-"""How often a day a unit of time comes; a month is a twelfth of 365.25 days."""
+"""Units of time per day; a month is a twelfth of 365.25 days."""
 
 Amount = tuple[float | None, str | None, str | None]
 
 
 def medication(kind: str, dosages: str, *times: str) -> Extractor:
-    """An extractor: `DRUG//code//kind` with the dose, and where told `DRUG_PER_DAY//..` and
+    """An extractor of `DRUG//code//kind` with the dose, and if stated `DRUG_PER_DAY//..` and
     `DRUG_RATE//..` (of an infusion)."""
 
     def extract(
-        resource: Json, context: Context, facts: list[Fact], refusals: list[Refusal]
+        resource: Json, context: Context, events: list[Event], rejections: list[Rejection]
     ) -> None:
         if resource.get("doNotPerform"):
-            refusals.append(Refusal("doNotPerform", True, "an order not to give it"))
+            rejections.append(Rejection("doNotPerform", True, "an order not to give it"))
             return
-        code = _drug_code(resource, context, refusals)
+        code = _drug_code(resource, context, rejections)
         if code is None:
             return
         time = known_at(resource, context, *times)
         name = f"{code}//{'reported' if resource.get('reportedBoolean') else kind}"
-        dosage = _first_dosage(resource, dosages, refusals)
-        number, text, unit = _amount(dosage, "dose", dosages, refusals)
+        dosage = _first_dosage(resource, dosages, rejections)
+        number, text, unit = _amount(dosage, "dose", dosages, rejections)
         route = concept_text(dosage.get("route") or {})
-        told = "; ".join(t for t in (text, f"route {route}" if route else None) if t)
-        facts.append(Fact(f"DRUG//{name}", time, number, told or None, unit))
-        times_a_day = _times_a_day(dosage)
-        if number is not None and times_a_day is not None:
-            daily = finite(number * times_a_day)
-            facts.append(Fact(f"DRUG_PER_DAY//{name}", time, daily, None, f"{unit or 1}/d"))
-        rate, _, unit = _amount(dosage, "rate", dosages, refusals)
+        description = "; ".join(t for t in (text, f"route {route}" if route else None) if t)
+        events.append(Event(f"DRUG//{name}", time, number, description or None, unit))
+        doses_per_day = _doses_per_day(dosage)
+        if number is not None and doses_per_day is not None:
+            daily = finite_number(number * doses_per_day)
+            events.append(Event(f"DRUG_PER_DAY//{name}", time, daily, None, f"{unit or 1}/d"))
+        rate, _, unit = _amount(dosage, "rate", dosages, rejections)
         if rate is not None:
-            facts.append(Fact(f"DRUG_RATE//{name}", time, rate, None, unit))
+            events.append(Event(f"DRUG_RATE//{name}", time, rate, None, unit))
 
     return extract
 
 
-def _first_dosage(resource: Json, dosages: str, refusals: list[Refusal]) -> Json:
-    """The first dosage; each further one (a taper, an alternative) is refused as a part."""
-    told = resource.get(dosages) or {}
-    if isinstance(told, list):
-        for number, other in enumerate(told[1:], start=1):
+def _first_dosage(resource: Json, dosages: str, rejections: list[Rejection]) -> Json:
+    """The first dosage; each further one (a taper, an alternative) is rejected."""
+    dosage = resource.get(dosages) or {}
+    if isinstance(dosage, list):
+        for number, other in enumerate(dosage[1:], start=1):
             reason = "a further dosage of one order is not read"
-            refusals.append(Refusal(f"{dosages}[{number}]", other, reason))
-        told = told[0]
-    return told
+            rejections.append(Rejection(f"{dosages}[{number}]", other, reason))
+        dosage = dosage[0]
+    return dosage
 
 
-def _amount(dosage: Json, what: str, path: str, refusals: list[Refusal]) -> Amount:
+def _amount(dosage: Json, what: str, path: str, rejections: list[Rejection]) -> Amount:
     """Number, text and unit of a dosage's `dose` or `rate`."""
     try:
-        told = dosage.get(what) or dosage.get(f"{what}Quantity")  # of MedicationAdministration
+        amount = dosage.get(what) or dosage.get(f"{what}Quantity")  # of MedicationAdministration
         for rate in dosage.get("doseAndRate") or ():
-            told = told or rate.get(f"{what}Quantity")
+            amount = amount or rate.get(f"{what}Quantity")
             if rate.get(f"{what}Range") or rate.get(f"{what}Ratio"):
                 raise ValueError("a range or a ratio, not one amount")
         if dosage.get(f"{what}Ratio"):
             raise ValueError("a range or a ratio, not one amount")
-        return quantity(told) if told else (None, None, None)
+        return quantity(amount) if amount else (None, None, None)
     except ValueError as error:
-        refusals.append(Refusal(f"{path}.{what}", dosage, f"the {what} cannot be read: {error}"))
+        rejections.append(
+            Rejection(f"{path}.{what}", dosage, f"the {what} cannot be read: {error}")
+        )
         return None, None, None
 
 
-def _drug_code(resource: Json, context: Context, refusals: list[Refusal]) -> str | None:
+def _drug_code(resource: Json, context: Context, rejections: list[Rejection]) -> str | None:
     concept = resource.get("medicationCodeableConcept")
     if concept is None:
         pointer = resource.get("medicationReference") or {}
         text = pointer.get("reference") or ""
-        kind, name = target(text, context)
+        kind, name = resolve_reference(text, context)
         if kind == "contained":
-            inside = {c.get("id"): c for c in resource.get("contained") or ()}
-            concept = (inside.get(name) or {}).get("code")
+            contained = {c.get("id"): c for c in resource.get("contained") or ()}
+            concept = (contained.get(name) or {}).get("code")
         else:
             concept = context.medications.get(name)
         if concept is None and pointer.get("display"):
             concept = {"text": pointer["display"]}
         if concept is None:
-            reason = "the Medication it refers to is not among the files; read it along"
-            refusals.append(Refusal("medicationReference", text, reason))
+            reason = "the Medication it refers to is not among the files; add its file"
+            rejections.append(Rejection("medicationReference", text, reason))
             return None
     code = concept_code(concept)
     if code is None:
-        refusals.append(Refusal("medicationCodeableConcept", concept, "has neither code nor text"))
+        rejections.append(
+            Rejection("medicationCodeableConcept", concept, "has neither code nor text")
+        )
     return code
 
 
-def _times_a_day(dosage: Json) -> float | None:
+def _doses_per_day(dosage: Json) -> float | None:
+    """Doses per day; None if they are not stated or taken as needed."""
     repeat = (dosage.get("timing") or {}).get("repeat") or {}
     per = _PER_DAY.get(repeat.get("periodUnit"))
     period = repeat.get("period")
     if dosage.get("asNeededBoolean") or per is None or not period:
         return None
-    return finite(repeat.get("frequency", 1)) * per / finite(period)
+    return finite_number(repeat.get("frequency", 1)) * per / finite_number(period)

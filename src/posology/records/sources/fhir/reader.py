@@ -1,28 +1,30 @@
-"""FHIR R4, bulk export files (NDJSON, plain or gzipped) and Bundles, to events."""
+"""FHIR R4 bulk exports (NDJSON, plain or gzipped) and Bundles as events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from posology.records.batching import Fact, Refusal, Rows
-from posology.records.io.subject_ids import subject_number
-from posology.records.io.text_lines import files_of, read_lines, read_whole
-from posology.records.io.times import zone_named
-from posology.records.schema import Batch
-from posology.records.sources.fhir.coding import Context, Json, has_code, subject_id
+from posology.records.batching import BatchBuilder
+from posology.records.io.subject_ids import to_subject_id
+from posology.records.io.text_lines import list_files, read_bytes, read_lines
+from posology.records.io.times import parse_time_zone
+from posology.records.pipeline.staging import Source, batch_source, split_mapping
+from posology.records.schema import Batch, Event, Rejection
+from posology.records.sources.code_book import CodeBook, read_code_book
+from posology.records.sources.fhir.coding import Context, Json, has_code, patient_id
 from posology.records.sources.fhir.resources import EXTRACTORS, UNUSABLE
-from posology.records.sources.questionnaires import CodeBook, read_code_book
 
-_ENDINGS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
-_UNTRUE = frozenset({"entered-in-error", "refuted"})
+_EXTENSIONS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
+_INVALID_STATUS = frozenset({"entered-in-error", "refuted"})
 _MALFORMED = (AttributeError, TypeError, KeyError, IndexError)
-_ELSEWHERE = {
-    "Medication": "read where a MedicationRequest or the like refers to it",
-    "DiagnosticReport": "its results are Observations of their own",
+_NOT_EVENTS = {
+    "Medication": "read when a MedicationRequest or similar resource refers to it",
+    "DiagnosticReport": "its results are separate Observations",
 }
+"""Resource types that are not events themselves, and why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,128 +32,137 @@ class FhirSettings:
     """How FHIR is read."""
 
     time_zone: str = "UTC"
-    """Times that tell their offset are put on this zone's clock; others are on it already."""
+    """Times with an offset are converted to this zone; other times are in it already."""
     book: CodeBook | None = None
-    """What the questions of forms mean; the lifestyle book that ships where none is given."""
+    """Meanings of the questions of forms; by default the package's lifestyle book."""
     batch_rows: int = 50_000
 
 
-def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None) -> Iterator[Batch]:
-    """Each resource to its events, or refused with its reason.
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source: all files and folders together, since resources refer to one another."""
+    paths = split_mapping(inputs)[1]
+    return [batch_source("fhir", inputs, lambda: read_fhir(paths))]
 
-    A row is a resource: the line of an NDJSON file, the entry of a Bundle. Parts of a resource
-    that cannot be read (a component, an answer) are refused under `file#part` with the same row.
+
+def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None) -> Iterator[Batch]:
+    """The events of each resource, or the reason for its rejection.
+
+    A row is a resource: a line of an NDJSON file, or an entry of a Bundle. Parts of a resource
+    that cannot be read (a component, an answer) are rejected as `file#part` with the same row.
     """
     settings = settings or FhirSettings()
-    files = files_of(paths, _ENDINGS)
+    files = list_files(paths, _EXTENSIONS)
     book = settings.book or read_code_book()
-    context = Context(zone_named(settings.time_zone), book, medications_of(files))
-    rows = Rows(settings.batch_rows)
+    context = Context(parse_time_zone(settings.time_zone), book, read_medications(files))
+    builder = BatchBuilder(settings.batch_rows)
     for path in files:
-        for row, resource, place in _resources(path, context):
-            if isinstance(resource, Refusal):
-                rows.refuse(str(path), row, resource)
+        for row, resource, resource_context in _resources(path, context):
+            if isinstance(resource, Rejection):
+                builder.reject(str(path), row, resource)
             else:
-                add_resource(rows, str(path), row, resource, place)
-            yield from rows.batches()
-    yield from rows.batches(last=True)
+                add_resource(builder, (str(path), row), resource, resource_context)
+            yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
-def add_resource(rows: Rows, source: str, row: int, resource: Any, context: Context) -> None:
-    """One resource to the rows, whatever it is."""
-    facts: list[Fact] = []
-    refusals: list[Refusal] = []
+def add_resource(
+    builder: BatchBuilder, row_id: tuple[str, int], resource: Any, context: Context
+) -> None:
+    """Add a resource of any type and shape; `row_id` is its source and row."""
+    events: list[Event] = []
+    rejections: list[Rejection] = []
     try:
-        subject = _extract(resource, context, facts, refusals)
+        subject = _extract(resource, context, events, rejections)
     except _MALFORMED as error:
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        reason = f"not of the shape that FHIR R4 gives it ({type(error).__name__}: {error})"
-        rows.refuse(source, row, Refusal(str(kind or "resource"), resource, reason))
+        reason = f"not a valid FHIR R4 resource ({type(error).__name__}: {error})"
+        builder.reject(*row_id, Rejection(str(kind or "resource"), resource, reason))
         return
     except ValueError as error:
-        rows.refuse(source, row, Refusal(str(resource["resourceType"]), "", str(error)))
+        builder.reject(*row_id, Rejection(str(resource["resourceType"]), "", str(error)))
         return
-    rows.add(source, row, subject, facts, refusals)
+    builder.add(*row_id, subject, events, rejections)
 
 
 def _extract(
-    resource: Json, context: Context, facts: list[Fact], refusals: list[Refusal]
+    resource: Json, context: Context, events: list[Event], rejections: list[Rejection]
 ) -> int | None:
+    """Append the resource's events and rejections; returns its subject, None if rejected."""
     kind = resource["resourceType"]
     extractor = EXTRACTORS.get(kind)
     if extractor is None:
-        reason = _ELSEWHERE.get(kind, "this type of resource is not mapped to events")
-        refusals.append(Refusal("resourceType", kind, reason))
+        reason = _NOT_EVENTS.get(kind, "this type of resource is not mapped to events")
+        rejections.append(Rejection("resourceType", kind, reason))
         return None
     status = resource.get("status")
     if status in UNUSABLE.get(kind, ()):
-        refusals.append(
-            Refusal("status", status, f"{kind} of this status did not happen or does not hold")
+        rejections.append(
+            Rejection("status", status, f"{kind} of this status did not happen or is not valid")
         )
         return None
-    if has_code(resource.get("verificationStatus"), _UNTRUE):
-        shown = resource["verificationStatus"]
-        refusals.append(Refusal("verificationStatus", shown, "entered in error, or ruled out"))
+    if has_code(resource.get("verificationStatus"), _INVALID_STATUS):
+        value = resource["verificationStatus"]
+        rejections.append(Rejection("verificationStatus", value, "entered in error, or ruled out"))
         return None
-    subject = subject_id(resource, context)
-    if isinstance(subject, Refusal):
-        refusals.append(subject)
+    subject = patient_id(resource, context)
+    if isinstance(subject, Rejection):
+        rejections.append(subject)
         return None
-    extractor(resource, context, facts, refusals)
-    return subject_number(subject)
+    extractor(resource, context, events, rejections)
+    return to_subject_id(subject)
 
 
-def _resources(path: Path, context: Context) -> Iterator[tuple[int, Json | Refusal, Context]]:
-    """Every resource of a file, with its row and what it may refer to."""
+def _resources(path: Path, context: Context) -> Iterator[tuple[int, Json | Rejection, Context]]:
+    """Every resource of a file with its row, and the context with its Bundle's addresses."""
     row = 0
     for _, parsed in _documents(path):
         if isinstance(parsed, dict) and parsed.get("resourceType") == "Bundle":
             entries = parsed.get("entry") or []
-            inside = replace(context, addresses=_addresses(entries))
+            bundle = replace(context, addresses=_addresses(entries))
             for entry in entries if isinstance(entries, list) else [entries]:
                 row += 1
                 resource = entry.get("resource") if isinstance(entry, dict) else None
                 if isinstance(resource, dict):
-                    yield row, resource, inside
+                    yield row, resource, bundle
                 else:
-                    yield row, Refusal("entry", entry, "an entry without a resource"), inside
-        elif isinstance(parsed, Refusal | dict):
+                    yield row, Rejection("entry", entry, "an entry without a resource"), bundle
+        elif isinstance(parsed, Rejection | dict):
             row += 1
             yield row, parsed, context
         else:
             row += 1
-            yield row, Refusal("line", parsed, "is JSON but not a resource"), context
+            yield row, Rejection("line", parsed, "is JSON but not a resource"), context
 
 
 def _documents(path: Path) -> Iterator[tuple[int, Any]]:
-    """The JSON values of a file: one a line, or the whole file as one where it is `.json`."""
+    """The JSON values of a file: one per line, or the whole file if it is `.json`."""
     if not _is_document(path):
-        yield from _each_line(read_lines(path))
+        yield from _parse_lines(read_lines(path))
         return
-    text, broken = read_whole(path)
+    text, damage = read_bytes(path)
     lines: list[bytes] = []
     try:
         yield 1, orjson.loads(text)
     except orjson.JSONDecodeError:
         lines = text.splitlines()
         if lines and _is_resource(lines[0]):
-            yield from _each_line(enumerate(lines, start=1))
-        elif broken is None:
-            yield 1, Refusal("file", "", "is neither a JSON document nor lines of JSON")
-    if broken is not None:
-        yield len(lines) + 1, broken
+            yield from _parse_lines(enumerate(lines, start=1))
+        elif damage is None:
+            yield 1, Rejection("file", "", "is neither a JSON document nor lines of JSON")
+    if damage is not None:
+        yield len(lines) + 1, damage
 
 
-def _each_line(pieces: Iterable[tuple[int, bytes | Refusal]]) -> Iterator[tuple[int, Any]]:
-    for number, piece in pieces:
-        if isinstance(piece, Refusal):
-            yield number, piece
-        elif piece.strip():
+def _parse_lines(lines: Iterable[tuple[int, bytes | Rejection]]) -> Iterator[tuple[int, Any]]:
+    for number, line in lines:
+        if isinstance(line, Rejection):
+            yield number, line
+        elif line.strip():
             try:
-                yield number, orjson.loads(piece)
+                yield number, orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                shown = piece[:600].decode("utf-8", "replace")
-                yield number, Refusal("line", shown, f"is not JSON in UTF-8: {error}")
+                text = line[:600].decode("utf-8", "replace")
+                yield number, Rejection("line", text, f"is not JSON in UTF-8: {error}")
 
 
 def _is_document(path: Path) -> bool:
@@ -167,28 +178,29 @@ def _is_resource(line: bytes) -> bool:
 
 
 def _addresses(entries: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+    """`Type/id` of each entry of a Bundle, by its fullUrl."""
+    addresses: dict[str, str] = {}
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
             resource, address = entry["resource"], entry.get("fullUrl")
             if isinstance(address, str):
                 name = resource.get("id") or address.rsplit(":", 1)[-1]
-                found[address] = f"{resource.get('resourceType')}/{name}"
-    return found
+                addresses[address] = f"{resource.get('resourceType')}/{name}"
+    return addresses
 
 
-def medications_of(files: Iterable[Path]) -> dict[str, Json]:
-    """The code of every Medication in the files, by its id: a first pass that parses only these."""
-    found: dict[str, Json] = {}
+def read_medications(files: Iterable[Path]) -> dict[str, Json]:
+    """The code of every Medication in the files, by its id; only these lines are parsed."""
+    codes: dict[str, Json] = {}
     for path in files:
         lines = (line for _, line in read_lines(path) if isinstance(line, bytes))
-        for text in [read_whole(path)[0]] if _is_document(path) else lines:
+        for text in [read_bytes(path)[0]] if _is_document(path) else lines:
             if b'"Medication"' in text:
-                _note_medications(text, found)
-    return found
+                _add_medications(text, codes)
+    return codes
 
 
-def _note_medications(text: bytes, found: dict[str, Json]) -> None:
+def _add_medications(text: bytes, codes: dict[str, Json]) -> None:
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -196,11 +208,10 @@ def _note_medications(text: bytes, found: dict[str, Json]) -> None:
     if not isinstance(parsed, dict):
         return
     entries = parsed.get("entry") if parsed.get("resourceType") == "Bundle" else None
-    inside = entries if isinstance(entries, list) else [{"resource": parsed}]
-    for entry in inside:
+    for entry in entries if isinstance(entries, list) else [{"resource": parsed}]:
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if isinstance(resource, dict) and resource.get("resourceType") == "Medication":
             address = str(entry.get("fullUrl") or "")
             name = resource.get("id") or address.rsplit(":", 1)[-1]
             if isinstance(resource.get("code"), dict):
-                found[str(name)] = resource["code"]
+                codes[str(name)] = resource["code"]

@@ -1,14 +1,15 @@
-"""From one FHIR R4 resource to its events: thin extractors, one a resource type.
+"""FHIR R4 resources as events: one extractor per resource type.
 
-Each appends to `facts` what it can read and to `refusals` what it cannot, and raises where the
-resource is not of R4's shape. An event's time is when it became known, so `recorded` goes before
-`onset` and `issued` before `effective`.
+Each appends to `events` and `rejections`, and raises an error if the resource is malformed. An
+event's time is when it became known, so `recorded` is preferred to `onset` and `issued` to
+`effective`.
 """
 
 from typing import Any
 
-from posology.records.batching import Fact, Refusal, clean_part, finite
+from posology.records.batching import append_outcome, code_part
 from posology.records.io.times import parse_time
+from posology.records.schema import Event, Rejection, finite_number
 from posology.records.sources.fhir.coding import (
     Context,
     Extractor,
@@ -16,19 +17,19 @@ from posology.records.sources.fhir.coding import (
     concept_code,
     concept_text,
     known_at,
-    moment,
+    parse_moment,
     quantity,
 )
-from posology.records.sources.fhir.genotypes import GENETIC, genetic
+from posology.records.sources.fhir.genotypes import GENETIC, genotype_observation
 from posology.records.sources.fhir.medications import medication
-from posology.records.sources.questionnaires import response_facts
+from posology.records.sources.fhir.questionnaires import questionnaire_response
 
-Facts = list[Fact]
-Refusals = list[Refusal]
+Events = list[Event]
+Rejections = list[Rejection]
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _OMB = {
-    # the categories of the US Office of Management and Budget, by their CDC codes (US Core)
+    # categories of the US Office of Management and Budget, by their CDC codes (US Core)
     "1002-5": "American_Indian_or_Alaska_Native",
     "2028-9": "Asian",
     "2054-5": "Black_or_African_American",
@@ -41,29 +42,29 @@ _OMB = {
 _VITAL = frozenset({"laboratory", "vital-signs"})
 
 
-def patient(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
+def patient(resource: Json, context: Context, events: Events, rejections: Rejections) -> None:
     """Birth, death, sex, race and ethnicity."""
     if resource.get("birthDate"):
         try:
-            birth = moment(resource["birthDate"], "birthDate", context)
-            facts.append(Fact("MEDS_BIRTH", birth))
+            birth = parse_moment(resource["birthDate"], "birthDate", context)
+            events.append(Event("MEDS_BIRTH", birth))
         except ValueError as error:
-            refusals.append(Refusal("birthDate", resource["birthDate"], str(error)))
+            rejections.append(Rejection("birthDate", resource["birthDate"], str(error)))
     died = resource.get("deceasedDateTime")
     if died:
-        try:  # a day alone ends it, so that what was done on that day does not follow death
-            facts.append(Fact("MEDS_DEATH", parse_time(died, context.zone, True)))
+        try:  # a date without a time means the end of that day, so that its events precede death
+            events.append(Event("MEDS_DEATH", parse_time(died, context.zone, True)))
         except ValueError:
-            refusals.append(Refusal("deceasedDateTime", died, "is not a date"))
+            rejections.append(Rejection("deceasedDateTime", died, "is not a date"))
     elif resource.get("deceasedBoolean"):
-        refusals.append(Refusal("deceasedBoolean", True, "died, but the date is not told"))
+        rejections.append(Rejection("deceasedBoolean", True, "died, but the date is missing"))
     if resource.get("gender"):
-        facts.append(Fact(f"SEX//{clean_part(resource['gender']).lower()}", None))
-    _race(resource, facts)
+        events.append(Event(f"SEX//{code_part(resource['gender']).lower()}", None))
+    _race(resource, events)
 
 
-def _race(resource: Json, facts: Facts) -> None:
-    """The categories of US Core's extensions."""
+def _race(resource: Json, events: Events) -> None:
+    """Race and ethnicity, from US Core's extensions."""
     for extension in resource.get("extension") or ():
         url = extension.get("url") or ""
         if url in (_US_CORE + "race", _US_CORE + "ethnicity"):
@@ -71,42 +72,44 @@ def _race(resource: Json, facts: Facts) -> None:
             for part in extension.get("extension") or ():
                 coding = part.get("valueCoding")
                 if part.get("url") == "ombCategory" and coding:
-                    name = _OMB.get(coding["code"]) or clean_part(coding["code"])
-                    facts.append(Fact(f"{family}//{name}", None))
+                    name = _OMB.get(coding["code"]) or code_part(coding["code"])
+                    events.append(Event(f"{family}//{name}", None))
 
 
-def encounter(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
+def encounter(resource: Json, context: Context, events: Events, rejections: Rejections) -> None:
     """Start and end of a visit, each at its own time."""
     period = resource.get("period") or {}
-    kind = clean_part((resource.get("class") or {}).get("code") or "unknown")
+    kind = code_part((resource.get("class") or {}).get("code") or "unknown")
     for edge in ("start", "end"):
         if period.get(edge):
             try:
-                at = moment(period[edge], f"period.{edge}", context)
-                facts.append(Fact(f"VISIT//{kind}//{edge}", at))
+                time = parse_moment(period[edge], f"period.{edge}", context)
+                events.append(Event(f"VISIT//{kind}//{edge}", time))
             except ValueError as error:
-                refusals.append(Refusal(f"period.{edge}", period[edge], str(error)))
+                rejections.append(Rejection(f"period.{edge}", period[edge], str(error)))
     if not period:
-        refusals.append(Refusal("period", "", "an Encounter without a period has no time"))
+        rejections.append(Rejection("period", "", "an Encounter without a period has no time"))
 
 
 def _coded(family: str, concept: str, *times: str) -> Extractor:
-    """An extractor of resources that are one code at one time."""
+    """An extractor of resources that have one code and one time."""
 
-    def extract(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
+    def extract(resource: Json, context: Context, events: Events, rejections: Rejections) -> None:
         code = concept_code(resource.get(concept))
         if code is None:
-            refusals.append(Refusal(concept, resource.get(concept), "has neither code nor text"))
+            rejections.append(
+                Rejection(concept, resource.get(concept), "has neither code nor text")
+            )
             return
-        facts.append(Fact(f"{family}//{code}", known_at(resource, context, *times)))
+        events.append(Event(f"{family}//{code}", known_at(resource, context, *times)))
 
     return extract
 
 
-def observation(resource: Json, context: Context, facts: Facts, refusals: Refusals) -> None:
+def observation(resource: Json, context: Context, events: Events, rejections: Rejections) -> None:
     """A measurement or another observation, and its components."""
     if any(c.get("code") in GENETIC for c in (resource.get("code") or {}).get("coding") or ()):
-        genetic(resource, context, facts, refusals)
+        genotype_observation(resource, context, events, rejections)
         return
     time = known_at(
         resource, context, "issued", "effectiveDateTime", "effectivePeriod", "effectiveInstant"
@@ -116,40 +119,40 @@ def observation(resource: Json, context: Context, facts: Facts, refusals: Refusa
         if any(c.get("code") in _VITAL for c in category.get("coding") or ()):
             family = "MEASUREMENT"
     components = resource.get("component") or ()
-    _value_fact(resource, "", family, time, (facts, refusals), bool(components))
+    if not components or _value_key(resource) is not None:
+        append_outcome(_value_event(resource, "", family, time), events, rejections)
     for number, part in enumerate(components):
-        _value_fact(part, f"component[{number}].", family, time, (facts, refusals), False)
+        outcome = _value_event(part, f"component[{number}].", family, time)
+        append_outcome(outcome, events, rejections)
 
 
-def _value_fact(
-    holder: Json, path: str, family: str, time: int, out: tuple[Facts, Refusals], may_lack: bool
-) -> None:
-    facts, refusals = out
-    key = next((k for k in holder if k.startswith("value")), None)
+def _value_key(element: Json) -> str | None:
+    return next((key for key in element if key.startswith("value")), None)
+
+
+def _value_event(element: Json, path: str, family: str, time: int) -> Event | Rejection:
+    """The code and value[x] of an Observation or of one of its components."""
+    key = _value_key(element)
     if key is None:
-        if not may_lack:
-            why = concept_text(holder.get("dataAbsentReason") or {})
-            refusals.append(Refusal(path + "value", why, "has no value"))
-        return
-    code = concept_code(holder.get("code"))
+        absent = concept_text(element.get("dataAbsentReason") or {})
+        return Rejection(path + "value", absent, "has no value")
+    code = concept_code(element.get("code"))
     if code is None:
-        refusals.append(Refusal(path + "code", holder.get("code"), "has neither code nor text"))
-        return
+        return Rejection(path + "code", element.get("code"), "has neither code nor text")
     try:
-        answer, number, text, unit = _value(key, holder[key])
+        answer, number, text, unit = _value(key, element[key])
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        refusals.append(Refusal(path + key, holder[key], f"cannot be read: {error}"))
-        return
-    facts.append(Fact(f"{family}//{code}{answer}", time, number, text, unit))
+        return Rejection(path + key, element[key], f"cannot be read: {error}")
+    return Event(f"{family}//{code}{answer}", time, number, text, unit)
 
 
 def _value(key: str, value: Any) -> tuple[str, float | None, str | None, str | None]:
-    """What follows the code (`//answer` or nothing), number, text and unit of a value[x]."""
+    """Suffix of the code (`//answer` or empty), number, text and unit of a value[x]."""
     match key:
         case "valueQuantity":
             return "", *quantity(value)
         case "valueInteger":
-            return "", finite(value), None, None
+            return "", finite_number(value), None, None
         case "valueCodeableConcept":
             code = concept_code(value)
             if code is None:
@@ -168,20 +171,12 @@ def _value(key: str, value: Any) -> tuple[str, float | None, str | None, str | N
             low, high = value.get("low") or {}, value.get("high") or {}
             unit = low.get("code") or low.get("unit") or high.get("code") or high.get("unit")
             return "", None, f"{low.get('value', '')}-{high.get('value', '')}", unit
-    raise ValueError(f"{key} is not read; dense series go through the source `wearables`")
-
-
-def questionnaire_response(
-    resource: Json, context: Context, facts: Facts, refusals: Refusals
-) -> None:
-    """The answers that the code book knows; each other one is refused by its linkId."""
-    time = known_at(resource, context, "authored")
-    response_facts(resource, time, context.book, facts, refusals)
+    raise ValueError(f"{key} is not read; ingest dense series with --wearable")
 
 
 _ENTERED = frozenset({"entered-in-error"})
 UNUSABLE: dict[str, frozenset[str]] = {
-    # status codes under which R4 says that it did not happen, or must not be used
+    # R4 status codes of events that did not happen or must not be used
     "Encounter": _ENTERED | {"cancelled", "planned"},
     "MedicationRequest": _ENTERED | {"cancelled", "draft"},
     "MedicationAdministration": _ENTERED | {"not-done"},

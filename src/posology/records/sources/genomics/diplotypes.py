@@ -1,24 +1,24 @@
-"""Diplotypes and phenotypes that a laboratory reported in a table, to events."""
+"""Tables of diplotypes and phenotypes that a laboratory reported, as events."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from posology.records.batching import Fact, Refusal, Rows, clean_part
+from posology.records.batching import BatchBuilder, code_part
 from posology.records.io.python_tables import (
-    ENDINGS,
+    TABLE_EXTENSIONS,
     Row,
-    blank,
-    cell_number,
-    cell_subject,
-    cell_time,
-    read_sheet,
+    is_blank,
+    parse_cell_time,
+    parse_number,
+    parse_subject,
+    read_rows,
 )
-from posology.records.io.text_lines import files_of
-from posology.records.io.times import zone_named
-from posology.records.schema import Batch
-from posology.records.sources.fhir.genotypes import diplotype
+from posology.records.io.text_lines import list_files
+from posology.records.io.times import parse_time_zone
+from posology.records.schema import Batch, Event, Rejection
+from posology.records.sources.fhir.genotypes import parse_diplotype
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class DiplotypeSettings:
     gene: str = "gene"
     diplotype: str = "diplotype"
     date: str = "date"
-    """Of the report: when the result became known. An empty cell makes a static fact."""
+    """Date of the report, when the result became known; an empty cell makes a static fact."""
     phenotype: str = "phenotype"
     activity_score: str = "activity_score"
     time_zone: str = "UTC"
@@ -39,51 +39,55 @@ class DiplotypeSettings:
 def read_diplotypes(
     paths: Iterable[str | Path], settings: DiplotypeSettings | None = None
 ) -> Iterator[Batch]:
-    """`GENOTYPE//gene//*1/*2`, and where told `PHENOTYPE//gene//...` and `ACTIVITY_SCORE//gene`."""
+    """`GENOTYPE//gene//*1/*2`, and if present `PHENOTYPE//gene//...`, `ACTIVITY_SCORE//gene`."""
     settings = settings or DiplotypeSettings()
-    zone = zone_named(settings.time_zone)
-    rows = Rows(settings.batch_rows)
-    needed = (settings.subject, settings.gene, settings.diplotype, settings.date)
-    for path in files_of(paths, ENDINGS):
-        for number, row in read_sheet(path, needed):
-            if isinstance(row, Refusal):
-                rows.refuse(str(path), number, row)
+    zone = parse_time_zone(settings.time_zone)
+    builder = BatchBuilder(settings.batch_rows)
+    required = (settings.subject, settings.gene, settings.diplotype, settings.date)
+    for path in list_files(paths, TABLE_EXTENSIONS):
+        for number, row in read_rows(path, required):
+            if isinstance(row, Rejection):
+                builder.reject(str(path), number, row)
             else:
-                _result(rows, (str(path), number), row, settings, zone)
-            yield from rows.batches()
-    yield from rows.batches(last=True)
+                _add_result(builder, (str(path), number), row, settings, zone)
+            yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
-def _result(
-    rows: Rows, at: tuple[str, int], row: Row, settings: DiplotypeSettings, zone: ZoneInfo
+def _add_result(
+    builder: BatchBuilder,
+    row_id: tuple[str, int],
+    row: Row,
+    settings: DiplotypeSettings,
+    zone: ZoneInfo,
 ) -> None:
     column = settings.subject
     try:
-        subject = cell_subject(row[column])
+        subject = parse_subject(row[column])
         column = settings.date
-        time = None if blank(row[column]) else cell_time(row[column], zone)
+        time = None if is_blank(row[column]) else parse_cell_time(row[column], zone)
     except ValueError as error:
-        rows.refuse(*at, Refusal(column, row[column], str(error)))
+        builder.reject(*row_id, Rejection(column, row[column], str(error)))
         return
-    gene = clean_part(str(row[settings.gene] or ""))
+    gene = code_part(str(row[settings.gene] or ""))
     if not gene:
-        rows.refuse(*at, Refusal(settings.gene, row[settings.gene], "names no gene"))
+        builder.reject(*row_id, Rejection(settings.gene, row[settings.gene], "names no gene"))
         return
-    facts, refusals = [], []
-    named = None if blank(row[settings.diplotype]) else str(row[settings.diplotype])
-    told = diplotype(gene, named)
-    if told is not None:
-        facts.append(Fact(f"GENOTYPE//{gene}//{told}", time))
+    events, rejections = [], []
+    text = None if is_blank(row[settings.diplotype]) else str(row[settings.diplotype])
+    diplotype = parse_diplotype(gene, text)
+    if diplotype is not None:
+        events.append(Event(f"GENOTYPE//{gene}//{diplotype}", time))
     phenotype = row.get(settings.phenotype)
-    if not blank(phenotype):
-        name = clean_part(str(phenotype)).lower()
-        facts.append(Fact(f"PHENOTYPE//{gene}//{name}", time))
+    if not is_blank(phenotype):
+        name = code_part(str(phenotype)).lower()
+        events.append(Event(f"PHENOTYPE//{gene}//{name}", time))
     score = row.get(settings.activity_score)
-    if not blank(score):
+    if not is_blank(score):
         try:
-            facts.append(Fact(f"ACTIVITY_SCORE//{gene}", time, cell_number(score), None, "1"))
+            events.append(Event(f"ACTIVITY_SCORE//{gene}", time, parse_number(score), None, "1"))
         except ValueError as error:
-            refusals.append(Refusal(settings.activity_score, score, str(error)))
-    if not facts and not refusals:
-        refusals.append(Refusal(settings.diplotype, "", "neither diplotype nor phenotype is told"))
-    rows.add(*at, subject, facts, refusals)
+            rejections.append(Rejection(settings.activity_score, score, str(error)))
+    if not events and not rejections:
+        rejections.append(Rejection(settings.diplotype, "", "neither a diplotype nor a phenotype"))
+    builder.add(*row_id, subject, events, rejections)

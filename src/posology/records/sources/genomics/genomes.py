@@ -1,55 +1,80 @@
-"""VCF files, plain, gzipped or gVCF, to genotype events at the positions of a panel."""
+"""VCF files (plain, gzipped or gVCF) as genotype events at the positions of a panel."""
 
 import csv
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from posology.errors import RecordError
-from posology.records.batching import Fact, Refusal, Rows, clean_part
-from posology.records.io.subject_ids import subject_number
-from posology.records.io.text_lines import files_of, read_lines
-from posology.records.io.times import parse_time, zone_named
-from posology.records.schema import Batch
-from posology.records.sources.genomics.vcf import Call, Gate, assembly_of, call_of, read_header
+from posology.records.batching import BatchBuilder, code_part
+from posology.records.io.settings import load_settings
+from posology.records.io.subject_ids import to_subject_id
+from posology.records.io.text_lines import list_files, read_lines
+from posology.records.io.times import parse_time, parse_time_zone
+from posology.records.pipeline.staging import Source, batch_source, only_mapping, split_mapping
+from posology.records.schema import Batch, Event, Rejection
+from posology.records.sources.genomics.diplotypes import read_diplotypes
+from posology.records.sources.genomics.vcf import (
+    Call,
+    Gate,
+    find_assembly,
+    parse_call,
+    read_header,
+)
 
 PANEL = Path(__file__).parents[2] / "codebooks" / "pharmacogenes.csv"
-"""The panel that ships: variants of warfarin, clopidogrel, thiopurine and statin guidance."""
-_ENDINGS = (".vcf", ".vcf.gz", ".g.vcf", ".g.vcf.gz", ".vcf.bgz")
+"""The package's panel: variants of warfarin, clopidogrel, thiopurine and statin guidelines."""
+_EXTENSIONS = (".vcf", ".vcf.gz", ".g.vcf", ".g.vcf.gz", ".vcf.bgz")
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One named position of GRCh38."""
+    """One position of the panel, on GRCh38."""
 
     gene: str
     rsid: str
     chrom: str
-    """As VCF of GRCh38 names it, such as chr10."""
+    """Chromosome as VCF files of GRCh38 name it, such as chr10."""
     position: int
     """1-based, on GRCh38."""
     ref: str
     alt: str
     """Alternate alleles, separated by commas."""
     strand: str
-    """+ or -: the strand on which alleles are told, the gene's own as laboratories report it."""
+    """+ or -: the strand on which alleles are written; the gene's strand, as laboratories do."""
 
 
 @dataclass(frozen=True, slots=True)
 class VcfSettings:
-    """What counts as a call."""
+    """How VCF files are read."""
 
     panel: Path = PANEL
     known: str | None = None
-    """ISO 8601 time at which the results were reported; a static fact where it is not told."""
+    """ISO 8601 time of the report; without it, genotypes are static facts."""
     assembly: str | None = None
-    """GRCh38, where the file's header tells neither contig lengths nor an assembly."""
+    """GRCh38, if the file's header has neither contig lengths nor an assembly."""
     gate: Gate = field(default_factory=Gate)
     subjects: dict[str, str] = field(default_factory=dict)
-    """Subject of each sample, where the names of samples are not those of subjects."""
+    """Subject of each sample; by default the sample's name."""
     batch_rows: int = 50_000
+
+
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source: VCF files, and diplotypes from files that are tables."""
+    mappings, paths = split_mapping(inputs)
+    tables = [path for path in paths if path.suffix in (".csv", ".parquet", ".xlsx")]
+    variants = [path for path in paths if path not in tables]
+
+    def read() -> Iterator[Batch]:
+        if variants:
+            mapping = only_mapping("vcf", mappings) if mappings else None
+            yield from read_vcf(variants, load_settings(mapping, VcfSettings) if mapping else None)
+        if tables:
+            yield from read_diplotypes(tables)
+
+    return [batch_source("vcf", inputs, read)]
 
 
 def read_panel(path: Path = PANEL) -> tuple[Site, ...]:
@@ -85,67 +110,70 @@ def read_panel(path: Path = PANEL) -> tuple[Site, ...]:
 
 
 def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -> Iterator[Batch]:
-    """Genotypes at the panel's positions, `GENOTYPE//gene_rsid//A/G`, alleles in order of letter.
+    """Genotypes at the panel's positions, `GENOTYPE//gene_rsid//A/G`, alleles sorted by letter.
 
     A row is a position of the panel for one sample; its source is `file#sample`. A position that
-    the file does not hold is no call, never reference. Alleles as VCF wrote them, with phase, are
-    the event's text. The subject is the sample's name unless the settings
-    say otherwise.
+    is not in the file is no call, never the reference. The genotype as VCF writes it, with phase,
+    is the event's text.
     """
     settings = settings or VcfSettings()
     panel = read_panel(settings.panel)
-    zone = zone_named("UTC")
+    zone = parse_time_zone("UTC")
     try:
         time = parse_time(settings.known, zone) if settings.known else None
     except ValueError as error:
         raise RecordError(f"known {settings.known!r} is not an ISO 8601 time") from error
-    rows = Rows(settings.batch_rows)
-    for path in files_of(paths, _ENDINGS):
-        _read_file(path, panel, settings, time, rows)
-        yield from rows.batches()
-    yield from rows.batches(last=True)
+    builder = BatchBuilder(settings.batch_rows)
+    for path in list_files(paths, _EXTENSIONS):
+        _read_file(path, panel, settings, time, builder)
+        yield from builder.batches()
+    yield from builder.batches(last=True)
 
 
 def _read_file(
-    path: Path, panel: tuple[Site, ...], settings: VcfSettings, time: int | None, rows: Rows
+    path: Path,
+    panel: tuple[Site, ...],
+    settings: VcfSettings,
+    time: int | None,
+    builder: BatchBuilder,
 ) -> None:
     lines = read_lines(path)
     header = read_header(lines)
-    if isinstance(header, Refusal):
-        rows.refuse(str(path), 1, header)
+    if isinstance(header, Rejection):
+        builder.reject(str(path), 1, header)
         return
-    assembly, evidence = assembly_of(header)
-    wrong = None
+    assembly, evidence = find_assembly(header)
+    fault = None
     if assembly is None and settings.assembly != "GRCh38":
-        wrong = "its header tells no assembly; set assembly = GRCh38 if you know it is"
+        fault = "its header names no assembly; set assembly = GRCh38 if you know it is"
     elif assembly not in (None, "GRCh38"):
-        wrong = f"it is {assembly} ({evidence}); lift it over to GRCh38 first"
+        fault = f"it is {assembly} ({evidence}); lift it over to GRCh38 first"
     calls: list[list[list[Call]]] = [[[] for _ in panel] for _ in header.samples]
-    broken = _collect(lines, panel, settings.gate, calls) if wrong is None else None
-    for name, of_sample in zip(header.samples, calls, strict=True):
+    damage = _collect_calls(lines, panel, settings.gate, calls) if fault is None else None
+    for name, sample_calls in zip(header.samples, calls, strict=True):
         subject = settings.subjects.get(name) if settings.subjects else name
-        problem = wrong if subject and subject.strip() else f"sample {name!r} is no subject's"
-        for number, (site, found) in enumerate(zip(panel, of_sample, strict=True), start=1):
-            outcome = problem if problem is not None else _decide(site, found)
+        problem = fault if subject and subject.strip() else f"sample {name!r} has no subject"
+        for number, (site, records) in enumerate(zip(panel, sample_calls, strict=True), start=1):
+            outcome = problem if problem is not None else _choose_call(site, records)
             if isinstance(outcome, str):
-                if broken is not None and not found:
-                    outcome = f"{outcome}; {broken}"
-                refusal = Refusal(f"{site.gene} {site.rsid}", "", outcome)
-                rows.refuse(f"{path}#{name}", number, refusal)
+                if damage is not None and not records:
+                    outcome = f"{outcome}; {damage}"
+                rejection = Rejection(f"{site.gene} {site.rsid}", "", outcome)
+                builder.reject(f"{path}#{name}", number, rejection)
             else:
-                code = f"GENOTYPE//{clean_part(site.gene)}_{clean_part(site.rsid)}"
-                told = _told(site, outcome.alleles)
-                fact = Fact(f"{code}//{told}", time, None, outcome.genotype)
-                rows.add(f"{path}#{name}", number, subject_number(str(subject)), [fact])
+                code = f"GENOTYPE//{code_part(site.gene)}_{code_part(site.rsid)}"
+                alleles = _format_alleles(site, outcome.alleles)
+                event = Event(f"{code}//{alleles}", time, None, outcome.genotype)
+                builder.add(f"{path}#{name}", number, to_subject_id(str(subject)), [event])
 
 
-def _collect(
-    lines: Iterator[tuple[int, bytes | Refusal]],
+def _collect_calls(
+    lines: Iterator[tuple[int, bytes | Rejection]],
     panel: tuple[Site, ...],
     gate: Gate,
     calls: list[list[list[Call]]],
 ) -> str | None:
-    """Puts what the file says of each site into `calls`; the reason if the file breaks off."""
+    """Append each record of a site to `calls` (sample, site); the reason if the file is cut off."""
     by_chrom: dict[bytes, list[tuple[int, int]]] = {}
     for index, site in enumerate(panel):
         for name in {site.chrom, site.chrom.removeprefix("chr")}:
@@ -153,7 +181,7 @@ def _collect(
     for places in by_chrom.values():
         places.sort()
     for _, line in lines:
-        if isinstance(line, Refusal):
+        if isinstance(line, Rejection):
             return line.reason
         chrom, _, rest = line.partition(b"\t")
         places = by_chrom.get(chrom)
@@ -166,12 +194,14 @@ def _collect(
         first = bisect_left(places, (start, -1))
         for _, index in places[first : bisect_right(places, (end, len(panel)))]:
             cells = cells or line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
-            for sample, of_sample in enumerate(calls):
-                of_sample[index].append(call_of(cells, sample, panel[index].position, gate))
+            for sample, sample_calls in enumerate(calls):
+                call = parse_call(cells, sample, panel[index].position, gate)
+                sample_calls[index].append(call)
     return None
 
 
 def _block_end(line: bytes, start: int) -> int:
+    """Last position of a gVCF block."""
     info = line.split(b"\t", 8)[7] if line.count(b"\t", 0, 4096) >= 7 else b""
     for part in info.split(b";"):
         if part.startswith(b"END=") and part[4:].strip().isdigit():
@@ -179,23 +209,24 @@ def _block_end(line: bytes, start: int) -> int:
     return start
 
 
-def _decide(site: Site, found: list[Call]) -> Call | str:
+def _choose_call(site: Site, records: list[Call]) -> Call | str:
     """The one call of a site, or why there is none."""
-    if not found:
+    if not records:
         return "no record at this position: no call, not reference"
-    read = [call for call in found if call.reason is None]
+    read = [call for call in records if call.reason is None]
     if not read:
-        return found[0].reason or "no call"
-    resolved = [_resolve(site, call) for call in read]
-    good = [call for call in resolved if isinstance(call, Call)]
-    if not good:
-        return next(c for c in resolved if isinstance(c, str))
-    if len({tuple(sorted(call.alleles)) for call in good}) > 1:
+        return records[0].reason or "no call"
+    checked = [_check_alleles(site, call) for call in read]
+    valid = [call for call in checked if isinstance(call, Call)]
+    if not valid:
+        return next(c for c in checked if isinstance(c, str))
+    if len({tuple(sorted(call.alleles)) for call in valid}) > 1:
         return "two records give different genotypes; join them with bcftools norm -m +any"
-    return good[0]
+    return valid[0]
 
 
-def _resolve(site: Site, call: Call) -> Call | str:
+def _check_alleles(site: Site, call: Call) -> Call | str:
+    """The call with the site's alleles, or why they are not the panel's."""
     known = {site.ref, *site.alt.split(",")}
     if call.block:
         return Call(call.genotype, tuple(site.ref for _ in call.alleles), None, False)
@@ -204,13 +235,14 @@ def _resolve(site: Site, call: Call) -> Call | str:
             f"reference is {call.reference} here, {site.ref} in the panel: another assembly, or "
             "not left-aligned (bcftools norm)"
         )
-    strange = [allele for allele in call.alleles if allele not in known]
-    if strange:
-        return f"allele {strange[0]} is not one of the panel's ({site.ref}, {site.alt})"
+    unknown = [allele for allele in call.alleles if allele not in known]
+    if unknown:
+        return f"allele {unknown[0]} is not one of the panel's ({site.ref}, {site.alt})"
     return call
 
 
-def _told(site: Site, alleles: tuple[str, ...]) -> str:
+def _format_alleles(site: Site, alleles: tuple[str, ...]) -> str:
+    """The alleles on the site's strand, sorted, such as `A/G`."""
     if site.strand == "-":
         alleles = tuple(allele.translate(_COMPLEMENT)[::-1] for allele in alleles)
     return "/".join(sorted(alleles))

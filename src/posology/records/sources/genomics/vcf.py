@@ -1,10 +1,10 @@
-"""VCF's text: header, contigs, one sample's call (VCF 4.3 specification, sections 1.4 and 1.6)."""
+"""Parse VCF: the header and one sample's call (VCF 4.3 specification, sections 1.4 and 1.6)."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from posology.records.batching import Refusal
+from posology.records.schema import Rejection
 
 _LENGTHS = {
     # contig lengths of GRCh37 and GRCh38 (Genome Reference Consortium, assembly reports)
@@ -25,18 +25,18 @@ _LENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a VCF says of itself."""
+    """The header of a VCF file."""
 
     samples: tuple[str, ...]
     contigs: dict[str, int]
-    """Length of each contig that tells one."""
-    stated: str | None
+    """Length of each contig, if the header has it."""
+    assembly: str | None
     """The assembly that contig lines name, such as GRCh38.p14."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a record must reach to be a call; a missing QUAL, GQ or FILTER passes."""
+    """Quality that a record needs to be a call; a missing QUAL, GQ or FILTER passes."""
 
     least_quality: float = 20.0
     """QUAL; 20 is one error in 100 (our choice)."""
@@ -47,47 +47,47 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a record says of one sample at one position."""
+    """The call of one sample at one position, from one record."""
 
     genotype: str
     """As VCF writes it, such as 0|1."""
     alleles: tuple[str, ...]
-    """Bases on the forward strand; empty where there is no call."""
+    """Bases on the forward strand; empty if there is no call."""
     reason: str | None
-    """Why there is no call."""
+    """Why there is no call; None for a call."""
     block: bool
-    """Whether it is a gVCF block of reference."""
+    """Whether the record is a gVCF reference block."""
     reference: str = ""
     """Bases of REF."""
 
 
-def read_header(lines: Iterator[tuple[int, bytes | Refusal]]) -> Header | Refusal:
-    """Reads up to the line of column names; leaves the iterator at the first record."""
+def read_header(lines: Iterator[tuple[int, bytes | Rejection]]) -> Header | Rejection:
+    """Parse up to the line of column names; the iterator is then at the first record."""
     contigs: dict[str, int] = {}
-    stated = None
+    assembly = None
     for _, line in lines:
-        if isinstance(line, Refusal):
+        if isinstance(line, Rejection):
             return line
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("##contig=<"):
             name = re.search(r"[<,]ID=([^,>]+)", text)
             length = re.search(r"[<,]length=(\d{1,12})", text)
-            assembly = re.search(r"[<,]assembly=\"?([^,>\"]+)", text)
-            stated = assembly[1] if assembly else stated
+            stated = re.search(r"[<,]assembly=\"?([^,>\"]+)", text)
+            assembly = stated[1] if stated else assembly
             if name and length:
                 contigs[name[1]] = int(length[1])
         elif text.startswith("#CHROM"):
             cells = text.split("\t")
             if len(cells) < 10:
-                return Refusal("header", text, "no sample column: the file tells no genotypes")
-            return Header(tuple(cells[9:]), contigs, stated)
+                return Rejection("header", text, "no sample column: the file has no genotypes")
+            return Header(tuple(cells[9:]), contigs, assembly)
         elif not text.startswith("#"):
-            return Refusal("header", text, "not a VCF: no #CHROM line before the records")
-    return Refusal("header", "", "not a VCF: it ends before a #CHROM line")
+            return Rejection("header", text, "not a VCF: no #CHROM line before the records")
+    return Rejection("header", "", "not a VCF: it ends before a #CHROM line")
 
 
-def assembly_of(header: Header) -> tuple[str | None, str]:
-    """The assembly, and by which evidence: lengths first, then names; None where neither tells."""
+def find_assembly(header: Header) -> tuple[str | None, str]:
+    """The assembly and the evidence: contig lengths, then names; None if neither shows it."""
     for name, length in header.contigs.items():
         known = _LENGTHS.get(name.removeprefix("chr"))
         if known and length in known:
@@ -95,13 +95,13 @@ def assembly_of(header: Header) -> tuple[str | None, str]:
         if known:
             return "an unknown assembly", f"{name} has length {length}"
     for name, spelled in (("GRCh38", ("grch38", "hg38")), ("GRCh37", ("grch37", "hg19", "b37"))):
-        if header.stated is not None and header.stated.lower().startswith(spelled):
-            return name, f"its contig lines name {header.stated}"
+        if header.assembly is not None and header.assembly.lower().startswith(spelled):
+            return name, f"its contig lines name {header.assembly}"
     return None, ""
 
 
-def call_of(cells: list[str], sample: int, position: int, gate: Gate) -> Call:
-    """What a record, split at its tabs, says of a sample at a position within it."""
+def parse_call(cells: list[str], sample: int, position: int, gate: Gate) -> Call:
+    """The call of a sample at a position within a record; `cells` is the record split at tabs."""
     if len(cells) < 10 + sample:
         return _no_call("the record ends before its sample column")
     ref, alts, quality, passed, info = cells[3].upper(), *cells[4:8]
@@ -115,32 +115,33 @@ def call_of(cells: list[str], sample: int, position: int, gate: Gate) -> Call:
         ("QUAL", quality, gate.least_quality),
         ("GQ", fields.get("GQ", "."), gate.least_genotype_quality),
     ):
-        problem = _below(name, text, least)
+        problem = _quality_problem(name, text, least)
         if problem:
             return _no_call(problem)
-    return _genotype(fields.get("GT", ""), ref, alts, block)
+    return _parse_genotype(fields.get("GT", ""), ref, alts, block)
 
 
-def _genotype(text: str, ref: str, alts: str, block: bool) -> Call:
+def _parse_genotype(text: str, ref: str, alts: str, block: bool) -> Call:
     numbers = text.replace("|", "/").split("/")
     if all(number in (".", "") for number in numbers):
         return _no_call("the genotype is missing")
     if "." in numbers:
-        return _no_call(f"half a call ({text[:20]}) is missing")
+        return _no_call(f"one allele ({text[:20]}) is missing")
     bases = [ref, *(alt.upper() for alt in alts.split(","))]
     named = {str(number): allele for number, allele in enumerate(bases)}
     if not all(number in named for number in numbers):
         return _no_call(f"genotype {text[:20]!r} names no allele of the record")
     alleles = tuple(named[number] for number in numbers)
     if block and set(numbers) != {"0"}:
-        return _no_call(f"genotype {text[:20]} in a block of reference")
-    odd = [a for a in alleles if not a or set(a) - set("ACGT")]
-    if odd and not block:
-        return _no_call(f"allele {odd[0][:40]} is not a sequence of bases")
+        return _no_call(f"genotype {text[:20]} in a reference block")
+    symbolic = [a for a in alleles if not a or set(a) - set("ACGT")]
+    if symbolic and not block:
+        return _no_call(f"allele {symbolic[0][:40]} is not a sequence of bases")
     return Call(text, alleles, None, block, ref)
 
 
-def _below(name: str, text: str, least: float) -> str | None:
+def _quality_problem(name: str, text: str, least: float) -> str | None:
+    """Why the quality is too low; None if it is missing or high enough."""
     if text in (".", ""):
         return None
     try:

@@ -1,12 +1,12 @@
-"""The OMOP concept ids that posology knows by number, and what they become in our profile of MEDS.
+"""OMOP concept ids with a fixed meaning, and what they become in our profile of MEDS.
 
-All others are looked up in the vocabulary that the data bring. As far as its small vocabulary goes,
-`tests/records/test_omop_concepts.py` holds these to the OMOP folder of Synthea.
+All other concepts are looked up in the vocabulary of the data. `tests/records/sources/omop/
+test_concepts.py` compares these with Synthea's OMOP folder, as far as its vocabulary goes.
 """
 
 SEX = {8507: "male", 8532: "female"}
 """Concepts of the OMOP vocabulary Gender (8507 MALE, 8532 FEMALE: ohdsi.github.io/CommonDataModel),
-under FHIR's names of administrative gender."""
+with FHIR's names of administrative gender."""
 RACE = {
     8657: "American_Indian_or_Alaska_Native",
     8515: "Asian",
@@ -14,8 +14,8 @@ RACE = {
     8557: "Native_Hawaiian_or_Other_Pacific_Islander",
     8527: "White",
 }
-"""OMOP vocabulary Race, under the names of the US Office of Management and Budget. As in OHDSI's
-ETL-Synthea and MIMIC; 8557, which neither has, in several public ETLs (checked November 2026)."""
+"""OMOP vocabulary Race, with the names of the US Office of Management and Budget. As in OHDSI's
+ETL-Synthea and MIMIC; 8557, which neither has, as in several public ETLs (November 2026)."""
 ETHNICITY = {38003563: "Hispanic_or_Latino", 38003564: "Not_Hispanic_or_Latino"}
 """OMOP vocabulary Ethnicity, its own names."""
 VISITS = {
@@ -26,10 +26,10 @@ VISITS = {
     581476: "HH",  # Home Visit
     5083: "VR",  # Telehealth Visit
 }
-"""OMOP vocabulary Visit (ohdsi.github.io/CommonDataModel, table visit_occurrence), under the codes
+"""OMOP vocabulary Visit (ohdsi.github.io/CommonDataModel, table visit_occurrence), with the codes
 of HL7 v3 ActEncounterCode that FHIR uses."""
 STAYS = (9201, 262, 32037)
-"""Visits whose diagnoses are settled when they end: inpatient, from emergency, Intensive Care
+"""Visits whose diagnoses are known when they end: inpatient, from emergency, Intensive Care
 (32037, in OHDSI's MIMIC and ETL-LambdaBuilder)."""
 DRUG_KINDS = {
     32833: "ordered",  # EHR order
@@ -47,8 +47,8 @@ DRUG_KINDS = {
     32865: "reported",  # Patient self-report
     44787730: "reported",  # Patient Self-Reported Medication
 }
-"""OMOP vocabulary Type Concept (and Drug Type, before 2020), with its names: how the drug became
-known. Checked in November 2026 against OHDSI's ETL-LambdaBuilder, ETL-Synthea and MIMIC and the
+"""OMOP vocabulary Type Concept (and Drug Type, before 2020), with its names: the origin of a drug
+record. Checked in November 2026 against OHDSI's ETL-LambdaBuilder, ETL-Synthea and MIMIC and the
 enumerations of public OMOP models; any other kind is `recorded`."""
 OPERATORS = {4171756: "<", 4171754: "<=", 4172704: ">", 4171755: ">="}
 """SNOMED operators in measurement.operator_concept_id (OHDSI's ETL-LambdaBuilder has the same)."""

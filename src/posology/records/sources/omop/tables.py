@@ -1,7 +1,7 @@
-"""What each table of the OMOP CDM tells, as Ibis expressions in one shape.
+"""Events of each table of the OMOP CDM, as Ibis expressions with the same columns.
 
-The codes follow the profile in docs/meds-profile.md, the same as FHIR's: the kind of fact, the
-vocabulary, the code, then what qualifies it.
+The codes follow the profile in docs/meds-profile.md, as those of FHIR do: code family, vocabulary,
+code, then qualifiers.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,17 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from posology.records.sources.omop.columns import (
+    code_part,
+    days_between,
+    number_text,
+    positive,
+    read_event_time,
+    read_integer,
+    read_number,
+    read_text,
+    read_timestamp,
+)
 from posology.records.sources.omop.concepts import (
     DRUG_KINDS,
     ETHNICITY,
@@ -22,42 +33,72 @@ from posology.records.sources.omop.concepts import (
     VISITS,
 )
 
-LARGEST = 3.4028234e38
-"""The largest number that a MEDS value (32 bits, IEEE 754) holds."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cdm:
-    """The tables that are there, by their lower-case names."""
+    """The tables of the data, by their lower-case names."""
 
     tables: dict[str, ir.Table]
 
     @property
     def concepts(self) -> ir.Table | None:
-        """The vocabulary: concept_key, concept_told such as `SNOMED//22298006`, concept_name."""
+        """The vocabulary: concept_key, concept_code such as `SNOMED//22298006`, concept_name."""
         table = self.tables.get("concept")
         if table is None:
             return None
-        family = _text(table, "vocabulary_id").upper().re_replace("[^A-Z0-9]+", "_")
+        family = read_text(table, "vocabulary_id").upper().re_replace("[^A-Z0-9]+", "_")
         return table.select(
-            concept_key=_whole(table, "concept_id"),
-            concept_told=family + "//" + _part(_text(table, "concept_code")),
-            concept_name=_text(table, "concept_name"),
+            concept_key=read_integer(table, "concept_id"),
+            concept_code=family + "//" + code_part(read_text(table, "concept_code")),
+            concept_name=read_text(table, "concept_name"),
         ).filter(lambda t: t.concept_key > 0)
 
 
-def facts_of(cdm: Cdm, name: str) -> list[ir.Table]:
-    """The table's facts: RAW without `source`, and field, value, reason where a row is none."""
+def table_events(cdm: Cdm, name: str) -> list[ir.Table]:
+    """The table's events: RAW without `source`; field, value and reason of a rejected row."""
     return list(TABLES[name](cdm, cdm.tables[name]))
 
 
 def _person(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
-    year = _whole(table, "year_of_birth")
-    month = _whole(table, "month_of_birth").fill_null(1)
-    day = _whole(table, "day_of_birth").fill_null(1)
-    real = year.between(1, 9999) & month.between(1, 12) & day.between(1, 28)
-    made = ibis.ifelse(
-        real,
+    birth = ibis.coalesce(read_timestamp(table, "birth_datetime"), *_birth_dates(table))
+    yield _events(table, "MEDS_BIRTH", birth, fields=("person_id", "year_of_birth"))
+    for family, column, known in (
+        ("SEX", "gender", SEX),
+        ("RACE", "race", RACE),
+        ("ETHNICITY", "ethnicity", ETHNICITY),
+    ):
+        concept = read_integer(table, f"{column}_concept_id")
+        source = code_part(read_text(table, f"{column}_source_value"))
+        other = ibis.ifelse(concept > 0, "OMOP//" + concept.cast("string"), "SOURCE//" + source)
+        name = concept.cases(*known.items(), else_=ibis.null("string"))
+        yield _accepted(
+            _events(table, f"{family}//" + name.fill_null(other), None, fields=("person_id",))
+        )
+    if "location" in cdm.tables:
+        place = cdm.tables["location"]
+        place = place.select(
+            place_key=read_integer(place, "location_id"),
+            place_code=ibis.coalesce(
+                "ZIP//" + code_part(read_text(place, "zip")),
+                "STATE//" + code_part(read_text(place, "state")),
+                "SOURCE//" + code_part(read_text(place, "location_source_value")),
+            ),
+        )
+        table = table.mutate(place_id=read_integer(table, "location_id"))
+        table = table.left_join(place, table.place_id == place.place_key)
+        yield _accepted(
+            _events(table, "LOCATION//" + table.place_code, None, fields=("person_id",))
+        )
+
+
+def _birth_dates(table: ir.Table) -> tuple[ir.Value, ir.Value]:
+    """Date of birth from year, month and day: for days up to 28, and for later days."""
+    year = read_integer(table, "year_of_birth")
+    month = read_integer(table, "month_of_birth").fill_null(1)
+    day = read_integer(table, "day_of_birth").fill_null(1)
+    is_early = year.between(1, 9999) & month.between(1, 12) & day.between(1, 28)
+    early = ibis.ifelse(
+        is_early,
         year.cast("string").lpad(4, "0")
         + "-"
         + month.cast("string").lpad(2, "0")
@@ -65,129 +106,113 @@ def _person(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
         + day.cast("string").lpad(2, "0"),
         ibis.null("string"),
     ).cast("timestamp")
-    # not every month has them: the first of the month, and so many days on, if it is that month yet
-    late = day.between(29, 31) & month.between(1, 12) & year.between(1, 9999)
+    # months differ in length: add the days to the first of the month, and check the month
+    is_late = day.between(29, 31) & month.between(1, 12) & year.between(1, 9999)
     first = ibis.ifelse(
-        late,
+        is_late,
         year.cast("string").lpad(4, "0") + "-" + month.cast("string").lpad(2, "0") + "-01",
         ibis.null("string"),
     ).cast("timestamp")
-    whole = first + ibis.ifelse(late, day - 1, 0).as_interval("D")
-    whole = ibis.ifelse(whole.month() == month, whole, ibis.null("timestamp"))
-    birth = ibis.coalesce(_moment(table, "birth_datetime"), made, whole)
-    yield _facts(table, "MEDS_BIRTH", birth, told=("person_id", "year_of_birth"))
-    for family, column, known in (
-        ("SEX", "gender", SEX),
-        ("RACE", "race", RACE),
-        ("ETHNICITY", "ethnicity", ETHNICITY),
-    ):
-        concept = _whole(table, f"{column}_concept_id")
-        source = _part(_text(table, f"{column}_source_value"))
-        other = ibis.ifelse(concept > 0, "OMOP//" + concept.cast("string"), "SOURCE//" + source)
-        name = concept.cases(*known.items(), else_=ibis.null("string"))
-        yield _only(_facts(table, f"{family}//" + name.fill_null(other), None, told=("person_id",)))
-    if "location" in cdm.tables:
-        place = cdm.tables["location"]
-        place = place.select(
-            place_key=_whole(place, "location_id"),
-            place_told=ibis.coalesce(
-                "ZIP//" + _part(_text(place, "zip")),
-                "STATE//" + _part(_text(place, "state")),
-                "SOURCE//" + _part(_text(place, "location_source_value")),
-            ),
-        )
-        table = table.mutate(place_id=_whole(table, "location_id"))
-        table = table.left_join(place, table.place_id == place.place_key)
-        yield _only(_facts(table, "LOCATION//" + table.place_told, None, told=("person_id",)))
+    late = first + ibis.ifelse(is_late, day - 1, 0).as_interval("D")
+    return early, ibis.ifelse(late.month() == month, late, ibis.null("timestamp"))
 
 
 def _visit(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     table = _with_code(cdm, table, "visit", "visit_concept_id", "visit_source_value")
-    concept = _whole(table, "visit_concept_id")
+    concept = read_integer(table, "visit_concept_id")
     kind = concept.cases(*VISITS.items(), else_=ibis.null("string"))
-    code = "VISIT//" + kind.fill_null(table.visit_told)
-    told = ("visit_occurrence_id", "visit_start_date", "visit_concept_id")
-    yield _facts(table, code + "//start", _dated(table, "visit_start"), told=told)
-    yield _only(_facts(table, code + "//end", _dated(table, "visit_end"), told=told))
+    code = "VISIT//" + kind.fill_null(table.visit_code)
+    fields = ("visit_occurrence_id", "visit_start_date", "visit_concept_id")
+    yield _events(table, code + "//start", read_event_time(table, "visit_start"), fields=fields)
+    yield _accepted(
+        _events(table, code + "//end", read_event_time(table, "visit_end"), fields=fields)
+    )
 
 
 def _condition(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
-    name, known = "condition", _dated(table, "condition_start")
+    name, known = "condition", read_event_time(table, "condition_start")
     if "visit_occurrence" in cdm.tables and "visit_occurrence_id" in table.columns:
         visits = cdm.tables["visit_occurrence"]
         stays = (
             visits.select(
-                stay_key=_whole(visits, "visit_occurrence_id"),
-                stay_kind=_whole(visits, "visit_concept_id"),
-                stay_end=_dated(visits, "visit_end"),
+                stay_key=read_integer(visits, "visit_occurrence_id"),
+                stay_kind=read_integer(visits, "visit_concept_id"),
+                stay_end=read_event_time(visits, "visit_end"),
             )
             .filter(lambda t: t.stay_kind.isin(STAYS) & t.stay_end.notnull())
             .group_by("stay_key")
             .agg(stay_end=lambda t: t.stay_end.max())
         )
-        table = table.mutate(stay_id=_whole(table, "visit_occurrence_id"), begun=known)
+        table = table.mutate(stay_id=read_integer(table, "visit_occurrence_id"), start_time=known)
         table = table.left_join(stays, table.stay_id == stays.stay_key)
-        known = ibis.ifelse(table.stay_end > table.begun, table.stay_end, table.begun)
+        known = ibis.ifelse(table.stay_end > table.start_time, table.stay_end, table.start_time)
     table = table.mutate(known=known)
     table = _with_code(cdm, table, name, "condition_concept_id", "condition_source_value")
-    told = ("condition_occurrence_id", "condition_start_date", "condition_concept_id")
-    yield _facts(table, "CONDITION//" + table.condition_told, table.known, told=told)
+    fields = ("condition_occurrence_id", "condition_start_date", "condition_concept_id")
+    yield _events(table, "CONDITION//" + table.condition_code, table.known, fields=fields)
 
 
 def _drug(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     table = _with_code(cdm, table, "drug", "drug_concept_id", "drug_source_value")
-    kind = _whole(table, "drug_type_concept_id").cases(*DRUG_KINDS.items(), else_="recorded")
-    table = table.mutate(kind=kind, begun=_dated(table, "drug_exposure_start"))
-    route = _text(table, "route_source_value")
-    sig = _text(table, "sig").fill_null("route " + route)
-    told = ("drug_exposure_id", "drug_exposure_start_date", "drug_concept_id")
-    code = "DRUG//" + table.drug_told + "//" + table.kind
-    yield _facts(table, code, table.begun, text=sig, told=told)
+    kind = read_integer(table, "drug_type_concept_id").cases(*DRUG_KINDS.items(), else_="recorded")
+    table = table.mutate(kind=kind, start_time=read_event_time(table, "drug_exposure_start"))
+    route = read_text(table, "route_source_value")
+    sig = read_text(table, "sig").fill_null("route " + route)
+    fields = ("drug_exposure_id", "drug_exposure_start_date", "drug_concept_id")
+    code = "DRUG//" + table.drug_code + "//" + table.kind
+    yield _events(table, code, table.start_time, text=sig, fields=fields)
     if "drug_strength" in cdm.tables:
-        yield from _daily_doses(cdm, table, told)
+        yield from _daily_doses(cdm, table, fields)
 
 
-def _daily_doses(cdm: Cdm, table: ir.Table, told: tuple[str, ...]) -> Iterator[ir.Table]:
+def _daily_doses(cdm: Cdm, table: ir.Table, fields: tuple[str, ...]) -> Iterator[ir.Table]:
     """The dose per day of each ingredient: strength x quantity / days (Burkard et al. 2024,
-    Pharmacoepidemiol Drug Saf 33:e5809); of a release per hour, 24 of them."""
+    Pharmacoepidemiol Drug Saf 33:e5809); 24 times the strength if it is a release per hour."""
     strength = cdm.tables["drug_strength"]
     parts = strength.select(
-        strength_of=_whole(strength, "drug_concept_id"),
-        ingredient=_whole(strength, "ingredient_concept_id"),
-        amount=_number(strength, "amount_value"),
-        numerator=_number(strength, "numerator_value"),
-        denominator=_number(strength, "denominator_value").fill_null(1.0),
-        per_hour=_whole(strength, "denominator_unit_concept_id").isin([HOUR]),
+        strength_drug=read_integer(strength, "drug_concept_id"),
+        ingredient=read_integer(strength, "ingredient_concept_id"),
+        amount=read_number(strength, "amount_value"),
+        numerator=read_number(strength, "numerator_value"),
+        denominator=read_number(strength, "denominator_value").fill_null(1.0),
+        per_hour=read_integer(strength, "denominator_unit_concept_id").isin([HOUR]),
         dose_unit=ibis.coalesce(
-            _positive(_whole(strength, "amount_unit_concept_id")),
-            _whole(strength, "numerator_unit_concept_id"),
+            positive(read_integer(strength, "amount_unit_concept_id")),
+            read_integer(strength, "numerator_unit_concept_id"),
         ),
     ).distinct()
-    start, end = table.begun.date(), _dated(table, "drug_exposure_end").date()
-    length = _days_between(start, end) + 1
-    days = _positive(_whole(table, "days_supply")).fill_null(_positive(length)).cast("float64")
+    start, end = table.start_time.date(), read_event_time(table, "drug_exposure_end").date()
+    length = days_between(start, end) + 1
+    days = positive(read_integer(table, "days_supply")).fill_null(positive(length)).cast("float64")
     table = table.mutate(
         days=days,
-        amount_taken=_positive(_number(table, "quantity")),
-        drug_key=_whole(table, "drug_concept_id"),
+        quantity_taken=positive(read_number(table, "quantity")),
+        drug_key=read_integer(table, "drug_concept_id"),
     )
-    table = table.join(parts, table.drug_key == parts.strength_of)
+    table = table.join(parts, table.drug_key == parts.strength_drug)
     table = _with_code(cdm, table, "ingredient", "ingredient", None)
     table = _with_unit(cdm, table, "dose_unit", None)
     rate = ibis.ifelse(table.denominator > 0, table.numerator / table.denominator, None)
-    taken = table.amount_taken / table.days
+    taken = table.quantity_taken / table.days
     daily = ibis.coalesce(
         table.amount * taken, ibis.ifelse(table.per_hour, rate * 24.0, rate * taken)
     )
-    code = "DRUG_PER_DAY//" + table.ingredient_told + "//" + table.kind
-    facts = _facts(table, code, table.begun, (daily, table.unit_told + "/d"), told=told)
-    yield _only(facts).filter(lambda t: t.numeric_value.notnull())
+    code = "DRUG_PER_DAY//" + table.ingredient_code + "//" + table.kind
+    events = _events(
+        table, code, table.start_time, (daily, table.unit_symbol + "/d"), fields=fields
+    )
+    yield _accepted(events).filter(lambda t: t.numeric_value.notnull())
 
 
 def _procedure(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     table = _with_code(cdm, table, "procedure", "procedure_concept_id", "procedure_source_value")
-    told = ("procedure_occurrence_id", "procedure_date", "procedure_concept_id")
-    yield _facts(table, "PROCEDURE//" + table.procedure_told, _dated(table, "procedure"), told=told)
+    fields = ("procedure_occurrence_id", "procedure_date", "procedure_concept_id")
+    yield _events(
+        table,
+        "PROCEDURE//" + table.procedure_code,
+        read_event_time(table, "procedure"),
+        fields=fields,
+    )
 
 
 def _measurement(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
@@ -203,32 +228,39 @@ def _valued(cdm: Cdm, table: ir.Table, name: str) -> ir.Table:
     table = _with_code(cdm, table, name, f"{name}_concept_id", f"{name}_source_value")
     table = _with_code(cdm, table, "answer", "value_as_concept_id", None)
     table = _with_unit(cdm, table, "unit_concept_id", "unit_source_value")
-    number = _number(table, "value_as_number")
-    answer = ibis.ifelse(number.isnull(), "//" + table.answer_told, None).fill_null("")
-    sign = _whole(table, "operator_concept_id").cases(*OPERATORS.items(), else_=ibis.null("string"))
-    words = ibis.coalesce(
-        _text(table, "value_as_string"), table.answer_name,
-        ibis.ifelse(number.isnull(), _text(table, "value_source_value"), None),
-    )  # fmt: skip
-    text = ibis.coalesce(sign + _short(number), words)
-    code = name.upper() + "//" + table[f"{name}_told"] + answer
-    told = (f"{name}_id", f"{name}_date", f"{name}_concept_id")
-    return _facts(table, code, _dated(table, name), (number, table.unit_told), text, told)
+    number = read_number(table, "value_as_number")
+    answer = ibis.ifelse(number.isnull(), "//" + table.answer_code, None).fill_null("")
+    sign = read_integer(table, "operator_concept_id").cases(
+        *OPERATORS.items(), else_=ibis.null("string")
+    )
+    answer_text = ibis.coalesce(
+        read_text(table, "value_as_string"),
+        table.answer_name,
+        ibis.ifelse(number.isnull(), read_text(table, "value_source_value"), None),
+    )
+    text = ibis.coalesce(sign + number_text(number), answer_text)
+    code = name.upper() + "//" + table[f"{name}_code"] + answer
+    fields = (f"{name}_id", f"{name}_date", f"{name}_concept_id")
+    return _events(
+        table, code, read_event_time(table, name), (number, table.unit_symbol), text, fields
+    )
 
 
 def _device(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     table = _with_code(cdm, table, "device", "device_concept_id", "device_source_value")
-    told = ("device_exposure_id", "device_exposure_start_date", "device_concept_id")
-    known = _dated(table, "device_exposure_start")
-    yield _facts(table, "DEVICE//" + table.device_told, known, told=told)
+    fields = ("device_exposure_id", "device_exposure_start_date", "device_concept_id")
+    known = read_event_time(table, "device_exposure_start")
+    yield _events(table, "DEVICE//" + table.device_code, known, fields=fields)
 
 
 def _death(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
-    died = _dated(table, "death")
-    yield _facts(table, "MEDS_DEATH", died, told=("person_id", "death_date"))
+    died = read_event_time(table, "death")
+    yield _events(table, "MEDS_DEATH", died, fields=("person_id", "death_date"))
     table = _with_code(cdm, table, "cause", "cause_concept_id", "cause_source_value")
-    code = "CAUSE_OF_DEATH//" + table.cause_told
-    yield _only(_facts(table, code, _dated(table, "death"), told=("person_id", "death_date")))
+    code = "CAUSE_OF_DEATH//" + table.cause_code
+    yield _accepted(
+        _events(table, code, read_event_time(table, "death"), fields=("person_id", "death_date"))
+    )
 
 
 TABLES: dict[str, Any] = {
@@ -242,130 +274,82 @@ TABLES: dict[str, Any] = {
     "device_exposure": _device,
     "death": _death,
 }
-"""The tables that hold events."""
+"""The tables that have events."""
 
 
-def _facts(
+def _events(
     table: ir.Table,
     code: ir.StringValue | str,
     time: ir.TimestampValue | None,
     amount: tuple[ir.Value, ir.Value] | None = None,
     text: ir.StringValue | None = None,
-    told: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
 ) -> ir.Table:
-    """One fact a row. `told` names the columns of the row's id, its date and its code."""
+    """One event per row. `fields` are the columns of the row's id, its date and its code."""
     number, unit = amount or (ibis.null("float64"), ibis.null("string"))
     rows = table.select(
-        subject_id=_whole(table, "person_id"),
+        subject_id=read_integer(table, "person_id"),
         time=ibis.null("timestamp") if time is None else time,
         code=ibis.literal(code) if isinstance(code, str) else code,
         numeric_value=number,
         text_value=ibis.null("string") if text is None else text,
         unit=unit,
-        row=_whole(table, told[0]),
-        subject_told=_text(table, "person_id"),
-        time_told=_text(table, told[1]) if len(told) > 1 else ibis.null("string"),
-        code_told=_text(table, told[2]) if len(told) > 2 else ibis.null("string"),
+        row=read_integer(table, fields[0]),
+        subject_cell=read_text(table, "person_id"),
+        time_cell=read_text(table, fields[1]) if len(fields) > 1 else ibis.null("string"),
+        code_cell=read_text(table, fields[2]) if len(fields) > 2 else ibis.null("string"),
     )
-    problems = [
-        (rows.subject_id.isnull(), "person_id", rows.subject_told, "names no subject"),
-        (rows.code.isnull(), (*told, "code")[2] if len(told) > 2 else "code", rows.code_told,
-         "has neither a concept nor a source value"),
-    ]  # fmt: skip
+    code_field = fields[2] if len(fields) > 2 else "code"
+    no_code = "has neither a concept nor a source value"
+    faults = [
+        (rows.subject_id.isnull(), "person_id", rows.subject_cell, "names no subject"),
+        (rows.code.isnull(), code_field, rows.code_cell, no_code),
+    ]
     if time is not None:
-        date = told[1] if len(told) > 1 else "date"
-        problems.append((rows.time.isnull(), date, rows.time_told, "is not a date"))
+        date = fields[1] if len(fields) > 1 else "date"
+        faults.append((rows.time.isnull(), date, rows.time_cell, "is not a date"))
     missing = ibis.null("string")
     return rows.mutate(
-        field=ibis.cases(*[(p[0], p[1]) for p in problems], else_=missing),
-        value=ibis.cases(*[(p[0], p[2]) for p in problems], else_=missing),
-        reason=ibis.cases(*[(p[0], p[3]) for p in problems], else_=missing),
+        field=ibis.cases(*[(fault[0], fault[1]) for fault in faults], else_=missing),
+        value=ibis.cases(*[(fault[0], fault[2]) for fault in faults], else_=missing),
+        reason=ibis.cases(*[(fault[0], fault[3]) for fault in faults], else_=missing),
     )
 
 
-def _only(facts: ir.Table) -> ir.Table:
-    """The facts that are there; a row that lacks this fact is not refused for it."""
-    return facts.filter(facts.field.isnull())
+def _accepted(events: ir.Table) -> ir.Table:
+    """The valid events of an optional fact: a row without it is not rejected."""
+    return events.filter(events.field.isnull())
 
 
 def _with_code(cdm: Cdm, table: ir.Table, name: str, concept: str, source: str | None) -> ir.Table:
-    """Adds `name_told`, the standard code (or OMOP's own id, or the source's), and `name_name`."""
-    key = _positive(_whole(table, concept))
+    """Add `{name}_code`, the standard code (or OMOP's id, or the source value), and its name."""
+    key = positive(read_integer(table, concept))
     table = table.mutate(**{f"{name}_key": key})
     if cdm.concepts is None:
-        table = table.mutate(**{f"{name}_found": ibis.null("string"),
-                                f"{name}_name": ibis.null("string")})  # fmt: skip
+        null = ibis.null("string")
+        table = table.mutate(**{f"{name}_standard": null, f"{name}_name": null})
     else:
-        words = cdm.concepts.rename(
-            {f"{name}_id_": "concept_key", f"{name}_found": "concept_told",
-             f"{name}_name": "concept_name"}
-        )  # fmt: skip
-        table = table.left_join(words, table[f"{name}_key"] == words[f"{name}_id_"])
-    choices = [table[f"{name}_found"], "OMOP//" + table[f"{name}_key"].cast("string")]
+        concepts = cdm.concepts.rename(
+            {
+                f"{name}_id_": "concept_key",
+                f"{name}_standard": "concept_code",
+                f"{name}_name": "concept_name",
+            }
+        )
+        table = table.left_join(concepts, table[f"{name}_key"] == concepts[f"{name}_id_"])
+    choices = [table[f"{name}_standard"], "OMOP//" + table[f"{name}_key"].cast("string")]
     if source is not None:
-        choices.append("SOURCE//" + _part(_text(table, source)))
-    return table.mutate(**{f"{name}_told": ibis.coalesce(*choices)})
+        choices.append("SOURCE//" + code_part(read_text(table, source)))
+    return table.mutate(**{f"{name}_code": ibis.coalesce(*choices)})
 
 
 def _with_unit(cdm: Cdm, table: ir.Table, concept: str, source: str | None) -> ir.Table:
-    """Adds `unit_told`: the unit's UCUM code, or as the source spelled it."""
+    """Add `unit_symbol`: the unit's UCUM code, or the source's spelling."""
     table = _with_code(cdm, table, "unit", concept, None)
     ucum = ibis.ifelse(
-        table.unit_found.startswith("UCUM//"), table.unit_found.re_replace("^UCUM//", ""), None
+        table.unit_standard.startswith("UCUM//"),
+        table.unit_standard.re_replace("^UCUM//", ""),
+        None,
     )
-    spelled = ibis.null("string") if source is None else _text(table, source)
-    return table.mutate(unit_told=ibis.coalesce(ucum, spelled))
-
-
-def _column(table: ir.Table, name: str) -> ir.Value | None:
-    return table[name] if name in table.columns else None
-
-
-def _cast(table: ir.Table, name: str, kind: str) -> ir.Value:
-    """The column as this type; a text that is none of it is null, and so is a missing column."""
-    column = _column(table, name)
-    if column is None:
-        return ibis.null(kind)
-    return column.try_cast(kind) if column.type().is_string() else column.cast(kind)
-
-
-def _whole(table: ir.Table, name: str) -> ir.Value:
-    return _cast(table, name, "int64")
-
-
-def _number(table: ir.Table, name: str) -> ir.Value:
-    number = _cast(table, name, "float64")
-    return ibis.ifelse(number.abs() > LARGEST, None, number)
-
-
-def _text(table: ir.Table, name: str) -> ir.Value:
-    column = _column(table, name)
-    if column is None:
-        return ibis.null("string")
-    return column.cast("string").strip().nullif("")
-
-
-def _moment(table: ir.Table, name: str) -> ir.Value:
-    return _cast(table, name, "timestamp")
-
-
-def _dated(table: ir.Table, name: str) -> ir.Value:
-    """When `name_datetime` says, or the start of the day that `name_date` says."""
-    return ibis.coalesce(_moment(table, f"{name}_datetime"), _moment(table, f"{name}_date"))
-
-
-def _part(text: ir.Value) -> ir.Value:
-    """A text as one part of a code: no white space, no `//`."""
-    return text.re_replace("[ \t\r\n]+", "_").re_replace("//+", "/")
-
-
-def _positive(number: ir.Value) -> ir.Value:
-    return ibis.ifelse(number > 0, number, None)
-
-
-def _short(number: ir.Value) -> ir.Value:
-    return number.cast("string").re_replace("\\.0$", "")
-
-
-def _days_between(start: ir.Value, end: ir.Value) -> ir.Value:
-    return end.delta(start, unit="day")
+    spelled = ibis.null("string") if source is None else read_text(table, source)
+    return table.mutate(unit_symbol=ibis.coalesce(ucum, spelled))

@@ -11,10 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.records.pipeline.ingest import Source
-from posology.records.sources.omop.reader import omop_source
-from posology.records.sources.registry import reader_source
-from posology.records.sources.tables import table_sources
+from posology.records.pipeline.staging import Source
+from posology.records.sources.registry import make_sources
 
 LINES = 6
 """Rows of a good table."""
@@ -37,12 +35,12 @@ def _mapped(text: str, kind: str) -> Callable[[Path], list[Source]]:
         mapping = path.parent / "mapping.toml"
         mapping.write_text(text.replace("FILE", path.name))
         if kind == "table":
-            return table_sources(mapping)
+            return make_sources("table", [mapping])
         if "exposures" in text and "lived" not in path.name:
             lived = path.parent / "lived.csv"
             lived.write_text("subject,place,from,to\n7,N1,2019-01-01,\n")
-            return [reader_source(kind, [mapping, lived])]
-        return [reader_source(kind, [mapping, path])]
+            return make_sources(kind, [mapping, lived])
+        return make_sources(kind, [mapping, path])
 
     return sources
 
@@ -62,7 +60,7 @@ def _cdm(name: str) -> Callable[[Path], list[Source]]:
             if other != name:
                 (path.parent / f"{other}.csv").write_text(text)
         path.rename(path.with_name(path.name.replace("data.", f"{name}.")))
-        return [omop_source(str(path.parent))]
+        return make_sources("omop", [str(path.parent)])
 
     return sources
 
@@ -81,7 +79,7 @@ def _lived(path: Path) -> list[Source]:
     air.write_text("place,date,measure,value\nN1,2020-01-05,pm25,3\n")
     mapping = path.parent / "mapping.toml"
     mapping.write_text(LIVED)
-    return [reader_source("environment", [mapping, path])]
+    return make_sources("environment", [mapping, path])
 
 
 TABLES = {
@@ -137,11 +135,11 @@ TABLES = {
     "diplotypes": Table(
         {"subject": "1", "gene": "CYP2C19", "diplotype": "*2/*2", "date": "2020-01-0{row}",
          "activity_score": "0"},
-        lambda path: [reader_source("vcf", [path])],
+        lambda path: make_sources("vcf", [path]),
     ),
     "embeddings": Table(
         {"subject": "1", "time": "2020-01-0{row}", "vector": "5", "model": "m", "hash": "abc"},
-        lambda path: [reader_source("dicom", [path])],
+        lambda path: make_sources("dicom", [path]),
     ),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The smallest files that each source of docs/records.md reads, a row to refuse among them."""
+"""The smallest files that each source of docs/records.md reads, a row to reject among them."""
 
 import json
 from collections.abc import Callable

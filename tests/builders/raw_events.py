@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from posology.records.pipeline.ingest import Source, Staged, staged_batches
+from posology.records.pipeline.staging import Source, StagedSource, stage_batches
 from posology.records.schema import EVENTS, RAW
 
 YEAR0 = datetime(1970, 1, 1)  # noqa: DTZ001
@@ -21,7 +21,9 @@ def raw_table(rows):
 
 def raw_source(path, table, name=None):
     pq.write_table(table, path)
-    return Source(name or path.name, (path,), lambda _con, _folder: Staged((path,), (), len(table)))
+    return Source(
+        name or path.name, (path,), lambda _con, _folder: StagedSource((path,), (), len(table))
+    )
 
 
 def events_of(folder):
@@ -55,4 +57,4 @@ rows = st.lists(
     max_size=40,
 )
 
-__all__ = ["as_set", "events_of", "raw_source", "raw_table", "rows", "staged_batches"]
+__all__ = ["as_set", "events_of", "raw_source", "raw_table", "rows", "stage_batches"]

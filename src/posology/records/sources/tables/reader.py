@@ -1,0 +1,179 @@
+"""Any table as events, by a small mapping file.
+
+DuckDB reads files by column. Tables of a database are first copied to Parquet, so that one path
+reads both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from posology.errors import RecordError
+from posology.records.io.duckdb_tables import (
+    connect_reader,
+    create_table,
+    damage_as_record_error,
+    read_column_names,
+    rejected_lines,
+)
+from posology.records.io.engine import Engine, connect, escape_quotes, iter_batches
+from posology.records.io.subject_ids import to_subject_ids
+from posology.records.pipeline.staging import Source, StagedSource
+from posology.records.schema import RAW, REJECTED
+from posology.records.sources.tables.mapping import EventMapping, TableMapping, read_mapping
+from posology.records.sources.tables.sql import parsed_sql, quote_name, selected_sql
+
+
+def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
+    """One source for each event of each mapping file and each of its files."""
+    return [source for path in inputs for source in _mapped_sources(Path(path))]
+
+
+def _mapped_sources(path: Path) -> list[Source]:
+    mapping = read_mapping(path)
+    sources = []
+    for number, entry in enumerate(mapping.event, start=1):
+        settings = f"{mapping.time_zone} {entry!r}"
+        if entry.table is not None:
+            name = f"{entry.table} ({path.name} event {number})"
+            table = TableInput(mapping, entry, (), name)
+            sources.append(Source(name, (), table.stage_from_database, settings))
+            continue
+        joined = () if entry.join is None else (path.parent / entry.join,)
+        for file in _matching_files(path, entry):
+            files = (file, *joined)
+            table = TableInput(mapping, entry, files, str(file))
+            sources.append(Source(f"{file} (event {number})", files, table.stage, settings))
+    return sources
+
+
+def _matching_files(path: Path, entry: EventMapping) -> list[Path]:
+    pattern = entry.file or ""
+    absolute = Path(pattern).is_absolute()
+    root = Path(Path(pattern).anchor) if absolute else path.parent
+    relative = str(Path(pattern).relative_to(root)) if absolute else pattern
+    files = sorted(root.glob(relative))
+    if not files:
+        raise RecordError(f"{path}: no file is named {pattern!r} (looked in {root})")
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class TableInput:
+    """A table to read by one event of a mapping."""
+
+    mapping: TableMapping
+    entry: EventMapping
+    files: tuple[Path, ...]
+    """The table and the one joined to it; empty for a table of a database."""
+    source: str
+    """Its name in `source` of the events."""
+
+    def stage_from_database(self, _con: Any, folder: Path) -> StagedSource:
+        """Copy the needed columns from the database, and read the copy."""
+        entry, copy = self.entry, folder / "table.parquet"
+        con = connect(Engine(self.mapping.database or ""))
+        try:
+            *schema, name = (entry.table or "").split(".")
+            try:
+                table = con.table(name, database=schema[0] if schema else None)
+            except Exception as error:
+                raise RecordError(f"{self.source}: the database has no such table") from error
+            present = [name for name in entry.columns() if name in table.columns]
+            copy_table(con, table.select(present), copy)
+        finally:
+            con.disconnect()
+        return stage_table(TableInput(self.mapping, entry, (copy,), self.source), folder)
+
+    def stage(self, _con: Any, folder: Path) -> StagedSource:
+        """Read the files into Parquet files of events and rejected rows."""
+        return stage_table(self, folder)
+
+
+def copy_table(con: Any, table: Any, path: Path) -> None:
+    """Copy a table of a database to Parquet in batches."""
+    schema = table.schema().to_pyarrow()
+    with pq.ParquetWriter(path, schema) as writer:
+        for batch in iter_batches(con, table):
+            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+
+
+def stage_table(table: TableInput, folder: Path) -> StagedSource:
+    """Read a table (and the one joined to it) into Parquet files of events and rejected rows."""
+    files, entry = table.files, table.entry
+    duck = connect_reader(folder)
+    try:
+        create_table(duck, files[0], "first")
+        malformed = rejected_lines(duck, files[0])
+        columns = read_column_names(files[0])
+        if len(files) > 1:
+            _join(duck, files[1], entry.on or "")
+            columns += [name for name in read_column_names(files[1]) if name not in columns]
+        else:
+            duck.execute("CREATE TEMP VIEW input AS SELECT * FROM first")
+        for name in entry.columns():
+            if name not in columns:
+                raise RecordError(
+                    f"{table.source}: has no column {name!r}; its columns are {', '.join(columns)}"
+                )
+        with damage_as_record_error(table.source):
+            return _stage(duck, table, folder, malformed)
+    finally:
+        duck.close()
+
+
+def _join(duck: duckdb.DuckDBPyConnection, path: Path, on: str) -> None:
+    """Join the file to table `first`."""
+    create_table(duck, path, "other")
+    key = quote_name(on)
+    rows = duck.execute(f"SELECT {key} FROM other GROUP BY 1 HAVING count(*) > 1 LIMIT 1")
+    duplicate = rows.fetchone()
+    if duplicate is not None:
+        raise RecordError(
+            f"{path}: {on} {duplicate[0]!r} is in more than one row; a joined file has one row each"
+        )
+    duck.execute(
+        f"CREATE TEMP TABLE input AS SELECT first.*, other.* EXCLUDE (_row, {key}) "
+        f"FROM first LEFT JOIN other ON first.{key} = other.{key} ORDER BY first._row"
+    )
+
+
+def _stage(
+    duck: duckdb.DuckDBPyConnection, table: TableInput, folder: Path, malformed: pa.Table
+) -> StagedSource:
+    duck.execute(f"CREATE TEMP TABLE selected AS {selected_sql(table.entry)}")
+    distinct = duck.sql("SELECT DISTINCT subject FROM selected WHERE subject IS NOT NULL")
+    subjects = distinct.to_arrow_table()["subject"]
+    ids = pa.table({"subject": subjects, "subject_id": to_subject_ids(subjects)})
+    duck.register("subject_ids", ids)
+    query = parsed_sql(table.entry, table.mapping.time_zone)
+    duck.execute(f"CREATE TEMP TABLE parsed AS {query}")
+    events, rejected = folder / "events.parquet", folder / "rejected.parquet"
+    name = escape_quotes(table.source)
+    _copy_events(
+        duck,
+        f"SELECT subject_id, time, code, numeric_value, text_value, unit, '{name}' AS source, "
+        "_row AS row FROM parsed WHERE field IS NULL",
+        events,
+    )
+    faulty = duck.sql(
+        f"SELECT '{name}' AS source, _row AS row, field, value, reason "
+        "FROM parsed WHERE field IS NOT NULL ORDER BY _row"
+    ).to_arrow_table()
+    source_column = pa.array([table.source] * malformed.num_rows, pa.string())
+    malformed = malformed.set_column(0, "source", source_column)
+    pq.write_table(pa.concat_tables([faulty.cast(REJECTED), malformed.cast(REJECTED)]), rejected)
+    rows = duck.execute("SELECT count(*) FROM parsed").fetchone()
+    return StagedSource((events,), (rejected,), (rows or (0,))[0] + malformed.num_rows)
+
+
+def _copy_events(duck: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    relation = duck.sql(query)
+    with pq.ParquetWriter(path, RAW) as writer:
+        for batch in relation.to_arrow_reader(1_000_000):
+            writer.write_table(pa.Table.from_batches([batch]).cast(RAW))

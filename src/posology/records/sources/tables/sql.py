@@ -1,0 +1,123 @@
+"""SQL for DuckDB that reads a table's events by its mapping."""
+
+from posology.records.io.engine import escape_quotes
+from posology.records.sources.tables.mapping import FIELD, SECONDS, EventMapping
+
+
+def selected_sql(entry: EventMapping) -> str:
+    """A query of table `input` for the texts of each row that the mapping needs."""
+    where = "" if entry.when is None else f"WHERE {_cell(entry.when)} IS NOT NULL"
+    return (
+        f"SELECT _row, {_cell(entry.subject)} AS subject, {_template(entry.code)} AS code, "
+        f"{_template(entry.time)} AS time_cell, {_cell(entry.offset)} AS offset_cell, "
+        f"{_cell(entry.value)} AS value_cell, {_template(entry.unit)} AS unit, "
+        f"{_template(entry.text)} AS text_cell FROM input {where}"
+    )
+
+
+def parsed_sql(entry: EventMapping, time_zone: str) -> str:
+    """A query of tables `selected` and `subject_ids` for the events in RAW.
+
+    Columns `field`, `value` and `reason` have the first fault of a row, or null.
+    """
+    faults = _faults(entry)
+
+    def case(column: int) -> str:
+        arms = []
+        for fault in faults:
+            value = fault[column] if column == 2 else f"'{escape_quotes(fault[column])}'"
+            arms.append(f"WHEN {fault[0]} THEN {value}")
+        return f"CASE {' '.join(arms)} END"
+
+    return f"""SELECT *, {case(1)} AS field, {case(2)} AS value, {case(3)} AS reason FROM (
+            SELECT _row, subject, code, time_cell, offset_cell, unit, subject_id, moment, seconds,
+                number AS numeric_value,
+                nullif(concat_ws('; ', CASE WHEN number IS NULL THEN value_cell END,
+                    text_cell), '') AS text_value,
+                try(moment + to_microseconds(seconds)) AS shifted,
+                {"shifted" if entry.offset is not None else "moment"} AS time
+            FROM (
+                SELECT *, {_moment(entry, time_zone)} AS moment,
+                    try_cast(round(
+                        try_cast(offset_cell AS DOUBLE) * {SECONDS[entry.offset_unit]}e6
+                    ) AS BIGINT) AS seconds,
+                    try_cast(CASE WHEN isfinite(try_cast(value_cell AS DOUBLE)) THEN value_cell END
+                        AS FLOAT) AS cell_number,
+                    CASE WHEN isfinite(cell_number) THEN cell_number END AS number
+                FROM selected LEFT JOIN subject_ids USING (subject)
+            )
+        )"""
+
+
+def _faults(entry: EventMapping) -> list[tuple[str, str, str, str]]:
+    """Condition (SQL), field, value (SQL) and reason of each fault, in the order of tests."""
+    time, offset = entry.time or "", entry.offset or ""
+    faults = [
+        ("subject_id IS NULL", entry.subject, "subject", "names no subject"),
+        ("code IS NULL", "code", "NULL", f"a column of {entry.code} is empty"),
+    ]
+    if entry.time is not None:
+        expected = "as ISO 8601; set time_format, such as %d/%m/%Y"
+        if entry.time_format is not None:
+            expected = f"as {entry.time_format}"
+        if not entry.timeless:
+            faults.append(("time_cell IS NULL", time, "NULL", "is empty"))
+        invalid = "moment IS NULL AND time_cell IS NOT NULL"
+        faults.append((invalid, time, "time_cell", f"is not a date {expected}"))
+    if entry.offset is not None:
+        reason = f"is not a number of {entry.offset_unit}"
+        faults.append(("seconds IS NULL", offset, "offset_cell", reason))
+        invalid = "shifted IS NULL AND moment IS NOT NULL"
+        faults.append((invalid, offset, "offset_cell", "leads outside the calendar"))
+    return faults
+
+
+def _moment(entry: EventMapping, time_zone: str) -> str:
+    """SQL for the time in `time_cell`; null if it is not a date."""
+    if entry.time is None:
+        return "NULL::TIMESTAMP"
+    if entry.time_format is not None:
+        return f"try_strptime(time_cell, '{escape_quotes(entry.time_format)}')::TIMESTAMP"
+    day = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    patterns = {
+        f"{day}[ T].*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)": (
+            f"timezone('{escape_quotes(time_zone)}', try_cast(time_cell AS TIMESTAMPTZ))"
+        ),
+        f"{day}([ T].*)?": "try_cast(time_cell AS TIMESTAMP)",
+        "[0-9]{8}": "try_strptime(time_cell, '%Y%m%d')",
+        "[0-9]{4}-[0-9]{2}": (  # a fact about a month is not known before the month ends
+            "try_cast(time_cell || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH - INTERVAL 1 MICROSECOND"
+        ),
+        "[0-9]{4}": (
+            "try_cast(time_cell || '-01-01' AS TIMESTAMP) "
+            "+ INTERVAL 1 YEAR - INTERVAL 1 MICROSECOND"
+        ),
+    }
+    arms = [
+        f"WHEN regexp_full_match(time_cell, '{pattern}') THEN {moment}"
+        for pattern, moment in patterns.items()
+    ]
+    return f"CASE {' '.join(arms)} END"
+
+
+def quote_name(column: str) -> str:
+    """A column name in double quotes."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _cell(column: str | None) -> str:
+    """SQL for a cell as text; null if it is empty."""
+    return "NULL::VARCHAR" if column is None else f"nullif(trim({quote_name(column)}::VARCHAR), '')"
+
+
+def _template(template: str | None) -> str:
+    """SQL for a template with the row's cells; null if one of them is empty."""
+    if template is None:
+        return "NULL::VARCHAR"
+    parts = FIELD.split(template)
+    pieces = [
+        _cell(part) if index % 2 else f"'{escape_quotes(part)}'"
+        for index, part in enumerate(parts)
+        if part
+    ]
+    return " || ".join(pieces) or "NULL::VARCHAR"
