@@ -163,7 +163,7 @@ def _more(
     table: Table1, answers: dict[str, Predictions], test: Cohort, truth: Path, study: str
 ) -> list[dict]:
     """Regret, harms and cost of each model, and the corrected p of posology against it."""
-    most = float(test.rewards.max(axis=1).mean())
+    most = float(test.potential_rewards.max(axis=1).mean())
     assert test.time is not None
     asked = (test.history.subject_id[test.subject], test.time)
     names = test.study.formulary.names

@@ -110,8 +110,8 @@ def _progression(expected: np.ndarray, test: Cohort, weights: np.ndarray) -> Sco
 def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.ndarray) -> Scores:
     """Integrated Brier score (Graf 1999), mean cumulative/dynamic AUC (Uno 2007; Lambert and
     Chevret 2016) and Uno's concordance of the risk at the window's end."""
-    assert test.waited is not None
-    assert test.occurred is not None
+    assert test.event_time is not None
+    assert test.event_observed is not None
     table: Scores = {}
     for i, target in enumerate(test.study.time_to_event):
         past, truth = outcomes(train, i), outcomes(test, i)
@@ -147,9 +147,9 @@ def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.nda
 
 def outcomes(cohort: Cohort, incident: int) -> np.ndarray:
     """scikit-survival's outcomes; who was watched through the window left after it."""
-    assert cohort.waited is not None
-    assert cohort.occurred is not None
-    days = np.maximum(cohort.waited[:, incident].astype(np.float64), 1e-3)
+    assert cohort.event_time is not None
+    assert cohort.event_observed is not None
+    days = np.maximum(cohort.event_time[:, incident].astype(np.float64), 1e-3)
     within = cohort.study.time_to_event[incident].within_days
-    days[(days >= within) & ~cohort.occurred[:, incident]] = within + 1
-    return Surv.from_arrays(np.asarray(cohort.occurred[:, incident]), days, "event", "days")
+    days[(days >= within) & ~cohort.event_observed[:, incident]] = within + 1
+    return Surv.from_arrays(np.asarray(cohort.event_observed[:, incident]), days, "event", "days")

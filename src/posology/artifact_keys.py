@@ -53,6 +53,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
     "Heterogeneity": {"error": "standard_error"},
+    "Study": {"given": "assignment"},
 }
 
 WEIGHTS: dict[str, str] = {

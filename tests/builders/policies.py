@@ -121,7 +121,7 @@ def with_option_doses(cohort: Cohort) -> Cohort:
     rng, count = np.random.default_rng(1), len(cohort)
     given = rng.integers(0, 3, count).astype(np.int32)
     low, high = np.array([[5.0, 10.0], [30.0, 40.0], [60.0, 80.0]])[given].T
-    margin = ((given == cohort.best) - 0.5 + rng.normal(0, 0.3, count)).astype(np.float32)
+    margin = ((given == cohort.best_treatment) - 0.5 + rng.normal(0, 0.3, count)).astype(np.float32)
     return replace(
         cohort,
         study=replace(
@@ -129,18 +129,20 @@ def with_option_doses(cohort: Cohort) -> Cohort:
         ),
         treatment=given,
         dose=np.where(rng.random(count) < 0.5, low, high).astype(np.float32),
-        margin=margin,
+        target_distance=margin,
         effective=(margin > 0).astype(np.float32),
-        best=np.full(count, -1, np.int32),
-        rewards=np.full((count, 3), np.nan, np.float32),
+        best_treatment=np.full(count, -1, np.int32),
+        potential_rewards=np.full((count, 3), np.nan, np.float32),
     )
 
 
 def with_random_treatments(cohort: Cohort) -> Cohort:
     """The same patients treated at random: effects need treatments that failed."""
     given = np.random.default_rng(0).integers(0, 3, len(cohort)).astype(np.int32)
-    effective = (given == cohort.best).astype(np.float32)
-    return replace(cohort, treatment=given, effective=effective, complete=cohort.best >= 0)
+    effective = (given == cohort.best_treatment).astype(np.float32)
+    return replace(
+        cohort, treatment=given, effective=effective, outcome_observed=cohort.best_treatment >= 0
+    )
 
 
 def all_outputs(policy: Policy, history: History, decisions: np.ndarray) -> list[np.ndarray]:

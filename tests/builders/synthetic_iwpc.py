@@ -10,7 +10,7 @@ from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value, present
-from posology.domain.study import Target
+from posology.domain.study import PredictionTarget
 from posology.records.schema import EVENTS
 
 TIME_ZERO = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
@@ -67,9 +67,12 @@ def cohort(patients: int = 240, seed: int = 0) -> Cohort:
 
 AMIODARONE = ("DRUG//amiodarone//yes",)
 TARGETS = {
-    "diagnosis": (Target("thyroid", AMIODARONE, 365.0), Target("tall", ("X",), 365.0)),
-    "progression": (Target("double", ("HEIGHT",), 90.0, 30.0, "cm"),),
-    "time_to_event": (Target("stopped", ("STOP",), 120.0),),
+    "diagnosis": (
+        PredictionTarget("thyroid", AMIODARONE, 365.0),
+        PredictionTarget("tall", ("X",), 365.0),
+    ),
+    "progression": (PredictionTarget("double", ("HEIGHT",), 90.0, 30.0, "cm"),),
+    "time_to_event": (PredictionTarget("stopped", ("STOP",), 120.0),),
 }
 
 
@@ -92,6 +95,6 @@ def with_targets(c: Cohort) -> Cohort:
         study=replace(c.study, **TARGETS),
         diagnosis=diagnosis,
         progression=(2 * height[:, None] + 5).astype(np.float32),
-        waited=waited,
-        occurred=takes[:, None] & ((waited < 30.0) | (np.arange(len(c)) % 9 != 0)[:, None]),
+        event_time=waited,
+        event_observed=takes[:, None] & ((waited < 30.0) | (np.arange(len(c)) % 9 != 0)[:, None]),
     )

@@ -19,12 +19,13 @@ def folder(tmp_path_factory):
     made = synthetic_iwpc.cohort(260)
     study = replace(made.study, outcome=replace(made.study.outcome, kind="value_in_range"))
     given = np.random.default_rng(0).integers(0, 3, len(made)).astype(np.int32)
-    effective = (given == made.best).astype(np.float32)
+    effective = (given == made.best_treatment).astype(np.float32)
     complete = np.random.default_rng(1).random(len(made)) < 0.9
     effective[~complete] = np.nan
     path = tmp_path_factory.mktemp("effect") / "cohort"
     save_cohort(
-        replace(made, study=study, treatment=given, effective=effective, complete=complete), path
+        replace(made, study=study, treatment=given, effective=effective, outcome_observed=complete),
+        path,
     )
     return path
 

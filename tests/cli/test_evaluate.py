@@ -32,17 +32,19 @@ def _asked(known: bool) -> Cohort:
         rules=made.study.rules[:1],
     )
     given = np.random.default_rng(0).integers(0, 3, count).astype(np.int32)
-    margin = ((given == made.best) - 0.5).astype(np.float32)
+    margin = ((given == made.best_treatment) - 0.5).astype(np.float32)
     test = (made.split == TEST) & known
     return replace(
         made,
         study=study,
         profile=replace(made.profile, formulas=()),
         treatment=given,
-        margin=margin,
+        target_distance=margin,
         effective=(margin > 0).astype(np.float32),
-        best=np.where(test, made.best, -1).astype(np.int32),
-        rewards=np.where(test[:, None], np.eye(3)[made.best] * 0.8, np.nan).astype(np.float32),
+        best_treatment=np.where(test, made.best_treatment, -1).astype(np.int32),
+        potential_rewards=np.where(
+            test[:, None], np.eye(3)[made.best_treatment] * 0.8, np.nan
+        ).astype(np.float32),
     )
 
 
@@ -52,7 +54,7 @@ def _truly_right(folder) -> float:
     everything = np.ones((len(test), 3), dtype=bool)
     policy = artifact.load(folder / "model").policy
     drawn = policy.choice_probabilities(test.history, test.last_step, everything)
-    return float((drawn.argmax(1) == test.best).mean())
+    return float((drawn.argmax(1) == test.best_treatment).mean())
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import datetime
 
 import pyarrow as pa
 
-from posology.cohorts.decisions.decision_table import Decided, Flow, decide
+from posology.cohorts.decisions.decision_table import DecisionTable, Flow, decide
 from posology.cohorts.events.stream import stream
 from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
@@ -85,6 +85,6 @@ def diary(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
 Row = tuple[int, float | None, str, float | None]
 
 
-def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[Decided, Flow]:
+def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[DecisionTable, Flow]:
     """The decisions of the diary, and the flow."""
     return decide(stream(diary(*rows)), study(*changes))

@@ -72,7 +72,7 @@ def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
     assert told["flow"]["decision_points"] == 140
     cohort = build_folder(study, tmp_path / "events.parquet", tmp_path / "c", Asked(rows=1_000_000))
     assert len(cohort) == told["flow"]["decisions"] > 100
-    assert cohort.complete.all()
+    assert cohort.outcome_observed.all()
     assert suspects(cohort) == ()
     assert len(cohort.history.code) < raw.num_rows / 2, "laboratory values are binned"
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))

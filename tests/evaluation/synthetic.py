@@ -68,10 +68,10 @@ def cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
         outcome=dose,
         effective=np.ones(n, np.float32),
         reward=np.ones(n, np.float32),
-        complete=np.ones(n, bool),
-        best=best,
-        rewards=REWARDS[best],
-        logged=np.full(n, np.nan, np.float32),
+        outcome_observed=np.ones(n, bool),
+        best_treatment=best,
+        potential_rewards=REWARDS[best],
+        logged_probability=np.full(n, np.nan, np.float32),
         split=np.full(n, 2, np.int8),
         site=np.zeros(n, np.int32),
     )
@@ -81,7 +81,7 @@ def answers(
     rng: np.random.Generator, of: Cohort, noise: float, dose_noise: float | None = None
 ) -> Predictions:
     """Answers that see the truth through noise: the more of it, the worse the model."""
-    logits = 2.0 * np.eye(3)[of.best] + noise * rng.normal(size=(len(of), 3))
+    logits = 2.0 * np.eye(3)[of.best_treatment] + noise * rng.normal(size=(len(of), 3))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     dose = of.outcome * np.exp(rng.normal(0, dose_noise or noise / 4, len(of)))
     return Predictions(p, np.full_like(p, 0.05), p, dose, 0.9 * dose, 1.1 * dose)

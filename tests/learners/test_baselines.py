@@ -27,7 +27,7 @@ def case(request):
     train, validation = small_cohort(0, 900, request.param), small_cohort(1, 200, request.param)
     policies = {rule.name: rule_policy(rule, train) for rule in train.study.rules}
     policies |= {name: learner.fit(train, validation) for name, learner in LEARNERS.items()}
-    return policies, small_cohort(2, 150, request.param), small_cohort(2, 150, True).best
+    return policies, small_cohort(2, 150, request.param), small_cohort(2, 150, True).best_treatment
 
 
 def _some_forbidden(cohort):
@@ -105,7 +105,7 @@ def test_learns_which_option_is_best_and_how_much(case, name):
     accuracy = np.mean(said["probabilities"].argmax(axis=1) == best)
     # Always the commonest option is right in 52 %. One regression an option draws one line an
     # option, and the middle one's truth is no line: it learns less from single outcomes.
-    known = bool((cohort.best >= 0).any())
+    known = bool((cohort.best_treatment >= 0).any())
     assert accuracy > (0.85 if known else 0.65)
     error = np.abs(said["overall"][:, 0] - cohort.dose).mean()
     assert error < 0.6 * np.abs(np.median(cohort.dose) - cohort.dose).mean()
@@ -114,7 +114,7 @@ def test_learns_which_option_is_best_and_how_much(case, name):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_the_same_again_from_the_same_data(case, name):
     policies, cohort, _ = case
-    known = bool((cohort.best >= 0).any())
+    known = bool((cohort.best_treatment >= 0).any())
     again = LEARNERS[name].fit(small_cohort(0, 900, known), small_cohort(1, 200, known))
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     asked = (cohort.history, cohort.last_step, allowed)
@@ -140,7 +140,7 @@ def test_an_option_never_met_and_labels_all_alike(name, known):
     alike = replace(
         train,
         treatment=only,
-        best=only if known else train.best,
+        best_treatment=only if known else train.best_treatment,
         effective=np.ones(len(train), np.float32),
     )
     policy = LEARNERS[name].fit(alike, other)

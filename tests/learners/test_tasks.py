@@ -71,7 +71,9 @@ def test_intervals_of_events_and_of_who_left() -> None:
     whole = with_targets(cohort(60, 2))
     waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
     occurred = np.array([[True], [False], [True], [True], [False], [False]])
-    six = replace(take(whole, np.arange(len(whole)) < 6), waited=waited, occurred=occurred)
+    six = replace(
+        take(whole, np.arange(len(whole)) < 6), event_time=waited, event_observed=occurred
+    )
     survived, happened = survival_intervals(six)
     assert survived[:, 0].tolist() == [0, 1, 1, 11, 12, -1]
     assert happened[:, 0].tolist() == [True, False, True, True, False, False]

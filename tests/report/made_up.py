@@ -34,7 +34,9 @@ def content(text: str = "plain") -> ReportContent:
         answers=answers,
         table=compare_models(answers, cohort, rng, replicates=100),
         evidence=text,
-        calibration=assess_calibration(ours.effectiveness, cohort.best, cohort.subject, rng, 50),
+        calibration=assess_calibration(
+            ours.effectiveness, cohort.best_treatment, cohort.subject, rng, 50
+        ),
         groups=score_subgroups(ours, cohort, groups, ["mae", "accuracy"], rng, 50),
         further=(compare_models(answers, cohort, rng, split="site", replicates=100),),
         learning=((text, epochs),),

@@ -50,7 +50,7 @@ def test_a_time_limit_is_a_truncation_not_an_end():
     logged = rollout(env, lambda seen: np.full((len(seen), 4), 0.25), 50, np.random.default_rng(0))
     assert np.diff(logged.offsets).max() == 3
     assert not logged.terminal.all()
-    assert not as_cohort(logged, Naming("lake", ("l", "d", "r", "u"))).complete.all()
+    assert not as_cohort(logged, Naming("lake", ("l", "d", "r", "u"))).outcome_observed.all()
 
 
 def test_treatments_that_are_pairs_are_numbered():

@@ -37,7 +37,7 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     mdp = survival_mdp()
     small = BehaviourCloning(QNetworkSettings(hidden=8, members=1, epochs=2, lags=1, code_steps=1))
     policy = small.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
-    unrecorded = replace(cohort, logged=np.full(len(cohort), np.nan, np.float32))
+    unrecorded = replace(cohort, logged_probability=np.full(len(cohort), np.nan, np.float32))
     result = evaluate(policy, unrecorded, max_decisions=1000)
     assert isinstance(result, ValueEvaluation)
     assert "What whole courses earn" in result.summary()
@@ -65,9 +65,9 @@ def test_a_trajectory_that_was_not_followed_to_its_end_is_excluded(made) -> None
     _logged, cohort = made
     reward = cohort.reward.copy()
     reward[cohort.subject == 7] = np.where(np.arange((cohort.subject == 7).sum()) == 0, np.nan, 1)
-    cut = cohort.ended.copy()
+    cut = cohort.trajectory_ended.copy()
     cut[cohort.subject == 9] = False
-    kept = is_complete_trajectory(replace(cohort, reward=reward, ended=cut))
+    kept = is_complete_trajectory(replace(cohort, reward=reward, trajectory_ended=cut))
     assert set(np.unique(cohort.subject[~kept])) == {7, 9}
 
 

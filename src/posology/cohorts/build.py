@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from posology.cohorts.censoring_weights import complete_weights
-from posology.cohorts.decisions.decision_table import Decided, decide
+from posology.cohorts.decisions.decision_table import DecisionTable, decide
 from posology.cohorts.embedding_components import fit_reductions, reduced
 from posology.cohorts.encode import compact, fit_profile, titled, with_formulas
 from posology.cohorts.events.kidney import with_kidney
@@ -57,7 +57,7 @@ def build_cohort(
 
 
 def cohort_of(
-    decided: Decided,
+    decided: DecisionTable,
     what: tuple[Study, Profile, History],
     subject: np.ndarray,
     last_step: np.ndarray,
@@ -76,24 +76,26 @@ def cohort_of(
         outcome=decided.outcome,
         effective=decided.effective,
         reward=decided.reward,
-        complete=decided.complete,
-        best=np.full(count, -1, np.int32),
-        rewards=np.full((count, options), np.nan, np.float32),
-        logged=np.full(count, np.nan, np.float32),
+        outcome_observed=decided.outcome_observed,
+        best_treatment=np.full(count, -1, np.int32),
+        potential_rewards=np.full((count, options), np.nan, np.float32),
+        logged_probability=np.full(count, np.nan, np.float32),
         split=decided.split,
         site=decided.site,
         time=decided.time,
-        ended=decided.ended,
-        margin=decided.margin if study.outcome.kind in ("value_in_range", "change") else None,
+        trajectory_ended=decided.trajectory_ended,
+        target_distance=decided.target_distance
+        if study.outcome.kind in ("value_in_range", "change")
+        else None,
         diagnosis=decided.diagnosis if study.diagnosis else None,
         progression=decided.progression if study.progression else None,
-        waited=decided.waited if study.time_to_event else None,
-        occurred=decided.occurred if study.time_to_event else None,
+        event_time=decided.event_time if study.time_to_event else None,
+        event_observed=decided.event_observed if study.time_to_event else None,
     )
     if study.outcome.kind == "dose_class":
         return _dose_class(cohort)
     if study.follow_up.weighted_by:
-        return replace(cohort, weight=complete_weights(decided, options))
+        return replace(cohort, censoring_weight=complete_weights(decided, options))
     return cohort
 
 
@@ -103,7 +105,7 @@ def rows_of(codes: tuple[str, ...], profile: Profile) -> np.ndarray:
     return np.array([number.get(code, -1) for code in codes], dtype=np.int32)
 
 
-def must_learn(decided: Decided, points: int, study: Study) -> None:
+def must_learn(decided: DecisionTable, points: int, study: Study) -> None:
     """Raise StudyError where no decision is left to learn from."""
     if (decided.split == TRAIN).any():
         return
@@ -127,8 +129,8 @@ def _dose_class(cohort: Cohort) -> Cohort:
         cohort,
         treatment=best,
         dose=cohort.outcome,
-        best=best,
-        rewards=rewards,
+        best_treatment=best,
+        potential_rewards=rewards,
         reward=rewards[np.arange(len(best)), best],
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from posology.cohorts.decisions.decision_table import Decided
+from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import TRAIN
 
 _RIDGE, _STEPS, _MOST, _BLOCK = 1e-3, 25, 200_000, 500_000
@@ -11,7 +11,7 @@ _RIDGE, _STEPS, _MOST, _BLOCK = 1e-3, 25, 200_000, 500_000
 
 
 def complete_weights(
-    decided: Decided, options: int, truncate: float = 0.99
+    decided: DecisionTable, options: int, truncate: float = 0.99
 ) -> Float32[np.ndarray, " decision"]:
     """Stabilised inverse probability of complete follow-up; 0 where it was not complete.
 
@@ -20,7 +20,7 @@ def complete_weights(
     from the training split alone; the largest weights are cut at the quantile `truncate` of
     training weights (Cole and Hernan 2008, doi:10.1093/aje/kwn164).
     """
-    learns, complete = decided.split == TRAIN, decided.complete
+    learns, complete = decided.split == TRAIN, decided.outcome_observed
     if complete[learns].all() or not complete[learns].any():
         return complete.astype(np.float32)
     rows = np.flatnonzero(learns)

@@ -3,14 +3,16 @@
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.cohorts.decisions.decision_table import Decided
+from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.cohorts.events.stream import Stream, in_order
 from posology.domain.cohort import TRAIN
 from posology.domain.embedding_components import EMBEDDING, Reduction
 from posology.errors import RecordError
 
 
-def fit_reductions(events: Stream, decided: Decided, components: int) -> tuple[Reduction, ...]:
+def fit_reductions(
+    events: Stream, decided: DecisionTable, components: int
+) -> tuple[Reduction, ...]:
     """Of each model's vectors, on what training subjects had until their last decision alone.
 
     A model of which no training subject has a vector has no reduction.
@@ -68,7 +70,7 @@ def reduce_apply(
     return (vectors - reduction.center) @ reduction.components.T
 
 
-def _learned(events: Stream, decided: Decided) -> Bool[np.ndarray, " event"]:
+def _learned(events: Stream, decided: DecisionTable) -> Bool[np.ndarray, " event"]:
     """Events of training subjects until the last decision of each."""
     learns = decided.split == TRAIN
     subjects, row = np.unique(decided.subject_id[learns], return_inverse=True)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import Stream, having, runs
-from posology.cohorts.events.windows import Moments, before, plain_marks
+from posology.cohorts.events.windows import DecisionTimes, before, plain_marks
 from posology.domain.codes import belongs
 from posology.domain.formulas.formula import evaluate, refit, with_fill
 from posology.domain.history import History, offsets
@@ -227,7 +227,7 @@ def compact(
 
 
 def last_visible(
-    history: History, at: Moments, treatments: Bool[np.ndarray, " code"]
+    history: History, at: DecisionTimes, treatments: Bool[np.ndarray, " code"]
 ) -> Int64[np.ndarray, " decision"]:
     """The last step each decision may see: none after it, and no treatment of its own moment.
 

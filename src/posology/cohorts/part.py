@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from posology.cohorts.decisions.decision_table import Assigned, Decided, Flow, decide
+from posology.cohorts.decisions.decision_table import Assigned, DecisionTable, Flow, decide
 from posology.cohorts.encode import Tally, history_of, last_visible, tally
 from posology.cohorts.events.kidney import derived_codes
 from posology.cohorts.events.stream import Stream, having, select, wanted
 from posology.cohorts.events.time_bins import binned
 from posology.cohorts.events.visible import treatment_codes
-from posology.cohorts.events.windows import Moments
+from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.cohort import TRAIN
 from posology.domain.history import History
 from posology.domain.study import Study
@@ -24,7 +24,7 @@ BIRTH = "MEDS_BIRTH"
 class Part:
     """The history is in the rows of `feature_codes`, and holds subjects with a decision only."""
 
-    decided: Decided
+    decided: DecisionTable
     flow: Flow
     history: History
     subject: Int64[np.ndarray, " decision"]
@@ -47,7 +47,7 @@ def part_of(
     decided, flow = decide(events, study, split, site)
     subjects, subject = np.unique(decided.subject_id, return_inverse=True)
     codes, treatments = feature_codes(events.codes, study), treatment_codes(study)
-    at = Moments(subject.astype(np.int64), decided.time)
+    at = DecisionTimes(subject.astype(np.int64), decided.time)
     read = _looked_back(binned(events, study.profile.resolution), subjects, at, study)
     history = history_of(read, subjects, codes, treatments)
     last = last_visible(history, at, wanted(codes, treatments))
@@ -61,7 +61,7 @@ def part_of(
     )
 
 
-def _looked_back(events: Stream, subjects: np.ndarray, at: Moments, study: Study) -> Stream:
+def _looked_back(events: Stream, subjects: np.ndarray, at: DecisionTimes, study: Study) -> Stream:
     """Without events longer before the subject's first decision than the study looks back."""
     back = study.decision.look_back_days
     if back is None or not len(subjects):
@@ -74,7 +74,7 @@ def _looked_back(events: Stream, subjects: np.ndarray, at: Moments, study: Study
 
 
 def _learned(
-    history: History, subject: np.ndarray, last_step: np.ndarray, decided: Decided
+    history: History, subject: np.ndarray, last_step: np.ndarray, decided: DecisionTable
 ) -> np.ndarray:
     """Events up to the last decision of each subject that learns."""
     until = history.step_offsets[:-1].copy()

@@ -1,6 +1,6 @@
 """Patients at their decisions: what was known, what was done, and what came of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
@@ -37,13 +37,13 @@ class Cohort:
     """1 where the treatment given was effective, 0 where not."""
     reward: Float32[np.ndarray, " decision"]
     """What the treatment given earned until the next decision."""
-    complete: Bool[np.ndarray, " decision"]
+    outcome_observed: Bool[np.ndarray, " decision"]
     """Whether the outcome's window was followed to its end."""
-    best: Int32[np.ndarray, " decision"]
+    best_treatment: Int32[np.ndarray, " decision"]
     """The most effective option where it is known, else -1."""
-    rewards: Float32[np.ndarray, "decision treatment"]
+    potential_rewards: Float32[np.ndarray, "decision treatment"]
     """What every option would have earned, where that is known."""
-    logged: Float32[np.ndarray, " decision"]
+    logged_probability: Float32[np.ndarray, " decision"]
     """Probability with which the treatment given was chosen, where it was recorded."""
     split: Int8[np.ndarray, " decision"]
     """0 train, 1 validation, 2 test; the same for all decisions of a subject."""
@@ -51,20 +51,20 @@ class Cohort:
     """Where the patient was treated, for holding sites out; never a feature."""
     time: Float64[np.ndarray, " decision"] | None = None
     """Time zero, in days since 1970-01-01."""
-    ended: Bool[np.ndarray, " decision"] | None = None
+    trajectory_ended: Bool[np.ndarray, " decision"] | None = None
     """Whether the patient's course ended for good after the decision, rather than the records."""
-    weight: Float32[np.ndarray, " decision"] | None = None
+    censoring_weight: Float32[np.ndarray, " decision"] | None = None
     """Inverse probability of complete follow-up, 0 where it was not; None: each counts alike."""
-    margin: Float32[np.ndarray, " decision"] | None = None
+    target_distance: Float32[np.ndarray, " decision"] | None = None
     """By how much the outcome's number cleared what effective means, in the outcome's unit;
     negative where it missed, NaN where there is no number or the option was stopped before."""
     diagnosis: Float32[np.ndarray, "decision condition"] | None = None
     """1 where the study's diagnosis came in its window, 0 where not, NaN where nobody looked."""
-    progression: Float32[np.ndarray, "decision measure"] | None = None
+    progression: Float32[np.ndarray, "decision progression"] | None = None
     """The number that the study's progression asks, NaN where there is none."""
-    waited: Float32[np.ndarray, "decision incident"] | None = None
+    event_time: Float32[np.ndarray, "decision time_to_event"] | None = None
     """Days to the event of the study's time to event, or to the end of follow-up or window."""
-    occurred: Bool[np.ndarray, "decision incident"] | None = None
+    event_observed: Bool[np.ndarray, "decision time_to_event"] | None = None
     """Whether it was the event that ended the wait."""
 
     def __len__(self) -> int:
@@ -95,9 +95,9 @@ def part(cohort: Cohort, split: int) -> Cohort:
     return take(cohort, cohort.split == split)
 
 
-PER_DECISION = (
-    "treatment", "dose", "outcome", "effective", "reward", "complete", "best", "rewards",
-    "logged", "split", "site", "time", "ended", "weight", "margin", "diagnosis", "progression",
-    "waited", "occurred",
-)  # fmt: skip
-"""Columns beside `subject` and `last_step`."""
+PER_DECISION = tuple(
+    field.name
+    for field in fields(Cohort)
+    if field.name not in ("study", "profile", "history", "subject", "last_step")
+)
+"""Columns with one row a decision, other than `subject` and `last_step`."""

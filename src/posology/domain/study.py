@@ -44,7 +44,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AssignmentSpec:
     """How a treatment given is told from the events."""
 
     grace_days: float = 0.0
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class FollowUp:
+class FollowUpSpec:
     """How long patients are watched."""
 
     ended_by: tuple[str, ...] = ()
@@ -171,7 +171,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PredictionTarget:
     """Something of the future that the network also predicts."""
 
     name: str
@@ -187,7 +187,7 @@ INTERVALS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Kidney:
+class KidneySpec:
     """Creatinine, from which the kidney's formulas make events (domain/formulas/kidney.py)."""
 
     creatinine: tuple[str, ...]
@@ -212,7 +212,7 @@ class ProfileSpec:
     fill_groups: tuple[tuple[str, ...], ...] = ()
     """Groups whose training means fill a formula's missing numbers, most particular first."""
     resolution: tuple[Resolution, ...] = ()
-    kidney: Kidney | None = None
+    kidney: KidneySpec | None = None
     embedding_components: int | None = None
     """Numbers that stand for an image's vector; None leaves vectors whole."""
 
@@ -254,12 +254,12 @@ class Study:
     dose: DoseRange | None
     subgroups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Named families by which the report breaks errors down."""
-    given: Given = Given()
-    follow_up: FollowUp = FollowUp()
+    assignment: AssignmentSpec = AssignmentSpec()
+    follow_up: FollowUpSpec = FollowUpSpec()
     safety: tuple[Contraindication, ...] = ()
-    diagnosis: tuple[Target, ...] = ()
+    diagnosis: tuple[PredictionTarget, ...] = ()
     """Codes whose occurrence after time zero is asked."""
-    progression: tuple[Target, ...] = ()
+    progression: tuple[PredictionTarget, ...] = ()
     """Codes whose first number in the window is asked."""
-    time_to_event: tuple[Target, ...] = ()
+    time_to_event: tuple[PredictionTarget, ...] = ()
     """Codes of which it is asked when the first comes, under censoring."""

@@ -36,7 +36,11 @@ def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable
     yield "boosting", lambda: Boosting(without=plain).fit(train, validation)
     if train.profile.formulas:
         yield "boosting_formula", lambda: Boosting(without=()).fit(train, validation)
-    if asked_levels(train) and train.margin is not None and not np.isnan(train.margin).all():
+    if (
+        asked_levels(train)
+        and train.target_distance is not None
+        and not np.isnan(train.target_distance).all()
+    ):
         yield "ridge_margin", lambda: RidgeMargin(without=plain).fit(train, validation)
         yield "boosting_margin", lambda: BoostingMargin(without=plain).fit(train, validation)
 

@@ -88,7 +88,7 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
 
 def ours(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
     """Ours for a cohort: `default` where the most effective option is known, else `courses`."""
-    chosen = default if bool((train.best >= 0).any()) else courses
+    chosen = default if bool((train.best_treatment >= 0).any()) else courses
     return chosen(seed, device)
 
 

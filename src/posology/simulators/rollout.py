@@ -119,13 +119,13 @@ def as_cohort(logged: Trajectories, naming: Naming) -> Cohort:
         outcome=ahead,
         effective=ahead if binary else unknown,
         reward=logged.reward.astype(np.float32),
-        complete=np.repeat(logged.terminal, counts),
-        best=np.full(rows, -1, np.int32),
-        rewards=np.full((rows, treatments), np.nan, np.float32),
-        logged=logged.logged_probability.astype(np.float32),
+        outcome_observed=np.repeat(logged.terminal, counts),
+        best_treatment=np.full(rows, -1, np.int32),
+        potential_rewards=np.full((rows, treatments), np.nan, np.float32),
+        logged_probability=logged.logged_probability.astype(np.float32),
         split=split,
         site=np.zeros(rows, np.int32),
-        ended=is_episode_end(logged),
+        trajectory_ended=is_episode_end(logged),
     )
 
 

@@ -60,7 +60,9 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, figures: DemoFigures
             f"of {len(test):,} patients whom no model saw before. Patients of one hospital stand "
             "on both sides of that split; see the benchmark for hospitals held out."
         ),
-        calibration=assess_calibration(reference.effectiveness, test.best, test.subject, rng),
+        calibration=assess_calibration(
+            reference.effectiveness, test.best_treatment, test.subject, rng
+        ),
         groups=score_subgroups(
             reference, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
         ),

@@ -68,6 +68,6 @@ def _describe_evidence(cohort: Cohort, trial: StudyTrial, is_saved_policy: bool)
         f"{decisions:,} decisions of {patients:,} patients{source}, "
         f"{int(trial.followed.sum()):,} of them followed to the outcome; no patient is evaluated "
         "by a rule that was learned from them. "
-        + (_RANDOMISED if cohort.study.given.randomised else _OBSERVED)
+        + (_RANDOMISED if cohort.study.assignment.randomised else _OBSERVED)
         + (_TRAJECTORIES if has_trajectories(cohort) else "")
     )

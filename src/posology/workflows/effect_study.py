@@ -103,7 +103,7 @@ def effect_study(
     trial = study_trial(cohort, max_decisions, rng)
     allowed = allowed_options(cohort, trial)
     progress(f"{len(trial.trial):,} decisions: propensities and outcomes")
-    known = randomised_propensity(trial.trial) if cohort.study.given.randomised else None
+    known = randomised_propensity(trial.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(trial.trial, rng, known)
     runs = []
     for number in range(1 + repeats):

@@ -181,7 +181,7 @@ def evaluate(
     test = part(cohort, TEST)
     if not len(test):
         raise UserError(f"study {cohort.study.name}: its test split is empty ([split] test).")
-    if (test.best >= 0).any():
+    if (test.best_treatment >= 0).any():
         return _against_truth(loaded, cohort, seed, progress)
     return _from_records(loaded, cohort, max_decisions, seed, progress)
 

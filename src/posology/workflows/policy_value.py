@@ -54,7 +54,7 @@ def estimate_policy_value(
     progress("reading patients")
     everyone = study_trial(cohort, max_decisions, rng, cohort.split == TEST)
     progress(f"{len(everyone.trial):,} decisions: propensities and outcomes")
-    known = randomised_propensity(everyone.trial) if cohort.study.given.randomised else None
+    known = randomised_propensity(everyone.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(everyone.trial, rng, known)
     in_test = cohort.split[everyone.row] == TEST
     trial = _select_trial(everyone, in_test)

@@ -120,7 +120,7 @@ def _behaviour(
 ) -> Float64[np.ndarray, " kept"]:
     """Probability of the treatment given, as recorded or as estimated."""
     cohort, trial = effects.cohort, effects.trial
-    recorded = cohort.logged[keep].astype(np.float64)
+    recorded = cohort.logged_probability[keep].astype(np.float64)
     if not np.isnan(recorded).any():
         return recorded
     estimated = np.full((len(cohort), trial.trial.n_options), np.nan)

@@ -78,7 +78,9 @@ def test_the_outcome_is_the_first_number_in_the_window() -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(d.outcome, np.array([4.5, 6.0, np.nan], np.float32))
     np.testing.assert_array_equal(d.effective, np.array([1, 0, np.nan], np.float32))
-    assert d.complete.tolist() == [True, True, False], "incomplete follow-up is kept and marked"
+    assert d.outcome_observed.tolist() == [True, True, False], (
+        "incomplete follow-up is kept and marked"
+    )
 
 
 def test_a_stop_before_the_outcome_makes_it_ineffective_and_complete() -> None:
@@ -89,7 +91,7 @@ def test_a_stop_before_the_outcome_makes_it_ineffective_and_complete() -> None:
         (3, 0, "REVIEW", None), (3, 0, "DRUG//A", None), (3, 39, "STOP", None),
     )  # fmt: skip
     assert d.effective.tolist() == [0, 1, 0]
-    assert d.complete.all()
+    assert d.outcome_observed.all()
 
 
 def test_harms_cost_until_the_next_decision() -> None:
@@ -134,7 +136,7 @@ def test_events_and_follow_up(kind: str, good: float) -> None:
     d, _ = decided(event_kind(kind), *EVENTS)
     expected = np.array([good, 1 - good, np.nan, np.nan], np.float32)
     np.testing.assert_array_equal(d.effective, expected)
-    assert d.ended.tolist() == [False, False, False, True]
+    assert d.trajectory_ended.tolist() == [False, False, False, True]
 
 
 CUT_SHORT = (*START, (1, 5.0, "HARM", None), (2, 60.0, "LAB", 1.0), (3, 20.0, "LAB", 1.0),
@@ -166,7 +168,7 @@ def test_who_died_counts_only_where_the_window_was_watched_out_by_others() -> No
 def test_time_to_event_is_censored_at_the_end_of_follow_up() -> None:
     d, _ = decided(event_kind("time_to_event"), *EVENTS)
     assert d.outcome.tolist() == [5, 40, 20, 9]
-    assert d.complete.tolist() == [True, True, False, False]
+    assert d.outcome_observed.tolist() == [True, True, False, False]
 
 
 def test_a_competing_event_is_censored_or_ineffective_as_asked() -> None:
@@ -224,8 +226,8 @@ def test_a_time_to_event_is_waited_for_until_it_comes_or_watching_ends() -> None
             (2, 9.0, "DEATH", None), (3, 0.0, "REVIEW", None), (3, 0.0, "DRUG//A", None),
             (3, 40.0, "HARM", None))  # fmt: skip
     d, _ = decided((("[split]", table),), *rows)
-    assert d.waited[:, 0].tolist() == [12, 9, 30]
-    assert d.occurred[:, 0].tolist() == [True, False, False]
+    assert d.event_time[:, 0].tolist() == [12, 9, 30]
+    assert d.event_observed[:, 0].tolist() == [True, False, False]
 
 
 def test_a_time_to_event_begins_at_time_zero() -> None:

@@ -63,7 +63,11 @@ def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
 
 
 def test_chunks_and_the_table_in_memory_give_the_same_cohort(clinic: Path, built: Cohort) -> None:
-    same(build_cohort(whole(clinic / "meds"), built.study), built, ("best", "rewards", "logged"))
+    same(
+        build_cohort(whole(clinic / "meds"), built.study),
+        built,
+        ("best_treatment", "potential_rewards", "logged_probability"),
+    )
 
 
 def test_arrays_stay_on_disk(built: Cohort) -> None:
@@ -81,10 +85,10 @@ def test_many_decisions_a_patient_in_order_of_time(built: Cohort) -> None:
 
 def test_the_truth_is_known_of_the_test_split_alone(clinic: Path, built: Cohort) -> None:
     test = built.split == TEST
-    assert (built.best[test] >= 0).all()
-    assert (built.best[~test] == -1).all()
-    assert np.isnan(built.rewards[~test]).all()
-    assert np.isnan(built.logged[~test]).all()
+    assert (built.best_treatment[test] >= 0).all()
+    assert (built.best_treatment[~test] == -1).all()
+    assert np.isnan(built.potential_rewards[~test]).all()
+    assert np.isnan(built.logged_probability[~test]).all()
     truth = pq.read_table(sorted((clinic / "truth" / "decisions").glob("*.parquet")))
     names = built.study.formulary.names
     mine = truth.to_pandas()
@@ -99,7 +103,7 @@ def test_the_truth_is_known_of_the_test_split_alone(clinic: Path, built: Cohort)
     for row in np.flatnonzero(test):
         subject = int(built.history.subject_id[built.subject[row]])
         best, given_ = rows[(subject, round(built.time[row] * 86_400))]
-        assert names[built.best[row]] == best
+        assert names[built.best_treatment[row]] == best
         assert names[built.treatment[row]] == given_
 
 
@@ -113,11 +117,11 @@ def test_no_feature_gives_the_treatment_away(built: Cohort) -> None:
 
 
 def test_weights_bring_back_those_who_were_lost(built: Cohort) -> None:
-    assert built.weight is not None
-    assert (built.weight[~built.complete] == 0).all()
-    assert (built.weight[built.complete] > 0).all()
+    assert built.censoring_weight is not None
+    assert (built.censoring_weight[~built.outcome_observed] == 0).all()
+    assert (built.censoring_weight[built.outcome_observed] > 0).all()
     learns = built.split == TRAIN
-    assert abs(built.weight[learns & built.complete].mean() - 1) < 0.1
+    assert abs(built.censoring_weight[learns & built.outcome_observed].mean() - 1) < 0.1
 
 
 def test_contraindications_become_a_mask(built: Cohort) -> None:
@@ -143,7 +147,7 @@ def test_where_the_chunks_are_cut_does_not_matter(
 ) -> None:
     out = tmp_path_factory.mktemp("cut") / "cohort"
     asked = Asked(rows=rows, truth=clinic / "truth")
-    same(build_folder(built.study, clinic / "meds", out, asked), built, ("weight",))
+    same(build_folder(built.study, clinic / "meds", out, asked), built, ("censoring_weight",))
 
 
 def test_a_study_with_refits_is_built_in_memory_and_saved(tmp_path: Path) -> None:

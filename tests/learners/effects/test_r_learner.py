@@ -140,7 +140,7 @@ def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -
 
 def test_a_study_without_outcomes_is_refused() -> None:
     cohort = small_cohort(0, 60, best_known=False)
-    lost = replace(cohort, complete=np.zeros(60, bool))
+    lost = replace(cohort, outcome_observed=np.zeros(60, bool))
     with pytest.raises(UserError, match="no decision has both a treatment and an outcome"):
         EffectLearner().fit(lost, cohort)
 

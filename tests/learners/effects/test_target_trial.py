@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posology.causal.restricted_mean import restricted_mean_time
-from posology.domain.study import Cost, Target
+from posology.domain.study import Cost, PredictionTarget
 from posology.errors import UserError
 from posology.learners.effects.target_trial import other_outcomes, study_trial
 from tests.builders.small_cohorts import small_cohort
@@ -37,7 +37,7 @@ def test_decisions_without_a_treatment_are_left_out_and_lost_outcomes_made_good(
     treatment[:10] = -1
     lost = np.arange(300) >= 250
     effective = np.where(lost, np.nan, cohort.effective).astype(np.float32)
-    found = asked(replace(cohort, treatment=treatment, effective=effective, complete=~lost))
+    found = asked(replace(cohort, treatment=treatment, effective=effective, outcome_observed=~lost))
     np.testing.assert_array_equal(found.row, np.arange(10, 300))
     assert np.isfinite(found.trial.outcome).all()
     assert found.followed.sum() == 240
@@ -58,7 +58,11 @@ def test_time_to_an_event_becomes_a_restricted_mean(cohort) -> None:
     effective = np.where(seen, 0.0, np.where(waited >= 90, 1.0, np.nan)).astype(np.float32)
     study = replace(cohort.study, outcome=replace(cohort.study.outcome, kind="time_to_event"))
     timed = replace(
-        cohort, study=study, outcome=waited, effective=effective, complete=~np.isnan(effective)
+        cohort,
+        study=study,
+        outcome=waited,
+        effective=effective,
+        outcome_observed=~np.isnan(effective),
     )
     found = asked(timed)
     assert not found.binary
@@ -73,7 +77,7 @@ def test_harms_and_costs_are_trials_of_their_own(cohort) -> None:
     cost = Cost(("BLEED",), 0.5, 90.0)
     study = replace(
         cohort.study,
-        diagnosis=(Target("bleeding", ("BLEED",), 90.0),),
+        diagnosis=(PredictionTarget("bleeding", ("BLEED",), 90.0),),
         reward=replace(cohort.study.reward, costs=(cost,)),
     )
     reward = (cohort.effective - 0.5 * bled).astype(np.float32)
@@ -90,4 +94,4 @@ def test_a_study_of_right_doses_is_refused() -> None:
 
 def test_a_study_without_outcomes_is_refused(cohort) -> None:
     with pytest.raises(UserError, match="no decision has both a treatment and an outcome"):
-        asked(replace(cohort, complete=np.zeros(300, bool)))
+        asked(replace(cohort, outcome_observed=np.zeros(300, bool)))

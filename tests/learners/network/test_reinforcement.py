@@ -97,11 +97,11 @@ def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None
 
 
 def test_a_course_cut_off_has_no_target(cohort) -> None:
-    open_ended = replace(cohort, ended=np.zeros(len(cohort), dtype=bool))
+    open_ended = replace(cohort, trajectory_ended=np.zeros(len(cohort), dtype=bool))
     last = np.append(np.diff(cohort.subject) != 0, True)
     assert np.array_equal(is_truncated(open_ended), last)
     assert not is_truncated(cohort).any()
-    assert not is_truncated(replace(cohort, ended=None)).any()
+    assert not is_truncated(replace(cohort, trajectory_ended=None)).any()
 
 
 def test_what_forbids_everything_forbids_nothing(cohort) -> None:

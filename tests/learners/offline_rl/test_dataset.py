@@ -28,7 +28,9 @@ def cohort() -> Cohort:
 
 def test_a_cohort_without_rewards_is_an_error(cohort) -> None:
     unknown = replace(
-        cohort, reward=np.full(len(cohort), np.nan, np.float32), rewards=cohort.rewards * np.nan
+        cohort,
+        reward=np.full(len(cohort), np.nan, np.float32),
+        potential_rewards=cohort.potential_rewards * np.nan,
     )
     with pytest.raises(UserError, match="no decision has a treatment and a known reward"):
         PessimisticFQI(SETTINGS).fit(unknown, unknown)
@@ -55,9 +57,9 @@ def test_a_target_adds_the_value_of_the_next_decision(cohort) -> None:
 
 def test_truncated_decisions_are_not_used_and_the_discount_is_the_studys(cohort) -> None:
     last = np.append(np.diff(cohort.subject) != 0, True)
-    ended = cohort.ended & (cohort.subject % 2 == 0)
+    ended = cohort.trajectory_ended & (cohort.subject % 2 == 0)
     study = replace(cohort.study, reward=replace(cohort.study.reward, discount=0.9))
-    data = build_dataset(replace(cohort, ended=ended, study=study), SETTINGS)
+    data = build_dataset(replace(cohort, trajectory_ended=ended, study=study), SETTINGS)
     unused = np.setdiff1d(np.arange(len(cohort)), data.usable)
     assert np.array_equal(unused, np.flatnonzero(last & ~ended))
     assert data.discount == 0.9

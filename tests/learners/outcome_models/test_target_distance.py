@@ -86,7 +86,7 @@ def test_both_find_the_option_of_each_patient_and_stand_in_the_lineup() -> None:
     names = [name for name, _ in baselines(train, validation)]
     assert names[-2:] == ["ridge_margin", "boosting_margin"]
     assert "ridge_margin" not in [name for name, _ in baselines(*[part(cohort, s) for s in (0, 1)])]
-    best = part(cohort, VALIDATION).best
+    best = part(cohort, VALIDATION).best_treatment
     allowed = allow_all_treatments(validation.last_step, validation.study.formulary)
     for learner in (RidgeMargin(), BoostingMargin(rounds=120)):
         policy = learner.fit(train, validation)

@@ -48,7 +48,7 @@ def test_an_outlier_stands_at_the_edge_and_is_counted(rng):
 def test_curves_are_those_measured(rng):
     cohort = synthetic.cohort(rng, 200)
     said = synthetic.answers(rng, cohort, 1.0)
-    curves = roc_curves(said.effectiveness, cohort.best)
+    curves = roc_curves(said.effectiveness, cohort.best_treatment)
     (axes,) = plots.roc_figure(curves, ["a", "b", "c"]).axes
     for at, curve in enumerate(curves, start=1):
         x, y = line(axes, at)
@@ -56,7 +56,7 @@ def test_curves_are_those_measured(rng):
         assert np.array_equal(y, curve.true_positive_rate)
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
     assert labels == [f"{n}: {c.auc:.3f}" for n, c in zip("abc", curves, strict=True)]
-    found = assess_calibration(said.effectiveness, cohort.best, cohort.subject, rng, 20)
+    found = assess_calibration(said.effectiveness, cohort.best_treatment, cohort.subject, rng, 20)
     (axes,) = plots.calibration_figure(found, ["a", "b", "c"]).axes
     x, y = line(axes, 1)
     assert np.allclose(x, [b.predicted for b in found[0].bins])

@@ -5,12 +5,12 @@ from jaxtyping import Bool, Int64
 
 from posology.cohorts.events.stream import Stream
 from posology.cohorts.events.visible import in_range, seen, treatment_codes
-from posology.cohorts.events.windows import Moments
+from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.study import Study
 
 
 def forbidden(
-    events: Stream, subject: Int64[np.ndarray, " event"], at: Moments, study: Study
+    events: Stream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
 ) -> Bool[np.ndarray, "decision treatment"]:
     """Which options a contraindication forbids at each decision."""
     names, treatments = study.formulary.names, treatment_codes(study)

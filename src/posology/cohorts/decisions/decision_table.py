@@ -13,7 +13,7 @@ from posology.cohorts.decisions.split import split_of
 from posology.cohorts.decisions.treatment_given import kept, treated
 from posology.cohorts.events.stream import Stream, having, runs
 from posology.cohorts.events.visible import latest, seen, treatment_codes
-from posology.cohorts.events.windows import Moments
+from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.study import Study
 
 Assigned = Mapping[int, int]
@@ -21,7 +21,7 @@ Assigned = Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decided:
+class DecisionTable:
     """Decisions in order of subject and time; the columns are the Cohort's."""
 
     subject_id: Int64[np.ndarray, " decision"]
@@ -30,18 +30,18 @@ class Decided:
     treatment: Int32[np.ndarray, " decision"]
     dose: Float32[np.ndarray, " decision"]
     outcome: Float32[np.ndarray, " decision"]
-    margin: Float32[np.ndarray, " decision"]
+    target_distance: Float32[np.ndarray, " decision"]
     effective: Float32[np.ndarray, " decision"]
     reward: Float32[np.ndarray, " decision"]
-    complete: Bool[np.ndarray, " decision"]
-    ended: Bool[np.ndarray, " decision"]
+    outcome_observed: Bool[np.ndarray, " decision"]
+    trajectory_ended: Bool[np.ndarray, " decision"]
     diagnosis: Float32[np.ndarray, "decision condition"]
-    progression: Float32[np.ndarray, "decision measure"]
-    waited: Float32[np.ndarray, "decision incident"]
-    occurred: Bool[np.ndarray, "decision incident"]
+    progression: Float32[np.ndarray, "decision progression"]
+    event_time: Float32[np.ndarray, "decision time_to_event"]
+    event_observed: Bool[np.ndarray, "decision time_to_event"]
     split: Int8[np.ndarray, " decision"]
     site: Int32[np.ndarray, " decision"]
-    followed: Float32[np.ndarray, " decision"]
+    days_followed: Float32[np.ndarray, " decision"]
     """Days from time zero to the end of follow-up."""
     covariate: Float32[np.ndarray, "decision covariate"]
     """Last numbers of what the study says explains who is followed; 1 where present without a
@@ -64,7 +64,7 @@ class Flow:
 
 def decide(
     events: Stream, study: Study, split: Assigned | None = None, site: Assigned | None = None
-) -> tuple[Decided, Flow]:
+) -> tuple[DecisionTable, Flow]:
     """The decisions of whole subjects. split, site: as they are assigned; else by the study.
 
     Subjects without an assigned split are left out, but where the study splits by a file.
@@ -79,11 +79,11 @@ def decide(
         at = leave(at, keep, "not among the subjects asked", losses)
     given = treated(events, subject, at, study)
     if any(t.codes for t in study.formulary.treatments):
-        if study.given.switch == "exclude":
+        if study.assignment.switch == "exclude":
             keep = ~given.switched
             at = leave(at, keep, "several options given in the grace window", losses)
             given = kept(given, keep)
-        keep, days = given.option >= 0, study.given.grace_days
+        keep, days = given.option >= 0, study.assignment.grace_days
         at = leave(at, keep, f"no option given within {days:g} days", losses)
         given = kept(given, keep)
     if study.safety:
@@ -98,7 +98,7 @@ def decide(
         result = came(watched, at, study)
     sites = _sites(events, subject, len(subjects), study)
     where = sites[at.subject] if site is None else _assigned(site, subjects[at.subject])
-    return Decided(
+    return DecisionTable(
         subject_id=subjects[at.subject],
         time=at.time,
         treatment=given.option,
@@ -107,7 +107,7 @@ def decide(
         if split is None or by_file
         else _assigned(split, subjects[at.subject]).astype(np.int8),
         site=where.astype(np.int32),
-        followed=(watched.end[at.subject] - at.time).astype(np.float32),
+        days_followed=(watched.end[at.subject] - at.time).astype(np.float32),
         covariate=_covariates(events, subject, at, study),
         **{f.name: getattr(result, f.name) for f in fields(result)},
     ), Flow(chosen.subjects, chosen.marked, chosen.points, tuple(losses))
@@ -126,7 +126,7 @@ def _sites(events: Stream, subject: np.ndarray, subjects: int, study: Study) -> 
 
 
 def _covariates(
-    events: Stream, subject: np.ndarray, at: Moments, study: Study
+    events: Stream, subject: np.ndarray, at: DecisionTimes, study: Study
 ) -> Float32[np.ndarray, "decision covariate"]:
     treatments = treatment_codes(study)
     out = np.full((len(at), len(study.follow_up.weighted_by)), np.nan, np.float32)
@@ -152,8 +152,11 @@ def merged(flows: list[Flow]) -> Flow:
     )
 
 
-def joined(parts: list[Decided]) -> Decided:
+def joined(parts: list[DecisionTable]) -> DecisionTable:
     """The decisions of several chunks, one after the other."""
-    return Decided(
-        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Decided)}
+    return DecisionTable(
+        **{
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(DecisionTable)
+        }
     )

@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from posology.cohorts.events.stream import Stream, having
 from posology.cohorts.events.visible import in_range, seen, treatment_codes
-from posology.cohorts.events.windows import Moments, before, plain_marks
+from posology.cohorts.events.windows import DecisionTimes, before, plain_marks
 from posology.domain.study import Study
 
 
@@ -25,7 +25,7 @@ class Loss:
 class Chosen:
     """The decisions left, and what became of the others."""
 
-    at: Moments
+    at: DecisionTimes
     losses: tuple[Loss, ...]
     subjects: int
     """Subjects of the records."""
@@ -67,36 +67,36 @@ def choose(
     return Chosen(at, tuple(losses), len(end), marked, len(points))
 
 
-def leave(at: Moments, keep: np.ndarray, reason: str, losses: list[Loss]) -> Moments:
+def leave(at: DecisionTimes, keep: np.ndarray, reason: str, losses: list[Loss]) -> DecisionTimes:
     """The moments kept; the loss is written down."""
-    left = Moments(at.subject[keep], at.time[keep])
+    left = DecisionTimes(at.subject[keep], at.time[keep])
     gone = len(np.unique(at.subject)) - len(np.unique(left.subject))
     losses.append(Loss(reason, int((~keep).sum()), gone))
     return left
 
 
-def _points(events: Stream, subject: np.ndarray, end: np.ndarray, study: Study) -> Moments:
+def _points(events: Stream, subject: np.ndarray, end: np.ndarray, study: Study) -> DecisionTimes:
     mark = having(events, study.decision.codes) & ~np.isnan(events.time)
     owner, time = subject[mark], events.time[mark]
     new = np.ones(len(owner), dtype=bool)
     new[1:] = (owner[1:] != owner[:-1]) | (time[1:] != time[:-1])
-    at = Moments(owner[new], time[new])
+    at = DecisionTimes(owner[new], time[new])
     if study.decision.which != "interval" or study.decision.every_days is None:
         return at
     first, every = _first(at), study.decision.every_days
     counts = 1 + np.floor((end[first.subject] - first.time) / every).astype(np.int64)
     row = np.repeat(np.arange(len(counts)), counts)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return Moments(first.subject[row], first.time[row] + nth * every)
+    return DecisionTimes(first.subject[row], first.time[row] + nth * every)
 
 
-def _first(at: Moments) -> Moments:
+def _first(at: DecisionTimes) -> DecisionTimes:
     new = np.ones(len(at), dtype=bool)
     new[1:] = at.subject[1:] != at.subject[:-1]
-    return Moments(at.subject[new], at.time[new])
+    return DecisionTimes(at.subject[new], at.time[new])
 
 
-def _apart(at: Moments, days: float) -> np.ndarray:
+def _apart(at: DecisionTimes, days: float) -> np.ndarray:
     """Greedily, decisions at least so far after the last one kept: one sweep a rank of decision."""
     keep = np.zeros(len(at), dtype=bool)
     starts = np.flatnonzero(np.diff(at.subject, prepend=-1))
@@ -105,7 +105,7 @@ def _apart(at: Moments, days: float) -> np.ndarray:
     row = starts
     while len(row):
         keep[row] = True
-        after = before(found, Moments(at.subject[row], at.time[row]), days, inclusive=False)
+        after = before(found, DecisionTimes(at.subject[row], at.time[row]), days, inclusive=False)
         live = after < stops
         row, stops = after[live], stops[live]
     return keep

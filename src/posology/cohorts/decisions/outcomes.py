@@ -9,8 +9,8 @@ from posology.cohorts.decisions.treatment_given import next_time
 from posology.cohorts.events.stream import Stream
 from posology.cohorts.events.visible import clearance, latest, treatment_codes, within
 from posology.cohorts.events.windows import (
-    Marks,
-    Moments,
+    DecisionTimes,
+    EventTimes,
     any_in,
     cut,
     first_time,
@@ -18,27 +18,27 @@ from posology.cohorts.events.windows import (
     marks,
     window,
 )
-from posology.domain.study import Study, Target
+from posology.domain.study import PredictionTarget, Study
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Came:
+class Outcomes:
     """One row a decision; NaN where it is not known."""
 
     outcome: Float32[np.ndarray, " decision"]
-    margin: Float32[np.ndarray, " decision"]
+    target_distance: Float32[np.ndarray, " decision"]
     effective: Float32[np.ndarray, " decision"]
     reward: Float32[np.ndarray, " decision"]
-    complete: Bool[np.ndarray, " decision"]
-    ended: Bool[np.ndarray, " decision"]
+    outcome_observed: Bool[np.ndarray, " decision"]
+    trajectory_ended: Bool[np.ndarray, " decision"]
     diagnosis: Float32[np.ndarray, "decision condition"]
-    progression: Float32[np.ndarray, "decision measure"]
-    waited: Float32[np.ndarray, "decision incident"]
-    occurred: Bool[np.ndarray, "decision incident"]
+    progression: Float32[np.ndarray, "decision progression"]
+    event_time: Float32[np.ndarray, "decision time_to_event"]
+    event_observed: Bool[np.ndarray, "decision time_to_event"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Watched:
+class FollowUp:
     """The events of a chunk and how long each of its subjects is watched."""
 
     events: Stream
@@ -52,7 +52,7 @@ class Watched:
     """Day up to which all are watched unless it ended; infinity where the study does not say."""
 
     def out(
-        self, at: Moments, days: float, there: Bool[np.ndarray, " decision"]
+        self, at: DecisionTimes, days: float, there: Bool[np.ndarray, " decision"]
     ) -> Bool[np.ndarray, " decision"]:
         """Whether what came within so many days is known.
 
@@ -64,14 +64,14 @@ class Watched:
         whole = self.end[at.subject] - at.time >= days
         return whole | (there & self.over[at.subject] & (self.until - at.time >= days))
 
-    def marks(self, codes: tuple[str, ...], numbers: bool = False) -> Marks:
+    def marks(self, codes: tuple[str, ...], numbers: bool = False) -> EventTimes:
         """The events of some codes."""
         return marks(self.events, self.subject, codes, numbers)
 
 
 def watch(
     events: Stream, subject: Int64[np.ndarray, " event"], subjects: int, study: Study
-) -> Watched:
+) -> FollowUp:
     """Follow-up of every subject: to an event that ends it, else to the end of the records."""
     end = np.full(subjects, -np.inf)
     dated = ~np.isnan(events.time)
@@ -83,10 +83,10 @@ def watch(
     over[last.subject] = True
     end[last.subject[::-1]] = last.time[::-1]  # the first one stays
     until = np.inf if study.follow_up.until is None else float(study.follow_up.until)
-    return Watched(events, subject, end, over, until)
+    return FollowUp(events, subject, end, over, until)
 
 
-def came(watched: Watched, at: Moments, study: Study) -> Came:
+def came(watched: FollowUp, at: DecisionTimes, study: Study) -> Outcomes:
     """The outcome of each decision within the study's window, and its reward."""
     kind, margin = study.outcome.kind, np.full(len(at), np.nan)
     if kind in ("value_in_range", "change"):
@@ -100,22 +100,22 @@ def came(watched: Watched, at: Moments, study: Study) -> Came:
         outcome, effective = _event(watched, at, study)
     last = np.isinf(next_time(at))
     waits = [_wait(watched, at, target) for target in study.time_to_event]
-    return Came(
+    return Outcomes(
         outcome=outcome.astype(np.float32),
-        margin=margin.astype(np.float32),
+        target_distance=margin.astype(np.float32),
         effective=effective.astype(np.float32),
         reward=_reward(watched, at, study, effective).astype(np.float32),
-        complete=~np.isnan(effective),
-        ended=last & watched.over[at.subject],
+        outcome_observed=~np.isnan(effective),
+        trajectory_ended=last & watched.over[at.subject],
         diagnosis=_columns([_occurs(watched, at, t) for t in study.diagnosis], len(at)),
         progression=_columns([_number(watched, at, t) for t in study.progression], len(at)),
-        waited=_columns([days for days, _ in waits], len(at)),
-        occurred=_columns([there for _, there in waits], len(at)).astype(bool),
+        event_time=_columns([days for days, _ in waits], len(at)),
+        event_observed=_columns([there for _, there in waits], len(at)).astype(bool),
     )
 
 
 def _value(
-    watched: Watched, at: Moments, study: Study
+    watched: FollowUp, at: DecisionTimes, study: Study
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     asked = study.outcome
     found = watched.marks(asked.codes, numbers=True)
@@ -138,7 +138,7 @@ def _value(
     return value, effective, np.where(untouched, margin, np.nan)
 
 
-def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.ndarray]:
+def _event(watched: FollowUp, at: DecisionTimes, study: Study) -> tuple[np.ndarray, np.ndarray]:
     asked = study.outcome
     found = watched.marks(asked.codes)
     event = first_time(found, window(found, at, asked.from_days, asked.within_days))
@@ -158,7 +158,7 @@ def _event(watched: Watched, at: Moments, study: Study) -> tuple[np.ndarray, np.
 
 
 def _overruled(
-    watched: Watched, at: Moments, study: Study, effective: np.ndarray, came: np.ndarray
+    watched: FollowUp, at: DecisionTimes, study: Study, effective: np.ndarray, came: np.ndarray
 ) -> tuple[np.ndarray, Bool[np.ndarray, " decision"]]:
     """Ineffective where the option was stopped before the outcome came; competing events as told.
 
@@ -179,7 +179,9 @@ def _overruled(
     return effective, untouched
 
 
-def _reward(watched: Watched, at: Moments, study: Study, effective: np.ndarray) -> np.ndarray:
+def _reward(
+    watched: FollowUp, at: DecisionTimes, study: Study, effective: np.ndarray
+) -> np.ndarray:
     """The effect's worth less the costs of harms until the next decision."""
     earned = effective * study.reward.effective
     for cost in study.reward.costs:
@@ -190,19 +192,21 @@ def _reward(watched: Watched, at: Moments, study: Study, effective: np.ndarray) 
     return earned
 
 
-def _occurs(watched: Watched, at: Moments, target: Target) -> np.ndarray:
+def _occurs(watched: FollowUp, at: DecisionTimes, target: PredictionTarget) -> np.ndarray:
     found = watched.marks(target.codes)
     there = any_in(window(found, at, target.from_days, target.within_days))
     known = watched.out(at, target.within_days, there)
     return np.where(known, there.astype(np.float64), np.nan)
 
 
-def _number(watched: Watched, at: Moments, target: Target) -> np.ndarray:
+def _number(watched: FollowUp, at: DecisionTimes, target: PredictionTarget) -> np.ndarray:
     found = watched.marks(target.codes, numbers=True)
     return first_value(found, window(found, at, target.from_days, target.within_days))
 
 
-def _wait(watched: Watched, at: Moments, target: Target) -> tuple[np.ndarray, np.ndarray]:
+def _wait(
+    watched: FollowUp, at: DecisionTimes, target: PredictionTarget
+) -> tuple[np.ndarray, np.ndarray]:
     """Days until the first event, the end of follow-up or of the window; whether it was the event.
 
     A competing end such as death censors: hazards are those of who is still watched.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
-from posology.cohorts.events.windows import Moments
+from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.cohort import TEST, TRAIN, VALIDATION
 from posology.domain.study import Split
 from posology.errors import StudyError
@@ -25,7 +25,7 @@ def by_subject(
 
 def split_of(
     subjects: Int64[np.ndarray, " subject"],
-    at: Moments,
+    at: DecisionTimes,
     site: Int64[np.ndarray, " decision"],
     split: Split,
     file: Mapping[int, int] | None = None,
@@ -50,7 +50,7 @@ def split_of(
 
 def _by_file(
     subjects: Int64[np.ndarray, " subject"],
-    at: Moments,
+    at: DecisionTimes,
     split: Split,
     file: Mapping[int, int] | None,
 ) -> Int8[np.ndarray, " decision"]:

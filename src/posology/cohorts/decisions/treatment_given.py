@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import Stream
 from posology.cohorts.events.windows import (
-    Marks,
-    Moments,
+    DecisionTimes,
+    EventTimes,
     any_in,
     cut,
     first_time,
@@ -22,7 +22,7 @@ _PER = {"day": 1.0, "week": 7.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Treated:
+class TreatmentGiven:
     """One row a decision."""
 
     option: Int32[np.ndarray, " decision"]
@@ -34,10 +34,10 @@ class Treated:
 
 
 def treated(
-    events: Stream, subject: Int64[np.ndarray, " event"], at: Moments, study: Study
-) -> Treated:
+    events: Stream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
+) -> TreatmentGiven:
     """The option given within the grace window, which ends before the next decision."""
-    options, asked = study.formulary.treatments, study.given
+    options, asked = study.formulary.treatments, study.assignment
     starts = np.full((len(at), len(options)), np.inf)
     doses = np.full((len(at), len(options)), np.nan)
     for column, option in enumerate(options):
@@ -60,16 +60,16 @@ def treated(
             switched &= ~(all_of & (there.sum(axis=1) == len(parts)))
         if options[column].otherwise:
             option[option < 0] = column
-    return Treated(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
+    return TreatmentGiven(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
 
 
-def kept(given: Treated, keep: Bool[np.ndarray, " decision"]) -> Treated:
+def kept(given: TreatmentGiven, keep: Bool[np.ndarray, " decision"]) -> TreatmentGiven:
     """The rows of the decisions kept."""
-    return Treated(given.option[keep], given.dose[keep], given.switched[keep])
+    return TreatmentGiven(given.option[keep], given.dose[keep], given.switched[keep])
 
 
-def _dose(found: Marks, at: Moments, study: Study) -> Float64[np.ndarray, " decision"]:
-    asked = study.given
+def _dose(found: EventTimes, at: DecisionTimes, study: Study) -> Float64[np.ndarray, " decision"]:
+    asked = study.assignment
     if asked.dose_per in _PER:
         return first_value(found, _until_next(found, at, asked.grace_days)) / _PER[asked.dose_per]
     span = _until_next(found, at, asked.dose_days)
@@ -77,12 +77,12 @@ def _dose(found: Marks, at: Moments, study: Study) -> Float64[np.ndarray, " deci
     return np.where(any_in(span), (total[span[1]] - total[span[0]]) / asked.dose_days, np.nan)
 
 
-def _until_next(found: Marks, at: Moments, days: float) -> tuple[np.ndarray, np.ndarray]:
+def _until_next(found: EventTimes, at: DecisionTimes, days: float) -> tuple[np.ndarray, np.ndarray]:
     span = window(found, at, 0.0, days, closed=True)
     return cut(span, found, at, next_time(at), inclusive=False)
 
 
-def next_time(at: Moments) -> np.ndarray:
+def next_time(at: DecisionTimes) -> np.ndarray:
     """When the subject decides next, infinity after the last decision."""
     later = np.full(len(at), np.inf)
     same = at.subject[1:] == at.subject[:-1]

@@ -11,7 +11,7 @@ from posology.domain.formulas.kidney import (
     ckd_epi_2021,
     cockcroft_gault,
 )
-from posology.domain.study import Kidney, Study
+from posology.domain.study import KidneySpec, Study
 
 BIRTH = ("MEDS_BIRTH",)
 _YEAR = 365.25
@@ -50,7 +50,7 @@ def with_kidney(events: Stream, study: Study) -> Stream:
 
 
 def _answers(
-    events: Stream, at: Int64[np.ndarray, " creatinine"], asked: Kidney
+    events: Stream, at: Int64[np.ndarray, " creatinine"], asked: KidneySpec
 ) -> tuple[Float64[np.ndarray, " creatinine"], Float64[np.ndarray, " creatinine"]]:
     subjects, of = runs(events)
     creatinine = events.value[at].astype(np.float64)

@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.cohorts.events.stream import Stream, having
 from posology.cohorts.events.windows import (
-    Marks,
-    Moments,
+    DecisionTimes,
+    EventTimes,
     any_in,
     before,
     last_value,
@@ -24,7 +24,7 @@ def treatment_codes(study: Study) -> tuple[str, ...]:
 def seen(
     events: Stream,
     subject: Int64[np.ndarray, " event"],
-    at: Moments,
+    at: DecisionTimes,
     codes: tuple[str, ...],
     treatments: tuple[str, ...],
 ) -> Bool[np.ndarray, " decision"]:
@@ -38,7 +38,7 @@ def seen(
 def latest(
     events: Stream,
     subject: Int64[np.ndarray, " event"],
-    at: Moments,
+    at: DecisionTimes,
     codes: tuple[str, ...],
     treatments: tuple[str, ...],
 ) -> Float64[np.ndarray, " decision"]:
@@ -56,7 +56,7 @@ def latest(
 def in_range(
     events: Stream,
     subject: Int64[np.ndarray, " event"],
-    at: Moments,
+    at: DecisionTimes,
     asked: ValueRange,
     treatments: tuple[str, ...],
 ) -> Bool[np.ndarray, " decision"]:
@@ -84,8 +84,8 @@ def _split(
     codes: tuple[str, ...],
     treatments: tuple[str, ...],
     numbers: bool,
-) -> list[tuple[Marks, bool]]:
-    """Marks that count at the decision's own moment, and treatments, which do not."""
+) -> list[tuple[EventTimes, bool]]:
+    """EventTimes that count at the decision's own moment, and treatments, which do not."""
     asked = having(events, codes)
     if numbers:
         asked &= ~np.isnan(events.value)

@@ -9,7 +9,7 @@ from posology.cohorts.events.stream import Stream, having
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Marks:
+class EventTimes:
     """Events of interest in order of subject and time; a static one stands before all time."""
 
     subject: Int64[np.ndarray, " mark"]
@@ -23,7 +23,7 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class DecisionTimes:
     """A subject and a time, one row each decision, in order of both."""
 
     subject: Int64[np.ndarray, " decision"]
@@ -38,7 +38,7 @@ def marks(
     subject: Int64[np.ndarray, " event"],
     codes: tuple[str, ...],
     numbers: bool = False,
-) -> Marks:
+) -> EventTimes:
     """The events of some codes; numbers: only those that carry one. subject: row of each event."""
     keep = having(events, codes)
     if numbers:
@@ -48,7 +48,7 @@ def marks(
 
 def marks_at(
     events: Stream, subject: Int64[np.ndarray, " event"], rows: Int64[np.ndarray, " mark"]
-) -> Marks:
+) -> EventTimes:
     """Some rows of a stream as marks."""
     time = np.nan_to_num(events.time[rows], nan=-np.inf)
     return plain_marks(
@@ -61,13 +61,13 @@ def plain_marks(
     time: Float64[np.ndarray, " mark"],
     value: Float64[np.ndarray, " mark"],
     code: Int32[np.ndarray, " mark"],
-) -> Marks:
-    """Marks of given columns, in order of subject and time."""
-    return Marks(subject, time, value, code, _key(subject, time))
+) -> EventTimes:
+    """EventTimes of given columns, in order of subject and time."""
+    return EventTimes(subject, time, value, code, _key(subject, time))
 
 
 def before(
-    found: Marks, at: Moments, offset: float = 0.0, inclusive: bool = True
+    found: EventTimes, at: DecisionTimes, offset: float = 0.0, inclusive: bool = True
 ) -> Int64[np.ndarray, " decision"]:
     """How many marks stand before each moment plus offset, those of earlier subjects included.
 
@@ -83,13 +83,13 @@ def _key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
     return key
 
 
-def opening(found: Marks, at: Moments) -> Int64[np.ndarray, " decision"]:
+def opening(found: EventTimes, at: DecisionTimes) -> Int64[np.ndarray, " decision"]:
     """Where each decision's subject begins among the marks."""
     return np.searchsorted(found.subject, at.subject, side="left")
 
 
 def window(
-    found: Marks, at: Moments, after: float, until: float, closed: bool = False
+    found: EventTimes, at: DecisionTimes, after: float, until: float, closed: bool = False
 ) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
     """First and past-the-last mark in (time + after, time + until]; closed: both ends belong."""
     return before(found, at, after, inclusive=not closed), before(found, at, until)
@@ -97,13 +97,13 @@ def window(
 
 def cut(
     span: tuple[np.ndarray, np.ndarray],
-    found: Marks,
-    at: Moments,
+    found: EventTimes,
+    at: DecisionTimes,
     moment: Float64[np.ndarray, " decision"],
     inclusive: bool,
 ) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
     """Windows that end at a moment of their own at the latest; inclusive: with that moment."""
-    last = before(found, Moments(at.subject, moment), inclusive=inclusive)
+    last = before(found, DecisionTimes(at.subject, moment), inclusive=inclusive)
     return span[0], np.minimum(span[1], last)
 
 
@@ -112,17 +112,19 @@ def any_in(span: tuple[np.ndarray, np.ndarray]) -> Bool[np.ndarray, " decision"]
     return span[1] > span[0]
 
 
-def first_value(found: Marks, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
+def first_value(
+    found: EventTimes, span: tuple[np.ndarray, np.ndarray]
+) -> Float64[np.ndarray, " _"]:
     """The first mark's number in each window, NaN where there is none."""
     return _at(found.value, span[0], any_in(span), np.nan)
 
 
-def last_value(found: Marks, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
+def last_value(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
     """The last mark's number in each window, NaN where there is none."""
     return _at(found.value, span[1] - 1, any_in(span), np.nan)
 
 
-def first_time(found: Marks, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
+def first_time(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
     """The first mark's time in each window, infinity where there is none."""
     return _at(found.time, span[0], any_in(span), np.inf)
 

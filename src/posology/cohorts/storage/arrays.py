@@ -13,7 +13,7 @@ from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 ABOUT = "cohort.json"
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from jaxtyping import Int64
 
 import posology
-from posology.cohorts.decisions.decision_table import Assigned, Decided, Flow
+from posology.cohorts.decisions.decision_table import Assigned, DecisionTable, Flow
 from posology.cohorts.encode import Tally
 from posology.cohorts.events.chunks import all_codes, whole_subjects
 from posology.cohorts.events.kidney import with_kidney
@@ -25,7 +25,7 @@ from posology.errors import UserError
 
 _CODES = "codes.json"
 _PREFIX = "shard-"
-PARTS_VERSION = 1
+PARTS_VERSION = 2
 """Raise it whenever the same events and study would give other parts: older ones are rebuilt."""
 
 
@@ -101,7 +101,7 @@ def _put_aside(
     codes, study, split = how
     events = with_kidney(stream(table, codes), study)
     part = part_of(events, study, split)
-    kinds = {"decided": Decided, "history": History, "tally": Tally}
+    kinds = {"decided": DecisionTable, "history": History, "tally": Tally}
     held = {
         f"{name}.{f.name}": getattr(getattr(part, name), f.name)
         for name, kind in kinds.items()
@@ -127,7 +127,7 @@ def parts_of(shard: Shard) -> list[Path]:
 class Counted:
     """What a part says of the whole: all but its histories."""
 
-    decided: Decided
+    decided: DecisionTable
     flow: Flow
     tally: Tally
     """In the rows of the `feature_codes` of the shard's codes."""
@@ -137,10 +137,10 @@ class Counted:
 
 def counted(path: Path) -> Counted:
     """A part's decisions, flow and tally."""
-    names = ("flow", "subjects", *_names("decided", Decided), *_names("tally", Tally))
+    names = ("flow", "subjects", *_names("decided", DecisionTable), *_names("tally", Tally))
     held = _held(path, names)
     return Counted(
-        Decided(**{f.name: held[f"decided.{f.name}"] for f in fields(Decided)}),
+        DecisionTable(**{f.name: held[f"decided.{f.name}"] for f in fields(DecisionTable)}),
         deserialize(Flow, json.loads(str(held["flow"])), {}),
         Tally(**{f.name: held[f"tally.{f.name}"] for f in fields(Tally)}),
         held["subjects"],
@@ -162,7 +162,7 @@ def swept(shards: tuple[Shard, ...], folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def _names(name: str, kind: type[Decided | Tally | History]) -> tuple[str, ...]:
+def _names(name: str, kind: type[DecisionTable | Tally | History]) -> tuple[str, ...]:
     return tuple(f"{name}.{f.name}" for f in fields(kind))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from posology.cohorts.build import build_cohort, cohort_of, must_learn, rows_of
-from posology.cohorts.decisions.decision_table import Decided, Flow, decide, joined, merged
+from posology.cohorts.decisions.decision_table import DecisionTable, Flow, decide, joined, merged
 from posology.cohorts.decisions.flow_diagram import flow_of
 from posology.cohorts.encode import Tally, added, compact, fit_profile, placed, titled
 from posology.cohorts.events.chunks import COLUMNS, all_codes, event_files, whole_subjects
@@ -101,7 +101,7 @@ def dry_run(study: Study, events: Path, asked: Asked | None = None) -> dict:
 
 def _decided(
     path: Path, codes: tuple[str, ...], study: Study, split: dict[int, int] | None, rows: int
-) -> list[tuple[Decided, Flow, np.ndarray]]:
+) -> list[tuple[DecisionTable, Flow, np.ndarray]]:
     """The decisions, the flow and the subjects of each chunk of a file."""
     told = []
     for table in whole_subjects(path, rows):
@@ -150,7 +150,7 @@ def _build(study: Study, records: Records, draft: Path, asked: Asked) -> None:
 
 def _counted(
     shards: tuple[Shard, ...], features: tuple[str, ...], study: Study
-) -> tuple[tuple[Decided, Flow], Tally]:
+) -> tuple[tuple[DecisionTable, Flow], Tally]:
     """The decisions, the flow and the tally of all parts together."""
     decided, flows, subjects = [], [], []
     nothing = np.zeros(len(features))
@@ -199,7 +199,11 @@ def _histories(
 
 
 def _columns(
-    writer: Writer, profile: Profile, study: Study, told: tuple[Decided, Flow], truth: Path | None
+    writer: Writer,
+    profile: Profile,
+    study: Study,
+    told: tuple[DecisionTable, Flow],
+    truth: Path | None,
 ) -> None:
     """What was done and what came of it, beside the histories that are written."""
     decided, flow = told

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Float64
 
-from posology.cohorts.decisions.decision_table import Decided
+from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.cohorts.events.chunks import event_files
 from posology.domain.cohort import TEST, Cohort
 from posology.errors import RecordError
@@ -17,7 +17,7 @@ from posology.errors import RecordError
 _DAY = 86_400e6
 
 
-def with_truth(cohort: Cohort, decided: Decided, folder: Path) -> Cohort:
+def with_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
     """The cohort with the truth of its test split, and of no other: nobody can learn from it.
 
     folder: `truth/` of `posology simulate clinic`: columns `effective.OPTION.DOSE` and
@@ -29,11 +29,17 @@ def with_truth(cohort: Cohort, decided: Decided, folder: Path) -> Cohort:
     effective = at_best_dose(folder, names, "effective", "max", asked)
     chosen = at_best_dose(folder, names, "probability", "sum", asked)
     known = ~np.isnan(effective).any(axis=1)
-    best, rewards, logged = cohort.best.copy(), cohort.rewards.copy(), cohort.logged.copy()
+    best, rewards, logged = (
+        cohort.best_treatment.copy(),
+        cohort.potential_rewards.copy(),
+        cohort.logged_probability.copy(),
+    )
     best[rows] = np.where(known, np.nan_to_num(effective, nan=-1.0).argmax(axis=1), -1)
     rewards[rows] = effective
     logged[rows] = np.where(given >= 0, chosen[np.arange(len(given)), np.maximum(given, 0)], np.nan)
-    return replace(cohort, best=best, rewards=rewards, logged=logged)
+    return replace(
+        cohort, best_treatment=best, potential_rewards=rewards, logged_probability=logged
+    )
 
 
 def at_best_dose(

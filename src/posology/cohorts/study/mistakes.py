@@ -7,7 +7,7 @@ import typing
 
 from pydantic import BaseModel, ValidationError
 
-from posology.cohorts.study.schema import StudyTable
+from posology.cohorts.study.schema import StudySection
 
 
 def first_mistake(error: ValidationError, text: str, where: str) -> str:
@@ -89,7 +89,7 @@ def _line(text: str, path: list[str | int]) -> str:
 
 def _keys_at(path: list[str | int]) -> list[str]:
     """Valid keys of the table at a path of the schema."""
-    model: type[BaseModel] = StudyTable
+    model: type[BaseModel] = StudySection
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
             inner = _table_in(model.model_fields[part].annotation)

@@ -5,44 +5,44 @@ from datetime import date
 
 from posology.cohorts.study.mistakes import unknown_name
 from posology.cohorts.study.schema import (
-    BoundsTable,
-    CostTable,
-    DecisionTable,
-    DoseTable,
-    FollowUpTable,
-    GivenTable,
-    KidneyTable,
-    OutcomeTable,
-    PreferenceTable,
-    RangeTable,
-    RuleTable,
-    SafetyTable,
-    SplitTable,
-    TargetTable,
-    TreatmentTable,
+    BoundsSection,
+    CostSection,
+    DecisionSection,
+    DoseSection,
+    FollowUpSection,
+    GivenSection,
+    KidneySection,
+    OutcomeSection,
+    PreferenceSection,
+    RangeSection,
+    RuleSection,
+    SafetySection,
+    SplitSection,
+    TargetSection,
+    TreatmentSection,
 )
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.formulas.formula import Formula
 from posology.domain.formulas.published import FORMULAS
 from posology.domain.study import (
+    AssignmentSpec,
     Bounds,
     Contraindication,
     Cost,
     Decision,
-    FollowUp,
-    Given,
-    Kidney,
+    FollowUpSpec,
+    KidneySpec,
     Outcome,
+    PredictionTarget,
     Preference,
     Reward,
     Rule,
     Split,
-    Target,
     ValueRange,
 )
 from posology.errors import StudyError
 
-RewardTable = dict[str, str | float | dict[str, float] | list[CostTable]]
+RewardTable = dict[str, str | float | dict[str, float] | list[CostSection]]
 _EPOCH = date(1970, 1, 1)
 _OF_EFFECT = ("effective", "costs", "discount")
 
@@ -64,7 +64,7 @@ class Place:
         return tuple(asked)
 
 
-def treatment(table: TreatmentTable, place: Place) -> Treatment:
+def treatment(table: TreatmentSection, place: Place) -> Treatment:
     """One option."""
     together = place.options(f"treatment {table.name}: together", table.together)
     means = [bool(table.codes), bool(together), table.otherwise]
@@ -80,7 +80,7 @@ def treatment(table: TreatmentTable, place: Place) -> Treatment:
     return Treatment(table.name, table.title, tuple(table.codes), dose, together, table.otherwise)
 
 
-def dose_range(dose: DoseTable, where: str) -> DoseRange:
+def dose_range(dose: DoseSection, where: str) -> DoseRange:
     """A range of doses."""
     lows = [x for x in (dose.at_least, dose.above) if x is not None]
     highs = [x for x in (dose.at_most, dose.below) if x is not None]
@@ -98,7 +98,7 @@ def dose_range(dose: DoseTable, where: str) -> DoseRange:
     )
 
 
-def decision(table: DecisionTable, where: str) -> Decision:
+def decision(table: DecisionSection, where: str) -> Decision:
     """When and for whom."""
     if table.which == "interval" and table.every_days is None:
         raise StudyError(f'{where}: [decision] which = "interval" needs `every_days`.')
@@ -117,19 +117,19 @@ def decision(table: DecisionTable, where: str) -> Decision:
     )
 
 
-def given(table: GivenTable | None, where: str) -> Given:
+def given(table: GivenSection | None, where: str) -> AssignmentSpec:
     """How treatments are recognised."""
     if table is None:
-        return Given()
+        return AssignmentSpec()
     if (table.dose_per == "each") is (table.dose_days is None):
         raise StudyError(
             f'{where}: [given] `dose_days` goes with dose_per = "each", and only with it.'
         )
     days = table.dose_days or 1.0
-    return Given(table.grace_days, table.switch, table.dose_per, days, table.randomised)
+    return AssignmentSpec(table.grace_days, table.switch, table.dose_per, days, table.randomised)
 
 
-def outcome(table: OutcomeTable, where: str) -> Outcome:
+def outcome(table: OutcomeSection, where: str) -> Outcome:
     """What effective means."""
     needs = {"value_in_range": "range", "change": "change"}.get(table.kind)
     place = f"{where}: [outcome] kind {table.kind}"
@@ -160,11 +160,11 @@ def outcome(table: OutcomeTable, where: str) -> Outcome:
     )
 
 
-def follow_up(table: FollowUpTable | None) -> FollowUp:
+def follow_up(table: FollowUpSection | None) -> FollowUpSpec:
     """How long patients are watched."""
     if table is None:
-        return FollowUp()
-    return FollowUp(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
+        return FollowUpSpec()
+    return FollowUpSpec(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
 
 
 def reward(table: RewardTable, kind: str, place: Place) -> Reward:
@@ -212,7 +212,7 @@ def _rewards(table: RewardTable, place: Place) -> tuple[tuple[float, ...], ...]:
     return tuple(rows)
 
 
-def rule(table: RuleTable, place: Place) -> Rule:
+def rule(table: RuleSection, place: Place) -> Rule:
     """A guideline."""
     at = f"{place.where}: rule {table.name}"
     uses = {"fixed": "dose", "formula": "formula", "order": "order"}
@@ -238,7 +238,7 @@ def rule(table: RuleTable, place: Place) -> Rule:
     return Rule(table.name, "formula", table.source or named.source, formula=named)
 
 
-def _preference(table: PreferenceTable, name: str, place: Place) -> Preference:
+def _preference(table: PreferenceSection, name: str, place: Place) -> Preference:
     return Preference(
         place.options(f"rule {name}: prefer", table.prefer),
         tuple(table.visible),
@@ -246,7 +246,7 @@ def _preference(table: PreferenceTable, name: str, place: Place) -> Preference:
     )
 
 
-def safety(table: SafetyTable, place: Place) -> Contraindication:
+def safety(table: SafetySection, place: Place) -> Contraindication:
     """What must not be given, and when."""
     options = place.options("[[safety]]", table.options)
     if not table.visible and not table.ranges:
@@ -257,11 +257,11 @@ def safety(table: SafetyTable, place: Place) -> Contraindication:
     return Contraindication(options, table.source, tuple(table.visible), spans)
 
 
-def kidney(table: KidneyTable | None) -> Kidney | None:
+def kidney(table: KidneySection | None) -> KidneySpec | None:
     """What kidney function is computed from."""
     if table is None:
         return None
-    return Kidney(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
+    return KidneySpec(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
 
 
 def formula(name: str, where: str) -> Formula:
@@ -271,7 +271,7 @@ def formula(name: str, where: str) -> Formula:
     return FORMULAS[name]
 
 
-def split(table: SplitTable, where: str) -> Split:
+def split(table: SplitSection, where: str) -> Split:
     """Who learns, chooses and tests."""
     if table.by == "time":
         if table.validation_from is None or table.test_from is None:
@@ -302,14 +302,16 @@ def split(table: SplitTable, where: str) -> Split:
     )
 
 
-def target(table: TargetTable, where: str) -> Target:
+def target(table: TargetSection, where: str) -> PredictionTarget:
     """Something to predict."""
     if table.from_days >= table.within_days:
         raise StudyError(f"{where}: target {table.name}: `from_days` must be below `within_days`.")
-    return Target(table.name, tuple(table.codes), table.within_days, table.from_days, table.unit)
+    return PredictionTarget(
+        table.name, tuple(table.codes), table.within_days, table.from_days, table.unit
+    )
 
 
-def time_to_event(table: TargetTable, where: str) -> Target:
+def time_to_event(table: TargetSection, where: str) -> PredictionTarget:
     """Something to wait for, from time zero on."""
     if table.from_days or table.unit:
         raise StudyError(
@@ -319,12 +321,12 @@ def time_to_event(table: TargetTable, where: str) -> Target:
     return target(table, where)
 
 
-def ranges(tables: list[RangeTable], where: str) -> tuple[ValueRange, ...]:
+def ranges(tables: list[RangeSection], where: str) -> tuple[ValueRange, ...]:
     """Numbers and their bounds."""
     return tuple(ValueRange(tuple(t.codes), _bounds(t, where)) for t in tables)
 
 
-def _bounds(table: BoundsTable | RangeTable, where: str) -> Bounds:
+def _bounds(table: BoundsSection | RangeSection, where: str) -> Bounds:
     low, high = table.at_least, table.at_most
     if low is None and high is None:
         raise StudyError(f"{where}: give at_least, at_most, or both.")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
 from posology.cohorts.study.mistakes import first_mistake, with_line
-from posology.cohorts.study.schema import ProfileTable, StudyTable
+from posology.cohorts.study.schema import ProfileSection, StudySection
 from posology.domain.formulary import Formulary
 from posology.domain.study import ProfileSpec, Resolution, Study
 from posology.errors import StudyError
@@ -46,7 +46,7 @@ def parse_study(text: str, where: str) -> Study:
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{where}: not valid TOML: {error}.") from error
     try:
-        file = StudyTable.model_validate(raw)
+        file = StudySection.model_validate(raw)
     except ValidationError as error:
         raise StudyError(first_mistake(error, text, where)) from error
     try:
@@ -55,7 +55,7 @@ def parse_study(text: str, where: str) -> Study:
         raise StudyError(with_line(str(error), text, where)) from error
 
 
-def _study(file: StudyTable, where: str) -> Study:
+def _study(file: StudySection, where: str) -> Study:
     names = tuple(t.name for t in file.treatments)
     if len(set(names)) < len(names):
         raise StudyError(f"{where}: two treatments share a name ({', '.join(names)}); rename one.")
@@ -85,7 +85,7 @@ def _study(file: StudyTable, where: str) -> Study:
         split=parts.split(file.split, where),
         dose=dose,
         subgroups=tuple((name, tuple(codes)) for name, codes in file.subgroups.items()),
-        given=parts.given(file.given, where),
+        assignment=parts.given(file.given, where),
         follow_up=parts.follow_up(file.follow_up),
         safety=tuple(parts.safety(rule, place) for rule in file.safety),
         diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
@@ -94,7 +94,7 @@ def _study(file: StudyTable, where: str) -> Study:
     )
 
 
-def _profile(table: ProfileTable, where: str) -> ProfileSpec:
+def _profile(table: ProfileSection, where: str) -> ProfileSpec:
     return ProfileSpec(
         tuple(table.families),
         table.minimum_patients,

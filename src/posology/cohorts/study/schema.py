@@ -16,7 +16,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class DoseTable(Strict):
+class DoseSection(Strict):
     """A dose range, each bound closed (at_least, at_most) or open (above, below)."""
 
     at_least: float | None = None
@@ -27,14 +27,14 @@ class DoseTable(Strict):
     step: float = 0.0
 
 
-class BoundsTable(Strict):
+class BoundsSection(Strict):
     """A closed range of numbers; at least one bound."""
 
     at_least: float | None = None
     at_most: float | None = None
 
 
-class RangeTable(Strict):
+class RangeSection(Strict):
     """The last visible number of the codes lies in the bounds."""
 
     codes: Codes
@@ -42,30 +42,30 @@ class RangeTable(Strict):
     at_most: float | None = None
 
 
-class TreatmentTable(Strict):
+class TreatmentSection(Strict):
     """One option."""
 
     name: str
     title: str
     codes: list[str] = []
-    dose: DoseTable | None = None
+    dose: DoseSection | None = None
     together: list[str] = []
     otherwise: bool = False
 
 
-class DecisionTable(Strict):
+class DecisionSection(Strict):
     """When the choice is made, and for whom."""
 
     codes: Codes
     which: Literal["first", "every", "interval"]
     eligible: list[str] = []
     excluded: list[str] = []
-    ranges: list[RangeTable] = []
+    ranges: list[RangeSection] = []
     every_days: Days | None = None
     look_back_days: Days | None = None
 
 
-class GivenTable(Strict):
+class GivenSection(Strict):
     """How a treatment given is told from the events."""
 
     grace_days: FromDays = 0.0
@@ -75,7 +75,7 @@ class GivenTable(Strict):
     randomised: bool = False
 
 
-class OutcomeTable(Strict):
+class OutcomeSection(Strict):
     """What came of it, and what effective means."""
 
     kind: Literal[
@@ -85,14 +85,14 @@ class OutcomeTable(Strict):
     unit: str
     within_days: float = Field(gt=0)
     from_days: FromDays = 0.0
-    range: BoundsTable | None = None
-    change: BoundsTable | None = None
+    range: BoundsSection | None = None
+    change: BoundsSection | None = None
     unless: list[str] = []
     competing: list[str] = []
     competing_means: Literal["censored", "ineffective"] = "censored"
 
 
-class FollowUpTable(Strict):
+class FollowUpSection(Strict):
     """How long patients are watched."""
 
     ended_by: list[str] = []
@@ -100,7 +100,7 @@ class FollowUpTable(Strict):
     weighted_by: list[str] = []
 
 
-class CostTable(Strict):
+class CostSection(Strict):
     """A harm and its cost."""
 
     codes: Codes
@@ -108,36 +108,36 @@ class CostTable(Strict):
     within_days: Days
 
 
-class PreferenceTable(Strict):
+class PreferenceSection(Strict):
     """A line of a guideline."""
 
     prefer: Codes
     visible: list[str] = []
-    ranges: list[RangeTable] = []
+    ranges: list[RangeSection] = []
 
 
-class RuleTable(Strict):
+class RuleSection(Strict):
     """A guideline to compare with."""
 
     name: str
     kind: Literal["fixed", "formula", "order"]
     dose: float | None = None
     formula: str | None = None
-    order: list[PreferenceTable] = []
+    order: list[PreferenceSection] = []
     skip_tried: bool = False
     source: str | None = None
 
 
-class SafetyTable(Strict):
+class SafetySection(Strict):
     """A contraindication."""
 
     options: Codes
     source: str
     visible: list[str] = []
-    ranges: list[RangeTable] = []
+    ranges: list[RangeSection] = []
 
 
-class TargetTable(Strict):
+class TargetSection(Strict):
     """Something of the future to predict."""
 
     name: str
@@ -147,14 +147,14 @@ class TargetTable(Strict):
     unit: str = ""
 
 
-class ResolutionTable(Strict):
+class ResolutionSection(Strict):
     """Width of the bins of a dense series."""
 
     codes: Codes
     hours: float = Field(gt=0)
 
 
-class KidneyTable(Strict):
+class KidneySection(Strict):
     """Kidney function from creatinine."""
 
     creatinine: Codes
@@ -163,19 +163,19 @@ class KidneyTable(Strict):
     weight: list[str] = []
 
 
-class ProfileTable(Strict):
+class ProfileSection(Strict):
     """Which events may be features."""
 
     families: Codes
     minimum_patients: int = Field(default=1, ge=1)
     refit: list[str] = []
     fill_groups: list[list[str]] = []
-    resolution: list[ResolutionTable] = []
-    kidney: KidneyTable | None = None
+    resolution: list[ResolutionSection] = []
+    kidney: KidneySection | None = None
     embedding_components: int | None = Field(default=None, ge=1)
 
 
-class SplitTable(Strict):
+class SplitSection(Strict):
     """Who learns, who chooses, who tests."""
 
     by: Literal["subject", "site", "time", "file"] = "subject"
@@ -188,7 +188,7 @@ class SplitTable(Strict):
     test_from: date | None = None
 
 
-class StudyTable(Strict):
+class StudySection(Strict):
     """A whole study file."""
 
     format: Literal[1]
@@ -196,18 +196,18 @@ class StudyTable(Strict):
     title: str
     purpose: str
     limits: str
-    decision: DecisionTable
-    treatments: Annotated[list[TreatmentTable], Field(min_length=2)]
-    given: GivenTable | None = None
-    dose: DoseTable | None = None
-    outcome: OutcomeTable
-    follow_up: FollowUpTable | None = None
-    reward: dict[str, str | float | dict[str, float] | list[CostTable]]
-    safety: list[SafetyTable] = []
-    rules: list[RuleTable] = []
-    profile: ProfileTable
-    split: SplitTable
-    diagnosis: list[TargetTable] = []
-    progression: list[TargetTable] = []
-    time_to_event: list[TargetTable] = []
+    decision: DecisionSection
+    treatments: Annotated[list[TreatmentSection], Field(min_length=2)]
+    given: GivenSection | None = None
+    dose: DoseSection | None = None
+    outcome: OutcomeSection
+    follow_up: FollowUpSection | None = None
+    reward: dict[str, str | float | dict[str, float] | list[CostSection]]
+    safety: list[SafetySection] = []
+    rules: list[RuleSection] = []
+    profile: ProfileSection
+    split: SplitSection
+    diagnosis: list[TargetSection] = []
+    progression: list[TargetSection] = []
+    time_to_event: list[TargetSection] = []
     subgroups: dict[str, Codes] = {}

@@ -101,9 +101,11 @@ def compute_metric(
         asked = (
             ranking_scores(predictions, cohort) if metric == "auc" else predictions.effectiveness
         )
-        return _CLASS_SCORES[metric](asked, cohort.best, weights)
+        return _CLASS_SCORES[metric](asked, cohort.best_treatment, weights)
     if metric == "reward":
-        return value.mean_expected_reward(predictions.probabilities, cohort.rewards, weights)
+        return value.mean_expected_reward(
+            predictions.probabilities, cohort.potential_rewards, weights
+        )
     score = dosing.mean_absolute_error if metric == "mae" else dosing.share_within_20
     return score(predictions.dose, dosing.true_dose(cohort), weights)
 
@@ -120,9 +122,9 @@ def counted_decisions(
 ) -> Bool[np.ndarray, " decision"]:
     """The decisions that a metric counts for a model."""
     if metric in _CLASS_SCORES:
-        return cohort.best >= 0
+        return cohort.best_treatment >= 0
     if metric == "reward":
-        return value.has_all_rewards(cohort.rewards)
+        return value.has_all_rewards(cohort.potential_rewards)
     return dosing.has_both_doses(predictions.dose, dosing.true_dose(cohort))
 
 
@@ -281,7 +283,7 @@ def _one_each(cohort: Cohort) -> bool:
 
 
 def _right(field: _Field, model: str) -> Bool[np.ndarray, " decision"]:
-    return field.named[model].effectiveness.argmax(axis=1) == field.cohort.best
+    return field.named[model].effectiveness.argmax(axis=1) == field.cohort.best_treatment
 
 
 def _corrected(tests: list[PairedTest], reference: str) -> list[PairedTest]:

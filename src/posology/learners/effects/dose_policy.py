@@ -166,7 +166,7 @@ def _both(train: Cohort, validation: Cohort, option: int, spec: FlatSpec) -> _Gi
 
 def _given(cohort: Cohort, option: int, spec: FlatSpec) -> tuple[np.ndarray, ...]:
     priced = bool(cohort.study.reward.costs)
-    known = (cohort.treatment == option) & cohort.complete & ~np.isnan(cohort.dose)
+    known = (cohort.treatment == option) & cohort.outcome_observed & ~np.isnan(cohort.dose)
     known &= ~np.isnan(cohort.effective)
     if priced:
         known &= ~np.isnan(cohort.reward)

@@ -89,7 +89,7 @@ def trial_of(cohort: Cohort, spec: FlatSpec) -> Trial:
 
     Subjects are named by their id, so that two cohorts may be joined.
     """
-    known = (cohort.treatment >= 0) & ~np.isnan(cohort.effective) & cohort.complete
+    known = (cohort.treatment >= 0) & ~np.isnan(cohort.effective) & cohort.outcome_observed
     if not known.any():
         raise UserError(
             f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "

@@ -69,7 +69,7 @@ def study_trial(
     varies = np.array([len(np.unique(x)) > 1 for x in X.T], dtype=bool)  # NaN counts as a value
     options = len(cohort.study.formulary.treatments)
     effective = cohort.effective[row].astype(np.float64)
-    known = cohort.complete[row] & ~np.isnan(effective)
+    known = cohort.outcome_observed[row] & ~np.isnan(effective)
     if not known.any():
         raise UserError(
             f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "

@@ -28,8 +28,8 @@ def asked_levels(cohort: Cohort) -> DoseLevels:
     Empty where they do not.
     """
     own = any(t.dose is not None for t in cohort.study.formulary.treatments)
-    told = cohort.margin is not None and bool((~np.isnan(cohort.margin)).any())
-    alone = not bool((cohort.best >= 0).any()) and cohort.study.dose is None
+    told = cohort.target_distance is not None and bool((~np.isnan(cohort.target_distance)).any())
+    alone = not bool((cohort.best_treatment >= 0).any()) and cohort.study.dose is None
     return dose_levels(cohort) if alone and (own or told) else ()
 
 

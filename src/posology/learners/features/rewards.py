@@ -10,7 +10,7 @@ from posology.domain.safety import allowed
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
     """What each option earned: all of them where the study knows, else that of the one given."""
-    rewards = cohort.rewards.copy()
+    rewards = cohort.potential_rewards.copy()
     given = np.flatnonzero((cohort.treatment >= 0) & ~np.isnan(cohort.reward))
     unknown = given[np.isnan(rewards[given, cohort.treatment[given]])]
     rewards[unknown, cohort.treatment[unknown]] = cohort.reward[unknown]
@@ -24,14 +24,18 @@ def has_next_decision(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
 
 def is_truncated(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
     """Whether a course went on after its last decision here, in studies of whole courses."""
-    if cohort.ended is None or cohort.study.decision.which == "first":
+    if cohort.trajectory_ended is None or cohort.study.decision.which == "first":
         return np.zeros(len(cohort), dtype=bool)
-    return ~has_next_decision(cohort) & ~cohort.ended
+    return ~has_next_decision(cohort) & ~cohort.trajectory_ended
 
 
 def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
     """How much each outcome counts."""
-    return np.ones(len(cohort), np.float32) if cohort.weight is None else cohort.weight
+    return (
+        np.ones(len(cohort), np.float32)
+        if cohort.censoring_weight is None
+        else cohort.censoring_weight
+    )
 
 
 def permitted_treatments(cohort: Cohort) -> AllowedMask:

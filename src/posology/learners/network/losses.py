@@ -137,9 +137,9 @@ def progression(
 
 
 def hazard(
-    logits: Float[Tensor, "decision member incident interval"],
-    survived: Int64[Tensor, "decision incident"],
-    happened: Bool[Tensor, "decision incident"],
+    logits: Float[Tensor, "decision member time_to_event interval"],
+    survived: Int64[Tensor, "decision time_to_event"],
+    happened: Bool[Tensor, "decision time_to_event"],
 ) -> Float[Tensor, ""]:
     """Minus log likelihood of discrete hazards under censoring, a mean over those followed.
 
@@ -187,8 +187,8 @@ def loss_by_target(
 
 
 def survival(
-    logits: Float[Tensor, "decision member incident interval"],
-) -> Float[Tensor, "decision member incident interval"]:
+    logits: Float[Tensor, "decision member time_to_event interval"],
+) -> Float[Tensor, "decision member time_to_event interval"]:
     """P(no event through the end of each interval) of hazards' logits."""
     return torch.exp(-torch.cumsum(F.softplus(logits), 3))
 

@@ -108,11 +108,11 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
 
 def _as_logged(behaviour: np.ndarray, cohort: Cohort) -> np.ndarray:
     """Learned propensities, that of the option given replaced where its chance was recorded."""
-    recorded = ~np.isnan(cohort.logged) & (cohort.treatment >= 0)
+    recorded = ~np.isnan(cohort.logged_probability) & (cohort.treatment >= 0)
     row, given = np.flatnonzero(recorded), cohort.treatment[recorded]
     fixed = behaviour.copy()
-    left = 1 - cohort.logged[recorded].astype(np.float64)
+    left = 1 - cohort.logged_probability[recorded].astype(np.float64)
     others = 1 - behaviour[row, given]
     fixed[row] *= (left / np.maximum(others, 1e-9))[:, None]
-    fixed[row, given] = cohort.logged[recorded]
+    fixed[row, given] = cohort.logged_probability[recorded]
     return fixed

@@ -90,7 +90,7 @@ class Supervised:
         start_of_heads = initial_biases(network)
 
         asked = distribute(network)
-        known = max(int((train.complete & (train.treatment >= 0)).sum()), 1)
+        known = max(int((train.outcome_observed & (train.treatment >= 0)).sum()), 1)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
             batch, targets = gather_subjects(learn, subjects)
@@ -125,7 +125,7 @@ def fit_decoding(train: Cohort) -> Decoding:
     levels = asked_levels(train)
     # Milligrams of one drug and of another are no one dose.
     root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
-    margin = _known(np.empty(0) if train.margin is None else train.margin)
+    margin = _known(np.empty(0) if train.target_distance is None else train.target_distance)
     course = [_known(column) for column in task_targets("progression", train).T]
     return Decoding(
         dose_center=float(root.mean()) if len(root) else 0.0,
@@ -161,11 +161,11 @@ def build_network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),
-        exclusive=bool((cohort.best >= 0).any()),
+        exclusive=bool((cohort.best_treatment >= 0).any()),
         tasks=TaskCounts(
             conditions=task_targets("diagnosis", cohort).shape[1],
             progressions=task_targets("progression", cohort).shape[1],
-            times_to_event=task_targets("waited", cohort).shape[1],
+            times_to_event=task_targets("event_time", cohort).shape[1],
             intervals=INTERVALS,
         ),
         dose_levels=levels,

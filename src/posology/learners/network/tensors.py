@@ -63,7 +63,9 @@ def cohort_to_tensors(
     short = condense(cohort.history, cohort.last_step, config.last_steps)
     center, spread = np.array(reading.progression_center), np.array(reading.progression_spread)
     survived, happened = survival_intervals(cohort)
-    margin = np.full(len(cohort), np.nan) if cohort.margin is None else cohort.margin
+    margin = (
+        np.full(len(cohort), np.nan) if cohort.target_distance is None else cohort.target_distance
+    )
     asked = np.full(len(cohort), np.nan) if reading.dose_levels else cohort.dose
     root = (np.sqrt(asked.astype(np.float64)) - reading.dose_center) / reading.dose_spread
 
@@ -78,7 +80,7 @@ def cohort_to_tensors(
     return CohortTensors(
         source=history_to_tensors(short.history, cohort.profile, place, config.tracks_codes),
         targets=Targets(
-            best=put(cohort.best, np.int64),
+            best=put(cohort.best_treatment, np.int64),
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
@@ -113,12 +115,14 @@ def task_targets(task: str, cohort: Cohort) -> Float32[np.ndarray, "decision col
 
 def survival_intervals(
     cohort: Cohort,
-) -> tuple[Int64[np.ndarray, "decision incident"], Bool[np.ndarray, "decision incident"]]:
+) -> tuple[Int64[np.ndarray, "decision time_to_event"], Bool[np.ndarray, "decision time_to_event"]]:
     """Whole intervals survived, and whether the event came in the next; -1 where not followed."""
-    waited = task_targets("waited", cohort).astype(np.float64)
+    waited = task_targets("event_time", cohort).astype(np.float64)
     asked = cohort.study.time_to_event if waited.shape[1] else ()
     width = np.array([target.within_days / INTERVALS for target in asked])
-    happened = np.zeros(waited.shape, bool) if cohort.occurred is None else cohort.occurred
+    happened = (
+        np.zeros(waited.shape, bool) if cohort.event_observed is None else cohort.event_observed
+    )
     # An event on an interval's last day is in it; who left on that day has survived it.
     passed = np.where(happened, np.ceil(waited / width) - 1, np.floor(waited / width))
     survived = np.where(np.isnan(waited), -1, np.clip(np.nan_to_num(passed), 0, INTERVALS))

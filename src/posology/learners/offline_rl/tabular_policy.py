@@ -93,11 +93,11 @@ def state_trajectories(cohort: Cohort) -> Trajectories:
         observation=now[:, None].astype(np.float64),
         treatment=cohort.treatment,
         reward=cohort.reward.astype(np.float64),
-        logged_probability=cohort.logged.astype(np.float64),
+        logged_probability=cohort.logged_probability.astype(np.float64),
         behaviour=np.full((len(now), len(cohort.study.formulary.treatments)), np.nan),
         offsets=starts,
         final_observation=final[:, None].astype(np.float64),
-        terminal=cohort.complete[starts[1:] - 1],
+        terminal=cohort.outcome_observed[starts[1:] - 1],
         state_count=len(_state_rows(profile)),
     )
 

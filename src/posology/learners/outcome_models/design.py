@@ -49,12 +49,12 @@ def labels(cohort: Cohort) -> Labels:
     # Milligrams of one drug and of another are no one dose.
     dose = cohort.dose if cohort.study.dose is not None else np.full(len(cohort), np.nan)
     return Labels(
-        best=cohort.best.astype(np.int64),
+        best=cohort.best_treatment.astype(np.int64),
         treatment=cohort.treatment.astype(np.int64),
         effective=np.where(cohort.treatment >= 0, effective, np.nan),
         dose=dose.astype(np.float64),
         options=len(cohort.study.formulary.treatments),
-        exclusive=bool((cohort.best >= 0).any()),
+        exclusive=bool((cohort.best_treatment >= 0).any()),
     )
 
 

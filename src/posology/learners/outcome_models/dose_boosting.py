@@ -96,7 +96,10 @@ class BoostingMargin:
     def fit(self, train: Cohort, validation: Cohort) -> BoostingMarginPolicy:
         """The finished policy."""
         data, levels = splittable(design(train, validation, self.without)), dose_levels(train)
-        known, check = given(train, levels, "margin"), given(validation, levels, "margin")
+        known, check = (
+            given(train, levels, "target_distance"),
+            given(validation, levels, "target_distance"),
+        )
         trees = self._trees(_of_given(data.X, known, levels), known,
                             _of_given(data.V, check, levels), check)  # fmt: skip
         asked = given(train, levels, "effective")

@@ -96,7 +96,7 @@ class RidgeMargin:
         """The finished policy; nothing is left to choose on validation decisions."""
         del validation
         spec, levels = flat_spec(train, self.without), dose_levels(train)
-        known = given(train, levels, "margin")
+        known = given(train, levels, "target_distance")
         X = flatten(spec, train.history, train.last_step[known.row])
         center, spread = scale(X)
         X = np.nan_to_num((X - center) / spread).astype(np.float64)

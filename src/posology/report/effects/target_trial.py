@@ -20,7 +20,7 @@ _KINDS = {
 
 def trial_section(study: Study, unit: str) -> dict[str, Any]:
     """Eligibility, time zero, versions of treatment, comparators, outcome, horizon, estimand."""
-    given, who = study.given, study.decision
+    given, who = study.assignment, study.decision
     needed = [
         *([f"one of {_codes(who.eligible)}"] if who.eligible else []),
         *([f"none of {_codes(who.excluded)}"] if who.excluded else []),

@@ -93,7 +93,7 @@ def view(content: EffectContent) -> dict[str, Any]:
         sections.harms(found),
         sections.overlap(found),
         _balance(content),
-        sections.hidden(found, study.given.randomised),
+        sections.hidden(found, study.assignment.randomised),
         sections.groups(found, scale),
         sections.stability(found, scale),
         _learning(content),
@@ -132,7 +132,7 @@ def _options(content: EffectContent, scale: Scale) -> dict[str, Any] | None:
     found = content.found
     if not found.option_effects:
         return None
-    section = sections.options(found, scale, content.study.given.randomised)
+    section = sections.options(found, scale, content.study.assignment.randomised)
     rows = [(o.effect.option, _scaled(o.effect.effect, scale)) for o in found.option_effects]
     figure = plots.forest_figure(rows, f"Difference from {found.verdict.best_single}")
     alt = "Average effect of each option: " + "; ".join(

@@ -46,7 +46,9 @@ def cases(policy: Policy, cohort: Cohort, questions: tuple[Question, ...]) -> tu
 def against_truth(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, ...]:
     """Three decisions whose truth is known: by how far advice puts its first option before the
     second, the least, the middle and the most. Whether it is right plays no part."""
-    known = np.flatnonzero(~np.isnan(cohort.rewards).any(axis=1) & (cohort.best >= 0))
+    known = np.flatnonzero(
+        ~np.isnan(cohort.potential_rewards).any(axis=1) & (cohort.best_treatment >= 0)
+    )
     if not len(known):
         return ()
     asked = cohort.last_step[known]
@@ -62,7 +64,7 @@ def _beside(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
     alone = take(cohort, np.arange(len(cohort)) == row)
     advice = recommend(policy, cohort.study, visible_only(alone))
     names = cohort.study.formulary.names
-    earned = alone.rewards[0]
+    earned = alone.potential_rewards[0]
     truth = ", ".join(f"{names[k]} {earned[k]:.2f}" for k in np.argsort(-earned))
     given = names[int(alone.treatment[0])] if alone.treatment[0] >= 0 else "none of them"
     first = advice.options[0]
@@ -71,7 +73,7 @@ def _beside(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
         facts=_facts(policy, alone),
         options=tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options),
         dose="" if first.dose is None else f"{first.name} at {first.dose:g} {first.unit}",
-        truth=f"most effective {names[int(alone.best[0])]}; true P(effective): {truth}; "
+        truth=f"most effective {names[int(alone.best_treatment[0])]}; true P(effective): {truth}; "
         f"the clinician gave {given}",
         reasons=tuple(
             f"Knowing “{r.label}” moved the log-odds of “{first.name}” by {r.log_odds:+.2f}."
@@ -134,7 +136,11 @@ def _case(policy: Policy, cohort: Cohort, row: int, question: Question) -> CaseS
             f"{advice.dose.dose:g} {unit} (95 % of the members between {advice.dose.low:.1f} "
             f"and {advice.dose.high:.1f})"
         )
-    right = cohort.study.formulary.names[int(alone.best[0])] if alone.best[0] >= 0 else "unknown"
+    right = (
+        cohort.study.formulary.names[int(alone.best_treatment[0])]
+        if alone.best_treatment[0] >= 0
+        else "unknown"
+    )
     return CaseStudy(
         title=question.title,
         facts=_facts(policy, alone),

@@ -64,7 +64,7 @@ def view(content: ReportContent) -> dict[str, Any]:
         "roc": _roc(content, names),
         "calibration": _calibration(content, names),
         "dose": _dose(content),
-        "confusion": _confusion(ours.effectiveness, content.cohort.best, names),
+        "confusion": _confusion(ours.effectiveness, content.cohort.best_treatment, names),
         "groups": _groups(content),
         "learning": drawn_learning(content.learning),
         "cases": [_case(case) for case in content.cases],
@@ -153,7 +153,7 @@ def _contrasts(table: Table1) -> list[dict[str, Any]]:
 def _roc(content: ReportContent, names: list[str]) -> dict[str, Any] | None:
     ours = content.answers[content.table.reference]
     curves = classification.roc_curves(
-        compare.ranking_scores(ours, content.cohort), content.cohort.best
+        compare.ranking_scores(ours, content.cohort), content.cohort.best_treatment
     )
     if not curves:
         return None
