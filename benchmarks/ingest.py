@@ -1,12 +1,12 @@
-"""Records to sorted MEDS folders, beside plain sorts: time, memory, and how they grow.
+"""Time and memory of ingesting records into a MEDS folder, compared with only sorting them.
 
     python -m benchmarks.ingest --sizes start 2m 20m --json out/ingest.json
 
-Each way runs in a process of its own, imports not counted; peak_mb is its resident memory at its
-highest. `duckdb_sort` and `polars_sort` only sort the same file by subject and time and write it;
-posology also numbers, cleans, merges duplicates and writes MEDS metadata. The exponents, slopes of
-log seconds on log rows between the smallest and the largest size, are told as they are and
-without the seconds of starting up: those that a patient's worth of rows takes.
+Each method runs in its own process; imports are not counted; peak_mb is its peak resident memory.
+`duckdb_sort` and `polars_sort` only sort the file by subject and time and write it; posology also
+numbers rows, cleans, merges duplicates and writes MEDS metadata. `exponent` is the slope of log
+seconds on log rows between the smallest and the largest size; `exponent_without_start` subtracts
+the seconds of the size `start` first.
 """
 
 import argparse
@@ -28,12 +28,13 @@ import pyarrow.parquet as pq
 
 from benchmarks.fhir import resources
 from benchmarks.rows import row, write
+from posology.records.schema import EVENTS
 
 SIZES = {"start": 3_600, "200k": 200_000, "2m": 2_000_000, "20m": 20_000_000}
-"""Events, or rows of the CDM; a hundred a patient. FHIR reads a hundredth as many resources. At
-`start`, 36 patients or one patient's 36 resources, nearly all is starting up."""
+"""Events, or rows of the CDM; a hundred per patient. FHIR reads a hundredth as many resources. At
+`start`, with 36 patients or one patient's 36 resources, nearly all time is start-up time."""
 CODES = [f"LAB//{n}" for n in range(400)] + ["LOINC//2345-7", "LOINC//2160-0", "DRUG//x//given"] * 9
-WAYS = {
+METHODS = {
     "events": ("duckdb_sort", "polars_sort", "posology"),
     "omop": ("posology",),
     "fhir": ("posology",),
@@ -41,12 +42,9 @@ WAYS = {
 
 
 def make_events(path: Path, rows: int, rng: np.random.Generator) -> int:
-    """Unsorted events of rows / 100 patients, a million at a time."""
+    """Write unsorted events of rows / 100 patients; returns their number."""
     codes = pa.array(CODES)
-    schema = pa.schema(
-        [("subject_id", pa.int64()), ("time", pa.timestamp("us")), ("code", pa.string()),
-         ("numeric_value", pa.float32()), ("text_value", pa.large_string())]
-    )  # fmt: skip
+    schema = pa.schema([field for field in EVENTS if field.name != "unit"])
     with pq.ParquetWriter(path / "events.parquet", schema) as writer:
         for start in range(0, rows, 1_000_000):
             n = min(1_000_000, rows - start)
@@ -68,65 +66,78 @@ def make_events(path: Path, rows: int, rng: np.random.Generator) -> int:
 
 
 def make_omop(path: Path, rows: int, rng: np.random.Generator) -> int:
-    """A CDM 5.4: 60 % measurements, 20 % drugs with strength, 20 % conditions, and the people."""
+    """Write a CDM 5.4: persons, 60 % measurements, 20 % drugs with strength, 20 % conditions."""
     people = rows // 100
-    kinds = {"LOINC": 300, "RxNorm": 100, "SNOMED": 200, "UCUM": 5}
-    names = [(kind, n) for kind, count in kinds.items() for n in range(count)]
-    first = {"LOINC": 1, "RxNorm": 301, "SNOMED": 401, "UCUM": 601}
+    sizes = {"LOINC": 300, "RxNorm": 100, "SNOMED": 200, "UCUM": 5}
+    concepts = [(vocabulary, n) for vocabulary, count in sizes.items() for n in range(count)]
+    first_id = {"LOINC": 1, "RxNorm": 301, "SNOMED": 401, "UCUM": 601}
+    units = ("mg", "mmol/L", "g/dL", "%", "kg")
     concept = {
-        "concept_id": range(1, len(names) + 1),
-        "concept_name": [f"{kind} {n}" for kind, n in names],
-        "vocabulary_id": [kind for kind, _ in names],
-        "concept_code": [("mg", "mmol/L", "g/dL", "%", "kg")[n] if kind == "UCUM" else f"{n}-1"
-                         for kind, n in names],
-    }  # fmt: skip
-    strength = {"drug_concept_id": range(301, 401), "ingredient_concept_id": range(301, 401),
-                "amount_value": [500.0] * 100, "amount_unit_concept_id": [601] * 100}  # fmt: skip
+        "concept_id": range(1, len(concepts) + 1),
+        "concept_name": [f"{vocabulary} {n}" for vocabulary, n in concepts],
+        "vocabulary_id": [vocabulary for vocabulary, _ in concepts],
+        "concept_code": [units[n] if name == "UCUM" else f"{n}-1" for name, n in concepts],
+    }
+    strength = {
+        "drug_concept_id": range(301, 401),
+        "ingredient_concept_id": range(301, 401),
+        "amount_value": [500.0] * 100,
+        "amount_unit_concept_id": [601] * 100,
+    }
     drugs, conditions = rows // 5, rows // 5
     values = rows - people - drugs - conditions
 
     def days(n: int) -> pa.Array:
         return pa.array(rng.integers(7305, 20089, n).astype(np.int32)).cast(pa.date32())
 
-    def of(n: int, name: str, kind: str) -> dict[str, object]:
-        return {f"{name}_id": np.arange(n), "person_id": rng.integers(1, people + 1, n),
-                f"{kind}_concept_id": rng.integers(0, kinds["RxNorm"], n)}  # fmt: skip
+    def record_columns(n: int, table: str, vocabulary: str, concept: str) -> dict[str, object]:
+        return {
+            f"{table}_id": np.arange(n),
+            "person_id": rng.integers(1, people + 1, n),
+            concept: rng.integers(0, sizes["RxNorm"], n) + first_id[vocabulary],
+        }
 
-    tables = {
+    tables: dict[str, dict[str, object]] = {
         "concept": concept,
         "drug_strength": strength,
-        "person": {"person_id": np.arange(1, people + 1), "gender_concept_id": [8532] * people,
-                   "year_of_birth": rng.integers(1930, 1980, people)},
-        "measurement": {**of(values, "measurement", "measurement"),
-                        "measurement_date": days(values),
-                        "value_as_number": rng.gamma(2.0, 40.0, values),
-                        "unit_concept_id": np.full(values, 603)},
-        "drug_exposure": {**of(drugs, "drug_exposure", "drug"),
-                          "drug_exposure_start_date": days(drugs), "quantity": np.full(drugs, 60.0),
-                          "days_supply": np.full(drugs, 30)},
-        "condition_occurrence": {**of(conditions, "condition_occurrence", "condition"),
-                                 "condition_start_date": days(conditions)},
-    }  # fmt: skip
-    begin = {"measurement": "LOINC", "drug": "RxNorm", "condition": "SNOMED"}
+        "person": {
+            "person_id": np.arange(1, people + 1),
+            "gender_concept_id": [8532] * people,
+            "year_of_birth": rng.integers(1930, 1980, people),
+        },
+        "measurement": {
+            **record_columns(values, "measurement", "LOINC", "measurement_concept_id"),
+            "measurement_date": days(values),
+            "value_as_number": rng.gamma(2.0, 40.0, values),
+            "unit_concept_id": np.full(values, 603),
+        },
+        "drug_exposure": {
+            **record_columns(drugs, "drug_exposure", "RxNorm", "drug_concept_id"),
+            "drug_exposure_start_date": days(drugs),
+            "quantity": np.full(drugs, 60.0),
+            "days_supply": np.full(drugs, 30),
+        },
+        "condition_occurrence": {
+            **record_columns(conditions, "condition_occurrence", "SNOMED", "condition_concept_id"),
+            "condition_start_date": days(conditions),
+        },
+    }
     for name, columns in tables.items():
-        for kind, vocabulary in begin.items():
-            if f"{kind}_concept_id" in columns and name != "drug_strength":
-                columns[f"{kind}_concept_id"] = columns[f"{kind}_concept_id"] + first[vocabulary]
         pq.write_table(pa.table(columns), path / f"{name}.parquet")
     return rows
 
 
 def make_fhir(path: Path, rows: int, rng: np.random.Generator) -> int:
-    """NDJSON of rows / 100 resources, 36 a patient."""
+    """Write NDJSON of rows / 100 resources, 36 per patient; returns their number."""
     patients = rows // 3600
     with (path / "all.ndjson").open("wb") as file:
-        for made in resources(patients, rng):
-            file.write(orjson.dumps(made) + b"\n")
+        for resource in resources(patients, rng):
+            file.write(orjson.dumps(resource) + b"\n")
     return patients * 36
 
 
 def duckdb_sort(data: Path, out: Path, memory: str) -> None:
-    """DuckDB sorts one file into another."""
+    """Sort one file into another with DuckDB."""
     import duckdb
 
     duck = duckdb.connect(config={"threads": 2, "memory_limit": memory})
@@ -138,14 +149,14 @@ def duckdb_sort(data: Path, out: Path, memory: str) -> None:
 
 
 def polars_sort(data: Path, out: Path, _memory: str) -> None:
-    """Polars sorts one file into another."""
+    """Sort one file into another with Polars."""
     import polars
 
     polars.read_parquet(data / "events.parquet").sort("subject_id", "time").write_parquet(out)
 
 
 def posology(study: str) -> Callable[[Path, Path, str], None]:
-    """`posology ingest` of the study's source, but for the quality report."""
+    """`posology ingest` of the study's source, without the quality report."""
     from posology.records.io.engine import Engine
     from posology.records.pipeline.ingest import IngestSettings, ingest
     from posology.records.sources.registry import make_sources
@@ -161,14 +172,14 @@ def posology(study: str) -> Callable[[Path, Path, str], None]:
     return run
 
 
-def one(way: str, study: str, data: Path, memory: str) -> dict[str, float]:
-    """What one way takes, in this process."""
+def run_once(method: str, study: str, data: Path, memory: str) -> dict[str, float]:
+    """Time and memory of one method, run in this process."""
     import duckdb  # noqa: F401
     import ibis.backends.duckdb  # noqa: F401  (Ibis would import it within the time)
     import polars  # noqa: F401
 
-    ways = {"duckdb_sort": duckdb_sort, "polars_sort": polars_sort}
-    run = ways[way] if way in ways else posology(study)
+    sorts = {"duckdb_sort": duckdb_sort, "polars_sort": polars_sort}
+    run = sorts[method] if method in sorts else posology(study)
     with tempfile.TemporaryDirectory(dir=data) as folder:
         wall, cpu = time.perf_counter(), time.process_time()
         run(data, Path(folder) / "out", memory)
@@ -177,7 +188,7 @@ def one(way: str, study: str, data: Path, memory: str) -> dict[str, float]:
 
 
 def peak_mb() -> float:
-    """The most memory this process held; Linux's `ru_maxrss` would begin with its parent's."""
+    """Peak resident memory of this process; Linux's `ru_maxrss` would include its parent's."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -185,68 +196,74 @@ def peak_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-def measured(study: str, size: str, options: argparse.Namespace) -> list[dict]:
-    """The study's rows at one size; of several runs the fastest, with the highest peak."""
+def measure(study: str, size: str, options: argparse.Namespace) -> list[dict]:
+    """Result rows of one study and size; of several runs, the shortest time and highest peak."""
     make = {"events": make_events, "omop": make_omop, "fhir": make_fhir}[study]
-    ways = ("posology",) if size == "start" else WAYS[study]
-    found = []
+    methods = ("posology",) if size == "start" else METHODS[study]
+    result = []
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         count = make(Path(folder), SIZES[size], np.random.default_rng(options.seed))
-        runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        runs: dict[str, list[dict[str, float]]] = {method: [] for method in methods}
         for _ in range(options.repeats):
-            for way in ways:
-                command = [sys.executable, "-m", "benchmarks.ingest", "--one", way, study, folder,
-                           "--memory", options.memory]  # fmt: skip
-                ended = subprocess.run(command, capture_output=True, text=True, check=False)
-                if ended.returncode:
-                    raise RuntimeError(f"{way} of {study}: {ended.stderr[-2000:]}")
-                runs[way].append(json.loads(ended.stdout.splitlines()[-1]))
-    for way, results in runs.items():
+            for method in methods:
+                command = [sys.executable, "-m", "benchmarks.ingest", "--memory", options.memory]
+                command += ["--one", method, study, folder]
+                process = subprocess.run(command, capture_output=True, text=True, check=False)
+                if process.returncode:
+                    raise RuntimeError(f"{method} of {study}: {process.stderr[-2000:]}")
+                runs[method].append(json.loads(process.stdout.splitlines()[-1]))
+    for method, results in runs.items():
         best = {name: min(r[name] for r in results) for name in ("seconds", "cpu_seconds")}
         best["peak_mb"] = max(r["peak_mb"] for r in results)
         best["rows_per_second"] = count / best["seconds"]
         best["rows_per_cpu_second"] = count / best["cpu_seconds"]
-        found += [row(study, way, size, metric, value, n=count) for metric, value in best.items()]
-    return found
+        result += [
+            row(study, method, size, metric, value, n=count) for metric, value in best.items()
+        ]
+    return result
 
 
 def exponents(rows: list[dict]) -> list[dict]:
-    """The slopes of posology, with and without the time of starting up."""
-    found = []
-    for study, metric in itertools.product(WAYS, ("seconds", "cpu_seconds")):
-        mine = [r for r in rows if (r["study"], r["model"]) == (study, "posology")]
-        took = {r["split"]: (r["n"], r["value"]) for r in mine if r["metric"] == metric}
-        start = took.pop("start", (0, 0.0))[1]
-        points = sorted(took.values())
+    """Rows of posology's slopes, with and without the start-up time."""
+    result = []
+    for study, metric in itertools.product(METHODS, ("seconds", "cpu_seconds")):
+        own = [r for r in rows if (r["study"], r["model"]) == (study, "posology")]
+        times = {r["split"]: (r["n"], r["value"]) for r in own if r["metric"] == metric}
+        start = times.pop("start", (0, 0.0))[1]
+        points = sorted(times.values())
         if len(points) < 2:
             continue
         (n0, s0), (n1, s1) = points[0], points[-1]
         for name, fixed in (("exponent", 0.0), ("exponent_without_start", start)):
             value = math.log((s1 - fixed) / (s0 - fixed)) / math.log(n1 / n0)
-            found.append(row(study, "posology", metric, name, value))
-    return found
+            result.append(row(study, "posology", metric, name, value))
+    return result
 
 
 def main() -> None:
-    """Measures what is asked for, or one way of it in this process."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--sizes", nargs="+", choices=SIZES, default=["start", "2m", "20m"])
-    options.add_argument("--studies", nargs="+", choices=WAYS, default=list(WAYS))
-    options.add_argument("--repeats", type=int, default=1)
-    options.add_argument("--memory", default="2GB", help="what DuckDB may hold")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--work", type=Path, help="folder for what is made, and removed after")
-    options.add_argument("--json", type=Path)
-    options.add_argument("--one", nargs=3, metavar=("WAY", "STUDY", "FOLDER"))
-    chosen = options.parse_args()
-    if chosen.one:
-        way, study, folder = chosen.one
-        print(json.dumps(one(way, study, Path(folder), chosen.memory)))
+    """Measure the studies, or one method in this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["start", "2m", "20m"])
+    parser.add_argument("--studies", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--memory", default="2GB", help="memory limit of DuckDB")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="folder for temporary files")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", nargs=3, metavar=("METHOD", "STUDY", "FOLDER"))
+    options = parser.parse_args()
+    if options.one:
+        method, study, folder = options.one
+        print(json.dumps(run_once(method, study, Path(folder), options.memory)))
         return
     started = time.time()
-    rows = [r for study in chosen.studies for size in chosen.sizes
-            for r in measured(study, size, chosen)]  # fmt: skip
-    write(chosen.json, rows + exponents(rows), chosen.seed, started)
+    rows = [
+        result
+        for study in options.studies
+        for size in options.sizes
+        for result in measure(study, size, options)
+    ]
+    write(options.json, rows + exponents(rows), options.seed, started)
 
 
 if __name__ == "__main__":
