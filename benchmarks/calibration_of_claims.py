@@ -33,7 +33,7 @@ from posology.evaluation.effects.sensitivity import plausible_gamma, sensitivity
 from posology.evaluation.effects.verdict import GAIN, NO_GAIN, Unit
 from posology.evaluation.significance import Difference, Interval
 from posology.evaluation.table1.subgroups import Subgroup
-from posology.learners.effects.cross_fitting import held_out_effects
+from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.simulators import two_options as simulator
 from posology.simulators.two_options import Sample
 
@@ -59,8 +59,8 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     drawn = simulator.draw(scenario, N, rng)
     trial = trial_of(drawn, drawn.outcome)
     nuisance = fit_nuisance(trial, rng)
-    said = held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
-    rule = HeldOutRule(said.fold, said.said, said.chosen, said.single, said.personal)
+    said = estimate_held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
+    rule = HeldOutRule(said.fold, said.effects, said.chosen, said.best_single, said.personal_folds)
     group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
     asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, [], Unit(), is_binary=False)
     found = analyse_effects(nuisance, rule, asked, rng)

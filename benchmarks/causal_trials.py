@@ -23,9 +23,9 @@ from posology.causal.trial import FOLDS, Trial, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
 from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
 from posology.evaluation.effects.verdict import decide_verdict
-from posology.learners.effects.cross_fitting import held_out_effects
-from posology.learners.effects.econml import MODELS, fit_econml
-from posology.learners.effects.r_learner import choose, effects_of, fit_effects
+from posology.learners.effects.cross_fitting import estimate_held_out_effects
+from posology.learners.effects.econml import ECONML_MODELS, fit_econml
+from posology.learners.effects.r_learner import choose_option, fit_effects, predict_effects
 
 Scores = dict[tuple[str, str], float]
 ACTG_DAYS = 1000.0
@@ -53,10 +53,10 @@ def acic(instance: int, seed: int, econml: bool) -> Scores:
 
     began = time.process_time()
     learned = fit_effects(fit_nuisance(trial, rng))
-    said = effects_of(learned, asked)
-    score("posology", said[:, 1] - said[:, 0], choose(learned, asked))
+    said = predict_effects(learned, asked)
+    score("posology", said[:, 1] - said[:, 0], choose_option(learned, asked))
     found["posology", "cpu_seconds"] = time.process_time() - began
-    for model in MODELS if econml else ():
+    for model in ECONML_MODELS if econml else ():
         began = time.process_time()
         effect = fit_econml(model, trial, seed)(asked)
         difference = effect[:, 1] - effect[:, 0]
@@ -80,18 +80,18 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
         rng = np.random.default_rng(seed)
         nuisance = fit_nuisance(trial, rng, chances)
         allowed = np.ones((len(trial), trial.n_options), dtype=bool)
-        said = held_out_effects(trial, allowed, rng, chances=chances)
-        found = decide_verdict(nuisance, said.chosen, said.single, rng)
+        said = estimate_held_out_effects(trial, allowed, rng, propensity=chances)
+        found = decide_verdict(nuisance, said.chosen, said.best_single, rng)
         kept = found.overlap.population
         print(f"{study}, seed {seed}: {found.sentence}", flush=True)
-        gains = {"posology": (said.chosen, said.single)}
-        for model in MODELS if econml else ():
+        gains = {"posology": (said.chosen, said.best_single)}
+        for model in ECONML_MODELS if econml else ():
             chosen = np.zeros(len(trial), np.int64)
             for f in range(FOLDS):
                 rest, here = said.fold != f, said.fold == f
                 effect = fit_econml(model, select_rows(trial, rest), seed)(trial.covariates[here])
                 chosen[here] = effect.argmax(axis=1)
-            gains[model] = chosen, said.single
+            gains[model] = chosen, said.best_single
         for model, (chosen, single) in gains.items():
             g = estimate_gain(nuisance, chosen, single, rng, kept)
             rows.append(row(study, model, f"seed {seed}", "gain", g.value, low=g.low, high=g.high,

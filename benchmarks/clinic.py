@@ -35,7 +35,7 @@ from posology.evaluation.table1.predictions import (
 from posology.learners.baselines import baselines
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
-from posology.learners.recipes import Recipe, ours
+from posology.learners.recipes import Recipe, recipe_for_cohort
 from posology.report.table1 import terminal as screen
 from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.files.dataset import write_clinic
@@ -104,7 +104,7 @@ def _answers(
     folder: keeps what each model said, so that a run that was cut short goes on, and models can be
     asked in several processes.
     """
-    recipe = ours(train, options.seed)
+    recipe = recipe_for_cohort(train, options.seed)
     parts = (train, validation, test)
 
     @cache

@@ -18,7 +18,12 @@ import numpy as np
 
 from benchmarks.rows import keep, summary, write
 from posology.causal.dose_support import DoseSupport, fit_dose_support, supported_dose_range
-from posology.learners.effects.dose_response import Settings, cautious, curves, fit_dose_response
+from posology.learners.effects.dose_response import (
+    DoseResponseSettings,
+    fit_dose_response,
+    lower_curve,
+    predict_curves,
+)
 from posology.simulators import dose_curves as simulator
 from posology.simulators.dose_curves import Sample
 
@@ -28,9 +33,9 @@ Curve = Callable[[np.ndarray], np.ndarray]
 
 def network(drawn: Sample, shape: str) -> Curve:
     """The curves of our ensemble."""
-    settings = Settings(shape=shape)
+    settings = DoseResponseSettings(shape=shape)
     fitted = fit_dose_response(drawn.covariates, drawn.dose, drawn.outcome, settings)
-    return lambda asked: curves(fitted, asked, GRID)
+    return lambda asked: predict_curves(fitted, asked, GRID)
 
 
 def regression(drawn: Sample, model: object) -> Curve:
@@ -84,7 +89,7 @@ def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]
     for model, curve in (ours(drawn) | ({} if alone else others(drawn))).items():
         members = curve(asked)
         shape = "unimodal" if model == "posology" else "free"
-        said = cautious(members, shape)  # of one member: what it says
+        said = lower_curve(members, shape)  # of one member: what it says
         doses[model] = GRID[np.where(spoken, said, -np.inf).argmax(axis=1)]
         off = members.mean(axis=0) - truth
         found[model, "rmise"] = float(np.sqrt((off[spoken] ** 2).mean()))

@@ -26,7 +26,7 @@ from posology.evaluation.effects.sensitivity import (
     tipping_gamma,
 )
 from posology.evaluation.effects.verdict import GAIN, NO_GAIN, decide_verdict
-from posology.learners.effects.r_learner import Effects, choose, effects_of, fit_effects
+from posology.learners.effects.r_learner import Effects, choose_option, fit_effects, predict_effects
 from posology.simulators import two_options as simulator
 from posology.simulators.two_options import Sample
 
@@ -68,7 +68,7 @@ def repeat(scenario: str, seed: int) -> Scores:
     train, judge, truth = (simulator.draw(scenario, n, rng) for n in (2_000, 2_000, 20_000))
     learning = fit_nuisance(trial_of(train), rng)
     learned = fit_effects(learning)
-    said = effects_of(learned, truth.covariates)
+    said = predict_effects(learned, truth.covariates)
     effects = {"posology": said[:, 1] - said[:, 0], **baselines(learning, truth.covariates)}
     tau = truth.expected[:, 1] - truth.expected[:, 0]
     found: Scores = {}
@@ -77,14 +77,14 @@ def repeat(scenario: str, seed: int) -> Scores:
         found[model, "regret"] = simulator.regret(truth, chosen)
         found[model, "treats"] = float(chosen.mean())
         found[model, "pehe"] = float(np.sqrt(((effect - tau) ** 2).mean()))
-    found["posology", "personal"] = float(learned.personal)
+    found["posology", "personal"] = float(learned.is_personal)
     return found | judged(scenario, judge, learned, rng)
 
 
 def judged(scenario: str, judge: Sample, learned: Effects, rng: np.random.Generator) -> Scores:
     """What the report would say, and whether it is so."""
-    nuisance, chosen = fit_nuisance(trial_of(judge), rng), choose(learned, judge.covariates)
-    single, rows = learned.single, np.arange(len(chosen))
+    nuisance, chosen = fit_nuisance(trial_of(judge), rng), choose_option(learned, judge.covariates)
+    single, rows = learned.best_single, np.arange(len(chosen))
     said = decide_verdict(nuisance, chosen, single, rng)
     keep = said.overlap.population
     gained = judge.expected[rows, chosen] - judge.expected[:, single]

@@ -91,7 +91,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
     for cohort in splits:
         train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
         for name in NAMES:
-            first = recipes.default(seed).supervised
+            first = recipes.default_recipe(seed).supervised
             first = replace(first, sizes=replace(first.sizes, encoder=name))
             before = time.process_time()
             policy, _ = _told(first, train, validation, f"iwpc, {name}")
@@ -124,7 +124,7 @@ def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     said, told, costs = {}, {}, []
     for name in NAMES:
-        first = recipes.histories(seed).supervised
+        first = recipes.histories_recipe(seed).supervised
         first = replace(first, sizes=replace(first.sizes, encoder=name, members=members))
         before = time.process_time()
         policy, epochs = _told(first, train, validation, f"clinic, {name}")

@@ -26,8 +26,8 @@ from posology.learners.features.recent_window import (
     build_recent_rows,
     fit_recent_window,
 )
-from posology.learners.features.tabular import flat_spec, flatten
-from posology.learners.guidelines.formula import rule_policy
+from posology.learners.features.tabular import build_feature_spec, extract_features
+from posology.learners.guidelines.formula import build_rule_policy
 
 _DAY = 86_400e6
 BOLD = (1.0, 0.5, 0.1)
@@ -84,7 +84,9 @@ def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
     Cross-fitted by patient among all of them, as it is learned without outcomes; the model of the
     least log loss.
     """
-    past = flatten(flat_spec(cohort), cohort.history, cohort.last_step).astype(np.float64)
+    past = extract_features(build_feature_spec(cohort), cohort.history, cohort.last_step).astype(
+        np.float64
+    )
     assert cohort.time is not None
     practice = np.eye(int(cohort.site.max()) + 1)[cohort.site]
     trial = Trial(
@@ -116,7 +118,7 @@ def policies(
         name: np.eye(count)[[number] * len(evaluation)]
         for number, name in enumerate(learned.study.formulary.names)
     }
-    guideline = rule_policy(learned.study.rules[0], learned)
+    guideline = build_rule_policy(learned.study.rules[0], learned)
     allowed = np.ones((len(evaluation), count), dtype=bool)
     found["guideline"] = guideline.choice_probabilities(
         evaluation.history, evaluation.last_step, allowed

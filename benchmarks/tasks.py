@@ -31,7 +31,7 @@ from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.domain.policy import OutcomePredictions
 from posology.learners import recipes
-from posology.learners.baselines import quietly
+from posology.learners.baselines import run_quietly
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -79,8 +79,8 @@ def clinic(patients: int, seed: int, work: Path) -> Cohort:
 
 def _ours(splits: list[Cohort], seed: int, rows: list[dict]) -> OutcomePredictions:
     before = time.process_time()
-    first = recipes.histories(seed).supervised
-    policy, epochs = quietly(first.fit_epochs(splits[0], splits[1]), "", 0)
+    first = recipes.histories_recipe(seed).supervised
+    policy, epochs = run_quietly(first.fit_epochs(splits[0], splits[1]), "", 0)
     spent = time.process_time() - before
     rows.append(row("clinic", "posology", "test", "fit_cpu_seconds", spent, n=len(splits[0])))
     print(f"posology: {len(epochs)} epochs, {spent:.0f} CPU-seconds", flush=True)

@@ -20,15 +20,15 @@ from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value
 from posology.domain.policy import OutcomePredictions
 from posology.domain.study import INTERVALS
-from posology.learners.features.tabular import flat_spec, flatten
+from posology.learners.features.tabular import build_feature_spec, extract_features
 
 PENALTIES, RIDGES, LEAVES = (0.001, 0.01, 0.1, 1.0), (10.0, 100.0, 1000.0, 10_000.0), (4, 8, 16)
 ROUNDS, PATIENCE, RATE = 400, 30, 0.05
 
 
 def _flat(*cohorts: Cohort) -> list[np.ndarray]:
-    spec = flat_spec(cohorts[0])
-    return [flatten(spec, c.history, c.last_step) for c in cohorts]
+    spec = build_feature_spec(cohorts[0])
+    return [extract_features(spec, c.history, c.last_step) for c in cohorts]
 
 
 def _standard(*cohorts: Cohort) -> list[np.ndarray]:

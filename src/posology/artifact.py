@@ -187,14 +187,14 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
 
 
 def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
-    from posology.learners.effects.dose_policy import DosePolicy
+    from posology.learners.effects.dose_policy import EffectDosePolicy
     from posology.learners.effects.policy import EffectPolicy
     from posology.learners.guidelines.formula import FormulaPolicy
-    from posology.learners.guidelines.preference_list import OrderPolicy
+    from posology.learners.guidelines.preference_list import PreferenceListPolicy
     from posology.learners.offline_rl.policy import RecentWindowPolicy
     from posology.learners.offline_rl.tabular_policy import StateCodePolicy
-    from posology.learners.outcome_models.dose_boosting import BoostingMarginPolicy
-    from posology.learners.outcome_models.dose_ridge import RidgeMarginPolicy
+    from posology.learners.outcome_models.dose_boosting import DoseBoostingPolicy
+    from posology.learners.outcome_models.dose_ridge import DoseRidgePolicy
     from posology.learners.outcome_models.logistic import LinearPolicy
     from posology.learners.outcome_models.tree_policy import TreePolicy
 
@@ -202,13 +202,13 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
     if kind == "NetworkPolicy":
         return _unpack_network_policy(state, arrays, keys)
     without_network = (
-        BoostingMarginPolicy,
-        DosePolicy,
+        DoseBoostingPolicy,
+        EffectDosePolicy,
         EffectPolicy,
         LinearPolicy,
-        OrderPolicy,
+        PreferenceListPolicy,
         RecentWindowPolicy,
-        RidgeMarginPolicy,
+        DoseRidgePolicy,
         FormulaPolicy,
         StateCodePolicy,
         TreePolicy,

@@ -20,7 +20,13 @@ class Keys:
     """Prefix of a weight's name in the network's state, as saved: the prefix today."""
 
 
-KINDS: dict[str, str] = {"RecentPolicy": "RecentWindowPolicy"}
+KINDS: dict[str, str] = {
+    "RecentPolicy": "RecentWindowPolicy",
+    "BoostingMarginPolicy": "DoseBoostingPolicy",
+    "DosePolicy": "EffectDosePolicy",
+    "OrderPolicy": "PreferenceListPolicy",
+    "RidgeMarginPolicy": "DoseRidgePolicy",
+}
 
 FIELDS: dict[str, dict[str, str]] = {
     "RecentWindowPolicy": {"acting": "selection"},
@@ -54,6 +60,26 @@ FIELDS: dict[str, dict[str, str]] = {
     "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
     "Heterogeneity": {"error": "standard_error"},
     "Study": {"given": "assignment"},
+    "DoseBoostingPolicy": {"chance": "link"},
+    "DoseRidgePolicy": {"chance": "link", "told": "interactions"},
+    "EffectDosePolicy": {
+        "curves": "benefit_curves",
+        "harms": "harm_curves",
+        "which": "option_policy",
+    },
+    "EffectPolicy": {"single": "best_single_trees"},
+    "EffectivenessLink": {"level": "intercept"},
+    "Effects": {
+        "arm_weight": "x_learner_weight",
+        "arms": "x_learner_trees",
+        "level": "average",
+        "personal": "is_personal",
+        "single": "best_single",
+        "sums": "linear",
+    },
+    "LinearPolicy": {"exclusive": "is_multiclass"},
+    "TreatmentInteractions": {"bend": "curvature", "level": "intercept"},
+    "TreePolicy": {"exclusive": "is_multiclass", "options": "option_trees"},
 }
 
 WEIGHTS: dict[str, str] = {

@@ -10,8 +10,8 @@ from posology.domain.history import History
 from posology.domain.policy import OutcomePredictor, Policy, allow_all_treatments
 from posology.domain.study import Preference, Rule
 from posology.learners.effects.policy import EffectLearner
-from posology.learners.guidelines.formula import formula_policy, rule_policy
-from posology.learners.guidelines.preference_list import OrderPolicy
+from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
+from posology.learners.guidelines.preference_list import PreferenceListPolicy
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -20,11 +20,11 @@ from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
-from posology.learners.outcome_models.dose_boosting import BoostingMargin
-from posology.learners.outcome_models.dose_ridge import RidgeMargin
-from posology.learners.outcome_models.gradient_boosting import Boosting
-from posology.learners.outcome_models.logistic import Logistic
-from posology.learners.outcome_models.random_forest import Forest
+from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
+from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
+from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.logistic import LogisticLearner
+from posology.learners.outcome_models.random_forest import RandomForestLearner
 from tests.builders.small_cohorts import policy_outputs
 from tests.builders.synthetic_iwpc import cohort as synthetic_iwpc_cohort
 from tests.builders.synthetic_iwpc import with_targets
@@ -80,21 +80,21 @@ def fitted_policy(name: str) -> Policy:
         return small.fit(train, validation)
     match name:
         case "order":
-            return OrderPolicy(train.study.formulary, train.profile, GUIDELINE)
+            return PreferenceListPolicy(train.study.formulary, train.profile, GUIDELINE)
         case "dosed":
             return small.fit(with_option_doses(train), with_option_doses(validation))
         case "formula_refit":
-            return formula_policy(train.profile.formulas[0], train)
+            return build_formula_policy(train.profile.formulas[0], train)
         case "logistic":
-            return Logistic().fit(train, validation)
+            return LogisticLearner().fit(train, validation)
         case "forest":
-            return Forest(trees=20).fit(train, validation)
+            return RandomForestLearner(tree_count=20).fit(train, validation)
         case "boosting":
-            return Boosting(rounds=10).fit(train, validation)
+            return GradientBoostingLearner(max_rounds=10).fit(train, validation)
         case "ridge_margin":
-            return RidgeMargin().fit(with_option_doses(train), with_option_doses(validation))
+            return DoseRidgeLearner().fit(with_option_doses(train), with_option_doses(validation))
         case "boosting_margin":
-            return BoostingMargin(rounds=30).fit(
+            return DoseBoostingLearner(max_rounds=30).fit(
                 with_option_doses(train), with_option_doses(validation)
             )
         case "effects":
@@ -113,7 +113,7 @@ def fitted_policy(name: str) -> Policy:
         case "posology":
             second = Reinforcement(Training(batch=64, epochs=2))
             return second.fit(small.fit(train, validation), train, validation)
-    return rule_policy(rules[name], train)
+    return build_rule_policy(rules[name], train)
 
 
 def with_option_doses(cohort: Cohort) -> Cohort:

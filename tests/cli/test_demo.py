@@ -9,7 +9,7 @@ import pytest
 from posology import artifact
 from posology.cli.demo import demo
 from posology.learners import baselines
-from posology.learners.guidelines.formula import formula_policy, rule_policy
+from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from tests.builders.small_recipes import small_recipe
 
 pytestmark = pytest.mark.skipif(
@@ -26,8 +26,8 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
 
     def few(train, _validation):
         for rule in train.study.rules:
-            yield rule.name, lambda rule=rule: rule_policy(rule, train)
-        yield "formula_refit", lambda: formula_policy(train.profile.formulas[0], train)
+            yield rule.name, lambda rule=rule: build_rule_policy(rule, train)
+        yield "formula_refit", lambda: build_formula_policy(train.profile.formulas[0], train)
 
     monkeypatch.setattr(baselines, "baselines", few)
     demo(out=tmp_path / "demo", seed=0, json_file=tmp_path / "demo.json")

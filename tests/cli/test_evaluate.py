@@ -12,7 +12,7 @@ from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
 from posology.errors import UserError
-from posology.learners.baselines import quietly
+from posology.learners.baselines import run_quietly
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
 from posology.workflows.learning_curves import to_learning_curves
@@ -63,7 +63,7 @@ def fitted(tmp_path_factory):
     cohort = _asked(known=True)
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
     fitting = small.fit_epochs(part(cohort, TRAIN), part(cohort, VALIDATION))
-    policy, epochs = quietly(fitting, "", 0)
+    policy, epochs = run_quietly(fitting, "", 0)
     evidence = {"learning": to_learning_curves({"first phase": epochs})}
     artifact.save(policy, cohort.study, evidence, folder / "model")
     save_cohort(cohort, folder / "cohort")

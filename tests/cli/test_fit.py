@@ -50,13 +50,13 @@ def test_a_run_that_is_kept_goes_on_where_it_was(
 def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    here = recipes.default()
-    assert recipes.on(here, "cpu") == here
+    here = recipes.default_recipe()
+    assert recipes.with_device(here, "cpu") == here
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="--device cuda: torch sees no such GPU on this machine"):
-        recipes.on(here, "cuda")
+        recipes.with_device(here, "cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    there = recipes.on(here, "cuda:1")
+    there = recipes.with_device(here, "cuda:1")
     assert there.supervised.device == there.reinforcement.device == "cuda:1"
     assert there.supervised.training.mixed_precision
     assert there.reinforcement.training.mixed_precision

@@ -61,7 +61,7 @@ salt = "icu"
 
 @pytest.mark.skipif(not EVENTS.exists(), reason=f"the MIMIC-IV demo is not at {EVENTS}")
 def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
-    from posology.learners.outcome_models.logistic import Logistic
+    from posology.learners.outcome_models.logistic import LogisticLearner
 
     raw = pq.read_table(EVENTS, columns=["subject_id", "time", "code", "value"])
     raw = raw.rename_columns(["subject_id", "time", "code", "numeric_value"])
@@ -76,7 +76,7 @@ def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
     assert suspects(cohort) == ()
     assert len(cohort.history.code) < raw.num_rows / 2, "laboratory values are binned"
     train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    policy = Logistic().fit(train, validation)
+    policy = LogisticLearner().fit(train, validation)
     allowed = allow_all_treatments(test.last_step, policy.formulary)
     p = policy.choice_probabilities(test.history, test.last_step, allowed)
     np.testing.assert_allclose(p.sum(axis=1), 1.0)

@@ -7,17 +7,17 @@ import pytest
 
 from posology.domain.formulary import is_in_range
 from posology.domain.policy import Learner, Policy, allow_all_treatments
-from posology.learners.guidelines.formula import rule_policy
+from posology.learners.guidelines.formula import build_rule_policy
 from posology.learners.outcome_models import gradient_boosting as boosting
-from posology.learners.outcome_models.gradient_boosting import Boosting
-from posology.learners.outcome_models.logistic import Logistic
-from posology.learners.outcome_models.random_forest import Forest
+from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.logistic import LogisticLearner
+from posology.learners.outcome_models.random_forest import RandomForestLearner
 from tests.builders.small_cohorts import policy_outputs, small_cohort
 
 LEARNERS = {
-    "logistic": Logistic(penalties=(0.1, 1.0), ridges=(1.0, 10.0)),
-    "forest": Forest(trees=30, leaves=(3, 10)),
-    "boosting": Boosting(rounds=40, rate=0.2, leaves=(8,)),
+    "logistic": LogisticLearner(inverse_penalties=(0.1, 1.0), dose_penalties=(1.0, 10.0)),
+    "forest": RandomForestLearner(tree_count=30, leaf_sizes=(3, 10)),
+    "boosting": GradientBoostingLearner(max_rounds=40, learning_rate=0.2, leaf_counts=(8,)),
 }
 NAMES = ("fixed", "formula", *LEARNERS)
 
@@ -25,7 +25,7 @@ NAMES = ("fixed", "formula", *LEARNERS)
 @pytest.fixture(scope="module", params=[True, False], ids=["best known", "one outcome known"])
 def case(request):
     train, validation = small_cohort(0, 900, request.param), small_cohort(1, 200, request.param)
-    policies = {rule.name: rule_policy(rule, train) for rule in train.study.rules}
+    policies = {rule.name: build_rule_policy(rule, train) for rule in train.study.rules}
     policies |= {name: learner.fit(train, validation) for name, learner in LEARNERS.items()}
     return policies, small_cohort(2, 150, request.param), small_cohort(2, 150, True).best_treatment
 
@@ -160,9 +160,9 @@ def test_learners_are_learners():
 @pytest.mark.parametrize(
     ("learner", "field"),
     [
-        (Logistic(penalties=()), "penalties"),
-        (Forest(leaves=()), "leaves"),
-        (Boosting(leaves=()), "leaves"),
+        (LogisticLearner(inverse_penalties=()), "penalties"),
+        (RandomForestLearner(leaf_sizes=()), "leaves"),
+        (GradientBoostingLearner(leaf_counts=()), "leaves"),
     ],
 )
 def test_nothing_to_try_is_an_error(learner, field):
@@ -177,7 +177,7 @@ def test_columns_that_no_tree_can_split_change_nothing(monkeypatch):
     train = replace(train, history=replace(train.history, code=code))
     allowed = allow_all_treatments(other.last_step, other.study.formulary)
     fast = LEARNERS["boosting"].fit(train, other)
-    monkeypatch.setattr(boosting, "splittable", lambda design: design)
+    monkeypatch.setattr(boosting, "drop_unsplittable_columns", lambda design: design)
     slow = LEARNERS["boosting"].fit(train, other)
     assert len(fast.spec.code) < len(slow.spec.code)
     asked = (other.history, other.last_step, allowed)

@@ -30,7 +30,7 @@ def one_step() -> Cohort:
 
 def recipe() -> Recipe:
     """The default one, smaller."""
-    d = recipes.default(3)
+    d = recipes.default_recipe(3)
     first = replace(
         d.supervised,
         sizes=Sizes(16, 8, 16, 1, 4, 0.3),

@@ -9,7 +9,7 @@ import pytest
 from posology import artifact
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
 from posology.domain.study import INTERVALS
-from posology.learners.baselines import quietly
+from posology.learners.baselines import run_quietly
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Sizes, Supervised
@@ -27,7 +27,7 @@ def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
         Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=25, patience=0)
     )
     fitting = learner.fit_epochs(part(whole, TRAIN), part(whole, VALIDATION))
-    return whole, *quietly(fitting, "", 0)
+    return whole, *run_quietly(fitting, "", 0)
 
 
 def test_diagnoses_numbers_and_times_are_learned(learned: tuple) -> None:

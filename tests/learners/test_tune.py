@@ -10,8 +10,15 @@ from posology.errors import UserError
 from posology.learners import tune
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from posology.learners.recipes import Recipe, seeded
-from posology.learners.tune import Search, chosen, drawn, read_recipe, tuning, write_recipe
+from posology.learners.recipes import Recipe, with_seed
+from posology.learners.tune import (
+    Search,
+    best_recipe,
+    draw_recipes,
+    read_recipe,
+    run_search,
+    write_recipe,
+)
 from tests.builders.synthetic_iwpc import cohort
 
 TRAINED, CHOSEN_BY = (part(cohort(80, 3), split) for split in (TRAIN, VALIDATION))
@@ -23,17 +30,17 @@ def small(rate: float) -> Recipe:
 
 
 RATES = (1e-6, 1e-2, 1e-5, 3e-2, 1e-4, 1e-6)
-SEARCH = Search(trials=6, first=2)
+SEARCH = Search(trials=6, first_epochs=2)
 
 
 def test_two_thirds_are_given_up_at_each_rung_and_the_best_is_chosen(tmp_path: Path) -> None:
     recipes = [small(rate) for rate in RATES]
-    trials = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+    trials = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path))
     assert [t.epoch for t in trials] == [2] * 6 + [6] * 2
     by_score = sorted(trials[:6], key=lambda t: t.score)
     assert {t.number for t in trials[6:]} == {t.number for t in by_score[:2]}
     best = min(trials[6:], key=lambda t: t.score)
-    assert chosen(recipes, trials) is recipes[best.number]
+    assert best_recipe(recipes, trials) is recipes[best.number]
     epochs = list(recipes[best.number].supervised.fit_epochs(TRAINED, CHOSEN_BY))
     scores = [t.score for t in trials if t.number == best.number]
     assert scores == [epochs[1].validation["score"], epochs[5].validation["score"]]
@@ -43,15 +50,15 @@ def test_a_search_that_was_cut_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipes = [small(rate) for rate in RATES]
-    whole = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "whole"))
-    cut = tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut")
+    whole = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "whole"))
+    cut = run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut")
     first = [next(cut) for _ in range(4)]
     cut.close()
     ran, run = [], tune._run
     monkeypatch.setattr(
         tune, "_run", lambda *asked: ran.append((asked[3][0], asked[3][1])) or run(*asked)
     )
-    rest = list(tuning(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut"))
+    rest = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut"))
     assert [(t.number, t.epoch, t.score) for t in rest] == [
         (t.number, t.epoch, t.score) for t in whole
     ]
@@ -60,19 +67,19 @@ def test_a_search_that_was_cut_goes_on_where_it_was(
 
 
 def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:
-    next(tuning([small(1e-2), small(1e-3)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+    next(run_search([small(1e-2), small(1e-3)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
     with pytest.raises(UserError, match="holds another search; name a new folder"):
-        next(tuning([small(1e-2), small(1e-4)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
+        next(run_search([small(1e-2), small(1e-4)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
 
 
 def test_a_drawn_recipe_is_written_and_read_as_it_was(tmp_path: Path) -> None:
-    recipes = drawn(small(1e-3), Search(trials=12, seed=4))
+    recipes = draw_recipes(small(1e-3), Search(trials=12, seed=4))
     assert recipes[0] == small(1e-3)
     assert len({repr(r) for r in recipes}) == 12
     for recipe in recipes:
         write_recipe(recipe, tmp_path / "recipe.json")
         assert read_recipe(tmp_path / "recipe.json") == recipe
-    assert seeded(recipes[0], 7).supervised.training == replace(
+    assert with_seed(recipes[0], 7).supervised.training == replace(
         recipes[0].supervised.training, seed=7
     )
 

@@ -6,16 +6,16 @@ import numpy as np
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Policy
-from posology.learners.features.dose_grid import asked_levels
-from posology.learners.guidelines.formula import formula_policy, rule_policy
+from posology.learners.features.dose_grid import modelled_dose_levels
+from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.training_loop import Epoch
-from posology.learners.outcome_models.dose_boosting import BoostingMargin
-from posology.learners.outcome_models.dose_ridge import RidgeMargin
-from posology.learners.outcome_models.gradient_boosting import Boosting
-from posology.learners.outcome_models.logistic import Logistic
-from posology.learners.outcome_models.random_forest import Forest
-from posology.learners.recipes import ours, paper
+from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
+from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
+from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.logistic import LogisticLearner
+from posology.learners.outcome_models.random_forest import RandomForestLearner
+from posology.learners.recipes import paper_recipe, recipe_for_cohort
 
 
 def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable[[], Policy]]]:
@@ -27,22 +27,34 @@ def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable
     `boosting_margin` are told it and the dose, as the network is.
     """
     for rule in train.study.rules:
-        yield rule.name, lambda rule=rule: rule_policy(rule, train)
+        yield rule.name, lambda rule=rule: build_rule_policy(rule, train)
     for formula in train.profile.formulas[:1]:
-        yield "formula_refit", lambda formula=formula: formula_policy(formula, train)
+        yield "formula_refit", lambda formula=formula: build_formula_policy(formula, train)
     plain = ("FORMULA",)
-    yield "logistic", lambda: Logistic(without=plain).fit(train, validation)
-    yield "forest", lambda: Forest(without=plain).fit(train, validation)
-    yield "boosting", lambda: Boosting(without=plain).fit(train, validation)
+    yield "logistic", lambda: LogisticLearner(excluded_prefixes=plain).fit(train, validation)
+    yield "forest", lambda: RandomForestLearner(excluded_prefixes=plain).fit(train, validation)
+    yield (
+        "boosting",
+        lambda: GradientBoostingLearner(excluded_prefixes=plain).fit(train, validation),
+    )
     if train.profile.formulas:
-        yield "boosting_formula", lambda: Boosting(without=()).fit(train, validation)
+        yield (
+            "boosting_formula",
+            lambda: GradientBoostingLearner(excluded_prefixes=()).fit(train, validation),
+        )
     if (
-        asked_levels(train)
+        modelled_dose_levels(train)
         and train.target_distance is not None
         and not np.isnan(train.target_distance).all()
     ):
-        yield "ridge_margin", lambda: RidgeMargin(without=plain).fit(train, validation)
-        yield "boosting_margin", lambda: BoostingMargin(without=plain).fit(train, validation)
+        yield (
+            "ridge_margin",
+            lambda: DoseRidgeLearner(excluded_prefixes=plain).fit(train, validation),
+        )
+        yield (
+            "boosting_margin",
+            lambda: DoseBoostingLearner(excluded_prefixes=plain).fit(train, validation),
+        )
 
 
 Run = Callable[[Generator[Epoch, None, NetworkPolicy], str, int], tuple[NetworkPolicy, list[Epoch]]]
@@ -53,7 +65,7 @@ def networks(
     train: Cohort, validation: Cohort, seed: int, run: Run
 ) -> dict[str, tuple[NetworkPolicy, list[Epoch]]]:
     """Our network after each phase, and the paper's recipe, with their learning curves."""
-    mine, theirs = ours(train, seed), paper(seed)
+    mine, theirs = recipe_for_cohort(train, seed), paper_recipe(seed)
     first = run(
         mine.supervised.fit_epochs(train, validation),
         "first phase: supervised",
@@ -72,7 +84,7 @@ def networks(
     return {"posology": second, "posology_supervised": first, "posology_paper": seed_paper}
 
 
-def quietly(
+def run_quietly(
     fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
 ) -> tuple[NetworkPolicy, list[Epoch]]:
     """A Run without anything on the screen."""

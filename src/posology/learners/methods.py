@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Learner
 from posology.errors import UserError
-from posology.learners.effects.dose_policy import DoseLearner
+from posology.learners.effects.dose_policy import EffectDoseLearner
 from posology.learners.effects.policy import EffectLearner
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
@@ -18,12 +18,12 @@ from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.offline_rl.tabular_policy import StateCodeLearner
-from posology.learners.outcome_models.dose_boosting import BoostingMargin
-from posology.learners.outcome_models.dose_ridge import RidgeMargin
-from posology.learners.outcome_models.gradient_boosting import Boosting
-from posology.learners.outcome_models.logistic import Logistic
-from posology.learners.outcome_models.random_forest import Forest
-from posology.learners.recipes import ours
+from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
+from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
+from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.logistic import LogisticLearner
+from posology.learners.outcome_models.random_forest import RandomForestLearner
+from posology.learners.recipes import recipe_for_cohort
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class NetworkLearner:
 
     def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
         """Train the supervised phase, then the reinforcement phase."""
-        recipe = ours(train, self.seed)
+        recipe = recipe_for_cohort(train, self.seed)
         supervised = recipe.supervised.fit(train, validation)
         return recipe.reinforcement.fit(supervised, train, validation)
 
@@ -60,7 +60,7 @@ METHODS: dict[str, Method] = {
     ),
     "effects_and_doses": Method(
         "treatment effects choose the option, a dose-response curve per option the dose",
-        lambda seed: DoseLearner(seed=seed),
+        lambda seed: EffectDoseLearner(seed=seed),
     ),
     "pessimistic_fqi": Method(
         "offline reinforcement learning: fitted Q iteration with a lower confidence bound",
@@ -82,18 +82,23 @@ METHODS: dict[str, Method] = {
         "offline reinforcement learning on counts; each decision needs one STATE code",
         lambda _seed: StateCodeLearner(),
     ),
-    "logistic": Method("logistic regression on the flattened history", lambda _seed: Logistic()),
-    "forest": Method("random forest on the flattened history", lambda seed: Forest(seed=seed)),
+    "logistic": Method(
+        "logistic regression on the flattened history", lambda _seed: LogisticLearner()
+    ),
+    "forest": Method(
+        "random forest on the flattened history", lambda seed: RandomForestLearner(seed=seed)
+    ),
     "boosting": Method(
-        "gradient boosting on the flattened history", lambda seed: Boosting(seed=seed)
+        "gradient boosting on the flattened history",
+        lambda seed: GradientBoostingLearner(seed=seed),
     ),
     "dose_ridge": Method(
         "ridge regression of a numeric outcome on patient, option and dose",
-        lambda _seed: RidgeMargin(),
+        lambda _seed: DoseRidgeLearner(),
     ),
     "dose_boosting": Method(
         "gradient boosting of a numeric outcome on patient, option and dose",
-        lambda seed: BoostingMargin(seed=seed),
+        lambda seed: DoseBoostingLearner(seed=seed),
     ),
 }
 

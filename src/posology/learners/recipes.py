@@ -20,7 +20,7 @@ class Recipe:
     reinforcement: Reinforcement = field(default_factory=Reinforcement)
 
 
-def default(seed: int = 0, device: str = "cpu") -> Recipe:
+def default_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     """Chosen for accuracy and speed by cross-validation inside IWPC's training and validation
     patients; `docs/decisions/iwpc-recipe.md` has the table."""
     return Recipe(
@@ -48,7 +48,7 @@ def default(seed: int = 0, device: str = "cpu") -> Recipe:
     )
 
 
-def courses(seed: int = 0, device: str = "cpu") -> Recipe:
+def factual_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     """For studies that know what became of the option given, and not what would have of others.
 
     Chosen on patients of a virtual clinic that no table shows; docs/clinic.md.
@@ -86,17 +86,17 @@ def courses(seed: int = 0, device: str = "cpu") -> Recipe:
     )
 
 
-def ours(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
+def recipe_for_cohort(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
     """Ours for a cohort: `default` where the most effective option is known, else `courses`."""
-    chosen = default if bool((train.best_treatment >= 0).any()) else courses
+    chosen = default_recipe if bool((train.best_treatment >= 0).any()) else factual_recipe
     return chosen(seed, device)
 
 
-def histories(seed: int = 0, device: str = "cpu") -> Recipe:
+def histories_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     """For patients with a past: the last event of every code is carried along, and the rate is
     higher. Chosen on the virtual clinic's validation patients (2,000 patients, seed 1);
     `docs/decisions/tasks.md` has the table."""
-    start = default(seed, device)
+    start = default_recipe(seed, device)
     first = start.supervised
     sizes = replace(first.sizes, members=16, history_summary=True)
     training = replace(first.training, learning_rate=3e-3, batch=64, epochs=20)
@@ -107,7 +107,7 @@ def histories(seed: int = 0, device: str = "cpu") -> Recipe:
     )
 
 
-def paper(seed: int = 0, device: str = "cpu") -> Recipe:
+def paper_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     """The paper's: one recurrent network with attention, Adam 0.001, batches of 32, 100 epochs.
 
     Cross-entropy, no ensemble, no dropout, no early stopping. It gives no widths; 64 is ours.
@@ -125,7 +125,11 @@ def paper(seed: int = 0, device: str = "cpu") -> Recipe:
     )
 
 
-def seeded(recipe: Recipe, seed: int) -> Recipe:
+BY_NAME = {"histories": histories_recipe, "paper": paper_recipe}
+"""Recipes to ask for by name; `default` is the one that suits the cohort."""
+
+
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
     """The recipe with the seed in both phases."""
     first, second = recipe.supervised, recipe.reinforcement
     return replace(
@@ -135,7 +139,7 @@ def seeded(recipe: Recipe, seed: int) -> Recipe:
     )
 
 
-def on(recipe: Recipe, device: str) -> Recipe:
+def with_device(recipe: Recipe, device: str) -> Recipe:
     """The recipe on a device; a GPU multiplies in bfloat16. UserError where there is none."""
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"--device {device}: torch sees no such GPU on this machine; leave it out.")

@@ -25,9 +25,9 @@ class Search:
     """How many recipes are tried and how soon they are given up."""
 
     trials: int = 16
-    first: int = 2
+    first_epochs: int = 2
     """Epochs of every trial, after which the first are given up."""
-    share: float = 1 / 3
+    kept_share: float = 1 / 3
     """Of the trials that go on at each rung, for 1 / share times as many epochs: successive
     halving (Jamieson and Talwalkar 2016, arXiv:1502.07943, figure 3)."""
     seed: int = 0
@@ -44,7 +44,7 @@ class Trial:
     seconds: float
 
 
-def drawn(start: Recipe, search: Search) -> list[Recipe]:
+def draw_recipes(start: Recipe, search: Search) -> list[Recipe]:
     """The recipes of a search: the one it starts from, and random ones around it. Ranges: ours."""
     rng = np.random.default_rng(search.seed)
     return [start, *(_drawn(start, rng, n) for n in range(1, search.trials))]
@@ -84,7 +84,7 @@ def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
     )
 
 
-def tuning(
+def run_search(
     tried: list[Recipe], train: Cohort, validation: Cohort, search: Search, folder: Path
 ) -> Iterator[Trial]:
     """Each trial at the end of each rung; `chosen` has the best of them afterwards.
@@ -93,7 +93,7 @@ def tuning(
     trial that was cut short goes on from its last epoch. UserError where it holds another search.
     """
     done = _done(tried, search, folder)
-    running, epochs = list(range(len(tried))), search.first
+    running, epochs = list(range(len(tried))), search.first_epochs
     longest = max(recipe.supervised.training.epochs for recipe in tried)
     while running:
         reached: dict[int, float] = {}
@@ -108,13 +108,13 @@ def tuning(
         if epochs >= longest:
             return
         best = sorted(running, key=lambda number: reached[number])
-        keep = max(round(len(running) * search.share), 1)
+        keep = max(round(len(running) * search.kept_share), 1)
         for number in best[keep:]:
             shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
-        running, epochs = sorted(best[:keep]), min(round(epochs / search.share), longest)
+        running, epochs = sorted(best[:keep]), min(round(epochs / search.kept_share), longest)
 
 
-def chosen(tried: list[Recipe], trials: list[Trial]) -> Recipe:
+def best_recipe(tried: list[Recipe], trials: list[Trial]) -> Recipe:
     """The best trial of those that came furthest."""
     furthest = max(trial.epoch for trial in trials)
     best = min((t for t in trials if t.epoch == furthest), key=lambda trial: trial.score)
@@ -126,13 +126,13 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     path.write_text(json.dumps(serialize(recipe, {}), indent=1) + "\n", encoding="utf-8")
 
 
-def recipe_of(name: str, seed: int, train: Cohort) -> Recipe:
+def load_recipe(name: str, seed: int, train: Cohort) -> Recipe:
     """A recipe that ships, by its name, or one of a file; `default` is ours for the cohort."""
     if name == "default":
-        return recipes.ours(train, seed)
-    if name in ("histories", "paper"):
-        return getattr(recipes, name)(seed)
-    return recipes.seeded(read_recipe(Path(name)), seed)
+        return recipes.recipe_for_cohort(train, seed)
+    if name in recipes.BY_NAME:
+        return recipes.BY_NAME[name](seed)
+    return recipes.with_seed(read_recipe(Path(name)), seed)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -41,7 +41,7 @@ def build_page(
         evidence=_describe_evidence(cohort, trial, model is not None),
         covariates=trial.covariates,
         unit=trial.unit,
-        binary=trial.binary,
+        binary=trial.is_binary,
         propensity=propensity,
         saved=model is not None,
         footer=(
@@ -66,8 +66,8 @@ def _describe_evidence(cohort: Cohort, trial: StudyTrial, is_saved_policy: bool)
         source = ", the cohort's test split"
     return (
         f"{decisions:,} decisions of {patients:,} patients{source}, "
-        f"{int(trial.followed.sum()):,} of them followed to the outcome; no patient is evaluated "
-        "by a rule that was learned from them. "
+        f"{int(trial.is_followed_up.sum()):,} of them followed to the outcome; no patient is "
+        "evaluated by a rule that was learned from them. "
         + (_RANDOMISED if cohort.study.assignment.randomised else _OBSERVED)
         + (_TRAJECTORIES if has_trajectories(cohort) else "")
     )

@@ -20,9 +20,13 @@ from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.policy_values import one_hot_probabilities
 from posology.evaluation.effects.verdict import Unit
 from posology.evaluation.table1.subgroups import find_subgroups
-from posology.learners.effects.cross_fitting import HeldOutEffects, held_out_effects
-from posology.learners.effects.target_trial import StudyTrial, other_outcomes, study_trial
-from posology.learners.guidelines.formula import rule_policy
+from posology.learners.effects.cross_fitting import HeldOutEffects, estimate_held_out_effects
+from posology.learners.effects.target_trial import (
+    StudyTrial,
+    build_secondary_trials,
+    build_study_trial,
+)
+from posology.learners.guidelines.formula import build_rule_policy
 from posology.report.effects.content import EffectContent
 from posology.report.effects.page import write_effect_report
 from posology.report.effects.terminal import show
@@ -75,7 +79,7 @@ class EffectResult:
         )
 
     def __rich__(self) -> Group:
-        scale = Scale(self.trial.unit, 100.0 if self.trial.binary else 1.0)
+        scale = Scale(self.trial.unit, 100.0 if self.trial.is_binary else 1.0)
         verdict = Text(self.estimates.verdict.sentence, style="bold")
         return Group(verdict, show(self.estimates, scale))
 
@@ -100,7 +104,7 @@ def effect_study(
     """
     rng = np.random.default_rng(seed)
     progress("reading patients")
-    trial = study_trial(cohort, max_decisions, rng)
+    trial = build_study_trial(cohort, max_decisions, rng)
     allowed = allowed_options(cohort, trial)
     progress(f"{len(trial.trial):,} decisions: propensities and outcomes")
     known = randomised_propensity(trial.trial) if cohort.study.assignment.randomised else None
@@ -112,10 +116,10 @@ def effect_study(
         def report_fold(fold: int, name: str = name) -> None:
             progress(f"{name}: fold {fold} of 5")
 
-        runs.append(held_out_effects(trial.trial, allowed, rng, report_fold, known))
+        runs.append(estimate_held_out_effects(trial.trial, allowed, rng, report_fold, known))
     harms = estimate_harms(cohort, trial, nuisance, rng, progress)
     progress(RESAMPLES)
-    simple = {SIMPLE: one_hot_probabilities(runs[0].simple, trial.trial.n_options)}
+    simple = {SIMPLE: one_hot_probabilities(runs[0].linear_choice, trial.trial.n_options)}
     rules = guideline_choices(cohort, trial, allowed) | simple
     comparisons = compared_with(cohort, trial, rules, harms, [_rule(run) for run in runs[1:]])
     estimates = analyse_effects(nuisance, _rule(runs[0]), comparisons, rng)
@@ -139,7 +143,7 @@ def estimate_harms(
 ) -> dict[str, Nuisance]:
     """Doubly robust scores of each harm or cost of the same decisions."""
     harms = {}
-    for name, outcome in other_outcomes(cohort, trial, rng).items():
+    for name, outcome in build_secondary_trials(cohort, trial, rng).items():
         progress(f"other outcome: {name}")
         harms[name] = fit_nuisance(outcome, rng, nuisance.propensity)
     return harms
@@ -159,8 +163,8 @@ def compared_with(
         subgroups=[replace(g, mask=g.mask[trial.row]) for g in find_subgroups(cohort)],
         harms=harms,
         refitted_rules=repeats,
-        unit=Unit(trial.unit, 100.0 if trial.binary else 1.0),
-        is_binary=trial.binary,
+        unit=Unit(trial.unit, 100.0 if trial.is_binary else 1.0),
+        is_binary=trial.is_binary,
     )
 
 
@@ -170,7 +174,7 @@ def guideline_choices(
     """Probability of each option under each of the study's rules."""
     steps = np.asarray(cohort.last_step[trial.row])
     return {
-        f"guideline: {rule.name}": rule_policy(rule, cohort).choice_probabilities(
+        f"guideline: {rule.name}": build_rule_policy(rule, cohort).choice_probabilities(
             cohort.history, steps, allowed
         )
         for rule in cohort.study.rules
@@ -178,4 +182,6 @@ def guideline_choices(
 
 
 def _rule(effects: HeldOutEffects) -> HeldOutRule:
-    return HeldOutRule(effects.fold, effects.said, effects.chosen, effects.single, effects.personal)
+    return HeldOutRule(
+        effects.fold, effects.effects, effects.chosen, effects.best_single, effects.personal_folds
+    )

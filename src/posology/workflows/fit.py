@@ -15,8 +15,8 @@ from posology.learners.methods import build_learner
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.distributed import is_main_process, process_group
 from posology.learners.network.pretrain import load_pretrained
-from posology.learners.recipes import on
-from posology.learners.tune import recipe_of
+from posology.learners.recipes import with_device
+from posology.learners.tune import load_recipe
 from posology.workflows.dose_intervals import measure_dose_spread
 from posology.workflows.learning_curves import to_learning_curves
 from posology.workflows.progress import Progress, describe_epoch, no_progress, run_epochs
@@ -133,8 +133,8 @@ def _fit_network(
     train: Cohort, validation: Cohort, seed: int, settings: NetworkSettings, progress: Progress
 ) -> tuple[Policy, dict[str, list[Epoch]], bool]:
     """The policy after both phases, their learning curves, and whether this process saves it."""
-    recipe = recipe_of(settings.recipe, seed, train)
-    recipe = on(recipe, settings.device) if settings.device else recipe
+    recipe = load_recipe(settings.recipe, seed, train)
+    recipe = with_device(recipe, settings.device) if settings.device else recipe
     first, second, resume = recipe.supervised, recipe.reinforcement, settings.resume
     start = None
     if settings.start is not None:

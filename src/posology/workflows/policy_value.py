@@ -13,7 +13,7 @@ from posology.domain.policy import Policy
 from posology.evaluation.effects.effect_study import analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.learners.baselines import baselines
-from posology.learners.effects.target_trial import StudyTrial, study_trial
+from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_study import (
     RESAMPLES,
     EffectResult,
@@ -52,7 +52,7 @@ def estimate_policy_value(
     """
     rng = np.random.default_rng(seed)
     progress("reading patients")
-    everyone = study_trial(cohort, max_decisions, rng, cohort.split == TEST)
+    everyone = build_study_trial(cohort, max_decisions, rng, cohort.split == TEST)
     progress(f"{len(everyone.trial):,} decisions: propensities and outcomes")
     known = randomised_propensity(everyone.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(everyone.trial, rng, known)
@@ -104,7 +104,7 @@ def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
         trial,
         trial=select_rows(trial.trial, keep),
         row=trial.row[keep],
-        followed=trial.followed[keep],
+        followed=trial.is_followed_up[keep],
     )
 
 

@@ -11,7 +11,7 @@ from posology.errors import UserError
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.pretrain import Pretraining, save_pretrained
 from posology.learners.network.supervised import Sizes
-from posology.learners.tune import recipe_of
+from posology.learners.tune import load_recipe
 from posology.nn.network import Network
 from posology.workflows.progress import Progress, describe_epoch, no_progress, run_epochs
 from posology.workflows.results import Row, rows_to_table
@@ -69,7 +69,7 @@ def pretrain(
     `recipe` decides the sizes of the network: the name of one that ships, or a recipe file.
     """
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
-    sizes = recipe_of(recipe, seed, train).supervised.sizes
+    sizes = load_recipe(recipe, seed, train).supervised.sizes
     learner = Pretraining(sizes)
     learner = replace(learner, training=replace(learner.training, epochs=epochs, seed=seed))
     network, curve = run_epochs(

@@ -8,7 +8,14 @@ import pyarrow as pa
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
 from posology.learners import recipes
 from posology.learners.recipes import Recipe
-from posology.learners.tune import Search, Trial, chosen, drawn, tuning, write_recipe
+from posology.learners.tune import (
+    Search,
+    Trial,
+    best_recipe,
+    draw_recipes,
+    run_search,
+    write_recipe,
+)
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, rows_to_table
 
@@ -66,12 +73,12 @@ def tune(
     """
     search = search or Search()
     train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
-    candidates = drawn(recipes.ours(train, search.seed), search)
+    candidates = draw_recipes(recipes.recipe_for_cohort(train, search.seed), search)
     path, trials = Path(folder) / "recipe.json", []
-    for trial in tuning(candidates, train, validation, search, Path(folder)):
+    for trial in run_search(candidates, train, validation, search, Path(folder)):
         trials.append(trial)
         progress(_describe(trial), len(trials))
-    best = chosen(candidates, trials)
+    best = best_recipe(candidates, trials)
     write_recipe(best, path)
     study = cohort.study.name
     return TuneResult(best, path, tuple(trials), tuple(candidates), study, len(validation))

@@ -22,7 +22,7 @@ from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import PER_DECISION, TEST, TRAIN, Cohort, part
 from posology.domain.safety import allowed
 from posology.errors import RecordError, UserError
-from posology.learners.guidelines.formula import rule_policy
+from posology.learners.guidelines.formula import build_rule_policy
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.workflows.cohorts import read_cohort
@@ -133,7 +133,7 @@ def test_contraindications_become_a_mask(built: Cohort) -> None:
 
 def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
     train, test = part(built, TRAIN), part(built, TEST)
-    rule = rule_policy(built.study.rules[0], train)
+    rule = build_rule_policy(built.study.rules[0], train)
     mask = np.ones((len(test), 5), dtype=bool)
     p = rule.choice_probabilities(test.history, test.last_step, mask)
     np.testing.assert_array_equal(p.sum(axis=1), 1.0)

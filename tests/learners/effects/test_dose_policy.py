@@ -10,11 +10,11 @@ from posology.domain.formulary import DoseRange, Formulary, is_in_range
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.study import Cost
 from posology.errors import UserError
-from posology.learners.effects.dose_policy import DoseLearner, DosePolicy
-from posology.learners.effects.dose_response import Settings
+from posology.learners.effects.dose_policy import EffectDoseLearner, EffectDosePolicy
+from posology.learners.effects.dose_response import DoseResponseSettings
 from tests.builders.small_cohorts import small_cohort
 
-SMALL = Settings(shape="unimodal", members=3, width=16, epochs=40)
+SMALL = DoseResponseSettings(shape="unimodal", members=3, width=16, epochs=40)
 RANGE = DoseRange(0.0, 100.0, "mg", step=5.0)
 
 
@@ -43,11 +43,11 @@ def trial(seed: int, n: int = 500) -> Cohort:
 
 
 @pytest.fixture(scope="module")
-def learned() -> DosePolicy:
-    return DoseLearner(SMALL).fit(trial(1), trial(2))
+def learned() -> EffectDosePolicy:
+    return EffectDoseLearner(SMALL).fit(trial(1), trial(2))
 
 
-def ask(policy: DosePolicy, cohort: Cohort):
+def ask(policy: EffectDosePolicy, cohort: Cohort):
     allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     return policy.predict_doses(cohort.history, cohort.last_step, allowed)
 
@@ -88,7 +88,7 @@ def test_a_batch_equals_one_by_one_and_the_seed_decides(learned) -> None:
     for row in (0, 17, 39):
         alone = take(test, np.arange(40) == row)
         np.testing.assert_allclose(ask(learned, alone).by_treatment, together.by_treatment[[row]])
-    again = DoseLearner(SMALL).fit(trial(1), trial(2))
+    again = EffectDoseLearner(SMALL).fit(trial(1), trial(2))
     np.testing.assert_array_equal(ask(again, test).by_treatment, together.by_treatment)
 
 
@@ -133,15 +133,15 @@ def net(dose: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def test_harm_is_a_curve_of_its_own_and_holds_the_dose_down() -> None:
-    settings = Settings(members=3, width=16, epochs=60)
+    settings = DoseResponseSettings(members=3, width=16, epochs=60)
     test = harmful(13, priced=True)
     start = test.outcome.astype(np.float64)
     best = np.max([net(np.full(len(start), d), start) for d in np.linspace(0, 100, 101)], axis=0)
     lost = {}
     for priced in (True, False):
         train, validation = (harmful(seed, priced) for seed in (11, 12))
-        policy = DoseLearner(settings).fit(train, validation)
-        assert [c is not None for c in policy.harms] == [priced, priced, False]
+        policy = EffectDoseLearner(settings).fit(train, validation)
+        assert [c is not None for c in policy.harm_curves] == [priced, priced, False]
         lost[priced] = float((best - net(ask(policy, test).by_treatment[:, 0], start)).mean())
     assert lost[True] < 0.2
     assert lost[False] > 2 * lost[True], "without its price nothing holds doses down"
@@ -151,4 +151,4 @@ def test_a_study_without_doses_is_refused() -> None:
     bare = trial(1, 200)
     bare = replace(bare, dose=np.full(200, np.nan, np.float32))
     with pytest.raises(UserError, match="how much cannot be learned"):
-        DoseLearner(SMALL).fit(bare, bare)
+        EffectDoseLearner(SMALL).fit(bare, bare)

@@ -3,16 +3,16 @@ import pytest
 
 from posology.causal.trial import Trial
 from posology.domain.policy import Policy, allow_all_treatments
-from posology.learners.effects.econml import MODELS, Econml, fit_econml
+from posology.learners.effects.econml import ECONML_MODELS, EconmlLearner, fit_econml
 from tests.builders.small_cohorts import small_cohort
 
 pytest.importorskip("econml", reason="EconML is an optional extra")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ECONML_MODELS)
 def test_each_model_is_a_policy_that_keeps_to_what_is_allowed(model: str) -> None:
     train, test = small_cohort(1, 240, best_known=False), small_cohort(2, 60, best_known=False)
-    policy = Econml(model).fit(train, train)
+    policy = EconmlLearner(model).fit(train, train)
     assert isinstance(policy, Policy)
     allowed = allow_all_treatments(test.last_step, policy.formulary)
     allowed[::2, 0] = False

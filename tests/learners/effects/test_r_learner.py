@@ -10,7 +10,7 @@ from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial
 from posology.errors import UserError
 from posology.learners.effects.policy import EffectLearner
-from posology.learners.effects.r_learner import choose, effects_of, fit_effects
+from posology.learners.effects.r_learner import choose_option, fit_effects, predict_effects
 from posology.simulators import two_options as simulator
 from tests.builders.small_cohorts import small_cohort
 
@@ -26,11 +26,11 @@ def test_most_of_the_gain_is_found(scenario: str) -> None:
     """The best single option loses 0.266 against the best rule."""
     learned = learn(scenario, 1000, 0)
     new = simulator.draw(scenario, 5000, np.random.default_rng(99))
-    assert learned.personal
-    assert simulator.regret(new, choose(learned, new.covariates)) < 0.06
-    said = effects_of(learned, new.covariates)
-    assert (said[:, learned.single] == 0).all()
-    true = new.expected - new.expected[:, [learned.single]]
+    assert learned.is_personal
+    assert simulator.regret(new, choose_option(learned, new.covariates)) < 0.06
+    said = predict_effects(learned, new.covariates)
+    assert (said[:, learned.best_single] == 0).all()
+    true = new.expected - new.expected[:, [learned.best_single]]
     assert np.corrcoef(said.sum(axis=1), true.sum(axis=1))[0, 1] > 0.8
 
 
@@ -42,9 +42,9 @@ def test_effects_of_two_covariates_together_are_found() -> None:
     learned = fit_effects(fit_nuisance(Trial(x, t, outcome, np.arange(1500), 2), rng))
     new = rng.normal(size=(4000, 6))
     tau = new[:, 1] * new[:, 2]
-    said = effects_of(learned, new)
+    said = predict_effects(learned, new)
     assert np.corrcoef(said[:, 1] - said[:, 0], tau)[0, 1] > 0.9
-    lost = np.maximum(tau, 0).mean() - (tau * choose(learned, new)).mean()
+    lost = np.maximum(tau, 0).mean() - (tau * choose_option(learned, new)).mean()
     assert lost < 0.2 * np.maximum(tau, 0).mean()
 
 
@@ -53,18 +53,18 @@ def test_many_covariates_have_no_products() -> None:
     x, t = rng.normal(size=(300, 25)), rng.integers(0, 2, 300)
     outcome = t * x[:, 0] + rng.normal(size=300)
     learned = fit_effects(fit_nuisance(Trial(x, t, outcome, np.arange(300), 2), rng))
-    assert len(learned.sums) == 2
+    assert len(learned.linear) == 2
 
 
 def test_one_option_for_all_where_effects_do_not_vary() -> None:
     learned = learn("null", 1000, 1)
     new = simulator.draw("null", 2000, np.random.default_rng(99))
-    assert not learned.personal
-    assert (choose(learned, new.covariates) == learned.single).all()
+    assert not learned.is_personal
+    assert (choose_option(learned, new.covariates) == learned.best_single).all()
 
 
 def test_without_the_gate_effects_are_personal_even_then() -> None:
-    assert learn("null", 400, 1, gate=False).personal
+    assert learn("null", 400, 1, gate=False).is_personal
 
 
 def test_the_heterogeneity_test_errs_no_oftener_than_it_says() -> None:
@@ -121,8 +121,8 @@ def test_three_options_are_learned_at_once() -> None:
     y = X[:, 2] + means[np.arange(1500), t] + rng.normal(0, 0.5, 1500)
     trial = Trial(X, t, y, np.arange(1500), 3, ("a", "b", "c"))
     learned = fit_effects(fit_nuisance(trial, rng, known_propensity(np.full((1500, 3), 1 / 3))))
-    right = choose(learned, X) == means.argmax(axis=1)
-    assert learned.personal
+    right = choose_option(learned, X) == means.argmax(axis=1)
+    assert learned.is_personal
     assert right.mean() > 0.85
 
 
@@ -135,7 +135,7 @@ def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -
     )
     nuisance = Nuisance(trial, np.arange(300) % 5, half, flat)
     learned = fit_effects(nuisance)
-    assert learned.single == nuisance.scores.mean(axis=0).argmax()
+    assert learned.best_single == nuisance.scores.mean(axis=0).argmax()
 
 
 def test_a_study_without_outcomes_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 from posology.causal.restricted_mean import restricted_mean_time
 from posology.domain.study import Cost, PredictionTarget
 from posology.errors import UserError
-from posology.learners.effects.target_trial import other_outcomes, study_trial
+from posology.learners.effects.target_trial import build_secondary_trials, build_study_trial
 from tests.builders.small_cohorts import small_cohort
 
 
@@ -18,15 +18,15 @@ def cohort():
 
 
 def asked(cohort, most: int = 1000):
-    return study_trial(cohort, most, np.random.default_rng(0))
+    return build_study_trial(cohort, most, np.random.default_rng(0))
 
 
 def test_the_outcome_is_the_chance_of_being_effective(cohort) -> None:
     found = asked(cohort)
     np.testing.assert_array_equal(found.trial.outcome, cohort.effective)
     np.testing.assert_array_equal(found.trial.treatment, cohort.treatment)
-    assert found.binary
-    assert found.trial.names == ("low", "medium", "high")
+    assert found.is_binary
+    assert found.trial.option_names == ("low", "medium", "high")
     assert len(found.covariates) == found.trial.covariates.shape[1]
     assert "SIGNAL, last number" in found.covariates
     assert not [name for name in found.covariates if name.startswith("LATER")]
@@ -40,7 +40,7 @@ def test_decisions_without_a_treatment_are_left_out_and_lost_outcomes_made_good(
     found = asked(replace(cohort, treatment=treatment, effective=effective, outcome_observed=~lost))
     np.testing.assert_array_equal(found.row, np.arange(10, 300))
     assert np.isfinite(found.trial.outcome).all()
-    assert found.followed.sum() == 240
+    assert found.is_followed_up.sum() == 240
 
 
 def test_no_more_decisions_than_asked_and_whole_subjects(cohort) -> None:
@@ -65,7 +65,7 @@ def test_time_to_an_event_becomes_a_restricted_mean(cohort) -> None:
         outcome_observed=~np.isnan(effective),
     )
     found = asked(timed)
-    assert not found.binary
+    assert not found.is_binary
     for k in range(3):
         mine = cohort.treatment == k
         mean = restricted_mean_time(waited[mine].astype(np.float64), seen[mine], 90.0)
@@ -82,7 +82,7 @@ def test_harms_and_costs_are_trials_of_their_own(cohort) -> None:
     )
     reward = (cohort.effective - 0.5 * bled).astype(np.float32)
     harmed = replace(cohort, study=study, diagnosis=bled[:, None], reward=reward)
-    found = other_outcomes(harmed, asked(harmed), np.random.default_rng(0))
+    found = build_secondary_trials(harmed, asked(harmed), np.random.default_rng(0))
     np.testing.assert_array_equal(found["bleeding"].outcome, bled)
     np.testing.assert_allclose(found["cost of harms, in the reward's unit"].outcome, 0.5 * bled)
 

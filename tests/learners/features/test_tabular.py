@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from posology.learners.features import tabular as module
 from posology.learners.features.tabular import (
     COUNT,
-    KINDS,
-    LAST,
+    DAYS_SINCE,
+    FEATURE_KINDS,
+    LAST_VALUE,
     PRESENT,
-    SINCE,
-    flat_spec,
-    flatten,
+    build_feature_spec,
+    extract_features,
 )
 from tests.builders.small_cohorts import small_cohort
 
@@ -41,9 +41,9 @@ def _said(kind, seen, now):
         return float(bool(seen))
     if kind == COUNT:
         return np.log1p(len(seen))
-    if kind == LAST:
+    if kind == LAST_VALUE:
         return np.mean([v for s, _, v in numbers if s == numbers[-1][0]]) if numbers else np.nan
-    if kind == SINCE:
+    if kind == DAYS_SINCE:
         times = [t for _, t, _ in seen if not np.isnan(t)]
         return np.log1p(now - times[-1]) if times else np.nan
     dated = [(t, v) for _, t, v in numbers if not np.isnan(t)]
@@ -56,20 +56,23 @@ def _said(kind, seen, now):
 @given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 3, 4096]))
 def test_equals_the_obvious_reference(seed, block):
     cohort = small_cohort(seed, 12, True)
-    before = module.BLOCK
-    module.BLOCK = block
+    before = module.BLOCK_SIZE
+    module.BLOCK_SIZE = block
     try:
-        spec = flat_spec(cohort)
-        X = flatten(spec, cohort.history, cohort.last_step)
+        spec = build_feature_spec(cohort)
+        X = extract_features(spec, cohort.history, cohort.last_step)
     finally:
-        module.BLOCK = before
+        module.BLOCK_SIZE = before
     np.testing.assert_allclose(X, _naive(cohort, spec), rtol=2e-4, atol=1e-5)
 
 
 def test_columns_say_only_what_there_is_to_say():
     cohort = small_cohort(0, 200, True)
-    spec = flat_spec(cohort)
-    said = {(cohort.profile.codes[c], KINDS[k]) for c, k in zip(spec.code, spec.kind, strict=True)}
+    spec = build_feature_spec(cohort)
+    said = {
+        (cohort.profile.codes[c], FEATURE_KINDS[k])
+        for c, k in zip(spec.code, spec.kind, strict=True)
+    }
     assert said == {
         ("SEX//male", "present"), ("SIGNAL", "present"), ("SIGNAL", "last"), ("START", "present"),
         ("DRUG//a", "present"), ("DRUG//a", "count"), ("DRUG//a", "since"),
@@ -79,7 +82,7 @@ def test_columns_say_only_what_there_is_to_say():
 
 def test_prefixes_left_out_get_no_column():
     cohort = small_cohort(0, 50, True)
-    spec = flat_spec(cohort, without=("LAB", "DRUG"))
+    spec = build_feature_spec(cohort, excluded_prefixes=("LAB", "DRUG"))
     assert {cohort.profile.codes[c] for c in spec.code} == {"SEX//male", "SIGNAL", "START"}
 
 
@@ -93,13 +96,13 @@ def test_the_order_within_a_step_changes_nothing():
         ]
     )
     mixed = replace(history, code=history.code[order], value=history.value[order])
-    spec = flat_spec(cohort)
-    a, b = (flatten(spec, h, cohort.last_step) for h in (history, mixed))
+    spec = build_feature_spec(cohort)
+    a, b = (extract_features(spec, h, cohort.last_step) for h in (history, mixed))
     np.testing.assert_array_equal(a, b)
 
 
 def test_no_decisions_give_no_rows():
     cohort = small_cohort(0, 5, True)
-    spec = flat_spec(cohort)
+    spec = build_feature_spec(cohort)
     none = np.zeros(0, np.int64)
-    assert flatten(spec, cohort.history, none).shape == (0, len(spec.code))
+    assert extract_features(spec, cohort.history, none).shape == (0, len(spec.code))

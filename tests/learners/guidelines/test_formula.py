@@ -11,9 +11,9 @@ from posology.domain.study import Rule
 from posology.errors import StudyError
 from posology.learners.guidelines.formula import (
     FormulaPolicy,
-    fixed_policy,
-    formula_policy,
-    rule_policy,
+    build_fixed_dose_policy,
+    build_formula_policy,
+    build_rule_policy,
 )
 from tests.builders.small_cohorts import small_cohort
 
@@ -64,19 +64,19 @@ def test_the_score_of_low_and_high_is_monotone_in_the_dose():
 
 def test_a_fixed_dose_is_the_same_for_everybody():
     cohort = small_cohort(0, 20, True)
-    policy = rule_policy(cohort.study.rules[0], cohort)
+    policy = build_rule_policy(cohort.study.rules[0], cohort)
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     dose = policy.predict_doses(cohort.history, cohort.last_step, allowed)
     assert (dose.overall == 35).all()
     np.testing.assert_allclose(dose.by_treatment[0], [20.999, 35, 49.001])
-    assert policy.formula == fixed_policy(cohort.study.rules[0], cohort).formula
+    assert policy.formula == build_fixed_dose_policy(cohort.study.rules[0], cohort).formula
 
 
 def test_missing_numbers_are_filled_by_training_means():
     cohort = small_cohort(0, 300, True)
     formula = cohort.study.rules[1].formula
     bare = FormulaPolicy(cohort.study.formulary, cohort.profile, formula)
-    filled = formula_policy(formula, cohort)
+    filled = build_formula_policy(formula, cohort)
     allowed = allow_all_treatments(cohort.last_step, cohort.study.formulary)
     asked = (cohort.history, cohort.last_step, allowed)
     unknown = np.isnan(bare.predict_doses(*asked).overall[:, 0])
@@ -84,7 +84,7 @@ def test_missing_numbers_are_filled_by_training_means():
     doses = filled.predict_doses(*asked).overall[:, 0]
     assert not np.isnan(doses).any()
     assert len(np.unique(doses[unknown])) == 1  # all of them male: one group's mean
-    kept = formula_policy(filled.formula, small_cohort(1, 30, True))
+    kept = build_formula_policy(filled.formula, small_cohort(1, 30, True))
     assert kept.formula == filled.formula
 
 
@@ -107,4 +107,4 @@ def test_an_option_without_doses_is_never_a_formula_s_choice():
 
 def test_a_rule_without_what_its_kind_needs_is_refused():
     with pytest.raises(StudyError, match="rule 'odd' is of kind 'fixed' and lacks"):
-        rule_policy(Rule("odd", "fixed", "nowhere"), small_cohort(0, 3, True))
+        build_rule_policy(Rule("odd", "fixed", "nowhere"), small_cohort(0, 3, True))

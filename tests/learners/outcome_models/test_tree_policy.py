@@ -31,14 +31,14 @@ def test_forest_of_classes(table, classes):
     X, y, Z = table
     label = np.digitize(y, [0, 1.5][: classes - 1])
     model = RandomForestClassifier(25, min_samples_leaf=3, random_state=0).fit(X, label)
-    said = trees.answer(forest.exported(model, classes), Z)
+    said = trees.predict_trees(forest.trees_of_forest(model, classes), Z)
     np.testing.assert_allclose(said, model.predict_proba(Z), atol=1e-6)
 
 
 def test_forest_of_numbers(table):
     X, y, Z = table
     model = RandomForestRegressor(25, max_features=0.4, random_state=0).fit(X, y)
-    said = trees.answer(forest.exported(model, 1), Z)[:, 0]
+    said = trees.predict_trees(forest.trees_of_forest(model, 1), Z)[:, 0]
     np.testing.assert_allclose(said, model.predict(Z), atol=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_boosting_of_classes(table, classes):
     X, y, Z = table
     label = np.digitize(y, [0, 1.5][: classes - 1])
     model = HistGradientBoostingClassifier(max_iter=30, early_stopping=False).fit(X, label)
-    said = trees.answer(boosting.exported(model, 30, classes), Z)
+    said = trees.predict_trees(boosting.trees_of_boosting(model, 30, classes), Z)
     np.testing.assert_allclose(said, model.predict_proba(Z), atol=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_boosting_of_numbers_and_its_first_rounds(table, loss):
     model = HistGradientBoostingRegressor(loss=loss, max_iter=30, early_stopping=False).fit(X, y)
     for rounds, staged in enumerate(model.staged_predict(Z), start=1):
         if rounds in (1, 17, 30):
-            said = trees.answer(boosting.exported(model, rounds, 1), Z)[:, 0]
+            said = trees.predict_trees(boosting.trees_of_boosting(model, rounds, 1), Z)[:, 0]
             np.testing.assert_allclose(said, staged, atol=1e-6)
 
 
@@ -65,17 +65,17 @@ def test_a_class_never_met_gets_no_chance(table):
     X, y, Z = table
     label = np.where(y > 1, 3, 0)
     models = (
-        forest.exported(RandomForestClassifier(9, random_state=0).fit(X, label), 4),
-        boosting.exported(
+        forest.trees_of_forest(RandomForestClassifier(9, random_state=0).fit(X, label), 4),
+        boosting.trees_of_boosting(
             HistGradientBoostingClassifier(max_iter=9, early_stopping=False).fit(X, label), 9, 4
         ),
     )
     for model in models:
-        said = trees.answer(model, Z)
+        said = trees.predict_trees(model, Z)
         np.testing.assert_allclose(said.sum(axis=1), 1.0)
         assert (said[:, 1:3] < 1e-12).all()
 
 
 def test_no_trees_give_the_same_answer_to_everybody(table):
-    said = trees.answer(trees.constant(np.array([0.2, 0.8])), table[2])
+    said = trees.predict_trees(trees.constant_trees(np.array([0.2, 0.8])), table[2])
     assert (said == [0.2, 0.8]).all()

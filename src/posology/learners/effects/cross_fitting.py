@@ -10,11 +10,11 @@ from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.propensity import Propensity
 from posology.causal.trial import FOLDS, Matrix, Trial, assign_folds, select_rows
 from posology.learners.effects.r_learner import (
-    effects_of,
     fit_effects,
-    gated,
-    line_effects,
-    preference,
+    fit_linear_effects,
+    gate_effects,
+    predict_effects,
+    preference_scores,
 )
 
 Options = Int64[np.ndarray, " decision"]
@@ -25,24 +25,24 @@ class HeldOutEffects:
     """What was said of each patient, by models of the other folds."""
 
     fold: Int64[np.ndarray, " decision"]
-    said: Matrix
+    effects: Matrix
     """Each option's effect over the best single one, before it is asked whether effects vary."""
     chosen: Options
     """By the rule: personal only where effects were shown to vary."""
-    single: Options
+    best_single: Options
     """The best single option as the other folds had it; where it is forbidden, the next best."""
-    simple: Options
+    linear_choice: Options
     """By lines alone and always personal, to compare with."""
-    personal: int
+    personal_folds: int
     """In how many folds the rule was personal."""
 
 
-def held_out_effects(
+def estimate_held_out_effects(
     trial: Trial,
     allowed: Bool[np.ndarray, "decision treatment"],
     rng: np.random.Generator,
-    told: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
-    chances: Propensity | None = None,
+    on_fold: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
+    propensity: Propensity | None = None,
 ) -> HeldOutEffects:
     """Learn on four folds of subjects, say of the fifth, five times.
 
@@ -56,20 +56,22 @@ def held_out_effects(
     single, personal = np.zeros(len(trial), np.int64), 0
     simple = np.zeros(len(trial), np.int64)
     for f in range(FOLDS):
-        told(f + 1)
+        on_fold(f + 1)
         rest, here = fold != f, fold == f
-        mine = None if chances is None else _rows(chances, rest)
+        mine = None if propensity is None else _rows(propensity, rest)
         nuisance = fit_nuisance(select_rows(trial, rest), rng, mine)
         free = fit_effects(nuisance, gate=False)
-        rule = gated(free, nuisance)
+        rule = gate_effects(free, nuisance)
         asked = trial.covariates[here]
-        said[here] = effects_of(free, asked)
+        said[here] = predict_effects(free, asked)
         values = nuisance.scores.mean(axis=0)
         single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
-        chosen[here] = np.where(allowed[here], preference(rule, asked), -np.inf).argmax(axis=1)
-        lines = line_effects(nuisance, asked)
+        chosen[here] = np.where(allowed[here], preference_scores(rule, asked), -np.inf).argmax(
+            axis=1
+        )
+        lines = fit_linear_effects(nuisance, asked)
         simple[here] = np.where(allowed[here], lines, -np.inf).argmax(axis=1)
-        personal += rule.personal
+        personal += rule.is_personal
     return HeldOutEffects(fold, said, chosen, single, simple, personal)
 
 

@@ -19,17 +19,17 @@ from posology.nn.varying_coefficients import SHAPES, VaryingCoefficients
 Covariates = Float64[np.ndarray, "decision feature"]
 Column = Float64[np.ndarray, " decision"]
 
-BLOCK = 2048
+BLOCK_SIZE = 2048
 """Patients whose curves are drawn at once."""
 CAUTION = 1.0
 """Standard deviations between members that a dose's expected outcome is held down by: where data
 end members disagree, and a dose that only looks better there is not taken. By benchmarks.dose."""
-SHORTEST = 20
+MIN_SCHEDULE_STEPS = 20
 """Steps below which the cycle of learning rates has no rise to speak of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DoseResponseSettings:
     """Sizes and rates are our choice, by measurement on simulators/dose_curves.py."""
 
     shape: str = "free"
@@ -39,9 +39,9 @@ class Settings:
     width: int = 64
     epochs: int = 100
     batch: int = 128
-    rate: float = 4e-3
+    learning_rate: float = 4e-3
     """Highest learning rate of one cycle (Smith 2018, arXiv:1803.09820)."""
-    decay: float = 0.3
+    weight_decay: float = 0.3
     seed: int = 0
 
 
@@ -58,23 +58,23 @@ class DoseResponse:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DoseAdvice:
+class OptimalDoses:
     """The best dose inside the support and the hard limits, before rounding."""
 
     dose: Column
     """NaN where no dose lies inside both: then nothing is recommended."""
     by_member: Float64[np.ndarray, "decision member"]
     """The dose that each member of the ensemble would give: how far they disagree."""
-    low: Column
-    high: Column
+    support_low: Column
+    support_high: Column
     """Between `low` and `high` patients like this one were given doses."""
-    expected: Column
+    expected_outcome: Column
     """Of the outcome, less the harm where that is modelled."""
-    harm: Column
+    expected_harm: Column
     """Expected, at the dose; 0 where none is modelled."""
-    spread: Column
+    member_std: Column
     """Standard deviation of the expected outcome over the ensemble's members."""
-    at_edge: Bool[np.ndarray, " decision"]
+    is_at_edge: Bool[np.ndarray, " decision"]
     """A better dose may lie beyond what the data can speak of."""
 
 
@@ -82,7 +82,7 @@ def fit_dose_response(
     X: Covariates,  # noqa: N803
     dose: Column,
     outcome: Column,
-    settings: Settings,
+    settings: DoseResponseSettings,
 ) -> DoseResponse:
     """Learn the curves of patients who were given one dose each; higher outcomes are better."""
     if settings.shape not in SHAPES:
@@ -103,7 +103,7 @@ def fit_dose_response(
     return DoseResponse(network, center, spread, level, size, support)
 
 
-def curves(
+def predict_curves(
     response: DoseResponse,
     X: Covariates,  # noqa: N803
     doses: Float64[np.ndarray, " dose"],
@@ -114,14 +114,14 @@ def curves(
     members = response.network.linear.shape[0]
     said = []
     with torch.no_grad():
-        for start in range(0, len(Z), BLOCK):
-            block = torch.as_tensor(Z[start : start + BLOCK], dtype=torch.float32)
+        for start in range(0, len(Z), BLOCK_SIZE):
+            block = torch.as_tensor(Z[start : start + BLOCK_SIZE], dtype=torch.float32)
             said.append(response.network(block.expand(members, -1, -1), asked[None, None]).numpy())
     scaled = np.concatenate(said, axis=1).astype(np.float64)
     return scaled * response.outcome_spread + response.outcome_center
 
 
-def cautious(
+def lower_curve(
     members: Float64[np.ndarray, "member decision dose"], shape: str
 ) -> Float64[np.ndarray, "decision dose"]:
     """The mean curve; of a free one, held down where members disagree.
@@ -132,13 +132,13 @@ def cautious(
     return mean - CAUTION * members.std(axis=0) if shape == "free" else mean
 
 
-def best_doses(
+def find_optimal_doses(
     response: DoseResponse,
     X: Covariates,  # noqa: N803
     limits: DoseRange | None = None,
-    harm: DoseResponse | None = None,
+    harm_response: DoseResponse | None = None,
     steps: int = 100,
-) -> DoseAdvice:
+) -> OptimalDoses:
     """The dose of the highest cautious curve, among `steps` + 1 evenly spread over those seen.
 
     Args:
@@ -146,10 +146,12 @@ def best_doses(
     """
     support = response.support
     doses = np.linspace(support.dose_low, support.dose_high, steps + 1)
-    members = curves(response, X, doses)
-    harms = np.zeros_like(members) if harm is None else curves(harm, X, doses)
+    members = predict_curves(response, X, doses)
+    harms = (
+        np.zeros_like(members) if harm_response is None else predict_curves(harm_response, X, doses)
+    )
     members = members - harms
-    mean, careful = members.mean(axis=0), cautious(members, response.network.shape)
+    mean, careful = members.mean(axis=0), lower_curve(members, response.network.shape)
     low, high = supported_dose_range(support, X)
     spoken = (doses >= low[:, None]) & (doses <= high[:, None])
     allowed = spoken if limits is None else spoken & is_in_range(doses, limits)
@@ -157,15 +159,15 @@ def best_doses(
     row, best = np.arange(len(X)), np.where(allowed, careful, -np.inf).argmax(axis=1)
     beyond = np.where(spoken, -np.inf, mean).max(axis=1)
     each = doses[np.where(allowed, members, -np.inf).argmax(axis=2)].T
-    return DoseAdvice(
+    return OptimalDoses(
         dose=np.where(none, np.nan, doses[best]),
         by_member=np.where(allowed.any(axis=1, keepdims=True), each, np.nan),
-        low=low,
-        high=high,
-        expected=np.where(none, np.nan, mean[row, best]),
-        harm=np.where(none, np.nan, harms.mean(axis=0)[row, best]),
-        spread=np.where(none, np.nan, members[:, row, best].std(axis=0)),
-        at_edge=none | (beyond > mean[row, best]),
+        support_low=low,
+        support_high=high,
+        expected_outcome=np.where(none, np.nan, mean[row, best]),
+        expected_harm=np.where(none, np.nan, harms.mean(axis=0)[row, best]),
+        member_std=np.where(none, np.nan, members[:, row, best].std(axis=0)),
+        is_at_edge=none | (beyond > mean[row, best]),
     )
 
 
@@ -177,7 +179,7 @@ def _trained(
     X: Covariates,  # noqa: N803
     dose: Column,
     outcome: Column,
-    settings: Settings,
+    settings: DoseResponseSettings,
 ) -> VaryingCoefficients:
     """Squared error; every member sees the patients in an order of its own."""
     device = torch.device("cpu")
@@ -188,11 +190,11 @@ def _trained(
     x, d, y = (torch.as_tensor(a, dtype=torch.float32) for a in (X, dose, outcome))
     batch = min(settings.batch, len(x))
     batches = len(x) // batch
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
-        settings.rate,
-        total_steps=max(settings.epochs * batches, SHORTEST),
+        settings.learning_rate,
+        total_steps=max(settings.epochs * batches, MIN_SCHEDULE_STEPS),
         pct_start=0.1,
     )
     for _ in range(settings.epochs):

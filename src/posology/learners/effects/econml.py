@@ -17,23 +17,23 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.learners.effects.policy import trial_of
-from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
-from posology.learners.outcome_models.predictions import greedy
+from posology.learners.effects.policy import build_trial
+from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
+from posology.learners.outcome_models.predictions import choose_most_effective
 
-MODELS = ("causal_forest", "x_learner", "dr_learner", "t_learner", "policy_tree")
+ECONML_MODELS = ("causal_forest", "x_learner", "dr_learner", "t_learner", "policy_tree")
 Covariates = Float64[np.ndarray, "decision feature"]
-Say = Callable[[Covariates], Matrix]
+EffectFunction = Callable[[Covariates], Matrix]
 
 
-def fit_econml(model: str, trial: Trial, seed: int) -> Say:
+def fit_econml(model: str, trial: Trial, seed: int) -> EffectFunction:
     """Fit one of MODELS: a function to each option's effect over the first.
 
     Base learners are scikit-learn's GradientBoosting as it comes. `policy_tree` (depth 3) says only
     which option: 1 for it and 0 for the others.
     """
-    if model not in MODELS:
-        raise ValueError(f"model {model!r}: choose one of {', '.join(MODELS)}")
+    if model not in ECONML_MODELS:
+        raise ValueError(f"model {model!r}: choose one of {', '.join(ECONML_MODELS)}")
     X, center = _filled(trial.covariates)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # EconML on newer scikit-learn
@@ -57,14 +57,16 @@ class EconmlPolicy:
 
     formulary: Formulary
     profile: Profile
-    spec: FlatSpec
-    say: Say
+    spec: FeatureSpec
+    predict_effects: EffectFunction
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """A score that falls with the distance to the best option, 1 for it; no probability."""
-        said = self.say(flatten(self.spec, history, decisions).astype(np.float64))
+        said = self.predict_effects(
+            extract_features(self.spec, history, decisions).astype(np.float64)
+        )
         best = np.where(allowed, said, -np.inf).max(axis=1, keepdims=True)
         return (np.exp(np.minimum(said - best, 0.0)) * allowed)[:, :, None]
 
@@ -72,7 +74,9 @@ class EconmlPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option of the largest effect."""
-        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return choose_most_effective(
+            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
+        )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """None is known."""
@@ -80,7 +84,7 @@ class EconmlPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Econml:
+class EconmlLearner:
     """One of MODELS as a learner."""
 
     model: str
@@ -88,8 +92,8 @@ class Econml:
 
     def fit(self, train: Cohort, validation: Cohort) -> EconmlPolicy:  # noqa: ARG002
         """The finished policy; it learns from the training decisions alone."""
-        spec = flat_spec(train)
-        say = fit_econml(self.model, trial_of(train, spec), self.seed)
+        spec = build_feature_spec(train)
+        say = fit_econml(self.model, build_trial(train, spec), self.seed)
         return EconmlPolicy(train.study.formulary, train.profile, spec, say)
 
 

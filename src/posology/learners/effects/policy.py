@@ -14,10 +14,15 @@ from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.errors import UserError
-from posology.learners.effects.r_learner import Effects, effects_of, fit_effects, preference
-from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
-from posology.learners.outcome_models.gradient_boosting import exported
-from posology.learners.outcome_models.tree_policy import Trees, answer
+from posology.learners.effects.r_learner import (
+    Effects,
+    fit_effects,
+    predict_effects,
+    preference_scores,
+)
+from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
+from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
+from posology.learners.outcome_models.tree_policy import Trees, predict_trees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,25 +31,27 @@ class EffectPolicy:
 
     formulary: Formulary
     profile: Profile
-    spec: FlatSpec
+    spec: FeatureSpec
     effects: Effects
-    single: Trees
+    best_single_trees: Trees
     """Chance that the best single option is effective."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
-        X = flatten(self.spec, history, decisions)
-        said = answer(self.single, X) + effects_of(self.effects, X.astype(np.float64))
+        X = extract_features(self.spec, history, decisions)
+        said = predict_trees(self.best_single_trees, X) + predict_effects(
+            self.effects, X.astype(np.float64)
+        )
         return (said.clip(0, 1) * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The allowed option of the largest effect."""
-        X = flatten(self.spec, history, decisions).astype(np.float64)
-        chosen = np.where(allowed, preference(self.effects, X), -np.inf).argmax(axis=1)
+        X = extract_features(self.spec, history, decisions).astype(np.float64)
+        chosen = np.where(allowed, preference_scores(self.effects, X), -np.inf).argmax(axis=1)
         return np.eye(allowed.shape[1])[chosen]
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
@@ -60,13 +67,13 @@ class EffectLearner:
     """Of the folds."""
     gate: bool = True
     """Personal only where effects are shown to vary."""
-    without: tuple[str, ...] = ()
+    excluded_prefixes: tuple[str, ...] = ()
     """Code prefixes left out."""
 
     def fit(self, train: Cohort, validation: Cohort) -> EffectPolicy:
         """The finished policy; UserError where an option was hardly ever given."""
-        spec = flat_spec(train, self.without)
-        first, second = (trial_of(cohort, spec) for cohort in (train, validation))
+        spec = build_feature_spec(train, self.excluded_prefixes)
+        first, second = (build_trial(cohort, spec) for cohort in (train, validation))
         trial = Trial(
             np.concatenate([first.covariates, second.covariates]),
             np.concatenate([first.treatment, second.treatment]),
@@ -76,15 +83,19 @@ class EffectLearner:
             first.option_names,
         )
         effects = fit_effects(fit_nuisance(trial, np.random.default_rng(self.seed)), self.gate)
-        said = effects_of(effects, trial.covariates)
+        said = predict_effects(effects, trial.covariates)
         base = trial.outcome - said[np.arange(len(trial)), trial.treatment]
         model = make_boosted_trees().fit(trial.covariates, base)
         return EffectPolicy(
-            train.study.formulary, train.profile, spec, effects, exported(model, model.n_iter_, 1)
+            train.study.formulary,
+            train.profile,
+            spec,
+            effects,
+            trees_of_boosting(model, model.n_iter_, 1),
         )
 
 
-def trial_of(cohort: Cohort, spec: FlatSpec) -> Trial:
+def build_trial(cohort: Cohort, spec: FeatureSpec) -> Trial:
     """The decisions whose treatment and outcome are known, as arrays; outcome: was it effective.
 
     Subjects are named by their id, so that two cohorts may be joined.
@@ -95,7 +106,7 @@ def trial_of(cohort: Cohort, spec: FlatSpec) -> Trial:
             f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "
             "followed up; effects cannot be learned"
         )
-    X = flatten(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
+    X = extract_features(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
     return Trial(
         X,
         cohort.treatment[known].astype(np.int64),

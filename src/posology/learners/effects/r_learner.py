@@ -17,22 +17,22 @@ from posology.causal.outcome_regression import append_option, make_boosted_trees
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Matrix, Trial
-from posology.learners.outcome_models.gradient_boosting import exported
+from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
 from posology.learners.outcome_models.tree_policy import (
     Trees,
-    added,
-    answer,
-    constant,
-    per_option,
-    scaled,
+    add_trees,
+    constant_trees,
+    predict_each_option,
+    predict_trees,
+    scale_trees,
 )
 
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """One-sided error rate of the test that lets the rule be personal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sum:
+class LinearEffects:
     """Effects as a weighted sum of bent covariates and their products."""
 
     basis: SplineBasis
@@ -43,55 +43,55 @@ class Sum:
 class Effects:
     """How much better or worse than its own average each option is, as a function of covariates."""
 
-    single: int
+    best_single: int
     """The best single option: for everybody where `personal` is false."""
-    personal: bool
+    is_personal: bool
     heterogeneity: Heterogeneity
-    level: Float64[np.ndarray, " treatment"]
+    average: Float64[np.ndarray, " treatment"]
     """Effect of each option on everybody, before what differs between patients."""
-    sums: tuple[Sum, ...]
+    linear: tuple[LinearEffects, ...]
     trees: Trees
     tree_weight: float
     """Of one model of the outcome, the option among its inputs."""
-    arms: tuple[Trees, ...]
+    x_learner_trees: tuple[Trees, ...]
     """One an option: what it adds to the option most often given, seen from either's patients."""
-    arm_weight: float
+    x_learner_weight: float
 
 
-def effects_of(
+def predict_effects(
     effects: Effects,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Matrix:
     """Mean outcome of each option less that of the best single option."""
-    said = np.tile(effects.level, (len(X), 1))
-    if effects.personal:
-        for part in effects.sums:
+    said = np.tile(effects.average, (len(X), 1))
+    if effects.is_personal:
+        for part in effects.linear:
             said = said + expand_basis(part.basis, X) @ part.weights
         if effects.tree_weight:
             allowed = np.ones(said.shape, dtype=bool)
-            grown = per_option(effects.trees, X.astype(np.float32), allowed)
+            grown = predict_each_option(effects.trees, X.astype(np.float32), allowed)
             said = said + effects.tree_weight * grown
-        if effects.arm_weight:
-            each = [answer(trees, X.astype(np.float32)) for trees in effects.arms]
-            said = said + effects.arm_weight * np.hstack(each)
-    return said - said[:, [effects.single]]
+        if effects.x_learner_weight:
+            each = [predict_trees(trees, X.astype(np.float32)) for trees in effects.x_learner_trees]
+            said = said + effects.x_learner_weight * np.hstack(each)
+    return said - said[:, [effects.best_single]]
 
 
-def choose(
+def choose_option(
     effects: Effects,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> np.ndarray:
     """The option of the largest effect; the best single one where it is as good."""
-    return preference(effects, X).argmax(axis=1)
+    return preference_scores(effects, X).argmax(axis=1)
 
 
-def preference(
+def preference_scores(
     effects: Effects,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Matrix:
     """The effects, the best single option ahead of any that is only as good."""
-    said = effects_of(effects, X)
-    said[:, effects.single] += 1e-12
+    said = predict_effects(effects, X)
+    said[:, effects.best_single] += 1e-12
     return said
 
 
@@ -112,37 +112,41 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     weights, level = _stack(candidates, nuisance.outcome_residual, surprise)
     *of_sums, tree_weight, arm_weight = (float(w) for w in weights)
     held_out = _held_out(candidates, nuisance)
-    trees = constant(np.zeros(1))
+    trees = constant_trees(np.zeros(1))
     if tree_weight > 0:
         model = make_boosted_trees().fit(
             append_option(trial.covariates, trial.treatment, trial.n_options), trial.outcome
         )
-        trees = exported(model, model.n_iter_, 1)
+        trees = trees_of_boosting(model, model.n_iter_, 1)
     arms: tuple[Trees, ...] = ()
     if arm_weight > 0:
         arms = _arms(
             trial, np.ones(len(trial), bool), nuisance.outcome_regression.mean_by_fold.mean(axis=0)
         )
     free = Effects(
-        single=int(nuisance.scores.mean(axis=0).argmax()),
-        personal=True,
+        best_single=int(nuisance.scores.mean(axis=0).argmax()),
+        is_personal=True,
         heterogeneity=heterogeneity_test(held_out, nuisance.outcome_residual, surprise),
-        level=level,
-        sums=tuple(Sum(s.basis, w * s.weights) for w, s in zip(of_sums, sums, strict=True)),
-        trees=trees, tree_weight=tree_weight,
-        arms=arms, arm_weight=arm_weight,
-    )  # fmt: skip
-    return gated(free, nuisance) if gate else free
+        average=level,
+        linear=tuple(
+            LinearEffects(s.basis, w * s.weights) for w, s in zip(of_sums, sums, strict=True)
+        ),
+        trees=trees,
+        tree_weight=tree_weight,
+        x_learner_trees=arms,
+        x_learner_weight=arm_weight,
+    )
+    return gate_effects(free, nuisance) if gate else free
 
 
-def gated(effects: Effects, nuisance: Nuisance) -> Effects:
+def gate_effects(effects: Effects, nuisance: Nuisance) -> Effects:
     """The same effects, or the best single option for all where they are not shown to vary."""
-    if effects.heterogeneity.p < LEVEL:
+    if effects.heterogeneity.p < SIGNIFICANCE_LEVEL:
         return effects
-    return replace(effects, personal=False, level=nuisance.scores.mean(axis=0))
+    return replace(effects, is_personal=False, average=nuisance.scores.mean(axis=0))
 
 
-def line_effects(
+def fit_linear_effects(
     nuisance: Nuisance,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Matrix:
@@ -186,7 +190,7 @@ def _swapped(nuisance: Nuisance) -> Matrix:
         here = nuisance.fold == f
         arms = _arms(trial, ~here, nuisance.outcome_regression.mean_by_fold[f])
         asked = trial.covariates[here].astype(np.float32)
-        said[here] = np.hstack([answer(trees, asked) for trees in arms])
+        said[here] = np.hstack([predict_trees(trees, asked) for trees in arms])
     return said
 
 
@@ -204,16 +208,16 @@ def _arms(trial: Trial, rows: Bool[np.ndarray, " decision"], mean: Matrix) -> tu
     for k in range(trial.n_options):
         mine = rows & (trial.treatment == k)
         share = mine.sum() / (mine.sum() + theirs.sum())
-        arms.append(constant(np.zeros(1)) if k == usual else added([
-            scaled(_grown(trial, mine, trial.outcome - mean[:, usual]), 1 - share),
-            scaled(_grown(trial, theirs, mean[:, k] - trial.outcome), share),
+        arms.append(constant_trees(np.zeros(1)) if k == usual else add_trees([
+            scale_trees(_grown(trial, mine, trial.outcome - mean[:, usual]), 1 - share),
+            scale_trees(_grown(trial, theirs, mean[:, k] - trial.outcome), share),
         ]))  # fmt: skip
     return tuple(arms)
 
 
 def _grown(trial: Trial, rows: Bool[np.ndarray, " decision"], target: Column) -> Trees:
     model = make_boosted_trees().fit(trial.covariates[rows], target[rows])
-    return exported(model, model.n_iter_, 1)
+    return trees_of_boosting(model, model.n_iter_, 1)
 
 
 def _stack(

@@ -13,17 +13,17 @@ from posology.domain.cohort import Cohort
 from posology.errors import UserError
 from posology.learners.features.tabular import (
     COUNT,
-    LAST,
+    DAYS_SINCE,
+    LAST_VALUE,
     PRESENT,
-    SINCE,
-    FlatSpec,
-    flat_spec,
-    flatten,
+    FeatureSpec,
+    build_feature_spec,
+    extract_features,
 )
 
 _POINTS = "percentage points, of patients for whom the option is effective"
 _AGE = ("MEDS_BIRTH",)
-_SAID = {PRESENT: "", COUNT: ", how often", LAST: ", last number", SINCE: ", time since"}
+_SAID = {PRESENT: "", COUNT: ", how often", LAST_VALUE: ", last number", DAYS_SINCE: ", time since"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,18 +36,18 @@ class StudyTrial:
     covariates: tuple[str, ...]
     unit: str
     """Of the outcome, for the sentences."""
-    binary: bool
+    is_binary: bool
     """Whether the outcome is a chance."""
-    followed: Bool[np.ndarray, " decision"]
+    is_followed_up: Bool[np.ndarray, " decision"]
     """Whose outcome is known; the others' is made good (causal/missing_outcomes.py,
     censoring.py)."""
 
 
-def study_trial(
+def build_study_trial(
     cohort: Cohort,
-    most: int,
+    max_decisions: int,
     rng: np.random.Generator,
-    always: Bool[np.ndarray, " decision"] | None = None,
+    always_included: Bool[np.ndarray, " decision"] | None = None,
 ) -> StudyTrial:
     """The decisions of a cohort whose treatment is known, at most so many, drawn by subject; those
     that are `always` wanted come on top.
@@ -60,12 +60,12 @@ def study_trial(
             f"study {cohort.study.name}: its outcome is the dose that proved right, so no "
             "treatment ever failed; effects need an outcome that may be good or bad"
         )
-    wanted = np.zeros(len(cohort), dtype=bool) if always is None else always
+    wanted = np.zeros(len(cohort), dtype=bool) if always_included is None else always_included
     given = cohort.treatment >= 0
-    others = _drawn(np.flatnonzero(given & ~wanted), cohort.subject, most, rng)
+    others = _drawn(np.flatnonzero(given & ~wanted), cohort.subject, max_decisions, rng)
     row = np.union1d(others, np.flatnonzero(given & wanted))
     spec = _columns(cohort)
-    X = flatten(spec, cohort.history, np.asarray(cohort.last_step[row])).astype(np.float64)
+    X = extract_features(spec, cohort.history, np.asarray(cohort.last_step[row])).astype(np.float64)
     varies = np.array([len(np.unique(x)) > 1 for x in X.T], dtype=bool)  # NaN counts as a value
     options = len(cohort.study.formulary.treatments)
     effective = cohort.effective[row].astype(np.float64)
@@ -98,7 +98,9 @@ def study_trial(
     return StudyTrial(replace(trial, outcome=outcome), row, names, unit, binary, known)
 
 
-def other_outcomes(cohort: Cohort, asked: StudyTrial, rng: np.random.Generator) -> dict[str, Trial]:
+def build_secondary_trials(
+    cohort: Cohort, asked: StudyTrial, rng: np.random.Generator
+) -> dict[str, Trial]:
     """Harms and costs, each a trial of its own with the same rows: diagnoses that came after the
     decision, and what the study says its harms cost."""
     columns: dict[str, Column] = {}
@@ -133,9 +135,9 @@ def _drawn(
     return row[kept[subject[row]]]
 
 
-def _columns(cohort: Cohort) -> FlatSpec:
+def _columns(cohort: Cohort) -> FeatureSpec:
     """What is there, how often, the last number, and the age: no slopes, no times since."""
-    spec = flat_spec(cohort)
+    spec = build_feature_spec(cohort)
     birth = np.isin(spec.code, list(matching(cohort.profile.codes, _AGE)))
-    keep = np.isin(spec.kind, (PRESENT, COUNT, LAST)) | ((spec.kind == SINCE) & birth)
-    return FlatSpec(spec.code[keep], spec.kind[keep])
+    keep = np.isin(spec.kind, (PRESENT, COUNT, LAST_VALUE)) | ((spec.kind == DAYS_SINCE) & birth)
+    return FeatureSpec(spec.code[keep], spec.kind[keep])

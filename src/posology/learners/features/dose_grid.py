@@ -6,13 +6,13 @@ from jaxtyping import Float64
 from posology.domain.cohort import Cohort
 from posology.nn.dose_head import DoseLevels, mean_log_dose
 
-LEAST = 20
+MIN_DECISIONS_PER_DOSE = 20
 """Decisions at a dose, below which it is not asked about. Our choice: scikit-learn's least leaf."""
-MOST = 8
+MAX_LEVELS = 8
 """Levels of one option; where more doses were given, so many quantiles of them. Our choice."""
 
 
-def dose_levels(train: Cohort) -> DoseLevels:
+def observed_dose_levels(train: Cohort) -> DoseLevels:
     """Doses seen of each option, lowest first; (1.0,) where it has none."""
     return tuple(
         _levels(train.dose[train.treatment == option].astype(np.float64))
@@ -22,7 +22,7 @@ def dose_levels(train: Cohort) -> DoseLevels:
     )
 
 
-def asked_levels(cohort: Cohort) -> DoseLevels:
+def modelled_dose_levels(cohort: Cohort) -> DoseLevels:
     """Doses to ask about: where options stand alone, with doses or a number that tells effect.
 
     Empty where they do not.
@@ -30,18 +30,22 @@ def asked_levels(cohort: Cohort) -> DoseLevels:
     own = any(t.dose is not None for t in cohort.study.formulary.treatments)
     told = cohort.target_distance is not None and bool((~np.isnan(cohort.target_distance)).any())
     alone = not bool((cohort.best_treatment >= 0).any()) and cohort.study.dose is None
-    return dose_levels(cohort) if alone and (own or told) else ()
+    return observed_dose_levels(cohort) if alone and (own or told) else ()
 
 
 def _levels(given: np.ndarray) -> tuple[float, ...]:
     doses, counts = np.unique(given[given > 0], return_counts=True)  # NaN is not above 0
-    often = doses[counts >= LEAST]
-    if len(often) > MOST or (len(often) < len(doses) / 2 and len(given) >= MOST * LEAST):
-        often = np.unique(np.quantile(given[given > 0], np.linspace(0.05, 0.95, MOST)))
+    often = doses[counts >= MIN_DECISIONS_PER_DOSE]
+    if len(often) > MAX_LEVELS or (
+        len(often) < len(doses) / 2 and len(given) >= MAX_LEVELS * MIN_DECISIONS_PER_DOSE
+    ):
+        often = np.unique(np.quantile(given[given > 0], np.linspace(0.05, 0.95, MAX_LEVELS)))
     return tuple(float(d) for d in often) or (1.0,)
 
 
-def shifts(cohort: Cohort, levels: DoseLevels) -> Float64[np.ndarray, "decision treatment"]:
+def log_dose_shifts(
+    cohort: Cohort, levels: DoseLevels
+) -> Float64[np.ndarray, "decision treatment"]:
     """log2 of the dose given over the middle of its option's levels, inside those levels.
 
     0 for the options not given and where the dose is not known.

@@ -8,17 +8,17 @@ from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex, visible_events
 
-KINDS = ("present", "count", "last", "slope", "since")
+FEATURE_KINDS = ("present", "count", "last", "slope", "since")
 """What may be said of a code: whether it is visible; log(1 + how often); its last number; the least
 squares slope of its numbers a day; log(1 + days since it was last seen)."""
 
-PRESENT, COUNT, LAST, SLOPE, SINCE = range(len(KINDS))
-BLOCK = 4096
+PRESENT, COUNT, LAST_VALUE, SLOPE, DAYS_SINCE = range(len(FEATURE_KINDS))
+BLOCK_SIZE = 4096
 """Decisions flattened at once: bounds the memory of the events that several decisions share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FlatSpec:
+class FeatureSpec:
     """The columns: of which code each is, and what it says of it."""
 
     code: Int32[np.ndarray, " feature"]
@@ -36,34 +36,34 @@ class _Pairs:
     said: Float64[np.ndarray, "kind pair"]
 
 
-def flat_spec(cohort: Cohort, without: tuple[str, ...] = ()) -> FlatSpec:
+def build_feature_spec(cohort: Cohort, excluded_prefixes: tuple[str, ...] = ()) -> FeatureSpec:
     """Columns that say something on these decisions; codes of the prefixes `without` get none.
 
     Counts only where a code comes more than once, numbers and slopes only where there are any.
     """
     codes = len(cohort.profile.codes)
-    useful = np.zeros((len(KINDS), codes), dtype=bool)
-    for start in range(0, len(cohort), BLOCK):
-        pairs = _pairs(cohort.history, cohort.last_step[start : start + BLOCK], codes)
-        for kind in range(len(KINDS)):
+    useful = np.zeros((len(FEATURE_KINDS), codes), dtype=bool)
+    for start in range(0, len(cohort), BLOCK_SIZE):
+        pairs = _pairs(cohort.history, cohort.last_step[start : start + BLOCK_SIZE], codes)
+        for kind in range(len(FEATURE_KINDS)):
             useful[kind, pairs.code[_informs(kind, pairs.said[kind])]] = True
-    useful[:, list(cohort.profile.rows(without))] = False
+    useful[:, list(cohort.profile.rows(excluded_prefixes))] = False
     code, kind = np.nonzero(useful.T)
-    return FlatSpec(code.astype(np.int32), kind.astype(np.int8))
+    return FeatureSpec(code.astype(np.int32), kind.astype(np.int8))
 
 
-def flatten(
-    spec: FlatSpec, history: History, decisions: StepIndex
+def extract_features(
+    spec: FeatureSpec, history: History, decisions: StepIndex
 ) -> Float32[np.ndarray, "decision feature"]:
     """One row a decision, from its visible events alone; NaN where there is no such number."""
     X = np.full((len(decisions), len(spec.code)), np.nan, dtype=np.float32)
     X[:, spec.kind <= COUNT] = 0.0
     codes = 1 + max(int(history.code.max(initial=0)), int(spec.code.max(initial=0)))
-    column = np.full((len(KINDS), codes), -1)
+    column = np.full((len(FEATURE_KINDS), codes), -1)
     column[spec.kind, spec.code] = np.arange(len(spec.code))
-    for start in range(0, len(decisions), BLOCK):
-        pairs = _pairs(history, decisions[start : start + BLOCK], codes)
-        for kind in range(len(KINDS)):
+    for start in range(0, len(decisions), BLOCK_SIZE):
+        pairs = _pairs(history, decisions[start : start + BLOCK_SIZE], codes)
+        for kind in range(len(FEATURE_KINDS)):
             into = column[kind, pairs.code]
             kept = into >= 0
             X[start + pairs.owner[kept], into[kept]] = pairs.said[kind, kept]
@@ -73,7 +73,7 @@ def flatten(
 def _informs(kind: int, said: Float64[np.ndarray, " pair"]) -> Bool[np.ndarray, " pair"]:
     if kind == COUNT:
         return said > np.log1p(1.5)
-    if kind == SINCE:
+    if kind == DAYS_SINCE:
         return said > 0
     return ~np.isnan(said)
 
@@ -88,17 +88,17 @@ def _pairs(history: History, decisions: StepIndex, codes: int) -> _Pairs:
     step, value = step[order], value[order]
     unique, pair, count = np.unique(key[order], return_inverse=True, return_counts=True)
     time = history.time[step]
-    said = np.full((len(KINDS), len(unique)), np.nan)
+    said = np.full((len(FEATURE_KINDS), len(unique)), np.nan)
     said[PRESENT] = 1.0
     said[COUNT] = np.log1p(count)
     valued = ~np.isnan(value)
-    said[LAST] = _last(pair[valued], step[valued], value[valued], len(unique))
+    said[LAST_VALUE] = _last(pair[valued], step[valued], value[valued], len(unique))
     sloped = valued & ~np.isnan(time)
     said[SLOPE] = _slope(pair[sloped], time[sloped], value[sloped], len(unique))
     dated = ~np.isnan(time)
     latest = np.full(len(unique), np.nan)
     latest[pair[dated]] = time[dated]  # in order of time, so the last one stays
-    said[SINCE] = np.log1p(history.time[decisions][unique // codes] - latest)
+    said[DAYS_SINCE] = np.log1p(history.time[decisions][unique // codes] - latest)
     return _Pairs(unique // codes, unique % codes, said)
 
 

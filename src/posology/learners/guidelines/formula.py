@@ -13,8 +13,8 @@ from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.study import Rule
 from posology.errors import StudyError
-from posology.learners.guidelines.preference_list import OrderPolicy
-from posology.learners.outcome_models.predictions import doses, greedy
+from posology.learners.guidelines.preference_list import PreferenceListPolicy
+from posology.learners.outcome_models.predictions import choose_most_effective, doses_within_ranges
 
 _NO_RANGE = 1e3
 """Stands for an infinite distance: an option without doses is never a formula's choice."""
@@ -51,31 +51,33 @@ class FormulaPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The option whose range holds the dose or, where that is forbidden, the nearest one."""
-        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return choose_most_effective(
+            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
+        )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The formula's dose, and for each option that dose moved into its range."""
-        return doses(self._dose(history, decisions), self.formulary, allowed)
+        return doses_within_ranges(self._dose(history, decisions), self.formulary, allowed)
 
     def _dose(self, history: History, decisions: StepIndex) -> Float64[np.ndarray, " decision"]:
         return evaluate(self.formula, history, decisions, self.profile.codes)
 
 
-def rule_policy(rule: Rule, train: Cohort) -> FormulaPolicy | OrderPolicy:
+def build_rule_policy(rule: Rule, train: Cohort) -> FormulaPolicy | PreferenceListPolicy:
     """The policy of a rule of the study file."""
     if rule.kind == "order":
-        return OrderPolicy(train.study.formulary, train.profile, rule)
+        return PreferenceListPolicy(train.study.formulary, train.profile, rule)
     if rule.kind == "formula" and rule.formula is not None:
-        return formula_policy(rule.formula, train)
+        return build_formula_policy(rule.formula, train)
     if rule.kind == "fixed" and rule.dose is not None:
-        return fixed_policy(rule, train)
+        return build_fixed_dose_policy(rule, train)
     raise StudyError(
         f"rule {rule.name!r} is of kind {rule.kind!r} and lacks what that kind needs; "
         "a fixed rule needs `dose`, a formula rule `formula`"
     )
 
 
-def fixed_policy(rule: Rule, train: Cohort) -> FormulaPolicy:
+def build_fixed_dose_policy(rule: Rule, train: Cohort) -> FormulaPolicy:
     """The rule's dose for everybody."""
     unit = train.study.dose.unit if train.study.dose is not None else train.study.outcome.unit
     term = Term("constant", "one", (), float(rule.dose or 0.0))
@@ -83,7 +85,7 @@ def fixed_policy(rule: Rule, train: Cohort) -> FormulaPolicy:
     return FormulaPolicy(train.study.formulary, train.profile, formula)
 
 
-def formula_policy(formula: Formula, train: Cohort) -> FormulaPolicy:
+def build_formula_policy(formula: Formula, train: Cohort) -> FormulaPolicy:
     """The formula, its missing numbers filled by the training patients' means.
 
     A formula that brings its own fills, as those refitted in the profile do, keeps them.

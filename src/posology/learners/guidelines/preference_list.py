@@ -11,11 +11,11 @@ from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.safety import in_range, visible
 from posology.domain.study import Rule
-from posology.learners.outcome_models.predictions import greedy
+from posology.learners.outcome_models.predictions import choose_most_effective
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OrderPolicy:
+class PreferenceListPolicy:
     """The first line of the rule that holds says in which order the options are preferred."""
 
     formulary: Formulary
@@ -37,7 +37,9 @@ class OrderPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most preferred option that is allowed."""
-        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return choose_most_effective(
+            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
+        )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """An order says no dose: NaN."""

@@ -15,11 +15,14 @@ from torch import Tensor
 
 from posology.learners.network.tensors import CohortTensors, iterate_batches
 from posology.learners.outcome_models.logistic import scale
-from posology.learners.outcome_models.target_distance import Given, logistic
+from posology.learners.outcome_models.target_distance import (
+    TreatedDecisions,
+    fit_logistic_by_option,
+)
 from posology.learners.outcome_models.treatment_interactions import (
-    Differences,
-    differences,
-    margin_of_given,
+    TreatmentInteractions,
+    fit_treatment_interactions,
+    predict_treated,
 )
 from posology.nn.dose_head import DoseCurves
 from posology.nn.last_observation import last_observation_columns
@@ -55,11 +58,11 @@ def solve_effects(network: Network, learn: CohortTensors) -> None:
     center, spread = scale(left.columns)
     X = (left.columns - center) / spread
     rest = replace(known, target=known.target - left.margin[known.row])
-    told = differences(X[known.row], rest, options)
+    told = fit_treatment_interactions(X[known.row], rest, options)
     known = _given(learn, learn.targets.effective)
-    said = left.margin[known.row] + margin_of_given(told, X[known.row], known)
+    said = left.margin[known.row] + predict_treated(told, X[known.row], known)
     both = np.column_stack([left.logit[known.row], said])
-    weights, level, slope = logistic(both, known, options)
+    weights, level, slope = fit_logistic_by_option(both, known, options)
     with torch.no_grad():
         _install(curves, told, center, spread)
         _read_off(curves, weights, level, slope)
@@ -77,13 +80,13 @@ def _left(network: Network, curves: DoseCurves, learn: CohortTensors) -> Offsets
     return Offsets(table[:, 2:], table[:, 0], table[:, 1])
 
 
-def _given(learn: CohortTensors, target: Tensor) -> Given:
+def _given(learn: CohortTensors, target: Tensor) -> TreatedDecisions:
     """The decisions whose target is known of the option given."""
     targets = learn.targets
     known = (targets.treatment >= 0) & ~target.isnan() & (targets.weight > 0)
     row = torch.nonzero(known)[:, 0].cpu().numpy()
     treatment = targets.treatment.cpu().numpy()[row]
-    return Given(
+    return TreatedDecisions(
         row=row,
         treatment=treatment,
         shift=targets.log_dose.double().cpu().numpy()[row, treatment],
@@ -92,16 +95,18 @@ def _given(learn: CohortTensors, target: Tensor) -> Given:
     )
 
 
-def _install(curves: DoseCurves, told: Differences, center: np.ndarray, spread: np.ndarray) -> None:
+def _install(
+    curves: DoseCurves, told: TreatmentInteractions, center: np.ndarray, spread: np.ndarray
+) -> None:
     """The margin's differences; the logit's are read off the margin."""
     weights = told.weights / spread[:, None]
-    level = told.level - center @ weights
+    level = told.intercept - center @ weights
     parts = (*curves.effects.parameters(), curves.history)
     own = torch.as_tensor(weights, dtype=torch.float32).split([len(part) for part in parts])
     for part, found in zip(parts, own, strict=True):
         part[:, 0::2] = 0.0
         part[:, 1::2] = found.to(part.device)
-    curve = np.stack([level, told.slope, told.bend], axis=1)
+    curve = np.stack([level, told.slope, told.curvature], axis=1)
     curves.average[:, 3:] = torch.as_tensor(curve, dtype=torch.float32)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from posology.domain.cohort import Cohort
 from posology.domain.study import INTERVALS
-from posology.learners.features.dose_grid import asked_levels
+from posology.learners.features.dose_grid import modelled_dose_levels
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch, RunFolder
 from posology.learners.network.closed_form_effects import solve_effects
@@ -122,7 +122,7 @@ def run_to_end(fitting: Generator[Epoch, None, NetworkPolicy]) -> NetworkPolicy:
 
 def fit_decoding(train: Cohort) -> Decoding:
     """Return the scales of doses, target distances and progressions in the training data."""
-    levels = asked_levels(train)
+    levels = modelled_dose_levels(train)
     # Milligrams of one drug and of another are no one dose.
     root = np.sqrt(_known(train.dose)) if not levels else np.empty(0)
     margin = _known(np.empty(0) if train.target_distance is None else train.target_distance)
@@ -157,7 +157,7 @@ def _past(cohort: Cohort) -> TreatmentCodes:
 
 def build_network(sizes: Sizes, cohort: Cohort, seed: int) -> Network:
     """A network for the cohort's vocabulary and questions, before it has learned."""
-    levels = asked_levels(cohort)
+    levels = modelled_dose_levels(cohort)
     config = NetworkConfig(
         codes=len(cohort.profile.codes),
         treatments=len(cohort.study.formulary.treatments),

@@ -13,7 +13,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.condense import condense
 from posology.domain.history import subject_of
 from posology.domain.study import INTERVALS
-from posology.learners.features.dose_grid import shifts
+from posology.learners.features.dose_grid import log_dose_shifts
 from posology.learners.features.rewards import (
     follow_up_weights,
     has_next_decision,
@@ -84,7 +84,7 @@ def cohort_to_tensors(
             treatment=put(cohort.treatment, np.int64),
             effective=put(cohort.effective, np.float32),
             dose=put(root, np.float32),
-            log_dose=put(shifts(cohort, reading.dose_levels), np.float32),
+            log_dose=put(log_dose_shifts(cohort, reading.dose_levels), np.float32),
             target_distance=put(
                 (margin - reading.target_distance_center) / reading.target_distance_spread,
                 np.float32,

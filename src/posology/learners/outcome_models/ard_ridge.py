@@ -10,31 +10,33 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-ROUNDS = 24
+MAX_ITERATIONS = 24
 """Of the expectation-maximisation; on the clinic nothing moves after about 12. Our choice."""
-START = 1e-3
+INITIAL_VARIANCE = 1e-3
 """Prior variance to begin with, in variances of the noise: a ridge of 1,000. Our choice."""
-LEAST = 1e-8
+MIN_VARIANCE = 1e-8
 """A smaller variance is 0."""
 
 Vector = Float64[np.ndarray, " weight"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class LeastSquaresMoments:
     """All that least squares needs of the rows, each counted by its weight."""
 
     gram: Float64[np.ndarray, "weight weight"]
-    side: Vector
+    cross: Vector
     """Columns times target."""
-    power: float
+    target_squares: float
     """Sum of squares of the target."""
-    rows: float
+    total_weight: float
     """Sum of the rows' weights."""
 
 
-def relevant(
-    moments: Moments, groups: Int64[np.ndarray, " weight"], rounds: int = ROUNDS
+def fit_ard_ridge(
+    moments: LeastSquaresMoments,
+    groups: Int64[np.ndarray, " weight"],
+    iterations: int = MAX_ITERATIONS,
 ) -> tuple[Vector, Float64[np.ndarray, " group"]]:
     """Weights, and each group's prior variance in variances of the noise.
 
@@ -42,23 +44,25 @@ def relevant(
     """
     held = groups >= 0
     size = np.bincount(groups[held])
-    variance = np.full(len(size), START)
-    for _ in range(rounds):
+    variance = np.full(len(size), INITIAL_VARIANCE)
+    for _ in range(iterations):
         weights, doubt = _posterior(moments, groups, variance)
-        left = moments.power - 2 * weights @ moments.side + weights @ moments.gram @ weights
-        noise = max(left, 1e-12 * max(moments.power, 1e-300)) / moments.rows
+        left = (
+            moments.target_squares - 2 * weights @ moments.cross + weights @ moments.gram @ weights
+        )
+        noise = max(left, 1e-12 * max(moments.target_squares, 1e-300)) / moments.total_weight
         found = weights[held] ** 2 / noise + doubt[held]
-        variance = np.maximum(np.bincount(groups[held], found) / size, LEAST)
+        variance = np.maximum(np.bincount(groups[held], found) / size, MIN_VARIANCE)
     return _posterior(moments, groups, variance)[0], variance
 
 
 def _posterior(
-    moments: Moments, groups: Int64[np.ndarray, " weight"], variance: np.ndarray
+    moments: LeastSquaresMoments, groups: Int64[np.ndarray, " weight"], variance: np.ndarray
 ) -> tuple[Vector, Vector]:
     """Mean of the weights, and their variances in variances of the noise."""
     penalty = np.where(groups >= 0, 1.0 / variance[groups], _FREE)
     inverse = np.linalg.inv(moments.gram + np.diag(penalty))
-    return inverse @ moments.side, np.diag(inverse)
+    return inverse @ moments.cross, np.diag(inverse)
 
 
 _FREE = 1e-3

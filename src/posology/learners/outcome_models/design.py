@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from posology.domain.cohort import Cohort
-from posology.learners.features.tabular import FlatSpec, flat_spec, flatten
+from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
 
 
 class Labels(NamedTuple):
@@ -16,34 +16,34 @@ class Labels(NamedTuple):
     treatment: Int64[np.ndarray, " decision"]
     effective: Float64[np.ndarray, " decision"]
     dose: Float64[np.ndarray, " decision"]
-    options: int
-    exclusive: bool
+    option_count: int
+    is_multiclass: bool
     """Whether the most effective option is known; else only what came of the one given."""
 
 
 class Design(NamedTuple):
     """Columns and labels to learn from and, with the same columns, to choose on."""
 
-    spec: FlatSpec
+    spec: FeatureSpec
     X: Float32[np.ndarray, "decision feature"]
-    V: Float32[np.ndarray, "other feature"]
-    train: Labels
-    validation: Labels
+    X_validation: Float32[np.ndarray, "other feature"]
+    labels: Labels
+    validation_labels: Labels
 
 
-def design(train: Cohort, validation: Cohort, without: tuple[str, ...]) -> Design:
+def build_design(train: Cohort, validation: Cohort, excluded_prefixes: tuple[str, ...]) -> Design:
     """Both cohorts flattened by the columns of the first; prefixes `without` get none."""
-    spec = flat_spec(train, without)
+    spec = build_feature_spec(train, excluded_prefixes)
     return Design(
         spec=spec,
-        X=flatten(spec, train.history, train.last_step),
-        V=flatten(spec, validation.history, validation.last_step),
-        train=labels(train),
-        validation=labels(validation),
+        X=extract_features(spec, train.history, train.last_step),
+        X_validation=extract_features(spec, validation.history, validation.last_step),
+        labels=extract_labels(train),
+        validation_labels=extract_labels(validation),
     )
 
 
-def labels(cohort: Cohort) -> Labels:
+def extract_labels(cohort: Cohort) -> Labels:
     """The cohort's labels in the types that classical libraries take."""
     effective = cohort.effective.astype(np.float64)
     # Milligrams of one drug and of another are no one dose.
@@ -53,15 +53,15 @@ def labels(cohort: Cohort) -> Labels:
         treatment=cohort.treatment.astype(np.int64),
         effective=np.where(cohort.treatment >= 0, effective, np.nan),
         dose=dose.astype(np.float64),
-        options=len(cohort.study.formulary.treatments),
-        exclusive=bool((cohort.best_treatment >= 0).any()),
+        option_count=len(cohort.study.formulary.treatments),
+        is_multiclass=bool((cohort.best_treatment >= 0).any()),
     )
 
 
-def log_loss(p: Float64[np.ndarray, "decision treatment"], truth: Labels) -> float:
+def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], truth: Labels) -> float:
     """Mean minus log probability of what came true; NaN where nothing is known."""
     rows = np.arange(len(p))
-    if truth.exclusive:
+    if truth.is_multiclass:
         known = truth.best >= 0
         right = p[rows, np.maximum(truth.best, 0)][known]
     else:
@@ -71,7 +71,7 @@ def log_loss(p: Float64[np.ndarray, "decision treatment"], truth: Labels) -> flo
     return float(-np.log(np.maximum(right, 1e-12)).mean()) if known.any() else float("nan")
 
 
-def dose_error(dose: Float64[np.ndarray, " decision"], truth: Labels) -> float:
+def mean_dose_error(dose: Float64[np.ndarray, " decision"], truth: Labels) -> float:
     """Mean absolute error in the study's unit; NaN where no dose is known."""
     known = ~np.isnan(truth.dose)
     return float(np.abs(dose - truth.dose)[known].mean()) if known.any() else float("nan")

@@ -12,9 +12,18 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.learners.features.tabular import FlatSpec, flatten
-from posology.learners.outcome_models.design import Design, design, dose_error, log_loss
-from posology.learners.outcome_models.predictions import doses, greedy, squared
+from posology.learners.features.tabular import FeatureSpec, extract_features
+from posology.learners.outcome_models.design import (
+    Design,
+    build_design,
+    mean_dose_error,
+    mean_log_loss,
+)
+from posology.learners.outcome_models.predictions import (
+    choose_most_effective,
+    dose_from_root,
+    doses_within_ranges,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,12 +32,12 @@ class LinearPolicy:
 
     formulary: Formulary
     profile: Profile
-    spec: FlatSpec
+    spec: FeatureSpec
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]
     weights: Float64[np.ndarray, "feature treatment"]
     intercept: Float64[np.ndarray, " treatment"]
-    exclusive: bool
+    is_multiclass: bool
     """True where exactly one option is most effective (softmax); else each stands alone."""
     dose_weights: Float64[np.ndarray, " feature"]
     dose_intercept: float
@@ -39,50 +48,52 @@ class LinearPolicy:
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         logits = self._columns(history, decisions) @ self.weights + self.intercept
-        p = _softmax(logits) if self.exclusive else 1.0 / (1.0 + np.exp(-logits))
+        p = _softmax(logits) if self.is_multiclass else 1.0 / (1.0 + np.exp(-logits))
         return (p * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return choose_most_effective(
+            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
+        )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the ridge regression, and for each option that dose in its range."""
         root = self._columns(history, decisions) @ self.dose_weights + self.dose_intercept
-        return doses(squared(root), self.formulary, allowed)
+        return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
     def _columns(
         self, history: History, decisions: StepIndex
     ) -> Float64[np.ndarray, "decision feature"]:
-        X = flatten(self.spec, history, decisions)
+        X = extract_features(self.spec, history, decisions)
         return np.nan_to_num((X - self.center) / self.spread)
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic:
+class LogisticLearner:
     """Multinomial on the most effective option where it is known; else one regression an option.
 
     The strength of the penalty is the one that does best on the validation decisions.
     """
 
-    penalties: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3)
+    inverse_penalties: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3)
     """Inverse strengths (C) tried for the classes. Our choice."""
-    ridges: tuple[float, ...] = (30.0, 100.0, 300.0, 1000.0, 3000.0)
+    dose_penalties: tuple[float, ...] = (30.0, 100.0, 300.0, 1000.0, 3000.0)
     """Strengths (alpha) tried for the dose. Our choice."""
-    without: tuple[str, ...] = ()
+    excluded_prefixes: tuple[str, ...] = ()
     """Code prefixes left out."""
 
     def fit(self, train: Cohort, validation: Cohort) -> LinearPolicy:
         """The finished policy."""
-        data = design(train, validation, self.without)
+        data = build_design(train, validation, self.excluded_prefixes)
         center, spread = scale(data.X)
         X = np.nan_to_num((data.X - center) / spread)
-        V = np.nan_to_num((data.V - center) / spread)
-        data = data._replace(X=X, V=V)
-        weights, intercept = _classes(data, self.penalties)
-        dose_weights, dose_intercept = _dose(data, self.ridges)
+        V = np.nan_to_num((data.X_validation - center) / spread)
+        data = data._replace(X=X, X_validation=V)
+        weights, intercept = _classes(data, self.inverse_penalties)
+        dose_weights, dose_intercept = _dose(data, self.dose_penalties)
         return LinearPolicy(
             formulary=train.study.formulary,
             profile=train.profile,
@@ -91,7 +102,7 @@ class Logistic:
             spread=spread,
             weights=weights,
             intercept=intercept,
-            exclusive=data.train.exclusive,
+            is_multiclass=data.labels.is_multiclass,
             dose_weights=dose_weights,
             dose_intercept=dose_intercept,
         )
@@ -106,10 +117,10 @@ def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
     """Weights per option, of the penalty with the least log loss on the validation decisions."""
     best, best_loss = None, np.inf
     for penalty in penalties:
-        fitted = _multinomial(data, penalty) if data.train.exclusive else _arms(data, penalty)
-        logits = data.V @ fitted.weights + fitted.intercept
-        p = _softmax(logits) if data.train.exclusive else 1.0 / (1.0 + np.exp(-logits))
-        loss = log_loss(p, data.validation)
+        fitted = _multinomial(data, penalty) if data.labels.is_multiclass else _arms(data, penalty)
+        logits = data.X_validation @ fitted.weights + fitted.intercept
+        p = _softmax(logits) if data.labels.is_multiclass else 1.0 / (1.0 + np.exp(-logits))
+        loss = mean_log_loss(p, data.validation_labels)
         if best is None or loss < best_loss:
             best, best_loss = fitted, loss
     if best is None:
@@ -118,21 +129,21 @@ def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
 
 
 def _multinomial(data: Design, penalty: float) -> _Linear:
-    known = data.train.best >= 0
-    weights = np.zeros((data.X.shape[1], data.train.options))
-    intercept = np.full(data.train.options, _NEVER)
-    classes, found, base = _logistic(data.X[known], data.train.best[known], penalty)
+    known = data.labels.best >= 0
+    weights = np.zeros((data.X.shape[1], data.labels.option_count))
+    intercept = np.full(data.labels.option_count, _NEVER)
+    classes, found, base = _logistic(data.X[known], data.labels.best[known], penalty)
     weights[:, classes], intercept[classes] = found, base
     return _Linear(weights, intercept)
 
 
 def _arms(data: Design, penalty: float) -> _Linear:
     """One regression on the decisions given each option; an option never given stays at 1 in 2."""
-    weights = np.zeros((data.X.shape[1], data.train.options))
-    intercept = np.zeros(data.train.options)
-    for option in range(data.train.options):
-        given = (data.train.treatment == option) & ~np.isnan(data.train.effective)
-        y = data.train.effective[given].astype(np.int64)
+    weights = np.zeros((data.X.shape[1], data.labels.option_count))
+    intercept = np.zeros(data.labels.option_count)
+    for option in range(data.labels.option_count):
+        given = (data.labels.treatment == option) & ~np.isnan(data.labels.effective)
+        y = data.labels.effective[given].astype(np.int64)
         if 0 < y.sum() < len(y):
             _, found, base = _logistic(data.X[given], y, penalty)
             weights[:, option], intercept[option] = found[:, 1], base[1]
@@ -170,12 +181,14 @@ def _dose(data: Design, ridges: tuple[float, ...]) -> tuple[np.ndarray, float]:
     """Ridge regression on the root of the dose, of the least absolute error in the dose itself."""
     from sklearn.linear_model import Ridge
 
-    known = ~np.isnan(data.train.dose)
+    known = ~np.isnan(data.labels.dose)
     best, best_error = (np.zeros(data.X.shape[1]), np.nan), np.inf
     if known.any():
         for ridge in ridges:
-            fitted = Ridge(alpha=ridge).fit(data.X[known], np.sqrt(data.train.dose[known]))
-            error = dose_error(squared(fitted.predict(data.V)), data.validation)
+            fitted = Ridge(alpha=ridge).fit(data.X[known], np.sqrt(data.labels.dose[known]))
+            error = mean_dose_error(
+                dose_from_root(fitted.predict(data.X_validation)), data.validation_labels
+            )
             if np.isnan(best[1]) or error < best_error:
                 best, best_error = (fitted.coef_, float(fitted.intercept_)), error
     return best

@@ -7,7 +7,7 @@ from posology.domain.formulary import Formulary, clip_to_range
 from posology.domain.policy import AllowedMask, Doses
 
 
-def greedy(
+def choose_most_effective(
     effectiveness: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
 ) -> Float64[np.ndarray, "decision treatment"]:
     """All probability on the most effective allowed option, the first of equals."""
@@ -15,7 +15,7 @@ def greedy(
     return np.eye(effectiveness.shape[1])[chosen]
 
 
-def doses(
+def doses_within_ranges(
     overall: Float64[np.ndarray, " decision"], formulary: Formulary, allowed: AllowedMask
 ) -> Doses:
     """The one dose, and for each allowed option that dose moved into its range."""
@@ -26,6 +26,6 @@ def doses(
     return Doses(np.where(allowed, by_treatment, np.nan), overall[:, None])
 
 
-def squared(root: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
+def dose_from_root(root: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
     """The dose whose square root a model has learned; a negative root is no dose at all."""
     return np.maximum(root, 0.0) ** 2

@@ -6,66 +6,71 @@ from typing import Any
 import numpy as np
 
 from posology.domain.cohort import Cohort
-from posology.learners.outcome_models.design import Design, design, dose_error, log_loss
-from posology.learners.outcome_models.predictions import squared
+from posology.learners.outcome_models.design import (
+    Design,
+    build_design,
+    mean_dose_error,
+    mean_log_loss,
+)
+from posology.learners.outcome_models.predictions import dose_from_root
 from posology.learners.outcome_models.tree_policy import (
     TreePolicy,
     Trees,
-    answer,
-    constant,
-    joined,
-    per_option,
-    with_option,
+    append_option,
+    concatenate_trees,
+    constant_trees,
+    predict_each_option,
+    predict_trees,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Forest:
+class RandomForestLearner:
     """One forest for the options, one for the root of the dose.
 
     The least size of a leaf is the one that does best on the validation decisions.
     """
 
-    trees: int = 200
-    leaves: tuple[int, ...] = (2, 5, 15)
+    tree_count: int = 200
+    leaf_sizes: tuple[int, ...] = (2, 5, 15)
     """Least decisions in a leaf that are tried. Our choice."""
-    without: tuple[str, ...] = ()
+    excluded_prefixes: tuple[str, ...] = ()
     """Code prefixes left out."""
     seed: int = 0
-    jobs: int = 1
+    n_jobs: int = 1
     """Processors used in training; the result does not depend on it."""
 
     def fit(self, train: Cohort, validation: Cohort) -> TreePolicy:
         """The finished policy."""
-        data = design(train, validation, self.without)
+        data = build_design(train, validation, self.excluded_prefixes)
         return TreePolicy(
             formulary=train.study.formulary,
             profile=train.profile,
             spec=data.spec,
-            options=self._options(data),
+            option_trees=self._options(data),
             dose_trees=self._dose(data),
-            exclusive=data.train.exclusive,
+            is_multiclass=data.labels.is_multiclass,
         )
 
     def _options(self, data: Design) -> Trees:
         from sklearn.ensemble import RandomForestClassifier
 
-        truth = data.train
-        X, y, width = data.X, truth.best, truth.options
+        truth = data.labels
+        X, y, width = data.X, truth.best, truth.option_count
         known = y >= 0
-        if not truth.exclusive:
-            X = with_option(X, truth.treatment, truth.options)
+        if not truth.is_multiclass:
+            X = append_option(X, truth.treatment, truth.option_count)
             y, width = truth.effective, 2
             known = ~np.isnan(truth.effective)
         if not known.any():
-            return constant(np.full(1, 0.5))
+            return constant_trees(np.full(1, 0.5))
         best, best_loss = None, np.inf
-        for leaf in self.leaves:
+        for leaf in self.leaf_sizes:
             forest = RandomForestClassifier(
-                self.trees, min_samples_leaf=leaf, random_state=self.seed, n_jobs=self.jobs
+                self.tree_count, min_samples_leaf=leaf, random_state=self.seed, n_jobs=self.n_jobs
             ).fit(X[known], y[known].astype(np.int64))
-            trees = exported(forest, width)
-            loss = log_loss(_asked(trees, data), data.validation)
+            trees = trees_of_forest(forest, width)
+            loss = mean_log_loss(_asked(trees, data), data.validation_labels)
             if best is None or loss < best_loss:
                 best, best_loss = trees, loss
         return _one_of(best)
@@ -73,33 +78,36 @@ class Forest:
     def _dose(self, data: Design) -> Trees:
         from sklearn.ensemble import RandomForestRegressor
 
-        known = ~np.isnan(data.train.dose)
+        known = ~np.isnan(data.labels.dose)
         if not known.any():
-            return constant(np.full(1, np.nan))
+            return constant_trees(np.full(1, np.nan))
         best, best_error = None, np.inf
-        for leaf in self.leaves:
+        for leaf in self.leaf_sizes:
             forest = RandomForestRegressor(
-                self.trees,
+                self.tree_count,
                 min_samples_leaf=leaf,
                 max_features=1 / 3,  # of the columns, for regression: Breiman 2001
                 random_state=self.seed,
-                n_jobs=self.jobs,
-            ).fit(data.X[known], np.sqrt(data.train.dose[known]))
-            trees = exported(forest, 1)
-            error = dose_error(squared(answer(trees, data.V)[:, 0]), data.validation)
+                n_jobs=self.n_jobs,
+            ).fit(data.X[known], np.sqrt(data.labels.dose[known]))
+            trees = trees_of_forest(forest, 1)
+            error = mean_dose_error(
+                dose_from_root(predict_trees(trees, data.X_validation)[:, 0]),
+                data.validation_labels,
+            )
             if best is None or error < best_error:
                 best, best_error = trees, error
         return _one_of(best)
 
 
-def exported(forest: Any, width: int) -> Trees:
+def trees_of_forest(forest: Any, width: int) -> Trees:
     """A fitted scikit-learn forest as arrays; the mean of its trees as a sum.
 
     Classes that the forest has not met among the `width` get 0.
     """
     columns = getattr(forest, "classes_", np.zeros(1, np.int64))
     parts = [_tree(e.tree_, columns, width, len(forest.estimators_)) for e in forest.estimators_]
-    return joined(parts, np.zeros(width), "identity")
+    return concatenate_trees(parts, np.zeros(width), "identity")
 
 
 def _tree(tree: Any, columns: np.ndarray, width: int, trees: int) -> Trees:
@@ -122,9 +130,11 @@ def _tree(tree: Any, columns: np.ndarray, width: int, trees: int) -> Trees:
 
 def _asked(trees: Trees, data: Design) -> np.ndarray:
     """P(effective) of every option on the validation decisions."""
-    if data.train.exclusive:
-        return answer(trees, data.V)
-    return per_option(trees, data.V, np.ones((len(data.V), data.train.options), bool))
+    if data.labels.is_multiclass:
+        return predict_trees(trees, data.X_validation)
+    return predict_each_option(
+        trees, data.X_validation, np.ones((len(data.X_validation), data.labels.option_count), bool)
+    )
 
 
 def _one_of(best: Trees | None) -> Trees:

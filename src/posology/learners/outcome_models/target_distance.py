@@ -12,17 +12,17 @@ from jaxtyping import Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.policy import AllowedMask, Doses
-from posology.learners.features.dose_grid import shifts
+from posology.learners.features.dose_grid import log_dose_shifts
 from posology.learners.features.rewards import follow_up_weights
 from posology.nn.dose_head import DoseLevels, mean_log_dose
 
-Margins = Float64[np.ndarray, "decision treatment level"]
+DoseGrid = Float64[np.ndarray, "decision treatment level"]
 """NaN where an option has fewer levels."""
 Vector = Float64[np.ndarray, " treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chance:
+class EffectivenessLink:
     """P(effective) = logistic(scale * margin + level + slope * shift), of the option.
 
     Level and slope are what a margin does not tell: some are stopped before there is one, and more
@@ -30,17 +30,19 @@ class Chance:
     """
 
     scale: float
-    level: Vector
+    intercept: Vector
     slope: Vector
 
-    def of(self, margins: Margins, levels: DoseLevels) -> Margins:
+    def probability(self, margins: DoseGrid, levels: DoseLevels) -> DoseGrid:
         """P(effective) of every option at every level."""
-        own = every_level(levels, lambda k, shift: self.level[[k]] + self.slope[k] * shift, 1)
+        own = evaluate_dose_grid(
+            levels, lambda k, shift: self.intercept[[k]] + self.slope[k] * shift, 1
+        )
         return 1.0 / (1.0 + np.exp(-(self.scale * margins + own)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class TreatedDecisions:
     """Decisions whose option is known, and what came of it."""
 
     row: Int64[np.ndarray, " decision"]
@@ -52,27 +54,29 @@ class Given:
     weight: Float64[np.ndarray, " decision"]
 
 
-def given(cohort: Cohort, levels: DoseLevels, target: str) -> Given:
+def treated_decisions(cohort: Cohort, levels: DoseLevels, target: str) -> TreatedDecisions:
     """The decisions whose `target` (`margin` or `effective`) is known of the option given."""
     column = getattr(cohort, target).astype(np.float64)
     row = np.flatnonzero(
         (cohort.treatment >= 0) & ~np.isnan(column) & (follow_up_weights(cohort) > 0)
     )
     treatment = cohort.treatment[row].astype(np.int64)
-    shift = shifts(cohort, levels)[row, treatment]
-    return Given(
+    shift = log_dose_shifts(cohort, levels)[row, treatment]
+    return TreatedDecisions(
         row, treatment, shift, column[row], follow_up_weights(cohort)[row].astype(np.float64)
     )
 
 
-def chance(margin: Float64[np.ndarray, " decision"], known: Given, options: int) -> Chance:
+def fit_effectiveness_link(
+    margin: Float64[np.ndarray, " decision"], known: TreatedDecisions, options: int
+) -> EffectivenessLink:
     """The chance that is read off the margin said of the option given."""
-    (scale,), level, slope = logistic(margin[:, None], known, options)
-    return Chance(float(scale), level, slope)
+    (scale,), level, slope = fit_logistic_by_option(margin[:, None], known, options)
+    return EffectivenessLink(float(scale), level, slope)
 
 
-def logistic(
-    columns: Float64[np.ndarray, "decision column"], known: Given, options: int
+def fit_logistic_by_option(
+    columns: Float64[np.ndarray, "decision column"], known: TreatedDecisions, options: int
 ) -> tuple[Float64[np.ndarray, " column"], Vector, Vector]:
     """Weights of the columns, and each option's level and slope in its dose, of `effective`.
 
@@ -94,11 +98,11 @@ def logistic(
     return found[:free], found[free : free + options], found[free + options :]
 
 
-def every_level(
+def evaluate_dose_grid(
     levels: DoseLevels,
     margin: Callable[[int, float], Float64[np.ndarray, " decision"]],
     decisions: int,
-) -> Margins:
+) -> DoseGrid:
     """margin(option, shift) at each dose of each option."""
     most = max(len(doses) for doses in levels)
     out = np.full((decisions, len(levels), most), np.nan)
@@ -109,7 +113,7 @@ def every_level(
 
 
 def best_doses(
-    margins: Margins, levels: DoseLevels, formulary: Formulary, allowed: AllowedMask
+    margins: DoseGrid, levels: DoseLevels, formulary: Formulary, allowed: AllowedMask
 ) -> Doses:
     """Each allowed option's best level, and no one dose."""
     best = np.nanargmax(margins, axis=2)

@@ -5,26 +5,26 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.learners.outcome_models.ard_ridge import Moments, relevant
-from posology.learners.outcome_models.target_distance import Given
+from posology.learners.outcome_models.ard_ridge import LeastSquaresMoments, fit_ard_ridge
+from posology.learners.outcome_models.target_distance import TreatedDecisions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Differences:
+class TreatmentInteractions:
     """margin = columns @ weights + level + slope shift + bend shift^2, each of the option's."""
 
     weights: Float64[np.ndarray, "feature treatment"]
-    level: Float64[np.ndarray, " treatment"]
+    intercept: Float64[np.ndarray, " treatment"]
     slope: Float64[np.ndarray, " treatment"]
     """In log2 of the dose over the middle of the option's levels."""
-    bend: Float64[np.ndarray, " treatment"]
+    curvature: Float64[np.ndarray, " treatment"]
 
 
-def differences(
+def fit_treatment_interactions(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    known: Given,
+    known: TreatedDecisions,
     options: int,
-) -> Differences:
+) -> TreatmentInteractions:
     """Of the target that is known of the option given.
 
     A column matters to all options alike and, as another group, to their differences; slopes and
@@ -56,22 +56,24 @@ def differences(
     groups[first : first + options] = 2 * features
     groups[first + options :] = 2 * features + 1
     power = float((known.weight * known.target**2).sum())
-    found, _ = relevant(Moments(gram, side, power, float(known.weight.sum())), groups)
+    found, _ = fit_ard_ridge(
+        LeastSquaresMoments(gram, side, power, float(known.weight.sum())), groups
+    )
     blocks = found[features:first].reshape(options, own)
-    return Differences(
+    return TreatmentInteractions(
         weights=np.ascontiguousarray(found[:features, None] + blocks[:, :-1].T),
-        level=blocks[:, -1],
+        intercept=blocks[:, -1],
         slope=found[first : first + options],
-        bend=found[first + options :],
+        curvature=found[first + options :],
     )
 
 
-def margin_of_given(
-    told: Differences,
+def predict_treated(
+    told: TreatmentInteractions,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    known: Given,
+    known: TreatedDecisions,
 ) -> Float64[np.ndarray, " decision"]:
     """What is said of the option given at the dose given."""
     k, shift = known.treatment, known.shift
-    level = (X * told.weights.T[k]).sum(axis=1) + told.level[k]
-    return level + told.slope[k] * shift + told.bend[k] * shift**2
+    level = (X * told.weights.T[k]).sum(axis=1) + told.intercept[k]
+    return level + told.slope[k] * shift + told.curvature[k] * shift**2

@@ -9,10 +9,14 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.learners.features.tabular import FlatSpec, flatten
-from posology.learners.outcome_models.predictions import doses, greedy, squared
+from posology.learners.features.tabular import FeatureSpec, extract_features
+from posology.learners.outcome_models.predictions import (
+    choose_most_effective,
+    dose_from_root,
+    doses_within_ranges,
+)
 
-BLOCK = 512
+BLOCK_SIZE = 512
 """Decisions walked at once: bounds the memory of (decisions x trees)."""
 
 
@@ -44,11 +48,11 @@ class TreePolicy:
 
     formulary: Formulary
     profile: Profile
-    spec: FlatSpec
-    options: Trees
+    spec: FeatureSpec
+    option_trees: Trees
     dose_trees: Trees
     """Of the square root of the dose."""
-    exclusive: bool
+    is_multiclass: bool
     """True where exactly one option is most effective. Else the option asked about is given to the
     trees as further columns, one an option, and they say whether it would be effective."""
 
@@ -56,38 +60,44 @@ class TreePolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
-        X = flatten(self.spec, history, decisions)
-        p = answer(self.options, X) if self.exclusive else per_option(self.options, X, allowed)
+        X = extract_features(self.spec, history, decisions)
+        p = (
+            predict_trees(self.option_trees, X)
+            if self.is_multiclass
+            else predict_each_option(self.option_trees, X, allowed)
+        )
         return (p * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return greedy(self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed)
+        return choose_most_effective(
+            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
+        )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of what the trees say, and for each option that dose in its range."""
-        root = answer(self.dose_trees, flatten(self.spec, history, decisions))[:, 0]
-        return doses(squared(root), self.formulary, allowed)
+        root = predict_trees(self.dose_trees, extract_features(self.spec, history, decisions))[:, 0]
+        return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
 
-def answer(
+def predict_trees(
     trees: Trees,
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Float64[np.ndarray, "decision output"]:
     """The sum over all trees, through the link."""
     total = np.tile(trees.baseline, (len(X), 1))
-    for start in range(0, len(X), BLOCK):
-        leaf = _leaves(trees, X[start : start + BLOCK])
-        total[start : start + BLOCK] += trees.value[leaf].sum(axis=1)
+    for start in range(0, len(X), BLOCK_SIZE):
+        leaf = _leaves(trees, X[start : start + BLOCK_SIZE])
+        total[start : start + BLOCK_SIZE] += trees.value[leaf].sum(axis=1)
     if trees.link == "softmax":
         weight = np.exp(total - total.max(axis=1, keepdims=True))
         return weight / weight.sum(axis=1, keepdims=True)
     return total
 
 
-def per_option(
+def predict_each_option(
     trees: Trees,
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
     allowed: AllowedMask,
@@ -95,13 +105,13 @@ def per_option(
     """What the trees say of each option when it is the one given."""
     return np.column_stack(
         [
-            answer(trees, with_option(X, np.full(len(X), o), allowed.shape[1]))[:, -1]
+            predict_trees(trees, append_option(X, np.full(len(X), o), allowed.shape[1]))[:, -1]
             for o in range(allowed.shape[1])
         ]
     )
 
 
-def with_option(
+def append_option(
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
     option: np.ndarray,
     options: int,
@@ -110,7 +120,7 @@ def with_option(
     return np.hstack([X, np.eye(options, dtype=np.float32)[option]])
 
 
-def constant(value: Float64[np.ndarray, " output"]) -> Trees:
+def constant_trees(value: Float64[np.ndarray, " output"]) -> Trees:
     """No trees at all: the same answer for everybody."""
     none = np.zeros(0, np.int32)
     return Trees(
@@ -126,17 +136,21 @@ def constant(value: Float64[np.ndarray, " output"]) -> Trees:
     )
 
 
-def scaled(trees: Trees, factor: float) -> Trees:
+def scale_trees(trees: Trees, factor: float) -> Trees:
     """The same trees, their sum times a factor."""
     return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
 
 
-def added(parts: list[Trees]) -> Trees:
+def add_trees(parts: list[Trees]) -> Trees:
     """What several say, added up."""
-    return joined(parts, np.sum([part.baseline for part in parts], axis=0), parts[0].link)
+    return concatenate_trees(
+        parts, np.sum([part.baseline for part in parts], axis=0), parts[0].link
+    )
 
 
-def joined(parts: list[Trees], baseline: Float64[np.ndarray, " output"], link: str) -> Trees:
+def concatenate_trees(
+    parts: list[Trees], baseline: Float64[np.ndarray, " output"], link: str
+) -> Trees:
     """Trees, each part with its nodes counted from 0, as one."""
     sizes = np.array([len(tree.feature) for tree in parts])
     first = np.cumsum(sizes) - sizes
