@@ -24,14 +24,14 @@ from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.propensity import known_propensity
 from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Trial
-from posology.evaluation.effects.abstention import Z_95, choice_z_scores
+from posology.evaluation.effects.abstention import choice_z_scores
 from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted_effects
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import EvaluatedRule, HeldOutRule, align_fold_means
 from posology.evaluation.effects.policy_values import estimate_average_effects
 from posology.evaluation.effects.sensitivity import plausible_gamma, sensitivity_bounds
 from posology.evaluation.effects.verdict import GAIN, NO_GAIN, Unit
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Z_95, Difference, Interval
 from posology.evaluation.table1.subgroups import Subgroup
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.simulators import two_options as simulator

@@ -11,7 +11,7 @@ from sksurv.util import Surv
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import OutcomePredictions
-from posology.evaluation.significance import resample_weights
+from posology.evaluation.intervals import resample_weights
 from posology.evaluation.table1.calibration import calibration_slope, expected_calibration_error
 
 LOWER_IS_BETTER = ("brier", "ece", "mae", "integrated_brier")

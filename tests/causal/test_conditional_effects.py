@@ -9,7 +9,7 @@ from posology.causal.outcome_regression import OutcomeRegression
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import FOLDS, Trial
 from posology.simulators.two_options import effect
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 
 def covered(nuisance: Nuisance, said: np.ndarray, true: np.ndarray, single: int = 0) -> float:
@@ -29,7 +29,7 @@ def roughly(true: np.ndarray, seed: int) -> np.ndarray:
 def test_nineteen_of_twenty_patients_are_held(scenario: str) -> None:
     found = []
     for seed in range(4):
-        nuisance, truth = truthful(scenario, 1000, seed)
+        nuisance, truth = draw_nuisance(scenario, 1000, seed)
         found.append(covered(nuisance, roughly(truth.expected, seed), truth.expected))
     assert 0.9 < np.mean(found) <= 1.0
 
@@ -37,7 +37,7 @@ def test_nineteen_of_twenty_patients_are_held(scenario: str) -> None:
 def test_a_constant_effect_has_narrow_intervals_and_a_varying_one_wide_ones() -> None:
     widths = {}
     for scenario in ("null", "rct"):
-        nuisance, truth = truthful(scenario, 1000, 1)
+        nuisance, truth = draw_nuisance(scenario, 1000, 1)
         said = np.tile(truth.expected.mean(axis=0), (1000, 1))
         error = conditional_effect_errors(nuisance, said, 0, np.random.default_rng(0))
         assert (error[:, 0] == 0).all()
@@ -80,7 +80,7 @@ def test_four_options_are_held_against_any_of_them() -> None:
 
 
 def test_nobody_says_how_sure_to_be_of_themselves() -> None:
-    nuisance, truth = truthful("rct", 600, 2)
+    nuisance, truth = draw_nuisance("rct", 600, 2)
     here = nuisance.fold == 3
     changed = np.where(here, nuisance.trial.outcome + 5, nuisance.trial.outcome)
     other = replace(nuisance, trial=replace(nuisance.trial, outcome=changed))
@@ -93,7 +93,7 @@ def test_nobody_says_how_sure_to_be_of_themselves() -> None:
 
 
 def test_patients_asked_twice_are_no_two_patients() -> None:
-    nuisance, truth = truthful("rct", 500, 3)
+    nuisance, truth = draw_nuisance("rct", 500, 3)
     trial, outcomes = nuisance.trial, nuisance.outcome_regression
     twice = Nuisance(
         Trial(

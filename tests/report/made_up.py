@@ -6,7 +6,7 @@ from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import compare_models
 from posology.evaluation.table1.subgroups import Subgroup, find_subgroups, score_subgroups
 from posology.report.table1.content import CaseOption, CaseStudy, ReportContent
-from tests.evaluation import synthetic
+from tests.builders import scored_cohorts
 
 HOSTILE = """<script>alert("x")</script><img src=http://evil/x onerror='y'>{{ 7 * 7 }}$\\frac{1}$"""
 
@@ -14,9 +14,9 @@ HOSTILE = """<script>alert("x")</script><img src=http://evil/x onerror='y'>{{ 7 
 def content(text: str = "plain") -> ReportContent:
     """Every free text is `text`."""
     rng = np.random.default_rng(0)
-    cohort = synthetic.cohort(rng, 120)
+    cohort = scored_cohorts.make_cohort(rng, 120)
     noise = {"posology": 1.0, "posology_paper": 1.5, "fixed": 9.0, text: 2.0}
-    answers = {model: synthetic.answers(rng, cohort, z) for model, z in noise.items()}
+    answers = {model: scored_cohorts.make_predictions(rng, cohort, z) for model, z in noise.items()}
     ours = answers["posology"]
     groups = (*find_subgroups(cohort), Subgroup(text, text, np.arange(120) < 12))
     case = CaseStudy(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from posology.causal.spline_basis import expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial
+from posology.causal.trial import FOLDS, Fold, Matrix, Trial
 
 PROPENSITY_FLOOR = 1e-3
 """No propensity below it is believed; our choice."""
@@ -106,8 +106,3 @@ def _calibrated(said: Matrix, trial: Trial) -> Matrix:
     )
     kept = np.maximum(at(float(found.x)), PROPENSITY_FLOOR)
     return kept / kept.sum(axis=1, keepdims=True)
-
-
-def given(matrix: Matrix, trial: Trial) -> Column:
-    """The column of the treatment given, in each row."""
-    return matrix[np.arange(len(trial)), trial.treatment]

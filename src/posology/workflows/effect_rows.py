@@ -6,7 +6,7 @@ import numpy as np
 
 from posology.evaluation.effects.abstention import Abstention
 from posology.evaluation.effects.effect_study import ConfounderStrength, EffectStudy
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval
 from posology.workflows.results import Row, finite_or_none
 
 

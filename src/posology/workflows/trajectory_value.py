@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float64
 from posology.domain.cohort import TEST, Cohort, take
 from posology.domain.policy import Policy
 from posology.domain.trajectories import episode_offsets, without_observations
+from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy import trajectory_value as off_policy
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.evaluation.significance import Interval
 from posology.learners.features.rewards import is_truncated, permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult

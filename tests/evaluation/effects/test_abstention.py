@@ -2,23 +2,19 @@ import numpy as np
 import pytest
 
 from posology.causal.trial import select_rows
-from posology.evaluation.effects.abstention import (
-    Z_95,
-    Abstention,
-    assess_abstention,
-    choice_z_scores,
-)
+from posology.evaluation.effects.abstention import Abstention, assess_abstention, choice_z_scores
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
 from posology.evaluation.effects.policy_values import estimate_gain
 from posology.evaluation.effects.subgroup_gain import estimate_subgroup_gain
+from posology.evaluation.intervals import Z_95
 from posology.evaluation.table1.subgroups import Subgroup
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 N = 1500
 
 
 def judged(chosen: str) -> tuple[Abstention, EvaluatedRule, tuple]:
-    nuisance, truth = truthful("obs", N, 4)
+    nuisance, truth = draw_nuisance("obs", N, 4)
     best = truth.expected.argmax(axis=1)
     rule = best if chosen == "best" else 1 - best
     effect = truth.expected - truth.expected[:, [1]]

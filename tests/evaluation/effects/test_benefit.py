@@ -9,12 +9,12 @@ from posology.evaluation.effects.benefit import (
     rank_weighted_effects,
     secondary_outcomes,
 )
-from posology.evaluation.significance import Difference
-from tests.evaluation.trials import truthful
+from posology.evaluation.intervals import Difference
+from tests.builders.known_effects import draw_nuisance
 
 
 def drawn(scenario: str, n: int, seed: int):
-    nuisance, truth = truthful(scenario, n, seed)
+    nuisance, truth = draw_nuisance(scenario, n, seed)
     scores = nuisance.scores
     return nuisance, truth.expected[:, 1] - truth.expected[:, 0], scores[:, 1] - scores[:, 0]
 

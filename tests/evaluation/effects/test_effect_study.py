@@ -13,7 +13,7 @@ from posology.evaluation.effects.effect_study import (
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN, Unit
 from posology.evaluation.table1.subgroups import Subgroup
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 
 def rule_of(expected: np.ndarray, chosen: np.ndarray) -> HeldOutRule:
@@ -34,7 +34,7 @@ def asked(n: int, **more) -> AnalysisPlan:
 
 @pytest.fixture(scope="module")
 def perfect() -> EffectStudy:
-    nuisance, truth = truthful("rct", 1500, 0)
+    nuisance, truth = draw_nuisance("rct", 1500, 0)
     rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
     question = replace(asked(1500), refitted_rules=[rule], harms={"bleeding": nuisance})
     return analyse_effects(nuisance, rule, question, np.random.default_rng(0))
@@ -70,7 +70,7 @@ def test_patients_are_ranked_and_calibrated(perfect: EffectStudy) -> None:
 
 def test_what_folds_learned_from_each_other_is_less_sure(perfect: EffectStudy) -> None:
     """The same rule learned elsewhere has narrower intervals of ranking and slope."""
-    nuisance, truth = truthful("rct", 1500, 0)
+    nuisance, truth = draw_nuisance("rct", 1500, 0)
     rule = replace(rule_of(truth.expected, truth.expected.argmax(axis=1)), personalised_folds=None)
     saved = analyse_effects(nuisance, rule, asked(1500), np.random.default_rng(0))
     assert saved.heterogeneity.standard_error == pytest.approx(perfect.heterogeneity.standard_error)
@@ -103,7 +103,7 @@ def test_small_groups_are_counted_and_not_judged(perfect: EffectStudy) -> None:
 
 
 def test_a_single_option_for_all_gains_nothing() -> None:
-    nuisance, truth = truthful("rct", 500, 1)
+    nuisance, truth = draw_nuisance("rct", 500, 1)
     rule = rule_of(truth.expected, np.ones(500, np.int64))
     found = analyse_effects(nuisance, rule, asked(500), np.random.default_rng(0))
     assert found.verdict.kind == NO_GAIN
@@ -113,7 +113,7 @@ def test_a_single_option_for_all_gains_nothing() -> None:
 
 
 def test_of_what_nobody_was_given_nothing_is_said() -> None:
-    nuisance, truth = truthful("rct", 500, 2)
+    nuisance, truth = draw_nuisance("rct", 500, 2)
     never = np.tile([0.999, 0.001], (500, 1))
     alone = replace(nuisance, propensity=known_propensity(never))
     rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
@@ -130,7 +130,7 @@ def test_of_what_nobody_was_given_nothing_is_said() -> None:
 
 def test_levels_of_folds_do_not_rank_patients() -> None:
     """Said: a constant, another in each fold, which follows the fold's own benefit."""
-    nuisance, truth = truthful("null", 1000, 3)
+    nuisance, truth = draw_nuisance("null", 1000, 3)
     rule = rule_of(truth.expected, np.ones(1000, np.int64))
     benefit = nuisance.scores[:, 0] - nuisance.scores[:, 1]
     level = np.array([benefit[rule.fold == f].mean() for f in range(5)])[rule.fold]

@@ -5,13 +5,13 @@ import pytest
 
 from posology.causal.propensity import known_propensity
 from posology.evaluation.effects.overlap import assess_balance, assess_overlap, compare_excluded
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 NAMES = tuple(f"x{i}" for i in range(8))
 
 
 def test_a_trial_overlaps_and_leaves_nobody_out() -> None:
-    nuisance, _ = truthful("rct", 500, 0)
+    nuisance, _ = draw_nuisance("rct", 500, 0)
     found = assess_overlap(nuisance.trial, nuisance.propensity)
     assert not found.excludes_many
     assert found.population.all()
@@ -25,7 +25,7 @@ def test_a_trial_overlaps_and_leaves_nobody_out() -> None:
 
 
 def test_low_overlap_is_flagged_and_who_is_left_out_is_said() -> None:
-    nuisance, truth = truthful("obs_low", 3000, 1)
+    nuisance, truth = draw_nuisance("obs_low", 3000, 1)
     found = assess_overlap(nuisance.trial, nuisance.propensity)
     assert found.excludes_many
     assert found.excluded_share == pytest.approx(0.40, abs=0.03)
@@ -42,7 +42,7 @@ def test_low_overlap_is_flagged_and_who_is_left_out_is_said() -> None:
 
 
 def test_an_option_for_others_only_is_refused() -> None:
-    nuisance, _ = truthful("rct", 600, 2)
+    nuisance, _ = draw_nuisance("rct", 600, 2)
     x = nuisance.trial.covariates[:, 0]
     sure = np.where(x > 0, 0.999, 0.001)
     trial = replace(nuisance.trial, treatment=(x > 0).astype(np.int64))
@@ -52,7 +52,7 @@ def test_an_option_for_others_only_is_refused() -> None:
 
 
 def test_weighting_balances_what_clinicians_chose_by() -> None:
-    nuisance, _ = truthful("obs", 8000, 3)
+    nuisance, _ = draw_nuisance("obs", 8000, 3)
     rows = assess_balance(nuisance.trial, nuisance.propensity, NAMES)
     assert len(rows) == 16
     x0 = [row for row in rows if row.covariate == "x0"]
@@ -64,7 +64,7 @@ def test_weighting_balances_what_clinicians_chose_by() -> None:
 
 
 def test_missing_numbers_are_left_out_of_means() -> None:
-    nuisance, _ = truthful("rct", 400, 4)
+    nuisance, _ = draw_nuisance("rct", 400, 4)
     X = nuisance.trial.covariates.copy()
     X[::2, 1] = np.nan
     X[:, 2] = np.nan

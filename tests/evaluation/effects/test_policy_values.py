@@ -12,11 +12,11 @@ from posology.evaluation.effects.policy_values import (
     gain_per_patient,
     one_hot_probabilities,
 )
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 
 def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None:
-    nuisance, _ = truthful("obs", 400, 0)
+    nuisance, _ = draw_nuisance("obs", 400, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
     rows = estimate_rule_values(nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 1, rng)
     found = {row.rule: row for row in rows}
@@ -35,7 +35,7 @@ def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None
 
 
 def test_only_the_stated_population_counts(rng) -> None:
-    nuisance, _ = truthful("obs", 400, 1)
+    nuisance, _ = draw_nuisance("obs", 400, 1)
     keep = nuisance.trial.covariates[:, 1] > 0
     chosen = np.ones(400, np.int64)
     (row, *_) = estimate_rule_values(
@@ -46,7 +46,7 @@ def test_only_the_stated_population_counts(rng) -> None:
 
 
 def test_average_effect_is_the_difference_of_means_where_treatment_was_drawn(rng) -> None:
-    nuisance, truth = truthful("rct", 4000, 2)
+    nuisance, truth = draw_nuisance("rct", 4000, 2)
     (effect,) = estimate_average_effects(nuisance, 0, rng)
     assert (effect.option, effect.comparator) == ("new", "old")
     tau = (truth.expected[:, 1] - truth.expected[:, 0]).mean()
@@ -55,7 +55,7 @@ def test_average_effect_is_the_difference_of_means_where_treatment_was_drawn(rng
 
 
 def test_decisions_of_one_patient_are_drawn_together(rng) -> None:
-    nuisance, _ = truthful("rct", 400, 3)
+    nuisance, _ = draw_nuisance("rct", 400, 3)
     alone = estimate_gain(nuisance, np.ones(400, np.int64), 0, rng)
     twice = replace(nuisance.trial, subject=np.arange(400) // 40)
     together = estimate_gain(replace(nuisance, trial=twice), np.ones(400, np.int64), 0, rng)
@@ -67,7 +67,7 @@ def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
     """150 draws: 95 % within Monte-Carlo error, 3 standard errors of 1.8 points."""
     held = []
     for seed in range(150):
-        nuisance, truth = truthful("obs", 300, 1000 + seed)
+        nuisance, truth = draw_nuisance("obs", 300, 1000 + seed)
         chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
         found = estimate_gain(nuisance, chosen, 1, np.random.default_rng(seed))
         del truth
@@ -76,14 +76,14 @@ def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
 
 
 def test_the_population_gain_used_above() -> None:
-    _, truth = truthful("obs", 1_000_000, 7)
+    _, truth = draw_nuisance("obs", 1_000_000, 7)
     tau = truth.expected[:, 1] - truth.expected[:, 0]
     gained = np.where(truth.covariates[:, 0] > 0, 0.0, -tau).mean()
     assert gained == pytest.approx(0.2100, abs=0.002)
 
 
 def test_beside_each_effect_stands_the_difference_of_means_as_they_are(rng) -> None:
-    nuisance, _ = truthful("rct", 600, 2)
+    nuisance, _ = draw_nuisance("rct", 600, 2)
     given, outcome = nuisance.trial.treatment, nuisance.trial.outcome
     (new,) = estimate_average_effects(nuisance, 0, rng)
     naive = outcome[given == 1].mean() - outcome[given == 0].mean()

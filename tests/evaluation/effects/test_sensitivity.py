@@ -9,7 +9,7 @@ from posology.evaluation.effects.sensitivity import (
     sensitivity_bounds,
     tipping_gamma,
 )
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 
 def test_e_values_are_those_published() -> None:
@@ -23,7 +23,7 @@ def test_e_values_are_those_published() -> None:
 
 
 def test_without_hidden_reasons_the_bounds_meet_and_they_widen_with_gamma() -> None:
-    nuisance, _ = truthful("obs", 600, 0)
+    nuisance, _ = draw_nuisance("obs", 600, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
     rng = np.random.default_rng(0)
     found = [sensitivity_bounds(nuisance, chosen, 1, gamma, rng) for gamma in (1.0, 1.5, 3.0)]
@@ -36,7 +36,7 @@ def test_without_hidden_reasons_the_bounds_meet_and_they_widen_with_gamma() -> N
 
 
 def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
-    nuisance, _ = truthful("obs", 60, 1)
+    nuisance, _ = draw_nuisance("obs", 60, 1)
     n, gamma = 60, 2.0
     chosen, rng = np.ones(n, np.int64), np.random.default_rng(1)
     found = sensitivity_bounds(nuisance, chosen, 0, gamma, rng)
@@ -56,7 +56,7 @@ def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
 
 
 def test_where_rule_and_single_option_agree_there_is_nothing_to_doubt() -> None:
-    nuisance, _ = truthful("obs", 100, 2)
+    nuisance, _ = draw_nuisance("obs", 100, 2)
     same = np.ones(100, np.int64)
     found = sensitivity_bounds(nuisance, same, 1, 5.0, np.random.default_rng(0))
     assert (found.low, found.high, found.interval_low, found.interval_high) == (0, 0, 0, 0)
@@ -64,7 +64,7 @@ def test_where_rule_and_single_option_agree_there_is_nothing_to_doubt() -> None:
 
 
 def test_the_gain_vanishes_where_the_lower_bound_does() -> None:
-    nuisance, truth = truthful("rct", 2000, 3)
+    nuisance, truth = draw_nuisance("rct", 2000, 3)
     chosen = truth.expected.argmax(axis=1)
     gamma = tipping_gamma(nuisance, chosen, 1)
     rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_a_hidden_reason_as_strong_as_stated_is_inside_the_bounds() -> None:
     gamma, held, naive = plausible_gamma(1.2), [], []
     assert gamma == pytest.approx(10.5, abs=0.05)
     for seed in range(20):
-        nuisance, truth = truthful("obs_hidden", 500, 50 + seed)
+        nuisance, truth = draw_nuisance("obs_hidden", 500, 50 + seed)
         everybody = np.ones(500, np.int64)
         found = sensitivity_bounds(nuisance, everybody, 0, gamma, np.random.default_rng(seed))
         tau = (truth.expected[:, 1] - truth.expected[:, 0]).mean()

@@ -4,11 +4,11 @@ import numpy as np
 
 from posology.causal.propensity import known_propensity
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN, Unit, decide_verdict
-from tests.evaluation.trials import truthful
+from tests.builders.known_effects import draw_nuisance
 
 
 def test_a_gain_is_stated_with_its_interval(rng) -> None:
-    nuisance, truth = truthful("rct", 2000, 0)
+    nuisance, truth = draw_nuisance("rct", 2000, 0)
     found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
     assert found.kind == GAIN
     assert found.gain is not None
@@ -20,19 +20,19 @@ def test_a_gain_is_stated_with_its_interval(rng) -> None:
 
 
 def test_one_option_for_all_is_no_gain(rng) -> None:
-    nuisance, _ = truthful("rct", 500, 1)
+    nuisance, _ = draw_nuisance("rct", 500, 1)
     found = decide_verdict(nuisance, np.ones(500, np.int64), 1, rng)
     assert found.kind == NO_GAIN
     assert found.sentence == "no gain shown: use new for all"
 
 
 def test_a_harmful_rule_is_no_gain(rng) -> None:
-    nuisance, truth = truthful("rct", 1000, 2)
+    nuisance, truth = draw_nuisance("rct", 1000, 2)
     assert decide_verdict(nuisance, truth.expected.argmin(axis=1), 1, rng).kind == NO_GAIN
 
 
 def test_who_cannot_be_judged_is_said(rng) -> None:
-    nuisance, truth = truthful("obs_low", 3000, 3)
+    nuisance, truth = draw_nuisance("obs_low", 3000, 3)
     found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng)
     assert found.kind != CANNOT_JUDGE
     share = 100 * (1 - found.overlap.excluded_share)
@@ -40,7 +40,7 @@ def test_who_cannot_be_judged_is_said(rng) -> None:
 
 
 def test_without_overlap_nothing_is_judged(rng) -> None:
-    nuisance, truth = truthful("rct", 600, 4)
+    nuisance, truth = draw_nuisance("rct", 600, 4)
     x = nuisance.trial.covariates[:, 0]
     sure = np.where(x > 0, 0.999, 0.001)
     trial = replace(nuisance.trial, treatment=(x > 0).astype(np.int64))
@@ -60,7 +60,7 @@ def test_useless_rules_are_called_a_gain_no_more_often_than_stated() -> None:
     """
     called = []
     for seed in range(200):
-        nuisance, _ = truthful("null", 300, 2000 + seed)
+        nuisance, _ = draw_nuisance("null", 300, 2000 + seed)
         trial = nuisance.trial
         zero = replace(trial, outcome=trial.outcome - 0.3 * trial.treatment)
         coin = np.random.default_rng(seed).integers(0, 2, 300)

@@ -10,12 +10,12 @@ from posology.evaluation.table1.predictions import (
     predict_cohort,
     select_predictions,
 )
-from tests.evaluation import synthetic
+from tests.builders import scored_cohorts
 
 
 @dataclass(frozen=True)
 class Echo:
-    """Two members that answer from the decision's own step, 0.1 and 10 mg apart."""
+    """Two members that predict from the decision's own step, 0.1 and 10 mg apart."""
 
     formulary: Formulary
     profile: Profile
@@ -36,20 +36,20 @@ def echo(cohort):
     return Echo(cohort.study.formulary, cohort.profile)
 
 
-def test_members_become_mean_and_spread(rng):
-    cohort = synthetic.cohort(rng, 23)
+def test_members_become_mean_and_standard_deviation(rng):
+    cohort = scored_cohorts.make_cohort(rng, 23)
     policy = echo(cohort)
     assert isinstance(policy, Policy)
-    said = predict_cohort(policy, cohort)
-    assert np.allclose(said.effectiveness[:, 0], cohort.last_step % 5 / 10 + 0.15)
-    assert np.allclose(said.member_std, 0.05)
-    assert np.allclose(said.dose, cohort.last_step + 25.0)
-    assert np.allclose(said.dose_low, cohort.last_step + 20.25)
-    assert np.allclose(said.dose_high, cohort.last_step + 29.75)
+    predictions = predict_cohort(policy, cohort)
+    assert np.allclose(predictions.effectiveness[:, 0], cohort.last_step % 5 / 10 + 0.15)
+    assert np.allclose(predictions.member_std, 0.05)
+    assert np.allclose(predictions.dose, cohort.last_step + 25.0)
+    assert np.allclose(predictions.dose_low, cohort.last_step + 20.25)
+    assert np.allclose(predictions.dose_high, cohort.last_step + 29.75)
 
 
-def test_batches_do_not_matter_and_the_mask_is_passed_on(rng):
-    cohort = synthetic.cohort(rng, 23)
+def test_batch_size_does_not_matter_and_the_mask_reaches_the_policy(rng):
+    cohort = scored_cohorts.make_cohort(rng, 23)
     allowed = np.ones((23, 3), bool)
     allowed[::2, 1] = False
     whole = predict_cohort(echo(cohort), cohort, allowed)
@@ -59,8 +59,8 @@ def test_batches_do_not_matter_and_the_mask_is_passed_on(rng):
     assert (whole.probabilities[::2, 1] == 0).all()
 
 
-def test_folds_are_pooled_in_order_or_put_back_where_they_belong(rng):
-    cohort = synthetic.cohort(rng, 30)
+def test_folds_are_joined_in_order_or_by_row_number(rng):
+    cohort = scored_cohorts.make_cohort(rng, 30)
     whole = predict_cohort(echo(cohort), cohort)
     fold = rng.integers(0, 3, 30)
     rows = [np.flatnonzero(fold == f) for f in range(3)]
@@ -70,14 +70,14 @@ def test_folds_are_pooled_in_order_or_put_back_where_they_belong(rng):
     assert np.array_equal(concatenate_predictions(parts, rows).effectiveness, whole.effectiveness)
 
 
-def test_a_policy_that_is_not_asked_for_doses_answers_nan(rng):
-    cohort = synthetic.cohort(rng, 5)
+def test_a_policy_without_doses_predicts_nan(rng):
+    cohort = scored_cohorts.make_cohort(rng, 5)
 
-    class Silent(Echo):
+    class WithoutDoses(Echo):
         def predict_doses(self, history, decisions, allowed):
-            nothing = np.full(allowed.shape, np.nan)
-            return Doses(nothing, nothing[:, :1])
+            no_dose = np.full(allowed.shape, np.nan)
+            return Doses(no_dose, no_dose[:, :1])
 
-    said = predict_cohort(Silent(cohort.study.formulary, cohort.profile), cohort)
-    assert np.isnan(said.dose).all()
-    assert np.isnan(said.dose_low).all()
+    predictions = predict_cohort(WithoutDoses(cohort.study.formulary, cohort.profile), cohort)
+    assert np.isnan(predictions.dose).all()
+    assert np.isnan(predictions.dose_low).all()

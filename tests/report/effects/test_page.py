@@ -8,21 +8,21 @@ from posology.domain.study import Study
 from posology.evaluation.effects.effect_study import AnalysisPlan, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.verdict import Unit
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval
 from posology.evaluation.table1.subgroups import Subgroup
 from posology.report.effects.content import EffectContent
 from posology.report.effects.page import render, write_effect_report
 from posology.report.effects.text import Scale, number, p_value, share
 from posology.report.tripod import items
+from tests.builders.known_effects import draw_nuisance
 from tests.builders.small_cohorts import STUDY
-from tests.evaluation.trials import truthful
 
 
 def content(kept: bool = True) -> EffectContent:
     n = 600
-    nuisance, truth = truthful("rct", n, 0)
+    nuisance, truth = draw_nuisance("rct", n, 0)
     if not kept:
-        nuisance, truth = truthful("obs_low", n, 0)
+        nuisance, truth = draw_nuisance("obs_low", n, 0)
     said = truth.expected - truth.expected[:, [1]]
     chosen = truth.expected.argmax(axis=1)
     rule = HeldOutRule(np.arange(n) % 5, said, chosen, np.ones(n, np.int64), 5)

@@ -8,7 +8,7 @@ from posology.evaluation.table1.subgroups import SubgroupRow
 from posology.report.curves import drawn_learning
 from posology.report.svg import svg
 from posology.report.table1 import plots
-from tests.evaluation import synthetic
+from tests.builders import scored_cohorts
 
 
 def line(axes, at):
@@ -46,8 +46,8 @@ def test_an_outlier_stands_at_the_edge_and_is_counted(rng):
 
 
 def test_curves_are_those_measured(rng):
-    cohort = synthetic.cohort(rng, 200)
-    said = synthetic.answers(rng, cohort, 1.0)
+    cohort = scored_cohorts.make_cohort(rng, 200)
+    said = scored_cohorts.make_predictions(rng, cohort, 1.0)
     curves = roc_curves(said.effectiveness, cohort.best_treatment)
     (axes,) = plots.roc_figure(curves, ["a", "b", "c"]).axes
     for at, curve in enumerate(curves, start=1):
@@ -64,8 +64,8 @@ def test_curves_are_those_measured(rng):
 
 
 def contest(rng, noise):
-    cohort = synthetic.cohort(rng, 200)
-    named = {model: synthetic.answers(rng, cohort, z) for model, z in noise.items()}
+    cohort = scored_cohorts.make_cohort(rng, 200)
+    named = {model: scored_cohorts.make_predictions(rng, cohort, z) for model, z in noise.items()}
     return compare_models(named, cohort, rng, replicates=100)
 
 

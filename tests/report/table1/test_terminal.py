@@ -6,7 +6,7 @@ from rich.console import Console
 
 from posology.evaluation.table1.comparison import compare_models
 from posology.report.table1 import terminal as screen
-from tests.evaluation import synthetic
+from tests.builders import scored_cohorts
 
 
 def printed(table, width=80):
@@ -16,9 +16,9 @@ def printed(table, width=80):
 
 
 def test_table_1_fits_80_columns_with_every_figure(rng):
-    cohort = synthetic.cohort(rng, 100)
+    cohort = scored_cohorts.make_cohort(rng, 100)
     named = {
-        model: synthetic.answers(rng, cohort, noise)
+        model: scored_cohorts.make_predictions(rng, cohort, noise)
         for model, noise in (("posology", 0.5), ("posology_supervised", 0.6), ("fixed", 9.0))
     }
     table = compare_models(named, cohort, rng, replicates=100)
@@ -33,8 +33,8 @@ def test_table_1_fits_80_columns_with_every_figure(rng):
 
 
 def test_markup_in_a_model_name_is_text_and_missing_doses_are_said(rng):
-    cohort = synthetic.cohort(rng, 50)
-    ours = synthetic.answers(rng, cohort, 1.0)
+    cohort = scored_cohorts.make_cohort(rng, 50)
+    ours = scored_cohorts.make_predictions(rng, cohort, 1.0)
     silent = replace(ours, dose=np.full(50, np.nan))
     text = printed(compare_models({"posology": ours, "[red]x": silent}, cohort, rng, replicates=50))
     assert "[red]x" in text

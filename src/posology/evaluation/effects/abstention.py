@@ -15,16 +15,15 @@ from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask, Matrix, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
-from posology.evaluation.effects.policy_values import bootstrap_means
-from posology.evaluation.significance import (
+from posology.evaluation.intervals import (
+    Z_95,
     Difference,
     Interval,
+    bootstrap_means,
     paired_difference,
     percentile_interval,
 )
 
-Z_95 = 1.959964
-"""Standard errors that a 95 % interval reaches to either side."""
 ABSTAINED_SHARES = tuple(i / 10 for i in range(11))
 """Points of the curve."""
 

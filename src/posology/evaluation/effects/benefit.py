@@ -5,7 +5,7 @@ doubly robust scores (causal/doubly_robust_scores.py), of patients from whom the
 learned.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +13,23 @@ from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask, Trial
-from posology.evaluation.classification import Scores, Weights
 from posology.evaluation.effects.policy_values import (
     ChosenOption,
     ReferenceOption,
-    bootstrap_means,
     gain_per_patient,
 )
-from posology.evaluation.significance import (
+from posology.evaluation.intervals import (
     REPLICATES,
     Difference,
     Interval,
+    Scores,
     Subjects,
+    Weights,
     bootstrap_interval,
+    bootstrap_means,
+    bootstrap_replicates,
     paired_difference,
     percentile_interval,
-    resample_weights,
 )
 
 CALIBRATION_GROUPS = 5
@@ -106,7 +107,7 @@ def rank_weighted_effects(
         ])  # fmt: skip
 
     value = areas(np.ones((1, len(predicted))))[0]
-    draws = _drawn(areas, subject, rng)
+    draws = bootstrap_replicates(areas, subject, rng)
     return RankWeightedEffects(*(percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1)))
 
 
@@ -128,7 +129,7 @@ def calibrate_benefit(
         slope = np.divide(shared, square, out=np.full(len(total), np.nan), where=square > 1e-12)
         return np.column_stack([slope, y - x])
 
-    value, draws = line(np.ones((1, len(predicted))))[0], _drawn(line, subject, rng)
+    value, draws = line(np.ones((1, len(predicted))))[0], bootstrap_replicates(line, subject, rng)
     slope, level = (percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1))
     return BenefitCalibration(
         tuple(groups), slope, level, _bridge(predicted, benefit, subject, rng)
@@ -232,11 +233,3 @@ def secondary_outcomes(
         change = paired_difference(float(per_patient.mean()), draws, np.zeros(len(draws)))
         rows.append(SecondaryOutcome(outcome, value + change.value, value, change))
     return tuple(rows)
-
-
-def _drawn(
-    statistics: Callable[[Weights], Float64[np.ndarray, "replicate two"]],
-    subject: Subjects,
-    rng: np.random.Generator,
-) -> Float64[np.ndarray, "replicate two"]:
-    return np.concatenate([statistics(w) for w in resample_weights(subject, REPLICATES, rng)])

@@ -48,7 +48,7 @@ from posology.evaluation.effects.sensitivity import (
 )
 from posology.evaluation.effects.subgroup_gain import SubgroupGain, estimate_subgroup_gain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, Unit, Verdict, decide_verdict
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval, widen_interval
 from posology.evaluation.table1.subgroups import Subgroup
 
 RULE = "posology's rule"
@@ -294,23 +294,17 @@ def _contrasts(
         ranked = rank_weighted_effects(told, benefit, trial.subject, rng)
         line = calibrate_benefit(told, benefit, trial.subject, rng)
         if rule.personalised_folds is not None:  # learned from these patients, fold by fold
-            ranked = RankWeightedEffects(_shared(ranked.autoc), _shared(ranked.qini))
-            line = replace(line, slope=_shared(line.slope))
+            ranked = RankWeightedEffects(
+                widen_interval(ranked.autoc, SHARED_NOISE_FACTOR),
+                widen_interval(ranked.qini, SHARED_NOISE_FACTOR),
+            )
+            line = replace(line, slope=widen_interval(line.slope, SHARED_NOISE_FACTOR))
         rows.append(Contrast(
             option_name(trial, k), option_name(trial, single), ranked, line,
             c_for_benefit(trial, told, k, single, rng),
             decision_curve(told, benefit, thresholds, trial.subject, rng),
         ))  # fmt: skip
     return tuple(rows)
-
-
-def _shared(span: Interval) -> Interval:
-    """Wider by the noise that folds share (causal/heterogeneity.py), which resampling patients with
-    predictions held fixed does not see."""
-    low, high = (
-        span.value + SHARED_NOISE_FACTOR * (end - span.value) for end in (span.low, span.high)
-    )
-    return Interval(span.value, low, high)
 
 
 def _harms(

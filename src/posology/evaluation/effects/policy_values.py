@@ -12,16 +12,14 @@ from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Mask, Matrix, option_name
-from posology.evaluation.off_policy.support import effective_sample_size
-from posology.evaluation.significance import (
-    REPLICATES,
+from posology.evaluation.intervals import (
     Difference,
     Interval,
-    Subjects,
+    bootstrap_means,
     paired_difference,
     percentile_interval,
-    resample_weights,
 )
+from posology.evaluation.off_policy.support import effective_sample_size
 
 ChosenOption = Int64[np.ndarray, " decision"]
 ReferenceOption = int | Int64[np.ndarray, " decision"]
@@ -174,14 +172,3 @@ def gain_per_patient(
     """Each patient's score under the rule less that under one option; 0 where they agree."""
     rows = np.arange(len(chosen))
     return scores[rows, chosen] - scores[rows, reference]
-
-
-def bootstrap_means(
-    columns: Float64[np.ndarray, "decision column"],
-    subject: Subjects,
-    rng: np.random.Generator,
-    replicates: int = REPLICATES,
-) -> Float64[np.ndarray, "replicate column"]:
-    """Means over resampled subjects, the same resamples for every column."""
-    weights = resample_weights(subject, replicates, rng)
-    return np.concatenate([(w @ columns) / w.sum(axis=1, keepdims=True) for w in weights])

@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Column
-from posology.evaluation.classification import Scores, Weights, unit_weights
-from posology.evaluation.effects.policy_values import ChosenOption, Mask, ReferenceOption
-from posology.evaluation.significance import resample_weights
+from posology.causal.trial import Column, Mask
+from posology.evaluation.effects.policy_values import ChosenOption, ReferenceOption
+from posology.evaluation.intervals import Scores, Weights, resample_weights, unit_weights
 
 Rows = Int64[np.ndarray, " kept"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Mask, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
-from posology.evaluation.effects.policy_values import bootstrap_means, estimate_gain
-from posology.evaluation.significance import Difference, Interval, percentile_interval
+from posology.evaluation.effects.policy_values import estimate_gain
+from posology.evaluation.intervals import Difference, Interval, bootstrap_means, percentile_interval
 from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, Subgroup
 
 _UNKNOWN = float("nan")

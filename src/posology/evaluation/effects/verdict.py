@@ -19,7 +19,7 @@ from posology.evaluation.effects.policy_values import (
     one_hot_probabilities,
     rule_effective_sample_size,
 )
-from posology.evaluation.significance import Difference
+from posology.evaluation.intervals import Difference
 
 GAIN, NO_GAIN, CANNOT_JUDGE = "gain", "none", "unjudged"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy.estimators import OffPolicyData, logged_returns
 from posology.evaluation.off_policy.support import (
     Estimate,
@@ -15,7 +16,6 @@ from posology.evaluation.off_policy.support import (
     estimate_value,
     patient_pseudo_values,
 )
-from posology.evaluation.significance import Interval
 
 REPORTED = ("dr", "wdr", "wis")
 """Estimators in the order reported; benchmarks.off_policy measures their intervals' coverage."""

@@ -1,6 +1,7 @@
-"""The first line of a report: who wins, by how much, and how sure that is."""
+"""The first sentence of a report: whether the reference model wins, by how much, with p."""
 
-from posology.evaluation.table1.comparison import LOWER_IS_BETTER, PairedTest, Table1, is_variant
+from posology.evaluation.table1.comparison import PairedTest, Table1, is_variant
+from posology.evaluation.table1.metrics import LOWER_IS_BETTER
 
 MODEL_TITLES = {
     "posology": "posology",
@@ -13,105 +14,102 @@ MODEL_TITLES = {
     "logistic": "logistic regression",
     "forest": "the random forest",
     "boosting": "gradient boosting",
-    "boosting_formula": "gradient boosting given the refitted formula",
-    "ridge_margin": "ridge regression of the margin at each dose",
-    "boosting_margin": "gradient boosting of the margin at each dose",
+    "boosting_formula": "gradient boosting with the refitted formula as an input",
+    "ridge_margin": "ridge regression of the target distance at each dose",
+    "boosting_margin": "gradient boosting of the target distance at each dose",
 }
-"""How a sentence names each model; other names are written as they are."""
+"""Name of each model in a sentence; other models keep their own name."""
 
 
 def model_title(model: str) -> str:
-    """How a sentence names a model."""
+    """Name of a model in a sentence."""
     return MODEL_TITLES.get(model, model.replace("_", " "))
 
 
 def write_headline(table1: Table1) -> str:
-    """One plain sentence on the main metric: the dose error where a dose is asked, else accuracy.
+    """One sentence on the main metric: the dose error if a dose is predicted, else accuracy.
 
-    It says `wins` only where the reference is ahead of every baseline after Holm's correction,
-    `loses` where it is behind any, and otherwise that there is no winner.
+    The reference wins only if it is significantly better than every baseline after Holm's
+    correction, and loses if it is significantly worse than any; otherwise there is no winner.
     """
-    metric = "mae" if _asked(table1, "mae") else "accuracy"
+    metric = "mae" if _is_tested(table1, "mae") else "accuracy"
     tests = [t for t in _baselines(table1, metric) if t.verdict != "untested"]
-    who = model_title(table1.reference)
+    reference = model_title(table1.reference)
     if not tests:
-        return (
-            f"{_first(who)} was compared with no baseline, so nothing can be said about who wins."
-        )
+        return f"{_capitalise(reference)} was compared with no baseline, so there is no winner."
     sign = 1 if metric in LOWER_IS_BETTER else -1
     best = min(tests, key=lambda t: sign * table1.row(t.model, metric).value)
-    behind = [t for t in tests if t.verdict == "worse"]
-    ahead = [t for t in tests if t.verdict == "better"]
-    where = _where(table1)
-    if behind:
-        worst = max(behind, key=lambda t: sign * t.difference)
+    worse = [t for t in tests if t.verdict == "worse"]
+    better = [t for t in tests if t.verdict == "better"]
+    where = _evaluated_on(table1)
+    if worse:
+        worst = max(worse, key=lambda t: sign * t.difference)
         return (
-            f"{_first(who)} loses {where}: its {_compared(table1, worst)}, and it is ahead of "
-            f"{_of(len(ahead), len(tests))}."
+            f"{_capitalise(reference)} loses {where}: its {_comparison(table1, worst)}, and it is "
+            f"better than {_count_of(len(better), len(tests))}."
         )
-    if len(ahead) == len(tests):
+    if len(better) == len(tests):
         return (
-            f"{_first(who)} wins {where}: it is ahead of {_of(len(tests), len(tests))}, and its "
-            f"{_compared(table1, best)}."
+            f"{_capitalise(reference)} wins {where}: it is better than "
+            f"{_count_of(len(tests), len(tests))}, and its {_comparison(table1, best)}."
         )
     ties = [t for t in tests if t.verdict == "tie"]
-    open_ = best if best in ties else max(ties, key=lambda t: sign * t.difference)
+    closest = best if best in ties else max(ties, key=lambda t: sign * t.difference)
     return (
-        f"No winner {where}: {who} cannot be told from {model_title(open_.model)}; its "
-        f"{_compared(table1, open_)}, and it is ahead of {_of(len(ahead), len(tests))}."
+        f"No winner {where}: {reference} does not differ significantly from "
+        f"{model_title(closest.model)}; its {_comparison(table1, closest)}, and it is better than "
+        f"{_count_of(len(better), len(tests))}."
     )
 
 
-def _compared(table1: Table1, test: PairedTest) -> str:
-    size, span = abs(test.difference), (test.low, test.high)
+def _comparison(table1: Table1, test: PairedTest) -> str:
+    size = abs(test.difference)
     metric, other = test.metric, model_title(test.model)
     value = table1.row(table1.reference, metric).value
     if metric == "mae":
-        what = f"mean dose error of {value:.2f} {table1.dose_unit}"
+        figure = f"mean dose error of {value:.2f} {table1.dose_unit}"
         gap = f"{size:.2f} {'less' if test.difference < 0 else 'more'} than that of {other}"
-        limits = f"{span[0]:+.2f} to {span[1]:+.2f}"
+        limits = f"{test.low:+.2f} to {test.high:+.2f}"
     else:
-        what = f"accuracy of {100 * value:.1f} %"
+        figure = f"accuracy of {100 * value:.1f} %"
         gap = (
             f"{100 * size:.1f} points {'above' if test.difference > 0 else 'below'} that of {other}"
         )
-        limits = f"{100 * span[0]:+.1f} to {100 * span[1]:+.1f} points"
+        limits = f"{100 * test.low:+.1f} to {100 * test.high:+.1f} points"
     return (
-        f"{what} is {gap} (95 % interval of the difference {limits}; "
+        f"{figure} is {gap} (95 % interval of the difference {limits}; "
         f"{format_p_value(test.p_holm)} after Holm's correction)"
     )
 
 
-def _where(table1: Table1) -> str:
-    one_each = table1.subjects == table1.decisions
-    what = f"on {table1.decisions:,} {'patients' if one_each else 'decisions'}"
+def _evaluated_on(table1: Table1) -> str:
+    unit = "patients" if table1.subjects == table1.decisions else "decisions"
     held_out = {
         "test": " held out for the test",
         "kfold": ", each held out once",
         "site": " at hospitals held out in turn",
     }
-    return what + held_out.get(table1.split, "")
+    return f"on {table1.decisions:,} {unit}{held_out.get(table1.split, '')}"
 
 
 def format_p_value(p: float) -> str:
-    """A p value as papers print it."""
+    """A p value as papers print it: `p < 0.001`, `p = 0.032`, `p = 0.41`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def _of(some: int, total: int) -> str:
-    noun = "baseline" if total == 1 else "baselines"
+def _count_of(some: int, total: int) -> str:
     if total == 1:
         return "the one baseline" if some else "no baseline"
     if some == total:
-        return f"all {total} {noun}"
-    return f"{some or 'none'} of {total} {noun}"
+        return f"all {total} baselines"
+    return f"{some or 'none'} of {total} baselines"
 
 
-def _first(text: str) -> str:
+def _capitalise(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _asked(table1: Table1, metric: str) -> bool:
+def _is_tested(table1: Table1, metric: str) -> bool:
     return any(t.verdict != "untested" for t in _baselines(table1, metric))
 
 

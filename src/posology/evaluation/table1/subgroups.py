@@ -1,4 +1,4 @@
-"""The same figures for each kind of patient: who is served worse than others."""
+"""Table 1 for each subgroup of patients: who gets worse predictions than others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from jaxtyping import Bool
 
 from posology.domain.cohort import Cohort, take
 from posology.domain.history import present
-from posology.evaluation.significance import REPLICATES, Interval, Statistic, bootstrap_interval
-from posology.evaluation.table1.comparison import compute_metric, counted_decisions
+from posology.evaluation.intervals import REPLICATES, Interval, Statistic, bootstrap_interval
+from posology.evaluation.table1.metrics import compute_metric, counted_decisions
 from posology.evaluation.table1.predictions import Predictions, select_predictions
 
-_NOT_JUDGED = Interval(float("nan"), float("nan"), float("nan"))
+_NOT_ESTIMATED = Interval(float("nan"), float("nan"), float("nan"))
 
 MIN_SUBGROUP_SIZE = 20
-"""Groups with fewer decisions are counted, not judged; our own choice."""
+"""Subgroups with fewer decisions are counted but get no estimate; our own choice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subgroup:
-    """Decisions alike in something, such as race, sex or a genotype."""
+    """Decisions of patients with the same code, such as a race, a sex or a genotype."""
 
     family: str
     name: str
@@ -29,7 +29,7 @@ class Subgroup:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupRow:
-    """One figure of one group; NaN where the group is too small to be judged."""
+    """One metric of one subgroup; NaN if the subgroup is too small."""
 
     family: str
     group: str
@@ -42,49 +42,62 @@ class SubgroupRow:
 
 
 def find_subgroups(cohort: Cohort) -> tuple[Subgroup, ...]:
-    """The study's subgroups: one a code of each family visible at the decision, and the unknown."""
-    found = []
+    """The study's subgroups: one per code visible at the decision, and one without any."""
+    subgroups = []
     for family, prefixes in cohort.study.subgroups:
         recorded = np.zeros(len(cohort), dtype=bool)
         for row in sorted(cohort.profile.rows(prefixes)):
             mask = present(cohort.history, cohort.last_step, frozenset({row}))
             recorded |= mask
             if mask.any():
-                name = cohort.profile.title(row) or _name(cohort.profile.codes[row], prefixes)
-                found.append(Subgroup(family, name, mask))
+                name = cohort.profile.title(row) or _name_without_prefix(
+                    cohort.profile.codes[row], prefixes
+                )
+                subgroups.append(Subgroup(family, name, mask))
         if not recorded.all():
-            found.append(Subgroup(family, "not recorded or rare", ~recorded))
-    return tuple(found)
+            subgroups.append(Subgroup(family, "not recorded or rare", ~recorded))
+    return tuple(subgroups)
 
 
 def score_subgroups(
     predictions: Predictions,
     cohort: Cohort,
-    groups: Sequence[Subgroup],
+    subgroups: Sequence[Subgroup],
     metrics: Sequence[str],
     rng: np.random.Generator,
     replicates: int = REPLICATES,
 ) -> tuple[SubgroupRow, ...]:
-    """Each metric of each group with its interval over the group's own subjects."""
+    """Each metric of each subgroup, with its interval over the subgroup's own subjects."""
     rows = []
-    for group in groups:
+    for subgroup in subgroups:
         for metric in metrics:
-            keep = group.mask & counted_decisions(metric, predictions, cohort)
+            keep = subgroup.mask & counted_decisions(metric, predictions, cohort)
             n = int(keep.sum())
-            span = _NOT_JUDGED
+            estimate = _NOT_ESTIMATED
             if n >= MIN_SUBGROUP_SIZE:
-                mine, part = select_predictions(predictions, keep), take(cohort, keep)
-                span = bootstrap_interval(_of(metric, mine, part), part.subject, rng, replicates)
-            figures = (span.value, span.low, span.high, n, n >= MIN_SUBGROUP_SIZE)
-            rows.append(SubgroupRow(group.family, group.name, metric, *figures))
+                members = take(cohort, keep)
+                statistic = _statistic(metric, select_predictions(predictions, keep), members)
+                estimate = bootstrap_interval(statistic, members.subject, rng, replicates)
+            rows.append(
+                SubgroupRow(
+                    family=subgroup.family,
+                    group=subgroup.name,
+                    metric=metric,
+                    value=estimate.value,
+                    low=estimate.low,
+                    high=estimate.high,
+                    n=n,
+                    is_estimated=n >= MIN_SUBGROUP_SIZE,
+                )
+            )
     return tuple(rows)
 
 
-def _of(metric: str, answers: Predictions, cohort: Cohort) -> Statistic:
-    return lambda weights: compute_metric(metric, answers, cohort, weights)
+def _statistic(metric: str, predictions: Predictions, cohort: Cohort) -> Statistic:
+    return lambda weights: compute_metric(metric, predictions, cohort, weights)
 
 
-def _name(code: str, prefixes: tuple[str, ...]) -> str:
+def _name_without_prefix(code: str, prefixes: tuple[str, ...]) -> str:
     for prefix in prefixes:
         if code.startswith(prefix + "//"):
             return code[len(prefix) + 2 :].replace("//", " ")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from posology.evaluation.effects.abstention import AbstentionPoint
 from posology.evaluation.effects.benefit import BenefitCalibration, NetBenefit
 from posology.evaluation.effects.overlap import Balance
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval
 from posology.report.svg import GRID, MUTED, SERIES
 from posology.report.table1.plots import legend, named, short
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.evaluation.significance import Difference, Interval
+from posology.evaluation.intervals import Difference, Interval
 
 
 @dataclass(frozen=True, slots=True)

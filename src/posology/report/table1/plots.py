@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from posology.evaluation.classification import RocCurve
 from posology.evaluation.table1.calibration import Calibration
-from posology.evaluation.table1.comparison import LOWER_IS_BETTER, Table1
+from posology.evaluation.table1.comparison import Table1
 from posology.evaluation.table1.dose_error import TOLERANCE, has_both_doses
+from posology.evaluation.table1.metrics import LOWER_IS_BETTER
 from posology.evaluation.table1.subgroups import SubgroupRow
 from posology.report.svg import GRID, INK, MUTED, SERIES
 from posology.report.table1 import text as words

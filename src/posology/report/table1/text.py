@@ -1,14 +1,8 @@
 """How figures are written, alike on the page and on the screen."""
 
-from posology.evaluation.table1.comparison import (
-    LOWER_IS_BETTER,
-    METRICS,
-    MetricRow,
-    PairedTest,
-    Table1,
-    is_variant,
-)
+from posology.evaluation.table1.comparison import MetricRow, PairedTest, Table1, is_variant
 from posology.evaluation.table1.headline import MODEL_TITLES
+from posology.evaluation.table1.metrics import LOWER_IS_BETTER, METRICS
 
 HEADS = {
     "accuracy": "Accuracy",

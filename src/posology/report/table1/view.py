@@ -3,10 +3,10 @@
 from typing import Any
 
 from posology.evaluation import classification
-from posology.evaluation.table1 import comparison as compare
 from posology.evaluation.table1 import dose_error as dosing
-from posology.evaluation.table1.comparison import LOWER_IS_BETTER, Table1, is_variant
+from posology.evaluation.table1.comparison import Table1, is_variant
 from posology.evaluation.table1.headline import write_headline
+from posology.evaluation.table1.metrics import LOWER_IS_BETTER, ranking_scores
 from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, SubgroupRow
 from posology.report.curves import drawn_learning
 from posology.report.svg import svg
@@ -153,7 +153,7 @@ def _contrasts(table: Table1) -> list[dict[str, Any]]:
 def _roc(content: ReportContent, names: list[str]) -> dict[str, Any] | None:
     ours = content.answers[content.table.reference]
     curves = classification.roc_curves(
-        compare.ranking_scores(ours, content.cohort), content.cohort.best_treatment
+        ranking_scores(ours, content.cohort), content.cohort.best_treatment
     )
     if not curves:
         return None

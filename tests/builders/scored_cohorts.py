@@ -1,4 +1,4 @@
-"""A small made-up cohort in the shape of the warfarin study, for tests of what comes after it."""
+"""A made-up cohort shaped like the warfarin study, and predictions for it, to test evaluation."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ CODES = ("RACE//Asian", "RACE//White", "SEX//female", "SEX//male", "GENE//A/A", 
 REWARDS = np.array([[1.0, 0.0, -1.0], [0.5, 1.0, 0.5], [-0.5, 0.2, 1.0]], np.float32)
 
 
-def study(kind: str = "dose_class") -> Study:
+def make_study(kind: str = "dose_class") -> Study:
     doses = (
         DoseRange(0.0, 21.0, "mg/week", open_high=True),
         DoseRange(21.0, 49.0, "mg/week"),
@@ -39,8 +39,8 @@ def study(kind: str = "dose_class") -> Study:
     )
 
 
-def cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
-    """n decisions of n / each subjects, each subject with one static step of three facts."""
+def make_cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
+    """n decisions of n / each subjects; each subject has one step of three static codes."""
     subjects = n // each
     facts = np.column_stack(
         [rng.integers(0, 2, subjects), rng.integers(2, 4, subjects), rng.integers(4, 6, subjects)]
@@ -58,7 +58,7 @@ def cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
     dose = np.exp(log_dose).astype(np.float32)
     best = (1 + (dose > 49) - (dose < 21)).astype(np.int32)
     return Cohort(
-        study=study(),
+        study=make_study(),
         profile=Profile(CODES, np.zeros(6, np.float32), np.ones(6, np.float32)),
         history=history,
         subject=subject,
@@ -77,10 +77,10 @@ def cohort(rng: np.random.Generator, n: int = 300, each: int = 1) -> Cohort:
     )
 
 
-def answers(
+def make_predictions(
     rng: np.random.Generator, of: Cohort, noise: float, dose_noise: float | None = None
 ) -> Predictions:
-    """Answers that see the truth through noise: the more of it, the worse the model."""
+    """The true doses and best options with noise: the more noise, the worse the model."""
     logits = 2.0 * np.eye(3)[of.best_treatment] + noise * rng.normal(size=(len(of), 3))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     dose = of.outcome * np.exp(rng.normal(0, dose_noise or noise / 4, len(of)))

@@ -1,0 +1,161 @@
+"""How every interval is made: bootstrap over subjects, percentile limits, Wilson's interval.
+
+A statistic takes `weights`, one row per replicate and one column per decision: how often a resample
+drew each decision. It returns one number per replicate, so that thousands of resamples are a few
+matrix products. To change an interval (its level, its replicates, its formula), change this file.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+Weights = Float64[np.ndarray, "replicate decision"]
+Scores = Float64[np.ndarray, " replicate"]
+Subjects = Int64[np.ndarray, " decision"]
+Statistic = Callable[[Weights], Scores]
+
+REPLICATES = 2000
+"""Enough for the tails of a 95 % interval (Efron and Tibshirani 1993, section 14.3: over 1,000)."""
+LEVEL = 0.95
+Z_95 = 1.959964
+"""Standard errors from the estimate to either limit of a normal 95 % interval."""
+_CELLS = 2_000_000  # weights held at once: 16 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """First minus second, on the same subjects."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    """Two-sided."""
+
+
+def unit_weights(decisions: int) -> Weights:
+    """The weights that count each decision once."""
+    return np.ones((1, decisions))
+
+
+def weighted_mean(
+    values: Float64[np.ndarray, " decision"],
+    known: Bool[np.ndarray, " decision"],
+    weights: Weights | None,
+) -> Scores:
+    """Mean of the known values; NaN where the known values have no weight."""
+    w = unit_weights(len(values)) if weights is None else weights
+    w = w[:, known]
+    return weighted_ratio(w @ values[known], w.sum(axis=1))
+
+
+def weighted_ratio(numerator: Scores, denominator: Scores) -> Scores:
+    """Ratio of each replicate; NaN where the denominator is not above 0."""
+    undefined = np.full(len(numerator), np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+
+
+def resample_weights(
+    subject: Subjects, replicates: int, rng: np.random.Generator
+) -> Iterator[Weights]:
+    """Draw subjects with replacement and yield the weights of their decisions, in blocks.
+
+    All decisions of a subject are drawn together.
+    """
+    present, row = np.unique(subject, return_inverse=True)
+    S = len(present)
+    block = max(1, _CELLS // max(len(subject), 1))
+    for start in range(0, replicates, block):
+        size = min(block, replicates - start)
+        draws = rng.integers(0, S, (size, S)) + S * np.arange(size)[:, None]
+        counts = np.bincount(draws.ravel(), minlength=size * S).reshape(size, S)
+        yield counts[:, row].astype(np.float64)
+
+
+def bootstrap_replicates(
+    statistic: Callable[[Weights], Float64[np.ndarray, "replicate *column"]],
+    subject: Subjects,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> Float64[np.ndarray, "replicate *column"]:
+    """The statistic (or several, a column each) of each resample of subjects."""
+    weights = resample_weights(subject, replicates, rng)
+    return np.concatenate([statistic(w) for w in weights])
+
+
+def bootstrap_means(
+    columns: Float64[np.ndarray, "decision column"],
+    subject: Subjects,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> Float64[np.ndarray, "replicate column"]:
+    """Mean of each column in each resample of subjects; every column has the same resamples."""
+
+    def means(weights: Weights) -> Float64[np.ndarray, "replicate column"]:
+        return (weights @ columns) / weights.sum(axis=1, keepdims=True)
+
+    return bootstrap_replicates(means, subject, rng, replicates)
+
+
+def percentile_interval(value: float, replicates: Scores) -> Interval:
+    """The middle 95 % of the replicates; undefined replicates are left out."""
+    known = replicates[~np.isnan(replicates)]
+    if not len(known):
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Interval(value, float(low), float(high))
+
+
+def bootstrap_interval(
+    statistic: Statistic, subject: Subjects, rng: np.random.Generator, replicates: int = REPLICATES
+) -> Interval:
+    """The statistic with its percentile interval over subjects."""
+    value = float(statistic(unit_weights(len(subject)))[0])
+    return percentile_interval(value, bootstrap_replicates(statistic, subject, rng, replicates))
+
+
+def paired_difference(value: float, first: Scores, second: Scores) -> Difference:
+    """Difference of two statistics computed on the *same* resamples.
+
+    p is the interval inverted: twice the smaller share of replicates on one side of 0, never below
+    2 / (replicates + 1) (Davison and Hinkley 1997, section 4.4). `value` is the observed
+    difference.
+    """
+    difference = first - second
+    known = difference[~np.isnan(difference)]
+    if not len(known) or np.isnan(value):
+        nan = float("nan")
+        return Difference(value, nan, nan, nan)
+    tails = [(known <= 0).sum(), (known >= 0).sum()]
+    p = min(1.0, 2 * (min(tails) + 1) / (len(known) + 1))
+    limits = percentile_interval(value, difference)
+    return Difference(value, limits.low, limits.high, float(p))
+
+
+def widen_interval(interval: Interval, factor: float) -> Interval:
+    """The same estimate, each limit `factor` times as far away from it."""
+    low, high = (
+        interval.value + factor * (limit - interval.value)
+        for limit in (interval.low, interval.high)
+    )
+    return Interval(interval.value, low, high)
+
+
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a proportion (J Am Stat Assoc 1927;22:209)."""
+    z2 = Z_95**2
+    share = successes / n
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
