@@ -1,4 +1,4 @@
-"""Leaving out: in blocks as well as all at once."""
+"""Leaving events out in blocks equals leaving them out at once."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from posology.learners.network import attribution as explain
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
-def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_give_the_attribution_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     learned, decisions = fitted_policy("posology"), iwpc_cohort().last_step[:3]
     assert isinstance(learned, ExplainablePolicy)
     whole = learned.explain(iwpc_cohort().history, decisions)
@@ -16,7 +16,7 @@ def test_blocks_say_what_one_block_says(monkeypatch: pytest.MonkeyPatch) -> None
     leave = explain.leave_one_out
     monkeypatch.setattr(explain, "MAX_EVENTS", 40)
     monkeypatch.setattr(
-        explain, "leave_one_out", lambda *asked: sizes.append(len(asked[3])) or leave(*asked)
+        explain, "leave_one_out", lambda *args: sizes.append(len(args[3])) or leave(*args)
     )
     parts = learned.explain(iwpc_cohort().history, decisions)
     assert len(sizes) > 2 * len(decisions)

@@ -1,4 +1,4 @@
-"""Differences that are solved once the network has learned."""
+"""Differences between treatments, solved in closed form after descent."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ SMALL = Supervised(Sizes(16, 8, 16, 1, 2, 0.1), Training(batch=64, epochs=2))
 CPU = torch.device("cpu")
 
 
-def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
+def test_solved_effects_fit_the_validation_patients_better_than_none() -> None:
     train, validation = (
         with_option_doses(part(make_cohort(), TRAIN)),
         with_option_doses(part(make_cohort(), VALIDATION)),
@@ -34,7 +34,7 @@ def test_what_is_solved_fits_better_than_what_two_epochs_taught() -> None:
 
 
 def test_solving_twice_changes_nothing() -> None:
-    """What is left of the outcomes does not depend on the differences that were there before."""
+    """The prognosis does not depend on the differences that are replaced."""
     train, validation = (
         with_option_doses(part(make_cohort(), TRAIN)),
         with_option_doses(part(make_cohort(), VALIDATION)),
@@ -42,7 +42,7 @@ def test_solving_twice_changes_nothing() -> None:
     policy = SMALL.fit(train, validation)
     learn = cohort_to_tensors(train, policy.decoding, policy.network.config, CPU)
 
-    def said() -> np.ndarray:
+    def predict() -> np.ndarray:
         with torch.no_grad():
             return np.concatenate(
                 [
@@ -51,6 +51,6 @@ def test_solving_twice_changes_nothing() -> None:
                 ]
             )
 
-    first = said()
+    first = predict()
     solve_effects(policy.network, learn)
-    np.testing.assert_allclose(said(), first, atol=1e-4)
+    np.testing.assert_allclose(predict(), first, atol=1e-4)

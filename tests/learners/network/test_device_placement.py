@@ -1,4 +1,4 @@
-"""Where a cohort's arrays lie, decided without a GPU, and batches that are streamed to one."""
+"""Placement of a cohort's arrays, decided without a GPU, and batches streamed to one."""
 
 import logging
 
@@ -16,20 +16,20 @@ from tests.builders.synthetic_iwpc import cohort
 GPU = torch.device("cuda", 0)
 
 
-def test_what_fits_lies_on_the_device_and_what_does_not_is_streamed(
+def test_arrays_that_fit_are_placed_on_the_device_and_others_are_streamed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, "posology"):
         assert choose_device(4 * 10**9, GPU, free=8 * 10**9) == GPU
         assert choose_device(4 * 10**9 + 1, GPU, free=8 * 10**9) == torch.device("cpu")
     assert [r.message for r in caplog.records] == [
-        "cohort of 4.00 GB lies on cuda:0: 8.00 GB of cuda:0 are free",
+        "cohort of 4.00 GB is placed on cuda:0: 8.00 GB of cuda:0 are free",
         "cohort of 4.00 GB stays in main memory, its batches are streamed: 8.00 GB of cuda:0 are "
         "free",
     ]
 
 
-def test_the_cpu_is_always_home() -> None:
+def test_the_cpu_always_keeps_its_arrays() -> None:
     assert choose_device(10**15, torch.device("cpu"), free=1) == torch.device("cpu")
 
 
@@ -57,7 +57,7 @@ def test_streamed_batches_are_the_same_and_go_to_the_device(
     monkeypatch.setattr(module, "choose_device", lambda size, device: torch.device("cpu"))
     there = list(iterate_batches(cohort_to_tensors(whole, Decoding(0.0, 1.0), config, meta)))
     assert len(here) == len(there)
-    for (batch, targets), (moved, asked) in zip(here, there, strict=True):
-        assert moved.code.device == asked.dose.device == meta
+    for (batch, targets), (moved, moved_targets) in zip(here, there, strict=True):
+        assert moved.code.device == moved_targets.dose.device == meta
         assert moved.code.shape == batch.code.shape
-        assert asked.rewards.shape == targets.rewards.shape
+        assert moved_targets.rewards.shape == targets.rewards.shape

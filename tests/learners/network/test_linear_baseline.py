@@ -1,4 +1,4 @@
-"""Heads that begin at the best sum of what is known."""
+"""The additive head, fitted before descent."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
-from posology.learners.network import linear_baseline as linear_start
-from posology.learners.network.head_init import init_heads_at_rates
+from posology.learners.network import linear_baseline
 from posology.learners.network.linear_baseline import fit_additive_head
 from posology.learners.network.supervised import Sizes, Supervised, build_network, fit_decoding
+from posology.learners.network.task_heads import init_heads_at_rates
 from posology.learners.network.tensors import (
     CohortTensors,
     cohort_to_tensors,
@@ -51,14 +51,14 @@ def answers(network: Network, of: CohortTensors) -> tuple[np.ndarray, np.ndarray
 def test_the_sum_is_that_of_ridge_and_logistic_regression(
     split: tuple[Cohort, Cohort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear_start, "PENALTIES", (30.0,))
-    monkeypatch.setattr(linear_start, "ITERATIONS", 2000)
+    monkeypatch.setattr(linear_baseline, "PENALTIES", (30.0,))
+    monkeypatch.setattr(linear_baseline, "ITERATIONS", 2000)
     network, learn, check = begun(split)
-    known = linear_start._known(learn, network.config.codes)
-    dense = np.zeros((len(known.x.starts), len(known.turned.starts)))
-    ends = np.append(known.x.starts[1:], len(known.x.column))
-    for row, (start, end) in enumerate(zip(known.x.starts, ends, strict=True)):
-        np.add.at(dense[row], known.x.column[start:end], known.x.number[start:end])
+    data = linear_baseline._build_data(learn, network.config.codes)
+    dense = np.zeros((len(data.x.starts), len(data.x_t.starts)))
+    ends = np.append(data.x.starts[1:], len(data.x.column))
+    for row, (start, end) in enumerate(zip(data.x.starts, ends, strict=True)):
+        np.add.at(dense[row], data.x.column[start:end], data.x.number[start:end])
     spread = dense.std(0)
     dense = (dense - dense.mean(0))[:, spread > 1e-4] / spread[spread > 1e-4]
     fit_additive_head(network, learn, check)

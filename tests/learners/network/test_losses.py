@@ -40,17 +40,17 @@ def test_diagnosis_equals_a_plain_loop(seed: int) -> None:
 @given(seeds)
 def test_course_equals_a_plain_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    said = torch.from_numpy(rng.normal(size=(5, 2, 3)).astype(np.float32))
+    predicted = torch.from_numpy(rng.normal(size=(5, 2, 3)).astype(np.float32))
     truth = holes(rng, rng.normal(size=(5, 3)))
     terms = [
-        float(said[d, m, c] - truth[d, c]) ** 2
+        float(predicted[d, m, c] - truth[d, c]) ** 2
         for d in range(5)
         for c in range(3)
         for m in range(2)
         if not math.isnan(truth[d, c])
     ]
     expected = np.mean(terms) if terms else 0.0
-    np.testing.assert_allclose(float(losses.progression(said, truth)), expected, rtol=1e-5)
+    np.testing.assert_allclose(float(losses.progression(predicted, truth)), expected, rtol=1e-5)
 
 
 def followed(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -76,8 +76,8 @@ def test_hazard_equals_a_plain_loop(seed: int) -> None:
                 likelihood *= h[through] if happened[d, k] else 1.0
                 terms.append(-math.log(likelihood))
     expected = np.mean(terms) if terms else 0.0
-    found = float(losses.hazard(logits, survived, happened))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    loss = float(losses.hazard(logits, survived, happened))
+    np.testing.assert_allclose(loss, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_hazard_of_one_interval_is_a_diagnosis() -> None:
@@ -106,14 +106,14 @@ def test_probabilities_of_every_ending_sum_to_one() -> None:
     assert math.isclose(total, 1.0, rel_tol=1e-5)
 
 
-def test_nothing_known_costs_nothing_and_has_a_gradient() -> None:
+def test_losses_without_labels_are_0_and_have_a_gradient() -> None:
     logits = torch.randn(3, 2, 4, requires_grad=True)
     nothing = torch.full((3, 4), torch.nan)
     for loss in (losses.diagnosis(logits, nothing), losses.progression(logits, nothing)):
         assert float(loss.detach()) == 0.0
         loss.backward()
-    untold = torch.full((3, 2), -1)
-    assert float(losses.hazard(torch.randn(3, 2, 2, 4), untold, untold > 0)) == 0.0
+    unknown = torch.full((3, 2), -1)
+    assert float(losses.hazard(torch.randn(3, 2, 2, 4), unknown, unknown > 0)) == 0.0
 
 
 def test_the_mean_loss_is_smallest_at_the_truth() -> None:

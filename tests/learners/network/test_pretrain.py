@@ -34,12 +34,12 @@ def learned() -> tuple[Network, list]:
             return end.value, curve
 
 
-def test_the_next_step_is_learned() -> None:
+def test_the_loss_of_the_next_step_falls() -> None:
     _, curve = learned()
     assert curve[-1].validation["codes"] < 0.8 * curve[0].validation["codes"]
 
 
-def test_a_network_begins_with_the_weights_of_the_file(tmp_path: Path) -> None:
+def test_a_network_starts_from_the_weights_of_the_file(tmp_path: Path) -> None:
     network, _ = learned()
     save_pretrained(network, SIZES, WHOLE.profile, tmp_path / "start")
     start = load_pretrained(tmp_path / "start", SIZES, WHOLE.profile)
@@ -63,7 +63,7 @@ def test_weights_of_another_network_or_vocabulary_are_refused(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"has other sizes than the recipe \(width\)"):
         load_pretrained(tmp_path / "start", replace(SIZES, width=32), WHOLE.profile)
     other = replace(WHOLE.profile, codes=WHOLE.profile.codes[::-1])
-    with pytest.raises(UserError, match="was learned on another vocabulary"):
+    with pytest.raises(UserError, match="was pretrained on another vocabulary"):
         load_pretrained(tmp_path / "start", SIZES, other)
     with pytest.raises(UserError, match="cannot be read"):
         load_pretrained(tmp_path / "none", SIZES, WHOLE.profile)

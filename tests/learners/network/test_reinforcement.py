@@ -1,4 +1,4 @@
-"""The second phase where only the option given is known to have come to something."""
+"""The reinforcement phase where only the reward of the treatment received is known."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def first(cohort: Cohort) -> NetworkPolicy:
 
 
 def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
-    """What the policy does in each state, asked of patients who were first seen in it."""
+    """The policy in each state, averaged over patients whose last state it is."""
     mdp = survival_mdp()
     probabilities = uniform_policy(mdp)
     code = cohort.history.code[cohort.history.event_offsets[cohort.last_step + 1] - 1]
@@ -53,7 +53,9 @@ def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
     return probabilities
 
 
-def test_it_beats_the_behaviour_and_never_surely_harms_the_first(cohort, first) -> None:
+def test_it_improves_on_the_behaviour_and_is_no_worse_than_the_supervised_policy(
+    cohort, first
+) -> None:
     mdp = survival_mdp()
     second = SECOND.fit(first, part(cohort, TRAIN), part(cohort, VALIDATION))
     earned = [policy_value(mdp, by_state(p, cohort)) for p in (first, second)]
@@ -62,18 +64,18 @@ def test_it_beats_the_behaviour_and_never_surely_harms_the_first(cohort, first) 
 
 
 def test_returns_equal_a_plain_loop(cohort) -> None:
-    found = returns_to_go(cohort, 0.9)
+    rewards = returns_to_go(cohort, 0.9)
     for row in range(200):
         later, factor, total = row, 1.0, 0.0
         while later < len(cohort) and cohort.subject[later] == cohort.subject[row]:
             total += factor * cohort.reward[later]
             later, factor = later + 1, factor * 0.9
-        np.testing.assert_allclose(found[row, cohort.treatment[row]], total, atol=1e-6)
-        assert np.isnan(np.delete(found[row], cohort.treatment[row])).all()
+        np.testing.assert_allclose(rewards[row, cohort.treatment[row]], total, atol=1e-6)
+        assert np.isnan(np.delete(rewards[row], cohort.treatment[row])).all()
 
 
-def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None:
-    """Forbidding what looks best lowers the targets, and nothing else moves them so."""
+def test_forbidden_treatments_do_not_enter_the_next_value(cohort, first) -> None:
+    """Forbidding the treatment with the highest value lowers the targets."""
     reading = replace(first.decoding, value_center=0.0, value_spread=1.0)
     whole = cohort_to_tensors(cohort, reading, first.network.config, torch.device("cpu"))
     rows = torch.arange(50)
@@ -81,7 +83,7 @@ def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None
     def goals(study_cohort: Cohort) -> torch.Tensor:
         cut = cohort_to_tensors(study_cohort, reading, first.network.config, torch.device("cpu"))
         batch, targets = gather_subjects(cut, rows)
-        return SECOND._goal(first.network, batch, targets, reading)
+        return SECOND._value_target(first.network, batch, targets, reading)
 
     bare = goals(cohort)
     with torch.no_grad():
@@ -96,7 +98,7 @@ def test_forbidden_options_are_no_part_of_what_comes_next(cohort, first) -> None
     assert (safe.nansum(1) < bare.nansum(1) + 20).all()
 
 
-def test_a_course_cut_off_has_no_target(cohort) -> None:
+def test_a_truncated_trajectory_has_no_target(cohort) -> None:
     open_ended = replace(cohort, trajectory_ended=np.zeros(len(cohort), dtype=bool))
     last = np.append(np.diff(cohort.subject) != 0, True)
     assert np.array_equal(is_truncated(open_ended), last)
@@ -104,13 +106,13 @@ def test_a_course_cut_off_has_no_target(cohort) -> None:
     assert not is_truncated(replace(cohort, trajectory_ended=None)).any()
 
 
-def test_what_forbids_everything_forbids_nothing(cohort) -> None:
+def test_rules_that_forbid_every_treatment_are_ignored(cohort) -> None:
     every = Contraindication(NAMES.treatments, "made up", visible=("STATE",))
     barred = replace(cohort, study=replace(cohort.study, safety=(every,)))
     assert permitted_treatments(barred).all()
 
 
-def test_unusual_options_are_left_out() -> None:
+def test_unsupported_treatments_are_excluded() -> None:
     behaviour = torch.tensor([[0.6, 0.3, 0.05, 0.05]])
     allowed = torch.tensor([[True, True, True, False]])
     assert supported_treatments(behaviour, allowed, 0.1).tolist() == [[True, True, False, False]]
@@ -118,8 +120,8 @@ def test_unusual_options_are_left_out() -> None:
     assert supported_treatments(behaviour, allowed, 0.1).tolist() == [[False, False, True, False]]
 
 
-def test_outcomes_count_by_their_weight(cohort) -> None:
-    """A weight of 2 is the patient twice, and of 0 not at all."""
+def test_outcomes_are_weighted_by_their_follow_up(cohort) -> None:
+    """A weight of 2 counts the patient twice, a weight of 0 not at all."""
     rows = np.flatnonzero(~np.isnan(cohort.effective))[:6]
     weight = np.array([2.0, 1.0, 0.0, 1.0, 3.0, 0.5], np.float32)
     targets = cohort_to_tensors(

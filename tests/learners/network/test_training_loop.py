@@ -1,4 +1,4 @@
-"""A run that was killed ends as if it had not been; batches are bounded by their steps."""
+"""An interrupted run resumes exactly; batches are bounded by their steps."""
 
 import itertools
 import json
@@ -43,7 +43,7 @@ def without_time(line: dict) -> dict:
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 4])
-def test_killed_and_resumed_equals_uninterrupted(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     data: tuple[Cohort, Cohort], tmp_path: Path, killed_after: int
 ) -> None:
     whole = run_to_end(LEARNER.fit_epochs(*data, tmp_path / "whole"))
@@ -67,14 +67,14 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 
 def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
-    """Its sums are fitted again before it goes on, to the same."""
+    """Its additive head is fitted again before it resumes, to the same weights."""
     learner = replace(LEARNER, sizes=replace(LEARNER.sizes, history_summary=True))
-    asked = [with_targets(c) for c in data]
-    whole = learner.fit(*asked)
-    killed = learner.fit_epochs(*asked, tmp_path)
+    targets = [with_targets(c) for c in data]
+    whole = learner.fit(*targets)
+    killed = learner.fit_epochs(*targets, tmp_path)
     next(killed)
     killed.close()
-    same_weights(whole, run_to_end(learner.fit_epochs(*asked, tmp_path)))
+    same_weights(whole, run_to_end(learner.fit_epochs(*targets, tmp_path)))
 
 
 def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
@@ -87,49 +87,53 @@ def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Pat
     same_weights(whole, run_to_end(second.fit_epochs(first, *data, tmp_path)))
 
 
-def test_a_finished_run_is_told_again(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+def test_a_finished_run_yields_its_epochs_again(
+    data: tuple[Cohort, Cohort], tmp_path: Path
+) -> None:
     whole = run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     again = list(LEARNER.fit_epochs(*data, tmp_path))
     assert [epoch.number for epoch in again] == [1, 2, 3, 4, 5]
     same_weights(whole, run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
-def test_keeping_a_run_does_not_change_it(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+def test_writing_checkpoints_does_not_change_the_run(
+    data: tuple[Cohort, Cohort], tmp_path: Path
+) -> None:
     same_weights(LEARNER.fit(*data), run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
-def test_other_settings_are_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+def test_other_settings_raise(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     other = replace(LEARNER, training=replace(LEARNER.training, epochs=6, seed=4))
     with pytest.raises(UserError) as caught:
         run_to_end(other.fit_epochs(*data, tmp_path))
     assert str(caught.value) == (
-        f"{tmp_path}: holds a run with other settings (epochs, seed); name a new folder, or the "
-        "same settings to go on with that run."
+        f"{tmp_path}: contains a run with other settings (epochs, seed); name a new "
+        "folder, or use the same settings to resume that run."
     )
 
 
-def test_another_network_is_told(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
+def test_another_network_raises(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     other = replace(LEARNER, sizes=replace(LEARNER.sizes, encoder="lstm"))
-    with pytest.raises(UserError, match="holds a run of another network or cohort"):
+    with pytest.raises(UserError, match="contains a run of another network or cohort"):
         run_to_end(other.fit_epochs(*data, tmp_path))
 
 
-def test_deterministic_mode_runs_and_is_given_back(data: tuple[Cohort, Cohort]) -> None:
+def test_deterministic_mode_runs_and_is_restored(data: tuple[Cohort, Cohort]) -> None:
     strict = replace(LEARNER, training=replace(LEARNER.training, deterministic=True, epochs=1))
     same_weights(strict.fit(*data), strict.fit(*data))
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_switches_for_a_gpu_change_nothing_on_a_cpu(data: tuple[Cohort, Cohort]) -> None:
+def test_gpu_settings_change_nothing_on_a_cpu(data: tuple[Cohort, Cohort]) -> None:
     one = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
     fast = replace(one, training=replace(one.training, mixed_precision=True, compile_trunk=True))
     same_weights(one.fit(*data), fast.fit(*data))
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 9), st.integers(1, 60))
-def test_runs_hold_every_row_and_stay_in_their_budget(
+def test_runs_contain_every_row_and_respect_the_budget(
     cost: list[int], most: int, budget: int
 ) -> None:
     rows = np.arange(len(cost))
@@ -143,8 +147,8 @@ def test_runs_hold_every_row_and_stay_in_their_budget(
         assert first.stop - first.start == most or sum(cost[first]) + cost[second.start] > budget
 
 
-def test_a_budget_of_steps_makes_more_batches(data: tuple[Cohort, Cohort]) -> None:
-    """And the same patients in other batches are learned otherwise, so the budget is obeyed."""
+def test_a_smaller_budget_of_steps_changes_the_batches(data: tuple[Cohort, Cohort]) -> None:
+    """The same patients in other batches give other weights."""
     small = replace(LEARNER, training=replace(LEARNER.training, batch_steps=8, epochs=1))
     usual = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
     with pytest.raises(AssertionError):

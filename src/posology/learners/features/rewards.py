@@ -1,4 +1,4 @@
-"""What was earned at each decision of a cohort, and what its follow-up leaves unknown."""
+"""Rewards, returns and follow-up of a cohort's decisions."""
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
@@ -9,11 +9,14 @@ from posology.domain.safety import allowed
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
-    """What each option earned: all of them where the study knows, else that of the one given."""
+    """Return each treatment's reward; NaN where unknown.
+
+    Where the study does not know all rewards, that of the treatment received is known.
+    """
     rewards = cohort.potential_rewards.copy()
-    given = np.flatnonzero((cohort.treatment >= 0) & ~np.isnan(cohort.reward))
-    unknown = given[np.isnan(rewards[given, cohort.treatment[given]])]
-    rewards[unknown, cohort.treatment[unknown]] = cohort.reward[unknown]
+    received = np.flatnonzero((cohort.treatment >= 0) & ~np.isnan(cohort.reward))
+    missing = received[np.isnan(rewards[received, cohort.treatment[received]])]
+    rewards[missing, cohort.treatment[missing]] = cohort.reward[missing]
     return rewards
 
 
@@ -23,14 +26,17 @@ def has_next_decision(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
 
 
 def is_truncated(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
-    """Whether a course went on after its last decision here, in studies of whole courses."""
+    """Whether the trajectory went on unobserved after its last decision here.
+
+    False where the study has only first decisions, or does not record how trajectories end.
+    """
     if cohort.trajectory_ended is None or cohort.study.decision.which == "first":
         return np.zeros(len(cohort), dtype=bool)
     return ~has_next_decision(cohort) & ~cohort.trajectory_ended
 
 
 def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
-    """How much each outcome counts."""
+    """Return the weight of each outcome; 1 where the cohort has no censoring weights."""
     return (
         np.ones(len(cohort), np.float32)
         if cohort.censoring_weight is None
@@ -39,24 +45,24 @@ def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
 
 
 def permitted_treatments(cohort: Cohort) -> AllowedMask:
-    """What safety leaves at each decision; everything where it would leave nothing."""
-    left = allowed(cohort.study, cohort.profile, cohort.history, cohort.last_step)
-    return left | ~left.any(axis=1, keepdims=True)
+    """Return the treatments that safety rules allow; all where they would allow none."""
+    mask = allowed(cohort.study, cohort.profile, cohort.history, cohort.last_step)
+    return mask | ~mask.any(axis=1, keepdims=True)
 
 
 def returns_to_go(cohort: Cohort, discount: float) -> Float64[np.ndarray, "decision treatment"]:
-    """Known rewards, and beside that of the option given what the later decisions earned.
+    """Return known rewards, plus the discounted later rewards for the treatment received.
 
-    A later reward that is not known counts as 0: a place to start from, not a target.
+    An unknown later reward counts as 0, so the returns serve as initial values, not as targets.
     """
     rewards = known_rewards(cohort).astype(np.float64)
     if discount == 0:
         return rewards
-    row, given = np.arange(len(cohort)), np.maximum(cohort.treatment, 0)
-    own, more = np.nan_to_num(rewards[row, given]), has_next_decision(cohort)
+    row, received = np.arange(len(cohort)), np.maximum(cohort.treatment, 0)
+    own, has_next = np.nan_to_num(rewards[row, received]), has_next_decision(cohort)
     total = own.copy()
     for last in range(len(own) - 2, -1, -1):
-        if more[last]:
+        if has_next[last]:
             total[last] += discount * total[last + 1]
-    rewards[row, given] += total - own
+    rewards[row, received] += total - own
     return rewards

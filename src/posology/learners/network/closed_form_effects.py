@@ -1,8 +1,8 @@
-"""The differences between options, solved exactly once the network has learned.
+"""TreatmentInteractions between treatments, solved in closed form after descent.
 
-Descent finds what patients differ in anyway. How options differ is little beside that, and linear
-in what is last known: it is solved from what the network leaves of each outcome, and the data say
-how much each column may matter (`relevance`).
+Descent learns the prognosis. How treatments differ is small compared with it and linear in the last
+observations: it is fitted to what the network's prognosis leaves of each outcome, by a regression
+that learns the relevance of each column (`outcome_models.ard_ridge`).
 """
 
 from dataclasses import replace
@@ -30,58 +30,58 @@ from posology.nn.network import Network
 from posology.nn.treatment_history import summarize_treatments
 
 MAX_CODES = 100
-"""Codes above which what descent taught is left: 100 of them and five options make 2,400 weights,
-and the time grows with the third power. Our choice."""
+"""With more codes the differences learned by descent stay: 100 codes and five treatments make 2,400
+weights, and the time grows with the third power. Our choice."""
 
 
-class Offsets(NamedTuple):
-    """One row a decision: what is known, and what the network says whatever is given."""
+class Prognosis(NamedTuple):
+    """Per decision, the regression's columns and what the network predicts for any treatment."""
 
     columns: Float64[np.ndarray, "decision column"]
     logit: Float64[np.ndarray, " decision"]
-    margin: Float64[np.ndarray, " decision"]
-    """Standardised."""
+    distance: Float64[np.ndarray, " decision"]
+    """Standardised target distance."""
 
 
 def solve_effects(network: Network, learn: CohortTensors) -> None:
-    """Put the solved differences in the place of those the network was taught, for good.
+    """Replace the learned differences between treatments by the solved ones, in place.
 
-    Where no margin is known there is nothing to solve from.
+    Nothing changes where no target distance is known or the vocabulary exceeds MAX_CODES.
     """
     curves = network.curves
     assert curves is not None
-    options = curves.shape[0]
-    known = _given(learn, learn.targets.target_distance)
+    treatments = curves.shape[0]
+    known = _known_outcomes(learn, learn.targets.target_distance)
     if len(known.row) == 0 or len(curves.effects.code) > MAX_CODES:
         return
-    left = _left(network, curves, learn)
-    center, spread = scale(left.columns)
-    X = (left.columns - center) / spread
-    rest = replace(known, target=known.target - left.margin[known.row])
-    told = fit_treatment_interactions(X[known.row], rest, options)
-    known = _given(learn, learn.targets.effective)
-    said = left.margin[known.row] + predict_treated(told, X[known.row], known)
-    both = np.column_stack([left.logit[known.row], said])
-    weights, level, slope = fit_logistic_by_option(both, known, options)
+    prognosis = _predict_prognosis(network, curves, learn)
+    center, spread = scale(prognosis.columns)
+    X = (prognosis.columns - center) / spread
+    residual = replace(known, target=known.target - prognosis.distance[known.row])
+    effects = fit_treatment_interactions(X[known.row], residual, treatments)
+    known = _known_outcomes(learn, learn.targets.effective)
+    distance = prognosis.distance[known.row] + predict_treated(effects, X[known.row], known)
+    both = np.column_stack([prognosis.logit[known.row], distance])
+    weights, level, slope = fit_logistic_by_option(both, known, treatments)
     with torch.no_grad():
-        _install(curves, told, center, spread)
-        _read_off(curves, weights, level, slope)
+        _set_distance_effects(curves, effects, center, spread)
+        _set_logit(curves, weights, level, slope)
 
 
-def _left(network: Network, curves: DoseCurves, learn: CohortTensors) -> Offsets:
+def _predict_prognosis(network: Network, curves: DoseCurves, learn: CohortTensors) -> Prognosis:
     rows = []
     with torch.no_grad():
         for batch, _ in iterate_batches(learn):
-            alike = curves.shared(network.trunk(network.encode(batch)[0])).mean(1)
-            known = last_observation_columns(batch, len(curves.effects.code))
-            tried = summarize_treatments(batch, curves.treatment_codes, curves.shape[0])
-            rows.append(torch.cat([alike.double(), known, tried], 1))
+            shared = curves.shared(network.trunk(network.encode(batch)[0])).mean(1)
+            last = last_observation_columns(batch, len(curves.effects.code))
+            earlier = summarize_treatments(batch, curves.treatment_codes, curves.shape[0])
+            rows.append(torch.cat([shared.double(), last, earlier], 1))
     table = torch.cat(rows).cpu().numpy()
-    return Offsets(table[:, 2:], table[:, 0], table[:, 1])
+    return Prognosis(table[:, 2:], table[:, 0], table[:, 1])
 
 
-def _given(learn: CohortTensors, target: Tensor) -> TreatedDecisions:
-    """The decisions whose target is known of the option given."""
+def _known_outcomes(learn: CohortTensors, target: Tensor) -> TreatedDecisions:
+    """The decisions whose target is known for the treatment received."""
     targets = learn.targets
     known = (targets.treatment >= 0) & ~target.isnan() & (targets.weight > 0)
     row = torch.nonzero(known)[:, 0].cpu().numpy()
@@ -95,25 +95,25 @@ def _given(learn: CohortTensors, target: Tensor) -> TreatedDecisions:
     )
 
 
-def _install(
-    curves: DoseCurves, told: TreatmentInteractions, center: np.ndarray, spread: np.ndarray
+def _set_distance_effects(
+    curves: DoseCurves, effects: TreatmentInteractions, center: np.ndarray, spread: np.ndarray
 ) -> None:
-    """The margin's differences; the logit's are read off the margin."""
-    weights = told.weights / spread[:, None]
-    level = told.intercept - center @ weights
+    """Set the target distance's effects; the logit's own effects become 0."""
+    weights = effects.weights / spread[:, None]
+    level = effects.intercept - center @ weights
     parts = (*curves.effects.parameters(), curves.history)
-    own = torch.as_tensor(weights, dtype=torch.float32).split([len(part) for part in parts])
-    for part, found in zip(parts, own, strict=True):
+    solved = torch.as_tensor(weights, dtype=torch.float32).split([len(part) for part in parts])
+    for part, weight in zip(parts, solved, strict=True):
         part[:, 0::2] = 0.0
-        part[:, 1::2] = found.to(part.device)
-    curve = np.stack([level, told.slope, told.curvature], axis=1)
+        part[:, 1::2] = weight.to(part.device)
+    curve = np.stack([level, effects.slope, effects.curvature], axis=1)
     curves.average[:, 3:] = torch.as_tensor(curve, dtype=torch.float32)
 
 
-def _read_off(
+def _set_logit(
     curves: DoseCurves, weights: np.ndarray, level: np.ndarray, slope: np.ndarray
 ) -> None:
-    """weights: of the logit that is said whatever is given, and of the margin."""
+    """Set the logit as a linear function of the prognosis' logit and the target distance."""
     curves.shared.weight[:, :, 0] *= float(weights[0])
     curves.shared.bias[:, 0] *= float(weights[0])
     curves.scale.fill_(float(weights[1]))

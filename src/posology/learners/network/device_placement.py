@@ -1,4 +1,4 @@
-"""Where a cohort's arrays lie: on the device that learns, when they fit, else beside it."""
+"""Placement of a cohort's arrays: on the training device if they fit, otherwise in main memory."""
 
 import logging
 
@@ -7,22 +7,22 @@ import torch
 from posology.domain.history import History
 
 MAX_MEMORY_SHARE = 0.5
-"""Of the device's free memory that arrays may take; the rest is for the network, its gradients and
-the batches. Our choice."""
+"""Share of the device's free memory that arrays may take; the rest is for the network, its
+gradients and the batches. Our choice."""
 
 _LOG = logging.getLogger("posology")
 
 
 def cohort_bytes(history: History, columns: int, decisions: int) -> int:
-    """What the arrays of a cohort take on a device: 64-bit indices and 32-bit numbers."""
+    """Return the bytes of a cohort's arrays on a device: 64-bit indices and 32-bit numbers."""
     events, steps = len(history.code), len(history.time)
     return events * (8 + 4) + steps * (8 + 8) + decisions * (4 * 8 + 4 * columns)
 
 
 def choose_device(size: int, device: torch.device, free: int | None = None) -> torch.device:
-    """The device where so many bytes fit in its free memory, else the CPU, told in the log.
+    """Return the device if `size` bytes fit in its free memory, else the CPU; log the choice.
 
-    free: bytes; asked of the device where not given.
+    free: free bytes of the device; None queries it.
     """
     if device.type == "cpu":
         return device
@@ -32,7 +32,7 @@ def choose_device(size: int, device: torch.device, free: int | None = None) -> t
     _LOG.info(
         "cohort of %.2f GB %s: %.2f GB of %s are free",
         size / 1e9,
-        f"lies on {device}" if fits else "stays in main memory, its batches are streamed",
+        f"is placed on {device}" if fits else "stays in main memory, its batches are streamed",
         free / 1e9,
         device,
     )

@@ -1,4 +1,4 @@
-"""Several processes, one network: each takes its share of every batch (torchrun starts them)."""
+"""Data-parallel training: each process that torchrun starts takes its share of every batch."""
 
 import os
 from collections.abc import Generator
@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @contextmanager
 def process_group(device: str) -> Generator[None]:
-    """Inside, the processes that torchrun started know one another; alone it does nothing."""
+    """Connect the processes that torchrun started; does nothing in a single process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
@@ -28,7 +28,7 @@ def process_group(device: str) -> Generator[None]:
 
 
 def process_count() -> int:
-    """How many processes learn together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -38,24 +38,22 @@ def is_main_process() -> bool:
 
 
 def distribute(network: nn.Module) -> nn.Module:
-    """The network itself, or one whose gradients are averaged over all processes."""
-    return (
-        DistributedDataParallel(network, find_unused_parameters=True)
-        if process_count() > 1
-        else network
-    )
+    """Wrap the network so that gradients are averaged over all processes, if there are several."""
+    if process_count() == 1:
+        return network
+    return DistributedDataParallel(network, find_unused_parameters=True)
 
 
 def local_rows(
     rows: Int64[np.ndarray, " subject"],
-) -> tuple[Int64[np.ndarray, " mine"], float]:
-    """This process's rows of a batch, and what its mean loss counts for in the average.
+) -> tuple[Int64[np.ndarray, " local"], float]:
+    """Return this process's rows of a batch and the weight of its mean loss in the average.
 
-    Every process learns from the same order, so together they descend what one process alone
-    would, where every subject has as many known labels; a batch too small to share goes to all.
+    Every process has the same order of subjects, so together they minimise the loss of a single
+    process, if each subject has as many known labels. A batch too small to split goes to all.
     """
     world = process_count()
     if world == 1 or len(rows) < world:
         return rows, 1.0
-    mine = np.array_split(rows, world)[dist.get_rank()]
-    return mine, world * len(mine) / len(rows)
+    local = np.array_split(rows, world)[dist.get_rank()]
+    return local, world * len(local) / len(rows)

@@ -1,10 +1,11 @@
-"""The network as a Policy: numpy in, numpy out."""
+"""The trained network as a Policy: numpy in, numpy out."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
+from scipy.special import softmax
 from torch import Tensor
 
 from posology.domain.condense import condense, spread
@@ -24,40 +25,42 @@ from posology.nn.batch import gather_batch, history_to_tensors, split_by_budget
 from posology.nn.network import Network, NetworkOutput
 
 MAX_DECISIONS, MAX_STEPS = 4096, 16_384
-"""Decisions, and steps, asked of the network at once."""
+"""Decisions and steps per forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How the network's numbers are read."""
+    """How the network's standardised outputs become doses, values and treatment probabilities."""
 
     dose_center: float
     dose_spread: float
-    """The dose head speaks of sqrt(dose) with this mean and standard deviation of training."""
+    """Mean and standard deviation of sqrt(dose) in the training data."""
     value_center: float = 0.0
     value_spread: float = 1.0
-    """The value head speaks of rewards with this mean and standard deviation of training."""
+    """Mean and standard deviation of the rewards in the training data."""
     temperature: float | None = None
-    """Of the second phase's policy; None before it, when the most effective option is chosen."""
+    """Of the policy after reinforcement; None before it: the most effective treatment is chosen."""
     pessimism: float = 0.0
-    """Standard deviations over members by which a value is lowered before it is believed."""
+    """Standard deviations over members that are subtracted from a value."""
     target_distance_center: float = 0.0
     target_distance_spread: float = 1.0
-    """The margin head speaks of margins with this mean and standard deviation of training."""
+    """Mean and standard deviation of the target distance in the training data."""
     dose_levels: tuple[tuple[float, ...], ...] = ()
-    """Doses of each option that were given often; empty where doses are not asked about."""
+    """Frequent doses of each treatment, among which the best is chosen; empty where the study
+    predicts one dose or none."""
     min_support: float = 0.0
-    """Options given less often than this share of the most usual one are left out (0: none)."""
+    """Smallest behaviour probability of a treatment relative to the most frequent one; treatments
+    below it are excluded (0 excludes none)."""
     progression_center: tuple[float, ...] = ()
     progression_spread: tuple[float, ...] = ()
-    """The course head speaks of numbers with these means and standard deviations of training."""
+    """Means and standard deviations of the progressions in the training data."""
     progression_error: tuple[float | None, ...] = ()
-    """See `course_error.with_course_error`."""
+    """Half-widths of the prediction intervals; see `task_heads.with_progression_error`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkPolicy:
-    """A trained network and how to read it; it answers on the device the network lies on."""
+    """A trained network and its decoding; predictions run on the network's device."""
 
     formulary: Formulary
     profile: Profile
@@ -67,31 +70,34 @@ class NetworkPolicy:
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
-        """P(option is effective), from each member; 0 for forbidden options."""
+        """Return each member's P(treatment is effective); 0 for forbidden treatments."""
         logits = torch.cat([o.effectiveness for o in self._outputs(history, decisions)])
         p = self.network.effect_probability(logits)
-        return _numpy(p.transpose(1, 2)) * allowed[:, :, None]
+        return _to_numpy(p.transpose(1, 2)) * allowed[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """Before the second phase the most effective option; after it, its closed form.
+        """Return the policy: the most effective treatment, or after reinforcement
 
         pi(a|h) proportional to behaviour(a|h) * exp(advantage(h, a) / temperature), the advantage
         from the ensemble's lower bound (Peng et al. 2019, arXiv:1910.00177, equation 6), among
-        the options that are allowed and usual.
+        the treatments that are allowed and supported.
         """
         if self.decoding.temperature is None:
             mean = self.predict_effectiveness(history, decisions, allowed).mean(2)
             return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
-        outputs = list(self._outputs(history, decisions))
+        outputs = self._outputs(history, decisions)
         value = torch.cat([pessimistic_value(o, self.decoding) for o in outputs])
         behaviour = torch.cat([behaviour_probabilities(o) for o in outputs])
-        kept = supported_treatments(
+        supported = supported_treatments(
             behaviour, torch.as_tensor(allowed, device=value.device), self.decoding.min_support
         )
         return reweight_behaviour(
-            _numpy(behaviour), _numpy(value), kept.cpu().numpy(), self.decoding.temperature
+            _to_numpy(behaviour),
+            _to_numpy(value),
+            supported.cpu().numpy(),
+            self.decoding.temperature,
         )
 
     def behaviour_and_values(
@@ -99,20 +105,21 @@ class NetworkPolicy:
     ) -> tuple[
         Float64[np.ndarray, "decision treatment"], Float64[np.ndarray, "decision treatment"]
     ]:
-        """How often clinicians give each option, and the lower bound of what it earns."""
-        outputs = list(self._outputs(history, decisions))
+        """Return the behaviour probabilities and the lower bound of each treatment's value."""
+        outputs = self._outputs(history, decisions)
         value = torch.cat([pessimistic_value(o, self.decoding) for o in outputs])
-        return _numpy(torch.cat([behaviour_probabilities(o) for o in outputs])), _numpy(value)
+        behaviour = torch.cat([behaviour_probabilities(o) for o in outputs])
+        return _to_numpy(behaviour), _to_numpy(value)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The one dose of every member, and for each option that dose moved into its range.
+        """Return each member's dose, and per treatment the mean dose clipped to its range.
 
-        Where options have doses of their own, the best of those given often, and no one dose.
+        With dose levels: the best level of each treatment, and no overall dose.
         """
         if self.decoding.dose_levels:
-            return self._best_levels(history, decisions, allowed)
+            return self._best_doses(history, decisions, allowed)
         z = torch.cat([o.dose for o in self._outputs(history, decisions)])
-        root = _numpy(z) * self.decoding.dose_spread + self.decoding.dose_center
+        root = _to_numpy(z) * self.decoding.dose_spread + self.decoding.dose_center
         overall = np.maximum(root, 0.0) ** 2
         by_treatment = np.full((len(decisions), len(self.formulary.treatments)), np.nan)
         for column, treatment in enumerate(self.formulary.treatments):
@@ -120,7 +127,7 @@ class NetworkPolicy:
                 by_treatment[:, column] = clip_to_range(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
-    def _best_levels(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
+    def _best_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         level = torch.cat([o.best_level for o in self._outputs(history, decisions)]).cpu().numpy()
         dosed = np.array([t.dose is not None for t in self.formulary.treatments])
         doses = [np.array(d)[level[:, k]] for k, d in enumerate(self.decoding.dose_levels)]
@@ -131,32 +138,32 @@ class NetworkPolicy:
         )
 
     def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:
-        """Diagnosis, progression and time to event, from the same pass as the options."""
-        told = [o.tasks for o in self._outputs(history, decisions)]
-        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in told]))
-        course = _numpy(torch.cat([t.progression for t in told]))
+        """Return predictions of diagnosis, progression and time to event."""
+        tasks = [o.tasks for o in self._outputs(history, decisions)]
+        diagnosis = torch.sigmoid(torch.cat([t.diagnosis for t in tasks]))
         decoding = self.decoding
-        course = course * np.array(decoding.progression_spread) + np.array(
-            decoding.progression_center
-        )
-        error = decoding.progression_error or (None,) * course.shape[2]
+        scale, center = np.array(decoding.progression_spread), np.array(decoding.progression_center)
+        progression = _to_numpy(torch.cat([t.progression for t in tasks])) * scale + center
+        error = decoding.progression_error or (None,) * progression.shape[2]
+        hazard = torch.cat([t.hazard for t in tasks])
         return OutcomePredictions(
-            diagnosis=_numpy(diagnosis.transpose(1, 2)),
-            progression=course.transpose(0, 2, 1),
+            diagnosis=_to_numpy(diagnosis.transpose(1, 2)),
+            progression=progression.transpose(0, 2, 1),
             progression_error=np.array(error, dtype=np.float64),
-            survival=_numpy(survival(torch.cat([t.hazard for t in told])).permute(0, 2, 3, 1)),
+            survival=_to_numpy(survival(hazard).permute(0, 2, 3, 1)),
         )
 
     def explain(self, history: History, decisions: StepIndex) -> Attribution:
-        """Attention, and by leaving each visible event out what it does to options and dose."""
-        return attribute_events(self._told, history, self.profile, decisions)
+        """Return the attention, and each visible event's effect, measured by leaving it out."""
+        return attribute_events(self._predict_all, history, self.profile, decisions)
 
-    def _told(
+    def _predict_all(
         self, history: History, decisions: StepIndex
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean P(effective), mean dose and attention weights."""
         allowed = allow_all_treatments(decisions, self.formulary)
         outputs = self._outputs(history, decisions)
-        attention = np.concatenate([_numpy(o.attention.weights()) for o in outputs])
+        attention = np.concatenate([_to_numpy(o.attention.weights()) for o in outputs])
         return (
             self.predict_effectiveness(history, decisions, allowed).mean(2),
             self.predict_doses(history, decisions, allowed).overall.mean(1),
@@ -180,25 +187,25 @@ class NetworkPolicy:
 
 
 def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
-    """Steps that each decision adds to a batch beyond those of the decision before it."""
+    """Return the number of steps that each decision adds to a batch after the one before it."""
     subject = subject_of(history, decisions)
-    seen = decisions + 1 - history.step_offsets[subject]
-    follows = np.append(False, subject[1:] == subject[:-1])[: len(seen)]
-    before = np.where(follows, np.roll(seen, 1), 0)
-    return np.maximum(seen - before, 0)
+    visible = decisions + 1 - history.step_offsets[subject]
+    follows = np.append(False, subject[1:] == subject[:-1])[: len(visible)]
+    before = np.where(follows, np.roll(visible, 1), 0)
+    return np.maximum(visible - before, 0)
 
 
 def pessimistic_value(
-    output: NetworkOutput, reading: Decoding
+    output: NetworkOutput, decoding: Decoding
 ) -> Float[Tensor, "decision treatment"]:
-    """What each option earns, less the members' disagreement by the reading's pessimism."""
-    value = output.value * reading.value_spread + reading.value_center
+    """Return the members' mean value minus pessimism times their standard deviation."""
+    value = output.value * decoding.value_spread + decoding.value_center
     lower = value.mean(1)
-    return lower - reading.pessimism * value.std(1) if reading.pessimism else lower
+    return lower - decoding.pessimism * value.std(1) if decoding.pessimism else lower
 
 
 def behaviour_probabilities(output: NetworkOutput) -> Float[Tensor, "decision treatment"]:
-    """How often clinicians give each option, the members' mean."""
+    """Return the members' mean probability that clinicians choose each treatment."""
     return torch.softmax(output.propensity, 2).mean(1)
 
 
@@ -207,12 +214,13 @@ def supported_treatments(
     allowed: Bool[Tensor, "decision treatment"],
     min_support: float,
 ) -> Bool[Tensor, "decision treatment"]:
-    """Allowed, and given at least `rare` times as often as the most usual of the allowed.
+    """Return which treatments are allowed and frequent enough.
 
-    Fujimoto et al. 2019 (arXiv:1910.01708, equation 9).
+    At least `min_support` times the probability of the most frequent allowed treatment
+    (Fujimoto et al. 2019, arXiv:1910.01708, equation 9).
     """
-    given = torch.where(allowed, behaviour, 0.0)
-    return allowed & (given >= min_support * given.amax(1, keepdim=True))
+    p = torch.where(allowed, behaviour, 0.0)
+    return allowed & (p >= min_support * p.amax(1, keepdim=True))
 
 
 def reweight_behaviour(
@@ -221,12 +229,10 @@ def reweight_behaviour(
     allowed: AllowedMask,
     temperature: float,
 ) -> Float64[np.ndarray, "decision treatment"]:
-    """Probabilities proportional to behaviour * exp(value / temperature), forbidden ones 0."""
+    """Return probabilities proportional to behaviour * exp(value / temperature); forbidden: 0."""
     score = np.log(np.maximum(behaviour, 1e-12)) + value / temperature
-    score = np.where(allowed, score, -np.inf)
-    weight = np.exp(score - score.max(1, keepdims=True))
-    return weight / weight.sum(1, keepdims=True)
+    return softmax(np.where(allowed, score, -np.inf), axis=1)
 
 
-def _numpy(tensor: Tensor) -> Float64[np.ndarray, "..."]:
+def _to_numpy(tensor: Tensor) -> Float64[np.ndarray, "..."]:
     return tensor.double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Which reading of learned values to act on, chosen on patients they were not learned from."""
+"""Selection of the policy's temperature and pessimism on validation patients."""
 
 from dataclasses import dataclass, replace
 
@@ -23,67 +23,66 @@ from posology.learners.features.rewards import (
 from posology.learners.network.policy import NetworkPolicy
 
 REPLICATES = 200
-"""Of the validation patients; enough for a standard error."""
+"""Bootstrap replicates of the validation patients; enough for a standard error."""
 BEHAVIOUR_TEMPERATURE = 1e9
-"""A temperature at which values no longer count: what clinicians usually do."""
+"""A temperature at which the policy equals the behaviour."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
-    """What is tried, and how sure a gain must be."""
+    """Candidate settings, and how certain a gain must be."""
 
     temperatures: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)
-    """In units of the reward; over courses a tenth of it, as one decision of many moves less."""
+    """In units of the reward; a tenth of it for trajectories, where each decision changes less."""
     pessimisms: tuple[float, ...] = (0.0, 0.5, 1.0)
     standard_errors: float = 1.0
-    """Standard errors taken off a gain before it counts (our choice)."""
+    """Standard errors subtracted from a gain (our choice)."""
     trajectory_standard_errors: float = 0.5
-    """The same over courses, where usual care is what stays if nothing gains. Our choice, on
-    development seeds of the sepsis simulator: at 20,000 episodes a true gain of 0.011 over usual
-    care was estimated as 0.010 with a standard error of 0.011, so 1 kept what earned nothing."""
+    """The same for trajectories, whose fallback is usual care. Our choice, on development seeds of
+    the sepsis simulator: at 20,000 episodes a true gain of 0.011 over usual care was estimated as
+    0.010 with a standard error of 0.011, so that 1 standard error would have rejected it."""
 
 
 def select_policy(
     learned: NetworkPolicy,
     start: NetworkPolicy,
     validation: Cohort,
-    choice: SelectionRule,
+    rule: SelectionRule,
     discount: float,
 ) -> NetworkPolicy:
-    """The candidate that most surely earns more than a reference, else the reference.
+    """Return the candidate with the largest conservative gain over a reference, if any is positive.
 
-    Of single decisions the reference is the first phase's policy. Of courses it is usual care, and
-    the first phase's policy is no candidate: over many decisions logged patients cannot speak for
-    one that was learned without regard to what comes later nor to what is usual (on sepsis its
-    estimate was 1.07 of at most 1). Where every option's reward is known the gain is counted, else
-    it is estimated (causal/policy_value.py).
+    For single decisions the reference is `start`, the supervised policy. For trajectories it is
+    usual care, and `start` is no candidate: it ignores later rewards and support, so that logged
+    patients cannot estimate its value (on sepsis the estimate was 1.07 of at most 1). The gain is
+    exact where every treatment's reward is known, else estimated (causal/policy_value.py).
     """
     history, decisions = validation.history, validation.last_step
     allowed = permitted_treatments(validation)
 
-    def reads(temperature: float | None, pessimism: float = 0.0) -> NetworkPolicy:
-        reading = replace(learned.decoding, temperature=temperature, pessimism=pessimism)
-        return replace(learned, decoding=reading)
+    def candidate(temperature: float | None, pessimism: float = 0.0) -> NetworkPolicy:
+        decoding = replace(learned.decoding, temperature=temperature, pessimism=pessimism)
+        return replace(learned, decoding=decoding)
 
-    data = _value_data(reads(BEHAVIOUR_TEMPERATURE), validation, discount)
+    data = _value_data(candidate(BEHAVIOUR_TEMPERATURE), validation, discount)
     counts = resample_patients(data, REPLICATES, np.random.default_rng(0))
 
-    def earns(policy: NetworkPolicy) -> PolicyValue:
-        chosen = policy.choice_probabilities(history, decisions, allowed)
-        return estimate_policy_value(data, chosen, counts)
+    def estimate_value(policy: NetworkPolicy) -> PolicyValue:
+        probabilities = policy.choice_probabilities(history, decisions, allowed)
+        return estimate_policy_value(data, probabilities, counts)
 
-    tried = [reads(t, p) for p in choice.pessimisms for t in choice.temperatures]
-    best, most, standard_errors = start, 0.0, choice.standard_errors
+    candidates = [candidate(t, p) for p in rule.pessimisms for t in rule.temperatures]
+    best, best_gain, standard_errors = start, 0.0, rule.standard_errors
     if data.discount > 0:
-        best, standard_errors = reads(BEHAVIOUR_TEMPERATURE), choice.trajectory_standard_errors
-        tried = [reads(t / 10, p) for p in choice.pessimisms for t in choice.temperatures]
+        best, standard_errors = candidate(BEHAVIOUR_TEMPERATURE), rule.trajectory_standard_errors
+        candidates = [candidate(t / 10, p) for p in rule.pessimisms for t in rule.temperatures]
         reference = estimate_policy_value(data, data.trajectories.behaviour, counts)
     else:
-        reference = earns(start)
-    for candidate in tried:
-        surely = conservative_gain(earns(candidate), reference, standard_errors)
-        if surely > most:
-            best, most = candidate, surely
+        reference = estimate_value(start)
+    for policy in candidates:
+        gain = conservative_gain(estimate_value(policy), reference, standard_errors)
+        if gain > best_gain:
+            best, best_gain = policy, gain
     return best
 
 
@@ -95,7 +94,7 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
         trajectories=without_observations(
             cohort.treatment,
             cohort.reward.astype(np.float64),
-            _as_logged(behaviour, cohort),
+            _with_recorded_propensities(behaviour, cohort),
             offsets,
             terminal=~unobserved[offsets[1:] - 1],
         ),
@@ -106,13 +105,13 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
     )
 
 
-def _as_logged(behaviour: np.ndarray, cohort: Cohort) -> np.ndarray:
-    """Learned propensities, that of the option given replaced where its chance was recorded."""
+def _with_recorded_propensities(behaviour: np.ndarray, cohort: Cohort) -> np.ndarray:
+    """Learned behaviour, with the probability of the treatment received where it was recorded."""
     recorded = ~np.isnan(cohort.logged_probability) & (cohort.treatment >= 0)
-    row, given = np.flatnonzero(recorded), cohort.treatment[recorded]
+    row, received = np.flatnonzero(recorded), cohort.treatment[recorded]
     fixed = behaviour.copy()
     left = 1 - cohort.logged_probability[recorded].astype(np.float64)
-    others = 1 - behaviour[row, given]
+    others = 1 - behaviour[row, received]
     fixed[row] *= (left / np.maximum(others, 1e-9))[:, None]
-    fixed[row, given] = cohort.logged_probability[recorded]
+    fixed[row, received] = cohort.logged_probability[recorded]
     return fixed

@@ -1,4 +1,4 @@
-"""The second phase: learn what each option is worth from outcomes, and act on it with care."""
+"""The reinforcement phase: learn the value of each treatment from outcomes, and choose by it."""
 
 import copy
 from collections.abc import Generator
@@ -37,15 +37,13 @@ from posology.nn.network import Network
 
 @dataclass(frozen=True, slots=True)
 class Reinforcement:
-    """Fitted values by temporal differences, then a policy in closed form around the clinicians'.
+    """Fitted values by temporal differences, then a closed-form policy around the behaviour.
 
-    Values start from least squares of the returns on what the first phase believes of each option,
-    and over single decisions what the first phase learned stays as it was.
-    Where the study knows what every option would have earned, all are fitted; else only the one
-    given. Values after a decision come from a slowly moving copy of the network, from its
-    ensemble's lower bound among options that are allowed and usual. The temperature and the
-    pessimism are chosen on validation patients; where none is surely better, the first phase's
-    policy is kept, and over courses usual care (`safe_choice`).
+    Values start from a least-squares fit of the returns to the supervised phase's P(effective).
+    Where the study knows the reward of every treatment, all values are fitted; else only that of
+    the treatment received. The value of the next decision comes from a target network, a moving
+    average of the network: the ensemble's lower bound among allowed and supported treatments. The
+    temperature and the pessimism are selected on validation patients (`select_policy`).
     """
 
     training: Training = field(
@@ -54,22 +52,22 @@ class Reinforcement:
         )
     )
     train_all: bool | None = None
-    """Whether the whole network learns on, or its values alone. None: the whole over courses, where
-    what comes later is news to the first phase; the values alone over single decisions."""
+    """Whether to train the whole network or only the values. None: the whole for trajectories,
+    whose later decisions the supervised phase ignores; only the values for single decisions."""
     discount: float = 1.0
-    """Of the next decision's value, beside the study's own; 1 leaves it to the study."""
+    """Factor on the next decision's value, in addition to the study's own discount."""
     tau: float = 0.01
-    """Share of the network that the target network takes up at each batch."""
+    """Update rate of the target network: target <- (1 - tau) target + tau network, per batch."""
     min_support: float = 0.1
-    """Options given less often than this share of the most usual one are not thought of, where
-    only what was given is known to have come to something. Our choice."""
+    """Smallest behaviour probability of a treatment relative to the most frequent one, where only
+    the reward of the treatment received is known. Our choice."""
     pessimism: float = 1.0
-    """Of the values after a decision, in standard deviations over members."""
+    """Standard deviations over members subtracted from the next decision's value."""
     selection: SelectionRule = field(default_factory=SelectionRule)
     device: str = "cpu"
 
     def fit(self, first: NetworkPolicy, train: Cohort, validation: Cohort) -> NetworkPolicy:
-        """The first phase's policy, improved on the outcomes."""
+        """Return the policy, starting from that of the supervised phase."""
         return run_to_end(self.fit_epochs(first, train, validation))
 
     def fit_epochs(
@@ -79,71 +77,71 @@ class Reinforcement:
         validation: Cohort,
         folder: Path | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
-        """The same, epoch by epoch; the generator's return value is the policy.
+        """Yield each epoch; the generator's return value is the policy.
 
-        folder: where a run that was killed goes on.
+        folder: where an interrupted run resumes.
         """
         discount = self.discount * train.study.reward.discount
-        courses = discount > 0 and bool(has_next_decision(train).any())
-        whole = courses if self.train_all is None else self.train_all
-        self = replace(self, discount=discount, train_all=whole)
+        has_trajectories = discount > 0 and bool(has_next_decision(train).any())
+        train_all = has_trajectories if self.train_all is None else self.train_all
+        self = replace(self, discount=discount, train_all=train_all)
         device = torch.device(self.device)
         network = copy.deepcopy(first.network).to(device)
-        slow = copy.deepcopy(network).eval()
-        reading = _reading(first.decoding, train, self)
-        learn = cohort_to_tensors(train, reading, network.config, device)
-        check = cohort_to_tensors(validation, reading, network.config, device)
+        target = copy.deepcopy(network).eval()
+        decoding = _with_value_scale(first.decoding, train, self)
+        learn = cohort_to_tensors(train, decoding, network.config, device)
+        check = cohort_to_tensors(validation, decoding, network.config, device)
         for name, parameter in network.named_parameters():
-            parameter.requires_grad_(whole or name.startswith(("value.", "effect_to_value.")))
-        _start(network, learn, reading, returns_to_go(train, self.discount))
-        slow.load_state_dict(network.state_dict())
+            parameter.requires_grad_(train_all or name.startswith(("value.", "effect_to_value.")))
+        _init_values(network, learn, decoding, returns_to_go(train, self.discount))
+        target.load_state_dict(network.state_dict())
 
-        asked = distribute(network)
+        model = distribute(network)
 
         def loss(subjects: Tensor) -> dict[str, Tensor]:
-            _follow(slow, network, self.tau)
+            _update_target(target, network, self.tau)
             batch, targets = gather_subjects(learn, subjects)
-            output = asked(batch, targets.log_dose)
-            goal = self._goal(slow, batch, targets, reading)
-            parts = losses.supervised(output, targets) if whole else {}
+            output = model(batch, targets.log_dose)
+            goal = self._value_target(target, batch, targets, decoding)
+            parts = losses.supervised(output, targets) if train_all else {}
             return {**parts, "value": losses.value(output.value, goal, targets.weight)}
 
         def validate() -> dict[str, float]:
-            return self._error(network, check, reading)
+            return self._value_error(network, check, decoding)
 
-        kept = RunFolder(folder, (slow,)) if folder else None
-        yield from train_epochs(network, learn.steps, loss, validate, self.training, kept)
+        run = RunFolder(folder, (target,)) if folder else None
+        yield from train_epochs(network, learn.steps, loss, validate, self.training, run)
         network.requires_grad_(True)
-        learned = replace(first, network=network.eval(), decoding=reading)
-        start = first if whole else learned
+        learned = replace(first, network=network.eval(), decoding=decoding)
+        start = first if train_all else learned
         return select_policy(learned, start, validation, self.selection, self.discount)
 
-    def _goal(
-        self, slow: Network, batch: Batch, targets: losses.Targets, reading: Decoding
+    def _value_target(
+        self, target: Network, batch: Batch, targets: losses.Targets, decoding: Decoding
     ) -> Float[Tensor, "decision treatment"]:
-        """Standardised reward plus what the slow copy thinks the next decision is worth."""
+        """Standardised reward plus the discounted value of the next decision."""
         goal = targets.rewards
         if self.discount > 0 and bool(targets.has_next.any() | targets.is_truncated.any()):
             with torch.no_grad():
-                output = slow(batch)
-            cautious = replace(reading, pessimism=self.pessimism)
-            kept = supported_treatments(
-                behaviour_probabilities(output), targets.allowed, reading.min_support
+                output = target(batch)
+            cautious = replace(decoding, pessimism=self.pessimism)
+            supported = supported_treatments(
+                behaviour_probabilities(output), targets.allowed, decoding.min_support
             )
-            worth = pessimistic_value(output, cautious).masked_fill(~kept, -torch.inf).amax(1)
-            later = torch.where(targets.has_next, torch.roll(worth, -1), 0.0) * self.discount
+            value = pessimistic_value(output, cautious).masked_fill(~supported, -torch.inf).amax(1)
+            later = torch.where(targets.has_next, torch.roll(value, -1), 0.0) * self.discount
             later = later.masked_fill(targets.is_truncated, torch.nan)
-            given = targets.treatment.clamp_min(0)[:, None]
-            goal = goal.scatter(1, given, goal.gather(1, given) + later[:, None])
-        return (goal - reading.value_center) / reading.value_spread
+            received = targets.treatment.clamp_min(0)[:, None]
+            goal = goal.scatter(1, received, goal.gather(1, received) + later[:, None])
+        return (goal - decoding.value_center) / decoding.value_spread
 
-    def _error(
-        self, network: Network, cohort: CohortTensors, reading: Decoding
+    def _value_error(
+        self, network: Network, cohort: CohortTensors, decoding: Decoding
     ) -> dict[str, float]:
         """Squared error of the members' mean value over a cohort, in standardised rewards."""
         total, count = 0.0, 0.0
         for batch, targets in iterate_batches(cohort):
-            goal = self._goal(network, batch, targets, reading)
+            goal = self._value_target(network, batch, targets, decoding)
             mean = network(batch, targets.log_dose).value.mean(1, keepdim=True)
             size = float((~goal.isnan() * targets.weight[:, None]).sum())
             total += float(losses.value(mean, goal, targets.weight)) * size
@@ -152,46 +150,50 @@ class Reinforcement:
         return {"value": error, "score": error}
 
 
-def _reading(reading: Decoding, train: Cohort, asked: Reinforcement) -> Decoding:
-    returns = returns_to_go(train, asked.discount)
+def _with_value_scale(decoding: Decoding, train: Cohort, learner: Reinforcement) -> Decoding:
+    """The decoding with the scale of the training returns and the learner's minimum support."""
+    returns = returns_to_go(train, learner.discount)
     known = returns[~np.isnan(returns)]
-    partly = bool(np.isnan(known_rewards(train)).any())
+    partly_known = bool(np.isnan(known_rewards(train)).any())
     return replace(
-        reading,
+        decoding,
         value_center=float(known.mean()),
         value_spread=float(known.std()) or 1.0,
-        min_support=asked.min_support if partly else 0.0,
+        min_support=learner.min_support if partly_known else 0.0,
     )
 
 
-def _start(
+def _init_values(
     network: Network,
     cohort: CohortTensors,
-    reading: Decoding,
+    decoding: Decoding,
     returns: Float64[np.ndarray, "decision treatment"],
 ) -> None:
-    """Set `worth` by least squares of returns on beliefs, option by option (ridge 1e-3 each)."""
-    believed, weight = [], []
+    """Set `effect_to_value` by ridge regression (1e-3 each) of each treatment's returns.
+
+    The columns are every treatment's P(effective).
+    """
+    probabilities, weight = [], []
     network.eval()
     with torch.no_grad():
         for batch, targets in iterate_batches(cohort):
             output = network(batch, targets.log_dose)
-            believed.append(network.effect_probability(output.effectiveness).mean(1))
+            probabilities.append(network.effect_probability(output.effectiveness).mean(1))
             weight.append(targets.weight)
-        X, w = torch.cat(believed).double(), torch.cat(weight).double()
+        X, w = torch.cat(probabilities).double(), torch.cat(weight).double()
         X = torch.cat([X, torch.ones_like(X[:, :1])], 1)
         y = torch.as_tensor(returns, device=X.device)
-        y = (y - reading.value_center) / reading.value_spread
-        for option in range(y.shape[1]):
-            known = ~y[:, option].isnan()
-            A, b = X[known] * w[known, None], y[known, option]
+        y = (y - decoding.value_center) / decoding.value_spread
+        for treatment in range(y.shape[1]):
+            known = ~y[:, treatment].isnan()
+            A, b = X[known] * w[known, None], y[known, treatment]
             ridge = 1e-3 * max(len(A), 1) * torch.eye(A.shape[1], dtype=A.dtype, device=A.device)
-            solved = torch.linalg.solve(X[known].T @ A + ridge, A.T @ b).float()
-            network.effect_to_value.weight[option] = solved[:-1]
-            network.effect_to_value.bias[option] = solved[-1]
+            coefficients = torch.linalg.solve(X[known].T @ A + ridge, A.T @ b).float()
+            network.effect_to_value.weight[treatment] = coefficients[:-1]
+            network.effect_to_value.bias[treatment] = coefficients[-1]
 
 
-def _follow(slow: Network, network: Network, tau: float) -> None:
+def _update_target(target: Network, network: Network, tau: float) -> None:
     with torch.no_grad():
-        for old, new in zip(slow.parameters(), network.parameters(), strict=True):
+        for old, new in zip(target.parameters(), network.parameters(), strict=True):
             old.lerp_(new, tau)

@@ -1,14 +1,18 @@
-"""Each target keeps as much of its head as validation patients are better off with."""
+"""Shrinkage of the task heads, and the losses that decide it."""
 
 import numpy as np
 import torch
 
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
-from posology.learners.network.head_init import init_heads_at_rates
-from posology.learners.network.head_shrinkage import SHRINKAGES, initial_biases, shrink_heads
 from posology.learners.network.linear_baseline import fit_additive_head
 from posology.learners.network.losses import loss_by_target, supervised
 from posology.learners.network.supervised import Sizes, build_network, fit_decoding
+from posology.learners.network.task_heads import (
+    SHRINKAGES,
+    init_heads_at_rates,
+    initial_biases,
+    shrink_heads,
+)
 from posology.learners.network.tensors import (
     average_tasks,
     cohort_to_tensors,
@@ -17,9 +21,8 @@ from posology.learners.network.tensors import (
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
-def test_what_harms_goes_and_what_helps_stays() -> None:
-    split = learn_and_check()
-    network, learn, check = split
+def test_harmful_changes_are_removed_and_helpful_ones_stay() -> None:
+    network, learn, check = untrained_network()
     init_heads_at_rates(network, learn.targets)
     fit_additive_head(network, learn, check)
     start = initial_biases(network)
@@ -31,10 +34,10 @@ def test_what_harms_goes_and_what_helps_stays() -> None:
 
     before = losses()
     heads = network.tasks.linear_heads()
-    heads["diagnosis"].bias.data += 30.0  # says everybody has everything: harm
+    heads["diagnosis"].bias.data += 30.0  # predicts every condition for every patient: harmful
     with torch.no_grad():
         off = network(batch).tasks.progression.mean((0, 1)) - targets.progression.mean(0)
-    heads["progression"].bias.data -= off  # on average right: help
+    heads["progression"].bias.data -= off  # right on average: helpful
     moved = losses()
     ended = heads["progression"].bias.detach().clone()
     shrink_heads(network, start, check)
@@ -45,8 +48,8 @@ def test_what_harms_goes_and_what_helps_stays() -> None:
     assert SHRINKAGES[0] == 0.0
 
 
-def test_targets_together_are_the_losses_that_are_learned() -> None:
-    network, learn, _ = learn_and_check()
+def test_losses_by_target_add_up_to_the_training_losses() -> None:
+    network, learn, _ = untrained_network()
     batch, targets = next(iter(iterate_batches(learn)))
     with torch.no_grad():
         output = network.eval()(batch)
@@ -59,7 +62,7 @@ def test_targets_together_are_the_losses_that_are_learned() -> None:
     torch.testing.assert_close(loss[3] / count[3], parts["hazard"])
 
 
-def learn_and_check():
+def untrained_network():
     whole: Cohort = with_targets(cohort(200, 5))
     train, validation = part(whole, TRAIN), part(whole, VALIDATION)
     network = build_network(Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True), train, 0)
