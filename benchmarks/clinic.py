@@ -36,7 +36,7 @@ from posology.learners.baselines import baselines
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
 from posology.learners.recipes import Recipe, recipe_for_cohort
-from posology.report.table1 import terminal as screen
+from posology.report.table1.terminal import render_table1
 from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
@@ -56,7 +56,7 @@ def main() -> None:
     if "posology" not in answers:
         return
     table = compare_models(answers, test, np.random.default_rng(options.seed), replicates=1000)
-    Console().print(screen.table1(table))
+    Console().print(render_table1(table))
     study = "clinic" if options.history_effect else "clinic_no_history_effect"
     rows = [{**r, "study": study} for r in to_rows(table) if r["metric"] in SHOWN] + _more(
         table, answers, test, folder / "records" / "truth", study

@@ -36,7 +36,7 @@ from posology.evaluation.table1.predictions import (
     concatenate_predictions,
     predict_cohort,
 )
-from posology.report.table1 import terminal as screen
+from posology.report.table1.terminal import render_table1
 from posology.workflows.results import write_measurements
 
 SITES = 11
@@ -72,7 +72,7 @@ def main() -> None:
     for split in ("kfold", "site"):
         table = _table(whole, [f for f in folds if f.split == split], options.work, split)
         Console().print(write_headline(table))
-        Console().print(screen.table1(table))
+        Console().print(render_table1(table))
         rows += to_rows(table) + [_test_row(study.name, split, t) for t in table.tests]
     if options.json:
         write_measurements(options.json, rows, started, options.seed)

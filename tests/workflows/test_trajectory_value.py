@@ -40,10 +40,10 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     unrecorded = replace(cohort, logged_probability=np.full(len(cohort), np.nan, np.float32))
     result = evaluate(policy, unrecorded, max_decisions=1000)
     assert isinstance(result, ValueEvaluation)
-    assert "What whole courses earn" in result.summary()
+    assert "Value over whole trajectories" in result.summary()
     result.report(tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "What would following it earn to the end?" in html
+    assert "over whole trajectories?" in html
     assert "posology&#39;s first choice: effective sample size" in html
     rows = [r for r in result.rows if r["metric"] == "course_value"]
     usual = next(r for r in rows if r["model"] == "usual care")

@@ -1,1 +1,1 @@
-"""What was measured, for people: one HTML file, and a table on the screen."""
+"""Results as self-contained HTML pages and as tables on the terminal."""

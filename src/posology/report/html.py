@@ -1,13 +1,19 @@
-"""Templates filled in: one HTML file that needs no network and no script."""
+"""Jinja templates filled in: one HTML file that needs no network and no script."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
-def fill_template(template: str, variables: dict[str, Any]) -> str:
-    """A template, named by its path in the report folder, with every value escaped."""
+def render_template(template: str, page: Any) -> str:
+    """The HTML of a page; every value is escaped.
+
+    Args:
+        template: path relative to the report folder.
+        page: a dataclass whose fields are the template's variables.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -15,4 +21,11 @@ def fill_template(template: str, variables: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    variables = {field.name: getattr(page, field.name) for field in fields(page)}
     return environment.get_template(template).render(variables)
+
+
+def write_html(html: str, path: Path) -> None:
+    """Write a UTF-8 file, and create its folder if it does not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")

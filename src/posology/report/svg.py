@@ -1,6 +1,7 @@
-"""Figures as SVG that takes the page's own colours and fonts, light or dark."""
+"""Matplotlib figures as inline SVG in the page's own colours and fonts, light or dark."""
 
 import re
+from dataclasses import dataclass
 from html import escape
 from io import StringIO
 
@@ -10,7 +11,7 @@ from matplotlib.text import Text
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 SERIES = ("#040400", "#040401", "#040402", "#040403", "#040404")
-"""Stand-ins: `svg` replaces each by the page's custom property of the same part."""
+"""Placeholder colours: `to_svg` replaces each by a custom property of the page's CSS."""
 
 _PROPERTIES = {
     INK: "var(--ink)",
@@ -20,19 +21,34 @@ _PROPERTIES = {
 }
 
 
-def svg(figure: Figure, name: str, alt: str) -> str:
-    """One inline SVG element, the same bytes for the same figure.
+@dataclass(frozen=True, slots=True)
+class InlineFigure:
+    """One figure of a page."""
+
+    svg: str
+    """An escaped SVG element."""
+    caption: str
+
+
+def inline_figure(figure: Figure, name: str, alt: str, caption: str) -> InlineFigure:
+    """The figure as SVG with its caption; `name` and `alt` as in `to_svg`."""
+    return InlineFigure(to_svg(figure, name, alt), caption)
+
+
+def to_svg(figure: Figure, name: str, alt: str) -> str:
+    """One inline SVG element; the same figure always gives the same bytes.
 
     Args:
-        name: goes before every id, so that two figures can stand on one page.
-        alt: what a reader who does not see the figure is told.
+        name: prefix of every id, so that two figures can be on one page.
+        alt: text for readers who cannot see the figure.
     """
     out = StringIO()
-    # text stays text: small, searchable, in the page's font; a salt: same figure, same bytes
+    # text is not drawn as paths: it is small, searchable and in the page's font
+    # a fixed salt gives the same ids each time
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "posology", "text.usetex": False}):
         for text in figure.findobj(Text):
             if isinstance(text, Text):
-                text.set_parse_math(False)  # a dollar sign in a name is a dollar sign
+                text.set_parse_math(False)  # a dollar sign in a name does not start a formula
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     _, size, body = re.split(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', out.getvalue(), maxsplit=1)
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)

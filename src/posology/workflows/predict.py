@@ -22,7 +22,7 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
-from posology.report.patient.forecast_terminal import forecast_panel, totals_table
+from posology.report.patient.terminal import forecast_panel, totals_table
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.recommend import Patient, as_artifact, encode
 from posology.workflows.results import Row, render_text, rows_to_table

@@ -1,75 +1,40 @@
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from posology.evaluation.table1.headline import write_headline
-from posology.report.table1.page import render, write_report
-from tests.report import made_up
-
-VOID = {"meta", "link", "img", "br", "hr", "input"}
-
-
-class Reader(HTMLParser):
-    """Checks that every element is closed in order, and keeps what a browser would make of it."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.elements, self.text = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not self.open or self.open[-1] not in ("style", "title"):
-            self.text.append(data)
-
-
-def read(html: str) -> Reader:
-    reader = Reader()
-    reader.feed(html)
-    reader.close()
-    assert reader.open == []
-    return reader
+from posology.report.table1.page import render_table1_page, write_table1_page
+from tests.builders.html import read_html
+from tests.builders.table1_report import HOSTILE, table1_content
 
 
 @pytest.fixture(scope="module")
 def content():
-    return made_up.content()
+    return table1_content()
 
 
 @pytest.fixture(scope="module")
 def html(content):
-    return render(content)
+    return render_table1_page(content)
 
 
-def test_every_element_is_closed_and_every_id_is_one_of_a_kind(html):
-    elements = read(html).elements
-    ids = [attrs["id"] for _, attrs in elements if "id" in attrs]
-    assert len(ids) == len(set(ids))
-    targets = [a["href"][1:] for _, a in elements if a.get("href", "").startswith("#")]
-    assert set(targets) <= set(ids)
+def test_elements_are_balanced_and_every_link_has_a_target(html):
+    reader = read_html(html)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert set(reader.link_targets) <= set(reader.ids)
     assert html.startswith("<!doctype html>")
 
 
-def test_the_first_line_is_the_headline(content, html):
-    text = [t.strip() for t in read(html).text if t.strip()]
+def test_the_heading_is_the_headline(content, html):
+    text = [t.strip() for t in read_html(html).text if t.strip()]
     assert write_headline(content.table) in text[:3]
     assert re.search(r"<h1>(.*?)</h1>", html)
 
 
-def test_nothing_is_loaded_and_nothing_runs(html):
-    for tag, attrs in read(html).elements:
+def test_nothing_is_loaded_and_no_script_runs(html):
+    for tag, attrs in read_html(html).elements:
         assert tag not in {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
         for name, value in attrs.items():
             assert not name.startswith("on")
@@ -81,56 +46,64 @@ def test_nothing_is_loaded_and_nothing_runs(html):
     assert re.findall(r"url\((?!#)", html) == []
 
 
-def test_hostile_text_stays_text():
-    html = render(made_up.content(made_up.HOSTILE))
-    reader = read(html)
+def test_markup_in_free_text_is_escaped():
+    html = render_table1_page(table1_content(HOSTILE))
+    reader = read_html(html)
     assert not {tag for tag, _ in reader.elements} & {"script", "img"}
-    assert "".join(reader.text).count(made_up.HOSTILE) >= 15
+    assert "".join(reader.text).count(HOSTILE) >= 15
     assert "<script" not in html
 
 
-def test_every_figure_tells_what_it_shows(html):
-    figures = [attrs for tag, attrs in read(html).elements if tag == "svg"]
+def test_every_figure_has_an_alternative_text(html):
+    figures = [attrs for tag, attrs in read_html(html).elements if tag == "svg"]
     assert len(figures) == 4 + 2 + 1 + 2 + 1
     for attrs in figures:
         assert attrs["role"] == "img"
         assert len(attrs["aria-label"]) > 30
 
 
-def test_table_1_holds_the_figures_measured(content, html):
-    text = " ".join(read(html).text)
+def test_table_1_contains_the_measured_values(content, html):
+    text = " ".join(read_html(html).text)
     row = content.table.row("posology", "mae")
     assert f"{row.value:.2f}" in text
     assert f"{row.low:.2f} to {row.high:.2f}" in text
     assert "Posology by the paper's recipe" in text
     assert "hospitals held out in turn" in text
-    assert "1,337 rows of the source were refused" in text
+    assert "1,337 rows of the source were rejected" in text
     assert content.study.purpose in text
     assert content.study.limits in text
-    assert "too few to judge" in text
+    assert "too few patients" in text
 
 
-def test_no_subject_is_named(content):
+def test_no_subject_identifier_appears(content):
     ids = content.cohort.history.subject_id + 987_000_000
-    known = replace(content.cohort, history=replace(content.cohort.history, subject_id=ids))
-    html = render(replace(content, cohort=known))
+    history = replace(content.cohort.history, subject_id=ids)
+    html = render_table1_page(replace(content, cohort=replace(content.cohort, history=history)))
     assert not [i for i in ids if str(i) in html]
 
 
-def test_same_content_same_bytes(content, html, tmp_path):
-    write_report(content, tmp_path / "new" / "report.html")
+def test_the_same_content_gives_the_same_bytes(content, html, tmp_path):
+    write_table1_page(content, tmp_path / "new" / "report.html")
     assert (tmp_path / "new" / "report.html").read_text(encoding="utf-8") == html
 
 
-def test_a_bare_report_leaves_out_what_was_not_measured(content):
+def test_sections_without_results_are_left_out(content):
     n = len(content.cohort)
-    silent = {model: replace(a, dose=np.full(n, np.nan)) for model, a in content.answers.items()}
+    without_dose = {
+        model: replace(a, dose=np.full(n, np.nan)) for model, a in content.predictions.items()
+    }
     bare = replace(
-        content, answers=silent, calibration=(), groups=(), further=(), learning=(), cases=(),
-        refused=(),
-    )  # fmt: skip
-    html = render(bare)
-    read(html)
-    for heading in ("How far off", "served worse", "How it learned", "single patients"):
+        content,
+        predictions=without_dose,
+        calibration=(),
+        groups=(),
+        other_splits=(),
+        learning=(),
+        cases=(),
+        rejected_rows=(),
+    )
+    html = render_table1_page(bare)
+    read_html(html)
+    for heading in ("dose errors?", "worse for any group", "Learning curves", "single patients"):
         assert heading not in html
-    assert "No row of the source was refused." in html
+    assert "No row of the source was rejected." in html

@@ -5,8 +5,6 @@ from posology.evaluation.classification import roc_curves
 from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import compare_models
 from posology.evaluation.table1.subgroups import SubgroupRow
-from posology.report.curves import drawn_learning
-from posology.report.svg import svg
 from posology.report.table1 import plots
 from tests.builders import scored_cohorts
 
@@ -15,28 +13,28 @@ def line(axes, at):
     return np.asarray(axes.lines[at].get_xdata()), np.asarray(axes.lines[at].get_ydata())
 
 
-def test_true_doses_lie_along_x_and_predicted_ones_along_y():
+def test_correct_doses_are_on_x_and_predicted_doses_on_y():
     truth, dose = np.array([10.0, 20.0, np.nan, 40.0]), np.array([12.0, 18.0, 5.0, 44.0])
-    (axes,) = plots.dose_figure(dose, truth, "mg/week").axes
+    (axes,) = plots.plot_doses(dose, truth, "mg/week").axes
     x, y = line(axes, 1)
     assert x.tolist() == [10, 20, 40]
     assert y.tolist() == [12, 18, 44]
     assert axes.get_xlim() == axes.get_ylim() == (0, 44)
-    assert axes.get_xlabel() == "Dose that proved right (mg/week)"
+    assert axes.get_xlabel() == "Correct dose (mg/week)"
     assert axes.get_ylabel() == "Predicted dose (mg/week)"
 
 
 def test_the_band_is_20_percent():
-    (axes,) = plots.dose_figure(np.array([50.0]), np.array([50.0]), "mg").axes
+    (axes,) = plots.plot_doses(np.array([50.0]), np.array([50.0]), "mg").axes
     corners = axes.collections[0].get_paths()[0].vertices
     edge = axes.get_xlim()[1]
     at_edge = corners[corners[:, 0] == edge][:, 1]
     assert (at_edge.min(), at_edge.max()) == pytest.approx((0.8 * edge, 1.2 * edge))
 
 
-def test_an_outlier_stands_at_the_edge_and_is_counted(rng):
+def test_an_outlier_is_drawn_at_the_edge_and_counted(rng):
     truth = np.append(rng.uniform(10, 60, 999), 315.0)
-    (axes,) = plots.dose_figure(truth.copy(), truth, "mg/week").axes
+    (axes,) = plots.plot_doses(truth.copy(), truth, "mg/week").axes
     edge = axes.get_xlim()[1]
     assert edge < 100
     x, y = line(axes, 2)
@@ -45,11 +43,11 @@ def test_an_outlier_stands_at_the_edge_and_is_counted(rng):
     assert len(line(axes, 1)[0]) == 999
 
 
-def test_curves_are_those_measured(rng):
+def test_curves_have_the_measured_points(rng):
     cohort = scored_cohorts.make_cohort(rng, 200)
     said = scored_cohorts.make_predictions(rng, cohort, 1.0)
     curves = roc_curves(said.effectiveness, cohort.best_treatment)
-    (axes,) = plots.roc_figure(curves, ["a", "b", "c"]).axes
+    (axes,) = plots.plot_roc(curves, ["a", "b", "c"]).axes
     for at, curve in enumerate(curves, start=1):
         x, y = line(axes, at)
         assert np.array_equal(x, curve.false_positive_rate)
@@ -57,7 +55,7 @@ def test_curves_are_those_measured(rng):
     labels = [t.get_text() for t in axes.get_legend().get_texts()]
     assert labels == [f"{n}: {c.auc:.3f}" for n, c in zip("abc", curves, strict=True)]
     found = assess_calibration(said.effectiveness, cohort.best_treatment, cohort.subject, rng, 20)
-    (axes,) = plots.calibration_figure(found, ["a", "b", "c"]).axes
+    (axes,) = plots.plot_calibration(found, ["a", "b", "c"]).axes
     x, y = line(axes, 1)
     assert np.allclose(x, [b.predicted for b in found[0].bins])
     assert np.allclose(y, [b.observed for b in found[0].bins])
@@ -69,9 +67,9 @@ def contest(rng, noise):
     return compare_models(named, cohort, rng, replicates=100)
 
 
-def test_the_forest_plot_has_each_baseline_from_the_top_and_none_of_our_own(rng):
+def test_the_forest_plot_has_every_baseline_and_no_variant_of_the_reference(rng):
     table = contest(rng, {"posology": 1, "posology_paper": 1, "logistic": 2, "forest": 2.2})
-    (axes,) = plots.contrast_figure(table, "mae").axes
+    (axes,) = plots.plot_contrasts(table, "mae").axes
     assert [t.get_text() for t in axes.get_yticklabels()] == [
         "Random forest",
         "Logistic regression",
@@ -81,72 +79,27 @@ def test_the_forest_plot_has_each_baseline_from_the_top_and_none_of_our_own(rng)
     assert sorted(drawn, key=lambda d: d[1]) == [(t.difference, y) for y, t in enumerate(tests)]
     assert "mg/week" in axes.get_xlabel()
     assert "better to the left" in axes.get_xlabel()
-    assert "right" in plots.contrast_figure(table, "accuracy").axes[0].get_xlabel()
+    assert "right" in plots.plot_contrasts(table, "accuracy").axes[0].get_xlabel()
 
 
-def test_a_far_baseline_is_written_at_the_edge(rng):
+def test_a_large_difference_is_written_at_the_edge(rng):
     table = contest(rng, {"posology": 1.0, "logistic": 1.4, "forest": 1.5, "fixed": 12.0})
-    (axes,) = plots.contrast_figure(table, "mae").axes
+    (axes,) = plots.plot_contrasts(table, "mae").axes
     far = table.test("fixed", "mae")
     written = f"{far.difference:+.2f} ({far.low:.2f} to {far.high:.2f})"
     assert [t.get_text() for t in axes.texts] == [written]
     assert axes.get_xlim()[0] > far.difference
 
 
-def test_groups_too_small_to_judge_are_not_drawn():
+def test_groups_without_an_estimate_are_not_drawn():
     rows = [
         SubgroupRow("race", "Asian", "mae", 7.0, 6.0, 8.0, 100, True),
         SubgroupRow("race", "Black", "mae", np.nan, np.nan, np.nan, 12, False),
         SubgroupRow("sex", "male", "mae", 8.0, 7.5, 8.5, 200, True),
     ]
-    (axes,) = plots.group_figure(rows, 7.5, plots.Wording("mg/week", "Dose error")).axes
+    (axes,) = plots.plot_groups(rows, 7.5, "Dose error (mg/week)").axes
     labels = [t.get_text() for t in axes.get_yticklabels()]
     assert labels == ["sex: male (n = 200)", "race: Asian (n = 100)"]
     assert [c[0].get_xdata()[0] for c in axes.containers] == [8.0, 7.0]
     assert line(axes, 0)[0].tolist() == [7.5, 7.5]
     assert axes.get_xlabel() == "Dose error (mg/week)"
-
-
-def test_learning_curves_pair_training_and_validation():
-    epochs = [
-        {"epoch": 1, "train_loss": 3.0, "validation_loss": 3.1, "seconds": 9.0},
-        {"epoch": 2, "train_loss": 2.0, "validation_loss": 2.5},
-    ]
-    loss, seconds = plots.learning_figure(epochs).axes
-    assert loss.get_title(loc="left") == "loss"
-    assert [t.get_text() for t in loss.get_legend().get_texts()] == ["train", "validation"]
-    assert line(loss, 1)[1].tolist() == [3.1, 2.5]
-    assert line(seconds, 0)[0].tolist() == [1]
-    assert len(plots.learning_figure([]).axes) == 1
-
-
-def test_a_reader_who_sees_no_curves_is_told_their_ends():
-    epochs = [
-        {"epoch": 1, "train_loss": 3.0, "validation_loss": 3.14159},
-        {"epoch": 2, "train_loss": 2.0, "validation_loss": 2.5},
-    ]
-    (drawn,) = drawn_learning([("first", epochs), ("never begun", [])])
-    assert drawn["caption"] == "first"
-    assert drawn["svg"].startswith(
-        '<svg role="img" aria-label="Learning curves, first, 2 epochs: '
-        'train loss 3 to 2; validation loss 3.14 to 2.5"'
-    )
-
-
-def test_the_same_figure_gives_the_same_bytes_in_the_pages_colours():
-    def draw(name):
-        figure = plots.dose_figure(np.array([10.0, 30.0]), np.array([12.0, 28.0]), "mg")
-        return svg(figure, name, 'said "so" & <so>')
-
-    assert draw("one") == draw("one")
-    assert "var(--series-0)" in draw("one")
-    assert "var(--ink)" in draw("one")
-    assert "#04040" not in draw("one")
-    assert 'aria-label="said &quot;so&quot; &amp; &lt;so&gt;"' in draw("one")
-    assert 'id="one-axes_1"' in draw("one")
-    assert 'id="two-axes_1"' in draw("two")
-
-
-def test_a_dollar_sign_is_a_dollar_sign():
-    (drawn,) = [svg(plots.dose_figure(np.ones(1), np.ones(1), "$\\frac{1}$"), "f", "alt")]
-    assert "$\\frac{1}$" in drawn

@@ -5,17 +5,17 @@ import numpy as np
 from rich.console import Console
 
 from posology.evaluation.table1.comparison import compare_models
-from posology.report.table1 import terminal as screen
+from posology.report.table1.terminal import render_table1
 from tests.builders import scored_cohorts
 
 
 def printed(table, width=80):
     out = StringIO()
-    Console(file=out, width=width).print(screen.table1(table))
+    Console(file=out, width=width).print(render_table1(table))
     return out.getvalue()
 
 
-def test_table_1_fits_80_columns_with_every_figure(rng):
+def test_table_1_fits_80_columns_with_every_value(rng):
     cohort = scored_cohorts.make_cohort(rng, 100)
     named = {
         model: scored_cohorts.make_predictions(rng, cohort, noise)
@@ -32,14 +32,16 @@ def test_table_1_fits_80_columns_with_every_figure(rng):
     assert "100 decisions, split test" in text
 
 
-def test_markup_in_a_model_name_is_text_and_missing_doses_are_said(rng):
+def test_markup_in_a_model_name_is_text_and_missing_doses_are_marked(rng):
     cohort = scored_cohorts.make_cohort(rng, 50)
     ours = scored_cohorts.make_predictions(rng, cohort, 1.0)
-    silent = replace(ours, dose=np.full(50, np.nan))
-    text = printed(compare_models({"posology": ours, "[red]x": silent}, cohort, rng, replicates=50))
+    without_dose = replace(ours, dose=np.full(50, np.nan))
+    text = printed(
+        compare_models({"posology": ours, "[red]x": without_dose}, cohort, rng, replicates=50)
+    )
     assert "[red]x" in text
-    assert "not asked" in text
-    nobody = {"posology": silent}
-    text = printed(compare_models(nobody, cohort, rng, replicates=50))
+    assert "n/a" in text
+    no_dose = {"posology": without_dose}
+    text = printed(compare_models(no_dose, cohort, rng, replicates=50))
     assert "Dose error" not in text
     assert "Reward" in text

@@ -1,4 +1,4 @@
-"""The report on effects on the terminal: values, and who could be judged."""
+"""An effect study on the terminal: values, average effects, overlap."""
 
 from rich import box
 from rich.console import Group
@@ -7,62 +7,71 @@ from rich.text import Text
 
 from posology.evaluation.effects.abstention import Abstention
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.report.effects.text import Scale, learned, p_value, share
+from posology.report.effects.text import Scale, describe_personalisation, format_p, format_share
 
 
-def show(found: EffectStudy, scale: Scale) -> Group:
-    """The value of every rule, average effects, overlap; the rest stands in the report."""
+def render_effects(found: EffectStudy, scale: Scale) -> Group:
+    """Value of every rule, average effects and overlap; the rest is in the report."""
     parts: list[Table | Text] = []
     if found.rule_values:
-        values = _new(
-            "What following a rule is worth", "Rule", "Mean outcome", "Gain over the best",
-            "Effective patients",
-        )  # fmt: skip
+        values = _table(
+            "Value of following a rule",
+            "Rule",
+            "Mean outcome",
+            "Gain over the best",
+            "Effective sample size",
+        )
         for v in found.rule_values:
-            values.add_row(v.rule, f"{scale.value(v.value.value)} ({scale.span(v.value)})",
-                           scale.change(v.gain), f"{v.effective_sample_size:,.0f}")  # fmt: skip
+            values.add_row(
+                v.rule,
+                scale.format_estimate(v.value),
+                scale.format_difference(v.gain),
+                f"{v.effective_sample_size:,.0f}",
+            )
         parts.append(values)
     if found.option_effects:
         title = f"Average effect against {found.verdict.best_single}"
-        effects = _new(title, "Option", "Difference (95 %)", "E-value", "Gamma at nothing")
+        effects = _table(title, "Option", "Difference (95 %)", "E-value", "Gamma at no effect")
         for o in found.option_effects:
             effects.add_row(
                 o.effect.option,
-                scale.change(o.effect.effect),
+                scale.format_difference(o.effect.effect),
                 f"{o.confounder_strength.e_value:.2f}",
                 f"{o.confounder_strength.gamma:.2f}",
             )
         parts.append(effects)
     if found.abstention is not None:
-        parts.append(_sure(found.abstention, found.verdict.best_single))
-    overlap = _new("Who speaks for an option", "Option", "Given to", "Effective", "Outside 5-95 %")
+        parts.append(_single_patients(found.abstention, found.verdict.best_single))
+    overlap = _table(
+        "Overlap", "Option", "Received by", "Effective sample size", "Propensity outside 5-95 %"
+    )
     for o in found.verdict.overlap.options:
         overlap.add_row(
-            o.name, f"{o.patients:,}", f"{o.effective_sample_size:,.0f}", share(o.extreme_share)
+            o.name,
+            f"{o.patients:,}",
+            f"{o.effective_sample_size:,.0f}",
+            format_share(o.extreme_share),
         )
     h = found.heterogeneity
     note = (
-        f"Figures are {scale.unit}. Do effects differ between patients: slope {h.slope:.2f}, "
-        f"{p_value(h.p)}.{learned(found)} Nobody is judged by a rule learned from them."
+        f"Outcomes in {scale.unit}. Heterogeneity of effects: slope {h.slope:.2f}, "
+        f"{format_p(h.p)}.{describe_personalisation(found)} No patient is evaluated with a rule "
+        "learned from them."
     )
     return Group(*parts, overlap, Text(note, style="dim"))
 
 
-def _sure(told: Abstention, best: str) -> Table:
-    """Of how many patients it can be told which option is better."""
-    title = f"Effect on one patient against {best}: intervals that leave out 0"
-    table = _new(title, "Option", "Surely better", "Surely worse", "No reliable difference")
-    for o in told.options:
-        table.add_row(
-            o.option,
-            share(o.better_share),
-            share(o.worse_share),
-            share(1 - o.better_share - o.worse_share),
-        )
+def _single_patients(abstention: Abstention, best: str) -> Table:
+    """Share of patients for whom an option is clearly better or worse."""
+    title = f"Effect for one patient against {best}: intervals that exclude 0"
+    table = _table(title, "Option", "Clearly better", "Clearly worse", "No reliable difference")
+    for o in abstention.options:
+        neither = format_share(1 - o.better_share - o.worse_share)
+        table.add_row(o.option, format_share(o.better_share), format_share(o.worse_share), neither)
     return table
 
 
-def _new(title: str, *heads: str) -> Table:
+def _table(title: str, *heads: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for at, head in enumerate(heads):
         table.add_column(head, justify="right" if at else "left")

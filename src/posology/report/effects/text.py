@@ -1,4 +1,4 @@
-"""How figures of the report on effects are written, alike on the page and on the screen."""
+"""How estimates of the effect page are written, the same on the page and on the terminal."""
 
 import math
 from dataclasses import dataclass
@@ -9,36 +9,50 @@ from posology.evaluation.intervals import Difference, Interval
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Outcomes as printed: percentages where they are chances."""
+    """How outcomes are printed: as percentages if they are probabilities."""
 
     unit: str
     factor: float
+    """100 for probabilities, else 1."""
 
-    def value(self, x: float) -> str:
+    def rescale(self, difference: Difference) -> Difference:
+        """A difference in printed units; its p value is unchanged."""
+        f = self.factor
+        return Difference(
+            f * difference.value, f * difference.low, f * difference.high, difference.p
+        )
+
+    def format_value(self, x: float) -> str:
         """A mean outcome."""
-        return number(self.factor * x) + (" %" if self.factor == 100 else "")
+        return format_number(self.factor * x) + (" %" if self.factor == 100 else "")
 
-    def span(self, found: Difference | Interval) -> str:
-        """Low to high."""
-        if found.low != found.low:
+    def format_interval(self, estimate: Difference | Interval) -> str:
+        """`low to high`."""
+        if estimate.low != estimate.low:
             return ""
-        digits = _digits(self.factor * (found.high - found.low))
-        return f"{self.factor * found.low:.{digits}f} to {self.factor * found.high:.{digits}f}"
+        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        low, high = self.factor * estimate.low, self.factor * estimate.high
+        return f"{low:.{digits}f} to {high:.{digits}f}"
 
-    def change(self, found: Difference | Interval) -> str:
+    def format_estimate(self, estimate: Difference | Interval) -> str:
+        """A mean outcome with its interval."""
+        return f"{self.format_value(estimate.value)} ({self.format_interval(estimate)})"
+
+    def format_difference(self, estimate: Difference | Interval) -> str:
         """A signed difference with its interval."""
-        if found.value != found.value:
-            return "too few to judge"
-        digits = _digits(self.factor * (found.high - found.low))
-        return f"{self.factor * found.value:+.{digits}f} ({self.span(found)})"
+        if estimate.value != estimate.value:
+            return "too few patients"
+        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        value = f"{self.factor * estimate.value:+.{digits}f}"
+        return f"{value} ({self.format_interval(estimate)})"
 
 
-def _digits(width: float) -> int:
-    """Decimals that an interval of this width deserves: its third digit is noise."""
+def _decimals(width: float) -> int:
+    """Decimals for an interval of this width: three significant digits of it."""
     return 0 if not width > 0 else int(min(max(2 - math.floor(math.log10(width)), 0), 6))
 
 
-def number(x: float) -> str:
+def format_number(x: float) -> str:
     """Three significant digits, without an exponent."""
     if x != x:
         return "not known"
@@ -47,25 +61,26 @@ def number(x: float) -> str:
     return f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}" if abs(x) >= 5e-4 else "0"
 
 
-def interval(found: Interval) -> str:
-    """An estimate with its interval, as it is."""
-    return f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
+def format_estimate(estimate: Difference | Interval) -> str:
+    """An estimate with its interval, in the outcome's own unit."""
+    low, high = format_number(estimate.low), format_number(estimate.high)
+    return f"{format_number(estimate.value)} ({low} to {high})"
 
 
-def learned(found: EffectStudy) -> str:
-    """How personal the rule was, where it was learned for this page."""
-    if found.personalised_folds is None:
-        return ""
-    return f" The rule was personal in {found.personalised_folds} of 5 folds."
-
-
-def p_value(p: float) -> str:
-    """A p value in a sentence."""
+def format_p(p: float) -> str:
+    """A p value for a sentence."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def share(x: float) -> str:
+def format_share(x: float) -> str:
     """A percentage."""
     return (
         "not known" if x != x else f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
     )
+
+
+def describe_personalisation(found: EffectStudy) -> str:
+    """In how many folds the rule was personalised; empty for a saved policy."""
+    if found.personalised_folds is None:
+        return ""
+    return f" The rule was personalised in {found.personalised_folds} of 5 folds."

@@ -1,9 +1,9 @@
-"""Case studies: real patients whose advice hangs on one thing, chosen by rule and not by result."""
+"""Case studies: patients whose advice depends on one thing, selected by rule, not by result."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from posology.advice.reasons import code_label
 from posology.advice.recommend import recommend
@@ -11,95 +11,108 @@ from posology.domain.ablation import forget
 from posology.domain.cohort import Cohort, take
 from posology.domain.history import History, present, visible_events
 from posology.domain.policy import Policy, allow_all_treatments
-from posology.domain.recommendation import Recommendation
+from posology.domain.recommendation import DoseAdvice, Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
+
+_MAX_REASONS = 4
+_NOT_SHOWN = ("FORMULA", "RACE_REPORTED", "ETHNICITY")
+"""Code families that are not listed among the facts; a formula's value is the model's own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a case shows: advice with and without some events."""
+class CaseQuestion:
+    """What a case shows: the advice with and without some events."""
 
     title: str
     families: tuple[str, ...]
-    """Codes (prefixes) that are forgotten."""
+    """Codes (prefixes) that are removed for comparison."""
     among: tuple[str, ...]
-    """Only patients with one of these codes."""
+    """Only patients with one of these codes (prefixes) are considered."""
     raises: bool
-    """Whether knowing raises the dose, or lowers it."""
+    """Whether the events raise the dose; False: they lower it."""
 
 
-def cases(policy: Policy, cohort: Cohort, questions: tuple[Question, ...]) -> tuple[CaseStudy, ...]:
-    """For each question the patient whose dose moves most among those whose first option changes.
+def select_cases(
+    policy: Policy, cohort: Cohort, questions: tuple[CaseQuestion, ...]
+) -> tuple[CaseStudy, ...]:
+    """For each question, the patient whose dose changes most and whose first option changes too.
 
-    Whether the advice proved right plays no part in the choice.
+    Whether the advice was correct plays no part in the selection.
     """
-    told: list[CaseStudy] = []
+    cases: list[CaseStudy] = []
     for question in questions:
-        change, moved = _change(policy, cohort, question)
-        wanted = moved & ((change > 0) == question.raises)
-        if wanted.any():
-            row = int(np.where(wanted, np.abs(change), -1.0).argmax())
-            told.append(_case(policy, cohort, row, question))
-    return tuple(told)
+        dose_change, is_candidate = _change(policy, cohort, question)
+        is_candidate &= (dose_change > 0) == question.raises
+        if is_candidate.any():
+            row = int(np.where(is_candidate, np.abs(dose_change), -1.0).argmax())
+            cases.append(_counterfactual_case(policy, cohort, row, question))
+    return tuple(cases)
 
 
-def against_truth(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, ...]:
-    """Three decisions whose truth is known: by how far advice puts its first option before the
-    second, the least, the middle and the most. Whether it is right plays no part."""
+def select_cases_by_margin(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, ...]:
+    """Three decisions whose best option is known: smallest, median and largest margin.
+
+    The margin is P(effective) of the first option minus that of the second. Whether the advice
+    was correct plays no part in the selection.
+    """
     known = np.flatnonzero(
         ~np.isnan(cohort.potential_rewards).any(axis=1) & (cohort.best_treatment >= 0)
     )
     if not len(known):
         return ()
-    asked = cohort.last_step[known]
-    allowed = allow_all_treatments(asked, policy.formulary)
-    told = np.sort(policy.predict_effectiveness(cohort.history, asked, allowed).mean(2), axis=1)
-    order = known[np.argsort(told[:, -1] - told[:, -2], kind="stable")]
-    titles = ("Where the options hardly differ", "An ordinary decision", "Where one option leads")
+    decisions = cohort.last_step[known]
+    allowed = allow_all_treatments(decisions, policy.formulary)
+    effectiveness = policy.predict_effectiveness(cohort.history, decisions, allowed)
+    ranked = np.sort(effectiveness.mean(2), axis=1)
+    order = known[np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")]
+    titles = ("Smallest difference between options", "Median difference", "Largest difference")
     rows = (order[0], order[len(order) // 2], order[-1])
-    return tuple(_beside(policy, cohort, int(r), t) for r, t in zip(rows, titles, strict=True))
+    return tuple(
+        _case_with_truth(policy, cohort, int(row), title)
+        for row, title in zip(rows, titles, strict=True)
+    )
 
 
-def _beside(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
-    alone = take(cohort, np.arange(len(cohort)) == row)
-    advice = recommend(policy, cohort.study, visible_only(alone))
+def _case_with_truth(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
+    patient = take(cohort, np.arange(len(cohort)) == row)
+    advice = recommend(policy, cohort.study, _visible_history(patient))
     names = cohort.study.formulary.names
-    earned = alone.potential_rewards[0]
-    truth = ", ".join(f"{names[k]} {earned[k]:.2f}" for k in np.argsort(-earned))
-    given = names[int(alone.treatment[0])] if alone.treatment[0] >= 0 else "none of them"
+    rewards = patient.potential_rewards[0]
+    truth = ", ".join(f"{names[k]} {rewards[k]:.2f}" for k in np.argsort(-rewards))
+    best = names[int(patient.best_treatment[0])]
+    given = names[int(patient.treatment[0])] if patient.treatment[0] >= 0 else "none of them"
     first = advice.options[0]
     return CaseStudy(
         title=title,
-        facts=_facts(policy, alone),
-        options=tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options),
+        facts=_facts(policy, patient),
+        options=_options(advice),
         dose="" if first.dose is None else f"{first.name} at {first.dose:g} {first.unit}",
-        truth=f"most effective {names[int(alone.best_treatment[0])]}; true P(effective): {truth}; "
-        f"the clinician gave {given}",
+        truth=f"most effective {best}; true P(effective): {truth}; the clinician gave {given}",
         reasons=tuple(
-            f"Knowing “{r.label}” moved the log-odds of “{first.name}” by {r.log_odds:+.2f}."
-            for r in advice.reasons[:4]
+            f"Knowing “{r.label}” changed the log-odds of “{first.name}” by {r.log_odds:+.2f}."
+            for r in advice.reasons[:_MAX_REASONS]
         ),
     )
 
 
-def visible_only(alone: Cohort) -> History:
-    """The one decision's history, without what came after it."""
-    last = int(alone.last_step[0])
-    events = int(alone.history.event_offsets[last + 1])
+def _visible_history(patient: Cohort) -> History:
+    """The history of a cohort of one decision, without the events after the decision."""
+    last = int(patient.last_step[0])
+    events = int(patient.history.event_offsets[last + 1])
     return History(
-        code=alone.history.code[:events],
-        value=alone.history.value[:events],
-        event_offsets=alone.history.event_offsets[: last + 2],
-        time=alone.history.time[: last + 1],
+        code=patient.history.code[:events],
+        value=patient.history.value[:events],
+        event_offsets=patient.history.event_offsets[: last + 2],
+        time=patient.history.time[: last + 1],
         step_offsets=np.array([0, last + 1], dtype=np.int64),
-        subject_id=alone.history.subject_id[:1],
+        subject_id=patient.history.subject_id[:1],
     )
 
 
 def _change(
-    policy: Policy, cohort: Cohort, question: Question
-) -> tuple[Float64[np.ndarray, " decision"], np.ndarray]:
-    """How knowing moves the dose, and whether it changes the first option."""
+    policy: Policy, cohort: Cohort, question: CaseQuestion
+) -> tuple[Float64[np.ndarray, " decision"], Bool[np.ndarray, " decision"]]:
+    """How the events change the dose, and whether the decision is considered as a case."""
     without = forget(cohort.history, policy.profile, question.families)
     allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     first, dose = zip(
@@ -112,46 +125,46 @@ def _change(
         ),
         strict=True,
     )
-    has = present(cohort.history, cohort.last_step, policy.profile.rows(question.among))
-    return dose[0] - dose[1], (first[0] != first[1]) & has
+    has_code = present(cohort.history, cohort.last_step, policy.profile.rows(question.among))
+    return dose[0] - dose[1], (first[0] != first[1]) & has_code
 
 
-def _case(policy: Policy, cohort: Cohort, row: int, question: Question) -> CaseStudy:
-    alone = take(cohort, np.arange(len(cohort)) == row)
-    advice = recommend(policy, cohort.study, alone.history)
-    without = recommend(
-        policy, cohort.study, forget(alone.history, policy.profile, question.families)
-    )
-    unit = cohort.study.outcome.unit
-    reasons = [_without(question, advice, without)]
-    for reason in advice.reasons[:4]:
+def _counterfactual_case(
+    policy: Policy, cohort: Cohort, row: int, question: CaseQuestion
+) -> CaseStudy:
+    patient = take(cohort, np.arange(len(cohort)) == row)
+    study = cohort.study
+    advice = recommend(policy, study, patient.history)
+    without = recommend(policy, study, forget(patient.history, policy.profile, question.families))
+    unit = study.outcome.unit
+    reasons = [_compare(question, advice, without)]
+    for reason in advice.reasons[:_MAX_REASONS]:
         dose = "" if reason.dose is None else f" and the dose by {reason.dose:+.1f} {unit}"
         reasons.append(
-            f"Knowing “{reason.label}” moved the log-odds of “{advice.options[0].name}” by "
+            f"Knowing “{reason.label}” changed the log-odds of “{advice.options[0].name}” by "
             f"{reason.log_odds:+.2f}{dose}."
         )
-    dose = ""
-    if advice.dose is not None:
-        dose = (
-            f"{advice.dose.dose:g} {unit} (95 % of the members between {advice.dose.low:.1f} "
-            f"and {advice.dose.high:.1f})"
-        )
-    right = (
-        cohort.study.formulary.names[int(alone.best_treatment[0])]
-        if alone.best_treatment[0] >= 0
-        else "unknown"
-    )
+    names, best = study.formulary.names, int(patient.best_treatment[0])
     return CaseStudy(
         title=question.title,
-        facts=_facts(policy, alone),
-        options=tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options),
-        dose=dose,
-        truth=f"{right}; stable on {float(alone.dose[0]):g} {unit}",
+        facts=_facts(policy, patient),
+        options=_options(advice),
+        dose="" if advice.dose is None else _dose(advice.dose, unit),
+        truth=f"{names[best] if best >= 0 else 'unknown'}; "
+        f"stable on {float(patient.dose[0]):g} {unit}",
         reasons=tuple(reasons),
     )
 
 
-def _without(question: Question, advice: Recommendation, without: Recommendation) -> str:
+def _options(advice: Recommendation) -> tuple[CaseOption, ...]:
+    return tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options)
+
+
+def _dose(dose: DoseAdvice, unit: str) -> str:
+    return f"{dose.dose:g} {unit} (95 % of the members between {dose.low:.1f} and {dose.high:.1f})"
+
+
+def _compare(question: CaseQuestion, advice: Recommendation, without: Recommendation) -> str:
     families = " and ".join(f.replace("_", " ").lower() for f in question.families)
     dose = ""
     if advice.dose is not None and without.dose is not None:
@@ -162,30 +175,29 @@ def _without(question: Question, advice: Recommendation, without: Recommendation
     )
 
 
-def _years(alone: Cohort, event: int) -> float:
-    """From the event to the decision."""
-    step = np.searchsorted(alone.history.event_offsets, event, side="right") - 1
-    now = alone.history.time[alone.last_step[0]]
-    return float((now - alone.history.time[step]) / 365.25)
+def _years_before_decision(patient: Cohort, event: int) -> float:
+    step = np.searchsorted(patient.history.event_offsets, event, side="right") - 1
+    now = patient.history.time[patient.last_step[0]]
+    return float((now - patient.history.time[step]) / 365.25)
 
 
-def _facts(policy: Policy, alone: Cohort) -> tuple[tuple[str, str], ...]:
-    """What was last known, a line a family; formula answers are the model's, not the patient's."""
-    _, events = visible_events(alone.history, alone.last_step)
-    last = {int(alone.history.code[event]): event for event in events}  # in order of time
+def _facts(policy: Policy, patient: Cohort) -> tuple[tuple[str, str], ...]:
+    """The last known value of each code, one line a code family."""
+    _, events = visible_events(patient.history, patient.last_step)
+    last = {int(patient.history.code[event]): event for event in events}  # events in time order
     by_family: dict[str, list[str]] = {}
     for event in last.values():
-        row, value = int(alone.history.code[event]), float(alone.history.value[event])
+        row, value = int(patient.history.code[event]), float(patient.history.value[event])
         code = policy.profile.codes[row]
         family = code.split("//")[0]
         if code == "MEDS_BIRTH":
-            by_family.setdefault("Age", []).append(f"{_years(alone, event):.0f}")
-        elif family not in ("FORMULA", "RACE_REPORTED", "ETHNICITY"):
-            short = code_label(policy.profile, row, value).removeprefix(
-                family.replace("_", " ").lower()
-            )
-            by_family.setdefault(family, []).append(short.strip())
+            age = _years_before_decision(patient, event)
+            by_family.setdefault("Age", []).append(f"{age:.0f}")
+        elif family not in _NOT_SHOWN:
+            label = code_label(policy.profile, row, value)
+            short = label.removeprefix(family.replace("_", " ").lower()).strip()
+            by_family.setdefault(family, []).append(short)
     return tuple(
-        (family.replace("_", " ").capitalize(), ", ".join(said))
-        for family, said in by_family.items()
+        (family.replace("_", " ").capitalize(), ", ".join(values))
+        for family, values in by_family.items()
     )

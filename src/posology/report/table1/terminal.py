@@ -6,23 +6,31 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.evaluation.table1.comparison import Table1
-from posology.report.table1 import text as words
+from posology.report.table1.text import (
+    METRIC_TITLES,
+    VERDICT_MARKS,
+    available_metrics,
+    best_models,
+    find_test,
+    format_metric,
+)
 
 _STYLES = {"better": "green", "worse": "red", "tie": "dim", "untested": "dim"}
 _PARTS = (
     ("Which option", ("accuracy", "precision", "recall", "f1", "auc")),
-    ("How much, and what it earns", ("mae", "within20", "reward")),
+    ("Dose and reward", ("mae", "within20", "reward")),
 )
 
 
-def table1(table: Table1) -> Group:
-    """One line a model, each figure with its interval under it; fits 80 columns.
+def render_table1(table: Table1) -> Group:
+    """One row a model, each value above its 95 % interval; fits 80 columns.
 
-    After a figure: ▲ the reference is better, ▼ worse, = no significant difference.
+    After a value: ▲ the reference is better, ▼ worse, = no significant difference.
     """
-    asked = words.asked(table)
+    available = available_metrics(table)
     parts = [
-        _part(table, title, tuple(m for m in metrics if m in asked)) for title, metrics in _PARTS
+        _part(table, title, tuple(m for m in metrics if m in available))
+        for title, metrics in _PARTS
     ]
     note = (
         f"{table.decisions:,} decisions, split {table.split}; 95 % intervals. Against each model "
@@ -33,12 +41,12 @@ def table1(table: Table1) -> Group:
 
 
 def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
-    best = words.best_models(table)
+    best = best_models(table)
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("")
     for metric in metrics:
         unit = f" ({table.dose_unit})" if metric == "mae" else ""
-        shown.add_column(words.HEADS[metric] + unit, justify="right", no_wrap=True)
+        shown.add_column(METRIC_TITLES[metric] + unit, justify="right", no_wrap=True)
     for model in table.models:
         cells = [_cell(table, model, metric, model in best[metric]) for metric in metrics]
         shown.add_row(
@@ -50,18 +58,18 @@ def _part(table: Table1, title: str, metrics: tuple[str, ...]) -> Table:
 
 def _cell(table: Table1, model: str, metric: str, is_best: bool) -> Text:
     row = table.row(model, metric)
-    value = words.figure(metric, row.value)
+    value = format_metric(metric, row.value)
     if row.value != row.value:
         return Text(value, style="dim")
     cell = Text(value, style="bold" if is_best else "")
-    test = words.against(table, row)
+    test = find_test(table, row)
     cell.append(
-        f" {words.MARKS[test.verdict]}" if test else "  ", _STYLES[test.verdict] if test else ""
+        f" {VERDICT_MARKS[test.verdict]}" if test else "  ", _STYLES[test.verdict] if test else ""
     )
-    return cell.append(f"\n{_short(metric, row.low, row.high)}", "dim not bold")
+    return cell.append(f"\n{_short_interval(metric, row.low, row.high)}", "dim not bold")
 
 
-def _short(metric: str, low: float, high: float) -> str:
+def _short_interval(metric: str, low: float, high: float) -> str:
     if metric == "within20":
         return f"{100 * low:.1f} to {100 * high:.1f}"
     return f"{low:.2f}\N{EN DASH}{high:.2f}"

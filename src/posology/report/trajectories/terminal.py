@@ -1,4 +1,4 @@
-"""The value of whole courses on the terminal."""
+"""The value of whole trajectories on the terminal."""
 
 from rich import box
 from rich.console import Group
@@ -6,15 +6,21 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.report.trajectories.text import HEADS, TITLE, note, reasons, rows
+from posology.report.trajectories.text import (
+    HEADS,
+    TITLE,
+    describe_estimates,
+    refusal_reasons,
+    trajectory_rows,
+)
 
 
-def show(found: TrajectoryValue) -> Group:
-    """Usual care, then the policy by each estimator; beneath, why what is refused is."""
+def render_trajectory_value(value: TrajectoryValue) -> Group:
+    """Usual care, then the policy by each estimator, then why estimates are not reported."""
     table = Table(title=TITLE, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for at, head in enumerate(HEADS):
         table.add_column(head, justify="right" if at > 1 else "left", no_wrap=True)
-    for row in rows(found):
+    for row in trajectory_rows(value):
         table.add_row(*row)
-    why = (Text(reason) for reason in reasons(found))
-    return Group(table, *why, Text(note(found), style="dim"))
+    reasons = (Text(reason) for reason in refusal_reasons(value))
+    return Group(table, *reasons, Text(describe_estimates(value), style="dim"))

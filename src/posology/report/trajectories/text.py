@@ -1,45 +1,46 @@
-"""What whole courses earn, in words and rows: the same on the page and on the terminal."""
+"""The value of whole trajectories in words and rows, the same on the page and on the terminal."""
 
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects.text import Scale
 
-TITLE = "What whole courses earn"
-HEADS = ("Followed", "Estimate", "Mean (95 %)", "Gain (95 %)", "Effective")
-_NAMES = {"dr": "doubly robust", "wdr": "normalised", "wis": "weighted"}
+TITLE = "Value over whole trajectories"
+HEADS = ("Policy", "Estimator", "Mean (95 %)", "Gain (95 %)", "ESS")
+_ESTIMATORS = {"dr": "doubly robust", "wdr": "weighted DR", "wis": "weighted IS"}
 _SCALE = Scale("", 1.0)
 
 
-def rows(found: TrajectoryValue) -> list[tuple[str, ...]]:
+def trajectory_rows(value: TrajectoryValue) -> list[tuple[str, ...]]:
     """Usual care, then the policy by each estimator."""
-    usual = f"{_SCALE.value(found.usual_care.value)} ({_SCALE.span(found.usual_care)})"
-    told = [("usual care", "as it was", usual, "", f"{found.patients:,}")]
-    for each in found.estimates:
-        value, gain = "not stated", ""
+    usual = _SCALE.format_estimate(value.usual_care)
+    rows = [("usual care", "observed", usual, "", f"{value.patients:,}")]
+    for each in value.estimates:
+        mean, gain = "not reported", ""
         if each.value is not None and each.gain is not None:
-            value = f"{_SCALE.value(each.value.value)} ({_SCALE.span(each.value)})"
-            gain = _SCALE.change(each.gain)
-        name = _NAMES[each.result.estimator]
-        told.append((each.policy, name, value, gain, f"{each.result.effective_size:,.0f}"))
-    return told
+            mean = _SCALE.format_estimate(each.value)
+            gain = _SCALE.format_difference(each.gain)
+        estimator = _ESTIMATORS[each.result.estimator]
+        rows.append((each.policy, estimator, mean, gain, f"{each.result.effective_size:,.0f}"))
+    return rows
 
 
-def reasons(found: TrajectoryValue) -> list[str]:
-    """Why what is refused is, each reason once."""
-    said = (
+def refusal_reasons(value: TrajectoryValue) -> list[str]:
+    """Why an estimate is not reported, each reason once."""
+    reasons = (
         f"{each.policy}: {each.result.reason}."
-        for each in found.estimates
+        for each in value.estimates
         if isinstance(each.result, Refusal)
     )
-    return list(dict.fromkeys(said))
+    return list(dict.fromkeys(reasons))
 
 
-def note(found: TrajectoryValue) -> str:
-    """On whom, and what the figures mean."""
+def describe_estimates(value: TrajectoryValue) -> str:
+    """The patients behind the estimates, and what the columns mean."""
     return (
-        f"{found.patients:,} patients of the test split, {found.decisions:.1f} decisions each; "
-        f"{found.excluded:,} more were not followed to their course's end. In the study's reward, "
-        "from the first decision to the last; gains are over usual care, on the same patients. "
-        "Estimates: doubly robust, the same with normalised weights, and whole courses weighted. "
-        "Records of care hide reasons that no weight mends."
+        f"{value.patients:,} patients of the test split, {value.decisions:.1f} decisions each; "
+        f"{value.excluded:,} more were not followed to the end of their trajectory. Sum of the "
+        "study's rewards from the first decision to the last; gains are over usual care, on the "
+        "same patients. Estimators: doubly robust (DR), DR with normalised weights, weighted "
+        "importance sampling (IS). ESS: effective sample size. Unmeasured confounding is not "
+        "corrected."
     )

@@ -1,18 +1,18 @@
-"""A whole report of made-up patients."""
+"""The content of a Table 1 page with synthetic patients."""
 
 import numpy as np
 
 from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import compare_models
 from posology.evaluation.table1.subgroups import Subgroup, find_subgroups, score_subgroups
-from posology.report.table1.content import CaseOption, CaseStudy, ReportContent
+from posology.report.table1.content import CaseOption, CaseStudy, Table1Content
 from tests.builders import scored_cohorts
 
 HOSTILE = """<script>alert("x")</script><img src=http://evil/x onerror='y'>{{ 7 * 7 }}$\\frac{1}$"""
 
 
-def content(text: str = "plain") -> ReportContent:
-    """Every free text is `text`."""
+def table1_content(text: str = "plain") -> Table1Content:
+    """Content whose every free text is `text`."""
     rng = np.random.default_rng(0)
     cohort = scored_cohorts.make_cohort(rng, 120)
     noise = {"posology": 1.0, "posology_paper": 1.5, "fixed": 9.0, text: 2.0}
@@ -28,22 +28,22 @@ def content(text: str = "plain") -> ReportContent:
         reasons=(f"Without {text} the dose would be 27.3 mg/week.",),
     )
     epochs = [{"epoch": i + 1, "train_loss": 1 / (i + 1), text: 3.0 + i} for i in range(5)]
-    return ReportContent(
+    return Table1Content(
         study=cohort.study,
         cohort=cohort,
-        answers=answers,
+        predictions=answers,
         table=compare_models(answers, cohort, rng, replicates=100),
         evidence=text,
         calibration=assess_calibration(
             ours.effectiveness, cohort.best_treatment, cohort.subject, rng, 50
         ),
         groups=score_subgroups(ours, cohort, groups, ["mae", "accuracy"], rng, 50),
-        further=(compare_models(answers, cohort, rng, split="site", replicates=100),),
+        other_splits=(compare_models(answers, cohort, rng, split="site", replicates=100),),
         learning=((text, epochs),),
         cases=(case, case, case),
         methods=(text,),
         references=(text,),
         attribution=text,
-        refused=((text, 212), ("no stable dose", 1125)),
+        rejected_rows=((text, 212), ("no stable dose", 1125)),
         footer=((text, text), ("version", "0.1.0")),
     )

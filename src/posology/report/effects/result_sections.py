@@ -1,0 +1,242 @@
+"""Sections on the options and the rule: effects, values, trajectories, harms, stability."""
+
+from posology.evaluation.effects.effect_study import EffectStudy
+from posology.evaluation.effects.verdict import GAIN
+from posology.evaluation.intervals import Difference
+from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
+from posology.report.effects import plots
+from posology.report.effects.content import Section, SectionTable
+from posology.report.effects.text import (
+    Scale,
+    format_estimate,
+    format_number,
+    format_p,
+    format_share,
+)
+from posology.report.svg import inline_figure
+from posology.report.trajectories import text as trajectory_text
+
+
+def options(found: EffectStudy, scale: Scale, is_randomised: bool) -> Section | None:
+    """Average effect of each option."""
+    if not found.option_effects:
+        return None
+    single = found.verdict.best_single
+    rows = tuple(
+        (
+            o.effect.option,
+            f"{o.effect.patients:,}",
+            scale.format_difference(o.effect.effect),
+            format_p(o.effect.effect.p),
+            f"{o.confounder_strength.e_value:.2f} ({o.confounder_strength.e_value_limit:.2f})",
+            f"{o.confounder_strength.gamma:.2f}",
+            scale.format_difference(o.effect.unadjusted),
+        )
+        for o in found.option_effects
+    )
+    heads = (
+        "Option",
+        "Received by",
+        "Difference (95 %)",
+        "p, two-sided",
+        "E-value (of the limit)",
+        "Gamma at no effect",
+        "Unadjusted difference",
+    )
+    unadjusted = (
+        "The last column is the unadjusted difference in means. Both differences are unbiased, "
+        "because treatment was randomised; adjustment also removes chance imbalance."
+        if is_randomised
+        else "The last column is the unadjusted difference in means. It is confounded by the "
+        "reasons for treatment, so it is not an effect."
+    )
+    figure = plots.plot_forest(
+        [(o.effect.option, scale.rescale(o.effect.effect)) for o in found.option_effects],
+        f"Difference from {single}",
+    )
+    alt = "Average effect of each option: " + "; ".join(
+        f"{o.effect.option} {scale.format_difference(o.effect.effect)}"
+        for o in found.option_effects
+    )
+    return Section(
+        id="options",
+        short_title="Options",
+        title="What is the average effect of each option?",
+        paragraphs=(_describe_effects(found, scale), unadjusted),
+        figures=(inline_figure(figure, "options", alt, scale.unit),),
+        tables=(SectionTable(f"Average effect against {single}, {scale.unit}.", heads, rows),),
+    )
+
+
+def _describe_effects(found: EffectStudy, scale: Scale) -> str:
+    effects = [o.effect for o in found.option_effects]
+    significant = [e for e in effects if e.effect.low > 0 or e.effect.high < 0]
+    others = [e for e in effects if e not in significant]
+    single = found.verdict.best_single
+    if not significant:
+        return f"No option differs significantly from {single} on average."
+    differences = "; ".join(
+        f"{e.option} is {'higher' if e.effect.value > 0 else 'lower'} "
+        f"({scale.format_difference(e.effect)})"
+        for e in significant
+    )
+    text = (
+        f"Mean outcome compared with {single}, each given to the whole analysis population, in "
+        f"{scale.unit}: {differences}."
+    )
+    if others:
+        differences = "; ".join(f"{e.option} ({scale.format_difference(e.effect)})" for e in others)
+        text += f" No significant difference: {differences}."
+    return text
+
+
+def rule(found: EffectStudy, scale: Scale) -> Section | None:
+    """The value of the rule against every other one."""
+    if not found.rule_values:
+        return None
+    names = [option.name for option in found.verdict.overlap.options]
+    rows = tuple(
+        (
+            v.rule,
+            scale.format_value(v.value.value),
+            scale.format_interval(v.value),
+            scale.format_difference(v.gain),
+            format_p(v.gain.p) if v.gain.low != v.gain.high else "",
+            f"{v.effective_sample_size:,.0f}",
+            _describe_shares(names, v.option_shares),
+        )
+        for v in found.rule_values
+    )
+    paragraphs = [
+        "Mean outcome if every patient of the analysis population were treated by the rule. The "
+        "gain is over the best single option, which is chosen on other patients and compared on "
+        "the same patients. Effective sample size: the number of patients whose treatment agrees "
+        "with the rule, after weighting."
+    ]
+    if found.number_needed_to_treat is not None and found.verdict.kind == GAIN:
+        number = format_estimate(found.number_needed_to_treat)
+        paragraphs.append(
+            f"For one more good outcome {number} patients must be treated by the rule instead of "
+            "by the best single option."
+        )
+    heads = (
+        "Rule",
+        "Mean outcome",
+        "95 %",
+        "Gain (95 %)",
+        "p",
+        "Effective sample size",
+        "Options chosen",
+    )
+    figure = plots.plot_forest(
+        [(v.rule, scale.rescale(v.gain)) for v in found.rule_values],
+        "Gain over the best single option",
+    )
+    alt = "Gain of each rule: " + "; ".join(
+        f"{v.rule} {scale.format_difference(v.gain)}" for v in found.rule_values
+    )
+    return Section(
+        id="rule",
+        short_title="The rule",
+        title="What is the value of following a rule?",
+        paragraphs=tuple(paragraphs),
+        figures=(inline_figure(figure, "rule", alt, scale.unit),),
+        tables=(SectionTable(f"Doubly robust values, {scale.unit}.", heads, rows),),
+    )
+
+
+def _describe_shares(names: list[str], shares: tuple[float, ...]) -> str:
+    if max(shares) == 1.0:
+        return "one option for all"
+    return ", ".join(
+        f"{name} {format_share(share)}"
+        for name, share in zip(names, shares, strict=True)
+        if share >= 0.005
+    )
+
+
+def trajectories(value: TrajectoryValue | None) -> Section | None:
+    """The value of a saved policy over whole trajectories."""
+    if value is None:
+        return None
+    rows = tuple(trajectory_text.trajectory_rows(value))
+    return Section(
+        id="trajectories",
+        short_title="Trajectories",
+        title="What is the policy's value over whole trajectories?",
+        paragraphs=(
+            trajectory_text.describe_estimates(value),
+            *trajectory_text.refusal_reasons(value),
+        ),
+        tables=(SectionTable(f"{trajectory_text.TITLE}.", trajectory_text.HEADS, rows),),
+    )
+
+
+def harms(found: EffectStudy) -> Section:
+    """Harms and costs, each as an outcome of its own."""
+    paragraph = (
+        "The study file names no harm and no cost. [[diagnosis]] targets and [reward] costs would "
+        "be analysed here, each as an outcome of its own."
+    )
+    tables: tuple[SectionTable, ...] = ()
+    if found.harms:
+        paragraph = (
+            "Each harm or cost is an outcome of its own, analysed like the benefit; a difference "
+            "above 0 is more of it. Harms are probabilities: 0.01 is one more patient in a "
+            "hundred. A harm that no option can cause is a negative control: an effect on it "
+            "would reveal confounding. Harms are not weighed against the benefit here; that is for "
+            "those concerned."
+        )
+        heads = ("Outcome", "Under one option for all", "Difference (95 %)")
+        tables = (SectionTable("Harms and costs.", heads, _harm_rows(found)),)
+    return Section(
+        id="harms",
+        short_title="Harms",
+        title="What are the harms and costs?",
+        paragraphs=(paragraph,),
+        tables=tables,
+    )
+
+
+def _harm_rows(found: EffectStudy) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for harm in found.harms:
+        outcome = harm.rule.outcome
+        rows.append(
+            (
+                f"{outcome}: the rule, against one option for all",
+                format_number(harm.rule.single),
+                _difference_and_p(harm.rule.difference),
+            )
+        )
+        rows.extend(
+            (f"{outcome}: {e.option}, against {e.comparator}", "", _difference_and_p(e.effect))
+            for e in harm.options
+        )
+    return tuple(rows)
+
+
+def _difference_and_p(difference: Difference) -> str:
+    return f"{format_estimate(difference)}, {format_p(difference.p)}"
+
+
+def stability(found: EffectStudy, scale: Scale) -> Section | None:
+    """The rule learned on other folds."""
+    if not found.stability:
+        return None
+    rows = tuple(
+        (f"new folds, {i}", format_share(s.agreement), scale.format_difference(s.gain))
+        for i, s in enumerate(found.stability, 1)
+    )
+    table = SectionTable(
+        "Share of patients with the same option, and the gain of the new rule.",
+        ("Run", "Same option", "Gain (95 %)"),
+        rows,
+    )
+    return Section(
+        id="stability",
+        short_title="Stability",
+        title="Would other folds give the same rule?",
+        paragraphs=("The rule was learned again on other folds of the same patients.",),
+        tables=(table,),
+    )

@@ -1,0 +1,107 @@
+"""What the figures of several pages share: axes, legends, learning curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
+
+from posology.report.svg import GRID, INK, MUTED, SERIES, InlineFigure, inline_figure
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":")
+
+_MAX_LABEL = 36
+_Epochs = Sequence[Mapping[str, int | float]]
+_Corner = Literal["lower right", "upper left", "best"]
+
+
+def shorten(text: str) -> str:
+    """A label of at most 36 characters; the tables have the full text."""
+    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 1] + "…"
+
+
+def label_axes(axes: Axes, x: str, y: str) -> None:
+    """Set the axis labels, and use the page's colours."""
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
+    for side, spine in axes.spines.items():
+        spine.set_color(GRID)
+        spine.set_visible(side in ("left", "bottom"))
+    axes.set_facecolor("none")
+
+
+def add_legend(axes: Axes, corner: _Corner, title: str | None) -> None:
+    """Add a legend in the page's colours."""
+    small = FontProperties(size=9)
+    legend = axes.legend(
+        loc=corner,
+        title=title,
+        frameon=False,
+        labelcolor=INK,
+        prop=small,
+        title_fontproperties=small,
+    )
+    legend.get_title().set_color(INK)
+
+
+def learning_figures(phases: Sequence[tuple[str, _Epochs]]) -> tuple[InlineFigure, ...]:
+    """The learning curves of each training phase that has an epoch.
+
+    Args:
+        phases: name and epochs; an epoch has `epoch`, and `train_x`, `validation_x` of metrics x.
+    """
+    return tuple(
+        inline_figure(plot_learning(epochs), f"learning-{at}", _describe(phase, epochs), phase)
+        for at, (phase, epochs) in enumerate(phases)
+        if epochs
+    )
+
+
+def plot_learning(epochs: _Epochs) -> Figure:
+    """One panel for each metric, with its training and validation curves."""
+    keys = [k for k in dict.fromkeys(k for e in epochs for k in e) if k != "epoch"]
+    panels: dict[str, list[str]] = {}
+    for key in keys:
+        panels.setdefault(_metric(key), []).append(key)
+    panels = panels or {"nothing recorded": []}
+    columns = min(len(panels), 3)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(1.0 + 3.0 * columns, 2.5 * lines), layout="constrained")
+    for at, (metric, members) in enumerate(panels.items()):
+        axes = figure.add_subplot(lines, columns, at + 1)
+        for color, key in enumerate(members):
+            points = [(e.get("epoch", i + 1), e[key]) for i, e in enumerate(epochs) if key in e]
+            x, y = zip(*points, strict=True)
+            label = shorten(key.removesuffix(metric).strip("_") or metric)
+            axes.plot(
+                x, y, LINES[color % len(LINES)], color=SERIES[color % len(SERIES)], label=label
+            )
+        axes.set_title(shorten(metric.replace("_", " ")), fontsize=10, color=INK, loc="left")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        label_axes(axes, "epoch", "")
+        axes.grid(axis="y", color=GRID, linewidth=0.6)
+        if len(members) > 1:
+            add_legend(axes, "best", None)
+    return figure
+
+
+def _metric(key: str) -> str:
+    for prefix in ("train_", "validation_", "valid_"):
+        if key.startswith(prefix):
+            return key[len(prefix) :]
+    return key
+
+
+def _describe(phase: str, epochs: _Epochs) -> str:
+    """First and last value of each curve, for readers who cannot see the figure."""
+    first, last = epochs[0], epochs[-1]
+    ends = [
+        f"{name.replace('_', ' ')} {first[name]:.3g} to {last[name]:.3g}"
+        for name in first
+        if name != "epoch" and name in last
+    ]
+    return f"Learning curves, {phase}, {len(epochs)} epochs: " + "; ".join(ends)

@@ -1,0 +1,39 @@
+import math
+
+from posology.evaluation.intervals import Difference, Interval
+from posology.report.effects.text import Scale, format_number, format_p, format_share
+
+
+def test_probabilities_are_written_as_percentages() -> None:
+    scale = Scale("points", 100.0)
+    assert scale.format_value(0.2134) == "21.3 %"
+    assert scale.format_difference(Difference(0.0312, -0.0041, 0.0701, 0.0004)) == (
+        "+3.12 (-0.41 to 7.01)"
+    )
+
+
+def test_decimals_follow_the_width_of_the_interval() -> None:
+    assert Scale("days", 1.0).format_difference(Interval(12.3, -40.0, 61.0)) == "+12 (-40 to 61)"
+
+
+def test_an_unknown_difference_is_written_in_words() -> None:
+    assert Scale("points", 100.0).format_difference(Difference(*[math.nan] * 4)) == (
+        "too few patients"
+    )
+
+
+def test_rescaling_keeps_the_p_value() -> None:
+    assert Scale("points", 100.0).rescale(Difference(0.5, 0.25, 0.75, 0.01)) == Difference(
+        50.0, 25.0, 75.0, 0.01
+    )
+
+
+def test_numbers_have_three_significant_digits() -> None:
+    assert format_number(0.01234) == "0.0123"
+    assert format_number(math.inf) == "no limit"
+    assert format_number(math.nan) == "not known"
+
+
+def test_small_p_values_and_shares_are_rounded() -> None:
+    assert (format_p(0.0004), format_p(0.034)) == ("p < 0.001", "p = 0.034")
+    assert (format_share(0.031), format_share(0.31)) == ("3.1 %", "31 %")

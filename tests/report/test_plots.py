@@ -1,0 +1,33 @@
+import numpy as np
+
+from posology.report.plots import learning_figures, plot_learning
+
+
+def line(axes, at):
+    return np.asarray(axes.lines[at].get_xdata()), np.asarray(axes.lines[at].get_ydata())
+
+
+def test_training_and_validation_curves_share_a_panel():
+    epochs = [
+        {"epoch": 1, "train_loss": 3.0, "validation_loss": 3.1, "seconds": 9.0},
+        {"epoch": 2, "train_loss": 2.0, "validation_loss": 2.5},
+    ]
+    loss, seconds = plot_learning(epochs).axes
+    assert loss.get_title(loc="left") == "loss"
+    assert [t.get_text() for t in loss.get_legend().get_texts()] == ["train", "validation"]
+    assert line(loss, 1)[1].tolist() == [3.1, 2.5]
+    assert line(seconds, 0)[0].tolist() == [1]
+    assert len(plot_learning([]).axes) == 1
+
+
+def test_the_alternative_text_has_first_and_last_values():
+    epochs = [
+        {"epoch": 1, "train_loss": 3.0, "validation_loss": 3.14159},
+        {"epoch": 2, "train_loss": 2.0, "validation_loss": 2.5},
+    ]
+    (figure,) = learning_figures([("first", epochs), ("never begun", [])])
+    assert figure.caption == "first"
+    assert figure.svg.startswith(
+        '<svg role="img" aria-label="Learning curves, first, 2 epochs: '
+        'train loss 3 to 2; validation loss 3.14 to 2.5"'
+    )
