@@ -33,7 +33,7 @@ import torch
 
 from benchmarks.rows import row, write
 from benchmarks.training_ways import SIZES, TRAINING, trained
-from posology.domain.history import History, offsets
+from posology.domain.history import History, offsets_from_counts
 from posology.nn.heads import TaskCounts
 from posology.nn.network import NetworkConfig
 
@@ -161,9 +161,9 @@ def _posology(visits: Visits, patients: int, members: int) -> Callable[[], int]:
     history = History(
         code=code,
         value=np.full(len(code), np.nan, np.float32),
-        event_offsets=offsets(np.array([len(v) for v in per_visit])),
+        event_offsets=offsets_from_counts(np.array([len(v) for v in per_visit])),
         time=np.concatenate([30.0 * np.arange(n) for n in steps]),
-        step_offsets=offsets(steps.astype(np.int64)),
+        step_offsets=offsets_from_counts(steps.astype(np.int64)),
         subject_id=np.arange(PATIENTS, dtype=np.int64),
     )
     labels = torch.zeros(VISITS, KINDS["drugs"][0])

@@ -22,10 +22,10 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.clinic_withheld import FAMILIES, without_family, without_history
-from posology.cohorts.storage.folder import Asked, build_folder
-from posology.cohorts.storage.known_truth import at_best_dose
+from posology.cohorts.storage.folder import BuildOptions, build_folder
+from posology.cohorts.storage.known_truth import truth_by_option
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.predictions import (
     Predictions,
@@ -50,7 +50,7 @@ def main() -> None:
     started, options = time.perf_counter(), _options()
     folder = options.work / f"{options.patients}-seed-{options.seed}-h{options.history_effect:g}"
     cohort = _cohort(options, folder)
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
     answers = _answers(train, validation, test, options, folder / "answers")
     if "posology" not in answers:
@@ -92,7 +92,7 @@ def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
             pass
         truth = folder / "records" / "truth"
         records = folder / "records" / "meds"
-        build_folder(read_study("clinic"), records, folder / "cohort", Asked(truth=truth))
+        build_folder(read_study("clinic"), records, folder / "cohort", BuildOptions(truth=truth))
     return load_cohort(folder / "cohort")
 
 
@@ -167,8 +167,8 @@ def _more(
     assert test.time is not None
     asked = (test.history.subject_id[test.subject], test.time)
     names = test.study.formulary.names
-    harms = sum(at_best_dose(truth, names, harm, "best", asked) for harm in HARMS)
-    cost = at_best_dose(truth, names, "cost", "best", asked)
+    harms = sum(truth_by_option(truth, names, harm, "best", asked) for harm in HARMS)
+    cost = truth_by_option(truth, names, "cost", "best", asked)
     rows = []
     for model, said in answers.items():
         # The most that could be earned is the same for all, so regret moves as reward does.

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.domain.ablation import forget
+from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort
-from posology.domain.history import History, offsets, visible_events
+from posology.domain.history import History, offsets_from_counts, visible_events
 
 FAMILIES = {
     "no genotype": ("MEASUREMENT//SNP",),
@@ -22,7 +22,7 @@ COURSES = ("DRUG_PER_DAY", "CONDITION//SNOMED//62014003")
 
 def without_family(cohort: Cohort, name: str) -> Cohort:
     """The cohort without the events of a family."""
-    return replace(cohort, history=forget(cohort.history, cohort.profile, FAMILIES[name]))
+    return replace(cohort, history=without_codes(cohort.history, cohort.profile, FAMILIES[name]))
 
 
 def without_history(cohort: Cohort) -> Cohort:
@@ -50,7 +50,7 @@ def without_history(cohort: Cohort) -> Cohort:
     alone = History(
         code=history.code[event[order]],
         value=history.value[event[order]],
-        event_offsets=offsets(np.bincount(place, minlength=2 * count).astype(np.int64)),
+        event_offsets=offsets_from_counts(np.bincount(place, minlength=2 * count).astype(np.int64)),
         time=time,
         step_offsets=2 * np.arange(count + 1, dtype=np.int64),
         subject_id=history.subject_id[cohort.subject],

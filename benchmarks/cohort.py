@@ -149,10 +149,10 @@ def _static(patients: int) -> np.ndarray:
 def _build(data: Path, out: Path, rows: int, workers: int) -> None:
     from joblib.externals.loky import get_reusable_executor
 
-    from posology.cohorts.storage.folder import Asked, build_folder
+    from posology.cohorts.storage.folder import BuildOptions, build_folder
     from posology.cohorts.study.reader import parse_study
 
-    build_folder(parse_study(STUDY, "benchmark"), data, out, Asked(rows, workers=workers))
+    build_folder(parse_study(STUDY, "benchmark"), data, out, BuildOptions(rows, workers=workers))
     if workers > 1:
         get_reusable_executor().shutdown()  # what processes took is told once they have ended
 

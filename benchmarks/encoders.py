@@ -31,7 +31,7 @@ from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.split import uniform_hash
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split, subset_decisions
 from posology.domain.history import History
 from posology.domain.policy import OutcomePredictions
 from posology.evaluation.table1.comparison import compare_models, to_rows
@@ -89,7 +89,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
     said: dict[str, list[Predictions]] = {name: [] for name in NAMES}
     spent: dict[str, list[float]] = {name: [] for name in NAMES}
     for cohort in splits:
-        train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+        train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
         for name in NAMES:
             first = recipes.default_recipe(seed).supervised
             first = replace(first, sizes=replace(first.sizes, encoder=name))
@@ -97,11 +97,11 @@ def _quality(folds: int, seed: int) -> list[dict]:
             policy, _ = _told(first, train, validation, f"iwpc, {name}")
             spent[name].append((time.process_time() - before) / first.training.epochs)
             said[name].append(predict_cohort(policy, test))
-    held = np.concatenate([part(c, TEST).history.subject_id for c in splits])
-    asked = take(whole, np.isin(whole.history.subject_id[whole.subject], held))
+    held = np.concatenate([select_split(c, TEST).history.subject_id for c in splits])
+    asked = subset_decisions(whole, np.isin(whole.history.subject_id[whole.subject], held))
     place = {int(s): at for at, s in enumerate(asked.history.subject_id)}
     at = [
-        np.array([place[int(s)] for s in part(c, TEST).history.subject_id], dtype=np.int64)
+        np.array([place[int(s)] for s in select_split(c, TEST).history.subject_id], dtype=np.int64)
         for c in splits
     ]
     pooled = {name: concatenate_predictions(parts, at) for name, parts in said.items()}
@@ -121,7 +121,7 @@ def _quality(folds: int, seed: int) -> list[dict]:
 def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
     """All rows so far, after each encoder: quality, cost, and the GRU's lead."""
     cohort = clinic(patients, seed, Path("out/tasks"))
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     said, told, costs = {}, {}, []
     for name in NAMES:
         first = recipes.histories_recipe(seed).supervised

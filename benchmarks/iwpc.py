@@ -28,7 +28,7 @@ from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.split import uniform_hash
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.headline import write_headline
 from posology.evaluation.table1.predictions import (
@@ -131,7 +131,7 @@ def _one(fold: Fold, work: Path) -> str:
         for s, c in zip(subjects, chooses, strict=True)
     }
     cohort = build_cohort(data.events, study, split)
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     folder = _path(work, fold)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "posology.npz").exists():

@@ -18,7 +18,7 @@ from posology.causal.outcome_regression import fit_outcome_regression
 from posology.causal.propensity import fit_propensity
 from posology.causal.trial import Trial, assign_folds
 from posology.cohorts.events.chunks import event_files
-from posology.domain.cohort import TEST, TRAIN, Cohort, part, take
+from posology.domain.cohort import TEST, TRAIN, Cohort, select_split, subset_decisions
 from posology.domain.trajectories import without_observations
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.learners.features.recent_window import (
@@ -45,10 +45,10 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     everybody = known(cohort)
     truth, usual = chances(everybody, folder / "records" / "truth")
     keep = ~np.isnan(truth).any(axis=1)
-    everybody, truth, usual = take(everybody, keep), truth[keep], usual[keep]
+    everybody, truth, usual = subset_decisions(everybody, keep), truth[keep], usual[keep]
     asked = everybody.split == TEST
     estimated, truth, usual = behaviour(everybody, rng)[asked], truth[asked], usual[asked]
-    learned, evaluation = part(everybody, TRAIN), part(everybody, TEST)
+    learned, evaluation = select_split(everybody, TRAIN), select_split(everybody, TEST)
     spec = fit_recent_window(learned, lags=2, code_steps=1)
     trial = as_trial(evaluation, spec)
     q = fit_outcome_regression(trial, assign_folds(trial, rng)).mean
@@ -75,7 +75,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
 
 def known(cohort: Cohort) -> Cohort:
     """Decisions followed to their outcome."""
-    return take(cohort, ~np.isnan(cohort.reward) & (cohort.treatment >= 0))
+    return subset_decisions(cohort, ~np.isnan(cohort.reward) & (cohort.treatment >= 0))
 
 
 def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories, state_codes
 from posology.learners.network.policy import NetworkPolicy
@@ -91,7 +91,9 @@ def _first(cohort: Cohort, seed: int) -> NetworkPolicy:
         seed=seed,
     )
     sizes = Sizes(width=64, state=32, hidden=64, layers=1, members=4, dropout=0.0)
-    return Supervised(sizes, training).fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    return Supervised(sizes, training).fit(
+        select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    )
 
 
 def _supervised(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, float, int]:
@@ -113,8 +115,8 @@ def _both(logged: Trajectories, world: Sepsis, seed: int) -> tuple[StatePolicy, 
         seed=seed,
     )
     second = Reinforcement(training, train_all=True, min_support=RARE, pessimism=0.5, tau=0.02)
-    first, train = _first(cohort, seed), part(cohort, TRAIN)
-    policy = second.fit(first, train, part(cohort, VALIDATION))
+    first, train = _first(cohort, seed), select_split(cohort, TRAIN)
+    policy = second.fit(first, train, select_split(cohort, VALIDATION))
     seconds = time.process_time() - began
     return by_state(policy, cohort, logged), seconds, FIRST + SECOND
 

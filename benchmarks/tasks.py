@@ -26,9 +26,9 @@ from benchmarks import tasks_baselines as baselines
 from benchmarks.rows import row, write
 from benchmarks.tasks_scores import LOWER_IS_BETTER, Scored, scored
 from posology.cohorts.storage.arrays import load_cohort
-from posology.cohorts.storage.folder import Asked, build_folder
+from posology.cohorts.storage.folder import BuildOptions, build_folder
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import OutcomePredictions
 from posology.learners import recipes
 from posology.learners.baselines import run_quietly
@@ -41,7 +41,7 @@ def main() -> None:
     options, started = _options(), time.time()
     torch.set_num_threads(1)
     cohort = clinic(options.patients, options.seed, options.work)
-    splits = [part(cohort, s) for s in (TRAIN, VALIDATION, TEST)]
+    splits = [select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST)]
     print(f"{len(splits[0]):,} decisions to learn from, {len(splits[2]):,} to test on", flush=True)
     rows = []
     said = {"posology": _ours(splits, options.seed, rows)}
@@ -72,7 +72,7 @@ def clinic(patients: int, seed: int, work: Path) -> Cohort:
     if not (folder / "cohort").exists():
         for _ in write_clinic(ClinicSettings(patients=patients, seed=seed), folder / "records"):
             pass
-        asked = Asked(truth=folder / "records" / "truth")
+        asked = BuildOptions(truth=folder / "records" / "truth")
         build_folder(read_study("clinic"), folder / "records" / "meds", folder / "cohort", asked)
     return load_cohort(folder / "cohort")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from posology.domain.history import History, offsets
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch
@@ -36,12 +36,12 @@ def made_up(patients: int, visits: float) -> History:
     total = int(steps.sum())
     value = rng.normal(size=total * EVENTS).astype(np.float32)
     value[rng.random(len(value)) < 0.5] = np.nan
-    bounds = offsets(steps)
+    bounds = offsets_from_counts(steps)
     days = np.cumsum(rng.exponential(30, total))
     return History(
         code=rng.integers(0, CODES, total * EVENTS).astype(np.int32),
         value=value,
-        event_offsets=offsets(np.full(total, EVENTS, np.int64)),
+        event_offsets=offsets_from_counts(np.full(total, EVENTS, np.int64)),
         time=days - np.repeat(days[bounds[:-1]], steps),
         step_offsets=bounds,
         subject_id=np.arange(patients, dtype=np.int64),

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from posology.domain.history import History, offsets
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 from posology.nn.batch import Batch, gather_batch, history_to_tensors
 from posology.nn.network import Network
@@ -25,9 +25,9 @@ def random_history(steps: list[int], events: int = 3, codes: int = 11, seed: int
     return History(
         code=rng.integers(0, codes, size).astype(np.int32),
         value=value,
-        event_offsets=offsets(counts),
+        event_offsets=offsets_from_counts(counts),
         time=time,
-        step_offsets=offsets(np.array(steps, dtype=np.int64)),
+        step_offsets=offsets_from_counts(np.array(steps, dtype=np.int64)),
         subject_id=np.arange(len(steps), dtype=np.int64),
     )
 
@@ -43,9 +43,9 @@ def history_with_gaps(seed: int, subjects: int) -> History:
     return History(
         code=rng.integers(0, FEW_CODES, count).astype(np.int32),
         value=value.astype(np.float32),
-        event_offsets=offsets(events.astype(np.int64)),
+        event_offsets=offsets_from_counts(events.astype(np.int64)),
         time=time,
-        step_offsets=offsets(steps.astype(np.int64)),
+        step_offsets=offsets_from_counts(steps.astype(np.int64)),
         subject_id=np.arange(subjects, dtype=np.int64),
     )
 

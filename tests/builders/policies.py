@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.history import History
 from posology.domain.policy import OutcomePredictor, Policy, allow_all_treatments
 from posology.domain.study import Preference, Rule
@@ -71,7 +71,7 @@ def iwpc_cohort() -> Cohort:
 @functools.cache
 def fitted_policy(name: str) -> Policy:
     """The policy of this name in NAMES, fitted on `iwpc_cohort`."""
-    train, validation = part(iwpc_cohort(), TRAIN), part(iwpc_cohort(), VALIDATION)
+    train, validation = select_split(iwpc_cohort(), TRAIN), select_split(iwpc_cohort(), VALIDATION)
     rules = {rule.name: rule for rule in train.study.rules}
     small = Supervised(NETWORKS.get(name, SMALL), Training(batch=64, epochs=3))
     if name.startswith("foretelling"):

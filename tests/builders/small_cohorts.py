@@ -5,7 +5,7 @@ import numpy as np
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.formulas.formula import Formula, Term
-from posology.domain.history import History, offsets
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Rule, Split, Study
@@ -65,7 +65,7 @@ def _history(signal, rng):
     return History(
         code=np.array(code, np.int32),
         value=np.array(value, np.float32),
-        event_offsets=offsets(np.array(events, np.int64)),
+        event_offsets=offsets_from_counts(np.array(events, np.int64)),
         time=np.array(time, np.float64),
         step_offsets=np.arange(n + 1, dtype=np.int64) * 7,
         subject_id=np.arange(1, n + 1, dtype=np.int64),

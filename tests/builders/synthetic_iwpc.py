@@ -9,7 +9,7 @@ import pyarrow as pa
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
-from posology.domain.history import latest_value, present
+from posology.domain.history import has_code, latest_value
 from posology.domain.study import PredictionTarget
 from posology.records.schema import EVENTS
 
@@ -84,7 +84,7 @@ def with_targets(c: Cohort) -> Cohort:
     height = np.nan_to_num(
         latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",))), nan=170.0
     )
-    takes = present(c.history, c.last_step, c.profile.rows(AMIODARONE))
+    takes = has_code(c.history, c.last_step, c.profile.rows(AMIODARONE))
     diagnosis = np.stack([takes, height > 170], 1).astype(np.float32)
     diagnosis[::7, 0] = np.nan
     stops = np.random.default_rng(0).uniform(1, 60, len(c))

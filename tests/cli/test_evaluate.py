@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from posology import artifact
 from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
 from posology.learners.baselines import run_quietly
 from posology.learners.network.supervised import Sizes, Supervised
@@ -50,7 +50,7 @@ def _asked(known: bool) -> Cohort:
 
 def _truly_right(folder) -> float:
     """Share of test patients for whom the saved policy's first choice is the right one."""
-    test = part(_asked(known=True), TEST)
+    test = select_split(_asked(known=True), TEST)
     everything = np.ones((len(test), 3), dtype=bool)
     policy = artifact.load(folder / "model").policy
     drawn = policy.choice_probabilities(test.history, test.last_step, everything)
@@ -62,7 +62,7 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     cohort = _asked(known=True)
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
-    fitting = small.fit_epochs(part(cohort, TRAIN), part(cohort, VALIDATION))
+    fitting = small.fit_epochs(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     policy, epochs = run_quietly(fitting, "", 0)
     evidence = {"learning": to_learning_curves({"first phase": epochs})}
     artifact.save(policy, cohort.study, evidence, folder / "model")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology import artifact
-from posology.cohorts.study.reader import shipped
+from posology.cohorts.study.reader import shipped_study_path
 from posology.errors import UserError
 from posology.learners import recipes
 from tests.builders import synthetic_iwpc
@@ -63,7 +63,7 @@ def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:
-    text = shipped("iwpc").read_text(encoding="utf-8")
+    text = shipped_study_path("iwpc").read_text(encoding="utf-8")
     study = tmp_path / "my.toml"
     for wrong, expected in (
         (text.replace("minimum_patients", "minimun_patients"), "did you mean `minimum_patients`?"),

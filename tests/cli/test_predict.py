@@ -12,7 +12,7 @@ from posology import artifact
 from posology.advice.forecast import forecast
 from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Cohort]:
     folder = tmp_path_factory.mktemp("predict")
     whole = with_targets(cohort(120, 1))
     learner = Supervised(Sizes(8, 4, 8, 1, 3, 0.0), Training(1e-2, batch=32, epochs=3, patience=0))
-    learned = learner.fit(part(whole, TRAIN), part(whole, VALIDATION))
+    learned = learner.fit(select_split(whole, TRAIN), select_split(whole, VALIDATION))
     artifact.save(learned, whole.study, {}, folder / "model")
     save_cohort(whole, folder / "cohort")
     return folder / "model", folder / "cohort", whole
@@ -63,7 +63,7 @@ def test_a_cohort_is_told_decision_by_decision_as_python_tells_it(
 ) -> None:
     model, folder, whole = made
     run(model, folder, "--json", tmp_path / "out.jsonl")
-    test, loaded = part(whole, TEST), artifact.load(model)
+    test, loaded = select_split(whole, TEST), artifact.load(model)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["subject_id"] for line in lines] == test.history.subject_id[test.subject].tolist()
     told = forecast(loaded.policy, loaded.study, test.history, test.last_step)

@@ -12,7 +12,7 @@ import pytest
 from posology import artifact
 from posology.advice.recommend import recommend, round_dose
 from posology.cohorts.patient import encode_patient
-from posology.domain.ablation import forget
+from posology.domain.ablation import without_codes
 from posology.domain.formulary import DoseRange, is_in_range
 from posology.records.sources.patient_json import read_patient
 from tests.builders import synthetic_iwpc
@@ -138,7 +138,7 @@ def test_reasons_are_what_changes_when_an_input_is_forgotten(model: Path, tmp_pa
     told = recommend(loaded.policy, loaded.study, history)
     gene = next(r for r in told.reasons if r.code.startswith("GENOTYPE"))
     without = recommend(
-        loaded.policy, loaded.study, forget(history, loaded.policy.profile, ("GENOTYPE",))
+        loaded.policy, loaded.study, without_codes(history, loaded.policy.profile, ("GENOTYPE",))
     )
     assert told.dose is not None
     assert without.dose is not None

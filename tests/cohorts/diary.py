@@ -4,8 +4,8 @@ import datetime
 
 import pyarrow as pa
 
-from posology.cohorts.decisions.decision_table import DecisionTable, Flow, decide
-from posology.cohorts.events.stream import stream
+from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow, extract_decisions
+from posology.cohorts.events.stream import sort_events
 from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
 from posology.records.schema import EVENTS
@@ -85,6 +85,6 @@ def diary(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
 Row = tuple[int, float | None, str, float | None]
 
 
-def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[DecisionTable, Flow]:
+def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[DecisionTable, PatientFlow]:
     """The decisions of the diary, and the flow."""
-    return decide(stream(diary(*rows)), study(*changes))
+    return extract_decisions(sort_events(diary(*rows)), study(*changes))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.decisions.split import by_subject, uniform_hash
+from posology.cohorts.decisions.split import split_by_hash, uniform_hash
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import TEST, TRAIN, part
+from posology.domain.cohort import TEST, TRAIN, select_split
 from posology.domain.history import visible_events
 from posology.errors import StudyError
 from tests.builders.synthetic_iwpc import cohort, events
@@ -80,7 +80,7 @@ def test_changing_outcomes_of_the_test_split_changes_no_feature() -> None:
     np.testing.assert_array_equal(before.profile.spread, after.profile.spread)
     assert before.profile.formulas == after.profile.formulas
     assert before.profile.codes == after.profile.codes
-    train_before, train_after = part(before, TRAIN), part(after, TRAIN)
+    train_before, train_after = select_split(before, TRAIN), select_split(after, TRAIN)
     np.testing.assert_array_equal(train_before.history.value, train_after.history.value)
 
 
@@ -129,9 +129,9 @@ def test_a_code_that_no_event_has_is_told_with_the_nearest() -> None:
 @given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=50, unique=True))
 def test_a_new_patient_moves_nobody_across_splits(subjects: list[int]) -> None:
     split = read_study("iwpc").split
-    whole = by_subject(np.array(subjects, dtype=np.int64), split)
+    whole = split_by_hash(np.array(subjects, dtype=np.int64), split)
     for row, subject in enumerate(subjects):
-        assert by_subject(np.array([subject], dtype=np.int64), split)[0] == whole[row]
+        assert split_by_hash(np.array([subject], dtype=np.int64), split)[0] == whole[row]
 
 
 def test_the_hash_is_uniform_and_depends_on_the_salt() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.embedding_components import reduce_apply, reduce_fit, reduced
-from posology.cohorts.events.stream import stream
+from posology.cohorts.embedding_components import fit_components, project_vectors, reduce_embeddings
+from posology.cohorts.events.stream import sort_events
 from posology.cohorts.patient import encode_patient
 from posology.cohorts.patient_template import blank_patient_file
 from posology.cohorts.storage.folder import build_folder
@@ -30,31 +30,33 @@ def test_only_training_rows_matter(seed: int) -> None:
     train = np.random.default_rng(seed + 1).random(40) < 0.7
     other = rows.copy()
     other[~train] = np.nan  # whatever stands in the other rows
-    one, two = reduce_fit(rows, train, 3), reduce_fit(other, train, 3)
+    one, two = fit_components(rows, train, 3), fit_components(other, train, 3)
     np.testing.assert_array_equal(one.components, two.components)
     np.testing.assert_array_equal(one.center, two.center)
-    np.testing.assert_array_equal(reduce_apply(one, rows)[train], reduce_apply(two, other)[train])
+    np.testing.assert_array_equal(
+        project_vectors(one, rows)[train], project_vectors(two, other)[train]
+    )
 
 
 def test_components_are_those_of_scikit_learn() -> None:
     from sklearn.decomposition import PCA
 
     rows, train = vectors(3), np.arange(40) < 30
-    mine, theirs = reduce_fit(rows, train, 3), PCA(3).fit(rows[train])
+    mine, theirs = fit_components(rows, train, 3), PCA(3).fit(rows[train])
     np.testing.assert_allclose(mine.share, theirs.explained_variance_ratio_)
     np.testing.assert_allclose(
-        np.abs(reduce_apply(mine, rows)), np.abs(theirs.transform(rows)), atol=1e-9
+        np.abs(project_vectors(mine, rows)), np.abs(theirs.transform(rows)), atol=1e-9
     )
 
 
 def test_all_components_keep_all_that_is_known_and_few_rows_give_few() -> None:
     rows, train = vectors(4), np.ones(40, dtype=bool)
-    whole = reduce_fit(rows, train, 99)
-    back = reduce_apply(whole, rows) @ whole.components + whole.center
+    whole = fit_components(rows, train, 99)
+    back = project_vectors(whole, rows) @ whole.components + whole.center
     np.testing.assert_allclose(back, rows)
-    assert reduce_fit(rows, np.arange(40) < 2, 5).components.shape == (2, 6)
+    assert fit_components(rows, np.arange(40) < 2, 5).components.shape == (2, 6)
     with pytest.raises(ValueError, match="need training rows, and finite numbers in them"):
-        reduce_fit(rows, ~train, 2)
+        fit_components(rows, ~train, 2)
 
 
 MODEL = "EMBEDDING//net@abc"
@@ -81,7 +83,7 @@ def test_a_study_reduces_vectors_on_what_training_patients_had_until_their_decis
     one = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v))), asked)
     two = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v, 50.0))), asked)
     train = np.isin(np.arange(40), one.history.subject_id[one.subject[one.split == TRAIN]])
-    right = reduce_fit(told.astype(np.float32).astype(np.float64), train, 2, MODEL)
+    right = fit_components(told.astype(np.float32).astype(np.float64), train, 2, MODEL)
     np.testing.assert_allclose(one.profile.reductions[0].components, right.components)
     np.testing.assert_array_equal(
         one.profile.reductions[0].components, two.profile.reductions[0].components
@@ -89,7 +91,7 @@ def test_a_study_reduces_vectors_on_what_training_patients_had_until_their_decis
     assert [c for c in one.profile.codes if c.startswith("EMB")] == [f"{MODEL}//c1", f"{MODEL}//c2"]
     known = latest_value(one.history, one.last_step, one.profile.rows((f"{MODEL}//c1",)))
     of = one.history.subject_id[one.subject]
-    np.testing.assert_allclose(known, reduce_apply(right, told)[of, 0], rtol=1e-5)
+    np.testing.assert_allclose(known, project_vectors(right, told)[of, 0], rtol=1e-5)
 
 
 def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_the_vector(
@@ -102,7 +104,7 @@ def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_t
     history, unmet = encode_patient(diary(*imaged(99, told[3])), study(REDUCED), profile)
     assert not any(code.startswith("EMBEDDING") for code in unmet)
     row = profile.codes.index(f"{MODEL}//c2")
-    right = reduce_apply(profile.reductions[0], told[3:4])[0, 1]
+    right = project_vectors(profile.reductions[0], told[3:4])[0, 1]
     np.testing.assert_allclose(history.value[history.code == row][0], right, rtol=1e-5)
     form = blank_patient_file(study(REDUCED), profile)
     assert f"A vector of {MODEL} is 6 rows of `events`" in form["about"]
@@ -111,16 +113,16 @@ def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_t
 
 def test_two_views_at_one_moment_are_their_mean_and_part_of_a_vector_is_an_error() -> None:
     told = vectors(7)
-    fit = reduce_fit(told, np.ones(40, dtype=bool), 2, MODEL)
+    fit = fit_components(told, np.ones(40, dtype=bool), 2, MODEL)
     twice = [
         row for v in told[:2] for row in imaged(1, v) if row[2].startswith("EMB") and row[1] < 0
     ]
-    found = reduced(stream(diary(*twice)), (fit,))
-    np.testing.assert_allclose(found.value, reduce_apply(fit, told[:2]).mean(axis=0), rtol=1e-5)
+    found = reduce_embeddings(sort_events(diary(*twice)), (fit,))
+    np.testing.assert_allclose(found.value, project_vectors(fit, told[:2]).mean(axis=0), rtol=1e-5)
     with pytest.raises(
         RecordError, match=r"a vector of EMBEDDING//net@abc holds 5 of its 6 numbers"
     ):
-        reduced(stream(diary(*twice[1:6])), (fit,))
+        reduce_embeddings(sort_events(diary(*twice[1:6])), (fit,))
     longer = [*twice[:6], (1, -3, f"{MODEL}//0006", 1.0)]
     with pytest.raises(RecordError, match=r"//0006: vectors of EMBEDDING//net@abc have 6 numbers"):
-        reduced(stream(diary(*longer)), (fit,))
+        reduce_embeddings(sort_events(diary(*longer)), (fit,))

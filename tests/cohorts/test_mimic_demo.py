@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from posology.cohorts.decisions.treatment_leaks import suspects
-from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
+from posology.cohorts.storage.folder import BuildOptions, build_folder, dry_run
 from posology.cohorts.study.reader import parse_study
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, select_split
 from posology.domain.policy import allow_all_treatments
 
 SHARED = Path(os.environ.get("POSOLOGY_SHARED", Path(__file__).parents[3] / "shared"))
@@ -70,12 +70,14 @@ def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
     told = dry_run(study, tmp_path / "events.parquet")
     assert told["flow"]["subjects"] == 100
     assert told["flow"]["decision_points"] == 140
-    cohort = build_folder(study, tmp_path / "events.parquet", tmp_path / "c", Asked(rows=1_000_000))
+    cohort = build_folder(
+        study, tmp_path / "events.parquet", tmp_path / "c", BuildOptions(rows=1_000_000)
+    )
     assert len(cohort) == told["flow"]["decisions"] > 100
     assert cohort.outcome_observed.all()
-    assert suspects(cohort) == ()
+    assert find_leaking_codes(cohort) == ()
     assert len(cohort.history.code) < raw.num_rows / 2, "laboratory values are binned"
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     policy = LogisticLearner().fit(train, validation)
     allowed = allow_all_treatments(test.last_step, policy.formulary)
     p = policy.choice_probabilities(test.history, test.last_step, allowed)

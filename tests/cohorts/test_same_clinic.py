@@ -7,7 +7,7 @@ import numpy as np
 
 from posology.cohorts.storage.folder import build_folder
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import PER_DECISION
+from posology.domain.cohort import DECISION_COLUMNS
 from posology.records.pipeline.ingest import ingest
 from posology.records.sources.registry import make_sources
 from posology.simulators.clinic.files.dataset import write_clinic
@@ -34,5 +34,5 @@ def test_the_format_of_the_records_does_not_matter(tmp_path: Path) -> None:
                 getattr(first.history, f.name), getattr(other.history, f.name), err_msg=f.name
             )
         np.testing.assert_allclose(other.profile.center, first.profile.center, rtol=1e-6)
-        for name in PER_DECISION:
+        for name in DECISION_COLUMNS:
             np.testing.assert_array_equal(getattr(first, name), getattr(other, name), err_msg=name)

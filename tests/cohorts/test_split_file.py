@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.decisions.split import by_subject
+from posology.cohorts.decisions.split import split_by_hash
 from posology.cohorts.storage.folder import build_folder, dry_run
 from posology.domain.cohort import SPLITS
 from posology.errors import RecordError, StudyError
@@ -47,7 +47,7 @@ def test_the_file_wins_over_hashing(records: Path, tmp_path: Path) -> None:
 def test_without_the_study_saying_so_the_file_is_not_read(records: Path, tmp_path: Path) -> None:
     write_splits(records, TOLD)
     cohort = build_folder(study(), records, tmp_path / "cohort")
-    hashed = by_subject(cohort.history.subject_id, study().split)
+    hashed = split_by_hash(cohort.history.subject_id, study().split)
     assert (cohort.split == hashed[cohort.subject]).all()
     assert split_of(cohort) != TOLD
 
@@ -61,7 +61,7 @@ def test_a_subject_that_the_file_lacks_is_an_error_or_hashed_where_said(
     assert not (tmp_path / "cohort").exists()
     cohort = build_folder(OR_HASHED, records, tmp_path / "cohort")
     lacking = cohort.history.subject_id[[4, 6]]
-    hashed = [SPLITS[x] for x in by_subject(lacking, OR_HASHED.split)]
+    hashed = [SPLITS[x] for x in split_by_hash(lacking, OR_HASHED.split)]
     assert split_of(cohort) == TOLD | dict(zip((5, 7), hashed, strict=True))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posology.domain.condense import FIRST_BIN_DAYS, condense, spread
+from posology.domain.condense import FIRST_BIN_DAYS, condense_histories, expand_weights
 from posology.domain.history import History, StepIndex
 from tests.builders.network_inputs import random_history
 
@@ -75,7 +75,7 @@ def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> No
     h = random_history(steps, seed=seed)
     rng = np.random.default_rng(seed)
     decisions = np.sort(rng.choice(sum(steps), size=min(6, sum(steps)), replace=False))
-    short = condense(h, decisions, last_steps)
+    short = condense_histories(h, decisions, last_steps)
     for decision, found in zip(decisions, seen(short.history, short.decisions), strict=True):
         same(found, naive(h, int(decision), last_steps))
 
@@ -83,7 +83,7 @@ def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> No
 def test_short_histories_are_left_alone() -> None:
     h = random_history([5, 7])
     decisions = np.array([2, 4, 11])
-    short = condense(h, decisions, 6)
+    short = condense_histories(h, decisions, 6)
     assert short.history is h
     assert short.decisions is decisions
 
@@ -91,7 +91,7 @@ def test_short_histories_are_left_alone() -> None:
 def test_the_first_step_and_the_last_ones_stay_and_the_length_is_bounded() -> None:
     h = random_history([2000], events=5)
     decisions = np.arange(2000)
-    short = condense(h, decisions, 64)
+    short = condense_histories(h, decisions, 64)
     bins = 2 + math.ceil(math.log2(1 + (h.time[-1] - h.time[1]) / FIRST_BIN_DAYS))
     lengths = np.diff(short.history.step_offsets)
     assert lengths.max() <= 1 + bins + 64 + 32
@@ -105,9 +105,9 @@ def test_the_first_step_and_the_last_ones_stay_and_the_length_is_bounded() -> No
 def test_a_decision_is_condensed_alike_whoever_is_beside_it() -> None:
     h = random_history([300, 200])
     decisions = np.array([150, 280, 299, 300 + 180])
-    together = condense(h, decisions, 32)
+    together = condense_histories(h, decisions, 32)
     for row, decision in enumerate(decisions):
-        alone = condense(h, np.array([decision]), 32)
+        alone = condense_histories(h, np.array([decision]), 32)
         same(
             seen(together.history, together.decisions)[row],
             seen(alone.history, alone.decisions)[0],
@@ -121,8 +121,8 @@ def test_the_future_is_not_read() -> None:
     code[h.event_offsets[81] :] = 0
     time = h.time.copy()
     time[81:] += 1e4
-    changed = condense(replace(h, code=code, time=time), decision, 10)
-    short = condense(h, decision, 10)
+    changed = condense_histories(replace(h, code=code, time=time), decision, 10)
+    short = condense_histories(h, decision, 10)
     same(
         seen(short.history, short.decisions)[0],
         seen(changed.history, changed.decisions)[0],
@@ -131,11 +131,11 @@ def test_the_future_is_not_read() -> None:
 
 def test_weights_are_shared_out_over_the_steps_they_stand_for() -> None:
     h = random_history([50])
-    short = condense(h, np.array([49, 3]), 10)
+    short = condense_histories(h, np.array([49, 3]), 10)
     first = short.history.step_offsets[[1, 0]]  # the later decision's own summary, the whole
     counts = (short.decisions - first + 1).tolist()
     weight = np.concatenate([np.full(n, 1 / n) for n in counts])
-    told = spread(weight, short)
+    told = expand_weights(weight, short)
     assert len(told) == 50 + 4
     np.testing.assert_allclose([told[:50].sum(), told[50:].sum()], 1.0)
     np.testing.assert_allclose(told[0], 1 / counts[0])

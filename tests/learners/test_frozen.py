@@ -10,7 +10,7 @@ import pytest
 
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.learners import recipes
 from posology.learners.network.supervised import Sizes
@@ -58,7 +58,7 @@ def same(found: dict[str, np.ndarray], frozen: str, tolerance: float) -> None:
 def test_both_phases_on_one_step_a_patient() -> None:
     c = one_step()
     assert np.diff(c.history.step_offsets).max() == 1
-    train, validation = part(c, TRAIN), part(c, VALIDATION)
+    train, validation = select_split(c, TRAIN), select_split(c, VALIDATION)
     first = recipe().supervised.fit(train, validation)
     second = recipe().reinforcement.fit(first, train, validation)
     same(told(first, c, [0, 40, 80]), "supervised", 1e-6)
@@ -73,13 +73,13 @@ def test_several_steps_a_patient() -> None:
     c = cohort(60, 6)
     first = recipe().supervised
     still = replace(first.training, epochs=1, learning_rate=0.0, weight_decay=0.0)
-    policy = replace(first, training=still).fit(part(c, TRAIN), part(c, VALIDATION))
+    policy = replace(first, training=still).fit(select_split(c, TRAIN), select_split(c, VALIDATION))
     same(told(policy, c, [0, 20, 40]), "several_steps", 1e-6)
 
 
 def test_the_frozen_numbers_notice_a_change() -> None:
     c = one_step()
     other = replace(recipe().supervised, sizes=replace(recipe().supervised.sizes, encoder="lstm"))
-    policy = other.fit(part(c, TRAIN), part(c, VALIDATION))
+    policy = other.fit(select_split(c, TRAIN), select_split(c, VALIDATION))
     with pytest.raises(AssertionError):
         same(told(policy, c, [0, 40, 80]), "supervised", 1e-6)

@@ -8,7 +8,7 @@ import pytest
 
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import Cohort, part
+from posology.domain.cohort import Cohort, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -47,7 +47,7 @@ def long() -> Cohort:
 def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int) -> None:
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, encoder=name, last_steps=last_steps)
     learner = Supervised(sizes, Training(batch=16, epochs=1))
-    policy = learner.fit(part(long, 0), part(long, 1))
+    policy = learner.fit(select_split(long, 0), select_split(long, 1))
     allowed = allow_all_treatments(long.last_step, policy.formulary)
     said = policy.predict_effectiveness(long.history, long.last_step, allowed)
     assert said.shape == (len(long), 3, 2)
@@ -59,7 +59,9 @@ def test_it_foretells(long: Cohort, last_steps: int) -> None:
     """What is last known, how often and on average, of a code that came 2,000 times."""
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, history_summary=True)
     asked = with_targets(long)
-    policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(part(asked, 0), part(asked, 1))
+    policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(
+        select_split(asked, 0), select_split(asked, 1)
+    )
     told = policy.predict_outcomes(long.history, long.last_step)
     assert told.diagnosis.shape == (len(long), 2, 2)
     assert np.isfinite(told.diagnosis).all()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from posology.domain.cohort import TRAIN, Cohort, part
+from posology.domain.cohort import TRAIN, Cohort, select_split
 from posology.learners.network import losses
 from posology.learners.network.supervised import Sizes, build_network, fit_decoding
 from posology.learners.network.tensors import cohort_to_tensors, iterate_batches
@@ -15,7 +15,7 @@ from tests.builders.synthetic_iwpc import cohort, with_targets
 @pytest.mark.parametrize("name", ["gru", "lstm", "transformer", "cnn"])
 @pytest.mark.parametrize("world", [with_targets, with_option_doses])
 def test_losses_and_gradients_in_mixed_precision(name: EncoderName, world) -> None:
-    learned: Cohort = part(world(cohort(60, 5)), TRAIN)
+    learned: Cohort = select_split(world(cohort(60, 5)), TRAIN)
     sizes = Sizes(16, 8, 16, 1, 4, 0.0, history_summary=True, encoder=name)
     network = build_network(sizes, learned, 0)
     source = cohort_to_tensors(learned, fit_decoding(learned), network.config, torch.device("cpu"))

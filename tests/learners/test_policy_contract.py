@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from posology import artifact
-from posology.domain.cohort import take
+from posology.domain.cohort import subset_decisions
 from posology.domain.formulary import is_in_range
 from posology.domain.policy import Policy
 from tests.builders.policies import (
@@ -89,7 +89,7 @@ def test_a_batch_equals_single_decisions(name: str) -> None:
     rows = np.arange(0, len(c), 17)
     together = all_outputs(policy, c.history, c.last_step[rows])
     for position, row in enumerate(rows):
-        alone = take(c, np.arange(len(c)) == row)
+        alone = subset_decisions(c, np.arange(len(c)) == row)
         one = all_outputs(policy, alone.history, alone.last_step)
         assert_outputs_equal([output[position : position + 1] for output in together], one, 1e-4)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from posology import artifact
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part, take
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split, subset_decisions
 from posology.domain.study import INTERVALS
 from posology.learners.baselines import run_quietly
 from posology.learners.network.checkpoint import Epoch
@@ -26,13 +26,13 @@ def learned() -> tuple[Cohort, NetworkPolicy, list[Epoch]]:
     learner = Supervised(
         Sizes(16, 8, 32, 1, 4, 0.0), Training(1e-2, batch=32, epochs=25, patience=0)
     )
-    fitting = learner.fit_epochs(part(whole, TRAIN), part(whole, VALIDATION))
+    fitting = learner.fit_epochs(select_split(whole, TRAIN), select_split(whole, VALIDATION))
     return whole, *run_quietly(fitting, "", 0)
 
 
 def test_diagnoses_numbers_and_times_are_learned(learned: tuple) -> None:
     whole, policy, _ = learned
-    test = part(whole, TEST)
+    test = select_split(whole, TEST)
     said = policy.predict_outcomes(test.history, test.last_step)
     assert said.diagnosis.shape == (len(test), 2, 4)
     assert ((said.diagnosis >= 0) & (said.diagnosis <= 1)).all()
@@ -72,7 +72,9 @@ def test_intervals_of_events_and_of_who_left() -> None:
     waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
     occurred = np.array([[True], [False], [True], [True], [False], [False]])
     six = replace(
-        take(whole, np.arange(len(whole)) < 6), event_time=waited, event_observed=occurred
+        subset_decisions(whole, np.arange(len(whole)) < 6),
+        event_time=waited,
+        event_observed=occurred,
     )
     survived, happened = survival_intervals(six)
     assert survived[:, 0].tolist() == [0, 1, 1, 11, 12, -1]
@@ -90,8 +92,8 @@ def test_a_network_that_is_asked_nothing_predicts_nothing() -> None:
 def test_too_few_validation_patients_tell_no_distance() -> None:
     whole = with_targets(cohort(60, 2))
     learner = Supervised(Sizes(8, 4, 8, 1, 2, 0.0), Training(1e-2, batch=32, epochs=1, patience=0))
-    few = part(whole, VALIDATION)
-    policy = learner.fit(part(whole, TRAIN), take(few, np.arange(len(few)) < 5))
+    few = select_split(whole, VALIDATION)
+    policy = learner.fit(select_split(whole, TRAIN), subset_decisions(few, np.arange(len(few)) < 5))
     assert np.isnan(policy.predict_outcomes(few.history, few.last_step).progression_error).all()
 
 

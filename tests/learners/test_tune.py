@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.errors import UserError
 from posology.learners import tune
 from posology.learners.network.supervised import Sizes, Supervised
@@ -21,7 +21,7 @@ from posology.learners.tune import (
 )
 from tests.builders.synthetic_iwpc import cohort
 
-TRAINED, CHOSEN_BY = (part(cohort(80, 3), split) for split in (TRAIN, VALIDATION))
+TRAINED, CHOSEN_BY = (select_split(cohort(80, 3), split) for split in (TRAIN, VALIDATION))
 
 
 def small(rate: float) -> Recipe:

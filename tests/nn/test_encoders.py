@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from posology.domain.history import History, take_subjects
+from posology.domain.history import History, subset_subjects
 from posology.nn.encoders import EncoderName, build_encoder
 from posology.nn.network import Network, NetworkConfig
 from tests.builders.network_inputs import effectiveness_logits, random_history
@@ -47,7 +47,7 @@ def test_a_batch_equals_one_by_one(name: EncoderName) -> None:
     subject, step = [*last(h)[0], 2, 2, 2, 4], [*last(h)[1], 0, 1, 255, 3]
     together = effectiveness_logits(net, h, subject, step)
     for row, (i, s) in enumerate(zip(subject, step, strict=True)):
-        alone = take_subjects(h, np.array([i]))
+        alone = subset_subjects(h, np.array([i]))
         close(together[row : row + 1], effectiveness_logits(net, alone, [0], [s]))
 
 

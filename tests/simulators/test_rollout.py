@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from posology.domain.cohort import TEST, TRAIN, part
+from posology.domain.cohort import TEST, TRAIN, select_split
 from posology.domain.history import visible_events
 from posology.domain.trajectories import episode_returns, next_state_codes, state_codes
 from posology.errors import UserError
@@ -119,7 +119,10 @@ def test_a_cohorts_outcome_is_the_return_from_the_decision_on():
         last = logged.offsets[cohort.subject[row] + 1]
         assert cohort.outcome[row] == pytest.approx(logged.reward[row:last].sum(), abs=1e-5)
     assert np.isnan(cohort.effective).all()
-    assert part(cohort, TRAIN).history.subject_id.size + part(cohort, TEST).history.subject_id.size
+    assert (
+        select_split(cohort, TRAIN).history.subject_id.size
+        + select_split(cohort, TEST).history.subject_id.size
+    )
 
 
 def test_numbers_are_events_with_values_and_days():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, select_split
 from posology.domain.trajectories import episode_returns
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
@@ -36,7 +36,7 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     logged, cohort = made
     mdp = survival_mdp()
     small = BehaviourCloning(QNetworkSettings(hidden=8, members=1, epochs=2, lags=1, code_steps=1))
-    policy = small.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    policy = small.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     unrecorded = replace(cohort, logged_probability=np.full(len(cohort), np.nan, np.float32))
     result = evaluate(policy, unrecorded, max_decisions=1000)
     assert isinstance(result, ValueEvaluation)

@@ -6,7 +6,7 @@ from posology.advice.reasons import attention_by_step, largest_contributions
 from posology.domain import safety
 from posology.domain.dose_interval import interval_around
 from posology.domain.formulary import DoseRange, clip_to_range
-from posology.domain.history import History, present
+from posology.domain.history import History, has_code
 from posology.domain.policy import ExplainablePolicy, Policy
 from posology.domain.recommendation import DoseAdvice, Option, Recommendation
 from posology.domain.study import Study
@@ -34,7 +34,7 @@ def recommend(
         dose_half_width: of the dose's prediction interval (domain/dose_interval.py), if measured.
     """
     decision = history.step_offsets[1:2] - 1
-    allowed = safety.allowed(study, policy.profile, history, decision)
+    allowed = safety.allowed_treatments(study, policy.profile, history, decision)
     if not allowed.any():
         raise UserError(
             f"study {study.name}: every option is contraindicated for this patient "
@@ -127,7 +127,7 @@ def _unknown_families(
         family
         for family in families
         if policy.profile.rows((family,))
-        and not present(history, decision, policy.profile.rows((family,)))[0]
+        and not has_code(history, decision, policy.profile.rows((family,)))[0]
     )
 
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.censoring_weights import complete_weights
-from posology.cohorts.decisions.decision_table import DecisionTable, decide
-from posology.cohorts.embedding_components import fit_reductions, reduced
-from posology.cohorts.encode import compact, fit_profile, titled, with_formulas
-from posology.cohorts.events.kidney import with_kidney
-from posology.cohorts.events.stream import stream
-from posology.cohorts.part import feature_codes, part_of
-from posology.cohorts.study.code_check import must_occur
+from posology.cohorts.censoring_weights import censoring_weights
+from posology.cohorts.decisions.decision_table import DecisionTable, extract_decisions
+from posology.cohorts.embedding_components import fit_reductions, reduce_embeddings
+from posology.cohorts.encode import fit_profile, refit_formulas, remap_codes, with_descriptions
+from posology.cohorts.events.kidney import add_kidney_events
+from posology.cohorts.events.stream import sort_events
+from posology.cohorts.part import build_part, feature_codes
+from posology.cohorts.study.code_check import check_codes_occur
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formulary import is_in_range
-from posology.domain.formulas.events import with_formula_events
+from posology.domain.formulas.events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -36,27 +36,27 @@ def build_cohort(
     it leaves out are left out. site: subject to site. meanings: what codes mean in words. Only
     the training split is learned from.
     """
-    ordered = with_kidney(stream(events), study)
-    must_occur(ordered.codes, study)
+    ordered = add_kidney_events(sort_events(events), study)
+    check_codes_occur(ordered.codes, study)
     reductions = ()
     if study.profile.embedding_components is not None:
-        decided, _ = decide(ordered, study, split, site)
+        decided, _ = extract_decisions(ordered, study, split, site)
         reductions = fit_reductions(ordered, decided, study.profile.embedding_components)
-        ordered = reduced(ordered, reductions)
-    part = part_of(ordered, study, split, site)
-    must_learn(part.decided, part.flow.points, study)
+        ordered = reduce_embeddings(ordered, reductions)
+    part = build_part(ordered, study, split, site)
+    check_training_decisions(part.decided, part.flow.points, study)
     codes = feature_codes(ordered.codes, study)
-    profile = fit_profile(part.tally, codes, study)
-    history, last_step = compact(part.history, part.last_step, rows_of(codes, profile))
+    profile = fit_profile(part.statistics, codes, study)
+    history, last_step = remap_codes(part.history, part.last_step, vocabulary_rows(codes, profile))
     learns = part.decided.split == TRAIN
     dose = part.decided.outcome.astype(np.float64)
-    profile = with_formulas(profile, study, history, part.subject[learns], dose[learns])
-    history = with_formula_events(history, profile)
-    profile = replace(titled(profile, meanings or {}), reductions=reductions)
-    return cohort_of(part.decided, (study, profile, history), part.subject, last_step)
+    profile = refit_formulas(profile, study, history, part.subject[learns], dose[learns])
+    history = add_formula_events(history, profile)
+    profile = replace(with_descriptions(profile, meanings or {}), reductions=reductions)
+    return assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
 
 
-def cohort_of(
+def assemble_cohort(
     decided: DecisionTable,
     what: tuple[Study, Profile, History],
     subject: np.ndarray,
@@ -95,17 +95,17 @@ def cohort_of(
     if study.outcome.kind == "dose_class":
         return _dose_class(cohort)
     if study.follow_up.weighted_by:
-        return replace(cohort, censoring_weight=complete_weights(decided, options))
+        return replace(cohort, censoring_weight=censoring_weights(decided, options))
     return cohort
 
 
-def rows_of(codes: tuple[str, ...], profile: Profile) -> np.ndarray:
+def vocabulary_rows(codes: tuple[str, ...], profile: Profile) -> np.ndarray:
     """The profile's row of each code, -1 where it has none."""
     number = {code: row for row, code in enumerate(profile.codes)}
     return np.array([number.get(code, -1) for code in codes], dtype=np.int32)
 
 
-def must_learn(decided: DecisionTable, points: int, study: Study) -> None:
+def check_training_decisions(decided: DecisionTable, points: int, study: Study) -> None:
     """Raise StudyError where no decision is left to learn from."""
     if (decided.split == TRAIN).any():
         return

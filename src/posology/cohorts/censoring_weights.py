@@ -10,7 +10,7 @@ _RIDGE, _STEPS, _MOST, _BLOCK = 1e-3, 25, 200_000, 500_000
 """Penalty a decision, Newton steps, most decisions fitted on, decisions weighed at once. Ours."""
 
 
-def complete_weights(
+def censoring_weights(
     decided: DecisionTable, options: int, truncate: float = 0.99
 ) -> Float32[np.ndarray, " decision"]:
     """Stabilised inverse probability of complete follow-up; 0 where it was not complete.

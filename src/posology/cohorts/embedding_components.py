@@ -4,15 +4,15 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.cohorts.decisions.decision_table import DecisionTable
-from posology.cohorts.events.stream import Stream, in_order
+from posology.cohorts.events.stream import EventStream, event_order
 from posology.domain.cohort import TRAIN
-from posology.domain.embedding_components import EMBEDDING, Reduction
+from posology.domain.embedding_components import EMBEDDING, EmbeddingReduction
 from posology.errors import RecordError
 
 
 def fit_reductions(
-    events: Stream, decided: DecisionTable, components: int
-) -> tuple[Reduction, ...]:
+    events: EventStream, decided: DecisionTable, components: int
+) -> tuple[EmbeddingReduction, ...]:
     """Of each model's vectors, on what training subjects had until their last decision alone.
 
     A model of which no training subject has a vector has no reduction.
@@ -24,11 +24,13 @@ def fit_reductions(
         dimension = 1 + max(int(c[len(model) + 2 :]) for c in _codes(events, model))
         first, vectors = _vectors(events, model, dimension)
         if learns[first].any():
-            fitted.append(reduce_fit(vectors, learns[first], components, model))
+            fitted.append(fit_components(vectors, learns[first], components, model))
     return tuple(fitted)
 
 
-def reduced(events: Stream, reductions: tuple[Reduction, ...]) -> Stream:
+def reduce_embeddings(
+    events: EventStream, reductions: tuple[EmbeddingReduction, ...]
+) -> EventStream:
     """Each vector becomes its components, at its moment; all other events stay.
 
     Several vectors of one model at one moment (views of one study) count as their mean. Raises
@@ -39,12 +41,12 @@ def reduced(events: Stream, reductions: tuple[Reduction, ...]) -> Stream:
     return events
 
 
-def reduce_fit(
+def fit_components(
     vectors: Float64[np.ndarray, "row dimension"],
     train: Bool[np.ndarray, " row"],
     components: int,
     model: str = EMBEDDING,
-) -> Reduction:
+) -> EmbeddingReduction:
     """Principal components (Pearson 1901) by singular value decomposition of training rows alone.
 
     Fewer components come back where there are fewer training rows or dimensions.
@@ -60,17 +62,19 @@ def reduce_fit(
     signs = np.sign(axes[np.arange(keep), largest])
     total = float((singular**2).sum())
     share = singular[:keep] ** 2 / total if total > 0 else np.zeros(keep)
-    return Reduction(model, center, axes[:keep] * np.where(signs == 0, 1.0, signs)[:, None], share)
+    return EmbeddingReduction(
+        model, center, axes[:keep] * np.where(signs == 0, 1.0, signs)[:, None], share
+    )
 
 
-def reduce_apply(
-    reduction: Reduction, vectors: Float64[np.ndarray, "row dimension"]
+def project_vectors(
+    reduction: EmbeddingReduction, vectors: Float64[np.ndarray, "row dimension"]
 ) -> Float64[np.ndarray, "row component"]:
     """The rows in the components' coordinates."""
     return (vectors - reduction.center) @ reduction.components.T
 
 
-def _learned(events: Stream, decided: DecisionTable) -> Bool[np.ndarray, " event"]:
+def _learned(events: EventStream, decided: DecisionTable) -> Bool[np.ndarray, " event"]:
     """Events of training subjects until the last decision of each."""
     learns = decided.split == TRAIN
     subjects, row = np.unique(decided.subject_id[learns], return_inverse=True)
@@ -83,12 +87,12 @@ def _learned(events: Stream, decided: DecisionTable) -> Bool[np.ndarray, " event
     return mine & (np.isnan(events.time) | (events.time <= last[at]))
 
 
-def _codes(events: Stream, model: str) -> list[str]:
+def _codes(events: EventStream, model: str) -> list[str]:
     return [c for c in events.codes if c.startswith(f"{model}//")]
 
 
 def _vectors(
-    events: Stream, model: str, dimension: int
+    events: EventStream, model: str, dimension: int
 ) -> tuple[Int64[np.ndarray, " vector"], Float64[np.ndarray, "vector dimension"]]:
     """The first event of each vector, and the vectors."""
     wanted = np.full(len(events.codes), -1)
@@ -115,7 +119,7 @@ def _vectors(
     return first, vectors
 
 
-def _replaced(events: Stream, reduction: Reduction) -> Stream:
+def _replaced(events: EventStream, reduction: EmbeddingReduction) -> EventStream:
     unknown = set(_codes(events, reduction.model)) - set(reduction.inputs)
     if unknown:
         raise RecordError(
@@ -123,7 +127,7 @@ def _replaced(events: Stream, reduction: Reduction) -> Stream:
             "0000 the first; was this made by another model?"
         )
     first, vectors = _vectors(events, reduction.model, len(reduction.center))
-    answers = reduce_apply(reduction, vectors).astype(np.float32)
+    answers = project_vectors(reduction, vectors).astype(np.float32)
     gone = set(reduction.inputs)
     stays = np.array([c not in gone for c in events.codes], dtype=bool)
     kept = np.flatnonzero(stays[events.code])
@@ -136,5 +140,5 @@ def _replaced(events: Stream, reduction: Reduction) -> Stream:
     code = np.concatenate([moved[events.code[kept]], np.tile(new, len(first))])
     value = np.concatenate([events.value[kept], answers.ravel()])
     subject, time = events.subject_id[rows], events.time[rows]
-    order = in_order(subject, time, code, value)
-    return Stream(subject[order], time[order], code[order], value[order], codes)
+    order = event_order(subject, time, code, value)
+    return EventStream(subject[order], time[order], code[order], value[order], codes)

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from posology.cohorts.events.stream import Stream, having, runs
-from posology.cohorts.events.windows import DecisionTimes, before, plain_marks
-from posology.domain.codes import belongs
-from posology.domain.formulas.formula import evaluate, refit, with_fill
-from posology.domain.history import History, offsets
+from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
+from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
+from posology.domain.formulas.formula import evaluate_formula, fit_fill_values, refit_formula
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 
@@ -18,8 +17,8 @@ _TABLE = 200_000_000
 """Bytes that a table of subjects by codes may take; a sort does it beyond. Our choice."""
 
 
-def history_of(
-    events: Stream,
+def build_history(
+    events: EventStream,
     subjects: Int64[np.ndarray, " subject"],
     codes: tuple[str, ...],
     treatments: tuple[str, ...],
@@ -34,14 +33,14 @@ def history_of(
     if not len(subjects) or not len(known):
         nothing = np.zeros(0, np.int64)
         return _stepped(subjects, nothing, nothing, nothing.astype(float), nothing, nothing > 0)
-    there, run = runs(events)
+    there, run = subject_runs(events)
     row_of_run = np.searchsorted(subjects, there)
     mine = subjects[np.minimum(row_of_run, len(subjects) - 1)] == there
     mapped = known[events.code]
     keep = np.flatnonzero((mapped >= 0) & mine[run])
     row, code = row_of_run[run[keep]], mapped[keep]
     time, value = events.time[keep], events.value[keep]
-    given = having(events, treatments)[keep] & ~np.isnan(time)
+    given = has_any_code(events, treatments)[keep] & ~np.isnan(time)
     if given.any():
         # The stream is in order but for treatments, which come last at their moment.
         when = np.nan_to_num(time, nan=-np.inf)
@@ -62,7 +61,7 @@ def _stepped(subjects, row, code, time, value, given) -> History:
     static = np.isnan(time)
     starts = np.flatnonzero(new & ~static)
     steps = 1 + np.bincount(row[starts], minlength=count)
-    step_offsets = offsets(steps.astype(np.int64))
+    step_offsets = offsets_from_counts(steps.astype(np.int64))
     step_of_event = step_offsets[row]
     dated = np.cumsum(new & ~static) - 1
     first_dated = np.zeros(count, dtype=np.int64)
@@ -75,14 +74,14 @@ def _stepped(subjects, row, code, time, value, given) -> History:
     return History(
         code=code.astype(np.int32),
         value=value.astype(np.float32),
-        event_offsets=offsets(counts),
+        event_offsets=offsets_from_counts(counts),
         time=times,
         step_offsets=step_offsets,
         subject_id=subjects.astype(np.int64),
     )
 
 
-def unknown_codes(events: Stream, codes: tuple[str, ...]) -> Mapping[str, int]:
+def unknown_codes(events: EventStream, codes: tuple[str, ...]) -> Mapping[str, int]:
     """Codes of the events that the vocabulary lacks, with how often they occur."""
     known = set(codes)
     counts = np.bincount(events.code, minlength=len(events.codes))
@@ -90,7 +89,7 @@ def unknown_codes(events: Stream, codes: tuple[str, ...]) -> Mapping[str, int]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tally:
+class CodeStatistics:
     """What the vocabulary and the scaling are made of, code by code; tallies of chunks add up."""
 
     patients: Float64[np.ndarray, " code"]
@@ -100,7 +99,9 @@ class Tally:
     """Sum of squared distances from the mean."""
 
 
-def tally(history: History, learns: Bool[np.ndarray, " event"], codes: int) -> Tally:
+def code_statistics(
+    history: History, learns: Bool[np.ndarray, " event"], codes: int
+) -> CodeStatistics:
     """Of the events that are learned from, and of no others."""
     events = np.diff(history.event_offsets)[: len(history.time)]
     subject = np.repeat(_owner(history), events)[learns]
@@ -113,7 +114,7 @@ def tally(history: History, learns: Bool[np.ndarray, " event"], codes: int) -> T
     # Of nothing, bincount gives integers.
     mean = np.bincount(code, value, codes).astype(np.float64) / np.maximum(count, 1)
     square = np.bincount(code, (value - mean[code]) ** 2, codes).astype(np.float64)
-    return Tally(patients, count, mean, square)
+    return CodeStatistics(patients, count, mean, square)
 
 
 def _patients(
@@ -128,12 +129,12 @@ def _patients(
     return np.bincount(distinct, minlength=codes).astype(np.float64)
 
 
-def added(a: Tally, b: Tally) -> Tally:
-    """Two chunks' tally (Chan, Golub and LeVeque 1979, equation 2.1)."""
+def merge_statistics(a: CodeStatistics, b: CodeStatistics) -> CodeStatistics:
+    """Two chunks' statistics (Chan, Golub and LeVeque 1979, equation 2.1)."""
     count = a.count + b.count
     apart = b.mean - a.mean
     share = b.count / np.maximum(count, 1)
-    return Tally(
+    return CodeStatistics(
         a.patients + b.patients,
         count,
         a.mean + apart * share,
@@ -141,25 +142,29 @@ def added(a: Tally, b: Tally) -> Tally:
     )
 
 
-def placed(small: Tally, rows: Int64[np.ndarray, " own"], codes: int) -> Tally:
-    """The tally of some codes among more, each at its row."""
+def place_statistics(
+    small: CodeStatistics, rows: Int64[np.ndarray, " own"], codes: int
+) -> CodeStatistics:
+    """The statistics of some codes among more, each at its row."""
 
     def wide(told: np.ndarray) -> np.ndarray:
         out = np.zeros(codes)
         out[rows] = told
         return out
 
-    return Tally(wide(small.patients), wide(small.count), wide(small.mean), wide(small.square))
+    return CodeStatistics(
+        wide(small.patients), wide(small.count), wide(small.mean), wide(small.square)
+    )
 
 
-def fit_profile(total: Tally, codes: tuple[str, ...], study: Study) -> Profile:
-    """Vocabulary and scaling from the learners' tally; what safety asks is kept however rare."""
+def fit_profile(total: CodeStatistics, codes: tuple[str, ...], study: Study) -> Profile:
+    """Vocabulary and scaling from the learners' statistics; what safety asks is kept however rare."""
     safety = tuple(
         code
         for rule in study.safety
         for code in (*rule.visible, *(c for span in rule.ranges for c in span.codes))
     )
-    asked = np.array([any(belongs(c, p) for p in safety) for c in codes], dtype=bool)
+    """Vocabulary and scaling from the training patients; contraindications' codes always stay."""
     enough = total.patients >= np.where(asked, 1, study.profile.minimum_patients)
     kept = np.flatnonzero(enough & (total.patients > 0))
     spread = np.sqrt(total.square / np.maximum(total.count, 1))
@@ -171,13 +176,13 @@ def fit_profile(total: Tally, codes: tuple[str, ...], study: Study) -> Profile:
     )
 
 
-def titled(profile: Profile, meanings: Mapping[str, str | None]) -> Profile:
+def with_descriptions(profile: Profile, meanings: Mapping[str, str | None]) -> Profile:
     """The profile with what its codes mean, where that is known of any."""
     titles = tuple(meanings.get(code) or "" for code in profile.codes)
     return replace(profile, titles=titles if any(titles) else ())
 
 
-def with_formulas(
+def refit_formulas(
     profile: Profile,
     study: Study,
     history: History,
@@ -193,9 +198,9 @@ def with_formulas(
     static = history.step_offsets[:-1][learners]
     fitted = []
     for formula in study.profile.refit:
-        filled = with_fill(formula, study.profile.fill_groups, history, static, profile.codes)
-        fitted.append(refit(filled, history, static, profile.codes, dose))
-    answers = np.stack([evaluate(f, history, static, profile.codes) for f in fitted])
+        filled = fit_fill_values(formula, study.profile.fill_groups, history, static, profile.codes)
+        fitted.append(refit_formula(filled, history, static, profile.codes, dose))
+    answers = np.stack([evaluate_formula(f, history, static, profile.codes) for f in fitted])
     return Profile(
         codes=profile.codes + tuple(f.event for f in fitted),
         center=np.concatenate([profile.center, answers.mean(1).astype(np.float32)]),
@@ -204,7 +209,7 @@ def with_formulas(
     )
 
 
-def compact(
+def remap_codes(
     history: History, last_step: Int64[np.ndarray, " decision"], row: Int32[np.ndarray, " code"]
 ) -> tuple[History, Int64[np.ndarray, " decision"]]:
     """Events whose code has a new row (-1: none) and steps that still hold any, or are static."""
@@ -219,14 +224,14 @@ def compact(
     return History(
         code=code[keep].astype(np.int32),
         value=history.value[keep],
-        event_offsets=offsets(counts[stays].astype(np.int64)),
+        event_offsets=offsets_from_counts(counts[stays].astype(np.int64)),
         time=history.time[stays],
         step_offsets=steps_before[history.step_offsets].astype(np.int64),
         subject_id=history.subject_id,
     ), (steps_before[last_step + 1] - 1).astype(np.int64)
 
 
-def last_visible(
+def last_visible_step(
     history: History, at: DecisionTimes, treatments: Bool[np.ndarray, " code"]
 ) -> Int64[np.ndarray, " decision"]:
     """The last step each decision may see: none after it, and no treatment of its own moment.
@@ -235,7 +240,7 @@ def last_visible(
     """
     when = np.nan_to_num(history.time, nan=-np.inf)
     nothing = np.zeros(len(when), np.int32)
-    last = before(plain_marks(_owner(history), when, when, nothing), at) - 1
+    last = count_before(make_event_times(_owner(history), when, when, nothing), at) - 1
     filled = history.event_offsets[last + 1] > history.event_offsets[last]
     first = np.minimum(history.event_offsets[last], max(len(history.code) - 1, 0))
     given = np.zeros(len(last), dtype=bool)

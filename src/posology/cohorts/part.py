@@ -5,11 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from posology.cohorts.decisions.decision_table import Assigned, DecisionTable, Flow, decide
-from posology.cohorts.encode import Tally, history_of, last_visible, tally
-from posology.cohorts.events.kidney import derived_codes
-from posology.cohorts.events.stream import Stream, having, select, wanted
-from posology.cohorts.events.time_bins import binned
+from posology.cohorts.decisions.decision_table import (
+    DecisionTable,
+    PatientFlow,
+    SubjectMap,
+    extract_decisions,
+)
+from posology.cohorts.encode import (
+    CodeStatistics,
+    build_history,
+    code_statistics,
+    last_visible_step,
+)
+from posology.cohorts.events.kidney import kidney_codes
+from posology.cohorts.events.stream import EventStream, has_any_code, matching_codes, select_events
+from posology.cohorts.events.time_bins import average_bins
 from posology.cohorts.events.visible import treatment_codes
 from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.cohort import TRAIN
@@ -21,47 +31,54 @@ BIRTH = "MEDS_BIRTH"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class CohortPart:
     """The history is in the rows of `feature_codes`, and holds subjects with a decision only."""
 
     decided: DecisionTable
-    flow: Flow
+    flow: PatientFlow
     history: History
     subject: Int64[np.ndarray, " decision"]
     last_step: Int64[np.ndarray, " decision"]
-    tally: Tally
+    statistics: CodeStatistics
     """Of events visible to a decision of a training subject, and of no others."""
 
 
 def feature_codes(codes: tuple[str, ...], study: Study) -> tuple[str, ...]:
     """The codes that may be features: those of the study's families, and what it derives."""
-    families = wanted(codes, study.profile.families)
+    families = matching_codes(codes, study.profile.families)
     kept = {code for code, mine in zip(codes, families, strict=True) if mine}
-    return tuple(sorted({*kept, *derived_codes(study)}))
+    return tuple(sorted({*kept, *kidney_codes(study)}))
 
 
-def part_of(
-    events: Stream, study: Study, split: Assigned | None = None, site: Assigned | None = None
-) -> Part:
+def build_part(
+    events: EventStream,
+    study: Study,
+    split: SubjectMap | None = None,
+    site: SubjectMap | None = None,
+) -> CohortPart:
     """Decide for whole subjects and encode what is known of those that have a decision."""
-    decided, flow = decide(events, study, split, site)
+    decided, flow = extract_decisions(events, study, split, site)
     subjects, subject = np.unique(decided.subject_id, return_inverse=True)
     codes, treatments = feature_codes(events.codes, study), treatment_codes(study)
     at = DecisionTimes(subject.astype(np.int64), decided.time)
-    read = _looked_back(binned(events, study.profile.resolution), subjects, at, study)
-    history = history_of(read, subjects, codes, treatments)
-    last = last_visible(history, at, wanted(codes, treatments))
-    return Part(
+    read = _looked_back(average_bins(events, study.profile.resolution), subjects, at, study)
+    history = build_history(read, subjects, codes, treatments)
+    last = last_visible_step(history, at, matching_codes(codes, treatments))
+    return CohortPart(
         decided=decided,
         flow=flow,
         history=history,
         subject=at.subject,
         last_step=last,
-        tally=tally(history, _learned(history, at.subject, last, decided), len(codes)),
+        statistics=code_statistics(
+            history, _learned(history, at.subject, last, decided), len(codes)
+        ),
     )
 
 
-def _looked_back(events: Stream, subjects: np.ndarray, at: DecisionTimes, study: Study) -> Stream:
+def _looked_back(
+    events: EventStream, subjects: np.ndarray, at: DecisionTimes, study: Study
+) -> EventStream:
     """Without events longer before the subject's first decision than the study looks back."""
     back = study.decision.look_back_days
     if back is None or not len(subjects):
@@ -69,8 +86,10 @@ def _looked_back(events: Stream, subjects: np.ndarray, at: DecisionTimes, study:
     first = np.full(len(subjects), np.inf)
     np.minimum.at(first, at.subject, at.time)
     row = np.minimum(np.searchsorted(subjects, events.subject_id), len(subjects) - 1)
-    kept = np.isnan(events.time) | (events.time >= first[row] - back) | having(events, (BIRTH,))
-    return select(events, np.flatnonzero(kept))
+    kept = (
+        np.isnan(events.time) | (events.time >= first[row] - back) | has_any_code(events, (BIRTH,))
+    )
+    return select_events(events, np.flatnonzero(kept))
 
 
 def _learned(

@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.embedding_components import reduced
-from posology.cohorts.encode import history_of, unknown_codes
-from posology.cohorts.events.kidney import with_kidney
-from posology.cohorts.events.stream import stream
-from posology.domain.formulas.events import with_formula_events
+from posology.cohorts.embedding_components import reduce_embeddings
+from posology.cohorts.encode import build_history, unknown_codes
+from posology.cohorts.events.kidney import add_kidney_events
+from posology.cohorts.events.stream import sort_events
+from posology.domain.formulas.events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -22,7 +22,7 @@ def encode_patient(
     The decision is now: its last visible step is the History's last. RecordError if a value is
     not a number where one is needed, or if no code is in the vocabulary.
     """
-    ordered = reduced(with_kidney(stream(events), study), profile.reductions)
+    ordered = reduce_embeddings(add_kidney_events(sort_events(events), study), profile.reductions)
     unknown = tuple(unknown_codes(ordered, profile.codes))
     for code in unknown:
         parent = code.rpartition("//")[0]
@@ -32,13 +32,13 @@ def encode_patient(
             )
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
     subjects = np.unique(ordered.subject_id)
-    history = history_of(ordered, subjects, profile.codes, treatments)
+    history = build_history(ordered, subjects, profile.codes, treatments)
     if len(history.code) == 0:
         raise RecordError(
             "patient file: no code is in this model's vocabulary "
             f"({', '.join(unknown[:5])}); compare `posology template`."
         )
-    return with_formula_events(history, profile), unknown
+    return add_formula_events(history, profile), unknown
 
 
 def numeric_codes(profile: Profile) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """A blank patient file: every fact that the study may use, null until it is filled in."""
 
 from posology.cohorts.patient import numeric_codes
-from posology.domain.codes import belongs
-from posology.domain.embedding_components import Reduction
+from posology.domain.codes import has_prefix
+from posology.domain.embedding_components import EmbeddingReduction
 from posology.domain.formulas.formula import Formula
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -46,7 +46,7 @@ def blank_patient_file(study: Study, profile: Profile | None) -> dict:
     }
 
 
-def _describe_embedding(reduction: Reduction) -> str:
+def _describe_embedding(reduction: EmbeddingReduction) -> str:
     return (
         f"A vector of {reduction.model} is {len(reduction.center)} rows of `events`, one number "
         f"each: {reduction.inputs[0]} to {reduction.inputs[-1]}."
@@ -66,7 +66,7 @@ def _fields(study: Study, profile: Profile | None) -> dict[str, dict]:
         categories = sorted(
             code.removeprefix(stem + "//")
             for code in (profile.codes if profile else _formula_codes(study))
-            if code != stem and belongs(code, stem)
+            if code != stem and has_prefix(code, stem)
         )
         is_number = stem in numeric or (profile is not None and stem in numeric_codes(profile))
         fields[stem] = (
@@ -83,9 +83,9 @@ def _stems(study: Study, profile: Profile | None) -> list[str]:
     stems: dict[str, None] = {}
     embeddings = tuple(r.model for r in profile.reductions) if profile else ()
     for family in study.profile.families:
-        if any(belongs(model, family) for model in embeddings):
+        if any(has_prefix(model, family) for model in embeddings):
             continue
-        members = [c for c in codes if belongs(c, family)]
+        members = [c for c in codes if has_prefix(c, family)]
         nested = {"//".join(c.split("//")[:2]) for c in members if c.count("//") >= 2}
         for stem in sorted(nested) or [family]:
             stems[stem] = None

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.domain.formulas.events import with_formula_events
-from posology.domain.history import History, offsets
+from posology.domain.formulas.events import add_formula_events
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 
 
-def forget(history: History, profile: Profile, prefixes: tuple[str, ...]) -> History:
+def without_codes(history: History, profile: Profile, prefixes: tuple[str, ...]) -> History:
     """The history without the events of these codes, its formulas worked out again.
 
     Steps stay, so decisions keep their last visible step, even where a step becomes empty.
@@ -23,6 +23,6 @@ def forget(history: History, profile: Profile, prefixes: tuple[str, ...]) -> His
         history,
         code=history.code[kept],
         value=history.value[kept],
-        event_offsets=offsets(counts),
+        event_offsets=offsets_from_counts(counts),
     )
-    return with_formula_events(bare, profile)
+    return add_formula_events(bare, profile)

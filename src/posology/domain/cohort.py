@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
-from posology.domain.history import History, take_subjects
+from posology.domain.history import History, subset_subjects
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 
@@ -71,12 +71,12 @@ class Cohort:
         return len(self.last_step)
 
 
-def take(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
+def subset_decisions(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
     """The decisions kept, with the histories of their subjects only."""
     rows = np.flatnonzero(keep)
     subjects, subject = np.unique(cohort.subject[rows], return_inverse=True)
     old_first = cohort.history.step_offsets[cohort.subject[rows]]
-    history = take_subjects(cohort.history, subjects)
+    history = subset_subjects(cohort.history, subjects)
     last_step = cohort.last_step[rows] - old_first + history.step_offsets[subject]
     return replace(
         cohort,
@@ -85,17 +85,17 @@ def take(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
         last_step=last_step.astype(np.int64),
         **{
             name: None if (column := getattr(cohort, name)) is None else column[rows]
-            for name in PER_DECISION
+            for name in DECISION_COLUMNS
         },
     )
 
 
-def part(cohort: Cohort, split: int) -> Cohort:
+def select_split(cohort: Cohort, split: int) -> Cohort:
     """The decisions of one split (TRAIN, VALIDATION or TEST)."""
-    return take(cohort, cohort.split == split)
+    return subset_decisions(cohort, cohort.split == split)
 
 
-PER_DECISION = tuple(
+DECISION_COLUMNS = tuple(
     field.name
     for field in fields(Cohort)
     if field.name not in ("study", "profile", "history", "subject", "last_step")

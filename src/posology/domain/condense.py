@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from posology.domain.history import History, StepIndex, offsets, ragged_arange, subject_of
+from posology.domain.history import (
+    History,
+    StepIndex,
+    offsets_from_counts,
+    ragged_arange,
+    subject_rows,
+)
 
 FIRST_BIN_DAYS = 30.0
 """Older steps are put together by their age before the oldest step kept: less than 30 days, then
@@ -13,7 +19,7 @@ up to 90, 210, 450, each bin twice as long as the one before. Our choice: months
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Condensed:
+class CondensedHistory:
     """The same decisions over shorter histories; a subject may stand here more than once."""
 
     history: History
@@ -22,7 +28,7 @@ class Condensed:
     """How many of the subject's own steps each step here is."""
 
 
-def condense(history: History, decisions: StepIndex, last_steps: int) -> Condensed:
+def condense_histories(history: History, decisions: StepIndex, last_steps: int) -> CondensedHistory:
     """Every decision sees its subject's first step, a summary, and `last_steps` to 3/2 as many.
 
     The summary has one step a bin, at the bin's first moment, with one event a code: the mean of
@@ -30,28 +36,30 @@ def condense(history: History, decisions: StepIndex, last_steps: int) -> Condens
     another share a history, and depends on the decision's own place alone. Histories that are
     shorter than that, and all where `last_steps` is 0, are left as they are.
     """
-    subject = subject_of(history, decisions)
+    subject = subject_rows(history, decisions)
     position = decisions - history.step_offsets[subject]
     half = max(last_steps // 2, 1)
     cut = np.maximum((position + 1 - last_steps) // half * half, 0)
     if last_steps == 0 or not cut.any():
         same = np.broadcast_to(np.int64(1), len(history.time))
-        return Condensed(history, decisions, same)
+        return CondensedHistory(history, decisions, same)
     groups, group = np.unique(np.stack([subject, cut], 1), axis=0, return_inverse=True)
     group = group.reshape(-1)
     steps = np.zeros(len(groups), np.int64)
     np.maximum.at(steps, group, position + 1)
     first = history.step_offsets[groups[:, 0]]
     old = ragged_arange(first, steps)  # every step of every group, as a row of the history
-    starts = offsets(steps)
+    starts = offsets_from_counts(steps)
     new = _new_steps(history.time, old, starts, first + groups[:, 1], first)
     opens = np.flatnonzero(np.diff(new, prepend=-1))
     code, value, owner = _events(history, old, new)
-    return Condensed(
+    return CondensedHistory(
         history=History(
             code=code,
             value=value,
-            event_offsets=offsets(np.bincount(owner, minlength=len(opens)).astype(np.int64)),
+            event_offsets=offsets_from_counts(
+                np.bincount(owner, minlength=len(opens)).astype(np.int64)
+            ),
             time=history.time[old[opens]],
             step_offsets=np.append(new[starts[:-1]], len(opens)),
             subject_id=history.subject_id[groups[:, 0]],
@@ -61,11 +69,11 @@ def condense(history: History, decisions: StepIndex, last_steps: int) -> Condens
     )
 
 
-def spread(
-    weight: Float64[np.ndarray, " visible"], short: Condensed
+def expand_weights(
+    weight: Float64[np.ndarray, " visible"], short: CondensedHistory
 ) -> Float64[np.ndarray, " whole_visible"]:
     """Weights of condensed steps, decision by decision, shared out over those they stand for."""
-    first = short.history.step_offsets[subject_of(short.history, short.decisions)]
+    first = short.history.step_offsets[subject_rows(short.history, short.decisions)]
     count = short.stands_for[ragged_arange(first, short.decisions + 1 - first)]
     return np.repeat(weight / count, count)
 

@@ -10,7 +10,7 @@ EMBEDDING = "EMBEDDING"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reduction:
+class EmbeddingReduction:
     """Where the components of one model's vectors lie; fitted once, applied to every patient."""
 
     model: str

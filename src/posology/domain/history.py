@@ -31,7 +31,7 @@ class History:
     subject_id: Int64[np.ndarray, " subject"]
 
 
-def subject_of(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
+def subject_rows(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
     """Row in `subject_id` of each decision's subject."""
     return np.searchsorted(history.step_offsets, decisions, side="right") - 1
 
@@ -40,7 +40,7 @@ def visible_events(
     history: History, decisions: StepIndex
 ) -> tuple[Int64[np.ndarray, " visible"], Int64[np.ndarray, " visible"]]:
     """Every event a decision may see, as (row of the decision, row of the event), in time order."""
-    first = history.step_offsets[subject_of(history, decisions)]
+    first = history.step_offsets[subject_rows(history, decisions)]
     starts = history.event_offsets[first]
     counts = history.event_offsets[decisions + 1] - starts
     owner = np.repeat(np.arange(len(decisions)), counts)
@@ -67,7 +67,7 @@ def latest_value(
     return found
 
 
-def present(
+def has_code(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Bool[np.ndarray, " decision"]:
     """Whether any of the codes is visible to the decision."""
@@ -77,7 +77,7 @@ def present(
     return found
 
 
-def take_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> History:
+def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> History:
     """The histories of some subjects, in the order asked."""
     steps = np.diff(history.step_offsets)[rows]
     step = ragged_arange(history.step_offsets[rows], steps)
@@ -86,13 +86,13 @@ def take_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> Histo
     return History(
         code=history.code[event],
         value=history.value[event],
-        event_offsets=offsets(events),
+        event_offsets=offsets_from_counts(events),
         time=history.time[step],
-        step_offsets=offsets(steps),
+        step_offsets=offsets_from_counts(steps),
         subject_id=history.subject_id[rows],
     )
 
 
-def offsets(counts: Int64[np.ndarray, " run"]) -> Int64[np.ndarray, " run_plus_one"]:
+def offsets_from_counts(counts: Int64[np.ndarray, " run"]) -> Int64[np.ndarray, " run_plus_one"]:
     """Where each run starts, and where the last one ends."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from posology.domain.codes import matching
-from posology.domain.embedding_components import Reduction
+from posology.domain.codes import matching_rows
+from posology.domain.embedding_components import EmbeddingReduction
 from posology.domain.formulas.formula import Formula
 
 
@@ -26,7 +26,7 @@ class Profile:
     """Standard deviation of a code's numbers on the training split; 1 where it has none."""
     formulas: tuple[Formula, ...] = ()
     """Formulas whose answer is an event of the profile, refitted on the training split."""
-    reductions: tuple[Reduction, ...] = ()
+    reductions: tuple[EmbeddingReduction, ...] = ()
     """Of each image model's vectors; what comes of them is in the vocabulary, they are not."""
     titles: tuple[str, ...] = ()
     """What each code means in the records' words, "" where they have none; () if they never do."""
@@ -37,4 +37,4 @@ class Profile:
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
         """Vocabulary rows of the codes that belong to the prefixes."""
-        return matching(self.codes, prefixes)
+        return matching_rows(self.codes, prefixes)

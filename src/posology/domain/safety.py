@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.domain.history import History, StepIndex, latest_value, present
+from posology.domain.history import History, StepIndex, has_code, latest_value
 from posology.domain.profile import Profile
 from posology.domain.study import Bounds, Study, ValueRange
 
 
-def allowed(
+def allowed_treatments(
     study: Study, profile: Profile, history: History, decisions: StepIndex
 ) -> Bool[np.ndarray, "decision treatment"]:
     """False where a contraindication that is visible to the decision forbids the option.
@@ -19,22 +19,22 @@ def allowed(
     names = study.formulary.names
     out = np.ones((len(decisions), len(names)), dtype=bool)
     for rule in study.safety:
-        holds = visible(profile, history, decisions, rule.visible)
+        holds = has_visible_code(profile, history, decisions, rule.visible)
         for span in rule.ranges:
-            holds |= in_range(profile, history, decisions, span)
+            holds |= is_in_range(profile, history, decisions, span)
         for option in rule.options:
             out[:, names.index(option)] &= ~holds
     return out
 
 
-def visible(
+def has_visible_code(
     profile: Profile, history: History, decisions: StepIndex, codes: tuple[str, ...]
 ) -> Bool[np.ndarray, " decision"]:
     """Whether any of the codes is visible to each decision."""
-    return present(history, decisions, profile.rows(codes))
+    return has_code(history, decisions, profile.rows(codes))
 
 
-def in_range(
+def is_in_range(
     profile: Profile, history: History, decisions: StepIndex, asked: ValueRange
 ) -> Bool[np.ndarray, " decision"]:
     """Whether the last visible number of the codes is known and within its bounds."""

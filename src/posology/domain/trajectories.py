@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from posology.domain.history import offsets as to_offsets
+from posology.domain.history import offsets_from_counts as to_offsets
 from posology.domain.history import ragged_arange
 from posology.errors import UserError
 

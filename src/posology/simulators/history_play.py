@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from posology.domain.history import offsets
+from posology.domain.history import offsets_from_counts
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.trajectories import Trajectories
 from posology.simulators.rollout import Naming, as_history
@@ -63,7 +63,7 @@ def _past(
         reward=nothing,
         logged_probability=nothing,
         behaviour=nothing[:, None],
-        offsets=offsets(counts),
+        offsets=offsets_from_counts(counts),
         final_observation=seen,
         terminal=np.zeros(len(who), dtype=bool),
         state_count=0,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.domain.history import offsets
+from posology.domain.history import offsets_from_counts
 from posology.domain.trajectories import Trajectories
 
 StatePolicy = Float64[np.ndarray, "state treatment"]
@@ -98,7 +98,7 @@ def _ordered(
         reward=mdp.reward[new],
         logged_probability=policy[seen, chosen],
         behaviour=policy[seen],
-        offsets=offsets(np.bincount(who, minlength=len(final))),
+        offsets=offsets_from_counts(np.bincount(who, minlength=len(final))),
         final_observation=final[:, None].astype(np.float64),
         terminal=np.ones(len(final), dtype=bool),
         state_count=len(mdp.start),

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64, Int8, Int64
 
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort
 from posology.domain.formulary import Formulary, Treatment
-from posology.domain.history import History, offsets, ragged_arange
+from posology.domain.history import History, offsets_from_counts, ragged_arange
 from posology.domain.profile import Profile
 from posology.domain.study import Decision, Outcome, ProfileSpec, Reward, Split, Study
 from posology.domain.trajectories import Trajectories, episode_returns, is_episode_end
@@ -81,7 +81,7 @@ def rollout_remembering(
         reward=np.array(reward),
         logged_probability=behaviour[np.arange(len(treatment)), treatment],
         behaviour=behaviour,
-        offsets=offsets(np.array(counts, np.int64)),
+        offsets=offsets_from_counts(np.array(counts, np.int64)),
         final_observation=np.array(final),
         terminal=np.array(terminal),
         state_count=states,
@@ -174,7 +174,7 @@ def as_history(logged: Trajectories, naming: Naming) -> History:
     events = np.full(2 * len(seen_step) + 2 * len(counts), width, np.int64)
     events[seen_step + 1] = 1
     events[static_step] = 0
-    starts = offsets(events)
+    starts = offsets_from_counts(events)
     code, value = np.empty(starts[-1], np.int32), np.full(starts[-1], np.nan, np.float32)
     steps = np.concatenate([seen_step, final_step])
     rows = ragged_arange(starts[steps], np.full(len(steps), width))
@@ -195,7 +195,7 @@ def as_history(logged: Trajectories, naming: Naming) -> History:
         value=value,
         event_offsets=starts,
         time=time,
-        step_offsets=offsets(2 * counts + 2),
+        step_offsets=offsets_from_counts(2 * counts + 2),
         subject_id=np.arange(len(counts), dtype=np.int64),
     )
 

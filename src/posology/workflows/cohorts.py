@@ -54,7 +54,7 @@ class CohortSettings:
     """A simulator's truth folder, to evaluate against; never a feature."""
     parts: Path | None = None
     """Folder that caches the part of each file of events, reused while the file is unchanged."""
-    max_events: int = storage.ROWS
+    max_events: int = storage.ROWS_PER_CORE
     """Events in memory at once, for each core."""
     workers: int = 1
     """Cores, one file of events each."""
@@ -110,7 +110,7 @@ def build_cohort(
     def report_files(done: int, files: int) -> None:
         progress(f"{done} of {files} files", done, files)
 
-    options = storage.Asked(
+    options = storage.BuildOptions(
         settings.max_events, settings.truth, settings.parts, settings.workers, report_files
     )
     parsed = as_study(study)

@@ -11,7 +11,7 @@ from posology import artifact
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, select_split
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.predictions import predict_cohort
 from posology.learners import baselines
@@ -55,7 +55,7 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     progress("reading the records")
     data, study = iwpc.load(), read_study("iwpc")
     cohort = build_cohort(data.events, study)
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     introduction = (
         f"{study.title}\n{len(data.subject_id):,} patients, {data.events.num_rows:,} events; "
         f"{len(data.subject_id) - len(cohort):,} without a stable dose excluded, each with its "

@@ -14,7 +14,7 @@ from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import randomised_propensity
 from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
-from posology.domain.safety import allowed as allowed_by
+from posology.domain.safety import allowed_treatments as allowed_by
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.policy_values import one_hot_probabilities

@@ -10,7 +10,7 @@ from rich.console import Group
 
 import posology
 from posology.artifact import Artifact
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.errors import UserError
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
@@ -178,7 +178,7 @@ def evaluate(
             f"{len(cohort.profile.codes)} codes); evaluate it on the cohort it was fitted on, "
             "whose test split it has not seen."
         )
-    test = part(cohort, TEST)
+    test = select_split(cohort, TEST)
     if not len(test):
         raise UserError(f"study {cohort.study.name}: its test split is empty ([split] test).")
     if (test.best_treatment >= 0).any():
@@ -187,7 +187,7 @@ def evaluate(
 
 
 def _against_truth(model: _Model, cohort: Cohort, seed: int, progress: Progress) -> TruthEvaluation:
-    train, validation, test = (part(cohort, s) for s in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     predictions = {"posology": predict_cohort(model.policy, test)}
     for name, make in baselines(train, validation):
         progress(f"baseline: {name}")

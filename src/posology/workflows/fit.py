@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from posology import artifact
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.domain.study import Study
 from posology.errors import UserError
@@ -105,7 +105,7 @@ def fit(
         settings: of the method `network`; the others have their defaults.
         progress: called with each epoch of the network.
     """
-    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     evidence: dict[str, Any] = {"seed": seed}
     evidence |= {"train": len(train), "validation": len(validation)}
     phases: dict[str, list[Epoch]] = {}

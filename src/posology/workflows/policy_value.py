@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from posology.causal.doubly_robust_scores import fit_nuisance, select_nuisance_rows
 from posology.causal.propensity import randomised_propensity
 from posology.causal.trial import Mask, Matrix, select_rows
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.evaluation.effects.effect_study import analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
@@ -128,7 +128,7 @@ def _classical_choices(
     cohort: Cohort, trial: StudyTrial, allowed: AllowedMask, progress: Progress
 ) -> dict[str, Matrix]:
     """Choices of the classical models, fitted on the same patients as the policy."""
-    train, validation = (part(cohort, split) for split in (TRAIN, VALIDATION))
+    train, validation = (select_split(cohort, split) for split in (TRAIN, VALIDATION))
     guidelines, rules = {rule.name for rule in cohort.study.rules}, {}
     for name, make in baselines(train, validation):
         if name not in guidelines:

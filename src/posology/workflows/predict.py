@@ -15,7 +15,7 @@ from rich.table import Table
 from posology.advice.forecast import BATCH_SIZE, forecast
 from posology.artifact import Artifact
 from posology.cohorts.storage.arrays import is_cohort, load_cohort
-from posology.domain.cohort import SPLITS, Cohort, part
+from posology.domain.cohort import SPLITS, Cohort, select_split
 from posology.domain.forecast import Forecast
 from posology.domain.policy import OutcomePredictor
 from posology.domain.profile import Profile
@@ -154,7 +154,7 @@ def _predict_cohort(
             "the cohort is encoded in another vocabulary than the model's: fit on this cohort, or "
             "name the cohort that the model was fitted on."
         )
-    cohort = whole if split == "all" else part(whole, SPLITS.index(split))
+    cohort = whole if split == "all" else select_split(whole, SPLITS.index(split))
     history, expected = cohort.history, []
     predicted = forecast(model.policy, model.study, history, cohort.last_step)
     with _open_or_none(path) as lines:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.network.checkpoint import Epoch
@@ -68,7 +68,7 @@ def pretrain(
 
     `recipe` decides the sizes of the network: the name of one that ships, or a recipe file.
     """
-    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     sizes = load_recipe(recipe, seed, train).supervised.sizes
     learner = Pretraining(sizes)
     learner = replace(learner, training=replace(learner.training, epochs=epochs, seed=seed))

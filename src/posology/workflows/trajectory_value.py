@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.domain.cohort import TEST, Cohort, take
+from posology.domain.cohort import TEST, Cohort, subset_decisions
 from posology.domain.policy import Policy
 from posology.domain.trajectories import episode_offsets, without_observations
 from posology.evaluation.intervals import Interval
@@ -43,8 +43,8 @@ def estimate_trajectory_value(
     if not keep.any():
         return None
     progress("trajectories: a model of the expected reward")
-    test = take(cohort, keep)
-    others = take(cohort, sample_patients(cohort, ~in_test, max_decisions, rng))
+    test = subset_decisions(cohort, keep)
+    others = subset_decisions(cohort, sample_patients(cohort, ~in_test, max_decisions, rng))
     followed, learned_from = _ways_to_follow(policy, test), _ways_to_follow(policy, others)
     if np.array_equal(followed[FIRST_CHOICE], followed[DRAWN]):
         del followed[DRAWN]  # the policy is deterministic

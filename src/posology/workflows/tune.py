@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.learners import recipes
 from posology.learners.recipes import Recipe
 from posology.learners.tune import (
@@ -72,7 +72,7 @@ def tune(
     interrupted search continues from its folder.
     """
     search = search or Search()
-    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     candidates = draw_recipes(recipes.recipe_for_cohort(train, search.seed), search)
     path, trials = Path(folder) / "recipe.json", []
     for trial in run_search(candidates, train, validation, search, Path(folder)):

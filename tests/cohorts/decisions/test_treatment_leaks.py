@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from posology.cohorts import part as parts
 from posology.cohorts.build import build_cohort
-from posology.cohorts.decisions.decision_table import decide
-from posology.cohorts.decisions.treatment_leaks import suspects
-from posology.cohorts.events.stream import stream
+from posology.cohorts.decisions.decision_table import extract_decisions
+from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
+from posology.cohorts.events.stream import sort_events
 from posology.domain.cohort import TEST, TRAIN, Cohort
 from posology.domain.history import visible_events
 from tests.cohorts.diary import FIRST, diary, study
@@ -97,14 +97,14 @@ def test_changing_the_future_changes_no_feature(
 
 def test_a_step_too_many_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A builder that shows one step more than it may fails the test above."""
-    honest = parts.last_visible
+    honest = parts.last_visible_step
 
     def leaky(history, at, treatments):
         step = honest(history, at, treatments)
         subject = np.searchsorted(history.step_offsets, step, side="right") - 1
         return np.minimum(step + 1, history.step_offsets[subject + 1] - 1)
 
-    monkeypatch.setattr(parts, "last_visible", leaky)
+    monkeypatch.setattr(parts, "last_visible_step", leaky)
     rows = [*BASE, (1, 0.0, "REVIEW", None), (1, 0.0, "DRUG//A", None), (1, 20.0, "LAB", 9.0)]
     cohort = build_cohort(diary(*rows), study())
     wrong = [
@@ -128,7 +128,7 @@ def test_the_test_split_tells_the_profile_nothing(seed: int, number: float) -> N
         for d, code in enumerate(rng.choice(CODES, size=6))
     ]
     whole = [*BASE, *rows]
-    decided, _ = decide(stream(diary(*whole)), study())
+    decided, _ = extract_decisions(sort_events(diary(*whole)), study())
     learning = set(decided.subject_id[decided.split == TRAIN].tolist())
     before = build_cohort(diary(*whole), study())
     changed = [
@@ -165,10 +165,10 @@ def test_a_prescription_told_twice_is_found() -> None:
     ]
     rows += [(999, 0.0, "LAB", 1.0), (999, 0.0, "STOP", None)]
     table = diary(*rows)
-    assert suspects(build_cohort(table, study())) == ("NOTE//A", "NOTE//B")
+    assert find_leaking_codes(build_cohort(table, study())) == ("NOTE//A", "NOTE//B")
     named = study(('codes = ["DRUG//A"]', 'codes = ["DRUG//A", "NOTE//A"]'),
                   ('codes = ["DRUG//B"]', 'codes = ["DRUG//B", "NOTE//B"]'))  # fmt: skip
-    assert suspects(build_cohort(table, named)) == ()
+    assert find_leaking_codes(build_cohort(table, named)) == ()
 
 
 def test_the_test_split_exists_in_these_worlds() -> None:

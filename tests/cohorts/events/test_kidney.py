@@ -3,8 +3,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.cohorts.build import build_cohort
-from posology.cohorts.events.kidney import with_kidney
-from posology.cohorts.events.stream import stream
+from posology.cohorts.events.kidney import add_kidney_events
+from posology.cohorts.events.stream import sort_events
 from posology.cohorts.patient import encode_patient
 from posology.cohorts.storage.folder import build_folder
 from posology.domain import safety
@@ -33,7 +33,7 @@ def rows(subject: int, crea: float) -> list:
 
 
 def test_each_creatinine_has_its_answers_at_its_own_moment() -> None:
-    found = with_kidney(stream(diary(*rows(1, 88.42))), study(KIDNEY))
+    found = add_kidney_events(sort_events(diary(*rows(1, 88.42))), study(KIDNEY))
     told = [(found.codes[c], t) for c, t in zip(found.code, found.time, strict=True)
             if found.codes[c].startswith("FORMULA")]  # fmt: skip
     days = [found.time[found.code == found.codes.index("CREA")][i] for i in (0, 1)]
@@ -45,10 +45,10 @@ def test_each_creatinine_has_its_answers_at_its_own_moment() -> None:
 
 def test_without_an_age_nothing_is_said_and_without_the_key_nothing_changes() -> None:
     young = [row for row in rows(1, 88.4) if row[2] != "MEDS_BIRTH"]
-    found = with_kidney(stream(diary(*young)), study(KIDNEY))
+    found = add_kidney_events(sort_events(diary(*young)), study(KIDNEY))
     assert not any(found.codes[c].startswith("FORMULA") for c in found.code)
-    same = stream(diary(*rows(1, 88.4)))
-    assert with_kidney(same, study()) is same
+    same = sort_events(diary(*rows(1, 88.4)))
+    assert add_kidney_events(same, study()) is same
 
 
 def test_safety_asks_it_and_a_patient_met_later_has_it(tmp_path) -> None:
@@ -58,7 +58,7 @@ def test_safety_asks_it_and_a_patient_met_later_has_it(tmp_path) -> None:
     egfr = latest_value(cohort.history, cohort.last_step, cohort.profile.rows((CKD_EPI,)))
     crea = latest_value(cohort.history, cohort.last_step, cohort.profile.rows(("CREA",)))
     assert np.isnan(crea).all(), "the creatinine itself is no feature of this study"
-    allowed = safety.allowed(asked, cohort.profile, cohort.history, cohort.last_step)
+    allowed = safety.allowed_treatments(asked, cohort.profile, cohort.history, cohort.last_step)
     assert allowed[:, 0].all()
     assert (allowed[:, 1] == (egfr > 30)).all()
     assert 0 < allowed[:, 1].sum() < len(allowed)

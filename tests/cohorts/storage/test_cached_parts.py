@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from posology.cli import app
 from posology.cohorts.storage import cached_parts as shards
 from posology.cohorts.storage.arrays import load_flow
-from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.storage.folder import BuildOptions, build_folder, dry_run
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.errors import RecordError, UserError
@@ -56,13 +56,13 @@ def split_of(cohort: Cohort) -> dict[int, int]:
 def decided(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The first subject of each part that is decided."""
     seen: list[int] = []
-    real = shards.part_of
+    real = shards.build_part
 
     def watched(events, asked, split):
         seen.append(int(events.subject_id[0]))
         return real(events, asked, split)
 
-    monkeypatch.setattr(shards, "part_of", watched)
+    monkeypatch.setattr(shards, "build_part", watched)
     return seen
 
 
@@ -89,9 +89,9 @@ def test_after_any_change_of_files_it_is_the_cohort_built_anew(
                     write(home / "events", shard, seed, codes)
                 elif len(list((home / "events").iterdir())) > 1:
                     (home / "events" / f"{shard}.parquet").unlink(missing_ok=True)
-            kept = Asked(rows, parts=home / "parts")
+            kept = BuildOptions(rows, parts=home / "parts")
             made = build_folder(STUDY, home / "events", home / f"kept-{number}", kept)
-            build_folder(STUDY, home / "events", home / f"anew-{number}", Asked(rows))
+            build_folder(STUDY, home / "events", home / f"anew-{number}", BuildOptions(rows))
             assert files(home / f"kept-{number}") == files(home / f"anew-{number}")
             after = split_of(made)
             assert all(after[s] == before[s] for s in after.keys() & before.keys())
@@ -101,7 +101,7 @@ def test_after_any_change_of_files_it_is_the_cohort_built_anew(
 def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided: list[int]) -> None:
     def build(name: str, rows: int = 10_000) -> list[int]:
         decided.clear()
-        build_folder(STUDY, tmp_path / "events", tmp_path / name, Asked(rows, parts=parts))
+        build_folder(STUDY, tmp_path / "events", tmp_path / name, BuildOptions(rows, parts=parts))
         return decided
 
     parts = tmp_path / "parts"
@@ -124,12 +124,12 @@ def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided:
 def test_another_study_split_file_or_version_shares_no_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    mine = shards.decided_by(STUDY, 10, None)
-    assert shards.decided_by(STUDY, 10, None) == mine
-    others = [shards.decided_by(study(), 10, None), shards.decided_by(STUDY, 11, None)]
-    others += [shards.decided_by(STUDY, 10, {1: split}) for split in (0, 1)]
+    mine = shards.settings_hash(STUDY, 10, None)
+    assert shards.settings_hash(STUDY, 10, None) == mine
+    others = [shards.settings_hash(study(), 10, None), shards.settings_hash(STUDY, 11, None)]
+    others += [shards.settings_hash(STUDY, 10, {1: split}) for split in (0, 1)]
     monkeypatch.setattr(shards, "PARTS_VERSION", shards.PARTS_VERSION + 1)
-    others.append(shards.decided_by(STUDY, 10, None))
+    others.append(shards.settings_hash(STUDY, 10, None))
     assert len({mine, *others}) == 6
 
 
@@ -139,7 +139,9 @@ PARTS_DIGEST = "794d805165cb07bb148da4af2a8b728e17ee4ea1a74852be8a0a0ae0406c4c64
 
 def test_other_parts_need_another_version(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
-    build_folder(STUDY, tmp_path / "events", tmp_path / "built", Asked(parts=tmp_path / "kept"))
+    build_folder(
+        STUDY, tmp_path / "events", tmp_path / "built", BuildOptions(parts=tmp_path / "kept")
+    )
     digest = hashlib.sha256()
     for path in sorted((tmp_path / "kept").rglob("*.npz")):
         with path.open("rb") as raw, np.load(raw) as part:
@@ -156,7 +158,7 @@ def test_a_killed_run_leaves_whole_parts_alone(
 ) -> None:
     for shard in (0, 1):
         write(tmp_path / "events", shard, 0)
-    asked, real = Asked(parts=tmp_path / "parts"), shards.part_of
+    asked, real = BuildOptions(parts=tmp_path / "parts"), shards.build_part
 
     def killed(events, of, split):
         if events.subject_id[0] == 10:
@@ -164,7 +166,7 @@ def test_a_killed_run_leaves_whole_parts_alone(
         return real(events, of, split)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "part_of", killed)
+        patch.setattr(shards, "build_part", killed)
         with pytest.raises(KeyboardInterrupt):
             build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
     assert not (tmp_path / "one").exists()
@@ -177,14 +179,16 @@ def test_a_killed_run_leaves_whole_parts_alone(
 
 def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
-    asked = Asked(parts=tmp_path / "parts")
+    asked = BuildOptions(parts=tmp_path / "parts")
     build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
     (part,) = (tmp_path / "parts").rglob("*.npz")
     part.write_bytes(part.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"000000\.npz: is damaged .*; remove .*shard-"):
         build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
     with pytest.raises(UserError, match=r"holds 0\.parquet, which is no part of a cohort"):
-        build_folder(STUDY, tmp_path / "events", tmp_path / "two", Asked(parts=tmp_path / "events"))
+        build_folder(
+            STUDY, tmp_path / "events", tmp_path / "two", BuildOptions(parts=tmp_path / "events")
+        )
     assert (tmp_path / "events" / "0.parquet").exists()
 
 
@@ -199,7 +203,10 @@ def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     with pytest.raises(UserError, match="refits formulas or reduces vectors, which wants all"):
         build_folder(
-            read_study("iwpc"), tmp_path / "events", tmp_path / "o", Asked(parts=tmp_path / "p")
+            read_study("iwpc"),
+            tmp_path / "events",
+            tmp_path / "o",
+            BuildOptions(parts=tmp_path / "p"),
         )
     words = ["cohort", "clinic", str(tmp_path / "events"), "--parts", str(tmp_path / "p")]
     run = CliRunner().invoke(app, [*words, "--dry-run"])
@@ -210,8 +217,8 @@ def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
     for shard in (0, 1, 2):
         write(tmp_path / "events", shard, shard)
     told: list[tuple[int, int]] = []
-    two = Asked(40, workers=2, tell=lambda done, of: told.append((done, of)))
-    build_folder(STUDY, tmp_path / "events", tmp_path / "one", Asked(40))
+    two = BuildOptions(40, workers=2, tell=lambda done, of: told.append((done, of)))
+    build_folder(STUDY, tmp_path / "events", tmp_path / "one", BuildOptions(40))
     build_folder(STUDY, tmp_path / "events", tmp_path / "two", two)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -224,5 +231,5 @@ def test_what_a_core_cannot_read_is_told_as_it_was(tmp_path: Path) -> None:
     worse = pq.read_table(tmp_path / "events" / "1.parquet").drop_columns("numeric_value")
     pq.write_table(worse, tmp_path / "events" / "1.parquet")
     with pytest.raises(RecordError, match=r"1\.parquet: has no column numeric_value"):
-        build_folder(STUDY, tmp_path / "events", tmp_path / "out", Asked(40, workers=2))
+        build_folder(STUDY, tmp_path / "events", tmp_path / "out", BuildOptions(40, workers=2))
     assert [p.name for p in tmp_path.iterdir()] == ["events"]

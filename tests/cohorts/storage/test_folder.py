@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 from posology.advice.reasons import code_label
 from posology.cli import app
 from posology.cohorts.build import build_cohort
-from posology.cohorts.decisions.treatment_leaks import suspects
+from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow, save_cohort
-from posology.cohorts.storage.folder import Asked, build_folder, dry_run
+from posology.cohorts.storage.folder import BuildOptions, build_folder, dry_run
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import PER_DECISION, TEST, TRAIN, Cohort, part
-from posology.domain.safety import allowed
+from posology.domain.cohort import DECISION_COLUMNS, TEST, TRAIN, Cohort, select_split
+from posology.domain.safety import allowed_treatments
 from posology.errors import RecordError, UserError
 from posology.learners.guidelines.formula import build_rule_policy
 from posology.simulators.clinic.files.dataset import write_clinic
@@ -41,7 +41,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     out = tmp_path_factory.mktemp("built") / "cohort"
-    asked = Asked(rows=5_000, truth=clinic / "truth")
+    asked = BuildOptions(rows=5_000, truth=clinic / "truth")
     return build_folder(read_study("clinic"), clinic / "meds", out, asked)
 
 
@@ -55,7 +55,7 @@ def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
     np.testing.assert_allclose(a.profile.spread, b.profile.spread, rtol=1e-5, atol=1e-6)
     for f in fields(a.history):
         np.testing.assert_array_equal(getattr(a.history, f.name), getattr(b.history, f.name))
-    for name in ("subject", "last_step", *PER_DECISION):
+    for name in ("subject", "last_step", *DECISION_COLUMNS):
         one, two = getattr(a, name), getattr(b, name)
         assert (one is None) == (two is None), name
         if one is not None and name not in but:
@@ -112,7 +112,7 @@ def _unit(column) -> float:
 
 
 def test_no_feature_gives_the_treatment_away(built: Cohort) -> None:
-    assert suspects(built) == ()
+    assert find_leaking_codes(built) == ()
     assert not any(code.startswith(("DRUG//", "PROCEDURE")) for code in built.profile.codes)
 
 
@@ -125,14 +125,14 @@ def test_weights_bring_back_those_who_were_lost(built: Cohort) -> None:
 
 
 def test_contraindications_become_a_mask(built: Cohort) -> None:
-    mask = allowed(built.study, built.profile, built.history, built.last_step)
+    mask = allowed_treatments(built.study, built.profile, built.history, built.last_step)
     tzd = built.study.formulary.names.index("tzd")
     assert 0 < (~mask[:, tzd]).mean() < 0.2
     assert np.delete(mask, tzd, axis=1).all()
 
 
 def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
-    train, test = part(built, TRAIN), part(built, TEST)
+    train, test = select_split(built, TRAIN), select_split(built, TEST)
     rule = build_rule_policy(built.study.rules[0], train)
     mask = np.ones((len(test), 5), dtype=bool)
     p = rule.choice_probabilities(test.history, test.last_step, mask)
@@ -146,7 +146,7 @@ def test_where_the_chunks_are_cut_does_not_matter(
     rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     out = tmp_path_factory.mktemp("cut") / "cohort"
-    asked = Asked(rows=rows, truth=clinic / "truth")
+    asked = BuildOptions(rows=rows, truth=clinic / "truth")
     same(build_folder(built.study, clinic / "meds", out, asked), built, ("censoring_weight",))
 
 
@@ -187,7 +187,7 @@ def test_events_out_of_order_are_sorted_or_refused(tmp_path: Path) -> None:
     made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
     same(made, build_cohort(diary(*rows), study()))
     with pytest.raises(RecordError, match="are not in order of subject_id"):
-        build_folder(study(), tmp_path / "events.parquet", tmp_path / "two", Asked(rows=20))
+        build_folder(study(), tmp_path / "events.parquet", tmp_path / "two", BuildOptions(rows=20))
     assert not (tmp_path / "two").exists()
 
 
@@ -197,13 +197,13 @@ def test_a_subject_in_two_places_is_refused(tmp_path: Path) -> None:
                 enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
         pq.write_table(diary(*rows), tmp_path / f"{name}.parquet")
     with pytest.raises(RecordError, match="subject 1 stands in two places of the events"):
-        build_folder(study(), tmp_path, tmp_path / "out", Asked(rows=30))
+        build_folder(study(), tmp_path, tmp_path / "out", BuildOptions(rows=30))
 
 
 def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> None:
     study_ = read_study("clinic")
-    told = dry_run(study_, clinic / "meds", Asked(rows=4_000))
-    build_folder(study_, clinic / "meds", tmp_path / "cohort", Asked())
+    told = dry_run(study_, clinic / "meds", BuildOptions(rows=4_000))
+    build_folder(study_, clinic / "meds", tmp_path / "cohort", BuildOptions())
     assert told == load_flow(tmp_path / "cohort")
     assert sum(arm["decisions"] for arm in told["arms"]) == told["flow"]["decisions"]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from posology.cohorts.study.reader import parse_study, read_study, shipped
+from posology.cohorts.study.reader import parse_study, read_study, shipped_study_path
 from posology.errors import StudyError
 
-TEXT = shipped("iwpc").read_text(encoding="utf-8")
+TEXT = shipped_study_path("iwpc").read_text(encoding="utf-8")
 
 
 def told(old: str, new: str) -> str:
@@ -93,7 +93,7 @@ def test_a_missing_file_names_itself(tmp_path: Path) -> None:
         read_study(tmp_path / "gone.toml")
 
 
-CLINIC = shipped("clinic").read_text(encoding="utf-8")
+CLINIC = shipped_study_path("clinic").read_text(encoding="utf-8")
 MORE = [
     (
         'which = "every"',

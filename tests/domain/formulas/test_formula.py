@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from posology.cohorts.encode import history_of
-from posology.cohorts.events.stream import stream
-from posology.domain.formulas.formula import design, evaluate, refit, with_fill
+from posology.cohorts.encode import build_history
+from posology.cohorts.events.stream import sort_events
+from posology.domain.formulas.formula import (
+    design_matrix,
+    evaluate_formula,
+    fit_fill_values,
+    refit_formula,
+)
 from posology.domain.formulas.published import IWPC_CLINICAL, IWPC_PHARMACOGENETIC
 from posology.domain.history import latest_value
 from tests.builders.synthetic_iwpc import cohort, events
@@ -32,8 +37,8 @@ def one(facts: dict[str, float | None]):
         }
         for c, v in facts.items()
     ]
-    table = stream(pa.Table.from_pylist(rows, schema=EVENTS))
-    return history_of(table, np.array([1]), CODES, ())
+    table = sort_events(pa.Table.from_pylist(rows, schema=EVENTS))
+    return build_history(table, np.array([1]), CODES, ())
 
 
 def test_the_pharmacogenetic_formula_by_hand() -> None:
@@ -43,35 +48,37 @@ def test_the_pharmacogenetic_formula_by_hand() -> None:
         "DRUG//amiodarone//yes": None,
     })  # fmt: skip
     root = 5.6044 - 0.2614 * 6 + 0.0087 * 170 + 0.0128 * 70 - 0.8677 - 0.9357 - 0.1092 - 0.5503
-    found = evaluate(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
+    found = evaluate_formula(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
 
 
 def test_unknown_genotypes_have_terms_of_their_own() -> None:
     history = one({"AGE_DECADE": 5, "HEIGHT": 160, "WEIGHT": 60, "DRUG//phenytoin//yes": None})
     root = 5.6044 - 0.2614 * 5 + 0.0087 * 160 + 0.0128 * 60 - 0.4854 - 0.2188 + 1.1816
-    found = evaluate(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
+    found = evaluate_formula(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
 
 
 def test_the_clinical_formula_by_hand() -> None:
     history = one({"AGE_DECADE": 8, "HEIGHT": 175, "WEIGHT": 90, "RACE//Asian": None})
     root = 4.0376 - 0.2546 * 8 + 0.0118 * 175 + 0.0134 * 90 - 0.6752
-    found = evaluate(IWPC_CLINICAL, history, np.array([0]), CODES)
+    found = evaluate_formula(IWPC_CLINICAL, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
 
 
 def test_without_a_number_and_without_fill_there_is_no_answer() -> None:
-    found = evaluate(IWPC_CLINICAL, one({"AGE_DECADE": 8, "WEIGHT": 90}), np.array([0]), CODES)
+    found = evaluate_formula(
+        IWPC_CLINICAL, one({"AGE_DECADE": 8, "WEIGHT": 90}), np.array([0]), CODES
+    )
     assert np.isnan(found).all()
 
 
 def test_fills_are_the_means_of_patients_alike() -> None:
     c = cohort(200)
     groups = (("SEX//male",), ("SEX//female",))
-    filled = with_fill(IWPC_CLINICAL, groups, c.history, c.last_step, c.profile.codes)
+    filled = fit_fill_values(IWPC_CLINICAL, groups, c.history, c.last_step, c.profile.codes)
     height = latest_value(c.history, c.last_step, c.profile.rows(("HEIGHT",)))
-    X = design(filled, c.history, c.last_step, c.profile.codes)
+    X = design_matrix(filled, c.history, c.last_step, c.profile.codes)
     column = [t.name for t in filled.terms].index("height")
     table = {r["subject_id"]: r["code"] for r in events(200).to_pylist() if r["code"][:3] == "SEX"}
     sex = np.array([table[int(s)] for s in c.history.subject_id])
@@ -84,12 +91,14 @@ def test_fills_are_the_means_of_patients_alike() -> None:
 
 def test_refit_is_least_squares() -> None:
     c = cohort(200)
-    filled = with_fill(IWPC_PHARMACOGENETIC, (), c.history, c.last_step, c.profile.codes)
-    fitted = refit(filled, c.history, c.last_step, c.profile.codes, c.dose.astype(np.float64))
-    X = design(fitted, c.history, c.last_step, c.profile.codes)
+    filled = fit_fill_values(IWPC_PHARMACOGENETIC, (), c.history, c.last_step, c.profile.codes)
+    fitted = refit_formula(
+        filled, c.history, c.last_step, c.profile.codes, c.dose.astype(np.float64)
+    )
+    X = design_matrix(fitted, c.history, c.last_step, c.profile.codes)
     truth = np.sqrt(c.dose.astype(np.float64))
     expected = X @ np.linalg.lstsq(X, truth, rcond=None)[0]
-    found = np.sqrt(evaluate(fitted, c.history, c.last_step, c.profile.codes))
+    found = np.sqrt(evaluate_formula(fitted, c.history, c.last_step, c.profile.codes))
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert fitted.name == "iwpc_pharmacogenetic_refit"
 

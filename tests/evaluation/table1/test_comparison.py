@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import take
+from posology.domain.cohort import subset_decisions
 from posology.errors import UserError
 from posology.evaluation.table1.comparison import compare_models, to_rows
 from posology.evaluation.table1.headline import write_headline
@@ -129,7 +129,7 @@ def test_predictions_of_another_cohort_are_an_error(rng):
         compare_models(wrong, cohort, rng)
     with pytest.raises(UserError, match="no predictions of 'posology'"):
         compare_models({"logistic": wrong["posology"]}, cohort, rng)
-    empty = take(cohort, np.zeros(40, bool))
+    empty = subset_decisions(cohort, np.zeros(40, bool))
     with pytest.raises(UserError, match="no decisions: there is nothing to score"):
         compare_models(
             {"posology": select_predictions(wrong["posology"], np.zeros(30, bool))}, empty, rng

@@ -5,7 +5,7 @@ import pytest
 
 from posology import artifact
 from posology.advice.recommend import recommend
-from posology.domain.cohort import Cohort, take
+from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.formulary import DoseRange, Formulary, is_in_range
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.study import Cost
@@ -86,7 +86,7 @@ def test_a_batch_equals_one_by_one_and_the_seed_decides(learned) -> None:
     test = trial(4, 40)
     together = ask(learned, test)
     for row in (0, 17, 39):
-        alone = take(test, np.arange(40) == row)
+        alone = subset_decisions(test, np.arange(40) == row)
         np.testing.assert_allclose(ask(learned, alone).by_treatment, together.by_treatment[[row]])
     again = EffectDoseLearner(SMALL).fit(trial(1), trial(2))
     np.testing.assert_array_equal(ask(again, test).by_treatment, together.by_treatment)
@@ -98,7 +98,7 @@ def test_where_no_dose_is_supported_advice_says_so(learned) -> None:
     strict = replace(learned, formulary=Formulary(
         tuple(replace(t, dose=never) for t in learned.formulary.treatments), never
     ))  # fmt: skip
-    alone = take(test, np.arange(40) == 0)
+    alone = subset_decisions(test, np.arange(40) == 0)
     advice = recommend(strict, test.study, alone.history)
     assert advice.dose is None
     assert [w for w in advice.warnings if "within what patients like this one were given" in w]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from posology.domain.history import subject_of
+from posology.domain.history import subject_rows
 from posology.learners.features.recent_window import (
     MAX_STANDARD_SCORE,
     build_recent_rows,
@@ -16,7 +16,7 @@ def test_values_equal_a_naive_loop() -> None:
     spec, h = fit_recent_window(c, lags=3, code_steps=2), c.history
     rows = build_recent_rows(spec, h, c.last_step)
     for row, last in enumerate(c.last_step):
-        first = h.step_offsets[subject_of(h, c.last_step[[row]])[0]]
+        first = h.step_offsets[subject_rows(h, c.last_step[[row]])[0]]
         for column, code in enumerate(spec.value_code):
             values = []
             for step in range(first, last + 1):
@@ -42,7 +42,7 @@ def test_codes_are_those_of_the_last_steps_and_of_an_undated_first_step() -> Non
     spec, h = fit_recent_window(c, lags=1, code_steps=2), c.history
     rows, flags = build_recent_rows(spec, h, c.last_step), len(spec.flag_code)
     for row, last in enumerate(c.last_step):
-        first = h.step_offsets[subject_of(h, c.last_step[[row]])[0]]
+        first = h.step_offsets[subject_rows(h, c.last_step[[row]])[0]]
         expected = []
         for back, step in ((0, last), (1, last - 1), (2, first)):
             if step < first or (back == 2 and not np.isnan(h.time[first])):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.learners.network.closed_form_effects import solve_effects
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.tensors import cohort_to_tensors, ensemble_losses, iterate_batches
@@ -17,8 +17,8 @@ CPU = torch.device("cpu")
 
 def test_solved_effects_fit_the_validation_patients_better_than_none() -> None:
     train, validation = (
-        with_option_doses(part(make_cohort(), TRAIN)),
-        with_option_doses(part(make_cohort(), VALIDATION)),
+        with_option_doses(select_split(make_cohort(), TRAIN)),
+        with_option_doses(select_split(make_cohort(), VALIDATION)),
     )
     policy = SMALL.fit(train, validation)
     network, curves = policy.network, policy.network.curves
@@ -36,8 +36,8 @@ def test_solved_effects_fit_the_validation_patients_better_than_none() -> None:
 def test_solving_twice_changes_nothing() -> None:
     """The prognosis does not depend on the differences that are replaced."""
     train, validation = (
-        with_option_doses(part(make_cohort(), TRAIN)),
-        with_option_doses(part(make_cohort(), VALIDATION)),
+        with_option_doses(select_split(make_cohort(), TRAIN)),
+        with_option_doses(select_split(make_cohort(), VALIDATION)),
     )
     policy = SMALL.fit(train, validation)
     learn = cohort_to_tensors(train, policy.decoding, policy.network.config, CPU)

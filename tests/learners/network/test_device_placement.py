@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from posology.domain.cohort import TRAIN, part
+from posology.domain.cohort import TRAIN, select_split
 from posology.learners.network import tensors as module
 from posology.learners.network.device_placement import choose_device, cohort_bytes
 from posology.learners.network.policy import Decoding
@@ -34,7 +34,7 @@ def test_the_cpu_always_keeps_its_arrays() -> None:
 
 
 def test_the_size_is_that_of_the_arrays() -> None:
-    whole = part(cohort(60, 1), TRAIN)
+    whole = select_split(cohort(60, 1), TRAIN)
     config = NetworkConfig(len(whole.profile.codes), 3, exclusive=True)
     made = cohort_to_tensors(whole, Decoding(0.0, 1.0), config, torch.device("cpu"))
     source, targets = made.source, made.targets
@@ -48,7 +48,7 @@ def test_the_size_is_that_of_the_arrays() -> None:
 def test_streamed_batches_are_the_same_and_go_to_the_device(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = part(cohort(60, 1), TRAIN)
+    whole = select_split(cohort(60, 1), TRAIN)
     config = NetworkConfig(len(whole.profile.codes), 3, exclusive=True)
     here = list(
         iterate_batches(cohort_to_tensors(whole, Decoding(0.0, 1.0), config, torch.device("cpu")))

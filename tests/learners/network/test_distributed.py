@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.learners.network.distributed import local_rows, process_group
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -33,7 +33,7 @@ def learn(rank: int, world: int, port: int, out: Path) -> None:
     }
     c = cohort(90, 4)
     with process_group("cpu"):
-        policy = LEARNER.fit(part(c, TRAIN), part(c, VALIDATION))
+        policy = LEARNER.fit(select_split(c, TRAIN), select_split(c, VALIDATION))
     weights = {name: t.numpy() for name, t in policy.network.state_dict().items()}
     save_file(weights, out / f"{rank}.safetensors")
 
@@ -47,10 +47,10 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
         pytest.skip("no loopback address can be bound here")
     torch.multiprocessing.spawn(learn, (2, port, tmp_path), nprocs=2)
     c = cohort(90, 4)
-    alone = LEARNER.fit(part(c, TRAIN), part(c, VALIDATION)).network.state_dict()
+    alone = LEARNER.fit(select_split(c, TRAIN), select_split(c, VALIDATION)).network.state_dict()
     both = [load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1)]
     start = replace(LEARNER, training=replace(LEARNER.training, epochs=1, learning_rate=0.0))
-    before = start.fit(part(c, TRAIN), part(c, VALIDATION)).network.state_dict()
+    before = start.fit(select_split(c, TRAIN), select_split(c, VALIDATION)).network.state_dict()
     assert any((before[name] - alone[name]).abs().max() > 1e-3 for name in alone)
     for name, tensor in alone.items():
         np.testing.assert_array_equal(both[0][name], both[1][name])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.learners.network import linear_baseline
 from posology.learners.network.linear_baseline import fit_additive_head
 from posology.learners.network.supervised import Sizes, Supervised, build_network, fit_decoding
@@ -26,7 +26,7 @@ SIZES = Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True)
 @pytest.fixture(scope="module")
 def split() -> tuple[Cohort, Cohort]:
     whole = with_targets(cohort(300, 4))
-    return part(whole, TRAIN), part(whole, VALIDATION)
+    return select_split(whole, TRAIN), select_split(whole, VALIDATION)
 
 
 def begun(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortTensors]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.errors import UserError
 from posology.learners.network.pretrain import (
     Pretraining,
@@ -21,7 +21,7 @@ from tests.builders.synthetic_iwpc import cohort
 
 SIZES = Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True)
 WHOLE = cohort(160, 4)
-TRAINED, CHOSEN_BY = part(WHOLE, TRAIN), part(WHOLE, VALIDATION)
+TRAINED, CHOSEN_BY = select_split(WHOLE, TRAIN), select_split(WHOLE, VALIDATION)
 
 
 def learned() -> tuple[Network, list]:

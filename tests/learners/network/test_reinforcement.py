@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.domain.study import Contraindication
 from posology.learners.features.rewards import is_truncated, permitted_treatments, returns_to_go
@@ -36,7 +36,7 @@ def cohort() -> Cohort:
 
 @pytest.fixture(scope="module")
 def first(cohort: Cohort) -> NetworkPolicy:
-    return FIRST.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    return FIRST.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
 
 
 def by_state(policy: NetworkPolicy, cohort: Cohort) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_it_improves_on_the_behaviour_and_is_no_worse_than_the_supervised_policy
     cohort, first
 ) -> None:
     mdp = survival_mdp()
-    second = SECOND.fit(first, part(cohort, TRAIN), part(cohort, VALIDATION))
+    second = SECOND.fit(first, select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     earned = [policy_value(mdp, by_state(p, cohort)) for p in (first, second)]
     assert earned[1] > policy_value(mdp, uniform_policy(mdp)) + 0.02
     assert earned[1] > earned[0] - 0.02

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.learners.network.linear_baseline import fit_additive_head
 from posology.learners.network.losses import loss_by_target, supervised
 from posology.learners.network.supervised import Sizes, build_network, fit_decoding
@@ -64,7 +64,7 @@ def test_losses_by_target_add_up_to_the_training_losses() -> None:
 
 def untrained_network():
     whole: Cohort = with_targets(cohort(200, 5))
-    train, validation = part(whole, TRAIN), part(whole, VALIDATION)
+    train, validation = select_split(whole, TRAIN), select_split(whole, VALIDATION)
     network = build_network(Sizes(16, 8, 16, 1, 2, 0.0, history_summary=True), train, 0)
     reading = fit_decoding(train)
     return network, *(

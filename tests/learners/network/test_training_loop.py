@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
@@ -29,7 +29,7 @@ LEARNER = Supervised(
 @pytest.fixture(scope="module")
 def data() -> tuple[Cohort, Cohort]:
     c = cohort(120, 2)
-    return part(c, TRAIN), part(c, VALIDATION)
+    return select_split(c, TRAIN), select_split(c, VALIDATION)
 
 
 def same_weights(a: NetworkPolicy, b: NetworkPolicy) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from posology.domain.cohort import TEST, take
+from posology.domain.cohort import TEST, subset_decisions
 from posology.domain.trajectories import state_codes
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.q_network import QNetworkSettings
@@ -21,7 +21,9 @@ def test_several_policies_are_valued_at_once_on_patients_not_learned_from() -> N
     policies = np.stack([policy[state_codes(logged)] for policy in targets])
     held_out = cohort.split == TEST
     evaluation = FittedQEvaluation(QNetworkSettings(hidden=32, epochs=20, batch=256, lags=1))
-    q = evaluation.fit(take(cohort, ~held_out), policies[:, ~held_out])(take(cohort, held_out))
+    q = evaluation.fit(subset_decisions(cohort, ~held_out), policies[:, ~held_out])(
+        subset_decisions(cohort, held_out)
+    )
     first = np.append(True, np.diff(cohort.subject[held_out]) != 0)
     value = (policies[:, held_out] * q).sum(axis=2)[:, first].mean(axis=1)
     exact = [policy_value(mdp, policy) for policy in targets]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from posology.domain.cohort import TRAIN, VALIDATION, Cohort, part
+from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
 from posology.learners.offline_rl.cql import ConservativeQLearning
@@ -55,7 +55,7 @@ def by_state(policy, cohort: Cohort) -> np.ndarray:
     ids=lambda learner: type(learner).__name__,
 )
 def test_a_learned_policy_is_better_than_the_behaviour(cohort, learner) -> None:
-    policy = learner.fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    policy = learner.fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     mdp = survival_mdp()
     behaviour = policy_value(mdp, uniform_policy(mdp))
     assert policy_value(mdp, by_state(policy, cohort)) > behaviour + 0.02

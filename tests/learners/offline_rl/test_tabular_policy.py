@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import Learner, Policy, allow_all_treatments
 from posology.domain.trajectories import next_state_codes, select_episodes, state_codes
 from posology.errors import UserError
@@ -40,7 +40,7 @@ def test_a_cohort_gives_back_its_trajectories(logged):
 def test_the_learner_is_pooled_on_both_parts(logged):
     cohort = as_cohort(logged, NAMES)
     learner = StateCodeLearner(Shrinkage(prior_visits=20.0))
-    train, validation = part(cohort, TRAIN), part(cohort, VALIDATION)
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     policy = learner.fit(train, validation)
     assert isinstance(learner, Learner)
     assert isinstance(policy, Policy)
@@ -58,7 +58,7 @@ def test_the_learner_is_pooled_on_both_parts(logged):
 
 def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
     cohort = as_cohort(logged, NAMES)
-    policy = StateCodeLearner().fit(part(cohort, TRAIN), part(cohort, VALIDATION))
+    policy = StateCodeLearner().fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     decisions = cohort.last_step[:500]
     free = policy.choice_probabilities(
         cohort.history, decisions, allow_all_treatments(decisions, policy.formulary)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posology.domain.cohort import TRAIN, VALIDATION, part
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.learners.baselines import baselines
 from posology.learners.outcome_models.ard_ridge import LeastSquaresMoments, fit_ard_ridge
@@ -90,13 +90,15 @@ def test_every_option_is_asked_at_its_own_levels() -> None:
 def test_both_find_the_option_of_each_patient_and_stand_in_the_lineup() -> None:
     cohort = make_cohort()
     train, validation = (
-        with_option_doses(part(cohort, TRAIN)),
-        with_option_doses(part(cohort, VALIDATION)),
+        with_option_doses(select_split(cohort, TRAIN)),
+        with_option_doses(select_split(cohort, VALIDATION)),
     )
     names = [name for name, _ in baselines(train, validation)]
     assert names[-2:] == ["ridge_margin", "boosting_margin"]
-    assert "ridge_margin" not in [name for name, _ in baselines(*[part(cohort, s) for s in (0, 1)])]
-    best = part(cohort, VALIDATION).best_treatment
+    assert "ridge_margin" not in [
+        name for name, _ in baselines(*[select_split(cohort, s) for s in (0, 1)])
+    ]
+    best = select_split(cohort, VALIDATION).best_treatment
     allowed = allow_all_treatments(validation.last_step, validation.study.formulary)
     for learner in (DoseRidgeLearner(), DoseBoostingLearner(max_rounds=120)):
         policy = learner.fit(train, validation)

@@ -6,17 +6,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
-from posology.cohorts.decisions.contraindications import forbidden
-from posology.cohorts.decisions.eligibility import Loss, choose, leave
-from posology.cohorts.decisions.outcomes import came, watch
-from posology.cohorts.decisions.split import split_of
-from posology.cohorts.decisions.treatment_given import kept, treated
-from posology.cohorts.events.stream import Stream, having, runs
-from posology.cohorts.events.visible import latest, seen, treatment_codes
+from posology.cohorts.decisions.contraindications import contraindicated
+from posology.cohorts.decisions.eligibility import Exclusion, exclude, select_decisions
+from posology.cohorts.decisions.outcomes import follow_up, label_outcomes
+from posology.cohorts.decisions.split import assign_splits
+from posology.cohorts.decisions.treatment_given import extract_treatments, subset_treatments
+from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
+from posology.cohorts.events.visible import has_visible_code, latest_visible_value, treatment_codes
 from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.study import Study
 
-Assigned = Mapping[int, int]
+SubjectMap = Mapping[int, int]
 """Subject to its split, or to its site."""
 
 
@@ -52,50 +52,53 @@ class DecisionTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class PatientFlow:
     """From the subjects of the records to the decisions of the study (CONSORT 2010, item 13)."""
 
     subjects: int
     marked: int
     """Subjects with a point of decision."""
     points: int
-    losses: tuple[Loss, ...]
+    losses: tuple[Exclusion, ...]
 
 
-def decide(
-    events: Stream, study: Study, split: Assigned | None = None, site: Assigned | None = None
-) -> tuple[DecisionTable, Flow]:
+def extract_decisions(
+    events: EventStream,
+    study: Study,
+    split: SubjectMap | None = None,
+    site: SubjectMap | None = None,
+) -> tuple[DecisionTable, PatientFlow]:
     """The decisions of whole subjects. split, site: as they are assigned; else by the study.
 
     Subjects without an assigned split are left out, but where the study splits by a file.
     """
-    subjects, subject = runs(events)
-    watched = watch(events, subject, len(subjects), study)
-    chosen = choose(events, subject, watched.end, study)
+    subjects, subject = subject_runs(events)
+    watched = follow_up(events, subject, len(subjects), study)
+    chosen = select_decisions(events, subject, watched.end, study)
     at, losses = chosen.at, list(chosen.losses)
     by_file = study.split.by == "file"
     if split is not None and not by_file:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
-        at = leave(at, keep, "not among the subjects asked", losses)
-    given = treated(events, subject, at, study)
+        at = exclude(at, keep, "not among the subjects asked", losses)
+    given = extract_treatments(events, subject, at, study)
     if any(t.codes for t in study.formulary.treatments):
         if study.assignment.switch == "exclude":
             keep = ~given.switched
-            at = leave(at, keep, "several options given in the grace window", losses)
-            given = kept(given, keep)
+            at = exclude(at, keep, "several options given in the grace window", losses)
+            given = subset_treatments(given, keep)
         keep, days = given.option >= 0, study.assignment.grace_days
-        at = leave(at, keep, f"no option given within {days:g} days", losses)
-        given = kept(given, keep)
+        at = exclude(at, keep, f"no option given within {days:g} days", losses)
+        given = subset_treatments(given, keep)
     if study.safety:
-        keep = np.logical_not(forbidden(events, subject, at, study).all(axis=1))
-        at = leave(at, keep, "every option contraindicated", losses)
-        given = kept(given, keep)
-    result = came(watched, at, study)
+        keep = np.logical_not(contraindicated(events, subject, at, study).all(axis=1))
+        at = exclude(at, keep, "every option contraindicated", losses)
+        given = subset_treatments(given, keep)
+    result = label_outcomes(watched, at, study)
     if study.outcome.kind == "dose_class":
         known = ~np.isnan(result.outcome)
         reason = f"no outcome within {study.outcome.within_days:g} days"
-        at, given = leave(at, known, reason, losses), kept(given, known)
-        result = came(watched, at, study)
+        at, given = exclude(at, known, reason, losses), subset_treatments(given, known)
+        result = label_outcomes(watched, at, study)
     sites = _sites(events, subject, len(subjects), study)
     where = sites[at.subject] if site is None else _assigned(site, subjects[at.subject])
     return DecisionTable(
@@ -103,48 +106,48 @@ def decide(
         time=at.time,
         treatment=given.option,
         dose=given.dose,
-        split=split_of(subjects, at, where, study.split, split)
+        split=assign_splits(subjects, at, where, study.split, split)
         if split is None or by_file
         else _assigned(split, subjects[at.subject]).astype(np.int8),
         site=where.astype(np.int32),
         days_followed=(watched.end[at.subject] - at.time).astype(np.float32),
         covariate=_covariates(events, subject, at, study),
         **{f.name: getattr(result, f.name) for f in fields(result)},
-    ), Flow(chosen.subjects, chosen.marked, chosen.points, tuple(losses))
+    ), PatientFlow(chosen.subjects, chosen.marked, chosen.points, tuple(losses))
 
 
-def _assigned(to: Assigned, subject_id: np.ndarray) -> np.ndarray:
+def _assigned(to: SubjectMap, subject_id: np.ndarray) -> np.ndarray:
     return np.array([to[int(s)] for s in subject_id], dtype=np.int32)
 
 
-def _sites(events: Stream, subject: np.ndarray, subjects: int, study: Study) -> np.ndarray:
+def _sites(events: EventStream, subject: np.ndarray, subjects: int, study: Study) -> np.ndarray:
     """The first number of each subject under the study's site codes, -1 where there is none."""
     found = np.full(subjects, -1, dtype=np.int64)
-    rows = np.flatnonzero(having(events, study.split.site) & ~np.isnan(events.value))[::-1]
+    rows = np.flatnonzero(has_any_code(events, study.split.site) & ~np.isnan(events.value))[::-1]
     found[subject[rows]] = events.value[rows].astype(np.int64)
     return found
 
 
 def _covariates(
-    events: Stream, subject: np.ndarray, at: DecisionTimes, study: Study
+    events: EventStream, subject: np.ndarray, at: DecisionTimes, study: Study
 ) -> Float32[np.ndarray, "decision covariate"]:
     treatments = treatment_codes(study)
     out = np.full((len(at), len(study.follow_up.weighted_by)), np.nan, np.float32)
     for column, code in enumerate(study.follow_up.weighted_by):
-        out[seen(events, subject, at, (code,), treatments), column] = 1.0
-        value = latest(events, subject, at, (code,), treatments)
+        out[has_visible_code(events, subject, at, (code,), treatments), column] = 1.0
+        value = latest_visible_value(events, subject, at, (code,), treatments)
         numbers = ~np.isnan(value)
         out[numbers, column] = value[numbers]
     return out
 
 
-def merged(flows: list[Flow]) -> Flow:
+def merge_flows(flows: list[PatientFlow]) -> PatientFlow:
     """The flow of several chunks of the same records."""
     losses = [
-        Loss(same[0].reason, sum(x.decisions for x in same), sum(x.subjects for x in same))
+        Exclusion(same[0].reason, sum(x.decisions for x in same), sum(x.subjects for x in same))
         for same in zip(*(f.losses for f in flows), strict=True)
     ]
-    return Flow(
+    return PatientFlow(
         sum(f.subjects for f in flows),
         sum(f.marked for f in flows),
         sum(f.points for f in flows),
@@ -152,7 +155,7 @@ def merged(flows: list[Flow]) -> Flow:
     )
 
 
-def joined(parts: list[DecisionTable]) -> DecisionTable:
+def concatenate_decisions(parts: list[DecisionTable]) -> DecisionTable:
     """The decisions of several chunks, one after the other."""
     return DecisionTable(
         **{

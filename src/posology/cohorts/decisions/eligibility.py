@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from posology.cohorts.events.stream import Stream, having
-from posology.cohorts.events.visible import in_range, seen, treatment_codes
-from posology.cohorts.events.windows import DecisionTimes, before, plain_marks
+from posology.cohorts.events.stream import EventStream, has_any_code
+from posology.cohorts.events.visible import has_visible_code, is_in_range, treatment_codes
+from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
 from posology.domain.study import Study
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Exclusion:
     """Decisions that left the study at one step, with the reason."""
 
     reason: str
@@ -22,11 +22,11 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chosen:
+class SelectedDecisions:
     """The decisions left, and what became of the others."""
 
     at: DecisionTimes
-    losses: tuple[Loss, ...]
+    losses: tuple[Exclusion, ...]
     subjects: int
     """Subjects of the records."""
     marked: int
@@ -35,48 +35,52 @@ class Chosen:
     """Points of decision before any was left out."""
 
 
-def choose(
-    events: Stream,
+def select_decisions(
+    events: EventStream,
     subject: Int64[np.ndarray, " event"],
     end: Float64[np.ndarray, " subject"],
     study: Study,
-) -> Chosen:
+) -> SelectedDecisions:
     """The study's decisions. subject: row of each event; end: last known day of each subject."""
     points = _points(events, subject, end, study)
     asked, treatments = study.decision, treatment_codes(study)
-    losses: list[Loss] = []
+    losses: list[Exclusion] = []
     at = points
     if asked.eligible:
-        keep = seen(events, subject, at, asked.eligible, treatments)
-        at = leave(at, keep, f"none of {', '.join(asked.eligible)} known", losses)
+        keep = has_visible_code(events, subject, at, asked.eligible, treatments)
+        at = exclude(at, keep, f"none of {', '.join(asked.eligible)} known", losses)
     if asked.excluded:
-        keep = ~seen(events, subject, at, asked.excluded, treatments)
-        at = leave(at, keep, f"{' or '.join(asked.excluded)} known", losses)
+        keep = ~has_visible_code(events, subject, at, asked.excluded, treatments)
+        at = exclude(at, keep, f"{' or '.join(asked.excluded)} known", losses)
     for span in asked.ranges:
-        keep = in_range(events, subject, at, span, treatments)
+        keep = is_in_range(events, subject, at, span, treatments)
         sides = (span.bounds.at_least, "at least"), (span.bounds.at_most, "at most")
         told = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
         reason = f"{' or '.join(span.codes)} unknown or not {told}"
-        at = leave(at, keep, reason, losses)
+        at = exclude(at, keep, reason, losses)
     if asked.which == "first":
         at = _first(at)
     elif asked.which == "every" and asked.every_days is not None:
         keep = _apart(at, asked.every_days)
-        at = leave(at, keep, f"less than {asked.every_days:g} days after the one before", losses)
+        at = exclude(at, keep, f"less than {asked.every_days:g} days after the one before", losses)
     marked = len(np.unique(points.subject))
-    return Chosen(at, tuple(losses), len(end), marked, len(points))
+    return SelectedDecisions(at, tuple(losses), len(end), marked, len(points))
 
 
-def leave(at: DecisionTimes, keep: np.ndarray, reason: str, losses: list[Loss]) -> DecisionTimes:
+def exclude(
+    at: DecisionTimes, keep: np.ndarray, reason: str, losses: list[Exclusion]
+) -> DecisionTimes:
     """The moments kept; the loss is written down."""
     left = DecisionTimes(at.subject[keep], at.time[keep])
     gone = len(np.unique(at.subject)) - len(np.unique(left.subject))
-    losses.append(Loss(reason, int((~keep).sum()), gone))
+    losses.append(Exclusion(reason, int((~keep).sum()), gone))
     return left
 
 
-def _points(events: Stream, subject: np.ndarray, end: np.ndarray, study: Study) -> DecisionTimes:
-    mark = having(events, study.decision.codes) & ~np.isnan(events.time)
+def _points(
+    events: EventStream, subject: np.ndarray, end: np.ndarray, study: Study
+) -> DecisionTimes:
+    mark = has_any_code(events, study.decision.codes) & ~np.isnan(events.time)
     owner, time = subject[mark], events.time[mark]
     new = np.ones(len(owner), dtype=bool)
     new[1:] = (owner[1:] != owner[:-1]) | (time[1:] != time[:-1])
@@ -101,11 +105,13 @@ def _apart(at: DecisionTimes, days: float) -> np.ndarray:
     keep = np.zeros(len(at), dtype=bool)
     starts = np.flatnonzero(np.diff(at.subject, prepend=-1))
     stops = np.append(starts[1:], len(at))
-    found = plain_marks(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
+    found = make_event_times(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
     row = starts
     while len(row):
         keep[row] = True
-        after = before(found, DecisionTimes(at.subject[row], at.time[row]), days, inclusive=False)
+        after = count_before(
+            found, DecisionTimes(at.subject[row], at.time[row]), days, inclusive=False
+        )
         live = after < stops
         row, stops = after[live], stops[live]
     return keep

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from posology.cohorts.decisions.decision_table import DecisionTable, Flow
+from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
 from posology.domain.cohort import SPLITS
 from posology.domain.study import Study
 
 
-def flow_of(study: Study, decided: DecisionTable, flow: Flow) -> dict:
+def summarize_flow(study: Study, decided: DecisionTable, flow: PatientFlow) -> dict:
     """As JSON: `flow` (n at each step with the reason), `arms`, `outcome`, `follow_up`, `split`.
 
     Rates are of complete decisions; they are what was seen, not what an option causes.

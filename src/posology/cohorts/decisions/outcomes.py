@@ -5,18 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from posology.cohorts.decisions.treatment_given import next_time
-from posology.cohorts.events.stream import Stream
-from posology.cohorts.events.visible import clearance, latest, treatment_codes, within
+from posology.cohorts.decisions.treatment_given import next_decision_time
+from posology.cohorts.events.stream import EventStream
+from posology.cohorts.events.visible import (
+    distance_inside,
+    is_within,
+    latest_visible_value,
+    treatment_codes,
+)
 from posology.cohorts.events.windows import (
     DecisionTimes,
     EventTimes,
-    any_in,
-    cut,
+    event_times,
     first_time,
     first_value,
-    marks,
-    window,
+    has_event,
+    truncate_window,
+    window_rows,
 )
 from posology.domain.study import PredictionTarget, Study
 
@@ -41,7 +46,7 @@ class Outcomes:
 class FollowUp:
     """The events of a chunk and how long each of its subjects is watched."""
 
-    events: Stream
+    events: EventStream
     subject: Int64[np.ndarray, " event"]
     """Row of each event's subject."""
     end: Float64[np.ndarray, " subject"]
@@ -66,11 +71,11 @@ class FollowUp:
 
     def marks(self, codes: tuple[str, ...], numbers: bool = False) -> EventTimes:
         """The events of some codes."""
-        return marks(self.events, self.subject, codes, numbers)
+        return event_times(self.events, self.subject, codes, numbers)
 
 
-def watch(
-    events: Stream, subject: Int64[np.ndarray, " event"], subjects: int, study: Study
+def follow_up(
+    events: EventStream, subject: Int64[np.ndarray, " event"], subjects: int, study: Study
 ) -> FollowUp:
     """Follow-up of every subject: to an event that ends it, else to the end of the records."""
     end = np.full(subjects, -np.inf)
@@ -79,26 +84,26 @@ def watch(
     if study.follow_up.until is not None:
         end[:] = study.follow_up.until
     over = np.zeros(subjects, dtype=bool)
-    last = marks(events, subject, study.follow_up.ended_by)
+    last = event_times(events, subject, study.follow_up.ended_by)
     over[last.subject] = True
     end[last.subject[::-1]] = last.time[::-1]  # the first one stays
     until = np.inf if study.follow_up.until is None else float(study.follow_up.until)
     return FollowUp(events, subject, end, over, until)
 
 
-def came(watched: FollowUp, at: DecisionTimes, study: Study) -> Outcomes:
+def label_outcomes(watched: FollowUp, at: DecisionTimes, study: Study) -> Outcomes:
     """The outcome of each decision within the study's window, and its reward."""
     kind, margin = study.outcome.kind, np.full(len(at), np.nan)
     if kind in ("value_in_range", "change"):
         outcome, effective, margin = _value(watched, at, study)
     elif kind == "dose_class":
         found = watched.marks(study.outcome.codes, numbers=True)
-        span = window(found, at, study.outcome.from_days, study.outcome.within_days)
+        span = window_rows(found, at, study.outcome.from_days, study.outcome.within_days)
         outcome = first_value(found, span)
         effective = np.where(np.isnan(outcome), np.nan, 1.0)
     else:
         outcome, effective = _event(watched, at, study)
-    last = np.isinf(next_time(at))
+    last = np.isinf(next_decision_time(at))
     waits = [_wait(watched, at, target) for target in study.time_to_event]
     return Outcomes(
         outcome=outcome.astype(np.float32),
@@ -119,17 +124,17 @@ def _value(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     asked = study.outcome
     found = watched.marks(asked.codes, numbers=True)
-    span = window(found, at, asked.from_days, asked.within_days)
+    span = window_rows(found, at, asked.from_days, asked.within_days)
     value, when = first_value(found, span), first_time(found, span)
     good, margin = np.zeros(len(at), dtype=bool), np.full(len(at), np.nan)
     if asked.range is not None:
-        good |= within(value, asked.range)
-        margin = clearance(value, asked.range)
+        good |= is_within(value, asked.range)
+        margin = distance_inside(value, asked.range)
     if asked.change is not None:
         treatments = treatment_codes(study)
-        start = latest(watched.events, watched.subject, at, asked.codes, treatments)
-        good |= within(value - start, asked.change)
-        margin = np.fmax(margin, clearance(value - start, asked.change))
+        start = latest_visible_value(watched.events, watched.subject, at, asked.codes, treatments)
+        good |= is_within(value - start, asked.change)
+        margin = np.fmax(margin, distance_inside(value - start, asked.change))
         if asked.range is None:
             value = value - start
     effective = np.where(np.isnan(value), np.nan, good.astype(np.float64))
@@ -141,7 +146,7 @@ def _value(
 def _event(watched: FollowUp, at: DecisionTimes, study: Study) -> tuple[np.ndarray, np.ndarray]:
     asked = study.outcome
     found = watched.marks(asked.codes)
-    event = first_time(found, window(found, at, asked.from_days, asked.within_days))
+    event = first_time(found, window_rows(found, at, asked.from_days, asked.within_days))
     followed = watched.end[at.subject] - at.time
     occurred = np.isfinite(event)
     # The time to an event is known where it came, however short the follow-up.
@@ -169,13 +174,20 @@ def _overruled(
     asked, untouched = study.outcome, np.ones(len(at), dtype=bool)
     if asked.competing:
         found = watched.marks(asked.competing)
-        span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=False)
+        span = truncate_window(
+            window_rows(found, at, 0.0, asked.within_days), found, at, came, inclusive=False
+        )
         means = 0.0 if asked.competing_means == "ineffective" else np.nan
-        effective, untouched = np.where(any_in(span), means, effective), ~any_in(span)
+        effective, untouched = np.where(has_event(span), means, effective), ~has_event(span)
     if asked.unless:
         found = watched.marks(asked.unless)
-        span = cut(window(found, at, 0.0, asked.within_days), found, at, came, inclusive=True)
-        effective, untouched = np.where(any_in(span), 0.0, effective), untouched & ~any_in(span)
+        span = truncate_window(
+            window_rows(found, at, 0.0, asked.within_days), found, at, came, inclusive=True
+        )
+        effective, untouched = (
+            np.where(has_event(span), 0.0, effective),
+            untouched & ~has_event(span),
+        )
     return effective, untouched
 
 
@@ -186,22 +198,22 @@ def _reward(
     earned = effective * study.reward.effective
     for cost in study.reward.costs:
         found = watched.marks(cost.codes)
-        span = window(found, at, 0.0, cost.within_days)
-        span = cut(span, found, at, next_time(at), inclusive=True)
+        span = window_rows(found, at, 0.0, cost.within_days)
+        span = truncate_window(span, found, at, next_decision_time(at), inclusive=True)
         earned = earned - cost.cost * (span[1] - span[0])
     return earned
 
 
 def _occurs(watched: FollowUp, at: DecisionTimes, target: PredictionTarget) -> np.ndarray:
     found = watched.marks(target.codes)
-    there = any_in(window(found, at, target.from_days, target.within_days))
+    there = has_event(window_rows(found, at, target.from_days, target.within_days))
     known = watched.out(at, target.within_days, there)
     return np.where(known, there.astype(np.float64), np.nan)
 
 
 def _number(watched: FollowUp, at: DecisionTimes, target: PredictionTarget) -> np.ndarray:
     found = watched.marks(target.codes, numbers=True)
-    return first_value(found, window(found, at, target.from_days, target.within_days))
+    return first_value(found, window_rows(found, at, target.from_days, target.within_days))
 
 
 def _wait(
@@ -212,7 +224,7 @@ def _wait(
     A competing end such as death censors: hazards are those of who is still watched.
     """
     found = watched.marks(target.codes)
-    event = first_time(found, window(found, at, 0.0, target.within_days))
+    event = first_time(found, window_rows(found, at, 0.0, target.within_days))
     there = np.isfinite(event)
     followed = np.minimum(watched.end[at.subject] - at.time, target.within_days)
     return np.where(there, event - at.time, followed), there

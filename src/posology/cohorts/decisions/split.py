@@ -12,7 +12,7 @@ from posology.domain.study import Split
 from posology.errors import StudyError
 
 
-def by_subject(
+def split_by_hash(
     subject_id: Int64[np.ndarray, " subject"], split: Split
 ) -> Int8[np.ndarray, " subject"]:
     """The split of each subject by a stable hash: other subjects coming or going move nobody."""
@@ -23,7 +23,7 @@ def by_subject(
     return chosen
 
 
-def split_of(
+def assign_splits(
     subjects: Int64[np.ndarray, " subject"],
     at: DecisionTimes,
     site: Int64[np.ndarray, " decision"],
@@ -37,9 +37,9 @@ def split_of(
     if split.by == "file":
         return _by_file(subjects, at, split, file)
     if split.by == "site":
-        return by_subject(site.astype(np.int64), split)
+        return split_by_hash(site.astype(np.int64), split)
     if split.by == "subject":
-        return by_subject(subjects, split)[at.subject]
+        return split_by_hash(subjects, split)[at.subject]
     first = np.full(len(subjects), np.inf)
     np.minimum.at(first, at.subject, at.time)
     chosen = np.full(len(subjects), TRAIN, dtype=np.int8)
@@ -67,7 +67,7 @@ def _by_file(
             "split file does not name it; add it there, or give [split] train, validation, test "
             "and salt, by which subjects that the file lacks are then hashed."
         )
-    chosen[lacking] = by_subject(mine[lacking], split)
+    chosen[lacking] = split_by_hash(mine[lacking], split)
     return chosen[row]
 
 

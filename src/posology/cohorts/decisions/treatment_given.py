@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from posology.cohorts.events.stream import Stream
+from posology.cohorts.events.stream import EventStream
 from posology.cohorts.events.windows import (
     DecisionTimes,
     EventTimes,
-    any_in,
-    cut,
+    event_times,
     first_time,
     first_value,
-    marks,
-    window,
+    has_event,
+    truncate_window,
+    window_rows,
 )
 from posology.domain.study import Study
 
@@ -33,8 +33,8 @@ class TreatmentGiven:
     """Whether several options were given in the window, and no combination explains them."""
 
 
-def treated(
-    events: Stream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
+def extract_treatments(
+    events: EventStream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
 ) -> TreatmentGiven:
     """The option given within the grace window, which ends before the next decision."""
     options, asked = study.formulary.treatments, study.assignment
@@ -43,9 +43,11 @@ def treated(
     for column, option in enumerate(options):
         if not option.codes:
             continue
-        found = marks(events, subject, option.codes)
+        found = event_times(events, subject, option.codes)
         starts[:, column] = first_time(found, _until_next(found, at, asked.grace_days))
-        doses[:, column] = _dose(marks(events, subject, option.codes, numbers=True), at, study)
+        doses[:, column] = _dose(
+            event_times(events, subject, option.codes, numbers=True), at, study
+        )
     names = list(study.formulary.names)
     there = np.isfinite(starts)
     order = np.where(there, starts, -np.inf) if asked.switch == "last" else -starts
@@ -63,7 +65,7 @@ def treated(
     return TreatmentGiven(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
 
 
-def kept(given: TreatmentGiven, keep: Bool[np.ndarray, " decision"]) -> TreatmentGiven:
+def subset_treatments(given: TreatmentGiven, keep: Bool[np.ndarray, " decision"]) -> TreatmentGiven:
     """The rows of the decisions kept."""
     return TreatmentGiven(given.option[keep], given.dose[keep], given.switched[keep])
 
@@ -74,15 +76,15 @@ def _dose(found: EventTimes, at: DecisionTimes, study: Study) -> Float64[np.ndar
         return first_value(found, _until_next(found, at, asked.grace_days)) / _PER[asked.dose_per]
     span = _until_next(found, at, asked.dose_days)
     total = np.concatenate([[0.0], np.cumsum(found.value)])
-    return np.where(any_in(span), (total[span[1]] - total[span[0]]) / asked.dose_days, np.nan)
+    return np.where(has_event(span), (total[span[1]] - total[span[0]]) / asked.dose_days, np.nan)
 
 
 def _until_next(found: EventTimes, at: DecisionTimes, days: float) -> tuple[np.ndarray, np.ndarray]:
-    span = window(found, at, 0.0, days, closed=True)
-    return cut(span, found, at, next_time(at), inclusive=False)
+    span = window_rows(found, at, 0.0, days, closed=True)
+    return truncate_window(span, found, at, next_decision_time(at), inclusive=False)
 
 
-def next_time(at: DecisionTimes) -> np.ndarray:
+def next_decision_time(at: DecisionTimes) -> np.ndarray:
     """When the subject decides next, infinity after the last decision."""
     later = np.full(len(at), np.inf)
     same = at.subject[1:] == at.subject[:-1]

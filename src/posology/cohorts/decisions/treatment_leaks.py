@@ -5,11 +5,11 @@ import numpy as np
 from posology.domain.cohort import Cohort
 from posology.domain.history import ragged_arange
 
-LEAST, SHARE = 20, 0.95
+MIN_DECISIONS, MIN_SHARE = 20, 0.95
 """Decisions with an option before it is judged, and the share that convicts a code. Our choice."""
 
 
-def suspects(cohort: Cohort) -> tuple[str, ...]:
+def find_leaking_codes(cohort: Cohort) -> tuple[str, ...]:
     """Codes of the last visible step, at the decision's own moment, that come with one option and
     with it alone: a prescription told twice, of which the study names only one.
 
@@ -28,8 +28,12 @@ def suspects(cohort: Cohort) -> tuple[str, ...]:
     both = np.zeros((codes, options))
     np.add.at(both, (pair[there] % max(codes, 1), option[there]), 1)
     of_option = np.bincount(cohort.treatment[cohort.treatment >= 0], minlength=options)
-    judged = of_option >= LEAST
-    hit = (both >= SHARE * of_option) & (both >= SHARE * both.sum(axis=1, keepdims=True)) & judged
+    judged = of_option >= MIN_DECISIONS
+    hit = (
+        (both >= MIN_SHARE * of_option)
+        & (both >= MIN_SHARE * both.sum(axis=1, keepdims=True))
+        & judged
+    )
     # Where one option was nearly always given, every common code comes with it: nothing to tell.
-    hit &= of_option < SHARE * of_option.sum()
+    hit &= of_option < MIN_SHARE * of_option.sum()
     return tuple(cohort.profile.codes[row] for row in np.flatnonzero(hit.any(axis=1)))

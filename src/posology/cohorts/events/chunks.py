@@ -28,7 +28,7 @@ def event_files(events: Path) -> list[Path]:
     return files
 
 
-def all_codes(files: list[Path]) -> tuple[str, ...]:
+def distinct_codes(files: list[Path]) -> tuple[str, ...]:
     """Every code of the files, in alphabetical order: one look at one column."""
     found: set[str] = set()
     for path in files:
@@ -40,7 +40,7 @@ def all_codes(files: list[Path]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def whole_subjects(path: Path, rows: int) -> Iterator[pa.Table]:
+def subject_chunks(path: Path, rows: int) -> Iterator[pa.Table]:
     """Chunks of a file, of about so many rows, that end where a subject does.
 
     A file in which subjects do not ascend is sorted in memory if it has no more than `rows` rows;

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from posology.cohorts.events.stream import Stream, having, in_order, runs
+from posology.cohorts.events.stream import EventStream, event_order, has_any_code, subject_runs
 from posology.domain.formulas.kidney import (
     CKD_EPI,
     COCKCROFT_GAULT,
@@ -17,7 +17,7 @@ BIRTH = ("MEDS_BIRTH",)
 _YEAR = 365.25
 
 
-def derived_codes(study: Study) -> tuple[str, ...]:
+def kidney_codes(study: Study) -> tuple[str, ...]:
     """The codes that the study adds to its records."""
     asked = study.profile.kidney
     if asked is None:
@@ -25,15 +25,15 @@ def derived_codes(study: Study) -> tuple[str, ...]:
     return (CKD_EPI, COCKCROFT_GAULT) if asked.weight else (CKD_EPI,)
 
 
-def with_kidney(events: Stream, study: Study) -> Stream:
+def add_kidney_events(events: EventStream, study: Study) -> EventStream:
     """The events, and at the moment of each creatinine its formulas' answers, known just then.
 
     Nothing is added where the age, or for Cockcroft-Gault a weight until then, is not known.
     """
-    asked, new = study.profile.kidney, derived_codes(study)
+    asked, new = study.profile.kidney, kidney_codes(study)
     if asked is None:
         return events
-    at = np.flatnonzero(having(events, asked.creatinine) & (events.value > 0))
+    at = np.flatnonzero(has_any_code(events, asked.creatinine) & (events.value > 0))
     codes = tuple(sorted({*events.codes, *new}))
     answers = _answers(events, at, asked)[: len(new)]
     known = [at[~np.isnan(answer)] for answer in answers]
@@ -45,31 +45,31 @@ def with_kidney(events: Stream, study: Study) -> Stream:
     ])  # fmt: skip
     value = np.concatenate([events.value, *(a[~np.isnan(a)] for a in answers)]).astype(np.float32)
     subject, time = events.subject_id[rows], events.time[rows]
-    order = in_order(subject, time, code, value)
-    return Stream(subject[order], time[order], code[order], value[order], codes)
+    order = event_order(subject, time, code, value)
+    return EventStream(subject[order], time[order], code[order], value[order], codes)
 
 
 def _answers(
-    events: Stream, at: Int64[np.ndarray, " creatinine"], asked: KidneySpec
+    events: EventStream, at: Int64[np.ndarray, " creatinine"], asked: KidneySpec
 ) -> tuple[Float64[np.ndarray, " creatinine"], Float64[np.ndarray, " creatinine"]]:
-    subjects, of = runs(events)
+    subjects, of = subject_runs(events)
     creatinine = events.value[at].astype(np.float64)
     if asked.unit == "umol/L":
         creatinine = creatinine / UMOL_PER_MG_DL
     born = np.full(len(subjects), np.nan)
-    births = np.flatnonzero(having(events, BIRTH))
+    births = np.flatnonzero(has_any_code(events, BIRTH))
     born[of[births]] = events.time[births]
     female = np.zeros(len(subjects), dtype=bool)
-    female[of[having(events, asked.female)]] = True
+    female[of[has_any_code(events, asked.female)]] = True
     age = (events.time[at] - born[of[at]]) / _YEAR
-    weighed = np.flatnonzero(having(events, asked.weight) & (events.value > 0))
+    weighed = np.flatnonzero(has_any_code(events, asked.weight) & (events.value > 0))
     weight = _latest(events, of, weighed, at)
     mine = female[of[at]]
     return ckd_epi_2021(creatinine, age, mine), cockcroft_gault(creatinine, age, weight, mine)
 
 
 def _latest(
-    events: Stream, of: np.ndarray, these: np.ndarray, at: np.ndarray
+    events: EventStream, of: np.ndarray, these: np.ndarray, at: np.ndarray
 ) -> Float64[np.ndarray, " creatinine"]:
     """The last number among these events until each moment, of the same subject; NaN if none."""
     if not len(these):

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from posology.domain.codes import belongs
+from posology.domain.codes import has_prefix
 
 _DAY = 86_400e6
 """Microseconds in a day."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
+class EventStream:
     """Events sorted by subject, then time, then code and number; static ones (no time) first."""
 
     subject_id: Int64[np.ndarray, " event"]
@@ -28,7 +28,7 @@ class Stream:
     """In alphabetical order."""
 
 
-def stream(events: pa.Table, codes: tuple[str, ...] | None = None) -> Stream:
+def sort_events(events: pa.Table, codes: tuple[str, ...] | None = None) -> EventStream:
     """A table of MEDS events (subject_id, time, code, numeric_value) as a sorted stream.
 
     codes: all that may occur, in alphabetical order; those of the table where not given.
@@ -46,12 +46,12 @@ def stream(events: pa.Table, codes: tuple[str, ...] | None = None) -> Stream:
     subject = events["subject_id"].to_numpy().astype(np.int64)
     time = _days(events["time"])
     value = events["numeric_value"].to_numpy().astype(np.float32)
-    rows = in_order(subject, time, code, value)
-    return Stream(subject[rows], time[rows], code[rows], value[rows], codes)
+    rows = event_order(subject, time, code, value)
+    return EventStream(subject[rows], time[rows], code[rows], value[rows], codes)
 
 
-def runs(
-    events: Stream,
+def subject_runs(
+    events: EventStream,
 ) -> tuple[Int64[np.ndarray, " subject"], Int64[np.ndarray, " event"]]:
     """The subjects in order, and the row of each event's subject among them."""
     new = np.ones(len(events.subject_id), dtype=bool)
@@ -59,22 +59,22 @@ def runs(
     return events.subject_id[new], np.cumsum(new) - 1
 
 
-def having(events: Stream, prefixes: tuple[str, ...]) -> Bool[np.ndarray, " event"]:
+def has_any_code(events: EventStream, prefixes: tuple[str, ...]) -> Bool[np.ndarray, " event"]:
     """Which events' codes belong to any of the prefixes."""
     if not prefixes or not len(events.code):
         return np.zeros(len(events.code), dtype=bool)
-    return wanted(events.codes, prefixes)[events.code]
+    return matching_codes(events.codes, prefixes)[events.code]
 
 
 @lru_cache(maxsize=256)
-def wanted(codes: tuple[str, ...], prefixes: tuple[str, ...]) -> Bool[np.ndarray, " code"]:
+def matching_codes(codes: tuple[str, ...], prefixes: tuple[str, ...]) -> Bool[np.ndarray, " code"]:
     """Which codes belong to any of the prefixes."""
-    return np.array([any(belongs(c, p) for p in prefixes) for c in codes], dtype=bool)
+    return np.array([any(has_prefix(c, p) for p in prefixes) for c in codes], dtype=bool)
 
 
-def select(events: Stream, rows: np.ndarray) -> Stream:
+def select_events(events: EventStream, rows: np.ndarray) -> EventStream:
     """Some of the events, in their order."""
-    return Stream(
+    return EventStream(
         events.subject_id[rows],
         events.time[rows],
         events.code[rows],
@@ -83,7 +83,7 @@ def select(events: Stream, rows: np.ndarray) -> Stream:
     )
 
 
-def in_order(
+def event_order(
     subject: np.ndarray, time: np.ndarray, code: np.ndarray, value: np.ndarray
 ) -> Int64[np.ndarray, " event"]:
     """Rows in the stream's order; cheap where subjects and times are in order already."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from posology.cohorts.events.stream import Stream, having, select
+from posology.cohorts.events.stream import EventStream, has_any_code, select_events
 from posology.domain.study import Resolution
 
 
-def binned(events: Stream, resolutions: tuple[Resolution, ...]) -> Stream:
+def average_bins(events: EventStream, resolutions: tuple[Resolution, ...]) -> EventStream:
     """The stream with the numbers of each subject, code and bin of time averaged.
 
     Standing at its last measurement, a bin never tells anything before it was known; a decision in
@@ -17,8 +17,10 @@ def binned(events: Stream, resolutions: tuple[Resolution, ...]) -> Stream:
     return events
 
 
-def _binned(events: Stream, resolution: Resolution) -> Stream:
-    dense = having(events, resolution.codes) & ~np.isnan(events.value) & ~np.isnan(events.time)
+def _binned(events: EventStream, resolution: Resolution) -> EventStream:
+    dense = (
+        has_any_code(events, resolution.codes) & ~np.isnan(events.value) & ~np.isnan(events.time)
+    )
     rows = np.flatnonzero(dense)
     if not len(rows):
         return events
@@ -36,5 +38,7 @@ def _binned(events: Stream, resolution: Resolution) -> Stream:
     kept = ~dense
     kept[last] = True
     kept_rows = np.flatnonzero(kept)
-    thinned = select(events, kept_rows)
-    return Stream(thinned.subject_id, thinned.time, thinned.code, value[kept_rows], events.codes)
+    thinned = select_events(events, kept_rows)
+    return EventStream(
+        thinned.subject_id, thinned.time, thinned.code, value[kept_rows], events.codes
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex128, Float64, Int32, Int64
 
-from posology.cohorts.events.stream import Stream, having
+from posology.cohorts.events.stream import EventStream, has_any_code
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,30 +33,30 @@ class DecisionTimes:
         return len(self.time)
 
 
-def marks(
-    events: Stream,
+def event_times(
+    events: EventStream,
     subject: Int64[np.ndarray, " event"],
     codes: tuple[str, ...],
     numbers: bool = False,
 ) -> EventTimes:
     """The events of some codes; numbers: only those that carry one. subject: row of each event."""
-    keep = having(events, codes)
+    keep = has_any_code(events, codes)
     if numbers:
         keep &= ~np.isnan(events.value)
-    return marks_at(events, subject, np.flatnonzero(keep))
+    return event_times_at(events, subject, np.flatnonzero(keep))
 
 
-def marks_at(
-    events: Stream, subject: Int64[np.ndarray, " event"], rows: Int64[np.ndarray, " mark"]
+def event_times_at(
+    events: EventStream, subject: Int64[np.ndarray, " event"], rows: Int64[np.ndarray, " mark"]
 ) -> EventTimes:
     """Some rows of a stream as marks."""
     time = np.nan_to_num(events.time[rows], nan=-np.inf)
-    return plain_marks(
+    return make_event_times(
         subject[rows], time, events.value[rows].astype(np.float64), events.code[rows]
     )
 
 
-def plain_marks(
+def make_event_times(
     subject: Int64[np.ndarray, " mark"],
     time: Float64[np.ndarray, " mark"],
     value: Float64[np.ndarray, " mark"],
@@ -66,7 +66,7 @@ def plain_marks(
     return EventTimes(subject, time, value, code, _key(subject, time))
 
 
-def before(
+def count_before(
     found: EventTimes, at: DecisionTimes, offset: float = 0.0, inclusive: bool = True
 ) -> Int64[np.ndarray, " decision"]:
     """How many marks stand before each moment plus offset, those of earlier subjects included.
@@ -83,19 +83,19 @@ def _key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
     return key
 
 
-def opening(found: EventTimes, at: DecisionTimes) -> Int64[np.ndarray, " decision"]:
+def first_row(found: EventTimes, at: DecisionTimes) -> Int64[np.ndarray, " decision"]:
     """Where each decision's subject begins among the marks."""
     return np.searchsorted(found.subject, at.subject, side="left")
 
 
-def window(
+def window_rows(
     found: EventTimes, at: DecisionTimes, after: float, until: float, closed: bool = False
 ) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
     """First and past-the-last mark in (time + after, time + until]; closed: both ends belong."""
-    return before(found, at, after, inclusive=not closed), before(found, at, until)
+    return count_before(found, at, after, inclusive=not closed), count_before(found, at, until)
 
 
-def cut(
+def truncate_window(
     span: tuple[np.ndarray, np.ndarray],
     found: EventTimes,
     at: DecisionTimes,
@@ -103,11 +103,11 @@ def cut(
     inclusive: bool,
 ) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
     """Windows that end at a moment of their own at the latest; inclusive: with that moment."""
-    last = before(found, DecisionTimes(at.subject, moment), inclusive=inclusive)
+    last = count_before(found, DecisionTimes(at.subject, moment), inclusive=inclusive)
     return span[0], np.minimum(span[1], last)
 
 
-def any_in(span: tuple[np.ndarray, np.ndarray]) -> Bool[np.ndarray, " decision"]:
+def has_event(span: tuple[np.ndarray, np.ndarray]) -> Bool[np.ndarray, " decision"]:
     """Whether a window holds a mark."""
     return span[1] > span[0]
 
@@ -116,17 +116,17 @@ def first_value(
     found: EventTimes, span: tuple[np.ndarray, np.ndarray]
 ) -> Float64[np.ndarray, " _"]:
     """The first mark's number in each window, NaN where there is none."""
-    return _at(found.value, span[0], any_in(span), np.nan)
+    return _at(found.value, span[0], has_event(span), np.nan)
 
 
 def last_value(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
     """The last mark's number in each window, NaN where there is none."""
-    return _at(found.value, span[1] - 1, any_in(span), np.nan)
+    return _at(found.value, span[1] - 1, has_event(span), np.nan)
 
 
 def first_time(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
     """The first mark's time in each window, infinity where there is none."""
-    return _at(found.time, span[0], any_in(span), np.inf)
+    return _at(found.time, span[0], has_event(span), np.inf)
 
 
 def _at(column: np.ndarray, row: np.ndarray, there: np.ndarray, otherwise: float) -> np.ndarray:

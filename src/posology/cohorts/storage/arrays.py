@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posology.domain.cohort import PER_DECISION, Cohort
+from posology.domain.cohort import DECISION_COLUMNS, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.serialization import deserialize, serialize
@@ -14,10 +14,10 @@ from posology.domain.study import Study
 from posology.errors import UserError
 
 FORMAT = 2
-ABOUT = "cohort.json"
+MANIFEST = "cohort.json"
 
 
-class Writer:
+class CohortWriter:
     """Arrays of a folder, each grown piece by piece; nothing of them stays in memory."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,17 +50,17 @@ class Writer:
             "flow": flow,
         }
         np.savez(self.folder / "profile.npz", allow_pickle=False, **small)
-        (self.folder / ABOUT).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        (self.folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 
 def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
     """Write a cohort that lies in memory; UserError where the folder exists."""
     if folder.exists():
         raise UserError(f"{folder}: exists already; name a new folder.")
-    writer = Writer(folder)
+    writer = CohortWriter(folder)
     for f in fields(History):
         writer.append(f"history.{f.name}", getattr(cohort.history, f.name))
-    for name in ("subject", "last_step", *PER_DECISION):
+    for name in ("subject", "last_step", *DECISION_COLUMNS):
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
@@ -69,7 +69,7 @@ def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
 
 def is_cohort(folder: Path) -> bool:
     """Whether the folder was written by `posology cohort`."""
-    return (folder / ABOUT).is_file()
+    return (folder / MANIFEST).is_file()
 
 
 def load_cohort(folder: Path) -> Cohort:
@@ -82,7 +82,7 @@ def load_cohort(folder: Path) -> Cohort:
         for name, told in body["arrays"].items()
     }
     history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
-    names = ("subject", "last_step", *PER_DECISION)
+    names = ("subject", "last_step", *DECISION_COLUMNS)
     columns = {name: arrays[name] for name in names if name in arrays}
     return Cohort(
         study=deserialize(Study, body["study"], {}), profile=profile, history=history, **columns
@@ -96,7 +96,7 @@ def load_flow(folder: Path) -> dict:
 
 def _about(folder: Path) -> dict:
     try:
-        body = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{folder}: is not a cohort, or not a whole one; `posology cohort` makes one."

@@ -12,12 +12,12 @@ import pyarrow as pa
 from jaxtyping import Int64
 
 import posology
-from posology.cohorts.decisions.decision_table import Assigned, DecisionTable, Flow
-from posology.cohorts.encode import Tally
-from posology.cohorts.events.chunks import all_codes, whole_subjects
-from posology.cohorts.events.kidney import with_kidney
-from posology.cohorts.events.stream import runs, stream
-from posology.cohorts.part import part_of
+from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow, SubjectMap
+from posology.cohorts.encode import CodeStatistics
+from posology.cohorts.events.chunks import distinct_codes, subject_chunks
+from posology.cohorts.events.kidney import add_kidney_events
+from posology.cohorts.events.stream import sort_events, subject_runs
+from posology.cohorts.part import build_part
 from posology.domain.history import History
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
@@ -42,7 +42,7 @@ class Shard:
         return self.folder.with_name(f".{self.folder.name}")
 
 
-def shards_of(files: list[Path], folder: Path, of: str | None) -> tuple[Shard, ...]:
+def list_shards(files: list[Path], folder: Path, of: str | None) -> tuple[Shard, ...]:
     """The shards of the files. of: all else that decides what parts hold, if they are to be kept.
 
     A kept shard is named by the file's content and `of`, so that it is found again by both alone.
@@ -66,42 +66,42 @@ def _name(path: Path, of: str) -> str:
     return hashlib.sha256(f"{content} {of}".encode()).hexdigest()
 
 
-def decided_by(study: Study, rows: int, split: Assigned | None) -> str:
+def settings_hash(study: Study, rows: int, split: SubjectMap | None) -> str:
     """Hash of all that decides a file's parts beside its content: study, split file, version."""
     inputs = [PARTS_VERSION, posology.__version__, serialize(study, {}), rows]
     assigned = [] if split is None else [sorted(split.items())]
     return hashlib.sha256(json.dumps([*inputs, *assigned]).encode()).hexdigest()
 
 
-def codes_of(shard: Shard) -> tuple[str, ...]:
+def shard_codes(shard: Shard) -> tuple[str, ...]:
     """Every code of the file, in alphabetical order; looked for once."""
     for folder in (shard.folder, shard.draft):
         if (folder / _CODES).is_file():
             return tuple(json.loads((folder / _CODES).read_text(encoding="utf-8")))
-    codes = all_codes([shard.events])
+    codes = distinct_codes([shard.events])
     shutil.rmtree(shard.draft, ignore_errors=True)
     shard.draft.mkdir()
     (shard.draft / _CODES).write_text(json.dumps(codes), encoding="utf-8")
     return codes
 
 
-def fill(shard: Shard, study: Study, split: Assigned | None, rows: int) -> None:
+def build_shard(shard: Shard, study: Study, split: SubjectMap | None, rows: int) -> None:
     """Decide for the file's subjects and encode them, unless that is done."""
     if shard.folder.exists():
         return
-    codes = codes_of(shard)
-    for number, table in enumerate(whole_subjects(shard.events, rows)):
+    codes = shard_codes(shard)
+    for number, table in enumerate(subject_chunks(shard.events, rows)):
         _put_aside(table, (codes, study, split), shard.draft / f"{number:06d}.npz")
     shard.draft.rename(shard.folder)
 
 
 def _put_aside(
-    table: pa.Table, how: tuple[tuple[str, ...], Study, Assigned | None], path: Path
+    table: pa.Table, how: tuple[tuple[str, ...], Study, SubjectMap | None], path: Path
 ) -> None:
     codes, study, split = how
-    events = with_kidney(stream(table, codes), study)
-    part = part_of(events, study, split)
-    kinds = {"decided": DecisionTable, "history": History, "tally": Tally}
+    events = add_kidney_events(sort_events(table, codes), study)
+    part = build_part(events, study, split)
+    kinds = {"decided": DecisionTable, "history": History, "statistics": CodeStatistics}
     held = {
         f"{name}.{f.name}": getattr(getattr(part, name), f.name)
         for name, kind in kinds.items()
@@ -113,48 +113,53 @@ def _put_aside(
         flow=np.array(json.dumps(serialize(part.flow, {}))),
         subject=part.subject,
         last_step=part.last_step,
-        subjects=runs(events)[0],
+        subjects=subject_runs(events)[0],
         **held,
     )
 
 
-def parts_of(shard: Shard) -> list[Path]:
+def part_files(shard: Shard) -> list[Path]:
     """The files of the shard's parts, in order."""
     return sorted(shard.folder.glob("*.npz"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counted:
+class PartCounts:
     """What a part says of the whole: all but its histories."""
 
     decided: DecisionTable
-    flow: Flow
-    tally: Tally
+    flow: PatientFlow
+    statistics: CodeStatistics
     """In the rows of the `feature_codes` of the shard's codes."""
     subjects: Int64[np.ndarray, " subject"]
     """All of the records, with a decision or without."""
 
 
-def counted(path: Path) -> Counted:
-    """A part's decisions, flow and tally."""
-    names = ("flow", "subjects", *_names("decided", DecisionTable), *_names("tally", Tally))
+def read_counts(path: Path) -> PartCounts:
+    """A part's decisions, flow and statistics."""
+    names = (
+        "flow",
+        "subjects",
+        *_names("decided", DecisionTable),
+        *_names("statistics", CodeStatistics),
+    )
     held = _held(path, names)
-    return Counted(
+    return PartCounts(
         DecisionTable(**{f.name: held[f"decided.{f.name}"] for f in fields(DecisionTable)}),
-        deserialize(Flow, json.loads(str(held["flow"])), {}),
-        Tally(**{f.name: held[f"tally.{f.name}"] for f in fields(Tally)}),
+        deserialize(PatientFlow, json.loads(str(held["flow"])), {}),
+        CodeStatistics(**{f.name: held[f"statistics.{f.name}"] for f in fields(CodeStatistics)}),
         held["subjects"],
     )
 
 
-def encoded(path: Path) -> tuple[History, np.ndarray, np.ndarray]:
+def read_history(path: Path) -> tuple[History, np.ndarray, np.ndarray]:
     """A part's histories, and the subject and last step of each decision among them."""
     held = _held(path, ("subject", "last_step", *_names("history", History)))
     history = History(**{f.name: held[f"history.{f.name}"] for f in fields(History)})
     return history, held["subject"], held["last_step"]
 
 
-def swept(shards: tuple[Shard, ...], folder: Path) -> None:
+def remove_stale_shards(shards: tuple[Shard, ...], folder: Path) -> None:
     """Remove what no shard of the cohort has: of files that changed or are gone."""
     mine = {shard.folder for shard in shards}
     for path in folder.iterdir():
@@ -162,7 +167,7 @@ def swept(shards: tuple[Shard, ...], folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def _names(name: str, kind: type[DecisionTable | Tally | History]) -> tuple[str, ...]:
+def _names(name: str, kind: type[DecisionTable | CodeStatistics | History]) -> tuple[str, ...]:
     return tuple(f"{name}.{f.name}" for f in fields(kind))
 
 

@@ -9,62 +9,82 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from posology.cohorts.build import build_cohort, cohort_of, must_learn, rows_of
-from posology.cohorts.decisions.decision_table import DecisionTable, Flow, decide, joined, merged
-from posology.cohorts.decisions.flow_diagram import flow_of
-from posology.cohorts.encode import Tally, added, compact, fit_profile, placed, titled
-from posology.cohorts.events.chunks import COLUMNS, all_codes, event_files, whole_subjects
-from posology.cohorts.events.kidney import with_kidney
-from posology.cohorts.events.stream import runs, stream
+from posology.cohorts.build import (
+    assemble_cohort,
+    build_cohort,
+    check_training_decisions,
+    vocabulary_rows,
+)
+from posology.cohorts.decisions.decision_table import (
+    DecisionTable,
+    PatientFlow,
+    concatenate_decisions,
+    extract_decisions,
+    merge_flows,
+)
+from posology.cohorts.decisions.flow_diagram import summarize_flow
+from posology.cohorts.encode import (
+    CodeStatistics,
+    fit_profile,
+    merge_statistics,
+    place_statistics,
+    remap_codes,
+    with_descriptions,
+)
+from posology.cohorts.events.chunks import COLUMNS, distinct_codes, event_files, subject_chunks
+from posology.cohorts.events.kidney import add_kidney_events
+from posology.cohorts.events.stream import sort_events, subject_runs
 from posology.cohorts.part import feature_codes
-from posology.cohorts.storage.arrays import Writer, load_cohort, save_cohort
+from posology.cohorts.storage.arrays import CohortWriter, load_cohort, save_cohort
 from posology.cohorts.storage.cached_parts import (
     Shard,
-    codes_of,
-    counted,
-    decided_by,
-    encoded,
-    fill,
-    parts_of,
-    shards_of,
-    swept,
+    build_shard,
+    list_shards,
+    part_files,
+    read_counts,
+    read_history,
+    remove_stale_shards,
+    settings_hash,
+    shard_codes,
 )
-from posology.cohorts.storage.known_truth import with_truth
-from posology.cohorts.storage.parallel import Tell, side_by_side
-from posology.cohorts.study.code_check import must_occur
-from posology.domain.cohort import PER_DECISION, SPLITS, Cohort
+from posology.cohorts.storage.known_truth import join_truth
+from posology.cohorts.storage.parallel import Progress, run_parallel
+from posology.cohorts.study.code_check import check_codes_occur
+from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
 from posology.records.meds_dataset import read_codes, read_splits
 
-ROWS = 2_000_000
+ROWS_PER_CORE = 2_000_000
 """Events that a core holds at once; about 0.6 GB of arrays and copies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BuildOptions:
     """How a cohort is built."""
 
-    rows: int = ROWS
+    rows: int = ROWS_PER_CORE
     truth: Path | None = None
     """A simulator's truth, joined to the test split as `best`, `rewards` and `logged`."""
     parts: Path | None = None
     """Where the parts of files are kept: of a file that did not change, it is not made again."""
     workers: int = 1
     """Cores. What is built does not depend on it."""
-    tell: Tell | None = None
+    tell: Progress | None = None
 
 
-def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = None) -> Cohort:
+def build_folder(
+    study: Study, events: Path, out: Path, asked: BuildOptions | None = None
+) -> Cohort:
     """Build the cohort into a new folder and load it from there.
 
     A study that refits formulas or reduces vectors is built in memory: both want all at once.
     """
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
-    asked = asked or Asked()
+    asked = asked or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
     out.parent.mkdir(parents=True, exist_ok=True)
     if study.profile.refit or study.profile.embedding_components:
@@ -86,27 +106,27 @@ def build_folder(study: Study, events: Path, out: Path, asked: Asked | None = No
     return load_cohort(out)
 
 
-def dry_run(study: Study, events: Path, asked: Asked | None = None) -> dict:
+def dry_run(study: Study, events: Path, asked: BuildOptions | None = None) -> dict:
     """Who would be in the cohort and what came of it, before anything is built."""
-    asked = asked or Asked()
+    asked = asked or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
-    codes = all_codes(files)
-    must_occur(codes, study)
+    codes = distinct_codes(files)
+    check_codes_occur(codes, study)
     job = partial(_decided, codes=codes, study=study, split=split, rows=asked.rows)
-    told = [part for of in side_by_side(job, files, asked.workers, asked.tell) for part in of]
+    told = [part for of in run_parallel(job, files, asked.workers, asked.tell) for part in of]
     decided, flows, subjects = zip(*told, strict=True)
     _once(list(subjects), events)
-    return flow_of(study, joined(list(decided)), merged(list(flows)))
+    return summarize_flow(study, concatenate_decisions(list(decided)), merge_flows(list(flows)))
 
 
 def _decided(
     path: Path, codes: tuple[str, ...], study: Study, split: dict[int, int] | None, rows: int
-) -> list[tuple[DecisionTable, Flow, np.ndarray]]:
+) -> list[tuple[DecisionTable, PatientFlow, np.ndarray]]:
     """The decisions, the flow and the subjects of each chunk of a file."""
     told = []
-    for table in whole_subjects(path, rows):
-        ordered = with_kidney(stream(table, codes), study)
-        told.append((*decide(ordered, study, split), runs(ordered)[0]))
+    for table in subject_chunks(path, rows):
+        ordered = add_kidney_events(sort_events(table, codes), study)
+        told.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
     return told
 
 
@@ -127,51 +147,53 @@ Records = tuple[list[Path], dict[int, int] | None, dict[str, str | None]]
 """Files of events, the split file and what codes mean."""
 
 
-def _build(study: Study, records: Records, draft: Path, asked: Asked) -> None:
+def _build(study: Study, records: Records, draft: Path, asked: BuildOptions) -> None:
     files, split, meanings = records
-    of = None if asked.parts is None else decided_by(study, asked.rows, split)
+    of = None if asked.parts is None else settings_hash(study, asked.rows, split)
     shelf = asked.parts or draft / "parts"
-    shards = shards_of(files, shelf, of)
-    codes = tuple(sorted({code for shard in shards for code in codes_of(shard)}))
-    must_occur(codes, study)
-    job = partial(fill, study=study, split=split, rows=asked.rows)
-    for _ in side_by_side(job, shards, asked.workers, asked.tell):
+    shards = list_shards(files, shelf, of)
+    codes = tuple(sorted({code for shard in shards for code in shard_codes(shard)}))
+    check_codes_occur(codes, study)
+    job = partial(build_shard, study=study, split=split, rows=asked.rows)
+    for _ in run_parallel(job, shards, asked.workers, asked.tell):
         pass
     features = feature_codes(codes, study)
     told, total = _counted(shards, features, study)
-    must_learn(told[0], told[1].points, study)
-    profile = titled(fit_profile(total, features, study), meanings)
-    writer = Writer(draft / "whole")
+    check_training_decisions(told[0], told[1].points, study)
+    profile = with_descriptions(fit_profile(total, features, study), meanings)
+    writer = CohortWriter(draft / "whole")
     _histories(writer, shards, (study, profile), keep=asked.parts is not None)
     _columns(writer, profile, study, told, asked.truth)
     if asked.parts is not None:
-        swept(shards, shelf)
+        remove_stale_shards(shards, shelf)
 
 
 def _counted(
     shards: tuple[Shard, ...], features: tuple[str, ...], study: Study
-) -> tuple[tuple[DecisionTable, Flow], Tally]:
-    """The decisions, the flow and the tally of all parts together."""
+) -> tuple[tuple[DecisionTable, PatientFlow], CodeStatistics]:
+    """The decisions, the flow and the statistics of all parts together."""
     decided, flows, subjects = [], [], []
     nothing = np.zeros(len(features))
-    total = Tally(nothing, nothing, nothing, nothing)
+    total = CodeStatistics(nothing, nothing, nothing, nothing)
     number = {code: row for row, code in enumerate(features)}
     for shard in shards:
-        rows = np.array([number[c] for c in feature_codes(codes_of(shard), study)], dtype=np.int64)
-        for path in parts_of(shard):
-            part = counted(path)
+        rows = np.array(
+            [number[c] for c in feature_codes(shard_codes(shard), study)], dtype=np.int64
+        )
+        for path in part_files(shard):
+            part = read_counts(path)
             decided.append(part.decided)
             flows.append(part.flow)
             subjects.append(part.subjects)
-            total = added(total, placed(part.tally, rows, len(features)))
+            total = merge_statistics(total, place_statistics(part.statistics, rows, len(features)))
     if not decided:
         raise RecordError(f"{shards[0].events.parent}: holds no events.")
     _once(subjects, shards[0].events.parent)
-    return (joined(decided), merged(flows)), total
+    return (concatenate_decisions(decided), merge_flows(flows)), total
 
 
 def _histories(
-    writer: Writer, shards: tuple[Shard, ...], what: tuple[Study, Profile], keep: bool
+    writer: CohortWriter, shards: tuple[Shard, ...], what: tuple[Study, Profile], keep: bool
 ) -> None:
     """The histories of all parts one after the other, in the one vocabulary."""
     study, profile = what
@@ -179,10 +201,10 @@ def _histories(
     writer.append("history.event_offsets", np.zeros(1, np.int64))
     writer.append("history.step_offsets", np.zeros(1, np.int64))
     for shard in shards:
-        row = rows_of(feature_codes(codes_of(shard), study), profile)
-        for path in parts_of(shard):
-            history, subject, last_step = encoded(path)
-            small, last = compact(history, last_step, row)
+        row = vocabulary_rows(feature_codes(shard_codes(shard), study), profile)
+        for path in part_files(shard):
+            history, subject, last_step = read_history(path)
+            small, last = remap_codes(history, last_step, row)
             writer.append("history.code", small.code)
             writer.append("history.value", small.value)
             writer.append("history.time", small.time)
@@ -199,24 +221,26 @@ def _histories(
 
 
 def _columns(
-    writer: Writer,
+    writer: CohortWriter,
     profile: Profile,
     study: Study,
-    told: tuple[DecisionTable, Flow],
+    told: tuple[DecisionTable, PatientFlow],
     truth: Path | None,
 ) -> None:
     """What was done and what came of it, beside the histories that are written."""
     decided, flow = told
     whole = writer.mapped()
     history = History(**{f.name: whole[f"history.{f.name}"] for f in fields(History)})
-    cohort = cohort_of(decided, (study, profile, history), whole["subject"], whole["last_step"])
+    cohort = assemble_cohort(
+        decided, (study, profile, history), whole["subject"], whole["last_step"]
+    )
     if truth is not None:
-        cohort = with_truth(cohort, decided, truth)
-    for name in PER_DECISION:
+        cohort = join_truth(cohort, decided, truth)
+    for name in DECISION_COLUMNS:
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    writer.close(study, profile, flow_of(study, decided, flow))
+    writer.close(study, profile, summarize_flow(study, decided, flow))
 
 
 def _once(subjects: list[np.ndarray], events: Path) -> None:

@@ -17,7 +17,7 @@ from posology.errors import RecordError
 _DAY = 86_400e6
 
 
-def with_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
+def join_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
     """The cohort with the truth of its test split, and of no other: nobody can learn from it.
 
     folder: `truth/` of `posology simulate clinic`: columns `effective.OPTION.DOSE` and
@@ -26,8 +26,8 @@ def with_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
     rows = cohort.split == TEST
     names, given = cohort.study.formulary.names, cohort.treatment[rows]
     asked = decided.subject_id[rows], decided.time[rows]
-    effective = at_best_dose(folder, names, "effective", "max", asked)
-    chosen = at_best_dose(folder, names, "probability", "sum", asked)
+    effective = truth_by_option(folder, names, "effective", "max", asked)
+    chosen = truth_by_option(folder, names, "probability", "sum", asked)
     known = ~np.isnan(effective).any(axis=1)
     best, rewards, logged = (
         cohort.best_treatment.copy(),
@@ -42,7 +42,7 @@ def with_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
     )
 
 
-def at_best_dose(
+def truth_by_option(
     folder: Path,
     names: tuple[str, ...],
     quantity: str,

@@ -9,15 +9,15 @@ from joblib import Parallel, delayed
 Piece = TypeVar("Piece")
 Made = TypeVar("Made")
 
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called after each file with how many are done, and of how many."""
 
 
-def side_by_side(
+def run_parallel(
     job: Callable[[Piece], Made] | partial[Made],
     pieces: Sequence[Piece],
     workers: int,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> Iterator[Made]:
     """What the job makes of each piece, in the pieces' order.
 

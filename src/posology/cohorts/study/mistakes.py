@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from posology.cohorts.study.schema import StudySection
 
 
-def first_mistake(error: ValidationError, text: str, where: str) -> str:
+def describe_first_error(error: ValidationError, text: str, where: str) -> str:
     """One paragraph on the first mistake, and how many more there are."""
     # A misspelt key also makes the right one missing: tell the misspelling.
     mistakes = sorted(error.errors(), key=lambda m: m["type"] != "extra_forbidden")
@@ -19,7 +19,7 @@ def first_mistake(error: ValidationError, text: str, where: str) -> str:
     key = str(path[-1]) if path else ""
     place = f"{where}{_line(text, path)}: {_section(path)}"
     if first["type"] == "extra_forbidden":
-        told = unknown_name(f"{place} key", key, _keys_at(path[:-1]))
+        told = unknown_name_message(f"{place} key", key, _keys_at(path[:-1]))
     elif first["type"] == "missing":
         told = f"{place} needs the key `{key}`."
     else:
@@ -27,14 +27,14 @@ def first_mistake(error: ValidationError, text: str, where: str) -> str:
     return told + (f" ({len(mistakes) - 1} more after this one.)" if len(mistakes) > 1 else "")
 
 
-def unknown_name(place: str, name: str, known: list[str]) -> str:
+def unknown_name_message(place: str, name: str, known: list[str]) -> str:
     """What to say of a name nobody knows, with the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     mend = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(known))}."
     return f"{place} `{name}` is unknown; {mend}"
 
 
-def with_line(told: str, text: str, where: str) -> str:
+def add_line_number(told: str, text: str, where: str) -> str:
     """The same mistake with the line it stands on, where that can be found."""
     rest = told.removeprefix(f"{where}: ")
     if rest == told:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from posology.cohorts.study.mistakes import unknown_name
+from posology.cohorts.study.mistakes import unknown_name_message
 from posology.cohorts.study.schema import (
     BoundsSection,
     CostSection,
@@ -59,7 +59,7 @@ class Place:
         for name in asked:
             if name not in self.names:
                 raise StudyError(
-                    unknown_name(f"{self.where}: {place} option", name, list(self.names))
+                    unknown_name_message(f"{self.where}: {place} option", name, list(self.names))
                 )
         return tuple(asked)
 
@@ -177,7 +177,7 @@ def reward(table: RewardTable, kind: str, place: Place) -> Reward:
     for name in table:
         if name not in ("source", *_OF_EFFECT):
             raise StudyError(
-                unknown_name(f"{place.where}: [reward] key", name, ["source", *_OF_EFFECT])
+                unknown_name_message(f"{place.where}: [reward] key", name, ["source", *_OF_EFFECT])
             )
     effective, discount = table.get("effective", 1.0), table.get("discount", 1.0)
     costs = table.get("costs", [])
@@ -207,7 +207,9 @@ def _rewards(table: RewardTable, place: Place) -> tuple[tuple[float, ...], ...]:
     strange = set(table) - {"source"} - {f"right_{name}" for name in names}
     if strange:
         raise StudyError(
-            unknown_name(f"{where}: [reward]", sorted(strange)[0], [f"right_{n}" for n in names])
+            unknown_name_message(
+                f"{where}: [reward]", sorted(strange)[0], [f"right_{n}" for n in names]
+            )
         )
     return tuple(rows)
 
@@ -267,7 +269,7 @@ def kidney(table: KidneySection | None) -> KidneySpec | None:
 def formula(name: str, where: str) -> Formula:
     """A published formula by its name."""
     if name not in FORMULAS:
-        raise StudyError(unknown_name(f"{where}: formula", name, list(FORMULAS)))
+        raise StudyError(unknown_name_message(f"{where}: formula", name, list(FORMULAS)))
     return FORMULAS[name]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
-from posology.cohorts.study.mistakes import first_mistake, with_line
+from posology.cohorts.study.mistakes import add_line_number, describe_first_error
 from posology.cohorts.study.schema import ProfileSection, StudySection
 from posology.domain.formulary import Formulary
 from posology.domain.study import ProfileSpec, Resolution, Study
@@ -21,7 +21,7 @@ def read_study(path: str | Path) -> Study:
     """
     where = Path(path)
     if not where.is_file() and where.suffix == "":  # a folder may have a study's name
-        where = shipped(str(path))
+        where = shipped_study_path(str(path))
     try:
         text = where.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -29,7 +29,7 @@ def read_study(path: str | Path) -> Study:
     return parse_study(text, str(where))
 
 
-def shipped(name: str) -> Path:
+def shipped_study_path(name: str) -> Path:
     """Where a study file that comes with posology lies, in the wheel or in a checkout."""
     wheel = Path(str(importlib.resources.files("posology"))) / "examples" / f"{name}.toml"
     checkout = Path(__file__).parents[4] / "examples" / f"{name}.toml"
@@ -48,11 +48,11 @@ def parse_study(text: str, where: str) -> Study:
     try:
         file = StudySection.model_validate(raw)
     except ValidationError as error:
-        raise StudyError(first_mistake(error, text, where)) from error
+        raise StudyError(describe_first_error(error, text, where)) from error
     try:
         return _study(file, where)
     except StudyError as error:
-        raise StudyError(with_line(str(error), text, where)) from error
+        raise StudyError(add_line_number(str(error), text, where)) from error
 
 
 def _study(file: StudySection, where: str) -> Study:

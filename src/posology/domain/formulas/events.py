@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64
 
-from posology.domain.formulas.formula import evaluate
-from posology.domain.history import History, offsets
+from posology.domain.formulas.formula import evaluate_formula
+from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 
 
-def with_formula_events(history: History, profile: Profile) -> History:
+def add_formula_events(history: History, profile: Profile) -> History:
     """The history with each formula's answer as an event of the subject's static step.
 
     A formula sees the static step only, so that its answer never depends on what came later.
     """
     for formula in profile.formulas:
         static = history.step_offsets[:-1]
-        answer = evaluate(formula, history, static, profile.codes)
+        answer = evaluate_formula(formula, history, static, profile.codes)
         history = _append_static(history, profile.codes.index(formula.event), answer)
     return history
 
@@ -31,5 +31,5 @@ def _append_static(history: History, code: int, value: Float64[np.ndarray, " sub
         history,
         code=np.insert(history.code, at, np.int32(code)),
         value=np.insert(history.value, at, value[known].astype(np.float32)),
-        event_offsets=offsets(counts),
+        event_offsets=offsets_from_counts(counts),
     )

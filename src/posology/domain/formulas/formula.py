@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from posology.domain.codes import matching
-from posology.domain.history import History, StepIndex, latest_value, present
+from posology.domain.codes import matching_rows
+from posology.domain.history import History, StepIndex, has_code, latest_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,26 @@ class Formula:
         return f"FORMULA//{self.name}"
 
 
-def evaluate(
+def evaluate_formula(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, " decision"]:
     """The formula's dose, in its unit; NaN where a number is missing and no fill is given."""
-    X = design(formula, history, decisions, vocabulary)
+    X = design_matrix(formula, history, decisions, vocabulary)
     total = X @ np.array([term.coefficient for term in formula.terms])
     return np.maximum(total, 0.0) ** 2 if formula.link == "sqrt" else total
 
 
-def design(
+def design_matrix(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, "decision term"]:
     """The terms' values before their coefficients, with missing numbers filled."""
     X = np.ones((len(decisions), len(formula.terms)))
     for column, term in enumerate(formula.terms):
-        rows = matching(vocabulary, term.codes)
+        rows = matching_rows(vocabulary, term.codes)
         if term.kind == "value":
             X[:, column] = latest_value(history, decisions, rows)
         elif term.kind != "one":
-            X[:, column] = present(history, decisions, rows) == (term.kind == "any")
+            X[:, column] = has_code(history, decisions, rows) == (term.kind == "any")
     return _filled(formula, X, history, decisions, vocabulary)
 
 
@@ -84,12 +84,12 @@ def _filled(
     for fill in formula.fill:
         alike = np.isnan(X[:, column[fill.term]])
         for code in fill.group:
-            alike &= present(history, decisions, matching(vocabulary, (code,)))
+            alike &= has_code(history, decisions, matching_rows(vocabulary, (code,)))
         X[alike, column[fill.term]] = fill.mean
     return X
 
 
-def with_fill(
+def fit_fill_values(
     formula: Formula,
     groups: tuple[tuple[str, ...], ...],
     history: History,
@@ -98,12 +98,12 @@ def with_fill(
 ) -> Formula:
     """The formula, its missing numbers filled by these patients' means, group by group."""
     bare = replace(formula, fill=())
-    X = design(bare, history, decisions, vocabulary)
+    X = design_matrix(bare, history, decisions, vocabulary)
     fills = []
     for group in (*groups, ()):
         member = np.ones(len(decisions), dtype=bool)
         for code in group:
-            member &= present(history, decisions, matching(vocabulary, (code,)))
+            member &= has_code(history, decisions, matching_rows(vocabulary, (code,)))
         for column, term in enumerate(formula.terms):
             known = X[member, column][~np.isnan(X[member, column])]
             if term.kind == "value" and len(known):
@@ -111,7 +111,7 @@ def with_fill(
     return replace(formula, fill=tuple(fills))
 
 
-def refit(
+def refit_formula(
     formula: Formula,
     history: History,
     decisions: StepIndex,
@@ -122,7 +122,7 @@ def refit(
 
     A tiny ridge (1e-6) keeps terms that no patient here has at 0 instead of anywhere.
     """
-    X = design(formula, history, decisions, vocabulary)
+    X = design_matrix(formula, history, decisions, vocabulary)
     y = np.sqrt(dose) if formula.link == "sqrt" else dose
     known = ~np.isnan(y) & ~np.isnan(X).any(axis=1)
     A, b = X[known], y[known]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from posology.domain.cohort import Cohort, take
-from posology.domain.history import present
+from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.history import has_code
 from posology.evaluation.intervals import REPLICATES, Interval, Statistic, bootstrap_interval
 from posology.evaluation.table1.metrics import compute_metric, counted_decisions
 from posology.evaluation.table1.predictions import Predictions, select_predictions
@@ -47,7 +47,7 @@ def find_subgroups(cohort: Cohort) -> tuple[Subgroup, ...]:
     for family, prefixes in cohort.study.subgroups:
         recorded = np.zeros(len(cohort), dtype=bool)
         for row in sorted(cohort.profile.rows(prefixes)):
-            mask = present(cohort.history, cohort.last_step, frozenset({row}))
+            mask = has_code(cohort.history, cohort.last_step, frozenset({row}))
             recorded |= mask
             if mask.any():
                 name = cohort.profile.title(row) or _name_without_prefix(
@@ -75,7 +75,7 @@ def score_subgroups(
             n = int(keep.sum())
             estimate = _NOT_ESTIMATED
             if n >= MIN_SUBGROUP_SIZE:
-                members = take(cohort, keep)
+                members = subset_decisions(cohort, keep)
                 statistic = _statistic(metric, select_predictions(predictions, keep), members)
                 estimate = bootstrap_interval(statistic, members.subject, rng, replicates)
             rows.append(

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Column, Trial
-from posology.domain.codes import matching
+from posology.domain.codes import matching_rows
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
 from posology.learners.features.tabular import (
@@ -138,6 +138,6 @@ def _drawn(
 def _columns(cohort: Cohort) -> FeatureSpec:
     """What is there, how often, the last number, and the age: no slopes, no times since."""
     spec = build_feature_spec(cohort)
-    birth = np.isin(spec.code, list(matching(cohort.profile.codes, _AGE)))
+    birth = np.isin(spec.code, list(matching_rows(cohort.profile.codes, _AGE)))
     keep = np.isin(spec.kind, (PRESENT, COUNT, LAST_VALUE)) | ((spec.kind == DAYS_SINCE) & birth)
     return FeatureSpec(spec.code[keep], spec.kind[keep])

@@ -6,7 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8, Int32, Int64
 
 from posology.domain.cohort import Cohort
-from posology.domain.history import History, StepIndex, offsets, ragged_arange, subject_of
+from posology.domain.history import (
+    History,
+    StepIndex,
+    offsets_from_counts,
+    ragged_arange,
+    subject_rows,
+)
 
 MAX_STANDARD_SCORE = 6.0
 """Standardised values are clipped here (our choice)."""
@@ -77,7 +83,7 @@ def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepI
     raw = _raw_values((spec.value_code, spec.lag), history, decisions)
     scores = np.nan_to_num((raw - spec.center) / spec.scale, nan=0.0)
     values = np.clip(scores, -MAX_STANDARD_SCORE, MAX_STANDARD_SCORE).astype(np.float32)
-    first = history.step_offsets[subject_of(history, decisions)]
+    first = history.step_offsets[subject_rows(history, decisions)]
     owner, place = [], []
     for back in range(spec.code_steps + 1):
         is_static = back == spec.code_steps
@@ -88,7 +94,7 @@ def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepI
         place.append(columns + back * len(spec.flag_code))
     rows, columns = np.concatenate(owner), np.concatenate(place)
     order = np.lexsort((columns, rows))
-    starts = offsets(np.bincount(rows, minlength=len(decisions)))
+    starts = offsets_from_counts(np.bincount(rows, minlength=len(decisions)))
     return RecentRows(values, columns[order], starts)
 
 
@@ -116,7 +122,7 @@ def _raw_values(
     """Values as recorded for columns of (code, lag); NaN where there is none."""
     value_code, lag = columns
     raw = np.full((len(decisions), len(value_code)), np.nan, np.float32)
-    first = history.step_offsets[subject_of(history, decisions)]
+    first = history.step_offsets[subject_rows(history, decisions)]
     step_of = _steps_of_events(history)
     for code in np.unique(value_code):
         step, value = _values_of_code(history, int(code), step_of)

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import AllowedMask
-from posology.domain.safety import allowed
+from posology.domain.safety import allowed_treatments
 
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
@@ -46,7 +46,7 @@ def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
 
 def permitted_treatments(cohort: Cohort) -> AllowedMask:
     """Return the treatments that safety rules allow; all where they would allow none."""
-    mask = allowed(cohort.study, cohort.profile, cohort.history, cohort.last_step)
+    mask = allowed_treatments(cohort.study, cohort.profile, cohort.history, cohort.last_step)
     return mask | ~mask.any(axis=1, keepdims=True)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, clip_to_range, is_in_range
-from posology.domain.formulas.formula import Formula, Term, evaluate, with_fill
+from posology.domain.formulas.formula import Formula, Term, evaluate_formula, fit_fill_values
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
@@ -60,7 +60,7 @@ class FormulaPolicy:
         return doses_within_ranges(self._dose(history, decisions), self.formulary, allowed)
 
     def _dose(self, history: History, decisions: StepIndex) -> Float64[np.ndarray, " decision"]:
-        return evaluate(self.formula, history, decisions, self.profile.codes)
+        return evaluate_formula(self.formula, history, decisions, self.profile.codes)
 
 
 def build_rule_policy(rule: Rule, train: Cohort) -> FormulaPolicy | PreferenceListPolicy:
@@ -93,7 +93,7 @@ def build_formula_policy(formula: Formula, train: Cohort) -> FormulaPolicy:
     if not formula.fill:
         groups = train.study.profile.fill_groups
         decisions, codes = train.last_step, train.profile.codes
-        formula = with_fill(formula, groups, train.history, decisions, codes)
+        formula = fit_fill_values(formula, groups, train.history, decisions, codes)
     return FormulaPolicy(train.study.formulary, train.profile, formula)
 
 

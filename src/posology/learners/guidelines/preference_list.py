@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from posology.domain.formulary import Formulary
-from posology.domain.history import History, StepIndex, present
+from posology.domain.history import History, StepIndex, has_code
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.domain.safety import in_range, visible
+from posology.domain.safety import has_visible_code, is_in_range
 from posology.domain.study import Rule
 from posology.learners.outcome_models.predictions import choose_most_effective
 
@@ -56,15 +56,15 @@ class PreferenceListPolicy:
         for line in self.rule.order:
             holds = np.full(len(decisions), not (line.visible or line.ranges))
             if line.visible:
-                holds |= visible(self.profile, history, decisions, line.visible)
+                holds |= has_visible_code(self.profile, history, decisions, line.visible)
             for span in line.ranges:
-                holds |= in_range(self.profile, history, decisions, span)
+                holds |= is_in_range(self.profile, history, decisions, span)
             rows = open_rows & holds
             for place, name in enumerate(line.prefer):
                 rank[rows, names.index(name)] = place
             open_rows &= ~holds
         if self.rule.skip_tried:
             for column, treatment in enumerate(self.formulary.treatments):
-                tried = present(history, decisions, self.profile.rows(treatment.codes))
+                tried = has_code(history, decisions, self.profile.rows(treatment.codes))
                 rank[tried, column] += len(names) + 1
         return rank

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import logit
 
-from posology.domain.codes import matching
-from posology.domain.formulas.events import with_formula_events
-from posology.domain.history import History, offsets, subject_of
+from posology.domain.codes import matching_rows
+from posology.domain.formulas.events import add_formula_events
+from posology.domain.history import History, offsets_from_counts, subject_rows
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
 
@@ -25,9 +25,9 @@ def removable_events(history: History, profile: Profile, decision: int) -> np.nd
     Formula results are excluded: they are recomputed from the remaining events, so that an input
     also counts for its effect through the formula.
     """
-    first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
+    first = history.step_offsets[subject_rows(history, np.array([decision]))[0]]
     events = np.arange(history.event_offsets[first], history.event_offsets[decision + 1])
-    formula = matching(profile.codes, tuple(f.event for f in profile.formulas))
+    formula = matching_rows(profile.codes, tuple(f.event for f in profile.formulas))
     return events[~np.isin(history.code[events], list(formula))]
 
 
@@ -38,7 +38,7 @@ def leave_one_out(
 
     events: all events of a copy, from `removable_events`.
     """
-    first = history.step_offsets[subject_of(history, np.array([decision]))[0]]
+    first = history.step_offsets[subject_rows(history, np.array([decision]))[0]]
     step = np.searchsorted(history.event_offsets, events, side="right") - 1 - first
     steps, copies = decision + 1 - first, len(left_out)
     copy, event = np.nonzero(left_out[:, None] != events)
@@ -46,12 +46,12 @@ def leave_one_out(
     without_formulas = History(
         code=history.code[events[event]],
         value=history.value[events[event]],
-        event_offsets=offsets(counts.astype(np.int64)),
+        event_offsets=offsets_from_counts(counts.astype(np.int64)),
         time=np.tile(history.time[first : decision + 1], copies),
         step_offsets=np.arange(copies + 1, dtype=np.int64) * steps,
         subject_id=np.arange(copies, dtype=np.int64),
     )
-    return with_formula_events(without_formulas, profile)
+    return add_formula_events(without_formulas, profile)
 
 
 def attribute_events(

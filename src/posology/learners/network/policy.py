@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Float64, Int64
 from scipy.special import softmax
 from torch import Tensor
 
-from posology.domain.condense import condense, spread
+from posology.domain.condense import condense_histories, expand_weights
 from posology.domain.formulary import Formulary, clip_to_range
-from posology.domain.history import History, StepIndex, subject_of
+from posology.domain.history import History, StepIndex, subject_rows
 from posology.domain.policy import (
     AllowedMask,
     Attribution,
@@ -167,16 +167,18 @@ class NetworkPolicy:
         return (
             self.predict_effectiveness(history, decisions, allowed).mean(2),
             self.predict_doses(history, decisions, allowed).overall.mean(1),
-            spread(attention, condense(history, decisions, self.network.config.last_steps)),
+            expand_weights(
+                attention, condense_histories(history, decisions, self.network.config.last_steps)
+            ),
         )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[NetworkOutput]:
         self.network.eval()
         device = next(self.network.parameters()).device
         config = self.network.config
-        short = condense(history, decisions, config.last_steps)
+        short = condense_histories(history, decisions, config.last_steps)
         source = history_to_tensors(short.history, self.profile, device, config.tracks_codes)
-        subject = torch.as_tensor(subject_of(short.history, short.decisions), device=device)
+        subject = torch.as_tensor(subject_rows(short.history, short.decisions), device=device)
         last = torch.as_tensor(short.decisions, device=device)
         runs = split_by_budget(step_costs(short.history, short.decisions), MAX_DECISIONS, MAX_STEPS)
         with torch.no_grad():
@@ -188,7 +190,7 @@ class NetworkPolicy:
 
 def step_costs(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
     """Return the number of steps that each decision adds to a batch after the one before it."""
-    subject = subject_of(history, decisions)
+    subject = subject_rows(history, decisions)
     visible = decisions + 1 - history.step_offsets[subject]
     follows = np.append(False, subject[1:] == subject[:-1])[: len(visible)]
     before = np.where(follows, np.roll(visible, 1), 0)

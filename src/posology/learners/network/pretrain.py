@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from posology.domain.cohort import Cohort
-from posology.domain.condense import condense
+from posology.domain.condense import condense_histories
 from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.network.checkpoint import Epoch, RunFolder
@@ -146,7 +146,9 @@ def _step_data(cohort: Cohort, network: Network, device: torch.device) -> _StepD
     history = cohort.history
     config = network.config
     last = history.step_offsets[1:] - 1
-    short = condense(history, last[np.diff(history.step_offsets) > 0], config.last_steps).history
+    short = condense_histories(
+        history, last[np.diff(history.step_offsets) > 0], config.last_steps
+    ).history
     return _StepData(
         history_to_tensors(short, cohort.profile, device, config.tracks_codes),
         torch.as_tensor(short.step_offsets, device=device),

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.domain.condense import condense
-from posology.domain.history import subject_of
+from posology.domain.condense import condense_histories
+from posology.domain.history import subject_rows
 from posology.domain.study import INTERVALS
 from posology.learners.features.dose_grid import log_dose_shifts
 from posology.learners.features.rewards import (
@@ -60,7 +60,7 @@ def cohort_to_tensors(
 ) -> CohortTensors:
     """Return the cohort's histories and standardised targets; long histories are condensed."""
     counts = np.unique(cohort.subject, return_counts=True)[1]
-    short = condense(cohort.history, cohort.last_step, config.last_steps)
+    short = condense_histories(cohort.history, cohort.last_step, config.last_steps)
     progression = optional_columns(cohort.progression, len(cohort))
     center, spread = np.array(decoding.progression_center), np.array(decoding.progression_spread)
     survived, observed = survival_intervals(cohort)
@@ -97,7 +97,7 @@ def cohort_to_tensors(
             intervals_survived=put(survived, np.int64),
             event_observed=put(observed, np.bool_),
         ),
-        subject=put(subject_of(short.history, short.decisions), np.int64),
+        subject=put(subject_rows(short.history, short.decisions), np.int64),
         last_step=put(short.decisions, np.int64),
         offsets=put(bounds, np.int64),
         steps=np.add.reduceat(cost, bounds[:-1]) if len(cost) else cost,

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
-from posology.domain.history import History, StepIndex, offsets
+from posology.domain.history import History, StepIndex, offsets_from_counts
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.trajectories import Trajectories, concatenate_episodes
@@ -87,7 +87,7 @@ def state_trajectories(cohort: Cohort) -> Trajectories:
     final = np.zeros(subjects, np.int64)
     final[ends_in_state] = _state(history, last[ends_in_state], profile)
     now = _state(history, cohort.last_step, profile)
-    starts = offsets(np.bincount(cohort.subject, minlength=subjects))
+    starts = offsets_from_counts(np.bincount(cohort.subject, minlength=subjects))
     final[~ends_in_state] = now[starts[1:][~ends_in_state] - 1]
     return Trajectories(
         observation=now[:, None].astype(np.float64),

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from posology.domain.codes import belongs
+from posology.domain.codes import has_prefix
 from posology.records.io.engine import materialize
 from posology.records.pipeline.units import CodeRule, code_rule, load_codebook
 from posology.records.schema import MAX_FLOAT32
@@ -134,8 +134,8 @@ def plan_cleaning(con: Any, profile: pa.Table, settings: CleaningSettings) -> Cl
         sources=sources,
         source_index=_source_table(con, sources) if len(sources) > 1 else None,
         repairs=+repairs,
-        births=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_BIRTH"))),
-        deaths=tuple(sorted(code for code, clean in codes if belongs(clean, "MEDS_DEATH"))),
+        births=tuple(sorted(code for code, clean in codes if has_prefix(clean, "MEDS_BIRTH"))),
+        deaths=tuple(sorted(code for code, clean in codes if has_prefix(clean, "MEDS_DEATH"))),
     )
 
 
@@ -158,8 +158,12 @@ def _rule_table(
             "high": pa.array([rule.high for rule in values], pa.float32()),
             "incompatible": pa.array([rule.rejection is not None for rule in values], pa.bool_()),
             "has_no_code": pa.array([not code.strip() for code, _ in rules], pa.bool_()),
-            "is_birth": pa.array([belongs(rule.code, "MEDS_BIRTH") for rule in values], pa.bool_()),
-            "is_death": pa.array([belongs(rule.code, "MEDS_DEATH") for rule in values], pa.bool_()),
+            "is_birth": pa.array(
+                [has_prefix(rule.code, "MEDS_BIRTH") for rule in values], pa.bool_()
+            ),
+            "is_death": pa.array(
+                [has_prefix(rule.code, "MEDS_DEATH") for rule in values], pa.bool_()
+            ),
         }
     )
     return materialize(con, table, "posology_rules")

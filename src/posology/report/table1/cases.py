@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float64
 
 from posology.advice.reasons import code_label
 from posology.advice.recommend import recommend
-from posology.domain.ablation import forget
-from posology.domain.cohort import Cohort, take
-from posology.domain.history import History, present, visible_events
+from posology.domain.ablation import without_codes
+from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.history import History, has_code, visible_events
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.recommendation import DoseAdvice, Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
@@ -74,7 +74,7 @@ def select_cases_by_margin(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, .
 
 
 def _case_with_truth(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
-    patient = take(cohort, np.arange(len(cohort)) == row)
+    patient = subset_decisions(cohort, np.arange(len(cohort)) == row)
     advice = recommend(policy, cohort.study, _visible_history(patient))
     names = cohort.study.formulary.names
     rewards = patient.potential_rewards[0]
@@ -113,7 +113,7 @@ def _change(
     policy: Policy, cohort: Cohort, question: CaseQuestion
 ) -> tuple[Float64[np.ndarray, " decision"], Bool[np.ndarray, " decision"]]:
     """How the events change the dose, and whether the decision is considered as a case."""
-    without = forget(cohort.history, policy.profile, question.families)
+    without = without_codes(cohort.history, policy.profile, question.families)
     allowed = allow_all_treatments(cohort.last_step, policy.formulary)
     first, dose = zip(
         *(
@@ -125,17 +125,19 @@ def _change(
         ),
         strict=True,
     )
-    has_code = present(cohort.history, cohort.last_step, policy.profile.rows(question.among))
+    has_code = has_code(cohort.history, cohort.last_step, policy.profile.rows(question.among))
     return dose[0] - dose[1], (first[0] != first[1]) & has_code
 
 
 def _counterfactual_case(
     policy: Policy, cohort: Cohort, row: int, question: CaseQuestion
 ) -> CaseStudy:
-    patient = take(cohort, np.arange(len(cohort)) == row)
+    patient = subset_decisions(cohort, np.arange(len(cohort)) == row)
     study = cohort.study
     advice = recommend(policy, study, patient.history)
-    without = recommend(policy, study, forget(patient.history, policy.profile, question.families))
+    without = recommend(
+        policy, study, without_codes(patient.history, policy.profile, question.families)
+    )
     unit = study.outcome.unit
     reasons = [_compare(question, advice, without)]
     for reason in advice.reasons[:_MAX_REASONS]:

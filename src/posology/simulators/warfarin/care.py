@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from posology.domain.history import offsets
+from posology.domain.history import offsets_from_counts
 from posology.domain.trajectories import Trajectories
 from posology.simulators.warfarin.pharmacology import (
     CYP2C9,
@@ -178,7 +178,7 @@ def _outcome(
         np.concatenate(column) for column in zip(*log, strict=True)
     )
     order = np.argsort(who, kind="stable")
-    starts = offsets(np.bincount(who, minlength=len(final)))
+    starts = offsets_from_counts(np.bincount(who, minlength=len(final)))
     chosen = chosen[order].astype(np.int32)
     trajectories = Trajectories(
         observation=seen[order],
