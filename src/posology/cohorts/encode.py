@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
+from posology.domain.codes import has_prefix
 from posology.domain.formulas.formula import evaluate_formula, fit_fill_values, refit_formula
 from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
@@ -158,14 +159,17 @@ def place_statistics(
 
 
 def fit_profile(total: CodeStatistics, codes: tuple[str, ...], study: Study) -> Profile:
-    """Vocabulary and scaling from the learners' statistics; what safety asks is kept however rare."""
-    safety = tuple(
+    """Vocabulary and scaling from the training patients.
+
+    Codes of contraindications stay, however rare.
+    """
+    required = tuple(
         code
         for rule in study.safety
         for code in (*rule.visible, *(c for span in rule.ranges for c in span.codes))
     )
-    """Vocabulary and scaling from the training patients; contraindications' codes always stay."""
-    enough = total.patients >= np.where(asked, 1, study.profile.minimum_patients)
+    is_required = np.array([any(has_prefix(c, p) for p in required) for c in codes], dtype=bool)
+    enough = total.patients >= np.where(is_required, 1, study.profile.minimum_patients)
     kept = np.flatnonzero(enough & (total.patients > 0))
     spread = np.sqrt(total.square / np.maximum(total.count, 1))
     spread[spread < 1e-6] = 1.0

@@ -125,8 +125,8 @@ def _change(
         ),
         strict=True,
     )
-    has_code = has_code(cohort.history, cohort.last_step, policy.profile.rows(question.among))
-    return dose[0] - dose[1], (first[0] != first[1]) & has_code
+    affected = has_code(cohort.history, cohort.last_step, policy.profile.rows(question.among))
+    return dose[0] - dose[1], (first[0] != first[1]) & affected
 
 
 def _counterfactual_case(
