@@ -15,7 +15,7 @@ from posology.errors import UserError
 from posology.learners.baselines import run_quietly
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
-from posology.workflows.learning_curves import to_learning_curves
+from posology.workflows.progress import to_learning_curves
 from tests.builders import synthetic_iwpc
 
 RUN = CliRunner()

@@ -128,7 +128,7 @@ def test_meds_parquet_answers_like_json(model: Path, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "five.parquet")
     done = run("recommend", model, "--patient", tmp_path / "five.parquet")
     assert done.returncode == 2
-    assert "holds 5 patients" in " ".join(done.stderr.split())
+    assert "has 5 patients" in " ".join(done.stderr.split())
 
 
 def test_reasons_are_what_changes_when_an_input_is_forgotten(model: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ app = typer.Typer(
     name="posology",
     help="Which treatment, at what dose, for this patient: with evidence a clinician can check.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # wraps the paragraphs of a docstring
     pretty_exceptions_enable=False,
 )
 COMMANDS = {

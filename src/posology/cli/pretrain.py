@@ -29,7 +29,7 @@ def pretrain(
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.errors import UserError
     from posology.workflows.cohorts import read_cohort
-    from posology.workflows.pretrain import pretrain as run
+    from posology.workflows.fit import pretrain as run
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()

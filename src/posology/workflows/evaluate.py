@@ -11,10 +11,12 @@ from rich.console import Group
 import posology
 from posology.artifact import Artifact
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
+from posology.domain.dose_interval import interval_coverage
 from posology.domain.policy import Policy
 from posology.errors import UserError
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
+from posology.evaluation.table1.dose_error import true_dose
 from posology.evaluation.table1.predictions import (
     Predictions,
     predict_cohort,
@@ -28,12 +30,10 @@ from posology.report.table1.content import Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
 from posology.report.trajectories.terminal import render_trajectory_value
-from posology.workflows.dose_intervals import dose_coverage_rows
-from posology.workflows.effect_page import has_trajectories
+from posology.workflows.effect_content import has_trajectories
 from posology.workflows.effect_study import EffectResult
-from posology.workflows.learning_curves import stored_learning_curves
 from posology.workflows.policy_value import estimate_policy_value
-from posology.workflows.progress import Progress, no_progress
+from posology.workflows.progress import Progress, no_progress, stored_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
 from posology.workflows.trajectory_value import estimate_trajectory_value, trajectory_rows
 
@@ -210,3 +210,16 @@ def _from_records(
             model.policy, effects, max_decisions, rng, progress
         )
     return ValueEvaluation(effects, trajectories, model.evidence)
+
+
+def dose_coverage_rows(predicted: np.ndarray, test: Cohort, spread: float | None) -> list[Row]:
+    """Share of right doses inside the interval, as a row; nine in ten are expected."""
+    right = true_dose(test)
+    known = int(((predicted >= 0) & (right >= 0)).sum())
+    if spread is None or not known:
+        return []
+    names = {"study": test.study.name, "model": "posology", "split": "test"}
+    value = interval_coverage(predicted, right, spread)
+    error = 1.96 * np.sqrt(value * (1 - value) / known)
+    interval = {"value": value, "low": value - error, "high": value + error, "n": known}
+    return [names | {"metric": "dose_in_interval"} | interval]

@@ -113,7 +113,7 @@ def _effect_over_single(
 ) -> Float64[np.ndarray, "decision treatment"]:
     """The effect of each option over the best single one, as the policy predicts it."""
     everything = np.ones((len(trial.row), trial.trial.n_options), dtype=bool)
-    effectiveness = np.concatenate(
+    effectiveness: Float64[np.ndarray, "decision treatment"] = np.concatenate(
         [
             policy.predict_effectiveness(
                 cohort.history, cohort.last_step[trial.row[block]], everything[block]
@@ -121,7 +121,8 @@ def _effect_over_single(
             for block in _blocks(len(trial.row))
         ]
     )
-    return effectiveness - effectiveness[np.arange(len(single)), single][:, None]
+    reference = effectiveness[np.arange(len(single)), single]
+    return np.subtract(effectiveness, reference[:, None])
 
 
 def _classical_choices(

@@ -114,7 +114,7 @@ def predict(
     """
     loaded = as_artifact(model)
     _check_has_targets(loaded)
-    if not isinstance(patient, Cohort | pa.Table) and is_cohort(Path(patient)):
+    if isinstance(patient, str | Path) and is_cohort(Path(patient)):
         patient = load_cohort(Path(patient))
     if isinstance(patient, Cohort):
         return _predict_cohort(loaded, patient, split, path, progress)

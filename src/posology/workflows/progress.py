@@ -1,7 +1,7 @@
-"""How a workflow reports its progress, and how it runs a training loop."""
+"""How a workflow reports its progress, runs a training loop, and stores learning curves."""
 
-from collections.abc import Generator
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from posology.learners.network.checkpoint import Epoch
 
@@ -20,6 +20,8 @@ def no_progress(message: str, done: int = 0, total: int | None = None) -> None:
     del message, done, total
 
 
+LearningCurves = tuple[tuple[str, list[dict[str, float]]], ...]
+"""(phase, one dict an epoch): `epoch`, and each loss as `train_x` and `validation_x`."""
 Fitted = TypeVar("Fitted")
 
 
@@ -42,3 +44,21 @@ def describe_epoch(epoch: Epoch) -> str:
     """Validation score and speed of an epoch, in one line."""
     score = epoch.validation["score"]
     return f"validation {score:.4f}, {epoch.steps_per_second:,.0f} steps/s"
+
+
+def to_learning_curves(phases: Mapping[str, list[Epoch]]) -> LearningCurves:
+    """The epochs of each phase as plain numbers."""
+    return tuple((phase, [_losses(epoch) for epoch in epochs]) for phase, epochs in phases.items())
+
+
+def stored_learning_curves(evidence: Mapping[str, Any]) -> LearningCurves:
+    """The learning curves in a saved policy's evidence; empty if it has none."""
+    return tuple((phase, epochs) for phase, epochs in evidence.get("learning", ()))
+
+
+def _losses(epoch: Epoch) -> dict[str, float]:
+    return (
+        {"epoch": float(epoch.number)}
+        | {f"train_{name}": value for name, value in epoch.train.items()}
+        | {f"validation_{name}": value for name, value in epoch.validation.items()}
+    )

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from rich.panel import Panel
@@ -15,13 +15,13 @@ from posology.cohorts.patient_template import blank_patient_file
 from posology.domain.history import History
 from posology.domain.recommendation import Recommendation
 from posology.domain.study import Study
-from posology.records.sources.patient_json import read_patient
+from posology.records.sources.patient_json import parse_patient, read_patient
 from posology.report.patient.terminal import recommendation_panel
 from posology.workflows.cohorts import as_study
 from posology.workflows.results import Row, render_text, rows_to_table
 
-Patient = str | Path | pa.Table
-"""JSON from `template`, a MEDS Parquet file of one patient, or a table of events."""
+Patient: TypeAlias = str | Path | dict[str, Any] | pa.Table
+"""A filled-in `template` or its file, or the MEDS events of one patient, a file or a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +82,10 @@ def as_artifact(model: str | Path | Artifact) -> Artifact:
 
 def encode(model: Artifact, patient: Patient) -> tuple[History, tuple[str, ...]]:
     """The patient's history up to now, and the codes that the policy does not know."""
-    events = patient if isinstance(patient, pa.Table) else read_patient(Path(patient))
+    if isinstance(patient, dict):
+        events = parse_patient(patient, "patient")
+    elif isinstance(patient, pa.Table):
+        events = patient
+    else:
+        events = read_patient(Path(patient))
     return encode_patient(events, model.study, model.policy.profile)

@@ -24,17 +24,23 @@ def read_patient(path: Path) -> pa.Table:
         raise RecordError(f"{path}: cannot be read ({error}).") from error
     except ValueError as error:
         raise RecordError(f"{path}: is not JSON ({error}); compare `posology template`.") from error
+    return parse_patient(body, str(path))
+
+
+def parse_patient(body: object, source: str) -> pa.Table:
+    """The events of a patient in the form of `posology template`; errors start with `source`."""
     if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
         raise RecordError(
-            f'{path}: has no "facts" object; write one with `posology template STUDY`.'
+            f'{source}: has no "facts" object; write one with `posology template STUDY`.'
         )
     facts = body["facts"].items()
-    rows = [row for code, value in facts for row in _fact_rows(str(path), code, value)]
+    rows = [row for code, value in facts for row in _fact_rows(source, code, value)]
     for number, event in enumerate(body.get("events") or [], start=1):
-        rows.append(_event_row(f"{path}: event {number}", event))
+        rows.append(_event_row(f"{source}: event {number}", event))
     if not rows:
         raise RecordError(
-            f"{path}: nothing is known of this patient (every fact is null); fill in at least one."
+            f"{source}: nothing is known of this patient (every fact is null); fill in at least "
+            "one."
         )
     return pa.Table.from_pylist(rows, schema=EVENTS)
 
