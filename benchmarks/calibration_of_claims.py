@@ -56,7 +56,7 @@ def trial_of(drawn: Sample, outcome: np.ndarray) -> Trial:
 
 def study(scenario: str, rng: np.random.Generator) -> Claims:
     """Everything that the command prints of one draw of a scenario."""
-    drawn = simulator.draw(scenario, N, rng)
+    drawn = simulator.draw_sample(scenario, N, rng)
     trial = trial_of(drawn, drawn.outcome)
     nuisance = fit_nuisance(trial, rng)
     said = estimate_held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
@@ -168,8 +168,8 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
 
 def no_effect(rng: np.random.Generator) -> Claims:
     """Confounded, and nothing works: how often is an effect called one."""
-    drawn = simulator.draw("obs", N, rng)
-    base = drawn.outcome - drawn.treatment * simulator.effect(drawn.covariates)
+    drawn = simulator.draw_sample("obs", N, rng)
+    base = drawn.outcome - drawn.treatment * simulator.treatment_effect(drawn.covariates)
     nuisance = fit_nuisance(trial_of(drawn, base), rng)
     (row_,) = estimate_average_effects(nuisance, 0, rng)
     useless = rank_weighted_effects(
@@ -190,7 +190,7 @@ def no_effect(rng: np.random.Generator) -> Claims:
 
 def lost(rng: np.random.Generator) -> Claims:
     """Outcomes lost to follow-up for reasons that are recorded."""
-    drawn = simulator.draw("obs", N, rng)
+    drawn = simulator.draw_sample("obs", N, rng)
     x = drawn.covariates
     stays = rng.random(N) < 1 / (1 + np.exp(-(1.2 + 0.8 * x[:, 0] - 0.7 * drawn.treatment)))
     trial = trial_of(drawn, np.where(stays, drawn.outcome, 0.0))

@@ -37,8 +37,8 @@ from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
 from posology.learners.recipes import Recipe, recipe_for_cohort
 from posology.report.table1.terminal import render_table1
-from posology.simulators.clinic.adverse import HARMS
 from posology.simulators.clinic.files.dataset import write_clinic
+from posology.simulators.clinic.harms import HARMS
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.workflows.results import write_measurements
 

@@ -80,11 +80,13 @@ def imitated(support: DoseSupport, asked: np.ndarray) -> np.ndarray:
 def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]:
     """One draw of a setting."""
     rng = np.random.default_rng([seed, simulator.SETTINGS.index(setting)])
-    drawn, asked = simulator.draw(setting, 2_000, rng), rng.normal(size=(4_000, 6))
+    drawn, asked = simulator.draw_sample(setting, 2_000, rng), rng.normal(size=(4_000, 6))
     support = fit_dose_support(drawn.covariates, drawn.dose, np.arange(2_000) % 5)
     low, high = supported_dose_range(support, asked)
     spoken = (low[:, None] <= GRID) & (high[:, None] >= GRID)
-    truth = np.stack([simulator.expected(asked, np.full(len(asked), d)) for d in GRID], axis=1)
+    truth = np.stack(
+        [simulator.expected_outcome(asked, np.full(len(asked), d)) for d in GRID], axis=1
+    )
     found, doses = {}, {"imitate": imitated(support, asked)}
     for model, curve in (ours(drawn) | ({} if alone else others(drawn))).items():
         members = curve(asked)
@@ -95,7 +97,7 @@ def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]
         found[model, "rmise"] = float(np.sqrt((off[spoken] ** 2).mean()))
     for model, dose in doses.items():
         found[model, "regret"] = simulator.regret(asked, dose)
-        found[model, "above_toxic"] = float((dose > simulator.toxic_above(asked)).mean())
+        found[model, "above_toxic"] = float((dose > simulator.toxic_threshold(asked)).mean())
     return found
 
 

@@ -65,7 +65,7 @@ def baselines(nuisance: Nuisance, asked: np.ndarray) -> dict[str, np.ndarray]:
 def repeat(scenario: str, seed: int) -> Scores:
     """One draw of a scenario."""
     rng = np.random.default_rng([seed, simulator.SCENARIOS.index(scenario)])
-    train, judge, truth = (simulator.draw(scenario, n, rng) for n in (2_000, 2_000, 20_000))
+    train, judge, truth = (simulator.draw_sample(scenario, n, rng) for n in (2_000, 2_000, 20_000))
     learning = fit_nuisance(trial_of(train), rng)
     learned = fit_effects(learning)
     said = predict_effects(learned, truth.covariates)

@@ -36,7 +36,7 @@ from posology.learners.offline_rl.tabular import (
     shrunk_value_iteration,
 )
 from posology.simulators import sepsis
-from posology.simulators.mdp import policy_value, sample
+from posology.simulators.mdp import policy_value, sample_trajectories
 
 PLAIN = Shrinkage(prior_visits=0.0, effect_std=1e-6, min_support=0.0, pessimism=0.0)
 
@@ -103,11 +103,11 @@ def off_policy_data(
 def one_seed(world: sepsis.Sepsis, seed: int, sizes: Sizes) -> list[dict]:
     """Every policy by every estimator, on each draw of patients."""
     rng = np.random.default_rng(seed)
-    logged = sample(world.mdp, world.clinician, sizes.train, rng)
+    logged = sample_trajectories(world.mdp, world.clinician, sizes.train, rng)
     learned, results = policies(logged, world), []
     truth = {name: policy_value(world.mdp, policy) for name, policy in learned.items()}
     for number in range(sizes.draws):
-        evaluation = sample(world.mdp, world.clinician, sizes.test, rng)
+        evaluation = sample_trajectories(world.mdp, world.clinician, sizes.test, rng)
         now, given = state_codes(evaluation), evaluation.treatment.astype(np.int64)
         # What clinicians do is learned from all patients, as it takes no outcomes; q from others.
         estimated = table_behaviour(

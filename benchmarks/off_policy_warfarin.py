@@ -21,11 +21,17 @@ from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
-from posology.simulators.history_play import remembering
-from posology.simulators.rollout import as_cohort
-from posology.simulators.warfarin.care import Act, Remembering, begin, care, care_remembering
-from posology.simulators.warfarin.pharmacology import Patients, bodies_2007, draw
-from posology.simulators.warfarin.protocols import Habits, clinicians
+from posology.simulators.conversion import to_cohort
+from posology.simulators.rollout import remember_history
+from posology.simulators.warfarin.care import (
+    MemoryPolicy,
+    ObservationPolicy,
+    start_treatment,
+    treat_patients,
+    treat_with_memory,
+)
+from posology.simulators.warfarin.pharmacology import Patients, bodies_2007, draw_patients
+from posology.simulators.warfarin.protocols import ClinicianMixture, clinician_policy
 
 SHARES = (0.02, 0.1, 1.0)
 TRUTH = 20_000
@@ -37,7 +43,7 @@ Value = Callable[[Cohort], np.ndarray]
 def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     """Every policy by every estimator, on each draw of patients."""
     known, rng = iwpc_patients(), np.random.default_rng([seed, 2])
-    learned = as_cohort(treated(known, sizes.train, rng), NAMING)
+    learned = to_cohort(treated(known, sizes.train, rng), NAMING)
     few = QNetworkSettings(epochs=8, seed=seed)
     cloned, valued = (
         BehaviourCloning(few).fit(learned, learned),
@@ -51,7 +57,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     value, results = modelled(treated(known, sizes.test, rng), valued, seed), []
     for number in range(sizes.draws):
         evaluation = treated(known, sizes.test, rng)
-        cohort = as_cohort(evaluation, NAMING)
+        cohort = to_cohort(evaluation, NAMING)
         row = np.arange(len(cohort)), evaluation.treatment.astype(np.int64)
         usual = np.maximum(asked(cloned, cohort)[row], 1e-4)
         behaviours = {"known": evaluation.logged_probability, "estimated": usual}
@@ -80,16 +86,16 @@ def mixtures(
 
 def modelled(logged: Trajectories, valued: Policy, seed: int) -> Value:
     """q of every policy and option, learned from these patients, for the decisions of others."""
-    cohort = as_cohort(logged, NAMING)
+    cohort = to_cohort(logged, NAMING)
     way = FittedQEvaluation(replace(FittedQEvaluation().settings, seed=seed))
     return way.fit(cohort, np.stack(list(mixtures(logged, cohort, valued).values())))
 
 
 def treated(known: Patients, count: int, rng: np.random.Generator) -> Trajectories:
     """Patients of the first world as its clinicians treat them."""
-    patients = draw(known, count, rng)
-    begun = begin(patients, bodies_2007(patients, rng))
-    return care(begun, clinicians(Habits()), rng).trajectories
+    patients = draw_patients(known, count, rng)
+    begun = start_treatment(patients, bodies_2007(patients, rng))
+    return treat_patients(begun, clinician_policy(ClinicianMixture()), rng).trajectories
 
 
 def asked(policy: Policy, cohort: Cohort) -> np.ndarray:
@@ -98,22 +104,22 @@ def asked(policy: Policy, cohort: Cohort) -> np.ndarray:
     return policy.choice_probabilities(cohort.history, cohort.last_step, allowed)
 
 
-def true_return(known: Patients, act: Remembering, seed: int) -> tuple[float, float]:
+def true_return(known: Patients, act: MemoryPolicy, seed: int) -> tuple[float, float]:
     """Mean return of fresh patients, the same for every policy of a seed, and its error."""
     rng = np.random.default_rng([seed, 3])
-    patients = draw(known, TRUTH, rng)
-    begun = begin(patients, bodies_2007(patients, rng))
-    earned = episode_returns(care_remembering(begun, act, rng).trajectories)
+    patients = draw_patients(known, TRUTH, rng)
+    begun = start_treatment(patients, bodies_2007(patients, rng))
+    earned = episode_returns(treat_with_memory(begun, act, rng).trajectories)
     return float(earned.mean()), float(earned.std() / np.sqrt(TRUTH))
 
 
-def _acting(name: str, valued: Policy) -> Remembering:
+def _acting(name: str, valued: Policy) -> MemoryPolicy:
     if name not in POLICIES:
-        return remembering(valued, NAMING)
-    protocol: Act = POLICIES[name]
+        return remember_history(valued, NAMING)
+    protocol: ObservationPolicy = POLICIES[name]
     return lambda seen, _who, _given: protocol(seen)
 
 
-def _mixed(act: Remembering, share: float) -> Remembering:
-    usual = clinicians(Habits())
+def _mixed(act: MemoryPolicy, share: float) -> MemoryPolicy:
+    usual = clinician_policy(ClinicianMixture())
     return lambda seen, who, given: share * act(seen, who, given) + (1 - share) * usual(seen)

@@ -35,7 +35,7 @@ from posology.learners.offline_rl.tabular import (
     shrunk_value_iteration,
 )
 from posology.simulators import sepsis
-from posology.simulators.mdp import optimal_policy, policy_value, sample
+from posology.simulators.mdp import optimal_policy, policy_value, sample_trajectories
 
 FRESH = 90_000
 """First seed of the published table; development used others."""
@@ -86,7 +86,7 @@ def one_seed(
 ) -> dict[str, dict[str, float]]:
     """Exact survival of each family's policy, and what it took."""
     rng = np.random.default_rng([seed, episodes])
-    logged = sample(world.mdp, world.clinician, episodes, rng)
+    logged = sample_trajectories(world.mdp, world.clinician, episodes, rng)
     train, validation = split_episodes(logged, 0.75, rng)
     found = {}
     methods = families(world.admissible) if tables else {}

@@ -24,8 +24,8 @@ from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
+from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import StatePolicy
-from posology.simulators.rollout import Naming, as_cohort
 from posology.simulators.sepsis import Sepsis
 
 RARE = 0.3
@@ -61,7 +61,7 @@ def by_state(policy: Policy, cohort: Cohort, logged: Trajectories) -> StatePolic
 
 def _cohort(logged: Trajectories, world: Sepsis) -> Cohort:
     """Every episode; those of the test split are learned from too, as the truth is exact."""
-    cohort = as_cohort(logged, Naming("sepsis", world.mdp.names))
+    cohort = to_cohort(logged, StudyNames("sepsis", world.mdp.names))
     return replace(
         cohort, split=np.where(cohort.split == TEST, TRAIN, cohort.split).astype(np.int8)
     )

@@ -23,8 +23,8 @@ from posology.domain.cohort import Cohort
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators import sepsis
-from posology.simulators.mdp import sample
-from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.mdp import sample_trajectories
 
 PASSES = 4
 """Whole passes, of which the first is left out: it holds the clinicians' model and preparation."""
@@ -52,8 +52,8 @@ def main() -> None:
     arguments = parser.parse_args()
     started, world = time.time(), sepsis.load()
     rng = np.random.default_rng([arguments.seed, arguments.episodes])
-    logged = sample(world.mdp, world.clinician, arguments.episodes, rng)
-    cohort = as_cohort(logged, Naming("sepsis", world.mdp.names))
+    logged = sample_trajectories(world.mdp, world.clinician, arguments.episodes, rng)
+    cohort = to_cohort(logged, StudyNames("sepsis", world.mdp.names))
     rows = [
         row("sepsis", "posology", f"batch{batch}", "transitions_per_cpu_second",
             speed(cohort, replace(WIDE, batch=batch)), n=len(cohort))

@@ -13,6 +13,7 @@ stands in the rows `gain`.
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,17 +29,16 @@ from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
 from posology.learners.offline_rl.pessimistic_fqi import PessimisticFQI
 from posology.learners.offline_rl.q_network import QNetworkSettings
-from posology.simulators.history_play import remembering
-from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.rollout import remember_history
 from posology.simulators.warfarin.care import (
     DOSES,
     FEATURES,
-    Act,
-    Outcome,
-    begin,
-    care,
-    care_remembering,
-    priced,
+    ObservationPolicy,
+    TreatmentResult,
+    start_treatment,
+    treat_patients,
+    treat_with_memory,
 )
 from posology.simulators.warfarin.pharmacology import (
     CYP2C9,
@@ -46,29 +46,29 @@ from posology.simulators.warfarin.pharmacology import (
     Patients,
     bodies_2007,
     bodies_2010,
-    draw,
+    draw_patients,
 )
 from posology.simulators.warfarin.protocols import (
-    Habits,
-    clinicians,
-    cpic,
-    fixed,
-    iwpc,
-    obey,
-    standard,
+    ClinicianMixture,
+    clinician_policy,
+    cpic_nomogram,
+    fixed_dose,
+    follow_protocol,
+    iwpc_nomogram,
+    standard_nomogram,
 )
 
 WORLDS = {"warfarin2007": bodies_2007, "warfarin2010": bodies_2010}
-POLICIES: dict[str, Act] = {
-    "fixed": obey(fixed),
-    "standard_nomogram": obey(standard),
-    "formula_nomogram": obey(iwpc),
-    "cpic_nomogram": obey(cpic),
-    "logged": clinicians(Habits()),
+POLICIES: dict[str, ObservationPolicy] = {
+    "fixed": follow_protocol(fixed_dose),
+    "standard_nomogram": follow_protocol(standard_nomogram),
+    "formula_nomogram": follow_protocol(iwpc_nomogram),
+    "cpic_nomogram": follow_protocol(cpic_nomogram),
+    "logged": clinician_policy(ClinicianMixture()),
 }
 DRUGS = ("amiodarone", "carbamazepine", "phenytoin", "rifampicin")
 GROUPS = ("usual", "sensitive", "very sensitive")
-NAMING = Naming("warfarin", tuple(f"{dose:g} mg" for dose in DOSES), FEATURES, "day")
+NAMING = StudyNames("warfarin", tuple(f"{dose:g} mg" for dose in DOSES), FEATURES, "day")
 PRICE = 0.03
 """Of changing the dose at a visit, where 90 days in range earn 1: 2.7 days in range. Chosen on the
 development seed among 0, 0.003, 0.01, 0.03 and 0.1, by time in range in the first world."""
@@ -82,7 +82,7 @@ def group(patients: Patients) -> np.ndarray:
     return table[patients.vkorc1, patients.cyp2c9]
 
 
-def summary(study: str, model: str, outcome: Outcome, groups: np.ndarray) -> list[dict]:
+def summary(study: str, model: str, outcome: TreatmentResult, groups: np.ndarray) -> list[dict]:
     """The rows of one policy in one world."""
     metrics = {
         "time_in_range": outcome.time_in_range,
@@ -106,7 +106,7 @@ def summary(study: str, model: str, outcome: Outcome, groups: np.ndarray) -> lis
     return rows
 
 
-def gain(study: str, second: Outcome, first: Outcome) -> list[dict]:
+def gain(study: str, second: TreatmentResult, first: TreatmentResult) -> list[dict]:
     """What the second phase adds, on the same patients."""
     pairs = {
         "time_in_range": second.time_in_range - first.time_in_range,
@@ -159,15 +159,25 @@ def iwpc_patients() -> Patients:
 def logs(known: Patients, count: int, seed: int) -> Trajectories:
     """Patients of the first world as its clinicians treated them."""
     rng = np.random.default_rng([seed, 1])
-    patients = draw(known, count, rng)
-    begun = begin(patients, bodies_2007(patients, rng))
-    return care(begun, clinicians(Habits()), rng).trajectories
+    patients = draw_patients(known, count, rng)
+    begun = start_treatment(patients, bodies_2007(patients, rng))
+    return treat_patients(begun, clinician_policy(ClinicianMixture()), rng).trajectories
+
+
+def penalise_dose_changes(logged: Trajectories, price: float) -> Trajectories:
+    """The same episodes, with `price` off the reward where a visit changes the dose.
+
+    The first dose is free.
+    """
+    day, dose = (logged.observation[:, FEATURES.index(name)] for name in ("day", "dose"))
+    is_changed = (day > 0) & (DOSES[logged.treatment] != dose)
+    return replace(logged, reward=logged.reward - price * is_changed)
 
 
 def learned(logged: Trajectories, seed: int) -> dict[str, tuple[Policy, float]]:
     """Every policy learned offline, and the processor's seconds it took."""
-    fitting, free = QNetworkSettings(seed=seed), as_cohort(logged, NAMING)
-    cohort = as_cohort(priced(logged, PRICE), NAMING)
+    fitting, free = QNetworkSettings(seed=seed), to_cohort(logged, NAMING)
+    cohort = to_cohort(penalise_dose_changes(logged, PRICE), NAMING)
     ways = {
         "cloning": BehaviourCloning(fitting),
         "cql": ConservativeQLearning(fitting),
@@ -201,15 +211,15 @@ def main() -> None:
         else {}
     )
     for study, world in WORLDS.items():
-        found: dict[str, Outcome] = {}
+        found: dict[str, TreatmentResult] = {}
         for model in (*POLICIES, *offline):
             rng = np.random.default_rng(arguments.seed)
-            patients = draw(known, arguments.patients, rng)
-            begun = begin(patients, world(patients, rng))
+            patients = draw_patients(known, arguments.patients, rng)
+            begun = start_treatment(patients, world(patients, rng))
             found[model] = (
-                care(begun, POLICIES[model], rng)
+                treat_patients(begun, POLICIES[model], rng)
                 if model in POLICIES
-                else care_remembering(begun, remembering(offline[model][0], NAMING), rng)
+                else treat_with_memory(begun, remember_history(offline[model][0], NAMING), rng)
             )
             rows += summary(study, model, found[model], group(patients))
         if offline:

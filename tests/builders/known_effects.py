@@ -11,7 +11,7 @@ from posology.simulators import two_options
 
 def draw_trial(scenario: str, n: int, seed: int) -> tuple[Trial, two_options.Sample]:
     """A trial of n patients and the sample it was made from."""
-    sample = two_options.draw(scenario, n, np.random.default_rng(seed))
+    sample = two_options.draw_sample(scenario, n, np.random.default_rng(seed))
     trial = Trial(
         sample.covariates, sample.treatment, sample.outcome, np.arange(n), 2, ("old", "new")
     )

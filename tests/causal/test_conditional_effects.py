@@ -8,7 +8,7 @@ from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.outcome_regression import OutcomeRegression
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import FOLDS, Trial
-from posology.simulators.two_options import effect
+from posology.simulators.two_options import treatment_effect
 from tests.builders.known_effects import draw_nuisance
 
 
@@ -119,8 +119,8 @@ def test_more_covariates_than_columns_leave_more_unknown() -> None:
     rng = np.random.default_rng(7)
     n = 400
     x, t = rng.normal(size=(n, 150)), rng.integers(0, 2, n)
-    outcome = t * effect(x) + rng.normal(size=n)
+    outcome = t * treatment_effect(x) + rng.normal(size=n)
     nuisance = of(Trial(x, t, outcome, np.arange(n), 2), np.zeros((n, 2)))
     error = conditional_effect_errors(nuisance, np.zeros((n, 2)), 0, rng)[:, 1]
     assert np.isfinite(error).all()
-    assert (np.abs(effect(x)) <= 1.96 * error).mean() > 0.85
+    assert (np.abs(treatment_effect(x)) <= 1.96 * error).mean() > 0.85

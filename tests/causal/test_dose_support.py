@@ -6,13 +6,13 @@ from posology.simulators import dose_curves as simulator
 
 
 def learn(setting: str, n: int, seed: int):
-    drawn = simulator.draw(setting, n, np.random.default_rng(seed))
+    drawn = simulator.draw_sample(setting, n, np.random.default_rng(seed))
     return fit_dose_support(drawn.covariates, drawn.dose, np.arange(n) % 5)
 
 
 @pytest.mark.parametrize("setting", simulator.SETTINGS)
 def test_nine_new_patients_in_ten_were_given_a_dose_inside(setting: str) -> None:
-    new = simulator.draw(setting, 5000, np.random.default_rng(9))
+    new = simulator.draw_sample(setting, 5000, np.random.default_rng(9))
     low, high = supported_dose_range(learn(setting, 1500, 0), new.covariates)
     assert ((new.dose >= low) & (new.dose <= high)).mean() == pytest.approx(0.9, abs=0.025)
     assert (new.dose < low).mean() == pytest.approx(0.05, abs=0.015)

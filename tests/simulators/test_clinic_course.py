@@ -5,23 +5,28 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from posology.simulators.clinic.codes import CODES, ROW
+from posology.simulators.clinic.clinicians import choose_by_consensus_2022, rank_options
 from posology.simulators.clinic.disease import (
     NO_DRUG,
-    course_noise,
+    advance_quarter,
+    draw_response_noise,
     first_state,
-    next_quarter,
-    start_course,
+    start_option,
 )  # fmt: skip
-from posology.simulators.clinic.draws import draws_of
-from posology.simulators.clinic.event_log import MINUTES
-from posology.simulators.clinic.five_years import simulate
-from posology.simulators.clinic.guideline import consensus_2022, order
+from posology.simulators.clinic.draws import make_draws
+from posology.simulators.clinic.events import CODES, MINUTES, ROW
 from posology.simulators.clinic.options import DPP4, GLP1, LEVELS, OPTIONS, SGLT2, SU, TZD
-from posology.simulators.clinic.population import draw_patients, take
+from posology.simulators.clinic.population import draw_patients, select_rows
 from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.simulation import simulate_patients
 from posology.simulators.clinic.summary import Summary
-from posology.simulators.clinic.truth import ENOUGH, GOAL, at_best_dose, best_option, know
+from posology.simulators.clinic.truth import (
+    GOAL,
+    SUFFICIENT_FALL,
+    best_option,
+    effective_at_best_dose,
+    true_effects,
+)
 from posology.simulators.clinic.visits import reported_hba1c
 
 SETTINGS = ClinicSettings(seed=1)
@@ -29,7 +34,7 @@ SETTINGS = ClinicSettings(seed=1)
 
 @pytest.fixture(scope="module")
 def course():
-    return simulate(SETTINGS, np.arange(1, 6001))
+    return simulate_patients(SETTINGS, np.arange(1, 6001))
 
 
 def same(one, other) -> bool:
@@ -43,7 +48,7 @@ def same(one, other) -> bool:
 
 
 def test_the_same_patients_whatever_the_chunk(course):
-    some = simulate(SETTINGS, np.arange(3001, 3301))
+    some = simulate_patients(SETTINGS, np.arange(3001, 3301))
     keep = (course.events.subject_id > 3000) & (course.events.subject_id <= 3300)
     whole = replace(
         course.events,
@@ -57,8 +62,8 @@ def test_the_same_patients_whatever_the_chunk(course):
 
 
 def test_seeds_decide():
-    one, two = (simulate(SETTINGS, np.arange(1, 51)) for _ in range(2))
-    other = simulate(ClinicSettings(seed=2), np.arange(1, 51))
+    one, two = (simulate_patients(SETTINGS, np.arange(1, 51)) for _ in range(2))
+    other = simulate_patients(ClinicSettings(seed=2), np.arange(1, 51))
     assert same(one.events, two.events)
     assert not same(one.events, other.events)
 
@@ -66,27 +71,27 @@ def test_seeds_decide():
 def test_truth_is_what_comes_of_it_when_every_option_is_tried_many_times():
     """Each option and dose, 1,500 futures of each of 12 patients, at the first visit and later."""
     patients = draw_patients(SETTINGS, np.arange(1, 13))
-    state = first_state(patients, draws_of(5, patients.subject_id))
+    state = first_state(patients, make_draws(5, patients.subject_id))
     rows = np.arange(12)
-    state = start_course(state, rows, (rows % 5, rows % 2), np.full(12, 6.0))
+    state = start_option(state, rows, (rows % 5, rows % 2), np.full(12, 6.0))
     for _ in range(3):  # so that a drug is on board and wanes
-        state = next_quarter(patients, state, draws_of(6, patients.subject_id))
-    reported = reported_hba1c(patients, state, draws_of(7, patients.subject_id))
-    truth = know(patients, state, reported)
+        state = advance_quarter(patients, state, make_draws(6, patients.subject_id))
+    reported = reported_hba1c(patients, state, make_draws(7, patients.subject_id))
+    truth = true_effects(patients, state, reported)
     futures, errors, gaps = 1500, [], []
     who = np.repeat(rows, futures)
-    many, now = take(patients, who), take(state, who)
-    needed = np.maximum(GOAL, reported - ENOUGH)[who]
+    many, now = select_rows(patients, who), select_rows(state, who)
+    needed = np.maximum(GOAL, reported - SUFFICIENT_FALL)[who]
     for option in range(len(OPTIONS)):
         for level in range(len(OPTIONS[option].doses)):
-            draws = draws_of(100 + option * LEVELS + level, np.arange(len(who)))
+            draws = make_draws(100 + option * LEVELS + level, np.arange(len(who)))
             stops = draws.uniform("stops") < truth.stopping[who, option, level]
-            fall = truth.fall[who, option, level] + course_noise(draws, now.quarter)
+            fall = truth.fall[who, option, level] + draw_response_noise(draws, now.quarter)
             choice = (np.full(len(who), option), np.full(len(who), level))
-            later = start_course(now, np.arange(len(who)), choice, fall)
+            later = start_option(now, np.arange(len(who)), choice, fall)
             later = replace(later, option=np.where(stops, NO_DRUG, later.option))
             for _ in range(2):
-                later = next_quarter(many, later, draws)
+                later = advance_quarter(many, later, draws)
             seen = reported_hba1c(many, later, draws)
             effective = (~stops & (seen <= needed)).reshape(12, futures).mean(axis=1)
             p = truth.effective[:, option, level]
@@ -108,25 +113,27 @@ def test_outcomes_in_the_events_are_those_the_truth_promised(course):
     there = np.array([int(s) in outcome for s in d.subject_id[first]])
     rows = first[there]
     reached = np.array([outcome[int(s)] for s in d.subject_id[rows]])
-    effective = ~d.stops[rows] & (reached <= np.maximum(GOAL, d.reported[rows] - ENOUGH))
+    effective = ~d.is_stopped[rows] & (
+        reached <= np.maximum(GOAL, d.reported_hba1c[rows] - SUFFICIENT_FALL)
+    )
     promised = d.truth.effective[rows, d.option[rows], d.level[rows]]
     assert effective.mean() == pytest.approx(promised.mean(), abs=0.025)
 
 
 def test_clinicians_choose_as_they_say(course):
     d = course.decisions
-    assert d.probability.sum(axis=(1, 2)) == pytest.approx(1.0)
-    share = d.probability.sum(axis=2)
+    assert d.choice_probability.sum(axis=(1, 2)) == pytest.approx(1.0)
+    share = d.choice_probability.sum(axis=2)
     assert share.min() >= 0.01 - 1e-9
     for k in range(len(OPTIONS)):
         se = np.sqrt((share[:, k] * (1 - share[:, k])).sum())
         assert abs((d.option == k).sum() - share[:, k].sum()) < 4 * se
-    assert not d.probability[:, SGLT2, 2].any()
+    assert not d.choice_probability[:, SGLT2, 2].any()
 
 
 def naive_bias(settings: ClinicSettings) -> np.ndarray:
     """Expected HbA1c on each option among those given it, less the same in everybody; mmol/mol."""
-    d = simulate(settings, np.arange(1, 6001)).decisions
+    d = simulate_patients(settings, np.arange(1, 6001)).decisions
     first = d.quarter == 0
     reached, given = d.truth.hba1c[first, :, 1], d.option[first]
     return np.array([reached[given == k, k].mean() - reached[:, k].mean() for k in range(5)])
@@ -142,7 +149,7 @@ def test_confounding_by_indication_biases_the_naive_comparison():
 
 def test_the_truth_has_something_to_personalise(course):
     d = course.decisions
-    by_option = at_best_dose(d.truth)
+    by_option = effective_at_best_dose(d.truth)
     best = by_option.max(axis=1)
     assert best.mean() - by_option.mean(axis=0).max() > 0.05
     assert np.bincount(best_option(d.truth), minlength=5).min() > 0.03 * len(d.option)
@@ -151,11 +158,17 @@ def test_the_truth_has_something_to_personalise(course):
 def test_history_is_worth_something_and_nothing_when_switched_off(course):
     def regret(d) -> float:
         rows = np.arange(len(d.option))
-        blind = np.nan_to_num(d.without_history, nan=-1.0).reshape(len(rows), -1).argmax(axis=1)
+        blind = (
+            np.nan_to_num(d.effective_without_history, nan=-1.0)
+            .reshape(len(rows), -1)
+            .argmax(axis=1)
+        )
         chosen = d.truth.effective.reshape(len(rows), -1)[rows, blind]
-        return float((at_best_dose(d.truth).max(axis=1) - chosen).mean())
+        return float((effective_at_best_dose(d.truth).max(axis=1) - chosen).mean())
 
-    off = simulate(ClinicSettings(seed=1, history_effect=0.0), np.arange(1, 1001)).decisions
+    off = simulate_patients(
+        ClinicSettings(seed=1, history_effect=0.0), np.arange(1, 1001)
+    ).decisions
     assert regret(course.decisions) > 0.03
     assert regret(off) == pytest.approx(0.0, abs=1e-12)
 
@@ -165,7 +178,7 @@ def test_several_decisions_a_patient_and_six_months_between_those_that_held(cour
     assert 3 < len(d.option) / 6000 < 8
     follows = np.flatnonzero(d.subject_id[1:] == d.subject_id[:-1])
     gap = d.quarter[follows + 1] - d.quarter[follows]
-    assert (gap[~d.stops[follows]] >= 2).all()
+    assert (gap[~d.is_stopped[follows]] >= 2).all()
     assert (gap >= 1).all()
     assert d.quarter.max() == 18  # so that every outcome falls inside the five years
 
@@ -208,7 +221,7 @@ def test_harms_come_before_the_next_visit(course):
     """What clinicians act on at a visit is already in the records then."""
     e = course.events
     start = np.zeros(6001)
-    start[course.patients.subject_id] = course.patients.start
+    start[course.patients.subject_id] = course.patients.start_day
     for name in ("heart_failure", "intolerance"):
         mine = (e.code == ROW[name]) & (e.minute > start[e.subject_id] * MINUTES)
         day = (e.minute[mine] / MINUTES - start[e.subject_id[mine]]) % 91
@@ -221,27 +234,27 @@ def test_no_hidden_trait_stands_in_the_events():
 
 
 def test_guideline_rule(course):
-    assert order(True, False, 80.0, 35.0, 60.0)[:2] == (SGLT2, GLP1)  # heart failure
-    assert TZD not in order(True, False, 80.0, 35.0, 60.0)
-    assert order(False, True, 80.0, 25.0, 60.0)[0] == GLP1  # atherosclerotic disease
-    assert order(False, False, 15.0, 25.0, 60.0)[0] == GLP1  # SGLT2 not started
-    assert order(False, False, 90.0, 25.0, 60.0)[0] == SGLT2
-    assert order(False, False, 90.0, 25.0, 60.0)[-1] == SU
+    assert rank_options(True, False, 80.0, 35.0, 60.0)[:2] == (SGLT2, GLP1)  # heart failure
+    assert TZD not in rank_options(True, False, 80.0, 35.0, 60.0)
+    assert rank_options(False, True, 80.0, 25.0, 60.0)[0] == GLP1  # atherosclerotic disease
+    assert rank_options(False, False, 15.0, 25.0, 60.0)[0] == GLP1  # SGLT2 not started
+    assert rank_options(False, False, 90.0, 25.0, 60.0)[0] == SGLT2
+    assert rank_options(False, False, 90.0, 25.0, 60.0)[-1] == SU
     d = course.decisions
-    chosen = consensus_2022(d)
+    chosen = choose_by_consensus_2022(d)
     assert not d.stopped[np.arange(len(chosen)), chosen].any()
     assert DPP4 in chosen
 
 
 def test_summary_does_not_depend_on_chunks():
     whole, parts = Summary(), Summary()
-    whole.add(simulate(SETTINGS, np.arange(1, 201)))
+    whole.add(simulate_patients(SETTINGS, np.arange(1, 201)))
     for first in (1, 51):
         last = {1: 51, 51: 201}[first]
-        parts.add(simulate(SETTINGS, np.arange(first, last)))
-    for one, other in zip(whole.rows(), parts.rows(), strict=True):
+        parts.add(simulate_patients(SETTINGS, np.arange(first, last)))
+    for one, other in zip(whole.to_rows(), parts.to_rows(), strict=True):
         assert one["metric"] == other["metric"]
         assert one["value"] == pytest.approx(other["value"], nan_ok=True)
-    values = {row["metric"]: row["value"] for row in whole.rows()}
+    values = {row["metric"]: row["value"] for row in whole.to_rows()}
     assert values["regret.best"] == 0
     assert values["regret.clinicians"] > 0

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from posology.simulators.clinic import genome
-from posology.simulators.clinic.adverse import HARMS, harms, stopping
 from posology.simulators.clinic.disease import (
     FLUCTUATION,
     MEASUREMENT_SD,
     PERSISTENCE,
-    features,
     first_state,
+    response_features,
 )  # fmt: skip
-from posology.simulators.clinic.draws import draws_of
+from posology.simulators.clinic.draws import make_draws
+from posology.simulators.clinic.harms import HARMS, harm_risks, stopping_risks
 from posology.simulators.clinic.options import (
     DPP4,
     GLP1,
@@ -25,10 +25,10 @@ from posology.simulators.clinic.options import (
     dose_share,
     doses,
 )  # fmt: skip
-from posology.simulators.clinic.population import draw_patients, take
-from posology.simulators.clinic.response import PERIOD_SD, SOURCES, full_dose_fall, without
+from posology.simulators.clinic.population import draw_patients, select_rows
+from posology.simulators.clinic.response import PERIOD_SD, SOURCES, full_dose_fall, hold_at_mean
 from posology.simulators.clinic.settings import ClinicSettings
-from posology.simulators.clinic.variance_shares import effect_variance_shares
+from posology.simulators.clinic.summary import effect_variance_shares
 
 SETTINGS = ClinicSettings()
 
@@ -36,16 +36,16 @@ SETTINGS = ClinicSettings()
 @pytest.fixture(scope="module")
 def everyone():
     patients = draw_patients(SETTINGS, np.arange(1, 30_001))
-    return patients, first_state(patients, draws_of(9, patients.subject_id))
+    return patients, first_state(patients, make_draws(9, patients.subject_id))
 
 
 @pytest.fixture(scope="module")
 def trimaster():
     """The trial's eligible: 30-80 years, HbA1c 59-110, eGFR 60 and more, no heart failure."""
     p = draw_patients(SETTINGS, np.arange(1, 30_001))
-    eligible = (p.egfr >= 60) & (p.age <= 80) & (p.hba1c > 58) & (p.hba1c <= 110) & ~p.failing
-    p = take(p, np.flatnonzero(eligible))
-    known = features(p, first_state(p, draws_of(9, p.subject_id)))
+    eligible = (p.egfr >= 60) & (p.age <= 80) & (p.hba1c > 58) & (p.hba1c <= 110) & ~p.heart_failure
+    p = select_rows(p, np.flatnonzero(eligible))
+    known = response_features(p, first_state(p, make_draws(9, p.subject_id)))
     at_dose = full_dose_fall(known)[:, :, None] * dose_share(p.egfr)
     pioglitazone, sitagliptin, sglt2 = at_dose[:, TZD, 1], at_dose[:, DPP4, 2], at_dose[:, SGLT2, 0]
     return p, pioglitazone, sitagliptin, sglt2
@@ -79,9 +79,9 @@ def test_trimaster_spread_within_a_patient(trimaster):
 
 def test_sglt2_against_dpp4_as_dennis_2022(everyone):
     """Phenotype alone: most are predicted to gain on SGLT2, about a third of them 5 and more."""
-    known = features(*everyone)
+    known = response_features(*everyone)
     for source in ("genotype", "lifestyle", "environment", "history"):
-        known = without(known, source)
+        known = hold_at_mean(known, source)
     fall = full_dose_fall(known)
     gain = fall[:, SGLT2] - fall[:, DPP4]
     assert 2.0 < gain.mean() < 4.5
@@ -92,14 +92,14 @@ def test_sglt2_against_dpp4_as_dennis_2022(everyone):
 def test_lean_men_on_sulfonylureas_obese_women_on_thiazolidinediones(everyone):
     """Dennis 2018 (ADOPT, RECORD): the sign of SU against TZD turns between these groups."""
     p, state = everyone
-    fall = full_dose_fall(features(p, state))
+    fall = full_dose_fall(response_features(p, state))
     gain = fall[:, TZD] - fall[:, SU]
     assert gain[p.female & (p.bmi > 30)].mean() > 1.0
     assert gain[~p.female & (p.bmi <= 30)].mean() < -1.0
 
 
 def test_every_option_lowers_more_from_a_higher_start(everyone):
-    known = features(*everyone)
+    known = response_features(*everyone)
     more = full_dose_fall(replace(known, hba1c=known.hba1c * 0 + 90))
     less = full_dose_fall(replace(known, hba1c=known.hba1c * 0 + 60))
     rise = (more - less).mean(axis=0)
@@ -110,8 +110,8 @@ def test_every_option_lowers_more_from_a_higher_start(everyone):
 def test_two_lost_cyp2c9_alleles_are_worth_half_a_per_cent_on_sulfonylureas(everyone):
     """Zhou 2010: 0.5 % (5.5 mmol/mol) more fall; one copy in between."""
     genotype = everyone[0].genotype
-    lost = genome.lost_cyp2c9(genotype)
-    gain = genome.more_fall(genotype)[:, SU]
+    lost = genome.count_lost_cyp2c9(genotype)
+    gain = genome.extra_fall(genotype)[:, SU]
     means = [gain[lost == k].mean() for k in range(3)]
     assert means[2] - means[0] == pytest.approx(5.5, abs=0.5)
     assert means[0] < means[1] < means[2]
@@ -130,19 +130,19 @@ def test_additive_variants(everyone, rsid, option, per_copy):
     genotype = everyone[0].genotype[:100].copy()
     row = genome.ROW[rsid]
     genotype[:, row] = 0
-    none = genome.more_fall(genotype)[:, option]
+    none = genome.extra_fall(genotype)[:, option]
     genotype[:, row] = 2
-    assert np.allclose(genome.more_fall(genotype)[:, option] - none, 2 * per_copy)
+    assert np.allclose(genome.extra_fall(genotype)[:, option] - none, 2 * per_copy)
 
 
 def test_genotype_effects_have_mean_zero_and_frequencies_as_stated(everyone):
     genotype = everyone[0].genotype
-    assert genome.more_fall(genotype).mean(axis=0) == pytest.approx(
-        genome.expected_more_fall(), abs=0.08
+    assert genome.extra_fall(genotype).mean(axis=0) == pytest.approx(
+        genome.mean_extra_fall(), abs=0.08
     )
     stated = np.array([v.frequency for v in genome.VARIANTS])
     assert genotype.mean(axis=0) / 2 == pytest.approx(stated, abs=0.01)
-    assert genome.lost_cyp2c9(genotype).max() == 2  # never more than one a haplotype
+    assert genome.count_lost_cyp2c9(genotype).max() == 2  # never more than one a haplotype
 
 
 def test_doses_follow_the_dose_studies():
@@ -157,7 +157,7 @@ def test_doses_follow_the_dose_studies():
 
 def test_harms_have_the_published_ratios(everyone):
     p, state = everyone
-    risk = harms(p, state).mean(axis=0)
+    risk = harm_risks(p, state).mean(axis=0)
     infection, failure = HARMS.index("genital_infection"), HARMS.index("heart_failure")
     fracture, hypo = HARMS.index("fracture"), HARMS.index("hypoglycaemia")
     assert 2.2 < risk[SGLT2, 0, infection] / risk[DPP4, 0, infection] < 8.0  # Mearns 2015
@@ -165,14 +165,14 @@ def test_harms_have_the_published_ratios(everyone):
     assert 1.4 < risk[TZD, 0, failure] / risk[DPP4, 0, failure] < 1.72  # Lago 2007
     assert risk[SU, 1, hypo] / risk[DPP4, 1, hypo] > 4
     assert risk[SU, 2, hypo] > risk[SU, 0, hypo]
-    ratio = harms(p, state)[:, TZD, 0, fracture] / harms(p, state)[:, DPP4, 0, fracture]
+    ratio = harm_risks(p, state)[:, TZD, 0, fracture] / harm_risks(p, state)[:, DPP4, 0, fracture]
     assert np.allclose(ratio[p.female], 2.2)  # Loke 2009
     assert np.allclose(ratio[~p.female], 1.0)
 
 
 def test_intolerance_comes_back_and_grows_with_dose(everyone):
     p, state = everyone
-    risk = stopping(p, state)
+    risk = stopping_risks(p, state)
     prone = p.liability[:, GLP1] > 1
     assert risk[prone, GLP1, 1].mean() > 2 * risk[~prone, GLP1, 1].mean()
     assert (risk[:, GLP1, 2] > risk[:, GLP1, 0]).all()

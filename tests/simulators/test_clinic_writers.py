@@ -14,7 +14,7 @@ import pytest
 
 from posology.cli.simulate import simulate as command
 from posology.errors import UserError
-from posology.simulators.clinic.codes import CODES, SYSTEMS
+from posology.simulators.clinic.events import CODES, SYSTEMS
 from posology.simulators.clinic.files.dataset import FORMATS, write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -232,7 +232,7 @@ def test_bad_requests_name_the_mend(tmp_path):
         next(write_clinic(ClinicSettings(chunk=0), tmp_path / "a"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_text("")
-    with pytest.raises(UserError, match="the folder is not empty; name a new one"):
+    with pytest.raises(UserError, match="the folder is not empty; choose a new one"):
         next(write_clinic(ClinicSettings(), tmp_path / "full"))
     with pytest.raises(UserError, match="simulate town: only 'clinic'"):
         command("town", out=tmp_path / "a")

@@ -4,12 +4,12 @@ import numpy as np
 
 from posology.domain.formulary import Formulary, Treatment
 from posology.domain.policy import Doses
-from posology.simulators.history_play import remembering
-from posology.simulators.rollout import Naming, as_cohort
-from posology.simulators.warfarin.care import DOSES, FEATURES, begin, care_remembering
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.rollout import remember_history
+from posology.simulators.warfarin.care import DOSES, FEATURES, start_treatment, treat_with_memory
 from posology.simulators.warfarin.pharmacology import Patients, bodies_2007
 
-NAMING = Naming("warfarin", tuple(f"{d:g} mg" for d in DOSES), FEATURES, "day")
+NAMING = StudyNames("warfarin", tuple(f"{d:g} mg" for d in DOSES), FEATURES, "day")
 
 
 class Noting:
@@ -44,10 +44,10 @@ def patients(n: int) -> Patients:
 def test_the_history_at_a_visit_is_the_one_of_the_log() -> None:
     known, rng = patients(12), np.random.default_rng(1)
     policy = Noting()
-    outcome = care_remembering(
-        begin(known, bodies_2007(known, rng)), remembering(policy, NAMING), rng
+    outcome = treat_with_memory(
+        start_treatment(known, bodies_2007(known, rng)), remember_history(policy, NAMING), rng
     )
-    whole = as_cohort(outcome.trajectories, NAMING).history
+    whole = to_cohort(outcome.trajectories, NAMING).history
     counts = np.diff(outcome.trajectories.offsets)
     assert len(set(counts)) > 1, "patients must end at different visits"
     for visit, (history, decisions) in enumerate(policy.shown):

@@ -14,7 +14,7 @@ from posology.domain.trajectories import (
     select_episodes,
     state_codes,
 )
-from posology.simulators.mdp import optimal_policy, policy_value, sample
+from posology.simulators.mdp import optimal_policy, policy_value, sample_trajectories
 from tests.builders.decision_processes import random_mdp
 
 
@@ -39,7 +39,7 @@ def test_samples_follow_the_model():
     rng = np.random.default_rng(1)
     mdp = random_mdp(rng)
     policy = rng.dirichlet(np.ones(3), size=5)
-    logged = sample(mdp, policy, 40_000, rng)
+    logged = sample_trajectories(mdp, policy, 40_000, rng)
     counts = np.zeros((5, 3, 5))
     np.add.at(counts, (state_codes(logged), logged.treatment, next_state_codes(logged)), 1)
     visits = counts.sum(axis=2, keepdims=True)
@@ -54,7 +54,7 @@ def test_samples_follow_the_model():
 def test_taking_episodes_keeps_each_whole():
     rng = np.random.default_rng(2)
     mdp = random_mdp(rng)
-    logged = sample(mdp, np.full((5, 3), 1 / 3), 50, rng)
+    logged = sample_trajectories(mdp, np.full((5, 3), 1 / 3), 50, rng)
     chosen = select_episodes(logged, np.array([7, 3], dtype=np.int64))
     first, last = logged.offsets[7], logged.offsets[8]
     assert np.array_equal(chosen.treatment[: last - first], logged.treatment[first:last])

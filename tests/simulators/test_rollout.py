@@ -9,17 +9,18 @@ from posology.domain.cohort import TEST, TRAIN, select_split
 from posology.domain.history import visible_events
 from posology.domain.trajectories import episode_returns, next_state_codes, state_codes
 from posology.errors import UserError
+from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.gymnasium_envs import mdp_env, warfarin_env
-from posology.simulators.mdp import sample
-from posology.simulators.rollout import Naming, as_cohort, rollout
+from posology.simulators.mdp import sample_trajectories
+from posology.simulators.rollout import rollout
 from posology.simulators.warfarin.care import DOSES, FEATURES
 from posology.simulators.warfarin.pharmacology import bodies_2007
-from posology.simulators.warfarin.protocols import Habits, clinicians
+from posology.simulators.warfarin.protocols import ClinicianMixture, clinician_policy
 from tests.builders.decision_processes import random_mdp
 from tests.builders.warfarin_patients import warfarin_patients
 
 gymnasium = pytest.importorskip("gymnasium")
-ABC = Naming("small", ("a", "b", "c"))
+ABC = StudyNames("small", ("a", "b", "c"))
 
 
 def by_state(policy):
@@ -37,7 +38,7 @@ def test_a_rollout_follows_the_same_law_as_the_vectorised_sampler():
     mdp = random_mdp(rng)
     policy = rng.dirichlet(np.ones(3), size=5)
     slow = rollout(mdp_env(mdp), by_state(policy), 2_000, rng)
-    fast = sample(mdp, policy, 20_000, rng)
+    fast = sample_trajectories(mdp, policy, 20_000, rng)
     gap = episode_returns(slow).mean() - episode_returns(fast).mean()
     assert abs(gap) < 4 * episode_returns(slow).std() / np.sqrt(2_000)
     assert slow.state_count == 5
@@ -50,7 +51,7 @@ def test_a_time_limit_is_a_truncation_not_an_end():
     logged = rollout(env, lambda seen: np.full((len(seen), 4), 0.25), 50, np.random.default_rng(0))
     assert np.diff(logged.offsets).max() == 3
     assert not logged.terminal.all()
-    assert not as_cohort(logged, Naming("lake", ("l", "d", "r", "u"))).outcome_observed.all()
+    assert not to_cohort(logged, StudyNames("lake", ("l", "d", "r", "u"))).outcome_observed.all()
 
 
 def test_treatments_that_are_pairs_are_numbered():
@@ -93,8 +94,8 @@ def test_a_missing_gymnasium_is_named_with_its_mend(monkeypatch):
 
 def test_a_cohort_of_states_holds_every_step_in_order():
     rng = np.random.default_rng(3)
-    logged = sample(random_mdp(rng), np.full((5, 3), 1 / 3), 40, rng)
-    cohort = as_cohort(logged, ABC)
+    logged = sample_trajectories(random_mdp(rng), np.full((5, 3), 1 / 3), 40, rng)
+    cohort = to_cohort(logged, ABC)
     history = cohort.history
     assert len(cohort) == len(logged.treatment)
     for row in (0, 7, len(cohort) - 1):
@@ -113,8 +114,8 @@ def test_a_cohort_of_states_holds_every_step_in_order():
 
 def test_a_cohorts_outcome_is_the_return_from_the_decision_on():
     rng = np.random.default_rng(4)
-    logged = sample(random_mdp(rng), np.full((5, 3), 1 / 3), 30, rng)
-    cohort = as_cohort(logged, ABC)
+    logged = sample_trajectories(random_mdp(rng), np.full((5, 3), 1 / 3), 30, rng)
+    cohort = to_cohort(logged, ABC)
     for row in range(len(cohort)):
         last = logged.offsets[cohort.subject[row] + 1]
         assert cohort.outcome[row] == pytest.approx(logged.reward[row:last].sum(), abs=1e-5)
@@ -126,10 +127,12 @@ def test_a_cohorts_outcome_is_the_return_from_the_decision_on():
 
 
 def test_numbers_are_events_with_values_and_days():
-    naming = Naming("warfarin", tuple(f"{dose:g} mg" for dose in DOSES), FEATURES, day="day")
+    naming = StudyNames(
+        "warfarin", tuple(f"{dose:g} mg" for dose in DOSES), FEATURES, day_column="day"
+    )
     env = warfarin_env(warfarin_patients(20), bodies_2007)
-    logged = rollout(env, clinicians(Habits()), 4, np.random.default_rng(0))
-    cohort = as_cohort(logged, naming)
+    logged = rollout(env, clinician_policy(ClinicianMixture()), 4, np.random.default_rng(0))
+    cohort = to_cohort(logged, naming)
     history, step = cohort.history, cohort.last_step[5]
     first, last = history.event_offsets[step], history.event_offsets[step + 1]
     assert history.value[first:last] == pytest.approx(logged.observation[5].astype(np.float32))

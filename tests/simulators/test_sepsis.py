@@ -8,7 +8,7 @@ import pytest
 from posology.domain.trajectories import episode_returns, state_codes
 from posology.errors import UserError
 from posology.simulators import sepsis
-from posology.simulators.mdp import optimal_policy, policy_value, sample
+from posology.simulators.mdp import optimal_policy, policy_value, sample_trajectories
 
 needs_package = pytest.mark.skipif(
     find_spec("icu_sepsis") is None, reason="the package icu-sepsis is not installed"
@@ -45,7 +45,7 @@ def test_about_three_treatments_are_admissible_in_a_state(world):
 
 @needs_package
 def test_sampled_survival_agrees_with_the_exact_value(world):
-    logged = sample(world.mdp, world.clinician, 20_000, np.random.default_rng(3))
+    logged = sample_trajectories(world.mdp, world.clinician, 20_000, np.random.default_rng(3))
     survival = episode_returns(logged)
     error = survival.std() / np.sqrt(len(survival))
     exact = policy_value(world.mdp, world.clinician)

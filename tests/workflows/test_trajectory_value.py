@@ -9,8 +9,8 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, select_split
 from posology.domain.trajectories import episode_returns
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
-from posology.simulators.mdp import policy_value, sample
-from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.mdp import policy_value, sample_trajectories
 from posology.workflows.evaluate import ValueEvaluation, evaluate
 from posology.workflows.trajectory_value import (
     DRAWN,
@@ -20,14 +20,14 @@ from posology.workflows.trajectory_value import (
 )
 from tests.builders.decision_processes import survival_mdp, uniform_policy
 
-NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
+NAMES = StudyNames("ward", ("t0", "t1", "t2", "t3"))
 
 
 @pytest.fixture(scope="module")
 def made():
     mdp = survival_mdp()
-    logged = sample(mdp, uniform_policy(mdp), 2_500, np.random.default_rng(0))
-    return logged, as_cohort(logged, NAMES)
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 2_500, np.random.default_rng(0))
+    return logged, to_cohort(logged, NAMES)
 
 
 def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(

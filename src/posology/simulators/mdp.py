@@ -1,4 +1,4 @@
-"""Decision processes with a known model: exact values, the best policy, and many episodes."""
+"""Markov decision processes with a known model: exact values, the optimal policy, sampling."""
 
 from dataclasses import dataclass
 
@@ -11,26 +11,26 @@ from posology.domain.trajectories import Trajectories
 StatePolicy = Float64[np.ndarray, "state treatment"]
 """Probability of each treatment in each state; rows sum to 1."""
 StateMask = Bool[np.ndarray, "state treatment"]
-"""False where a treatment must not be given in a state; every row allows at least one."""
+"""False where a treatment is forbidden in a state; every row allows at least one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mdp:
-    """A Markov decision process with numbered states; its rewards depend on where it arrives."""
+    """A Markov decision process with state codes; rewards depend on the next state."""
 
     transition: Float64[np.ndarray, "state treatment state"]
-    """Probability of the next state; rows of terminal states are not read."""
+    """Probability of the next state; rows of terminal states are not used."""
     reward: Float64[np.ndarray, " state"]
-    """Earned on arrival in a state."""
+    """Reward on arrival in a state."""
     start: Float64[np.ndarray, " state"]
     terminal: Bool[np.ndarray, " state"]
     names: tuple[str, ...]
-    """The treatments' names, in order."""
+    """Names of the treatments."""
     discount: float = 1.0
 
 
 def state_values(mdp: Mdp, policy: StatePolicy) -> Float64[np.ndarray, " state"]:
-    """Expected return from every state under a policy, exactly (a linear solve); 0 once ended."""
+    """Exact expected return from every state under a policy (linear solve); 0 if terminal."""
     live = np.flatnonzero(~mdp.terminal)
     moves = np.einsum("sa,sap->sp", policy[live], mdp.transition[live])
     system = np.eye(len(live)) - mdp.discount * moves[:, live]
@@ -40,65 +40,67 @@ def state_values(mdp: Mdp, policy: StatePolicy) -> Float64[np.ndarray, " state"]
 
 
 def policy_value(mdp: Mdp, policy: StatePolicy) -> float:
-    """Expected return of a policy from the start, exactly."""
+    """Exact expected return of a policy from the start distribution."""
     return float(mdp.start @ state_values(mdp, policy))
 
 
 def action_values(
     mdp: Mdp, values: Float64[np.ndarray, " state"]
 ) -> Float64[np.ndarray, "state treatment"]:
-    """Expected return of each treatment where what follows is worth `values`."""
+    """Expected return of each treatment, with `values` for the next states."""
     return mdp.transition @ (mdp.reward + mdp.discount * np.where(mdp.terminal, 0.0, values))
 
 
 def optimal_policy(mdp: Mdp, allowed: StateMask) -> StatePolicy:
-    """The best policy among those that keep to the mask (policy iteration, exact)."""
+    """The optimal policy within the mask (exact policy iteration)."""
     policy = allowed / allowed.sum(axis=1, keepdims=True)
     while True:
         values = action_values(mdp, state_values(mdp, policy))
         chosen = np.where(allowed, values, -np.inf).argmax(axis=1)
         better = np.eye(allowed.shape[1])[chosen]
         gain = (better * values).sum(axis=1) - (policy * values).sum(axis=1)
-        if gain[~mdp.terminal].max() < 1e-12:  # ties must not make it turn in circles
+        if gain[~mdp.terminal].max() < 1e-12:  # ties must not cause an endless loop
             return better
         policy = better
 
 
-def sample(mdp: Mdp, policy: StatePolicy, episodes: int, rng: np.random.Generator) -> Trajectories:
-    """Episodes of a stochastic policy, all patients moved together, with its probabilities."""
-    upto, following = _inverse(mdp)
+def sample_trajectories(
+    mdp: Mdp, policy: StatePolicy, episodes: int, rng: np.random.Generator
+) -> Trajectories:
+    """Episodes of a stochastic policy, with its probabilities; all patients advance together."""
+    thresholds, next_state = _inverse_cumulative(mdp)
     draw = _cumulative(policy)
-    now = np.searchsorted(_cumulative(mdp.start), rng.random(episodes), side="right")
-    who = np.arange(episodes)
+    state = np.searchsorted(_cumulative(mdp.start), rng.random(episodes), side="right")
+    subject = np.arange(episodes)
     final = np.empty(episodes, np.int64)
     log: list[tuple[np.ndarray, ...]] = []
-    while len(who):
-        chosen = (draw[now] <= rng.random(len(who))[:, None]).sum(axis=1)
-        pair = now * policy.shape[1] + chosen
-        new = following[np.searchsorted(upto, pair + rng.random(len(who)), side="right")]
-        log.append((who, now, chosen, new))
+    while len(subject):
+        chosen = (draw[state] <= rng.random(len(subject))[:, None]).sum(axis=1)
+        pair = state * policy.shape[1] + chosen
+        new = next_state[np.searchsorted(thresholds, pair + rng.random(len(subject)), side="right")]
+        log.append((subject, state, chosen, new))
         ended = mdp.terminal[new]
-        final[who[ended]] = new[ended]
-        who, now = who[~ended], new[~ended]
-    return _ordered(mdp, policy, log, final)
+        final[subject[ended]] = new[ended]
+        subject, state = subject[~ended], new[~ended]
+    return _to_trajectories(mdp, policy, log, final)
 
 
-def _ordered(
+def _to_trajectories(
     mdp: Mdp,
     policy: StatePolicy,
     log: list[tuple[np.ndarray, ...]],
     final: Int64[np.ndarray, " subject"],
 ) -> Trajectories:
-    who, seen, chosen, new = (np.concatenate(column) for column in zip(*log, strict=True))
-    order = np.argsort(who, kind="stable")
-    seen, chosen, new = seen[order], chosen[order], new[order]
+    subject, state, chosen, new = (np.concatenate(column) for column in zip(*log, strict=True))
+    order = np.argsort(subject, kind="stable")
+    state, chosen, new = state[order], chosen[order], new[order]
     return Trajectories(
-        observation=seen[:, None].astype(np.float64),
+        observation=state[:, None].astype(np.float64),
         treatment=chosen.astype(np.int32),
         reward=mdp.reward[new],
-        logged_probability=policy[seen, chosen],
-        behaviour=policy[seen],
-        offsets=offsets_from_counts(np.bincount(who, minlength=len(final))),
+        logged_probability=policy[state, chosen],
+        behaviour=policy[state],
+        offsets=offsets_from_counts(np.bincount(subject, minlength=len(final))),
         final_observation=final[:, None].astype(np.float64),
         terminal=np.ones(len(final), dtype=bool),
         state_count=len(mdp.start),
@@ -111,7 +113,7 @@ def _cumulative(probabilities: np.ndarray) -> np.ndarray:
     return np.where(total >= total[..., -1:] * (1 - 1e-12), 1.0, total)
 
 
-def _inverse(mdp: Mdp) -> tuple[np.ndarray, np.ndarray]:
+def _inverse_cumulative(mdp: Mdp) -> tuple[np.ndarray, np.ndarray]:
     """Sorted thresholds `pair + cumulative probability`, and the next state below each one."""
     pairs = mdp.transition.reshape(-1, len(mdp.start))
     row, column = np.nonzero(pairs)

@@ -1,8 +1,8 @@
-"""Tumours under chemotherapy and radiotherapy, with every counterfactual known.
+"""Tumours under chemotherapy and radiotherapy, with every counterfactual.
 
 Model of Geng, Paganetti and Grassberger 2017 (Sci Rep 7:13542), in the form of Lim, Alaa and van
-der Schaar 2018 (NeurIPS, recurrent marginal structural networks), on which later networks are
-compared. Volumes in cm^3, days, Gy; treatments are 0 none, 1 chemotherapy, 2 radiotherapy, 3 both.
+der Schaar 2018 (NeurIPS, recurrent marginal structural networks), a benchmark of later networks.
+Volumes in cm^3, days, Gy; treatments are 0 none, 1 chemotherapy, 2 radiotherapy, 3 both.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CELLS = 5.8e8
 """Cells in a cm^3."""
 NOISE = 0.01
 CHEMOTHERAPY, RADIOTHERAPY = 5.0, 2.0
-"""Concentration added by a dose of chemotherapy, and Gy of a fraction."""
+"""Concentration per dose of chemotherapy, and Gy per fraction of radiotherapy."""
 NAMES = ("none", "chemotherapy", "radiotherapy", "both")
 
 _STAGES = np.array([1432, 128, 1306, 7248, 12840]) / 22954  # I, II, IIIA, IIIB, IV
@@ -35,10 +35,10 @@ _CHEMO, _CHEMO_SD = 0.028, 0.0007
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tumours:
-    """How each tumour grows and answers."""
+    """Growth and treatment response of each tumour."""
 
     kind: Int64[np.ndarray, " subject"]
-    """1, 2 or 3, which clinicians see: type 1 answers more to radiotherapy, 3 to chemotherapy."""
+    """1, 2 or 3, observed: type 1 responds more to radiotherapy, type 3 to chemotherapy."""
     alpha: Float64[np.ndarray, " subject"]
     """Radiosensitivity, 1/Gy; the quadratic one is a tenth of it, 1/Gy^2."""
     rho: Float64[np.ndarray, " subject"]
@@ -50,24 +50,24 @@ class Tumours:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Courses:
-    """What was seen and done on each day; a tumour that killed or vanished is no longer active."""
+class TumourTrajectories:
+    """Volume and treatment on each day; not active after death or remission."""
 
     volume: Float64[np.ndarray, "subject day"]
     treatment: Int64[np.ndarray, "subject day"]
-    logged: Float64[np.ndarray, "subject day"]
-    """Probability with which that day's treatment was chosen."""
+    logged_probability: Float64[np.ndarray, "subject day"]
+    """Probability of the chosen treatment."""
     active: Bool[np.ndarray, "subject day"]
     next_volume: Float64[np.ndarray, "subject day treatment"]
     """The next day's volume under every treatment, with the same chance events."""
 
 
-def sphere(diameter: np.ndarray | float) -> np.ndarray:
+def sphere_volume(diameter: np.ndarray | float) -> np.ndarray:
     """Volume of a sphere."""
     return np.asarray(np.pi / 6 * np.asarray(diameter, np.float64) ** 3)
 
 
-def draw(count: int, rng: np.random.Generator) -> Tumours:
+def draw_tumours(count: int, rng: np.random.Generator) -> Tumours:
     """New patients, a third of each type."""
     kind = rng.integers(1, 4, size=count)
     covariance = _CORRELATION * _ALPHA_SD * _RHO_SD
@@ -86,28 +86,30 @@ def draw(count: int, rng: np.random.Generator) -> Tumours:
         alpha=pair[:, 0] + 0.1 * _ALPHA * (kind == 1),
         rho=pair[:, 1],
         chemo=chemo + 0.1 * _CHEMO * (kind == 3),
-        volume=sphere(diameter),
+        volume=sphere_volume(diameter),
     )
 
 
-def grown(
+def next_volume(
     tumours: Tumours,
     volume: Float64[np.ndarray, " subject"],
     concentration: Float64[np.ndarray, " subject"],
     radiation: Float64[np.ndarray, " subject"],
     noise: Float64[np.ndarray, " subject"],
 ) -> Float64[np.ndarray, " subject"]:
-    """A day's growth (Lim et al. 2018, eq. 11), never below 0."""
+    """Volume after a day (Lim et al. 2018, eq. 11), at least 0."""
     safe = np.maximum(volume, 1e-12)
-    growth = tumours.rho * np.log(sphere(CAPACITY_CM) / safe)
+    growth = tumours.rho * np.log(sphere_volume(CAPACITY_CM) / safe)
     kill = tumours.chemo * concentration + tumours.alpha * (radiation + radiation**2 / 10)
     return np.maximum(volume * (1 + growth - kill + noise), 0.0)
 
 
-def simulate(tumours: Tumours, confounding: float, rng: np.random.Generator) -> Courses:
-    """Sixty days in which larger tumours are treated more, the more the confounding (gamma).
+def simulate_tumours(
+    tumours: Tumours, confounding: float, rng: np.random.Generator
+) -> TumourTrajectories:
+    """Sixty days in which larger tumours are treated more often, by the confounding (gamma).
 
-    Each treatment is given with probability sigmoid(gamma / 13 cm * (mean diameter of the last 15
+    Each treatment has probability sigmoid(gamma / 13 cm * (mean diameter of the last 15
     days - 6.5 cm)).
     """
     n = len(tumours.kind)
@@ -127,9 +129,9 @@ def simulate(tumours: Tumours, confounding: float, rng: np.random.Generator) -> 
         for option in range(len(NAMES)):
             level = left + CHEMOTHERAPY * (option % 2)
             dose = np.full(n, RADIOTHERAPY * (option // 2))
-            after = grown(tumours, now, level, dose, noise)
+            after = next_volume(tumours, now, level, dose, noise)
             following[:, day, option] = np.where(luck < np.exp(-after * CELLS), 0.0, after)
         concentration = left + CHEMOTHERAPY * chemo
         now = following[np.arange(n), day, treatment[:, day]]
-        going = going & (now < sphere(DEATH_CM)) & (now > 0)
-    return Courses(volume, treatment, logged, active, following)
+        going = going & (now < sphere_volume(DEATH_CM)) & (now > 0)
+    return TumourTrajectories(volume, treatment, logged, active, following)

@@ -66,4 +66,4 @@ def simulate(
         progress("patients", done, settings.patients)
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # kB on Linux
-    return SimulateResult(Path(folder), settings.patients, summary.rows(), seconds, peak)
+    return SimulateResult(Path(folder), settings.patients, summary.to_rows(), seconds, peak)

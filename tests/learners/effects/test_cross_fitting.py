@@ -9,7 +9,7 @@ from posology.simulators import two_options as simulator
 
 
 def trial(scenario: str, n: int, seed: int) -> tuple[Trial, simulator.Sample]:
-    drawn = simulator.draw(scenario, n, np.random.default_rng(seed))
+    drawn = simulator.draw_sample(scenario, n, np.random.default_rng(seed))
     return Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(n), 2), drawn
 
 

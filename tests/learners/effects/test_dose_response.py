@@ -15,7 +15,7 @@ SMALL = {"members": 3, "width": 32, "epochs": 40}
 
 
 def learn(setting: str, shape: str, n: int = 1000, seed: int = 0):
-    drawn = simulator.draw(setting, n, np.random.default_rng(seed))
+    drawn = simulator.draw_sample(setting, n, np.random.default_rng(seed))
     settings = DoseResponseSettings(shape=shape, **SMALL)
     return fit_dose_response(drawn.covariates, drawn.dose, drawn.outcome, settings), drawn
 
@@ -28,7 +28,7 @@ def test_advice_beats_the_clinicians_and_stays_inside_the_support(setting: str) 
     assert (advice.dose >= advice.support_low).all()
     assert (advice.dose <= advice.support_high).all()
     assert simulator.regret(X, advice.dose) < 0.128, "what clinicians lose"
-    assert (advice.dose > simulator.toxic_above(X)).mean() < 0.03
+    assert (advice.dose > simulator.toxic_threshold(X)).mean() < 0.03
     np.testing.assert_allclose(
         advice.expected_outcome,
         [predict_curves(response, X[[i]], np.array([d])).mean() for i, d in enumerate(advice.dose)],
@@ -77,7 +77,7 @@ def test_curves_have_the_shape_the_study_states() -> None:
 
 
 def test_the_same_seed_gives_the_same_curves_and_units_do_not_matter() -> None:
-    drawn = simulator.draw("randomised", 300, np.random.default_rng(3))
+    drawn = simulator.draw_sample("randomised", 300, np.random.default_rng(3))
     settings = DoseResponseSettings(shape="unimodal", members=2, width=16, epochs=5)
     X, grid = drawn.covariates, np.linspace(0, 1, 5)
     first = fit_dose_response(X, drawn.dose, drawn.outcome, settings)

@@ -16,7 +16,7 @@ from tests.builders.small_cohorts import small_cohort
 
 
 def learn(scenario: str, n: int, seed: int, gate: bool = True):
-    drawn = simulator.draw(scenario, n, np.random.default_rng(seed))
+    drawn = simulator.draw_sample(scenario, n, np.random.default_rng(seed))
     trial = Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(n), 2)
     return fit_effects(fit_nuisance(trial, np.random.default_rng(seed)), gate)
 
@@ -25,7 +25,7 @@ def learn(scenario: str, n: int, seed: int, gate: bool = True):
 def test_most_of_the_gain_is_found(scenario: str) -> None:
     """The best single option loses 0.266 against the best rule."""
     learned = learn(scenario, 1000, 0)
-    new = simulator.draw(scenario, 5000, np.random.default_rng(99))
+    new = simulator.draw_sample(scenario, 5000, np.random.default_rng(99))
     assert learned.is_personal
     assert simulator.regret(new, choose_option(learned, new.covariates)) < 0.06
     said = predict_effects(learned, new.covariates)
@@ -58,7 +58,7 @@ def test_many_covariates_have_no_products() -> None:
 
 def test_one_option_for_all_where_effects_do_not_vary() -> None:
     learned = learn("null", 1000, 1)
-    new = simulator.draw("null", 2000, np.random.default_rng(99))
+    new = simulator.draw_sample("null", 2000, np.random.default_rng(99))
     assert not learned.is_personal
     assert (choose_option(learned, new.covariates) == learned.best_single).all()
 
@@ -127,7 +127,7 @@ def test_three_options_are_learned_at_once() -> None:
 
 
 def test_the_best_single_option_is_the_one_of_the_highest_doubly_robust_mean() -> None:
-    drawn = simulator.draw("null", 300, np.random.default_rng(3))
+    drawn = simulator.draw_sample("null", 300, np.random.default_rng(3))
     trial = Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(300), 2)
     half = known_propensity(np.full((300, 2), 0.5))
     flat = OutcomeRegression(

@@ -17,11 +17,11 @@ from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.tensors import cohort_to_tensors, gather_subjects
 from posology.learners.network.training_loop import Training
 from posology.nn.network import NetworkConfig
-from posology.simulators.mdp import policy_value, sample
-from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.mdp import policy_value, sample_trajectories
 from tests.builders.decision_processes import survival_mdp, uniform_policy
 
-NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
+NAMES = StudyNames("ward", ("t0", "t1", "t2", "t3"))
 FIRST = Supervised(Sizes(16, 8, 16, 1, 4, 0.0), Training(batch=64, epochs=4, learning_rate=3e-3))
 SECOND = Reinforcement(
     Training(learning_rate=3e-3, batch=64, epochs=6, patience=0, keep_initial=True)
@@ -31,7 +31,9 @@ SECOND = Reinforcement(
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
     mdp = survival_mdp()
-    return as_cohort(sample(mdp, uniform_policy(mdp), 1_500, np.random.default_rng(0)), NAMES)
+    return to_cohort(
+        sample_trajectories(mdp, uniform_policy(mdp), 1_500, np.random.default_rng(0)), NAMES
+    )
 
 
 @pytest.fixture(scope="module")

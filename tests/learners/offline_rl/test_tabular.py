@@ -13,7 +13,7 @@ from posology.learners.offline_rl.tabular import (
     count_transitions,
     shrunk_value_iteration,
 )
-from posology.simulators.mdp import optimal_policy, policy_value, sample
+from posology.simulators.mdp import optimal_policy, policy_value, sample_trajectories
 from tests.builders.decision_processes import survival_mdp, uniform_policy
 
 
@@ -21,7 +21,7 @@ from tests.builders.decision_processes import survival_mdp, uniform_policy
 @settings(max_examples=10, deadline=None)
 def test_counts_equal_a_naive_loop(seed):
     mdp = survival_mdp(seed, states=4, treatments=2)
-    logged = sample(mdp, uniform_policy(mdp), 30, np.random.default_rng(seed))
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 30, np.random.default_rng(seed))
     counts = count_transitions(logged)
     naive: dict[tuple[int, int], int] = {}
     for now, treatment, new, over in zip(
@@ -44,7 +44,7 @@ def test_counts_equal_a_naive_loop(seed):
 def test_many_episodes_give_the_optimal_policy():
     mdp = survival_mdp()
     everything = np.ones((14, 4), dtype=bool)
-    logged = sample(mdp, uniform_policy(mdp), 60_000, np.random.default_rng(1))
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 60_000, np.random.default_rng(1))
     learned = shrunk_value_iteration(count_transitions(logged), Shrinkage(pessimism=0.0))
     best = policy_value(mdp, optimal_policy(mdp, everything))
     assert policy_value(mdp, learned.probabilities) == pytest.approx(best, abs=2e-3)
@@ -52,7 +52,7 @@ def test_many_episodes_give_the_optimal_policy():
 
 def test_without_shrinkage_values_solve_the_empirical_bellman_equation():
     mdp = survival_mdp(2)
-    logged = sample(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(2))
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(2))
     plain = Shrinkage(prior_visits=0.0, effect_std=1e-9, min_support=0.0, pessimism=0.0)
     learned = shrunk_value_iteration(count_transitions(logged), plain)
     value = np.append(learned.values.max(axis=1), 0.0)
@@ -66,7 +66,7 @@ def test_without_shrinkage_values_solve_the_empirical_bellman_equation():
 
 def test_full_shrinkage_gives_every_treatment_the_same_value():
     mdp = survival_mdp(3)
-    logged = sample(mdp, uniform_policy(mdp), 2_000, np.random.default_rng(3))
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 2_000, np.random.default_rng(3))
     learned = shrunk_value_iteration(
         count_transitions(logged), Shrinkage(prior_visits=1e9, effect_std=1e-6, pessimism=0.0)
     )
@@ -75,7 +75,7 @@ def test_full_shrinkage_gives_every_treatment_the_same_value():
 
 def test_pessimism_lowers_every_value():
     mdp = survival_mdp(4)
-    logged = sample(mdp, uniform_policy(mdp), 500, np.random.default_rng(4))
+    logged = sample_trajectories(mdp, uniform_policy(mdp), 500, np.random.default_rng(4))
     counts = count_transitions(logged)
     without, with_pessimism = (
         shrunk_value_iteration(counts, replace(Shrinkage(), pessimism=c)) for c in (0.0, 1.0)
@@ -87,7 +87,7 @@ def test_pessimism_lowers_every_value():
 def test_forbidden_rare_and_absent_treatments_are_never_recommended():
     mdp = survival_mdp(5)
     behaviour = np.tile([0.6, 0.37, 0.03, 0.0], (14, 1))
-    logged = sample(mdp, behaviour, 5_000, np.random.default_rng(5))
+    logged = sample_trajectories(mdp, behaviour, 5_000, np.random.default_rng(5))
     learned = shrunk_value_iteration(count_transitions(logged), Shrinkage(min_support=0.05))
     assert not learned.probabilities[:12, 2:].any()
     allowed = np.ones((14, 4), dtype=bool)

@@ -15,21 +15,21 @@ from posology.learners.offline_rl.tabular import (
     shrunk_value_iteration,
 )
 from posology.learners.offline_rl.tabular_policy import StateCodeLearner, state_trajectories
-from posology.simulators.mdp import policy_value, sample
-from posology.simulators.rollout import Naming, as_cohort
+from posology.simulators.conversion import StudyNames, to_cohort
+from posology.simulators.mdp import policy_value, sample_trajectories
 from tests.builders.decision_processes import survival_mdp, uniform_policy
 
-NAMES = Naming("ward", ("t0", "t1", "t2", "t3"))
+NAMES = StudyNames("ward", ("t0", "t1", "t2", "t3"))
 
 
 @pytest.fixture(scope="module")
 def logged():
     mdp = survival_mdp()
-    return sample(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(0))
+    return sample_trajectories(mdp, uniform_policy(mdp), 3_000, np.random.default_rng(0))
 
 
 def test_a_cohort_gives_back_its_trajectories(logged):
-    again = state_trajectories(as_cohort(logged, NAMES))
+    again = state_trajectories(to_cohort(logged, NAMES))
     assert np.array_equal(state_codes(again), state_codes(logged))
     assert np.array_equal(next_state_codes(again), next_state_codes(logged))
     assert np.array_equal(again.terminal, logged.terminal)
@@ -38,7 +38,7 @@ def test_a_cohort_gives_back_its_trajectories(logged):
 
 
 def test_the_learner_is_pooled_on_both_parts(logged):
-    cohort = as_cohort(logged, NAMES)
+    cohort = to_cohort(logged, NAMES)
     learner = StateCodeLearner(Shrinkage(prior_visits=20.0))
     train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     policy = learner.fit(train, validation)
@@ -57,7 +57,7 @@ def test_the_learner_is_pooled_on_both_parts(logged):
 
 
 def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
-    cohort = as_cohort(logged, NAMES)
+    cohort = to_cohort(logged, NAMES)
     policy = StateCodeLearner().fit(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     decisions = cohort.last_step[:500]
     free = policy.choice_probabilities(
@@ -76,7 +76,7 @@ def test_forbidden_options_get_nothing_and_rows_sum_to_one(logged):
 
 
 def test_a_state_of_several_codes_is_refused(logged):
-    cohort = as_cohort(select_episodes(logged, np.arange(20)), NAMES)
+    cohort = to_cohort(select_episodes(logged, np.arange(20)), NAMES)
     wrong = replace(cohort, last_step=cohort.last_step + 1)  # the treatment, not the state
     with pytest.raises(UserError, match="must hold exactly one code of the family STATE"):
         state_trajectories(wrong)

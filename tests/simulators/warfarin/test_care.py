@@ -10,30 +10,29 @@ from posology.simulators.warfarin.care import (
     DAYS,
     DOSES,
     FEATURES,
-    begin,
-    care,
     observe,
-    priced,
-    step,
+    start_treatment,
+    take_dose_until_next_visit,
+    treat_patients,
 )
 from posology.simulators.warfarin.pharmacology import CYP2C9, VKORC1, bodies_2007
 from posology.simulators.warfarin.protocols import (
-    Habits,
-    clinicians,
-    cpic,
-    fixed,
-    iwpc,
-    nomogram,
-    obey,
-    rounded,
-    standard,
+    ClinicianMixture,
+    adjust_by_nomogram,
+    clinician_policy,
+    cpic_nomogram,
+    fixed_dose,
+    follow_protocol,
+    iwpc_nomogram,
+    round_dose,
+    standard_nomogram,
 )
 from tests.builders.warfarin_patients import warfarin_patients
 
 
 def start(count: int, seed: int = 0):
     known = warfarin_patients(count, seed)
-    return begin(known, bodies_2007(known, np.random.default_rng(seed)))
+    return start_treatment(known, bodies_2007(known, np.random.default_rng(seed)))
 
 
 def seen(**values: float) -> np.ndarray:
@@ -45,7 +44,7 @@ def seen(**values: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def outcome():
-    return care(start(60), clinicians(Habits()), np.random.default_rng(1))
+    return treat_patients(start(60), clinician_policy(ClinicianMixture()), np.random.default_rng(1))
 
 
 def test_every_patient_is_followed_for_ninety_days(outcome):
@@ -81,7 +80,7 @@ def test_time_in_range_is_rosendaals_interpolation(outcome):
 def test_a_high_inr_is_seen_again_in_two_days():
     course = start(2)
     late = replace(course, day=np.full(2, 20, np.int64), inr=np.array([2.5, 4.0]))
-    after, _, _ = step(late, np.array([0, 0]), np.random.default_rng(0))
+    after, _, _ = take_dose_until_next_visit(late, np.array([0, 0]), np.random.default_rng(0))
     assert after.day.tolist() == [27, 22]
 
 
@@ -89,10 +88,10 @@ def test_a_stopped_drug_lets_the_inr_fall_and_keeps_the_maintenance_dose():
     course = start(50)
     rng = np.random.default_rng(0)
     for _ in range(4):
-        course, _, _ = step(course, np.full(50, 20), rng)
+        course, _, _ = take_dose_until_next_visit(course, np.full(50, 20), rng)
     high = course.inr.mean()
     for _ in range(3):
-        course, _, _ = step(course, np.zeros(50, np.int64), rng)
+        course, _, _ = take_dose_until_next_visit(course, np.zeros(50, np.int64), rng)
     assert course.inr.mean() < high - 0.3
     assert np.all(course.maintenance == 10.0)
     assert np.all(course.dose == 0.0)
@@ -105,62 +104,50 @@ def test_a_stopped_drug_lets_the_inr_fall_and_keeps_the_maintenance_dose():
 )
 def test_the_nomogram(inr, dose):
     visit = seen(day=30, inr=inr, maintenance=5, dose=5)
-    assert nomogram(visit, np.array([9.0]))[0] == pytest.approx(dose)
+    assert adjust_by_nomogram(visit, np.array([9.0]))[0] == pytest.approx(dose)
 
 
 def test_the_nomogram_waits_at_first_and_restarts_lower():
     wait = seen(day=4, inr=1.2, maintenance=5, dose=5)
-    assert nomogram(wait, np.array([9.0]))[0] == 5.0
-    assert nomogram(seen(day=0, inr=1.0), np.array([9.0]))[0] == 9.0
+    assert adjust_by_nomogram(wait, np.array([9.0]))[0] == 5.0
+    assert adjust_by_nomogram(seen(day=0, inr=1.0), np.array([9.0]))[0] == 9.0
     restart = seen(day=30, inr=2.5, previous_inr=4.5, maintenance=10, dose=0)
-    assert nomogram(restart, np.array([9.0]))[0] == 9.0
+    assert adjust_by_nomogram(restart, np.array([9.0]))[0] == 9.0
     after_five = seen(day=30, inr=2.5, previous_inr=5.5, maintenance=10, dose=0)
-    assert nomogram(after_five, np.array([9.0]))[0] == 8.5
+    assert adjust_by_nomogram(after_five, np.array([9.0]))[0] == 8.5
     small = seen(day=30, inr=1.8, maintenance=1.0, dose=1.0)
-    assert nomogram(small, np.array([9.0]))[0] == 1.5
+    assert adjust_by_nomogram(small, np.array([9.0]))[0] == 1.5
 
 
 def test_published_starting_doses():
     known = {f"cyp2c9 {CYP2C9[0]}": 1, f"vkorc1 {VKORC1[0]}": 1, "race white": 1}
     person = seen(age=55, height=175, weight=80, **known)
     root = 5.6044 - 0.2614 * 5 + 0.0087 * 175 + 0.0128 * 80
-    assert iwpc(person)[0] == pytest.approx(root**2 / 7)
-    assert cpic(person)[0] == 6.0
+    assert iwpc_nomogram(person)[0] == pytest.approx(root**2 / 7)
+    assert cpic_nomogram(person)[0] == 6.0
     slow = seen(age=55, **{f"cyp2c9 {CYP2C9[5]}": 1, f"vkorc1 {VKORC1[2]}": 1})
-    assert cpic(slow)[0] == 1.25
-    assert fixed(slow)[0] == standard(slow)[0] == 5.0
+    assert cpic_nomogram(slow)[0] == 1.25
+    assert fixed_dose(slow)[0] == standard_nomogram(slow)[0] == 5.0
 
 
 def test_clinicians_favour_the_protocols_and_may_give_anything():
     visit = seen(day=30, inr=2.5, maintenance=5, dose=5)
-    chances = clinicians(Habits())(visit)
+    chances = clinician_policy(ClinicianMixture())(visit)
     assert chances.sum() == pytest.approx(1)
     assert chances.min() > 0
     assert DOSES[chances.argmax()] == 5.0
-    assert obey(standard)(visit)[0, 10] == 1.0
-    assert rounded(np.array([5.2, 99.0, -1.0])).tolist() == [5.0, 15.0, 0.0]
+    assert follow_protocol(standard_nomogram)(visit)[0, 10] == 1.0
+    assert round_dose(np.array([5.2, 99.0, -1.0])).tolist() == [5.0, 15.0, 0.0]
 
 
 def test_genes_help_and_a_fixed_dose_does_not():
     def run(protocol):
-        return care(start(300, 5), obey(protocol), np.random.default_rng(2))
+        return treat_patients(start(300, 5), follow_protocol(protocol), np.random.default_rng(2))
 
-    without, table, formula = run(fixed), run(cpic), run(iwpc)
+    without, table, formula = run(fixed_dose), run(cpic_nomogram), run(iwpc_nomogram)
     assert table.time_in_range.mean() > without.time_in_range.mean() + 0.2
     assert formula.time_in_range.mean() > without.time_in_range.mean() + 0.2
     assert formula.over_4.mean() < without.over_4.mean()
     found = np.isfinite(formula.days_to_stable)
     assert found.mean() > 0.7
     assert formula.days_to_stable[found].min() >= 8
-
-
-def test_a_change_of_dose_has_its_price_but_the_first_is_free():
-    known, rng = warfarin_patients(20), np.random.default_rng(3)
-    logged = care(begin(known, bodies_2007(known, rng)), clinicians(Habits()), rng).trajectories
-    cost = logged.reward - priced(logged, 0.25).reward
-    for first, last in zip(logged.offsets[:-1], logged.offsets[1:], strict=True):
-        assert cost[first] == 0.0
-        for row in range(first + 1, last):
-            same = logged.treatment[row] == logged.treatment[row - 1]
-            assert cost[row] == pytest.approx(0.0 if same else 0.25)
-    assert cost.max() == pytest.approx(0.25)

@@ -6,13 +6,13 @@ from scipy.integrate import solve_ivp
 
 from posology.simulators.warfarin.pharmacology import (
     Patients,
+    advance_day,
     bodies_2007,
     bodies_2010,
-    draw,
-    inr,
-    measured,
-    next_day,
-    untreated,
+    draw_patients,
+    measure_inr,
+    true_inr,
+    untreated_state,
 )
 
 DOSES = [5.0, 5.0, 10.0, 0.0, 0.0, 7.5, 5.0, 2.5, 2.5, 5.0, 5.0, 5.0]
@@ -26,10 +26,10 @@ def patients(count: int = 1, **columns) -> Patients:
 
 
 def simulated(bodies) -> list[float]:
-    state, path = untreated(bodies), []
+    state, path = untreated_state(bodies), []
     for dose in DOSES:
-        state = next_day(bodies, state, np.full(len(bodies.rates), dose))
-        path.append(float(inr(bodies, state)[0]))
+        state = advance_day(bodies, state, np.full(len(bodies.rates), dose))
+        path.append(float(true_inr(bodies, state)[0]))
     return path
 
 
@@ -105,27 +105,27 @@ def test_the_second_world_solves_its_equations(age, cyp2c9, alleles, vkorc1, ec5
 @pytest.mark.parametrize(("world", "near"), [(bodies_2007, 1.86), (bodies_2010, 1.94)])
 def test_five_milligrams_in_a_resistant_old_patient_stay_below_two(world, near):
     bodies = world(patients(), None)
-    state = untreated(bodies)
+    state = untreated_state(bodies)
     for _ in range(90):
-        state = next_day(bodies, state, np.array([5.0]))
-    assert inr(bodies, state)[0] == pytest.approx(near, abs=0.02)
+        state = advance_day(bodies, state, np.array([5.0]))
+    assert true_inr(bodies, state)[0] == pytest.approx(near, abs=0.02)
 
 
 @pytest.mark.parametrize("world", [bodies_2007, bodies_2010])
 def test_without_a_dose_nothing_happens(world):
     bodies = world(patients(20), np.random.default_rng(0))
-    state = next_day(bodies, untreated(bodies), np.zeros(20))
-    assert np.allclose(inr(bodies, state), 1.0)
+    state = advance_day(bodies, untreated_state(bodies), np.zeros(20))
+    assert np.allclose(true_inr(bodies, state), 1.0)
 
 
 @pytest.mark.parametrize("world", [bodies_2007, bodies_2010])
 def test_more_drug_and_more_sensitive_genes_mean_a_higher_inr(world):
     def after(dose: float, **genes: int) -> float:
         bodies = world(patients(**genes), None)
-        state = untreated(bodies)
+        state = untreated_state(bodies)
         for _ in range(20):
-            state = next_day(bodies, state, np.array([dose]))
-        return float(inr(bodies, state)[0])
+            state = advance_day(bodies, state, np.array([dose]))
+        return float(true_inr(bodies, state)[0])
 
     assert after(6.0) > after(4.0)
     assert after(4.0, vkorc1=2) > after(4.0, vkorc1=1) > after(4.0)
@@ -138,7 +138,7 @@ def test_patients_are_drawn_whole():
         weight=np.array([50.0, 90.0]), cyp2c9=np.array([0, 5]), vkorc1=np.array([0, 2]),
         race=np.array([1, 2]), amiodarone=np.array([0.0, 1.0]), inducer=np.array([1.0, 0.0]),
     )  # fmt: skip
-    drawn = draw(two, 200, np.random.default_rng(0))
+    drawn = draw_patients(two, 200, np.random.default_rng(0))
     old = drawn.age == 80
     assert 60 < old.sum() < 140
     assert np.array_equal(old, drawn.height == 190)
@@ -149,10 +149,10 @@ def test_patients_are_drawn_whole():
 @pytest.mark.parametrize(("world", "spread"), [(bodies_2007, 0.0325), (bodies_2010, 0.20)])
 def test_laboratories_err_as_the_papers_say(world, spread):
     bodies = world(patients(4_000), None)
-    state = untreated(bodies)
+    state = untreated_state(bodies)
     for _ in range(12):
-        state = next_day(bodies, state, np.full(4_000, 6.0))
-    seen, true = measured(bodies, state, np.random.default_rng(0)), inr(bodies, state)
+        state = advance_day(bodies, state, np.full(4_000, 6.0))
+    seen, true = measure_inr(bodies, state, np.random.default_rng(0)), true_inr(bodies, state)
     error = np.log(seen / true) if bodies.product else seen - true
     assert error.std() == pytest.approx(spread, rel=0.05)
-    assert measured(bodies, untreated(bodies), np.random.default_rng(1)).min() >= 0.8
+    assert measure_inr(bodies, untreated_state(bodies), np.random.default_rng(1)).min() >= 0.8

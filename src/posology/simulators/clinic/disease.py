@@ -1,4 +1,4 @@
-"""The disease from quarter to quarter, and what the current drug does to it."""
+"""The disease from quarter to quarter, and the effect of the current drug."""
 
 from dataclasses import dataclass, replace
 
@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float64, Int64
 from posology.simulators.clinic.draws import Draws
 from posology.simulators.clinic.options import OPTIONS
 from posology.simulators.clinic.population import Patients
-from posology.simulators.clinic.response import PERIOD_SD, Features, genotype_shift
+from posology.simulators.clinic.response import PERIOD_SD, ResponseFeatures, genotype_shift
 from posology.simulators.clinic.settings import QUARTER_DAYS
 
 PERSISTENCE, FLUCTUATION = 0.7, 4.0
-"""HbA1c wanders about its trend: correlation from quarter to quarter, and SD in mmol/mol (habits,
-illness, steroids). With PERIOD_SD this gives TriMaster's within-patient SD; my choice."""
+"""Fluctuation of HbA1c about its trend: correlation from quarter to quarter, and SD in mmol/mol
+(habits, illness, steroids). With PERIOD_SD this gives TriMaster's within-patient SD; our choice."""
 ONSET = 0.85
 """Share of a change of drug that HbA1c shows after a quarter (red cells live about 120 days)."""
 SEASON = 1.2
@@ -36,21 +36,21 @@ NO_DRUG = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
-    """Where each patient stands at a quarter; what nobody sees included."""
+class DiseaseState:
+    """Each patient's state at a quarter, latent variables included."""
 
     quarter: int
     trend: Float64[np.ndarray, " subject"]
     """HbA1c on metformin alone, without fluctuation and season."""
-    wander: Float64[np.ndarray, " subject"]
+    fluctuation: Float64[np.ndarray, " subject"]
     drug_effect: Float64[np.ndarray, " subject"]
-    """What the second drug adds to HbA1c now; negative where it helps."""
-    fall: Float64[np.ndarray, " subject"]
-    """The full fall to which the course of the current drug tends."""
+    """Current effect of the second drug on HbA1c; negative is a fall."""
+    full_fall: Float64[np.ndarray, " subject"]
+    """The eventual fall of HbA1c on the current drug."""
     option: Int64[np.ndarray, " subject"]
-    """The second drug being taken, NO_DRUG where none."""
+    """The current second drug, NO_DRUG if none."""
     level: Int64[np.ndarray, " subject"]
-    since: Int64[np.ndarray, " subject"]
+    quarters_since_decision: Int64[np.ndarray, " subject"]
     """Quarters since the last decision."""
     weight_effect: Float64[np.ndarray, " subject"]
     egfr: Float64[np.ndarray, " subject"]
@@ -59,103 +59,115 @@ class State:
     """Options stopped for intolerance."""
     tolerated: Bool[np.ndarray, "subject treatment"]
     """Options taken for a quarter without stopping."""
-    failing: Bool[np.ndarray, " subject"]
-    fractured: Bool[np.ndarray, " subject"]
-    infections: Bool[np.ndarray, " subject"]
+    heart_failure: Bool[np.ndarray, " subject"]
+    fracture: Bool[np.ndarray, " subject"]
+    genital_infection: Bool[np.ndarray, " subject"]
 
 
-def first_state(patients: Patients, draws: Draws) -> State:
+def first_state(patients: Patients, draws: Draws) -> DiseaseState:
     """The clinic's first day: metformin alone."""
     n = len(patients.subject_id)
     none = np.zeros((n, len(OPTIONS)), bool)
-    return State(
+    return DiseaseState(
         quarter=0,
         trend=patients.hba1c,
-        wander=FLUCTUATION * draws.normal("wander"),
+        fluctuation=FLUCTUATION * draws.normal("wander"),
         drug_effect=np.zeros(n),
-        fall=np.zeros(n),
+        full_fall=np.zeros(n),
         option=np.full(n, NO_DRUG),
         level=np.zeros(n, np.int64),
-        since=np.zeros(n, np.int64),
+        quarters_since_decision=np.zeros(n, np.int64),
         weight_effect=np.zeros(n),
         egfr=patients.egfr,
         tried=none,
         stopped=none,
         tolerated=none,
-        failing=patients.failing,
-        fractured=patients.fractured,
-        infections=patients.infections,
+        heart_failure=patients.heart_failure,
+        fracture=patients.fracture,
+        genital_infection=patients.genital_infection,
     )
 
 
-def next_quarter(patients: Patients, state: State, draws: Draws) -> State:
-    """Three months on, on the drug that the state names."""
-    since = state.since + 1
+def advance_quarter(patients: Patients, state: DiseaseState, draws: Draws) -> DiseaseState:
+    """The state three months later, on the current drug."""
+    since = state.quarters_since_decision + 1
     step = state.quarter + 1
     shock = FLUCTUATION * np.sqrt(1 - PERSISTENCE**2) * draws.normal("wander", step)
-    target = np.where(state.option >= 0, -state.fall + _by_option(WANING, state) * since / 4, 0.0)
+    target = np.where(
+        state.option >= 0, -state.full_fall + _by_option(WANING, state) * since / 4, 0.0
+    )
     saved = _by_option(KIDNEY, state)
     weight = _by_option(WEIGHT, state)
     return replace(
         state,
         quarter=step,
         trend=state.trend + patients.drift / 4,
-        wander=PERSISTENCE * state.wander + shock,
+        fluctuation=PERSISTENCE * state.fluctuation + shock,
         drug_effect=target + (1 - ONSET) * (state.drug_effect - target),
-        since=since,
+        quarters_since_decision=since,
         weight_effect=weight + 0.5 * (state.weight_effect - weight),
         egfr=np.clip(state.egfr + (patients.egfr_slope + saved) / 4, 8, 125),
     )
 
 
-def start_course(
-    state: State, rows: np.ndarray, choice: tuple[np.ndarray, np.ndarray], fall: np.ndarray
-) -> State:
-    """Some patients take an option at a level from now, with this expected fall at that dose."""
+def start_option(
+    state: DiseaseState, rows: np.ndarray, choice: tuple[np.ndarray, np.ndarray], fall: np.ndarray
+) -> DiseaseState:
+    """Some patients start an option at a dose level, with this expected fall."""
     option, level = choice
     tried = state.tried.copy()
     tried[rows, option] = True
-    new = {"option": option, "level": level, "fall": fall, "since": np.zeros(len(rows), np.int64)}
+    new = {
+        "option": option,
+        "level": level,
+        "full_fall": fall,
+        "quarters_since_decision": np.zeros(len(rows), np.int64),
+    }
     columns = {name: getattr(state, name).copy() for name in new}
     for name, values in new.items():
         columns[name][rows] = values
     return replace(state, tried=tried, **columns)
 
 
-def course_noise(draws: Draws, quarter: int) -> Float64[np.ndarray, " subject"]:
-    """Extra fall of a course begun at this quarter that no other course shares."""
+def draw_response_noise(draws: Draws, quarter: int) -> Float64[np.ndarray, " subject"]:
+    """Extra fall of a drug started in this quarter, specific to this period."""
     return PERIOD_SD * draws.normal("course", quarter)
 
 
-def hba1c(patients: Patients, state: State) -> Float64[np.ndarray, " subject"]:
-    """True HbA1c now, before the laboratory."""
-    return state.trend + state.wander + state.drug_effect + season(patients.start, state.quarter)
+def true_hba1c(patients: Patients, state: DiseaseState) -> Float64[np.ndarray, " subject"]:
+    """HbA1c without measurement error."""
+    return (
+        state.trend
+        + state.fluctuation
+        + state.drug_effect
+        + seasonal_shift(patients.start_day, state.quarter)
+    )
 
 
-def season(start: Float64[np.ndarray, " subject"], quarter: int) -> np.ndarray:
-    """Mmol/mol that the time of the year adds."""
+def seasonal_shift(start: Float64[np.ndarray, " subject"], quarter: int) -> np.ndarray:
+    """Seasonal change of HbA1c, mmol/mol."""
     day = start + quarter * QUARTER_DAYS
     return SEASON * np.cos(2 * np.pi * (day - COLDEST_DAY) / 365.25)
 
 
-def bmi(patients: Patients, state: State) -> Float64[np.ndarray, " subject"]:
-    """Body mass index now, kg/m2."""
+def current_bmi(patients: Patients, state: DiseaseState) -> Float64[np.ndarray, " subject"]:
+    """Body mass index, kg/m2."""
     return patients.bmi + state.weight_effect / patients.height**2
 
 
-def features(patients: Patients, state: State) -> Features:
-    """What decides the response at this moment."""
+def response_features(patients: Patients, state: DiseaseState) -> ResponseFeatures:
+    """The features that determine the response now."""
     years = state.quarter / 4
-    return Features(
-        hba1c=state.trend + state.wander,
-        bmi=bmi(patients, state),
+    return ResponseFeatures(
+        hba1c=state.trend + state.fluctuation,
+        bmi=current_bmi(patients, state),
         egfr=state.egfr,
         age=patients.age + years,
         duration=patients.duration + years,
         female=patients.female,
         triglycerides=patients.triglycerides,
         alt=patients.alt,
-        more=genotype_shift(patients.genotype),
+        genotype_shift=genotype_shift(patients.genotype),
         activity=patients.activity,
         diet=patients.diet,
         smokes=patients.smoking == 2,
@@ -165,5 +177,5 @@ def features(patients: Patients, state: State) -> Features:
     )
 
 
-def _by_option(table: np.ndarray, state: State) -> Float64[np.ndarray, " subject"]:
+def _by_option(table: np.ndarray, state: DiseaseState) -> Float64[np.ndarray, " subject"]:
     return np.where(state.option >= 0, table[np.maximum(state.option, 0)], 0.0)

@@ -1,8 +1,8 @@
-"""Random numbers that belong to a patient, not to a batch.
+"""Random numbers that depend on the patient, not on the batch.
 
 Every draw is a hash of (seed, patient, name, step), so that a patient is the same whatever the
-number of patients, the chunk they are simulated in or the order in which draws are asked for.
-A `numpy.random.Generator` cannot give that without one generator a patient.
+number of patients, the chunk or the order of the draws. A `numpy.random.Generator` would need one
+generator per patient.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class Draws:
     key: UInt64[np.ndarray, " subject"]
 
     def uniform(self, name: str, step: int = 0) -> Float64[np.ndarray, " subject"]:
-        """Uniform on (0, 1); the same name and step always give the same number."""
+        """Uniform on (0, 1); the same name and step always return the same number."""
         digest = hashlib.blake2b(f"{name}/{step}".encode(), digest_size=8).digest()
         word = _mix(self.key ^ np.uint64(int.from_bytes(digest, "little")))
         return ((word >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
@@ -34,7 +34,7 @@ class Draws:
         return Draws(self.key[rows])
 
 
-def draws_of(seed: int, subject_id: Int64[np.ndarray, " subject"]) -> Draws:
+def make_draws(seed: int, subject_id: Int64[np.ndarray, " subject"]) -> Draws:
     """The draws of patients under a seed."""
     word = hashlib.blake2b(str(seed).encode(), digest_size=8).digest()
     start = np.uint64(int.from_bytes(word, "little"))

@@ -1,9 +1,9 @@
-"""Named variants, and what is published of their direction.
+"""Named variants and their published effects.
 
 Positions are GRCh38 (dbSNP; those of SLC2A2, GLP1R and CTRB1 from memory, to be checked).
 Frequencies are of the ALT allele in Europeans, rounded (gnomAD).
 Effects are mmol/mol of HbA1c more fall on the option per effect allele. 1 % HbA1c is 10.93
-mmol/mol. **Effects found in one small study only are halved** for the winner's curse: my choice.
+mmol/mol. **Effects found in one small study only are halved** for the winner's curse: our choice.
 CYP2C8*3 and SLCO1B1 521T>C are left out: they mattered for rosiglitazone and not for pioglitazone
 (Dawed 2016, Diabetes Care 39:1902). ARRB1 (Dawed 2023) is too rare in Europeans to matter.
 """
@@ -19,7 +19,7 @@ from posology.simulators.clinic.options import DPP4, GLP1, OPTIONS, SU, TZD
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One variant as a VCF writes it."""
+    """One variant, with the fields of a VCF."""
 
     rsid: str
     gene: str
@@ -47,25 +47,25 @@ ROW = {variant.rsid: row for row, variant in enumerate(VARIANTS)}
 
 CYP2C9_TWO, CYP2C9_ONE = 5.5, 1.4
 """Two loss-of-function alleles: 0.5 % more fall (Zhou 2010, Clin Pharmacol Ther 87:52, n=1,073).
-One: a quarter of it, my choice (the paper's trend is per allele, its effect in two copies)."""
+One: a quarter of it, our choice (the paper's trend is per allele, its effect in two copies)."""
 TCF7L2_SU = -1.5
 """Per T allele. TT against CC: odds of failure about 2 (Pearson 2007, Diabetes 56:2178, n=901),
 which near an outcome SD of 9 is some 3 mmol/mol."""
 TCF7L2_DPP4 = -1.4
 """TT against CC 0.26 % or 2.8 mmol/mol (Zimdahl 2014, Diabetologia 57:1869, four trials, n=961);
-spread over two alleles, my choice."""
+spread over two alleles, our choice."""
 KCNJ11_SU = 0.7
 """Per 23K allele. Carriers 1.04 against 0.79 % on gliclazide (Javorsky 2012, n=101): halved."""
 PPARG_TZD = 2.0
 """12Ala carriers respond more to thiazolidinediones (Kang 2005, Clin Pharmacol Ther 78:202; Hsieh
-2010 on pioglitazone): direction published, size my choice."""
+2010 on pioglitazone): direction published, size our choice."""
 GLP1R_GLP1 = -0.9
 """Per 168Ser allele (Dawed 2023, Lancet Diabetes Endocrinol 11:33, n=4,571)."""
 CTRB_DPP4 = -2.8
 """G carriers 0.51 % less fall ('t Hart 2013, Diabetes 62:3275, n=354): halved."""
 SLC22A1_METFORMIN = 1.0
 """HbA1c on metformin, per reduced-function allele: less glucose lowering in volunteers (Shu 2007,
-J Clin Invest 117:1422), none seen in GoDARTS (Zhou 2009): small, my choice."""
+J Clin Invest 117:1422), none seen in GoDARTS (Zhou 2009): small, our choice."""
 SLC2A2_METFORMIN = -1.9
 """HbA1c on metformin, per C allele: 0.17 % more fall (Zhou 2016, Nat Genet 48:1055, n=13,123)."""
 
@@ -73,7 +73,7 @@ Genotype = Int8[np.ndarray, "subject variant"]
 """Copies of the ALT allele."""
 
 
-def draw_genotype(draws: Draws) -> Genotype:
+def draw_genotypes(draws: Draws) -> Genotype:
     """Genotypes in Hardy-Weinberg equilibrium; a haplotype holds at most one of CYP2C9 *2, *3."""
     out = np.zeros((len(draws.key), len(VARIANTS)), np.int8)
     for copy in range(2):
@@ -88,15 +88,15 @@ def draw_genotype(draws: Draws) -> Genotype:
     return out
 
 
-def lost_cyp2c9(genotype: Genotype) -> Int8[np.ndarray, " subject"]:
+def count_lost_cyp2c9(genotype: Genotype) -> Int8[np.ndarray, " subject"]:
     """Copies of CYP2C9 without full function."""
     return genotype[:, ROW["rs1799853"]] + genotype[:, ROW["rs1057910"]]
 
 
-def more_fall(genotype: Genotype) -> Float64[np.ndarray, "subject treatment"]:
-    """Mmol/mol more fall of HbA1c on each option than without any of the variants."""
+def extra_fall(genotype: Genotype) -> Float64[np.ndarray, "subject treatment"]:
+    """Extra fall of HbA1c on each option due to the variants, mmol/mol."""
     out = np.zeros((len(genotype), len(OPTIONS)))
-    lost, tcf7l2 = lost_cyp2c9(genotype), genotype[:, ROW["rs7903146"]]
+    lost, tcf7l2 = count_lost_cyp2c9(genotype), genotype[:, ROW["rs7903146"]]
     out[:, SU] = np.where(lost == 2, CYP2C9_TWO, np.where(lost == 1, CYP2C9_ONE, 0.0))
     out[:, SU] += TCF7L2_SU * tcf7l2 + KCNJ11_SU * (2 - genotype[:, ROW["rs5219"]])
     out[:, DPP4] = TCF7L2_DPP4 * tcf7l2 + CTRB_DPP4 * (genotype[:, ROW["rs7202877"]] > 0)
@@ -105,8 +105,8 @@ def more_fall(genotype: Genotype) -> Float64[np.ndarray, "subject treatment"]:
     return out
 
 
-def expected_more_fall() -> Float64[np.ndarray, " treatment"]:
-    """Mean of `more_fall` over the population, exactly, from the frequencies."""
+def mean_extra_fall() -> Float64[np.ndarray, " treatment"]:
+    """Exact population mean of `extra_fall`, from the frequencies."""
     p = {variant.rsid: variant.frequency for variant in VARIANTS}
     lost = p["rs1799853"] + p["rs1057910"]
     out = np.zeros(len(OPTIONS))
@@ -119,7 +119,7 @@ def expected_more_fall() -> Float64[np.ndarray, " treatment"]:
 
 
 def metformin_shift(genotype: Genotype) -> Float64[np.ndarray, " subject"]:
-    """Mmol/mol by which the genotype shifts HbA1c on metformin, against the population's mean."""
+    """Shift of HbA1c on metformin by the genotype, mmol/mol, relative to the population mean."""
     reduced = genotype[:, ROW["rs12208357"]] + genotype[:, ROW["rs72552763"]]
     mean = 2 * (SLC22A1_METFORMIN * 0.25 + SLC2A2_METFORMIN * 0.30)
     return SLC22A1_METFORMIN * reduced + SLC2A2_METFORMIN * genotype[:, ROW["rs8192675"]] - mean

@@ -1,4 +1,4 @@
-"""The five options beside metformin: their doses, how much of the effect a dose has, their cost."""
+"""The five options added to metformin: doses, share of the effect at each dose, and costs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 SGLT2, GLP1, DPP4, SU, TZD = range(5)
 LEVELS = 3
-"""Dose levels of the widest option; those that an option lacks are NaN everywhere."""
+"""Largest number of dose levels of an option; missing levels are NaN everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class Option:
     rxnorm: str
     """RxNorm ingredient."""
     doses: tuple[float, ...]
-    """Daily doses in mg that are prescribed, lowest first; label doses."""
+    """Prescribed daily doses in mg, lowest first; label doses."""
     half: float
     """Dose, as a share of the largest, that would give half of the Emax curve's top."""
     unit_dose: float
-    """Mg in one tablet or pen step, for tables that count units."""
+    """Mg in one tablet or pen step, for tables of units."""
     yearly_cost: tuple[float, ...]
     """GBP a year at each dose. Round figures of the order of the NHS Drug Tariff of 2021 (branded
-    newer classes, generic SU and TZD); my choice, not looked up line by line."""
+    newer classes, generic SU and TZD); our choice, not looked up line by line."""
 
 
 # `half` is solved from the dose studies named: the share of the largest dose's fall in HbA1c.

@@ -1,8 +1,8 @@
-"""Who walks into the clinic: people on metformin whose HbA1c has risen.
+"""The patients of the clinic: people on metformin whose HbA1c has risen.
 
 Means and spreads are of the order of CPRD initiators of second-line therapy (Dennis 2022, Lancet
 Digit Health 4:e873: age about 59, 40 % women, HbA1c about 73 mmol/mol, BMI 32-34, eGFR 90-95,
-duration 6-9 years). The shapes and the correlations between columns are my choice.
+duration 6-9 years). The shapes and the correlations between columns are our choice.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
 
-from posology.simulators.clinic.draws import Draws, draws_of
-from posology.simulators.clinic.genome import Genotype, draw_genotype, metformin_shift
+from posology.simulators.clinic.draws import Draws, make_draws
+from posology.simulators.clinic.genome import Genotype, draw_genotypes, metformin_shift
 from posology.simulators.clinic.response import draw_traits
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -30,7 +30,7 @@ FIRST_DAY = 16071
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patients:
-    """What a patient brings, fixed for the five years; numbers as of the first visit."""
+    """Characteristics fixed for the five years; values at the first visit."""
 
     subject_id: Int64[np.ndarray, " subject"]
     female: Bool[np.ndarray, " subject"]
@@ -44,9 +44,9 @@ class Patients:
     egfr_slope: Float64[np.ndarray, " subject"]
     """ML/min/1.73 m2 a year."""
     hba1c: Float64[np.ndarray, " subject"]
-    """Mmol/mol on metformin alone, without the quarter's fluctuation."""
+    """Mmol/mol on metformin alone, without fluctuation."""
     drift: Float64[np.ndarray, " subject"]
-    """Its rise, mmol/mol a year."""
+    """Rise of HbA1c, mmol/mol a year."""
     systolic: Float64[np.ndarray, " subject"]
     cholesterol: Float64[np.ndarray, " subject"]
     hdl: Float64[np.ndarray, " subject"]
@@ -69,35 +69,35 @@ class Patients:
     """Share of doses taken."""
     vascular: Bool[np.ndarray, " subject"]
     """Atherosclerotic cardiovascular disease."""
-    failing: Bool[np.ndarray, " subject"]
+    heart_failure: Bool[np.ndarray, " subject"]
     """Heart failure."""
     hypertension: Bool[np.ndarray, " subject"]
-    fractured: Bool[np.ndarray, " subject"]
-    infections: Bool[np.ndarray, " subject"]
+    fracture: Bool[np.ndarray, " subject"]
+    genital_infection: Bool[np.ndarray, " subject"]
     """Earlier genital infections."""
     metformin: Float64[np.ndarray, " subject"]
     """Mg a day."""
     genotype: Genotype
-    genotyped: Bool[np.ndarray, " subject"]
-    wearing: Bool[np.ndarray, " subject"]
+    is_genotyped: Bool[np.ndarray, " subject"]
+    has_wearable: Bool[np.ndarray, " subject"]
     trait: Float64[np.ndarray, "subject treatment"]
-    """Lasting mmol/mol more fall than others on each class; never recorded."""
+    """Lasting extra fall of HbA1c on each option, mmol/mol; never recorded."""
     liability: Float64[np.ndarray, "subject treatment"]
-    """Lasting proneness to intolerance of each class, standard score; never recorded."""
-    start: Float64[np.ndarray, " subject"]
+    """Lasting tendency to intolerance of each option, standard score; never recorded."""
+    start_day: Float64[np.ndarray, " subject"]
     """Day of the first visit, since 1970-01-01."""
 
 
 def draw_patients(settings: ClinicSettings, subject_id: Int64[np.ndarray, " subject"]) -> Patients:
     """The patients with these numbers; the same for any selection of numbers."""
-    draws = draws_of(settings.seed, subject_id)
+    draws = make_draws(settings.seed, subject_id)
     person = _person(draws)
     trait, liability = draw_traits(draws, settings.history_effect)
-    genotype = draw_genotype(draws)
+    genotype = draw_genotypes(draws)
     hba1c = 58 - 7 * np.log(draws.uniform("hba1c 1") * draws.uniform("hba1c 2"))
     hba1c += metformin_shift(genotype) + 0.8 * (person["deprivation"] - 3)
     # Activity and diet: structured exercise 0.5-0.7 % against none (Umpierre 2011, JAMA 305:1790);
-    # a standard score of habit is worth less: my choice.
+    # a standard score of habit counts less: our choice.
     hba1c -= 1.0 * person["activity"] + 1.0 * person["diet"]
     return Patients(
         subject_id=subject_id,
@@ -105,18 +105,18 @@ def draw_patients(settings: ClinicSettings, subject_id: Int64[np.ndarray, " subj
         # ADOPT (Kahn 2006, NEJM 355:2427): 0.14 % a year on metformin.
         drift=1.5 + 0.8 * draws.normal("drift"),
         genotype=genotype,
-        genotyped=draws.uniform("genotyped") < settings.genotyped,
-        wearing=draws.uniform("wearing") < settings.wearing,
+        is_genotyped=draws.uniform("genotyped") < settings.genotyped,
+        has_wearable=draws.uniform("wearing") < settings.wearing,
         trait=trait,
         liability=liability,
-        start=FIRST_DAY + np.floor(draws.uniform("entry") * 5 * 365),
+        start_day=FIRST_DAY + np.floor(draws.uniform("entry") * 5 * 365),
         **person,
         **_conditions(draws, person),
     )
 
 
-def take(record: Record, rows: np.ndarray) -> Record:
-    """Some rows of a dataclass of per-patient arrays; its other fields stay."""
+def select_rows(record: Record, rows: np.ndarray) -> Record:
+    """Some rows of a dataclass of per-patient arrays; other fields are unchanged."""
     columns = {
         field.name: getattr(record, field.name)[rows]
         for field in fields(record)
@@ -156,7 +156,7 @@ def _person(draws: Draws) -> dict[str, np.ndarray]:
         "diet": 0.4 * habit - 0.15 * (area - 3) + 0.88 * draws.normal("diet"),
         "alcohol": np.maximum(0, -7 * np.log(draws.uniform("alcohol")) - 3),
         # Share of days covered about 0.75-0.85 with a third under 0.8 (Iglay 2015, Curr Med Res
-        # Opin 31:1283); the pull of age, habit and deprivation is my choice.
+        # Opin 31:1283); the pull of age, habit and deprivation is our choice.
         "adherence": 1 / (1 + np.exp(-1.6 - 0.015 * (age - 59) - 0.2 * habit + 0.1 * (area - 3)
                                      - 0.65 * draws.normal("adherence"))),
         "metformin": np.array([1000.0, 1500.0, 2000.0])[
@@ -167,7 +167,7 @@ def _person(draws: Draws) -> dict[str, np.ndarray]:
 
 def _conditions(draws: Draws, person: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Comorbidity at entry. Prevalences of the order of CPRD (cardiovascular disease 15-20 %, heart
-    failure 3-4 %, hypertension 55 %); the coefficients are my choice."""
+    failure 3-4 %, hypertension 55 %); the coefficients are our choice."""
     female, age, bmi = person["female"], person["age"], person["bmi"]
 
     def happens(name: str, log_odds: np.ndarray) -> np.ndarray:
@@ -177,10 +177,10 @@ def _conditions(draws: Draws, person: dict[str, np.ndarray]) -> dict[str, np.nda
                        + 0.5 * (person["smoking"] == 2))  # fmt: skip
     return {
         "vascular": vascular,
-        "failing": happens(
+        "heart_failure": happens(
             "failing", -4.1 + 0.06 * (age - 59) + 1.3 * vascular + 0.04 * (bmi - 32)
         ),
         "hypertension": happens("hypertension", 0.1 + 0.05 * (age - 59) + 0.05 * (bmi - 32)),
-        "fractured": happens("fractured", -3.2 + 0.04 * (age - 59) + 0.6 * female),
-        "infections": happens("infections", -3.3 + 1.2 * female + 0.02 * (bmi - 32)),
+        "fracture": happens("fractured", -3.2 + 0.04 * (age - 59) + 0.6 * female),
+        "genital_infection": happens("infections", -3.3 + 1.2 * female + 0.02 * (bmi - 32)),
     }

@@ -1,4 +1,4 @@
-"""What a user of the clinic may set."""
+"""Settings of the clinic."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ QUARTERS = 20
 
 @dataclass(frozen=True, slots=True)
 class ClinicSettings:
-    """One clinic; the same settings always give the same patients."""
+    """One clinic; the same settings always simulate the same patients."""
 
     patients: int = 10_000
     seed: int = 0
     history_effect: float = 1.0
     """Scales the standard deviation of each patient's lasting response and intolerance to each
-    class, which only the earlier course reveals; 0 switches them off."""
+    class, which only earlier treatment reveals; 0 disables them."""
     confounding: float = 1.0
-    """Scales how strongly clinicians choose by the patient; 0 makes the choice depend on nothing
-    but the classes' popularity, as in a trial."""
+    """Scales how strongly clinicians choose by the patient; at 0 the choice depends only on the
+    classes' popularity, as in a trial."""
     chunk: int = 10_000
-    """Patients simulated at once; bounds memory, changes nothing else."""
+    """Patients simulated at once; affects memory only."""
     genotyped: float = 0.7
-    """Share of patients whose genotype is in the records. My choice."""
+    """Share of patients whose genotype is in the records. Our choice."""
     wearing: float = 0.3
-    """Share of patients with an activity tracker and glucose sensor. My choice."""
+    """Share of patients with an activity tracker and glucose sensor. Our choice."""

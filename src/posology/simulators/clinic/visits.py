@@ -1,41 +1,48 @@
-"""What a visit leaves in the records: laboratory values, examination, questionnaires, devices."""
+"""Records of a visit: laboratory values, examination, questionnaires and devices."""
 
 import numpy as np
 
-from posology.simulators.clinic.codes import SMOKING
-from posology.simulators.clinic.disease import MEASUREMENT_SD, PRESSURE, State, bmi, hba1c
+from posology.simulators.clinic.disease import (
+    MEASUREMENT_SD,
+    PRESSURE,
+    DiseaseState,
+    current_bmi,
+    true_hba1c,
+)
 from posology.simulators.clinic.draws import Draws
-from posology.simulators.clinic.event_log import MINUTES, STATIC, Log
+from posology.simulators.clinic.events import MINUTES, SMOKING, STATIC, EventLog
 from posology.simulators.clinic.genome import VARIANTS
-from posology.simulators.clinic.population import Patients, take
+from posology.simulators.clinic.population import Patients, select_rows
 
 MISSING = {"weight": 0.10, "systolic": 0.12, "egfr": 0.30, "lipids": 0.45, "alt": 0.45}
-"""Share of visits without it; rises by a tenth of itself per quintile of deprivation. My choice, of
-the order of the completeness of CPRD's diabetes reviews."""
+"""Share of visits without each test; rises by a tenth of itself per quintile of
+deprivation. Our choice, of the order of the completeness of CPRD's diabetes reviews."""
 LAB_CV = {"egfr": 0.05, "cholesterol": 0.06, "hdl": 0.06, "triglycerides": 0.18, "alt": 0.12}
 """Variation of one measurement, biological and analytical (EFLM database, rounded)."""
 DIET_SD = ADHERENCE_SD = ACTIVITY_SD = 0.8
-"""Error of a questionnaire against the habit it asks about, in standard scores; my choice."""
+"""Standard deviation of a questionnaire's error, in standard scores of the habit; our choice."""
 
 
-def reported_hba1c(patients: Patients, state: State, draws: Draws) -> np.ndarray:
-    """HbA1c as the laboratory would report it now, mmol/mol."""
+def reported_hba1c(patients: Patients, state: DiseaseState, draws: Draws) -> np.ndarray:
+    """HbA1c as reported by the laboratory, mmol/mol."""
     noise = MEASUREMENT_SD * draws.normal("hba1c noise", state.quarter)
-    return np.round(np.maximum(hba1c(patients, state) + noise, 28.0))
+    return np.round(np.maximum(true_hba1c(patients, state) + noise, 28.0))
 
 
-def missed(patients: Patients, draws: Draws, name: str, share: float, quarter: int) -> np.ndarray:
-    """Whether each patient's test was not done; at the first visit everything is."""
+def is_test_missed(
+    patients: Patients, draws: Draws, name: str, share: float, quarter: int
+) -> np.ndarray:
+    """Whether each patient's test was not done; at the first visit every test is done."""
     if quarter == 0:
         return np.zeros(len(patients.subject_id), bool)
     scale = 1 + 0.1 * (patients.deprivation - 3)
     return draws.uniform(f"missing {name}", quarter) < share * scale
 
 
-def record_entry(log: Log, patients: Patients, minute: np.ndarray) -> None:
-    """What is known at registration."""
+def record_entry(log: EventLog, patients: Patients, minute: np.ndarray) -> None:
+    """Record what is known at registration."""
     who = patients.subject_id
-    born = np.floor(patients.start - 365.25 * patients.age) * MINUTES
+    born = np.floor(patients.start_day - 365.25 * patients.age) * MINUTES
     log.add("birth", who, born)
     for name, rows in (("female", patients.female), ("male", ~patients.female)):
         log.add(name, who[rows], np.full(int(rows.sum()), STATIC))
@@ -43,62 +50,64 @@ def record_entry(log: Log, patients: Patients, minute: np.ndarray) -> None:
     log.add("site", who, minute, patients.site.astype(float), 0)
     log.add("height", who, minute, 100 * patients.height, 0)
     log.add("metformin", who, minute, patients.metformin, 0)
-    diagnosed = np.floor(patients.start - 365.25 * patients.duration) * MINUTES + 600
+    diagnosed = np.floor(patients.start_day - 365.25 * patients.duration) * MINUTES + 600
     log.add("diabetes", who, np.maximum(diagnosed, born + MINUTES))
     past = {
         "vascular": patients.vascular,
-        "heart_failure": patients.failing,
+        "heart_failure": patients.heart_failure,
         "hypertension": patients.hypertension,
-        "fracture": patients.fractured,
-        "genital_infection": patients.infections,
+        "fracture": patients.fracture,
+        "genital_infection": patients.genital_infection,
     }
     for k, (name, rows) in enumerate(past.items()):
         log.add(name, who[rows], minute[rows] - (400 + 30 * k) * MINUTES)
     record_genotype(log, patients, minute)
 
 
-def record_genotype(log: Log, patients: Patients, minute: np.ndarray) -> None:
-    """Copies of each variant's ALT allele, where the patient was genotyped."""
-    rows = np.flatnonzero(patients.genotyped)
+def record_genotype(log: EventLog, patients: Patients, minute: np.ndarray) -> None:
+    """Record the copies of each variant's ALT allele of genotyped patients."""
+    rows = np.flatnonzero(patients.is_genotyped)
     who, when = patients.subject_id[rows], minute[rows] - MINUTES
     for column, variant in enumerate(VARIANTS):
         log.add(variant.rsid, who, when, patients.genotype[rows, column].astype(float))
 
 
 def record_examination(
-    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+    log: EventLog, patients: Patients, state: DiseaseState, draws: Draws, minute: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Examination and blood tests other than HbA1c; returns the BMI and eGFR reported."""
+    """Record examination and blood tests other than HbA1c; return the reported BMI and eGFR."""
     quarter, who = state.quarter, patients.subject_id
 
     def noise(name: str) -> np.ndarray:
         return draws.normal(f"noise {name}", quarter)
 
-    def unless(name: str, value: np.ndarray) -> np.ndarray:
-        return np.where(missed(patients, draws, name, MISSING[name], quarter), np.nan, value)
+    def if_measured(name: str, value: np.ndarray) -> np.ndarray:
+        return np.where(
+            is_test_missed(patients, draws, name, MISSING[name], quarter), np.nan, value
+        )
 
     pressure = np.where(state.option >= 0, PRESSURE[np.maximum(state.option, 0)], 0.0)
-    mass = bmi(patients, state) * patients.height**2 + 0.7 * noise("weight")
-    weight = unless("weight", mass)
-    egfr = unless("egfr", state.egfr * np.exp(LAB_CV["egfr"] * noise("egfr")))
-    found = {
+    mass = current_bmi(patients, state) * patients.height**2 + 0.7 * noise("weight")
+    weight = if_measured("weight", mass)
+    egfr = if_measured("egfr", state.egfr * np.exp(LAB_CV["egfr"] * noise("egfr")))
+    values = {
         "weight": weight,
         "bmi": weight / patients.height**2,
-        "systolic": unless("systolic", patients.systolic + pressure + 8 * noise("systolic")),
+        "systolic": if_measured("systolic", patients.systolic + pressure + 8 * noise("systolic")),
         "egfr": egfr,
-        "alt": unless("alt", _alt(patients) * np.exp(LAB_CV["alt"] * noise("alt"))),
+        "alt": if_measured("alt", _alt(patients) * np.exp(LAB_CV["alt"] * noise("alt"))),
     }
     for name, true in _lipids(patients).items():
-        found[name] = unless("lipids", true * np.exp(LAB_CV[name] * noise(name)))
-    for name, value in found.items():
+        values[name] = if_measured("lipids", true * np.exp(LAB_CV[name] * noise(name)))
+    for name, value in values.items():
         log.add(name, who, minute, value, quarter)
-    return {"bmi": found["bmi"], "egfr": egfr}
+    return {"bmi": values["bmi"], "egfr": egfr}
 
 
 def record_questionnaires(
-    log: Log, patients: Patients, quarter: int, draws: Draws, minute: np.ndarray
+    log: EventLog, patients: Patients, quarter: int, draws: Draws, minute: np.ndarray
 ) -> None:
-    """Once a year: smoking, alcohol, activity, diet, adherence as patients tell them."""
+    """Record self-reported smoking, alcohol, activity, diet and adherence, once a year."""
     who = patients.subject_id
 
     def error(name: str) -> np.ndarray:
@@ -121,9 +130,9 @@ def record_questionnaires(
 
 
 def record_refills(
-    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+    log: EventLog, patients: Patients, state: DiseaseState, draws: Draws, minute: np.ndarray
 ) -> None:
-    """Share of days covered by refills of the second drug, per cent, where one is taken."""
+    """Record the percentage of days covered by refills of the current second drug."""
     rows = np.flatnonzero(state.option >= 0)
     covered = 100 * patients.adherence + 5 * draws.normal("covered", state.quarter)
     who = patients.subject_id[rows]
@@ -131,21 +140,22 @@ def record_refills(
 
 
 def record_devices(
-    log: Log, patients: Patients, state: State, draws: Draws, minute: np.ndarray
+    log: EventLog, patients: Patients, state: DiseaseState, draws: Draws, minute: np.ndarray
 ) -> None:
-    """What a wearer's devices say of the two weeks before the visit: steps a day, mean glucose."""
-    rows = np.flatnonzero(patients.wearing)
-    some = take(patients, rows)
+    """Record wearables' means over the two weeks before the visit: steps per day and glucose."""
+    rows = np.flatnonzero(patients.has_wearable)
+    some = select_rows(patients, rows)
     steps = mean_steps(some) * np.exp(0.12 * draws.normal("steps", state.quarter)[rows])
     log.add("steps", some.subject_id, minute[rows], steps, state.quarter)
     glucose = (
-        mean_glucose(hba1c(patients, state)[rows]) + 6 * draws.normal("sensor", state.quarter)[rows]
+        mean_glucose(true_hba1c(patients, state)[rows])
+        + 6 * draws.normal("sensor", state.quarter)[rows]
     )
     log.add("sensor_glucose", some.subject_id, minute[rows], glucose, state.quarter)
 
 
 def mean_steps(patients: Patients) -> np.ndarray:
-    """Steps a day by habit: about 6,000 in type 2 diabetes (Tudor-Locke 2002); spread mine."""
+    """Steps a day by habit: about 6,000 in type 2 diabetes (Tudor-Locke 2002); spread is ours."""
     return 6000 * np.exp(0.3 * patients.activity)
 
 

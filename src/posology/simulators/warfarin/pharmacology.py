@@ -1,13 +1,13 @@
-"""Warfarin in a body: dose to INR by the models of Hamberg et al., many patients at once.
+"""From warfarin doses to INR by the models of Hamberg et al., vectorised over patients.
 
-First world: Hamberg et al. 2007 (Clin Pharmacol Ther 81:529, doi:10.1038/sj.clpt.6100084), two
-compartments. Second: Hamberg et al. 2010 (doi:10.1038/clpt.2010.37), dose rate of a virtual
+First model: Hamberg et al. 2007 (Clin Pharmacol Ther 81:529, doi:10.1038/sj.clpt.6100084), two
+compartments. Second model: Hamberg et al. 2010 (doi:10.1038/clpt.2010.37), dose rate of a virtual
 compartment. Constants as the papers' open re-implementations have them. Choices of ours, where
-those differ or are silent: half the dose is S-warfarin and only it acts; bioavailability 0.9 in
+those differ or do not say: half the dose is S-warfarin and only it acts; bioavailability 0.9 in
 2007 and 1 in 2010, whose clearance is apparent; spreads of 2007 are standard deviations of the
 logarithm (one re-implementation takes them as variances), those of 2010 are variances; baseline
-INR 1 for everybody. Neither model knows of weight or amiodarone. Bodies of real covariates and
-simulated responses are semi-synthetic, always.
+INR 1 for all. Neither model includes weight or amiodarone. Patients with real covariates and
+simulated responses are semi-synthetic.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _NODES = 2 * HOURS + 1  # half hours of a day, both ends
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patients:
-    """What is known of patients before the first dose; rows go together."""
+    """Covariates before the first dose, one row per patient."""
 
     age: Float64[np.ndarray, " subject"]
     """Years."""
@@ -56,10 +56,10 @@ class Patients:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bodies:
-    """How each patient turns doses into an INR; the same form serves both worlds.
+    """Pharmacological parameters of each patient, in a form for both models.
 
     The drug's drive is a sum of exponentials, so every day is exact; it inhibits the synthesis
-    of clotting factors by drive^g / (1 + drive^g), which passes two chains of compartments.
+    of clotting factors by drive^g / (1 + drive^g), which passes through two chains of compartments.
     """
 
     rates: Float64[np.ndarray, "subject mode"]
@@ -79,15 +79,15 @@ class Bodies:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """Where bodies are at the beginning of a day."""
+    """State of the compartments at the beginning of a day."""
 
     drive: Float64[np.ndarray, "subject mode"]
     fast: Float64[np.ndarray, "subject compartment"]
     slow: Float64[np.ndarray, "subject compartment_two"]
 
 
-def draw(patients: Patients, count: int, rng: np.random.Generator) -> Patients:
-    """Patients drawn with replacement, each with all of one real patient's covariates."""
+def draw_patients(patients: Patients, count: int, rng: np.random.Generator) -> Patients:
+    """Patients drawn with replacement, each with all covariates of one patient."""
     row = rng.integers(len(patients), size=count)
     return Patients(
         patients.age[row], patients.height[row], patients.weight[row], patients.cyp2c9[row],
@@ -96,9 +96,9 @@ def draw(patients: Patients, count: int, rng: np.random.Generator) -> Patients:
 
 
 def bodies_2007(patients: Patients, rng: np.random.Generator | None) -> Bodies:
-    """The first world; without a generator everybody is typical of their covariates."""
+    """Parameters of the first model; without a generator, the typical values for the covariates."""
     spread = (0.310, 0.262, 0.991, 0.141, 1.02, 0.409)  # CL V1 V2 MTT1 MTT2 EC50, 2007
-    own = _between(len(patients), spread, rng)
+    own = _random_factors(len(patients), spread, rng)
     loss = 1 - _CLEARANCE_LOSS[patients.cyp2c9]
     clearance = 0.314 * (1 - 0.0091 * (patients.age - 71)) * loss * own[0]  # L/h
     central, peripheral = 13.8 * own[1], 6.59 * own[2]  # L
@@ -122,9 +122,9 @@ def bodies_2007(patients: Patients, rng: np.random.Generator | None) -> Bodies:
 
 
 def bodies_2010(patients: Patients, rng: np.random.Generator | None) -> Bodies:
-    """The second world, to test in what no learner has seen."""
+    """Parameters of the second model, for tests outside the training distribution."""
     spread = tuple(np.sqrt([0.089, 0.054, 0.34, 0.589]))  # CL V EC50 KDE, variances in 2010
-    own = _between(len(patients), spread, rng)
+    own = _random_factors(len(patients), spread, rng)
     alleles = _CLEARANCE_2010[_ALLELES[patients.cyp2c9]].sum(axis=1)
     clearance = alleles * (1 - 0.00571 * (patients.age - 71)) * own[0]
     rate = clearance / (14.3 * own[1]) * own[3]  # KDE, 1/h
@@ -134,25 +134,25 @@ def bodies_2010(patients: Patients, rng: np.random.Generator | None) -> Bodies:
     return Bodies(rate[:, None], gain[:, None], 1.15, chains, (3, 3), False, 0.20)
 
 
-def untreated(bodies: Bodies) -> State:
+def untreated_state(bodies: Bodies) -> State:
     """Before the first dose: no drug, every clotting factor at its baseline of 1."""
     n = len(bodies.rates)
     fast, slow = bodies.chain_lengths
     return State(np.zeros(bodies.rates.shape), np.ones((n, fast)), np.ones((n, slow)))
 
 
-def next_day(bodies: Bodies, state: State, dose: Float64[np.ndarray, " subject"]) -> State:
+def advance_day(bodies: Bodies, state: State, dose: Float64[np.ndarray, " subject"]) -> State:
     """The state a day after a dose (mg) was taken at once.
 
     The drive is exact; its effect is averaged over each hour by Simpson's rule and passed through
     the chains exactly, so that INR agrees with a numerical solver to 0.01.
     """
     drive = state.drive + bodies.gains * dose[:, None]
-    kept = np.exp(-bodies.rates / 2)
+    remaining = np.exp(-bodies.rates / 2)
     node, level = drive, np.empty((_NODES, len(dose)))
     for half_hour in range(_NODES):
         level[half_hour] = node.sum(axis=1)
-        node = node * kept
+        node = node * remaining
     inhibited = np.maximum(level, 0.0) ** bodies.steepness
     synthesis = 1 / (1 + inhibited)
     hourly = (synthesis[:-2:2] + 4 * synthesis[1:-1:2] + synthesis[2::2]) / 6
@@ -163,27 +163,27 @@ def next_day(bodies: Bodies, state: State, dose: Float64[np.ndarray, " subject"]
     )
 
 
-def inr(bodies: Bodies, state: State) -> Float64[np.ndarray, " subject"]:
-    """The true INR."""
+def true_inr(bodies: Bodies, state: State) -> Float64[np.ndarray, " subject"]:
+    """INR without measurement error."""
     fast, slow = state.fast[:, -1], state.slow[:, -1]
     if bodies.product:
         return 1 + 20 * np.maximum(1 - fast * slow, 0.0) ** 3.61
     return 1 + 20 * (1 - (fast + slow) / 2)
 
 
-def measured(
+def measure_inr(
     bodies: Bodies, state: State, rng: np.random.Generator
 ) -> Float64[np.ndarray, " subject"]:
-    """The INR as a laboratory reports it, never below 0.8 (our choice)."""
+    """INR with measurement error, at least 0.8 (our choice)."""
     error = bodies.noise * rng.normal(size=len(bodies.rates))
-    true = inr(bodies, state)
+    true = true_inr(bodies, state)
     return np.maximum(true * np.exp(error) if bodies.product else true + error, 0.8)
 
 
-def _between(
+def _random_factors(
     count: int, spreads: tuple[float, ...], rng: np.random.Generator | None
 ) -> Float64[np.ndarray, "parameter subject"]:
-    """Log-normal factors between patients."""
+    """Log-normal factors of variation between patients."""
     if rng is None:
         return np.ones((len(spreads), count))
     return np.exp(np.array(spreads)[:, None] * rng.normal(size=(len(spreads), count)))
@@ -196,7 +196,7 @@ def _pass(
 ) -> Float64[np.ndarray, "subject compartment"]:
     """A chain of equal first-order compartments, exact for an input constant within each hour.
 
-    What moves on within an hour is Poisson distributed with mean rate * 1 h.
+    The number of moves within an hour is Poisson distributed with mean rate * 1 h.
     """
     length = chain.shape[1]
     moved = [np.exp(-rate)]

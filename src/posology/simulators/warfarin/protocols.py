@@ -1,6 +1,6 @@
-"""How warfarin is dosed today: a starting dose, then a nomogram; and clinicians who vary.
+"""Warfarin protocols (a starting dose, then a nomogram), and clinicians who vary.
 
-Each protocol reads an observation of `warfarin_course` and answers mg a day until the next visit.
+A protocol maps an observation of `care.py` to mg a day until the next visit.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.simulators.warfarin.care import DANGER, DOSES, EARLY, FEATURES, HIGH, LOW, Act
+from posology.simulators.rollout import Observation, ObservationPolicy
+from posology.simulators.warfarin.care import DANGER, DOSES, EARLY_DAYS, FEATURES, HIGH, LOW
 from posology.simulators.warfarin.pharmacology import CYP2C9, RACES, VKORC1
 
-Observation = Float64[np.ndarray, "decision feature"]
 Protocol = Callable[[Observation], Float64[np.ndarray, " decision"]]
 
 _TABLE = np.array(
@@ -26,17 +26,17 @@ _TABLE = np.array(
 CPIC prints (Johnson et al. 2011, Clin Pharmacol Ther 90:625, table 1)."""
 
 
-def fixed(observation: Observation) -> Float64[np.ndarray, " decision"]:
-    """5 mg a day, whatever happens."""
+def fixed_dose(observation: Observation) -> Float64[np.ndarray, " decision"]:
+    """5 mg a day, constant."""
     return np.full(len(observation), 5.0)
 
 
-def standard(observation: Observation) -> Float64[np.ndarray, " decision"]:
-    """5 mg a day to start with, then the nomogram."""
-    return nomogram(observation, fixed(observation))
+def standard_nomogram(observation: Observation) -> Float64[np.ndarray, " decision"]:
+    """5 mg a day at first, then the nomogram."""
+    return adjust_by_nomogram(observation, fixed_dose(observation))
 
 
-def iwpc(observation: Observation) -> Float64[np.ndarray, " decision"]:
+def iwpc_nomogram(observation: Observation) -> Float64[np.ndarray, " decision"]:
     """The IWPC genetic formula (N Engl J Med 2009;360:753, appendix S1e), then the nomogram."""
     decades = np.floor(_column(observation, "age") / 10)
     root = (
@@ -51,17 +51,17 @@ def iwpc(observation: Observation) -> Float64[np.ndarray, " decision"]:
         + 1.1816 * _column(observation, "inducer")
         - 0.5503 * _column(observation, "amiodarone")
     )
-    return nomogram(observation, np.maximum(root, 0.0) ** 2 / 7)
+    return adjust_by_nomogram(observation, np.maximum(root, 0.0) ** 2 / 7)
 
 
-def cpic(observation: Observation) -> Float64[np.ndarray, " decision"]:
+def cpic_nomogram(observation: Observation) -> Float64[np.ndarray, " decision"]:
     """The genotype table that CPIC prints, then the nomogram."""
     vkorc1 = _codes(observation, "vkorc1", VKORC1)
     cyp2c9 = _codes(observation, "cyp2c9", CYP2C9)
-    return nomogram(observation, np.einsum("dv,vc,dc->d", vkorc1, _TABLE, cyp2c9))
+    return adjust_by_nomogram(observation, np.einsum("dv,vc,dc->d", vkorc1, _TABLE, cyp2c9))
 
 
-def nomogram(
+def adjust_by_nomogram(
     observation: Observation, start: Float64[np.ndarray, " decision"]
 ) -> Float64[np.ndarray, " decision"]:
     """The starting dose at the first visit, then changes of the maintenance dose by INR.
@@ -70,63 +70,67 @@ def nomogram(
     the next visit in two days, and below 4 it restarts at -10 %, or at -15 % where the INR before
     was 5 or more. The ranges are those of common maintenance tables (Ebell 2005, Am Fam Physician
     71:1979, reviews them); the figures within them, no increase before day 8, when the INR has not
-    yet answered to the dose, and a change of at least one step of 0.5 mg are choices of ours.
+    yet responded to the dose, and a change of at least one step of 0.5 mg are choices of ours.
     """
     inr, day = _column(observation, "inr"), _column(observation, "day")
-    kept = _column(observation, "maintenance")
+    maintenance = _column(observation, "maintenance")
     change = np.select([inr < 1.5, inr < LOW, inr <= HIGH], [1.15, 1.10, 1.0], 0.90)
-    change = np.where((day < EARLY) & (change > 1), 1.0, change)
+    change = np.where((day < EARLY_DAYS) & (change > 1), 1.0, change)
     moved = np.where(
         change > 1,
-        np.maximum(kept * change, kept + 0.5),
-        np.where(change < 1, np.minimum(kept * change, kept - 0.5), kept),
+        np.maximum(maintenance * change, maintenance + 0.5),
+        np.where(change < 1, np.minimum(maintenance * change, maintenance - 0.5), maintenance),
     )
-    restart = np.where(_column(observation, "previous_inr") >= 5, 0.85, 0.90) * kept
+    restart = np.where(_column(observation, "previous_inr") >= 5, 0.85, 0.90) * maintenance
     held = (_column(observation, "dose") == 0) & (day > 0)
-    dose = np.where(held, np.minimum(restart, kept - 0.5), moved)
+    dose = np.where(held, np.minimum(restart, maintenance - 0.5), moved)
     dose = np.maximum(dose, 0.5)
     return np.where(day == 0, start, np.where(inr >= DANGER, 0.0, dose))
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """Clinicians as a mixture, drawn anew at every decision."""
+class ClinicianMixture:
+    """Clinicians as a mixture of protocols, drawn at every decision."""
 
-    protocols: tuple[tuple[Protocol, float], ...] = ((standard, 0.4), (iwpc, 0.2), (cpic, 0.4))
-    """Whose advice is followed how often."""
+    protocols: tuple[tuple[Protocol, float], ...] = (
+        (standard_nomogram, 0.4),
+        (iwpc_nomogram, 0.2),
+        (cpic_nomogram, 0.4),
+    )
+    """Each protocol and its share."""
     noise: float = 0.5
     """Scale in mg a day of the two-sided exponential around the advice."""
-    careless: float = 0.03
-    """How often any dose whatever is given."""
+    random_share: float = 0.03
+    """Share of doses drawn uniformly."""
 
 
-def clinicians(habits: Habits) -> Act:
-    """Behaviour with known probabilities: every dose has one above 0."""
+def clinician_policy(mixture: ClinicianMixture) -> ObservationPolicy:
+    """A behaviour policy with known probabilities, above 0 for every dose."""
 
-    def act(observation: Observation) -> Float64[np.ndarray, "decision treatment"]:
-        chances = np.full((len(observation), len(DOSES)), habits.careless / len(DOSES))
-        for protocol, weight in habits.protocols:
-            distance = np.abs(DOSES[None, :] - rounded(protocol(observation))[:, None])
-            likely = np.exp(-distance / habits.noise)
+    def policy(observation: Observation) -> Float64[np.ndarray, "decision treatment"]:
+        probability = np.full((len(observation), len(DOSES)), mixture.random_share / len(DOSES))
+        for protocol, weight in mixture.protocols:
+            distance = np.abs(DOSES[None, :] - round_dose(protocol(observation))[:, None])
+            likely = np.exp(-distance / mixture.noise)
             likely /= likely.sum(axis=1, keepdims=True)
-            chances += (1 - habits.careless) * weight * likely
-        return chances / chances.sum(axis=1, keepdims=True)
+            probability += (1 - mixture.random_share) * weight * likely
+        return probability / probability.sum(axis=1, keepdims=True)
 
-    return act
+    return policy
 
 
-def obey(protocol: Protocol) -> Act:
-    """A protocol followed to the letter, its dose rounded to what can be given."""
+def follow_protocol(protocol: Protocol) -> ObservationPolicy:
+    """A policy that follows a protocol, rounded to the nearest of DOSES."""
 
-    def act(observation: Observation) -> Float64[np.ndarray, "decision treatment"]:
-        row = np.round(rounded(protocol(observation)) / DOSES[1]).astype(np.int64)
+    def policy(observation: Observation) -> Float64[np.ndarray, "decision treatment"]:
+        row = np.round(round_dose(protocol(observation)) / DOSES[1]).astype(np.int64)
         return np.eye(len(DOSES))[row]
 
-    return act
+    return policy
 
 
-def rounded(dose: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
-    """The nearest dose that can be given."""
+def round_dose(dose: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
+    """The nearest of DOSES."""
     return np.clip(np.round(dose / DOSES[1]) * DOSES[1], DOSES[0], DOSES[-1])
 
 

@@ -1,4 +1,4 @@
-"""The clinic on disk, chunk by chunk, in every format asked for."""
+"""Write the clinic to disk, chunk by chunk, in every requested format."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +16,18 @@ from posology.simulators.clinic.files.other_sources import (
     write_wearables,
 )  # fmt: skip
 from posology.simulators.clinic.files.truth import write_truth
-from posology.simulators.clinic.five_years import Course, simulate
 from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.simulation import SimulatedPatients, simulate_patients
 
 FORMATS = ("meds", "omop", "fhir", "vcf", "questionnaires", "wearables")
 
 
 def write_clinic(
     settings: ClinicSettings, folder: Path, formats: tuple[str, ...] = ("meds",)
-) -> Iterator[Course]:
-    """Simulate and write; yields each chunk's course once it is on disk.
+) -> Iterator[SimulatedPatients]:
+    """Simulate and write; yield each chunk of patients once it is on disk.
 
-    Each format has its own folder; `truth/` is always written beside them and never inside.
+    Each format has its own folder; `truth/` is always written, next to them.
     """
     _check(settings, folder, formats)
     omop = OmopFolder(folder / "omop")
@@ -40,7 +40,7 @@ def write_clinic(
     try:
         for shard, first in enumerate(range(0, settings.patients, settings.chunk)):
             last = min(first + settings.chunk, settings.patients)
-            course = simulate(settings, np.arange(first, last) + 1)
+            course = simulate_patients(settings, np.arange(first, last) + 1)
             _write(course, folder, shard, (formats, omop, settings.seed))
             yield course
     finally:
@@ -48,7 +48,10 @@ def write_clinic(
 
 
 def _write(
-    course: Course, folder: Path, shard: int, how: tuple[tuple[str, ...], OmopFolder, int]
+    course: SimulatedPatients,
+    folder: Path,
+    shard: int,
+    how: tuple[tuple[str, ...], OmopFolder, int],
 ) -> None:
     formats, omop, seed = how
     write_truth(folder / "truth", shard, course.patients, course.decisions)
@@ -74,6 +77,6 @@ def _check(settings: ClinicSettings, folder: Path, formats: tuple[str, ...]) -> 
     if settings.patients < 1:
         raise UserError(f"--patients {settings.patients}: at least one patient is needed")
     if settings.chunk < 1:
-        raise UserError(f"--chunk {settings.chunk}: at least one patient at once is needed")
+        raise UserError(f"--chunk {settings.chunk}: at least one patient per chunk is needed")
     if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"--out {folder}: the folder is not empty; name a new one")
+        raise UserError(f"--out {folder}: the folder is not empty; choose a new one")

@@ -1,7 +1,7 @@
-"""The clinic as FHIR R4 bulk export: one NDJSON file a resource type, times in UTC.
+"""The clinic as FHIR R4 bulk export: one NDJSON file per resource type, times in UTC.
 
 A genotype is a laboratory Observation of the variant's dbSNP number whose value is the copies of
-its ALT allele, not the genomics guide's components, so that OMOP's measurement can say the same.
+its ALT allele, not the genomics guide's components, so that it equals OMOP's measurement.
 """
 
 import json
@@ -9,19 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from posology.simulators.clinic.codes import CODES, ROW, SYSTEMS, Code
-from posology.simulators.clinic.event_log import STATIC, Events
+from posology.simulators.clinic.events import CODES, ROW, STATIC, SYSTEMS, Code, Events
 from posology.simulators.clinic.files.omop import DAYS_SUPPLY
 
 UCUM = "http://unitsofmeasure.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
-TOLD = ("alcohol", "activity", "diet", "adherence")
-"""Questions of the yearly form; their answers stand among the Observations too."""
+YEARLY_QUESTIONS = ("alcohol", "activity", "diet", "adherence")
+"""Questions of the yearly form; their answers are Observations too."""
 QUESTIONNAIRE = "urn:posology:questionnaire:lifestyle"
 
 
 def write_fhir(folder: Path, events: Events) -> None:
-    """Add a chunk's events to the files."""
+    """Append a chunk's events to the files."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = _stamps(events.minute)
     template = {row: _template(code) for row, code in enumerate(CODES) if _resource(code)}
@@ -49,7 +48,7 @@ _PLAIN = str.maketrans("", "", "-:TZ")
 
 
 def _resource(code: Code) -> str:
-    """The resource type that holds a code; nothing for what Patient and answers hold."""
+    """The resource type of a code; empty for codes that the Patient resource holds."""
     kinds = {"Measurement": "Observation", "Observation": "Observation", "Visit": "Encounter",
              "Procedure": "Procedure", "Condition": "Condition",
              "Drug": "MedicationRequest"}  # fmt: skip
@@ -57,7 +56,7 @@ def _resource(code: Code) -> str:
 
 
 def _template(code: Code) -> tuple[str, tuple[str, str]]:
-    """The resource as text to be filled, outside a visit and at one."""
+    """The resource as a text template, outside a visit and at one."""
     kind = _resource(code)
     body = {"Observation": _observation, "Encounter": _encounter, "Condition": _condition,
             "MedicationRequest": _request, "Procedure": _procedure}[kind](code)  # fmt: skip
@@ -174,9 +173,9 @@ def _patients(events: Events, stamp: np.ndarray) -> list[str]:
 
 
 def write_responses(folder: Path, events: Events) -> None:
-    """Add the yearly forms as FHIR QuestionnaireResponses, one a visit.
+    """Append the yearly forms as FHIR QuestionnaireResponses, one per visit.
 
-    They stand apart from the other resources, whose Observations say the same.
+    They are in a file of their own; the Observations hold the same answers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "QuestionnaireResponse.ndjson").open("a", encoding="utf-8") as file:
@@ -184,7 +183,7 @@ def write_responses(folder: Path, events: Events) -> None:
 
 
 def _responses(events: Events, stamp: np.ndarray) -> list[str]:
-    rows = np.flatnonzero(np.isin(events.code, [ROW[name] for name in TOLD]))
+    rows = np.flatnonzero(np.isin(events.code, [ROW[name] for name in YEARLY_QUESTIONS]))
     lines, place = [], 0
     while place < len(rows):
         row = rows[place]

@@ -1,4 +1,4 @@
-"""The clinic as a MEDS dataset: one Parquet shard a chunk, and its metadata."""
+"""The clinic as a MEDS dataset: one Parquet shard per chunk, and its metadata."""
 
 import json
 from pathlib import Path
@@ -8,25 +8,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.records.schema import EVENTS
-from posology.simulators.clinic.codes import CODES
-from posology.simulators.clinic.event_log import STATIC, Events
+from posology.simulators.clinic.events import CODES, STATIC, Events
 
 
 def meds_table(events: Events) -> pa.Table:
-    """The events as MEDS rows; static facts have null time, codes without number a null value.
+    """The events as MEDS rows; static facts have a null time, codes without a value a null value.
 
-    A visit gives its start and end, a prescription its dose a day and that it was ordered, as when
-    OMOP or FHIR are ingested.
+    A visit has two events (start and end), and so has a prescription (daily dose and order), as in
+    posology's ingest of OMOP or FHIR.
     """
-    twins = np.array([bool(code.twin) for code in CODES])[events.code]
-    rows = np.repeat(np.arange(len(events.code)), 1 + twins)
+    has_second = np.array([bool(code.second_event) for code in CODES])[events.code]
+    rows = np.repeat(np.arange(len(events.code)), 1 + has_second)
     second = np.r_[False, rows[1:] == rows[:-1]]
     name = pa.array(events.code[rows] + len(CODES) * second)
-    code = pa.array([c.meds for c in CODES] + [c.twin for c in CODES]).take(name)
+    code = pa.array([c.meds for c in CODES] + [c.second_event for c in CODES]).take(name)
     nothing = [None] * len(CODES)
     unit = pa.array([c.unit or None for c in CODES] + nothing, pa.string()).take(name)
-    words = [c.title if c.answer else None for c in CODES]
-    text = pa.array(words + nothing, pa.large_string()).take(name)
+    titles = [c.title if c.answer else None for c in CODES]
+    text = pa.array(titles + nothing, pa.large_string()).take(name)
     static = events.minute[rows] == STATIC
     time = pa.array(np.where(static, 0, events.minute[rows]) * 60_000_000, mask=static)
     value = events.value[rows]
@@ -51,13 +50,13 @@ def write_meds(folder: Path, shard: int, events: Events) -> None:
 
 
 def write_meds_metadata(folder: Path, name: str) -> None:
-    """Codes and dataset metadata; splits are left to the study."""
+    """Write codes and dataset metadata; the study defines the splits."""
     from meds import CodeMetadataSchema
 
     metadata = folder / "metadata"
     metadata.mkdir(parents=True, exist_ok=True)
     titles = {code.meds: code.title for code in CODES}
-    titles |= {code.twin: code.title for code in CODES if code.twin}
+    titles |= {code.second_event: code.title for code in CODES if code.second_event}
     table = pa.table(
         {
             "code": list(titles),

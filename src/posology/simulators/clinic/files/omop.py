@@ -1,7 +1,7 @@
-"""The clinic as OMOP CDM 5.4 tables, one Parquet file a table.
+"""The clinic as OMOP CDM 5.4 tables, one Parquet file per table.
 
-Concept ids are local (2,000,000,001 and up, the range OMOP leaves to sites), because Athena's ids
-cannot be shipped; the concept table gives each its vocabulary and code.
+Concept ids are local (2,000,000,001 and up, OMOP's range for sites), because Athena's ids cannot be
+distributed; the concept table has the vocabulary and code of each.
 """
 
 from dataclasses import dataclass, field
@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.simulators.clinic.codes import CODES, ROW, Code
-from posology.simulators.clinic.event_log import MINUTES, STATIC, Events
+from posology.simulators.clinic.events import CODES, MINUTES, ROW, STATIC, Code, Events
 from posology.simulators.clinic.options import METFORMIN, OPTIONS
 
 FIRST_CONCEPT = 2_000_000_001
@@ -24,21 +23,21 @@ DAYS_SUPPLY = 90
 UNITS = tuple(sorted({code.unit for code in CODES if code.unit}))
 
 
-def concept_of(row: int) -> int:
+def concept_id(row: int) -> int:
     """The concept id of a row of `CODES`."""
     special = {"Visit": OUTPATIENT, "Gender": FEMALE if CODES[row].code == "F" else MALE}
     first = next(k for k, code in enumerate(CODES) if _same(code, CODES[row]))
     return special.get(CODES[row].domain, FIRST_CONCEPT + first)
 
 
-def unit_dose(code: Code) -> float:
-    """Mg (units of insulin) in one tablet or pen step."""
+def unit_size(code: Code) -> float:
+    """Mg (units for insulin) in one tablet or pen step."""
     sizes = {option.name: option.unit_dose for option in OPTIONS}
     return {**sizes, METFORMIN[0]: METFORMIN[2], "insulin": 1.0}[code.name]
 
 
-def answer_of(row: int) -> int | None:
-    """The concept id of the answer that a row of `CODES` is, None where it is none."""
+def answer_concept_id(row: int) -> int | None:
+    """The concept id of the answer of a row of `CODES`, None without an answer."""
     return FIRST_CONCEPT + 800 + row if CODES[row].answer else None
 
 
@@ -48,14 +47,14 @@ def _same(one: Code, other: Code) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OmopFolder:
-    """Tables being written; ids count on from chunk to chunk."""
+    """Tables being written; ids continue from chunk to chunk."""
 
     folder: Path
     writers: dict[str, pq.ParquetWriter] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
 
     def append(self, name: str, columns: dict[str, object]) -> None:
-        """Add rows to a table."""
+        """Append rows to a table."""
         table = pa.table(columns)
         if name not in self.writers:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,17 +64,17 @@ class OmopFolder:
         self.written[name] = self.written.get(name, 0) + table.num_rows
 
     def close(self) -> None:
-        """Finish every file."""
+        """Close every file."""
         for writer in self.writers.values():
             writer.close()
 
 
 def write_omop(out: OmopFolder, events: Events) -> None:
-    """Add a chunk's events."""
+    """Append a chunk's events."""
     domain = np.array([code.domain for code in CODES])[events.code]
     _people(out, events)
     _visits(out, _rows(events, events.code == ROW["visit"]))
-    for name, mine in (
+    for name, make_columns in (
         ("Condition", _condition),
         ("Drug", _drug),
         ("Measurement", _measurement),
@@ -83,7 +82,7 @@ def write_omop(out: OmopFolder, events: Events) -> None:
         ("Procedure", _procedure),
     ):
         some = _rows(events, domain == name)
-        table, columns = mine(some)
+        table, columns = make_columns(some)
         first = out.written.get(table, 0) + 1
         ids = np.arange(first, first + len(some.code))
         out.append(table, {f"{table}_id": ids, **columns})
@@ -93,14 +92,19 @@ def write_omop(out: OmopFolder, events: Events) -> None:
 
 
 def write_vocabulary(out: OmopFolder) -> None:
-    """The concept and drug_strength tables; once."""
-    told = {
-        concept_of(row): (code.title, code.domain, code.vocabulary, code.code)
+    """Write the concept and drug_strength tables."""
+    concepts_of_codes = {
+        concept_id(row): (code.title, code.domain, code.vocabulary, code.code)
         for row, code in enumerate(CODES)
         if code.domain != "Meta"
     }
-    told[concept_of(ROW["smoker"])] = ("Tobacco smoking status", "Observation", "LOINC", "72166-2")
-    rows = [(concept, *rest) for concept, rest in told.items()]
+    concepts_of_codes[concept_id(ROW["smoker"])] = (
+        "Tobacco smoking status",
+        "Observation",
+        "LOINC",
+        "72166-2",
+    )
+    rows = [(concept, *rest) for concept, rest in concepts_of_codes.items()]
     rows += [
         (FIRST_CONCEPT + 800 + row, code.title, "Observation", "SNOMED", code.answer)
         for row, code in enumerate(CODES)
@@ -119,10 +123,10 @@ def write_vocabulary(out: OmopFolder) -> None:
         "invalid_reason": pa.nulls(n, pa.string()),
     })  # fmt: skip
     drugs = [row for row, code in enumerate(CODES) if code.domain == "Drug"]
-    concepts = np.array([concept_of(row) for row in drugs])
+    concepts = np.array([concept_id(row) for row in drugs])
     out.append("drug_strength", {
         "drug_concept_id": concepts, "ingredient_concept_id": concepts,
-        "amount_value": [unit_dose(CODES[row]) for row in drugs],
+        "amount_value": [unit_size(CODES[row]) for row in drugs],
         "amount_unit_concept_id": [
             MILLIGRAM if CODES[row].unit == "mg/d" else _unit_concept(CODES[row].unit)
             for row in drugs
@@ -182,7 +186,7 @@ def _condition(some: Events) -> tuple[str, dict[str, object]]:
 
 
 def _drug(some: Events) -> tuple[str, dict[str, object]]:
-    sizes = np.array([unit_dose(c) if c.domain == "Drug" else np.nan for c in CODES])[some.code]
+    sizes = np.array([unit_size(c) if c.domain == "Drug" else np.nan for c in CODES])[some.code]
     return "drug_exposure", {
         "person_id": some.subject_id, "drug_concept_id": _concepts(some),
         **_when("drug_exposure_start", some),
@@ -221,7 +225,7 @@ def _procedure(some: Events) -> tuple[str, dict[str, object]]:
 
 
 def _answers(some: Events) -> pa.Array:
-    table = pa.array([answer_of(row) for row in range(len(CODES))], pa.int64())
+    table = pa.array([answer_concept_id(row) for row in range(len(CODES))], pa.int64())
     return table.take(pa.array(some.code.astype(np.int32)))
 
 
@@ -236,11 +240,11 @@ def _rows(events: Events, keep: np.ndarray) -> Events:
 
 
 def _concepts(some: Events) -> np.ndarray:
-    return np.array([concept_of(row) for row in range(len(CODES))])[some.code]
+    return np.array([concept_id(row) for row in range(len(CODES))])[some.code]
 
 
 def _numbers(some: Events) -> np.ndarray:
-    """As double, without what single precision adds behind the decimals."""
+    """Values as doubles, rounded to four decimals."""
     return np.round(some.value.astype(np.float64), 4)
 
 

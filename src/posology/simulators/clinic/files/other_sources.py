@@ -1,5 +1,4 @@
-"""Genomes, questionnaires and wearables of the clinic's patients, as laboratories and devices give
-them."""
+"""Genomes, questionnaires and wearables of the clinic's patients in their own file formats."""
 
 import csv
 import gzip
@@ -9,27 +8,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.simulators.clinic.codes import CODES, ROW
-from posology.simulators.clinic.draws import draws_of
-from posology.simulators.clinic.event_log import Events
+from posology.simulators.clinic.draws import make_draws
+from posology.simulators.clinic.events import CODES, ROW, Events
 from posology.simulators.clinic.genome import VARIANTS
-from posology.simulators.clinic.population import Patients, take
+from posology.simulators.clinic.population import Patients, select_rows
 from posology.simulators.clinic.visits import mean_glucose, mean_steps
 
 CONTIGS = {"chr3": 198295559, "chr6": 170805979, "chr10": 133797422, "chr11": 135086622,
            "chr16": 90338345}  # fmt: skip
 """Lengths in GRCh38."""
 DAYS, READING = 14, 15
-"""A dense series is two weeks long, one reading every 15 minutes."""
+"""Days of a dense series, and minutes between readings."""
 DENSE_EVERY = 10
-"""Of the wearers, those whose number divides by this give their dense series: it is large."""
+"""Dense series are large: only patients whose id is a multiple of this have one."""
 QUESTIONS = ("alcohol", "activity", "diet", "adherence")
 
 
 def write_vcf(folder: Path, shard: int, patients: Patients) -> None:
-    """One gzipped VCF 4.2 a chunk, a column for each genotyped patient; GRCh38, unphased."""
+    """Write one gzipped VCF 4.2 per chunk, a column per genotyped patient; GRCh38, unphased."""
     folder.mkdir(parents=True, exist_ok=True)
-    some = take(patients, np.flatnonzero(patients.genotyped))
+    some = select_rows(patients, np.flatnonzero(patients.is_genotyped))
     calls = np.array(["0/0", "0/1", "1/1"])
     order = sorted(VARIANTS, key=lambda v: (int(v.chromosome[3:]), v.position))
     with gzip.open(folder / f"{shard:05d}.vcf.gz", "wt", encoding="ascii", compresslevel=4) as out:
@@ -46,7 +44,7 @@ def write_vcf(folder: Path, shard: int, patients: Patients) -> None:
 
 
 def write_panel(folder: Path) -> None:
-    """The named positions as a panel for reading the VCF files back: panel.csv."""
+    """Write panel.csv: the named positions, for ingesting the VCF files."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "panel.csv").open("w", newline="", encoding="utf-8") as out:
         table = csv.writer(out)
@@ -56,43 +54,43 @@ def write_panel(folder: Path) -> None:
 
 
 def write_questionnaires(folder: Path, events: Events) -> None:
-    """Add the answers to questionnaires.csv: subject, time (UTC), question, answer."""
+    """Append the answers to questionnaires.csv: subject, time (UTC), question, answer."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / "questionnaires.csv"
-    new = not place.exists()
+    is_new = not place.exists()
     smoking = ("never_smoker", "former_smoker", "smoker")
     rows = np.flatnonzero(np.isin(events.code, [ROW[q] for q in (*QUESTIONS, *smoking)]))
     stamp = np.datetime_as_string((events.minute[rows] * 60).astype("datetime64[s]"))
     with place.open("a", newline="", encoding="utf-8") as out:
         table = csv.writer(out)
-        if new:
+        if is_new:
             table.writerow(("subject_id", "time", "question", "answer"))
         for row, when in zip(rows, stamp, strict=True):
             name, value = CODES[events.code[row]].name, float(events.value[row])
-            told = ("smoking", name) if name in smoking else (name, f"{value:g}")
-            table.writerow((int(events.subject_id[row]), when, *told))
+            answer = ("smoking", name) if name in smoking else (name, f"{value:g}")
+            table.writerow((int(events.subject_id[row]), when, *answer))
 
 
 def write_wearables(folder: Path, shard: int, patients: Patients, seed: int) -> None:
-    """Glucose every 15 minutes and steps every hour in the two weeks before the first visit.
+    """Write glucose every 15 minutes and steps every hour of the two weeks before the first visit.
 
     Glucose: mean from HbA1c, coefficient of variation 27 % (about the consensus' limit for stable
-    glucose is 36 %: Battelino 2019, Diabetes Care 42:1593), a meal rhythm and a wander; my choice.
+    glucose is 36 %: Battelino 2019, Diabetes Care 42:1593), meals and a slow drift; our choice.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mine = patients.wearing & (patients.subject_id % DENSE_EVERY == 0)
-    some = take(patients, np.flatnonzero(mine))
+    is_written = patients.has_wearable & (patients.subject_id % DENSE_EVERY == 0)
+    some = select_rows(patients, np.flatnonzero(is_written))
     n, readings = len(some.subject_id), DAYS * 24 * 60 // READING
-    draws = draws_of(seed ^ 0xC0FFEE, some.subject_id)
+    draws = make_draws(seed ^ 0xC0FFEE, some.subject_id)
     clock = np.arange(readings) * READING / 60 % 24
     meals = sum(np.exp(-0.5 * ((clock - hour) / 1.2) ** 2) for hour in (9.0, 14.0, 20.0))
     glucose = np.empty((n, readings), np.float32)
-    wander = draws.normal("sensor wander")
+    drift = draws.normal("sensor wander")
     for k in range(readings):
-        wander = 0.95 * wander + np.sqrt(1 - 0.95**2) * draws.normal("sensor wander", k + 1)
-        glucose[:, k] = 1 + 0.22 * wander + 0.25 * (meals[k] - meals.mean())
+        drift = 0.95 * drift + np.sqrt(1 - 0.95**2) * draws.normal("sensor wander", k + 1)
+        glucose[:, k] = 1 + 0.22 * drift + 0.25 * (meals[k] - meals.mean())
     glucose *= mean_glucose(some.hba1c)[:, None]
-    start = ((some.start - DAYS) * 24 * 60).astype(np.int64)
+    start = ((some.start_day - DAYS) * 24 * 60).astype(np.int64)
     minute = start[:, None] + np.arange(readings) * READING
     _series(folder / f"glucose-{shard:05d}.parquet", some.subject_id, minute,
             ("glucose_mg_dl", np.clip(np.round(glucose), 40, 400)))  # fmt: skip

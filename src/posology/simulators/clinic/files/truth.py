@@ -1,4 +1,4 @@
-"""The truth, apart from the events: a table of decisions and a table of patients."""
+"""The truth, in a folder of its own: a table of decisions and a table of patients."""
 
 from pathlib import Path
 
@@ -6,36 +6,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.simulators.clinic.adverse import HARMS
-from posology.simulators.clinic.decisions import Decisions
-from posology.simulators.clinic.options import NAMES, OPTIONS
+from posology.simulators.clinic.harms import HARMS
+from posology.simulators.clinic.options import NAMES, OPTIONS, doses
 from posology.simulators.clinic.population import Patients
-from posology.simulators.clinic.truth import best_option
+from posology.simulators.clinic.truth import ClinicDecisions, best_option
 
 QUANTITIES = ("effective", "hba1c", "stopping", "cost")
 
 
-def decision_table(decisions: Decisions) -> pa.Table:
-    """One row a decision. Columns `quantity.option.dose` hold the truth of every option and dose,
-    `probability.option.dose` the clinicians' own; `best` is the most effective option at its best
-    dose, `best_dose` that dose in mg a day; `best_without_history`
-    the choice of one who knows all but what earlier courses showed."""
+def decision_table(decisions: ClinicDecisions) -> pa.Table:
+    """One row per decision.
+
+    Columns `quantity.option.dose` hold the truth of every option and dose,
+    `probability.option.dose` the clinicians' choice probabilities; `best` is the most effective
+    option at its best dose, `best_dose` that dose in mg a day; `best_without_history` is the best
+    option for all patients who differ only in their lasting traits.
+    """
     d, rows = decisions, np.arange(len(decisions.option))
     best = best_option(d.truth)
     best_level = np.nanargmax(d.truth.effective[rows, best], axis=1)
-    blind = np.nanmax(d.without_history, axis=2).argmax(axis=1)
+    no_history = np.nanmax(d.effective_without_history, axis=2).argmax(axis=1)
     columns = {
         "subject_id": d.subject_id,
         "time": pa.array(d.minute * 60_000_000).cast(pa.timestamp("us")),
-        "hba1c": d.reported.astype(np.float32),
+        "hba1c": d.reported_hba1c.astype(np.float32),
         "given": pa.array(NAMES).take(pa.array(d.option)),
         "given_dose": _dose(d.option, d.level),
-        "logged_probability": d.probability[rows, d.option, d.level],
+        "logged_probability": d.choice_probability[rows, d.option, d.level],
         "given_effective": d.truth.effective[rows, d.option, d.level],
-        "stopped_for_intolerance": d.stops,
+        "stopped_for_intolerance": d.is_stopped,
         "best": pa.array(NAMES).take(pa.array(best)),
         "best_dose": _dose(best, best_level),
-        "best_without_history": pa.array(NAMES).take(pa.array(blind)),
+        "best_without_history": pa.array(NAMES).take(pa.array(no_history)),
         "best_effective": d.truth.effective[rows, best, best_level],
     }
     for k, option in enumerate(OPTIONS):
@@ -45,12 +47,12 @@ def decision_table(decisions: Decisions) -> pa.Table:
                 columns[f"{name}.{place}"] = getattr(d.truth, name)[:, k, level].astype(np.float32)
             for h, harm in enumerate(HARMS):
                 columns[f"{harm}.{place}"] = d.truth.harm[:, k, level, h].astype(np.float32)
-            columns[f"probability.{place}"] = d.probability[:, k, level].astype(np.float32)
+            columns[f"probability.{place}"] = d.choice_probability[:, k, level].astype(np.float32)
     return pa.table(columns)
 
 
 def patient_table(patients: Patients) -> pa.Table:
-    """One row a patient: what no record shows."""
+    """One row per patient, with what is not in the records."""
     columns = {
         "subject_id": patients.subject_id,
         "adherence": patients.adherence,
@@ -63,7 +65,7 @@ def patient_table(patients: Patients) -> pa.Table:
     return pa.table(columns)
 
 
-def write_truth(folder: Path, shard: int, patients: Patients, decisions: Decisions) -> None:
+def write_truth(folder: Path, shard: int, patients: Patients, decisions: ClinicDecisions) -> None:
     """Write one chunk's truth."""
     for name, table in (
         ("decisions", decision_table(decisions)),
@@ -75,6 +77,4 @@ def write_truth(folder: Path, shard: int, patients: Patients, decisions: Decisio
 
 
 def _dose(option: np.ndarray, level: np.ndarray) -> np.ndarray:
-    from posology.simulators.clinic.options import doses
-
     return doses()[option, level].astype(np.float32)

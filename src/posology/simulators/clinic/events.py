@@ -1,12 +1,15 @@
-"""The codes of the clinic's records, in the vocabularies hospitals use.
+"""The events of the clinic's records: their codes, and the log that collects them.
 
-The OMOP and FHIR folders hold the vocabulary's own codes. MEDS writes what posology's ingest makes
-of either: the kind of fact, the vocabulary, the code, then what qualifies it, as in
-`MEASUREMENT//LOINC//59261-8` or `DRUG_PER_DAY//RXNORM//593411//ordered`. What has no public code
-stands in the vocabulary CLINIC.
+Codes are in the vocabularies hospitals use. The OMOP and FHIR folders hold the vocabulary's own
+codes. MEDS holds what posology's ingest makes of either: the kind of fact, the vocabulary, the
+code, then its qualifier, as in `MEASUREMENT//LOINC//59261-8` or
+`DRUG_PER_DAY//RXNORM//593411//ordered`. Facts without a public code have the vocabulary CLINIC.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int16, Int64
 
 from posology.simulators.clinic.genome import VARIANTS
 from posology.simulators.clinic.options import METFORMIN, OPTIONS
@@ -26,22 +29,22 @@ class Code:
     """One thing that can be recorded."""
 
     name: str
-    """How the simulator calls it."""
+    """Name in the simulator."""
     vocabulary: str
     code: str
     title: str
     domain: str
     """OMOP's: Measurement, Observation, Condition, Procedure, Drug, Visit, Gender; or Meta."""
     unit: str = ""
-    """UCUM unit of its number."""
+    """UCUM unit of its value."""
     decimals: int = 0
     answer: str = ""
-    """SNOMED code of the answer, where the code is a question and the answer no number."""
+    """SNOMED code of the answer, where the code is a question without a numeric answer."""
 
     @property
     def meds(self) -> str:
-        """As MEDS writes it."""
-        told = f"{self.vocabulary.upper()}//{self.code}"
+        """The code in MEDS."""
+        qualified = f"{self.vocabulary.upper()}//{self.code}"
         match self.domain:
             case "Meta":
                 return self.code
@@ -50,17 +53,17 @@ class Code:
             case "Visit":
                 return "VISIT//AMB//start"
             case "Drug":
-                return f"DRUG_PER_DAY//{told}//ordered"
+                return f"DRUG_PER_DAY//{qualified}//ordered"
         answer = f"//SNOMED//{self.answer}" if self.answer else ""
-        return f"{self.domain.upper()}//{told}{answer}"
+        return f"{self.domain.upper()}//{qualified}{answer}"
 
     @property
-    def twin(self) -> str:
-        """The second event, without a number, that the same record gives; empty where none."""
+    def second_event(self) -> str:
+        """Code of the second event, without a value, of the same record; empty where none."""
         if self.domain == "Visit":
             return "VISIT//AMB//end"
-        told = f"{self.vocabulary.upper()}//{self.code}"
-        return f"DRUG//{told}//ordered" if self.domain == "Drug" else ""
+        qualified = f"{self.vocabulary.upper()}//{self.code}"
+        return f"DRUG//{qualified}//ordered" if self.domain == "Drug" else ""
 
 
 def _measurement(name: str, code: str, title: str, unit: str, decimals: int = 0) -> Code:
@@ -81,7 +84,7 @@ CODES: tuple[Code, ...] = (
     Code("female", "Gender", "F", "Female", "Gender"),
     Code("male", "Gender", "M", "Male", "Gender"),
     Code("visit", "Visit", "OP", "Outpatient visit", "Visit"),
-    # 4548-4 is the same test in per cent; 59261-8 is IFCC's mmol/mol, in which goals are set here.
+    # 4548-4 is the same test in per cent; 59261-8 is IFCC's mmol/mol, the unit of the goals here.
     _measurement("hba1c", "59261-8", "Hemoglobin A1c (IFCC)", "mmol/mol"),
     _measurement("weight", "29463-7", "Body weight", "kg", 1),
     _measurement("height", "8302-2", "Body height", "cm"),
@@ -124,3 +127,64 @@ CODES: tuple[Code, ...] = (
 )  # fmt: skip
 ROW = {code.name: row for row, code in enumerate(CODES)}
 SMOKING = ("never_smoker", "former_smoker", "smoker")
+
+
+STATIC = np.iinfo(np.int64).min
+"""The minute of an event without a time."""
+MINUTES = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """Events in order of subject, time and code."""
+
+    subject_id: Int64[np.ndarray, " event"]
+    minute: Int64[np.ndarray, " event"]
+    """Since 1970-01-01T00:00 UTC; STATIC without a time."""
+    code: Int16[np.ndarray, " event"]
+    """Row of CODES."""
+    value: Float32[np.ndarray, " event"]
+    """NaN without a value."""
+    quarter: Int16[np.ndarray, " event"]
+    """Quarter of the visit at which it was recorded, -1 outside a visit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventLog:
+    """A collection of events in any order."""
+
+    parts: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        subject_id: np.ndarray,
+        minute: np.ndarray,
+        value: np.ndarray | None = None,
+        quarter: int = -1,
+    ) -> None:
+        """Add one event of the named code per subject; NaN values are not recorded."""
+        code = CODES[ROW[name]]
+        if value is None:
+            value = np.full(len(subject_id), np.nan)
+        else:
+            recorded = ~np.isnan(value)
+            subject_id, minute = subject_id[recorded], minute[recorded]
+            value = value[recorded]
+            value = np.round(value, code.decimals)
+        n = len(subject_id)
+        self.parts.append(
+            (
+                subject_id,
+                minute.astype(np.int64),
+                np.full(n, ROW[name], np.int16),
+                value.astype(np.float32),
+                np.full(n, quarter, np.int16),
+            )
+        )
+
+    def events(self) -> Events:
+        """All events, in order of subject, time and code."""
+        columns = [np.concatenate(column) for column in zip(*self.parts, strict=True)]
+        order = np.lexsort((columns[2], columns[1], columns[0]))
+        return Events(*(column[order] for column in columns))
