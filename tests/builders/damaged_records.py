@@ -29,7 +29,7 @@ class Table:
 
 
 def _mapped(text: str, kind: str) -> Callable[[Path], list[Source]]:
-    """A source whose mapping stands beside its table."""
+    """A source whose mapping file is next to its table."""
 
     def sources(path: Path) -> list[Source]:
         mapping = path.parent / "mapping.toml"

@@ -1,4 +1,4 @@
-"""Raw events for tests, and the cleaning said again in plain Python."""
+"""Raw events for tests of ingest, and Hypothesis strategies for them."""
 
 from datetime import datetime, timedelta
 

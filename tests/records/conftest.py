@@ -11,9 +11,9 @@ import pytest
 def postgresql(tmp_path_factory) -> Iterator[str]:
     """A PostgreSQL server of our own on a socket, as a URL."""
     pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
-    told = os.environ.get("POSOLOGY_POSTGRESQL")
-    if told:
-        yield told
+    url = os.environ.get("POSOLOGY_POSTGRESQL")
+    if url:
+        yield url
         return
     if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
         pytest.skip("no PostgreSQL server on this machine")

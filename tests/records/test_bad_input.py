@@ -49,23 +49,23 @@ def lost_nothing(staged: StagedSource, name: str) -> None:
     """Asserts that the staged rows of the source are events or rejected."""
     events, rejected = read(staged.events), read(staged.rejected)
     if any("#" in path.name or path.name.startswith("person_") for path in staged.events):
-        # OMOP: a table's first facts are one for each row, the others only where they are told
+        # OMOP: only the first events of a table have one for each row
         first = [p for p in staged.events if p.stem.endswith("_0")]
         assert len(read(first)) + len(rejected) == staged.rows
         return
-    if "(event" in name:  # of lines that are no rows the line is told, of others the row
+    if "(event" in name:  # a malformed line has its line number, other rows their row number
         assert len(events) + len(rejected) == staged.rows
         return
-    kept = {(e["source"], e["row"]) for e in events}
-    gone = [(r["source"], r["row"]) for r in rejected]
-    assert len(gone) == len(set(gone)), "a row is rejected once"
-    assert not kept & set(gone), "a row is an event or rejected"
-    assert len(kept) + len(gone) == staged.rows
+    accepted = {(e["source"], e["row"]) for e in events}
+    rejected_rows = [(r["source"], r["row"]) for r in rejected]
+    assert len(rejected_rows) == len(set(rejected_rows)), "a row is rejected once"
+    assert not accepted & set(rejected_rows), "a row is an event or rejected"
+    assert len(accepted) + len(rejected_rows) == staged.rows
     assert all(r["reason"] for r in rejected)
 
 
-def told(sources: list[Source], folder: Path) -> list[StagedSource] | None:
-    """What is staged, nothing of it lost, or None where the user is told why nothing is."""
+def stage_all(sources: list[Source], folder: Path) -> list[StagedSource] | None:
+    """The staged sources, checked for lost rows; None if staging raises an error for the user."""
     con = connect(Engine())
     staged = []
     try:
@@ -118,12 +118,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", [n for n in TABLES if n not in ALIKE])
-def test_a_damaged_table_is_told_or_its_rows_are(folder: Path, name: str, damage: str) -> None:
+def test_a_damaged_table_is_an_error_or_its_rows_are_rejected(
+    folder: Path, name: str, damage: str
+) -> None:
     table, path = TABLES[name], folder / "in" / "data.csv"
     path.write_bytes(DAMAGES[damage](as_csv(table, rows_of(table))))
     if name == "embeddings":
         path = path.rename(path.with_suffix(".parquet"))
-    staged = told(table.sources(path), folder)
+    staged = stage_all(table.sources(path), folder)
     if damage in ("whole", "gzipped", "twice", "byte order mark") and name != "embeddings":
         assert staged is not None
         if name not in LOOKED_UP:
@@ -132,13 +134,15 @@ def test_a_damaged_table_is_told_or_its_rows_are(folder: Path, name: str, damage
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_told_or_its_rows_are(folder: Path, name: str, damage: str) -> None:
+def test_a_damaged_file_is_an_error_or_its_rows_are_rejected(
+    folder: Path, name: str, damage: str
+) -> None:
     if name == "dicom":
         pytest.importorskip("pydicom", reason="needs posology[imaging]")
     kind, file, good = FILES[name]
     path = folder / "in" / file
     path.write_bytes(DAMAGES[damage](good()))
-    staged = told(make_sources(kind, [path]), folder)
+    staged = stage_all(make_sources(kind, [path]), folder)
     if damage == "whole":
         assert staged is not None
         assert read(staged[0].events)
@@ -150,7 +154,7 @@ def test_a_damaged_file_is_told_or_its_rows_are(folder: Path, name: str, damage:
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(data=st.data())
-def test_no_cell_is_a_traceback_or_a_lost_row(
+def test_no_cell_causes_a_traceback_or_a_lost_row(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
 ) -> None:
     folder, table = tmp_path_factory.mktemp("cells"), TABLES[name]
@@ -162,7 +166,7 @@ def test_no_cell_is_a_traceback_or_a_lost_row(
     (folder / "in").mkdir()
     path = folder / "in" / "data.csv"
     path.write_bytes(as_csv(table, rows))
-    staged = told(table.sources(path), folder)
+    staged = stage_all(table.sources(path), folder)
     if name not in LOOKED_UP:
         assert staged is not None
         assert data_rows(name, staged) == LINES
@@ -170,23 +174,23 @@ def test_no_cell_is_a_traceback_or_a_lost_row(
 
 
 @pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
-def test_ten_megabytes_in_one_cell_are_one_row(folder: Path, name: str) -> None:
+def test_a_cell_of_ten_megabytes_is_one_row(folder: Path, name: str) -> None:
     table, path = TABLES[name], folder / "in" / "data.csv"
     rows = rows_of(table)
     rows[2][-1] = "9 x" * 3_500_000
     path.write_bytes(as_csv(table, rows))
-    staged = told(table.sources(path), folder)
+    staged = stage_all(table.sources(path), folder)
     assert staged is not None
     if name not in LOOKED_UP:
         assert data_rows(name, staged) == LINES
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_nested_nulls_and_odd_types_in_parquet(folder: Path, name: str) -> None:
+def test_nested_null_and_unusual_parquet_types_lose_no_row(folder: Path, name: str) -> None:
     table: Table = TABLES[name]
     path = folder / "in" / "data.parquet"
     pq.write_table(nested(table), path)
-    told(table.sources(path), folder)
+    stage_all(table.sources(path), folder)
 
 
 ODD = {
@@ -206,7 +210,7 @@ ODD = {
 
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("name", TABLES)
-def test_no_type_of_a_column_is_a_traceback(
+def test_no_column_type_causes_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, name: str, kind: str
 ) -> None:
     table = TABLES[name]
@@ -217,4 +221,4 @@ def test_no_type_of_a_column_is_a_traceback(
         (folder / "in").mkdir()
         path = folder / "in" / "data.parquet"
         written(path, table, {column: ODD[kind]})
-        told(table.sources(path), folder)
+        stage_all(table.sources(path), folder)

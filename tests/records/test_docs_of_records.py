@@ -40,21 +40,21 @@ def options():
     return [option for parameter in get_command(app).params for option in parameter.opts]
 
 
-def test_every_option_is_named():
+def test_every_option_is_documented():
     named = list(options())
     assert {"--out", "--omop", "--json", "--dry-run"} <= set(named)
     for option in [name for name in named if "completion" not in name and name != "--help"]:
         assert re.search(rf"{option}\b", PAGE), option
 
 
-def test_every_named_option_exists():
+def test_every_documented_option_exists():
     known = set(options())
     for line in re.findall(r"^posology ingest .*$", PAGE, re.MULTILINE):
         assert set(re.findall(r" (--[a-z-]+)", line)) <= known, line
 
 
 @pytest.mark.parametrize("kind", MAPPINGS, ids=lambda kind: kind.__name__)
-def test_every_key_of_a_mapping_is_named(kind):
+def test_every_key_of_a_mapping_is_documented(kind):
     for field in fields(kind):
         if field.name not in ("series", "event", "measures"):
             assert re.search(rf"[`( ]{field.name}[`) ]", PAGE), field.name
@@ -62,7 +62,7 @@ def test_every_key_of_a_mapping_is_named(kind):
     assert all(f"\n{name} = " in PAGE for name in ENTRY_KEYS)
 
 
-def test_every_rule_is_named():
+def test_every_rule_is_documented():
     for rule in (*REPAIRS, *REJECTION_RULES):
         assert f"`{rule}`" in PAGE, rule
 

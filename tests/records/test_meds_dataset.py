@@ -24,21 +24,21 @@ ROWS = [
 ]
 
 
-def test_what_is_written_is_valid_meds_and_is_read_again(tmp_path):
+def test_a_written_folder_is_valid_meds_and_reads_back_the_same(tmp_path):
     table = pa.Table.from_pylist(ROWS, schema=EVENTS)
     write_folder(tmp_path / "out", [table.slice(0, 2), table.slice(2)], "small")
     (path,) = data_files(tmp_path / "out")
     meds.DataSchema.validate(pq.read_table(path))
     meds.CodeMetadataSchema.validate(pq.read_table(tmp_path / "out/metadata/codes.parquet"))
-    told = json.loads((tmp_path / "out/metadata/dataset.json").read_text())
-    meds.DatasetMetadataSchema.validate(told)
-    assert told["dataset_name"] == "small"
+    description = json.loads((tmp_path / "out/metadata/dataset.json").read_text())
+    meds.DatasetMetadataSchema.validate(description)
+    assert description["dataset_name"] == "small"
     assert pa.concat_tables(read_events(tmp_path / "out", 2)) == table
     assert read_codes(tmp_path / "out") == dict.fromkeys(["LAB//a", "NOTE", "SEX//female"])
     assert events_of(tmp_path / "out") == table
 
 
-def test_a_folder_of_another_tool_without_units_is_read(tmp_path):
+def test_a_folder_without_a_unit_column_is_read(tmp_path):
     (tmp_path / "data" / "train").mkdir(parents=True)
     table = pa.table(
         {
@@ -54,7 +54,7 @@ def test_a_folder_of_another_tool_without_units_is_read(tmp_path):
                      "text_value": None, "unit": None}  # fmt: skip
 
 
-def test_shards_are_read_in_the_order_of_their_numbers(tmp_path):
+def test_shards_are_read_in_numeric_order(tmp_path):
     (tmp_path / "data").mkdir()
     for number in (10, 9, 2):
         pq.write_table(
@@ -63,7 +63,7 @@ def test_shards_are_read_in_the_order_of_their_numbers(tmp_path):
     assert [path.stem for path in data_files(tmp_path)] == ["2", "9", "10"]
 
 
-def test_splits_are_named_as_meds_names_them(tmp_path):
+def test_splits_are_written_with_medss_names(tmp_path):
     assert read_splits(tmp_path) is None
     write_splits(tmp_path, {3: "test", 1: "train", 2: "validation"})
     written = pq.read_table(tmp_path / meds.subject_splits_filepath)
@@ -78,7 +78,7 @@ def test_splits_are_named_as_meds_names_them(tmp_path):
         read_splits(tmp_path)
 
 
-def test_a_split_file_that_is_none_is_told(tmp_path):
+def test_an_invalid_split_file_is_an_error(tmp_path):
     path = tmp_path / meds.subject_splits_filepath
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"subject_id": [1, 1], "split": ["train", "tuning"]}), path)
@@ -92,6 +92,6 @@ def test_a_split_file_that_is_none_is_told(tmp_path):
         read_splits(tmp_path)
 
 
-def test_a_folder_without_data_is_told(tmp_path):
+def test_a_folder_without_data_is_an_error(tmp_path):
     with pytest.raises(RecordError, match=r"it has no data/.*make one with `posology ingest`"):
         data_files(tmp_path)

@@ -25,7 +25,7 @@ def place(shared, name):
 
 
 def ingested(folder, mapping, tmp_path):
-    """The folder ingested by the example's mapping file, which lies beside the data."""
+    """The folder ingested by the example's mapping file, which is next to the data."""
     for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
     shutil.copy(EXAMPLES / mapping, tmp_path / mapping)
@@ -46,7 +46,7 @@ def test_mimic_iv_demo(shared, tmp_path):
     source = pq.read_table(folder / "mimic_iv_demo_meds_events.parquet")
     columns = ["subject_id", "time", "code", "value"]
     naive = source.select(columns).group_by(columns).aggregate([])
-    assert abs(len(naive) - len(events)) <= 20, "but for codes whose spelling was mended"
+    assert abs(len(naive) - len(events)) <= 20, "except codes whose spelling was repaired"
     assert done.rejected == {}
     assert len(pc.unique(events["subject_id"])) == 100
     numbers = naive["value"].null_count - events["numeric_value"].null_count
@@ -76,8 +76,8 @@ def test_eicu_demo(shared, tmp_path):
     assert len(events) > 30_000
     weights = events.filter(pc.equal(events["code"], "LOINC//29463-7"))["numeric_value"]
     assert 20 < pc.min(weights).as_py() < pc.max(weights).as_py() <= 650
-    told = {row["reason"] for row in rejected.to_pylist()}
-    assert all(told)
+    reasons = {row["reason"] for row in rejected.to_pylist()}
+    assert all(reasons)
     report = quality_report(tmp_path / "out")
     assert "no event of the family MEDS_BIRTH" in report["gaps"]
 

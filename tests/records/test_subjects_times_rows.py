@@ -16,7 +16,7 @@ from posology.records.schema import Batch, Event, Rejection, finite_number
 ZONE = ZoneInfo("UTC")
 
 
-def test_integers_stay_and_texts_are_hashed_the_same_everywhere() -> None:
+def test_integer_identifiers_are_unchanged_and_texts_hash_to_fixed_ids() -> None:
     assert to_subject_id("17") == 17
     assert to_subject_id(" -17 ") == -17
     assert to_subject_id(str(2**63 - 1)) == 2**63 - 1
@@ -31,7 +31,7 @@ def test_integers_stay_and_texts_are_hashed_the_same_everywhere() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.none() | st.text(max_size=4) | st.integers().map(str), max_size=20))
-def test_a_column_gives_the_same_numbers_as_its_cells(texts: list[str | None]) -> None:
+def test_a_column_gives_the_same_ids_as_its_cells(texts: list[str | None]) -> None:
     numbers = to_subject_ids(pa.chunked_array([pa.array(texts, pa.string())]))
     assert numbers.to_pylist() == [to_subject_id(t) if t and t.strip() else None for t in texts]
 
@@ -45,7 +45,7 @@ def test_times_agree_with_the_standard_library(moment: datetime, minutes: int) -
     assert parse_time(aware.isoformat(), ZONE) == naive - minutes * 60_000_000
 
 
-def test_a_zone_is_the_clock_on_which_events_stand() -> None:
+def test_times_with_an_offset_are_converted_to_the_zone() -> None:
     zurich = ZoneInfo("Europe/Zurich")
     assert parse_time("2020-07-01T00:00:00Z", zurich) == parse_time("2020-07-01T02:00:00", zurich)
     with pytest.raises(ValueError, match="out of range"):
@@ -66,12 +66,12 @@ def test_a_zone_is_the_clock_on_which_events_stand() -> None:
         (10**400, "too large for an event's number"),
     ],
 )
-def test_what_is_no_number_is_rejected(value: object, reason: str) -> None:
+def test_a_value_that_is_no_finite_number_is_rejected(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         finite_number(value)
 
 
-def test_a_lost_row_is_an_error_not_a_silence() -> None:
+def test_combining_batches_raises_an_error_for_a_lost_row() -> None:
     rows = BatchBuilder(10)
     rows.add("a.csv", 1, 5, [Event("X", 0)], [Rejection("b", 1, "bad")])
     rows.add("a.csv", 2, None, [])
@@ -83,7 +83,7 @@ def test_a_lost_row_is_an_error_not_a_silence() -> None:
         combine_batches([Batch(batch.events, batch.rejected, batch.rows + 1)])
 
 
-def test_parts_of_codes_and_shown_values_are_bounded() -> None:
+def test_code_parts_and_rejected_values_have_bounded_length() -> None:
     assert code_part("  a  b//c ") == "a_b/c"
     assert len(code_part("x" * 999)) == 120
     assert truncate_value("é" * 600) == "é" * 500 + "... (600 characters)"

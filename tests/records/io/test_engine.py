@@ -33,10 +33,10 @@ def same_as_duckdb(tmp_path, engine):
     source = raw_source(tmp_path / "a.parquet", raw_table(tricky_rows()))
     more = raw_source(tmp_path / "b.parquet", raw_table(tricky_rows(500)[400:]))
     for name in ("duckdb", engine):
-        asked = IngestSettings(engine=Engine(name, "1GB"), shards=2)
+        ingest_settings = IngestSettings(engine=Engine(name, "1GB"), shards=2)
         out = tmp_path / name.split(":")[0]
-        first = ingest([source], out, asked)
-        second = ingest([more], out, asked)
+        first = ingest([source], out, ingest_settings)
+        second = ingest([more], out, ingest_settings)
         yield first, second, as_set(events_of(out)), as_set(pq.read_table(out / "rejected.parquet"))
 
 
@@ -48,17 +48,17 @@ def test_postgresql_gives_the_same_events(tmp_path, postgresql):
 @settings(max_examples=4, deadline=None, phases=(Phase.generate,))
 @given(rows, rows)
 def test_any_rows_give_the_same_events_on_postgresql(postgresql, first, later):
-    told = []
+    results = []
     for name in ("duckdb", postgresql):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            asked = IngestSettings(engine=Engine(name, "1GB"), shards=2, report=False)
+            ingest_settings = IngestSettings(engine=Engine(name, "1GB"), shards=2, report=False)
             for number, part in enumerate((first, later)):
                 source = raw_source(folder / f"{number}.parquet", raw_table(part))
-                ingest([replace(source, settings=str(number))], folder / "out", asked)
+                ingest([replace(source, settings=str(number))], folder / "out", ingest_settings)
             rejected = pq.read_table(folder / "out" / "rejected.parquet")
-            told.append((as_set(events_of(folder / "out")), as_set(rejected)))
-    assert told[0] == told[1]
+            results.append((as_set(events_of(folder / "out")), as_set(rejected)))
+    assert results[0] == results[1]
 
 
 def test_spark_gives_the_same_events(tmp_path):
@@ -69,7 +69,7 @@ def test_spark_gives_the_same_events(tmp_path):
     assert other == duckdb
 
 
-def test_a_database_that_does_not_answer_is_told():
+def test_an_unreachable_database_is_an_error():
     pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
     with pytest.raises(RecordError, match="the database does not answer: "):
         connect(Engine("postgresql://nobody@127.0.0.1:1/none"))

@@ -69,7 +69,7 @@ ANY = (
 
 @settings(deadline=None)
 @given(ANY)
-def test_a_cell_gives_a_value_or_says_why(cell: Any) -> None:
+def test_a_cell_gives_a_value_or_an_error(cell: Any) -> None:
     for read in (
         parse_subject,
         parse_number,
@@ -81,7 +81,7 @@ def test_a_cell_gives_a_value_or_says_why(cell: Any) -> None:
             assert str(error)  # noqa: PT017  (either outcome is right; nothing else is)
 
 
-def test_numbers_are_read_however_a_table_holds_them() -> None:
+def test_numbers_of_every_cell_type_are_read() -> None:
     for cell in ("7", 7, 7.0, decimal.Decimal("7.00")):
         assert (parse_subject(cell), parse_number(cell)) == (7, 7.0)
     assert parse_cell_time(2020, ZoneInfo("UTC")) == parse_cell_time(2020.0, ZoneInfo("UTC"))

@@ -1,4 +1,4 @@
-"""The rules of cleaning, against the same rules said row by row in plain Python."""
+"""The rules of cleaning, compared with the same rules applied row by row in Python."""
 
 import math
 import re
@@ -30,39 +30,39 @@ def number_in(text):
     return float(plain.group(1) + plain.group(2).replace(",", ""))
 
 
-def value_of(number, text, fate):
+def value_of(number, text, rule):
     finite = number is not None and math.isfinite(number)
     value = number if finite else number_in(text)
     if value is None:
         return None
     with np.errstate(over="ignore"):
-        value = np.float32(value * fate.factor + fate.shift)
+        value = np.float32(value * rule.factor + rule.shift)
     return float(value) if np.isfinite(value) else None
 
 
 def naive(rows):
     """Clean events as a set of tuples, and the reasons of the others by row."""
-    told = {}
+    stated = {}
     for subject, time, code, *_ in rows:
         if time is None or subject is None or not 1850 <= time.year < 2300:
             continue
         if code in ("MEDS_BIRTH", "MEDS_DEATH"):
-            told.setdefault((subject, code), []).append(time)
-    births = {s: min(ts) for (s, c), ts in told.items() if c == "MEDS_BIRTH"}
-    deaths = {s: max(ts) for (s, c), ts in told.items() if c == "MEDS_DEATH"}
-    kept, rejected = set(), {}
+            stated.setdefault((subject, code), []).append(time)
+    births = {s: min(ts) for (s, c), ts in stated.items() if c == "MEDS_BIRTH"}
+    deaths = {s: max(ts) for (s, c), ts in stated.items() if c == "MEDS_DEATH"}
+    accepted, rejected = set(), {}
     for place, (subject, time, code, number, text, unit) in enumerate(rows, start=1):
-        fate = code_rule(code or "", unit or None, BOOK)
-        value = value_of(number, text, fate)
+        rule = code_rule(code or "", unit or None, BOOK)
+        value = value_of(number, text, rule)
         birth, death = births.get(subject), deaths.get(subject)
         checks = {
             "no_subject": subject is None,
             "no_code": not (code or "").strip(),
             "impossible_time": time is not None and not 1850 <= time.year < 2300,
-            "unit_incompatible": fate.rejection is not None and value is not None,
+            "unit_incompatible": rule.rejection is not None and value is not None,
             "out_of_range": value is not None
-            and ((fate.low is not None and value < np.float32(fate.low))
-                 or (fate.high is not None and value > np.float32(fate.high))),
+            and ((rule.low is not None and value < np.float32(rule.low))
+                 or (rule.high is not None and value > np.float32(rule.high))),
             "conflicting_birth": code == "MEDS_BIRTH" and time is not None and time != birth,
             "conflicting_death": code == "MEDS_DEATH" and time is not None and time != death,
             "before_birth": None not in (time, birth) and time.date() < birth.date(),
@@ -72,15 +72,15 @@ def naive(rows):
         if reason:
             rejected[place] = reason
         else:
-            kept.add((subject, time, fate.code, value, text, fate.unit))
-    return kept, rejected
+            accepted.add((subject, time, rule.code, value, text, rule.unit))
+    return accepted, rejected
 
 
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows)
-@example(  # NaN beside a plain number: a file's statistics leave NaN out
+@example(  # NaN next to a number: Parquet's statistics omit NaN
     rows=[(1, None, "MEDS_BIRTH", 0.0, None, None), (2, None, "X", float("nan"), "<5", None)]
 )
 @example(  # and of a number that is always the same they make a constant
@@ -95,7 +95,7 @@ def naive(rows):
         (-5, None, "MEDS_BIRTH", float("nan"), "<5", None),
     ]
 )
-def test_cleaning_is_what_its_rules_say(tmp_path_factory, rows):
+def test_cleaning_agrees_with_a_naive_version_of_its_rules(tmp_path_factory, rows):
     import pyarrow.parquet as pq
 
     folder = tmp_path_factory.mktemp("in")
@@ -104,18 +104,18 @@ def test_cleaning_is_what_its_rules_say(tmp_path_factory, rows):
         folder / "out",
         IngestSettings(report=False),
     )
-    kept, rejected = naive(rows)
+    accepted, rejected = naive(rows)
     columns = events_of(folder / "out").columns
-    assert set(zip(*(c.to_pylist() for c in columns), strict=True)) == kept
-    told = pq.read_table(folder / "out" / "rejected.parquet").to_pylist()
-    assert {row["row"]: row["rule"] for row in told} == rejected
+    assert set(zip(*(c.to_pylist() for c in columns), strict=True)) == accepted
+    listed = pq.read_table(folder / "out" / "rejected.parquet").to_pylist()
+    assert {row["row"]: row["rule"] for row in listed} == rejected
 
 
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows)
-def test_clean_events_are_clean(tmp_path_factory, rows):
+def test_cleaning_clean_events_changes_nothing(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("in")
     ingest([raw_source(folder / "a.parquet", raw_table(rows))], folder / "out", QUICK)
     once = events_of(folder / "out")
@@ -136,7 +136,7 @@ def test_clean_events_are_clean(tmp_path_factory, rows):
         ("NEG", None), (" 5 ", 5), ("; 5", None),
     ],
 )  # fmt: skip
-def test_numbers_in_texts(tmp_path, text, number):
+def test_numbers_are_read_from_texts(tmp_path, text, number):
     rows = [(1, YEAR0, "LAB//a", None, text, None)]
     ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
     (event,) = events_of(tmp_path / "out").to_pylist()
@@ -144,7 +144,7 @@ def test_numbers_in_texts(tmp_path, text, number):
     assert event["text_value"] == text
 
 
-def test_a_nan_that_the_files_statistics_leave_out_is_found(tmp_path):
+def test_a_nan_that_parquet_statistics_omit_is_detected(tmp_path):
     rows = [
         (1, YEAR0, "LAB//a", float("nan"), "1,200", None),
         (2, YEAR0, "LAB//a", 0.0, None, None),

@@ -44,7 +44,7 @@ sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 @FEW
 @given(rows)
-def test_rows_in_are_events_out_and_rejected_and_merged(tmp_path_factory, rows):
+def test_every_row_is_an_event_rejected_or_merged(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("in")
     table = raw_table(rows)
     done = ingest([raw_source(folder / "a.parquet", table)], folder / "out", QUICK)
@@ -53,7 +53,7 @@ def test_rows_in_are_events_out_and_rejected_and_merged(tmp_path_factory, rows):
     assert len(set(as_set(events))) == len(events)
     places = rejected.select(["source", "row"]).to_pylist()
     known = {(place["source"], place["row"]) for place in places}
-    assert len(known) == len(rejected), "a rejected row is told once, with its place"
+    assert len(known) == len(rejected), "a rejected row is listed once, with its source and row"
     assert all(rejected["reason"].to_pylist())
     meds.DataSchema.validate(events)
 
@@ -75,7 +75,9 @@ def recut(sizes):
 
 @FEW
 @given(rows, st.randoms(), st.integers(1, 4), st.integers(1, 5), sizes)
-def test_order_files_shards_and_chunks_change_no_event(rows, random, parts, shards, sizes):
+def test_order_files_shards_and_batches_do_not_change_the_events(
+    rows, random, parts, shards, sizes
+):
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder, table = Path(name), raw_table(rows)
         ingest([raw_source(folder / "a.parquet", table)], folder / "one", QUICK)
@@ -109,7 +111,7 @@ def sorted_and_whole(folder):
         seen |= set(subjects)
 
 
-def test_shards_are_sorted_and_hold_whole_subjects(tmp_path):
+def test_shards_are_sorted_and_have_all_events_of_a_subject(tmp_path):
     random.seed(3)
     rows = [
         (random.randrange(300), None if i % 9 == 0 else YEAR0.replace(year=1990 + i % 20),
@@ -147,7 +149,7 @@ def test_ingesting_the_same_files_twice_changes_nothing(tmp_path):
     assert contents(tmp_path / "out") == before
 
 
-def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
+def test_shards_without_new_events_are_linked(tmp_path):
     rows = [(s, YEAR0, "LAB//a", 1.0, None, None) for s in range(50)]
     ingest(
         [raw_source(tmp_path / "a.parquet", raw_table(rows))],
@@ -164,7 +166,7 @@ def test_shards_that_no_new_event_reaches_are_linked_not_read(tmp_path):
     sorted_and_whole(tmp_path / "out")
 
 
-def test_a_later_birth_record_lifts_what_an_earlier_one_rejected(tmp_path):
+def test_a_later_birth_record_reopens_rejected_events(tmp_path):
     first = [(1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
              (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None)]  # fmt: skip
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], tmp_path / "out")
@@ -173,8 +175,8 @@ def test_a_later_birth_record_lifts_what_an_earlier_one_rejected(tmp_path):
     done = ingest([raw_source(tmp_path / "b.parquet", later)], tmp_path / "out")
     assert done.rejected == {"conflicting_birth": 1}
     assert sorted(events_of(tmp_path / "out")["code"].to_pylist()) == ["LAB//a", "MEDS_BIRTH"]
-    told = rejected_of(tmp_path / "out").to_pylist()
-    assert [(row["source"], row["rule"]) for row in told] == [
+    listed = rejected_of(tmp_path / "out").to_pylist()
+    assert [(row["source"], row["rule"]) for row in listed] == [
         ("an earlier ingest", "conflicting_birth")
     ]
 
@@ -183,17 +185,18 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from posology.records.pipeline import ingest as module
+from posology.records.sources.registry import make_sources
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(module, sys.argv[3], killed)
-module.ingest([module.make_sources("meds", [Path(sys.argv[1])])[0]], Path(sys.argv[2]))
+module.ingest(make_sources("meds", [sys.argv[1]]), Path(sys.argv[2]))
 """
 
 
 @pytest.mark.parametrize(
-    "place", ["load", "write_shards", "_metadata", "write_report", "write_manifest"]
+    "place", ["load_parquet", "write_sorted", "_write_metadata", "write_report", "write_manifest"]
 )
-def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
+def test_a_killed_run_leaves_the_folder_unchanged(tmp_path, place):
     one, two = tmp_path / "a.parquet", tmp_path / "b.parquet"
     pq.write_table(raw_table([(1, YEAR0, "LAB//a", 1.0, None, None)]), one)
     pq.write_table(raw_table([(1, YEAR0, "LAB//b", 1.0, None, None)]), two)
@@ -209,7 +212,7 @@ def test_a_killed_run_leaves_the_folder_as_it_was(tmp_path, place):
     assert not list(tmp_path.glob(".*ingesting*"))
 
 
-def test_a_folder_of_someone_elses_is_not_overwritten(tmp_path):
+def test_a_folder_without_a_manifest_is_not_overwritten(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep me")
     source = raw_source(tmp_path / "a.parquet", raw_table([]))
@@ -218,7 +221,7 @@ def test_a_folder_of_someone_elses_is_not_overwritten(tmp_path):
     assert (tmp_path / "out" / "mine.txt").read_text() == "keep me"
 
 
-def test_an_unknown_engine_and_memory_are_told(tmp_path):
+def test_an_unknown_engine_or_memory_size_is_an_error(tmp_path):
     source = raw_source(tmp_path / "a.parquet", raw_table([]))
     with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
         ingest([source], tmp_path / "out", IngestSettings(engine=Engine("oracle")))
@@ -226,7 +229,7 @@ def test_an_unknown_engine_and_memory_are_told(tmp_path):
         ingest([source], tmp_path / "out", IngestSettings(engine=Engine(memory="much")))
 
 
-def test_damaged_files_of_events_are_told(tmp_path):
+def test_damaged_event_files_are_errors(tmp_path):
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(b"PAR1 no")
     with pytest.raises(RecordError, match=r"bad.parquet is not a readable Parquet file"):
@@ -234,7 +237,7 @@ def test_damaged_files_of_events_are_told(tmp_path):
     pq.write_table(pa.table({"subject": [1]}), bad)
     with pytest.raises(RecordError, match=r"has no column 'subject_id'.*\(it has subject\)"):
         ingest(make_sources("meds", [bad]), tmp_path / "out")
-    for column, values, told in [
+    for column, values, kind in [
         ("subject_id", ["p1"], "string, not integers"),
         ("time", ["2020"], "string, not times"),
         ("code", [5], "int64, not texts"),
@@ -242,14 +245,16 @@ def test_damaged_files_of_events_are_told(tmp_path):
     ]:
         good = {"subject_id": [1], "time": [YEAR0], "code": ["A"], "numeric_value": [1.0]}
         pq.write_table(pa.table({**good, column: values}), bad)
-        with pytest.raises(RecordError, match=f"{column} holds {told}; read such a file by a map"):
+        with pytest.raises(
+            RecordError, match=f"{column} has the type {kind}; read this file with a map"
+        ):
             ingest(make_sources("meds", [bad]), tmp_path / "out")
     with pytest.raises(RecordError, match=r"gone.parquet cannot be read"):
         ingest(make_sources("meds", [tmp_path / "gone.parquet"]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_birth_at_an_impossible_time_tells_nothing(tmp_path):
+def test_a_birth_at_an_impossible_time_is_ignored(tmp_path):
     rows = [(1, YEAR0.replace(year=1), "MEDS_BIRTH", None, None, None),
             (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
             (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None)]  # fmt: skip
@@ -257,7 +262,7 @@ def test_a_birth_at_an_impossible_time_tells_nothing(tmp_path):
     assert done.rejected == {"impossible_time": 1, "before_birth": 1}
 
 
-def test_rows_that_are_all_rejected_leave_a_folder_and_its_report(tmp_path):
+def test_a_folder_and_its_report_are_written_if_all_rows_are_rejected(tmp_path):
     rows = [(None, YEAR0, "LAB//a", 1.0, None, None)]
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
     assert (done.events, done.rejected) == (0, {"no_subject": 1})
@@ -266,7 +271,7 @@ def test_rows_that_are_all_rejected_leave_a_folder_and_its_report(tmp_path):
     meds.DataSchema.validate(events_of(tmp_path / "out"))
 
 
-def test_a_database_is_read_again_and_its_rejected_rows_are_told_once(tmp_path):
+def test_rejected_rows_of_a_database_are_replaced_when_it_is_read_again(tmp_path):
     rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None),
             (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None)]  # fmt: skip
     path = tmp_path / "a.parquet"
@@ -281,7 +286,7 @@ def test_a_database_is_read_again_and_its_rejected_rows_are_told_once(tmp_path):
     assert len(json.loads((tmp_path / "out" / "manifest.json").read_text())["sources"]) == 1
 
 
-def test_splits_of_a_meds_folder_come_along_and_never_change(tmp_path):
+def test_splits_of_a_meds_folder_are_kept_and_never_change(tmp_path):
     table = raw_table([(s, YEAR0, "A", 1.0, None, None) for s in (1, 2)])
     for name, splits in (("theirs", {1: "train", 2: "test"}), ("others", {1: "test"})):
         write_folder(tmp_path / name, [table])
@@ -293,7 +298,7 @@ def test_splits_of_a_meds_folder_come_along_and_never_change(tmp_path):
         ingest(make_sources("meds", [tmp_path / "others"]), tmp_path / "out")
 
 
-def test_splits_that_the_folder_has_stay(tmp_path):
+def test_existing_splits_are_kept(tmp_path):
     out = tmp_path / "out"
     ingest([raw_source(tmp_path / "a.parquet", raw_table([(1, YEAR0, "A", 1.0, None, None)]))], out)
     write_splits(out, {1: "validation"})

@@ -15,7 +15,7 @@ ROWS = [
 ]
 
 
-def test_the_report_tells_counts_units_rejections_and_gaps(tmp_path):
+def test_the_report_has_counts_units_rejections_and_gaps(tmp_path):
     ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
     report = quality_report(tmp_path / "out")
     assert report["totals"]["events"] == 5
@@ -50,7 +50,7 @@ def test_the_report_tells_counts_units_rejections_and_gaps(tmp_path):
         "no drug has a dose",
     ]
     assert report["events_per_patient"]["high"] == 3
-    assert report["told"] == [
+    assert report["source_counts"] == [
         {"source": "a.csv", "family": "LAB", "events": 4, "without_number": 0,
          "units": ["mg/dL", "mmol/L"]},
         {"source": "a.csv", "family": "DRUG", "events": 2, "without_number": 1, "units": ["mg"]},
@@ -59,7 +59,7 @@ def test_the_report_tells_counts_units_rejections_and_gaps(tmp_path):
     json.dumps(report)
 
 
-def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path):
+def test_the_page_is_one_file_and_escapes_texts(tmp_path):
     ingest([raw_source(tmp_path / "a.parquet", raw_table(ROWS))], tmp_path / "out")
     page = (tmp_path / "out" / "quality.html").read_text("utf-8")
     assert "LAB//&lt;k&gt;" in page
@@ -69,7 +69,7 @@ def test_the_page_is_one_file_and_shows_texts_as_texts(tmp_path):
     assert "1 of 2 patients have no MEDS_BIRTH" in page
 
 
-def test_what_a_source_told_is_counted_once_though_its_rows_are_looked_at_again(tmp_path):
+def test_reopened_rows_are_counted_once_for_their_source(tmp_path):
     first = [
         (1, YEAR0.replace(year=1980), "MEDS_DEATH", None, None, None),
         (1, YEAR0.replace(year=2000), "LAB//k", 4.0, None, None),
@@ -80,5 +80,8 @@ def test_what_a_source_told_is_counted_once_though_its_rows_are_looked_at_again(
         "after_death": 1
     }
     assert ingest([raw_source(tmp_path / "b.parquet", raw_table(later))], out).held == 2
-    told = {(row["source"], row["family"]): row["events"] for row in quality_report(out)["told"]}
-    assert told == {("a.csv", "LAB"): 1, ("a.csv", "MEDS_DEATH"): 2}
+    counts = {
+        (row["source"], row["family"]): row["events"]
+        for row in quality_report(out)["source_counts"]
+    }
+    assert counts == {("a.csv", "LAB"): 1, ("a.csv", "MEDS_DEATH"): 2}

@@ -30,35 +30,35 @@ BOOK = load_codebook()
         ("LAB//local", "degf", 32.0, None, "Cel", 0.0),
     ],
 )
-def test_values_become_the_codes_unit(code, unit, value, clean, target, expected):
-    fate = code_rule(code, unit, BOOK)
-    assert fate.code == (clean or code)
-    assert fate.unit == target
-    assert value * fate.factor + fate.shift == pytest.approx(expected, rel=1e-4)
-    again = code_rule(fate.code, fate.unit, BOOK)
-    assert (again.code, again.unit, again.factor, again.shift) == (fate.code, target, 1.0, 0.0)
+def test_values_are_converted_to_the_codes_unit(code, unit, value, clean, target, expected):
+    rule = code_rule(code, unit, BOOK)
+    assert rule.code == (clean or code)
+    assert rule.unit == target
+    assert value * rule.factor + rule.shift == pytest.approx(expected, rel=1e-4)
+    again = code_rule(rule.code, rule.unit, BOOK)
+    assert (again.code, again.unit, again.factor, again.shift) == (rule.code, target, 1.0, 0.0)
 
 
-def test_a_unit_of_another_kind_is_rejected():
+def test_a_unit_of_another_quantity_is_rejected():
     assert code_rule("LOINC//29463-7", "mmol/L", BOOK).rejection == "unit_incompatible"
 
 
 def test_a_missing_unit_is_taken_from_the_code_book_and_counted():
-    fate = code_rule("LOINC//29463-7", None, BOOK)
-    assert (fate.unit, fate.repairs) == ("kg", ("unit_assumed",))
+    rule = code_rule("LOINC//29463-7", None, BOOK)
+    assert (rule.unit, rule.repairs) == ("kg", ("unit_assumed",))
 
 
-def test_codes_are_written_one_way():
+def test_codes_are_normalised():
     assert normalise_code(" loinc // 2345-7 ") == "LOINC//2345-7"
     assert normalise_code("ICD10CM//e11.9") == "ICD10CM//E119"
     assert normalise_code("free  text") == "free text"
 
 
-def test_a_code_book_of_ones_own_adds_and_wins(tmp_path):
+def test_an_own_code_book_adds_entries_and_takes_precedence(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[code."LAB//k"]\nunit = "mmol/L"\nlow = 1\nhigh = 10\n')
-    fate = code_rule("LAB//k", "umol/L", load_codebook(path))
-    assert (fate.unit, fate.factor, fate.low, fate.high) == ("mmol/L", 1e-3, 1, 10)
+    rule = code_rule("LAB//k", "umol/L", load_codebook(path))
+    assert (rule.unit, rule.factor, rule.low, rule.high) == ("mmol/L", 1e-3, 1, 10)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_code_book_of_ones_own_adds_and_wins(tmp_path):
         ("not toml", "mine.toml: "),
     ],
 )
-def test_a_wrong_code_book_is_told(tmp_path, text, message):
+def test_an_invalid_code_book_is_an_error(tmp_path, text, message):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(RecordError, match=message):

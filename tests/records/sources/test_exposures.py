@@ -70,7 +70,9 @@ def test_an_exposure_is_known_when_published(folder: Path) -> None:
     assert batch.rows == 9
 
 
-def test_a_value_known_after_some_days_where_the_table_does_not_tell(folder: Path) -> None:
+def test_a_value_is_dated_some_days_later_if_the_table_has_no_publication_date(
+    folder: Path,
+) -> None:
     text = MAPPING.replace('published = "published"', "").replace(
         'unit = "ug/m3"', 'unit = "ug/m3"\npublished_after_days = 1.5'
     )
@@ -80,7 +82,7 @@ def test_a_value_known_after_some_days_where_the_table_does_not_tell(folder: Pat
     assert str(batch.events["time"].to_pylist()[0]) == "2020-02-02 12:00:00"
 
 
-def test_what_is_missing_is_named(folder: Path) -> None:
+def test_a_missing_place_measure_or_column_is_named(folder: Path) -> None:
     (folder / "map.toml").write_text(MAPPING.replace("unit", "units", 1))
     with pytest.raises(RecordError, match=r"'measures\.pm25\.units'; did you mean 'unit'\?"):
         read_environment_settings(folder / "map.toml")

@@ -27,7 +27,7 @@ def test_a_header_gives_modality_body_part_and_time(dicom: Path) -> None:
     assert event["text_value"] is None
 
 
-def test_every_file_that_pydicom_ships_is_read_or_rejected(dicom: Path) -> None:
+def test_every_file_in_pydicom_is_read_or_rejected(dicom: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, about files that are damaged on purpose
         batch = combine_batches(read_dicom([dicom], ImagingSettings(extensions=("",))))
@@ -43,18 +43,18 @@ def test_every_file_that_pydicom_ships_is_read_or_rejected(dicom: Path) -> None:
     }
 
 
-def test_nothing_that_names_a_person_is_kept(dicom: Path) -> None:
+def test_no_personal_data_are_stored(dicom: Path) -> None:
     import pydicom
 
     path = dicom / "CT_small.dcm"
     name = str(pydicom.dcmread(path).PatientName)
     batch = combine_batches(read_dicom([path]))
-    kept = str(batch.events.drop_columns(["source"]).to_pylist())
-    assert name not in kept
-    assert "CompressedSamples" not in kept
+    stored = str(batch.events.drop_columns(["source"]).to_pylist())
+    assert name not in stored
+    assert "CompressedSamples" not in stored
 
 
-def test_noise_is_rejected(tmp_path: Path) -> None:
+def test_random_bytes_are_rejected(tmp_path: Path) -> None:
     pytest.importorskip("pydicom", reason="needs posology[imaging]")
     rng = np.random.default_rng(0)
     for number in range(20):
@@ -78,7 +78,7 @@ def table(**changes: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("ending", ["npz", "parquet"])
-def test_vectors_become_one_event_a_dimension(tmp_path: Path, ending: str) -> None:
+def test_a_vector_becomes_one_event_per_dimension(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"v.{ending}"
     if ending == "npz":
         np.savez(path, **{k: np.array(v) for k, v in table(model="resnet").items()})
@@ -105,7 +105,7 @@ def test_vectors_become_one_event_a_dimension(tmp_path: Path, ending: str) -> No
         ({"subject": ["7", None]}, "names no subject"),
     ],
 )
-def test_a_vector_that_cannot_be_used_is_rejected(
+def test_an_invalid_vector_is_rejected(
     tmp_path: Path, changes: dict[str, object], reason: str
 ) -> None:
     pq.write_table(pa.table(table(**changes)), tmp_path / "v.parquet")

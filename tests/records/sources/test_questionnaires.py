@@ -45,7 +45,7 @@ def read(folder: Path, text: str | bytes, form: QuestionnaireTable, book: CodeBo
     return combine_batches(read_questionnaires([path], form, book))
 
 
-def told(batch: Batch) -> list[tuple[object, ...]]:
+def events_of(batch: Batch) -> list[tuple[object, ...]]:
     keys = ["subject_id", "code", "numeric_value", "text_value", "unit"]
     return list(zip(*(batch.events[k].to_pylist() for k in keys), strict=True))
 
@@ -53,7 +53,7 @@ def told(batch: Batch) -> list[tuple[object, ...]]:
 WIDE = QuestionnaireTable("id", "date", ignore=("ward",))
 
 
-def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
+def test_a_table_of_one_row_per_form_is_read(tmp_path: Path, book: CodeBook) -> None:
     table = (
         "id,date,ward,Smoking,alcohol,sleep,colour\n"
         "7,2020-01-02,A,YES,daily,6.5,\n"
@@ -63,7 +63,7 @@ def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
         "11,2020-01-02,A,,,long,\n"
     )
     batch = read(tmp_path, table, WIDE, book)
-    assert told(batch) == [
+    assert events_of(batch) == [
         (7, "LIFESTYLE//smoking_status//every_day", None, None, None),
         (7, "LIFESTYLE//alcohol_frequency", 4.0, None, None),
         (7, "LIFESTYLE//sleep_hours", 6.5, None, "h"),
@@ -80,11 +80,11 @@ def test_one_row_a_form(tmp_path: Path, book: CodeBook) -> None:
     assert batch.rows == 7
 
 
-def test_one_row_an_answer(tmp_path: Path, book: CodeBook) -> None:
+def test_a_table_of_one_row_per_answer_is_read(tmp_path: Path, book: CodeBook) -> None:
     form = QuestionnaireTable("id", "when", "q", "a", time_format="%d/%m/%Y")
     table = "id,when,q,a\n7,31/12/2019,do you  SMOKE?,no\n7,2019-12-31,smoking,no\n"
     batch = read(tmp_path, table, form, book)
-    assert told(batch) == [(7, "LIFESTYLE//smoking_status//never", None, None, None)]
+    assert events_of(batch) == [(7, "LIFESTYLE//smoking_status//never", None, None, None)]
     assert str(batch.events["time"].to_pylist()[0]) == "2019-12-31 00:00:00"
     assert batch.rejected["reason"].to_pylist() == ["is not a date written as %d/%m/%Y"]
 
@@ -101,7 +101,7 @@ def test_wrong_encodings_and_long_texts_are_rejected_alone(tmp_path: Path, book:
     ]
 
 
-def test_an_open_quote_tells_how_much_it_swallowed(tmp_path: Path, book: CodeBook) -> None:
+def test_an_open_quote_is_rejected_with_its_number_of_lines(tmp_path: Path, book: CodeBook) -> None:
     batch = read(tmp_path, 'id,date,smoking\n7,"2020-01-01,yes\n8,2020-01-01,yes\n', WIDE, book)
     assert batch.rejected["reason"].to_pylist() == [
         "has 2 cells where the header has 3; a quote may be open: 3 lines of the file stand in "
@@ -111,12 +111,12 @@ def test_an_open_quote_tells_how_much_it_swallowed(tmp_path: Path, book: CodeBoo
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200))
-def test_no_bytes_are_a_traceback(tmp_path: Path, book: CodeBook, noise: bytes) -> None:
+def test_no_bytes_cause_a_traceback(tmp_path: Path, book: CodeBook, noise: bytes) -> None:
     batch = read(tmp_path, b"id,date,smoking\n7,2020-01-01,yes\n" + noise, WIDE, book)
     assert batch.rows >= 1
 
 
-def test_the_book_that_ships_has_one_meaning_a_name() -> None:
+def test_every_name_in_the_lifestyle_book_has_one_meaning() -> None:
     book = read_code_book()
     question = book.find(["72166-2"])
     assert question is not None
@@ -139,7 +139,7 @@ def test_the_book_that_ships_has_one_meaning_a_name() -> None:
         (('name = "small"', "name = "), "is not TOML in UTF-8"),
     ],
 )
-def test_a_book_that_is_wrong_says_where(
+def test_an_invalid_book_is_an_error_that_names_the_place(
     tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     path = tmp_path / "book.toml"
@@ -148,7 +148,7 @@ def test_a_book_that_is_wrong_says_where(
         read_code_book(path)
 
 
-def test_settings_that_cannot_work_are_rejected(tmp_path: Path, book: CodeBook) -> None:
+def test_invalid_settings_are_errors(tmp_path: Path, book: CodeBook) -> None:
     with pytest.raises(RecordError, match="needs both `question` and `answer`"):
         QuestionnaireTable("id", "date", question="q")
     with pytest.raises(RecordError, match="has no column 'date'; its columns are 'id', 'x'"):
@@ -161,7 +161,7 @@ def test_settings_that_cannot_work_are_rejected(tmp_path: Path, book: CodeBook) 
         QuestionnaireTable("id", "date", time_pattern="x")
 
 
-def test_shanghais_smoking_and_drinking(shared: Path) -> None:
+def test_shanghais_smoking_and_drinking_are_read(shared: Path) -> None:
     pytest.importorskip("python_calamine", reason="needs posology[excel]")
     folder = shared / "data" / "records" / "shanghai"
     drinking = "Alcohol Drinking History (drinker/non-drinker)"

@@ -58,9 +58,9 @@ def test_each_row_becomes_an_event_or_is_rejected_with_its_reason(tmp_path):
     )
     events, rejected, rows = stage(tmp_path, BASE)
     assert rows == 9
-    told = [(e["subject_id"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
-            for e in events]  # fmt: skip
-    assert told == [
+    keys = ("subject_id", "time", "code", "numeric_value", "text_value", "unit")
+    rows_read = [tuple(event[key] for key in keys) for event in events]
+    assert rows_read == [
         (7, at(2020, 1, 2, 3, 4), "LAB//glucose", 5.5, None, "mmol/L"),
         (to_subject_id("A-7"), at(2020, 1, 2, 3, 4, 5), "LAB//glucose", None, "<5", None),
         (9, at(2020, 5, 31, 23, 59, 59, 999999), "LAB//with, comma", None, "1e400", None),
@@ -77,7 +77,7 @@ def test_each_row_becomes_an_event_or_is_rejected_with_its_reason(tmp_path):
     ]  # fmt: skip
 
 
-def test_formats_zones_offsets_joins_and_conditions(tmp_path):
+def test_formats_zones_offsets_joins_and_conditions_are_applied(tmp_path):
     (tmp_path / "stay.csv").write_text("stay,person,day\n1,P1,01/02/2020\n2,P2,05/02/2020\n")
     (tmp_path / "labs.csv").write_text(
         "stay,minutes,k,flag\n1,90,4.1,\n2,-60,3.9,H\n3,1,1,\n1,x,1,\n"
@@ -117,7 +117,7 @@ def test_formats_zones_offsets_joins_and_conditions(tmp_path):
     assert rows == 5
 
 
-def test_times_with_an_offset_are_put_on_the_hospitals_clock(tmp_path):
+def test_times_with_an_offset_are_converted_to_the_hospitals_zone(tmp_path):
     (tmp_path / "labs.csv").write_text(
         "id,at,label,value,unit\n1,2020-07-01T10:00:00+00:00,a,1,\n1,2020-07-01T10:00:00,a,1,\n"
     )
@@ -140,20 +140,20 @@ def test_times_with_an_offset_are_put_on_the_hospitals_clock(tmp_path):
         ("time_zone = 'Mars'\n" + BASE, "time_zone 'Mars' is not a time zone"),
     ],
 )  # fmt: skip
-def test_a_wrong_mapping_is_told(tmp_path, mapping, message):
+def test_an_invalid_mapping_is_an_error(tmp_path, mapping, message):
     (tmp_path / "labs.csv").write_text("id,at,label,value,unit\n")
     with pytest.raises(RecordError, match=message):
         stage(tmp_path, mapping)
 
 
-def test_a_joined_file_with_a_key_twice_is_told(tmp_path):
+def test_a_joined_file_with_a_duplicate_key_is_an_error(tmp_path):
     (tmp_path / "labs.csv").write_text("id,at,label,value,unit\n")
     (tmp_path / "b.csv").write_text("id,x\n1,1\n1,2\n")
     with pytest.raises(RecordError, match="id '1' is in more than one row"):
         stage(tmp_path, BASE + 'join = "b.csv"\non = "id"')
 
 
-def test_damaged_files_are_told(tmp_path):
+def test_damaged_files_are_errors(tmp_path):
     mapping = BASE.replace("labs.csv", "labs.csv.gz")
     whole = gzip.compress(b"id,at,label,value,unit\n" + b"1,2020-01-01,a,1,\n" * 100_000)
     (tmp_path / "labs.csv.gz").write_bytes(whole[: len(whole) // 2])
@@ -170,7 +170,7 @@ def test_damaged_files_are_told(tmp_path):
         stage(tmp_path, BASE.replace("labs.csv", "labs.parquet"))
 
 
-def test_hard_rows_lose_nothing(tmp_path):
+def test_malformed_rows_are_not_lost(tmp_path):
     huge = "x" * 10_000_000
     lines = [
         "id,at,label,value,unit",
@@ -218,7 +218,7 @@ def test_parquet_columns_of_any_type_are_read(tmp_path):
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.binary(max_size=300))
-def test_any_bytes_are_read_or_told_and_no_line_is_lost(tmp_path, noise):
+def test_any_bytes_are_read_or_an_error_and_no_line_is_lost(tmp_path, noise):
     path = tmp_path / "labs.csv"
     path.write_bytes(b"id,at,label,value,unit\n" + noise)
     with contextlib.suppress(RecordError):

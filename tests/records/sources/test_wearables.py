@@ -26,15 +26,15 @@ def features(batch: Batch) -> dict[tuple[int, str, str], float]:
     }
 
 
-def test_features_stand_at_the_windows_end(tmp_path: Path) -> None:
+def test_features_are_dated_at_the_windows_end(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "id,time,glucose\n7,2020-01-01 10:00,60\n7,2020-01-01 10:15,100\n"
         "7,2020-01-01 10:30,200\n8,2020-01-01 11:00,100\n"
     )
     batch = combine_batches(read_wearables([tmp_path / "a.csv"], BY_HOUR))
     at = (7, "2020-01-01 11:00:00")
-    found = features(batch)
-    assert {k[2]: v for k, v in found.items() if k[:2] == at} == {
+    values_by_key = features(batch)
+    assert {k[2]: v for k, v in values_by_key.items() if k[:2] == at} == {
         "glucose//mean": pytest.approx(120),
         "glucose//samples": 3,
         "glucose//missing": pytest.approx(0.25),
@@ -44,7 +44,7 @@ def test_features_stand_at_the_windows_end(tmp_path: Path) -> None:
         "glucose//above": pytest.approx(1 / 3),
         "glucose//in_range": pytest.approx(1 / 3),
     }
-    assert (8, "2020-01-01 12:00:00", "glucose//sd") not in found
+    assert (8, "2020-01-01 12:00:00", "glucose//sd") not in values_by_key
     assert batch.events["row"].unique().to_pylist() == [1, 4]
     assert batch.rows == 2
     assert set(batch.events["unit"].to_pylist()) == {"mg/dL", "1", "mg/dL/d"}
@@ -58,13 +58,13 @@ def test_running_sums_agree_with_numpy(
     path = tmp_path_factory.mktemp("w") / "a.csv"
     lines = [f"7,2020-01-01 {m // 4:02d}:{m % 4 * 15:02d},{v!r}" for m, v in samples]
     path.write_text("id,time,glucose\n" + "\n".join(lines))
-    found = features(combine_batches(read_wearables([path], BY_HOUR)))
+    values_by_key = features(combine_batches(read_wearables([path], BY_HOUR)))
     for hour in {m // 4 for m, _ in samples}:
         values = np.array([v for m, v in samples if m // 4 == hour])
         at = (7, f"2020-01-01 {hour + 1:02d}:00:00")
-        assert found[(*at, "glucose//mean")] == pytest.approx(values.mean(), rel=1e-5)
+        assert values_by_key[(*at, "glucose//mean")] == pytest.approx(values.mean(), rel=1e-5)
         if len(values) > 1:
-            spread = found[(*at, "glucose//sd")]
+            spread = values_by_key[(*at, "glucose//sd")]
             assert spread == pytest.approx(values.std(ddof=1), rel=1e-4, abs=1e-3)
 
 
@@ -125,9 +125,11 @@ def test_shanghais_glucose_recordings(tmp_path: Path, shared: Path) -> None:
     mapping = read_wearable_settings(tmp_path / "cgm.toml")
     files = sorted((folder / "Shanghai_T2DM").glob("202*"))
     batch = combine_batches(read_wearables([folder / "Shanghai_T1DM", *files], mapping))
-    found = features(batch)
-    assert len(found) == batch.events.num_rows  # recordings of one patient share their windows
-    samples = sum(v for k, v in found.items() if k[2] == "glucose//samples")
+    values_by_key = features(batch)
+    assert (
+        len(values_by_key) == batch.events.num_rows
+    )  # recordings of one patient share their windows
+    samples = sum(v for k, v in values_by_key.items() if k[2] == "glucose//samples")
     rows = 0
     for path in [*files, *(folder / "Shanghai_T1DM").glob("*.xls*")]:
         sheet = calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)

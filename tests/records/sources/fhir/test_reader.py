@@ -37,7 +37,7 @@ def read(folder: Path, *resources: object, zone: str = "UTC") -> Batch:
     return combine_batches(read_fhir([path], FhirSettings(time_zone=zone)))
 
 
-def told(batch: Batch) -> list[tuple[object, ...]]:
+def events_of(batch: Batch) -> list[tuple[object, ...]]:
     """Time, code, number, text and unit of each event."""
     columns = ["time", "code", "numeric_value", "text_value", "unit"]
     return list(zip(*(batch.events[c].to_pylist() for c in columns), strict=True))
@@ -63,7 +63,7 @@ def test_a_patient_gives_birth_death_sex_and_race(tmp_path: Path) -> None:
             "extension": [{"url": core + "race", "extension": [race]}],
         },
     )
-    assert told(batch) == [
+    assert events_of(batch) == [
         (datetime(1950, 1, 1), "MEDS_BIRTH", None, None, None),
         (datetime(2020, 5, 4, 23, 59, 59, 999999), "MEDS_DEATH", None, None, None),
         (None, "SEX//female", None, None, None),
@@ -80,18 +80,20 @@ def test_a_condition_is_known_when_recorded_not_at_onset(tmp_path: Path) -> None
         onsetDateTime="2010-01-01",
         recordedDate="2015-06-01T10:00:00+02:00",
     )
-    assert told(read(tmp_path, condition)) == [
+    assert events_of(read(tmp_path, condition)) == [
         (datetime(2015, 6, 1, 8), "CONDITION//SNOMED//44054006", None, None, None)
     ]
-    assert told(read(tmp_path, condition, zone="Europe/Zurich"))[0][0] == datetime(2015, 6, 1, 10)
+    assert events_of(read(tmp_path, condition, zone="Europe/Zurich"))[0][0] == datetime(
+        2015, 6, 1, 10
+    )
 
 
-def test_a_month_alone_is_known_when_it_ends(tmp_path: Path) -> None:
+def test_a_month_without_a_day_means_its_end(tmp_path: Path) -> None:
     batch = read(tmp_path, of("Condition", code=coded(SNOMED, "1"), onsetDateTime="2015-12"))
-    assert told(batch)[0][0] == datetime(2015, 12, 31, 23, 59, 59, 999999)
+    assert events_of(batch)[0][0] == datetime(2015, 12, 31, 23, 59, 59, 999999)
 
 
-def test_an_order_gives_dose_route_and_dose_a_day(tmp_path: Path) -> None:
+def test_an_order_gives_dose_route_and_dose_per_day(tmp_path: Path) -> None:
     dosage = {
         "route": {"text": "oral"},
         "timing": {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}},
@@ -112,7 +114,7 @@ def test_an_order_gives_dose_route_and_dose_a_day(tmp_path: Path) -> None:
         },
     }
     batch = read(tmp_path, order, medication)
-    assert told(batch) == [
+    assert events_of(batch) == [
         (datetime(2020, 1, 2), "DRUG//RXNORM//860975//ordered", 500.0, "route oral", "mg"),
         (datetime(2020, 1, 2), "DRUG_PER_DAY//RXNORM//860975//ordered", 1000.0, None, "mg/d"),
     ]
@@ -125,7 +127,7 @@ def test_an_order_gives_dose_route_and_dose_a_day(tmp_path: Path) -> None:
     ]
 
 
-def test_an_administration_stands_at_its_start_and_a_statement_when_asserted(
+def test_an_administration_is_dated_at_its_start_and_a_statement_when_asserted(
     tmp_path: Path,
 ) -> None:
     drug = coded(RXNORM, "11289")
@@ -144,13 +146,13 @@ def test_an_administration_stands_at_its_start_and_a_statement_when_asserted(
             dateAsserted="2020-01-05",
         ),
     )
-    assert told(batch) == [
+    assert events_of(batch) == [
         (datetime(2020, 1, 1, 8), "DRUG//RXNORM//11289//given", 5.0, None, "mg"),
         (datetime(2020, 1, 5), "DRUG//RXNORM//11289//reported", None, None, None),
     ]
 
 
-def test_an_order_with_more_to_it(tmp_path: Path) -> None:
+def test_unread_parts_of_an_order_are_rejected(tmp_path: Path) -> None:
     drug = {"medicationCodeableConcept": coded(RXNORM, "11289"), "authoredOn": "2020-01-01"}
     taper = [
         {"doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}}]},
@@ -165,7 +167,7 @@ def test_an_order_with_more_to_it(tmp_path: Path) -> None:
         of("MedicationRequest", dosageInstruction=span, **drug),
         of("MedicationRequest", dosageInstruction=rate, **drug),
     )
-    assert [(code, number, unit) for _, code, number, _, unit in told(batch)] == [
+    assert [(code, number, unit) for _, code, number, _, unit in events_of(batch)] == [
         ("DRUG//RXNORM//11289//reported", 5.0, "mg"),
         ("DRUG//RXNORM//11289//ordered", None, None),
         ("DRUG//RXNORM//11289//ordered", None, None),
@@ -211,7 +213,7 @@ def test_an_observation_is_known_when_issued(tmp_path: Path) -> None:
             valueCodeableConcept=coded(SNOMED, "266919005", "Never smoked"),
         ),
     )
-    assert told(batch) == [
+    assert events_of(batch) == [
         (datetime(2020, 1, 3, 7, 0, 0, 250000), "MEASUREMENT//LOINC//4548-4", 7.5, None, "%"),
         (datetime(2020, 1, 1), "MEASUREMENT//LOINC//30522-7", None, "<0.2", "mg/L"),
         (
@@ -239,7 +241,7 @@ def test_a_component_that_cannot_be_read_is_rejected_alone(tmp_path: Path) -> No
             component=parts,
         ),
     )
-    assert told(batch) == [
+    assert events_of(batch) == [
         (datetime(2020, 1, 1), "MEASUREMENT//LOINC//8480-6", 120.0, None, "mm[Hg]")
     ]
     assert batch.rejected.to_pylist() == [
@@ -254,7 +256,7 @@ def test_a_component_that_cannot_be_read_is_rejected_alone(tmp_path: Path) -> No
     assert batch.rows == 2
 
 
-def test_the_other_resources(tmp_path: Path) -> None:
+def test_other_resource_types_become_events(tmp_path: Path) -> None:
     patient = {"patient": {"reference": "https://hospital.example/fhir/Patient/7/_history/2"}}
     period = {"start": "2020-01-01T08:00:00Z", "end": "2020-01-02T09:00:00Z"}
     vaccine = coded("http://hl7.org/fhir/sid/cvx", "140")
@@ -275,7 +277,7 @@ def test_the_other_resources(tmp_path: Path) -> None:
             **patient,
         },
     )
-    assert [(time, code) for time, code, *_ in told(batch)] == [
+    assert [(time, code) for time, code, *_ in events_of(batch)] == [
         (datetime(2020, 1, 1, 8), "VISIT//IMP//start"),
         (datetime(2020, 1, 2, 9), "VISIT//IMP//end"),
         (datetime(2020, 1, 2, 9), "PROCEDURE//SNOMED//80146002"),
@@ -285,7 +287,7 @@ def test_the_other_resources(tmp_path: Path) -> None:
     assert set(batch.events["subject_id"].to_pylist()) == {7}
 
 
-def test_a_form_goes_through_the_code_book(tmp_path: Path) -> None:
+def test_a_form_is_read_with_the_code_book(tmp_path: Path) -> None:
     items = [
         {
             "linkId": "g",
@@ -301,7 +303,7 @@ def test_a_form_goes_through_the_code_book(tmp_path: Path) -> None:
         }
     ]
     batch = read(tmp_path, of("QuestionnaireResponse", authored="2020-01-01", item=items))
-    events = sorted(told(batch), key=lambda event: str(event[1]))
+    events = sorted(events_of(batch), key=lambda event: str(event[1]))
     assert events == [
         (datetime(2020, 1, 1), "LIFESTYLE//sleep_hours", 6.5, None, "h"),
         (datetime(2020, 1, 1), "LIFESTYLE//smoking_status//never", None, None, None),
@@ -309,7 +311,7 @@ def test_a_form_goes_through_the_code_book(tmp_path: Path) -> None:
     assert reasons(batch) == [("item.q9", "a question the code book does not know")]
 
 
-def test_genotypes_of_the_reporting_guide(tmp_path: Path) -> None:
+def test_genotypes_of_the_reporting_guide_are_read(tmp_path: Path) -> None:
     hgnc = "http://www.genenames.org"
     gene = {
         "code": coded(LOINC, "48018-6"),
@@ -344,7 +346,7 @@ def test_genotypes_of_the_reporting_guide(tmp_path: Path) -> None:
             valueCodeableConcept={"text": "*1/*2"},
         ),
     )
-    assert [code for _, code, *_ in told(batch)] == [
+    assert [code for _, code, *_ in events_of(batch)] == [
         "GENOTYPE//CYP2C19//*2/*2",
         "GENOTYPE//CYP2C19_rs4244285//A/G",
     ]
@@ -407,7 +409,9 @@ REJECTED = [
 
 
 @pytest.mark.parametrize(("resource", "reason"), REJECTED)
-def test_what_cannot_be_read_says_why(tmp_path: Path, resource: object, reason: str) -> None:
+def test_an_unreadable_resource_is_rejected_with_its_reason(
+    tmp_path: Path, resource: object, reason: str
+) -> None:
     batch = read(tmp_path, resource)
     assert batch.events.num_rows == 0
     assert batch.rejected["reason"].to_pylist() == [reason]
@@ -445,14 +449,14 @@ def test_a_bundle_resolves_its_own_addresses(tmp_path: Path) -> None:
 
 def synthetic(rng: np.random.Generator, patients: int) -> list[dict]:
     """Patients with laboratory values, orders and diagnoses: all valid."""
-    found: list[dict] = []
+    resources: list[dict] = []
     for number in range(patients):
         me = {"subject": {"reference": f"Patient/p{number}"}}
-        found.append({"resourceType": "Patient", "id": f"p{number}", "birthDate": "1960-02-03"})
+        resources.append({"resourceType": "Patient", "id": f"p{number}", "birthDate": "1960-02-03"})
         for _ in range(int(rng.integers(1, 6))):
             day = f"2020-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
             value = {"value": float(rng.normal(7, 1)), "code": "%"}
-            found += [
+            resources += [
                 {
                     "resourceType": "Observation",
                     "code": coded(LOINC, "4548-4"),
@@ -474,12 +478,12 @@ def synthetic(rng: np.random.Generator, patients: int) -> list[dict]:
                     **me,
                 },
             ]
-    return found
+    return resources
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 10_000])
 @pytest.mark.parametrize("files", [1, 3])
-def test_neither_batches_nor_files_change_the_events(
+def test_batch_size_and_files_do_not_change_the_events(
     tmp_path: Path, batch_rows: int, files: int
 ) -> None:
     resources = synthetic(np.random.default_rng(3), 20)
@@ -517,12 +521,12 @@ def test_damaged_files_lose_no_row(tmp_path: Path) -> None:
     assert reasons(odd) == [("file", "is neither a JSON document nor lines of JSON")]
 
 
-def test_ten_megabytes_of_text_and_the_year_1(tmp_path: Path) -> None:
+def test_ten_megabytes_of_text_and_the_year_1_are_read(tmp_path: Path) -> None:
     text = "x" * 10_000_000
     note = of("Observation", code=coded(LOINC, "1"), issued="0001-01-01", valueString=text)
     batch = read(tmp_path, note, of("Condition", code={"text": text}, recordedDate=text))
-    assert told(batch)[0][0] == datetime(1, 1, 1)
-    assert len(told(batch)[0][3]) == 10_000_000
+    assert events_of(batch)[0][0] == datetime(1, 1, 1)
+    assert len(events_of(batch)[0][3]) == 10_000_000
     assert len(batch.rejected["value"].to_pylist()[0]) < 1000
     assert len(batch.rejected["reason"].to_pylist()[0]) < 200
 
@@ -559,7 +563,7 @@ GOOD = {"subject": {"reference": "Patient/1"}, "issued": "2020", "recordedDate":
         max_size=4,
     )
 )
-def test_no_shape_is_a_traceback_or_a_lost_row(
+def test_no_resource_causes_a_traceback_or_a_lost_row(
     tmp_path: Path, made: list[tuple[object, bool, dict]]
 ) -> None:
     resources = [{"resourceType": k, **(GOOD if good else {}), **rest} for k, good, rest in made]
@@ -582,7 +586,7 @@ def _generate(command: list[str], module: str, folder: Path) -> None:
     subprocess.run([program, *command[1:]], cwd=folder, check=True, capture_output=True)
 
 
-def test_carebundle_is_read_whole(tmp_path: Path) -> None:
+def test_carebundle_is_read_completely(tmp_path: Path) -> None:
     _generate(["carebundle", "generate", "--profile", "mixed", "--count", "10", "--format",
                "ndjson", "--out", "made"], "carebundle", tmp_path)  # fmt: skip
     batch = combine_batches(read_fhir([tmp_path / "made"]))
@@ -590,7 +594,7 @@ def test_carebundle_is_read_whole(tmp_path: Path) -> None:
     assert set(batch.rejected["field"].to_pylist()) == {"resourceType"}
 
 
-def test_synthea_is_read_whole(tmp_path: Path) -> None:
+def test_synthea_is_read_completely(tmp_path: Path) -> None:
     _generate(["synthea", "-p", "1", "-s", "7", "-o", "made"], "synthea", tmp_path)
     batch = combine_batches(read_fhir([tmp_path / "made"]))
     assert batch.events.num_rows > 300

@@ -19,7 +19,7 @@ TABLE = """subject,gene,diplotype,phenotype,activity_score,date
 """
 
 
-def test_what_the_laboratory_reported_becomes_events(tmp_path: Path) -> None:
+def test_reported_diplotypes_become_events(tmp_path: Path) -> None:
     (tmp_path / "lab.csv").write_text(TABLE)
     batch = combine_batches(read_diplotypes([tmp_path / "lab.csv"]))
     events = [

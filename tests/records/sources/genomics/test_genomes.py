@@ -73,7 +73,7 @@ def test_an_absent_position_is_no_call_never_reference(tmp_path: Path) -> None:
     assert batch.rows == 3
 
 
-def test_blocks_of_a_gvcf_are_reference_only_inside(tmp_path: Path) -> None:
+def test_a_gvcf_block_is_reference_only_at_its_positions(tmp_path: Path) -> None:
     block = "chr10 94781000 . T <NON_REF> . . END={end} GT:GQ 0/0:{gq}"
     inside = read(tmp_path, vcf([block.format(end=94781859, gq=30)]), "a.g.vcf")
     assert inside.events["code"].to_pylist() == ["GENOTYPE//CYP2C19_rs4244285//G/G"]
@@ -103,13 +103,15 @@ def test_blocks_of_a_gvcf_are_reference_only_inside(tmp_path: Path) -> None:
         ("G A 99 PASS", "the record ends before its sample column"),
     ],
 )  # fmt: skip
-def test_what_is_no_call_says_why(tmp_path: Path, record: str, reason: str) -> None:
+def test_a_position_without_a_call_is_rejected_with_its_reason(
+    tmp_path: Path, record: str, reason: str
+) -> None:
     batch = read(tmp_path, vcf([f"chr10 94781859 . {record}"]))
     assert batch.events.num_rows == 0
     assert reasons(batch)["CYP2C19 rs4244285"] == reason
 
 
-def test_another_assembly_is_rejected_whole(tmp_path: Path) -> None:
+def test_a_file_of_another_assembly_is_rejected(tmp_path: Path) -> None:
     old = "##contig=<ID=10,length=135534747>\n"
     assert set(reasons(read(tmp_path, vcf(FULL, head=old))).values()) == {
         "it is GRCh37 (10 has length 135534747); lift it over to GRCh38 first"
@@ -121,8 +123,8 @@ def test_another_assembly_is_rejected_whole(tmp_path: Path) -> None:
     assert set(reasons(read(tmp_path, vcf(FULL, head=""))).values()) == {
         "its header names no assembly; set assembly = GRCh38 if you know it is"
     }
-    told = "##contig=<ID=chr10,assembly=GRCh38.p14>\n"
-    assert read(tmp_path, vcf(FULL, head=told)).events.num_rows == 3
+    header = "##contig=<ID=chr10,assembly=GRCh38.p14>\n"
+    assert read(tmp_path, vcf(FULL, head=header)).events.num_rows == 3
     stated = VcfSettings(tmp_path / "panel.csv", assembly="GRCh38")
     (tmp_path / "a.vcf").write_text(vcf(FULL, head=""))
     assert combine_batches(read_vcf([tmp_path / "a.vcf"], stated)).events.num_rows == 3
@@ -145,7 +147,7 @@ def test_samples_may_have_other_names_than_subjects(tmp_path: Path) -> None:
     assert set(reasons(batch).values()) == {"sample 's1' has no subject"}
 
 
-def test_two_records_must_agree(tmp_path: Path) -> None:
+def test_two_records_with_different_genotypes_are_rejected(tmp_path: Path) -> None:
     twice = [FULL[0], FULL[0].replace("0|1", "1|1")]
     assert reasons(read(tmp_path, vcf(twice)))["CYP2C19 rs4244285"] == (
         "two records give different genotypes; join them with bcftools norm -m +any"
@@ -180,13 +182,13 @@ CELL = st.sampled_from(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(CELL, max_size=12), max_size=5), st.booleans())
-def test_no_record_is_a_traceback(tmp_path: Path, lines: list[list[str]], good: bool) -> None:
+def test_no_record_causes_a_traceback(tmp_path: Path, lines: list[list[str]], good: bool) -> None:
     start = ["chr10", "94781859"] if good else []
     text = vcf([]) + "".join("\t".join(start + cells) + "\n" for cells in lines)
     assert read(tmp_path, text.encode("latin-1")).rows == 3
 
 
-def test_a_panel_says_what_it_needs(tmp_path: Path) -> None:
+def test_an_invalid_panel_is_an_error_that_names_its_columns(tmp_path: Path) -> None:
     assert {site.gene for site in read_panel(PANEL)} >= {"VKORC1", "CYP2C9", "CYP2C19"}
     path = tmp_path / "panel.csv"
     path.write_text(SMALL.replace("94942290", "here"))
@@ -202,7 +204,7 @@ def test_a_panel_says_what_it_needs(tmp_path: Path) -> None:
         list(read_vcf([path], VcfSettings(known="soon")))
 
 
-def test_the_panel_that_ships_agrees_with_pharmcats_positions(shared: Path) -> None:
+def test_the_packages_panel_agrees_with_pharmcats_positions(shared: Path) -> None:
     path = shared / "data" / "pgx" / "pharmcat" / "pharmcat_positions.vcf"
     batch = combine_batches(read_vcf([path], VcfSettings(assembly="GRCh38")))
     assert batch.events.num_rows == len(read_panel())

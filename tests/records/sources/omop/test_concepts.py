@@ -28,19 +28,19 @@ def table(shared):
     return rows
 
 
-def test_concepts_are_what_the_vocabulary_says(table):
-    told = {int(row["concept_id"]): row for row in table("CONCEPT.csv")}
+def test_concepts_agree_with_the_vocabulary(table):
+    concepts = {int(row["concept_id"]): row for row in table("CONCEPT.csv")}
     for concept, name in ETHNICITY.items():
-        assert told[concept]["concept_name"].replace(" ", "_") == name
+        assert concepts[concept]["concept_name"].replace(" ", "_") == name
     for concept in VISITS:
-        if concept in told:
-            assert told[concept]["concept_name"] == NAMES[concept]
-    assert set(NAMES) <= set(told)
-    assert (told[HOUR]["vocabulary_id"], told[HOUR]["concept_code"]) == ("UCUM", "h")
+        if concept in concepts:
+            assert concepts[concept]["concept_name"] == NAMES[concept]
+    assert set(NAMES) <= set(concepts)
+    assert (concepts[HOUR]["vocabulary_id"], concepts[HOUR]["concept_code"]) == ("UCUM", "h")
 
 
 @pytest.mark.parametrize(("column", "known"), [("gender", SEX), ("race", RACE)])
-def test_people_have_the_words_their_concepts_stand_for(table, column, known):
+def test_persons_get_the_names_of_their_concepts(table, column, known):
     seen = set()
     for person in table("PERSON.csv"):
         concept, word = (person[f"{column}_{part}"] for part in ("concept_id", "source_value"))

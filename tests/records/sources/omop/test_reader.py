@@ -76,7 +76,7 @@ def stage(place, folder):
     return events, rejected, staged
 
 
-def told(events, family):
+def family_events(events, family):
     rows = [e for e in events if e["code"].split("//")[0] == family]
     return [(e["row"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
             for e in sorted(rows, key=lambda e: (e["row"], e["code"]))]  # fmt: skip
@@ -94,7 +94,7 @@ def at(*parts):
         (1950, 1, 2**63 - 1, None), (1950, 1, -(2**63), None),
     ],
 )  # fmt: skip
-def test_a_day_that_its_month_lacks_rejects_its_row_alone(tmp_path, year, month, day, birth):
+def test_a_day_beyond_the_end_of_its_month_rejects_only_its_row(tmp_path, year, month, day, birth):
     (tmp_path / "cdm").mkdir()
     (tmp_path / "cdm" / "person.csv").write_text(
         f"person_id,year_of_birth,month_of_birth,day_of_birth\n1,{year},{month},{day}\n2,1960,1,1\n"
@@ -112,40 +112,44 @@ def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
         (1, at(1950, 3, 30)),
         (2, at(1960, 1, 1)),
     ]
-    assert [e[2] for e in told(events, "SEX")] == ["SEX//male", "SEX//SOURCE//other", "SEX//female"]
-    assert [e[2] for e in told(events, "RACE")] == ["RACE//White"]
-    assert [e[2] for e in told(events, "LOCATION")] == ["LOCATION//ZIP//07001"]
-    assert told(events, "VISIT") == [
+    assert [e[2] for e in family_events(events, "SEX")] == [
+        "SEX//male",
+        "SEX//SOURCE//other",
+        "SEX//female",
+    ]
+    assert [e[2] for e in family_events(events, "RACE")] == ["RACE//White"]
+    assert [e[2] for e in family_events(events, "LOCATION")] == ["LOCATION//ZIP//07001"]
+    assert family_events(events, "VISIT") == [
         (10, at(2020, 1, 5, 12), "VISIT//IMP//end", None, None, None),
         (10, at(2020, 1, 1, 8), "VISIT//IMP//start", None, None, None),
         (11, at(2020, 2, 1), "VISIT//AMB//start", None, None, None),
     ]
-    assert told(events, "CONDITION") == [
+    assert family_events(events, "CONDITION") == [
         (20, at(2020, 1, 5, 12), infarct, None, None, None),  # known when the stay ended
         (21, at(2020, 2, 1), infarct, None, None, None),
         (22, at(2020, 2, 1), "CONDITION//SOURCE//local_7", None, None, None),
     ]
     drug = "DRUG//RXNORM//855332"
-    assert told(events, "DRUG") == [
+    assert family_events(events, "DRUG") == [
         (30, at(2020, 1, 2, 9), f"{drug}//ordered", None, "route oral", None),
         (31, at(2020, 1, 2), f"{drug}//given", None, "take two", None),
         (32, at(2020, 1, 2), f"{drug}//dispensed", None, None, None),
     ]
-    assert told(events, "DRUG_PER_DAY") == [
+    assert family_events(events, "DRUG_PER_DAY") == [
         (30, at(2020, 1, 2, 9), "DRUG_PER_DAY//RXNORM//11289//ordered", 5.0, None, "mg/d"),
         (31, at(2020, 1, 2), "DRUG_PER_DAY//RXNORM//11289//given", 10.0, None, "mg/d"),
     ]
     glucose = "MEASUREMENT//LOINC//2345-7"
-    assert [row[:5] + row[5:] for row in told(events, "MEASUREMENT") if row[0] != 43] == [
+    assert [row[:5] + row[5:] for row in family_events(events, "MEASUREMENT") if row[0] != 43] == [
         (40, at(2020, 1, 2, 10), glucose, 90.0, None, "mg/dL"),
         (41, at(2020, 1, 2), glucose, 5.0, "<5", "mmol/L"),
         (42, at(2020, 1, 2), "MEASUREMENT//OMOP//99//SNOMED//52101004", None, "Present", None),
     ]
-    assert told(events, "OBSERVATION")[0][2:5] == (
+    assert family_events(events, "OBSERVATION")[0][2:5] == (
         "OBSERVATION//SOURCE//smoking", None, "20 packs a year",
     )  # fmt: skip
-    assert told(events, "MEDS_DEATH")[0][1] == at(2021, 3, 4)
-    assert told(events, "CAUSE_OF_DEATH")[0][2] == "CAUSE_OF_DEATH//SNOMED//22298006"
+    assert family_events(events, "MEDS_DEATH")[0][1] == at(2021, 3, 4)
+    assert family_events(events, "CAUSE_OF_DEATH")[0][2] == "CAUSE_OF_DEATH//SNOMED//22298006"
     assert [(r["source"].split("#")[1], r["row"], r["field"], r["value"], r["reason"])
             for r in rejected] == [
         ("person", 3, "year_of_birth", None, "is not a date"),
@@ -159,26 +163,26 @@ def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
 
 
 @pytest.mark.parametrize("lacking", TABLES["DRUG_STRENGTH"].split("\n")[0].split(","))
-def test_a_strength_without_a_column_gives_what_the_others_tell(cdm, tmp_path, lacking):
+def test_a_strength_table_without_a_column_gives_the_other_doses(cdm, tmp_path, lacking):
     header, row, _ = (line.split(",") for line in TABLES["DRUG_STRENGTH"].split("\n"))
-    kept = [n for n, name in enumerate(header) if name != lacking]
-    lines = [",".join(cells[n] for n in kept) for cells in (header, row)]
+    remaining = [n for n, name in enumerate(header) if name != lacking]
+    lines = [",".join(cells[n] for n in remaining) for cells in (header, row)]
     (cdm / "DRUG_STRENGTH.csv").write_text("\n".join(lines) + "\n")
     events, rejected, staged = stage(cdm, tmp_path / "staged")
     doses = [(e["numeric_value"], e["unit"]) for e in events if e["code"].startswith("DRUG_PER")]
     expected = {
-        "drug_concept_id": [],  # of which drug is not told
+        "drug_concept_id": [],  # of which drug is not family_events
         "ingredient_concept_id": [],  # of which ingredient neither
         "amount_value": [],
         "amount_unit_concept_id": [(5.0, None), (10.0, None)],
     }
     assert sorted(doses) == expected.get(lacking, [(5.0, "mg/d"), (10.0, "mg/d")])
-    assert len(told(events, "DRUG")) == 3
+    assert len(family_events(events, "DRUG")) == 3
     assert len(rejected) == 4
     assert staged.rows == 20
 
 
-def test_codes_and_units_of_the_folder_are_clean_and_told(cdm, tmp_path):
+def test_codes_and_units_of_the_folder_are_clean_and_described(cdm, tmp_path):
     done = ingest(make_sources("omop", [str(cdm)]), tmp_path / "out")
     events = events_of(tmp_path / "out").to_pylist()
     glucose = [e for e in events if e["code"] == "MEASUREMENT//LOINC//2345-7"]
@@ -217,10 +221,10 @@ def test_a_zip_and_parquet_parts_give_the_same_events(cdm, tmp_path):
     assert sorted(map(repr, split)) == sorted(map(repr, plain))
 
 
-def test_without_a_vocabulary_concepts_keep_omops_own_ids(cdm, tmp_path):
+def test_without_a_vocabulary_codes_are_omop_ids(cdm, tmp_path):
     (cdm / "CONCEPT.csv").unlink()
     events, _, _ = stage(cdm, tmp_path / "staged")
-    assert told(events, "CONDITION")[0][2] == "CONDITION//OMOP//4329847"
+    assert family_events(events, "CONDITION")[0][2] == "CONDITION//OMOP//4329847"
 
 
 TYPES = {"domain_id": "text", "vocabulary_id": "text", "class_id": "text",
@@ -259,7 +263,7 @@ def test_a_database_gives_the_same_events_as_its_files(cdm, tmp_path, postgresql
         stage(postgresql, tmp_path / "c")
 
 
-def test_a_place_without_a_cdm_is_told(tmp_path):
+def test_a_location_without_a_cdm_is_an_error(tmp_path):
     with pytest.raises(RecordError, match=r"is not an OMOP CDM: there is no PERSON.csv"):
         make_sources("omop", [str(tmp_path)])[0]
     with pytest.raises(RecordError, match=r"none: there is no such folder"):
