@@ -104,7 +104,7 @@ def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
         trial,
         trial=select_rows(trial.trial, keep),
         row=trial.row[keep],
-        followed=trial.is_followed_up[keep],
+        is_followed_up=trial.is_followed_up[keep],
     )
 
 
