@@ -193,8 +193,7 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
     from posology.learners.guidelines.preference_list import PreferenceListPolicy
     from posology.learners.offline_rl.policy import RecentWindowPolicy
     from posology.learners.offline_rl.tabular_policy import StateCodePolicy
-    from posology.learners.outcome_models.dose_boosting import DoseBoostingPolicy
-    from posology.learners.outcome_models.dose_ridge import DoseRidgePolicy
+    from posology.learners.outcome_models.dose_grid_policy import DoseGridPolicy
     from posology.learners.outcome_models.logistic import LinearPolicy
     from posology.learners.outcome_models.tree_policy import TreePolicy
 
@@ -202,13 +201,12 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
     if kind == "NetworkPolicy":
         return _unpack_network_policy(state, arrays, keys)
     without_network = (
-        DoseBoostingPolicy,
+        DoseGridPolicy,
         EffectDosePolicy,
         EffectPolicy,
         LinearPolicy,
         PreferenceListPolicy,
         RecentWindowPolicy,
-        DoseRidgePolicy,
         FormulaPolicy,
         StateCodePolicy,
         TreePolicy,

@@ -22,10 +22,10 @@ class Keys:
 
 KINDS: dict[str, str] = {
     "RecentPolicy": "RecentWindowPolicy",
-    "BoostingMarginPolicy": "DoseBoostingPolicy",
+    "BoostingMarginPolicy": "DoseGridPolicy",
     "DosePolicy": "EffectDosePolicy",
     "OrderPolicy": "PreferenceListPolicy",
-    "RidgeMarginPolicy": "DoseRidgePolicy",
+    "RidgeMarginPolicy": "DoseGridPolicy",
 }
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -60,8 +60,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
     "Heterogeneity": {"error": "standard_error"},
     "Study": {"given": "assignment"},
-    "DoseBoostingPolicy": {"chance": "link"},
-    "DoseRidgePolicy": {"chance": "link", "told": "interactions"},
+    "DoseGridPolicy": {"chance": "link", "told": "interactions"},
     "EffectDosePolicy": {
         "curves": "benefit_curves",
         "harms": "harm_curves",

@@ -160,9 +160,9 @@ def test_learners_are_learners():
 @pytest.mark.parametrize(
     ("learner", "field"),
     [
-        (LogisticLearner(inverse_penalties=()), "penalties"),
-        (RandomForestLearner(leaf_sizes=()), "leaves"),
-        (GradientBoostingLearner(leaf_counts=()), "leaves"),
+        (LogisticLearner(inverse_penalties=()), "inverse_penalties"),
+        (RandomForestLearner(leaf_sizes=()), "leaf_sizes"),
+        (GradientBoostingLearner(leaf_counts=()), "leaf_counts"),
     ],
 )
 def test_nothing_to_try_is_an_error(learner, field):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from posology.domain.scaling import mean_and_std, standardize
+
 Design = Float64[np.ndarray, "decision column"]
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -37,12 +39,8 @@ def fit_basis(
     products: bool,
 ) -> SplineBasis:
     """Columns of mean 0 and standard deviation 1 on these decisions."""
-    known = ~np.isnan(X)
-    n = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, X, 0.0).sum(axis=0) / n
-    spread = np.sqrt((np.where(known, X - center, 0.0) ** 2).sum(axis=0) / n)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    Z = np.nan_to_num((X - center) / spread)
+    center, spread = mean_and_std(X, min_std=1e-9)
+    Z = standardize(X, center, spread)
     at = QUANTILES if X.shape[1] <= MAX_FEATURES_WITH_ALL_KNOTS else (0.5,)
     knots = [np.unique(np.quantile(z, at)) if hinges else np.zeros(0) for z in Z.T]
     # A hinge at the smallest or largest number says no more than the line.
@@ -68,6 +66,6 @@ def expand_basis(
 
 
 def _columns(basis: SplineBasis, X: np.ndarray) -> np.ndarray:  # noqa: N803
-    Z = np.nan_to_num((X - basis.center) / basis.spread)
+    Z = standardize(X, basis.center, basis.spread)
     hinges = np.maximum(Z[:, basis.of] - basis.knot, 0.0)
     return np.hstack([Z, hinges, Z[:, basis.pair[:, 0]] * Z[:, basis.pair[:, 1]]])

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from posology.domain.scaling import mean_and_std
 from posology.learners.network.tensors import CohortTensors, iterate_batches
-from posology.learners.outcome_models.logistic import scale
 from posology.learners.outcome_models.target_distance import (
     TreatedDecisions,
     fit_logistic_by_option,
@@ -55,7 +55,7 @@ def solve_effects(network: Network, learn: CohortTensors) -> None:
     if len(known.row) == 0 or len(curves.effects.code) > MAX_CODES:
         return
     prognosis = _predict_prognosis(network, curves, learn)
-    center, spread = scale(prognosis.columns)
+    center, spread = mean_and_std(prognosis.columns)
     X = (prognosis.columns - center) / spread
     residual = replace(known, target=known.target - prognosis.distance[known.row])
     effects = fit_treatment_interactions(X[known.row], residual, treatments)

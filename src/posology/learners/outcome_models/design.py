@@ -1,4 +1,4 @@
-"""Two cohorts as classical libraries take them, and how far such a model's answers are off."""
+"""Cohorts as feature matrices and labels for scikit-learn, and losses on them."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from posology.learners.features.tabular import FeatureSpec, build_feature_spec, 
 
 
 class Labels(NamedTuple):
-    """What is known of each decision; -1 and NaN mark what is not."""
+    """Labels of each decision; -1 and NaN mark unknown ones."""
 
     best: Int64[np.ndarray, " decision"]
     treatment: Int64[np.ndarray, " decision"]
@@ -18,11 +18,11 @@ class Labels(NamedTuple):
     dose: Float64[np.ndarray, " decision"]
     option_count: int
     is_multiclass: bool
-    """Whether the most effective option is known; else only what came of the one given."""
+    """Whether the most effective option is known; otherwise only the received option's outcome."""
 
 
 class Design(NamedTuple):
-    """Columns and labels to learn from and, with the same columns, to choose on."""
+    """Feature matrices with the same columns, and labels, of both splits."""
 
     spec: FeatureSpec
     X: Float32[np.ndarray, "decision feature"]
@@ -32,7 +32,7 @@ class Design(NamedTuple):
 
 
 def build_design(train: Cohort, validation: Cohort, excluded_prefixes: tuple[str, ...]) -> Design:
-    """Both cohorts flattened by the columns of the first; prefixes `without` get none."""
+    """Features and labels of both cohorts; the training cohort decides the columns."""
     spec = build_feature_spec(train, excluded_prefixes)
     return Design(
         spec=spec,
@@ -44,9 +44,9 @@ def build_design(train: Cohort, validation: Cohort, excluded_prefixes: tuple[str
 
 
 def extract_labels(cohort: Cohort) -> Labels:
-    """The cohort's labels in the types that classical libraries take."""
+    """The cohort's labels in the types that scikit-learn takes."""
     effective = cohort.effective.astype(np.float64)
-    # Milligrams of one drug and of another are no one dose.
+    # Doses of different drugs are not comparable.
     dose = cohort.dose if cohort.study.dose is not None else np.full(len(cohort), np.nan)
     return Labels(
         best=cohort.best_treatment.astype(np.int64),
@@ -58,20 +58,20 @@ def extract_labels(cohort: Cohort) -> Labels:
     )
 
 
-def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], truth: Labels) -> float:
-    """Mean minus log probability of what came true; NaN where nothing is known."""
+def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], labels: Labels) -> float:
+    """Mean negative log likelihood of the known labels; NaN where none is known."""
     rows = np.arange(len(p))
-    if truth.is_multiclass:
-        known = truth.best >= 0
-        right = p[rows, np.maximum(truth.best, 0)][known]
+    if labels.is_multiclass:
+        known = labels.best >= 0
+        likelihood = p[rows, np.maximum(labels.best, 0)][known]
     else:
-        known = ~np.isnan(truth.effective)
-        asked = p[rows, np.maximum(truth.treatment, 0)][known]
-        right = np.where(truth.effective[known] == 1, asked, 1.0 - asked)
-    return float(-np.log(np.maximum(right, 1e-12)).mean()) if known.any() else float("nan")
+        known = ~np.isnan(labels.effective)
+        p_effective = p[rows, np.maximum(labels.treatment, 0)][known]
+        likelihood = np.where(labels.effective[known] == 1, p_effective, 1.0 - p_effective)
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean()) if known.any() else float("nan")
 
 
-def mean_dose_error(dose: Float64[np.ndarray, " decision"], truth: Labels) -> float:
+def mean_dose_error(dose: Float64[np.ndarray, " decision"], labels: Labels) -> float:
     """Mean absolute error in the study's unit; NaN where no dose is known."""
-    known = ~np.isnan(truth.dose)
-    return float(np.abs(dose - truth.dose)[known].mean()) if known.any() else float("nan")
+    known = ~np.isnan(labels.dose)
+    return float(np.abs(dose - labels.dose)[known].mean()) if known.any() else float("nan")

@@ -27,32 +27,31 @@ from posology.learners.outcome_models.tree_policy import (
 )
 
 MIN_LEAF_SIZE = 20
-"""Least decisions in a leaf: scikit-learn's default."""
+"""Minimum leaf size: scikit-learn's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class GradientBoostingLearner:
-    """One set of boosted trees for the options, one for the root of the dose.
+    """Boosted trees for the options and for the square root of the dose.
 
-    The number of leaves, the loss of the dose and when to stop are what does best on the validation
-    decisions; the rest is scikit-learn's.
+    The validation decisions choose the number of leaves, the loss of the dose and when to stop; the
+    rest are scikit-learn's defaults.
     """
 
     max_rounds: int = 300
-    """The most there may be."""
     patience: int = 30
-    """Rounds without a better validation loss before stopping."""
+    """Rounds without a lower validation loss before stopping."""
     learning_rate: float = 0.1
     leaf_counts: tuple[int, ...] = (4, 8)
-    """Leaves a tree that are tried. Our choice."""
+    """Leaves per tree to try. Our choice."""
     dose_losses: tuple[str, ...] = ("squared_error", "absolute_error")
-    """Losses tried on the root of the dose."""
+    """Losses to try for the square root of the dose."""
     excluded_prefixes: tuple[str, ...] = ()
-    """Code prefixes left out."""
+    """Prefixes of codes that get no features."""
     seed: int = 0
 
     def fit(self, train: Cohort, validation: Cohort) -> TreePolicy:
-        """The finished policy."""
+        """Fit both sets of trees."""
         data = drop_unsplittable_columns(build_design(train, validation, self.excluded_prefixes))
         return TreePolicy(
             formulary=train.study.formulary,
@@ -66,16 +65,16 @@ class GradientBoostingLearner:
     def _options(self, data: Design) -> Trees:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        truth = data.labels
-        X, V, y, width = data.X, data.X_validation, truth.best, truth.option_count
+        labels = data.labels
+        X, V, y, width = data.X, data.X_validation, labels.best, labels.option_count
         known = y >= 0
-        if not truth.is_multiclass:
-            X = append_option(X, truth.treatment, truth.option_count)
-            V = append_option(V, data.validation_labels.treatment, truth.option_count)
-            y, width = np.nan_to_num(truth.effective, nan=-1).astype(np.int64), 2
+        if not labels.is_multiclass:
+            X = append_option(X, labels.treatment, labels.option_count)
+            V = append_option(V, data.validation_labels.treatment, labels.option_count)
+            y, width = np.nan_to_num(labels.effective, nan=-1).astype(np.int64), 2
             known = y >= 0
         if len(np.unique(y[known])) < 2:
-            return _unanimous(truth, y[known])
+            return _constant_label_trees(labels, y[known])
         best, best_loss = None, np.inf
         for leaves in self.leaf_counts:
             model = HistGradientBoostingClassifier(
@@ -92,7 +91,7 @@ class GradientBoostingLearner:
             )
             if best is None or loss < best_loss:
                 best, best_loss = trees_of_boosting(model, stop, width), loss
-        return one_of(best)
+        return require_trees(best)
 
     def _dose(self, data: Design) -> Trees:
         from sklearn.ensemble import HistGradientBoostingRegressor
@@ -116,71 +115,86 @@ class GradientBoostingLearner:
             stop, error = boost_until_no_gain(model, (X, y), losses, self.max_rounds, self.patience)
             if best is None or error < best_error:
                 best, best_error = trees_of_boosting(model, stop, 1), error
-        return one_of(best)
+        return require_trees(best)
 
 
 def boost_until_no_gain(
     model: Any,
-    fit_on: tuple[np.ndarray, ...],
+    fit_arguments: tuple[np.ndarray, ...],
     losses: Callable[[Any], np.ndarray],
     rounds: int,
     patience: int,
 ) -> tuple[int, float]:
-    """Boost until the validation loss has stood still; the best number of rounds, its loss.
+    """Boost until the validation loss stops falling; return the best number of rounds and its loss.
 
-    fit_on: what scikit-learn's `fit` takes. All rounds are kept where nothing is known to choose
-    by.
+    All rounds are used where no validation label is known.
+
+    Args:
+        fit_arguments: positional arguments of the model's `fit`.
+        losses: validation loss after each round.
     """
     for number in range(patience, rounds + patience, patience):
-        model.set_params(max_iter=min(number, rounds)).fit(*fit_on)
-        said = losses(model)
-        if np.isnan(said).all():
+        model.set_params(max_iter=min(number, rounds)).fit(*fit_arguments)
+        loss = losses(model)
+        if np.isnan(loss).all():
             continue
-        best = int(np.nanargmin(said))
-        if len(said) - 1 - best >= patience:
+        best = int(np.nanargmin(loss))
+        if len(loss) - 1 - best >= patience:
             break
-    return (len(said), float("nan")) if np.isnan(said).all() else (best + 1, float(said[best]))
+    return (len(loss), float("nan")) if np.isnan(loss).all() else (best + 1, float(loss[best]))
 
 
 def drop_unsplittable_columns(data: Design) -> Design:
-    """Without the columns that no tree can split, for fewer than a leaf's rows stand out in them.
+    """Drop columns that no tree can split: all but a few rows share one value.
 
-    The trees are the same and grow faster.
+    "A few" is fewer than the minimum leaf size. The trees are the same and grow faster.
     """
-    common = np.array([_commonest(column) for column in data.X.T])
-    kept = len(data.X) - common >= MIN_LEAF_SIZE
-    spec = FeatureSpec(data.spec.code[kept], data.spec.kind[kept])
-    return data._replace(spec=spec, X=data.X[:, kept], X_validation=data.X_validation[:, kept])
+    common = np.array([_mode_count(column) for column in data.X.T])
+    is_splittable = len(data.X) - common >= MIN_LEAF_SIZE
+    spec = FeatureSpec(data.spec.code[is_splittable], data.spec.kind[is_splittable])
+    return data._replace(
+        spec=spec, X=data.X[:, is_splittable], X_validation=data.X_validation[:, is_splittable]
+    )
 
 
-def _commonest(column: np.ndarray) -> int:
-    """How often the commonest value stands in the column, missing counted as one value."""
+def _mode_count(column: np.ndarray) -> int:
+    """How often the most frequent value occurs; missing counts as one value."""
     return int(np.unique(column, return_counts=True)[1].max(initial=0))
 
 
 def trees_of_boosting(model: Any, rounds: int, width: int) -> Trees:
     """The first rounds of a fitted scikit-learn model as arrays.
 
-    Classes that the model has not met among the `width` get no chance.
+    Of the `width` classes, those absent from training get probability 0.
     """
-    baseline = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
+    baseline, predictors = _fitted_parts(model)
     start, columns = np.zeros(1), np.zeros(1, np.int64)
     if classes := _classes(model):
-        start = np.full(width, _NEVER)
+        start = np.full(width, _ABSENT_LOGIT)
         start[classes] = 0.0
-        # Of two classes the model says the log-odds of the second alone.
+        # With two classes the model predicts only the log-odds of the second.
         columns = np.array(classes[1:] if len(classes) == 2 else classes)
     start[columns] = baseline
     parts = [
         _tree(predictor.nodes, int(column), len(start))
-        for trees in model._predictors[:rounds]
+        for trees in predictors[:rounds]
         for column, predictor in zip(columns, trees, strict=True)
     ]
     return concatenate_trees(parts, start, "softmax" if classes else "identity")
 
 
+def _fitted_parts(model: Any) -> tuple[np.ndarray, list]:
+    """Baseline prediction and trees, per round and class, of a HistGradientBoosting model.
+
+    Both attributes are private: scikit-learn has no public access to these trees. A test compares
+    the arrays with `predict`, so a change in scikit-learn is noticed.
+    """
+    baseline = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
+    return baseline, model._predictors
+
+
 def _classes(model: Any) -> list[int]:
-    """The classes a classifier has met; none for a regressor."""
+    """Classes in a classifier's training data; none for a regressor."""
     return [int(c) for c in getattr(model, "classes_", ())]
 
 
@@ -188,12 +202,12 @@ def _log_losses(model: Any, V: np.ndarray, data: Design) -> np.ndarray:  # noqa:
     """Log loss on the validation decisions after each round."""
     losses = []
     for p in model.staged_predict_proba(V):
-        chance = np.zeros((len(V), data.labels.option_count))
+        p_effective = np.zeros((len(V), data.labels.option_count))
         if data.labels.is_multiclass:
-            chance[:, _classes(model)] = p
+            p_effective[:, _classes(model)] = p
         else:
-            chance[:] = p[:, -1:]  # V holds the option given: what is said is said of that one
-        losses.append(mean_log_loss(chance, data.validation_labels))
+            p_effective[:] = p[:, -1:]  # V holds the option received, the only one with a label
+        losses.append(mean_log_loss(p_effective, data.validation_labels))
     return np.array(losses)
 
 
@@ -205,22 +219,22 @@ def _dose_errors(model: Any, data: Design) -> np.ndarray:
     )
 
 
-def _unanimous(truth: Labels, y: np.ndarray) -> Trees:
-    """What is said where all labels are alike: that class or, of outcomes, the Laplace rate."""
-    if truth.is_multiclass:
-        return constant_trees(np.eye(truth.option_count)[y[0]])
+def _constant_label_trees(labels: Labels, y: np.ndarray) -> Trees:
+    """Where all labels are the same: that class or, of outcomes, the Laplace estimate."""
+    if labels.is_multiclass:
+        return constant_trees(np.eye(labels.option_count)[y[0]])
     return constant_trees(np.array([(y.sum() + 1) / (len(y) + 2)]))
 
 
-def one_of(best: Trees | None) -> Trees:
-    """The trees that did best; ValueError where none were tried."""
+def require_trees(best: Trees | None) -> Trees:
+    """The best trees; ValueError where there were no settings to try."""
     if best is None:
-        raise ValueError("Boosting.leaves or .losses is empty: give at least one to try")
+        raise ValueError("leaf_counts or dose_losses is empty: give at least one to try")
     return best
 
 
-_NEVER = -50.0
-"""Logit of an option that was never best in training."""
+_ABSENT_LOGIT = -50.0
+"""Logit of an option that was never the best in training."""
 
 
 def _tree(nodes: np.ndarray, column: int, width: int) -> Trees:

@@ -1,4 +1,4 @@
-"""Logistic regression on the flattened history, and ridge regression on the root of the dose."""
+"""Logistic regression on the tabular features; ridge regression of the dose's square root."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from scipy.special import expit, softmax
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.scaling import mean_and_std, standardize
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.design import (
     Design,
@@ -28,7 +30,7 @@ from posology.learners.outcome_models.predictions import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearPolicy:
-    """Weighted sums of standardised columns; a missing number counts as the training mean."""
+    """Linear in the standardised features; a missing value counts as the training mean."""
 
     formulary: Formulary
     profile: Profile
@@ -38,29 +40,28 @@ class LinearPolicy:
     weights: Float64[np.ndarray, "feature treatment"]
     intercept: Float64[np.ndarray, " treatment"]
     is_multiclass: bool
-    """True where exactly one option is most effective (softmax); else each stands alone."""
+    """Softmax over the options; otherwise one logistic regression per option."""
     dose_weights: Float64[np.ndarray, " feature"]
     dose_intercept: float
-    """Of the square root of the dose; NaN where no dose was known."""
+    """Of the square root of the dose; NaN where no dose was known in training."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         logits = self._columns(history, decisions) @ self.weights + self.intercept
-        p = _softmax(logits) if self.is_multiclass else 1.0 / (1.0 + np.exp(-logits))
+        p = softmax(logits, axis=1) if self.is_multiclass else expit(logits)
         return (p * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return choose_most_effective(
-            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
-        )
+        p = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
+        return choose_most_effective(p, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The square of the ridge regression, and for each option that dose in its range."""
+        """The square of the ridge prediction, and for each option that dose in its range."""
         root = self._columns(history, decisions) @ self.dose_weights + self.dose_intercept
         return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
@@ -68,29 +69,29 @@ class LinearPolicy:
         self, history: History, decisions: StepIndex
     ) -> Float64[np.ndarray, "decision feature"]:
         X = extract_features(self.spec, history, decisions)
-        return np.nan_to_num((X - self.center) / self.spread)
+        return standardize(X, self.center, self.spread)
 
 
 @dataclass(frozen=True, slots=True)
 class LogisticLearner:
-    """Multinomial on the most effective option where it is known; else one regression an option.
+    """Multinomial where the most effective option is known; else one regression per option.
 
-    The strength of the penalty is the one that does best on the validation decisions.
+    The validation decisions choose the strength of the penalty.
     """
 
     inverse_penalties: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3)
-    """Inverse strengths (C) tried for the classes. Our choice."""
+    """Inverse penalties (scikit-learn's C) to try for the classes. Our choice."""
     dose_penalties: tuple[float, ...] = (30.0, 100.0, 300.0, 1000.0, 3000.0)
-    """Strengths (alpha) tried for the dose. Our choice."""
+    """Ridge penalties (alpha) to try for the dose. Our choice."""
     excluded_prefixes: tuple[str, ...] = ()
-    """Code prefixes left out."""
+    """Prefixes of codes that get no features."""
 
     def fit(self, train: Cohort, validation: Cohort) -> LinearPolicy:
-        """The finished policy."""
+        """Fit the regressions of the options and of the dose."""
         data = build_design(train, validation, self.excluded_prefixes)
-        center, spread = scale(data.X)
-        X = np.nan_to_num((data.X - center) / spread)
-        V = np.nan_to_num((data.X_validation - center) / spread)
+        center, spread = mean_and_std(data.X)
+        X = standardize(data.X, center, spread)
+        V = standardize(data.X_validation, center, spread)
         data = data._replace(X=X, X_validation=V)
         weights, intercept = _classes(data, self.inverse_penalties)
         dose_weights, dose_intercept = _dose(data, self.dose_penalties)
@@ -114,46 +115,46 @@ class _Linear(NamedTuple):
 
 
 def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
-    """Weights per option, of the penalty with the least log loss on the validation decisions."""
+    """Weights per option, with the penalty of the lowest validation log loss."""
     best, best_loss = None, np.inf
     for penalty in penalties:
         fitted = _multinomial(data, penalty) if data.labels.is_multiclass else _arms(data, penalty)
         logits = data.X_validation @ fitted.weights + fitted.intercept
-        p = _softmax(logits) if data.labels.is_multiclass else 1.0 / (1.0 + np.exp(-logits))
+        p = softmax(logits, axis=1) if data.labels.is_multiclass else expit(logits)
         loss = mean_log_loss(p, data.validation_labels)
         if best is None or loss < best_loss:
             best, best_loss = fitted, loss
     if best is None:
-        raise ValueError("Logistic.penalties is empty: give at least one strength to try")
+        raise ValueError("LogisticLearner.inverse_penalties is empty: give at least one to try")
     return best
 
 
 def _multinomial(data: Design, penalty: float) -> _Linear:
     known = data.labels.best >= 0
     weights = np.zeros((data.X.shape[1], data.labels.option_count))
-    intercept = np.full(data.labels.option_count, _NEVER)
-    classes, found, base = _logistic(data.X[known], data.labels.best[known], penalty)
-    weights[:, classes], intercept[classes] = found, base
+    intercept = np.full(data.labels.option_count, _ABSENT_LOGIT)
+    classes, coefficients, base = _logistic(data.X[known], data.labels.best[known], penalty)
+    weights[:, classes], intercept[classes] = coefficients, base
     return _Linear(weights, intercept)
 
 
 def _arms(data: Design, penalty: float) -> _Linear:
-    """One regression on the decisions given each option; an option never given stays at 1 in 2."""
+    """One regression per option, on its decisions; an option never received has probability 1/2."""
     weights = np.zeros((data.X.shape[1], data.labels.option_count))
     intercept = np.zeros(data.labels.option_count)
     for option in range(data.labels.option_count):
-        given = (data.labels.treatment == option) & ~np.isnan(data.labels.effective)
-        y = data.labels.effective[given].astype(np.int64)
+        received = (data.labels.treatment == option) & ~np.isnan(data.labels.effective)
+        y = data.labels.effective[received].astype(np.int64)
         if 0 < y.sum() < len(y):
-            _, found, base = _logistic(data.X[given], y, penalty)
-            weights[:, option], intercept[option] = found[:, 1], base[1]
-        else:  # all alike: the rate with one success and one failure added (Laplace)
+            _, coefficients, base = _logistic(data.X[received], y, penalty)
+            weights[:, option], intercept[option] = coefficients[:, 1], base[1]
+        else:  # one label only: the Laplace estimate (one success and one failure added)
             intercept[option] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
     return _Linear(weights, intercept)
 
 
-_NEVER = -50.0
-"""Logit of an option that was never best in training."""
+_ABSENT_LOGIT = -50.0
+"""Logit of an option that was never the best in training."""
 
 
 def _logistic(
@@ -161,14 +162,14 @@ def _logistic(
     y: Int64[np.ndarray, " decision"],
     penalty: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes met, and a column of weights and an intercept for each."""
+    """The classes in y, and a column of weights and an intercept for each."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     if len(np.unique(y)) == 1:
         return np.unique(y), np.zeros((X.shape[1], 1)), np.zeros(1)
     with warnings.catch_warnings():
-        # A fit stopped at 1,000 iterations is still scored on the validation decisions.
+        # A fit stopped at 1,000 iterations is still compared on the validation decisions.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = LogisticRegression(C=penalty, max_iter=1000).fit(X, y)
     if len(fitted.classes_) == 2:
@@ -178,7 +179,7 @@ def _logistic(
 
 
 def _dose(data: Design, ridges: tuple[float, ...]) -> tuple[np.ndarray, float]:
-    """Ridge regression on the root of the dose, of the least absolute error in the dose itself."""
+    """Ridge regression of the dose's square root, with the lowest absolute error in the dose."""
     from sklearn.linear_model import Ridge
 
     known = ~np.isnan(data.labels.dose)
@@ -192,19 +193,3 @@ def _dose(data: Design, ridges: tuple[float, ...]) -> tuple[np.ndarray, float]:
             if np.isnan(best[1]) or error < best_error:
                 best, best_error = (fitted.coef_, float(fitted.intercept_)), error
     return best
-
-
-def scale(
-    X: np.ndarray,  # noqa: N803
-) -> tuple[Float64[np.ndarray, " feature"], Float64[np.ndarray, " feature"]]:
-    """Mean and standard deviation of what is known; 0 and 1 where nothing varies."""
-    known = ~np.isnan(X)
-    n = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, X, 0.0).sum(axis=0, dtype=np.float64) / n
-    spread = np.sqrt((np.where(known, X - center, 0.0) ** 2).sum(axis=0) / n)
-    return center, np.where(spread > 1e-6, spread, 1.0)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What every baseline answers in the same way, once it knows what is effective and how much."""
+"""From predicted effectiveness and dose to choices and doses, shared by all baselines."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -10,15 +10,15 @@ from posology.domain.policy import AllowedMask, Doses
 def choose_most_effective(
     effectiveness: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
 ) -> Float64[np.ndarray, "decision treatment"]:
-    """All probability on the most effective allowed option, the first of equals."""
-    chosen = np.where(allowed, effectiveness, -1.0).argmax(axis=1)
-    return np.eye(effectiveness.shape[1])[chosen]
+    """Probability 1 for the most effective allowed option, the first of equals."""
+    best = np.where(allowed, effectiveness, -1.0).argmax(axis=1)
+    return np.eye(effectiveness.shape[1])[best]
 
 
 def doses_within_ranges(
     overall: Float64[np.ndarray, " decision"], formulary: Formulary, allowed: AllowedMask
 ) -> Doses:
-    """The one dose, and for each allowed option that dose moved into its range."""
+    """The overall dose, and for each allowed option that dose clipped to its range."""
     by_treatment = np.full(allowed.shape, np.nan)
     for column, treatment in enumerate(formulary.treatments):
         if treatment.dose is not None:
@@ -27,5 +27,5 @@ def doses_within_ranges(
 
 
 def dose_from_root(root: Float64[np.ndarray, " decision"]) -> Float64[np.ndarray, " decision"]:
-    """The dose whose square root a model has learned; a negative root is no dose at all."""
+    """Dose from a predicted square root; a negative root is dose 0."""
     return np.maximum(root, 0.0) ** 2

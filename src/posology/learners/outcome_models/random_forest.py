@@ -1,4 +1,4 @@
-"""Random forests (Breiman 2001) on the flattened history, by scikit-learn."""
+"""Random forests (Breiman 2001) on the tabular features, by scikit-learn."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,22 +26,22 @@ from posology.learners.outcome_models.tree_policy import (
 
 @dataclass(frozen=True, slots=True)
 class RandomForestLearner:
-    """One forest for the options, one for the root of the dose.
+    """One forest for the options, one for the square root of the dose.
 
-    The least size of a leaf is the one that does best on the validation decisions.
+    The validation decisions choose the minimum leaf size.
     """
 
     tree_count: int = 200
     leaf_sizes: tuple[int, ...] = (2, 5, 15)
-    """Least decisions in a leaf that are tried. Our choice."""
+    """Minimum leaf sizes to try. Our choice."""
     excluded_prefixes: tuple[str, ...] = ()
-    """Code prefixes left out."""
+    """Prefixes of codes that get no features."""
     seed: int = 0
     n_jobs: int = 1
-    """Processors used in training; the result does not depend on it."""
+    """Processes for training; the result does not depend on it."""
 
     def fit(self, train: Cohort, validation: Cohort) -> TreePolicy:
-        """The finished policy."""
+        """Fit both forests."""
         data = build_design(train, validation, self.excluded_prefixes)
         return TreePolicy(
             formulary=train.study.formulary,
@@ -55,13 +55,13 @@ class RandomForestLearner:
     def _options(self, data: Design) -> Trees:
         from sklearn.ensemble import RandomForestClassifier
 
-        truth = data.labels
-        X, y, width = data.X, truth.best, truth.option_count
+        labels = data.labels
+        X, y, width = data.X, labels.best, labels.option_count
         known = y >= 0
-        if not truth.is_multiclass:
-            X = append_option(X, truth.treatment, truth.option_count)
-            y, width = truth.effective, 2
-            known = ~np.isnan(truth.effective)
+        if not labels.is_multiclass:
+            X = append_option(X, labels.treatment, labels.option_count)
+            y, width = labels.effective, 2
+            known = ~np.isnan(labels.effective)
         if not known.any():
             return constant_trees(np.full(1, 0.5))
         best, best_loss = None, np.inf
@@ -70,10 +70,10 @@ class RandomForestLearner:
                 self.tree_count, min_samples_leaf=leaf, random_state=self.seed, n_jobs=self.n_jobs
             ).fit(X[known], y[known].astype(np.int64))
             trees = trees_of_forest(forest, width)
-            loss = mean_log_loss(_asked(trees, data), data.validation_labels)
+            loss = mean_log_loss(_validation_effectiveness(trees, data), data.validation_labels)
             if best is None or loss < best_loss:
                 best, best_loss = trees, loss
-        return _one_of(best)
+        return _require_trees(best)
 
     def _dose(self, data: Design) -> Trees:
         from sklearn.ensemble import RandomForestRegressor
@@ -97,13 +97,13 @@ class RandomForestLearner:
             )
             if best is None or error < best_error:
                 best, best_error = trees, error
-        return _one_of(best)
+        return _require_trees(best)
 
 
 def trees_of_forest(forest: Any, width: int) -> Trees:
     """A fitted scikit-learn forest as arrays; the mean of its trees as a sum.
 
-    Classes that the forest has not met among the `width` get 0.
+    Of the `width` classes, those absent from training get 0.
     """
     columns = getattr(forest, "classes_", np.zeros(1, np.int64))
     parts = [_tree(e.tree_, columns, width, len(forest.estimators_)) for e in forest.estimators_]
@@ -128,8 +128,8 @@ def _tree(tree: Any, columns: np.ndarray, width: int, trees: int) -> Trees:
     )
 
 
-def _asked(trees: Trees, data: Design) -> np.ndarray:
-    """P(effective) of every option on the validation decisions."""
+def _validation_effectiveness(trees: Trees, data: Design) -> np.ndarray:
+    """P(effective) of every option at the validation decisions."""
     if data.labels.is_multiclass:
         return predict_trees(trees, data.X_validation)
     return predict_each_option(
@@ -137,7 +137,7 @@ def _asked(trees: Trees, data: Design) -> np.ndarray:
     )
 
 
-def _one_of(best: Trees | None) -> Trees:
+def _require_trees(best: Trees | None) -> Trees:
     if best is None:
-        raise ValueError("Forest.leaves is empty: give at least one size to try")
+        raise ValueError("RandomForestLearner.leaf_sizes is empty: give at least one size")
     return best

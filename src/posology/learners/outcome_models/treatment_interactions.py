@@ -1,4 +1,4 @@
-"""Linear differences between options, told from what patients differ in whatever is given."""
+"""Linear effects of patient features shared by all options, and differences between options."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from posology.learners.outcome_models.target_distance import TreatedDecisions
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreatmentInteractions:
-    """margin = columns @ weights + level + slope shift + bend shift^2, each of the option's."""
+    """distance = columns @ weights + intercept + slope shift + curvature shift^2, per option."""
 
     weights: Float64[np.ndarray, "feature treatment"]
     intercept: Float64[np.ndarray, " treatment"]
@@ -22,58 +22,58 @@ class TreatmentInteractions:
 
 def fit_treatment_interactions(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    known: TreatedDecisions,
+    treated: TreatedDecisions,
     options: int,
 ) -> TreatmentInteractions:
-    """Of the target that is known of the option given.
+    """Fit the target of the treatment received by ridge regression with learned penalties.
 
-    A column matters to all options alike and, as another group, to their differences; slopes and
-    bends of the dose are two more groups.
+    Each column has one penalty for its effect shared by all options and one for the differences
+    between them; slopes and curvatures of the dose have one each.
     """
     features = X.shape[1]
     own = features + 1
     start = features + own * np.arange(options)
     first = features + own * options
     width = first + 2 * options
-    gram, side = np.zeros((width, width)), np.zeros(width)
+    gram, cross = np.zeros((width, width)), np.zeros(width)
     common = np.arange(features)
     for option in range(options):
-        rows = np.flatnonzero(known.treatment == option)
-        s, w = known.shift[rows], known.weight[rows]
+        rows = np.flatnonzero(treated.treatment == option)
+        s, w = treated.shift[rows], treated.weight[rows]
         A = np.column_stack([X[rows], np.ones(len(rows)), s, s**2])
-        G, b = (A * w[:, None]).T @ A, A.T @ (w * known.target[rows])
+        G, b = (A * w[:, None]).T @ A, A.T @ (w * treated.target[rows])
         at = np.r_[start[option] + np.arange(own), first + option, first + options + option]
         gram[np.ix_(at, at)] += G
         gram[np.ix_(common, common)] += G[:features, :features]
         gram[np.ix_(common, at)] += G[:features]
         gram[np.ix_(at, common)] += G[:, :features]
-        side[at] += b
-        side[:features] += b[:features]
+        cross[at] += b
+        cross[:features] += b[:features]
     groups = np.full(width, -1)
     groups[:features] = common
     for option in range(options):
         groups[start[option] + common] = features + common
     groups[first : first + options] = 2 * features
     groups[first + options :] = 2 * features + 1
-    power = float((known.weight * known.target**2).sum())
-    found, _ = fit_ard_ridge(
-        LeastSquaresMoments(gram, side, power, float(known.weight.sum())), groups
+    target_squares = float((treated.weight * treated.target**2).sum())
+    beta, _ = fit_ard_ridge(
+        LeastSquaresMoments(gram, cross, target_squares, float(treated.weight.sum())), groups
     )
-    blocks = found[features:first].reshape(options, own)
+    blocks = beta[features:first].reshape(options, own)
     return TreatmentInteractions(
-        weights=np.ascontiguousarray(found[:features, None] + blocks[:, :-1].T),
+        weights=np.ascontiguousarray(beta[:features, None] + blocks[:, :-1].T),
         intercept=blocks[:, -1],
-        slope=found[first : first + options],
-        curvature=found[first + options :],
+        slope=beta[first : first + options],
+        curvature=beta[first + options :],
     )
 
 
 def predict_treated(
-    told: TreatmentInteractions,
+    interactions: TreatmentInteractions,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    known: TreatedDecisions,
+    treated: TreatedDecisions,
 ) -> Float64[np.ndarray, " decision"]:
-    """What is said of the option given at the dose given."""
-    k, shift = known.treatment, known.shift
-    level = (X * told.weights.T[k]).sum(axis=1) + told.intercept[k]
-    return level + told.slope[k] * shift + told.curvature[k] * shift**2
+    """Predicted target of the treatment received at the dose received."""
+    k, shift = treated.treatment, treated.shift
+    level = (X * interactions.weights.T[k]).sum(axis=1) + interactions.intercept[k]
+    return level + interactions.slope[k] * shift + interactions.curvature[k] * shift**2

@@ -1,9 +1,10 @@
-"""Fitted trees as flat arrays, and the policy that walks them with numpy alone."""
+"""Fitted trees as flat arrays, and a policy that evaluates them with numpy alone."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
+from scipy.special import softmax
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
@@ -17,17 +18,17 @@ from posology.learners.outcome_models.predictions import (
 )
 
 BLOCK_SIZE = 512
-"""Decisions walked at once: bounds the memory of (decisions x trees)."""
+"""Decisions evaluated at once: bounds the memory of (decisions x trees)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trees:
-    """All nodes of all trees, one after the other; a prediction is the sum over the trees."""
+    """The nodes of all trees, concatenated; a prediction is the sum over the trees."""
 
     root: Int32[np.ndarray, " tree"]
-    """Row of each tree's first node."""
+    """Index of each tree's root node."""
     feature: Int32[np.ndarray, " node"]
-    """Column asked; -1 in a leaf."""
+    """Column that splits the node; -1 in a leaf."""
     threshold: Float64[np.ndarray, " node"]
     """Values up to and including it go left."""
     left: Int32[np.ndarray, " node"]
@@ -35,16 +36,16 @@ class Trees:
     missing_left: Bool[np.ndarray, " node"]
     """Whether a missing value goes left."""
     value: Float64[np.ndarray, "node output"]
-    """What a leaf adds to the prediction; 0 elsewhere."""
+    """What a leaf adds to the prediction; 0 in inner nodes."""
     baseline: Float64[np.ndarray, " output"]
-    """What the prediction starts from."""
+    """Prediction before any tree."""
     link: str
-    """From the sum to the answer: `identity` or `softmax`."""
+    """Applied to the sum: `identity` or `softmax`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreePolicy:
-    """Trees on the flattened history: one set for the options, one for the dose."""
+    """Trees on the tabular features: one set for the options, one for the dose."""
 
     formulary: Formulary
     profile: Profile
@@ -53,8 +54,8 @@ class TreePolicy:
     dose_trees: Trees
     """Of the square root of the dose."""
     is_multiclass: bool
-    """True where exactly one option is most effective. Else the option asked about is given to the
-    trees as further columns, one an option, and they say whether it would be effective."""
+    """Whether the trees predict which one option is most effective. Otherwise they predict whether
+    the option in their one-hot columns is effective."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -72,12 +73,11 @@ class TreePolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most effective allowed option."""
-        return choose_most_effective(
-            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
-        )
+        p = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
+        return choose_most_effective(p, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The square of what the trees say, and for each option that dose in its range."""
+        """The square of the trees' prediction, and for each option that dose in its range."""
         root = predict_trees(self.dose_trees, extract_features(self.spec, history, decisions))[:, 0]
         return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
@@ -92,8 +92,7 @@ def predict_trees(
         leaf = _leaves(trees, X[start : start + BLOCK_SIZE])
         total[start : start + BLOCK_SIZE] += trees.value[leaf].sum(axis=1)
     if trees.link == "softmax":
-        weight = np.exp(total - total.max(axis=1, keepdims=True))
-        return weight / weight.sum(axis=1, keepdims=True)
+        return softmax(total, axis=1)
     return total
 
 
@@ -102,7 +101,7 @@ def predict_each_option(
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
     allowed: AllowedMask,
 ) -> Float64[np.ndarray, "decision treatment"]:
-    """What the trees say of each option when it is the one given."""
+    """The trees' prediction with each option in the one-hot columns in turn."""
     return np.column_stack(
         [
             predict_trees(trees, append_option(X, np.full(len(X), o), allowed.shape[1]))[:, -1]
@@ -116,12 +115,12 @@ def append_option(
     option: np.ndarray,
     options: int,
 ) -> Float32[np.ndarray, "decision feature_and_option"]:
-    """The columns, and one more an option: 1 for the one given."""
+    """The columns, and the option as one-hot columns."""
     return np.hstack([X, np.eye(options, dtype=np.float32)[option]])
 
 
 def constant_trees(value: Float64[np.ndarray, " output"]) -> Trees:
-    """No trees at all: the same answer for everybody."""
+    """No trees: the same prediction for every patient."""
     none = np.zeros(0, np.int32)
     return Trees(
         root=none,
@@ -137,12 +136,12 @@ def constant_trees(value: Float64[np.ndarray, " output"]) -> Trees:
 
 
 def scale_trees(trees: Trees, factor: float) -> Trees:
-    """The same trees, their sum times a factor."""
+    """The trees, their sum multiplied by a factor."""
     return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
 
 
 def add_trees(parts: list[Trees]) -> Trees:
-    """What several say, added up."""
+    """The sum of several sets of trees."""
     return concatenate_trees(
         parts, np.sum([part.baseline for part in parts], axis=0), parts[0].link
     )
@@ -151,7 +150,7 @@ def add_trees(parts: list[Trees]) -> Trees:
 def concatenate_trees(
     parts: list[Trees], baseline: Float64[np.ndarray, " output"], link: str
 ) -> Trees:
-    """Trees, each part with its nodes counted from 0, as one."""
+    """One set of trees from several, each with node indices from 0."""
     sizes = np.array([len(tree.feature) for tree in parts])
     first = np.cumsum(sizes) - sizes
     shift = np.repeat(first, sizes).astype(np.int32)
@@ -174,7 +173,7 @@ def _leaves(
     trees: Trees,
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Int32[np.ndarray, "decision tree"]:
-    """The leaf each decision falls into, in every tree at once, one level a round."""
+    """The leaf of each decision in every tree; all trees descend one level per round."""
     node = np.tile(trees.root, (len(X), 1))
     row, tree = np.nonzero(trees.feature[node] >= 0)
     while len(row):
