@@ -36,7 +36,7 @@ def test_a_folder_is_made_and_told(events, tmp_path):
     }  # fmt: skip
     again = run("--meds", events, "--out", tmp_path / "out")
     assert "ingested before, skipped" in again.output
-    assert "is as it was" in again.output
+    assert "is unchanged" in again.output
 
 
 def rows_of(path):

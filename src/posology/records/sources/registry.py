@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posology.errors import RecordError
-from posology.records.pipeline.staging import Source
+
+if TYPE_CHECKING:
+    from posology.records.pipeline.staging import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ SOURCE_KINDS = (
     SourceKind(
         "wearable", "wearables", "A mapping file (TOML) of wearables, then their recordings."
     ),
-    SourceKind("dicom", "imaging", "DICOM files or folders; vectors as npz or Parquet."),
+    SourceKind("dicom", "imaging", "DICOM files or folders; embeddings as npz or Parquet."),
     SourceKind(
         "environment", "exposures", "A mapping file (TOML) of exposures, then residence tables."
     ),
@@ -49,7 +52,7 @@ SOURCE_KINDS = (
 """In the order in which they are read."""
 
 
-def make_sources(kind: str, inputs: Sequence[str | Path]) -> list[Source]:
+def make_sources(kind: str, inputs: Sequence[str | Path]) -> "list[Source]":
     """The sources of this kind; `inputs` are the files, folders or URLs that the user named."""
     for known in SOURCE_KINDS:
         if known.name == kind:

@@ -119,7 +119,7 @@ def test_an_order_gives_dose_route_and_dose_per_day(tmp_path: Path) -> None:
         (datetime(2020, 1, 2), "DRUG_PER_DAY//RXNORM//860975//ordered", 1000.0, None, "mg/d"),
     ]
     assert reasons(batch) == [
-        ("resourceType", "read where a MedicationRequest or the like refers to it")
+        ("resourceType", "read when a MedicationRequest or similar resource refers to it")
     ]
     alone = read(tmp_path, order)
     assert reasons(alone) == [
@@ -396,8 +396,7 @@ REJECTED = [
     ),
     (
         of("Observation", code=coded(LOINC, "1"), issued="2020", valueSampledData={}),
-        "cannot be read: valueSampledData is not read; dense series go through the source "
-        "--wearable",
+        "cannot be read: valueSampledData is not read; ingest dense series with --wearable",
     ),
     ({"resourceType": "Patient", "gender": "male"}, "a Patient without an id"),
     ({"resourceType": "Patient", "id": "1"}, "nothing in it becomes an event"),
