@@ -44,7 +44,7 @@ def build_cohort(
         reductions = fit_reductions(ordered, decided, study.profile.embedding_components)
         ordered = reduce_embeddings(ordered, reductions)
     part = build_part(ordered, study, split, site)
-    check_training_decisions(part.decided, part.flow.points, study)
+    check_training_decisions(part.decided, part.flow.candidates, study)
     codes = feature_codes(ordered.codes, study)
     profile = fit_profile(part.statistics, codes, study)
     history, last_step = remap_codes(part.history, part.last_step, vocabulary_rows(codes, profile))

@@ -20,14 +20,14 @@ def test_every_review_is_a_decision_and_the_window_ends_before_the_next() -> Non
     assert (d.time - FIRST).tolist() == [0, 2]
     assert d.treatment.tolist() == [0, 1], "B on day 2 belongs to the second review"
     assert d.dose.tolist() == [20.0, 5.0]
-    assert flow.points == 2
+    assert flow.candidates == 2
 
 
 def test_none_given_is_left_out_with_the_reason() -> None:
     d, flow = decided(NONE, (1, 0, "REVIEW", None), (1, 4, "DRUG//A", None), (2, 0, "REVIEW", None),
                       (2, 3, "DRUG//A", None))  # fmt: skip
     assert d.subject_id.tolist() == [2], "day 3 is in the window, day 4 is not"
-    loss = flow.losses[-1]
+    loss = flow.exclusions[-1]
     assert (loss.reason, loss.decisions, loss.subjects) == ("no option given within 3 days", 1, 1)
 
 
@@ -39,7 +39,7 @@ def test_switches_are_told_apart_as_asked() -> None:
     out = (("grace_days = 3", 'grace_days = 3\nswitch = "exclude"'),)
     d, flow = decided(out, *rows)
     assert len(d) == 0
-    assert "several options" in flow.losses[0].reason
+    assert "several options" in flow.exclusions[0].reason
 
 
 def test_combinations_and_no_treatment_are_options() -> None:
@@ -192,7 +192,7 @@ def test_eligibility_knows_what_is_visible_and_not_the_treatment_of_the_moment()
     span = 'ranges = [{ codes = ["LAB"], at_most = 5.0 }]'
     d, flow = decided((('which = "every"', f'which = "every"\n{span}'),), *rows)
     assert d.subject_id.tolist() == [1]
-    assert flow.losses[0].reason == "LAB unknown or not at most 5"
+    assert flow.exclusions[0].reason == "LAB unknown or not at most 5"
 
 
 def test_decisions_apart_and_at_intervals() -> None:
@@ -241,7 +241,7 @@ def test_safety_leaves_out_those_for_whom_nothing_is_left() -> None:
     rows = (*START[:4], (1, -5.0, "HARM", None))
     d, flow = decided((("[split]", rule),), *rows)
     assert d.subject_id.tolist() == [2]
-    assert flow.losses[-1].reason == "every option contraindicated"
+    assert flow.exclusions[-1].reason == "every option contraindicated"
 
 
 def test_splits_by_time_and_by_site() -> None:

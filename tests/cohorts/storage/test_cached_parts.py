@@ -210,7 +210,7 @@ def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
         )
     words = ["cohort", "clinic", str(tmp_path / "events"), "--parts", str(tmp_path / "p")]
     run = CliRunner().invoke(app, [*words, "--dry-run"])
-    assert "--parts goes with --out" in str(run.exception)
+    assert "--parts needs --out" in str(run.exception)
 
 
 def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:

@@ -1,38 +1,39 @@
-"""When the study decides, for whom, and why not for the others."""
+"""The study's decision times, and which decisions are excluded with the reason."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.cohorts.events.stream import EventStream, has_any_code
-from posology.cohorts.events.visible import has_visible_code, is_in_range, treatment_codes
+from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
-from posology.domain.study import Study
+from posology.domain.safety import is_in_range
+from posology.domain.study import Study, ValueRange
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Decisions that left the study at one step, with the reason."""
+    """Decisions excluded at one step, and why."""
 
     reason: str
     decisions: int
     subjects: int
-    """Who had a decision before the step and have none after it."""
+    """Subjects whose last remaining decision was excluded at this step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectedDecisions:
-    """The decisions left, and what became of the others."""
+    """The eligible decisions, with counts for the flow diagram."""
 
     at: DecisionTimes
-    losses: tuple[Exclusion, ...]
+    exclusions: tuple[Exclusion, ...]
     subjects: int
-    """Subjects of the records."""
-    marked: int
-    """Subjects with at least one point of decision."""
-    points: int
-    """Points of decision before any was left out."""
+    """Subjects in the records."""
+    subjects_with_decision: int
+    """Subjects with at least one candidate decision."""
+    candidates: int
+    """Decisions before any exclusion."""
 
 
 def select_decisions(
@@ -41,77 +42,92 @@ def select_decisions(
     end: Float64[np.ndarray, " subject"],
     study: Study,
 ) -> SelectedDecisions:
-    """The study's decisions. subject: row of each event; end: last known day of each subject."""
-    points = _points(events, subject, end, study)
-    asked, treatments = study.decision, treatment_codes(study)
-    losses: list[Exclusion] = []
-    at = points
-    if asked.eligible:
-        keep = has_visible_code(events, subject, at, asked.eligible, treatments)
-        at = exclude(at, keep, f"none of {', '.join(asked.eligible)} known", losses)
-    if asked.excluded:
-        keep = ~has_visible_code(events, subject, at, asked.excluded, treatments)
-        at = exclude(at, keep, f"{' or '.join(asked.excluded)} known", losses)
-    for span in asked.ranges:
-        keep = is_in_range(events, subject, at, span, treatments)
-        sides = (span.bounds.at_least, "at least"), (span.bounds.at_most, "at most")
-        told = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
-        reason = f"{' or '.join(span.codes)} unknown or not {told}"
-        at = exclude(at, keep, reason, losses)
-    if asked.which == "first":
-        at = _first(at)
-    elif asked.which == "every" and asked.every_days is not None:
-        keep = _apart(at, asked.every_days)
-        at = exclude(at, keep, f"less than {asked.every_days:g} days after the one before", losses)
-    marked = len(np.unique(points.subject))
-    return SelectedDecisions(at, tuple(losses), len(end), marked, len(points))
+    """The study's eligible decisions.
+
+    subject: row of each event's subject. end: last day of follow-up of each subject.
+    """
+    candidates = _candidates(events, subject, end, study)
+    decision, exclusions = study.decision, []
+    at = candidates
+    if decision.eligible:
+        keep = event_facts(events, subject, at, study).has_code(decision.eligible)
+        at = exclude(at, keep, f"none of {', '.join(decision.eligible)} known", exclusions)
+    if decision.excluded:
+        keep = ~event_facts(events, subject, at, study).has_code(decision.excluded)
+        at = exclude(at, keep, f"{' or '.join(decision.excluded)} known", exclusions)
+    for value_range in decision.ranges:
+        keep = is_in_range(event_facts(events, subject, at, study), value_range)
+        at = exclude(at, keep, _range_reason(value_range), exclusions)
+    if decision.which == "first":
+        at = _first_per_subject(at)
+    elif decision.which == "every" and decision.every_days is not None:
+        keep = _is_spaced(at, decision.every_days)
+        reason = f"less than {decision.every_days:g} days after the one before"
+        at = exclude(at, keep, reason, exclusions)
+    subjects_with_decision = len(np.unique(candidates.subject))
+    return SelectedDecisions(
+        at, tuple(exclusions), len(end), subjects_with_decision, len(candidates)
+    )
 
 
 def exclude(
-    at: DecisionTimes, keep: np.ndarray, reason: str, losses: list[Exclusion]
+    at: DecisionTimes,
+    keep: Bool[np.ndarray, " decision"],
+    reason: str,
+    exclusions: list[Exclusion],
 ) -> DecisionTimes:
-    """The moments kept; the loss is written down."""
-    left = DecisionTimes(at.subject[keep], at.time[keep])
-    gone = len(np.unique(at.subject)) - len(np.unique(left.subject))
-    losses.append(Exclusion(reason, int((~keep).sum()), gone))
-    return left
+    """The decisions to keep; the exclusion is appended to `exclusions`."""
+    remaining = DecisionTimes(at.subject[keep], at.time[keep])
+    lost_subjects = len(np.unique(at.subject)) - len(np.unique(remaining.subject))
+    exclusions.append(Exclusion(reason, int((~keep).sum()), lost_subjects))
+    return remaining
 
 
-def _points(
+def _range_reason(value_range: ValueRange) -> str:
+    bounds = value_range.bounds
+    sides = (bounds.at_least, "at least"), (bounds.at_most, "at most")
+    limits = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
+    return f"{' or '.join(value_range.codes)} unknown or not {limits}"
+
+
+def _candidates(
     events: EventStream, subject: np.ndarray, end: np.ndarray, study: Study
 ) -> DecisionTimes:
-    mark = has_any_code(events, study.decision.codes) & ~np.isnan(events.time)
-    owner, time = subject[mark], events.time[mark]
-    new = np.ones(len(owner), dtype=bool)
-    new[1:] = (owner[1:] != owner[:-1]) | (time[1:] != time[:-1])
-    at = DecisionTimes(owner[new], time[new])
+    """Every distinct time of a decision code, or a regular grid of times from the first one on."""
+    is_decision = has_any_code(events, study.decision.codes) & ~np.isnan(events.time)
+    row, time = subject[is_decision], events.time[is_decision]
+    is_new = np.ones(len(row), dtype=bool)
+    is_new[1:] = (row[1:] != row[:-1]) | (time[1:] != time[:-1])
+    at = DecisionTimes(row[is_new], time[is_new])
     if study.decision.which != "interval" or study.decision.every_days is None:
         return at
-    first, every = _first(at), study.decision.every_days
+    first, every = _first_per_subject(at), study.decision.every_days
     counts = 1 + np.floor((end[first.subject] - first.time) / every).astype(np.int64)
     row = np.repeat(np.arange(len(counts)), counts)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return DecisionTimes(first.subject[row], first.time[row] + nth * every)
+    rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return DecisionTimes(first.subject[row], first.time[row] + rank * every)
 
 
-def _first(at: DecisionTimes) -> DecisionTimes:
-    new = np.ones(len(at), dtype=bool)
-    new[1:] = at.subject[1:] != at.subject[:-1]
-    return DecisionTimes(at.subject[new], at.time[new])
+def _first_per_subject(at: DecisionTimes) -> DecisionTimes:
+    is_new = np.ones(len(at), dtype=bool)
+    is_new[1:] = at.subject[1:] != at.subject[:-1]
+    return DecisionTimes(at.subject[is_new], at.time[is_new])
 
 
-def _apart(at: DecisionTimes, days: float) -> np.ndarray:
-    """Greedily, decisions at least so far after the last one kept: one sweep a rank of decision."""
+def _is_spaced(at: DecisionTimes, days: float) -> Bool[np.ndarray, " decision"]:
+    """Greedy selection: a decision counts if it is at least `days` after the last one that counts.
+
+    All subjects advance together, one decision of each at a time.
+    """
     keep = np.zeros(len(at), dtype=bool)
     starts = np.flatnonzero(np.diff(at.subject, prepend=-1))
     stops = np.append(starts[1:], len(at))
-    found = make_event_times(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
+    times = make_event_times(at.subject, at.time, at.time, np.zeros(len(at), np.int32))
     row = starts
     while len(row):
         keep[row] = True
-        after = count_before(
-            found, DecisionTimes(at.subject[row], at.time[row]), days, inclusive=False
-        )
-        live = after < stops
-        row, stops = after[live], stops[live]
+        current = DecisionTimes(at.subject[row], at.time[row])
+        following = count_before(times, current, days, inclusive=False)
+        has_more = following < stops
+        row, stops = following[has_more], stops[has_more]
     return keep

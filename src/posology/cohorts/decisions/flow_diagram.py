@@ -1,4 +1,4 @@
-"""How the records became the study's decisions, arm by arm: what a paper's figure 1 shows."""
+"""Counts from the records to the study's decisions, per arm: the flow diagram of a paper."""
 
 import numpy as np
 
@@ -7,54 +7,62 @@ from posology.domain.cohort import SPLITS
 from posology.domain.study import Study
 
 
-def summarize_flow(study: Study, decided: DecisionTable, flow: PatientFlow) -> dict:
-    """As JSON: `flow` (n at each step with the reason), `arms`, `outcome`, `follow_up`, `split`.
+def summarize_flow(study: Study, decisions: DecisionTable, flow: PatientFlow) -> dict:
+    """As JSON: `flow` (counts at each step, the reason), `arms`, `outcome`, `follow_up`, `split`.
 
-    Rates are of complete decisions; they are what was seen, not what an option causes.
+    Rates are of decisions with an observed outcome: observed rates, not causal effects.
     """
-    left, losses = flow.points, []
-    for loss in flow.losses:
-        left -= loss.decisions
-        losses.append(
-            {"reason": loss.reason, "decisions": loss.decisions, "subjects": loss.subjects,
-             "left": left}
-        )  # fmt: skip
-    followed = decided.days_followed[np.isfinite(decided.days_followed)]
-    spread = np.quantile(followed, (0.25, 0.5, 0.75)) if len(followed) else np.full(3, np.nan)
+    remaining, exclusions = flow.candidates, []
+    for exclusion in flow.exclusions:
+        remaining -= exclusion.decisions
+        exclusions.append(
+            {
+                "reason": exclusion.reason,
+                "decisions": exclusion.decisions,
+                "subjects": exclusion.subjects,
+                "left": remaining,
+            }
+        )
+    days = decisions.days_followed[np.isfinite(decisions.days_followed)]
+    quartiles = np.quantile(days, (0.25, 0.5, 0.75)) if len(days) else np.full(3, np.nan)
     return {
         "study": study.name,
         "flow": {
             "subjects": flow.subjects,
-            "subjects_with_a_decision_point": flow.marked,
-            "decision_points": flow.points,
-            "left_out": losses,
-            "decisions": len(decided),
-            "decisions_subjects": len(np.unique(decided.subject_id)),
+            "subjects_with_a_decision_point": flow.subjects_with_decision,
+            "decision_points": flow.candidates,
+            "left_out": exclusions,
+            "decisions": len(decisions),
+            "decisions_subjects": len(np.unique(decisions.subject_id)),
         },
-        "arms": [_arm(name, decided, decided.treatment == row)
-                 for row, name in enumerate(study.formulary.names)],
-        "outcome": _outcome(study, decided),
-        "follow_up": {"days_quartiles": [_number(x) for x in spread],
-                      "incomplete": int((~decided.outcome_observed).sum()),
-                      "ended_for_good": int(decided.trajectory_ended.sum())},
-        "split": {name: int((decided.split == row).sum()) for row, name in enumerate(SPLITS)},
-    }  # fmt: skip
+        "arms": [
+            _arm(name, decisions, decisions.treatment == row)
+            for row, name in enumerate(study.formulary.names)
+        ],
+        "outcome": _all_arms(study, decisions),
+        "follow_up": {
+            "days_quartiles": [_number(x) for x in quartiles],
+            "incomplete": int((~decisions.outcome_observed).sum()),
+            "ended_for_good": int(decisions.trajectory_ended.sum()),
+        },
+        "split": {name: int((decisions.split == row).sum()) for row, name in enumerate(SPLITS)},
+    }
 
 
-def _outcome(study: Study, decided: DecisionTable) -> dict:
-    """Of all options together; milligrams of one drug and of another are no one dose."""
-    told = _arm("all", decided, np.ones(len(decided), dtype=bool))
-    return told if study.dose is not None else {**told, "dose_median": None}
+def _all_arms(study: Study, decisions: DecisionTable) -> dict:
+    """All options together; without a median dose where the options' doses are not comparable."""
+    arm = _arm("all", decisions, np.ones(len(decisions), dtype=bool))
+    return arm if study.dose is not None else {**arm, "dose_median": None}
 
 
-def _arm(name: str, decided: DecisionTable, rows: np.ndarray) -> dict:
-    known = rows & ~np.isnan(decided.effective)
-    dose = decided.dose[rows & ~np.isnan(decided.dose)]
+def _arm(name: str, decisions: DecisionTable, rows: np.ndarray) -> dict:
+    known = rows & ~np.isnan(decisions.effective)
+    dose = decisions.dose[rows & ~np.isnan(decisions.dose)]
     return {
         "name": name,
         "decisions": int(rows.sum()),
-        "complete": int((rows & decided.outcome_observed).sum()),
-        "effective": _number(decided.effective[known].mean()) if known.any() else None,
+        "complete": int((rows & decisions.outcome_observed).sum()),
+        "effective": _number(decisions.effective[known].mean()) if known.any() else None,
         "dose_median": _number(np.median(dose)) if len(dose) else None,
     }
 

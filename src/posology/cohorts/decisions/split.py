@@ -1,4 +1,4 @@
-"""Who learns, who chooses and who tests: decided by the subject alone, so it never changes."""
+"""The split into training, validation and test, one of each subject: stable under new data."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from posology.errors import StudyError
 def split_by_hash(
     subject_id: Int64[np.ndarray, " subject"], split: Split
 ) -> Int8[np.ndarray, " subject"]:
-    """The split of each subject by a stable hash: other subjects coming or going move nobody."""
+    """The split of each subject by a stable hash: it does not depend on the other subjects."""
     at = uniform_hash(subject_id, split.salt)
     chosen = np.full(len(at), TEST, dtype=np.int8)
     chosen[at < split.train + split.validation] = VALIDATION
@@ -30,9 +30,9 @@ def assign_splits(
     split: Split,
     file: Mapping[int, int] | None = None,
 ) -> Int8[np.ndarray, " decision"]:
-    """The split of each decision, the same for all of a subject.
+    """The split of each decision; all decisions of a subject have the same one.
 
-    site: of each decision. file: what the records' split file says of each subject it names.
+    site: of each decision. file: split of the subjects that the records' split file names.
     """
     if split.by == "file":
         return _by_file(subjects, at, split, file)
@@ -54,27 +54,27 @@ def _by_file(
     split: Split,
     file: Mapping[int, int] | None,
 ) -> Int8[np.ndarray, " decision"]:
-    """As the file says; subjects that it lacks by hash, where the study gives the shares."""
+    """By the file; subjects it does not name by hash, if the study gives the shares."""
     if file is None:
         raise StudyError('[split] by = "file" needs a MEDS folder that has a split file.')
     rows, row = np.unique(at.subject, return_inverse=True)
-    mine = subjects[rows]
-    chosen = np.array([file.get(int(s), -1) for s in mine], dtype=np.int8)
-    lacking = chosen < 0
-    if lacking.any() and not split.salt:
+    subject_id = subjects[rows]
+    chosen = np.array([file.get(int(s), -1) for s in subject_id], dtype=np.int8)
+    unnamed = chosen < 0
+    if unnamed.any() and not split.salt:
         raise StudyError(
-            f"subject {mine[lacking][0]} (of {lacking.sum()}) has decisions, but the records' "
-            "split file does not name it; add it there, or give [split] train, validation, test "
-            "and salt, by which subjects that the file lacks are then hashed."
+            f"subject {subject_id[unnamed][0]} (one of {unnamed.sum()}) has decisions, but the "
+            "records' split file does not name it; add it there, or give [split] train, "
+            "validation, test and salt: subjects not in the file are then split by hash."
         )
-    chosen[lacking] = split_by_hash(mine[lacking], split)
+    chosen[unnamed] = split_by_hash(subject_id[unnamed], split)
     return chosen[row]
 
 
 def uniform_hash(
     subject_id: Int64[np.ndarray, " subject"], salt: str
 ) -> Float64[np.ndarray, " subject"]:
-    """A number in [0, 1) per subject and salt: SplitMix64 (Steele et al. 2014, figure 16)."""
+    """A number in [0, 1) for each subject and salt: SplitMix64 (Steele et al. 2014, figure 16)."""
     seed = int.from_bytes(hashlib.blake2b(salt.encode(), digest_size=8).digest(), "little")
     with np.errstate(over="ignore"):
         z = subject_id.astype(np.uint64) ^ np.uint64(seed)

@@ -1,4 +1,4 @@
-"""Which option was given at each decision, and how much of it a day."""
+"""Which option each decision gave, and its daily dose."""
 
 from dataclasses import dataclass
 
@@ -18,75 +18,79 @@ from posology.cohorts.events.windows import (
 )
 from posology.domain.study import Study
 
-_PER = {"day": 1.0, "week": 7.0}
+_DAYS_PER_DOSE = {"day": 1.0, "week": 7.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TreatmentGiven:
-    """One row a decision."""
+    """One row per decision."""
 
     option: Int32[np.ndarray, " decision"]
-    """-1 where none of the study's options was given in the window."""
+    """-1 if none of the study's options was given in the window."""
     dose: Float32[np.ndarray, " decision"]
-    """A day; NaN where no number came with it."""
+    """Per day; NaN if the records hold no number."""
     switched: Bool[np.ndarray, " decision"]
-    """Whether several options were given in the window, and no combination explains them."""
+    """Whether several options were given in the window that are no combination option."""
 
 
 def extract_treatments(
     events: EventStream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
 ) -> TreatmentGiven:
-    """The option given within the grace window, which ends before the next decision."""
-    options, asked = study.formulary.treatments, study.assignment
+    """The option given in the grace window, which ends before the next decision."""
+    options, assignment = study.formulary.treatments, study.assignment
     starts = np.full((len(at), len(options)), np.inf)
     doses = np.full((len(at), len(options)), np.nan)
     for column, option in enumerate(options):
         if not option.codes:
             continue
-        found = event_times(events, subject, option.codes)
-        starts[:, column] = first_time(found, _until_next(found, at, asked.grace_days))
-        doses[:, column] = _dose(
-            event_times(events, subject, option.codes, numbers=True), at, study
-        )
+        uses = event_times(events, subject, option.codes)
+        starts[:, column] = first_time(uses, _until_next(uses, at, assignment.grace_days))
+        amounts = event_times(events, subject, option.codes, numeric=True)
+        doses[:, column] = _daily_dose(amounts, at, study)
     names = list(study.formulary.names)
-    there = np.isfinite(starts)
-    order = np.where(there, starts, -np.inf) if asked.switch == "last" else -starts
-    option = np.where(there.any(axis=1), order.argmax(axis=1), -1).astype(np.int32)
-    switched = there.sum(axis=1) > 1
+    started = np.isfinite(starts)
+    order = np.where(started, starts, -np.inf) if assignment.switch == "last" else -starts
+    option = np.where(started.any(axis=1), order.argmax(axis=1), -1).astype(np.int32)
+    switched = started.sum(axis=1) > 1
     dose = doses[np.arange(len(at)), np.maximum(option, 0)]
     for column in sorted(range(len(options)), key=lambda c: len(options[c].together)):
         parts = [names.index(name) for name in options[column].together]
         if parts:
-            all_of = there[:, parts].all(axis=1)
-            option[all_of], dose[all_of] = column, np.nan
-            switched &= ~(all_of & (there.sum(axis=1) == len(parts)))
+            has_all = started[:, parts].all(axis=1)
+            option[has_all], dose[has_all] = column, np.nan
+            switched &= ~(has_all & (started.sum(axis=1) == len(parts)))
         if options[column].otherwise:
             option[option < 0] = column
     return TreatmentGiven(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
 
 
 def subset_treatments(given: TreatmentGiven, keep: Bool[np.ndarray, " decision"]) -> TreatmentGiven:
-    """The rows of the decisions kept."""
+    """The rows of some decisions."""
     return TreatmentGiven(given.option[keep], given.dose[keep], given.switched[keep])
 
 
-def _dose(found: EventTimes, at: DecisionTimes, study: Study) -> Float64[np.ndarray, " decision"]:
-    asked = study.assignment
-    if asked.dose_per in _PER:
-        return first_value(found, _until_next(found, at, asked.grace_days)) / _PER[asked.dose_per]
-    span = _until_next(found, at, asked.dose_days)
-    total = np.concatenate([[0.0], np.cumsum(found.value)])
-    return np.where(has_event(span), (total[span[1]] - total[span[0]]) / asked.dose_days, np.nan)
-
-
-def _until_next(found: EventTimes, at: DecisionTimes, days: float) -> tuple[np.ndarray, np.ndarray]:
-    span = window_rows(found, at, 0.0, days, closed=True)
-    return truncate_window(span, found, at, next_decision_time(at), inclusive=False)
-
-
-def next_decision_time(at: DecisionTimes) -> np.ndarray:
-    """When the subject decides next, infinity after the last decision."""
-    later = np.full(len(at), np.inf)
+def next_decision_time(at: DecisionTimes) -> Float64[np.ndarray, " decision"]:
+    """Time of the subject's next decision; infinity after the last one."""
+    following = np.full(len(at), np.inf)
     same = at.subject[1:] == at.subject[:-1]
-    later[:-1][same] = at.time[1:][same]
-    return later
+    following[:-1][same] = at.time[1:][same]
+    return following
+
+
+def _daily_dose(
+    amounts: EventTimes, at: DecisionTimes, study: Study
+) -> Float64[np.ndarray, " decision"]:
+    assignment = study.assignment
+    if assignment.dose_per in _DAYS_PER_DOSE:
+        rows = _until_next(amounts, at, assignment.grace_days)
+        return first_value(amounts, rows) / _DAYS_PER_DOSE[assignment.dose_per]
+    rows = _until_next(amounts, at, assignment.dose_days)
+    total = np.concatenate([[0.0], np.cumsum(amounts.value)])
+    daily = (total[rows[1]] - total[rows[0]]) / assignment.dose_days
+    return np.where(has_event(rows), daily, np.nan)
+
+
+def _until_next(times: EventTimes, at: DecisionTimes, days: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the events from time zero to `days` later, before the next decision."""
+    rows = window_rows(times, at, 0.0, days, closed=True)
+    return truncate_window(rows, times, at, next_decision_time(at), inclusive=False)

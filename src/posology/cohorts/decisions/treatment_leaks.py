@@ -1,4 +1,4 @@
-"""Codes that stand at a decision's own moment and give the treatment away."""
+"""Codes at a decision's own time that reveal the treatment: leakage into the features."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from posology.domain.cohort import Cohort
 from posology.domain.history import ragged_arange
 
 MIN_DECISIONS, MIN_SHARE = 20, 0.95
-"""Decisions with an option before it is judged, and the share that convicts a code. Our choice."""
+"""Fewest decisions with an option, and smallest share for a code to count as a leak. Our choice."""
 
 
 def find_leaking_codes(cohort: Cohort) -> tuple[str, ...]:
-    """Codes of the last visible step, at the decision's own moment, that come with one option and
-    with it alone: a prescription told twice, of which the study names only one.
+    """Codes at a decision's own time that occur with one option, and almost only with it.
 
-    At least 95 % of the option's decisions have the code, and 95 % of the code's have the option.
+    At least 95 % of the option's decisions have the code, and 95 % of the code's decisions have
+    the option: usually a second record of the prescription, whose code the study does not name.
     """
     assert cohort.time is not None
     rows = np.flatnonzero(cohort.history.time[cohort.last_step] == cohort.time)
@@ -24,16 +24,13 @@ def find_leaking_codes(cohort: Cohort) -> tuple[str, ...]:
     codes, options = len(cohort.profile.codes), len(cohort.study.formulary.treatments)
     pair = np.unique(np.repeat(rows, counts) * codes + code)
     option = cohort.treatment[pair // max(codes, 1)].astype(np.int64)
-    there = option >= 0
+    treated = option >= 0
     both = np.zeros((codes, options))
-    np.add.at(both, (pair[there] % max(codes, 1), option[there]), 1)
+    np.add.at(both, (pair[treated] % max(codes, 1), option[treated]), 1)
     of_option = np.bincount(cohort.treatment[cohort.treatment >= 0], minlength=options)
-    judged = of_option >= MIN_DECISIONS
-    hit = (
-        (both >= MIN_SHARE * of_option)
-        & (both >= MIN_SHARE * both.sum(axis=1, keepdims=True))
-        & judged
-    )
-    # Where one option was nearly always given, every common code comes with it: nothing to tell.
-    hit &= of_option < MIN_SHARE * of_option.sum()
-    return tuple(cohort.profile.codes[row] for row in np.flatnonzero(hit.any(axis=1)))
+    of_code = both.sum(axis=1, keepdims=True)
+    leaks = (both >= MIN_SHARE * of_option) & (both >= MIN_SHARE * of_code)
+    leaks &= of_option >= MIN_DECISIONS
+    # If nearly every decision has one option, every common code occurs with it: no evidence.
+    leaks &= of_option < MIN_SHARE * of_option.sum()
+    return tuple(cohort.profile.codes[row] for row in np.flatnonzero(leaks.any(axis=1)))

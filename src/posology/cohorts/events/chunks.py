@@ -1,4 +1,4 @@
-"""A MEDS folder as chunks of whole subjects, in bounded memory."""
+"""Read a MEDS folder in chunks of whole subjects, in bounded memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,34 +29,34 @@ def event_files(events: Path) -> list[Path]:
 
 
 def distinct_codes(files: list[Path]) -> tuple[str, ...]:
-    """Every code of the files, in alphabetical order: one look at one column."""
-    found: set[str] = set()
+    """Every code of the files, in alphabetical order; reads the code column only."""
+    codes: set[str] = set()
     for path in files:
         parquet = pq.ParquetFile(path, read_dictionary=["code"])
         for group in range(parquet.num_row_groups):
             column = parquet.read_row_group(group, columns=["code"])["code"]
-            found.update(pc.unique(column).to_pylist())
-    found.discard(None)
-    return tuple(sorted(found))
+            codes.update(pc.unique(column).to_pylist())
+    codes.discard(None)
+    return tuple(sorted(codes))
 
 
 def subject_chunks(path: Path, rows: int) -> Iterator[pa.Table]:
-    """Chunks of a file, of about so many rows, that end where a subject does.
+    """Chunks of a file, of about `rows` rows, each of whole subjects.
 
-    A file in which subjects do not ascend is sorted in memory if it has no more than `rows` rows;
-    a larger one is a RecordError.
+    A file that is not sorted by subject is sorted in memory if it has at most `rows` rows; a larger
+    one is a RecordError.
     """
-    kept: list[pa.Table] = []
+    pending: list[pa.Table] = []
     for table in _tables(path, rows):
-        kept.append(table)
-        if sum(t.num_rows for t in kept) >= rows:
-            whole = pa.concat_tables(kept).unify_dictionaries()
-            at = _last_start(whole)
-            if at:
-                yield whole.slice(0, at)
-            kept = [whole.slice(at)]
-    if kept:
-        rest = pa.concat_tables(kept).unify_dictionaries()
+        pending.append(table)
+        if sum(t.num_rows for t in pending) >= rows:
+            whole = pa.concat_tables(pending).unify_dictionaries()
+            start = _last_subject_start(whole)
+            if start:
+                yield whole.slice(0, start)
+            pending = [whole.slice(start)]
+    if pending:
+        rest = pa.concat_tables(pending).unify_dictionaries()
         if rest.num_rows:
             yield rest
 
@@ -88,7 +88,7 @@ def _sorted(path: Path, parquet: pq.ParquetFile, rows: int, whole: bool) -> Iter
     yield parquet.read(columns=list(COLUMNS)).sort_by([("subject_id", "ascending")])
 
 
-def _last_start(table: pa.Table) -> int:
-    """Where the last subject of the table begins."""
+def _last_subject_start(table: pa.Table) -> int:
+    """Row at which the last subject of the table begins."""
     subject = table["subject_id"].to_numpy()
     return int(np.flatnonzero(subject != subject[-1])[-1]) + 1 if subject[0] != subject[-1] else 0

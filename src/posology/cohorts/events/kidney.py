@@ -1,4 +1,4 @@
-"""Kidney function as events: beside every creatinine what the two formulas make of it."""
+"""Kidney function as events: at every creatinine, its estimated GFR and clearance."""
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -18,68 +18,67 @@ _YEAR = 365.25
 
 
 def kidney_codes(study: Study) -> tuple[str, ...]:
-    """The codes that the study adds to its records."""
-    asked = study.profile.kidney
-    if asked is None:
+    """The codes of the events that are added for the study."""
+    spec = study.profile.kidney
+    if spec is None:
         return ()
-    return (CKD_EPI, COCKCROFT_GAULT) if asked.weight else (CKD_EPI,)
+    return (CKD_EPI, COCKCROFT_GAULT) if spec.weight else (CKD_EPI,)
 
 
 def add_kidney_events(events: EventStream, study: Study) -> EventStream:
-    """The events, and at the moment of each creatinine its formulas' answers, known just then.
+    """The events, and for each creatinine the results of both formulas at the same time.
 
-    Nothing is added where the age, or for Cockcroft-Gault a weight until then, is not known.
+    No result is added if the age is unknown or, for Cockcroft-Gault, no earlier weight is known.
     """
-    asked, new = study.profile.kidney, kidney_codes(study)
-    if asked is None:
+    spec, new = study.profile.kidney, kidney_codes(study)
+    if spec is None:
         return events
-    at = np.flatnonzero(has_any_code(events, asked.creatinine) & (events.value > 0))
+    measured = np.flatnonzero(has_any_code(events, spec.creatinine) & (events.value > 0))
     codes = tuple(sorted({*events.codes, *new}))
-    answers = _answers(events, at, asked)[: len(new)]
-    known = [at[~np.isnan(answer)] for answer in answers]
+    results = _results(events, measured, spec)[: len(new)]
+    known = [measured[~np.isnan(result)] for result in results]
     rows = np.concatenate([np.arange(len(events.code)), *known])
-    moved = np.searchsorted(codes, events.codes).astype(np.int32)
-    code = np.concatenate([
-        moved[events.code],
-        *(np.full(len(k), codes.index(c), np.int32) for c, k in zip(new, known, strict=True)),
-    ])  # fmt: skip
-    value = np.concatenate([events.value, *(a[~np.isnan(a)] for a in answers)]).astype(np.float32)
+    new_code = np.searchsorted(codes, events.codes).astype(np.int32)[events.code]
+    added = [np.full(len(k), codes.index(c), np.int32) for c, k in zip(new, known, strict=True)]
+    code = np.concatenate([new_code, *added])
+    value = np.concatenate([events.value, *(r[~np.isnan(r)] for r in results)]).astype(np.float32)
     subject, time = events.subject_id[rows], events.time[rows]
     order = event_order(subject, time, code, value)
     return EventStream(subject[order], time[order], code[order], value[order], codes)
 
 
-def _answers(
-    events: EventStream, at: Int64[np.ndarray, " creatinine"], asked: KidneySpec
+def _results(
+    events: EventStream, rows: Int64[np.ndarray, " creatinine"], spec: KidneySpec
 ) -> tuple[Float64[np.ndarray, " creatinine"], Float64[np.ndarray, " creatinine"]]:
-    subjects, of = subject_runs(events)
-    creatinine = events.value[at].astype(np.float64)
-    if asked.unit == "umol/L":
+    """Estimated GFR and creatinine clearance at each creatinine; NaN where unknown."""
+    subjects, subject = subject_runs(events)
+    creatinine = events.value[rows].astype(np.float64)
+    if spec.unit == "umol/L":
         creatinine = creatinine / UMOL_PER_MG_DL
-    born = np.full(len(subjects), np.nan)
+    birth = np.full(len(subjects), np.nan)
     births = np.flatnonzero(has_any_code(events, BIRTH))
-    born[of[births]] = events.time[births]
-    female = np.zeros(len(subjects), dtype=bool)
-    female[of[has_any_code(events, asked.female)]] = True
-    age = (events.time[at] - born[of[at]]) / _YEAR
-    weighed = np.flatnonzero(has_any_code(events, asked.weight) & (events.value > 0))
-    weight = _latest(events, of, weighed, at)
-    mine = female[of[at]]
-    return ckd_epi_2021(creatinine, age, mine), cockcroft_gault(creatinine, age, weight, mine)
+    birth[subject[births]] = events.time[births]
+    is_female = np.zeros(len(subjects), dtype=bool)
+    is_female[subject[has_any_code(events, spec.female)]] = True
+    age = (events.time[rows] - birth[subject[rows]]) / _YEAR
+    weights = np.flatnonzero(has_any_code(events, spec.weight) & (events.value > 0))
+    weight = _latest_value(events, subject, weights, rows)
+    female = is_female[subject[rows]]
+    return ckd_epi_2021(creatinine, age, female), cockcroft_gault(creatinine, age, weight, female)
 
 
-def _latest(
-    events: EventStream, of: np.ndarray, these: np.ndarray, at: np.ndarray
+def _latest_value(
+    events: EventStream, subject: np.ndarray, candidates: np.ndarray, rows: np.ndarray
 ) -> Float64[np.ndarray, " creatinine"]:
-    """The last number among these events until each moment, of the same subject; NaN if none."""
-    if not len(these):
-        return np.full(len(at), np.nan)
-    when = np.nan_to_num(events.time, nan=-np.inf)
-    # Ranks of (subject, time): the stream is in that order, but one moment has several events.
-    new = np.ones(len(of), dtype=bool)
-    new[1:] = (of[1:] != of[:-1]) | (when[1:] != when[:-1])
-    moment = np.cumsum(new)
-    last = np.searchsorted(moment[these], moment[at], side="right") - 1
-    found = these[np.maximum(last, 0)]
-    mine = (last >= 0) & (of[found] == of[at])
-    return np.where(mine, events.value[found].astype(np.float64), np.nan)
+    """The subject's last number among the candidate events up to each row; NaN if there is none."""
+    if not len(candidates):
+        return np.full(len(rows), np.nan)
+    time = np.nan_to_num(events.time, nan=-np.inf)
+    # Rank of (subject, time), so that events at the same time are equal.
+    is_new = np.ones(len(subject), dtype=bool)
+    is_new[1:] = (subject[1:] != subject[:-1]) | (time[1:] != time[:-1])
+    rank = np.cumsum(is_new)
+    last = np.searchsorted(rank[candidates], rank[rows], side="right") - 1
+    latest = candidates[np.maximum(last, 0)]
+    is_same_subject = (last >= 0) & (subject[latest] == subject[rows])
+    return np.where(is_same_subject, events.value[latest].astype(np.float64), np.nan)

@@ -1,4 +1,4 @@
-"""MEDS events as arrays, sorted by subject and time, their codes numbered."""
+"""MEDS events as arrays, sorted by subject and time, with codes as numbers."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +16,11 @@ _DAY = 86_400e6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventStream:
-    """Events sorted by subject, then time, then code and number; static ones (no time) first."""
+    """Events sorted by subject, time, code and value; static ones (without a time) first."""
 
     subject_id: Int64[np.ndarray, " event"]
     time: Float64[np.ndarray, " event"]
-    """Days since 1970-01-01; NaN where static."""
+    """Days since 1970-01-01; NaN if static."""
     code: Int32[np.ndarray, " event"]
     """Row of `codes`."""
     value: Float32[np.ndarray, " event"]
@@ -29,9 +29,9 @@ class EventStream:
 
 
 def sort_events(events: pa.Table, codes: tuple[str, ...] | None = None) -> EventStream:
-    """A table of MEDS events (subject_id, time, code, numeric_value) as a sorted stream.
+    """Sort a table of MEDS events (subject_id, time, code, numeric_value).
 
-    codes: all that may occur, in alphabetical order; those of the table where not given.
+    codes: all codes that may occur, in alphabetical order; the table's own codes if None.
     """
     encoded = events["code"].combine_chunks()
     if not isinstance(encoded, pa.DictionaryArray):
@@ -53,14 +53,14 @@ def sort_events(events: pa.Table, codes: tuple[str, ...] | None = None) -> Event
 def subject_runs(
     events: EventStream,
 ) -> tuple[Int64[np.ndarray, " subject"], Int64[np.ndarray, " event"]]:
-    """The subjects in order, and the row of each event's subject among them."""
-    new = np.ones(len(events.subject_id), dtype=bool)
-    new[1:] = events.subject_id[1:] != events.subject_id[:-1]
-    return events.subject_id[new], np.cumsum(new) - 1
+    """The distinct subjects in order, and the row of each event's subject among them."""
+    is_new = np.ones(len(events.subject_id), dtype=bool)
+    is_new[1:] = events.subject_id[1:] != events.subject_id[:-1]
+    return events.subject_id[is_new], np.cumsum(is_new) - 1
 
 
 def has_any_code(events: EventStream, prefixes: tuple[str, ...]) -> Bool[np.ndarray, " event"]:
-    """Which events' codes belong to any of the prefixes."""
+    """Whether each event's code has any of the prefixes."""
     if not prefixes or not len(events.code):
         return np.zeros(len(events.code), dtype=bool)
     return matching_codes(events.codes, prefixes)[events.code]
@@ -68,12 +68,12 @@ def has_any_code(events: EventStream, prefixes: tuple[str, ...]) -> Bool[np.ndar
 
 @lru_cache(maxsize=256)
 def matching_codes(codes: tuple[str, ...], prefixes: tuple[str, ...]) -> Bool[np.ndarray, " code"]:
-    """Which codes belong to any of the prefixes."""
+    """Whether each code has any of the prefixes."""
     return np.array([any(has_prefix(c, p) for p in prefixes) for c in codes], dtype=bool)
 
 
 def select_events(events: EventStream, rows: np.ndarray) -> EventStream:
-    """Some of the events, in their order."""
+    """The events of some rows."""
     return EventStream(
         events.subject_id[rows],
         events.time[rows],
@@ -86,19 +86,19 @@ def select_events(events: EventStream, rows: np.ndarray) -> EventStream:
 def event_order(
     subject: np.ndarray, time: np.ndarray, code: np.ndarray, value: np.ndarray
 ) -> Int64[np.ndarray, " event"]:
-    """Rows in the stream's order; cheap where subjects and times are in order already."""
+    """Rows that sort the events as in an EventStream; cheap if subjects and times are sorted."""
     when = np.nan_to_num(time, nan=-np.inf)
     if _ascending(subject, when):
-        moment = np.zeros(len(subject), dtype=np.int64)
-        moment[1:] = np.cumsum((subject[1:] != subject[:-1]) | (when[1:] != when[:-1]))
-        key = moment * (int(code.max(initial=0)) + 1) + code
+        time_rank = np.zeros(len(subject), dtype=np.int64)
+        time_rank[1:] = np.cumsum((subject[1:] != subject[:-1]) | (when[1:] != when[:-1]))
+        key = time_rank * (int(code.max(initial=0)) + 1) + code
         rows = np.argsort(key, kind="stable")
         key = key[rows]
         tied = np.zeros(len(key), dtype=bool)
         tied[1:] = key[1:] == key[:-1]
         tied[:-1] |= tied[1:]
-        some = rows[tied]
-        rows[tied] = some[np.lexsort((value[some], key[tied]))]
+        ties = rows[tied]
+        rows[tied] = ties[np.lexsort((value[ties], key[tied]))]
         return rows
     return np.lexsort((value, code, when, subject))
 

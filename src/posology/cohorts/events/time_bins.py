@@ -1,4 +1,4 @@
-"""Dense series at the study's resolution: a bin's mean stands where its last measurement stood."""
+"""Dense series at the study's resolution: one event per bin of time, its mean."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from posology.domain.study import Resolution
 
 
 def average_bins(events: EventStream, resolutions: tuple[Resolution, ...]) -> EventStream:
-    """The stream with the numbers of each subject, code and bin of time averaged.
+    """The events with the numbers of each subject, code and time bin averaged.
 
-    Standing at its last measurement, a bin never tells anything before it was known; a decision in
-    the middle of a bin sees none of it.
+    The mean has the time of the bin's last measurement, so that nothing is visible before it was
+    measured; a decision in the middle of a bin sees none of it.
     """
     for resolution in resolutions:
         events = _binned(events, resolution)
@@ -35,9 +35,9 @@ def _binned(events: EventStream, resolution: Resolution) -> EventStream:
     last = rows[starts + sizes - 1]
     value = events.value.copy()
     value[last] = np.add.reduceat(events.value[rows].astype(np.float64), starts) / sizes
-    kept = ~dense
-    kept[last] = True
-    kept_rows = np.flatnonzero(kept)
+    keep = ~dense
+    keep[last] = True
+    kept_rows = np.flatnonzero(keep)
     thinned = select_events(events, kept_rows)
     return EventStream(
         thinned.subject_id, thinned.time, thinned.code, value[kept_rows], events.codes

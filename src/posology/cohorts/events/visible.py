@@ -1,4 +1,4 @@
-"""What is known at a decision: all before it, and at its own moment all but the treatment."""
+"""What is visible to a decision: all before it, and at its own time all but the treatment."""
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -13,88 +13,60 @@ from posology.cohorts.events.windows import (
     has_event,
     last_value,
 )
-from posology.domain.study import Bounds, Study, ValueRange
+from posology.domain.safety import VisibleFacts
+from posology.domain.study import Study
 
 
 def treatment_codes(study: Study) -> tuple[str, ...]:
-    """Every code that means that an option was given."""
+    """Every code that says that an option was given."""
     return tuple(code for t in study.formulary.treatments for code in t.codes)
 
 
-def has_visible_code(
-    events: EventStream,
-    subject: Int64[np.ndarray, " event"],
-    at: DecisionTimes,
-    codes: tuple[str, ...],
-    treatments: tuple[str, ...],
-) -> Bool[np.ndarray, " decision"]:
-    """Whether any of the codes is visible to each decision."""
-    known = np.zeros(len(at), dtype=bool)
-    for found, inclusive in _split(events, subject, codes, treatments, numbers=False):
-        known |= has_event((first_row(found, at), count_before(found, at, inclusive=inclusive)))
-    return known
+def event_facts(
+    events: EventStream, subject: Int64[np.ndarray, " event"], at: DecisionTimes, study: Study
+) -> VisibleFacts:
+    """The facts that sorted events show to each decision. subject: row of each event's subject."""
+    treatments = treatment_codes(study)
+
+    def has_code(codes: tuple[str, ...]) -> Bool[np.ndarray, " decision"]:
+        found = np.zeros(len(at), dtype=bool)
+        for matches, inclusive in _by_visibility(events, subject, codes, treatments):
+            rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
+            found |= has_event(rows)
+        return found
+
+    def latest_value(codes: tuple[str, ...]) -> Float64[np.ndarray, " decision"]:
+        value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
+        for matches, inclusive in _by_visibility(events, subject, codes, treatments, numeric=True):
+            rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
+            last_time = np.where(has_event(rows), matches.time[np.maximum(rows[1] - 1, 0)], -np.inf)
+            is_newer = has_event(rows) & (np.isnan(value) | (last_time > time))
+            value = np.where(is_newer, last_value(matches, rows), value)
+            time = np.where(is_newer, last_time, time)
+        return value
+
+    return VisibleFacts(len(at), has_code, latest_value)
 
 
-def latest_visible_value(
-    events: EventStream,
-    subject: Int64[np.ndarray, " event"],
-    at: DecisionTimes,
-    codes: tuple[str, ...],
-    treatments: tuple[str, ...],
-) -> Float64[np.ndarray, " decision"]:
-    """The last visible number of any of the codes, NaN where there is none."""
-    value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
-    for found, inclusive in _split(events, subject, codes, treatments, numbers=True):
-        span = (first_row(found, at), count_before(found, at, inclusive=inclusive))
-        when = np.where(has_event(span), found.time[np.maximum(span[1] - 1, 0)], -np.inf)
-        newer = has_event(span) & (np.isnan(value) | (when > time))
-        value = np.where(newer, last_value(found, span), value)
-        time = np.where(newer, when, time)
-    return value
-
-
-def is_in_range(
-    events: EventStream,
-    subject: Int64[np.ndarray, " event"],
-    at: DecisionTimes,
-    asked: ValueRange,
-    treatments: tuple[str, ...],
-) -> Bool[np.ndarray, " decision"]:
-    """Whether the last visible number is known and within its bounds."""
-    return is_within(
-        latest_visible_value(events, subject, at, asked.codes, treatments), asked.bounds
-    )
-
-
-def is_within(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Bool[np.ndarray, " _"]:
-    """Whether each number lies in the bounds; NaN never does."""
-    low = -np.inf if bounds.at_least is None else bounds.at_least
-    high = np.inf if bounds.at_most is None else bounds.at_most
-    return (value >= low) & (value <= high)
-
-
-def distance_inside(value: Float64[np.ndarray, " _"], bounds: Bounds) -> Float64[np.ndarray, " _"]:
-    """How far inside the bounds each number lies, negative outside: the distance to the nearer."""
-    low = -np.inf if bounds.at_least is None else bounds.at_least
-    high = np.inf if bounds.at_most is None else bounds.at_most
-    return np.minimum(value - low, high - value)
-
-
-def _split(
+def _by_visibility(
     events: EventStream,
     subject: Int64[np.ndarray, " event"],
     codes: tuple[str, ...],
     treatments: tuple[str, ...],
-    numbers: bool,
+    numeric: bool = False,
 ) -> list[tuple[EventTimes, bool]]:
-    """EventTimes that count at the decision's own moment, and treatments, which do not."""
-    asked = has_any_code(events, codes)
-    if numbers:
-        asked &= ~np.isnan(events.value)
-    given = has_any_code(events, treatments)
-    parts = []
-    for keep, inclusive in ((asked & ~given, True), (asked & given, False)):
+    """Matching events, each group with whether one at the decision's own time is visible.
+
+    Treatments are not: at a decision's own time they are what it decided. numeric: only events
+    with a number.
+    """
+    matches = has_any_code(events, codes)
+    if numeric:
+        matches &= ~np.isnan(events.value)
+    is_treatment = has_any_code(events, treatments)
+    groups = []
+    for keep, inclusive in ((matches & ~is_treatment, True), (matches & is_treatment, False)):
         rows = np.flatnonzero(keep)
         if len(rows):
-            parts.append((event_times_at(events, subject, rows), inclusive))
-    return parts
+            groups.append((event_times_at(events, subject, rows), inclusive))
+    return groups

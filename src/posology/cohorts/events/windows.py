@@ -1,4 +1,4 @@
-"""Questions about windows of time, asked for all decisions at once: no loop over patients."""
+"""Events in time windows around all decisions at once, by binary search: no loop over patients."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,27 @@ from jaxtyping import Bool, Complex128, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import EventStream, has_any_code
 
+Rows = tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]
+"""Each decision's window as rows of EventTimes: the first, and the one after the last."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventTimes:
-    """Events of interest in order of subject and time; a static one stands before all time."""
+    """Some events, in order of subject and time; static ones first."""
 
-    subject: Int64[np.ndarray, " mark"]
-    """Row of the subject among those asked about."""
-    time: Float64[np.ndarray, " mark"]
-    """Days since 1970-01-01; minus infinity where static."""
-    value: Float64[np.ndarray, " mark"]
-    code: Int32[np.ndarray, " mark"]
-    key: Complex128[np.ndarray, " mark"]
+    subject: Int64[np.ndarray, " matched_event"]
+    """Row of the subject."""
+    time: Float64[np.ndarray, " matched_event"]
+    """Days since 1970-01-01; minus infinity if static."""
+    value: Float64[np.ndarray, " matched_event"]
+    code: Int32[np.ndarray, " matched_event"]
+    key: Complex128[np.ndarray, " matched_event"]
     """Subject and time as one number: NumPy orders by the real part, then by the imaginary one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionTimes:
-    """A subject and a time, one row each decision, in order of both."""
+    """Subject (row) and time of each decision, in order of both."""
 
     subject: Int64[np.ndarray, " decision"]
     time: Float64[np.ndarray, " decision"]
@@ -37,19 +40,24 @@ def event_times(
     events: EventStream,
     subject: Int64[np.ndarray, " event"],
     codes: tuple[str, ...],
-    numbers: bool = False,
+    numeric: bool = False,
 ) -> EventTimes:
-    """The events of some codes; numbers: only those that carry one. subject: row of each event."""
+    """The events with any of the codes. subject: row of each event's subject.
+
+    numeric: only events with a number.
+    """
     keep = has_any_code(events, codes)
-    if numbers:
+    if numeric:
         keep &= ~np.isnan(events.value)
     return event_times_at(events, subject, np.flatnonzero(keep))
 
 
 def event_times_at(
-    events: EventStream, subject: Int64[np.ndarray, " event"], rows: Int64[np.ndarray, " mark"]
+    events: EventStream,
+    subject: Int64[np.ndarray, " event"],
+    rows: Int64[np.ndarray, " matched_event"],
 ) -> EventTimes:
-    """Some rows of a stream as marks."""
+    """The events of some rows of the stream."""
     time = np.nan_to_num(events.time[rows], nan=-np.inf)
     return make_event_times(
         subject[rows], time, events.value[rows].astype(np.float64), events.code[rows]
@@ -57,79 +65,77 @@ def event_times_at(
 
 
 def make_event_times(
-    subject: Int64[np.ndarray, " mark"],
-    time: Float64[np.ndarray, " mark"],
-    value: Float64[np.ndarray, " mark"],
-    code: Int32[np.ndarray, " mark"],
+    subject: Int64[np.ndarray, " matched_event"],
+    time: Float64[np.ndarray, " matched_event"],
+    value: Float64[np.ndarray, " matched_event"],
+    code: Int32[np.ndarray, " matched_event"],
 ) -> EventTimes:
-    """EventTimes of given columns, in order of subject and time."""
-    return EventTimes(subject, time, value, code, _key(subject, time))
+    """EventTimes of columns that are in order of subject and time."""
+    return EventTimes(subject, time, value, code, _sort_key(subject, time))
 
 
 def count_before(
-    found: EventTimes, at: DecisionTimes, offset: float = 0.0, inclusive: bool = True
+    times: EventTimes, at: DecisionTimes, offset: float = 0.0, inclusive: bool = True
 ) -> Int64[np.ndarray, " decision"]:
-    """How many marks stand before each moment plus offset, those of earlier subjects included.
+    """Number of events up to each decision's time plus offset, earlier subjects' events included.
 
-    inclusive: a mark at that very moment counts.
+    inclusive: an event at exactly that time counts.
     """
-    moment = _key(at.subject, at.time + offset)
-    return np.searchsorted(found.key, moment, side="right" if inclusive else "left")
+    key = _sort_key(at.subject, at.time + offset)
+    return np.searchsorted(times.key, key, side="right" if inclusive else "left")
 
 
-def _key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
+def first_row(times: EventTimes, at: DecisionTimes) -> Int64[np.ndarray, " decision"]:
+    """Row of the first event of each decision's subject."""
+    return np.searchsorted(times.subject, at.subject, side="left")
+
+
+def window_rows(
+    times: EventTimes, at: DecisionTimes, after: float, until: float, closed: bool = False
+) -> Rows:
+    """Events in (time + after, time + until] of each decision; closed: both ends included."""
+    return count_before(times, at, after, inclusive=not closed), count_before(times, at, until)
+
+
+def truncate_window(
+    rows: Rows,
+    times: EventTimes,
+    at: DecisionTimes,
+    end: Float64[np.ndarray, " decision"],
+    inclusive: bool,
+) -> Rows:
+    """The windows, ended at each decision's own `end` at the latest; inclusive: `end` included."""
+    last = count_before(times, DecisionTimes(at.subject, end), inclusive=inclusive)
+    return rows[0], np.minimum(rows[1], last)
+
+
+def has_event(rows: Rows) -> Bool[np.ndarray, " decision"]:
+    """Whether each window holds an event."""
+    return rows[1] > rows[0]
+
+
+def first_value(times: EventTimes, rows: Rows) -> Float64[np.ndarray, " decision"]:
+    """Value of the first event in each window; NaN if the window is empty."""
+    return _at(times.value, rows[0], has_event(rows), np.nan)
+
+
+def last_value(times: EventTimes, rows: Rows) -> Float64[np.ndarray, " decision"]:
+    """Value of the last event in each window; NaN if the window is empty."""
+    return _at(times.value, rows[1] - 1, has_event(rows), np.nan)
+
+
+def first_time(times: EventTimes, rows: Rows) -> Float64[np.ndarray, " decision"]:
+    """Time of the first event in each window; infinity if the window is empty."""
+    return _at(times.time, rows[0], has_event(rows), np.inf)
+
+
+def _sort_key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
     key = np.empty(len(subject), np.complex128)
     key.real, key.imag = subject, time
     return key
 
 
-def first_row(found: EventTimes, at: DecisionTimes) -> Int64[np.ndarray, " decision"]:
-    """Where each decision's subject begins among the marks."""
-    return np.searchsorted(found.subject, at.subject, side="left")
-
-
-def window_rows(
-    found: EventTimes, at: DecisionTimes, after: float, until: float, closed: bool = False
-) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
-    """First and past-the-last mark in (time + after, time + until]; closed: both ends belong."""
-    return count_before(found, at, after, inclusive=not closed), count_before(found, at, until)
-
-
-def truncate_window(
-    span: tuple[np.ndarray, np.ndarray],
-    found: EventTimes,
-    at: DecisionTimes,
-    moment: Float64[np.ndarray, " decision"],
-    inclusive: bool,
-) -> tuple[Int64[np.ndarray, " decision"], Int64[np.ndarray, " decision"]]:
-    """Windows that end at a moment of their own at the latest; inclusive: with that moment."""
-    last = count_before(found, DecisionTimes(at.subject, moment), inclusive=inclusive)
-    return span[0], np.minimum(span[1], last)
-
-
-def has_event(span: tuple[np.ndarray, np.ndarray]) -> Bool[np.ndarray, " decision"]:
-    """Whether a window holds a mark."""
-    return span[1] > span[0]
-
-
-def first_value(
-    found: EventTimes, span: tuple[np.ndarray, np.ndarray]
-) -> Float64[np.ndarray, " _"]:
-    """The first mark's number in each window, NaN where there is none."""
-    return _at(found.value, span[0], has_event(span), np.nan)
-
-
-def last_value(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
-    """The last mark's number in each window, NaN where there is none."""
-    return _at(found.value, span[1] - 1, has_event(span), np.nan)
-
-
-def first_time(found: EventTimes, span: tuple[np.ndarray, np.ndarray]) -> Float64[np.ndarray, " _"]:
-    """The first mark's time in each window, infinity where there is none."""
-    return _at(found.time, span[0], has_event(span), np.inf)
-
-
-def _at(column: np.ndarray, row: np.ndarray, there: np.ndarray, otherwise: float) -> np.ndarray:
-    out = np.full(len(row), otherwise)
-    out[there] = column[row[there]]
-    return out
+def _at(column: np.ndarray, row: np.ndarray, valid: np.ndarray, default: float) -> np.ndarray:
+    values = np.full(len(row), default)
+    values[valid] = column[row[valid]]
+    return values

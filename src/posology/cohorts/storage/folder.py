@@ -159,7 +159,7 @@ def _build(study: Study, records: Records, draft: Path, asked: BuildOptions) -> 
         pass
     features = feature_codes(codes, study)
     told, total = _counted(shards, features, study)
-    check_training_decisions(told[0], told[1].points, study)
+    check_training_decisions(told[0], told[1].candidates, study)
     profile = with_descriptions(fit_profile(total, features, study), meanings)
     writer = CohortWriter(draft / "whole")
     _histories(writer, shards, (study, profile), keep=asked.parts is not None)

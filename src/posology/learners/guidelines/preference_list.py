@@ -9,7 +9,7 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex, has_code
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
-from posology.domain.safety import has_visible_code, is_in_range
+from posology.domain.safety import history_facts, is_condition_met
 from posology.domain.study import Rule
 from posology.learners.outcome_models.predictions import choose_most_effective
 
@@ -53,12 +53,10 @@ class PreferenceListPolicy:
         names = self.formulary.names
         rank = np.full((len(decisions), len(names)), len(names))
         open_rows = np.ones(len(decisions), dtype=bool)
+        facts = history_facts(self.profile, history, decisions)
         for line in self.rule.order:
             holds = np.full(len(decisions), not (line.visible or line.ranges))
-            if line.visible:
-                holds |= has_visible_code(self.profile, history, decisions, line.visible)
-            for span in line.ranges:
-                holds |= is_in_range(self.profile, history, decisions, span)
+            holds |= is_condition_met(facts, line.visible, line.ranges)
             rows = open_rows & holds
             for place, name in enumerate(line.prefer):
                 rank[rows, names.index(name)] = place
