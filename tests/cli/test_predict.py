@@ -1,7 +1,7 @@
 """`posology predict`, as a user meets it."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -83,14 +83,3 @@ def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_pa
     artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, tmp_path / "model")
     with pytest.raises(UserError, match=r"predicts no outcomes: its study `.*` has no .*diagnosis"):
         run(tmp_path / "model", made[1])
-
-
-def test_a_model_saved_before_a_field_was_added_still_loads(made: tuple) -> None:
-    from posology.domain.serialization import deserialize, serialize
-    from posology.domain.study import Study
-
-    study = replace(made[2].study, time_to_event=())
-    body = serialize(study, {})
-    assert isinstance(body, dict)
-    del body["time_to_event"]
-    assert deserialize(Study, body, {}) == study

@@ -10,10 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology import artifact
-from posology.advice.recommend import recommend, round_dose
+from posology.advice.recommend import recommend
 from posology.cohorts.patient import encode_patient
-from posology.domain.ablation import without_codes
-from posology.domain.formulary import DoseRange, is_in_range
 from posology.records.sources.patient_json import read_patient
 from tests.builders import synthetic_iwpc
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -129,50 +127,3 @@ def test_meds_parquet_answers_like_json(model: Path, tmp_path: Path) -> None:
     done = run("recommend", model, "--patient", tmp_path / "five.parquet")
     assert done.returncode == 2
     assert "has 5 patients" in " ".join(done.stderr.split())
-
-
-def test_reasons_are_what_changes_when_an_input_is_forgotten(model: Path, tmp_path: Path) -> None:
-    loaded = artifact.load(model)
-    path = filled(tmp_path, **{"GENOTYPE//VKORC1_rs9923231": "A/A"})
-    history, _ = encode_patient(read_patient(path), loaded.study, loaded.policy.profile)
-    told = recommend(loaded.policy, loaded.study, history)
-    gene = next(r for r in told.reasons if r.code.startswith("GENOTYPE"))
-    without = recommend(
-        loaded.policy, loaded.study, without_codes(history, loaded.policy.profile, ("GENOTYPE",))
-    )
-    assert told.dose is not None
-    assert without.dose is not None
-    assert gene.dose is not None
-    np.testing.assert_allclose(told.dose.exact - without.dose.exact, gene.dose, atol=1e-3)
-    assert abs(gene.dose) > 0.01, "the formula's answer changes with the genotype"
-
-
-def test_the_interval_that_was_measured_is_told_around_the_dose(
-    model: Path, tmp_path: Path
-) -> None:
-    loaded = artifact.load(model)
-    patient = read_patient(filled(tmp_path))
-    history, _ = encode_patient(patient, loaded.study, loaded.policy.profile)
-    without = recommend(loaded.policy, loaded.study, history).dose
-    assert without is not None
-    assert without.needed is None
-    told = recommend(loaded.policy, loaded.study, history, dose_half_width=1.0).dose
-    assert told is not None
-    assert told.needed is not None
-    low, high = told.needed
-    assert low == pytest.approx((np.sqrt(told.exact) - 1) ** 2)
-    assert high == pytest.approx((np.sqrt(told.exact) + 1) ** 2)
-
-
-@pytest.mark.parametrize("dose", [-5.0, 0.2, 20.9, 20.99, 21.0, 33.3, 49.0, 49.01, 500.0])
-def test_rounded_doses_stay_in_their_range(dose: float) -> None:
-    for allowed in (
-        DoseRange(1.0, 21.0, "mg/wk", 0.5, open_high=True),
-        DoseRange(21.0, 49.0, "mg/wk", 0.5),
-        DoseRange(49.0, 175.0, "mg/wk", 0.5, open_low=True),
-        DoseRange(0.3, 9.9, "mg", 0.0),
-    ):
-        rounded = round_dose(dose, allowed)
-        assert is_in_range(np.array([rounded]), allowed).all()
-        if allowed.step:
-            assert rounded / allowed.step == round(rounded / allowed.step)

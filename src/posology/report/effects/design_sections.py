@@ -65,9 +65,9 @@ def target_trial(study: Study, unit: str) -> Section:
     )
 
 
-def overlap(found: EffectStudy) -> Section:
+def overlap(results: EffectStudy) -> Section:
     """In which patients the options can be compared."""
-    overall = found.verdict.overlap
+    overall = results.verdict.overlap
     rows = tuple(
         (
             o.name,
@@ -92,7 +92,7 @@ def overlap(found: EffectStudy) -> Section:
             rows,
         )
     ]
-    if found.excluded:
+    if results.excluded:
         tables.append(
             SectionTable(
                 "Patients left out: means and standardised mean differences, largest first.",
@@ -104,7 +104,7 @@ def overlap(found: EffectStudy) -> Section:
                         format_number(r.excluded),
                         f"{r.difference:+.2f}",
                     )
-                    for r in found.excluded[:MAX_ROWS]
+                    for r in results.excluded[:MAX_ROWS]
                 ),
             )
         )
@@ -122,17 +122,17 @@ def overlap(found: EffectStudy) -> Section:
     )
 
 
-def balance(found: EffectStudy) -> Section:
+def balance(results: EffectStudy) -> Section:
     """Standardised mean differences before and after weighting."""
-    largest = max((abs(row.after) for row in found.balance), default=0.0)
-    covariates = {row.covariate for row in found.balance}
-    unbalanced = {row.covariate for row in found.balance if abs(row.after) > _BALANCED}
+    largest = max((abs(row.after) for row in results.balance), default=0.0)
+    covariates = {row.covariate for row in results.balance}
+    unbalanced = {row.covariate for row in results.balance if abs(row.after) > _BALANCED}
     verdict = f"{len(unbalanced)} of {len(covariates)} covariates are above it"
     if not unbalanced:
         verdict = "all covariates are balanced"
-    included = format_share(1 - found.verdict.overlap.excluded_share)
+    included = format_share(1 - results.verdict.overlap.excluded_share)
     figure = inline_figure(
-        plots.plot_balance(found.balance),
+        plots.plot_balance(results.balance),
         "balance",
         "Standardised mean differences before and after weighting; "
         f"the largest after weighting is {largest:.2f}",
@@ -152,7 +152,7 @@ def balance(found: EffectStudy) -> Section:
     )
 
 
-def unmeasured_confounding(found: EffectStudy, is_randomised: bool) -> Section | None:
+def unmeasured_confounding(results: EffectStudy, is_randomised: bool) -> Section | None:
     """How strong unmeasured confounding would have to be to explain the rule's gain."""
     if is_randomised:
         paragraphs = (
@@ -160,10 +160,10 @@ def unmeasured_confounding(found: EffectStudy, is_randomised: bool) -> Section |
             "to the assignment and that losses to follow-up were not informative. Otherwise the "
             "E-values and Gammas above apply.",
         )
-    elif found.rule_confounder_strength is None:
+    elif results.rule_confounder_strength is None:
         return None
     else:
-        s = found.rule_confounder_strength
+        s = results.rule_confounder_strength
         gain = (
             "There is no gain to explain away; unmeasured confounding could just as well hide one."
             if s.gamma <= 1

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from posology.report.effects import design_sections as design
-from posology.report.effects import patient_sections as patients
-from posology.report.effects import result_sections as results
+from posology.report.effects import design_sections, patient_sections, result_sections
 from posology.report.effects.content import EffectContent, EffectPage
 from posology.report.effects.methods import CAUTION, REFERENCES, describe_methods
 from posology.report.effects.text import Scale
@@ -24,27 +22,27 @@ def render_effect_page(content: EffectContent) -> str:
 
 def build_page(content: EffectContent) -> EffectPage:
     """Everything that the template prints."""
-    study, found = content.study, content.results
+    study, results = content.study, content.results
     scale = Scale(content.unit, 100.0 if content.is_binary else 1.0)
-    items = tripod_items(study, bool(found.subgroups), bool(found.harms))
+    items = tripod_items(study, bool(results.subgroups), bool(results.harms))
     sections = (
-        design.target_trial(study, content.unit),
-        results.options(found, scale, study.assignment.randomised),
-        results.rule(found, scale),
-        results.trajectories(content.trajectory_value),
-        patients.heterogeneity(found, scale),
-        patients.single_patients(found, scale),
-        results.harms(found),
-        design.overlap(found),
-        design.balance(found),
-        design.unmeasured_confounding(found, study.assignment.randomised),
-        patients.groups(found, scale),
-        results.stability(found, scale),
-        design.learning(content.learning),
+        design_sections.target_trial(study, content.unit),
+        result_sections.options(results, scale, study.assignment.randomised),
+        result_sections.rule(results, scale),
+        result_sections.trajectories(content.trajectory_value),
+        patient_sections.heterogeneity(results, scale),
+        patient_sections.single_patients(results, scale),
+        result_sections.harms(results),
+        design_sections.overlap(results),
+        design_sections.balance(results),
+        design_sections.unmeasured_confounding(results, study.assignment.randomised),
+        patient_sections.groups(results, scale),
+        result_sections.stability(results, scale),
+        design_sections.learning(content.learning),
     )
     return EffectPage(
         study=study,
-        headline=found.verdict.sentence[:1].upper() + found.verdict.sentence[1:] + ".",
+        headline=results.verdict.sentence[:1].upper() + results.verdict.sentence[1:] + ".",
         caution=CAUTION,
         evidence=content.evidence,
         sections=tuple(section for section in sections if section is not None),

@@ -20,9 +20,9 @@ MIN_TREATED = 0.1
 """An option has a decision curve if this share of patients is predicted to benefit; our choice."""
 
 
-def heterogeneity(found: EffectStudy, scale: Scale) -> Section | None:
+def heterogeneity(results: EffectStudy, scale: Scale) -> Section | None:
     """Whether effects differ between patients: test, ranking, calibration, decision curves."""
-    if found.verdict.kind == CANNOT_JUDGE or not found.contrasts:
+    if results.verdict.kind == CANNOT_JUDGE or not results.contrasts:
         return None
     rows = tuple(
         (
@@ -34,7 +34,7 @@ def heterogeneity(found: EffectStudy, scale: Scale) -> Section | None:
             format_p(c.calibration.p),
             format_estimate(c.c_for_benefit),
         )
-        for c in found.contrasts
+        for c in results.contrasts
     )
     heads = ("Contrast", "AUTOC", "Qini", "Calibration slope", "Level", "Shape", "C-for-benefit")
     caption = (
@@ -48,19 +48,19 @@ def heterogeneity(found: EffectStudy, scale: Scale) -> Section | None:
         id="patients",
         short_title="Patients",
         title="Do effects differ between patients?",
-        paragraphs=(_describe_heterogeneity(found),),
+        paragraphs=(_describe_heterogeneity(results),),
         figures=tuple(
-            figure for at, c in enumerate(found.contrasts) for figure in _curves(at, c, scale)
+            figure for at, c in enumerate(results.contrasts) for figure in _curves(at, c, scale)
         ),
         tables=(SectionTable(caption, heads, rows),),
     )
 
 
-def _describe_heterogeneity(found: EffectStudy) -> str:
-    test = found.heterogeneity
+def _describe_heterogeneity(results: EffectStudy) -> str:
+    test = results.heterogeneity
     differ = "differ" if test.p < 0.05 else "do not differ"
-    is_shown = "is" if found.verdict.kind == GAIN else "is not"
-    without_curve = [c.option for c in found.contrasts if not _has_decision_curve(c)]
+    is_shown = "is" if results.verdict.kind == GAIN else "is not"
+    without_curve = [c.option for c in results.contrasts if not _has_decision_curve(c)]
     note = ""
     if without_curve:
         note = (
@@ -71,8 +71,8 @@ def _describe_heterogeneity(found: EffectStudy) -> str:
         f"Effects {differ} significantly between patients ({format_p(test.p)}, one-sided): the "
         f"calibration slope of the predicted effects is {test.slope:.2f} (standard error "
         f"{test.standard_error:.2f}; 1 is perfect, 0 is no heterogeneity that the model predicts)."
-        f"{describe_personalisation(found)} Whether choosing by the patient pays is another "
-        f"question; on these patients a gain {is_shown} shown.{note}"
+        f"{describe_personalisation(results)} Whether a personalised rule improves "
+        f"outcomes is another question; on these patients a gain {is_shown} shown.{note}"
     )
 
 
@@ -104,12 +104,12 @@ def _curves(at: int, c: Contrast, scale: Scale) -> list[InlineFigure]:
     return figures
 
 
-def single_patients(found: EffectStudy, scale: Scale) -> Section | None:
+def single_patients(results: EffectStudy, scale: Scale) -> Section | None:
     """How certain the effect for one patient is, and when to leave the choice to clinicians."""
-    patients = found.abstention
+    patients = results.abstention
     if patients is None:
         return None
-    best, unsure = found.verdict.best_single, patients.when_uncertain
+    best, unsure = results.verdict.best_single, patients.when_uncertain
     certain = "; ".join(
         f"{o.option} is clearly better than {best} for {format_share(o.better_share)} of patients "
         f"and clearly worse for {format_share(o.worse_share)}"
@@ -178,9 +178,9 @@ def _abstention_table(patients: Abstention, scale: Scale) -> SectionTable:
     )
 
 
-def groups(found: EffectStudy, scale: Scale) -> Section | None:
+def groups(results: EffectStudy, scale: Scale) -> Section | None:
     """The rule and the average effects by group."""
-    if not found.subgroups:
+    if not results.subgroups:
         return None
     by_group = SectionTable(
         "The rule by group, in the analysis population.",
@@ -201,7 +201,7 @@ def groups(found: EffectStudy, scale: Scale) -> Section | None:
                 _group_value(g, scale),
                 scale.format_difference(g.gain),
             )
-            for g in found.subgroups
+            for g in results.subgroups
         ),
     )
     effects = SectionTable(
@@ -215,7 +215,7 @@ def groups(found: EffectStudy, scale: Scale) -> Section | None:
                 scale.format_difference(b.observed),
                 "" if b.observed.low <= b.predicted <= b.observed.high else "outside",
             )
-            for g in found.subgroups
+            for g in results.subgroups
             for b in g.benefits
         ),
     )

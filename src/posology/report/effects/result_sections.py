@@ -17,11 +17,11 @@ from posology.report.svg import inline_figure
 from posology.report.trajectories import text as trajectory_text
 
 
-def options(found: EffectStudy, scale: Scale, is_randomised: bool) -> Section | None:
+def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section | None:
     """Average effect of each option."""
-    if not found.option_effects:
+    if not results.option_effects:
         return None
-    single = found.verdict.best_single
+    single = results.verdict.best_single
     rows = tuple(
         (
             o.effect.option,
@@ -32,7 +32,7 @@ def options(found: EffectStudy, scale: Scale, is_randomised: bool) -> Section | 
             f"{o.confounder_strength.gamma:.2f}",
             scale.format_difference(o.effect.unadjusted),
         )
-        for o in found.option_effects
+        for o in results.option_effects
     )
     heads = (
         "Option",
@@ -51,28 +51,28 @@ def options(found: EffectStudy, scale: Scale, is_randomised: bool) -> Section | 
         "reasons for treatment, so it is not an effect."
     )
     figure = plots.plot_forest(
-        [(o.effect.option, scale.rescale(o.effect.effect)) for o in found.option_effects],
+        [(o.effect.option, scale.rescale(o.effect.effect)) for o in results.option_effects],
         f"Difference from {single}",
     )
     alt = "Average effect of each option: " + "; ".join(
         f"{o.effect.option} {scale.format_difference(o.effect.effect)}"
-        for o in found.option_effects
+        for o in results.option_effects
     )
     return Section(
         id="options",
         short_title="Options",
         title="What is the average effect of each option?",
-        paragraphs=(_describe_effects(found, scale), unadjusted),
+        paragraphs=(_describe_effects(results, scale), unadjusted),
         figures=(inline_figure(figure, "options", alt, scale.unit),),
         tables=(SectionTable(f"Average effect against {single}, {scale.unit}.", heads, rows),),
     )
 
 
-def _describe_effects(found: EffectStudy, scale: Scale) -> str:
-    effects = [o.effect for o in found.option_effects]
+def _describe_effects(results: EffectStudy, scale: Scale) -> str:
+    effects = [o.effect for o in results.option_effects]
     significant = [e for e in effects if e.effect.low > 0 or e.effect.high < 0]
     others = [e for e in effects if e not in significant]
-    single = found.verdict.best_single
+    single = results.verdict.best_single
     if not significant:
         return f"No option differs significantly from {single} on average."
     differences = "; ".join(
@@ -90,11 +90,11 @@ def _describe_effects(found: EffectStudy, scale: Scale) -> str:
     return text
 
 
-def rule(found: EffectStudy, scale: Scale) -> Section | None:
+def rule(results: EffectStudy, scale: Scale) -> Section | None:
     """The value of the rule against every other one."""
-    if not found.rule_values:
+    if not results.rule_values:
         return None
-    names = [option.name for option in found.verdict.overlap.options]
+    names = [option.name for option in results.verdict.overlap.options]
     rows = tuple(
         (
             v.rule,
@@ -105,7 +105,7 @@ def rule(found: EffectStudy, scale: Scale) -> Section | None:
             f"{v.effective_sample_size:,.0f}",
             _describe_shares(names, v.option_shares),
         )
-        for v in found.rule_values
+        for v in results.rule_values
     )
     paragraphs = [
         "Mean outcome if every patient of the analysis population were treated by the rule. The "
@@ -113,8 +113,8 @@ def rule(found: EffectStudy, scale: Scale) -> Section | None:
         "the same patients. Effective sample size: the number of patients whose treatment agrees "
         "with the rule, after weighting."
     ]
-    if found.number_needed_to_treat is not None and found.verdict.kind == GAIN:
-        number = format_estimate(found.number_needed_to_treat)
+    if results.number_needed_to_treat is not None and results.verdict.kind == GAIN:
+        number = format_estimate(results.number_needed_to_treat)
         paragraphs.append(
             f"For one more good outcome {number} patients must be treated by the rule instead of "
             "by the best single option."
@@ -129,11 +129,11 @@ def rule(found: EffectStudy, scale: Scale) -> Section | None:
         "Options chosen",
     )
     figure = plots.plot_forest(
-        [(v.rule, scale.rescale(v.gain)) for v in found.rule_values],
+        [(v.rule, scale.rescale(v.gain)) for v in results.rule_values],
         "Gain over the best single option",
     )
     alt = "Gain of each rule: " + "; ".join(
-        f"{v.rule} {scale.format_difference(v.gain)}" for v in found.rule_values
+        f"{v.rule} {scale.format_difference(v.gain)}" for v in results.rule_values
     )
     return Section(
         id="rule",
@@ -172,14 +172,14 @@ def trajectories(value: TrajectoryValue | None) -> Section | None:
     )
 
 
-def harms(found: EffectStudy) -> Section:
+def harms(results: EffectStudy) -> Section:
     """Harms and costs, each as an outcome of its own."""
     paragraph = (
         "The study file names no harm and no cost. [[diagnosis]] targets and [reward] costs would "
         "be analysed here, each as an outcome of its own."
     )
     tables: tuple[SectionTable, ...] = ()
-    if found.harms:
+    if results.harms:
         paragraph = (
             "Each harm or cost is an outcome of its own, analysed like the benefit; a difference "
             "above 0 is more of it. Harms are probabilities: 0.01 is one more patient in a "
@@ -188,7 +188,7 @@ def harms(found: EffectStudy) -> Section:
             "those concerned."
         )
         heads = ("Outcome", "Under one option for all", "Difference (95 %)")
-        tables = (SectionTable("Harms and costs.", heads, _harm_rows(found)),)
+        tables = (SectionTable("Harms and costs.", heads, _harm_rows(results)),)
     return Section(
         id="harms",
         short_title="Harms",
@@ -198,9 +198,9 @@ def harms(found: EffectStudy) -> Section:
     )
 
 
-def _harm_rows(found: EffectStudy) -> tuple[tuple[str, ...], ...]:
+def _harm_rows(results: EffectStudy) -> tuple[tuple[str, ...], ...]:
     rows = []
-    for harm in found.harms:
+    for harm in results.harms:
         outcome = harm.rule.outcome
         rows.append(
             (
@@ -220,13 +220,13 @@ def _difference_and_p(difference: Difference) -> str:
     return f"{format_estimate(difference)}, {format_p(difference.p)}"
 
 
-def stability(found: EffectStudy, scale: Scale) -> Section | None:
+def stability(results: EffectStudy, scale: Scale) -> Section | None:
     """The rule learned on other folds."""
-    if not found.stability:
+    if not results.stability:
         return None
     rows = tuple(
         (f"new folds, {i}", format_share(s.agreement), scale.format_difference(s.gain))
-        for i, s in enumerate(found.stability, 1)
+        for i, s in enumerate(results.stability, 1)
     )
     table = SectionTable(
         "Share of patients with the same option, and the gain of the new rule.",

@@ -10,10 +10,10 @@ from posology.evaluation.effects.effect_study import EffectStudy
 from posology.report.effects.text import Scale, describe_personalisation, format_p, format_share
 
 
-def render_effects(found: EffectStudy, scale: Scale) -> Group:
+def render_effects(results: EffectStudy, scale: Scale) -> Group:
     """Value of every rule, average effects and overlap; the rest is in the report."""
     parts: list[Table | Text] = []
-    if found.rule_values:
+    if results.rule_values:
         values = _table(
             "Value of following a rule",
             "Rule",
@@ -21,7 +21,7 @@ def render_effects(found: EffectStudy, scale: Scale) -> Group:
             "Gain over the best",
             "Effective sample size",
         )
-        for v in found.rule_values:
+        for v in results.rule_values:
             values.add_row(
                 v.rule,
                 scale.format_estimate(v.value),
@@ -29,10 +29,10 @@ def render_effects(found: EffectStudy, scale: Scale) -> Group:
                 f"{v.effective_sample_size:,.0f}",
             )
         parts.append(values)
-    if found.option_effects:
-        title = f"Average effect against {found.verdict.best_single}"
+    if results.option_effects:
+        title = f"Average effect against {results.verdict.best_single}"
         effects = _table(title, "Option", "Difference (95 %)", "E-value", "Gamma at no effect")
-        for o in found.option_effects:
+        for o in results.option_effects:
             effects.add_row(
                 o.effect.option,
                 scale.format_difference(o.effect.effect),
@@ -40,22 +40,22 @@ def render_effects(found: EffectStudy, scale: Scale) -> Group:
                 f"{o.confounder_strength.gamma:.2f}",
             )
         parts.append(effects)
-    if found.abstention is not None:
-        parts.append(_single_patients(found.abstention, found.verdict.best_single))
+    if results.abstention is not None:
+        parts.append(_single_patients(results.abstention, results.verdict.best_single))
     overlap = _table(
         "Overlap", "Option", "Received by", "Effective sample size", "Propensity outside 5-95 %"
     )
-    for o in found.verdict.overlap.options:
+    for o in results.verdict.overlap.options:
         overlap.add_row(
             o.name,
             f"{o.patients:,}",
             f"{o.effective_sample_size:,.0f}",
             format_share(o.extreme_share),
         )
-    h = found.heterogeneity
+    h = results.heterogeneity
     note = (
         f"Outcomes in {scale.unit}. Heterogeneity of effects: slope {h.slope:.2f}, "
-        f"{format_p(h.p)}.{describe_personalisation(found)} No patient is evaluated with a rule "
+        f"{format_p(h.p)}.{describe_personalisation(results)} No patient is evaluated with a rule "
         "learned from them."
     )
     return Group(*parts, overlap, Text(note, style="dim"))

@@ -79,8 +79,8 @@ def format_share(x: float) -> str:
     )
 
 
-def describe_personalisation(found: EffectStudy) -> str:
+def describe_personalisation(results: EffectStudy) -> str:
     """In how many folds the rule was personalised; empty for a saved policy."""
-    if found.personalised_folds is None:
+    if results.personalised_folds is None:
         return ""
-    return f" The rule was personalised in {found.personalised_folds} of 5 folds."
+    return f" The rule was personalised in {results.personalised_folds} of 5 folds."
