@@ -12,42 +12,42 @@ from posology.simulators.two_options import treatment_effect
 from tests.builders.known_effects import draw_nuisance
 
 
-def covered(nuisance: Nuisance, said: np.ndarray, true: np.ndarray, single: int = 0) -> float:
-    error = conditional_effect_errors(nuisance, said, single, np.random.default_rng(0))
-    off = np.abs(said - said[:, [single]] - (true - true[:, [single]]))
-    others = [k for k in range(said.shape[1]) if k != single]
-    return float((off <= 1.96 * error)[:, others].mean())
+def covered(nuisance: Nuisance, predicted: np.ndarray, true: np.ndarray, single: int = 0) -> float:
+    error = conditional_effect_errors(nuisance, predicted, single, np.random.default_rng(0))
+    error_size = np.abs(predicted - predicted[:, [single]] - (true - true[:, [single]]))
+    others = [k for k in range(predicted.shape[1]) if k != single]
+    return float((error_size <= 1.96 * error)[:, others].mean())
 
 
 def roughly(true: np.ndarray, seed: int) -> np.ndarray:
-    """Effects as a model might say them: right on average, off by a smooth function."""
+    """Predicted effects: right on average, with a smooth error."""
     wave = np.random.default_rng(seed).normal(size=true.shape) * 0.25
     return true + wave
 
 
 @pytest.mark.parametrize("scenario", ["rct", "obs"])
-def test_nineteen_of_twenty_patients_are_held(scenario: str) -> None:
-    found = []
+def test_intervals_cover_about_95_percent_of_patients(scenario: str) -> None:
+    coverage = []
     for seed in range(4):
         nuisance, truth = draw_nuisance(scenario, 1000, seed)
-        found.append(covered(nuisance, roughly(truth.expected, seed), truth.expected))
-    assert 0.9 < np.mean(found) <= 1.0
+        coverage.append(covered(nuisance, roughly(truth.expected, seed), truth.expected))
+    assert 0.9 < np.mean(coverage) <= 1.0
 
 
 def test_a_constant_effect_has_narrow_intervals_and_a_varying_one_wide_ones() -> None:
     widths = {}
     for scenario in ("null", "rct"):
         nuisance, truth = draw_nuisance(scenario, 1000, 1)
-        said = np.tile(truth.expected.mean(axis=0), (1000, 1))
-        error = conditional_effect_errors(nuisance, said, 0, np.random.default_rng(0))
+        predicted = np.tile(truth.expected.mean(axis=0), (1000, 1))
+        error = conditional_effect_errors(nuisance, predicted, 0, np.random.default_rng(0))
         assert (error[:, 0] == 0).all()
         widths[scenario] = float(np.median(error[:, 1]))
     assert widths["null"] < 0.25
     assert widths["rct"] > 2 * widths["null"]
 
 
-def test_effects_of_covariates_together_are_seen() -> None:
-    """Said: 0 for all. The truth is a product, of which lines and hinges know nothing."""
+def test_interactions_of_covariates_widen_the_intervals() -> None:
+    """Prediction: 0 for all. The truth is a product, which no additive basis can represent."""
     rng = np.random.default_rng(5)
     n = 2000
     x, t = rng.normal(size=(n, 5)), rng.integers(0, 2, n)
@@ -66,7 +66,7 @@ def of(trial: Trial, mean: np.ndarray) -> Nuisance:
     return Nuisance(trial, np.arange(n) % FOLDS, chance, outcomes)
 
 
-def test_four_options_are_held_against_any_of_them() -> None:
+def test_four_options_are_compared_with_any_of_them() -> None:
     rng = np.random.default_rng(6)
     n = 1600
     x, t = rng.normal(size=(n, 6)), rng.integers(0, 4, n)
@@ -79,7 +79,7 @@ def test_four_options_are_held_against_any_of_them() -> None:
         assert covered(nuisance, roughly(expected, 1), expected, single) > 0.9
 
 
-def test_nobody_says_how_sure_to_be_of_themselves() -> None:
+def test_a_patients_own_outcome_does_not_change_its_error() -> None:
     nuisance, truth = draw_nuisance("rct", 600, 2)
     here = nuisance.fold == 3
     changed = np.where(here, nuisance.trial.outcome + 5, nuisance.trial.outcome)
@@ -92,7 +92,7 @@ def test_nobody_says_how_sure_to_be_of_themselves() -> None:
     assert (before[~here] != after[~here]).any()
 
 
-def test_patients_asked_twice_are_no_two_patients() -> None:
+def test_repeated_decisions_do_not_count_as_more_patients() -> None:
     nuisance, truth = draw_nuisance("rct", 500, 3)
     trial, outcomes = nuisance.trial, nuisance.outcome_regression
     twice = Nuisance(
@@ -109,8 +109,11 @@ def test_patients_asked_twice_are_no_two_patients() -> None:
         ),
     )  # fmt: skip
     once_, both = (
-        conditional_effect_errors(which, said, 0, np.random.default_rng(0))[:, 1].mean()
-        for which, said in ((nuisance, truth.expected), (twice, np.repeat(truth.expected, 2, 0)))
+        conditional_effect_errors(which, predicted, 0, np.random.default_rng(0))[:, 1].mean()
+        for which, predicted in (
+            (nuisance, truth.expected),
+            (twice, np.repeat(truth.expected, 2, 0)),
+        )
     )
     assert both > 0.9 * once_
 

@@ -11,14 +11,14 @@ def learn(setting: str, n: int, seed: int):
 
 
 @pytest.mark.parametrize("setting", simulator.SETTINGS)
-def test_nine_new_patients_in_ten_were_given_a_dose_inside(setting: str) -> None:
+def test_90_percent_of_new_patients_have_a_supported_dose(setting: str) -> None:
     new = simulator.draw_sample(setting, 5000, np.random.default_rng(9))
     low, high = supported_dose_range(learn(setting, 1500, 0), new.covariates)
     assert ((new.dose >= low) & (new.dose <= high)).mean() == pytest.approx(0.9, abs=0.025)
     assert (new.dose < low).mean() == pytest.approx(0.05, abs=0.015)
 
 
-def test_support_follows_the_patient_where_clinicians_do() -> None:
+def test_support_depends_on_the_patient_if_the_dose_does() -> None:
     X = np.random.default_rng(1).normal(size=(2000, 6))
     low, high = supported_dose_range(learn("clinicians", 1500, 1), X)
     center = 0.9 * X[:, 0] - 0.6 * X[:, 1]

@@ -11,7 +11,7 @@ from posology.errors import UserError
 from tests.builders.known_effects import draw_trial
 
 
-def test_a_subject_stays_in_one_fold_and_options_are_spread_evenly() -> None:
+def test_a_subject_is_in_one_fold_and_options_are_balanced() -> None:
     trial, _ = draw_trial("obs", 400, 0)
     trial = replace(trial, subject=np.arange(400) // 2)
     fold = assign_folds(trial, np.random.default_rng(1))
@@ -22,7 +22,7 @@ def test_a_subject_stays_in_one_fold_and_options_are_spread_evenly() -> None:
     assert counts.max() - counts.min() <= 1
 
 
-def test_trials_that_cannot_be_learned_from_are_refused() -> None:
+def test_missing_outcomes_and_rare_options_are_errors() -> None:
     trial, _ = draw_trial("rct", 100, 0)
     hole = trial.outcome.copy()
     hole[7] = np.nan
@@ -34,23 +34,23 @@ def test_trials_that_cannot_be_learned_from_are_refused() -> None:
 
 def test_propensities_are_close_to_the_truth_and_the_model_fits_the_data() -> None:
     trial, truth = draw_trial("obs", 2000, 1)
-    found = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
-    assert found.model == "logistic"
-    assert np.abs(found.probability[:, 1] - truth.propensity).mean() < 0.03
-    np.testing.assert_allclose(found.probability.sum(axis=1), 1.0)
-    assert found.log_loss["logistic"] == pytest.approx(log_loss(found.probability, trial))
-    assert found.log_loss["logistic"] == min(found.log_loss.values())
+    propensity = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
+    assert propensity.model == "logistic"
+    assert np.abs(propensity.probability[:, 1] - truth.propensity).mean() < 0.03
+    np.testing.assert_allclose(propensity.probability.sum(axis=1), 1.0)
+    assert propensity.log_loss["logistic"] == pytest.approx(log_loss(propensity.probability, trial))
+    assert propensity.log_loss["logistic"] == min(propensity.log_loss.values())
 
 
-def test_where_nothing_decides_the_shares_are_the_propensities() -> None:
+def test_propensities_of_a_randomised_trial_are_the_shares() -> None:
     trial, _ = draw_trial("rct", 1000, 0)
-    found = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
-    assert found.model == "shares"
-    assert np.ptp(found.probability[:, 1]) < 0.02
+    propensity = fit_propensity(trial, assign_folds(trial, np.random.default_rng(0)))
+    assert propensity.model == "shares"
+    assert np.ptp(propensity.probability[:, 1]) < 0.02
 
 
-def test_nobody_is_predicted_by_models_that_have_seen_them() -> None:
-    """Changing a row's own outcome or treatment changes nothing that is said of it."""
+def test_no_row_is_predicted_by_models_that_have_seen_it() -> None:
+    """Changing a row's own outcome or treatment does not change its predictions."""
     trial, _ = draw_trial("obs", 300, 2)
     fold = assign_folds(trial, np.random.default_rng(0))
     here = fold == 3
@@ -65,7 +65,7 @@ def test_nobody_is_predicted_by_models_that_have_seen_them() -> None:
     np.testing.assert_allclose(fit_outcome_regression(raised, fold).boosted_mean[here], boosted)
 
 
-def test_scores_average_to_the_truth_where_either_model_is_right() -> None:
+def test_scores_average_to_the_truth_if_either_model_is_right() -> None:
     trial, truth = draw_trial("obs", 60_000, 3)
     right = np.column_stack([1 - truth.propensity, truth.propensity])
     wrong_mean, wrong_chance = np.zeros((60_000, 2)), np.full((60_000, 2), 0.5)
@@ -77,7 +77,7 @@ def test_scores_average_to_the_truth_where_either_model_is_right() -> None:
     assert np.abs(aipw_scores(trial, wrong_mean, wrong_chance).mean(0) - value).max() > 0.3
 
 
-def test_residual_and_surprise_by_hand() -> None:
+def test_residuals_by_hand() -> None:
     trial, _ = draw_trial("rct", 200, 4)
     half = known_propensity(np.full((200, 2), 0.5))
     nuisance = fit_nuisance(trial, np.random.default_rng(0), half)
@@ -99,8 +99,8 @@ def test_a_binary_outcome_stays_a_probability() -> None:
     assert (mean <= 1).all()
 
 
-def test_average_effect_has_an_honest_standard_error() -> None:
-    """The mean score's error over 30 draws is what its scores say, within Monte-Carlo error."""
+def test_the_standard_error_of_the_average_effect_is_right() -> None:
+    """The error over 30 draws equals the standard error of the scores, within Monte-Carlo error."""
     off = []
     for seed in range(30):
         trial, truth = draw_trial("obs", 400, 100 + seed)

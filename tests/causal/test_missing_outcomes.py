@@ -14,7 +14,7 @@ def drawn(n: int, seed: int):
     return Trial(x, t, outcome, np.arange(n), 2), stays
 
 
-def test_lost_outcomes_are_made_good_on_average() -> None:
+def test_adjusted_outcomes_average_to_the_full_outcomes() -> None:
     trial, stays = drawn(4000, 0)
     assert trial.outcome[stays].mean() - trial.outcome.mean() > 0.25
     made = adjust_missing_outcomes(trial, stays, np.random.default_rng(0))
@@ -24,7 +24,7 @@ def test_lost_outcomes_are_made_good_on_average() -> None:
         assert made[mine].mean() == pytest.approx(trial.outcome[mine].mean(), abs=0.09)
 
 
-def test_what_is_not_known_is_not_read() -> None:
+def test_unobserved_outcomes_are_not_read() -> None:
     trial, stays = drawn(300, 1)
     hidden = Trial(trial.covariates, trial.treatment, np.where(stays, trial.outcome, 9e9),
                    trial.subject, 2)  # fmt: skip
@@ -34,7 +34,7 @@ def test_what_is_not_known_is_not_read() -> None:
     )
 
 
-def test_nothing_changes_where_everything_is_known() -> None:
+def test_fully_observed_outcomes_are_unchanged() -> None:
     trial, _ = drawn(50, 2)
     assert (
         adjust_missing_outcomes(trial, np.ones(50, bool), np.random.default_rng(0)) is trial.outcome

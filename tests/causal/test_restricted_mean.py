@@ -7,13 +7,13 @@ from posology.errors import UserError
 RNG = np.random.default_rng(0)
 
 
-def test_without_censoring_pseudo_values_are_the_times_themselves() -> None:
+def test_without_censoring_pseudo_values_are_the_times() -> None:
     time = RNG.exponential(2.0, 80)
-    everybody = np.ones(80, dtype=bool)
+    every_event = np.ones(80, dtype=bool)
     one = np.zeros(80, np.int64)
     horizon = 3.0
     assert time.max() > horizon
-    values = pseudo_values(time, everybody, horizon, one)
+    values = pseudo_values(time, every_event, horizon, one)
     np.testing.assert_allclose(values, np.minimum(time, horizon), atol=1e-9)
 
 
@@ -38,7 +38,9 @@ def test_pseudo_values_average_to_the_truth_under_censoring() -> None:
         assert abs(naive - truth) > abs(values[arm == k].mean() - truth)
 
 
-def test_a_horizon_beyond_all_follow_up_is_refused() -> None:
+def test_a_horizon_beyond_all_follow_up_is_an_error() -> None:
     time, event = np.array([1.0, 2.0]), np.array([True, True])
-    with pytest.raises(UserError, match="option 0: nobody was followed for 5, the longest for 2"):
+    with pytest.raises(
+        UserError, match="option 0: no patient was followed for 5, the longest for 2"
+    ):
         pseudo_values(time, event, 5.0, np.zeros(2, np.int64))

@@ -7,7 +7,7 @@ from posology.causal.trial import FOLDS
 RNG = np.random.default_rng(0)
 
 
-def test_columns_are_standardised_and_missing_numbers_count_as_the_mean() -> None:
+def test_columns_are_standardised_and_missing_values_count_as_the_mean() -> None:
     X = RNG.normal(size=(300, 3)) * [1, 5, 0.1] + 7
     X[:40, 1] = np.nan
     basis = fit_basis(X, hinges=True, products=True)
@@ -35,11 +35,11 @@ def test_ridge_equals_scikit_learn() -> None:
     theirs = Ridge(alpha=7.0).fit(X, y)
     np.testing.assert_allclose(ours.coefficients, [theirs.intercept_, *theirs.coef_], atol=1e-5)
     outside = Ridge(alpha=7.0).fit(X[fold != 2], y[fold != 2]).predict(X[fold == 2])
-    said = predict_held_out(ours.fold_coefficients, design, fold)[fold == 2]
-    np.testing.assert_allclose(said, outside, atol=1e-5)
+    predicted = predict_held_out(ours.fold_coefficients, design, fold)[fold == 2]
+    np.testing.assert_allclose(predicted, outside, atol=1e-5)
 
 
-def test_the_penalty_is_the_one_of_least_error_on_folds_left_out() -> None:
+def test_the_penalty_has_the_smallest_held_out_error() -> None:
     X = RNG.normal(size=(60, 30))
     y = RNG.normal(size=60)
     design, fold = np.column_stack([np.ones(60), X]), np.arange(60) % FOLDS

@@ -1,4 +1,4 @@
-"""Which doses the data can speak of: those that patients like this one were given."""
+"""Dose support: the range of doses that similar patients were given."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
 from posology.causal.trial import Column, Fold
 
 QUANTILES = (0.05, 0.95)
-"""Of the dose given what was known; the usual choice, below 1 in 20 a side."""
-_EDGE = 0.005  # of the range: what a dose at its end counts as, for its log-odds to be finite
+"""Conditional quantiles of the dose that limit the supported range: 5 % on each side."""
+_EDGE = 0.005  # share of the range kept free at both ends, so that log-odds are finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DoseSupport:
-    """Log-odds of the dose within its range: a location, a scale and two quantiles."""
+    """Location-scale model of the log-odds of the dose within its range, with two quantiles."""
 
     basis: SplineBasis
     location: Float64[np.ndarray, " column_and_one"]
     scale: Float64[np.ndarray, " column_and_one"]
-    """Of the logarithm of the residual's size."""
+    """Coefficients for the logarithm of the absolute residual."""
     low: float
     high: float
-    """Quantiles of the scaled residual, each of models that have not seen the patient."""
+    """Quantiles of the scaled held-out residuals."""
     dose_low: float
     dose_high: float
-    """The smallest and largest dose given."""
+    """Smallest and largest observed dose."""
 
 
 def fit_dose_support(
@@ -35,7 +35,7 @@ def fit_dose_support(
     dose: Column,
     fold: Fold,
 ) -> DoseSupport:
-    """Learn what doses patients were given, by what was known of them."""
+    """Fit the distribution of the observed dose given the covariates."""
     basis = fit_basis(X, hinges=True, products=True)
     design = np.column_stack([np.ones(len(X)), expand_basis(basis, X)])
     ends = float(dose.min()), float(dose.max())
@@ -55,7 +55,7 @@ def supported_dose_range(
     support: DoseSupport,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> tuple[Column, Column]:
-    """The lowest and highest dose the data can speak of, for each patient."""
+    """Lowest and highest supported dose of each patient."""
     design = np.column_stack([np.ones(len(X)), expand_basis(support.basis, X)])
     center, scale = design @ support.location, np.exp(design @ support.scale)
     ends = support.dose_low, support.dose_high
@@ -71,6 +71,6 @@ def _log_odds(dose: Column, low: float, high: float) -> Column:
 
 
 def _dose(log_odds: Column, low: float, high: float) -> Column:
-    # A patient far from all others has a scale beyond numbers; 30 is the end of any range.
+    # A patient far from all others may have an infinite scale; log-odds of 30 are the range's end.
     share = (1 / (1 + np.exp(-np.clip(log_odds, -30, 30))) - _EDGE) / (1 - 2 * _EDGE)
     return low + np.clip(share, 0, 1) * (high - low)

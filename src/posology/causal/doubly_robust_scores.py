@@ -1,8 +1,8 @@
-"""Doubly robust scores: for each patient and option, a number whose mean is the option's value.
+"""Doubly robust scores: per patient and option, a number whose mean is the option's value.
 
 Augmented inverse propensity weighting (Robins, Rotnitzky and Zhao 1994,
-doi:10.1080/01621459.1994.10476818), cross-fitted (Chernozhukov 2018, doi:10.1111/ectj.12097): right
-on average where either the propensities or the outcome regressions are right.
+doi:10.1080/01621459.1994.10476818), cross-fitted (Chernozhukov 2018, doi:10.1111/ectj.12097).
+Unbiased if either the propensities or the outcome regressions are correct.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from posology.causal.trial import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nuisance:
-    """What effects and values are computed from; each row's models have not seen its subject."""
+    """Cross-fitted nuisance models: those of a row have not seen its subject."""
 
     trial: Trial
     fold: Fold
@@ -34,33 +34,33 @@ class Nuisance:
 
     @property
     def scores(self) -> Matrix:
-        """Doubly robust, a column an option."""
+        """Doubly robust scores, one column per option."""
         return aipw_scores(self.trial, self.outcome_regression.mean, self.propensity.probability)
 
     @property
     def outcome_residual(self) -> Column:
-        """The outcome less what was to be expected before knowing the treatment."""
-        usual = (self.propensity.probability * self.outcome_regression.mean).sum(axis=1)
-        return self.trial.outcome - usual
+        """Outcome minus its expectation before the treatment is known."""
+        expected = (self.propensity.probability * self.outcome_regression.mean).sum(axis=1)
+        return self.trial.outcome - expected
 
     @property
     def treatment_residual(self) -> Matrix:
-        """Which option was given, less how probable each was."""
+        """One-hot treatment minus the propensities."""
         return np.eye(self.trial.n_options)[self.trial.treatment] - self.propensity.probability
 
 
 def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
-    """The same of some rows, whose models may have learned from the others."""
-    chances, outcomes = nuisance.propensity, nuisance.outcome_regression
+    """Some rows; their models may have been fitted on the other rows."""
+    propensity, regression = nuisance.propensity, nuisance.outcome_regression
     return Nuisance(
         select_rows(nuisance.trial, rows),
         nuisance.fold[rows],
-        replace(chances, probability=chances.probability[rows]),
+        replace(propensity, probability=propensity.probability[rows]),
         replace(
-            outcomes,
-            mean=outcomes.mean[rows],
-            boosted_mean=outcomes.boosted_mean[rows],
-            mean_by_fold=outcomes.mean_by_fold[:, rows],
+            regression,
+            mean=regression.mean[rows],
+            boosted_mean=regression.boosted_mean[rows],
+            mean_by_fold=regression.mean_by_fold[:, rows],
         ),
     )
 
@@ -68,14 +68,15 @@ def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
 def fit_nuisance(
     trial: Trial, rng: np.random.Generator, propensity: Propensity | None = None
 ) -> Nuisance:
-    """Cross-fitted propensities (unless they are known) and outcome regressions."""
+    """Fit propensities (unless they are given) and outcome regressions with cross-fitting."""
     fold = assign_folds(validate_trial(trial), rng)
-    chances = fit_propensity(trial, fold) if propensity is None else propensity
-    return Nuisance(trial, fold, chances, fit_outcome_regression(trial, fold))
+    if propensity is None:
+        propensity = fit_propensity(trial, fold)
+    return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold))
 
 
 def aipw_scores(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:
-    """Regression plus the weighted residual of those who were given the option."""
-    chosen = np.eye(trial.n_options)[trial.treatment]
-    weight = chosen / np.maximum(probability, PROPENSITY_FLOOR)
+    """Regression plus the weighted residual of the patients who were given the option."""
+    treated = np.eye(trial.n_options)[trial.treatment]
+    weight = treated / np.maximum(probability, PROPENSITY_FLOOR)
     return mean + weight * (trial.outcome[:, None] - mean)

@@ -1,4 +1,4 @@
-"""Do effects vary at all: the effects said, tested on patients from whom they were not learned."""
+"""Test of effect heterogeneity, on patients from whom the effects were not learned."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import numpy as np
 from posology.causal.trial import Column, Matrix
 
 SHARED_NOISE_FACTOR = 2**0.5
-"""By how much the standard error grows as folds share each other's noise."""
+"""Factor on the standard error because cross-fitted folds share noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heterogeneity:
-    """Slope of the true effects on those said: 1 is perfect, 0 says that they do not vary so."""
+    """Slope of true on predicted effects: 1 is perfect, 0 is no heterogeneity as predicted."""
 
     slope: float
     standard_error: float
     p: float
-    """One-sided, of slope 0 or below; no smaller than it should be."""
+    """One-sided, of the null hypothesis that the slope is 0 or below; conservative."""
 
 
 def heterogeneity_test(
@@ -26,32 +26,32 @@ def heterogeneity_test(
     treatment_residual: Matrix,
     folds_share_noise: bool = True,
 ) -> Heterogeneity:
-    """Regress the outcome's residual on the surprise, alone and times the effects said.
+    """Regress outcome residuals on treatment residuals, alone and times the predicted effects.
 
-    Where nothing varies, what was said of one fold is made of the noise of the others, and theirs
-    of its: the folds' parts of the slope go together, so that its variance is up to twice (for a
-    linear smoother, exactly) what the regression says. p counts with twice where it is `shared`;
-    without, a test at 5 % erred in 8 to 11 % (docs/decisions/effects-stack.md). What was learned of
-    none of these rows shares nothing.
+    Without heterogeneity, the predictions for one fold are noise of the other folds, and theirs
+    include the noise of this one: the folds' parts of the slope are correlated, so that its
+    variance is up to twice (for a linear smoother, exactly twice) that of the regression. With
+    `folds_share_noise` p uses twice the variance; otherwise a 5 % test rejects in 8 to 11 %
+    (docs/decisions/effects-stack.md). Effects learned on other data share no noise.
 
     Chernozhukov, Demirer, Duflo and Fernandez-Val 2018 (doi:10.3386/w24678, eq. 2.2), with
-    errors robust to unequal variance (HC3). `said` must come from models that have not seen the
-    row's subject.
+    heteroscedasticity-robust standard errors (HC3). `predicted_effects` must come from models that
+    have not seen the row's subject.
     """
     from scipy.stats import norm
 
-    varying = (treatment_residual * (predicted_effects - predicted_effects.mean(axis=0))).sum(
+    interaction = (treatment_residual * (predicted_effects - predicted_effects.mean(axis=0))).sum(
         axis=1
     )
-    if not varying.std() > 1e-9 * max(1.0, float(np.abs(outcome_residual).max())):
+    if not interaction.std() > 1e-9 * max(1.0, float(np.abs(outcome_residual).max())):
         return Heterogeneity(0.0, np.inf, 1.0)
-    design = np.column_stack([varying, treatment_residual[:, 1:]])
+    design = np.column_stack([interaction, treatment_residual[:, 1:]])
     inverse = np.linalg.inv(design.T @ design)
     coefficient = inverse @ design.T @ outcome_residual
     leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
-    off = (outcome_residual - design @ coefficient) / (1 - leverage)
-    spread = inverse @ (design * off[:, None] ** 2).T @ design @ inverse
-    error = float(np.sqrt(spread[0, 0]))
-    wider = SHARED_NOISE_FACTOR if folds_share_noise else 1.0
-    p = float(norm.sf(coefficient[0] / error / wider))
-    return Heterogeneity(float(coefficient[0]), error, p)
+    residual = (outcome_residual - design @ coefficient) / (1 - leverage)
+    covariance = inverse @ (design * residual[:, None] ** 2).T @ design @ inverse
+    standard_error = float(np.sqrt(covariance[0, 0]))
+    factor = SHARED_NOISE_FACTOR if folds_share_noise else 1.0
+    p = float(norm.sf(coefficient[0] / standard_error / factor))
+    return Heterogeneity(float(coefficient[0]), standard_error, p)

@@ -1,4 +1,4 @@
-"""What each option would bring: outcome regressions, cross-fitted and stacked."""
+"""Outcome regressions: expected outcome under each option, cross-fitted and stacked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,50 +15,50 @@ EveryFold = Float64[np.ndarray, "fold decision treatment"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeRegression:
-    """Mean outcome under each option, by models that have not seen the decision's subject."""
+    """Expected outcome under each option, by models that have not seen the decision's subject."""
 
     mean: Matrix
     boosted_mean: Matrix
-    """What the boosted trees alone say."""
+    """Expected outcome of the boosted trees alone."""
     stacking_weights: tuple[float, float]
-    """Of the ridge regression and of the trees."""
+    """Stacking weights of the ridge regression and of the trees."""
     mean_by_fold: EveryFold
-    """What the models learned outside each fold say of everybody; of `mean` each decision has its
-    own fold's."""
+    """Expected outcome of every decision by the models fitted without each fold; `mean` takes each
+    decision's own fold."""
 
 
 def fit_outcome_regression(trial: Trial, fold: Fold) -> OutcomeRegression:
-    """Ridge on hinges and products with each option's own hinges, stacked with boosted trees.
+    """Stack a ridge regression on a spline basis per option with boosted trees.
 
-    The weights are not negative and sum to what fits best on the folds left out (Breiman 1996,
+    The weights are non-negative least squares on the held-out folds (Breiman 1996,
     doi:10.1007/BF00117832).
     """
     from scipy.optimize import nnls
 
     ridge, boosted = _ridge(trial, fold), _boosted(trial, fold)
     rows, center = np.arange(len(trial)), float(trial.outcome.mean())
-    said = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
-    first, second = nnls(said, trial.outcome - center)[0]
-    every = center + first * (ridge - center) + second * (boosted - center)
+    held_out = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
+    ridge_weight, tree_weight = nnls(held_out, trial.outcome - center)[0]
+    every = center + ridge_weight * (ridge - center) + tree_weight * (boosted - center)
     if np.isin(trial.outcome, (0.0, 1.0)).all():
         every = np.clip(every, 0, 1)
-    weights = float(first), float(second)
+    weights = float(ridge_weight), float(tree_weight)
     return OutcomeRegression(every[fold, rows], boosted[fold, rows], weights, every)
 
 
 def _ridge(trial: Trial, fold: Fold) -> EveryFold:
     common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
-    given = np.eye(trial.n_options)
+    one_hot = np.eye(trial.n_options)
 
     def design(option: np.ndarray) -> Float64[np.ndarray, "decision column"]:
-        mine = [own * option[:, [k]] for k in range(trial.n_options)]
-        return np.hstack([option, common, *mine])
+        by_option = [own * option[:, [k]] for k in range(trial.n_options)]
+        return np.hstack([option, common, *by_option])
 
     fitted = fit_ridge(
-        design(given[trial.treatment]), trial.outcome, fold, n_unpenalised=trial.n_options
+        design(one_hot[trial.treatment]), trial.outcome, fold, n_unpenalised=trial.n_options
     )
-    every = [design(np.tile(one, (len(trial), 1))) @ fitted.fold_coefficients.T for one in given]
+    every = [design(np.tile(one, (len(trial), 1))) @ fitted.fold_coefficients.T for one in one_hot]
     return np.stack(every, axis=2).transpose(1, 0, 2)
 
 
@@ -76,7 +76,7 @@ def _boosted(trial: Trial, fold: Fold) -> EveryFold:
 
 
 def make_boosted_trees() -> Any:
-    """The boosted trees of every outcome regression, not yet fitted; leaves are our choice."""
+    """New boosted trees, as in every outcome regression; their settings are our choice."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return HistGradientBoostingRegressor(
@@ -90,5 +90,5 @@ def append_option(
     option: np.ndarray,
     options: int,
 ) -> Float64[np.ndarray, "decision feature_and_option"]:
-    """The covariates, and one more column an option: 1 for the one given."""
+    """The covariates with the option as one-hot columns."""
     return np.hstack([X, np.eye(options)[option]])

@@ -1,4 +1,4 @@
-"""Time to an event as an outcome: restricted means where some patients were not followed to it."""
+"""Restricted mean event-free time under censoring, and its pseudo-values."""
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -20,18 +20,18 @@ def pseudo_values(
     horizon: float,
     stratum: Int64[np.ndarray, " decision"],
 ) -> Column:
-    """Each patient's share of the restricted mean, by the jackknife within strata.
+    """Jackknife pseudo-values of the restricted mean, within strata.
 
     Andersen, Hansen and Klein 2004 (doi:10.1007/s10985-004-4771-0). Their means are the
-    restricted means, so that they are outcomes like any other; strata are the options, so that
-    censoring may differ between them. Raises UserError where nobody was followed to the horizon.
+    restricted means, so that they are used as ordinary outcomes. Strata are the options, so that
+    censoring may differ between them. UserError if no patient was followed to the horizon.
     """
     values = np.empty(len(time))
     for s in np.unique(stratum):
         rows = np.flatnonzero(stratum == s)
         if time[rows].max() < horizon:
             raise UserError(
-                f"option {s}: nobody was followed for {horizon:g}, the longest for "
+                f"option {s}: no patient was followed for {horizon:g}, the longest for "
                 f"{time[rows].max():g}; choose a shorter horizon"
             )
         n = len(rows)
@@ -51,12 +51,12 @@ def _areas(
     horizon: float,
 ) -> Float64[np.ndarray, " replicate"]:
     order = np.argsort(time, kind="stable")
-    moments, first = np.unique(time[order], return_index=True)
+    times, first = np.unique(time[order], return_index=True)
     w = weights[:, order]
-    died = np.add.reduceat(w * event[order], first, axis=1)
-    leaving = np.add.reduceat(w, first, axis=1)
-    risk = leaving[:, ::-1].cumsum(axis=1)[:, ::-1]
-    alive = np.cumprod(1 - died / np.maximum(risk, 1e-12), axis=1)
-    edges = np.minimum(np.concatenate([[0.0], moments, [max(horizon, moments[-1])]]), horizon)
-    height = np.hstack([np.ones((len(w), 1)), alive])
+    events = np.add.reduceat(w * event[order], first, axis=1)
+    ending = np.add.reduceat(w, first, axis=1)
+    at_risk = ending[:, ::-1].cumsum(axis=1)[:, ::-1]
+    survival = np.cumprod(1 - events / np.maximum(at_risk, 1e-12), axis=1)
+    edges = np.minimum(np.concatenate([[0.0], times, [max(horizon, times[-1])]]), horizon)
+    height = np.hstack([np.ones((len(w), 1)), survival])
     return height @ np.diff(edges)

@@ -1,4 +1,4 @@
-"""Ridge regression over folds, its penalty chosen by the error on the folds left out."""
+"""Ridge regression with the penalty chosen by cross-validation."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,19 @@ from jaxtyping import Float64
 from posology.causal.trial import FOLDS, Column, Fold
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-"""Strengths tried, for columns of standard deviation 1; our choice."""
-_TINY = 1e-6  # keeps columns that say the same from making the system singular
+"""Candidate penalties, for columns of standard deviation 1; our choice."""
+_TINY = 1e-6  # keeps collinear columns from making the system singular
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RidgeFit:
-    """Coefficients, of all rows and of the rows outside each fold."""
+    """Coefficients fitted on all rows and on the rows outside each fold."""
 
     coefficients: Float64[np.ndarray, " column"]
     fold_coefficients: Float64[np.ndarray, "fold column"]
     penalty: float
     held_out_error: float
-    """Mean squared error on the folds left out."""
+    """Mean squared error on the held-out folds."""
 
 
 def fit_ridge(
@@ -30,7 +30,7 @@ def fit_ridge(
     n_unpenalised: int,
     penalties: tuple[float, ...] = PENALTIES,
 ) -> RidgeFit:
-    """Least squares with a penalty on all but the first `free` columns."""
+    """Ridge regression with a penalty on all but the first `n_unpenalised` columns."""
     grams, sides = zip(*(
         (design[fold == f].T @ design[fold == f], design[fold == f].T @ target[fold == f])
         for f in range(FOLDS)
@@ -56,5 +56,5 @@ def predict_held_out(
     design: Float64[np.ndarray, "decision column"],
     fold: Fold,
 ) -> Column:
-    """What the coefficients learned outside a decision's fold say of it."""
+    """Predict each decision by the coefficients fitted without its fold."""
     return np.einsum("ij,ij->i", design, fold_coefficients[fold])

@@ -1,4 +1,4 @@
-"""Covariates as columns that a ridge regression can bend: lines, hinges and products."""
+"""Spline basis for ridge regression: linear terms, hinges and products of covariates."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from posology.domain.scaling import mean_and_std, standardize
 Design = Float64[np.ndarray, "decision column"]
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Where hinges stand (Harrell 2015, Regression Modeling Strategies, table 2.3: near these)."""
+"""Quantiles at the knots (near Harrell 2015, Regression Modeling Strategies, table 2.3)."""
 MAX_FEATURES_WITH_PRODUCTS = 24
-"""With more covariates than this products are left out: they would be more than 276 columns."""
+"""With more covariates, products are left out: there would be more than 276 columns."""
 
 
 MAX_FEATURES_WITH_ALL_KNOTS = 80
-"""With more covariates than this, hinges stand at the medians alone; our choice, for time."""
+"""With more covariates, the only knots are the medians; our choice, for speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplineBasis:
-    """A missing number counts as the training mean."""
+    """Knots and scaling of the basis; a missing value counts as the training mean."""
 
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]
     knot: Float64[np.ndarray, "hinge"]
     of: Int64[np.ndarray, "hinge"]
-    """Covariate of each hinge."""
+    """Covariate index of each hinge."""
     pair: Int64[np.ndarray, "product two"]
     mean: Float64[np.ndarray, " column"]
     scale: Float64[np.ndarray, " column"]
@@ -38,12 +38,12 @@ def fit_basis(
     hinges: bool,
     products: bool,
 ) -> SplineBasis:
-    """Columns of mean 0 and standard deviation 1 on these decisions."""
+    """Fit a basis whose columns have mean 0 and standard deviation 1 on these decisions."""
     center, spread = mean_and_std(X, min_std=1e-9)
     Z = standardize(X, center, spread)
     at = QUANTILES if X.shape[1] <= MAX_FEATURES_WITH_ALL_KNOTS else (0.5,)
     knots = [np.unique(np.quantile(z, at)) if hinges else np.zeros(0) for z in Z.T]
-    # A hinge at the smallest or largest number says no more than the line.
+    # A hinge at the smallest or largest value equals the linear term.
     knots = [k[(k > z.min()) & (k < z.max())] for k, z in zip(knots, Z.T, strict=True)]
     wide = X.shape[1] <= MAX_FEATURES_WITH_PRODUCTS and products
     pairs = np.column_stack(np.triu_indices(X.shape[1], 1)) if wide else np.zeros((0, 2))
@@ -61,7 +61,7 @@ def expand_basis(
     basis: SplineBasis,
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Design:
-    """The columns of any decisions, without an intercept."""
+    """Basis columns of any decisions, without an intercept."""
     return (_columns(basis, X) - basis.mean) / basis.scale
 
 

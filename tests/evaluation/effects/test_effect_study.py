@@ -18,11 +18,11 @@ from tests.builders.known_effects import draw_nuisance
 
 def rule_of(expected: np.ndarray, chosen: np.ndarray) -> HeldOutRule:
     n = len(chosen)
-    said = expected - expected[:, [1]]
-    return HeldOutRule(np.arange(n) % 5, said, chosen, np.ones(n, np.int64), 5)
+    effect = expected - expected[:, [1]]
+    return HeldOutRule(np.arange(n) % 5, effect, chosen, np.ones(n, np.int64), 5)
 
 
-def asked(n: int, **more) -> AnalysisPlan:
+def plan_of(n: int, **more) -> AnalysisPlan:
     groups = [
         Subgroup("half", "first", np.arange(n) < n // 2),
         Subgroup("half", "few", np.arange(n) < 9),
@@ -36,11 +36,11 @@ def asked(n: int, **more) -> AnalysisPlan:
 def perfect() -> EffectStudy:
     nuisance, truth = draw_nuisance("rct", 1500, 0)
     rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
-    question = replace(asked(1500), refitted_rules=[rule], harms={"bleeding": nuisance})
-    return analyse_effects(nuisance, rule, question, np.random.default_rng(0))
+    plan = replace(plan_of(1500), refitted_rules=[rule], harms={"bleeding": nuisance})
+    return analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
 
 
-def test_a_perfect_rule_gains_and_everything_is_told(perfect: EffectStudy) -> None:
+def test_a_perfect_rule_gains_and_the_study_is_complete(perfect: EffectStudy) -> None:
     assert perfect.verdict.kind == GAIN
     assert perfect.heterogeneity.p < 1e-6
     names = [v.rule for v in perfect.rule_values]
@@ -53,7 +53,7 @@ def test_a_perfect_rule_gains_and_everything_is_told(perfect: EffectStudy) -> No
     assert perfect.stability[0].agreement == 1.0
 
 
-def test_the_average_effect_is_the_old_options(perfect: EffectStudy) -> None:
+def test_the_average_effect_is_of_the_other_option(perfect: EffectStudy) -> None:
     (old,) = perfect.option_effects
     assert (old.effect.option, old.effect.comparator) == ("old", "new")
     assert old.effect.effect.low < -0.25 < old.effect.effect.high
@@ -68,11 +68,11 @@ def test_patients_are_ranked_and_calibrated(perfect: EffectStudy) -> None:
     assert contrast.decision_curve[0].threshold == 0.0
 
 
-def test_what_folds_learned_from_each_other_is_less_sure(perfect: EffectStudy) -> None:
-    """The same rule learned elsewhere has narrower intervals of ranking and slope."""
+def test_a_cross_fitted_rule_has_wider_intervals_than_a_saved_policy(perfect: EffectStudy) -> None:
+    """A rule learned on other data has narrower intervals of ranking and slope."""
     nuisance, truth = draw_nuisance("rct", 1500, 0)
     rule = replace(rule_of(truth.expected, truth.expected.argmax(axis=1)), personalised_folds=None)
-    saved = analyse_effects(nuisance, rule, asked(1500), np.random.default_rng(0))
+    saved = analyse_effects(nuisance, rule, plan_of(1500), np.random.default_rng(0))
     assert saved.heterogeneity.standard_error == pytest.approx(perfect.heterogeneity.standard_error)
     assert saved.heterogeneity.p < perfect.heterogeneity.p
     elsewhere = saved.contrasts[0]
@@ -94,7 +94,7 @@ def test_harms_have_effects_of_their_own(perfect: EffectStudy) -> None:
     )
 
 
-def test_small_groups_are_counted_and_not_judged(perfect: EffectStudy) -> None:
+def test_small_subgroups_are_counted_and_not_estimated(perfect: EffectStudy) -> None:
     first, few = perfect.subgroups
     assert first.in_population == 750
     assert first.gain.low < first.gain.value < first.gain.high
@@ -105,37 +105,37 @@ def test_small_groups_are_counted_and_not_judged(perfect: EffectStudy) -> None:
 def test_a_single_option_for_all_gains_nothing() -> None:
     nuisance, truth = draw_nuisance("rct", 500, 1)
     rule = rule_of(truth.expected, np.ones(500, np.int64))
-    found = analyse_effects(nuisance, rule, asked(500), np.random.default_rng(0))
-    assert found.verdict.kind == NO_GAIN
-    assert found.rule_values[0].gain.value == 0
-    assert found.rule_confounder_strength is not None
-    assert found.rule_confounder_strength.gamma == 1.0
+    study = analyse_effects(nuisance, rule, plan_of(500), np.random.default_rng(0))
+    assert study.verdict.kind == NO_GAIN
+    assert study.rule_values[0].gain.value == 0
+    assert study.rule_confounder_strength is not None
+    assert study.rule_confounder_strength.gamma == 1.0
 
 
-def test_of_what_nobody_was_given_nothing_is_said() -> None:
+def test_without_overlap_nothing_is_estimated() -> None:
     nuisance, truth = draw_nuisance("rct", 500, 2)
     never = np.tile([0.999, 0.001], (500, 1))
     alone = replace(nuisance, propensity=known_propensity(never))
     rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
-    found = analyse_effects(alone, rule, asked(500), np.random.default_rng(0))
-    assert found.verdict.kind == CANNOT_JUDGE
-    assert (found.option_effects, found.rule_values, found.contrasts, found.subgroups) == (
+    study = analyse_effects(alone, rule, plan_of(500), np.random.default_rng(0))
+    assert study.verdict.kind == CANNOT_JUDGE
+    assert (study.option_effects, study.rule_values, study.contrasts, study.subgroups) == (
         (),
         (),
         (),
         (),
     )
-    assert len(found.verdict.overlap.options) == 2
+    assert len(study.verdict.overlap.options) == 2
 
 
-def test_levels_of_folds_do_not_rank_patients() -> None:
-    """Said: a constant, another in each fold, which follows the fold's own benefit."""
+def test_fold_means_do_not_rank_patients() -> None:
+    """Predictions: one constant per fold, that of the fold's own benefit."""
     nuisance, truth = draw_nuisance("null", 1000, 3)
     rule = rule_of(truth.expected, np.ones(1000, np.int64))
     benefit = nuisance.scores[:, 0] - nuisance.scores[:, 1]
     level = np.array([benefit[rule.fold == f].mean() for f in range(5)])[rule.fold]
     cheat = replace(rule, predicted_effect=np.column_stack([level, np.zeros(1000)]))
-    found = analyse_effects(nuisance, cheat, asked(1000), np.random.default_rng(0))
-    assert found.heterogeneity.p == 1.0
-    (contrast,) = found.contrasts
+    study = analyse_effects(nuisance, cheat, plan_of(1000), np.random.default_rng(0))
+    assert study.heterogeneity.p == 1.0
+    (contrast,) = study.contrasts
     assert contrast.ranking.autoc.low < 0 < contrast.ranking.autoc.high

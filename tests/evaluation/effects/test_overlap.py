@@ -10,48 +10,50 @@ from tests.builders.known_effects import draw_nuisance
 NAMES = tuple(f"x{i}" for i in range(8))
 
 
-def test_a_trial_overlaps_and_leaves_nobody_out() -> None:
+def test_a_randomised_trial_excludes_no_patient() -> None:
     nuisance, _ = draw_nuisance("rct", 500, 0)
-    found = assess_overlap(nuisance.trial, nuisance.propensity)
-    assert not found.excludes_many
-    assert found.population.all()
-    assert found.options_without_overlap == ()
-    assert compare_excluded(nuisance.trial, found.population, NAMES) == ()
-    for k, option in enumerate(found.options):
+    overlap = assess_overlap(nuisance.trial, nuisance.propensity)
+    assert not overlap.excludes_many
+    assert overlap.population.all()
+    assert overlap.options_without_overlap == ()
+    assert compare_excluded(nuisance.trial, overlap.population, NAMES) == ()
+    for k, option in enumerate(overlap.options):
         assert (
             option.patients == option.effective_sample_size == (nuisance.trial.treatment == k).sum()
         )
         assert option.extreme_share == 0
 
 
-def test_low_overlap_is_flagged_and_who_is_left_out_is_said() -> None:
+def test_low_overlap_excludes_patients_and_describes_them() -> None:
     nuisance, truth = draw_nuisance("obs_low", 3000, 1)
-    found = assess_overlap(nuisance.trial, nuisance.propensity)
-    assert found.excludes_many
-    assert found.excluded_share == pytest.approx(0.40, abs=0.03)
+    overlap = assess_overlap(nuisance.trial, nuisance.propensity)
+    assert overlap.excludes_many
+    assert overlap.excluded_share == pytest.approx(0.40, abs=0.03)
     inside = (truth.propensity >= 0.05) & (truth.propensity <= 0.95)
-    np.testing.assert_array_equal(found.population, inside)
-    assert all(option.effective_sample_size < option.patients for option in found.options)
-    rows = {row.covariate: row for row in compare_excluded(nuisance.trial, found.population, NAMES)}
+    np.testing.assert_array_equal(overlap.population, inside)
+    assert all(option.effective_sample_size < option.patients for option in overlap.options)
+    rows = {
+        row.covariate: row for row in compare_excluded(nuisance.trial, overlap.population, NAMES)
+    }
     assert rows["x7"].difference == pytest.approx(0, abs=0.15)
     x = nuisance.trial.covariates[:, 0]
-    assert rows["x0"].included == pytest.approx(x[found.population].mean())
+    assert rows["x0"].included == pytest.approx(x[overlap.population].mean())
     assert rows["x0"].difference == pytest.approx(
-        (x[~found.population].mean() - x[found.population].mean()) / x.std()
+        (x[~overlap.population].mean() - x[overlap.population].mean()) / x.std()
     )
 
 
-def test_an_option_for_others_only_is_refused() -> None:
+def test_options_of_separate_patients_lack_overlap() -> None:
     nuisance, _ = draw_nuisance("rct", 600, 2)
     x = nuisance.trial.covariates[:, 0]
     sure = np.where(x > 0, 0.999, 0.001)
     trial = replace(nuisance.trial, treatment=(x > 0).astype(np.int64))
-    found = assess_overlap(trial, known_propensity(np.column_stack([1 - sure, sure])))
-    assert found.options_without_overlap == ("old", "new")
-    assert found.excluded_share == 1.0
+    overlap = assess_overlap(trial, known_propensity(np.column_stack([1 - sure, sure])))
+    assert overlap.options_without_overlap == ("old", "new")
+    assert overlap.excluded_share == 1.0
 
 
-def test_weighting_balances_what_clinicians_chose_by() -> None:
+def test_weighting_balances_confounders() -> None:
     nuisance, _ = draw_nuisance("obs", 8000, 3)
     rows = assess_balance(nuisance.trial, nuisance.propensity, NAMES)
     assert len(rows) == 16
@@ -63,7 +65,7 @@ def test_weighting_balances_what_clinicians_chose_by() -> None:
     assert new.before == pytest.approx((x[given].mean() - x.mean()) / x.std())
 
 
-def test_missing_numbers_are_left_out_of_means() -> None:
+def test_means_ignore_missing_values() -> None:
     nuisance, _ = draw_nuisance("rct", 400, 4)
     X = nuisance.trial.covariates.copy()
     X[::2, 1] = np.nan

@@ -19,15 +19,15 @@ def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None
     nuisance, _ = draw_nuisance("obs", 400, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
     rows = estimate_rule_values(nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 1, rng)
-    found = {row.rule: row for row in rows}
-    assert list(found) == ["rule", "old for all", "new for all", USUAL_CARE]
+    values = {row.rule: row for row in rows}
+    assert list(values) == ["rule", "old for all", "new for all", USUAL_CARE]
     scores = nuisance.scores
-    assert found["rule"].value.value == pytest.approx(scores[np.arange(400), chosen].mean())
-    assert found["new for all"].gain.value == 0
-    assert found["new for all"].gain.low == found["new for all"].gain.high == 0
-    assert found["rule"].gain.value == pytest.approx(gain_per_patient(scores, chosen, 1).mean())
-    assert found[USUAL_CARE].value.value == pytest.approx(nuisance.trial.outcome.mean())
-    assert found["rule"].option_shares == pytest.approx(
+    assert values["rule"].value.value == pytest.approx(scores[np.arange(400), chosen].mean())
+    assert values["new for all"].gain.value == 0
+    assert values["new for all"].gain.low == values["new for all"].gain.high == 0
+    assert values["rule"].gain.value == pytest.approx(gain_per_patient(scores, chosen, 1).mean())
+    assert values[USUAL_CARE].value.value == pytest.approx(nuisance.trial.outcome.mean())
+    assert values["rule"].option_shares == pytest.approx(
         ((chosen == 0).mean(), (chosen == 1).mean())
     )
     for row in rows:
@@ -45,7 +45,7 @@ def test_only_the_stated_population_counts(rng) -> None:
     assert estimate_gain(nuisance, chosen, 0, rng, keep).value == pytest.approx(row.gain.value)
 
 
-def test_average_effect_is_the_difference_of_means_where_treatment_was_drawn(rng) -> None:
+def test_average_effect_is_the_difference_of_means_in_a_randomised_trial(rng) -> None:
     nuisance, truth = draw_nuisance("rct", 4000, 2)
     (effect,) = estimate_average_effects(nuisance, 0, rng)
     assert (effect.option, effect.comparator) == ("new", "old")
@@ -63,26 +63,26 @@ def test_decisions_of_one_patient_are_drawn_together(rng) -> None:
     assert (together.low, together.high) != (alone.low, alone.high)
 
 
-def test_the_interval_of_a_gain_holds_the_truth_as_often_as_it_says() -> None:
+def test_the_interval_of_a_gain_covers_the_truth_in_about_95_percent() -> None:
     """150 draws: 95 % within Monte-Carlo error, 3 standard errors of 1.8 points."""
     held = []
     for seed in range(150):
         nuisance, truth = draw_nuisance("obs", 300, 1000 + seed)
         chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
-        found = estimate_gain(nuisance, chosen, 1, np.random.default_rng(seed))
+        values = estimate_gain(nuisance, chosen, 1, np.random.default_rng(seed))
         del truth
-        held.append(found.low <= 0.2100 <= found.high)
+        held.append(values.low <= 0.2100 <= values.high)
     assert 0.89 <= np.mean(held) <= 1.0
 
 
-def test_the_population_gain_used_above() -> None:
+def test_the_true_gain_of_the_coverage_test() -> None:
     _, truth = draw_nuisance("obs", 1_000_000, 7)
     tau = truth.expected[:, 1] - truth.expected[:, 0]
     gained = np.where(truth.covariates[:, 0] > 0, 0.0, -tau).mean()
     assert gained == pytest.approx(0.2100, abs=0.002)
 
 
-def test_beside_each_effect_stands_the_difference_of_means_as_they_are(rng) -> None:
+def test_each_effect_has_its_unadjusted_difference(rng) -> None:
     nuisance, _ = draw_nuisance("rct", 600, 2)
     given, outcome = nuisance.trial.treatment, nuisance.trial.outcome
     (new,) = estimate_average_effects(nuisance, 0, rng)

@@ -12,7 +12,7 @@ from posology.evaluation.effects.sensitivity import (
 from tests.builders.known_effects import draw_nuisance
 
 
-def test_e_values_are_those_published() -> None:
+def test_e_values_equal_the_published_ones() -> None:
     """Risk ratio 3.9 (1.8, 8.7): 7.26 and 3.0 (VanderWeele and Ding 2017, their example)."""
     assert e_value(3.9) == pytest.approx(7.26, abs=0.01)
     assert e_value_limit(1.8, 8.7) == pytest.approx(3.0, abs=0.01)
@@ -22,24 +22,24 @@ def test_e_values_are_those_published() -> None:
     assert approximate_risk_ratio(0.5, 1.0) == pytest.approx(np.exp(0.455))
 
 
-def test_without_hidden_reasons_the_bounds_meet_and_they_widen_with_gamma() -> None:
+def test_bounds_are_equal_at_gamma_one_and_widen_with_gamma() -> None:
     nuisance, _ = draw_nuisance("obs", 600, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
     rng = np.random.default_rng(0)
-    found = [sensitivity_bounds(nuisance, chosen, 1, gamma, rng) for gamma in (1.0, 1.5, 3.0)]
-    assert found[0].low == pytest.approx(found[0].high)
-    lows, highs = [b.low for b in found], [b.high for b in found]
+    bounds = [sensitivity_bounds(nuisance, chosen, 1, gamma, rng) for gamma in (1.0, 1.5, 3.0)]
+    assert bounds[0].low == pytest.approx(bounds[0].high)
+    lows, highs = [b.low for b in bounds], [b.high for b in bounds]
     assert lows == sorted(lows, reverse=True)
     assert highs == sorted(highs)
-    for b in found:
+    for b in bounds:
         assert b.interval_low < b.low <= b.high < b.interval_high
 
 
-def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
+def test_no_allowed_weights_exceed_the_bounds() -> None:
     nuisance, _ = draw_nuisance("obs", 60, 1)
     n, gamma = 60, 2.0
     chosen, rng = np.ones(n, np.int64), np.random.default_rng(1)
-    found = sensitivity_bounds(nuisance, chosen, 0, gamma, rng)
+    bounds = sensitivity_bounds(nuisance, chosen, 0, gamma, rng)
     trial, mean = nuisance.trial, nuisance.outcome_regression.mean
     chance = nuisance.propensity.probability[np.arange(n), trial.treatment]
     residual = trial.outcome - mean[np.arange(n), trial.treatment]
@@ -50,20 +50,20 @@ def test_no_allowed_weights_reach_beyond_the_bounds() -> None:
         arms = [np.average(residual[trial.treatment == k], weights=weight[trial.treatment == k])
                 for k in (0, 1)]  # fmt: skip
         reached.append((mean[:, 1] - mean[:, 0]).mean() + arms[1] - arms[0])
-    assert found.low <= min(reached)
-    assert max(reached) <= found.high
-    assert max(reached) - min(reached) > 0.4 * (found.high - found.low)
+    assert bounds.low <= min(reached)
+    assert max(reached) <= bounds.high
+    assert max(reached) - min(reached) > 0.4 * (bounds.high - bounds.low)
 
 
-def test_where_rule_and_single_option_agree_there_is_nothing_to_doubt() -> None:
+def test_a_rule_equal_to_the_single_option_has_bounds_of_zero() -> None:
     nuisance, _ = draw_nuisance("obs", 100, 2)
     same = np.ones(100, np.int64)
-    found = sensitivity_bounds(nuisance, same, 1, 5.0, np.random.default_rng(0))
-    assert (found.low, found.high, found.interval_low, found.interval_high) == (0, 0, 0, 0)
+    bounds = sensitivity_bounds(nuisance, same, 1, 5.0, np.random.default_rng(0))
+    assert (bounds.low, bounds.high, bounds.interval_low, bounds.interval_high) == (0, 0, 0, 0)
     assert tipping_gamma(nuisance, same, 1) == 1.0
 
 
-def test_the_gain_vanishes_where_the_lower_bound_does() -> None:
+def test_the_tipping_gamma_is_where_the_lower_bound_is_zero() -> None:
     nuisance, truth = draw_nuisance("rct", 2000, 3)
     chosen = truth.expected.argmax(axis=1)
     gamma = tipping_gamma(nuisance, chosen, 1)
@@ -74,16 +74,16 @@ def test_the_gain_vanishes_where_the_lower_bound_does() -> None:
     assert tipping_gamma(nuisance, 1 - chosen, 1) == 1.0, "a harmful rule has nothing to lose"
 
 
-def test_a_hidden_reason_as_strong_as_stated_is_inside_the_bounds() -> None:
-    """Hidden reason of 1.2 standard deviations of log-odds; 20 draws."""
+def test_the_true_effect_is_inside_the_bounds_of_the_true_gamma() -> None:
+    """A confounder of 1.2 in log-odds per standard deviation; 20 draws."""
     gamma, held, naive = plausible_gamma(1.2), [], []
     assert gamma == pytest.approx(10.5, abs=0.05)
     for seed in range(20):
         nuisance, truth = draw_nuisance("obs_hidden", 500, 50 + seed)
-        everybody = np.ones(500, np.int64)
-        found = sensitivity_bounds(nuisance, everybody, 0, gamma, np.random.default_rng(seed))
+        treat_all = np.ones(500, np.int64)
+        bounds = sensitivity_bounds(nuisance, treat_all, 0, gamma, np.random.default_rng(seed))
         tau = (truth.expected[:, 1] - truth.expected[:, 0]).mean()
-        held.append(found.interval_low <= tau <= found.interval_high)
-        naive.append(found.interval_low > found.interval_high)
+        held.append(bounds.interval_low <= tau <= bounds.interval_high)
+        naive.append(bounds.interval_low > bounds.interval_high)
     assert np.mean(held) >= 0.95
     assert not any(naive)

@@ -9,21 +9,21 @@ from tests.builders.known_effects import draw_nuisance
 
 def test_a_gain_is_stated_with_its_interval(rng) -> None:
     nuisance, truth = draw_nuisance("rct", 2000, 0)
-    found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
-    assert found.kind == GAIN
-    assert found.gain is not None
-    assert found.gain.low < 0.266 < found.gain.high
-    assert found.sentence == (
-        f"personalising gains {found.gain.value:.3g} ({found.gain.low:.3g}, "
-        f"{found.gain.high:.3g}) points over the best single option, new"
+    verdict = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng, Unit("points"))
+    assert verdict.kind == GAIN
+    assert verdict.gain is not None
+    assert verdict.gain.low < 0.266 < verdict.gain.high
+    assert verdict.sentence == (
+        f"personalising gains {verdict.gain.value:.3g} ({verdict.gain.low:.3g}, "
+        f"{verdict.gain.high:.3g}) points over the best single option, new"
     )
 
 
 def test_one_option_for_all_is_no_gain(rng) -> None:
     nuisance, _ = draw_nuisance("rct", 500, 1)
-    found = decide_verdict(nuisance, np.ones(500, np.int64), 1, rng)
-    assert found.kind == NO_GAIN
-    assert found.sentence == "no gain shown: use new for all"
+    verdict = decide_verdict(nuisance, np.ones(500, np.int64), 1, rng)
+    assert verdict.kind == NO_GAIN
+    assert verdict.sentence == "no gain shown: use new for all"
 
 
 def test_a_harmful_rule_is_no_gain(rng) -> None:
@@ -31,12 +31,12 @@ def test_a_harmful_rule_is_no_gain(rng) -> None:
     assert decide_verdict(nuisance, truth.expected.argmin(axis=1), 1, rng).kind == NO_GAIN
 
 
-def test_who_cannot_be_judged_is_said(rng) -> None:
+def test_the_sentence_says_for_how_many_patients_it_holds(rng) -> None:
     nuisance, truth = draw_nuisance("obs_low", 3000, 3)
-    found = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng)
-    assert found.kind != CANNOT_JUDGE
-    share = 100 * (1 - found.overlap.excluded_share)
-    assert f"this holds for the {share:.0f} % of patients" in found.sentence
+    verdict = decide_verdict(nuisance, truth.expected.argmax(axis=1), 1, rng)
+    assert verdict.kind != CANNOT_JUDGE
+    share = 100 * (1 - verdict.overlap.excluded_share)
+    assert f"this holds for the {share:.0f} % of patients" in verdict.sentence
 
 
 def test_without_overlap_nothing_is_judged(rng) -> None:
@@ -47,13 +47,13 @@ def test_without_overlap_nothing_is_judged(rng) -> None:
     alone = replace(
         nuisance, trial=trial, propensity=known_propensity(np.column_stack([1 - sure, sure]))
     )
-    found = decide_verdict(alone, truth.expected.argmax(axis=1), 1, rng)
-    assert found.kind == CANNOT_JUDGE
-    assert found.sentence == "cannot be judged: no overlap for old, new"
-    assert found.gain is None
+    verdict = decide_verdict(alone, truth.expected.argmax(axis=1), 1, rng)
+    assert verdict.kind == CANNOT_JUDGE
+    assert verdict.sentence == "cannot be judged: no overlap for old, new"
+    assert verdict.gain is None
 
 
-def test_useless_rules_are_called_a_gain_no_more_often_than_stated() -> None:
+def test_useless_rules_are_seldom_called_a_gain() -> None:
     """A coin against a null effect of 0.3 loses; against an effect of 0 it is worth the same.
 
     One-sided 2.5 %, 200 draws: at most 5.8 % within three standard errors.
@@ -64,6 +64,8 @@ def test_useless_rules_are_called_a_gain_no_more_often_than_stated() -> None:
         trial = nuisance.trial
         zero = replace(trial, outcome=trial.outcome - 0.3 * trial.treatment)
         coin = np.random.default_rng(seed).integers(0, 2, 300)
-        found = decide_verdict(replace(nuisance, trial=zero), coin, 1, np.random.default_rng(seed))
-        called.append(found.kind == GAIN)
+        verdict = decide_verdict(
+            replace(nuisance, trial=zero), coin, 1, np.random.default_rng(seed)
+        )
+        called.append(verdict.kind == GAIN)
     assert np.mean(called) <= 0.058

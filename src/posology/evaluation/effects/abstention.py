@@ -1,9 +1,8 @@
-"""How sure what is said of one patient is, and what is lost or won by not choosing where it is not.
+"""Abstention: the value of a rule that leaves its least certain choices to clinicians.
 
-An interval of a patient's effect is of the mean effect of patients alike in what was recorded
-(causal/conditional_effects.py). Where no option is surely the better one, "the clinician's choice"
-is an answer: the curve says what the rule is worth if so many patients, the least sure first, are
-treated as they would have been without it.
+The interval of a patient's effect is that of the mean effect of patients with the same recorded
+covariates (causal/conditional_effects.py). The curve shows the value of the rule if a share of the
+patients, the least certain first, is treated as in usual care.
 """
 
 from dataclasses import dataclass
@@ -25,100 +24,110 @@ from posology.evaluation.intervals import (
 )
 
 ABSTAINED_SHARES = tuple(i / 10 for i in range(11))
-"""Points of the curve."""
+"""Shares of patients left to clinicians, the points of the curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionCertainty:
-    """Of one option against the best single one: of how many patients its interval leaves out 0."""
+    """Share of patients whose 95 % interval of an option's effect excludes 0."""
 
     option: str
     comparator: str
     better_share: float
     worse_share: float
     median_width: float
-    """Of the interval, its median."""
+    """Median width of the interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class AbstentionPoint:
-    """The rule, but for a share of patients whom clinicians treat as they do."""
+    """Value of the rule if a share of patients is left to clinicians."""
 
     abstained_share: float
-    """That share; of the curve's points, the least sure first."""
+    """Share left to clinicians, the least certain patients first."""
     value: Interval
     gain_over_usual_care: Difference
-    """Beyond leaving everybody to clinicians."""
+    """Gain over leaving every patient to clinicians."""
     gain_over_best_single: Difference
-    """Beyond the best single option for all, as other patients chose it."""
+    """Gain over the best single option for all, chosen on other patients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """What can be said of single patients; empty of points where nothing may be judged."""
+    """Certainty of individual choices, and the value of abstaining from the uncertain ones."""
 
     options: tuple[OptionCertainty, ...]
     curve: tuple[AbstentionPoint, ...]
     when_uncertain: AbstentionPoint
-    """Where clinicians choose whenever no option is surely better than the others."""
+    """Clinicians choose for every patient without a significantly better option."""
 
 
 def assess_abstention(
     nuisance: Nuisance, rule: EvaluatedRule, population: Mask, rng: np.random.Generator
 ) -> Abstention:
-    """Judge what is said of patients who are not the ones it was learned from."""
+    """Evaluate how certain the rule's choices are, on patients it was not learned from."""
     single = rule.best_single
     error = conditional_effect_errors(nuisance, rule.effect, single, rng)
     effect = rule.effect - rule.effect[:, [single]]
     trial, options = nuisance.trial, []
     for k in (k for k in rule.supported_options if k != single):
         low, high = (effect[population, k] + side * Z_95 * error[population, k] for side in (-1, 1))
-        width = float(np.median(high - low))
-        found = float((low > 0).mean()), float((high < 0).mean()), width
-        options.append(OptionCertainty(option_name(trial, k), option_name(trial, single), *found))
-    surety = choice_z_scores(effect, error, rule)
+        options.append(
+            OptionCertainty(
+                option=option_name(trial, k),
+                comparator=option_name(trial, single),
+                better_share=float((low > 0).mean()),
+                worse_share=float((high < 0).mean()),
+                median_width=float(np.median(high - low)),
+            )
+        )
+    z_scores = choice_z_scores(effect, error, rule)
     rows = np.arange(len(trial))
-    follow = nuisance.scores[rows, rule.chosen]
-    lefts = [_least(surety, population, share) for share in ABSTAINED_SHARES] + [surety < Z_95]
-    columns = [np.where(left, trial.outcome, follow) for left in lefts]
-    columns += [trial.outcome, nuisance.scores[rows, rule.best_single_by_fold]]
-    judged = np.column_stack(columns)[population]
-    draws = bootstrap_means(judged, trial.subject[population], rng)
+    by_rule = nuisance.scores[rows, rule.chosen]
+    abstained = [_least_certain(z_scores, population, share) for share in ABSTAINED_SHARES]
+    abstained.append(z_scores < Z_95)
+    outcomes = [np.where(mask, trial.outcome, by_rule) for mask in abstained]
+    outcomes += [trial.outcome, nuisance.scores[rows, rule.best_single_by_fold]]
+    columns = np.column_stack(outcomes)[population]
+    draws = bootstrap_means(columns, trial.subject[population], rng)
     points = [
-        _point(float(left[population].mean()), judged.mean(axis=0), draws, at)
-        for at, left in enumerate(lefts)
+        _point(float(mask[population].mean()), columns.mean(axis=0), draws, column)
+        for column, mask in enumerate(abstained)
     ]
     return Abstention(tuple(options), tuple(points[:-1]), points[-1])
 
 
 def choice_z_scores(effect: Matrix, error: Matrix, rule: EvaluatedRule) -> Column:
-    """Standard errors by which the chosen option is better: than the best single one, or, if it is
-    that one, than the other that comes nearest to it."""
+    """Effect of the chosen option over its closest alternative, in standard errors.
+
+    The alternative is the best single option; if that is the chosen one, the best of the others.
+    """
     others = [k for k in rule.supported_options if k != rule.best_single]
-    ahead = np.divide(effect, error, out=np.zeros(effect.shape), where=error > 0)
-    nearest = -ahead[:, others].max(axis=1) if others else np.zeros(len(effect))
+    z = np.divide(effect, error, out=np.zeros(effect.shape), where=error > 0)
+    against_others = -z[:, others].max(axis=1) if others else np.zeros(len(effect))
     chosen = rule.chosen
-    return np.where(chosen == rule.best_single, nearest, ahead[np.arange(len(chosen)), chosen])
+    return np.where(chosen == rule.best_single, against_others, z[np.arange(len(chosen)), chosen])
 
 
-def _least(surety: Column, keep: Mask, share: float) -> Mask:
-    """The least sure share of the patients kept; none of the others."""
-    rows = np.flatnonzero(keep)
-    order = rows[np.argsort(surety[rows], kind="stable")]
-    left = np.zeros(len(surety), dtype=bool)
-    left[order[: round(share * len(rows))]] = True
-    return left
+def _least_certain(z_scores: Column, population: Mask, share: float) -> Mask:
+    """The share of the population with the lowest z scores."""
+    rows = np.flatnonzero(population)
+    order = rows[np.argsort(z_scores[rows], kind="stable")]
+    mask = np.zeros(len(z_scores), dtype=bool)
+    mask[order[: round(share * len(rows))]] = True
+    return mask
 
 
 def _point(
-    left: float,
+    share: float,
     means: Float64[np.ndarray, " rule"],
     draws: Float64[np.ndarray, "replicate rule"],
-    at: int,
+    column: int,
 ) -> AbstentionPoint:
-    return AbstentionPoint(
-        left,
-        percentile_interval(float(means[at]), draws[:, at]),
-        paired_difference(float(means[at] - means[-2]), draws[:, at], draws[:, -2]),
-        paired_difference(float(means[at] - means[-1]), draws[:, at], draws[:, -1]),
+    """The last two columns are usual care and the best single option."""
+    value, value_draws = float(means[column]), draws[:, column]
+    over_usual, over_single = (
+        paired_difference(float(means[column] - means[other]), value_draws, draws[:, other])
+        for other in (-2, -1)
     )
+    return AbstentionPoint(share, percentile_interval(value, value_draws), over_usual, over_single)

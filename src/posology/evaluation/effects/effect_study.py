@@ -1,7 +1,8 @@
-"""All that is asked of interventions and of a rule that chooses among them, in one answer.
+"""The effect study: average effects of the options, and the evaluation of a personalised rule.
 
 Effects, values and harms are means of doubly robust scores over the stated population: patients for
-whom every option was a possibility. Nobody is judged by a rule that was learned from them.
+whom every option has a propensity of at least 5 %. A rule is evaluated only on patients it was not
+learned from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import SHARED_NOISE_FACTOR, Heterogeneity, heterogeneity_test
-from posology.causal.trial import Column, Matrix, option_name, select_rows
+from posology.causal.trial import Column, Mask, Matrix, option_name, select_rows
 from posology.evaluation.effects.abstention import Abstention, assess_abstention
 from posology.evaluation.effects.benefit import (
     BenefitCalibration,
@@ -53,23 +54,23 @@ from posology.evaluation.table1.subgroups import Subgroup
 
 RULE = "posology's rule"
 THRESHOLDS = 6
-"""Points of a decision curve; our choice."""
+"""Number of thresholds of a decision curve; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfounderStrength:
-    """How strong a hidden reason must be to explain a difference away."""
+    """How strong an unmeasured confounder must be to explain a difference away."""
 
     e_value: float
     e_value_limit: float
-    """E-value of the interval's limit nearer to nothing; 1 where it holds nothing."""
+    """E-value of the interval's limit nearer to no effect; 1 if the interval includes no effect."""
     gamma: float
-    """Factor on the odds of treatment at which the difference may be nothing."""
+    """Factor on the odds of treatment at which the difference may be 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionEffect:
-    """An intervention as such: its average effect, and what would explain it away."""
+    """Average effect of an option, and the confounder strength that would explain it away."""
 
     effect: AverageEffect
     confounder_strength: ConfounderStrength
@@ -77,7 +78,7 @@ class OptionEffect:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One option against the best single one: are those said to gain the ones who gain."""
+    """Evaluation of the predicted benefit of one option against the best single one."""
 
     option: str
     comparator: str
@@ -89,7 +90,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """Another outcome: under each option, and under the rule."""
+    """Another outcome: effect of each option and of the rule."""
 
     options: tuple[AverageEffect, ...]
     rule: SecondaryOutcome
@@ -97,31 +98,33 @@ class Harm:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """The same rule learned on other folds."""
+    """A refit of the rule on other folds, compared with the rule."""
 
     agreement: float
-    """Share of patients for whom it says the same option."""
+    """Share of patients for whom both choose the same option."""
     gain: Difference
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisPlan:
-    """What is asked beside the main outcome."""
+    """What to estimate besides the effects on the main outcome."""
 
     covariates: tuple[str, ...]
     rules: Mapping[str, Matrix]
-    """Guidelines: probabilities of the options."""
+    """Other rules to evaluate, such as guidelines: probabilities of the options."""
     subgroups: Sequence[Subgroup]
     harms: Mapping[str, Nuisance]
+    """Other outcomes of the same decisions, each with its own models."""
     refitted_rules: Sequence[HeldOutRule]
+    """The rule learned again on other folds."""
     unit: Unit
     is_binary: bool
-    """Whether the outcome is a chance, so that ratios and numbers needed mean something."""
+    """Whether the outcome is a probability, so that risk ratios and numbers needed are defined."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectStudy:
-    """What the report says; empty where nothing can be judged."""
+    """Results of the study; empty where the verdict is that it cannot be judged."""
 
     verdict: Verdict
     personalised_folds: int | None
@@ -142,180 +145,207 @@ class EffectStudy:
 def analyse_effects(
     nuisance: Nuisance, rule: HeldOutRule, plan: AnalysisPlan, rng: np.random.Generator
 ) -> EffectStudy:
-    """Judge each option, and the rule, on patients from whom the rule was not learned."""
-    trial, said = (
-        nuisance.trial,
-        decide_verdict(nuisance, rule.chosen, rule.best_single, rng, plan.unit),
+    """Estimate each option's effect and evaluate the rule, on patients it was not learned from."""
+    verdict = decide_verdict(nuisance, rule.chosen, rule.best_single, rng, plan.unit)
+    population, can_judge = verdict.overlap.population, verdict.kind != CANNOT_JUDGE
+    gain = None
+    if can_judge:
+        gain = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, population)
+    evaluated = EvaluatedRule(
+        effect=align_fold_means(rule.predicted_effect, rule.fold),
+        chosen=rule.chosen,
+        best_single_by_fold=rule.best_single,
+        best_single=verdict.best_single_index,
+        supported_options=_supported_options(verdict),
     )
-    keep = said.overlap.population
-    judged = said.kind != CANNOT_JUDGE
-    gained = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, keep) if judged else None
-    effect = align_fold_means(rule.predicted_effect, rule.fold)
-    told = EvaluatedRule(
-        effect, rule.chosen, rule.best_single, said.best_single_index, _speaks(said)
-    )
-    return EffectStudy(
-        verdict=said,
+    option_effects = _option_effects(nuisance, plan, verdict, rng)
+    rule_values = _rule_values(nuisance, rule, plan, verdict, rng)
+    study = EffectStudy(
+        verdict=verdict,
         personalised_folds=rule.personalised_folds,
-        heterogeneity=_varies(nuisance, told, keep, rule.personalised_folds is not None),
-        option_effects=_effects(nuisance, plan, said, rng),
-        rule_values=_values(nuisance, rule, plan, said, rng),
-        rule_confounder_strength=_rule_strength(nuisance, rule, plan, said) if judged else None,
-        number_needed_to_treat=number_needed_to_treat(gained)
-        if gained is not None and plan.is_binary
-        else None,
-        contrasts=_contrasts(nuisance, rule, said, rng) if judged else (),
-        harms=_harms(rule, plan, said, rng) if judged else (),
-        abstention=_patients(nuisance, told, keep, rng) if judged else None,
+        heterogeneity=_heterogeneity(nuisance, evaluated, rule, population),
+        option_effects=option_effects,
+        rule_values=rule_values,
+        rule_confounder_strength=None,
+        number_needed_to_treat=None,
+        contrasts=(),
+        harms=(),
+        abstention=None,
+        subgroups=(),
+        stability=(),
+        balance=assess_balance(nuisance.trial, nuisance.propensity, plan.covariates),
+        excluded=compare_excluded(nuisance.trial, population, plan.covariates),
+    )
+    if gain is None:
+        return study
+    return replace(
+        study,
+        rule_confounder_strength=_rule_confounder_strength(nuisance, rule, plan, verdict),
+        number_needed_to_treat=number_needed_to_treat(gain) if plan.is_binary else None,
+        contrasts=_contrasts(nuisance, rule, verdict, rng),
+        harms=_harms(rule, plan, verdict, rng),
+        abstention=_abstention(nuisance, evaluated, population, rng),
         subgroups=tuple(
-            estimate_subgroup_gain(nuisance, told, g, keep, rng) for g in plan.subgroups
-        )
-        if judged
-        else (),
+            estimate_subgroup_gain(nuisance, evaluated, group, population, rng)
+            for group in plan.subgroups
+        ),
         stability=tuple(
             Stability(
-                float((other.chosen == rule.chosen)[keep].mean()),
-                estimate_gain(nuisance, other.chosen, other.best_single, rng, keep),
+                float((other.chosen == rule.chosen)[population].mean()),
+                estimate_gain(nuisance, other.chosen, other.best_single, rng, population),
             )
             for other in plan.refitted_rules
-        )
-        if judged
-        else (),
-        balance=assess_balance(trial, nuisance.propensity, plan.covariates),
-        excluded=compare_excluded(trial, keep, plan.covariates),
+        ),
     )
 
 
-def _patients(
-    nuisance: Nuisance, told: EvaluatedRule, keep: np.ndarray, rng: np.random.Generator
+def _abstention(
+    nuisance: Nuisance, rule: EvaluatedRule, population: Mask, rng: np.random.Generator
 ) -> Abstention | None:
-    if told.best_single not in told.supported_options:
+    if rule.best_single not in rule.supported_options:
         return None
-    return assess_abstention(nuisance, told, keep, rng)
+    return assess_abstention(nuisance, rule, population, rng)
 
 
-def _varies(
-    nuisance: Nuisance, told: EvaluatedRule, keep: np.ndarray, shared: bool
+def _heterogeneity(
+    nuisance: Nuisance, evaluated: EvaluatedRule, rule: HeldOutRule, population: Mask
 ) -> Heterogeneity:
-    if not keep.any():
+    if not population.any():
         return Heterogeneity(0.0, float("inf"), 1.0)
-    effect, left, surprise = (
-        told.effect[keep],
-        nuisance.outcome_residual[keep],
-        nuisance.treatment_residual[keep],
+    return heterogeneity_test(
+        evaluated.effect[population],
+        nuisance.outcome_residual[population],
+        nuisance.treatment_residual[population],
+        folds_share_noise=rule.personalised_folds is not None,
     )
-    return heterogeneity_test(effect, left, surprise, shared)
 
 
-def _speaks(said: Verdict) -> list[int]:
-    """Options of which something may be said."""
-    if not said.overlap.population.any():
+def _supported_options(verdict: Verdict) -> list[int]:
+    """Options with enough overlap to be evaluated."""
+    if not verdict.overlap.population.any():
         return []
-    return [k for k, option in enumerate(said.overlap.options) if not option.lacks_overlap]
+    return [k for k, option in enumerate(verdict.overlap.options) if not option.lacks_overlap]
 
 
-def _effects(
-    nuisance: Nuisance, asked: AnalysisPlan, said: Verdict, rng: np.random.Generator
+def _option_effects(
+    nuisance: Nuisance, plan: AnalysisPlan, verdict: Verdict, rng: np.random.Generator
 ) -> tuple[OptionEffect, ...]:
-    """Of each option against the best single one, in the stated population."""
-    trial, keep, speaks = nuisance.trial, said.overlap.population, _speaks(said)
-    single = said.best_single_index
-    if single not in speaks:
+    """Average effect of each option against the best single one, in the stated population."""
+    trial, population = nuisance.trial, verdict.overlap.population
+    supported, single = _supported_options(verdict), verdict.best_single_index
+    if single not in supported:
         return ()
-    base = float(nuisance.scores[keep, single].mean())
+    baseline = float(nuisance.scores[population, single].mean())
     others = [k for k in range(trial.n_options) if k != single]
-    found = estimate_average_effects(nuisance, single, rng, keep)
+    effects = estimate_average_effects(nuisance, single, rng, population)
     rows = []
-    for k, effect in zip(others, found, strict=True):
-        if k not in speaks:
+    for k, effect in zip(others, effects, strict=True):
+        if k not in supported:
             continue
-        pair = (k, single) if effect.effect.value > 0 else (single, k)
-        better = np.full(len(trial), pair[0], np.int64)
-        gamma = tipping_gamma(nuisance, better, pair[1], keep)
-        rows.append(
-            OptionEffect(effect, _strength(effect.effect, base, asked, trial.outcome, gamma))
-        )
+        better, worse = (k, single) if effect.effect.value > 0 else (single, k)
+        gamma = tipping_gamma(nuisance, np.full(len(trial), better, np.int64), worse, population)
+        strength = _confounder_strength(effect.effect, baseline, plan, trial.outcome, gamma)
+        rows.append(OptionEffect(effect, strength))
     return tuple(rows)
 
 
-def _strength(
-    difference: Difference, base: float, asked: AnalysisPlan, outcome: Column, gamma: float
+def _confounder_strength(
+    difference: Difference, baseline: float, plan: AnalysisPlan, outcome: Column, gamma: float
 ) -> ConfounderStrength:
-    figures = (difference.value, difference.low, difference.high)
-    if asked.is_binary:
-        value, low, high = (max((base + d) / max(base, 1e-3), 1e-3) for d in figures)
+    """E-values of a difference from the mean outcome `baseline`."""
+    differences = (difference.value, difference.low, difference.high)
+    if plan.is_binary:
+        value, low, high = (max((baseline + d) / max(baseline, 1e-3), 1e-3) for d in differences)
     else:
-        value, low, high = (approximate_risk_ratio(d, float(outcome.std())) for d in figures)
+        value, low, high = (approximate_risk_ratio(d, float(outcome.std())) for d in differences)
     return ConfounderStrength(e_value(value), e_value_limit(low, high), gamma)
 
 
-def _rule_strength(
-    nuisance: Nuisance, rule: HeldOutRule, asked: AnalysisPlan, said: Verdict
+def _rule_confounder_strength(
+    nuisance: Nuisance, rule: HeldOutRule, plan: AnalysisPlan, verdict: Verdict
 ) -> ConfounderStrength | None:
-    if said.gain is None:
+    if verdict.gain is None:
         return None
-    rows, keep = np.arange(len(rule.chosen)), said.overlap.population
-    base = float(nuisance.scores[rows, rule.best_single][keep].mean())
-    gamma = tipping_gamma(nuisance, rule.chosen, rule.best_single, keep)
-    return _strength(said.gain, base, asked, nuisance.trial.outcome, gamma)
+    rows, population = np.arange(len(rule.chosen)), verdict.overlap.population
+    baseline = float(nuisance.scores[rows, rule.best_single][population].mean())
+    gamma = tipping_gamma(nuisance, rule.chosen, rule.best_single, population)
+    return _confounder_strength(verdict.gain, baseline, plan, nuisance.trial.outcome, gamma)
 
 
-def _values(
+def _rule_values(
     nuisance: Nuisance,
     rule: HeldOutRule,
-    asked: AnalysisPlan,
-    said: Verdict,
+    plan: AnalysisPlan,
+    verdict: Verdict,
     rng: np.random.Generator,
 ) -> tuple[RuleValue, ...]:
-    trial, speaks = nuisance.trial, _speaks(said)
-    if not speaks:
+    """Values of the rules, without those that cannot be judged."""
+    trial, supported = nuisance.trial, _supported_options(verdict)
+    if not supported:
         return ()
-    silent = {f"{option_name(trial, k)} for all" for k in range(trial.n_options) if k not in speaks}
-    rules = {RULE: one_hot_probabilities(rule.chosen, trial.n_options), **asked.rules}
-    rows = estimate_rule_values(nuisance, rules, rule.best_single, rng, said.overlap.population)
-    mute = {RULE} if said.kind == CANNOT_JUDGE else set()
-    return tuple(row for row in rows if row.rule not in silent | mute)
+    rules = {RULE: one_hot_probabilities(rule.chosen, trial.n_options), **plan.rules}
+    population = verdict.overlap.population
+    rows = estimate_rule_values(nuisance, rules, rule.best_single, rng, population)
+    hidden = {
+        f"{option_name(trial, k)} for all" for k in range(trial.n_options) if k not in supported
+    }
+    if verdict.kind == CANNOT_JUDGE:
+        hidden.add(RULE)
+    return tuple(row for row in rows if row.rule not in hidden)
 
 
 def _contrasts(
-    nuisance: Nuisance, rule: HeldOutRule, said: Verdict, rng: np.random.Generator
+    nuisance: Nuisance, rule: HeldOutRule, verdict: Verdict, rng: np.random.Generator
 ) -> tuple[Contrast, ...]:
-    keep, single = said.overlap.population, said.best_single_index
-    trial, scores = select_rows(nuisance.trial, keep), nuisance.scores[keep]
-    predicted = align_fold_means(rule.predicted_effect[keep], rule.fold[keep])
+    population, single = verdict.overlap.population, verdict.best_single_index
+    trial, scores = select_rows(nuisance.trial, population), nuisance.scores[population]
+    effect = align_fold_means(rule.predicted_effect[population], rule.fold[population])
     rows = []
-    for k in _speaks(said):
+    for k in _supported_options(verdict):
         if k == single:
             continue
         benefit = scores[:, k] - scores[:, single]
-        told = predicted[:, k] - predicted[:, single]
-        top = max(float(np.quantile(told, 0.95)), 1e-3 * float(np.abs(told).max()), 1e-9)
+        predicted = effect[:, k] - effect[:, single]
+        top = max(float(np.quantile(predicted, 0.95)), 1e-3 * float(np.abs(predicted).max()), 1e-9)
         thresholds = tuple(float(t) for t in np.linspace(0, top, THRESHOLDS))
-        ranked = rank_weighted_effects(told, benefit, trial.subject, rng)
-        line = calibrate_benefit(told, benefit, trial.subject, rng)
-        if rule.personalised_folds is not None:  # learned from these patients, fold by fold
-            ranked = RankWeightedEffects(
-                widen_interval(ranked.autoc, SHARED_NOISE_FACTOR),
-                widen_interval(ranked.qini, SHARED_NOISE_FACTOR),
+        ranking = rank_weighted_effects(predicted, benefit, trial.subject, rng)
+        calibration = calibrate_benefit(predicted, benefit, trial.subject, rng)
+        if rule.personalised_folds is not None:
+            ranking, calibration = _widen_for_shared_noise(ranking, calibration)
+        rows.append(
+            Contrast(
+                option=option_name(trial, k),
+                comparator=option_name(trial, single),
+                ranking=ranking,
+                calibration=calibration,
+                c_for_benefit=c_for_benefit(trial, predicted, k, single, rng),
+                decision_curve=decision_curve(predicted, benefit, thresholds, trial.subject, rng),
             )
-            line = replace(line, slope=widen_interval(line.slope, SHARED_NOISE_FACTOR))
-        rows.append(Contrast(
-            option_name(trial, k), option_name(trial, single), ranked, line,
-            c_for_benefit(trial, told, k, single, rng),
-            decision_curve(told, benefit, thresholds, trial.subject, rng),
-        ))  # fmt: skip
+        )
     return tuple(rows)
 
 
+def _widen_for_shared_noise(
+    ranking: RankWeightedEffects, calibration: BenefitCalibration
+) -> tuple[RankWeightedEffects, BenefitCalibration]:
+    """Widen intervals by the noise that folds of a cross-fitted rule share.
+
+    Resampling patients with fixed predictions does not include it (causal/heterogeneity.py).
+    """
+    ranking = RankWeightedEffects(
+        widen_interval(ranking.autoc, SHARED_NOISE_FACTOR),
+        widen_interval(ranking.qini, SHARED_NOISE_FACTOR),
+    )
+    slope = widen_interval(calibration.slope, SHARED_NOISE_FACTOR)
+    return ranking, replace(calibration, slope=slope)
+
+
 def _harms(
-    rule: HeldOutRule, asked: AnalysisPlan, said: Verdict, rng: np.random.Generator
+    rule: HeldOutRule, plan: AnalysisPlan, verdict: Verdict, rng: np.random.Generator
 ) -> tuple[Harm, ...]:
-    keep, single = said.overlap.population, said.best_single_index
+    population, single = verdict.overlap.population, verdict.best_single_index
+    of_rule = secondary_outcomes(plan.harms, rule.chosen, rule.best_single, rng, population)
     return tuple(
-        Harm(estimate_average_effects(nuisance, single, rng, keep), row)
-        for nuisance, row in zip(
-            asked.harms.values(),
-            secondary_outcomes(asked.harms, rule.chosen, rule.best_single, rng, keep),
-            strict=True,
-        )
+        Harm(estimate_average_effects(nuisance, single, rng, population), row)
+        for nuisance, row in zip(plan.harms.values(), of_rule, strict=True)
     )

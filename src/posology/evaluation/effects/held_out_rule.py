@@ -1,4 +1,4 @@
-"""What a rule says of patients from whom it was not learned: all that it may be judged by."""
+"""Predictions of a rule for patients it was not learned from; a rule is evaluated on these only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,38 +11,41 @@ from posology.evaluation.effects.policy_values import ChosenOption
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOutRule:
-    """What a rule says of patients from whom it was not learned."""
+    """A rule's predicted effects and choices for patients it was not learned from."""
 
     fold: Fold
     predicted_effect: Matrix
-    """Each option's effect over the best single one, before it is asked whether effects vary."""
+    """Effect of each option against the best single one, before the heterogeneity test."""
     chosen: ChosenOption
     best_single: ChosenOption
-    """The best single option, as chosen on other patients."""
+    """The best single option for all, chosen on other patients."""
     personalised_folds: int | None
-    """In how many of the folds effects were shown to vary, so that the rule was personal; None of
-    a saved policy, which was learned elsewhere."""
+    """Number of folds in which effects were shown to vary, so that the rule was personalised; None
+    for a saved policy, which was learned on other data."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluatedRule:
-    """What a rule chooses, and what stands behind it, of patients it was not learned from."""
+    """A held-out rule with the options that can be evaluated."""
 
     effect: Matrix
-    """Each option's, over any one of them; levels of folds taken out."""
+    """Predicted effect of each option, up to a constant per decision; fold means aligned."""
     chosen: ChosenOption
     best_single_by_fold: ChosenOption
-    """The best single option, as chosen on other patients."""
+    """The best single option for all, chosen on other patients."""
     best_single: int
-    """The best single option of all."""
+    """The best single option of all patients."""
     supported_options: Sequence[int]
-    """Options of which something may be said."""
+    """Options with enough overlap to be evaluated."""
 
 
 def align_fold_means(effect: Matrix, fold: Fold) -> Matrix:
-    """The same level in every fold: it must not rank patients, for where patients left out did well
-    the models of the others say less, and predictions would look wrong that only know noise."""
-    out = effect.copy()
+    """Shift the effects so that every fold has the same mean.
+
+    Otherwise fold means rank patients: if the held-out patients of a fold did well by chance, the
+    models of the other folds predict less for them.
+    """
+    aligned = effect.copy()
     for f in np.unique(fold):
-        out[fold == f] += effect.mean(axis=0) - effect[fold == f].mean(axis=0)
-    return out
+        aligned[fold == f] += effect.mean(axis=0) - effect[fold == f].mean(axis=0)
+    return aligned

@@ -1,4 +1,4 @@
-"""Could each option be judged: who was ever given it, who is left out, what weighting balances."""
+"""Overlap and balance: which options can be compared, in which patients, who is excluded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from posology.causal.trial import Trial, option_name
 from posology.evaluation.off_policy.support import effective_sample_size
 
 MIN_PROPENSITY = 0.05
-"""A patient for whom an option was less probable than this cannot speak of it (Crump 2009,
-doi:10.1093/biomet/asn055, advise 0.1; the share outside .05 to .95 is what reviewers ask)."""
+"""Patients with a lower propensity of any option are excluded (Crump 2009,
+doi:10.1093/biomet/asn055, advise 0.1; reviewers ask for the share outside .05 to .95)."""
 MAX_EXCLUDED_SHARE = 0.10
-"""Share of patients outside at which the report warns; our choice."""
+"""Share of excluded patients above which the report warns; our choice."""
 MIN_EFFECTIVE_SAMPLE_SIZE = 50.0
-"""Effective patients of an option below which nothing is said of it; our choice."""
+"""An option with a smaller effective sample size is not evaluated; our choice."""
 MIN_INCLUDED_SHARE = 0.20
-"""Share of patients inside below which nothing is said at all; our choice."""
+"""If a smaller share of patients is included, no option is evaluated; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionOverlap:
-    """How many patients speak for an option."""
+    """How many patients the estimates of an option rest on."""
 
     name: str
     patients: int
     effective_sample_size: float
-    """Effective sample size of its weighted patients, among those kept."""
+    """Effective sample size of its weighted patients in the included population."""
     extreme_share: float
     """Share of all patients with a propensity outside [.05, .95]."""
     lacks_overlap: bool
@@ -36,18 +36,18 @@ class OptionOverlap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlap:
-    """Whether options can be compared, and on whom."""
+    """Which options can be compared, and in which patients."""
 
     options: tuple[OptionOverlap, ...]
     population: Bool[np.ndarray, " decision"]
-    """Patients for whom every option had a propensity of at least .05: the stated population."""
+    """Patients for whom every option has a propensity of at least .05: the stated population."""
     excluded_share: float
-    """Share left out of it."""
+    """Share of patients outside the population."""
     excludes_many: bool
 
     @property
     def options_without_overlap(self) -> tuple[str, ...]:
-        """Options of which nothing is said, for nobody alike was given them."""
+        """Names of the options that cannot be evaluated."""
         return tuple(option.name for option in self.options if option.lacks_overlap)
 
 
@@ -63,7 +63,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedComparison:
-    """A covariate's mean among the kept and the left out, and their standardised difference."""
+    """A covariate's mean in included and excluded patients, and their standardised difference."""
 
     covariate: str
     included: float
@@ -72,35 +72,43 @@ class ExcludedComparison:
 
 
 def assess_overlap(trial: Trial, propensity: Propensity) -> Overlap:
-    """Overlap of each option, and the population in which all of them can be compared."""
-    chance = propensity.probability
-    keep = chance.min(axis=1) >= MIN_PROPENSITY
+    """Overlap of each option, and the population in which all options can be compared."""
+    propensities = propensity.probability
+    included = propensities.min(axis=1) >= MIN_PROPENSITY
     rows = []
     for k in range(trial.n_options):
-        mine = keep & (trial.treatment == k)
-        effective = effective_sample_size(1 / chance[mine, k])
-        outside = float(
-            ((chance[:, k] < MIN_PROPENSITY) | (chance[:, k] > 1 - MIN_PROPENSITY)).mean()
+        of_option = propensities[:, k]
+        treated = trial.treatment == k
+        effective = effective_sample_size(1 / of_option[included & treated])
+        is_extreme = (of_option < MIN_PROPENSITY) | (of_option > 1 - MIN_PROPENSITY)
+        too_few = effective < MIN_EFFECTIVE_SAMPLE_SIZE or included.mean() < MIN_INCLUDED_SHARE
+        rows.append(
+            OptionOverlap(
+                name=option_name(trial, k),
+                patients=int(treated.sum()),
+                effective_sample_size=effective,
+                extreme_share=float(is_extreme.mean()),
+                lacks_overlap=bool(too_few),
+            )
         )
-        refused = effective < MIN_EFFECTIVE_SAMPLE_SIZE or keep.mean() < MIN_INCLUDED_SHARE
-        given = int((trial.treatment == k).sum())
-        rows.append(OptionOverlap(option_name(trial, k), given, effective, outside, bool(refused)))
-    outside = float(1 - keep.mean())
-    return Overlap(tuple(rows), keep, outside, outside > MAX_EXCLUDED_SHARE)
+    excluded = float(1 - included.mean())
+    return Overlap(tuple(rows), included, excluded, excluded > MAX_EXCLUDED_SHARE)
 
 
 def assess_balance(
     trial: Trial, propensity: Propensity, covariates: Sequence[str]
 ) -> tuple[Balance, ...]:
-    """Each option's patients against all patients; below 0.1 in size is usually called balanced
-    (Austin 2009, doi:10.1002/sim.3697)."""
-    X, everybody = trial.covariates, np.ones(len(trial))
-    center, spread = _mean(X, everybody), _spread(X)
+    """Standardised mean differences between each option's patients and all patients.
+
+    An absolute difference below 0.1 is usually called balanced (Austin 2009, doi:10.1002/sim.3697).
+    """
+    X, all_weights = trial.covariates, np.ones(len(trial))
+    center, spread = _mean(X, all_weights), _spread(X)
     rows = []
     for k in range(trial.n_options):
-        mine = (trial.treatment == k).astype(np.float64)
-        before = (_mean(X, mine) - center) / spread
-        after = (_mean(X, mine / propensity.probability[:, k]) - center) / spread
+        treated = (trial.treatment == k).astype(np.float64)
+        before = (_mean(X, treated) - center) / spread
+        after = (_mean(X, treated / propensity.probability[:, k]) - center) / spread
         rows += [
             Balance(covariate, option_name(trial, k), float(b), float(a))
             for covariate, b, a in zip(covariates, before, after, strict=True)
@@ -111,16 +119,14 @@ def assess_balance(
 def compare_excluded(
     trial: Trial, population: Bool[np.ndarray, " decision"], covariates: Sequence[str]
 ) -> tuple[ExcludedComparison, ...]:
-    """Who the stated population leaves out, the largest difference first; empty if nobody."""
+    """Covariates of excluded against included patients, largest difference first."""
     if population.all() or not population.any():
         return ()
     X = trial.covariates
-    kept, out = _mean(X, population.astype(np.float64)), _mean(X, (~population).astype(np.float64))
-    away = (out - kept) / _spread(X)
-    rows = [
-        ExcludedComparison(*row)
-        for row in zip(covariates, kept.tolist(), out.tolist(), away.tolist(), strict=True)
-    ]
+    included, excluded = (_mean(X, mask.astype(np.float64)) for mask in (population, ~population))
+    difference = (excluded - included) / _spread(X)
+    columns = (covariates, included.tolist(), excluded.tolist(), difference.tolist())
+    rows = [ExcludedComparison(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=lambda row: -abs(row.difference)))
 
 
@@ -128,7 +134,7 @@ def _mean(
     X: np.ndarray,  # noqa: N803
     weight: Float64[np.ndarray, " decision"],
 ) -> Float64[np.ndarray, " feature"]:
-    """Weighted means of what is known; NaN where nothing is."""
+    """Weighted mean of the known values; NaN if none is known."""
     known = weight[:, None] * ~np.isnan(X)
     total = known.sum(axis=0)
     return np.divide(

@@ -1,4 +1,4 @@
-"""How strong a reason that nobody recorded must be to undo what is said."""
+"""Sensitivity analysis: how strong an unmeasured confounder must be to explain an effect away."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from posology.causal.trial import Column, Mask
 from posology.evaluation.effects.policy_values import ChosenOption, ReferenceOption
 from posology.evaluation.intervals import Scores, Weights, resample_weights, unit_weights
 
-Rows = Int64[np.ndarray, " kept"]
+Rows = Int64[np.ndarray, " included"]
 
 REPLICATES = 200
 MAX_GAMMA = 50.0
-"""The strongest hidden reason asked about; our choice."""
+"""Largest strength that is searched; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class GainBounds:
-    """Between what a rule's gain may lie if hidden reasons change odds of treatment by `gamma`."""
+    """Bounds of a rule's gain if unmeasured confounders change the odds of treatment by `gamma`."""
 
     gamma: float
     low: float
@@ -31,7 +31,7 @@ class GainBounds:
 
 
 def e_value(ratio: float) -> float:
-    """Risk ratio that a hidden cause must have, with treatment and outcome, to explain `ratio`.
+    """Risk ratio that a confounder must have with treatment and outcome to explain `ratio` away.
 
     VanderWeele and Ding 2017 (doi:10.7326/M16-2607).
     """
@@ -40,7 +40,7 @@ def e_value(ratio: float) -> float:
 
 
 def e_value_limit(low: float, high: float) -> float:
-    """The E-value of the interval's limit that is nearer to 1; 1 where it holds 1."""
+    """E-value of the interval's limit nearer to 1; 1 if the interval includes 1."""
     if low <= 1 <= high:
         return 1.0
     return e_value(low if low > 1 else high)
@@ -62,17 +62,17 @@ def sensitivity_bounds(
     rng: np.random.Generator,
     population: Mask | None = None,
 ) -> GainBounds:
-    """The marginal sensitivity model (Tan 2006) on the gain of a rule over one option for all.
+    """Bounds of a rule's gain over one option, under the marginal sensitivity model (Tan 2006).
 
-    Patients on whom both agree gain nothing, so only the others are asked. Among them each
-    option's mean is its regression plus a weighted mean of residuals whose weights may be any
-    that the model allows (Zhao, Small and Bhattacharya 2019, doi:10.1111/rssb.12327, section 4).
+    Patients with the same option under both gain nothing. Among the others each option's mean is
+    its regression plus a weighted mean of residuals, with any weights that the model allows (Zhao,
+    Small and Bhattacharya 2019, doi:10.1111/rssb.12327, section 4).
     """
-    rows = _kept(chosen, population)
-    at = _bounded(nuisance, chosen, reference, rows)
-    low, high = at(unit_weights(len(rows)), gamma)
+    rows = _included_rows(chosen, population)
+    bounds_at = _bound_function(nuisance, chosen, reference, rows)
+    low, high = bounds_at(unit_weights(len(rows)), gamma)
     subject = nuisance.trial.subject[rows]
-    drawn = [at(w, gamma) for w in resample_weights(subject, REPLICATES, rng)]
+    drawn = [bounds_at(w, gamma) for w in resample_weights(subject, REPLICATES, rng)]
     lows, highs = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
     return GainBounds(
         gamma,
@@ -89,15 +89,16 @@ def tipping_gamma(
     reference: ReferenceOption,
     population: Mask | None = None,
 ) -> float:
-    """The strength at which the gain may be nothing: 1 where it is nothing already.
+    """The smallest gamma at which the gain may be 0; 1 if the gain is not above 0.
 
-    Bisection on the lower bound, up to LARGEST.
+    Bisection on the lower bound, up to `MAX_GAMMA`.
     """
-    rows = _kept(chosen, population)
-    at, whole = _bounded(nuisance, chosen, reference, rows), unit_weights(len(rows))
+    rows = _included_rows(chosen, population)
+    bounds_at = _bound_function(nuisance, chosen, reference, rows)
+    once = unit_weights(len(rows))
 
     def low(gamma: float) -> float:
-        return float(at(whole, gamma)[0][0])
+        return float(bounds_at(once, gamma)[0][0])
 
     if low(1.0) <= 0:
         return 1.0
@@ -110,86 +111,86 @@ def tipping_gamma(
     return inside
 
 
-def _kept(chosen: ChosenOption, keep: Mask | None) -> Rows:
-    return np.arange(len(chosen)) if keep is None else np.flatnonzero(keep)
+def _included_rows(chosen: ChosenOption, population: Mask | None) -> Rows:
+    return np.arange(len(chosen)) if population is None else np.flatnonzero(population)
 
 
-def _bounded(
-    nuisance: Nuisance, chosen: ChosenOption, reference: ReferenceOption, kept: Rows
+def _bound_function(
+    nuisance: Nuisance, chosen: ChosenOption, reference: ReferenceOption, included: Rows
 ) -> Callable[[Weights, float], tuple[Scores, Scores]]:
-    """Lower and upper bound of the gain of the rows kept, at weights and a gamma."""
+    """A function of weights and gamma: lower and upper bound of the gain in some rows."""
     single = np.broadcast_to(reference, len(chosen))
-    differs = chosen[kept] != single[kept]
-    rows = kept[differs]
+    differs = chosen[included] != single[included]
+    rows = included[differs]
     by_rule = _arm(nuisance, rows, chosen[rows])
     by_single = _arm(nuisance, rows, single[rows])
 
-    def at(weights: Weights, gamma: float) -> tuple[Scores, Scores]:
+    def bounds_at(weights: Weights, gamma: float) -> tuple[Scores, Scores]:
         size = len(weights)
         if not len(rows):
             return np.zeros(size), np.zeros(size)
         if by_rule is None or by_single is None:
             return np.full(size, -np.inf), np.full(size, np.inf)
-        mine = weights[:, differs]
-        share = mine.sum(axis=1) / weights.sum(axis=1)
-        low, high = _gain(by_rule, by_single, mine, gamma)
+        w = weights[:, differs]
+        share = w.sum(axis=1) / weights.sum(axis=1)
+        low, high = _gain_bounds(by_rule, by_single, w, gamma)
         return low * share, high * share
 
-    return at
+    return bounds_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Arm:
-    """Patients of one rule's arm, ordered by residual, the largest first."""
+    """Patients whose observed treatment is the option of one rule, by decreasing residual."""
 
-    rows: Int64[np.ndarray, " given"]
-    residual: Float64[np.ndarray, " given"]
-    odds: Float64[np.ndarray, " given"]
-    """Against the treatment that was given."""
+    rows: Int64[np.ndarray, " treated"]
+    residual: Float64[np.ndarray, " treated"]
+    odds: Float64[np.ndarray, " treated"]
+    """Odds against the observed treatment."""
     regression: Column
-    """Of all patients asked about, in their own order."""
+    """Predicted outcome of all patients, in their own order."""
 
 
 def _arm(nuisance: Nuisance, rows: np.ndarray, option: np.ndarray) -> _Arm | None:
     trial, mean = nuisance.trial, nuisance.outcome_regression.mean[rows, option]
-    given = np.flatnonzero(trial.treatment[rows] == option)
-    if not len(given):
+    treated = np.flatnonzero(trial.treatment[rows] == option)
+    if not len(treated):
         return None
-    chance = nuisance.propensity.probability[rows, option][given]
-    residual = trial.outcome[rows][given] - mean[given]
+    propensity = nuisance.propensity.probability[rows, option][treated]
+    residual = trial.outcome[rows][treated] - mean[treated]
     order = np.argsort(-residual, kind="stable")
-    return _Arm(given[order], residual[order], (1 / chance - 1)[order], mean)
+    return _Arm(treated[order], residual[order], (1 / propensity - 1)[order], mean)
 
 
-def _gain(
+def _gain_bounds(
     rule: _Arm, single: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float
 ) -> tuple[np.ndarray, np.ndarray]:
     first, second = _extremes(rule, weights, gamma), _extremes(single, weights, gamma)
     total = weights.sum(axis=1)
-    level = weights @ (rule.regression - single.regression) / total
-    return level + first[0] - second[1], level + first[1] - second[0]
+    difference = weights @ (rule.regression - single.regression) / total
+    return difference + first[0] - second[1], difference + first[1] - second[0]
 
 
 def _extremes(
     arm: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest weighted mean residual: the weights jump once, in order of residual."""
+    """Smallest and largest weighted mean residual: the extreme weights change once, by residual."""
     drawn = weights[:, arm.rows]
     light, heavy = drawn * (1 + arm.odds / gamma), drawn * (1 + arm.odds * gamma)
 
-    def best(first: np.ndarray, rest: np.ndarray, pick: np.ufunc) -> np.ndarray:
+    def extreme(first: np.ndarray, rest: np.ndarray, pick: np.ufunc) -> np.ndarray:
         total = rest.sum(axis=1, keepdims=True) + np.cumsum(first - rest, axis=1)
         product = (rest @ arm.residual)[:, None] + np.cumsum((first - rest) * arm.residual, axis=1)
-        none = (rest @ arm.residual) / rest.sum(axis=1)
-        return pick(pick.reduce(product / total, axis=1), none)
+        no_change = (rest @ arm.residual) / rest.sum(axis=1)
+        return pick(pick.reduce(product / total, axis=1), no_change)
 
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample may leave an arm empty
-        return best(light, heavy, np.minimum), best(heavy, light, np.maximum)
+        return extreme(light, heavy, np.minimum), extreme(heavy, light, np.maximum)
 
 
 def plausible_gamma(log_odds: float) -> float:
-    """The gamma of a standard normal hidden reason: 95 % of patients lie within 1.96 of its mean.
+    """The gamma of a standard normal confounder: 95 % of patients lie within 1.96 of its mean.
 
-    `log_odds` is what one standard deviation of the reason adds to the log-odds of treatment.
+    `log_odds` is the effect of one standard deviation of it on the log-odds of treatment.
     """
     return float(np.exp(1.96 * abs(log_odds)))

@@ -1,7 +1,7 @@
-"""The rule in each group of patients: what it is worth, and whether what is said of them is seen.
+"""Value of the rule, and calibration of its predicted effects, in each subgroup of patients.
 
-Nobody should be served worse than others, and a prediction that holds on average may be wrong of
-one group and right of the next. Groups are compared by what was seen of them, doubly robust.
+Predictions that are right on average may be wrong in one subgroup: subgroups are compared by their
+doubly robust effects.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _UNKNOWN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class SubgroupBenefit:
-    """One option against the best single one, in one group: what is said, and what was seen."""
+    """Predicted and observed effect of one option against the best single one, in one subgroup."""
 
     option: str
     comparator: str
@@ -30,15 +30,15 @@ class SubgroupBenefit:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupGain:
-    """The rule in one group of patients; NaN, and no benefits, where too few to be judged."""
+    """The rule in one subgroup; NaN and no benefits if it has too few patients."""
 
     family: str
     group: str
     n: int
     in_population: int
-    """In the stated population."""
+    """Number of its patients in the stated population."""
     differing_share: float
-    """Share for whom the rule is not the best single option."""
+    """Share of patients for whom the rule differs from the best single option."""
     gain: Difference
     value: Interval
     """Mean outcome under the rule."""
@@ -52,29 +52,36 @@ def estimate_subgroup_gain(
     population: Mask,
     rng: np.random.Generator,
 ) -> SubgroupGain:
-    """Judge the rule in one group of the patients kept."""
-    mine = group.mask & population
-    n, kept = int(group.mask.sum()), int(mine.sum())
-    if kept < MIN_SUBGROUP_SIZE:
-        nothing = Difference(*[_UNKNOWN] * 4), Interval(*[_UNKNOWN] * 3)
-        return SubgroupGain(group.family, group.name, n, kept, _UNKNOWN, *nothing, ())
-    differs = float((rule.chosen != rule.best_single_by_fold)[mine].mean())
-    found = estimate_gain(nuisance, rule.chosen, rule.best_single_by_fold, rng, mine)
-    others = [k for k in rule.supported_options if k != rule.best_single]
-    scores = nuisance.scores[mine]
-    columns = scores - scores[:, [rule.best_single]]
-    columns[:, rule.best_single] = scores[np.arange(kept), rule.chosen[mine]]
-    draws = bootstrap_means(columns, nuisance.trial.subject[mine], rng)
-    spans = [
+    """Evaluate the rule in one subgroup of the population."""
+    members = group.mask & population
+    n, in_population = int(group.mask.sum()), int(members.sum())
+    if in_population < MIN_SUBGROUP_SIZE:
+        gain, value = Difference(*[_UNKNOWN] * 4), Interval(*[_UNKNOWN] * 3)
+        return SubgroupGain(
+            group.family, group.name, n, in_population, _UNKNOWN, gain, value, benefits=()
+        )
+    trial, single = nuisance.trial, rule.best_single
+    differing = float((rule.chosen != rule.best_single_by_fold)[members].mean())
+    gain = estimate_gain(nuisance, rule.chosen, rule.best_single_by_fold, rng, members)
+    scores = nuisance.scores[members]
+    columns = scores - scores[:, [single]]
+    columns[:, single] = scores[np.arange(in_population), rule.chosen[members]]
+    draws = bootstrap_means(columns, trial.subject[members], rng)
+    observed = [
         percentile_interval(float(columns[:, k].mean()), draws[:, k])
         for k in range(columns.shape[1])
     ]
-    told = (rule.effect - rule.effect[:, [rule.best_single]])[mine].mean(axis=0)
-    against = option_name(nuisance.trial, rule.best_single)
+    predicted = (rule.effect - rule.effect[:, [single]])[members].mean(axis=0)
     benefits = tuple(
-        SubgroupBenefit(option_name(nuisance.trial, k), against, float(told[k]), spans[k])
-        for k in others
+        SubgroupBenefit(
+            option=option_name(trial, k),
+            comparator=option_name(trial, single),
+            predicted=float(predicted[k]),
+            observed=observed[k],
+        )
+        for k in rule.supported_options
+        if k != single
     )
     return SubgroupGain(
-        group.family, group.name, n, kept, differs, found, spans[rule.best_single], benefits
+        group.family, group.name, n, in_population, differing, gain, observed[single], benefits
     )

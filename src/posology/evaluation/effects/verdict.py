@@ -1,8 +1,8 @@
-"""The first line of the report, by rule: does personalising gain anything over one option for all.
+"""The verdict, first line of the report: does a personalised rule gain over one option for all.
 
-The rule and the best single option come from the training patients, the gain from others. A gain
-is stated only where its 95 % interval lies above 0, and only of patients for whom every option was
-a possibility.
+The rule and the best single option are learned on training patients, the gain is estimated on
+others. A gain is stated only if its 95 % interval lies above 0, and only for patients for whom
+every option has a propensity of at least 5 %.
 """
 
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ GAIN, NO_GAIN, CANNOT_JUDGE = "gain", "none", "unjudged"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What may be said, and on what it rests."""
+    """The verdict and the estimates behind it."""
 
     kind: str
     """`gain`, `none` or `unjudged`."""
     sentence: str
     best_single: str
-    """The best single option: of the highest mean in the stated population."""
+    """Name of the best single option: highest mean in the stated population."""
     best_single_index: int
-    """Which of the options that is."""
+    """Its index among the options."""
     gain: Difference | None
-    """Over it, in the stated population; None where nothing is stated."""
+    """Gain over it in the stated population; None if it cannot be judged."""
     overlap: Overlap
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How the outcome's differences are written: times `factor`, then the unit."""
+    """Unit of the outcome's differences: written as the difference times `factor`, then `name`."""
 
     name: str = ""
     factor: float = 1.0
@@ -55,62 +55,58 @@ def decide_verdict(
     rng: np.random.Generator,
     unit: Unit = Unit(),
 ) -> Verdict:
-    """The verdict on a rule.
+    """Decide whether the rule gains, does not gain, or cannot be judged.
 
     Args:
         nuisance: of patients from whom the rule was not learned.
-        chosen: the rule's option for each of them.
-        single: the best single option of the training patients, which may differ by fold: gains
-            are over it. The one that is named is the best by all patients.
+        chosen: the rule's option for each patient.
+        best_single: the best single option of the training patients, which may differ by fold; the
+            gain is measured against it. The sentence names the best single option of all patients.
         unit: of the outcome, for the sentence.
     """
     trial = nuisance.trial
-    found = assess_overlap(trial, nuisance.propensity)
-    best = _best(nuisance, found)
+    overlap = assess_overlap(trial, nuisance.propensity)
+    best = _best_single_option(nuisance, overlap)
     option = option_name(trial, best)
-    asked = {option_name(trial, int(k)) for k in np.unique(np.append(chosen, best_single))}
-    refused = [
-        o
-        for o in found.options_without_overlap
-        if o in asked or len(found.options_without_overlap) == trial.n_options
-    ]
-    if refused:
-        sentence = f"cannot be judged: no overlap for {', '.join(refused)}"
-        return Verdict(CANNOT_JUDGE, sentence, option, best, None, found)
-    speak = rule_effective_sample_size(
-        nuisance, one_hot_probabilities(chosen, trial.n_options), found.population
-    )
-    if speak < MIN_EFFECTIVE_SAMPLE_SIZE:
-        sentence = (
-            f"cannot be judged: {speak:.0f} effective patients were treated as the rule would"
+
+    def verdict(kind: str, sentence: str, gain: Difference | None = None) -> Verdict:
+        return Verdict(kind, sentence, option, best, gain, overlap)
+
+    used = {option_name(trial, int(k)) for k in np.unique(np.append(chosen, best_single))}
+    without = overlap.options_without_overlap
+    unsupported = [o for o in without if o in used or len(without) == trial.n_options]
+    if unsupported:
+        return verdict(CANNOT_JUDGE, f"cannot be judged: no overlap for {', '.join(unsupported)}")
+    probabilities = one_hot_probabilities(chosen, trial.n_options)
+    effective = rule_effective_sample_size(nuisance, probabilities, overlap.population)
+    if effective < MIN_EFFECTIVE_SAMPLE_SIZE:
+        return verdict(
+            CANNOT_JUDGE,
+            "cannot be judged: the effective sample size of patients treated as the rule "
+            f"recommends is {effective:.0f}",
         )
-        return Verdict(CANNOT_JUDGE, sentence, option, best, None, found)
-    gained = estimate_gain(nuisance, chosen, best_single, rng, found.population)
-    where = _where(found)
-    if gained.low > 0:
-        value, low, high = (unit.factor * x for x in (gained.value, gained.low, gained.high))
-        sentence = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
-        return Verdict(
-            GAIN, f"{sentence} over the best single option, {option}{where}", option, best, gained,
-            found,
-        )  # fmt: skip
-    return Verdict(
-        NO_GAIN, f"no gain shown: use {option} for all{where}", option, best, gained, found
-    )
+    gain = estimate_gain(nuisance, chosen, best_single, rng, overlap.population)
+    population = _population_clause(overlap)
+    if gain.low > 0:
+        value, low, high = (unit.factor * x for x in (gain.value, gain.low, gain.high))
+        gains = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
+        return verdict(GAIN, f"{gains} over the best single option, {option}{population}", gain)
+    return verdict(NO_GAIN, f"no gain shown: use {option} for all{population}", gain)
 
 
-def _best(nuisance: Nuisance, found: Overlap) -> int:
-    """By all patients of the stated population, among options that can be judged."""
-    rows = found.population if found.population.any() else ~found.population
+def _best_single_option(nuisance: Nuisance, overlap: Overlap) -> int:
+    """Option of the highest mean in the stated population, among those with overlap."""
+    rows = overlap.population if overlap.population.any() else ~overlap.population
     values = nuisance.scores[rows].mean(axis=0)
-    silent = np.array([option.lacks_overlap for option in found.options], dtype=bool)
-    return int(np.where(silent & ~silent.all(), -np.inf, values).argmax())
+    lacks = np.array([option.lacks_overlap for option in overlap.options], dtype=bool)
+    return int(np.where(lacks & ~lacks.all(), -np.inf, values).argmax())
 
 
-def _where(found: Overlap) -> str:
-    if not found.excludes_many:
+def _population_clause(overlap: Overlap) -> str:
+    if not overlap.excludes_many:
         return ""
+    included = 100 * (1 - overlap.excluded_share)
     return (
-        f"; this holds for the {100 * (1 - found.excluded_share):.0f} % of patients for whom every "
-        "option had a chance of at least 5 %, the others cannot be judged"
+        f"; this holds for the {included:.0f} % of patients for whom every option had a chance of "
+        "at least 5 %, the others cannot be judged"
     )

@@ -1,6 +1,7 @@
 """Calibration: whether predicted probabilities match observed frequencies."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -106,13 +107,8 @@ def assess_calibration(
         if is_best.all() or not is_best.any():
             continue
         estimates = [
-            bootstrap_interval(
-                lambda w, f=f, p=p, is_best=is_best: f(p, is_best, w),
-                known_subject,
-                rng,
-                replicates,
-            )
-            for f in (expected_calibration_error, calibration_slope, calibration_intercept)
+            bootstrap_interval(partial(statistic, p, is_best), known_subject, rng, replicates)
+            for statistic in (expected_calibration_error, calibration_slope, calibration_intercept)
         ]
         rows.append(Calibration(k, reliability_bins(p, is_best), *estimates))
     return tuple(rows)

@@ -205,7 +205,7 @@ def _harm_rows(results: EffectStudy) -> tuple[tuple[str, ...], ...]:
         rows.append(
             (
                 f"{outcome}: the rule, against one option for all",
-                format_number(harm.rule.single),
+                format_number(harm.rule.best_single),
                 _difference_and_p(harm.rule.difference),
             )
         )
