@@ -1,4 +1,4 @@
-"""A good small file of every source, how it is ingested, and ways to damage it."""
+"""A small valid file of every source, its sources for ingest, and ways to damage it."""
 
 import csv
 import gzip
@@ -15,17 +15,17 @@ from posology.records.pipeline.staging import Source
 from posology.records.sources.registry import make_sources
 
 LINES = 6
-"""Rows of a good table."""
+"""Rows of a valid table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A source that reads tables; `{row}` in a cell is the row's number."""
+    """A valid table of a source; `{row}` in a cell stands for the row's number."""
 
     columns: dict[str, str]
-    """Each column's good cell."""
+    """A valid cell of each column."""
     sources: Callable[[Path], list[Source]]
-    """Given the path of the table, what is ingested."""
+    """The sources to ingest, from the path of the table."""
 
 
 def _mapped(text: str, kind: str) -> Callable[[Path], list[Source]]:
@@ -51,7 +51,7 @@ STRENGTH = "drug_concept_id,ingredient_concept_id,amount_value,amount_unit_conce
 
 
 def _cdm(name: str) -> Callable[[Path], list[Source]]:
-    """A CDM of which the table is this file, and the others good."""
+    """A CDM with this file as one table and valid other tables."""
 
     def sources(path: Path) -> list[Source]:
         others = {"person": PERSON, "concept": CONCEPT, "drug_strength": STRENGTH}
@@ -144,15 +144,15 @@ TABLES = {
 }  # fmt: skip
 
 
-def rows_of(table: Table) -> list[list[str]]:
-    """Its good rows."""
+def valid_rows(table: Table) -> list[list[str]]:
+    """The valid rows of the table."""
     return [
         [c.replace("{row}", str(n)) for c in table.columns.values()] for n in range(1, LINES + 1)
     ]
 
 
-def as_csv(table: Table, rows: list[list[str]]) -> bytes:
-    """The rows below the header."""
+def to_csv(table: Table, rows: list[list[str]]) -> bytes:
+    """The header and the rows as CSV."""
     text = io.StringIO()
     csv.writer(text).writerows([list(table.columns), *rows])
     return text.getvalue().encode("utf-8", "surrogateescape")
@@ -192,18 +192,18 @@ FILES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "dicom": ("dicom", "data.dcm", _dicom),
     "npz": ("dicom", "data.npz", _npz),
 }  # fmt: skip
-"""Sources that are no tables: their kind, the file's name, and what stands in a good one."""
+"""Sources that are not tables: name and valid content of a file, and its sources."""
 
 
 def cut_gzip(data: bytes) -> bytes:
-    """A gzip stream that breaks off."""
+    """A truncated gzip stream."""
     noise = np.random.default_rng(0).integers(0, 256, 4000, np.uint8).tobytes().hex().encode()
     packed = gzip.compress(data + noise)
     return packed[: len(packed) // 2]
 
 
-def flipped(data: bytes) -> bytes:
-    """A fifteenth of the bytes are others."""
+def flip_bytes(data: bytes) -> bytes:
+    """The data with a fifteenth of its bytes changed."""
     rng = np.random.default_rng(1)
     array = np.frombuffer(data, np.uint8).copy()
     at = rng.integers(0, len(array), max(1, len(array) // 15))
@@ -227,7 +227,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "old Mac line ends": lambda data: data.replace(b"\n", b"\r"),
     "no line ends": lambda data: data.replace(b"\n", b""),
     "open quote": lambda data: data.replace(b"0", b'0"', 3),
-    "flipped bytes": flipped,
+    "flipped bytes": flip_bytes,
     "noise": lambda data: np.random.default_rng(2).bytes(3000),
     "twice": lambda data: data + data,
     "10 MB without an end": lambda data: data + b"9" * 10_000_000,
@@ -241,11 +241,11 @@ CELLS = (
     "\\", "\x00", "é", "\udce9", "\u202e", "١٢", "½", "//", "CYP2C19//", "*", "*1/*2",
     "%s", "{0}", "N" * 3000,
 )  # fmt: skip
-"""What stands in a cell of a bad table."""
+"""Cells of an invalid table."""
 
 
-def nested(table: Table) -> pa.Table:
-    """The table as Parquet in which every column has a null, a struct of null, or a list of one."""
+def nested_table(table: Table) -> pa.Table:
+    """The table with a null, a struct of null, or a list of one value in every column."""
     kinds = [
         pa.array([None] * LINES, pa.struct([("a", pa.list_(pa.string()))])),
         pa.array([[None]] * LINES, pa.list_(pa.struct([("b", pa.int8())]))),
@@ -256,7 +256,7 @@ def nested(table: Table) -> pa.Table:
     return pa.table({name: kinds[n % len(kinds)] for n, name in enumerate(table.columns)})
 
 
-def written(path: Path, table: Table, columns: dict[str, pa.Array]) -> None:
-    """The good table as Parquet, some of its columns others."""
-    good = dict(zip(table.columns, map(list, zip(*rows_of(table), strict=True)), strict=True))
+def write_parquet(path: Path, table: Table, columns: dict[str, pa.Array]) -> None:
+    """Write the valid table as Parquet, with some columns replaced."""
+    good = dict(zip(table.columns, map(list, zip(*valid_rows(table), strict=True)), strict=True))
     pq.write_table(pa.table({**good, **columns}), path)

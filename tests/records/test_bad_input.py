@@ -22,22 +22,22 @@ from tests.builders.damaged_records import (
     LINES,
     TABLES,
     Table,
-    as_csv,
-    nested,
-    rows_of,
-    written,
+    nested_table,
+    to_csv,
+    valid_rows,
+    write_parquet,
 )
 
 QUICK = IngestSettings(report=False)
 LOOKED_UP = ("concept", "drug_strength", "exposures")
-"""Tables that are joined to others: their good rows are no rows of the source."""
+"""Tables that are joined to others: their valid rows are not rows of the source."""
 
-ALIKE = ("person", "drug_exposure", "drug_strength")
-"""Tables of the CDM, which are opened as `measurement` and `concept` are."""
+SKIPPED = ("person", "drug_exposure", "drug_strength")
+"""Tables of the CDM that are opened in the same way as `measurement` and `concept`."""
 
 
 def read(paths: Iterable[Path]) -> list[dict]:
-    """BatchBuilder without their times, of which Python cannot hold all."""
+    """Rows of Parquet files without their times, which Python cannot always represent."""
     rows = []
     for path in paths:
         names = [name for name in pq.read_schema(path).names if name != "time"]
@@ -45,8 +45,8 @@ def read(paths: Iterable[Path]) -> list[dict]:
     return rows
 
 
-def lost_nothing(staged: StagedSource, name: str) -> None:
-    """Asserts that the staged rows of the source are events or rejected."""
+def assert_no_row_lost(staged: StagedSource, name: str) -> None:
+    """Assert that every staged row of the source is an event or rejected."""
     events, rejected = read(staged.events), read(staged.rejected)
     if any("#" in path.name or path.name.startswith("person_") for path in staged.events):
         # OMOP: only the first events of a table have one for each row
@@ -70,11 +70,11 @@ def stage_all(sources: list[Source], folder: Path) -> list[StagedSource] | None:
     staged = []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's, of damaged files
+            warnings.simplefilter("ignore")  # pydicom warns about damaged files
             for number, source in enumerate(sources):
                 (folder / f"staged{number}").mkdir()
                 staged.append(source.stage(con, folder / f"staged{number}"))
-                lost_nothing(staged[-1], source.name)
+                assert_no_row_lost(staged[-1], source.name)
     except UserError:
         return None
     finally:
@@ -82,8 +82,8 @@ def stage_all(sources: list[Source], folder: Path) -> list[StagedSource] | None:
     return staged
 
 
-def cleaned_nothing_away(staged: list[StagedSource], folder: Path) -> None:
-    """Asserts that what was staged is then events, rejected or merged."""
+def assert_no_event_lost(staged: list[StagedSource], folder: Path) -> None:
+    """Assert that every staged event is an event, rejected or merged after ingest."""
     sources = [
         Source(str(n), (), lambda _con, _folder, one=one: one) for n, one in enumerate(staged)
     ]
@@ -95,7 +95,7 @@ def cleaned_nothing_away(staged: list[StagedSource], folder: Path) -> None:
 
 
 def data_rows(name: str, staged: list[StagedSource]) -> int:
-    """BatchBuilder of the damaged table that are accounted for."""
+    """Number of rows of the damaged table that are events or rejected."""
     (one,) = staged
     events, rejected = read(one.events), read(one.rejected)
     if name == "wearable":
@@ -117,12 +117,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", [n for n in TABLES if n not in ALIKE])
+@pytest.mark.parametrize("name", [n for n in TABLES if n not in SKIPPED])
 def test_a_damaged_table_is_an_error_or_its_rows_are_rejected(
     folder: Path, name: str, damage: str
 ) -> None:
     table, path = TABLES[name], folder / "in" / "data.csv"
-    path.write_bytes(DAMAGES[damage](as_csv(table, rows_of(table))))
+    path.write_bytes(DAMAGES[damage](to_csv(table, valid_rows(table))))
     if name == "embeddings":
         path = path.rename(path.with_suffix(".parquet"))
     staged = stage_all(table.sources(path), folder)
@@ -158,27 +158,27 @@ def test_no_cell_causes_a_traceback_or_a_lost_row(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
 ) -> None:
     folder, table = tmp_path_factory.mktemp("cells"), TABLES[name]
-    good = rows_of(table)
+    good = valid_rows(table)
     rows = [
         [data.draw(st.one_of(st.just(cell), st.sampled_from(CELLS))) for cell in row]
         for row in good
     ]
     (folder / "in").mkdir()
     path = folder / "in" / "data.csv"
-    path.write_bytes(as_csv(table, rows))
+    path.write_bytes(to_csv(table, rows))
     staged = stage_all(table.sources(path), folder)
     if name not in LOOKED_UP:
         assert staged is not None
         assert data_rows(name, staged) == LINES
-        cleaned_nothing_away(staged, folder)
+        assert_no_event_lost(staged, folder)
 
 
 @pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
 def test_a_cell_of_ten_megabytes_is_one_row(folder: Path, name: str) -> None:
     table, path = TABLES[name], folder / "in" / "data.csv"
-    rows = rows_of(table)
+    rows = valid_rows(table)
     rows[2][-1] = "9 x" * 3_500_000
-    path.write_bytes(as_csv(table, rows))
+    path.write_bytes(to_csv(table, rows))
     staged = stage_all(table.sources(path), folder)
     assert staged is not None
     if name not in LOOKED_UP:
@@ -189,7 +189,7 @@ def test_a_cell_of_ten_megabytes_is_one_row(folder: Path, name: str) -> None:
 def test_nested_null_and_unusual_parquet_types_lose_no_row(folder: Path, name: str) -> None:
     table: Table = TABLES[name]
     path = folder / "in" / "data.parquet"
-    pq.write_table(nested(table), path)
+    pq.write_table(nested_table(table), path)
     stage_all(table.sources(path), folder)
 
 
@@ -220,5 +220,5 @@ def test_no_column_type_causes_a_traceback(
         folder = tmp_path_factory.mktemp("types")
         (folder / "in").mkdir()
         path = folder / "in" / "data.parquet"
-        written(path, table, {column: ODD[kind]})
+        write_parquet(path, table, {column: ODD[kind]})
         stage_all(table.sources(path), folder)

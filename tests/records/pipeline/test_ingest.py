@@ -221,6 +221,14 @@ def test_a_folder_without_a_manifest_is_not_overwritten(tmp_path):
     assert (tmp_path / "out" / "mine.txt").read_text() == "keep me"
 
 
+def test_a_folder_of_an_earlier_format_is_an_error(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.json").write_text('{"shards": 1, "sources": []}')
+    source = raw_source(tmp_path / "a.parquet", raw_table([]))
+    with pytest.raises(RecordError, match=r"has the format 1.*ingest into a new folder"):
+        ingest([source], tmp_path / "out")
+
+
 def test_an_unknown_engine_or_memory_size_is_an_error(tmp_path):
     source = raw_source(tmp_path / "a.parquet", raw_table([]))
     with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
