@@ -38,7 +38,7 @@ def mdp_env(mdp: Mdp) -> Any:
             self.state = int(self.np_random.choice(states, p=mdp.start / mdp.start.sum()))
             return self.state, {}
 
-        def take_dose_until_next_visit(self, action: int | np.integer) -> tuple:
+        def step(self, action: int | np.integer) -> tuple:
             """Apply one treatment."""
             probability = mdp.transition[self.state, action]
             self.state = int(self.np_random.choice(states, p=probability / probability.sum()))
@@ -72,7 +72,7 @@ def warfarin_env(
             self.visit = start_treatment(patient, draw_bodies(patient, self.np_random))
             return observe(self.visit)[0], {}
 
-        def take_dose_until_next_visit(self, action: int | np.integer) -> tuple:
+        def step(self, action: int | np.integer) -> tuple:
             """Take a dose daily until the next visit."""
             chosen = np.array([action], np.int64)
             self.visit, in_range, above = take_dose_until_next_visit(
