@@ -119,7 +119,7 @@ def _run(folds: list[Fold], work: Path, jobs: int) -> None:
 def _one(fold: Fold, work: Path) -> str:
     import torch
 
-    from posology.learners.baselines import baselines, networks, run_quietly
+    from posology.learners.baselines import baselines, fit_networks, run_quietly
 
     torch.set_num_threads(1)
     data, study = iwpc.load(), read_study("iwpc")
@@ -135,7 +135,7 @@ def _one(fold: Fold, work: Path) -> str:
     folder = _path(work, fold)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "posology.npz").exists():
-        for name, (policy, _) in networks(train, validation, fold.seed, run_quietly).items():
+        for name, (policy, _) in fit_networks(train, validation, fold.seed, run_quietly).items():
             _keep(folder, name, test, predict_cohort(policy, test))
     names = ["posology", "posology_supervised", "posology_paper"]
     for name, make in baselines(train, validation):

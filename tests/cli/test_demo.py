@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(
 def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(baselines, "ours", lambda train, seed: small_recipe(seed))
-    monkeypatch.setattr(baselines, "paper", small_recipe)
+    monkeypatch.setattr(baselines, "recipe_for_cohort", lambda train, seed: small_recipe(seed))
+    monkeypatch.setattr(baselines, "paper_recipe", small_recipe)
 
     def few(train, _validation):
         for rule in train.study.rules:

@@ -26,7 +26,9 @@ def test_events_and_a_study_become_a_policy(
 ) -> None:
     from posology.cli.fit import fit
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
+    monkeypatch.setattr(
+        recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
+    )
     fit("iwpc", events, tmp_path / "model", json_file=tmp_path / "curves.json")
     assert artifact.load(tmp_path / "model").study.name == "iwpc"
     assert (tmp_path / "curves.json").exists()
@@ -37,7 +39,9 @@ def test_a_run_that_is_kept_goes_on_where_it_was(
 ) -> None:
     from posology.cli.fit import fit
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
+    monkeypatch.setattr(
+        recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
+    )
     for name in ("first", "again"):
         fit("iwpc", events, tmp_path / name, resume=tmp_path / "run")
     first, again = (artifact.load(tmp_path / name) for name in ("first", "again"))
@@ -98,7 +102,9 @@ def test_a_cohort_folder_becomes_a_policy(
     from posology.cohorts.study.reader import read_study
     from posology.errors import UserError
 
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
+    monkeypatch.setattr(
+        recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
+    )
     build_folder(read_study("iwpc"), events, tmp_path / "cohort")
     fit(str(tmp_path / "cohort"), None, tmp_path / "model")
     fit("iwpc", events, tmp_path / "other")

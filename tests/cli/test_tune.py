@@ -15,7 +15,7 @@ from tests.builders.small_recipes import small_recipe
 
 
 def test_the_recipe_it_writes_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0: small_recipe(seed))
+    monkeypatch.setattr(recipes, "recipe_for_cohort", lambda train, seed=0: small_recipe(seed))
     pq.write_table(synthetic_iwpc.events(120), tmp_path / "events.parquet")
 
     def run(*words: str | Path) -> None:

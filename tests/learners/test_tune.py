@@ -1,4 +1,4 @@
-"""Random search with successive halving: what it gives up, and that it goes on after a kill."""
+"""Random search with successive halving: which trials stop, and resuming after an interruption."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ RATES = (1e-6, 1e-2, 1e-5, 3e-2, 1e-4, 1e-6)
 SEARCH = Search(trials=6, first_epochs=2)
 
 
-def test_two_thirds_are_given_up_at_each_rung_and_the_best_is_chosen(tmp_path: Path) -> None:
+def test_two_thirds_stop_at_each_rung_and_the_best_is_chosen(tmp_path: Path) -> None:
     recipes = [small(rate) for rate in RATES]
     trials = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path))
     assert [t.epoch for t in trials] == [2] * 6 + [6] * 2
@@ -46,9 +46,7 @@ def test_two_thirds_are_given_up_at_each_rung_and_the_best_is_chosen(tmp_path: P
     assert scores == [epochs[1].validation["score"], epochs[5].validation["score"]]
 
 
-def test_a_search_that_was_cut_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_search_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipes = [small(rate) for rate in RATES]
     whole = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "whole"))
     cut = run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut")
@@ -56,7 +54,7 @@ def test_a_search_that_was_cut_goes_on_where_it_was(
     cut.close()
     ran, run = [], tune._run
     monkeypatch.setattr(
-        tune, "_run", lambda *asked: ran.append((asked[3][0], asked[3][1])) or run(*asked)
+        tune, "_run", lambda *args: ran.append((args[3][0], args[3][1])) or run(*args)
     )
     rest = list(run_search(recipes, TRAINED, CHOSEN_BY, SEARCH, tmp_path / "cut"))
     assert [(t.number, t.epoch, t.score) for t in rest] == [
@@ -66,13 +64,13 @@ def test_a_search_that_was_cut_goes_on_where_it_was(
     assert ran == [(t.number, t.epoch) for t in whole[4:]]
 
 
-def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_another_search_is_an_error(tmp_path: Path) -> None:
     next(run_search([small(1e-2), small(1e-3)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
-    with pytest.raises(UserError, match="holds another search; name a new folder"):
+    with pytest.raises(UserError, match="contains another search; choose a new folder"):
         next(run_search([small(1e-2), small(1e-4)], TRAINED, CHOSEN_BY, SEARCH, tmp_path))
 
 
-def test_a_drawn_recipe_is_written_and_read_as_it_was(tmp_path: Path) -> None:
+def test_a_random_recipe_survives_writing_and_reading(tmp_path: Path) -> None:
     recipes = draw_recipes(small(1e-3), Search(trials=12, seed=4))
     assert recipes[0] == small(1e-3)
     assert len({repr(r) for r in recipes}) == 12
@@ -84,9 +82,9 @@ def test_a_drawn_recipe_is_written_and_read_as_it_was(tmp_path: Path) -> None:
     )
 
 
-def test_mistakes_in_a_recipe_are_told(tmp_path: Path) -> None:
+def test_mistakes_in_a_recipe_are_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
-    with pytest.raises(UserError, match="is not default, histories or paper, and no file"):
+    with pytest.raises(UserError, match="is neither default, histories or paper, nor a file"):
         read_recipe(path)
     path.write_text('{"name": "x", "supervised": {"sizes": {"encoder": "rnn"}}}')
     with pytest.raises(UserError, match=r"recipe\.json: is not a recipe: 'rnn' is not a"):

@@ -16,7 +16,9 @@ from tests.builders.small_recipes import small_recipe
 def test_the_network_reports_each_epoch_and_keeps_its_learning_curves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recipes, "ours", lambda train, seed=0, device="cpu": small_recipe(seed))
+    monkeypatch.setattr(
+        recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
+    )
     messages: list[str] = []
     result = fit(
         iwpc_cohort(), progress=lambda message, done=0, total=None: messages.append(message)

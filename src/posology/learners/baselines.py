@@ -1,11 +1,13 @@
-"""Everything a study is compared with: its rules, the refitted formulas, classical models."""
+"""What a policy is compared with: the study's rules, refitted formulas, classical models."""
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import Policy
+from posology.domain.policy import Learner, Policy
 from posology.learners.features.dose_grid import modelled_dose_levels
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.learners.network.policy import NetworkPolicy
@@ -17,81 +19,101 @@ from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
 from posology.learners.recipes import paper_recipe, recipe_for_cohort
 
+FORMULA_CODES = ("FORMULA",)
+"""Prefix of the codes that hold a published formula's prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A learner to compare with, and the cohorts that it applies to."""
+
+    name: str
+    """Model name in tables and JSON rows."""
+    learner: Learner
+    applies_to: Callable[[Cohort], bool] = lambda _cohort: True
+
+
+def has_formula(train: Cohort) -> bool:
+    """Whether a published formula's prediction is among the codes."""
+    return bool(train.profile.formulas)
+
+
+def has_numeric_outcome(train: Cohort) -> bool:
+    """Whether a number says how well the treatment received worked, at doses to model."""
+    distance = train.target_distance
+    if distance is None or np.isnan(distance).all():
+        return False
+    return bool(modelled_dose_levels(train))
+
+
+BASELINES: tuple[Baseline, ...] = (
+    Baseline("logistic", LogisticLearner(excluded_prefixes=FORMULA_CODES)),
+    Baseline("forest", RandomForestLearner(excluded_prefixes=FORMULA_CODES)),
+    Baseline("boosting", GradientBoostingLearner(excluded_prefixes=FORMULA_CODES)),
+    Baseline("boosting_formula", GradientBoostingLearner(), has_formula),
+    Baseline("ridge_margin", DoseRidgeLearner(FORMULA_CODES), has_numeric_outcome),
+    Baseline(
+        "boosting_margin", DoseBoostingLearner(excluded_prefixes=FORMULA_CODES), has_numeric_outcome
+    ),
+)
+"""Learned baselines, fast ones first. Adding one: a file with a learner, and a line here.
+
+They see the same events as the network except the formula's prediction, which only
+`boosting_formula` gets. The classical ones learn from a binary outcome, as is usual;
+`ridge_margin` and `boosting_margin` learn from the number and the dose, as the network does.
+"""
+
 
 def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable[[], Policy]]]:
-    """(name, how to make it) for every baseline, cheap ones first.
-
-    `boosting` and the other classical models see the same events as the network, but for the
-    formula's answer; `boosting_formula` is given that too. They learn from yes or no, as they are
-    used in the field. Where a number says how effective the option given was, `ridge_margin` and
-    `boosting_margin` are told it and the dose, as the network is.
-    """
+    """Name and fit function of every baseline: the study's rules, a refitted formula, BASELINES."""
     for rule in train.study.rules:
-        yield rule.name, lambda rule=rule: build_rule_policy(rule, train)
+        yield rule.name, partial(build_rule_policy, rule, train)
     for formula in train.profile.formulas[:1]:
-        yield "formula_refit", lambda formula=formula: build_formula_policy(formula, train)
-    plain = ("FORMULA",)
-    yield "logistic", lambda: LogisticLearner(excluded_prefixes=plain).fit(train, validation)
-    yield "forest", lambda: RandomForestLearner(excluded_prefixes=plain).fit(train, validation)
-    yield (
-        "boosting",
-        lambda: GradientBoostingLearner(excluded_prefixes=plain).fit(train, validation),
-    )
-    if train.profile.formulas:
-        yield (
-            "boosting_formula",
-            lambda: GradientBoostingLearner(excluded_prefixes=()).fit(train, validation),
-        )
-    if (
-        modelled_dose_levels(train)
-        and train.target_distance is not None
-        and not np.isnan(train.target_distance).all()
-    ):
-        yield (
-            "ridge_margin",
-            lambda: DoseRidgeLearner(excluded_prefixes=plain).fit(train, validation),
-        )
-        yield (
-            "boosting_margin",
-            lambda: DoseBoostingLearner(excluded_prefixes=plain).fit(train, validation),
-        )
+        yield "formula_refit", partial(build_formula_policy, formula, train)
+    for baseline in BASELINES:
+        if baseline.applies_to(train):
+            yield baseline.name, partial(baseline.learner.fit, train, validation)
 
 
 Run = Callable[[Generator[Epoch, None, NetworkPolicy], str, int], tuple[NetworkPolicy, list[Epoch]]]
-"""Runs a fitting to its end, given a title and the most epochs it may take."""
+"""Runs a training generator to its end; arguments: generator, title, maximum number of epochs."""
 
 
-def networks(
+def fit_networks(
     train: Cohort, validation: Cohort, seed: int, run: Run
 ) -> dict[str, tuple[NetworkPolicy, list[Epoch]]]:
-    """Our network after each phase, and the paper's recipe, with their learning curves."""
-    mine, theirs = recipe_for_cohort(train, seed), paper_recipe(seed)
-    first = run(
-        mine.supervised.fit_epochs(train, validation),
+    """Our network after each phase and the paper's recipe, with their learning curves."""
+    recipe, paper = recipe_for_cohort(train, seed), paper_recipe(seed)
+    supervised = run(
+        recipe.supervised.fit_epochs(train, validation),
         "first phase: supervised",
-        mine.supervised.training.epochs,
+        recipe.supervised.training.epochs,
     )
-    second = run(
-        mine.reinforcement.fit_epochs(first[0], train, validation),
+    reinforced = run(
+        recipe.reinforcement.fit_epochs(supervised[0], train, validation),
         "second phase: reinforcement",
-        mine.reinforcement.training.epochs,
+        recipe.reinforcement.training.epochs,
     )
-    seed_paper = run(
-        theirs.supervised.fit_epochs(train, validation),
+    paper_policy = run(
+        paper.supervised.fit_epochs(train, validation),
         "the paper's recipe",
-        theirs.supervised.training.epochs,
+        paper.supervised.training.epochs,
     )
-    return {"posology": second, "posology_supervised": first, "posology_paper": seed_paper}
+    return {
+        "posology": reinforced,
+        "posology_supervised": supervised,
+        "posology_paper": paper_policy,
+    }
 
 
 def run_quietly(
-    fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
+    epochs_of_fit: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
 ) -> tuple[NetworkPolicy, list[Epoch]]:
-    """A Run without anything on the screen."""
+    """A `Run` without progress on the screen."""
     del title, epochs
     curve: list[Epoch] = []
     while True:
         try:
-            curve.append(next(fitting))
+            curve.append(next(epochs_of_fit))
         except StopIteration as end:
             return end.value, curve

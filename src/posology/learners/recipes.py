@@ -1,4 +1,4 @@
-"""The ways to learn that ship: ours, with and without histories, and the paper's."""
+"""Training recipes that ship with the package: ours for three kinds of study, and the paper's."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from posology.learners.network.training_loop import Training
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Both phases, in order."""
+    """Settings of both training phases."""
 
     name: str
     supervised: Supervised = field(default_factory=Supervised)
@@ -21,8 +21,11 @@ class Recipe:
 
 
 def default_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
-    """Chosen for accuracy and speed by cross-validation inside IWPC's training and validation
-    patients; `docs/decisions/iwpc-recipe.md` has the table."""
+    """For studies that know the most effective option.
+
+    Chosen for accuracy and speed by cross-validation within IWPC's training and validation
+    patients; `docs/decisions/iwpc-recipe.md` has the table.
+    """
     return Recipe(
         "default",
         Supervised(
@@ -49,12 +52,12 @@ def default_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
 
 
 def factual_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
-    """For studies that know what became of the option given, and not what would have of others.
+    """For studies that know only the outcome of the treatment received (factual outcomes).
 
-    Chosen on patients of a virtual clinic that no table shows; docs/clinic.md.
+    Chosen on patients of a virtual clinic that no result table uses; docs/clinic.md.
     """
     return Recipe(
-        "courses",
+        "factual",
         Supervised(
             Sizes(
                 width=128,
@@ -87,15 +90,17 @@ def factual_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
 
 
 def recipe_for_cohort(train: Cohort, seed: int = 0, device: str = "cpu") -> Recipe:
-    """Ours for a cohort: `default` where the most effective option is known, else `courses`."""
+    """`default_recipe` where the most effective option is known, else `factual_recipe`."""
     chosen = default_recipe if bool((train.best_treatment >= 0).any()) else factual_recipe
     return chosen(seed, device)
 
 
 def histories_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
-    """For patients with a past: the last event of every code is carried along, and the rate is
-    higher. Chosen on the virtual clinic's validation patients (2,000 patients, seed 1);
-    `docs/decisions/tasks.md` has the table."""
+    """For patients with long histories: adds the last observation of every code, learns faster.
+
+    Chosen on the virtual clinic's validation patients (2,000 patients, seed 1);
+    `docs/decisions/tasks.md` has the table.
+    """
     start = default_recipe(seed, device)
     first = start.supervised
     sizes = replace(first.sizes, members=16, history_summary=True)
@@ -110,7 +115,8 @@ def histories_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
 def paper_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     """The paper's: one recurrent network with attention, Adam 0.001, batches of 32, 100 epochs.
 
-    Cross-entropy, no ensemble, no dropout, no early stopping. It gives no widths; 64 is ours.
+    Cross-entropy, no ensemble, no dropout, no early stopping. The paper states no widths; 64 is
+    our choice.
     """
     return Recipe(
         "paper",
@@ -126,11 +132,11 @@ def paper_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
 
 
 BY_NAME = {"histories": histories_recipe, "paper": paper_recipe}
-"""Recipes to ask for by name; `default` is the one that suits the cohort."""
+"""Recipes of `--recipe`, next to `default`, which is `recipe_for_cohort`."""
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe with the seed in both phases."""
+    """The recipe with this seed in both phases."""
     first, second = recipe.supervised, recipe.reinforcement
     return replace(
         recipe,
@@ -140,9 +146,11 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
 
 
 def with_device(recipe: Recipe, device: str) -> Recipe:
-    """The recipe on a device; a GPU multiplies in bfloat16. UserError where there is none."""
+    """The recipe on a device, with bfloat16 on a GPU; UserError where the GPU does not exist."""
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"--device {device}: torch sees no such GPU on this machine; leave it out.")
+        raise UserError(
+            f"--device {device}: torch finds no such GPU on this machine; omit the option."
+        )
     first, second = recipe.supervised, recipe.reinforcement
     mixed = first.training.mixed_precision or device.startswith("cuda")
     return replace(

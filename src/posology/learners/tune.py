@@ -1,4 +1,4 @@
-"""Hyper-parameters by random search and successive halving, on the validation split alone."""
+"""Random search for hyper-parameters with successive halving, on the validation split."""
 
 import json
 import shutil
@@ -22,20 +22,20 @@ ENCODERS: tuple[EncoderName, ...] = ("gru", "lstm", "transformer", "cnn")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How many recipes are tried and how soon they are given up."""
+    """Number of recipes, and when the worse ones stop."""
 
     trials: int = 16
     first_epochs: int = 2
-    """Epochs of every trial, after which the first are given up."""
+    """Epochs of every trial before the first ones stop."""
     kept_share: float = 1 / 3
-    """Of the trials that go on at each rung, for 1 / share times as many epochs: successive
+    """Share of trials that continue at each rung, for 1 / share times as many epochs: successive
     halving (Jamieson and Talwalkar 2016, arXiv:1502.07943, figure 3)."""
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a recipe reached by an epoch."""
+    """Validation result of a recipe after a number of epochs."""
 
     number: int
     epoch: int
@@ -45,38 +45,38 @@ class Trial:
 
 
 def draw_recipes(start: Recipe, search: Search) -> list[Recipe]:
-    """The recipes of a search: the one it starts from, and random ones around it. Ranges: ours."""
+    """The recipes of a search: `start` and random variations of it. The ranges are our choice."""
     rng = np.random.default_rng(search.seed)
-    return [start, *(_drawn(start, rng, n) for n in range(1, search.trials))]
+    return [start, *(_draw_recipe(start, rng, n) for n in range(1, search.trials))]
 
 
-def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
-    def one(*of: int | float) -> int | float:
-        return of[int(rng.integers(len(of)))]
+def _draw_recipe(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
+    def choose(*options: int | float) -> int | float:
+        return options[int(rng.integers(len(options)))]
 
-    def between(low: float, high: float) -> float:
+    def log_uniform(low: float, high: float) -> float:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     first = start.supervised
     sizes = replace(
         first.sizes,
-        width=int(one(64, 128, 256)),
-        state=int(one(32, 64, 128)),
-        hidden=int(one(128, 256, 512)),
-        layers=int(one(1, 1, 2)),
-        dropout=float(one(0.0, 0.1, 0.2, 0.3, 0.4)),
-        event_dropout=float(one(0.0, 0.0, 0.1, 0.2)),
+        width=int(choose(64, 128, 256)),
+        state=int(choose(32, 64, 128)),
+        hidden=int(choose(128, 256, 512)),
+        layers=int(choose(1, 1, 2)),
+        dropout=float(choose(0.0, 0.1, 0.2, 0.3, 0.4)),
+        event_dropout=float(choose(0.0, 0.0, 0.1, 0.2)),
         encoder=ENCODERS[int(rng.integers(len(ENCODERS)))],
         history_summary=bool(rng.integers(2)),
     )
     training = replace(
         first.training,
-        learning_rate=between(2e-4, 4e-3),
-        weight_decay=between(0.01, 1.0),
-        batch=int(one(32, 64, 128, 256)),
-        epochs=int(first.training.epochs * one(1, 1, 2)),
+        learning_rate=log_uniform(2e-4, 4e-3),
+        weight_decay=log_uniform(0.01, 1.0),
+        batch=int(choose(32, 64, 128, 256)),
+        epochs=int(first.training.epochs * choose(1, 1, 2)),
     )
-    prior = between(30.0, 3000.0)
+    prior = log_uniform(30.0, 3000.0)
     return replace(
         start,
         name=f"trial-{number}",
@@ -85,49 +85,49 @@ def _drawn(start: Recipe, rng: np.random.Generator, number: int) -> Recipe:
 
 
 def run_search(
-    tried: list[Recipe], train: Cohort, validation: Cohort, search: Search, folder: Path
+    candidates: list[Recipe], train: Cohort, validation: Cohort, search: Search, folder: Path
 ) -> Iterator[Trial]:
-    """Each trial at the end of each rung; `chosen` has the best of them afterwards.
+    """Run the search and yield each trial at the end of each rung.
 
-    What is done stands in the folder, one JSON line a trial and rung, and is not done again; a
-    trial that was cut short goes on from its last epoch. UserError where it holds another search.
+    The folder records every result as a line of JSON. An interrupted search resumes from there, and
+    an interrupted trial from its last epoch. UserError where the folder holds another search.
     """
-    done = _done(tried, search, folder)
-    running, epochs = list(range(len(tried))), search.first_epochs
-    longest = max(recipe.supervised.training.epochs for recipe in tried)
+    results = _read_results(candidates, search, folder)
+    running, epochs = list(range(len(candidates))), search.first_epochs
+    longest = max(recipe.supervised.training.epochs for recipe in candidates)
     while running:
-        reached: dict[int, float] = {}
+        scores: dict[int, float] = {}
         for number in running:
-            trial = done.get((number, epochs))
+            trial = results.get((number, epochs))
             if trial is None:
-                trial = _run(tried[number], train, validation, (number, epochs, folder))
+                trial = _run(candidates[number], train, validation, (number, epochs, folder))
                 with (folder / _TRIALS).open("a") as lines:
                     lines.write(json.dumps(asdict(trial)) + "\n")
-            reached[number] = trial.score
+            scores[number] = trial.score
             yield trial
         if epochs >= longest:
             return
-        best = sorted(running, key=lambda number: reached[number])
-        keep = max(round(len(running) * search.kept_share), 1)
-        for number in best[keep:]:
+        best = sorted(running, key=lambda number: scores[number])
+        n_kept = max(round(len(running) * search.kept_share), 1)
+        for number in best[n_kept:]:
             shutil.rmtree(folder / f"trial-{number}", ignore_errors=True)
-        running, epochs = sorted(best[:keep]), min(round(epochs / search.kept_share), longest)
+        running, epochs = sorted(best[:n_kept]), min(round(epochs / search.kept_share), longest)
 
 
-def best_recipe(tried: list[Recipe], trials: list[Trial]) -> Recipe:
-    """The best trial of those that came furthest."""
+def best_recipe(candidates: list[Recipe], trials: list[Trial]) -> Recipe:
+    """The recipe of the best trial among those with the most epochs."""
     furthest = max(trial.epoch for trial in trials)
     best = min((t for t in trials if t.epoch == furthest), key=lambda trial: trial.score)
-    return tried[best.number]
+    return candidates[best.number]
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
-    """As JSON that `posology fit --recipe` takes."""
+    """Write the recipe as JSON for `posology fit --recipe`."""
     path.write_text(json.dumps(serialize(recipe, {}), indent=1) + "\n", encoding="utf-8")
 
 
 def load_recipe(name: str, seed: int, train: Cohort) -> Recipe:
-    """A recipe that ships, by its name, or one of a file; `default` is ours for the cohort."""
+    """The shipped recipe of this name, or the recipe in this file; `default` suits the cohort."""
     if name == "default":
         return recipes.recipe_for_cohort(train, seed)
     if name in recipes.BY_NAME:
@@ -136,12 +136,13 @@ def load_recipe(name: str, seed: int, train: Cohort) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A recipe of a file; settings it leaves out are the defaults. UserError names the mistake."""
+    """Read a recipe; omitted settings keep their defaults. UserError names the mistake."""
     try:
         return deserialize(Recipe, json.loads(path.read_text(encoding="utf-8")), {})
     except OSError as error:
         raise UserError(
-            f"--recipe {path}: is not default, histories or paper, and no file ({error.strerror})."
+            f"--recipe {path}: is neither default, histories or paper, nor a file "
+            f"that can be read ({error.strerror})."
         ) from error
     except (ValueError, TypeError) as error:
         raise UserError(f"--recipe {path}: is not a recipe: {error}.") from error
@@ -149,27 +150,32 @@ def read_recipe(path: Path) -> Recipe:
 
 def _run(recipe: Recipe, train: Cohort, validation: Cohort, rung: tuple[int, int, Path]) -> Trial:
     number, epochs, folder = rung
-    fitting = recipe.supervised.fit_epochs(train, validation, folder / f"trial-{number}")
+    epochs_of_fit = recipe.supervised.fit_epochs(train, validation, folder / f"trial-{number}")
     score, seconds, patience = np.inf, 0.0, recipe.supervised.training.patience
-    for epoch in fitting:
+    for epoch in epochs_of_fit:
         seconds += epoch.seconds
-        now = epoch.validation["score"]
-        score = min(score, now) if patience else now  # what the finished network would have
+        current = epoch.validation["score"]
+        score = min(score, current) if patience else current  # the score of the epoch that is kept
         if epoch.number >= epochs:
             break
-    fitting.close()
+    epochs_of_fit.close()
     return Trial(number, epochs, score, seconds)
 
 
-def _done(tried: list[Recipe], search: Search, folder: Path) -> dict[tuple[int, int], Trial]:
-    asked: JsonValue = {"search": asdict(search), "recipes": [serialize(r, {}) for r in tried]}
+def _read_results(
+    candidates: list[Recipe], search: Search, folder: Path
+) -> dict[tuple[int, int], Trial]:
+    settings: JsonValue = {
+        "search": asdict(search),
+        "recipes": [serialize(r, {}) for r in candidates],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _SEARCH
     if not path.exists():
-        path.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(asked)):
-        raise UserError(f"{folder}: holds another search; name a new folder.")
-    ledger = folder / _TRIALS
-    lines = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
+        path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
+        raise UserError(f"{folder}: contains another search; choose a new folder.")
+    results = folder / _TRIALS
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     trials = [Trial(**json.loads(line)) for line in lines if line.endswith("}")]
     return {(trial.number, trial.epoch): trial for trial in trials}

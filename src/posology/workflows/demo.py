@@ -74,7 +74,7 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     )
     policies: dict[str, Policy] = {}
     curves: dict[str, list[Epoch]] = {}
-    networks = baselines.networks(
+    networks = baselines.fit_networks(
         train,
         validation,
         seed,

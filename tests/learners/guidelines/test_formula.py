@@ -106,5 +106,5 @@ def test_an_option_without_doses_is_never_a_formula_s_choice():
 
 
 def test_a_rule_without_what_its_kind_needs_is_refused():
-    with pytest.raises(StudyError, match="rule 'odd' is of kind 'fixed' and lacks"):
+    with pytest.raises(StudyError, match="rule 'odd' is of kind 'fixed' but lacks"):
         build_rule_policy(Rule("odd", "fixed", "nowhere"), small_cohort(0, 3, True))

@@ -1,4 +1,4 @@
-"""A guideline written as an ordered list, as a policy."""
+"""A guideline that ranks the options, as a policy."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from posology.learners.outcome_models.predictions import choose_most_effective
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreferenceListPolicy:
-    """The first line of the rule that holds says in which order the options are preferred."""
+    """The first line of the rule whose condition holds ranks the options."""
 
     formulary: Formulary
     profile: Profile
@@ -25,9 +25,9 @@ class PreferenceListPolicy:
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
-        """1 for the option preferred, 1/2 for the next, and so on, scaled to sum to 1.
+        """1 for the first option, 1/2 for the second, and so on, scaled to sum to 1.
 
-        A guideline states no probability: this is a score to rank by, not calibrated.
+        A guideline gives no probability: this score ranks options and is not calibrated.
         """
         rank = self._rank(history, decisions).astype(np.float64)
         score = np.where(allowed, 1.0 / (1.0 + rank), 0.0)
@@ -37,30 +37,29 @@ class PreferenceListPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """The most preferred option that is allowed."""
-        return choose_most_effective(
-            self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
-        )
+        score = self.predict_effectiveness(history, decisions, allowed)[:, :, 0]
+        return choose_most_effective(score, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """An order says no dose: NaN."""
+        """NaN: the guideline states no dose."""
         del history
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 
     def _rank(
         self, history: History, decisions: StepIndex
     ) -> Int64[np.ndarray, "decision treatment"]:
-        """0 for the option preferred; unnamed ones last; tried ones behind all that were not."""
+        """0 for the first option; unranked ones last; options tried before after all others."""
         names = self.formulary.names
         rank = np.full((len(decisions), len(names)), len(names))
-        open_rows = np.ones(len(decisions), dtype=bool)
+        undecided = np.ones(len(decisions), dtype=bool)
         facts = history_facts(self.profile, history, decisions)
         for line in self.rule.order:
             holds = np.full(len(decisions), not (line.visible or line.ranges))
             holds |= is_condition_met(facts, line.visible, line.ranges)
-            rows = open_rows & holds
+            rows = undecided & holds
             for place, name in enumerate(line.prefer):
                 rank[rows, names.index(name)] = place
-            open_rows &= ~holds
+            undecided &= ~holds
         if self.rule.skip_tried:
             for column, treatment in enumerate(self.formulary.treatments):
                 tried = has_code(history, decisions, self.profile.rows(treatment.codes))
