@@ -59,6 +59,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "TaskCounts": {"measures": "progressions", "incidents": "times_to_event"},
     "Heterogeneity": {"error": "standard_error"},
+    "SplineBasis": {"of": "feature_of_knot", "pair": "feature_pairs", "knot": "knots"},
     "Study": {"given": "assignment"},
     "DoseGridPolicy": {"chance": "link", "told": "interactions"},
     "EffectDosePolicy": {

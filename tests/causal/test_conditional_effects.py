@@ -97,17 +97,21 @@ def test_repeated_decisions_do_not_count_as_more_patients() -> None:
     trial, outcomes = nuisance.trial, nuisance.outcome_regression
     twice = Nuisance(
         Trial(
-            np.repeat(trial.covariates, 2, axis=0), np.repeat(trial.treatment, 2),
-            np.repeat(trial.outcome, 2), np.repeat(trial.subject, 2), 2,
+            np.repeat(trial.covariates, 2, axis=0),
+            np.repeat(trial.treatment, 2),
+            np.repeat(trial.outcome, 2),
+            np.repeat(trial.subject, 2),
+            2,
         ),
         np.repeat(nuisance.fold, 2),
         known_propensity(np.repeat(nuisance.propensity.probability, 2, axis=0)),
         replace(
-            outcomes, mean=np.repeat(outcomes.mean, 2, axis=0),
-            boosted=np.repeat(outcomes.boosted_mean, 2, axis=0),
-            by_fold=np.repeat(outcomes.mean_by_fold, 2, axis=1),
+            outcomes,
+            mean=np.repeat(outcomes.mean, 2, axis=0),
+            boosted_mean=np.repeat(outcomes.boosted_mean, 2, axis=0),
+            mean_by_fold=np.repeat(outcomes.mean_by_fold, 2, axis=1),
         ),
-    )  # fmt: skip
+    )
     once_, both = (
         conditional_effect_errors(which, predicted, 0, np.random.default_rng(0))[:, 1].mean()
         for which, predicted in (

@@ -26,8 +26,9 @@ def test_adjusted_outcomes_average_to_the_full_outcomes() -> None:
 
 def test_unobserved_outcomes_are_not_read() -> None:
     trial, stays = drawn(300, 1)
-    hidden = Trial(trial.covariates, trial.treatment, np.where(stays, trial.outcome, 9e9),
-                   trial.subject, 2)  # fmt: skip
+    hidden = Trial(
+        trial.covariates, trial.treatment, np.where(stays, trial.outcome, 9e9), trial.subject, 2
+    )
     first = adjust_missing_outcomes(trial, stays, np.random.default_rng(3))
     np.testing.assert_array_equal(
         first, adjust_missing_outcomes(hidden, stays, np.random.default_rng(3))

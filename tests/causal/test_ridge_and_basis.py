@@ -14,14 +14,14 @@ def test_columns_are_standardised_and_missing_values_count_as_the_mean() -> None
     columns = expand_basis(basis, X)
     np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(columns.std(axis=0), 1, atol=1e-9)
-    assert columns.shape[1] == 3 + len(basis.knot) + 3
+    assert columns.shape[1] == 3 + len(basis.knots) + 3
     filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
     np.testing.assert_allclose(expand_basis(basis, filled), columns, atol=1e-9)
 
 
 def test_a_column_of_two_values_needs_no_hinge() -> None:
     X = (RNG.random((200, 1)) < 0.4).astype(np.float64)
-    assert len(fit_basis(X, hinges=True, products=False).knot) == 0
+    assert len(fit_basis(X, hinges=True, products=False).knots) == 0
 
 
 def test_ridge_equals_scikit_learn() -> None:

@@ -67,8 +67,10 @@ def _boosted(trial: Trial, fold: Fold) -> EveryFold:
     for f in range(FOLDS):
         rest = fold != f
         model = make_boosted_trees()
-        model.fit(append_option(trial.covariates[rest], trial.treatment[rest], trial.n_options),
-                  trial.outcome[rest])  # fmt: skip
+        model.fit(
+            append_option(trial.covariates[rest], trial.treatment[rest], trial.n_options),
+            trial.outcome[rest],
+        )
         for k in range(trial.n_options):
             option = np.full(len(trial), k)
             every[f, :, k] = model.predict(append_option(trial.covariates, option, trial.n_options))
@@ -80,9 +82,13 @@ def make_boosted_trees() -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return HistGradientBoostingRegressor(
-        max_iter=100, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=20,
-        early_stopping=False, random_state=0,
-    )  # fmt: skip
+        max_iter=100,
+        learning_rate=0.1,
+        max_leaf_nodes=8,
+        min_samples_leaf=20,
+        early_stopping=False,
+        random_state=0,
+    )
 
 
 def append_option(

@@ -53,8 +53,13 @@ def _cross_fitted(trial: Trial, fold: Fold, model: str) -> Matrix:
     probability = np.zeros((len(trial), trial.n_options))
     for f in range(FOLDS):
         rest, here = fold != f, fold == f
-        probability[here] = _fit(model, trial.covariates[rest], trial.treatment[rest],
-                          trial.covariates[here], trial.n_options)  # fmt: skip
+        probability[here] = _fit(
+            model,
+            trial.covariates[rest],
+            trial.treatment[rest],
+            trial.covariates[here],
+            trial.n_options,
+        )
     return probability
 
 
@@ -74,9 +79,13 @@ def _fit(
         return probability
     if model == "boosting":
         fitted = HistGradientBoostingClassifier(
-            max_iter=60, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=20,
-            early_stopping=False, random_state=0,
-        ).fit(X, treatment)  # fmt: skip
+            max_iter=60,
+            learning_rate=0.1,
+            max_leaf_nodes=8,
+            min_samples_leaf=20,
+            early_stopping=False,
+            random_state=0,
+        ).fit(X, treatment)
         inputs = new
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)

@@ -31,22 +31,20 @@ def fit_ridge(
     penalties: tuple[float, ...] = PENALTIES,
 ) -> RidgeFit:
     """Ridge regression with a penalty on all but the first `n_unpenalised` columns."""
-    grams, sides = zip(*(
-        (design[fold == f].T @ design[fold == f], design[fold == f].T @ target[fold == f])
-        for f in range(FOLDS)
-    ), strict=True)  # fmt: skip
+    rows = [fold == f for f in range(FOLDS)]
+    grams = [design[at].T @ design[at] for at in rows]
+    sides = [design[at].T @ target[at] for at in rows]
     gram, side = sum(grams), sum(sides)
     penalised = np.where(np.arange(design.shape[1]) < n_unpenalised, _TINY, 1.0)
     best: RidgeFit | None = None
     for penalty in penalties:
         ridge = np.diag(penalised * penalty)
-        outside = np.stack([
-            np.linalg.solve(gram - grams[f] + ridge, side - sides[f]) for f in range(FOLDS)
-        ])  # fmt: skip
-        error = float(((target - predict_held_out(outside, design, fold)) ** 2).mean())
+        by_fold = np.stack(
+            [np.linalg.solve(gram - grams[f] + ridge, side - sides[f]) for f in range(FOLDS)]
+        )
+        error = float(((target - predict_held_out(by_fold, design, fold)) ** 2).mean())
         if best is None or error < best.held_out_error:
-            whole = np.linalg.solve(gram + ridge, side)
-            best = RidgeFit(whole, outside, penalty, error)
+            best = RidgeFit(np.linalg.solve(gram + ridge, side), by_fold, penalty, error)
     assert best is not None
     return best
 

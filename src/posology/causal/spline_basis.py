@@ -1,6 +1,6 @@
 """Spline basis for ridge regression: linear terms, hinges and products of covariates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -25,10 +25,10 @@ class SplineBasis:
 
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]
-    knot: Float64[np.ndarray, "hinge"]
-    of: Int64[np.ndarray, "hinge"]
+    knots: Float64[np.ndarray, "hinge"]
+    feature_of_knot: Int64[np.ndarray, "hinge"]
     """Covariate index of each hinge."""
-    pair: Int64[np.ndarray, "product two"]
+    feature_pairs: Int64[np.ndarray, "product two"]
     mean: Float64[np.ndarray, " column"]
     scale: Float64[np.ndarray, " column"]
 
@@ -41,20 +41,24 @@ def fit_basis(
     """Fit a basis whose columns have mean 0 and standard deviation 1 on these decisions."""
     center, spread = mean_and_std(X, min_std=1e-9)
     Z = standardize(X, center, spread)
-    at = QUANTILES if X.shape[1] <= MAX_FEATURES_WITH_ALL_KNOTS else (0.5,)
-    knots = [np.unique(np.quantile(z, at)) if hinges else np.zeros(0) for z in Z.T]
+    quantiles = QUANTILES if X.shape[1] <= MAX_FEATURES_WITH_ALL_KNOTS else (0.5,)
+    knots = [np.unique(np.quantile(z, quantiles)) if hinges else np.zeros(0) for z in Z.T]
     # A hinge at the smallest or largest value equals the linear term.
     knots = [k[(k > z.min()) & (k < z.max())] for k, z in zip(knots, Z.T, strict=True)]
-    wide = X.shape[1] <= MAX_FEATURES_WITH_PRODUCTS and products
-    pairs = np.column_stack(np.triu_indices(X.shape[1], 1)) if wide else np.zeros((0, 2))
-    of = np.repeat(np.arange(X.shape[1]), [len(k) for k in knots])
-    none = np.zeros(0)
-    raw = SplineBasis(center, spread, np.concatenate(knots or [none]), of.astype(np.int64),
-                pairs.astype(np.int64), none, none)  # fmt: skip
-    columns = _columns(raw, X)
+    has_products = X.shape[1] <= MAX_FEATURES_WITH_PRODUCTS and products
+    pairs = np.column_stack(np.triu_indices(X.shape[1], 1)) if has_products else np.zeros((0, 2))
+    unscaled = SplineBasis(
+        center=center,
+        spread=spread,
+        knots=np.concatenate(knots or [np.zeros(0)]),
+        feature_of_knot=np.repeat(np.arange(X.shape[1]), [len(k) for k in knots]).astype(np.int64),
+        feature_pairs=pairs.astype(np.int64),
+        mean=np.zeros(0),
+        scale=np.zeros(0),
+    )
+    columns = _columns(unscaled, X)
     scale = columns.std(axis=0)
-    return SplineBasis(center, spread, raw.knot, raw.of, raw.pair, columns.mean(axis=0),
-                 np.where(scale > 1e-9, scale, 1.0))  # fmt: skip
+    return replace(unscaled, mean=columns.mean(axis=0), scale=np.where(scale > 1e-9, scale, 1.0))
 
 
 def expand_basis(
@@ -67,5 +71,5 @@ def expand_basis(
 
 def _columns(basis: SplineBasis, X: np.ndarray) -> np.ndarray:  # noqa: N803
     Z = standardize(X, basis.center, basis.spread)
-    hinges = np.maximum(Z[:, basis.of] - basis.knot, 0.0)
-    return np.hstack([Z, hinges, Z[:, basis.pair[:, 0]] * Z[:, basis.pair[:, 1]]])
+    hinges = np.maximum(Z[:, basis.feature_of_knot] - basis.knots, 0.0)
+    return np.hstack([Z, hinges, Z[:, basis.feature_pairs[:, 0]] * Z[:, basis.feature_pairs[:, 1]]])

@@ -58,9 +58,13 @@ def option_name(trial: Trial, option: int) -> str:
 def select_rows(trial: Trial, rows: Mask) -> Trial:
     """The trial with some of its rows."""
     return Trial(
-        trial.covariates[rows], trial.treatment[rows], trial.outcome[rows], trial.subject[rows],
-        trial.n_options, trial.option_names,
-    )  # fmt: skip
+        trial.covariates[rows],
+        trial.treatment[rows],
+        trial.outcome[rows],
+        trial.subject[rows],
+        trial.n_options,
+        trial.option_names,
+    )
 
 
 FOLDS = 5

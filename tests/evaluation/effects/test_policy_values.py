@@ -88,8 +88,9 @@ def test_each_effect_has_its_unadjusted_difference(rng) -> None:
     (new,) = estimate_average_effects(nuisance, 0, rng)
     naive = outcome[given == 1].mean() - outcome[given == 0].mean()
     assert new.unadjusted.value == pytest.approx(naive)
-    error = np.sqrt(outcome[given == 1].var() / given.sum() + outcome[given == 0].var()
-                    / (given == 0).sum())  # fmt: skip
+    error = np.sqrt(
+        outcome[given == 1].var() / given.sum() + outcome[given == 0].var() / (given == 0).sum()
+    )
     assert new.unadjusted.high - new.unadjusted.low == pytest.approx(3.92 * error, rel=0.1)
     lots = replace(nuisance, propensity=randomised_propensity(nuisance.trial))
     assert lots.propensity.model == "known"

@@ -47,8 +47,10 @@ def test_no_allowed_weights_exceed_the_bounds() -> None:
     for _ in range(4000):
         change = np.exp(rng.choice([-1, 1], n) * np.log(gamma))
         weight = 1 + change * (1 / chance - 1)
-        arms = [np.average(residual[trial.treatment == k], weights=weight[trial.treatment == k])
-                for k in (0, 1)]  # fmt: skip
+        arms = [
+            np.average(residual[trial.treatment == k], weights=weight[trial.treatment == k])
+            for k in (0, 1)
+        ]
         reached.append((mean[:, 1] - mean[:, 0]).mean() + arms[1] - arms[0])
     assert bounds.low <= min(reached)
     assert max(reached) <= bounds.high

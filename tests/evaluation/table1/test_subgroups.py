@@ -10,9 +10,13 @@ def test_subgroups_come_from_the_study(rng):
     cohort = scored_cohorts.make_cohort(rng, 100)
     groups = find_subgroups(cohort)
     assert [(g.family, g.name) for g in groups] == [
-        ("race", "Asian"), ("race", "White"), ("sex", "female"), ("sex", "male"),
-        ("genotype", "A/A"), ("genotype", "A/G"),
-    ]  # fmt: skip
+        ("race", "Asian"),
+        ("race", "White"),
+        ("sex", "female"),
+        ("sex", "male"),
+        ("genotype", "A/A"),
+        ("genotype", "A/G"),
+    ]
     asian = cohort.history.code[cohort.history.event_offsets[cohort.last_step]] == 0
     assert np.array_equal(groups[0].mask, asian)
 

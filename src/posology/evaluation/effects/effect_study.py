@@ -1,8 +1,8 @@
 """The effect study: average effects of the options, and the evaluation of a personalised rule.
 
-Effects, values and harms are means of doubly robust scores over the stated population: patients for
-whom every option has a propensity of at least 5 %. A rule is evaluated only on patients it was not
-learned from.
+Effects, values and harms are means of doubly robust scores over the analysis population: patients
+for whom every option has a propensity of at least 5 %. A rule is evaluated only on patients it was
+not learned from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -230,7 +230,7 @@ def _supported_options(verdict: Verdict) -> list[int]:
 def _option_effects(
     nuisance: Nuisance, plan: AnalysisPlan, verdict: Verdict, rng: np.random.Generator
 ) -> tuple[OptionEffect, ...]:
-    """Average effect of each option against the best single one, in the stated population."""
+    """Average effect of each option against the best single one, in the analysis population."""
     trial, population = nuisance.trial, verdict.overlap.population
     supported, single = _supported_options(verdict), verdict.best_single_index
     if single not in supported:

@@ -40,7 +40,7 @@ class Overlap:
 
     options: tuple[OptionOverlap, ...]
     population: Bool[np.ndarray, " decision"]
-    """Patients for whom every option has a propensity of at least .05: the stated population."""
+    """Patients for whom every option has a propensity of at least .05: the analysis population."""
     excluded_share: float
     """Share of patients outside the population."""
     excludes_many: bool
@@ -138,9 +138,11 @@ def _mean(
     known = weight[:, None] * ~np.isnan(X)
     total = known.sum(axis=0)
     return np.divide(
-        (known * np.nan_to_num(X)).sum(axis=0), total, out=np.full(len(total), np.nan),
+        (known * np.nan_to_num(X)).sum(axis=0),
+        total,
+        out=np.full(len(total), np.nan),
         where=total > 0,
-    )  # fmt: skip
+    )
 
 
 def _spread(X: np.ndarray) -> Float64[np.ndarray, " feature"]:  # noqa: N803

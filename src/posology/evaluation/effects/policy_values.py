@@ -73,7 +73,7 @@ def estimate_rule_values(
     Args:
         rules: probabilities of the options at every decision.
         reference: the single option, chosen on other patients, that gains are measured against.
-        population: the stated population; by default every patient.
+        population: the analysis population; by default every patient.
     """
     trial, scores = nuisance.trial, nuisance.scores
     included = np.ones(len(trial), dtype=bool) if population is None else population

@@ -36,7 +36,7 @@ class SubgroupGain:
     group: str
     n: int
     in_population: int
-    """Number of its patients in the stated population."""
+    """Number of its patients in the analysis population."""
     differing_share: float
     """Share of patients for whom the rule differs from the best single option."""
     gain: Difference

@@ -32,11 +32,11 @@ class Verdict:
     """`gain`, `none` or `unjudged`."""
     sentence: str
     best_single: str
-    """Name of the best single option: highest mean in the stated population."""
+    """Name of the best single option: highest mean in the analysis population."""
     best_single_index: int
     """Its index among the options."""
     gain: Difference | None
-    """Gain over it in the stated population; None if it cannot be judged."""
+    """Gain over it in the analysis population; None if it cannot be judged."""
     overlap: Overlap
 
 
@@ -95,7 +95,7 @@ def decide_verdict(
 
 
 def _best_single_option(nuisance: Nuisance, overlap: Overlap) -> int:
-    """Option of the highest mean in the stated population, among those with overlap."""
+    """Option of the highest mean in the analysis population, among those with overlap."""
     rows = overlap.population if overlap.population.any() else ~overlap.population
     values = nuisance.scores[rows].mean(axis=0)
     lacks = np.array([option.lacks_overlap for option in overlap.options], dtype=bool)

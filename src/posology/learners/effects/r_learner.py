@@ -160,7 +160,7 @@ def _bases(X: Float64[np.ndarray, "decision feature"]) -> list[SplineBasis]:  # 
     """Lines; bent lines; and, where covariates are few enough, lines and their products."""
     bases = [fit_basis(X, hinges=bent, products=False) for bent in (False, True)]
     together = fit_basis(X, hinges=False, products=True)
-    return [*bases, together] if len(together.pair) else bases
+    return [*bases, together] if len(together.feature_pairs) else bases
 
 
 def _linear(nuisance: Nuisance, basis: SplineBasis) -> _Candidate:
