@@ -1,4 +1,4 @@
-"""Two processes learn what one would."""
+"""Two processes learn the same weights as one."""
 
 import socket
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(both[0][name], tensor, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_alone_the_whole_batch_is_mine() -> None:
+def test_a_single_process_gets_the_whole_batch() -> None:
     rows = np.arange(5)
     mine, share = local_rows(rows)
     assert mine is rows

@@ -29,7 +29,7 @@ def split() -> tuple[Cohort, Cohort]:
     return select_split(whole, TRAIN), select_split(whole, VALIDATION)
 
 
-def begun(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortTensors]:
+def initial_network(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortTensors]:
     network = build_network(SIZES, split[0], 0)
     reading = fit_decoding(split[0])
     learn, check = (
@@ -39,21 +39,21 @@ def begun(split: tuple[Cohort, Cohort]) -> tuple[Network, CohortTensors, CohortT
     return network, learn, check
 
 
-def answers(network: Network, of: CohortTensors) -> tuple[np.ndarray, np.ndarray]:
+def predictions(network: Network, of: CohortTensors) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
-        told = [network.eval()(batch).tasks for batch, _ in iterate_batches(of)]
-    diagnosis = torch.cat([t.diagnosis for t in told])[:, 0]
-    return diagnosis.double().numpy(), torch.cat([t.progression for t in told])[
+        tasks = [network.eval()(batch).tasks for batch, _ in iterate_batches(of)]
+    diagnosis = torch.cat([t.diagnosis for t in tasks])[:, 0]
+    return diagnosis.double().numpy(), torch.cat([t.progression for t in tasks])[
         :, 0
     ].double().numpy()
 
 
-def test_the_sum_is_that_of_ridge_and_logistic_regression(
+def test_the_additive_head_equals_ridge_and_logistic_regression(
     split: tuple[Cohort, Cohort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linear_baseline, "PENALTIES", (30.0,))
     monkeypatch.setattr(linear_baseline, "ITERATIONS", 2000)
-    network, learn, check = begun(split)
+    network, learn, check = initial_network(split)
     data = linear_baseline._build_data(learn, network.config.codes)
     dense = np.zeros((len(data.x.starts), len(data.x_t.starts)))
     ends = np.append(data.x.starts[1:], len(data.x.column))
@@ -62,7 +62,7 @@ def test_the_sum_is_that_of_ridge_and_logistic_regression(
     spread = dense.std(0)
     dense = (dense - dense.mean(0))[:, spread > 1e-4] / spread[spread > 1e-4]
     fit_additive_head(network, learn, check)
-    diagnosis, course = answers(network, learn)
+    diagnosis, course = predictions(network, learn)
 
     truth = learn.targets.diagnosis[:, 0].numpy()
     seen = ~np.isnan(truth)
@@ -73,8 +73,8 @@ def test_the_sum_is_that_of_ridge_and_logistic_regression(
     np.testing.assert_allclose(course[:, 0], expected, rtol=1e-3, atol=2e-3)
 
 
-def test_every_task_begins_better_than_at_the_rates(split: tuple[Cohort, Cohort]) -> None:
-    network, learn, check = begun(split)
+def test_every_task_starts_better_than_at_the_training_rates(split: tuple[Cohort, Cohort]) -> None:
+    network, learn, check = initial_network(split)
     with torch.no_grad():
         before = ensemble_losses(network.eval(), check)
         fit_additive_head(network, learn, check)
@@ -82,8 +82,8 @@ def test_every_task_begins_better_than_at_the_rates(split: tuple[Cohort, Cohort]
     assert all(after[name] < before[name] for name in ("diagnosis", "course", "hazard"))
 
 
-def test_the_sum_stays_as_it_was_fitted(split: tuple[Cohort, Cohort]) -> None:
-    network, learn, check = begun(split)
+def test_descent_does_not_change_the_additive_head(split: tuple[Cohort, Cohort]) -> None:
+    network, learn, check = initial_network(split)
     fit_additive_head(network, learn, check)
     learned = Supervised(SIZES, Training(1e-2, batch=32, epochs=2, patience=0)).fit(*split)
     assert network.additive_head is not None

@@ -38,7 +38,7 @@ def test_diagnosis_equals_a_plain_loop(seed: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seeds)
-def test_course_equals_a_plain_loop(seed: int) -> None:
+def test_progression_equals_a_plain_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     predicted = torch.from_numpy(rng.normal(size=(5, 2, 3)).astype(np.float32))
     truth = holes(rng, rng.normal(size=(5, 3)))

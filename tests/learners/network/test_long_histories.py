@@ -1,4 +1,4 @@
-"""A patient with 10,000 events on 2,000 moments trains and predicts."""
+"""Training and prediction with a patient of 10,000 events at 2,000 times."""
 
 import datetime
 
@@ -44,26 +44,28 @@ def long() -> Cohort:
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "transformer", "cnn"])
 @pytest.mark.parametrize("last_steps", [0, 64])
-def test_it_trains_and_predicts(long: Cohort, name: EncoderName, last_steps: int) -> None:
+def test_a_long_history_trains_and_predicts(
+    long: Cohort, name: EncoderName, last_steps: int
+) -> None:
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, encoder=name, last_steps=last_steps)
     learner = Supervised(sizes, Training(batch=16, epochs=1))
     policy = learner.fit(select_split(long, 0), select_split(long, 1))
     allowed = allow_all_treatments(long.last_step, policy.formulary)
-    said = policy.predict_effectiveness(long.history, long.last_step, allowed)
-    assert said.shape == (len(long), 3, 2)
-    assert np.isfinite(said).all()
+    p = policy.predict_effectiveness(long.history, long.last_step, allowed)
+    assert p.shape == (len(long), 3, 2)
+    assert np.isfinite(p).all()
 
 
 @pytest.mark.parametrize("last_steps", [0, 64])
-def test_it_foretells(long: Cohort, last_steps: int) -> None:
-    """What is last known, how often and on average, of a code that came 2,000 times."""
+def test_the_additive_head_predicts_from_a_long_history(long: Cohort, last_steps: int) -> None:
+    """The last value, the count and the mean of a code with 2,000 events."""
     sizes = Sizes(16, 8, 16, 1, 2, 0.0, last_steps=last_steps, history_summary=True)
-    asked = with_targets(long)
+    targets = with_targets(long)
     policy = Supervised(sizes, Training(batch=16, epochs=1)).fit(
-        select_split(asked, 0), select_split(asked, 1)
+        select_split(targets, 0), select_split(targets, 1)
     )
-    told = policy.predict_outcomes(long.history, long.last_step)
-    assert told.diagnosis.shape == (len(long), 2, 2)
-    assert np.isfinite(told.diagnosis).all()
-    assert np.isfinite(told.progression).all()
-    assert np.isfinite(told.survival).all()
+    predicted = policy.predict_outcomes(long.history, long.last_step)
+    assert predicted.diagnosis.shape == (len(long), 2, 2)
+    assert np.isfinite(predicted.diagnosis).all()
+    assert np.isfinite(predicted.progression).all()
+    assert np.isfinite(predicted.survival).all()

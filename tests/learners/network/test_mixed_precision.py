@@ -1,4 +1,4 @@
-"""What a GPU does in bfloat16, on a CPU: nothing meets a number of another kind."""
+"""Losses and gradients in bfloat16, as on a GPU, on a CPU."""
 
 import pytest
 import torch
