@@ -1,18 +1,18 @@
-"""Training beside PyHealth's RNN: visits per CPU-second on one thread, in the same process.
+"""Training speed against PyHealth's RNN: visits per CPU-second on one thread, in one process.
 
     python -m benchmarks.against_pyhealth --json out/pyhealth.json
 
-PyHealth needs Python 3.12 or 3.13 and a torch of its own, so this runs inside an environment made
-for it (`pip install pyhealth==2.1.0 jaxtyping` and `pip install --no-deps -e .`) and elsewhere says
-that it was skipped.
+PyHealth needs Python 3.12 or 3.13 and its own version of torch, so this runs in an environment for
+it (`pip install pyhealth==2.1.0 jaxtyping` and `pip install --no-deps -e .`); elsewhere it is
+skipped.
 
-10,000 made-up patients of 23,922 visits; a visit has 12 diagnoses, 5 procedures and 10 drugs of
-2,000, 1,150 and 150 codes. Both learn which of the 150 drugs a visit will have (cross-entropy of
-each) from its diagnoses and procedures and all before: PyHealth's `RNN` at its defaults (a GRU of
-width 128 for each of three features, 0.78 M parameters), from samples as its drug recommendation
-task makes them, through its loader and `Trainer.train`; posology with width, state and hidden layer
-128, from its own batches and loop. `batch` is PyHealth's samples; a patient has 2.4 visits, so
-posology's of as many visits has fewer patients.
+10,000 simulated patients with 23,922 visits; a visit has 12 diagnoses, 5 procedures and 10 drugs of
+2,000, 1,150 and 150 codes. Both predict which of the 150 drugs a visit has (cross-entropy of each)
+from its diagnoses and procedures and all earlier visits: PyHealth's `RNN` with its defaults (a GRU
+of width 128 for each of three features, 0.78 M parameters), with the samples of its drug
+recommendation task, its loader and `Trainer.train`; posology with width, state and hidden layer 128
+and its own batches and loop. `batch` is the number of PyHealth's samples; a patient has 2.4 visits,
+so that a posology batch of as many visits has fewer patients.
 """
 
 import argparse
@@ -32,44 +32,44 @@ import numpy as np
 import torch
 
 from benchmarks.rows import row, write
-from benchmarks.training_ways import SIZES, TRAINING, trained
+from benchmarks.training_methods import SIZES, TRAINING, train_package
 from posology.domain.history import History, offsets_from_counts
 from posology.nn.heads import TaskCounts
 from posology.nn.network import NetworkConfig
 
 PATIENTS, VISITS = 10_000, 23_922
 KINDS = {"conditions": (2_000, 12), "procedures": (1_150, 5), "drugs": (150, 10)}
-"""Codes of each kind, and how many a visit has."""
+"""Number of codes of each kind, and of events of that kind per visit."""
 EPOCHS = 3
-"""Timed, after one that warms up."""
+"""Timed epochs, after a warm-up epoch."""
 
 
 def main() -> None:
-    """Train both on the same patients, in turns."""
+    """Train both on the same patients, in turn."""
     options, started = _options(), time.time()
     if importlib.util.find_spec("pyhealth") is None:
         print("skipped: PyHealth is not installed here; it needs an environment of its own")
         return
     torch.set_num_threads(1)
-    logging.disable(logging.INFO)  # PyHealth tells every epoch
+    logging.disable(logging.INFO)  # PyHealth logs every epoch
     visits = _visits()
     rows = []
     for batch in options.batches:
         patients = max(round(batch * PATIENTS / VISITS), 1)
-        ways = {
+        methods = {
             "pyhealth_rnn": _pyhealth(visits, batch),
             "posology": _posology(visits, patients, 1),
             "posology_ensemble": _posology(visits, patients, 32),
         }
         rates = {}
-        for name, epoch in ways.items():
+        for name, epoch in methods.items():
             epoch()
             before = time.process_time()
             count = sum(epoch() for _ in range(1 if "ensemble" in name else EPOCHS))
             rates[name] = count / (time.process_time() - before)
-            told = {"n": VISITS, "batch": batch}
-            rows.append(row("pyhealth", name, "cpu", "visits_per_cpu_second", rates[name], **told))
-            print(f"batch {batch}, {name}: {rates[name]:,.0f} visits a CPU-second", flush=True)
+            size = {"n": VISITS, "batch": batch}
+            rows.append(row("pyhealth", name, "cpu", "visits_per_cpu_second", rates[name], **size))
+            print(f"batch {batch}, {name}: {rates[name]:,.0f} visits per CPU-second", flush=True)
         for name in ("posology", "posology_ensemble"):
             times = rates[name] / rates["pyhealth_rnn"]
             rows.append(row("pyhealth", name, "cpu", "times_pyhealth", times, batch=batch))
@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
 
 
 Visits = tuple[np.ndarray, dict[str, np.ndarray]]
-"""The patient of each visit, and codes of each kind, a row a visit."""
+"""The patient of each visit, and its codes of each kind, one row per visit."""
 
 
 def _visits() -> Visits:
@@ -128,18 +128,18 @@ def _pyhealth(visits: Visits, batch: int) -> Callable[[], int]:
 
 
 def _samples(visits: Visits) -> list[dict]:
-    """One a visit, with its history as lists; the drugs of the visit itself are left blank."""
+    """One sample per visit with its history as lists; the visit's own drugs are blank."""
     patient, codes = visits
-    told = {name: [[f"{name[0]}{c}" for c in v] for v in part] for name, part in codes.items()}
+    names = {name: [[f"{name[0]}{c}" for c in v] for v in part] for name, part in codes.items()}
     first = np.searchsorted(patient, patient)
     return [
         {
             "patient_id": str(patient[v]),
             "visit_id": str(v),
-            "conditions": told["conditions"][first[v] : v + 1],
-            "procedures": told["procedures"][first[v] : v + 1],
-            "drugs_hist": [*told["drugs"][first[v] : v], []],
-            "drugs": told["drugs"][v],
+            "conditions": names["conditions"][first[v] : v + 1],
+            "procedures": names["procedures"][first[v] : v + 1],
+            "drugs_hist": [*names["drugs"][first[v] : v], []],
+            "drugs": names["drugs"][v],
         }
         for v in range(len(patient))
     ]
@@ -170,13 +170,13 @@ def _posology(visits: Visits, patients: int, members: int) -> Callable[[], int]:
     labels.scatter_(1, torch.from_numpy(codes["drugs"]), 1.0)
     config = NetworkConfig(
         int(start[-1]),
-        treatments=2,  # unknown of everybody: nothing is learned of them
+        treatments=2,  # unknown for every patient, so they are not learned
         exclusive=True,
         members=members,
         tasks=TaskCounts(conditions=labels.shape[1]),
         **SIZES,
     )
-    return trained(history, config, {"diagnosis": labels}, replace(TRAINING, batch=patients))
+    return train_package(history, config, {"diagnosis": labels}, replace(TRAINING, batch=patients))
 
 
 @contextlib.contextmanager

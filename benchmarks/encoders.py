@@ -1,13 +1,13 @@
-"""The four encoders: quality on IWPC's and the clinic's patients, and what each costs.
+"""The four encoders: prediction quality on IWPC and the simulated clinic, and training speed.
 
     python -m benchmarks.encoders --folds 1 --clinic 2000 --seed 123 --json out/encoders.json
 
-The default recipe's first phase with each encoder, on the first folds of ten; IWPC's patients have
-one step each, so this shows that no encoder loses what one step says, not which reads a past best.
-On the virtual clinic patients have a past: the recipe `histories` with each encoder, judged on the
-test decisions by the truth (accuracy, AUC, P(effective) earned), by R2 of numbers to come and by
-AUC and average precision of diagnoses. `--seed` is the network's and the clinic's.
-Cost is measured on the made-up patients of `benchmarks.training`, one member, one thread.
+IWPC: the supervised phase of the default recipe with each encoder, on the first of ten folds. Its
+patients have one step each, so this shows only that no encoder loses information of a single step.
+Clinic: patients with a history, the recipe `histories` with each encoder, scored on test decisions
+by the true effects (accuracy, AUC, expected P(effective)), R2 of progression, and AUC and average
+precision of diagnoses. `--seed` is that of the network and of the clinic. Speed: on the simulated
+patients of `benchmarks.training`, one member, one thread.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from sklearn.model_selection import KFold
 from benchmarks.rows import keep, row, write
 from benchmarks.tasks import clinic
 from benchmarks.tasks_scores import MACRO, Scores, scored
-from benchmarks.training_ways import made_up, posology
+from benchmarks.training_methods import posology, random_history
 from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.split import uniform_hash
 from posology.cohorts.study.reader import read_study
@@ -34,7 +34,7 @@ from posology.datasets import iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split, subset_decisions
 from posology.domain.history import History
 from posology.domain.policy import OutcomePredictions
-from posology.evaluation.table1.comparison import compare_models, to_rows
+from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.predictions import (
     Predictions,
     concatenate_predictions,
@@ -51,42 +51,42 @@ NAMES: tuple[EncoderName, ...] = ("gru", "lstm", "transformer", "cnn")
 
 
 def main() -> None:
-    """Learn each fold with each encoder, score the patients held out, time made-up ones."""
+    """Fit and score each encoder on each fold and on the clinic, and time simulated patients."""
     options = _options()
     started = time.time()
     torch.set_num_threads(1)
 
-    def kept(rows: list[dict]) -> list[dict]:
+    def save(rows: list[dict]) -> list[dict]:
         keep(options.json, rows, options.seed, started)
         return rows
 
-    rows = kept(_quality(options.folds, options.seed) if options.folds else [])
+    rows = save(_score_folds(options.folds, options.seed) if options.folds else [])
     if options.clinic:
-        for found in _on_clinic(options.clinic, options.members, options.seed):
-            kept(rows + found)
-        rows += found
+        for scores in _score_clinic(options.clinic, options.members, options.seed):
+            save(rows + scores)
+        rows += scores
     for study, visits in (("visits20", 20.0), ("visits200", 200.0)):
-        history = made_up(int(20_000 / visits), visits)
+        history = random_history(int(20_000 / visits), visits)
         for name in NAMES:
             rate = _rate(history, name)
-            _tell(f"{study}, {name}: {rate:,.0f} decisions a CPU-second")
-            kept(rows := [*rows, row(study, name, "cpu", "decisions_per_cpu_second", rate)])
+            _log(f"{study}, {name}: {rate:,.0f} decisions per CPU-second")
+            save(rows := [*rows, row(study, name, "cpu", "decisions_per_cpu_second", rate)])
     write(options.json, rows, options.seed, started)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folds", type=int, default=2, help="of ten")
-    parser.add_argument("--clinic", type=int, default=0, help="patients; 0 leaves it out")
-    parser.add_argument("--members", type=int, default=4, help="on the clinic")
+    parser.add_argument("--folds", type=int, default=2, help="number of folds, of ten")
+    parser.add_argument("--clinic", type=int, default=0, help="patients of the clinic; 0 skips it")
+    parser.add_argument("--members", type=int, default=4, help="ensemble members on the clinic")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
 
-def _quality(folds: int, seed: int) -> list[dict]:
+def _score_folds(folds: int, seed: int) -> list[dict]:
     whole, splits = _splits(folds)
-    said: dict[str, list[Predictions]] = {name: [] for name in NAMES}
+    predictions: dict[str, list[Predictions]] = {name: [] for name in NAMES}
     spent: dict[str, list[float]] = {name: [] for name in NAMES}
     for cohort in splits:
         train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
@@ -94,66 +94,77 @@ def _quality(folds: int, seed: int) -> list[dict]:
             first = recipes.default_recipe(seed).supervised
             first = replace(first, sizes=replace(first.sizes, encoder=name))
             before = time.process_time()
-            policy, _ = _told(first, train, validation, f"iwpc, {name}")
+            policy, _ = _fit(first, train, validation, f"iwpc, {name}")
             spent[name].append((time.process_time() - before) / first.training.epochs)
-            said[name].append(predict_cohort(policy, test))
+            predictions[name].append(predict_cohort(policy, test))
     held = np.concatenate([select_split(c, TEST).history.subject_id for c in splits])
-    asked = subset_decisions(whole, np.isin(whole.history.subject_id[whole.subject], held))
-    place = {int(s): at for at, s in enumerate(asked.history.subject_id)}
+    scored_cohort = subset_decisions(whole, np.isin(whole.history.subject_id[whole.subject], held))
+    place = {int(s): at for at, s in enumerate(scored_cohort.history.subject_id)}
     at = [
         np.array([place[int(s)] for s in select_split(c, TEST).history.subject_id], dtype=np.int64)
         for c in splits
     ]
-    pooled = {name: concatenate_predictions(parts, at) for name, parts in said.items()}
-    table = compare_models(pooled, asked, np.random.default_rng(0), "test", reference="gru")
-    tests = [
-        row("iwpc", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low, high=t.high,
-            n=t.n, p_holm=t.p_holm, verdict=t.verdict)
-        for t in table.tests if t.metric in ("auc", "mae")
-    ]  # fmt: skip
+    pooled = {name: concatenate_predictions(parts, at) for name, parts in predictions.items()}
+    table = compare_models(pooled, scored_cohort, np.random.default_rng(0), "test", reference="gru")
     costs = [
         row("iwpc", name, "test", "seconds_per_epoch", float(np.mean(seconds)), n=len(seconds))
         for name, seconds in spent.items()
     ]
-    return [dict(r) for r in to_rows(table) if r["metric"] in ("auc", "mae")] + tests + costs
+    return _rows_and_tests("iwpc", table, ("auc", "mae")) + costs
 
 
-def _on_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
-    """All rows so far, after each encoder: quality, cost, and the GRU's lead."""
+def _rows_and_tests(study: str, table: Table1, metrics: tuple[str, ...]) -> list[dict]:
+    """Rows of these metrics, and of the paired tests against the GRU."""
+    tests = [
+        row(
+            study,
+            t.model,
+            "test",
+            f"gru_minus_{t.metric}",
+            t.difference,
+            low=t.low,
+            high=t.high,
+            n=t.n,
+            p_holm=t.p_holm,
+            verdict=t.verdict,
+        )
+        for t in table.tests
+        if t.metric in metrics
+    ]
+    return [dict(r) for r in to_rows(table) if r["metric"] in metrics] + tests
+
+
+def _score_clinic(patients: int, members: int, seed: int) -> Iterator[list[dict]]:
+    """Yield all rows so far after each encoder: scores, cost and differences from the GRU."""
     cohort = clinic(patients, seed, Path("out/tasks"))
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    said, told, costs = {}, {}, []
+    predictions, outcome_scores, costs = {}, {}, []
     for name in NAMES:
         first = recipes.histories_recipe(seed).supervised
         first = replace(first, sizes=replace(first.sizes, encoder=name, members=members))
         before = time.process_time()
-        policy, epochs = _told(first, train, validation, f"clinic, {name}")
+        policy, epochs = _fit(first, train, validation, f"clinic, {name}")
         spent = (time.process_time() - before) / len(epochs)
-        said[name] = predict_cohort(policy, test)
-        told[name] = scored(_without_times(policy, test), train, test, REPLICATES)
+        predictions[name] = predict_cohort(policy, test)
+        outcome_scores[name] = scored(_without_times(policy, test), train, test, REPLICATES)
         costs += [
             row("clinic", name, "test", "seconds_per_epoch", spent, n=len(train)),
             row("clinic", name, "validation", "score", epochs[-1].validation["score"]),
         ]
-        yield [*costs, *_decided(said, test), *_foretold(told)]
+        choices = _compare_choices(predictions, test)
+        yield [*costs, *choices, *_compare_outcomes(outcome_scores)]
 
 
-def _decided(said: dict[str, Predictions], test: Cohort) -> list[dict]:
-    """How well options are chosen, by the truth."""
-    table = compare_models(said, test, np.random.default_rng(0), "test", reference="gru")
-    tests = [
-        row("clinic", t.model, "test", f"gru_minus_{t.metric}", t.difference, low=t.low,
-            high=t.high, n=t.n, p_holm=t.p_holm, verdict=t.verdict)
-        for t in table.tests if t.metric in ("auc", "accuracy", "reward")
-    ]  # fmt: skip
-    figures = [dict(r) for r in to_rows(table) if r["metric"] in ("auc", "accuracy", "reward")]
-    return figures + tests
+def _compare_choices(predictions: dict[str, Predictions], test: Cohort) -> list[dict]:
+    """Quality of the chosen treatments by the true effects, and paired tests against the GRU."""
+    table = compare_models(predictions, test, np.random.default_rng(0), "test", reference="gru")
+    return _rows_and_tests("clinic", table, ("auc", "accuracy", "reward"))
 
 
-def _told(
+def _fit(
     first: Supervised, train: Cohort, validation: Cohort, title: str
 ) -> tuple[NetworkPolicy, list[Epoch]]:
-    """The policy and its epochs, each told as it ends."""
+    """The policy and its epochs, each logged as it ends."""
     fitting, epochs = first.fit_epochs(train, validation), []
     while True:
         try:
@@ -161,44 +172,44 @@ def _told(
         except StopIteration as end:
             return end.value, epochs
         score = epochs[-1].validation["score"]
-        _tell(f"{title}: epoch {len(epochs)}, {score:.4f}, {epochs[-1].seconds:.0f} s")
+        _log(f"{title}: epoch {len(epochs)}, {score:.4f}, {epochs[-1].seconds:.0f} s")
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     print(time.strftime("%H:%M:%S"), line, flush=True)
 
 
 def _without_times(policy: NetworkPolicy, test: Cohort) -> OutcomePredictions:
-    """The members' mean; times to event, slow to score, are left out."""
-    told = policy.predict_outcomes(test.history, test.last_step)
+    """The members' mean without times to event, which are slow to score."""
+    outcomes = policy.predict_outcomes(test.history, test.last_step)
     return replace(
-        told,
-        diagnosis=told.diagnosis.mean(2, keepdims=True),
-        progression=told.progression.mean(2, keepdims=True),
-        survival=told.survival[:, :0],
+        outcomes,
+        diagnosis=outcomes.diagnosis.mean(2, keepdims=True),
+        progression=outcomes.progression.mean(2, keepdims=True),
+        survival=outcomes.survival[:, :0],
     )
 
 
-def _foretold(told: dict[EncoderName, Scores]) -> list[dict]:
-    """R2 of every number and macro AUC and average precision of diagnoses, and the GRU's lead."""
+def _compare_outcomes(scores: dict[EncoderName, Scores]) -> list[dict]:
+    """R2 of every progression and macro AUC and average precision of diagnoses, and differences."""
     rows = []
-    for (target, metric), gru in told["gru"].items():
+    for (target, metric), gru in scores["gru"].items():
         if metric != "r2" and (target != MACRO or metric not in ("auc", "average_precision")):
             continue
-        for name, table in told.items():
+        for name, table in scores.items():
             score = table[target, metric]
             low, high = score.interval()
             rows.append(row(target, name, "test", metric, score.value, low=low, high=high))
             if name != "gru":
                 low, high = np.nanquantile(gru.replicates - score.replicates, (0.025, 0.975))
-                apart = {"low": float(low), "high": float(high)}
+                interval = {"low": float(low), "high": float(high)}
                 value = gru.value - score.value
-                rows.append(row(target, name, "test", f"gru_minus_{metric}", value, **apart))
+                rows.append(row(target, name, "test", f"gru_minus_{metric}", value, **interval))
     return rows
 
 
 def _splits(folds: int) -> tuple[Cohort, list[Cohort]]:
-    """The whole cohort, and one a fold, split as `benchmarks.iwpc` does."""
+    """The whole cohort, and one per fold, split as in `benchmarks.iwpc`."""
     data, study = iwpc.load(), read_study("iwpc")
     whole = build_cohort(data.events, study)
     subjects = whole.history.subject_id

@@ -1,18 +1,17 @@
-"""Training on a GPU: seconds an epoch, the wait for data, the floor, and the CPU's answers.
+"""Training on a GPU: seconds per epoch, data loading, a floor, and agreement with the CPU.
 
     python -m benchmarks.gpu --json out/gpu.json
 
-A million made-up patients of 50 visits, 8 events a visit, a decision at every visit, one member,
+A million simulated patients of 50 visits, 8 events and a decision at every visit; one member,
 sizes of `benchmarks.training`:
-- float32: a whole epoch with all arrays on the device; `gather_share` is what gathering all its
-  batches and nothing else takes of it;
-- mixed, compiled, streamed: a tenth of the patients, in bfloat16, with the trunk compiled, with the
-  arrays in main memory; beside them `float32_tenth`;
-- floor: the same arithmetic with cuDNN's GRU as bare tensor operations on blocks padded beforehand;
-- apart: the largest difference between CPU's and GPU's probabilities on 200 patients (float32).
+- float32: an epoch with all arrays on the device; `gather_share` is the share of it that gathering
+  all batches takes;
+- mixed, compiled, streamed: a tenth of the patients, in bfloat16, with the trunk compiled, or with
+  the arrays in main memory; `float32_tenth` is the reference;
+- floor: the same arithmetic with cuDNN's GRU and bare tensors on blocks padded in advance;
+- apart: the largest difference between CPU and GPU probabilities on 200 patients (float32).
 
-`--device cpu --patients 400` runs the same on a CPU, to see that it runs. Nothing of this was
-measured yet: no GPU was at hand.
+`--device cpu --patients 400` is a dry run on a CPU. Not measured yet: no GPU was available.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import training_ways as ways
+from benchmarks import training_methods as methods
 from benchmarks.rows import row, write
 from posology.domain.history import History
 from posology.learners.network.tensors import CohortTensors, gather_subjects
@@ -33,17 +32,19 @@ from posology.nn.batch import split_by_budget
 from posology.nn.network import NetworkConfig
 
 VISITS, FEW = 50.0, 200
-CONFIG = NetworkConfig(ways.CODES, ways.OPTIONS, exclusive=True, members=1, **ways.SIZES)
-TRAINING = replace(ways.TRAINING, batch=4096, batch_steps=262_144)
-"""Batches large enough to fill the device."""
+CONFIG = NetworkConfig(methods.CODES, methods.OPTIONS, exclusive=True, members=1, **methods.SIZES)
+TRAINING = replace(methods.TRAINING, batch=4096, batch_steps=262_144)
+"""Batches that fill the device."""
 
 
 def main() -> None:
-    """Time each way on the same device."""
+    """Time each setting on the same device."""
     options, started = _options(), time.time()
     device = torch.device(options.device)
-    rows = _whole(ways.made_up(options.patients, VISITS), device)
-    rows += _tenth(ways.made_up(max(options.patients // 10, FEW), VISITS), device)
+    rows = _measure_epoch(methods.random_history(options.patients, VISITS), device)
+    rows += _measure_settings(
+        methods.random_history(max(options.patients // 10, FEW), VISITS), device
+    )
     write(options.json, rows, 0, started)
 
 
@@ -55,66 +56,67 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _whole(history: History, device: torch.device) -> list[dict]:
-    cohort = ways.on_device(history, CONFIG, ways.truth(len(history.time)), device)
-    run = ways.passes(cohort, ways.built(CONFIG).to(device), TRAINING)
+def _measure_epoch(history: History, device: torch.device) -> list[dict]:
+    cohort = methods.make_cohort(history, CONFIG, methods.random_targets(len(history.time)), device)
+    run = methods.iterate_epochs(cohort, methods.new_network(CONFIG).to(device), TRAINING)
     next(run)
     epoch = _seconds(device, lambda: next(run))
-    data = _seconds(device, lambda: _gathered(cohort))
-    told = {"n": len(history.time), "device": _name(device)}
+    data = _seconds(device, lambda: _gather_epoch(cohort))
+    about = {"n": len(history.time), "device": _name(device)}
     return [
-        row("visits50", "float32", "device", "epoch_seconds", epoch, **told),
-        row("visits50", "float32", "device", "gather_share", data / epoch, **told),
+        row("visits50", "float32", "device", "epoch_seconds", epoch, **about),
+        row("visits50", "float32", "device", "gather_share", data / epoch, **about),
     ]
 
 
-def _tenth(history: History, device: torch.device) -> list[dict]:
-    known, total = ways.truth(len(history.time)), len(history.time)
-    here = ways.on_device(history, CONFIG, known, device)
-    away = replace(ways.on_device(history, CONFIG, known, ways.CPU), device=device)
+def _measure_settings(history: History, device: torch.device) -> list[dict]:
+    known, total = methods.random_targets(len(history.time)), len(history.time)
+    on_device = methods.make_cohort(history, CONFIG, known, device)
+    streamed = replace(methods.make_cohort(history, CONFIG, known, methods.CPU), device=device)
     settings: dict[str, tuple[CohortTensors, Training]] = {
-        "float32_tenth": (here, TRAINING),
-        "mixed": (here, replace(TRAINING, mixed_precision=True)),
-        "compiled": (here, TRAINING),
-        "streamed": (away, TRAINING),
+        "float32_tenth": (on_device, TRAINING),
+        "mixed": (on_device, replace(TRAINING, mixed_precision=True)),
+        "compiled": (on_device, TRAINING),
+        "streamed": (streamed, TRAINING),
     }
     rates = {}
     for name, (cohort, training) in settings.items():
-        network = ways.built(CONFIG).to(device)
+        network = methods.new_network(CONFIG).to(device)
         if name == "compiled" and device.type == "cuda":
             network.trunk.compile()
-        run = ways.passes(cohort, network, training)
+        run = methods.iterate_epochs(cohort, network, training)
         next(run)
         rates[name] = total / _seconds(device, lambda run=run: next(run))
-    epoch = ways.floor(history, device, TRAINING)
+    epoch = methods.floor(history, device, TRAINING)
     epoch()
     rates["floor"] = total / _seconds(device, epoch)
-    told = {"n": total, "device": _name(device)}
+    about = {"n": total, "device": _name(device)}
     rows = [
-        row("visits50", name, "device", "decisions_per_second", rate, **told)
+        row("visits50", name, "device", "decisions_per_second", rate, **about)
         for name, rate in rates.items()
     ]
     over = rates["floor"] / rates["float32_tenth"]
-    rows.append(row("visits50", "floor", "device", "floor_over_posology", over, **told))
-    rows.append(row("visits50", "float32", "device", "apart", _apart(here, away), n=FEW))
+    rows.append(row("visits50", "floor", "device", "floor_over_posology", over, **about))
+    difference = _max_difference(on_device, streamed)
+    rows.append(row("visits50", "float32", "device", "apart", difference, n=FEW))
     return rows
 
 
-def _gathered(cohort: CohortTensors) -> None:
+def _gather_epoch(cohort: CohortTensors) -> None:
     order = np.random.default_rng(0).permutation(len(cohort.steps))
     for run in split_by_budget(cohort.steps[order], TRAINING.batch, TRAINING.batch_steps):
         gather_subjects(cohort, torch.from_numpy(order[run]))
 
 
-def _apart(here: CohortTensors, away: CohortTensors) -> float:
-    network = ways.built(CONFIG).eval()
-    said = []
+def _max_difference(on_device: CohortTensors, streamed: CohortTensors) -> float:
+    network = methods.new_network(CONFIG).eval()
+    probabilities = []
     with torch.no_grad():
-        for cohort in (replace(away, device=ways.CPU), here):
+        for cohort in (replace(streamed, device=methods.CPU), on_device):
             batch, _ = gather_subjects(cohort, torch.arange(FEW))
             logits = network.to(cohort.device)(batch).effectiveness
-            said.append(torch.softmax(logits.cpu(), 2))
-    return float((said[0] - said[1]).abs().max())
+            probabilities.append(torch.softmax(logits.cpu(), 2))
+    return float((probabilities[0] - probabilities[1]).abs().max())
 
 
 def _seconds(device: torch.device, work: Callable[[], object]) -> float:

@@ -122,17 +122,17 @@ def _state_tensors(run: RunFolder, state: RunState) -> dict[str, Tensor]:
 
 
 def _load_state(run: RunFolder, state: RunState, tensors: dict[str, Tensor]) -> None:
-    def select_split(name: str) -> dict[str, Tensor]:
+    def part(name: str) -> dict[str, Tensor]:
         size = len(name) + 1
         return {k[size:]: v for k, v in tensors.items() if k.startswith(f"{name}.")}
 
-    state.network.load_state_dict(select_split("network"))
+    state.network.load_state_dict(part("network"))
     device = next(state.network.parameters()).device
-    state.best = {name: tensor.to(device) for name, tensor in select_split("best").items()}
+    state.best = {name: tensor.to(device) for name, tensor in part("best").items()}
     for number, module in enumerate(run.extra_modules):
-        module.load_state_dict(select_split(f"extra.{number}"))
+        module.load_state_dict(part(f"extra.{number}"))
     moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in select_split("optimizer").items():
+    for name, tensor in part("optimizer").items():
         number, _, kind = name.partition(".")
         moments.setdefault(int(number), {})[kind] = tensor
     groups = state.optimizer.state_dict()["param_groups"]

@@ -1,4 +1,7 @@
-"""The ways of `benchmarks.training`: each makes a function that trains one epoch and counts it."""
+"""Training methods of `benchmarks.training`.
+
+Each returns a function that trains one epoch and returns its number of decisions.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -26,11 +29,11 @@ CPU = torch.device("cpu")
 SIZES = {"width": SIZE, "state": SIZE, "hidden": SIZE, "layers": 1, "dropout": 0.0}
 TRAINING = Training(batch=256, epochs=10**6, patience=0, batch_steps=16_384)
 
-Way = Callable[[History], Callable[[], int]]
+Method = Callable[[History], Callable[[], int]]
 
 
-def made_up(patients: int, visits: float) -> History:
-    """Patients of Poisson many visits, at least one; 8 events each, half of them with numbers."""
+def random_history(patients: int, visits: float) -> History:
+    """A history with a Poisson number of visits, at least one, of 8 events, half with a value."""
     rng = np.random.default_rng(0)
     steps = 1 + rng.poisson(visits - 1, patients).astype(np.int64)
     total = int(steps.sum())
@@ -48,10 +51,10 @@ def made_up(patients: int, visits: float) -> History:
     )
 
 
-def prepared(
+def load_history(
     history: History, codes: int = CODES, device: torch.device = CPU
 ) -> tuple[HistoryTensors, Tensor]:
-    """The arrays to gather from and each subject's last step."""
+    """The history as tensors, and each subject's last step."""
     profile = Profile(
         tuple(f"C//{i}" for i in range(codes)),
         np.zeros(codes, np.float32),
@@ -61,30 +64,30 @@ def prepared(
     return source, torch.as_tensor(history.step_offsets[1:] - 1, device=device)
 
 
-def gathered(source: HistoryTensors, last: Tensor) -> None:
-    """Every subject once, in random batches."""
+def gather_all(source: HistoryTensors, last: Tensor) -> None:
+    """Gather every subject once, in random batches."""
     order = torch.from_numpy(np.random.default_rng(1).permutation(len(last)))
     for rows in torch.split(order, TRAINING.batch):
         gather_batch(source, rows, last[rows])
 
 
 def posology(history: History, members: int = 1, encoder: EncoderName = "gru") -> Callable[[], int]:
-    """The package: a decision at every step of a patient from one pass."""
+    """The package: decisions at every step of a patient in one pass."""
     config = NetworkConfig(
         CODES, OPTIONS, exclusive=True, members=members, encoder=encoder, **SIZES
     )
-    return trained(history, config, truth(len(history.time)))
+    return train_package(history, config, random_targets(len(history.time)))
 
 
-def trained(
+def train_package(
     history: History,
     config: NetworkConfig,
     known: dict[str, Tensor],
     training: Training = TRAINING,
 ) -> Callable[[], int]:
-    """The package's loop on a decision at every step, of which some targets are known."""
-    cohort = on_device(history, config, known, CPU)
-    run = passes(cohort, built(config), training)
+    """The package's training loop with a decision at every step; known: targets by name."""
+    cohort = make_cohort(history, config, known, CPU)
+    run = iterate_epochs(cohort, new_network(config), training)
 
     def epoch() -> int:
         next(run)
@@ -93,17 +96,17 @@ def trained(
     return epoch
 
 
-def on_device(
+def make_cohort(
     history: History, config: NetworkConfig, known: dict[str, Tensor], device: torch.device
 ) -> CohortTensors:
-    """A decision at every step, its arrays on the device."""
-    source, _ = prepared(history, config.codes, device)
+    """A cohort with a decision at every step, its arrays on the device."""
+    source, _ = load_history(history, config.codes, device)
     total = len(history.time)
     subject = np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))
-    truth = {**_unknown(total, config.treatments), **known}
+    targets = {**_unknown_targets(total, config.treatments), **known}
     return CohortTensors(
         source=source,
-        targets=losses.Targets(**{name: t.to(device) for name, t in truth.items()}),
+        targets=losses.Targets(**{name: t.to(device) for name, t in targets.items()}),
         subject=torch.from_numpy(subject).to(device),
         last_step=torch.arange(total, device=device),
         offsets=torch.from_numpy(history.step_offsets).to(device),
@@ -112,14 +115,14 @@ def on_device(
     )
 
 
-def built(config: NetworkConfig) -> Network:
-    """The network, the same each time."""
+def new_network(config: NetworkConfig) -> Network:
+    """A network with the same weights each time."""
     torch.manual_seed(0)
     return Network(config)
 
 
-def passes(cohort: CohortTensors, network: Network, training: Training) -> Iterator[Epoch]:
-    """The package's epochs, without validation."""
+def iterate_epochs(cohort: CohortTensors, network: Network, training: Training) -> Iterator[Epoch]:
+    """The epochs of the package's loop, without validation."""
 
     def loss(subjects: Tensor) -> dict[str, Tensor]:
         batch, targets = gather_subjects(cohort, subjects)
@@ -128,20 +131,20 @@ def passes(cohort: CohortTensors, network: Network, training: Training) -> Itera
     return train_epochs(network, cohort.steps, loss, lambda: {"score": 0.0}, training)
 
 
-def _unknown(total: int, options: int) -> dict[str, Tensor]:
-    nobody, nothing = torch.full((total,), torch.nan), torch.zeros(total, 0)
+def _unknown_targets(total: int, options: int) -> dict[str, Tensor]:
+    unknown, empty = torch.full((total,), torch.nan), torch.zeros(total, 0)
     none = torch.full((total,), -1)
     return {
         "best": none,
         "treatment": none,
-        "effective": nobody,
-        "dose": nobody,
-        "target_distance": nobody,
+        "effective": unknown,
+        "dose": unknown,
+        "target_distance": unknown,
         "rewards": torch.full((total, options), torch.nan),
         "log_dose": torch.zeros(total, options),
         "has_next": torch.zeros(total, dtype=torch.bool),
-        "diagnosis": nothing,
-        "progression": nothing,
+        "diagnosis": empty,
+        "progression": empty,
         "weight": torch.ones(total),
         "allowed": torch.ones(total, options, dtype=torch.bool),
         "is_truncated": torch.zeros(total, dtype=torch.bool),
@@ -151,12 +154,12 @@ def _unknown(total: int, options: int) -> dict[str, Tensor]:
 
 
 def posology_ensemble(history: History) -> Callable[[], int]:
-    """The package with its 32 members."""
+    """The package with 32 members."""
     return posology(history, members=32)
 
 
 class Bare(nn.Module):
-    """The same functions of the same sizes with one member, on padded blocks, and nothing else."""
+    """The same functions and sizes with one member, on padded blocks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,7 +172,7 @@ class Bare(nn.Module):
         self.heads = nn.Linear(SIZE, 2 * OPTIONS + 1)
 
     def forward(self, block: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Steps and states of a padded block."""
+        """Step vectors and states of a padded block."""
         flat, value = block["code"].flatten(0, 1), block["value"].flatten(0, 1)
         known = block["known"].flatten(0, 1)
         weights = [known, value, *(torch.relu(value - k) * (value != 0) for k in KNOTS)]
@@ -180,8 +183,8 @@ class Bare(nn.Module):
         x = x.view(*block["code"].shape[:2], -1) + self.gap(block["gap"])
         return x, self.cell(x)[0]
 
-    def every(self, block: dict[str, Tensor]) -> Tensor:
-        """Heads at every step that is not padding."""
+    def at_every_step(self, block: dict[str, Tensor]) -> Tensor:
+        """Outputs at every step that is not padding."""
         x, states = self(block)
         longest = x.shape[1]
         score = self.query(states) @ self.key(states).transpose(1, 2) / SIZE**0.5
@@ -190,13 +193,13 @@ class Bare(nn.Module):
         z = torch.cat([x[:, :1].expand_as(x), x, states, context], 2)[block["real"]]
         return self.heads(torch.relu(self.trunk(z)))
 
-    def last(self, block: dict[str, Tensor]) -> Tensor:
-        """Heads at the last step of each row."""
+    def at_last_step(self, block: dict[str, Tensor]) -> Tensor:
+        """Outputs at the last step of each row."""
         x, states = self(block)
         row = torch.arange(len(x))
         end = block["real"].sum(1) - 1
-        asked = self.query(states[row, end])
-        score = (self.key(states) @ asked[:, :, None])[..., 0] / SIZE**0.5
+        query = self.query(states[row, end])
+        score = (self.key(states) @ query[:, :, None])[..., 0] / SIZE**0.5
         weight = torch.softmax(score.masked_fill(~block["real"], -torch.inf), 1)
         context = (weight[:, None] @ states)[:, 0]
         z = torch.cat([x[:, 0], x[row, end], states[row, end], context], 1)
@@ -206,47 +209,44 @@ class Bare(nn.Module):
 def floor(
     history: History, device: torch.device = CPU, training: Training = TRAINING
 ) -> Callable[[], int]:
-    """Bare tensors: blocks of patients of like length, padded once and for all."""
+    """Bare tensors: blocks of patients of similar length, padded once."""
     order = np.argsort(np.diff(history.step_offsets), kind="stable")
     steps = np.diff(history.step_offsets)[order]
-    known = truth(len(history.time))
+    known = random_targets(len(history.time))
     blocks = []
     for run in split_by_budget(steps, training.batch, training.batch_steps):
         subjects = order[run]
         rows = np.concatenate([np.arange(*history.step_offsets[i : i + 2]) for i in subjects])
-        block = _padded(history, [(i, int(history.step_offsets[i + 1])) for i in subjects])
-        mine = {name: t[torch.from_numpy(rows)] for name, t in known.items()}
-        blocks.append(tuple({k: t.to(device) for k, t in d.items()} for d in (block, mine)))
-    network, optimizer = _bare(device)
+        block = _pad(history, [(i, int(history.step_offsets[i + 1])) for i in subjects])
+        targets = {name: t[torch.from_numpy(rows)] for name, t in known.items()}
+        blocks.append(tuple({k: t.to(device) for k, t in d.items()} for d in (block, targets)))
+    network, optimizer = _new_bare(device)
 
     def epoch() -> int:
         for number in np.random.default_rng(0).permutation(len(blocks)):
-            block, mine = blocks[number]
-            _step(network, optimizer, network.every(block), mine)
+            block, targets = blocks[number]
+            _train_step(network, optimizer, network.at_every_step(block), targets)
         return len(history.time)
 
     return epoch
 
 
 def per_visit(history: History) -> Callable[[], int]:
-    """One sample a visit: lists that hold the history again, padded as they are met."""
+    """One sample per visit: its whole history as lists, padded per batch."""
     samples = []
     for subject in range(len(history.subject_id)):
         first, end = (int(s) for s in history.step_offsets[subject : subject + 2])
-        visits = [
-            (history.code[s * EVENTS : (s + 1) * EVENTS].tolist(),
-             history.value[s * EVENTS : (s + 1) * EVENTS].tolist())
-            for s in range(first, end)
-        ]  # fmt: skip
+        events = [slice(s * EVENTS, (s + 1) * EVENTS) for s in range(first, end)]
+        visits = [(history.code[e].tolist(), history.value[e].tolist()) for e in events]
         samples += [(list(visits[: n + 1]), first + n) for n in range(end - first)]
-    known = truth(len(history.time))
+    known = random_targets(len(history.time))
     loader = DataLoader(
         samples,  # type: ignore[arg-type]
         batch_size=TRAINING.batch,
         shuffle=True,
         collate_fn=lambda chosen: _collate(chosen, known),
     )
-    network, optimizer = _bare()
+    network, optimizer = _new_bare()
 
     def batches() -> Iterator[tuple[dict, dict]]:
         while True:
@@ -254,17 +254,17 @@ def per_visit(history: History) -> Callable[[], int]:
 
     endless = batches()
 
-    def some() -> int:  # not a whole epoch: it may take minutes
+    def some() -> int:  # part of an epoch, which may take minutes
         done = 0
         for block, known in itertools.islice(endless, 4):
-            _step(network, optimizer, network.last(block), known)
+            _train_step(network, optimizer, network.at_last_step(block), known)
             done += len(known["best"])
         return done
 
     return some
 
 
-def _bare(device: torch.device = CPU) -> tuple[Bare, torch.optim.Optimizer]:
+def _new_bare(device: torch.device = CPU) -> tuple[Bare, torch.optim.Optimizer]:
     torch.manual_seed(0)
     network = Bare().to(device)
     return network, torch.optim.AdamW(
@@ -272,20 +272,20 @@ def _bare(device: torch.device = CPU) -> tuple[Bare, torch.optim.Optimizer]:
     )
 
 
-def _step(
-    network: Bare, optimizer: torch.optim.Optimizer, said: Tensor, known: dict[str, Tensor]
+def _train_step(
+    network: Bare, optimizer: torch.optim.Optimizer, output: Tensor, known: dict[str, Tensor]
 ) -> None:
-    loss = F.cross_entropy(said[:, :OPTIONS], known["best"])
-    loss = loss + F.cross_entropy(said[:, OPTIONS:-1], known["treatment"])
-    loss = loss + (said[:, -1] - known["dose"]).abs().mean()
+    loss = F.cross_entropy(output[:, :OPTIONS], known["best"])
+    loss = loss + F.cross_entropy(output[:, OPTIONS:-1], known["treatment"])
+    loss = loss + (output[:, -1] - known["dose"]).abs().mean()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), TRAINING.clip)
     optimizer.step()
 
 
-def truth(total: int) -> dict[str, Tensor]:
-    """What was best, what was given, and how much, drawn for every decision."""
+def random_targets(total: int) -> dict[str, Tensor]:
+    """Random best treatment, treatment received and dose of every decision."""
     rng = np.random.default_rng(2)
     return {
         "best": torch.from_numpy(rng.integers(0, OPTIONS, total)),
@@ -294,10 +294,10 @@ def truth(total: int) -> dict[str, Tensor]:
     }
 
 
-def _padded(history: History, upto: list[tuple[int, int]]) -> dict[str, Tensor]:
+def _pad(history: History, upto: list[tuple[int, int]]) -> dict[str, Tensor]:
     starts = [int(history.step_offsets[i]) for i, _ in upto]
     longest = max(end - start for start, (_, end) in zip(starts, upto, strict=True))
-    block = _empty(len(upto), longest)
+    block = _empty_block(len(upto), longest)
     for row, (start, (_, end)) in enumerate(zip(starts, upto, strict=True)):
         part = slice(start * EVENTS, end * EVENTS)
         block["code"][row, : end - start] = torch.from_numpy(
@@ -313,7 +313,7 @@ def _padded(history: History, upto: list[tuple[int, int]]) -> dict[str, Tensor]:
 
 def _collate(chosen: list, known: dict[str, Tensor]) -> tuple[dict, dict]:
     longest = max(len(visits) for visits, _ in chosen)
-    block = _empty(len(chosen), longest)
+    block = _empty_block(len(chosen), longest)
     for row, (visits, _) in enumerate(chosen):
         block["code"][row, : len(visits)] = torch.tensor([codes for codes, _ in visits])
         block["value"][row, : len(visits)] = torch.nan_to_num(
@@ -325,7 +325,7 @@ def _collate(chosen: list, known: dict[str, Tensor]) -> tuple[dict, dict]:
     return block, {name: t[step] for name, t in known.items()}
 
 
-def _empty(rows: int, longest: int) -> dict[str, Tensor]:
+def _empty_block(rows: int, longest: int) -> dict[str, Tensor]:
     return {
         "code": torch.zeros(rows, longest, EVENTS, dtype=torch.long),
         "value": torch.zeros(rows, longest, EVENTS),
@@ -335,7 +335,7 @@ def _empty(rows: int, longest: int) -> dict[str, Tensor]:
     }
 
 
-WAYS: dict[str, Way] = {
+METHODS: dict[str, Method] = {
     "posology": posology,
     "posology_ensemble": posology_ensemble,
     "floor": floor,
