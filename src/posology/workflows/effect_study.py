@@ -30,7 +30,7 @@ from posology.learners.guidelines.formula import build_rule_policy
 from posology.report.effects.content import EffectContent
 from posology.report.effects.page import write_effect_page
 from posology.report.effects.terminal import render_effects
-from posology.report.effects.text import Scale
+from posology.report.text import Scale
 from posology.workflows.effect_content import build_page, effect_rows
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table

@@ -7,9 +7,9 @@ from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.overlap import MAX_EXCLUDED_SHARE
 from posology.report.effects import plots
 from posology.report.effects.content import Section, SectionTable
-from posology.report.effects.text import format_number, format_share
 from posology.report.plots import learning_figures
 from posology.report.svg import inline_figure
+from posology.report.text import format_number, format_share
 
 MAX_ROWS = 15
 """Of a table of covariates."""

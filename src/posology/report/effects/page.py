@@ -5,8 +5,8 @@ from pathlib import Path
 from posology.report.effects import design_sections, patient_sections, result_sections
 from posology.report.effects.content import EffectContent, EffectPage
 from posology.report.effects.methods import CAUTION, REFERENCES, describe_methods
-from posology.report.effects.text import Scale
 from posology.report.html import render_template, write_html
+from posology.report.text import Scale
 from posology.report.tripod import tripod_items
 
 

@@ -6,15 +6,9 @@ from posology.evaluation.effects.subgroup_gain import SubgroupGain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN
 from posology.report.effects import plots
 from posology.report.effects.content import Section, SectionTable
-from posology.report.effects.text import (
-    Scale,
-    describe_personalisation,
-    format_estimate,
-    format_number,
-    format_p,
-    format_share,
-)
+from posology.report.effects.text import describe_personalisation
 from posology.report.svg import InlineFigure, inline_figure
+from posology.report.text import Scale, format_estimate, format_number, format_p, format_share
 
 MIN_TREATED = 0.1
 """An option has a decision curve if this share of patients is predicted to benefit; our choice."""

@@ -6,14 +6,8 @@ from posology.evaluation.intervals import Difference
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects import plots
 from posology.report.effects.content import Section, SectionTable
-from posology.report.effects.text import (
-    Scale,
-    format_estimate,
-    format_number,
-    format_p,
-    format_share,
-)
 from posology.report.svg import inline_figure
+from posology.report.text import Scale, format_estimate, format_number, format_p, format_share
 from posology.report.trajectories import text as trajectory_text
 
 

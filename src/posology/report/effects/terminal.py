@@ -7,7 +7,8 @@ from rich.text import Text
 
 from posology.evaluation.effects.abstention import Abstention
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.report.effects.text import Scale, describe_personalisation, format_p, format_share
+from posology.report.effects.text import describe_personalisation
+from posology.report.text import Scale, format_p, format_share
 
 
 def render_effects(results: EffectStudy, scale: Scale) -> Group:

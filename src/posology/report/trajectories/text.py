@@ -2,7 +2,7 @@
 
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.report.effects.text import Scale
+from posology.report.text import Scale
 
 TITLE = "Value over whole trajectories"
 HEADS = ("Policy", "Estimator", "Mean (95 %)", "Gain (95 %)", "ESS")

@@ -1,7 +1,7 @@
 import math
 
 from posology.evaluation.intervals import Difference, Interval
-from posology.report.effects.text import Scale, format_number, format_p, format_share
+from posology.report.text import Scale, format_number, format_p, format_share
 
 
 def test_probabilities_are_written_as_percentages() -> None:

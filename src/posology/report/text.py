@@ -1,0 +1,78 @@
+"""How estimates are written, the same on every page and on the terminal."""
+
+import math
+from dataclasses import dataclass
+
+from posology.evaluation.intervals import Difference, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How outcomes are printed: as percentages if they are probabilities."""
+
+    unit: str
+    factor: float
+    """100 for probabilities, else 1."""
+
+    def rescale(self, difference: Difference) -> Difference:
+        """A difference in printed units; its p value is unchanged."""
+        f = self.factor
+        return Difference(
+            f * difference.value, f * difference.low, f * difference.high, difference.p
+        )
+
+    def format_value(self, x: float) -> str:
+        """A mean outcome."""
+        return format_number(self.factor * x) + (" %" if self.factor == 100 else "")
+
+    def format_interval(self, estimate: Difference | Interval) -> str:
+        """`low to high`."""
+        if estimate.low != estimate.low:
+            return ""
+        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        low, high = self.factor * estimate.low, self.factor * estimate.high
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    def format_estimate(self, estimate: Difference | Interval) -> str:
+        """A mean outcome with its interval."""
+        return f"{self.format_value(estimate.value)} ({self.format_interval(estimate)})"
+
+    def format_difference(self, estimate: Difference | Interval) -> str:
+        """A signed difference with its interval."""
+        if estimate.value != estimate.value:
+            return "too few patients"
+        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        value = f"{self.factor * estimate.value:+.{digits}f}"
+        return f"{value} ({self.format_interval(estimate)})"
+
+
+def _decimals(width: float) -> int:
+    """Decimals for an interval of this width: three significant digits of it."""
+    return 0 if not width > 0 else int(min(max(2 - math.floor(math.log10(width)), 0), 6))
+
+
+def format_number(x: float) -> str:
+    """Three significant digits, without an exponent."""
+    if x != x:
+        return "not known"
+    if abs(x) == float("inf"):
+        return "no limit" if x > 0 else "no limit below"
+    return f"{x:.0f}" if abs(x) >= 100 else f"{x:.3g}" if abs(x) >= 5e-4 else "0"
+
+
+def format_estimate(estimate: Difference | Interval) -> str:
+    """An estimate with its interval, in the outcome's own unit."""
+    low, high = format_number(estimate.low), format_number(estimate.high)
+    return f"{format_number(estimate.value)} ({low} to {high})"
+
+
+def format_p(p: float) -> str:
+    """A p value for a sentence."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def format_share(x: float) -> str:
+    """A percentage."""
+    return (
+        "not known" if x != x else f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
+    )
