@@ -109,7 +109,7 @@ def test_a_study_without_patients_to_learn_from_says_why() -> None:
     with pytest.raises(StudyError) as caught:
         build_cohort(events(50), short)
     assert str(caught.value) == (
-        "study iwpc: none of 50 decisions is left to learn from; 50 have no outcome "
+        "study iwpc: none of 50 decisions remains for training; 50 have no outcome "
         "(OUTCOME//WARFARIN_DOSE) within 30 days."
     )
 

@@ -71,7 +71,7 @@ def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
     assert told["flow"]["subjects"] == 100
     assert told["flow"]["decision_points"] == 140
     cohort = build_folder(
-        study, tmp_path / "events.parquet", tmp_path / "c", BuildOptions(rows=1_000_000)
+        study, tmp_path / "events.parquet", tmp_path / "c", BuildOptions(rows_per_core=1_000_000)
     )
     assert len(cohort) == told["flow"]["decisions"] > 100
     assert cohort.outcome_observed.all()

@@ -1,4 +1,4 @@
-"""Events and a study become a cohort."""
+"""Build a cohort in memory from events and a study."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from posology.cohorts.encode import fit_profile, refit_formulas, remap_codes, wi
 from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events
 from posology.cohorts.part import build_part, feature_codes
-from posology.cohorts.study.code_check import check_codes_occur
+from posology.cohorts.study.error_messages import check_codes_occur
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formulary import is_in_range
 from posology.domain.formulas.events import add_formula_events
@@ -28,13 +28,13 @@ def build_cohort(
     study: Study,
     split: Mapping[int, int] | None = None,
     site: Mapping[int, int] | None = None,
-    meanings: Mapping[str, str | None] | None = None,
+    descriptions: Mapping[str, str | None] | None = None,
 ) -> Cohort:
-    """Every decision of the study with what was known, what was done and what came of it.
+    """Every decision of the study with its history, treatment and outcome.
 
-    split: subject to TRAIN, VALIDATION or TEST; as the study splits where not given. Subjects
-    it leaves out are left out. site: subject to site. meanings: what codes mean in words. Only
-    the training split is learned from.
+    split: TRAIN, VALIDATION or TEST of each subject; others are excluded. None: split as the study
+    says. site: site of each subject. descriptions: of codes, in words. Vocabulary, scaling and
+    formulas are fitted on the training split alone.
     """
     ordered = add_kidney_events(sort_events(events), study)
     check_codes_occur(ordered.codes, study)
@@ -48,22 +48,22 @@ def build_cohort(
     codes = feature_codes(ordered.codes, study)
     profile = fit_profile(part.statistics, codes, study)
     history, last_step = remap_codes(part.history, part.last_step, vocabulary_rows(codes, profile))
-    learns = part.decided.split == TRAIN
+    is_train = part.decided.split == TRAIN
     dose = part.decided.outcome.astype(np.float64)
-    profile = refit_formulas(profile, study, history, part.subject[learns], dose[learns])
+    profile = refit_formulas(profile, study, history, part.subject[is_train], dose[is_train])
     history = add_formula_events(history, profile)
-    profile = replace(with_descriptions(profile, meanings or {}), reductions=reductions)
+    profile = replace(with_descriptions(profile, descriptions or {}), reductions=reductions)
     return assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
 
 
 def assemble_cohort(
     decided: DecisionTable,
-    what: tuple[Study, Profile, History],
+    encoded: tuple[Study, Profile, History],
     subject: np.ndarray,
     last_step: np.ndarray,
 ) -> Cohort:
-    """The Cohort of decisions whose history is encoded in the profile."""
-    study, profile, history = what
+    """The Cohort of a decision table and its encoded histories."""
+    study, profile, history = encoded
     count, options = len(decided), len(study.formulary.treatments)
     cohort = Cohort(
         study=study,
@@ -93,37 +93,37 @@ def assemble_cohort(
         event_observed=decided.event_observed if study.time_to_event else None,
     )
     if study.outcome.kind == "dose_class":
-        return _dose_class(cohort)
+        return _with_potential_rewards(cohort)
     if study.follow_up.weighted_by:
         return replace(cohort, censoring_weight=censoring_weights(decided, options))
     return cohort
 
 
 def vocabulary_rows(codes: tuple[str, ...], profile: Profile) -> np.ndarray:
-    """The profile's row of each code, -1 where it has none."""
-    number = {code: row for row, code in enumerate(profile.codes)}
-    return np.array([number.get(code, -1) for code in codes], dtype=np.int32)
+    """Vocabulary row of each code; -1 if it has none."""
+    row_of = {code: row for row, code in enumerate(profile.codes)}
+    return np.array([row_of.get(code, -1) for code in codes], dtype=np.int32)
 
 
-def check_training_decisions(decided: DecisionTable, points: int, study: Study) -> None:
-    """Raise StudyError where no decision is left to learn from."""
+def check_training_decisions(decided: DecisionTable, candidates: int, study: Study) -> None:
+    """Raise StudyError if no training decision remains."""
     if (decided.split == TRAIN).any():
         return
     if study.outcome.kind == "dose_class":
         raise StudyError(
-            f"study {study.name}: none of {points} decisions is left to learn from; "
-            f"{points - len(decided)} have no outcome ({', '.join(study.outcome.codes)}) within "
-            f"{study.outcome.within_days:g} days."
+            f"study {study.name}: none of {candidates} decisions remains for training; "
+            f"{candidates - len(decided)} have no outcome ({', '.join(study.outcome.codes)}) "
+            f"within {study.outcome.within_days:g} days."
         )
     raise StudyError(
-        f"study {study.name}: none of {points} decisions is left to learn from; "
-        "`posology cohort` with --dry-run shows where they went."
+        f"study {study.name}: none of {candidates} decisions remains for training; "
+        "`posology cohort --dry-run` shows why they were excluded."
     )
 
 
-def _dose_class(cohort: Cohort) -> Cohort:
-    """The outcome is the dose that proved right, so the right option and every reward are known."""
-    best = _option(cohort.outcome.astype(np.float64), cohort.study)
+def _with_potential_rewards(cohort: Cohort) -> Cohort:
+    """For outcome kind `dose_class`: the stable dose gives the best option and all rewards."""
+    best = _option_of_dose(cohort.outcome.astype(np.float64), cohort.study)
     rewards = np.array(cohort.study.reward.table, dtype=np.float32)[best]
     return replace(
         cohort,
@@ -135,8 +135,8 @@ def _dose_class(cohort: Cohort) -> Cohort:
     )
 
 
-def _option(dose: np.ndarray, study: Study) -> np.ndarray:
-    """The option whose dose range holds the dose; the highest where it lies above them all."""
+def _option_of_dose(dose: np.ndarray, study: Study) -> np.ndarray:
+    """The option whose dose range contains the dose; the last one if it is above all ranges."""
     best = np.full(len(dose), len(study.formulary.treatments) - 1, dtype=np.int32)
     for row, treatment in reversed(list(enumerate(study.formulary.treatments))):
         if treatment.dose is not None:

@@ -1,4 +1,4 @@
-"""Decisions followed to the end, weighted for those like them that were not."""
+"""Inverse probability of censoring weights for decisions with an observed outcome."""
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
@@ -6,74 +6,75 @@ from jaxtyping import Bool, Float32, Float64
 from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import TRAIN
 
-_RIDGE, _STEPS, _MOST, _BLOCK = 1e-3, 25, 200_000, 500_000
-"""Penalty a decision, Newton steps, most decisions fitted on, decisions weighed at once. Ours."""
+_RIDGE, _MAX_STEPS, _MAX_DECISIONS, _BLOCK = 1e-3, 25, 200_000, 500_000
+"""Penalty per decision, Newton steps, decisions to fit on, decisions per block. Our choice."""
 
 
 def censoring_weights(
-    decided: DecisionTable, options: int, truncate: float = 0.99
+    decisions: DecisionTable, options: int, truncate: float = 0.99
 ) -> Float32[np.ndarray, " decision"]:
-    """Stabilised inverse probability of complete follow-up; 0 where it was not complete.
+    """Stabilised inverse probability of an observed outcome; 0 where it is not observed.
 
-    P(complete | option) / P(complete | option, what the study says explains it): a ridge logistic
-    regression on the option, how many decisions came before, and the study's `weighted_by`. Learned
-    from the training split alone; the largest weights are cut at the quantile `truncate` of
-    training weights (Cole and Hernan 2008, doi:10.1093/aje/kwn164).
+    P(observed | option) / P(observed | option, covariates), by ridge logistic regression; the
+    covariates are the number of earlier decisions and the study's `weighted_by`. Fitted on the
+    training split alone. Weights are truncated at the quantile `truncate` of the training weights
+    (Cole and Hernan 2008, doi:10.1093/aje/kwn164).
     """
-    learns, complete = decided.split == TRAIN, decided.outcome_observed
-    if complete[learns].all() or not complete[learns].any():
-        return complete.astype(np.float32)
-    rows = np.flatnonzero(learns)
-    rows = rows[:: 1 + len(rows) // _MOST]
-    center, spread = _scale(decided.covariate[rows])
-    nth = _nth(decided.subject_id)
+    is_train, observed = decisions.split == TRAIN, decisions.outcome_observed
+    if observed[is_train].all() or not observed[is_train].any():
+        return observed.astype(np.float32)
+    rows = np.flatnonzero(is_train)
+    rows = rows[:: 1 + len(rows) // _MAX_DECISIONS]
+    center, spread = _scale(decisions.covariate[rows])
+    rank = _rank(decisions.subject_id)
 
-    def columns(of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        given = (decided.treatment[of, None] == np.arange(options)).astype(np.float64)
-        z = (decided.covariate[of].astype(np.float64) - center) / spread
-        known = (~np.isnan(z)).astype(np.float64)
-        return given, np.concatenate(
-            [given, np.log1p(nth[of])[:, None], np.nan_to_num(z), known], axis=1
-        )
+    def designs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = (decisions.treatment[rows, None] == np.arange(options)).astype(np.float64)
+        z = (decisions.covariate[rows].astype(np.float64) - center) / spread
+        is_known = (~np.isnan(z)).astype(np.float64)
+        past = np.log1p(rank[rows])[:, None]
+        return given, np.concatenate([given, past, np.nan_to_num(z), is_known], axis=1)
 
-    marginal, whole = columns(rows)
-    stable, full = _fitted(marginal, complete[rows]), _fitted(whole, complete[rows])
-    weight = np.zeros(len(decided), np.float32)
-    for start in range(0, len(decided), _BLOCK):
-        of = np.arange(start, min(start + _BLOCK, len(decided)))
-        marginal, whole = columns(of)
-        weight[of] = complete[of] * _chance(marginal, stable) / _chance(whole, full)
-    return np.minimum(weight, np.quantile(weight[learns & complete], truncate)).astype(np.float32)
+    by_option, by_covariates = designs(rows)
+    numerator = _fit_logistic(by_option, observed[rows])
+    denominator = _fit_logistic(by_covariates, observed[rows])
+    weight = np.zeros(len(decisions), np.float32)
+    for start in range(0, len(decisions), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(decisions)))
+        by_option, by_covariates = designs(rows)
+        ratio = _predict(by_option, numerator), _predict(by_covariates, denominator)
+        weight[rows] = observed[rows] * ratio[0] / ratio[1]
+    return np.minimum(weight, np.quantile(weight[is_train & observed], truncate)).astype(np.float32)
 
 
 def _scale(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of what is known of each column."""
-    there = ~np.isnan(known)
-    n = np.maximum(there.sum(axis=0), 1)
-    center = np.where(there, known, 0.0).sum(axis=0, dtype=np.float64) / n
-    spread = np.sqrt(np.where(there, (known - center) ** 2, 0.0).sum(axis=0) / n)
+    """Mean and standard deviation of the known numbers of each column."""
+    is_known = ~np.isnan(known)
+    n = np.maximum(is_known.sum(axis=0), 1)
+    center = np.where(is_known, known, 0.0).sum(axis=0, dtype=np.float64) / n
+    spread = np.sqrt(np.where(is_known, (known - center) ** 2, 0.0).sum(axis=0) / n)
     return center, np.where(spread < 1e-6, 1.0, spread)
 
 
-def _nth(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
-    """How many decisions of the subject came before."""
-    new = np.ones(len(subject_id), dtype=bool)
-    new[1:] = subject_id[1:] != subject_id[:-1]
-    starts = np.flatnonzero(new)
+def _rank(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
+    """Number of earlier decisions of the same subject."""
+    is_new = np.ones(len(subject_id), dtype=bool)
+    is_new[1:] = subject_id[1:] != subject_id[:-1]
+    starts = np.flatnonzero(is_new)
     sizes = np.diff(np.append(starts, len(subject_id)))
     return (np.arange(len(subject_id)) - np.repeat(starts, sizes)).astype(np.float64)
 
 
-def _fitted(
+def _fit_logistic(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     y: Bool[np.ndarray, " decision"],
 ) -> Float64[np.ndarray, " coefficient"]:
-    """Coefficients of a ridge logistic regression, by Newton's steps; the intercept is free."""
+    """Coefficients of a ridge logistic regression by Newton's method; intercept unpenalised."""
     A, b = np.concatenate([np.ones((len(X), 1)), X], axis=1), y.astype(np.float64)
     beta = np.zeros(A.shape[1])
     penalty = _RIDGE * len(A) * np.eye(A.shape[1])
     penalty[0, 0] = 1e-9 * len(A)
-    for _ in range(_STEPS):
+    for _ in range(_MAX_STEPS):
         p = 1 / (1 + np.exp(-np.clip(A @ beta, -30, 30)))
         gradient = A.T @ (b - p) - penalty @ beta
         step = np.linalg.solve(A.T @ (A * (p * (1 - p))[:, None]) + penalty, gradient)
@@ -83,7 +84,7 @@ def _fitted(
     return beta
 
 
-def _chance(
+def _predict(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     beta: Float64[np.ndarray, " coefficient"],
 ) -> Float64[np.ndarray, " decision"]:

@@ -1,4 +1,4 @@
-"""Embedding vectors to a few numbers: principal components of the training split."""
+"""Replace embedding vectors by their principal components, fitted on the training split."""
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -13,31 +13,32 @@ from posology.errors import RecordError
 def fit_reductions(
     events: EventStream, decided: DecisionTable, components: int
 ) -> tuple[EmbeddingReduction, ...]:
-    """Of each model's vectors, on what training subjects had until their last decision alone.
+    """Principal components of each model's vectors.
 
-    A model of which no training subject has a vector has no reduction.
+    Fitted on the vectors that are visible to the training subjects' decisions; a model without any
+    has no reduction.
     """
-    learns = _learned(events, decided)
+    is_train = _is_train_event(events, decided)
     models = sorted({c.rpartition("//")[0] for c in events.codes if c.startswith(f"{EMBEDDING}//")})
     fitted = []
     for model in models:
         dimension = 1 + max(int(c[len(model) + 2 :]) for c in _codes(events, model))
         first, vectors = _vectors(events, model, dimension)
-        if learns[first].any():
-            fitted.append(fit_components(vectors, learns[first], components, model))
+        if is_train[first].any():
+            fitted.append(fit_components(vectors, is_train[first], components, model))
     return tuple(fitted)
 
 
 def reduce_embeddings(
     events: EventStream, reductions: tuple[EmbeddingReduction, ...]
 ) -> EventStream:
-    """Each vector becomes its components, at its moment; all other events stay.
+    """Replace each vector by its components, at the same time; other events stay.
 
-    Several vectors of one model at one moment (views of one study) count as their mean. Raises
-    RecordError where part of a vector is missing.
+    Several vectors of one model at one time (views of one study) are averaged. RecordError if part
+    of a vector is missing.
     """
     for reduction in reductions:
-        events = _replaced(events, reduction)
+        events = _replace_vectors(events, reduction)
     return events
 
 
@@ -47,9 +48,9 @@ def fit_components(
     components: int,
     model: str = EMBEDDING,
 ) -> EmbeddingReduction:
-    """Principal components (Pearson 1901) by singular value decomposition of training rows alone.
+    """Principal components (Pearson 1901) of the training rows, by singular value decomposition.
 
-    Fewer components come back where there are fewer training rows or dimensions.
+    At most as many components as training rows and dimensions.
     """
     chosen = vectors[train]
     if not len(chosen) or not np.isfinite(chosen).all():
@@ -57,7 +58,7 @@ def fit_components(
     center = chosen.mean(axis=0)
     _, singular, axes = np.linalg.svd(chosen - center, full_matrices=False)
     keep = min(components, len(axes))
-    # the sign of an axis is free: its largest entry is made positive, so that fits agree
+    # The sign of an axis is arbitrary: make its largest entry positive, so that fits agree.
     largest = np.abs(axes[:keep]).argmax(axis=1)
     signs = np.sign(axes[np.arange(keep), largest])
     total = float((singular**2).sum())
@@ -70,21 +71,21 @@ def fit_components(
 def project_vectors(
     reduction: EmbeddingReduction, vectors: Float64[np.ndarray, "row dimension"]
 ) -> Float64[np.ndarray, "row component"]:
-    """The rows in the components' coordinates."""
+    """The rows' coordinates on the components."""
     return (vectors - reduction.center) @ reduction.components.T
 
 
-def _learned(events: EventStream, decided: DecisionTable) -> Bool[np.ndarray, " event"]:
-    """Events of training subjects until the last decision of each."""
-    learns = decided.split == TRAIN
-    subjects, row = np.unique(decided.subject_id[learns], return_inverse=True)
+def _is_train_event(events: EventStream, decided: DecisionTable) -> Bool[np.ndarray, " event"]:
+    """Whether each event is of a training subject, up to its last decision."""
+    is_train = decided.split == TRAIN
+    subjects, row = np.unique(decided.subject_id[is_train], return_inverse=True)
     if not len(subjects):
         return np.zeros(len(events.code), dtype=bool)
     last = np.full(len(subjects), -np.inf)
-    np.maximum.at(last, row, decided.time[learns])
-    at = np.minimum(np.searchsorted(subjects, events.subject_id), len(subjects) - 1)
-    mine = subjects[at] == events.subject_id
-    return mine & (np.isnan(events.time) | (events.time <= last[at]))
+    np.maximum.at(last, row, decided.time[is_train])
+    row = np.minimum(np.searchsorted(subjects, events.subject_id), len(subjects) - 1)
+    is_known = subjects[row] == events.subject_id
+    return is_known & (np.isnan(events.time) | (events.time <= last[row]))
 
 
 def _codes(events: EventStream, model: str) -> list[str]:
@@ -94,7 +95,7 @@ def _codes(events: EventStream, model: str) -> list[str]:
 def _vectors(
     events: EventStream, model: str, dimension: int
 ) -> tuple[Int64[np.ndarray, " vector"], Float64[np.ndarray, "vector dimension"]]:
-    """The first event of each vector, and the vectors."""
+    """First event of each vector, and the vectors."""
     wanted = np.full(len(events.codes), -1)
     number = {code: row for row, code in enumerate(events.codes)}
     for code in _codes(events, model):
@@ -109,17 +110,17 @@ def _vectors(
     total = np.bincount(place, events.value[at], len(first) * dimension)
     with np.errstate(invalid="ignore"):
         vectors = (total / count).reshape(len(first), dimension)
-    broken = np.flatnonzero(np.isnan(vectors).any(axis=1))
-    if len(broken):
-        held = int((~np.isnan(vectors[broken[0]])).sum())
+    incomplete = np.flatnonzero(np.isnan(vectors).any(axis=1))
+    if len(incomplete):
+        present = int((~np.isnan(vectors[incomplete[0]])).sum())
         raise RecordError(
-            f"subject {events.subject_id[first[broken[0]]]}: a vector of {model} holds {held} of "
-            f"its {dimension} numbers; give all of them, or leave the vector away."
+            f"subject {events.subject_id[first[incomplete[0]]]}: a vector of {model} holds "
+            f"{present} of its {dimension} numbers; give all of them, or remove the vector."
         )
     return first, vectors
 
 
-def _replaced(events: EventStream, reduction: EmbeddingReduction) -> EventStream:
+def _replace_vectors(events: EventStream, reduction: EmbeddingReduction) -> EventStream:
     unknown = set(_codes(events, reduction.model)) - set(reduction.inputs)
     if unknown:
         raise RecordError(
@@ -127,18 +128,18 @@ def _replaced(events: EventStream, reduction: EmbeddingReduction) -> EventStream
             "0000 the first; was this made by another model?"
         )
     first, vectors = _vectors(events, reduction.model, len(reduction.center))
-    answers = project_vectors(reduction, vectors).astype(np.float32)
-    gone = set(reduction.inputs)
-    stays = np.array([c not in gone for c in events.codes], dtype=bool)
-    kept = np.flatnonzero(stays[events.code])
-    names = [c for c in events.codes if c not in gone]
+    coordinates = project_vectors(reduction, vectors).astype(np.float32)
+    renew_code = set(reduction.inputs)
+    stays = np.array([c not in renew_code for c in events.codes], dtype=bool)
+    other = np.flatnonzero(stays[events.code])
+    names = [c for c in events.codes if c not in renew_code]
     codes = tuple(sorted({*names, *reduction.outputs}))
     number = {code: row for row, code in enumerate(codes)}
-    moved = np.array([number.get(c, -1) for c in events.codes], dtype=np.int32)
+    new_code = np.array([number.get(c, -1) for c in events.codes], dtype=np.int32)
     new = np.array([number[c] for c in reduction.outputs], dtype=np.int32)
-    rows = np.concatenate([kept, np.repeat(first, len(new))])
-    code = np.concatenate([moved[events.code[kept]], np.tile(new, len(first))])
-    value = np.concatenate([events.value[kept], answers.ravel()])
+    rows = np.concatenate([other, np.repeat(first, len(new))])
+    code = np.concatenate([new_code[events.code[other]], np.tile(new, len(first))])
+    value = np.concatenate([events.value[other], coordinates.ravel()])
     subject, time = events.subject_id[rows], events.time[rows]
     order = event_order(subject, time, code, value)
     return EventStream(subject[order], time[order], code[order], value[order], codes)

@@ -1,4 +1,4 @@
-"""A stream of events becomes a History in a profile's vocabulary; what it does not know is told."""
+"""Encode sorted events as a History in a vocabulary, and fit the Profile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 
-_TABLE = 200_000_000
-"""Bytes that a table of subjects by codes may take; a sort does it beyond. Our choice."""
+_MAX_TABLE = 200_000_000
+"""Largest table of subjects by codes, in bytes; above it codes are sorted. Our choice."""
 
 
 def build_history(
@@ -26,39 +26,41 @@ def build_history(
 ) -> History:
     """The subjects' histories in a vocabulary.
 
-    Every subject has a first, static step, empty where nothing is static. A moment at which a
-    treatment was given makes two steps: what was known, then the treatment.
+    Every subject's first step is static; it may be empty. A time at which a treatment was given
+    makes two steps: first what was known, then the treatment.
     """
-    number = {code: row for row, code in enumerate(codes)}
-    known = np.array([number.get(code, -1) for code in events.codes], dtype=np.int32)
-    if not len(subjects) or not len(known):
-        nothing = np.zeros(0, np.int64)
-        return _stepped(subjects, nothing, nothing, nothing.astype(float), nothing, nothing > 0)
-    there, run = subject_runs(events)
-    row_of_run = np.searchsorted(subjects, there)
-    mine = subjects[np.minimum(row_of_run, len(subjects) - 1)] == there
-    mapped = known[events.code]
-    keep = np.flatnonzero((mapped >= 0) & mine[run])
-    row, code = row_of_run[run[keep]], mapped[keep]
+    row_of = {code: row for row, code in enumerate(codes)}
+    vocabulary_row = np.array([row_of.get(code, -1) for code in events.codes], dtype=np.int32)
+    if not len(subjects) or not len(vocabulary_row):
+        none = np.zeros(0, np.int64)
+        return _cut_steps(subjects, none, none, none.astype(float), none, none > 0)
+    present, run = subject_runs(events)
+    row_of_run = np.searchsorted(subjects, present)
+    is_wanted = subjects[np.minimum(row_of_run, len(subjects) - 1)] == present
+    code_row = vocabulary_row[events.code]
+    keep = np.flatnonzero((code_row >= 0) & is_wanted[run])
+    row, code = row_of_run[run[keep]], code_row[keep]
     time, value = events.time[keep], events.value[keep]
-    given = has_any_code(events, treatments)[keep] & ~np.isnan(time)
-    if given.any():
-        # The stream is in order but for treatments, which come last at their moment.
+    is_treatment = has_any_code(events, treatments)[keep] & ~np.isnan(time)
+    if is_treatment.any():
+        # The events are in order, but treatments must be the last ones of their time.
         when = np.nan_to_num(time, nan=-np.inf)
-        moment = np.zeros(len(row), dtype=np.int64)
-        moment[1:] = np.cumsum((row[1:] != row[:-1]) | (when[1:] != when[:-1]))
-        order = np.argsort(2 * moment + given, kind="stable")
+        time_rank = np.zeros(len(row), dtype=np.int64)
+        time_rank[1:] = np.cumsum((row[1:] != row[:-1]) | (when[1:] != when[:-1]))
+        order = np.argsort(2 * time_rank + is_treatment, kind="stable")
         row, code, time, value = row[order], code[order], time[order], value[order]
-        given = given[order]
-    return _stepped(subjects, row, code, time, value, given)
+        is_treatment = is_treatment[order]
+    return _cut_steps(subjects, row, code, time, value, is_treatment)
 
 
-def _stepped(subjects, row, code, time, value, given) -> History:
-    """Cut sorted events into steps, a static one first for every subject."""
+def _cut_steps(subjects, row, code, time, value, is_treatment) -> History:
+    """The History of sorted events, cut into steps."""
     count = len(subjects)
     when = np.nan_to_num(time, nan=-np.inf)
     new = np.ones(len(row), dtype=bool)
-    new[1:] = (row[1:] != row[:-1]) | (when[1:] != when[:-1]) | (given[1:] != given[:-1])
+    new[1:] = (
+        (row[1:] != row[:-1]) | (when[1:] != when[:-1]) | (is_treatment[1:] != is_treatment[:-1])
+    )
     static = np.isnan(time)
     starts = np.flatnonzero(new & ~static)
     steps = 1 + np.bincount(row[starts], minlength=count)
@@ -83,7 +85,7 @@ def _stepped(subjects, row, code, time, value, given) -> History:
 
 
 def unknown_codes(events: EventStream, codes: tuple[str, ...]) -> Mapping[str, int]:
-    """Codes of the events that the vocabulary lacks, with how often they occur."""
+    """Codes of the events that are not in the vocabulary, with their counts."""
     known = set(codes)
     counts = np.bincount(events.code, minlength=len(events.codes))
     return {code: int(n) for code, n in zip(events.codes, counts, strict=True) if code not in known}
@@ -91,28 +93,28 @@ def unknown_codes(events: EventStream, codes: tuple[str, ...]) -> Mapping[str, i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeStatistics:
-    """What the vocabulary and the scaling are made of, code by code; tallies of chunks add up."""
+    """Counts and moments of each code, for vocabulary and scaling; chunks can be merged."""
 
     patients: Float64[np.ndarray, " code"]
     count: Float64[np.ndarray, " code"]
     mean: Float64[np.ndarray, " code"]
     square: Float64[np.ndarray, " code"]
-    """Sum of squared distances from the mean."""
+    """Sum of squared deviations from the mean."""
 
 
 def code_statistics(
-    history: History, learns: Bool[np.ndarray, " event"], codes: int
+    history: History, is_train: Bool[np.ndarray, " event"], codes: int
 ) -> CodeStatistics:
-    """Of the events that are learned from, and of no others."""
+    """Statistics of the training events. codes: size of the vocabulary."""
     events = np.diff(history.event_offsets)[: len(history.time)]
-    subject = np.repeat(_owner(history), events)[learns]
-    code = history.code[learns].astype(np.int64)
+    subject = np.repeat(_step_subject(history), events)[is_train]
+    code = history.code[is_train].astype(np.int64)
     patients = _patients(subject * codes + code, len(history.subject_id), codes)
-    value = history.value[learns].astype(np.float64)
+    value = history.value[is_train].astype(np.float64)
     numbers = ~np.isnan(value)
     code, value = code[numbers], value[numbers]
     count = np.bincount(code, minlength=codes).astype(np.float64)
-    # Of nothing, bincount gives integers.
+    # bincount returns integers if there are no numbers.
     mean = np.bincount(code, value, codes).astype(np.float64) / np.maximum(count, 1)
     square = np.bincount(code, (value - mean[code]) ** 2, codes).astype(np.float64)
     return CodeStatistics(patients, count, mean, square)
@@ -121,40 +123,40 @@ def code_statistics(
 def _patients(
     pair: Int64[np.ndarray, " learned"], subjects: int, codes: int
 ) -> Float64[np.ndarray, " code"]:
-    """How many subjects have each code; pair: subject * codes + code."""
-    if subjects * codes <= _TABLE:
-        there = np.zeros(subjects * codes, dtype=bool)
-        there[pair] = True
-        return there.reshape(subjects, codes).sum(axis=0).astype(np.float64)
+    """Number of subjects with each code. pair: subject * codes + code."""
+    if subjects * codes <= _MAX_TABLE:
+        has_pair = np.zeros(subjects * codes, dtype=bool)
+        has_pair[pair] = True
+        return has_pair.reshape(subjects, codes).sum(axis=0).astype(np.float64)
     distinct = np.unique(pair) % max(codes, 1)
     return np.bincount(distinct, minlength=codes).astype(np.float64)
 
 
 def merge_statistics(a: CodeStatistics, b: CodeStatistics) -> CodeStatistics:
-    """Two chunks' statistics (Chan, Golub and LeVeque 1979, equation 2.1)."""
+    """Statistics of two chunks together (Chan, Golub and LeVeque 1979, equation 2.1)."""
     count = a.count + b.count
-    apart = b.mean - a.mean
+    difference = b.mean - a.mean
     share = b.count / np.maximum(count, 1)
     return CodeStatistics(
         a.patients + b.patients,
         count,
-        a.mean + apart * share,
-        a.square + b.square + apart**2 * a.count * share,
+        a.mean + difference * share,
+        a.square + b.square + difference**2 * a.count * share,
     )
 
 
 def place_statistics(
     small: CodeStatistics, rows: Int64[np.ndarray, " own"], codes: int
 ) -> CodeStatistics:
-    """The statistics of some codes among more, each at its row."""
+    """The statistics in a larger vocabulary, each code at its row there."""
 
-    def wide(told: np.ndarray) -> np.ndarray:
-        out = np.zeros(codes)
-        out[rows] = told
-        return out
+    def place(column: np.ndarray) -> np.ndarray:
+        placed = np.zeros(codes)
+        placed[rows] = column
+        return placed
 
     return CodeStatistics(
-        wide(small.patients), wide(small.count), wide(small.mean), wide(small.square)
+        place(small.patients), place(small.count), place(small.mean), place(small.square)
     )
 
 
@@ -170,19 +172,19 @@ def fit_profile(total: CodeStatistics, codes: tuple[str, ...], study: Study) -> 
     )
     is_required = np.array([any(has_prefix(c, p) for p in required) for c in codes], dtype=bool)
     enough = total.patients >= np.where(is_required, 1, study.profile.minimum_patients)
-    kept = np.flatnonzero(enough & (total.patients > 0))
+    rows = np.flatnonzero(enough & (total.patients > 0))
     spread = np.sqrt(total.square / np.maximum(total.count, 1))
     spread[spread < 1e-6] = 1.0
     return Profile(
-        tuple(codes[i] for i in kept),
-        total.mean[kept].astype(np.float32),
-        spread[kept].astype(np.float32),
+        tuple(codes[i] for i in rows),
+        total.mean[rows].astype(np.float32),
+        spread[rows].astype(np.float32),
     )
 
 
-def with_descriptions(profile: Profile, meanings: Mapping[str, str | None]) -> Profile:
-    """The profile with what its codes mean, where that is known of any."""
-    titles = tuple(meanings.get(code) or "" for code in profile.codes)
+def with_descriptions(profile: Profile, descriptions: Mapping[str, str | None]) -> Profile:
+    """The profile with the description of each code; without any if no code has one."""
+    titles = tuple(descriptions.get(code) or "" for code in profile.codes)
     return replace(profile, titles=titles if any(titles) else ())
 
 
@@ -190,25 +192,25 @@ def refit_formulas(
     profile: Profile,
     study: Study,
     history: History,
-    learners: Int64[np.ndarray, " learner"],
-    dose: Float64[np.ndarray, " learner"],
+    train_subjects: Int64[np.ndarray, " train_subject"],
+    dose: Float64[np.ndarray, " train_subject"],
 ) -> Profile:
-    """The profile with the study's formulas refitted on the static facts of the learners.
+    """The profile with the study's formulas refitted on static facts of the training subjects.
 
-    learners: rows of the history's subjects that learn, with the dose that proved right for each.
+    train_subjects: their rows in the history. dose: the stable dose of each.
     """
     if not study.profile.refit:
         return profile
-    static = history.step_offsets[:-1][learners]
+    static = history.step_offsets[:-1][train_subjects]
     fitted = []
     for formula in study.profile.refit:
         filled = fit_fill_values(formula, study.profile.fill_groups, history, static, profile.codes)
         fitted.append(refit_formula(filled, history, static, profile.codes, dose))
-    answers = np.stack([evaluate_formula(f, history, static, profile.codes) for f in fitted])
+    results = np.stack([evaluate_formula(f, history, static, profile.codes) for f in fitted])
     return Profile(
         codes=profile.codes + tuple(f.event for f in fitted),
-        center=np.concatenate([profile.center, answers.mean(1).astype(np.float32)]),
-        spread=np.concatenate([profile.spread, answers.std(1).astype(np.float32)]),
+        center=np.concatenate([profile.center, results.mean(1).astype(np.float32)]),
+        spread=np.concatenate([profile.spread, results.std(1).astype(np.float32)]),
         formulas=tuple(fitted),
     )
 
@@ -216,20 +218,23 @@ def refit_formulas(
 def remap_codes(
     history: History, last_step: Int64[np.ndarray, " decision"], row: Int32[np.ndarray, " code"]
 ) -> tuple[History, Int64[np.ndarray, " decision"]]:
-    """Events whose code has a new row (-1: none) and steps that still hold any, or are static."""
+    """The history in a new vocabulary: drop events without a row there, and steps left empty.
+
+    row: new row of each code, -1 if it has none. Static steps stay, even if empty.
+    """
     code = row[history.code] if len(row) else history.code
     keep = code >= 0
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    counts = np.diff(kept_before[history.event_offsets])
+    events_before = np.concatenate([[0], np.cumsum(keep)])
+    counts = np.diff(events_before[history.event_offsets])
     static = np.zeros(len(history.time), dtype=bool)
     static[history.step_offsets[:-1]] = True
-    stays = static | (counts > 0)
-    steps_before = np.concatenate([[0], np.cumsum(stays)])
+    keep_step = static | (counts > 0)
+    steps_before = np.concatenate([[0], np.cumsum(keep_step)])
     return History(
         code=code[keep].astype(np.int32),
         value=history.value[keep],
-        event_offsets=offsets_from_counts(counts[stays].astype(np.int64)),
-        time=history.time[stays],
+        event_offsets=offsets_from_counts(counts[keep_step].astype(np.int64)),
+        time=history.time[keep_step],
         step_offsets=steps_before[history.step_offsets].astype(np.int64),
         subject_id=history.subject_id,
     ), (steps_before[last_step + 1] - 1).astype(np.int64)
@@ -238,20 +243,22 @@ def remap_codes(
 def last_visible_step(
     history: History, at: DecisionTimes, treatments: Bool[np.ndarray, " code"]
 ) -> Int64[np.ndarray, " decision"]:
-    """The last step each decision may see: none after it, and no treatment of its own moment.
+    """Last step visible to each decision: none after its time, and no treatment at its own time.
 
-    treatments: which codes of the history mean that an option was given.
+    treatments: whether each code of the vocabulary says that an option was given.
     """
     when = np.nan_to_num(history.time, nan=-np.inf)
-    nothing = np.zeros(len(when), np.int32)
-    last = count_before(make_event_times(_owner(history), when, when, nothing), at) - 1
-    filled = history.event_offsets[last + 1] > history.event_offsets[last]
+    no_code = np.zeros(len(when), np.int32)
+    last = count_before(make_event_times(_step_subject(history), when, when, no_code), at) - 1
+    has_events = history.event_offsets[last + 1] > history.event_offsets[last]
     first = np.minimum(history.event_offsets[last], max(len(history.code) - 1, 0))
-    given = np.zeros(len(last), dtype=bool)
+    is_treatment = np.zeros(len(last), dtype=bool)
     if len(history.code):
-        given = filled & treatments[history.code[first]] & (history.time[last] == at.time)
-    return last - given
+        is_treatment = (
+            has_events & treatments[history.code[first]] & (history.time[last] == at.time)
+        )
+    return last - is_treatment
 
 
-def _owner(history: History) -> Int64[np.ndarray, " step"]:
+def _step_subject(history: History) -> Int64[np.ndarray, " step"]:
     return np.repeat(np.arange(len(history.subject_id)), np.diff(history.step_offsets))

@@ -1,4 +1,4 @@
-"""Some whole subjects' decisions and histories, before the vocabulary of the whole is known."""
+"""Decisions and histories of some whole subjects, before the cohort's vocabulary is known."""
 
 from dataclasses import dataclass
 
@@ -27,12 +27,13 @@ from posology.domain.history import History
 from posology.domain.study import Study
 
 BIRTH = "MEDS_BIRTH"
-"""Kept however far back: age is asked of it."""
+"""Never dropped by `look_back_days`: age is computed from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CohortPart:
-    """The history is in the rows of `feature_codes`, and holds subjects with a decision only."""
+    """A part of a cohort. The history's vocabulary is `feature_codes`; subjects without a decision
+    are not in it."""
 
     decided: DecisionTable
     flow: PatientFlow
@@ -40,14 +41,14 @@ class CohortPart:
     subject: Int64[np.ndarray, " decision"]
     last_step: Int64[np.ndarray, " decision"]
     statistics: CodeStatistics
-    """Of events visible to a decision of a training subject, and of no others."""
+    """Statistics of the events that are visible to a decision of a training subject."""
 
 
 def feature_codes(codes: tuple[str, ...], study: Study) -> tuple[str, ...]:
-    """The codes that may be features: those of the study's families, and what it derives."""
+    """The codes that may be features: those of the study's families, and kidney function."""
     families = matching_codes(codes, study.profile.families)
-    kept = {code for code, mine in zip(codes, families, strict=True) if mine}
-    return tuple(sorted({*kept, *kidney_codes(study)}))
+    features = {code for code, is_feature in zip(codes, families, strict=True) if is_feature}
+    return tuple(sorted({*features, *kidney_codes(study)}))
 
 
 def build_part(
@@ -56,13 +57,13 @@ def build_part(
     split: SubjectMap | None = None,
     site: SubjectMap | None = None,
 ) -> CohortPart:
-    """Decide for whole subjects and encode what is known of those that have a decision."""
+    """Extract the decisions of whole subjects and encode the histories of those with a decision."""
     decided, flow = extract_decisions(events, study, split, site)
     subjects, subject = np.unique(decided.subject_id, return_inverse=True)
     codes, treatments = feature_codes(events.codes, study), treatment_codes(study)
     at = DecisionTimes(subject.astype(np.int64), decided.time)
-    read = _looked_back(average_bins(events, study.profile.resolution), subjects, at, study)
-    history = build_history(read, subjects, codes, treatments)
+    recent = _within_look_back(average_bins(events, study.profile.resolution), subjects, at, study)
+    history = build_history(recent, subjects, codes, treatments)
     last = last_visible_step(history, at, matching_codes(codes, treatments))
     return CohortPart(
         decided=decided,
@@ -71,37 +72,37 @@ def build_part(
         subject=at.subject,
         last_step=last,
         statistics=code_statistics(
-            history, _learned(history, at.subject, last, decided), len(codes)
+            history, _is_train_event(history, at.subject, last, decided), len(codes)
         ),
     )
 
 
-def _looked_back(
+def _within_look_back(
     events: EventStream, subjects: np.ndarray, at: DecisionTimes, study: Study
 ) -> EventStream:
-    """Without events longer before the subject's first decision than the study looks back."""
-    back = study.decision.look_back_days
-    if back is None or not len(subjects):
+    """Drop events longer before the subject's first decision than `look_back_days`."""
+    days = study.decision.look_back_days
+    if days is None or not len(subjects):
         return events
     first = np.full(len(subjects), np.inf)
     np.minimum.at(first, at.subject, at.time)
     row = np.minimum(np.searchsorted(subjects, events.subject_id), len(subjects) - 1)
-    kept = (
-        np.isnan(events.time) | (events.time >= first[row] - back) | has_any_code(events, (BIRTH,))
+    keep = (
+        np.isnan(events.time) | (events.time >= first[row] - days) | has_any_code(events, (BIRTH,))
     )
-    return select_events(events, np.flatnonzero(kept))
+    return select_events(events, np.flatnonzero(keep))
 
 
-def _learned(
+def _is_train_event(
     history: History, subject: np.ndarray, last_step: np.ndarray, decided: DecisionTable
 ) -> np.ndarray:
-    """Events up to the last decision of each subject that learns."""
+    """Whether each event is visible to the last decision of a training subject."""
     until = history.step_offsets[:-1].copy()
-    learns = decided.split == TRAIN
-    np.maximum.at(until, subject[learns], last_step[learns] + 1)
+    is_train = decided.split == TRAIN
+    np.maximum.at(until, subject[is_train], last_step[is_train] + 1)
     first = history.event_offsets[history.step_offsets[:-1]]
     counts = history.event_offsets[until] - first
-    out = np.zeros(len(history.code) + 1, dtype=np.int64)
-    np.add.at(out, first, 1)
-    np.add.at(out, first + counts, -1)
-    return np.cumsum(out)[:-1] > 0
+    depth = np.zeros(len(history.code) + 1, dtype=np.int64)
+    np.add.at(depth, first, 1)
+    np.add.at(depth, first + counts, -1)
+    return np.cumsum(depth)[:-1] > 0

@@ -17,10 +17,10 @@ from posology.errors import RecordError
 def encode_patient(
     events: pa.Table, study: Study, profile: Profile
 ) -> tuple[History, tuple[str, ...]]:
-    """The patient's History up to now, and their codes that the vocabulary lacks.
+    """The patient's History up to now, and their codes that are not in the vocabulary.
 
-    The decision is now: its last visible step is the History's last. RecordError if a value is
-    not a number where one is needed, or if no code is in the vocabulary.
+    The decision is now: its last visible step is the History's last. RecordError if a value that
+    must be a number is not, or if no code is in the vocabulary.
     """
     ordered = reduce_embeddings(add_kidney_events(sort_events(events), study), profile.reductions)
     unknown = tuple(unknown_codes(ordered, profile.codes))

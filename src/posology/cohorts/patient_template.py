@@ -1,4 +1,4 @@
-"""A blank patient file: every fact that the study may use, null until it is filled in."""
+"""A blank patient file: every fact that the study may use, with the value null."""
 
 from posology.cohorts.patient import numeric_codes
 from posology.domain.codes import has_prefix
@@ -14,7 +14,7 @@ _ABOUT = (
 
 
 def blank_patient_file(study: Study, profile: Profile | None) -> dict:
-    """The file as JSON, with its JSON Schema; a profile adds the categories it knows."""
+    """The file as JSON, with its JSON Schema; a profile adds its known categories."""
     fields = _fields(study, profile)
     reductions = profile.reductions if profile else ()
     return {

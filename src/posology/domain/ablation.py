@@ -1,4 +1,4 @@
-"""The same patients, had some of it not been known."""
+"""Ablation: the same patients without some of their codes."""
 
 from dataclasses import replace
 
@@ -10,19 +10,19 @@ from posology.domain.profile import Profile
 
 
 def without_codes(history: History, profile: Profile, prefixes: tuple[str, ...]) -> History:
-    """The history without the events of these codes, its formulas worked out again.
+    """The history without the events of these codes; formulas are evaluated again.
 
-    Steps stay, so decisions keep their last visible step, even where a step becomes empty.
+    Steps remain, even if empty, so that the decisions' last visible steps do not change.
     """
     formulas = tuple(formula.event for formula in profile.formulas)
-    gone = profile.rows(prefixes + formulas)
-    kept = ~np.isin(history.code, list(gone))
+    removed = profile.rows(prefixes + formulas)
+    keep = ~np.isin(history.code, list(removed))
     step = np.repeat(np.arange(len(history.time)), np.diff(history.event_offsets))
-    counts = np.bincount(step[kept], minlength=len(history.time)).astype(np.int64)
-    bare = replace(
+    counts = np.bincount(step[keep], minlength=len(history.time)).astype(np.int64)
+    remaining = replace(
         history,
-        code=history.code[kept],
-        value=history.value[kept],
+        code=history.code[keep],
+        value=history.value[keep],
         event_offsets=offsets_from_counts(counts),
     )
-    return add_formula_events(bare, profile)
+    return add_formula_events(remaining, profile)

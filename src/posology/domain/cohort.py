@@ -1,4 +1,4 @@
-"""Patients at their decisions: what was known, what was done, and what came of it."""
+"""Patients at their decisions: history, treatment, outcome and reward of each."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -15,9 +15,9 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cohort:
-    """A History and one row a *decision*, ordered by subject and time.
+    """A History, and columns with one row per decision, ordered by subject and time.
 
-    What is not known is marked, never guessed: -1 in integer columns, NaN in the others.
+    Unknown is -1 in integer columns and NaN in the others.
     """
 
     study: Study
@@ -26,53 +26,53 @@ class Cohort:
     subject: Int64[np.ndarray, " decision"]
     """Row of the decision's subject in `history.subject_id`."""
     last_step: Int64[np.ndarray, " decision"]
-    """The last step of the History visible to the decision."""
+    """Last step of the History that is visible to the decision."""
     treatment: Int32[np.ndarray, " decision"]
-    """Option given, -1 where none of the study's options was."""
+    """Option given; -1 if none of the study's options was."""
     dose: Float32[np.ndarray, " decision"]
     """Dose given, in the study's unit."""
     outcome: Float32[np.ndarray, " decision"]
     """The outcome's value, in its own unit."""
     effective: Float32[np.ndarray, " decision"]
-    """1 where the treatment given was effective, 0 where not."""
+    """1 if the treatment given was effective, 0 if not."""
     reward: Float32[np.ndarray, " decision"]
-    """What the treatment given earned until the next decision."""
+    """Reward of the treatment given, until the next decision."""
     outcome_observed: Bool[np.ndarray, " decision"]
-    """Whether the outcome's window was followed to its end."""
+    """Whether the outcome is known: follow-up covers its window."""
     best_treatment: Int32[np.ndarray, " decision"]
-    """The most effective option where it is known, else -1."""
+    """The most effective option; -1 if unknown."""
     potential_rewards: Float32[np.ndarray, "decision treatment"]
-    """What every option would have earned, where that is known."""
+    """Reward that every option would have, where known."""
     logged_probability: Float32[np.ndarray, " decision"]
-    """Probability with which the treatment given was chosen, where it was recorded."""
+    """Probability with which the treatment given was chosen, if recorded."""
     split: Int8[np.ndarray, " decision"]
-    """0 train, 1 validation, 2 test; the same for all decisions of a subject."""
+    """0 training, 1 validation, 2 test; the same for all decisions of a subject."""
     site: Int32[np.ndarray, " decision"]
-    """Where the patient was treated, for holding sites out; never a feature."""
+    """Where the patient was treated; for external validation by site, never a feature."""
     time: Float64[np.ndarray, " decision"] | None = None
     """Time zero, in days since 1970-01-01."""
     trajectory_ended: Bool[np.ndarray, " decision"] | None = None
-    """Whether the patient's course ended for good after the decision, rather than the records."""
+    """True after the last decision if an event (death) ended follow-up for good."""
     censoring_weight: Float32[np.ndarray, " decision"] | None = None
-    """Inverse probability of complete follow-up, 0 where it was not; None: each counts alike."""
+    """Inverse probability of observing the outcome; 0 if it is unobserved. None: equal weights."""
     target_distance: Float32[np.ndarray, " decision"] | None = None
-    """By how much the outcome's number cleared what effective means, in the outcome's unit;
-    negative where it missed, NaN where there is no number or the option was stopped before."""
+    """Distance of the outcome's number from the bound of its goal, in the outcome's unit: positive
+    inside, negative outside; NaN without a number or if the option was stopped before."""
     diagnosis: Float32[np.ndarray, "decision condition"] | None = None
-    """1 where the study's diagnosis came in its window, 0 where not, NaN where nobody looked."""
+    """1 if the diagnosis was made in its window, 0 if not, NaN if unknown."""
     progression: Float32[np.ndarray, "decision progression"] | None = None
-    """The number that the study's progression asks, NaN where there is none."""
+    """First number in the window of each progression target; NaN if there is none."""
     event_time: Float32[np.ndarray, "decision time_to_event"] | None = None
-    """Days to the event of the study's time to event, or to the end of follow-up or window."""
+    """Days to the event, or to the end of follow-up or of the window."""
     event_observed: Bool[np.ndarray, "decision time_to_event"] | None = None
-    """Whether it was the event that ended the wait."""
+    """Whether the event was observed; otherwise the time is censored."""
 
     def __len__(self) -> int:
         return len(self.last_step)
 
 
 def subset_decisions(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Cohort:
-    """The decisions kept, with the histories of their subjects only."""
+    """The decisions to keep, with the histories of their subjects."""
     rows = np.flatnonzero(keep)
     subjects, subject = np.unique(cohort.subject[rows], return_inverse=True)
     old_first = cohort.history.step_offsets[cohort.subject[rows]]

@@ -1,4 +1,4 @@
-"""Long histories made shorter: static facts, the last steps, and a summary of what is older."""
+"""Shorten long histories: static facts, a summary of old steps, and the last steps."""
 
 from dataclasses import dataclass
 
@@ -14,27 +14,27 @@ from posology.domain.history import (
 )
 
 FIRST_BIN_DAYS = 30.0
-"""Older steps are put together by their age before the oldest step kept: less than 30 days, then
-up to 90, 210, 450, each bin twice as long as the one before. Our choice: months, then years."""
+"""Bins of older steps, by days before the oldest unchanged step: up to 30, 90, 210, 450, each bin
+twice as long as the one before. Our choice: months, then years."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CondensedHistory:
-    """The same decisions over shorter histories; a subject may stand here more than once."""
+    """The same decisions over shorter histories; a subject may have several histories."""
 
     history: History
     decisions: StepIndex
-    stands_for: Int64[np.ndarray, " step"]
-    """How many of the subject's own steps each step here is."""
+    original_steps: Int64[np.ndarray, " step"]
+    """Number of original steps in each step."""
 
 
 def condense_histories(history: History, decisions: StepIndex, last_steps: int) -> CondensedHistory:
-    """Every decision sees its subject's first step, a summary, and `last_steps` to 3/2 as many.
+    """Show each decision its subject's first step, a summary, and the last steps unchanged.
 
-    The summary has one step a bin, at the bin's first moment, with one event a code: the mean of
-    its numbers. Where it ends is a multiple of half of `last_steps`, so that decisions near one
-    another share a history, and depends on the decision's own place alone. Histories that are
-    shorter than that, and all where `last_steps` is 0, are left as they are.
+    At least `last_steps` and at most 3/2 as many stay unchanged. The summary has one step per bin,
+    at the bin's first time, with one event per code: the mean of its numbers. It ends at a multiple
+    of half of `last_steps`, so that neighbouring decisions share a history; the end depends on the
+    decision's own position alone. Shorter histories are unchanged; if `last_steps` is 0, all are.
     """
     subject = subject_rows(history, decisions)
     position = decisions - history.step_offsets[subject]
@@ -65,49 +65,51 @@ def condense_histories(history: History, decisions: StepIndex, last_steps: int) 
             subject_id=history.subject_id[groups[:, 0]],
         ),
         decisions=new[starts[group] + position],
-        stands_for=np.diff(np.append(opens, len(new))),
+        original_steps=np.diff(np.append(opens, len(new))),
     )
 
 
 def expand_weights(
     weight: Float64[np.ndarray, " visible"], short: CondensedHistory
 ) -> Float64[np.ndarray, " whole_visible"]:
-    """Weights of condensed steps, decision by decision, shared out over those they stand for."""
+    """Weights of condensed steps, per decision, divided equally among their original steps."""
     first = short.history.step_offsets[subject_rows(short.history, short.decisions)]
-    count = short.stands_for[ragged_arange(first, short.decisions + 1 - first)]
+    count = short.original_steps[ragged_arange(first, short.decisions + 1 - first)]
     return np.repeat(weight / count, count)
 
 
 def _new_steps(
     time: np.ndarray, old: np.ndarray, starts: np.ndarray, cut: np.ndarray, first: np.ndarray
 ) -> Int64[np.ndarray, " old"]:
-    """The step that each old one becomes: its own, or its bin's where it lies before the cut."""
+    """New step of each old one: a step of its own, or its bin's step if it lies before the cut."""
     owner = np.repeat(np.arange(len(cut)), np.diff(starts))
     age = np.nan_to_num(time[cut[owner]] - time[old])
-    row = np.floor(np.log2(1.0 + np.maximum(age, 0.0) / FIRST_BIN_DAYS))
-    alone = (old == first[owner]) | (old >= cut[owner])
-    opens = alone | np.append(True, alone[:-1] | (np.diff(row) != 0) | (np.diff(owner) != 0))
-    return np.cumsum(opens) - 1
+    age_bin = np.floor(np.log2(1.0 + np.maximum(age, 0.0) / FIRST_BIN_DAYS))
+    is_unchanged = (old == first[owner]) | (old >= cut[owner])
+    starts_step = is_unchanged | np.append(
+        True, is_unchanged[:-1] | (np.diff(age_bin) != 0) | (np.diff(owner) != 0)
+    )
+    return np.cumsum(starts_step) - 1
 
 
 def _events(
     history: History, old: np.ndarray, new: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes, numbers and steps of all events; in a step made of many, one a code."""
+    """Codes, numbers and steps of all events; one event per code in a step made of several."""
     counts = np.diff(history.event_offsets)[old]
     event = ragged_arange(history.event_offsets[old], counts)
     owner = np.repeat(new, counts)
-    many = (np.bincount(new) > 1)[owner]
+    is_merged = (np.bincount(new) > 1)[owner]
     width = int(history.code.max(initial=0)) + 1
-    key = owner[many] * width + history.code[event[many]]
+    key = owner[is_merged] * width + history.code[event[is_merged]]
     kinds, kind = np.unique(key, return_inverse=True)
-    number = history.value[event[many]].astype(np.float64)
+    number = history.value[event[is_merged]].astype(np.float64)
     known = ~np.isnan(number)
     known_count = np.bincount(kind[known], minlength=len(kinds))
     total = np.bincount(kind[known], weights=number[known], minlength=len(kinds))
     mean = np.where(known_count > 0, total / np.maximum(known_count, 1), np.nan)
-    code = np.concatenate([history.code[event[~many]], (kinds % width).astype(np.int32)])
-    value = np.concatenate([history.value[event[~many]], mean.astype(np.float32)])
-    step = np.concatenate([owner[~many], kinds // width])
+    code = np.concatenate([history.code[event[~is_merged]], (kinds % width).astype(np.int32)])
+    value = np.concatenate([history.value[event[~is_merged]], mean.astype(np.float32)])
+    step = np.concatenate([owner[~is_merged], kinds // width])
     order = np.argsort(step, kind="stable")
     return code[order], value[order], step[order]

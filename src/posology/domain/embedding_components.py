@@ -1,4 +1,4 @@
-"""An image's vector as a few numbers: what was fitted on the training split."""
+"""Principal components that stand for an image's embedding vector."""
 
 from dataclasses import dataclass
 
@@ -6,27 +6,27 @@ import numpy as np
 from jaxtyping import Float64
 
 EMBEDDING = "EMBEDDING"
-"""The family of codes that hold vectors, a component a code (docs/meds-profile.md)."""
+"""Family of the codes that hold vectors, one code per dimension (docs/meds-profile.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingReduction:
-    """Where the components of one model's vectors lie; fitted once, applied to every patient."""
+    """The principal components of one model's vectors, fitted on the training split."""
 
     model: str
-    """The codes' stem: `EMBEDDING//densenet@0123456789ab`."""
+    """Prefix of the codes: `EMBEDDING//densenet@0123456789ab`."""
     center: Float64[np.ndarray, " dimension"]
     components: Float64[np.ndarray, "component dimension"]
-    """Orthonormal rows, the one of the largest variance first."""
+    """Orthonormal rows, by decreasing variance."""
     share: Float64[np.ndarray, " component"]
-    """Of the training rows' variance that each component tells."""
+    """Explained variance ratio of each component on the training split."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Codes of the vector as ingest writes it."""
+        """Codes of the vector, as ingest writes them."""
         return tuple(f"{self.model}//{i:04d}" for i in range(len(self.center)))
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Codes of the numbers that stand in its place."""
+        """Codes of the components."""
         return tuple(f"{self.model}//c{i + 1}" for i in range(len(self.components)))

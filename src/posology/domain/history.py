@@ -1,4 +1,4 @@
-"""What is known of patients, step by step: ragged arrays, never padded."""
+"""Patient histories, step by step, as ragged arrays without padding."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,22 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 StepIndex = Int64[np.ndarray, " decision"]
-"""One row a decision: the last step (a row of `History.time`) that is visible to it."""
+"""For each decision, the last step (a row of `History.time`) that is visible to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Events in order of subject and time, grouped into steps.
+    """Events ordered by subject and time, grouped into steps.
 
-    A *step* is all that happened at one moment, split in two where a treatment was given: what
-    was known before it, then the treatment. Static facts have no time and stand in the subject's
-    first step. Arrays may be memory-mapped; nothing here copies them.
+    A step holds all events of one time. Where a treatment was given there are two: first what was
+    known, then the treatment. Static facts have no time and are the subject's first step. Arrays
+    may be memory-mapped.
     """
 
     code: Int32[np.ndarray, " event"]
     """Row of the profile's vocabulary."""
     value: Float32[np.ndarray, " event"]
-    """The event's number in its code's unit; NaN where the event has none."""
+    """The event's number, in its code's unit; NaN if it has none."""
     event_offsets: Int64[np.ndarray, " step_plus_one"]
     """Events of step s are rows event_offsets[s] to event_offsets[s + 1]."""
     time: Float64[np.ndarray, " step"]
@@ -39,7 +39,7 @@ def subject_rows(history: History, decisions: StepIndex) -> Int64[np.ndarray, " 
 def visible_events(
     history: History, decisions: StepIndex
 ) -> tuple[Int64[np.ndarray, " visible"], Int64[np.ndarray, " visible"]]:
-    """Every event a decision may see, as (row of the decision, row of the event), in time order."""
+    """All events visible to each decision, in time order: row of the decision, row of the event."""
     first = history.step_offsets[subject_rows(history, decisions)]
     starts = history.event_offsets[first]
     counts = history.event_offsets[decisions + 1] - starts
@@ -50,7 +50,7 @@ def visible_events(
 def ragged_arange(
     starts: Int64[np.ndarray, " run"], counts: Int64[np.ndarray, " run"]
 ) -> Int64[np.ndarray, " total"]:
-    """The ranges start, start + 1, ... of given lengths, one after the other."""
+    """The ranges start, start + 1, ... of `counts` numbers each, one after the other."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
@@ -59,26 +59,26 @@ def ragged_arange(
 def latest_value(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Float64[np.ndarray, " decision"]:
-    """The last visible number among the codes, NaN where there is none."""
+    """The last visible number of any of the codes (vocabulary rows); NaN if there is none."""
     owner, event = visible_events(history, decisions)
     keep = np.isin(history.code[event], list(codes)) & ~np.isnan(history.value[event])
-    found = np.full(len(decisions), np.nan)
-    found[owner[keep]] = history.value[event[keep]]  # in time order, so the last one stays
-    return found
+    latest = np.full(len(decisions), np.nan)
+    latest[owner[keep]] = history.value[event[keep]]  # in time order: the last one is written last
+    return latest
 
 
 def has_code(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Bool[np.ndarray, " decision"]:
-    """Whether any of the codes is visible to the decision."""
+    """Whether any of the codes (vocabulary rows) is visible to each decision."""
     owner, event = visible_events(history, decisions)
-    found = np.zeros(len(decisions), dtype=bool)
-    found[owner[np.isin(history.code[event], list(codes))]] = True
-    return found
+    is_present = np.zeros(len(decisions), dtype=bool)
+    is_present[owner[np.isin(history.code[event], list(codes))]] = True
+    return is_present
 
 
 def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> History:
-    """The histories of some subjects, in the order asked."""
+    """The histories of some subjects, in the order of `rows`."""
     steps = np.diff(history.step_offsets)[rows]
     step = ragged_arange(history.step_offsets[rows], steps)
     events = np.diff(history.event_offsets)[step]
@@ -94,5 +94,5 @@ def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> His
 
 
 def offsets_from_counts(counts: Int64[np.ndarray, " run"]) -> Int64[np.ndarray, " run_plus_one"]:
-    """Where each run starts, and where the last one ends."""
+    """Cumulative sum from 0: where each run starts, and where the last one ends."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

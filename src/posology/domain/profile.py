@@ -1,4 +1,4 @@
-"""How raw events become a History: what was fitted on the training split."""
+"""The vocabulary and scaling that turn raw events into a History."""
 
 from dataclasses import dataclass
 
@@ -12,29 +12,28 @@ from posology.domain.formulas.formula import Formula
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """The vocabulary, the scaling and the formulas of the training split.
+    """Vocabulary, scaling and formulas, fitted on the training split.
 
-    A policy carries its profile, so that a patient met later is encoded exactly as the training
-    patients were.
+    A policy carries its profile, so that new patients are encoded as the training patients were.
     """
 
     codes: tuple[str, ...]
-    """The vocabulary: a History's `code` is a row of it. Others are reported, not used."""
+    """The vocabulary: a History's `code` is a row of it. Other codes are reported, not used."""
     center: Float32[np.ndarray, " code"]
-    """Mean of a code's numbers on the training split; 0 where it has none."""
+    """Mean of each code's numbers on the training split; 0 if it has none."""
     spread: Float32[np.ndarray, " code"]
-    """Standard deviation of a code's numbers on the training split; 1 where it has none."""
+    """Standard deviation of each code's numbers on the training split; 1 if it has none."""
     formulas: tuple[Formula, ...] = ()
-    """Formulas whose answer is an event of the profile, refitted on the training split."""
+    """Formulas refitted on the training split; each result is an event of the profile."""
     reductions: tuple[EmbeddingReduction, ...] = ()
-    """Of each image model's vectors; what comes of them is in the vocabulary, they are not."""
+    """Principal components of each image model's vectors; only the components are in `codes`."""
     titles: tuple[str, ...] = ()
-    """What each code means in the records' words, "" where they have none; () if they never do."""
+    """Description of each code in the records, "" if there is none; () if no code has one."""
 
     def title(self, row: int) -> str:
-        """What the code of a row means, "" where the records do not say."""
+        """Description of the code of a row, "" if the records have none."""
         return self.titles[row] if self.titles else ""
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:
-        """Vocabulary rows of the codes that belong to the prefixes."""
+        """Vocabulary rows of the codes that have any of the prefixes."""
         return matching_rows(self.codes, prefixes)

@@ -1,4 +1,4 @@
-"""The question, written down once: who, when, which options, towards which outcome."""
+"""The study definition: population, decision times, options and outcome."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from posology.domain.formulas.formula import Formula
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A closed range; None where a side is open to infinity."""
+    """A closed range; None if a side has no bound."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -16,7 +16,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """The last visible number of any of the codes lies within the bounds."""
+    """A condition: the last visible number of any of the codes lies within the bounds."""
 
     codes: tuple[str, ...]
     bounds: Bounds
@@ -24,83 +24,83 @@ class ValueRange:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """When the choice is made."""
+    """When treatment is chosen, and for which patients."""
 
     codes: tuple[str, ...]
     """Codes (prefixes) that mark time zero."""
     which: str
-    """`first`: one decision a patient; `every`: each one in order, a trajectory; `interval`: from
-    the first mark on, every `every_days` days until the patient's records end."""
+    """`first`: one decision per patient; `every`: all of them, a trajectory; `interval`: from the
+    first one on, every `every_days` days until the patient's follow-up ends."""
     eligible: tuple[str, ...] = ()
-    """Codes of which one must be visible at time zero; none asked where empty."""
+    """Codes of which at least one must be visible at time zero; no condition if empty."""
     excluded: tuple[str, ...] = ()
     """Codes of which none may be visible at time zero."""
     ranges: tuple[ValueRange, ...] = ()
-    """Numbers that must be known and lie in their ranges."""
+    """Numbers that must be known and lie within their ranges."""
     every_days: float | None = None
-    """`interval`: days from one decision to the next; `every`: at least so many."""
+    """Days from one decision to the next: exactly for `interval`, at least for `every`."""
     look_back_days: float | None = None
-    """Dated events longer before the patient's first decision are not read; None: all are."""
+    """Dated events longer before the patient's first decision are ignored; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssignmentSpec:
-    """How a treatment given is told from the events."""
+    """How the treatment given is recognised in the events."""
 
     grace_days: float = 0.0
-    """Days from time zero within which it must have started."""
+    """Days from time zero within which it must start."""
     switch: str = "first"
     """Of several options in the window: the `first`, the `last`, or `exclude` the decision."""
     dose_per: str = "day"
-    """What an event's number is: the amount a `day`, a `week`, or `each` time it is given."""
+    """Meaning of an event's number: amount per `day`, per `week`, or `each` time it is given."""
     dose_days: float = 1.0
-    """`each`: amounts of so many days from time zero are summed and divided by the days."""
+    """For `each`: the amounts of this many days from time zero are summed and divided by it."""
     randomised: bool = False
-    """Drawn by lot, with the same chances for all: a trial."""
+    """Whether treatment was randomised with equal probabilities: a trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it, and what effective means."""
+    """The outcome, and when a treatment counts as effective."""
 
     codes: tuple[str, ...]
     unit: str
     kind: str
-    """`dose_class`: the outcome is the dose that proved right, so the best option is known.
-    `occurs`, `does_not_occur`: effective if any of the codes does, or does not, come in the window.
-    `value_in_range`, `change`: effective if the first number in the window, or its change since the
-    last one visible, lies in `range` or `change`; where both are given, either will do.
-    `time_to_event`: the days until the event or until follow-up ends; effective if event-free."""
+    """`dose_class`: the outcome is the stable dose, so that the best option is known.
+    `occurs`, `does_not_occur`: effective if an event with any of the codes occurs, or does not
+    occur, in the window. `value_in_range`, `change`: effective if the first number in the window,
+    or its change from the last visible one, lies in `range` or `change`; either if both are set.
+    `time_to_event`: days to the event or the end of follow-up; effective if event-free."""
     within_days: float
-    """How long after time zero the outcome may come; without it follow-up is incomplete."""
+    """The outcome window closes after this many days."""
     from_days: float = 0.0
-    """The window opens after so many days."""
+    """The outcome window opens after this many days."""
     range: Bounds | None = None
     change: Bounds | None = None
     unless: tuple[str, ...] = ()
-    """Codes that, from time zero to the outcome, make the option ineffective (it was stopped)."""
+    """Codes that make the option ineffective if they occur before the outcome (it was stopped)."""
     competing: tuple[str, ...] = ()
-    """Codes after which the outcome cannot come (death)."""
+    """Codes of competing events, after which the outcome cannot occur (death)."""
     competing_means: str = "censored"
-    """What a competing event makes of the decision: `censored` or `ineffective`."""
+    """How a competing event counts: `censored` or `ineffective`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUpSpec:
-    """How long patients are watched."""
+    """How long patients are followed."""
 
     ended_by: tuple[str, ...] = ()
-    """Codes that end it for good (death)."""
+    """Codes that end follow-up for good (death)."""
     until: float | None = None
-    """Days since 1970-01-01 up to which all are watched unless ended; None: to their last event."""
+    """Last day of follow-up of all others, since 1970-01-01; None: each patient's last event."""
     weighted_by: tuple[str, ...] = ()
-    """Codes whose last numbers (or presence) tell who is followed to the end; then complete
-    decisions are weighted for those that were not."""
+    """Covariates of censoring: codes whose last numbers (or presence) explain who is followed to
+    the end. Decisions with an observed outcome are then weighted by its inverse probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A harm, and what each occurrence until the next decision takes from the reward."""
+    """A harm, and the cost of each occurrence until the next decision."""
 
     codes: tuple[str, ...]
     cost: float
@@ -109,33 +109,33 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What each option earns: by which option was right, or by what came of it."""
+    """The reward of each option: from a table by the best option, or from effect and harms."""
 
     table: tuple[tuple[float, ...], ...]
-    """table[right option][chosen option], each between its row's worst and 1."""
+    """table[best option][chosen option]; empty where the reward is computed from the outcome."""
     source: str
     effective: float = 1.0
-    """What an effective option earns, where there is no table; an ineffective one earns 0."""
+    """Reward of an effective option, without a table; an ineffective one has reward 0."""
     costs: tuple[Cost, ...] = ()
     discount: float = 1.0
-    """Of the next decision's value."""
+    """Discount factor of the next decision's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A line of a guideline: when it holds, which options come first."""
+    """A line of a guideline: a condition, and the options to prefer if it is met."""
 
     prefer: tuple[str, ...]
     """Options by name, most preferred first."""
     visible: tuple[str, ...] = ()
-    """Holds where any of these codes is visible ..."""
+    """The condition is met if any of these codes is visible ..."""
     ranges: tuple[ValueRange, ...] = ()
-    """... or any of these numbers is in its range; always where neither is asked."""
+    """... or any of these numbers is in its range; without either it is always met."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A guideline as a policy: a fixed dose, or a named formula."""
+    """A guideline as a policy: a fixed dose, a named formula, or an ordered list of options."""
 
     name: str
     kind: str
@@ -144,101 +144,101 @@ class Rule:
     dose: float | None = None
     formula: Formula | None = None
     order: tuple[Preference, ...] = ()
-    """Lines of the guideline; the first that holds is followed."""
+    """Lines of the guideline; the first whose condition is met applies."""
     skip_tried: bool = False
-    """Whether options already given are passed over while another is left."""
+    """Whether options already given are skipped while another remains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contraindication:
-    """Options that must not be given, as data."""
+    """Options that must not be given, and the condition."""
 
     options: tuple[str, ...]
     source: str
     visible: tuple[str, ...] = ()
-    """Where any of these codes is visible ..."""
+    """Contraindicated if any of these codes is visible ..."""
     ranges: tuple[ValueRange, ...] = ()
     """... or any of these numbers is in its range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Numbers of dense series, averaged before they become events."""
+    """Time resolution of dense series: numbers are averaged per bin before they become events."""
 
     codes: tuple[str, ...]
     hours: float
-    """Width of a bin; its mean stands at the time of its last measurement."""
+    """Width of a bin; its mean has the time of its last measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionTarget:
-    """Something of the future that the network also predicts."""
+    """A further outcome that the network also predicts."""
 
     name: str
     codes: tuple[str, ...]
     within_days: float
     from_days: float = 0.0
     unit: str = ""
-    """Of the number asked; empty where none is."""
+    """Unit of the number; empty if the target is no number."""
 
 
 INTERVALS = 12
-"""Equal parts of a time-to-event target's window, each with its own hazard. Our choice."""
+"""Number of equal intervals of a time-to-event window, each with its own hazard. Our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class KidneySpec:
-    """Creatinine, from which the kidney's formulas make events (domain/formulas/kidney.py)."""
+    """Inputs of the kidney function formulas (domain/formulas/kidney.py)."""
 
     creatinine: tuple[str, ...]
     unit: str
     """`mg/dL` or `umol/L`."""
     female: tuple[str, ...]
-    """Codes that say so; all others are taken as male."""
+    """Codes of female sex; all other patients count as male."""
     weight: tuple[str, ...] = ()
-    """In kg; without it there is no Cockcroft-Gault."""
+    """In kg; without it Cockcroft-Gault is not computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileSpec:
-    """Which events make the profile."""
+    """Which events are features."""
 
     families: tuple[str, ...]
-    """Code prefixes that may be features; everything else never is."""
+    """Prefixes of the codes that may be features."""
     minimum_patients: int
-    """A code seen in fewer training patients is left out of the vocabulary."""
+    """A code that fewer training patients have is not in the vocabulary."""
     refit: tuple[Formula, ...] = ()
-    """Formulas refitted on the training split, whose answers are events of the profile."""
+    """Formulas refitted on the training split; their results are events of the profile."""
     fill_groups: tuple[tuple[str, ...], ...] = ()
-    """Groups whose training means fill a formula's missing numbers, most particular first."""
+    """Groups whose training means impute a formula's missing numbers, most specific first."""
     resolution: tuple[Resolution, ...] = ()
     kidney: KidneySpec | None = None
     embedding_components: int | None = None
-    """Numbers that stand for an image's vector; None leaves vectors whole."""
+    """Principal components kept of an image's vector; None keeps the whole vector."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Shares of the patients by a stable hash of the subject or the site; or by date; or a file."""
+    """Training, validation and test: by a hash of subject or site, by date, or by a file."""
 
     train: float
     validation: float
     test: float
     salt: str
     by: str = "subject"
-    """`subject`, `site`, `time`: by the date of the subject's first decision, or `file`: as the
-    records' own MEDS split file says, and by hash those that it lacks, where `salt` is told."""
+    """`subject` or `site`: by hash; `time`: by the date of the subject's first decision; `file`: by
+    the records' MEDS split file, and by hash for subjects not in it, if `salt` is set."""
     site: tuple[str, ...] = ()
-    """Codes whose number tells the site; never a feature."""
+    """Codes whose number is the site; never a feature."""
     validation_from: float | None = None
-    """`time`: first decisions from this day (since 1970-01-01) on choose ..."""
+    """`time`: first decisions from this day on (since 1970-01-01) are validation ..."""
     test_from: float | None = None
-    """... and from this day on test."""
+    """... and from this day on, test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A target trial (Hernán and Robins 2016, doi:10.1093/aje/kwv254) that a computer can run."""
+    """The protocol of a target trial (Hernán and Robins 2016, doi:10.1093/aje/kwv254)."""
 
     name: str
     title: str
@@ -253,13 +253,13 @@ class Study:
     split: Split
     dose: DoseRange | None
     subgroups: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Named families by which the report breaks errors down."""
+    """Named groups of codes; reports score each group separately."""
     assignment: AssignmentSpec = AssignmentSpec()
     follow_up: FollowUpSpec = FollowUpSpec()
     safety: tuple[Contraindication, ...] = ()
     diagnosis: tuple[PredictionTarget, ...] = ()
-    """Codes whose occurrence after time zero is asked."""
+    """Events whose probability is predicted."""
     progression: tuple[PredictionTarget, ...] = ()
-    """Codes whose first number in the window is asked."""
+    """Numbers of which the first in the window is predicted."""
     time_to_event: tuple[PredictionTarget, ...] = ()
-    """Codes of which it is asked when the first comes, under censoring."""
+    """Events whose time is predicted, under censoring."""

@@ -38,7 +38,7 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
         meanings = read_codes(path)
         columns = ["subject_id", "time", "code", "numeric_value"]
         events = pq.read_table(event_files(path), columns=columns)
-    return build.build_cohort(events, as_study(study), meanings=meanings)
+    return build.build_cohort(events, as_study(study), descriptions=meanings)
 
 
 def as_study(study: str | Path | Study) -> Study:

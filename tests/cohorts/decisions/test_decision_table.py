@@ -232,7 +232,7 @@ def test_a_time_to_event_is_waited_for_until_it_comes_or_watching_ends() -> None
 
 def test_a_time_to_event_begins_at_time_zero() -> None:
     table = '[[time_to_event]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\nfrom_days = 1\n'
-    with pytest.raises(StudyError, match="time_to_event harm: waiting begins at time zero"):
+    with pytest.raises(StudyError, match="time_to_event harm: its time starts at time zero"):
         study(("[split]", f"{table}[split]"))
 
 

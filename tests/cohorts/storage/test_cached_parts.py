@@ -185,7 +185,7 @@ def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"000000\.npz: is damaged .*; remove .*shard-"):
         build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
-    with pytest.raises(UserError, match=r"holds 0\.parquet, which is no part of a cohort"):
+    with pytest.raises(UserError, match=r"holds 0\.parquet, which is not a cohort part"):
         build_folder(
             STUDY, tmp_path / "events", tmp_path / "two", BuildOptions(parts=tmp_path / "events")
         )
@@ -195,7 +195,7 @@ def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
 def test_a_subject_in_two_files_is_told_though_one_has_no_decision(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     pq.write_table(diary((3, 500.0, "LAB", 1.0)), tmp_path / "events" / "9.parquet")
-    with pytest.raises(RecordError, match="subject 3 stands in two places of the events"):
+    with pytest.raises(RecordError, match="subject 3 is in two places of the events"):
         build_folder(STUDY, tmp_path / "events", tmp_path / "one")
 
 
@@ -217,7 +217,7 @@ def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
     for shard in (0, 1, 2):
         write(tmp_path / "events", shard, shard)
     told: list[tuple[int, int]] = []
-    two = BuildOptions(40, workers=2, tell=lambda done, of: told.append((done, of)))
+    two = BuildOptions(40, workers=2, progress=lambda done, of: told.append((done, of)))
     build_folder(STUDY, tmp_path / "events", tmp_path / "one", BuildOptions(40))
     build_folder(STUDY, tmp_path / "events", tmp_path / "two", two)
     assert files(tmp_path / "one") == files(tmp_path / "two")

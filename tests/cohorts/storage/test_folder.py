@@ -41,7 +41,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     out = tmp_path_factory.mktemp("built") / "cohort"
-    asked = BuildOptions(rows=5_000, truth=clinic / "truth")
+    asked = BuildOptions(rows_per_core=5_000, truth=clinic / "truth")
     return build_folder(read_study("clinic"), clinic / "meds", out, asked)
 
 
@@ -146,7 +146,7 @@ def test_where_the_chunks_are_cut_does_not_matter(
     rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     out = tmp_path_factory.mktemp("cut") / "cohort"
-    asked = BuildOptions(rows=rows, truth=clinic / "truth")
+    asked = BuildOptions(rows_per_core=rows, truth=clinic / "truth")
     same(build_folder(built.study, clinic / "meds", out, asked), built, ("censoring_weight",))
 
 
@@ -171,9 +171,9 @@ def test_a_folder_that_is_cut_short_is_refused(built: Cohort, tmp_path: Path) ->
     save_cohort(built, tmp_path / "bad")
     path = tmp_path / "bad" / "reward.bin"
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(UserError, match=r"reward\.bin: is missing or cut short"):
+    with pytest.raises(UserError, match=r"reward\.bin: is missing or truncated"):
         load_cohort(tmp_path / "bad")
-    with pytest.raises(UserError, match="is not a cohort, or not a whole one"):
+    with pytest.raises(UserError, match="is not a complete cohort"):
         load_cohort(tmp_path)
     assert not is_cohort(tmp_path)
 
@@ -187,7 +187,9 @@ def test_events_out_of_order_are_sorted_or_refused(tmp_path: Path) -> None:
     made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
     same(made, build_cohort(diary(*rows), study()))
     with pytest.raises(RecordError, match="are not in order of subject_id"):
-        build_folder(study(), tmp_path / "events.parquet", tmp_path / "two", BuildOptions(rows=20))
+        build_folder(
+            study(), tmp_path / "events.parquet", tmp_path / "two", BuildOptions(rows_per_core=20)
+        )
     assert not (tmp_path / "two").exists()
 
 
@@ -196,13 +198,13 @@ def test_a_subject_in_two_places_is_refused(tmp_path: Path) -> None:
         rows = [(s, float(d) + 50 * int(name), c, 1.0) for s in range(1, 9) for d, c in
                 enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
         pq.write_table(diary(*rows), tmp_path / f"{name}.parquet")
-    with pytest.raises(RecordError, match="subject 1 stands in two places of the events"):
-        build_folder(study(), tmp_path, tmp_path / "out", BuildOptions(rows=30))
+    with pytest.raises(RecordError, match="subject 1 is in two places of the events"):
+        build_folder(study(), tmp_path, tmp_path / "out", BuildOptions(rows_per_core=30))
 
 
 def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> None:
     study_ = read_study("clinic")
-    told = dry_run(study_, clinic / "meds", BuildOptions(rows=4_000))
+    told = dry_run(study_, clinic / "meds", BuildOptions(rows_per_core=4_000))
     build_folder(study_, clinic / "meds", tmp_path / "cohort", BuildOptions())
     assert told == load_flow(tmp_path / "cohort")
     assert sum(arm["decisions"] for arm in told["arms"]) == told["flow"]["decisions"]

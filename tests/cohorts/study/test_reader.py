@@ -151,7 +151,7 @@ MORE = [
     (
         '[[rules.order]]\nprefer = ["sglt2", "glp1", "dpp4", "tzd", "su"]',
         "",
-        "rule rule: the last line of `order` must hold for all who are left.",
+        "rule rule: the last line of `order` must have no condition.",
     ),
     (
         'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
@@ -161,7 +161,7 @@ MORE = [
     (
         'codes = ["DRUG_PER_DAY//RXNORM//33738", "DRUG//RXNORM//33738"]',
         "",
-        "treatment tzd needs `codes`, `together` or `otherwise`: nothing tells when",
+        "treatment tzd needs `codes`, `together` or `otherwise`: without one of them its use",
     ),
     (
         'salt = "clinic"',
@@ -171,7 +171,7 @@ MORE = [
     (
         'salt = "clinic"\nsite = ["OBSERVATION//CLINIC//site"]',
         'salt = "clinic"\nby = "site"',
-        "[split] by site needs `site`, the codes that tell it.",
+        "[split] by site needs `site`, the codes whose number is the site.",
     ),
     ("within_days = 365", "within_days = -1", "[[diagnosis]] number 1: `within_days` is -1"),
 ]

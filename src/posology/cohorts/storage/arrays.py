@@ -1,4 +1,4 @@
-"""A cohort on disk: flat arrays that are mapped into memory, and what they mean as JSON."""
+"""A cohort on disk: memory-mapped flat arrays, and a JSON manifest."""
 
 import json
 from dataclasses import fields
@@ -18,7 +18,7 @@ MANIFEST = "cohort.json"
 
 
 class CohortWriter:
-    """Arrays of a folder, each grown piece by piece; nothing of them stays in memory."""
+    """Write the arrays of a cohort folder piece by piece, without holding them in memory."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -26,21 +26,21 @@ class CohortWriter:
         self.arrays: dict[str, tuple[str, list[int]]] = {}
 
     def append(self, name: str, array: np.ndarray) -> None:
-        """More rows of an array."""
+        """Append rows to an array."""
         kind, shape = self.arrays.get(name, (array.dtype.str, [0, *array.shape[1:]]))
         with (self.folder / f"{name}.bin").open("ab") as file:
             np.ascontiguousarray(array.astype(kind)).tofile(file)
         self.arrays[name] = (kind, [shape[0] + len(array), *shape[1:]])
 
     def mapped(self) -> dict[str, np.ndarray]:
-        """The arrays as they are now, read from disk."""
+        """The arrays written so far, memory-mapped."""
         return {
             name: _mapped(self.folder, name, kind, tuple(shape))
             for name, (kind, shape) in self.arrays.items()
         }
 
     def close(self, study: Study, profile: Profile, flow: dict) -> None:
-        """Write what the arrays mean; without this file the folder is no cohort."""
+        """Write the manifest; without it the folder is not a cohort."""
         small: dict[str, np.ndarray] = {}
         body = {
             "format": FORMAT,
@@ -54,7 +54,7 @@ class CohortWriter:
 
 
 def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
-    """Write a cohort that lies in memory; UserError where the folder exists."""
+    """Write a cohort to a new folder; UserError if the folder exists."""
     if folder.exists():
         raise UserError(f"{folder}: exists already; name a new folder.")
     writer = CohortWriter(folder)
@@ -73,13 +73,13 @@ def is_cohort(folder: Path) -> bool:
 
 
 def load_cohort(folder: Path) -> Cohort:
-    """The cohort of a folder; its arrays stay on disk and are read where they are asked."""
+    """The cohort of a folder, with memory-mapped arrays."""
     body = _about(folder)
     with np.load(folder / "profile.npz", allow_pickle=False) as small:
         profile = deserialize(Profile, body["profile"], dict(small))
     arrays = {
-        name: _mapped(folder, name, told["dtype"], tuple(told["shape"]))
-        for name, told in body["arrays"].items()
+        name: _mapped(folder, name, spec["dtype"], tuple(spec["shape"]))
+        for name, spec in body["arrays"].items()
     }
     history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
     names = ("subject", "last_step", *DECISION_COLUMNS)
@@ -90,7 +90,7 @@ def load_cohort(folder: Path) -> Cohort:
 
 
 def load_flow(folder: Path) -> dict:
-    """How the decisions of the folder came about, as `posology cohort --json` writes it."""
+    """The flow diagram of a cohort folder, as in `posology cohort --json`."""
     return _about(folder)["flow"]
 
 
@@ -99,11 +99,11 @@ def _about(folder: Path) -> dict:
         body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{folder}: is not a cohort, or not a whole one; `posology cohort` makes one."
+            f"{folder}: is not a complete cohort; build it with `posology cohort`."
         ) from error
     if body.get("format") != FORMAT:
         raise UserError(
-            f"{folder}: written in format {body.get('format')}, this posology reads {FORMAT}; "
+            f"{folder}: has format {body.get('format')}, but this version reads format {FORMAT}; "
             "build the cohort again."
         )
     return body
@@ -115,5 +115,5 @@ def _mapped(folder: Path, name: str, dtype: str, shape: tuple[int, ...]) -> np.n
         return np.empty(shape, kind)
     path = folder / f"{name}.bin"
     if not path.is_file() or path.stat().st_size != kind.itemsize * int(np.prod(shape)):
-        raise UserError(f"{path}: is missing or cut short; build the cohort again.")
+        raise UserError(f"{path}: is missing or truncated; build the cohort again.")
     return np.memmap(path, kind, mode="r", shape=shape)

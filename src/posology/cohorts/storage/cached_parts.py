@@ -1,4 +1,4 @@
-"""What each file of events gives a cohort, on disk: of a file that did not change, it is kept."""
+"""Cohort parts of each file of events, cached on disk: an unchanged file is not built again."""
 
 import hashlib
 import json
@@ -26,55 +26,58 @@ from posology.errors import UserError
 _CODES = "codes.json"
 _PREFIX = "shard-"
 PARTS_VERSION = 2
-"""Raise it whenever the same events and study would give other parts: older ones are rebuilt."""
+"""Raise it if the same events and study give different parts: older parts are rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A file of events and the folder of its parts: its codes, then one .npz a chunk."""
+    """A file of events and the folder of its parts: its codes, then one .npz per chunk."""
 
     events: Path
     folder: Path
 
     @property
     def draft(self) -> Path:
-        """Where the parts are made; whole once it bears the folder's name."""
+        """Folder in which parts are written; renamed to `folder` when complete."""
         return self.folder.with_name(f".{self.folder.name}")
 
 
-def list_shards(files: list[Path], folder: Path, of: str | None) -> tuple[Shard, ...]:
-    """The shards of the files. of: all else that decides what parts hold, if they are to be kept.
+def list_shards(files: list[Path], folder: Path, settings: str | None) -> tuple[Shard, ...]:
+    """The shards of the files. settings: hash of all other inputs; None if nothing is cached.
 
-    A kept shard is named by the file's content and `of`, so that it is found again by both alone.
+    A cached shard is named by the file's content and `settings`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    strange = [p.name for p in folder.iterdir() if not p.name.lstrip(".").startswith(_PREFIX)]
-    if strange:
+    unknown = [p.name for p in folder.iterdir() if not p.name.lstrip(".").startswith(_PREFIX)]
+    if unknown:
         raise UserError(
-            f"{folder}: holds {strange[0]}, which is no part of a cohort; name a new folder, or "
-            "one of an earlier `posology cohort --parts`."
+            f"{folder}: holds {unknown[0]}, which is not a cohort part; choose a new folder, or "
+            "one that an earlier `posology cohort --parts` wrote."
         )
-    names = [f"{row:06d}" if of is None else _name(path, of) for row, path in enumerate(files)]
+    names = [
+        f"{row:06d}" if settings is None else _name(path, settings)
+        for row, path in enumerate(files)
+    ]
     return tuple(
         Shard(path, folder / f"{_PREFIX}{name}") for path, name in zip(files, names, strict=True)
     )
 
 
-def _name(path: Path, of: str) -> str:
+def _name(path: Path, settings: str) -> str:
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(f"{content} {of}".encode()).hexdigest()
+    return hashlib.sha256(f"{content} {settings}".encode()).hexdigest()
 
 
 def settings_hash(study: Study, rows: int, split: SubjectMap | None) -> str:
-    """Hash of all that decides a file's parts beside its content: study, split file, version."""
+    """Hash of all inputs of the parts other than the events: study, split file, version."""
     inputs = [PARTS_VERSION, posology.__version__, serialize(study, {}), rows]
     assigned = [] if split is None else [sorted(split.items())]
     return hashlib.sha256(json.dumps([*inputs, *assigned]).encode()).hexdigest()
 
 
 def shard_codes(shard: Shard) -> tuple[str, ...]:
-    """Every code of the file, in alphabetical order; looked for once."""
+    """Every code of the file, in alphabetical order; cached."""
     for folder in (shard.folder, shard.draft):
         if (folder / _CODES).is_file():
             return tuple(json.loads((folder / _CODES).read_text(encoding="utf-8")))
@@ -86,23 +89,23 @@ def shard_codes(shard: Shard) -> tuple[str, ...]:
 
 
 def build_shard(shard: Shard, study: Study, split: SubjectMap | None, rows: int) -> None:
-    """Decide for the file's subjects and encode them, unless that is done."""
+    """Build the parts of the file, unless they are complete."""
     if shard.folder.exists():
         return
     codes = shard_codes(shard)
     for number, table in enumerate(subject_chunks(shard.events, rows)):
-        _put_aside(table, (codes, study, split), shard.draft / f"{number:06d}.npz")
+        _write_part(table, (codes, study, split), shard.draft / f"{number:06d}.npz")
     shard.draft.rename(shard.folder)
 
 
-def _put_aside(
-    table: pa.Table, how: tuple[tuple[str, ...], Study, SubjectMap | None], path: Path
+def _write_part(
+    table: pa.Table, inputs: tuple[tuple[str, ...], Study, SubjectMap | None], path: Path
 ) -> None:
-    codes, study, split = how
+    codes, study, split = inputs
     events = add_kidney_events(sort_events(table, codes), study)
     part = build_part(events, study, split)
     kinds = {"decided": DecisionTable, "history": History, "statistics": CodeStatistics}
-    held = {
+    arrays = {
         f"{name}.{f.name}": getattr(getattr(part, name), f.name)
         for name, kind in kinds.items()
         for f in fields(kind)
@@ -114,7 +117,7 @@ def _put_aside(
         subject=part.subject,
         last_step=part.last_step,
         subjects=subject_runs(events)[0],
-        **held,
+        **arrays,
     )
 
 
@@ -125,14 +128,14 @@ def part_files(shard: Shard) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartCounts:
-    """What a part says of the whole: all but its histories."""
+    """A part without its histories."""
 
     decided: DecisionTable
     flow: PatientFlow
     statistics: CodeStatistics
-    """In the rows of the `feature_codes` of the shard's codes."""
+    """In the vocabulary `feature_codes` of the shard's codes."""
     subjects: Int64[np.ndarray, " subject"]
-    """All of the records, with a decision or without."""
+    """All subjects in the records, with a decision or without."""
 
 
 def read_counts(path: Path) -> PartCounts:
@@ -143,27 +146,27 @@ def read_counts(path: Path) -> PartCounts:
         *_names("decided", DecisionTable),
         *_names("statistics", CodeStatistics),
     )
-    held = _held(path, names)
+    arrays = _read(path, names)
     return PartCounts(
-        DecisionTable(**{f.name: held[f"decided.{f.name}"] for f in fields(DecisionTable)}),
-        deserialize(PatientFlow, json.loads(str(held["flow"])), {}),
-        CodeStatistics(**{f.name: held[f"statistics.{f.name}"] for f in fields(CodeStatistics)}),
-        held["subjects"],
+        DecisionTable(**{f.name: arrays[f"decided.{f.name}"] for f in fields(DecisionTable)}),
+        deserialize(PatientFlow, json.loads(str(arrays["flow"])), {}),
+        CodeStatistics(**{f.name: arrays[f"statistics.{f.name}"] for f in fields(CodeStatistics)}),
+        arrays["subjects"],
     )
 
 
 def read_history(path: Path) -> tuple[History, np.ndarray, np.ndarray]:
-    """A part's histories, and the subject and last step of each decision among them."""
-    held = _held(path, ("subject", "last_step", *_names("history", History)))
-    history = History(**{f.name: held[f"history.{f.name}"] for f in fields(History)})
-    return history, held["subject"], held["last_step"]
+    """A part's histories, and each decision's subject and last step in them."""
+    arrays = _read(path, ("subject", "last_step", *_names("history", History)))
+    history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
+    return history, arrays["subject"], arrays["last_step"]
 
 
 def remove_stale_shards(shards: tuple[Shard, ...], folder: Path) -> None:
-    """Remove what no shard of the cohort has: of files that changed or are gone."""
-    mine = {shard.folder for shard in shards}
+    """Remove the folders of files that changed or were removed."""
+    current = {shard.folder for shard in shards}
     for path in folder.iterdir():
-        if path not in mine:
+        if path not in current:
             shutil.rmtree(path)
 
 
@@ -171,7 +174,7 @@ def _names(name: str, kind: type[DecisionTable | CodeStatistics | History]) -> t
     return tuple(f"{name}.{f.name}" for f in fields(kind))
 
 
-def _held(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _read(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in names}

@@ -1,4 +1,4 @@
-"""From a folder of events to a folder of arrays: one pass in order, memory bounded by a setting."""
+"""Build a cohort folder from a folder of events, file by file, in bounded memory."""
 
 import shutil
 import tempfile
@@ -49,7 +49,7 @@ from posology.cohorts.storage.cached_parts import (
 )
 from posology.cohorts.storage.known_truth import join_truth
 from posology.cohorts.storage.parallel import Progress, run_parallel
-from posology.cohorts.study.code_check import check_codes_occur
+from posology.cohorts.study.error_messages import check_codes_occur
 from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -58,127 +58,128 @@ from posology.errors import RecordError, UserError
 from posology.records.meds_dataset import read_codes, read_splits
 
 ROWS_PER_CORE = 2_000_000
-"""Events that a core holds at once; about 0.6 GB of arrays and copies."""
+"""Events per core at a time; about 0.6 GB of arrays and copies."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """How a cohort is built."""
+    """Options of building a cohort folder."""
 
-    rows: int = ROWS_PER_CORE
+    rows_per_core: int = ROWS_PER_CORE
     truth: Path | None = None
-    """A simulator's truth, joined to the test split as `best`, `rewards` and `logged`."""
+    """A simulator's ground truth, joined to the test split as `best_treatment`,
+    `potential_rewards` and `logged_probability`."""
     parts: Path | None = None
-    """Where the parts of files are kept: of a file that did not change, it is not made again."""
+    """Folder in which parts are cached: an unchanged file is not built again."""
     workers: int = 1
-    """Cores. What is built does not depend on it."""
-    tell: Progress | None = None
+    """Number of processes; the cohort does not depend on it."""
+    progress: Progress | None = None
 
 
 def build_folder(
-    study: Study, events: Path, out: Path, asked: BuildOptions | None = None
+    study: Study, events: Path, out: Path, options: BuildOptions | None = None
 ) -> Cohort:
-    """Build the cohort into a new folder and load it from there.
+    """Build a cohort into a new folder and load it.
 
-    A study that refits formulas or reduces vectors is built in memory: both want all at once.
+    A study that refits formulas or reduces embeddings is built in memory, in one piece.
     """
     if out.exists():
-        raise UserError(f"--out {out}: exists already; name a new folder.")
-    asked = asked or BuildOptions()
+        raise UserError(f"--out {out}: exists already; choose a new folder.")
+    options = options or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
     out.parent.mkdir(parents=True, exist_ok=True)
     if study.profile.refit or study.profile.embedding_components:
-        if asked.parts is not None:
+        if options.parts is not None:
             raise UserError(
-                f"--parts: study {study.name} refits formulas or reduces vectors, which wants all "
-                "patients at once; leave --parts away."
+                f"--parts: study {study.name} refits formulas or reduces embeddings, which needs "
+                "all patients at once; remove --parts."
             )
         table = pq.read_table(files, columns=list(COLUMNS))
-        cohort = build_cohort(table, study, split, meanings=read_codes(events))
+        cohort = build_cohort(table, study, split, descriptions=read_codes(events))
         save_cohort(cohort, out)
         return load_cohort(out)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _build(study, (files, split, read_codes(events)), draft, asked)
+        _build(study, (files, split, read_codes(events)), draft, options)
         (draft / "whole").rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return load_cohort(out)
 
 
-def dry_run(study: Study, events: Path, asked: BuildOptions | None = None) -> dict:
-    """Who would be in the cohort and what came of it, before anything is built."""
-    asked = asked or BuildOptions()
+def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> dict:
+    """The flow diagram of the cohort, without building it."""
+    options = options or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
     codes = distinct_codes(files)
     check_codes_occur(codes, study)
-    job = partial(_decided, codes=codes, study=study, split=split, rows=asked.rows)
-    told = [part for of in run_parallel(job, files, asked.workers, asked.tell) for part in of]
-    decided, flows, subjects = zip(*told, strict=True)
-    _once(list(subjects), events)
+    job = partial(_decide_file, codes=codes, study=study, split=split, rows=options.rows_per_core)
+    per_file = run_parallel(job, files, options.workers, options.progress)
+    decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
+    _check_distinct(list(subjects), events)
     return summarize_flow(study, concatenate_decisions(list(decided)), merge_flows(list(flows)))
 
 
-def _decided(
+def _decide_file(
     path: Path, codes: tuple[str, ...], study: Study, split: dict[int, int] | None, rows: int
 ) -> list[tuple[DecisionTable, PatientFlow, np.ndarray]]:
-    """The decisions, the flow and the subjects of each chunk of a file."""
-    told = []
+    """Decisions, flow and subjects of each chunk of a file."""
+    chunks = []
     for table in subject_chunks(path, rows):
         ordered = add_kidney_events(sort_events(table, codes), study)
-        told.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
-    return told
+        chunks.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
+    return chunks
 
 
 def _split_file(events: Path, study: Study) -> dict[int, int] | None:
-    """What the records' split file says, where the study splits by it."""
+    """The split of each subject in the records' split file; None if the study does not use it."""
     if study.split.by != "file":
         return None
-    told = read_splits(events)
-    if told is None:
+    splits = read_splits(events)
+    if splits is None:
         raise RecordError(
-            f"{events}: has no metadata/subject_splits.parquet, by which study {study.name} "
-            "splits; add it, or choose another `by` in [split]."
+            f"{events}: has no metadata/subject_splits.parquet, which study {study.name} "
+            "splits by; add it, or choose another `by` in [split]."
         )
-    return {subject: SPLITS.index(name) for subject, name in told.items()}
+    return {subject: SPLITS.index(name) for subject, name in splits.items()}
 
 
 Records = tuple[list[Path], dict[int, int] | None, dict[str, str | None]]
-"""Files of events, the split file and what codes mean."""
+"""Files of events, the split file, and the descriptions of codes."""
 
 
-def _build(study: Study, records: Records, draft: Path, asked: BuildOptions) -> None:
-    files, split, meanings = records
-    of = None if asked.parts is None else settings_hash(study, asked.rows, split)
-    shelf = asked.parts or draft / "parts"
-    shards = list_shards(files, shelf, of)
+def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -> None:
+    files, split, descriptions = records
+    settings = None if options.parts is None else settings_hash(study, options.rows_per_core, split)
+    cache = options.parts or draft / "parts"
+    shards = list_shards(files, cache, settings)
     codes = tuple(sorted({code for shard in shards for code in shard_codes(shard)}))
     check_codes_occur(codes, study)
-    job = partial(build_shard, study=study, split=split, rows=asked.rows)
-    for _ in run_parallel(job, shards, asked.workers, asked.tell):
+    job = partial(build_shard, study=study, split=split, rows=options.rows_per_core)
+    for _ in run_parallel(job, shards, options.workers, options.progress):
         pass
     features = feature_codes(codes, study)
-    told, total = _counted(shards, features, study)
-    check_training_decisions(told[0], told[1].candidates, study)
-    profile = with_descriptions(fit_profile(total, features, study), meanings)
+    (decisions, flow), total = _merge_counts(shards, features, study)
+    check_training_decisions(decisions, flow.candidates, study)
+    profile = with_descriptions(fit_profile(total, features, study), descriptions)
     writer = CohortWriter(draft / "whole")
-    _histories(writer, shards, (study, profile), keep=asked.parts is not None)
-    _columns(writer, profile, study, told, asked.truth)
-    if asked.parts is not None:
-        remove_stale_shards(shards, shelf)
+    _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
+    _write_columns(writer, profile, study, (decisions, flow), options.truth)
+    if options.parts is not None:
+        remove_stale_shards(shards, cache)
 
 
-def _counted(
+def _merge_counts(
     shards: tuple[Shard, ...], features: tuple[str, ...], study: Study
 ) -> tuple[tuple[DecisionTable, PatientFlow], CodeStatistics]:
-    """The decisions, the flow and the statistics of all parts together."""
+    """Decisions, flow and code statistics of all parts together."""
     decided, flows, subjects = [], [], []
-    nothing = np.zeros(len(features))
-    total = CodeStatistics(nothing, nothing, nothing, nothing)
-    number = {code: row for row, code in enumerate(features)}
+    zeros = np.zeros(len(features))
+    total = CodeStatistics(zeros, zeros, zeros, zeros)
+    row_of = {code: row for row, code in enumerate(features)}
     for shard in shards:
         rows = np.array(
-            [number[c] for c in feature_codes(shard_codes(shard), study)], dtype=np.int64
+            [row_of[c] for c in feature_codes(shard_codes(shard), study)], dtype=np.int64
         )
         for path in part_files(shard):
             part = read_counts(path)
@@ -187,16 +188,16 @@ def _counted(
             subjects.append(part.subjects)
             total = merge_statistics(total, place_statistics(part.statistics, rows, len(features)))
     if not decided:
-        raise RecordError(f"{shards[0].events.parent}: holds no events.")
-    _once(subjects, shards[0].events.parent)
+        raise RecordError(f"{shards[0].events.parent}: has no events.")
+    _check_distinct(subjects, shards[0].events.parent)
     return (concatenate_decisions(decided), merge_flows(flows)), total
 
 
-def _histories(
-    writer: CohortWriter, shards: tuple[Shard, ...], what: tuple[Study, Profile], keep: bool
+def _write_histories(
+    writer: CohortWriter, shards: tuple[Shard, ...], target: tuple[Study, Profile], keep: bool
 ) -> None:
-    """The histories of all parts one after the other, in the one vocabulary."""
-    study, profile = what
+    """Write the histories of all parts, one after the other, in the cohort's vocabulary."""
+    study, profile = target
     subjects, steps, events = 0, 0, 0
     writer.append("history.event_offsets", np.zeros(1, np.int64))
     writer.append("history.step_offsets", np.zeros(1, np.int64))
@@ -220,15 +221,15 @@ def _histories(
                 path.unlink()
 
 
-def _columns(
+def _write_columns(
     writer: CohortWriter,
     profile: Profile,
     study: Study,
-    told: tuple[DecisionTable, PatientFlow],
+    table: tuple[DecisionTable, PatientFlow],
     truth: Path | None,
 ) -> None:
-    """What was done and what came of it, beside the histories that are written."""
-    decided, flow = told
+    """Write the columns of the decisions, after the histories."""
+    decided, flow = table
     whole = writer.mapped()
     history = History(**{f.name: whole[f"history.{f.name}"] for f in fields(History)})
     cohort = assemble_cohort(
@@ -243,11 +244,11 @@ def _columns(
     writer.close(study, profile, summarize_flow(study, decided, flow))
 
 
-def _once(subjects: list[np.ndarray], events: Path) -> None:
-    """Raise RecordError where a subject stands in two parts."""
-    twice, counts = np.unique(np.concatenate(subjects), return_counts=True)
+def _check_distinct(subjects: list[np.ndarray], events: Path) -> None:
+    """Raise RecordError if a subject is in two parts."""
+    values, counts = np.unique(np.concatenate(subjects), return_counts=True)
     if (counts > 1).any():
         raise RecordError(
-            f"{events}: subject {twice[counts > 1][0]} stands in two places of the events; "
-            "`posology ingest --meds` brings each subject together."
+            f"{events}: subject {values[counts > 1][0]} is in two places of the events; "
+            "`posology ingest --meds` writes each subject in one place."
         )

@@ -1,4 +1,4 @@
-"""What a simulator knows and no record shows, joined for evaluation; never a feature."""
+"""Join a simulator's ground truth for evaluation; it is never a feature."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +18,16 @@ _DAY = 86_400e6
 
 
 def join_truth(cohort: Cohort, decided: DecisionTable, folder: Path) -> Cohort:
-    """The cohort with the truth of its test split, and of no other: nobody can learn from it.
+    """The cohort with the ground truth of its test split only, so that it cannot be learned from.
 
     folder: `truth/` of `posology simulate clinic`: columns `effective.OPTION.DOSE` and
     `probability.OPTION.DOSE`, the options named as in the study.
     """
     rows = cohort.split == TEST
     names, given = cohort.study.formulary.names, cohort.treatment[rows]
-    asked = decided.subject_id[rows], decided.time[rows]
-    effective = truth_by_option(folder, names, "effective", "max", asked)
-    chosen = truth_by_option(folder, names, "probability", "sum", asked)
+    decisions = decided.subject_id[rows], decided.time[rows]
+    effective = truth_by_option(folder, names, "effective", "max", decisions)
+    chosen = truth_by_option(folder, names, "probability", "sum", decisions)
     known = ~np.isnan(effective).any(axis=1)
     best, rewards, logged = (
         cohort.best_treatment.copy(),
@@ -47,27 +47,27 @@ def truth_by_option(
     names: tuple[str, ...],
     quantity: str,
     how: str,
-    asked: tuple[np.ndarray, np.ndarray],
+    decisions: tuple[np.ndarray, np.ndarray],
 ) -> Float64[np.ndarray, "decision treatment"]:
-    """A quantity of each option: its `max` or `sum` over doses, or `best`, at the dose that is
-    most effective. asked: subject and time of each decision; NaN where the truth lacks it."""
+    """A quantity of each option: its `max` or `sum` over doses, or `best`: at the most effective
+    dose. decisions: subject and time of each. NaN for decisions without a truth."""
     files = event_files(folder / "decisions" if (folder / "decisions").is_dir() else folder)
     table = pa.concat_tables([_columns(path, names, quantity, how) for path in files])
-    row = _rows(table, asked, folder)
-    out = np.full((len(asked[0]), len(names)), np.nan)
+    row = _rows(table, decisions, folder)
+    values_by_option = np.full((len(decisions[0]), len(names)), np.nan)
     for column, name in enumerate(names):
         values = _per_dose(table, quantity, name)
         if not values.shape[1]:
             raise RecordError(
-                f"{folder}: holds no `{quantity}.{name}.*`; is it this study's truth?"
+                f"{folder}: has no column `{quantity}.{name}.*`; is it the truth of this study?"
             )
         if how == "best":
             dose = _per_dose(table, "effective", name).argmax(axis=1)
             value = values[np.arange(len(values)), dose]
         else:
             value = values.max(axis=1) if how == "max" else values.sum(axis=1)
-        out[row >= 0, column] = value[row[row >= 0]]
-    return out
+        values_by_option[row >= 0, column] = value[row[row >= 0]]
+    return values_by_option
 
 
 def _columns(path: Path, names: tuple[str, ...], quantity: str, how: str) -> pa.Table:
@@ -86,18 +86,19 @@ def _per_dose(table: pa.Table, quantity: str, name: str) -> np.ndarray:
     return np.stack([table[c].to_numpy().astype(np.float64) for c in columns], axis=1)
 
 
-def _rows(table: pa.Table, asked: tuple[np.ndarray, np.ndarray], folder: Path) -> np.ndarray:
-    """The truth's row of each decision, -1 where it has none."""
+def _rows(table: pa.Table, decisions: tuple[np.ndarray, np.ndarray], folder: Path) -> np.ndarray:
+    """Row of each decision in the truth; -1 if it has none."""
     micros = pc.cast(pc.cast(table["time"], pa.timestamp("us")), pa.int64()).to_numpy()
     subject = table["subject_id"].to_numpy()
     order = np.lexsort((micros, subject))
     known = np.rec.fromarrays([subject[order], micros[order]])
     wanted = np.rec.fromarrays(
-        [asked[0].astype(np.int64), np.rint(asked[1] * _DAY).astype(np.int64)]
+        [decisions[0].astype(np.int64), np.rint(decisions[1] * _DAY).astype(np.int64)]
     )
-    at = np.searchsorted(known, wanted)
-    safe = np.minimum(at, len(known) - 1)
-    found = known[safe] == wanted
-    if not found.any():
-        raise RecordError(f"{folder}: knows none of the {len(at)} decisions; is it of this clinic?")
-    return np.where(found, order[safe], -1)
+    row = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    matches = known[row] == wanted
+    if not matches.any():
+        raise RecordError(
+            f"{folder}: has none of the {len(row)} decisions; is it the truth of these records?"
+        )
+    return np.where(matches, order[row], -1)

@@ -1,4 +1,4 @@
-"""One job for each of many files, on several cores."""
+"""Run one job per item in parallel processes (joblib)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -6,27 +6,27 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-Piece = TypeVar("Piece")
-Made = TypeVar("Made")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Progress = Callable[[int, int], None]
-"""Called after each file with how many are done, and of how many."""
+"""Called after each item with the number done and the total."""
 
 
 def run_parallel(
-    job: Callable[[Piece], Made] | partial[Made],
-    pieces: Sequence[Piece],
+    job: Callable[[Item], Result] | partial[Result],
+    items: Sequence[Item],
     workers: int,
-    tell: Progress | None = None,
-) -> Iterator[Made]:
-    """What the job makes of each piece, in the pieces' order.
+    progress: Progress | None = None,
+) -> Iterator[Result]:
+    """Yield the job's result for each item, in order.
 
-    The first error ends it, and is raised as it was. A process each where workers > 1, so that
-    the job and what it makes must travel between processes.
+    The first error stops all jobs and is raised unchanged. With several workers each job runs in a
+    process of its own, so that job, items and results must be picklable.
     """
-    many = min(workers, len(pieces))
-    asked = (delayed(job)(piece) for piece in pieces)
-    for done, made in enumerate(Parallel(n_jobs=many, return_as="generator")(asked), start=1):
-        if tell is not None:
-            tell(done, len(pieces))
-        yield made
+    processes = min(workers, len(items))
+    jobs = (delayed(job)(item) for item in items)
+    for done, result in enumerate(Parallel(n_jobs=processes, return_as="generator")(jobs), start=1):
+        if progress is not None:
+            progress(done, len(items))
+        yield result

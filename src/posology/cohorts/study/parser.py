@@ -1,9 +1,9 @@
-"""The tables of a study file as the domain's own types, and what types alone cannot check."""
+"""Convert the tables of a study file to domain types, with the checks that types cannot make."""
 
 from dataclasses import dataclass
 from datetime import date
 
-from posology.cohorts.study.mistakes import unknown_name_message
+from posology.cohorts.study.error_messages import unknown_name_message
 from posology.cohorts.study.schema import (
     BoundsSection,
     CostSection,
@@ -49,26 +49,26 @@ _OF_EFFECT = ("effective", "costs", "discount")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where mistakes are, and what the options are called."""
+    """The file, for error messages, and the names of the options."""
 
     where: str
     names: tuple[str, ...] = ()
 
-    def options(self, place: str, asked: list[str]) -> tuple[str, ...]:
-        """The names, once each is known to be an option of the study."""
-        for name in asked:
+    def options(self, place: str, requested: list[str]) -> tuple[str, ...]:
+        """The names; StudyError if one is not an option of the study."""
+        for name in requested:
             if name not in self.names:
                 raise StudyError(
                     unknown_name_message(f"{self.where}: {place} option", name, list(self.names))
                 )
-        return tuple(asked)
+        return tuple(requested)
 
 
 def treatment(table: TreatmentSection, place: Place) -> Treatment:
     """One option."""
     together = place.options(f"treatment {table.name}: together", table.together)
-    means = [bool(table.codes), bool(together), table.otherwise]
-    if sum(means) > 1:
+    definitions = [bool(table.codes), bool(together), table.otherwise]
+    if sum(definitions) > 1:
         raise StudyError(
             f"{place.where}: treatment {table.name}: give one of codes, together and otherwise."
         )
@@ -99,7 +99,7 @@ def dose_range(dose: DoseSection, where: str) -> DoseRange:
 
 
 def decision(table: DecisionSection, where: str) -> Decision:
-    """When and for whom."""
+    """When treatment is chosen, and for which patients."""
     if table.which == "interval" and table.every_days is None:
         raise StudyError(f'{where}: [decision] which = "interval" needs `every_days`.')
     if table.which == "first" and table.every_days is not None:
@@ -118,7 +118,7 @@ def decision(table: DecisionSection, where: str) -> Decision:
 
 
 def given(table: GivenSection | None, where: str) -> AssignmentSpec:
-    """How treatments are recognised."""
+    """How the treatment given is recognised."""
     if table is None:
         return AssignmentSpec()
     if (table.dose_per == "each") is (table.dose_days is None):
@@ -130,7 +130,7 @@ def given(table: GivenSection | None, where: str) -> AssignmentSpec:
 
 
 def outcome(table: OutcomeSection, where: str) -> Outcome:
-    """What effective means."""
+    """The outcome, and when a treatment counts as effective."""
     needs = {"value_in_range": "range", "change": "change"}.get(table.kind)
     place = f"{where}: [outcome] kind {table.kind}"
     if needs and getattr(table, needs) is None:
@@ -161,14 +161,14 @@ def outcome(table: OutcomeSection, where: str) -> Outcome:
 
 
 def follow_up(table: FollowUpSection | None) -> FollowUpSpec:
-    """How long patients are watched."""
+    """How long patients are followed."""
     if table is None:
         return FollowUpSpec()
     return FollowUpSpec(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
 
 
 def reward(table: RewardTable, kind: str, place: Place) -> Reward:
-    """By which option was right where that is the outcome; else by effect and harms."""
+    """From a table by the best option for kind dose_class; else from effect and harms."""
     source = table.get("source")
     if not isinstance(source, str):
         raise StudyError(f"{place.where}: [reward] needs `source`, where its numbers come from.")
@@ -204,11 +204,11 @@ def _rewards(table: RewardTable, place: Place) -> tuple[tuple[float, ...], ...]:
                 f"{where}: [reward.right_{right}] must give a number for {', '.join(names)}."
             )
         rows.append(tuple(float(row[name]) for name in names))
-    strange = set(table) - {"source"} - {f"right_{name}" for name in names}
-    if strange:
+    unknown = set(table) - {"source"} - {f"right_{name}" for name in names}
+    if unknown:
         raise StudyError(
             unknown_name_message(
-                f"{where}: [reward]", sorted(strange)[0], [f"right_{n}" for n in names]
+                f"{where}: [reward]", sorted(unknown)[0], [f"right_{n}" for n in names]
             )
         )
     return tuple(rows)
@@ -232,7 +232,7 @@ def rule(table: RuleSection, place: Place) -> Rule:
             raise StudyError(f"{at}: a rule of kind order needs `order` and `source`.")
         lines = tuple(_preference(line, table.name, place) for line in table.order)
         if lines[-1].visible or lines[-1].ranges:
-            raise StudyError(f"{at}: the last line of `order` must hold for all who are left.")
+            raise StudyError(f"{at}: the last line of `order` must have no condition.")
         return Rule(table.name, "order", table.source, order=lines, skip_tried=table.skip_tried)
     if table.formula is None:
         raise StudyError(f"{at}: a formula rule needs `formula`, one of {', '.join(FORMULAS)}.")
@@ -249,7 +249,7 @@ def _preference(table: PreferenceSection, name: str, place: Place) -> Preference
 
 
 def safety(table: SafetySection, place: Place) -> Contraindication:
-    """What must not be given, and when."""
+    """Options that must not be given, and the condition."""
     options = place.options("[[safety]]", table.options)
     if not table.visible and not table.ranges:
         raise StudyError(
@@ -260,7 +260,7 @@ def safety(table: SafetySection, place: Place) -> Contraindication:
 
 
 def kidney(table: KidneySection | None) -> KidneySpec | None:
-    """What kidney function is computed from."""
+    """Inputs of the kidney function formulas."""
     if table is None:
         return None
     return KidneySpec(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
@@ -274,7 +274,7 @@ def formula(name: str, where: str) -> Formula:
 
 
 def split(table: SplitSection, where: str) -> Split:
-    """Who learns, chooses and tests."""
+    """Training, validation and test split."""
     if table.by == "time":
         if table.validation_from is None or table.test_from is None:
             raise StudyError(f"{where}: [split] by time needs `validation_from` and `test_from`.")
@@ -285,7 +285,9 @@ def split(table: SplitSection, where: str) -> Split:
     elif table.validation_from or table.test_from:
         raise StudyError(f'{where}: [split] dates go with by = "time".')
     if table.by == "site" and not table.site:
-        raise StudyError(f"{where}: [split] by site needs `site`, the codes that tell it.")
+        raise StudyError(
+            f"{where}: [split] by site needs `site`, the codes whose number is the site."
+        )
     shares = (table.train or 0.0, table.validation or 0.0, table.test or 0.0)
     if table.by in ("subject", "site") or (table.by == "file" and (any(shares) or table.salt)):
         if abs(sum(shares) - 1.0) > 1e-9 or min(shares) == 0:
@@ -293,7 +295,7 @@ def split(table: SplitSection, where: str) -> Split:
                 f"{where}: [split] train, validation and test sum to {sum(shares):g}; make it 1."
             )
         if table.salt is None:
-            raise StudyError(f"{where}: [split] needs `salt`, any word that never changes.")
+            raise StudyError(f"{where}: [split] needs `salt`, any text; it must never change.")
     return Split(
         *shares,
         table.salt or "",
@@ -305,7 +307,7 @@ def split(table: SplitSection, where: str) -> Split:
 
 
 def target(table: TargetSection, where: str) -> PredictionTarget:
-    """Something to predict."""
+    """A further outcome to predict."""
     if table.from_days >= table.within_days:
         raise StudyError(f"{where}: target {table.name}: `from_days` must be below `within_days`.")
     return PredictionTarget(
@@ -314,17 +316,17 @@ def target(table: TargetSection, where: str) -> PredictionTarget:
 
 
 def time_to_event(table: TargetSection, where: str) -> PredictionTarget:
-    """Something to wait for, from time zero on."""
+    """An event whose time from time zero is predicted."""
     if table.from_days or table.unit:
         raise StudyError(
-            f"{where}: time_to_event {table.name}: waiting begins at time zero and is in days; "
+            f"{where}: time_to_event {table.name}: its time starts at time zero and is in days; "
             "remove `from_days` and `unit`."
         )
     return target(table, where)
 
 
 def ranges(tables: list[RangeSection], where: str) -> tuple[ValueRange, ...]:
-    """Numbers and their bounds."""
+    """Conditions on last numbers."""
     return tuple(ValueRange(tuple(t.codes), _bounds(t, where)) for t in tables)
 
 

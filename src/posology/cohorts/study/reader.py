@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
-from posology.cohorts.study.mistakes import add_line_number, describe_first_error
+from posology.cohorts.study.error_messages import add_line_number, describe_first_error
 from posology.cohorts.study.schema import ProfileSection, StudySection
 from posology.domain.formulary import Formulary
 from posology.domain.study import ProfileSpec, Resolution, Study
@@ -15,9 +15,9 @@ from posology.errors import StudyError
 
 
 def read_study(path: str | Path) -> Study:
-    """The study of a file, or of a name that ships with posology (`iwpc`, `clinic`).
+    """The study of a file, or of a study that ships with posology (`iwpc`, `clinic`).
 
-    Raises StudyError naming the place, what stands there and the mend.
+    StudyError names file, line, key and value, and how to correct it.
     """
     where = Path(path)
     if not where.is_file() and where.suffix == "":  # a folder may have a study's name
@@ -30,7 +30,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def shipped_study_path(name: str) -> Path:
-    """Where a study file that comes with posology lies, in the wheel or in a checkout."""
+    """Path of a study file that ships with posology, in the wheel or in a checkout."""
     wheel = Path(str(importlib.resources.files("posology"))) / "examples" / f"{name}.toml"
     checkout = Path(__file__).parents[4] / "examples" / f"{name}.toml"
     for candidate in (wheel, checkout):
@@ -68,7 +68,7 @@ def _study(file: StudySection, where: str) -> Study:
             if not (t.codes or t.together or t.otherwise):
                 raise StudyError(
                     f"{where}: treatment {t.name} needs `codes`, `together` or `otherwise`: "
-                    "nothing tells when it was given."
+                    "without one of them its use cannot be recognised."
                 )
     dose = parts.dose_range(file.dose, f"{where}: [dose]") if file.dose else None
     return Study(

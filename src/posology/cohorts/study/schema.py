@@ -1,4 +1,4 @@
-"""What may stand in a study file, and of which type; an unknown key is an error."""
+"""Schema of a study file: its keys and their types; an unknown key is an error."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ FromDays = Annotated[float, Field(ge=0)]
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors and nothing is converted."""
+    """Unknown keys are errors; values are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,7 +35,7 @@ class BoundsSection(Strict):
 
 
 class RangeSection(Strict):
-    """The last visible number of the codes lies in the bounds."""
+    """The last visible number of the codes lies within the bounds."""
 
     codes: Codes
     at_least: float | None = None
@@ -54,7 +54,7 @@ class TreatmentSection(Strict):
 
 
 class DecisionSection(Strict):
-    """When the choice is made, and for whom."""
+    """When treatment is chosen, and for which patients."""
 
     codes: Codes
     which: Literal["first", "every", "interval"]
@@ -66,7 +66,7 @@ class DecisionSection(Strict):
 
 
 class GivenSection(Strict):
-    """How a treatment given is told from the events."""
+    """How the treatment given is recognised in the events."""
 
     grace_days: FromDays = 0.0
     switch: Literal["first", "last", "exclude"] = "first"
@@ -76,7 +76,7 @@ class GivenSection(Strict):
 
 
 class OutcomeSection(Strict):
-    """What came of it, and what effective means."""
+    """The outcome, and when a treatment counts as effective."""
 
     kind: Literal[
         "dose_class", "occurs", "does_not_occur", "value_in_range", "change", "time_to_event"
@@ -93,7 +93,7 @@ class OutcomeSection(Strict):
 
 
 class FollowUpSection(Strict):
-    """How long patients are watched."""
+    """How long patients are followed."""
 
     ended_by: list[str] = []
     until: date | None = None
@@ -117,7 +117,7 @@ class PreferenceSection(Strict):
 
 
 class RuleSection(Strict):
-    """A guideline to compare with."""
+    """A guideline, as a comparator."""
 
     name: str
     kind: Literal["fixed", "formula", "order"]
@@ -138,7 +138,7 @@ class SafetySection(Strict):
 
 
 class TargetSection(Strict):
-    """Something of the future to predict."""
+    """A further outcome to predict."""
 
     name: str
     codes: Codes
@@ -148,14 +148,14 @@ class TargetSection(Strict):
 
 
 class ResolutionSection(Strict):
-    """Width of the bins of a dense series."""
+    """Time resolution of a dense series."""
 
     codes: Codes
     hours: float = Field(gt=0)
 
 
 class KidneySection(Strict):
-    """Kidney function from creatinine."""
+    """Inputs of the kidney function formulas."""
 
     creatinine: Codes
     unit: Literal["mg/dL", "umol/L"]
@@ -176,7 +176,7 @@ class ProfileSection(Strict):
 
 
 class SplitSection(Strict):
-    """Who learns, who chooses, who tests."""
+    """Training, validation and test split."""
 
     by: Literal["subject", "site", "time", "file"] = "subject"
     train: float | None = Field(default=None, gt=0, lt=1)

@@ -1,4 +1,4 @@
-"""What is already known is an event too: a formula's answer enters the profile like a lab value."""
+"""Formula results as events: they enter the profile like laboratory values."""
 
 from dataclasses import replace
 
@@ -11,25 +11,25 @@ from posology.domain.profile import Profile
 
 
 def add_formula_events(history: History, profile: Profile) -> History:
-    """The history with each formula's answer as an event of the subject's static step.
+    """The history with the result of each formula as an event of the subject's static step.
 
-    A formula sees the static step only, so that its answer never depends on what came later.
+    A formula is evaluated on the static step only, so that it never depends on later events.
     """
     for formula in profile.formulas:
         static = history.step_offsets[:-1]
-        answer = evaluate_formula(formula, history, static, profile.codes)
-        history = _append_static(history, profile.codes.index(formula.event), answer)
+        result = evaluate_formula(formula, history, static, profile.codes)
+        history = _append_static(history, profile.codes.index(formula.event), result)
     return history
 
 
 def _append_static(history: History, code: int, value: Float64[np.ndarray, " subject"]) -> History:
     known = ~np.isnan(value)
-    at = history.event_offsets[history.step_offsets[:-1] + 1][known]
+    position = history.event_offsets[history.step_offsets[:-1] + 1][known]
     counts = np.diff(history.event_offsets)
     counts[history.step_offsets[:-1][known]] += 1
     return replace(
         history,
-        code=np.insert(history.code, at, np.int32(code)),
-        value=np.insert(history.value, at, value[known].astype(np.float32)),
+        code=np.insert(history.code, position, np.int32(code)),
+        value=np.insert(history.value, position, value[known].astype(np.float32)),
         event_offsets=offsets_from_counts(counts),
     )

@@ -1,4 +1,4 @@
-"""Published dosing formulas as data: linear in what a history shows, behind a link."""
+"""Published dosing formulas as data: a linear predictor of facts, with a link."""
 
 from dataclasses import dataclass, replace
 
@@ -11,10 +11,10 @@ from posology.domain.history import History, StepIndex, has_code, latest_value
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One summand.
+    """One term of the linear predictor.
 
-    kind `value`: the latest number of the codes; `any`: 1 where one of the codes is present;
-    `none`: 1 where none is; `one`: always 1.
+    kind `value`: the latest number of the codes; `any`: 1 if one of the codes is present, else 0;
+    `none`: 1 if none is, else 0; `one`: the constant 1.
     """
 
     name: str
@@ -25,17 +25,17 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What stands in for a missing number: the training mean among patients alike in some codes."""
+    """Imputed value of a missing number: the training mean among patients with the same codes."""
 
     term: str
     group: tuple[str, ...]
-    """Codes all present; the empty group is everybody and comes last."""
+    """Codes that are all present; the empty group is every patient and comes last."""
     mean: float
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """Sum of the terms; with link `sqrt` the dose is its square."""
+    """Sum of the terms; with link `sqrt` the dose is the square of the sum."""
 
     name: str
     source: str
@@ -46,14 +46,14 @@ class Formula:
 
     @property
     def event(self) -> str:
-        """The code under which the formula's answer enters the profile."""
+        """Code of the event that holds the formula's result."""
         return f"FORMULA//{self.name}"
 
 
 def evaluate_formula(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, " decision"]:
-    """The formula's dose, in its unit; NaN where a number is missing and no fill is given."""
+    """The formula's dose, in its unit; NaN if a number is missing and has no imputed value."""
     X = design_matrix(formula, history, decisions, vocabulary)
     total = X @ np.array([term.coefficient for term in formula.terms])
     return np.maximum(total, 0.0) ** 2 if formula.link == "sqrt" else total
@@ -62,7 +62,7 @@ def evaluate_formula(
 def design_matrix(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, "decision term"]:
-    """The terms' values before their coefficients, with missing numbers filled."""
+    """The terms' values without coefficients; missing numbers are imputed."""
     X = np.ones((len(decisions), len(formula.terms)))
     for column, term in enumerate(formula.terms):
         rows = matching_rows(vocabulary, term.codes)
@@ -82,10 +82,10 @@ def _filled(
 ) -> Float64[np.ndarray, "decision term"]:
     column = {term.name: index for index, term in enumerate(formula.terms)}
     for fill in formula.fill:
-        alike = np.isnan(X[:, column[fill.term]])
+        rows = np.isnan(X[:, column[fill.term]])
         for code in fill.group:
-            alike &= has_code(history, decisions, matching_rows(vocabulary, (code,)))
-        X[alike, column[fill.term]] = fill.mean
+            rows &= has_code(history, decisions, matching_rows(vocabulary, (code,)))
+        X[rows, column[fill.term]] = fill.mean
     return X
 
 
@@ -96,9 +96,9 @@ def fit_fill_values(
     decisions: StepIndex,
     vocabulary: tuple[str, ...],
 ) -> Formula:
-    """The formula, its missing numbers filled by these patients' means, group by group."""
-    bare = replace(formula, fill=())
-    X = design_matrix(bare, history, decisions, vocabulary)
+    """The formula with imputed values from these patients: their means, group by group."""
+    without_fill = replace(formula, fill=())
+    X = design_matrix(without_fill, history, decisions, vocabulary)
     fills = []
     for group in (*groups, ()):
         member = np.ones(len(decisions), dtype=bool)
@@ -118,9 +118,9 @@ def refit_formula(
     vocabulary: tuple[str, ...],
     dose: Float64[np.ndarray, " decision"],
 ) -> Formula:
-    """The same terms with coefficients of least squares on these patients, behind the same link.
+    """The same terms and link, with least-squares coefficients on these patients.
 
-    A tiny ridge (1e-6) keeps terms that no patient here has at 0 instead of anywhere.
+    A small ridge penalty (1e-6) sets the coefficients of terms that no patient has to 0.
     """
     X = design_matrix(formula, history, decisions, vocabulary)
     y = np.sqrt(dose) if formula.link == "sqrt" else dose
