@@ -1,1 +1,1 @@
-"""How good a policy is: numbers with intervals, compared fairly."""
+"""Evaluation of policies: metrics with intervals, paired comparisons, effect studies."""

@@ -53,6 +53,18 @@ def test_without_overlap_nothing_is_judged(rng) -> None:
     assert verdict.gain is None
 
 
+def test_a_rule_that_few_patients_followed_is_not_judged(rng) -> None:
+    nuisance, _ = draw_nuisance("rct", 500, 0)
+    chosen = 1 - nuisance.trial.treatment
+    chosen[:20] = nuisance.trial.treatment[:20]
+    verdict = decide_verdict(nuisance, chosen, 1, rng)
+    assert verdict.kind == CANNOT_JUDGE
+    assert verdict.sentence == (
+        "cannot be judged: the effective sample size of patients treated as the rule recommends "
+        "is 20"
+    )
+
+
 def test_useless_rules_are_seldom_called_a_gain() -> None:
     """A coin against a null effect of 0.3 loses; against an effect of 0 it is worth the same.
 
