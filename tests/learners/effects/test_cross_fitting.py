@@ -13,46 +13,50 @@ def trial(scenario: str, n: int, seed: int) -> tuple[Trial, simulator.Sample]:
     return Trial(drawn.covariates, drawn.treatment, drawn.outcome, np.arange(n), 2), drawn
 
 
-def ask(asked: Trial, allowed: np.ndarray | None = None):
-    everything = np.ones((len(asked), 2), bool) if allowed is None else allowed
-    half = known_propensity(np.full((len(asked), 2), 0.5))
-    return estimate_held_out_effects(asked, everything, np.random.default_rng(0), propensity=half)
+def held_out_effects(sample: Trial, allowed: np.ndarray | None = None):
+    everything = np.ones((len(sample), 2), bool) if allowed is None else allowed
+    half = known_propensity(np.full((len(sample), 2), 0.5))
+    return estimate_held_out_effects(sample, everything, np.random.default_rng(0), propensity=half)
 
 
-def test_nobody_is_judged_by_what_was_learned_from_them() -> None:
-    """Outcomes of one fold changed: what is said of that fold stays, of the others it changes."""
+def test_no_patient_is_predicted_by_a_model_fitted_on_them() -> None:
+    """Changing the outcomes of one fold changes the effects of the other folds only."""
     first, _ = trial("rct", 400, 0)
-    said = ask(first)
-    changed = replace(first, outcome=np.where(said.fold == 0, -first.outcome, first.outcome))
-    again = ask(changed)
-    np.testing.assert_array_equal(said.fold, again.fold)
-    np.testing.assert_array_equal(said.effects[said.fold == 0], again.said[said.fold == 0])
-    assert not np.allclose(said.effects[said.fold == 1], again.said[said.fold == 1])
+    held_out = held_out_effects(first)
+    changed = replace(first, outcome=np.where(held_out.fold == 0, -first.outcome, first.outcome))
+    again = held_out_effects(changed)
+    np.testing.assert_array_equal(held_out.fold, again.fold)
+    np.testing.assert_array_equal(
+        held_out.effects[held_out.fold == 0], again.effects[held_out.fold == 0]
+    )
+    assert not np.allclose(held_out.effects[held_out.fold == 1], again.effects[held_out.fold == 1])
 
 
-def test_the_rule_is_found_and_its_folds_are_told() -> None:
-    asked, drawn = trial("rct", 1200, 1)
-    told: list[int] = []
+def test_the_best_rule_is_learned_and_progress_reports_each_fold() -> None:
+    sample, drawn = trial("rct", 1200, 1)
+    folds_seen: list[int] = []
     everything = np.ones((1200, 2), bool)
-    said = estimate_held_out_effects(asked, everything, np.random.default_rng(0), told.append)
-    assert told == [1, 2, 3, 4, 5]
-    assert said.personal_folds == 5
-    assert (said.chosen == drawn.expected.argmax(axis=1)).mean() > 0.8
+    held_out = estimate_held_out_effects(
+        sample, everything, np.random.default_rng(0), folds_seen.append
+    )
+    assert folds_seen == [1, 2, 3, 4, 5]
+    assert held_out.personal_folds == 5
+    assert (held_out.chosen == drawn.expected.argmax(axis=1)).mean() > 0.8
 
 
-def test_what_safety_forbids_is_neither_chosen_nor_the_reference() -> None:
-    asked, _ = trial("rct", 400, 2)
+def test_a_forbidden_option_is_neither_chosen_nor_the_reference() -> None:
+    sample, _ = trial("rct", 400, 2)
     allowed = np.ones((400, 2), bool)
     allowed[::3, 1] = False
-    said = ask(asked, allowed)
-    assert (said.chosen[::3] == 0).all()
-    assert (said.best_single[::3] == 0).all()
-    assert (said.best_single[1::3] == 1).any()
+    held_out = held_out_effects(sample, allowed)
+    assert (held_out.chosen[::3] == 0).all()
+    assert (held_out.best_single[::3] == 0).all()
+    assert (held_out.best_single[1::3] == 1).any()
 
 
 def test_without_shown_heterogeneity_the_rule_is_the_single_option() -> None:
-    asked, _ = trial("null", 600, 3)
-    said = ask(asked)
-    differs = np.unique(said.fold[said.chosen != said.best_single])
-    assert len(differs) <= said.personal_folds < 5
-    assert said.effects.std() > 0, "what was said before the test is kept"
+    sample, _ = trial("null", 600, 3)
+    held_out = held_out_effects(sample)
+    differs = np.unique(held_out.fold[held_out.chosen != held_out.best_single])
+    assert len(differs) <= held_out.personal_folds < 5
+    assert held_out.effects.std() > 0, "effects before the heterogeneity test are returned"

@@ -1,4 +1,4 @@
-"""Effects of every patient by models that learned from the others: each patient judges once."""
+"""Effects of every patient by models fitted on other patients (cross-fitting)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ Options = Int64[np.ndarray, " decision"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOutEffects:
-    """What was said of each patient, by models of the other folds."""
+    """Predictions for each patient by models of the other folds."""
 
     fold: Int64[np.ndarray, " decision"]
     effects: Matrix
-    """Each option's effect over the best single one, before it is asked whether effects vary."""
+    """Each option's effect over the best best_single one, before the heterogeneity test."""
     chosen: Options
-    """By the rule: personal only where effects were shown to vary."""
+    """Option of the rule, which is personal_folds only where heterogeneity is shown."""
     best_single: Options
-    """The best single option as the other folds had it; where it is forbidden, the next best."""
+    """The best best_single option of the other folds; where it is forbidden, the next best."""
     linear_choice: Options
-    """By lines alone and always personal, to compare with."""
+    """Option of a linear rule that is always personal_folds, for comparison."""
     personal_folds: int
-    """In how many folds the rule was personal."""
+    """Number of folds in which the rule was personal_folds."""
 
 
 def estimate_held_out_effects(
@@ -44,35 +44,35 @@ def estimate_held_out_effects(
     on_fold: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
     propensity: Propensity | None = None,
 ) -> HeldOutEffects:
-    """Learn on four folds of subjects, say of the fifth, five times.
+    """Fit on four folds of subjects and predict the fifth, five times.
 
     Args:
-        allowed: what safety lets the rule choose.
-        told: called with the number of each fold, for progress.
-        chances: of a trial that knows its own.
+        allowed: options that the safety rules permit.
+        on_fold: called with the number of each fold, for progress.
+        propensity: known treatment probabilities of a randomised trial.
     """
     fold = assign_folds(trial, rng)
-    said, chosen = np.zeros((len(trial), trial.n_options)), np.zeros(len(trial), np.int64)
-    single, personal = np.zeros(len(trial), np.int64), 0
-    simple = np.zeros(len(trial), np.int64)
+    effects, chosen = np.zeros((len(trial), trial.n_options)), np.zeros(len(trial), np.int64)
+    best_single, personal_folds = np.zeros(len(trial), np.int64), 0
+    linear_choice = np.zeros(len(trial), np.int64)
     for f in range(FOLDS):
         on_fold(f + 1)
         rest, here = fold != f, fold == f
-        mine = None if propensity is None else _rows(propensity, rest)
-        nuisance = fit_nuisance(select_rows(trial, rest), rng, mine)
-        free = fit_effects(nuisance, gate=False)
-        rule = gate_effects(free, nuisance)
-        asked = trial.covariates[here]
-        said[here] = predict_effects(free, asked)
+        known_propensity = None if propensity is None else _rows(propensity, rest)
+        nuisance = fit_nuisance(select_rows(trial, rest), rng, known_propensity)
+        ungated = fit_effects(nuisance, gate=False)
+        rule = gate_effects(ungated, nuisance)
+        covariates = trial.covariates[here]
+        effects[here] = predict_effects(ungated, covariates)
         values = nuisance.scores.mean(axis=0)
-        single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
-        chosen[here] = np.where(allowed[here], preference_scores(rule, asked), -np.inf).argmax(
+        best_single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
+        chosen[here] = np.where(allowed[here], preference_scores(rule, covariates), -np.inf).argmax(
             axis=1
         )
-        lines = fit_linear_effects(nuisance, asked)
-        simple[here] = np.where(allowed[here], lines, -np.inf).argmax(axis=1)
-        personal += rule.is_personal
-    return HeldOutEffects(fold, said, chosen, single, simple, personal)
+        linear_effects = fit_linear_effects(nuisance, covariates)
+        linear_choice[here] = np.where(allowed[here], linear_effects, -np.inf).argmax(axis=1)
+        personal_folds += rule.is_personal
+    return HeldOutEffects(fold, effects, chosen, best_single, linear_choice, personal_folds)
 
 
 def _rows(chances: Propensity, keep: Bool[np.ndarray, " decision"]) -> Propensity:

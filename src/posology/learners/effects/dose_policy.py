@@ -1,9 +1,8 @@
-"""Which option and how much of it: effects choose the option, its own curve the dose.
+"""Effects choose the option; a dose-response curve of each option chooses the dose.
 
-What doses do good and what they do harm are two curves: harm may go on rising where the good has
-levelled off. The dose is where the first is furthest above the second. It is looked for only where
-patients like this one were given doses, and inside the option's hard limits; where nothing lies
-inside both there is none, and advice says so.
+Benefit and harm have separate curves: harm may still rise where benefit has levelled off. The dose
+maximises benefit minus harm. It lies where similar patients received doses (support) and within the
+option's dose limits; where no dose meets both, there is no dose and the advice says so.
 """
 
 from dataclasses import dataclass, field, replace
@@ -30,16 +29,16 @@ from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.nn.varying_coefficients import VaryingCoefficients
 
 MIN_DECISIONS = 100
-"""Decisions with a dose and an outcome below which an option gets no curve; our choice."""
+"""Minimum decisions with dose and outcome to fit a curve of an option; our choice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DoseResponseArrays:
-    """A fitted dose response as plain arrays, so that it can be saved."""
+    """A fitted dose response as arrays, for saving."""
 
     shape: str
     weights: tuple[Float32[np.ndarray, "..."], ...]
-    """Of the network, in its own order."""
+    """The network's parameters, in its order."""
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]
     outcome_center: float
@@ -48,7 +47,7 @@ class DoseResponseArrays:
 
 
 def to_arrays(response: DoseResponse) -> DoseResponseArrays:
-    """The plain form of a fitted dose response."""
+    """Convert a fitted dose response to arrays."""
     weights = tuple(w.detach().numpy().copy() for w in response.network.parameters())
     return DoseResponseArrays(
         response.network.shape, weights, response.center, response.spread,
@@ -57,7 +56,7 @@ def to_arrays(response: DoseResponse) -> DoseResponseArrays:
 
 
 def from_arrays(curve: DoseResponseArrays) -> DoseResponse:
-    """The dose response of its plain form."""
+    """Rebuild a dose response from its arrays."""
     first = next(w for w in curve.weights if w.ndim == 3 and w.shape[1] == len(curve.center))
     widths = [w.shape[2] for w in curve.weights if w.ndim == 3 and w.shape[1] == len(curve.center)]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -72,31 +71,31 @@ def from_arrays(curve: DoseResponseArrays) -> DoseResponse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectDosePolicy:
-    """Options by their effects, doses by each option's curve."""
+    """Options by their effects, doses by the options' curves."""
 
     formulary: Formulary
     profile: Profile
     spec: FeatureSpec
     option_policy: EffectPolicy
     benefit_curves: tuple[DoseResponseArrays | None, ...]
-    """One an option; None where too few were given it at a known dose."""
+    """Per option; None where too few patients received it at a known dose."""
     harm_curves: tuple[DoseResponseArrays | None, ...]
-    """What each option's doses cost in harms; None where the study prices none, or none came."""
+    """Cost of harms by dose, per option; None where the study prices none or none occurred."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
-        """P(option is effective) at the doses that were usual; 0 for forbidden options."""
+        """P(option is effective) at the doses of usual care; 0 for forbidden options."""
         return self.option_policy.predict_effectiveness(history, decisions, allowed)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The allowed option of the largest effect."""
+        """The allowed option with the largest effect."""
         return self.option_policy.choice_probabilities(history, decisions, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The best dose of each option, NaN where none is supported; overall: the option chosen."""
+        """The optimal dose of each option, NaN where none is supported; overall, of the choice."""
         X = extract_features(self.spec, history, decisions).astype(np.float64)
         chosen = self.choice_probabilities(history, decisions, allowed).argmax(axis=1)
         by_treatment = np.full(allowed.shape, np.nan)
@@ -105,11 +104,11 @@ class EffectDosePolicy:
             if curve is None:
                 continue
             harm = None if cost is None else from_arrays(cost)
-            advice = find_optimal_doses(
+            optimum = find_optimal_doses(
                 from_arrays(curve), X, self.formulary.treatments[k].dose, harm
             )
-            by_treatment[:, k] = advice.dose
-            overall[chosen == k] = advice.by_member[chosen == k]
+            by_treatment[:, k] = optimum.dose
+            overall[chosen == k] = optimum.by_member[chosen == k]
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
     def _members(self) -> int:
@@ -118,70 +117,72 @@ class EffectDosePolicy:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Given:
-    """Decisions for an option whose dose and outcome are known."""
+class _DosedDecisions:
+    """Decisions for one option with known dose and outcome."""
 
     X: Float64[np.ndarray, "decision feature"]
     dose: Float64[np.ndarray, " decision"]
-    worth: Float64[np.ndarray, " decision"]
-    """Of the outcome, in the reward's unit."""
+    value: Float64[np.ndarray, " decision"]
+    """Value of the outcome, in the reward's unit."""
     cost: Float64[np.ndarray, " decision"]
-    """Of the harms that came until the next decision."""
+    """Cost of the harms until the next decision."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectDoseLearner:
-    """`EffectLearner` for which, a dose response of each option for how much."""
+    """`EffectLearner` for the option, a dose response per option for the dose."""
 
     settings: DoseResponseSettings = field(default_factory=DoseResponseSettings)
-    """Its shape is what is known of the outcome: it stands for every option."""
+    """The curve's shape, where known, holds for every option."""
     seed: int = 0
 
     def fit(self, train: Cohort, validation: Cohort) -> EffectDosePolicy:
-        """The finished policy; UserError where no option has enough doses."""
-        which = EffectLearner(self.seed).fit(train, validation)
+        """Fit effects and curves; UserError where no option has enough doses."""
+        effects = EffectLearner(self.seed).fit(train, validation)
         curves, harms = [], []
         for k, treatment in enumerate(train.study.formulary.treatments):
-            given = _both(train, validation, k, which.spec)
-            enough = treatment.dose is not None and len(given.dose) >= MIN_DECISIONS
-            enough = enough and len(np.unique(given.dose)) > 1 and given.worth.std() > 0
-            curves.append(to_arrays(self._curve(given, given.worth)) if enough else None)
-            harmful = enough and given.cost.std() > 0
+            dosed = _pooled_decisions(train, validation, k, effects.spec)
+            enough = treatment.dose is not None and len(dosed.dose) >= MIN_DECISIONS
+            enough = enough and len(np.unique(dosed.dose)) > 1 and dosed.value.std() > 0
+            curves.append(to_arrays(self._curve(dosed, dosed.value)) if enough else None)
+            harmful = enough and dosed.cost.std() > 0
             harms.append(
-                to_arrays(self._curve(given, given.cost, "increasing")) if harmful else None
+                to_arrays(self._curve(dosed, dosed.cost, "increasing")) if harmful else None
             )
         if not any(curves):
             raise UserError(
                 f"study {train.study.name}: no option was given to {MIN_DECISIONS} decisions at "
-                "known, differing doses with outcomes that differ; how much cannot be learned"
+                "known, differing doses with outcomes that differ; doses cannot be learned"
             )
         return EffectDosePolicy(
             formulary=train.study.formulary,
             profile=train.profile,
-            spec=which.spec,
-            option_policy=which,
+            spec=effects.spec,
+            option_policy=effects,
             benefit_curves=tuple(curves),
             harm_curves=tuple(harms),
         )
 
-    def _curve(self, given: _Given, outcome: np.ndarray, shape: str = "") -> DoseResponse:
+    def _curve(self, dosed: _DosedDecisions, outcome: np.ndarray, shape: str = "") -> DoseResponse:
         settings = replace(self.settings, shape=shape or self.settings.shape)
-        return fit_dose_response(given.X, given.dose, outcome, settings)
+        return fit_dose_response(dosed.X, dosed.dose, outcome, settings)
 
 
-def _both(train: Cohort, validation: Cohort, option: int, spec: FeatureSpec) -> _Given:
-    parts = [_given(cohort, option, spec) for cohort in (train, validation)]
-    return _Given(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def _pooled_decisions(
+    train: Cohort, validation: Cohort, option: int, spec: FeatureSpec
+) -> _DosedDecisions:
+    parts = [_dosed_decisions(cohort, option, spec) for cohort in (train, validation)]
+    return _DosedDecisions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _given(cohort: Cohort, option: int, spec: FeatureSpec) -> tuple[np.ndarray, ...]:
+def _dosed_decisions(cohort: Cohort, option: int, spec: FeatureSpec) -> tuple[np.ndarray, ...]:
     priced = bool(cohort.study.reward.costs)
     known = (cohort.treatment == option) & cohort.outcome_observed & ~np.isnan(cohort.dose)
     known &= ~np.isnan(cohort.effective)
     if priced:
         known &= ~np.isnan(cohort.reward)
     X = extract_features(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
-    dose, worth = (c[known].astype(np.float64) for c in (cohort.dose, cohort.effective))
-    worth = worth * (cohort.study.reward.effective if priced else 1.0)
-    cost = worth - cohort.reward[known] if priced else np.zeros(len(worth))
-    return X, dose, worth, cost
+    dose, value = (c[known].astype(np.float64) for c in (cohort.dose, cohort.effective))
+    value = value * (cohort.study.reward.effective if priced else 1.0)
+    cost = value - cohort.reward[known] if priced else np.zeros(len(value))
+    return X, dose, value, cost

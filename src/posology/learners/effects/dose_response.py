@@ -1,8 +1,8 @@
-"""How much: each patient's curve of outcome against dose, and the best dose the data can speak of.
+"""Each patient's dose-response curve, and the best dose that the data support.
 
-Varying coefficients (nn/varying_coefficients.py), an ensemble for the curve's band. A dose is
-looked for only where patients like this one were given doses (causal/dose_support.py) and inside
-hard limits.
+A varying-coefficient network (nn/varying_coefficients.py); an ensemble gives the curve's band. The
+best dose is searched where similar patients received doses (causal/dose_support.py) and within the
+dose limits.
 """
 
 from dataclasses import dataclass
@@ -20,34 +20,33 @@ Covariates = Float64[np.ndarray, "decision feature"]
 Column = Float64[np.ndarray, " decision"]
 
 BLOCK_SIZE = 2048
-"""Patients whose curves are drawn at once."""
+"""Patients whose curves are computed at once."""
 CAUTION = 1.0
-"""Standard deviations between members that a dose's expected outcome is held down by: where data
-end members disagree, and a dose that only looks better there is not taken. By benchmarks.dose."""
+"""Standard deviations between members to subtract from a dose's expected outcome: where data are
+sparse, members disagree, and a dose that only seems better is not chosen. By benchmarks.dose."""
 MIN_SCHEDULE_STEPS = 20
-"""Steps below which the cycle of learning rates has no rise to speak of."""
+"""Minimum steps of the learning rate cycle, so that it has a rise."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoseResponseSettings:
-    """Sizes and rates are our choice, by measurement on simulators/dose_curves.py."""
+    """Sizes and rates are our choice, measured on simulators/dose_curves.py."""
 
     shape: str = "free"
-    """`unimodal` or `increasing` (nn/varying_coefficients.py) where the study knows it of the
-    outcome."""
+    """`free`, `unimodal` or `increasing` (nn/varying_coefficients.py): prior knowledge."""
     members: int = 8
     width: int = 64
     epochs: int = 100
     batch: int = 128
     learning_rate: float = 4e-3
-    """Highest learning rate of one cycle (Smith 2018, arXiv:1803.09820)."""
+    """Maximum of the one-cycle schedule (Smith 2018, arXiv:1803.09820)."""
     weight_decay: float = 0.3
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DoseResponse:
-    """Fitted curves; doses and outcomes in their own units."""
+    """Fitted curves; doses and outcomes in their original units."""
 
     network: VaryingCoefficients
     center: Float64[np.ndarray, " feature"]
@@ -59,23 +58,23 @@ class DoseResponse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OptimalDoses:
-    """The best dose inside the support and the hard limits, before rounding."""
+    """The best dose within the support and the dose limits, before rounding."""
 
     dose: Column
-    """NaN where no dose lies inside both: then nothing is recommended."""
+    """NaN where no dose lies within both: then has_no_dose is recommended."""
     by_member: Float64[np.ndarray, "decision member"]
-    """The dose that each member of the ensemble would give: how far they disagree."""
+    """The best dose of each ensemble member; their spread shows the uncertainty."""
     support_low: Column
     support_high: Column
-    """Between `low` and `high` patients like this one were given doses."""
+    """Similar patients received doses between `support_low` and `support_high`."""
     expected_outcome: Column
-    """Of the outcome, less the harm where that is modelled."""
+    """Expected outcome at the dose, minus the harm where it is modelled."""
     expected_harm: Column
-    """Expected, at the dose; 0 where none is modelled."""
+    """Expected harm at the dose; 0 where it is not modelled."""
     member_std: Column
-    """Standard deviation of the expected outcome over the ensemble's members."""
+    """Standard deviation of the expected outcome between ensemble members."""
     is_at_edge: Bool[np.ndarray, " decision"]
-    """A better dose may lie beyond what the data can speak of."""
+    """Whether a better dose may lie outside the support."""
 
 
 def fit_dose_response(
@@ -84,7 +83,7 @@ def fit_dose_response(
     outcome: Column,
     settings: DoseResponseSettings,
 ) -> DoseResponse:
-    """Learn the curves of patients who were given one dose each; higher outcomes are better."""
+    """Fit the curves to one dose and outcome per patient; higher outcomes are better."""
     if settings.shape not in SHAPES:
         raise ValueError(f"shape {settings.shape!r}: choose one of {', '.join(SHAPES)}")
     rng = np.random.default_rng(settings.seed)
@@ -108,25 +107,28 @@ def predict_curves(
     X: Covariates,  # noqa: N803
     doses: Float64[np.ndarray, " dose"],
 ) -> Float64[np.ndarray, "member decision dose"]:
-    """Expected outcome of each dose for each patient, by each member."""
+    """Expected outcome of each dose for each patient, by each ensemble member."""
     Z = np.nan_to_num((X - response.center) / response.spread)
-    asked = torch.as_tensor(_share(response.support, doses), dtype=torch.float32)
+    scaled_doses = torch.as_tensor(_share(response.support, doses), dtype=torch.float32)
     members = response.network.linear.shape[0]
-    said = []
+    predicted = []
     with torch.no_grad():
         for start in range(0, len(Z), BLOCK_SIZE):
             block = torch.as_tensor(Z[start : start + BLOCK_SIZE], dtype=torch.float32)
-            said.append(response.network(block.expand(members, -1, -1), asked[None, None]).numpy())
-    scaled = np.concatenate(said, axis=1).astype(np.float64)
+            predicted.append(
+                response.network(block.expand(members, -1, -1), scaled_doses[None, None]).numpy()
+            )
+    scaled = np.concatenate(predicted, axis=1).astype(np.float64)
     return scaled * response.outcome_spread + response.outcome_center
 
 
 def lower_curve(
     members: Float64[np.ndarray, "member decision dose"], shape: str
 ) -> Float64[np.ndarray, "decision dose"]:
-    """The mean curve; of a free one, held down where members disagree.
+    """The mean curve, minus the disagreement of members where the shape is free.
 
-    A declared shape ties the curve's ends to its middle: caution there only moves the best dose.
+    A declared shape ties the curve's ends to its middle; a lower bound there would only shift the
+    best dose.
     """
     mean = members.mean(axis=0)
     return mean - CAUTION * members.std(axis=0) if shape == "free" else mean
@@ -139,10 +141,10 @@ def find_optimal_doses(
     harm_response: DoseResponse | None = None,
     steps: int = 100,
 ) -> OptimalDoses:
-    """The dose of the highest cautious curve, among `steps` + 1 evenly spread over those seen.
+    """The dose that maximises the lower curve, on `steps` + 1 evenly spaced doses.
 
     Args:
-        harm: what doses do beside it, in the outcome's unit, which is taken off.
+        harm_response: harm by dose in the outcome's unit, subtracted from the outcome.
     """
     support = response.support
     doses = np.linspace(support.dose_low, support.dose_high, steps + 1)
@@ -151,23 +153,23 @@ def find_optimal_doses(
         np.zeros_like(members) if harm_response is None else predict_curves(harm_response, X, doses)
     )
     members = members - harms
-    mean, careful = members.mean(axis=0), lower_curve(members, response.network.shape)
+    mean, lower = members.mean(axis=0), lower_curve(members, response.network.shape)
     low, high = supported_dose_range(support, X)
-    spoken = (doses >= low[:, None]) & (doses <= high[:, None])
-    allowed = spoken if limits is None else spoken & is_in_range(doses, limits)
-    none = ~allowed.any(axis=1)
-    row, best = np.arange(len(X)), np.where(allowed, careful, -np.inf).argmax(axis=1)
-    beyond = np.where(spoken, -np.inf, mean).max(axis=1)
+    supported = (doses >= low[:, None]) & (doses <= high[:, None])
+    allowed = supported if limits is None else supported & is_in_range(doses, limits)
+    has_no_dose = ~allowed.any(axis=1)
+    row, best = np.arange(len(X)), np.where(allowed, lower, -np.inf).argmax(axis=1)
+    best_outside = np.where(supported, -np.inf, mean).max(axis=1)
     each = doses[np.where(allowed, members, -np.inf).argmax(axis=2)].T
     return OptimalDoses(
-        dose=np.where(none, np.nan, doses[best]),
+        dose=np.where(has_no_dose, np.nan, doses[best]),
         by_member=np.where(allowed.any(axis=1, keepdims=True), each, np.nan),
         support_low=low,
         support_high=high,
-        expected_outcome=np.where(none, np.nan, mean[row, best]),
-        expected_harm=np.where(none, np.nan, harms.mean(axis=0)[row, best]),
-        member_std=np.where(none, np.nan, members[:, row, best].std(axis=0)),
-        is_at_edge=none | (beyond > mean[row, best]),
+        expected_outcome=np.where(has_no_dose, np.nan, mean[row, best]),
+        expected_harm=np.where(has_no_dose, np.nan, harms.mean(axis=0)[row, best]),
+        member_std=np.where(has_no_dose, np.nan, members[:, row, best].std(axis=0)),
+        is_at_edge=has_no_dose | (best_outside > mean[row, best]),
     )
 
 
@@ -181,9 +183,9 @@ def _trained(
     outcome: Column,
     settings: DoseResponseSettings,
 ) -> VaryingCoefficients:
-    """Squared error; every member sees the patients in an order of its own."""
+    """Minimise squared error; every member sees the patients in its own random order."""
     device = torch.device("cpu")
-    chance = torch.Generator(device).manual_seed(settings.seed)
+    generator = torch.Generator(device).manual_seed(settings.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = VaryingCoefficients(X.shape[1], settings.width, settings.members, settings.shape)
@@ -199,11 +201,11 @@ def _trained(
     )
     for _ in range(settings.epochs):
         order = torch.stack(
-            [torch.randperm(len(x), generator=chance) for _ in range(settings.members)]
+            [torch.randperm(len(x), generator=generator) for _ in range(settings.members)]
         )
         for rows in order[:, : batches * batch].split(batch, dim=1):
-            said = network(x[rows], d[rows][..., None])[..., 0]
-            loss = ((said - y[rows]) ** 2).mean(dim=1).sum()
+            predicted = network(x[rows], d[rows][..., None])[..., 0]
+            loss = ((predicted - y[rows]) ** 2).mean(dim=1).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -1,7 +1,7 @@
 """EconML's learners as policies, to compare with (optional: pip install "posology[econml]").
 
-They are not saved: an EconML model has no form without pickle. They have no gate: what they say of
-a patient is what is done.
+They cannot be saved: EconML models need pickle. They have no heterogeneity test: the rule is always
+personal.
 """
 
 import warnings
@@ -17,6 +17,7 @@ from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.scaling import mean_and_std
 from posology.learners.effects.policy import build_trial
 from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
 from posology.learners.outcome_models.predictions import choose_most_effective
@@ -27,20 +28,20 @@ EffectFunction = Callable[[Covariates], Matrix]
 
 
 def fit_econml(model: str, trial: Trial, seed: int) -> EffectFunction:
-    """Fit one of MODELS: a function to each option's effect over the first.
+    """Fit one of ECONML_MODELS; return a function to each option's effect over the first.
 
-    Base learners are scikit-learn's GradientBoosting as it comes. `policy_tree` (depth 3) says only
-    which option: 1 for it and 0 for the others.
+    Base learners are scikit-learn's GradientBoosting with default settings. `policy_tree` (depth 3)
+    gives only the option: 1 for it and 0 for the others.
     """
     if model not in ECONML_MODELS:
         raise ValueError(f"model {model!r}: choose one of {', '.join(ECONML_MODELS)}")
-    X, center = _filled(trial.covariates)
+    X, mean = _filled(trial.covariates)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # EconML on newer scikit-learn
         fitted = _fitted(model, trial, X, seed)
 
-    def say(asked: Covariates) -> Matrix:
-        Z = np.where(np.isnan(asked), center, asked)
+    def predict(covariates: Covariates) -> Matrix:
+        Z = np.where(np.isnan(covariates), mean, covariates)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if model == "policy_tree":
@@ -48,12 +49,12 @@ def fit_econml(model: str, trial: Trial, seed: int) -> EffectFunction:
             effects = [fitted.effect(Z, T0=0, T1=k) for k in range(1, trial.n_options)]
         return np.column_stack([np.zeros(len(Z)), *effects])
 
-    return say
+    return predict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EconmlPolicy:
-    """The option of the largest effect, by an EconML model."""
+    """The option with the largest effect by an EconML model."""
 
     formulary: Formulary
     profile: Profile
@@ -63,45 +64,44 @@ class EconmlPolicy:
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
-        """A score that falls with the distance to the best option, 1 for it; no probability."""
-        said = self.predict_effects(
+        """exp(effect - best effect): a score, 1 for the best option, not a probability."""
+        effect = self.predict_effects(
             extract_features(self.spec, history, decisions).astype(np.float64)
         )
-        best = np.where(allowed, said, -np.inf).max(axis=1, keepdims=True)
-        return (np.exp(np.minimum(said - best, 0.0)) * allowed)[:, :, None]
+        best = np.where(allowed, effect, -np.inf).max(axis=1, keepdims=True)
+        return (np.exp(np.minimum(effect - best, 0.0)) * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The allowed option of the largest effect."""
+        """The allowed option with the largest effect."""
         return choose_most_effective(
             self.predict_effectiveness(history, decisions, allowed)[:, :, 0], allowed
         )
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
-        """None is known."""
+        """NaN: effects give no dose."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 
 
 @dataclass(frozen=True, slots=True)
 class EconmlLearner:
-    """One of MODELS as a learner."""
+    """One of ECONML_MODELS as a learner."""
 
     model: str
     seed: int = 0
 
     def fit(self, train: Cohort, validation: Cohort) -> EconmlPolicy:  # noqa: ARG002
-        """The finished policy; it learns from the training decisions alone."""
+        """Fit on the training decisions; the validation decisions are not used."""
         spec = build_feature_spec(train)
-        say = fit_econml(self.model, build_trial(train, spec), self.seed)
-        return EconmlPolicy(train.study.formulary, train.profile, spec, say)
+        predict = fit_econml(self.model, build_trial(train, spec), self.seed)
+        return EconmlPolicy(train.study.formulary, train.profile, spec, predict)
 
 
 def _filled(X: Covariates) -> tuple[Covariates, Float64[np.ndarray, " feature"]]:  # noqa: N803
-    """Missing numbers as training means: EconML's forests and checks take no NaN."""
-    known = ~np.isnan(X)
-    center = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.where(known, X, center), center
+    """Fill missing values with training means: EconML accepts no NaN."""
+    mean, _ = mean_and_std(X)
+    return np.where(np.isnan(X), mean, X), mean
 
 
 def _fitted(model: str, trial: Trial, X: Covariates, seed: int):  # noqa: N803

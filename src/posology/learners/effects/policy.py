@@ -1,4 +1,4 @@
-"""Effects as a policy: the option that helps this patient most, or the best single one for all."""
+"""Treatment effects as a policy: the option with the largest effect for this patient."""
 
 from dataclasses import dataclass
 
@@ -27,51 +27,51 @@ from posology.learners.outcome_models.tree_policy import Trees, predict_trees
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectPolicy:
-    """What the best single option would bring, and how much better or worse the others are."""
+    """Outcome under the best single option, and the effects of the others over it."""
 
     formulary: Formulary
     profile: Profile
     spec: FeatureSpec
     effects: Effects
     best_single_trees: Trees
-    """Chance that the best single option is effective."""
+    """Predict P(the best single option is effective)."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
         X = extract_features(self.spec, history, decisions)
-        said = predict_trees(self.best_single_trees, X) + predict_effects(
+        effect = predict_trees(self.best_single_trees, X) + predict_effects(
             self.effects, X.astype(np.float64)
         )
-        return (said.clip(0, 1) * allowed)[:, :, None]
+        return (effect.clip(0, 1) * allowed)[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The allowed option of the largest effect."""
+        """The allowed option with the largest effect."""
         X = extract_features(self.spec, history, decisions).astype(np.float64)
         chosen = np.where(allowed, preference_scores(self.effects, X), -np.inf).argmax(axis=1)
         return np.eye(allowed.shape[1])[chosen]
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
-        """None is known."""
+        """NaN: effects give no dose."""
         return Doses(np.full(allowed.shape, np.nan), np.full((len(decisions), 1), np.nan))
 
 
 @dataclass(frozen=True, slots=True)
 class EffectLearner:
-    """`fit_effects` as a learner; it crosses folds itself, so it learns from both parts."""
+    """`fit_effects` as a learner; it cross-fits, so it uses training and validation decisions."""
 
     seed: int = 0
     """Of the folds."""
     gate: bool = True
-    """Personal only where effects are shown to vary."""
+    """Personal rule only where heterogeneity of effects is shown."""
     excluded_prefixes: tuple[str, ...] = ()
-    """Code prefixes left out."""
+    """Prefixes of codes that get no features."""
 
     def fit(self, train: Cohort, validation: Cohort) -> EffectPolicy:
-        """The finished policy; UserError where an option was hardly ever given."""
+        """Fit the effects; UserError where an option was too rarely received."""
         spec = build_feature_spec(train, self.excluded_prefixes)
         first, second = (build_trial(cohort, spec) for cohort in (train, validation))
         trial = Trial(
@@ -83,8 +83,8 @@ class EffectLearner:
             first.option_names,
         )
         effects = fit_effects(fit_nuisance(trial, np.random.default_rng(self.seed)), self.gate)
-        said = predict_effects(effects, trial.covariates)
-        base = trial.outcome - said[np.arange(len(trial)), trial.treatment]
+        effect = predict_effects(effects, trial.covariates)
+        base = trial.outcome - effect[np.arange(len(trial)), trial.treatment]
         model = make_boosted_trees().fit(trial.covariates, base)
         return EffectPolicy(
             train.study.formulary,
@@ -96,9 +96,9 @@ class EffectLearner:
 
 
 def build_trial(cohort: Cohort, spec: FeatureSpec) -> Trial:
-    """The decisions whose treatment and outcome are known, as arrays; outcome: was it effective.
+    """The decisions with known treatment and outcome as arrays; outcome: whether it was effective.
 
-    Subjects are named by their id, so that two cohorts may be joined.
+    Subjects keep their ids, so that two cohorts can be concatenated.
     """
     known = (cohort.treatment >= 0) & ~np.isnan(cohort.effective) & cohort.outcome_observed
     if not known.any():

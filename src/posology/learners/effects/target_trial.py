@@ -1,4 +1,4 @@
-"""A cohort as one target trial: what was known, what was given, and an outcome for everybody."""
+"""A cohort as a target trial: covariates, treatment, and an outcome for every patient."""
 
 from dataclasses import dataclass, replace
 
@@ -23,24 +23,28 @@ from posology.learners.features.tabular import (
 
 _POINTS = "percentage points, of patients for whom the option is effective"
 _AGE = ("MEDS_BIRTH",)
-_SAID = {PRESENT: "", COUNT: ", how often", LAST_VALUE: ", last number", DAYS_SINCE: ", time since"}
+_KIND_SUFFIX = {
+    PRESENT: "",
+    COUNT: ", how often",
+    LAST_VALUE: ", last number",
+    DAYS_SINCE: ", time since",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyTrial:
-    """A trial and how to read it."""
+    """A trial with the names and units of its columns."""
 
     trial: Trial
     row: Int64[np.ndarray, " decision"]
     """Row of each decision in the cohort."""
     covariates: tuple[str, ...]
     unit: str
-    """Of the outcome, for the sentences."""
+    """Unit of the outcome, for texts."""
     is_binary: bool
-    """Whether the outcome is a chance."""
+    """Whether the outcome is a probability."""
     is_followed_up: Bool[np.ndarray, " decision"]
-    """Whose outcome is known; the others' is made good (causal/missing_outcomes.py,
-    censoring.py)."""
+    """Whether the outcome is known; others are corrected for (causal/missing_outcomes.py)."""
 
 
 def build_study_trial(
@@ -49,21 +53,21 @@ def build_study_trial(
     rng: np.random.Generator,
     always_included: Bool[np.ndarray, " decision"] | None = None,
 ) -> StudyTrial:
-    """The decisions of a cohort whose treatment is known, at most so many, drawn by subject; those
-    that are `always` wanted come on top.
+    """The decisions with a known treatment as a trial.
 
-    Where the study asks for the time to an event the outcome is the mean time without it up to the
-    end of the window, else the chance that the option is effective.
+    Above `max_decisions`, subjects are sampled at random; `always_included` decisions are added to
+    them. With a time-to-event outcome, the outcome is the restricted mean time without the event in
+    the window; otherwise it is the probability that the option is effective.
     """
     if cohort.study.outcome.kind == "dose_class":
         raise UserError(
-            f"study {cohort.study.name}: its outcome is the dose that proved right, so no "
-            "treatment ever failed; effects need an outcome that may be good or bad"
+            f"study {cohort.study.name}: its outcome is the stable dose, so no "
+            "treatment ever failed; effects need an outcome that can be good or bad"
         )
-    wanted = np.zeros(len(cohort), dtype=bool) if always_included is None else always_included
+    always = np.zeros(len(cohort), dtype=bool) if always_included is None else always_included
     given = cohort.treatment >= 0
-    others = _drawn(np.flatnonzero(given & ~wanted), cohort.subject, max_decisions, rng)
-    row = np.union1d(others, np.flatnonzero(given & wanted))
+    others = _sample_subjects(np.flatnonzero(given & ~always), cohort.subject, max_decisions, rng)
+    row = np.union1d(others, np.flatnonzero(given & always))
     spec = _columns(cohort)
     X = extract_features(spec, cohort.history, np.asarray(cohort.last_step[row])).astype(np.float64)
     varies = np.array([len(np.unique(x)) > 1 for x in X.T], dtype=bool)  # NaN counts as a value
@@ -73,7 +77,7 @@ def build_study_trial(
     if not known.any():
         raise UserError(
             f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "
-            "followed up; effects cannot be judged"
+            "followed up; effects cannot be estimated"
         )
     trial = Trial(
         X[:, varies],
@@ -84,7 +88,7 @@ def build_study_trial(
         tuple(t.title for t in cohort.study.formulary.treatments),
     )
     names = tuple(
-        f"{cohort.profile.codes[code]}{_SAID[int(kind)]}"
+        f"{cohort.profile.codes[code]}{_KIND_SUFFIX[int(kind)]}"
         for code, kind in zip(spec.code[varies], spec.kind[varies], strict=True)
     )
     window = cohort.study.outcome.within_days
@@ -99,44 +103,43 @@ def build_study_trial(
 
 
 def build_secondary_trials(
-    cohort: Cohort, asked: StudyTrial, rng: np.random.Generator
+    cohort: Cohort, study_trial: StudyTrial, rng: np.random.Generator
 ) -> dict[str, Trial]:
-    """Harms and costs, each a trial of its own with the same rows: diagnoses that came after the
-    decision, and what the study says its harms cost."""
+    """Secondary outcomes as trials with the same rows: later diagnoses, and the cost of harms."""
     columns: dict[str, Column] = {}
     if cohort.diagnosis is not None:
         for at, target in enumerate(cohort.study.diagnosis):
-            columns[target.name] = cohort.diagnosis[asked.row, at].astype(np.float64)
+            columns[target.name] = cohort.diagnosis[study_trial.row, at].astype(np.float64)
     if cohort.study.reward.costs:
-        worth = cohort.effective[asked.row].astype(np.float64) * cohort.study.reward.effective
-        columns["cost of harms, in the reward's unit"] = worth - cohort.reward[asked.row]
-    found = {}
+        value = cohort.effective[study_trial.row].astype(np.float64) * cohort.study.reward.effective
+        columns["cost of harms, in the reward's unit"] = value - cohort.reward[study_trial.row]
+    trials = {}
     for name, column in columns.items():
         known = ~np.isnan(column)
         if known.mean() > 0.2 and len(np.unique(column[known])) > 1:
-            trial = replace(asked.trial, outcome=np.where(known, column, 0.0))
-            found[name] = replace(trial, outcome=adjust_missing_outcomes(trial, known, rng))
-    return found
+            trial = replace(study_trial.trial, outcome=np.where(known, column, 0.0))
+            trials[name] = replace(trial, outcome=adjust_missing_outcomes(trial, known, rng))
+    return trials
 
 
-def _drawn(
+def _sample_subjects(
     row: Int64[np.ndarray, " decision"],
     subject: np.ndarray,
-    most: int,
+    max_decisions: int,
     rng: np.random.Generator,
 ) -> Int64[np.ndarray, " drawn"]:
-    """All rows, or those of as many subjects, drawn at random, as make up `most`."""
-    if len(row) <= most:
+    """All rows, or those of randomly sampled subjects, up to `max_decisions` rows."""
+    if len(row) <= max_decisions:
         return row
     order = rng.permutation(int(subject.max()) + 1)
     sizes = np.bincount(subject[row], minlength=len(order))[order]
     kept = np.zeros(len(order), dtype=bool)
-    kept[order[np.cumsum(sizes) <= most]] = True
+    kept[order[np.cumsum(sizes) <= max_decisions]] = True
     return row[kept[subject[row]]]
 
 
 def _columns(cohort: Cohort) -> FeatureSpec:
-    """What is there, how often, the last number, and the age: no slopes, no times since."""
+    """Presence, count, last value and age; no slopes, no times since other codes."""
     spec = build_feature_spec(cohort)
     birth = np.isin(spec.code, list(matching_rows(cohort.profile.codes, _AGE)))
     keep = np.isin(spec.kind, (PRESENT, COUNT, LAST_VALUE)) | ((spec.kind == DAYS_SINCE) & birth)
