@@ -59,3 +59,9 @@ def test_importing_posology_imports_no_torch() -> None:
 def test_no_dumping_grounds() -> None:
     names = {p.stem for p in SOURCES}
     assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "types"}
+
+
+def test_folders_stay_small() -> None:
+    for folder in {path.parent for path in SOURCES}:
+        files = sorted(folder.glob("*.py"))
+        assert len(files) <= 20, f"{folder.relative_to(ROOT)} holds {len(files)} files: group them"

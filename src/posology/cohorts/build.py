@@ -15,8 +15,8 @@ from posology.cohorts.events.stream import sort_events
 from posology.cohorts.part import build_part, feature_codes
 from posology.cohorts.study.error_messages import check_codes_occur
 from posology.domain.cohort import TRAIN, Cohort
+from posology.domain.formula_events import add_formula_events
 from posology.domain.formulary import is_in_range
-from posology.domain.formulas.events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study

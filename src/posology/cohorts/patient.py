@@ -7,7 +7,7 @@ from posology.cohorts.embedding_components import reduce_embeddings
 from posology.cohorts.encode import build_history, unknown_codes
 from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events
-from posology.domain.formulas.events import add_formula_events
+from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.domain.formulas.events import add_formula_events
+from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 

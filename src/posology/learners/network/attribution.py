@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logit
 
 from posology.domain.codes import matching_rows
-from posology.domain.formulas.events import add_formula_events
+from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History, offsets_from_counts, subject_rows
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
