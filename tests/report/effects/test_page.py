@@ -34,7 +34,7 @@ def test_the_certainty_of_one_patients_effect_is_reported(page: str) -> None:
 
 
 def test_predicted_and_observed_effects_are_compared_by_group(page: str) -> None:
-    assert "Average effect in each group, predicted and observed" in page
+    assert "Average effect in each subgroup, predicted and observed" in page
     assert "too few patients" in page
 
 

@@ -104,6 +104,6 @@ def test_sections_without_results_are_left_out(content):
     )
     html = render_table1_page(bare)
     read_html(html)
-    for heading in ("dose errors?", "worse for any group", "Learning curves", "single patients"):
+    for heading in ("dose errors?", "worse for any subgroup", "Learning curves", "single patients"):
         assert heading not in html
     assert "No row of the source was rejected." in html

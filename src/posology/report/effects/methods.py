@@ -33,7 +33,7 @@ _METHODS = (
     "scores.",
     "{rule}",
     "Analysis population: patients with a propensity of at least 5 % for every option; averages, "
-    "values, harms and groups refer to them. Intervals are the middle 95 % of 2,000 bootstrap "
+    "values, harms and subgroups refer to them. Intervals are the middle 95 % of 2,000 bootstrap "
     "draws of patients with the scores held fixed. They are not corrected for multiple testing; "
     "the verdict rests on one of them. On simulated patients most intervals contained the truth in "
     "91 to 100 % of data sets, that of the gain in some settings in only 89 to 90 % "
@@ -84,7 +84,7 @@ def _count_analyses(content: EffectContent) -> str:
     return (
         f"Analysed here: {options} options, {len(content.covariates)} covariates that may modify "
         f"an effect, 1 outcome, {len(results.harms)} harms or costs, {len(results.subgroups)} "
-        f"groups, {len(results.stability)} further runs. The verdict rests on one result, the "
+        f"subgroups, {len(results.stability)} further runs. The verdict rests on one result, the "
         "interval of the gain; all others are descriptive. The authors must state what was planned "
         "before the data were seen."
     )

@@ -30,13 +30,22 @@ def heterogeneity(results: EffectStudy, scale: Scale) -> Section | None:
         )
         for c in results.contrasts
     )
-    heads = ("Contrast", "AUTOC", "Qini", "Calibration slope", "Level", "Shape", "C-for-benefit")
+    heads = (
+        "Contrast",
+        "AUTOC",
+        "Qini",
+        "Calibration slope",
+        "Calibration in the large",
+        "Shape",
+        "C-for-benefit",
+    )
     caption = (
         "Of the predicted effects, whether or not effects vary significantly. AUTOC and Qini: 0 is "
-        "a ranking no better than chance. Slope 1 and level 0 (observed minus predicted, on "
-        "average) are perfect. Shape: a small p means that observed effects do not follow the "
-        "predicted ones, whatever their level. C-for-benefit: 0.5 is chance; a secondary measure, "
-        "because it is not a proper score. A good ranking does not imply a correct level."
+        "a ranking no better than chance. Perfect calibration: slope 1, and 0 in the large (mean "
+        "observed minus mean predicted effect). Shape: a small p means that observed effects do "
+        "not follow the predicted ones, whatever their mean. C-for-benefit: 0.5 is chance; a "
+        "secondary measure, because it is not a proper score. A good ranking does not imply a "
+        "correct mean."
     )
     return Section(
         id="patients",
@@ -177,9 +186,9 @@ def groups(results: EffectStudy, scale: Scale) -> Section | None:
     if not results.subgroups:
         return None
     by_group = SectionTable(
-        "The rule by group, in the analysis population.",
+        "The rule by subgroup, in the analysis population.",
         (
-            "Group",
+            "Subgroup",
             "Patients",
             "Analysed",
             "Rule differs",
@@ -199,8 +208,8 @@ def groups(results: EffectStudy, scale: Scale) -> Section | None:
         ),
     )
     effects = SectionTable(
-        f"Average effect in each group, predicted and observed, {scale.unit}.",
-        ("Group", "Contrast", "Predicted", "Observed (95 %)", "Predicted is"),
+        f"Average effect in each subgroup, predicted and observed, {scale.unit}.",
+        ("Subgroup", "Contrast", "Predicted", "Observed (95 %)", "Predicted is"),
         tuple(
             (
                 f"{g.family}: {g.group}",
@@ -215,10 +224,10 @@ def groups(results: EffectStudy, scale: Scale) -> Section | None:
     )
     return Section(
         id="groups",
-        short_title="Groups",
-        title="Is the rule worse for any group?",
+        short_title="Subgroups",
+        title="Is the rule worse for any subgroup?",
         paragraphs=(
-            "Intervals of groups are not corrected for multiple testing: an interval that just "
+            "Intervals of subgroups are not corrected for multiple testing: an interval that just "
             "excludes 0 is a reason to look, not a finding.",
         ),
         tables=(by_group, effects),

@@ -30,7 +30,7 @@ _EVALUATION = (
     "metric are corrected over the baselines by Holm's method. A difference is called better or "
     "worse only if the corrected p is below 0.05, so an interval that just excludes 0 can still be "
     "no significant difference.",
-    f"Groups of fewer than {MIN_SUBGROUP_SIZE} decisions are counted but not scored. Subgroup "
+    f"Subgroups of fewer than {MIN_SUBGROUP_SIZE} decisions are counted but not scored. Subgroup "
     "intervals are not corrected for multiple testing.",
 )
 _REFERENCES = (
@@ -240,7 +240,7 @@ def _groups(content: parts.Table1Content) -> tuple[parts.GroupSection, ...]:
         overall = content.table.row(content.table.reference, metric).value
         title = text.METRIC_TITLES[metric]
         label = f"{title} ({content.table.dose_unit})" if metric == "mae" else title
-        alt = f"{title} by group: " + "; ".join(
+        alt = f"{title} by subgroup: " + "; ".join(
             f"{r.family} {r.group} {text.format_metric(metric, r.value)}"
             for r in rows
             if r.is_estimated
@@ -249,7 +249,7 @@ def _groups(content: parts.Table1Content) -> tuple[parts.GroupSection, ...]:
             plots.plot_groups(rows, overall, label),
             f"groups-{metric}",
             alt,
-            f"{title} by group with 95 % intervals; the dashed line is all patients.",
+            f"{title} by subgroup with 95 % intervals; the dashed line is all patients.",
         )
         sections.append(parts.GroupSection(title, figure, tuple(_group_row(r) for r in rows)))
     return tuple(sections)
