@@ -30,11 +30,11 @@ class Summary:
     sums: dict[str, tuple[float, int]] = field(default_factory=dict)
     """(Sum, count) of each metric."""
 
-    def add(self, course: SimulatedPatients) -> None:
+    def add(self, simulated: SimulatedPatients) -> None:
         """Add one chunk of patients."""
-        d = course.decisions
-        n = len(course.patients.subject_id)
-        self._add("events_per_patient", np.full(1, len(course.events.code) / n), n)
+        d = simulated.decisions
+        n = len(simulated.patients.subject_id)
+        self._add("events_per_patient", np.full(1, len(simulated.events.code) / n), n)
         self._add("decisions_per_patient", np.full(1, len(d.option) / n), n)
         for name, part in (("", np.ones(len(d.option), bool)), ("first_", d.quarter == 0)):
             self._add_policies(name, d, part)

@@ -40,34 +40,34 @@ def write_clinic(
     try:
         for shard, first in enumerate(range(0, settings.patients, settings.chunk)):
             last = min(first + settings.chunk, settings.patients)
-            course = simulate_patients(settings, np.arange(first, last) + 1)
-            _write(course, folder, shard, (formats, omop, settings.seed))
-            yield course
+            simulated = simulate_patients(settings, np.arange(first, last) + 1)
+            _write(simulated, folder, shard, (formats, omop, settings.seed))
+            yield simulated
     finally:
         omop.close()
 
 
 def _write(
-    course: SimulatedPatients,
+    simulated: SimulatedPatients,
     folder: Path,
     shard: int,
     how: tuple[tuple[str, ...], OmopFolder, int],
 ) -> None:
     formats, omop, seed = how
-    write_truth(folder / "truth", shard, course.patients, course.decisions)
+    write_truth(folder / "truth", shard, simulated.patients, simulated.decisions)
     if "meds" in formats:
-        write_meds(folder / "meds", shard, course.events)
+        write_meds(folder / "meds", shard, simulated.events)
     if "omop" in formats:
-        write_omop(omop, course.events)
+        write_omop(omop, simulated.events)
     if "fhir" in formats:
-        write_fhir(folder / "fhir", course.events)
+        write_fhir(folder / "fhir", simulated.events)
     if "vcf" in formats:
-        write_vcf(folder / "vcf", shard, course.patients)
+        write_vcf(folder / "vcf", shard, simulated.patients)
     if "questionnaires" in formats:
-        write_questionnaires(folder / "questionnaires", course.events)
-        write_responses(folder / "questionnaires", course.events)
+        write_questionnaires(folder / "questionnaires", simulated.events)
+        write_responses(folder / "questionnaires", simulated.events)
     if "wearables" in formats:
-        write_wearables(folder / "wearables", shard, course.patients, seed)
+        write_wearables(folder / "wearables", shard, simulated.patients, seed)
 
 
 def _check(settings: ClinicSettings, folder: Path, formats: tuple[str, ...]) -> None:
