@@ -38,9 +38,19 @@ def test_the_size_is_that_of_the_arrays() -> None:
     config = NetworkConfig(len(whole.profile.codes), 3, exclusive=True)
     made = cohort_to_tensors(whole, Decoding(0.0, 1.0), config, torch.device("cpu"))
     source, targets = made.source, made.targets
-    arrays = [source.code, source.value, source.event_offsets, source.gap, made.subject,
-              made.last_step, targets.best, targets.treatment, targets.effective, targets.dose,
-              targets.rewards]  # fmt: skip
+    arrays = [
+        source.code,
+        source.value,
+        source.event_offsets,
+        source.gap,
+        made.subject,
+        made.last_step,
+        targets.best,
+        targets.treatment,
+        targets.effective,
+        targets.dose,
+        targets.rewards,
+    ]
     size = sum(a.nbytes for a in arrays)
     assert cohort_bytes(whole.history, 3, len(whole)) == pytest.approx(size, rel=0.05)
 

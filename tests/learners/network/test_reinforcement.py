@@ -147,5 +147,6 @@ def test_outcomes_are_weighted_by_their_follow_up(cohort) -> None:
     singly = [float(losses.value(logits[[i]], goal[[i]], torch.ones(1))) for i in range(6)]
     np.testing.assert_allclose(
         float(losses.value(logits, goal, torch.from_numpy(weight))),
-        np.average(singly, weights=weight), rtol=1e-5,
-    )  # fmt: skip
+        np.average(singly, weights=weight),
+        rtol=1e-5,
+    )

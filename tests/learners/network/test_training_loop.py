@@ -62,8 +62,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert [without_time(x) for x in lines[0]] == [without_time(x) for x in lines[1]]
     assert lines[0][0]["steps_per_second"] > 0
     assert sorted(p.suffix for p in (tmp_path / "killed").iterdir()) == [
-        ".json", ".jsonl", ".safetensors",
-    ]  # fmt: skip
+        ".json",
+        ".jsonl",
+        ".safetensors",
+    ]
 
 
 def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
