@@ -1,13 +1,13 @@
-"""Building a cohort from MEDS shards, beside a plain DuckDB sort of the same data.
+"""Time cohort building from MEDS shards, and a DuckDB sort of the same data.
 
     python -m benchmarks.cohort --sizes 100000 1000000 --json out/cohort.json
 
-Made-up patients with about 100 events each: a laboratory value at every visit, one of 300 other
+Simulated patients with about 100 events each: a laboratory value at every visit, one of 300 other
 codes in between, a review with one of three drugs at every tenth event. Each measurement runs in a
 process of its own; `peak_mb` is that process's largest resident size. DuckDB sorts by subject and
 time and writes Parquet, with 4 GB allowed; the builder reads the same shards, which MEDS keeps in
 order, on as many cores, and writes arrays. With more cores than one, `peak_mb` is the sum of the
-largest sizes of all processes, which is more than they ever had at once.
+largest sizes of all processes, which is more than they use at any one time.
 """
 
 import argparse
@@ -68,11 +68,11 @@ test = 0.15
 salt = "cohort"
 """
 EACH, SHARD = 100, 20_000
-"""Events a patient, patients a shard."""
+"""Events per patient, patients per shard."""
 
 
 def main() -> None:
-    """Make the data, build, sort, compare."""
+    """Simulate the data, then time building and sorting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
     parser.add_argument("--work", type=Path, default=Path("out/cohort"))
@@ -90,10 +90,10 @@ def main() -> None:
             out = options.work / f"{model}-{size}"
             taken, cpu, peak = _measured(job, (data, out, options.rows, options.workers))
             seconds[model, size] = taken
-            told = {"n": size * EACH}
-            rows.append(row("cohort", model, name, "seconds", taken, **told))
-            rows.append(row("cohort", model, name, "cpu_seconds", cpu, **told))
-            rows.append(row("cohort", model, name, "peak_mb", peak, **told))
+            size_fields = {"n": size * EACH}
+            rows.append(row("cohort", model, name, "seconds", taken, **size_fields))
+            rows.append(row("cohort", model, name, "cpu_seconds", cpu, **size_fields))
+            rows.append(row("cohort", model, name, "peak_mb", peak, **size_fields))
     small, large = min(options.sizes), max(options.sizes)
     if large > small:
         grown = np.log(seconds["posology", large] / seconds["posology", small])
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def generate(patients: int, folder: Path) -> None:
-    """Shards in MEDS order."""
+    """Write shards in MEDS order."""
     codes = pa.array(
         ["LAB//0", "REVIEW", *(f"DRUG//{i}" for i in range(3)), "SEX//F", "SEX//M"]
         + [f"CODE//{i}" for i in range(300)]
@@ -119,7 +119,7 @@ def generate(patients: int, folder: Path) -> None:
         value[:, 1::2] = rng.standard_normal((n, EACH // 2))
         code[:, 1::2] = 0
         days = np.cumsum(rng.integers(1, 20, size=(n, EACH)), axis=1) + 15_000
-        code[:, 9::10], value[:, 9::10] = 1, np.nan  # a review, and the drug a moment later
+        code[:, 9::10], value[:, 9::10] = 1, np.nan  # a review, and the drug just after it
         code[1:, 10::10] = rng.integers(2, 5, size=(n - 1, len(range(10, EACH, 10))))
         days[:, 10::10] = days[:, 9:-1:10]
         code[:, 0] = rng.integers(5, 7, size=n)
@@ -154,7 +154,7 @@ def _build(data: Path, out: Path, rows: int, workers: int) -> None:
 
     build_folder(parse_study(STUDY, "benchmark"), data, out, BuildOptions(rows, workers=workers))
     if workers > 1:
-        get_reusable_executor().shutdown()  # what processes took is told once they have ended
+        get_reusable_executor().shutdown()  # usage of child processes is reported after they end
 
 
 def _sort(data: Path, out: Path, rows: int, workers: int) -> None:
@@ -172,27 +172,27 @@ def _sort(data: Path, out: Path, rows: int, workers: int) -> None:
         )
 
 
-def _measured(job, asked: tuple[Path, Path, int, int]) -> tuple[float, float, float]:
-    """Seconds, CPU seconds and peak MB of a job in a process of its own; its output goes."""
-    shutil.rmtree(asked[1], ignore_errors=True)
+def _measured(job, arguments: tuple[Path, Path, int, int]) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and peak MB of a job in its own process; its output is deleted."""
+    shutil.rmtree(arguments[1], ignore_errors=True)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_tell, args=(job, asked, theirs))
+    process = context.Process(target=_run_and_report, args=(job, arguments, theirs))
     process.start()
-    told = ours.recv()
+    usage = ours.recv()
     process.join()
-    shutil.rmtree(asked[1], ignore_errors=True)
-    return told
+    shutil.rmtree(arguments[1], ignore_errors=True)
+    return usage
 
 
-def _tell(job, asked: tuple[Path, Path, int, int], pipe) -> None:
+def _run_and_report(job, arguments: tuple[Path, Path, int, int], pipe) -> None:
     began = time.perf_counter()
-    job(*asked)
+    job(*arguments)
     taken = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_SELF)
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime + workers.ru_utime + workers.ru_stime
-    peak = used.ru_maxrss + workers.ru_maxrss * (asked[-1] if workers.ru_utime > 1 else 0)
+    peak = used.ru_maxrss + workers.ru_maxrss * (arguments[-1] if workers.ru_utime > 1 else 0)
     pipe.send((taken, cpu, peak / 1024))
 
 

@@ -18,7 +18,7 @@ from posology.errors import StudyError
 from tests.builders.synthetic_iwpc import cohort, events
 
 
-def test_static_facts_stand_in_the_first_step_and_steps_follow_time() -> None:
+def test_static_facts_are_in_the_first_step_and_steps_follow_time() -> None:
     c = cohort(60)
     h = c.history
     assert np.isnan(h.time[h.step_offsets[:-1]]).all()
@@ -84,7 +84,7 @@ def test_changing_outcomes_of_the_test_split_changes_no_feature() -> None:
     np.testing.assert_array_equal(train_before.history.value, train_after.history.value)
 
 
-def test_a_deliberate_leak_is_caught() -> None:
+def test_a_deliberate_leak_is_detected() -> None:
     """The outcome named as a family of the profile: no decision sees it, so it is no code."""
     study = read_study("iwpc")
     leaky = replace(
@@ -94,7 +94,7 @@ def test_a_deliberate_leak_is_caught() -> None:
     assert not any(code.startswith("OUTCOME") for code in c.profile.codes)
 
 
-def test_patients_without_an_outcome_in_the_window_are_left_out() -> None:
+def test_patients_without_an_outcome_in_the_window_are_excluded() -> None:
     study, table = read_study("iwpc"), events(50)
     assert len(build_cohort(table, study)) == 50
     late = pc.and_(
@@ -103,7 +103,7 @@ def test_patients_without_an_outcome_in_the_window_are_left_out() -> None:
     assert len(build_cohort(table.filter(pc.invert(late)), study)) == 40
 
 
-def test_a_study_without_patients_to_learn_from_says_why() -> None:
+def test_a_study_without_training_decisions_is_an_error() -> None:
     study = read_study("iwpc")
     short = replace(study, outcome=replace(study.outcome, within_days=30.0))
     with pytest.raises(StudyError) as caught:
@@ -114,7 +114,7 @@ def test_a_study_without_patients_to_learn_from_says_why() -> None:
     )
 
 
-def test_a_code_that_no_event_has_is_told_with_the_nearest() -> None:
+def test_a_code_without_events_is_an_error_that_names_the_nearest() -> None:
     study = read_study("iwpc")
     wrong = replace(study, outcome=replace(study.outcome, codes=("OUTCOME//WARFARIN_DOSIS",)))
     with pytest.raises(StudyError) as caught:
@@ -127,7 +127,7 @@ def test_a_code_that_no_event_has_is_told_with_the_nearest() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=50, unique=True))
-def test_a_new_patient_moves_nobody_across_splits(subjects: list[int]) -> None:
+def test_a_new_patient_does_not_change_the_splits_of_others(subjects: list[int]) -> None:
     split = read_study("iwpc").split
     whole = split_by_hash(np.array(subjects, dtype=np.int64), split)
     for row, subject in enumerate(subjects):

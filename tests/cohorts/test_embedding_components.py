@@ -15,7 +15,7 @@ from posology.cohorts.storage.folder import build_folder
 from posology.domain.cohort import TRAIN
 from posology.domain.history import latest_value
 from posology.errors import RecordError
-from tests.cohorts.diary import diary, study
+from tests.builders.two_drug_records import event_table, study
 
 
 def vectors(seed: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def vectors(seed: int) -> np.ndarray:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31))
-def test_only_training_rows_matter(seed: int) -> None:
+def test_components_depend_on_training_rows_only(seed: int) -> None:
     rows = vectors(seed)
     train = np.random.default_rng(seed + 1).random(40) < 0.7
     other = rows.copy()
@@ -38,7 +38,7 @@ def test_only_training_rows_matter(seed: int) -> None:
     )
 
 
-def test_components_are_those_of_scikit_learn() -> None:
+def test_components_equal_scikit_learns_pca() -> None:
     from sklearn.decomposition import PCA
 
     rows, train = vectors(3), np.arange(40) < 30
@@ -49,7 +49,7 @@ def test_components_are_those_of_scikit_learn() -> None:
     )
 
 
-def test_all_components_keep_all_that_is_known_and_few_rows_give_few() -> None:
+def test_all_components_lose_nothing_and_few_rows_limit_their_number() -> None:
     rows, train = vectors(4), np.ones(40, dtype=bool)
     whole = fit_components(rows, train, 99)
     back = project_vectors(whole, rows) @ whole.components + whole.center
@@ -77,11 +77,13 @@ def imaged(subject: int, vector: np.ndarray, later: float = 0.0) -> list:
     ]  # fmt: skip
 
 
-def test_a_study_reduces_vectors_on_what_training_patients_had_until_their_decision() -> None:
+def test_components_are_fitted_on_what_training_decisions_can_see() -> None:
     told = vectors(5)
     asked = study(REDUCED)
-    one = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v))), asked)
-    two = build_cohort(diary(*(r for s, v in enumerate(told) for r in imaged(s, v, 50.0))), asked)
+    one = build_cohort(event_table(*(r for s, v in enumerate(told) for r in imaged(s, v))), asked)
+    two = build_cohort(
+        event_table(*(r for s, v in enumerate(told) for r in imaged(s, v, 50.0))), asked
+    )
     train = np.isin(np.arange(40), one.history.subject_id[one.subject[one.split == TRAIN]])
     right = fit_components(told.astype(np.float32).astype(np.float64), train, 2, MODEL)
     np.testing.assert_allclose(one.profile.reductions[0].components, right.components)
@@ -94,14 +96,14 @@ def test_a_study_reduces_vectors_on_what_training_patients_had_until_their_decis
     np.testing.assert_allclose(known, project_vectors(right, told)[of, 0], rtol=1e-5)
 
 
-def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_the_vector(
+def test_a_saved_profile_reduces_a_new_patients_vector(
     tmp_path: Path,
 ) -> None:
     told = vectors(6)
-    events = diary(*(r for s, v in enumerate(told) for r in imaged(s, v)))
+    events = event_table(*(r for s, v in enumerate(told) for r in imaged(s, v)))
     pq.write_table(events, tmp_path / "events.parquet")
     profile = build_folder(study(REDUCED), tmp_path / "events.parquet", tmp_path / "out").profile
-    history, unmet = encode_patient(diary(*imaged(99, told[3])), study(REDUCED), profile)
+    history, unmet = encode_patient(event_table(*imaged(99, told[3])), study(REDUCED), profile)
     assert not any(code.startswith("EMBEDDING") for code in unmet)
     row = profile.codes.index(f"{MODEL}//c2")
     right = project_vectors(profile.reductions[0], told[3:4])[0, 1]
@@ -111,18 +113,18 @@ def test_a_saved_profile_reduces_a_patient_met_later_and_the_template_asks_for_t
     assert not any(key.startswith("EMBEDDING") for key in form["facts"])
 
 
-def test_two_views_at_one_moment_are_their_mean_and_part_of_a_vector_is_an_error() -> None:
+def test_two_views_are_averaged_and_an_incomplete_vector_is_an_error() -> None:
     told = vectors(7)
     fit = fit_components(told, np.ones(40, dtype=bool), 2, MODEL)
     twice = [
         row for v in told[:2] for row in imaged(1, v) if row[2].startswith("EMB") and row[1] < 0
     ]
-    found = reduce_embeddings(sort_events(diary(*twice)), (fit,))
+    found = reduce_embeddings(sort_events(event_table(*twice)), (fit,))
     np.testing.assert_allclose(found.value, project_vectors(fit, told[:2]).mean(axis=0), rtol=1e-5)
     with pytest.raises(
         RecordError, match=r"a vector of EMBEDDING//net@abc holds 5 of its 6 numbers"
     ):
-        reduce_embeddings(sort_events(diary(*twice[1:6])), (fit,))
+        reduce_embeddings(sort_events(event_table(*twice[1:6])), (fit,))
     longer = [*twice[:6], (1, -3, f"{MODEL}//0006", 1.0)]
     with pytest.raises(RecordError, match=r"//0006: vectors of EMBEDDING//net@abc have 6 numbers"):
-        reduce_embeddings(sort_events(diary(*longer)), (fit,))
+        reduce_embeddings(sort_events(event_table(*longer)), (fit,))

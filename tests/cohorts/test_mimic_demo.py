@@ -60,7 +60,7 @@ salt = "icu"
 
 
 @pytest.mark.skipif(not EVENTS.exists(), reason=f"the MIMIC-IV demo is not at {EVENTS}")
-def test_the_demo_runs_from_events_to_answers(tmp_path: Path) -> None:
+def test_the_mimic_demo_runs_from_events_to_predictions(tmp_path: Path) -> None:
     from posology.learners.outcome_models.logistic import LogisticLearner
 
     raw = pq.read_table(EVENTS, columns=["subject_id", "time", "code", "value"])

@@ -14,7 +14,7 @@ from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
 
-def test_the_format_of_the_records_does_not_matter(tmp_path: Path) -> None:
+def test_fhir_omop_and_meds_records_give_the_same_cohort(tmp_path: Path) -> None:
     out, study = tmp_path / "clinic", read_study("clinic")
     for _ in write_clinic(ClinicSettings(patients=120, seed=5), out, ("meds", "omop", "fhir")):
         pass

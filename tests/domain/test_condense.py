@@ -71,7 +71,7 @@ def seen(h: History, decisions: StepIndex) -> list[list[tuple[float, dict]]]:
     st.integers(0, 12),
     st.integers(0, 10**6),
 )
-def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> None:
+def test_condensing_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> None:
     h = random_history(steps, seed=seed)
     rng = np.random.default_rng(seed)
     decisions = np.sort(rng.choice(sum(steps), size=min(6, sum(steps)), replace=False))
@@ -80,7 +80,7 @@ def test_equals_a_plain_loop(steps: list[int], last_steps: int, seed: int) -> No
         same(found, naive(h, int(decision), last_steps))
 
 
-def test_short_histories_are_left_alone() -> None:
+def test_short_histories_are_unchanged() -> None:
     h = random_history([5, 7])
     decisions = np.array([2, 4, 11])
     short = condense_histories(h, decisions, 6)
@@ -102,7 +102,7 @@ def test_the_first_step_and_the_last_ones_stay_and_the_length_is_bounded() -> No
         assert short.history.code[lo:hi].tolist() == static
 
 
-def test_a_decision_is_condensed_alike_whoever_is_beside_it() -> None:
+def test_condensing_a_decision_does_not_depend_on_the_others() -> None:
     h = random_history([300, 200])
     decisions = np.array([150, 280, 299, 300 + 180])
     together = condense_histories(h, decisions, 32)
@@ -114,7 +114,7 @@ def test_a_decision_is_condensed_alike_whoever_is_beside_it() -> None:
         )
 
 
-def test_the_future_is_not_read() -> None:
+def test_condensing_does_not_use_the_future() -> None:
     h = random_history([100])
     decision = np.array([80])
     code = h.code.copy()
@@ -129,7 +129,7 @@ def test_the_future_is_not_read() -> None:
     )
 
 
-def test_weights_are_shared_out_over_the_steps_they_stand_for() -> None:
+def test_weights_are_divided_among_the_original_steps() -> None:
     h = random_history([50])
     short = condense_histories(h, np.array([49, 3]), 10)
     first = short.history.step_offsets[[1, 0]]  # the later decision's own summary, the whole

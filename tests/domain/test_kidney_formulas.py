@@ -26,6 +26,6 @@ def test_cockcroft_and_gault_by_hand() -> None:
     assert woman[0] == pytest.approx(0.85 * found[0])
 
 
-def test_children_are_told_nothing() -> None:
+def test_children_have_no_result() -> None:
     assert np.isnan(ckd_epi_2021(*of(0.5, 10.0), np.array([False])))[0]
     assert np.isnan(cockcroft_gault(*of(0.5, 10.0, 30.0), np.array([False])))[0]

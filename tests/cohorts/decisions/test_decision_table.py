@@ -6,53 +6,68 @@ import numpy as np
 import pytest
 
 from posology.errors import StudyError
-from tests.cohorts.diary import FIRST, decided, study
+from tests.builders.two_drug_records import FIRST, extract_from_rows, study
 
 NONE = ()
 
 
 def test_every_review_is_a_decision_and_the_window_ends_before_the_next() -> None:
-    d, flow = decided(
+    d, flow = extract_from_rows(
         NONE,
-        (1, 0, "REVIEW", None), (1, 0, "DRUG//A", 20.0), (1, 2, "REVIEW", None),
-        (1, 2, "DRUG//B", 5.0), (1, 30, "LAB", 4.0),
-    )  # fmt: skip
+        (1, 0, "REVIEW", None),
+        (1, 0, "DRUG//A", 20.0),
+        (1, 2, "REVIEW", None),
+        (1, 2, "DRUG//B", 5.0),
+        (1, 30, "LAB", 4.0),
+    )
     assert (d.time - FIRST).tolist() == [0, 2]
     assert d.treatment.tolist() == [0, 1], "B on day 2 belongs to the second review"
     assert d.dose.tolist() == [20.0, 5.0]
     assert flow.candidates == 2
 
 
-def test_none_given_is_left_out_with_the_reason() -> None:
-    d, flow = decided(NONE, (1, 0, "REVIEW", None), (1, 4, "DRUG//A", None), (2, 0, "REVIEW", None),
-                      (2, 3, "DRUG//A", None))  # fmt: skip
+def test_decisions_without_an_option_are_excluded_with_the_reason() -> None:
+    d, flow = extract_from_rows(
+        NONE,
+        (1, 0, "REVIEW", None),
+        (1, 4, "DRUG//A", None),
+        (2, 0, "REVIEW", None),
+        (2, 3, "DRUG//A", None),
+    )
     assert d.subject_id.tolist() == [2], "day 3 is in the window, day 4 is not"
     loss = flow.exclusions[-1]
     assert (loss.reason, loss.decisions, loss.subjects) == ("no option given within 3 days", 1, 1)
 
 
-def test_switches_are_told_apart_as_asked() -> None:
+def test_switches_are_resolved_as_the_study_says() -> None:
     rows = ((1, 0.0, "REVIEW", None), (1, 1.0, "DRUG//B", None), (1, 2.0, "DRUG//A", None))
-    assert decided(NONE, *rows)[0].treatment.tolist() == [1]
+    assert extract_from_rows(NONE, *rows)[0].treatment.tolist() == [1]
     last = (("grace_days = 3", 'grace_days = 3\nswitch = "last"'),)
-    assert decided(last, *rows)[0].treatment.tolist() == [0]
+    assert extract_from_rows(last, *rows)[0].treatment.tolist() == [0]
     out = (("grace_days = 3", 'grace_days = 3\nswitch = "exclude"'),)
-    d, flow = decided(out, *rows)
+    d, flow = extract_from_rows(out, *rows)
     assert len(d) == 0
     assert "several options" in flow.exclusions[0].reason
 
 
 def test_combinations_and_no_treatment_are_options() -> None:
     more = (
-        ("[given]", '[[treatments]]\nname = "ab"\ntitle = "both"\ntogether = ["a", "b"]\n'
-         '[[treatments]]\nname = "none"\ntitle = "neither"\notherwise = true\n[given]'),
-    )  # fmt: skip
-    d, _ = decided(
+        (
+            "[given]",
+            '[[treatments]]\nname = "ab"\ntitle = "both"\ntogether = ["a", "b"]\n'
+            '[[treatments]]\nname = "none"\ntitle = "neither"\notherwise = true\n[given]',
+        ),
+    )
+    d, _ = extract_from_rows(
         more,
-        (1, 0, "REVIEW", None), (1, 1, "DRUG//B", None), (1, 2, "DRUG//A", None),
-        (2, 0, "REVIEW", None), (2, 9, "DRUG//A", None),
-        (3, 0, "REVIEW", None), (3, 1, "DRUG//A", None),
-    )  # fmt: skip
+        (1, 0, "REVIEW", None),
+        (1, 1, "DRUG//B", None),
+        (1, 2, "DRUG//A", None),
+        (2, 0, "REVIEW", None),
+        (2, 9, "DRUG//A", None),
+        (3, 0, "REVIEW", None),
+        (3, 1, "DRUG//A", None),
+    )
     assert d.treatment.tolist() == [2, 3, 0]
 
 
@@ -62,20 +77,28 @@ def test_combinations_and_no_treatment_are_options() -> None:
 )
 def test_doses_become_a_daily_amount(per: str, expected: float) -> None:
     changes = (("grace_days = 3", f"grace_days = 3\ndose_per = {per}"),)
-    d, _ = decided(
+    d, _ = extract_from_rows(
         changes, (1, 0, "REVIEW", None), (1, 0, "DRUG//A", 14.0), (1, 5, "DRUG//A", 14.0)
     )
     assert d.dose.tolist() == [pytest.approx(expected)]
 
 
 def test_the_outcome_is_the_first_number_in_the_window() -> None:
-    d, _ = decided(
+    d, _ = extract_from_rows(
         NONE,
-        (1, 0, "REVIEW", None), (1, 0, "DRUG//A", None), (1, 10, "LAB", 4.0), (1, 40, "LAB", 4.5),
+        (1, 0, "REVIEW", None),
+        (1, 0, "DRUG//A", None),
+        (1, 10, "LAB", 4.0),
+        (1, 40, "LAB", 4.5),
         (1, 41, "LAB", 9.0),
-        (2, 0, "REVIEW", None), (2, 0, "DRUG//A", None), (2, 20, "LAB", 6.0), (2, 30, "LAB", 1.0),
-        (3, 0, "REVIEW", None), (3, 0, "DRUG//A", None), (3, 41, "LAB", 1.0),
-    )  # fmt: skip
+        (2, 0, "REVIEW", None),
+        (2, 0, "DRUG//A", None),
+        (2, 20, "LAB", 6.0),
+        (2, 30, "LAB", 1.0),
+        (3, 0, "REVIEW", None),
+        (3, 0, "DRUG//A", None),
+        (3, 41, "LAB", 1.0),
+    )
     np.testing.assert_array_equal(d.outcome, np.array([4.5, 6.0, np.nan], np.float32))
     np.testing.assert_array_equal(d.effective, np.array([1, 0, np.nan], np.float32))
     assert d.outcome_observed.tolist() == [True, True, False], (
@@ -83,36 +106,58 @@ def test_the_outcome_is_the_first_number_in_the_window() -> None:
     )
 
 
-def test_a_stop_before_the_outcome_makes_it_ineffective_and_complete() -> None:
-    d, _ = decided(
+def test_a_stop_before_the_outcome_makes_the_option_ineffective() -> None:
+    d, _ = extract_from_rows(
         NONE,
-        (1, 0, "REVIEW", None), (1, 0, "DRUG//A", None), (1, 5, "STOP", None), (1, 20, "LAB", 1.0),
-        (2, 0, "REVIEW", None), (2, 0, "DRUG//A", None), (2, 20, "LAB", 1.0), (2, 25, "STOP", None),
-        (3, 0, "REVIEW", None), (3, 0, "DRUG//A", None), (3, 39, "STOP", None),
-    )  # fmt: skip
+        (1, 0, "REVIEW", None),
+        (1, 0, "DRUG//A", None),
+        (1, 5, "STOP", None),
+        (1, 20, "LAB", 1.0),
+        (2, 0, "REVIEW", None),
+        (2, 0, "DRUG//A", None),
+        (2, 20, "LAB", 1.0),
+        (2, 25, "STOP", None),
+        (3, 0, "REVIEW", None),
+        (3, 0, "DRUG//A", None),
+        (3, 39, "STOP", None),
+    )
     assert d.effective.tolist() == [0, 1, 0]
     assert d.outcome_observed.all()
 
 
 def test_harms_cost_until_the_next_decision() -> None:
-    d, _ = decided(
+    d, _ = extract_from_rows(
         NONE,
-        (1, 0, "REVIEW", None), (1, 0, "DRUG//A", None), (1, 5, "HARM", None), (1, 12, "LAB", 1.0),
-        (1, 20, "REVIEW", None), (1, 20, "DRUG//A", None), (1, 25, "HARM", None),
-        (1, 26, "HARM", None), (1, 40, "LAB", 9.0), (1, 99, "HARM", None),
-    )  # fmt: skip
+        (1, 0, "REVIEW", None),
+        (1, 0, "DRUG//A", None),
+        (1, 5, "HARM", None),
+        (1, 12, "LAB", 1.0),
+        (1, 20, "REVIEW", None),
+        (1, 20, "DRUG//A", None),
+        (1, 25, "HARM", None),
+        (1, 26, "HARM", None),
+        (1, 40, "LAB", 9.0),
+        (1, 99, "HARM", None),
+    )
     assert d.reward.tolist() == [0.5, -1.0]
 
 
 def test_change_is_since_the_last_value_visible() -> None:
-    changes = (('kind = "value_in_range"', 'kind = "change"'),
-               ("range = { at_most = 5.0 }", "change = { at_most = -2.0 }"))  # fmt: skip
-    d, _ = decided(
+    changes = (
+        ('kind = "value_in_range"', 'kind = "change"'),
+        ("range = { at_most = 5.0 }", "change = { at_most = -2.0 }"),
+    )
+    d, _ = extract_from_rows(
         changes,
-        (1, -9, "LAB", 4.0), (1, 0, "LAB", 9.0), (1, 0, "REVIEW", None), (1, 0, "DRUG//A", None),
+        (1, -9, "LAB", 4.0),
+        (1, 0, "LAB", 9.0),
+        (1, 0, "REVIEW", None),
+        (1, 0, "DRUG//A", None),
         (1, 20, "LAB", 7.0),
-        (2, 0, "REVIEW", None), (2, 0, "DRUG//A", None), (2, 20, "LAB", 7.0),
-    )  # fmt: skip
+        (2, 0, "REVIEW", None),
+        (2, 0, "DRUG//A", None),
+        (2, 20, "LAB", 7.0),
+    )
     assert d.outcome[0] == -2.0
     assert d.effective[0] == 1
 
@@ -127,33 +172,45 @@ def event_kind(kind: str, more: str = "") -> tuple[tuple[str, str], ...]:
 
 
 START = tuple((s, 0.0, c, None) for s in (1, 2, 3, 4) for c in ("REVIEW", "DRUG//A"))
-EVENTS = (*START, (1, 5.0, "HARM", None), (1, 60.0, "LAB", 1.0), (2, 60.0, "LAB", 1.0),
-          (3, 20.0, "LAB", 1.0), (4, 9.0, "DEATH", None))  # fmt: skip
+EVENTS = (
+    *START,
+    (1, 5.0, "HARM", None),
+    (1, 60.0, "LAB", 1.0),
+    (2, 60.0, "LAB", 1.0),
+    (3, 20.0, "LAB", 1.0),
+    (4, 9.0, "DEATH", None),
+)
 
 
 @pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
 def test_events_and_follow_up(kind: str, good: float) -> None:
-    d, _ = decided(event_kind(kind), *EVENTS)
+    d, _ = extract_from_rows(event_kind(kind), *EVENTS)
     expected = np.array([good, 1 - good, np.nan, np.nan], np.float32)
     np.testing.assert_array_equal(d.effective, expected)
     assert d.trajectory_ended.tolist() == [False, False, False, True]
 
 
-CUT_SHORT = (*START, (1, 5.0, "HARM", None), (2, 60.0, "LAB", 1.0), (3, 20.0, "LAB", 1.0),
-             (4, 5.0, "HARM", None), (4, 9.0, "DEATH", None))  # fmt: skip
+CUT_SHORT = (
+    *START,
+    (1, 5.0, "HARM", None),
+    (2, 60.0, "LAB", 1.0),
+    (3, 20.0, "LAB", 1.0),
+    (4, 5.0, "HARM", None),
+    (4, 9.0, "DEATH", None),
+)
 
 
 @pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
-def test_an_event_is_not_known_where_its_absence_would_not_be(kind: str, good: float) -> None:
+def test_an_event_in_a_truncated_window_is_unknown(kind: str, good: float) -> None:
     """1 was not watched on and 4 died: of the first kind only those with events would be known."""
-    d, _ = decided(event_kind(kind), *CUT_SHORT)
+    d, _ = extract_from_rows(event_kind(kind), *CUT_SHORT)
     np.testing.assert_array_equal(d.effective, np.array([np.nan, 1 - good, np.nan, good]))
     harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
-    d, _ = decided((("[split]", harm),), *CUT_SHORT)
+    d, _ = extract_from_rows((("[split]", harm),), *CUT_SHORT)
     np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([np.nan, 0, np.nan, 1]))
 
 
-def test_who_died_counts_only_where_the_window_was_watched_out_by_others() -> None:
+def test_an_event_before_death_counts_unless_the_window_exceeds_follow_up() -> None:
     """The last day of watching is 20 days on: nobody's 30 days are known but by dying."""
     until = (date.fromordinal(date(1970, 1, 1).toordinal() + int(FIRST) + 20)).isoformat()
     harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
@@ -161,85 +218,102 @@ def test_who_died_counts_only_where_the_window_was_watched_out_by_others() -> No
         ("[split]", harm),
         ('ended_by = ["DEATH"]', f'ended_by = ["DEATH"]\nuntil = {until}'),
     )
-    d, _ = decided(changes, *CUT_SHORT)
+    d, _ = extract_from_rows(changes, *CUT_SHORT)
     assert np.isnan(d.diagnosis).all()
 
 
 def test_time_to_event_is_censored_at_the_end_of_follow_up() -> None:
-    d, _ = decided(event_kind("time_to_event"), *EVENTS)
+    d, _ = extract_from_rows(event_kind("time_to_event"), *EVENTS)
     assert d.outcome.tolist() == [5, 40, 20, 9]
     assert d.outcome_observed.tolist() == [True, True, False, False]
 
 
-def test_a_competing_event_is_censored_or_ineffective_as_asked() -> None:
+def test_a_competing_event_is_censored_or_ineffective_as_the_study_says() -> None:
     means = 'competing = ["DEATH"]\ncompeting_means = "ineffective"'
-    d, _ = decided(event_kind("does_not_occur", means), *EVENTS)
+    d, _ = extract_from_rows(event_kind("does_not_occur", means), *EVENTS)
     assert d.effective[3] == 0
-    d, _ = decided(event_kind("does_not_occur", 'competing = ["DEATH"]'), *EVENTS)
+    d, _ = extract_from_rows(event_kind("does_not_occur", 'competing = ["DEATH"]'), *EVENTS)
     assert np.isnan(d.effective[3])
 
 
-def test_eligibility_knows_what_is_visible_and_not_the_treatment_of_the_moment() -> None:
+def test_eligibility_uses_visible_events_without_the_current_treatment() -> None:
     rows = (
-        (1, 0.0, "LAB", 3.0), (1, 0.0, "REVIEW", None), (1, 0.0, "DRUG//A", None),
-        (2, 0.0, "LAB", 8.0), (2, 0.0, "REVIEW", None), (2, 0.0, "DRUG//A", None),
-        (3, -1.0, "DRUG//A", None), (3, 0.0, "REVIEW", None), (3, 0.0, "DRUG//A", None),
-    )  # fmt: skip
+        (1, 0.0, "LAB", 3.0),
+        (1, 0.0, "REVIEW", None),
+        (1, 0.0, "DRUG//A", None),
+        (2, 0.0, "LAB", 8.0),
+        (2, 0.0, "REVIEW", None),
+        (2, 0.0, "DRUG//A", None),
+        (3, -1.0, "DRUG//A", None),
+        (3, 0.0, "REVIEW", None),
+        (3, 0.0, "DRUG//A", None),
+    )
     asked = (('which = "every"', 'which = "every"\nexcluded = ["DRUG//A"]'),)
-    assert decided(asked, *rows)[0].subject_id.tolist() == [1, 2]
+    assert extract_from_rows(asked, *rows)[0].subject_id.tolist() == [1, 2]
     asked = (('which = "every"', 'which = "every"\neligible = ["LAB"]'),)
-    assert decided(asked, *rows)[0].subject_id.tolist() == [1, 2]
+    assert extract_from_rows(asked, *rows)[0].subject_id.tolist() == [1, 2]
     span = 'ranges = [{ codes = ["LAB"], at_most = 5.0 }]'
-    d, flow = decided((('which = "every"', f'which = "every"\n{span}'),), *rows)
+    d, flow = extract_from_rows((('which = "every"', f'which = "every"\n{span}'),), *rows)
     assert d.subject_id.tolist() == [1]
     assert flow.exclusions[0].reason == "LAB unknown or not at most 5"
 
 
-def test_decisions_apart_and_at_intervals() -> None:
-    rows = (*((1, float(x), "REVIEW", None) for x in (0, 5, 9, 10, 21, 30)), (1, 45.0, "LAB", 1.0),
-            *((1, float(x), "DRUG//A", None) for x in range(0, 46)))  # fmt: skip
+def test_decisions_have_a_minimum_spacing_or_a_fixed_interval() -> None:
+    rows = (
+        *((1, float(x), "REVIEW", None) for x in (0, 5, 9, 10, 21, 30)),
+        (1, 45.0, "LAB", 1.0),
+        *((1, float(x), "DRUG//A", None) for x in range(0, 46)),
+    )
     apart = (('which = "every"', 'which = "every"\nevery_days = 10'),)
-    assert (decided(apart, *rows)[0].time - FIRST).tolist() == [0, 10, 21]
+    assert (extract_from_rows(apart, *rows)[0].time - FIRST).tolist() == [0, 10, 21]
     spaced = (('which = "every"', 'which = "interval"\nevery_days = 20'),)
-    assert (decided(spaced, *rows)[0].time - FIRST).tolist() == [0, 20, 40]
+    assert (extract_from_rows(spaced, *rows)[0].time - FIRST).tolist() == [0, 20, 40]
     first = (('which = "every"', 'which = "first"'),)
-    assert (decided(first, *rows)[0].time - FIRST).tolist() == [0]
+    assert (extract_from_rows(first, *rows)[0].time - FIRST).tolist() == [0]
 
 
-def test_targets_of_diagnosis_and_progression() -> None:
+def test_diagnosis_and_progression_targets_are_labelled() -> None:
     tables = (
         '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n'
         '[[progression]]\nname = "lab"\ncodes = ["LAB"]\nwithin_days = 30\n[split]'
     )
     more = (("[split]", tables),)
-    d, _ = decided(more, *EVENTS)
+    d, _ = extract_from_rows(more, *EVENTS)
     np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([1, 0, np.nan, np.nan], np.float32))
     np.testing.assert_array_equal(
         d.progression[:, 0], np.array([np.nan, np.nan, 1, np.nan], np.float32)
     )
 
 
-def test_a_time_to_event_is_waited_for_until_it_comes_or_watching_ends() -> None:
+def test_a_time_to_event_is_observed_or_censored() -> None:
     table = '[[time_to_event]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
-    rows = ((1, 0.0, "REVIEW", None), (1, 0.0, "DRUG//A", None), (1, 12.0, "HARM", None),
-            (1, 20.0, "HARM", None), (2, 0.0, "REVIEW", None), (2, 0.0, "DRUG//A", None),
-            (2, 9.0, "DEATH", None), (3, 0.0, "REVIEW", None), (3, 0.0, "DRUG//A", None),
-            (3, 40.0, "HARM", None))  # fmt: skip
-    d, _ = decided((("[split]", table),), *rows)
+    rows = (
+        (1, 0.0, "REVIEW", None),
+        (1, 0.0, "DRUG//A", None),
+        (1, 12.0, "HARM", None),
+        (1, 20.0, "HARM", None),
+        (2, 0.0, "REVIEW", None),
+        (2, 0.0, "DRUG//A", None),
+        (2, 9.0, "DEATH", None),
+        (3, 0.0, "REVIEW", None),
+        (3, 0.0, "DRUG//A", None),
+        (3, 40.0, "HARM", None),
+    )
+    d, _ = extract_from_rows((("[split]", table),), *rows)
     assert d.event_time[:, 0].tolist() == [12, 9, 30]
     assert d.event_observed[:, 0].tolist() == [True, False, False]
 
 
-def test_a_time_to_event_begins_at_time_zero() -> None:
+def test_a_time_to_event_starts_at_time_zero() -> None:
     table = '[[time_to_event]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\nfrom_days = 1\n'
     with pytest.raises(StudyError, match="time_to_event harm: its time starts at time zero"):
         study(("[split]", f"{table}[split]"))
 
 
-def test_safety_leaves_out_those_for_whom_nothing_is_left() -> None:
+def test_patients_with_every_option_contraindicated_are_excluded() -> None:
     rule = '[[safety]]\noptions = ["a", "b"]\nvisible = ["HARM"]\nsource = "made up"\n[split]'
     rows = (*START[:4], (1, -5.0, "HARM", None))
-    d, flow = decided((("[split]", rule),), *rows)
+    d, flow = extract_from_rows((("[split]", rule),), *rows)
     assert d.subject_id.tolist() == [2]
     assert flow.exclusions[-1].reason == "every option contraindicated"
 
@@ -253,13 +327,14 @@ def test_splits_by_time_and_by_site() -> None:
         for wait in (0.0, 50.0)
         for c in ("REVIEW", "DRUG//A")
     )
-    assert decided(((shares, by_time),), *rows)[0].split.tolist() == [0, 0, 1, 1, 2, 2]
+    assert extract_from_rows(((shares, by_time),), *rows)[0].split.tolist() == [0, 0, 1, 1, 2, 2]
     by_site = f'by = "site"\nsite = ["SITE"]\n{shares}'
     many = tuple(
         (s, None if c == "SITE" else 0.0, c, float(s % 7) if c == "SITE" else None)
-        for s in range(70) for c in ("SITE", "REVIEW", "DRUG//A")
-    )  # fmt: skip
-    d, _ = decided(((shares, by_site),), *many)
+        for s in range(70)
+        for c in ("SITE", "REVIEW", "DRUG//A")
+    )
+    d, _ = extract_from_rows(((shares, by_site),), *many)
     assert d.site.tolist() == [s % 7 for s in range(70)]
     for site in range(7):
         assert len(set(d.split[d.site == site].tolist())) == 1

@@ -14,7 +14,7 @@ from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
 from posology.cohorts.events.stream import sort_events
 from posology.domain.cohort import TEST, TRAIN, Cohort
 from posology.domain.history import visible_events
-from tests.cohorts.diary import FIRST, diary, study
+from tests.builders.two_drug_records import FIRST, event_table, study
 
 CODES = ("REVIEW", "DRUG//A", "DRUG//B", "LAB", "HARM", "STOP", "NOTE//x", "NOTE//y")
 Row = tuple[int, float | None, str, float | None]
@@ -66,9 +66,9 @@ def naive(rows: list[Row], subject: int, day: float, codes: set[str]) -> list:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(diaries())
-def test_a_decision_sees_what_came_before_it_and_nothing_else(rows: list[Row]) -> None:
+def test_a_decision_sees_exactly_the_events_before_it(rows: list[Row]) -> None:
     whole = [*BASE, *rows]
-    cohort = build_cohort(diary(*whole), study())
+    cohort = build_cohort(event_table(*whole), study())
     for (subject, time), events in seen(cohort).items():
         expected = naive(whole, subject, time - FIRST, set(cohort.profile.codes))
         np.testing.assert_equal(events, expected)
@@ -86,8 +86,8 @@ def test_changing_the_future_changes_no_feature(
     treated = [(i, float(now), code, None) for i in ids for code in ("DRUG//A",)]
     swapped = [(i, float(now), code, 7.0) for i in ids for code in ("DRUG//B",)]
     review = [(i, float(now), "REVIEW", None) for i in ids]
-    a = build_cohort(diary(*BASE, *known, *review, *treated), study())
-    b = build_cohort(diary(*BASE, *known, *review, *swapped, *future), study())
+    a = build_cohort(event_table(*BASE, *known, *review, *treated), study())
+    b = build_cohort(event_table(*BASE, *known, *review, *swapped, *future), study())
     both = set(a.profile.codes) & set(b.profile.codes)
     for i in ids:
         key = (i, float(now + FIRST))
@@ -95,7 +95,7 @@ def test_changing_the_future_changes_no_feature(
         np.testing.assert_equal(one, two)
 
 
-def test_a_step_too_many_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_step_too_many_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A builder that shows one step more than it may fails the test above."""
     honest = parts.last_visible_step
 
@@ -106,7 +106,7 @@ def test_a_step_too_many_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(parts, "last_visible_step", leaky)
     rows = [*BASE, (1, 0.0, "REVIEW", None), (1, 0.0, "DRUG//A", None), (1, 20.0, "LAB", 9.0)]
-    cohort = build_cohort(diary(*rows), study())
+    cohort = build_cohort(event_table(*rows), study())
     wrong = [
         key
         for key, events in seen(cohort).items()
@@ -120,7 +120,7 @@ def test_a_step_too_many_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-1e6, 1e6, width=32))
-def test_the_test_split_tells_the_profile_nothing(seed: int, number: float) -> None:
+def test_the_profile_does_not_depend_on_the_test_split(seed: int, number: float) -> None:
     rng = np.random.default_rng(seed)
     rows: list[Row] = [
         (s, float(d), str(code), float(rng.integers(1, 9)))
@@ -128,20 +128,20 @@ def test_the_test_split_tells_the_profile_nothing(seed: int, number: float) -> N
         for d, code in enumerate(rng.choice(CODES, size=6))
     ]
     whole = [*BASE, *rows]
-    decided, _ = extract_decisions(sort_events(diary(*whole)), study())
+    decided, _ = extract_decisions(sort_events(event_table(*whole)), study())
     learning = set(decided.subject_id[decided.split == TRAIN].tolist())
-    before = build_cohort(diary(*whole), study())
+    before = build_cohort(event_table(*whole), study())
     changed = [
         (s, d, code, number if s not in learning and code in ("LAB", "HARM", "NOTE//x") else v)
         for s, d, code, v in whole
     ]
-    after = build_cohort(diary(*changed), study())
+    after = build_cohort(event_table(*changed), study())
     np.testing.assert_array_equal(before.profile.center, after.profile.center)
     np.testing.assert_array_equal(before.profile.spread, after.profile.spread)
     assert before.profile.codes == after.profile.codes
 
 
-def test_outcome_windows_of_learners_tell_the_profile_nothing() -> None:
+def test_the_profile_does_not_depend_on_training_outcome_windows() -> None:
     """A number that no decision sees does not even scale the others."""
     rows: list[Row] = [
         (s, d, c, v)
@@ -150,13 +150,13 @@ def test_outcome_windows_of_learners_tell_the_profile_nothing() -> None:
                         (20.0, "LAB", 1e6), (20.0, "NOTE//late", None))
     ]  # fmt: skip
     cohort = build_cohort(
-        diary(*rows, (99, 0.0, "STOP", None), (99, 0.0, "DRUG//B", None)), study()
+        event_table(*rows, (99, 0.0, "STOP", None), (99, 0.0, "DRUG//B", None)), study()
     )
     assert cohort.profile.center[cohort.profile.codes.index("LAB")] == 5.0
     assert "NOTE//late" not in cohort.profile.codes
 
 
-def test_a_prescription_told_twice_is_found() -> None:
+def test_a_prescription_recorded_twice_is_detected() -> None:
     """The study names one of two events of the same prescription; the other gives it away."""
     rows: list[Row] = [
         (s, 1.0, code, None)
@@ -164,7 +164,7 @@ def test_a_prescription_told_twice_is_found() -> None:
         for code in ("REVIEW", f"DRUG//{'AB'[s % 2]}", f"NOTE//{'AB'[s % 2]}", "NOTE//same")
     ]
     rows += [(999, 0.0, "LAB", 1.0), (999, 0.0, "STOP", None)]
-    table = diary(*rows)
+    table = event_table(*rows)
     assert find_leaking_codes(build_cohort(table, study())) == ("NOTE//A", "NOTE//B")
     named = study(('codes = ["DRUG//A"]', 'codes = ["DRUG//A", "NOTE//A"]'),
                   ('codes = ["DRUG//B"]', 'codes = ["DRUG//B", "NOTE//B"]'))  # fmt: skip
@@ -172,6 +172,6 @@ def test_a_prescription_told_twice_is_found() -> None:
 
 
 def test_the_test_split_exists_in_these_worlds() -> None:
-    cohort = build_cohort(diary(*BASE), study())
+    cohort = build_cohort(event_table(*BASE), study())
     assert (cohort.split == TEST).any()
     assert len(replace(cohort)) == len(cohort)

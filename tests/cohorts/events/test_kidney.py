@@ -10,7 +10,7 @@ from posology.cohorts.storage.folder import build_folder
 from posology.domain import safety
 from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT, ckd_epi_2021
 from posology.domain.history import latest_value
-from tests.cohorts.diary import diary, study
+from tests.builders.two_drug_records import event_table, study
 
 KIDNEY = (
     'families = ["SEX", "LAB", "DRUG", "HARM", "NOTE"]',
@@ -32,8 +32,8 @@ def rows(subject: int, crea: float) -> list:
     ]  # fmt: skip
 
 
-def test_each_creatinine_has_its_answers_at_its_own_moment() -> None:
-    found = add_kidney_events(sort_events(diary(*rows(1, 88.42))), study(KIDNEY))
+def test_each_creatinine_has_both_results_at_its_own_time() -> None:
+    found = add_kidney_events(sort_events(event_table(*rows(1, 88.42))), study(KIDNEY))
     told = [(found.codes[c], t) for c, t in zip(found.code, found.time, strict=True)
             if found.codes[c].startswith("FORMULA")]  # fmt: skip
     days = [found.time[found.code == found.codes.index("CREA")][i] for i in (0, 1)]
@@ -43,17 +43,17 @@ def test_each_creatinine_has_its_answers_at_its_own_moment() -> None:
     assert (np.diff(found.time[1:]) >= 0).all()
 
 
-def test_without_an_age_nothing_is_said_and_without_the_key_nothing_changes() -> None:
+def test_without_an_age_or_the_study_key_no_event_is_added() -> None:
     young = [row for row in rows(1, 88.4) if row[2] != "MEDS_BIRTH"]
-    found = add_kidney_events(sort_events(diary(*young)), study(KIDNEY))
+    found = add_kidney_events(sort_events(event_table(*young)), study(KIDNEY))
     assert not any(found.codes[c].startswith("FORMULA") for c in found.code)
-    same = sort_events(diary(*rows(1, 88.4)))
+    same = sort_events(event_table(*rows(1, 88.4)))
     assert add_kidney_events(same, study()) is same
 
 
-def test_safety_asks_it_and_a_patient_met_later_has_it(tmp_path) -> None:
+def test_contraindications_use_kidney_function_of_training_and_new_patients(tmp_path) -> None:
     asked = study(KIDNEY, SAFE)
-    events = diary(*(row for s in range(1, 60) for row in rows(s, 60.0 + 8 * s)))
+    events = event_table(*(row for s in range(1, 60) for row in rows(s, 60.0 + 8 * s)))
     cohort = build_cohort(events, asked)
     egfr = latest_value(cohort.history, cohort.last_step, cohort.profile.rows((CKD_EPI,)))
     crea = latest_value(cohort.history, cohort.last_step, cohort.profile.rows(("CREA",)))
@@ -68,7 +68,7 @@ def test_safety_asks_it_and_a_patient_met_later_has_it(tmp_path) -> None:
     assert (np.asarray(folder.history.value) == cohort.history.value)[
         ~np.isnan(cohort.history.value)
     ].all()
-    history, _ = encode_patient(diary(*rows(99, 300.0)), asked, cohort.profile)
+    history, _ = encode_patient(event_table(*rows(99, 300.0)), asked, cohort.profile)
     last = history.step_offsets[1:2] - 1
     said = latest_value(history, last, cohort.profile.rows((CKD_EPI,)))
     right = ckd_epi_2021(np.array([300 / 88.42]), np.array([50.0]), np.array([True]))

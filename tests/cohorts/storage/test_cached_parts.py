@@ -18,7 +18,7 @@ from posology.cohorts.storage.folder import BuildOptions, build_folder, dry_run
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.errors import RecordError, UserError
-from tests.cohorts.diary import diary, study
+from tests.builders.two_drug_records import event_table, study
 
 STUDY = study(
     ("[follow_up]", '[follow_up]\nweighted_by = ["LAB", "NOTE//1"]'),
@@ -39,7 +39,7 @@ def write(folder: Path, shard: int, seed: int, codes: int = 2) -> None:
             rows.append((subject, day + 20, "LAB", float(rng.normal(5, 2))))
         rows.append((subject, float(rng.integers(90, 200)), "STOP", None))
     folder.mkdir(exist_ok=True)
-    pq.write_table(diary(*rows), folder / f"{shard}.parquet")
+    pq.write_table(event_table(*rows), folder / f"{shard}.parquet")
 
 
 def files(cohort: Path) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ CHANGES = st.lists(
 
 @settings(max_examples=8, deadline=None)
 @given(steps=st.lists(CHANGES, min_size=1, max_size=3), rows=st.sampled_from([40, 100, 10_000]))
-def test_after_any_change_of_files_it_is_the_cohort_built_anew(
+def test_a_cached_build_equals_a_fresh_build_after_any_change_of_files(
     steps: list[list[Change]], rows: int
 ) -> None:
     with TemporaryDirectory() as name:
@@ -98,7 +98,7 @@ def test_after_any_change_of_files_it_is_the_cohort_built_anew(
             before |= after
 
 
-def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided: list[int]) -> None:
+def test_only_new_or_changed_files_are_processed(tmp_path: Path, decided: list[int]) -> None:
     def build(name: str, rows: int = 10_000) -> list[int]:
         decided.clear()
         build_folder(STUDY, tmp_path / "events", tmp_path / name, BuildOptions(rows, parts=parts))
@@ -121,7 +121,7 @@ def test_only_files_that_are_new_or_changed_are_decided(tmp_path: Path, decided:
     assert len(build("other chunks", 40)) > 3, "cut elsewhere, means would round otherwise"
 
 
-def test_another_study_split_file_or_version_shares_no_parts(
+def test_another_study_split_or_version_shares_no_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mine = shards.settings_hash(STUDY, 10, None)
@@ -137,7 +137,7 @@ PARTS_DIGEST = "794d805165cb07bb148da4af2a8b728e17ee4ea1a74852be8a0a0ae0406c4c64
 """Of the parts below as PARTS_VERSION 1 makes them."""
 
 
-def test_other_parts_need_another_version(tmp_path: Path) -> None:
+def test_changed_parts_need_a_new_parts_version(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     build_folder(
         STUDY, tmp_path / "events", tmp_path / "built", BuildOptions(parts=tmp_path / "kept")
@@ -153,7 +153,7 @@ def test_other_parts_need_another_version(tmp_path: Path) -> None:
     assert digest.hexdigest() == PARTS_DIGEST, "parts changed: raise PARTS_VERSION, then this"
 
 
-def test_a_killed_run_leaves_whole_parts_alone(
+def test_an_interrupted_build_leaves_only_complete_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decided: list[int]
 ) -> None:
     for shard in (0, 1):
@@ -177,7 +177,7 @@ def test_a_killed_run_leaves_whole_parts_alone(
     assert files(tmp_path / "two") == files(tmp_path / "anew")
 
 
-def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
+def test_a_damaged_part_and_a_wrong_folder_are_errors(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     asked = BuildOptions(parts=tmp_path / "parts")
     build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
@@ -192,14 +192,14 @@ def test_a_damaged_part_and_a_strange_folder_are_told(tmp_path: Path) -> None:
     assert (tmp_path / "events" / "0.parquet").exists()
 
 
-def test_a_subject_in_two_files_is_told_though_one_has_no_decision(tmp_path: Path) -> None:
+def test_a_subject_in_two_files_is_an_error_even_without_a_decision(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
-    pq.write_table(diary((3, 500.0, "LAB", 1.0)), tmp_path / "events" / "9.parquet")
+    pq.write_table(event_table((3, 500.0, "LAB", 1.0)), tmp_path / "events" / "9.parquet")
     with pytest.raises(RecordError, match="subject 3 is in two places of the events"):
         build_folder(STUDY, tmp_path / "events", tmp_path / "one")
 
 
-def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
+def test_parts_need_a_build_that_can_use_them(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     with pytest.raises(UserError, match="refits formulas or reduces vectors, which wants all"):
         build_folder(
@@ -213,7 +213,7 @@ def test_parts_go_with_a_build_that_can_use_them(tmp_path: Path) -> None:
     assert "--parts needs --out" in str(run.exception)
 
 
-def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
+def test_two_workers_build_the_same_cohort(tmp_path: Path) -> None:
     for shard in (0, 1, 2):
         write(tmp_path / "events", shard, shard)
     told: list[tuple[int, int]] = []
@@ -225,7 +225,7 @@ def test_on_two_cores_it_is_the_same_cohort(tmp_path: Path) -> None:
     assert dry_run(STUDY, tmp_path / "events", two) == load_flow(tmp_path / "one")
 
 
-def test_what_a_core_cannot_read_is_told_as_it_was(tmp_path: Path) -> None:
+def test_an_error_in_a_worker_is_raised_unchanged(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     write(tmp_path / "events", 1, 0)
     worse = pq.read_table(tmp_path / "events" / "1.parquet").drop_columns("numeric_value")

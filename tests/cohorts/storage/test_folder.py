@@ -27,7 +27,7 @@ from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.workflows.cohorts import read_cohort
 from tests.builders import synthetic_iwpc
-from tests.cohorts.diary import diary, study
+from tests.builders.two_drug_records import event_table, study
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
             np.testing.assert_array_equal(one, two, err_msg=name)
 
 
-def test_chunks_and_the_table_in_memory_give_the_same_cohort(clinic: Path, built: Cohort) -> None:
+def test_a_chunked_build_equals_the_build_in_memory(clinic: Path, built: Cohort) -> None:
     same(
         build_cohort(whole(clinic / "meds"), built.study),
         built,
@@ -75,7 +75,7 @@ def test_arrays_stay_on_disk(built: Cohort) -> None:
     assert isinstance(built.effective, np.memmap)
 
 
-def test_many_decisions_a_patient_in_order_of_time(built: Cohort) -> None:
+def test_decisions_of_a_patient_are_in_order_of_time(built: Cohort) -> None:
     assert len(built) > 2 * len(built.history.subject_id)
     assert built.time is not None
     same_subject = built.subject[1:] == built.subject[:-1]
@@ -83,7 +83,7 @@ def test_many_decisions_a_patient_in_order_of_time(built: Cohort) -> None:
     assert (np.diff(built.last_step) > 0).all()
 
 
-def test_the_truth_is_known_of_the_test_split_alone(clinic: Path, built: Cohort) -> None:
+def test_the_truth_is_joined_to_the_test_split_only(clinic: Path, built: Cohort) -> None:
     test = built.split == TEST
     assert (built.best_treatment[test] >= 0).all()
     assert (built.best_treatment[~test] == -1).all()
@@ -111,12 +111,12 @@ def _unit(column) -> float:
     return {"us": 1e6, "ns": 1e9}[column.dt.unit]
 
 
-def test_no_feature_gives_the_treatment_away(built: Cohort) -> None:
+def test_no_feature_reveals_the_treatment(built: Cohort) -> None:
     assert find_leaking_codes(built) == ()
     assert not any(code.startswith(("DRUG//", "PROCEDURE")) for code in built.profile.codes)
 
 
-def test_weights_bring_back_those_who_were_lost(built: Cohort) -> None:
+def test_censoring_weights_restore_the_uncensored_mean(built: Cohort) -> None:
     assert built.censoring_weight is not None
     assert (built.censoring_weight[~built.outcome_observed] == 0).all()
     assert (built.censoring_weight[built.outcome_observed] > 0).all()
@@ -124,14 +124,14 @@ def test_weights_bring_back_those_who_were_lost(built: Cohort) -> None:
     assert abs(built.censoring_weight[learns & built.outcome_observed].mean() - 1) < 0.1
 
 
-def test_contraindications_become_a_mask(built: Cohort) -> None:
+def test_contraindicated_options_are_masked(built: Cohort) -> None:
     mask = allowed_treatments(built.study, built.profile, built.history, built.last_step)
     tzd = built.study.formulary.names.index("tzd")
     assert 0 < (~mask[:, tzd]).mean() < 0.2
     assert np.delete(mask, tzd, axis=1).all()
 
 
-def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
+def test_the_studys_guideline_is_a_policy(built: Cohort) -> None:
     train, test = select_split(built, TRAIN), select_split(built, TEST)
     rule = build_rule_policy(built.study.rules[0], train)
     mask = np.ones((len(test), 5), dtype=bool)
@@ -142,7 +142,7 @@ def test_the_guideline_of_the_study_file_is_a_policy(built: Cohort) -> None:
 
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.integers(50, 5_000))
-def test_where_the_chunks_are_cut_does_not_matter(
+def test_chunk_size_does_not_change_the_cohort(
     rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     out = tmp_path_factory.mktemp("cut") / "cohort"
@@ -159,7 +159,7 @@ def test_a_study_with_refits_is_built_in_memory_and_saved(tmp_path: Path) -> Non
     assert made.profile.formulas == synthetic_iwpc.cohort(80).profile.formulas
 
 
-def test_a_folder_is_read_as_it_was_written(built: Cohort, tmp_path: Path) -> None:
+def test_a_cohort_folder_round_trips(built: Cohort, tmp_path: Path) -> None:
     save_cohort(built, tmp_path / "again")
     same(load_cohort(tmp_path / "again"), built)
     assert load_cohort(tmp_path / "again").study == built.study
@@ -167,7 +167,7 @@ def test_a_folder_is_read_as_it_was_written(built: Cohort, tmp_path: Path) -> No
         save_cohort(built, tmp_path / "again")
 
 
-def test_a_folder_that_is_cut_short_is_refused(built: Cohort, tmp_path: Path) -> None:
+def test_a_truncated_folder_is_an_error(built: Cohort, tmp_path: Path) -> None:
     save_cohort(built, tmp_path / "bad")
     path = tmp_path / "bad" / "reward.bin"
     path.write_bytes(path.read_bytes()[:-4])
@@ -178,14 +178,14 @@ def test_a_folder_that_is_cut_short_is_refused(built: Cohort, tmp_path: Path) ->
     assert not is_cohort(tmp_path)
 
 
-def test_events_out_of_order_are_sorted_or_refused(tmp_path: Path) -> None:
+def test_unsorted_events_are_sorted_or_an_error(tmp_path: Path) -> None:
     rows = [(s, float(d), c, 1.0) for s in (3, 1, 2) for d, c in
             enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
     rows += [(s, float(d), c, 1.0) for s in range(40, 80) for d, c in
              enumerate(("REVIEW", "DRUG//A", "LAB"))]  # fmt: skip
-    pq.write_table(diary(*rows), tmp_path / "events.parquet")
+    pq.write_table(event_table(*rows), tmp_path / "events.parquet")
     made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
-    same(made, build_cohort(diary(*rows), study()))
+    same(made, build_cohort(event_table(*rows), study()))
     with pytest.raises(RecordError, match="are not in order of subject_id"):
         build_folder(
             study(), tmp_path / "events.parquet", tmp_path / "two", BuildOptions(rows_per_core=20)
@@ -193,16 +193,16 @@ def test_events_out_of_order_are_sorted_or_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "two").exists()
 
 
-def test_a_subject_in_two_places_is_refused(tmp_path: Path) -> None:
+def test_a_subject_in_two_places_is_an_error(tmp_path: Path) -> None:
     for name in ("0", "1"):
         rows = [(s, float(d) + 50 * int(name), c, 1.0) for s in range(1, 9) for d, c in
                 enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
-        pq.write_table(diary(*rows), tmp_path / f"{name}.parquet")
+        pq.write_table(event_table(*rows), tmp_path / f"{name}.parquet")
     with pytest.raises(RecordError, match="subject 1 is in two places of the events"):
         build_folder(study(), tmp_path, tmp_path / "out", BuildOptions(rows_per_core=30))
 
 
-def test_a_dry_run_counts_what_is_then_built(clinic: Path, tmp_path: Path) -> None:
+def test_a_dry_run_counts_the_same_as_the_build(clinic: Path, tmp_path: Path) -> None:
     study_ = read_study("clinic")
     told = dry_run(study_, clinic / "meds", BuildOptions(rows_per_core=4_000))
     build_folder(study_, clinic / "meds", tmp_path / "cohort", BuildOptions())
@@ -227,7 +227,7 @@ def test_the_command_prints_the_flow_and_builds(clinic: Path, tmp_path: Path) ->
     assert "give --out" in str(neither.exception)
 
 
-def test_codes_keep_the_words_that_the_records_have_for_them(built: Cohort, clinic: Path) -> None:
+def test_codes_keep_their_descriptions(built: Cohort, clinic: Path) -> None:
     profile = built.profile
     row = profile.codes.index("MEASUREMENT//LOINC//59261-8")
     assert profile.title(row) == "Hemoglobin A1c (IFCC)"

@@ -74,13 +74,13 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), MISTAKES)
-def test_a_mistake_is_told_with_its_place_and_mend(old: str, new: str, expected: str) -> None:
+def test_an_error_names_its_place_and_the_correction(old: str, new: str, expected: str) -> None:
     message = told(old, new)
     assert message.startswith("my.toml")
     assert expected in message
 
 
-def test_the_line_is_named() -> None:
+def test_an_error_names_its_line() -> None:
     message = told("minimum_patients", "minimun_patients")
     line = TEXT.splitlines().index("minimum_patients = 5") + 1
     assert message.startswith(f"my.toml:{line}: ")
@@ -178,7 +178,7 @@ MORE = [
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), MORE)
-def test_a_mistake_of_a_sequence_is_told_too(old: str, new: str, expected: str) -> None:
+def test_errors_of_sequential_decisions_name_their_place(old: str, new: str, expected: str) -> None:
     assert old in CLINIC
     with pytest.raises(StudyError) as caught:
         parse_study(CLINIC.replace(old, new, 1), "my.toml")
@@ -206,7 +206,7 @@ def test_the_line_of_an_impossible_value_is_named(old: str, new: str, line: str)
     assert str(caught.value).startswith(f"my.toml:{text.splitlines().index(line) + 1}: ")
 
 
-def test_a_folder_of_a_study_s_name_hides_no_study(
+def test_a_folder_with_a_studys_name_does_not_hide_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clinic").mkdir()

@@ -66,14 +66,14 @@ def test_the_clinical_formula_by_hand() -> None:
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
 
 
-def test_without_a_number_and_without_fill_there_is_no_answer() -> None:
+def test_a_missing_number_without_imputed_value_gives_nan() -> None:
     found = evaluate_formula(
         IWPC_CLINICAL, one({"AGE_DECADE": 8, "WEIGHT": 90}), np.array([0]), CODES
     )
     assert np.isnan(found).all()
 
 
-def test_fills_are_the_means_of_patients_alike() -> None:
+def test_imputed_values_are_group_means() -> None:
     c = cohort(200)
     groups = (("SEX//male",), ("SEX//female",))
     filled = fit_fill_values(IWPC_CLINICAL, groups, c.history, c.last_step, c.profile.codes)
@@ -104,5 +104,5 @@ def test_refit_is_least_squares() -> None:
 
 
 @pytest.mark.parametrize("formula", [IWPC_CLINICAL, IWPC_PHARMACOGENETIC])
-def test_sources_stand_beside_the_coefficients(formula) -> None:
+def test_every_formula_has_its_source(formula) -> None:
     assert "N Engl J Med 2009;360:753" in formula.source

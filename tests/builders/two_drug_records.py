@@ -1,4 +1,4 @@
-"""A small made-up study of two drugs over time, and diaries of patients to run it on."""
+"""A small study of two drugs, and event tables of a few patients for it."""
 
 import datetime
 
@@ -15,9 +15,9 @@ FIRST = (ZERO - datetime.datetime(1970, 1, 1)).days  # noqa: DTZ001
 
 TEXT = """
 format = 1
-name = "diary"
+name = "two_drugs"
 title = "Two drugs"
-purpose = "A made-up question."
+purpose = "A simulated question."
 limits = "None: it is made up."
 [decision]
 codes = ["REVIEW"]
@@ -61,10 +61,10 @@ def study(*changes: tuple[str, str]) -> Study:
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new, 1)
-    return parse_study(text, "diary.toml")
+    return parse_study(text, "two_drugs.toml")
 
 
-def diary(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
+def event_table(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
     """Events from (subject, day or None, code, number or None)."""
     return pa.Table.from_pylist(
         [
@@ -85,6 +85,8 @@ def diary(*rows: tuple[int, float | None, str, float | None]) -> pa.Table:
 Row = tuple[int, float | None, str, float | None]
 
 
-def decided(changes: tuple[tuple[str, str], ...], *rows: Row) -> tuple[DecisionTable, PatientFlow]:
-    """The decisions of the diary, and the flow."""
-    return extract_decisions(sort_events(diary(*rows)), study(*changes))
+def extract_from_rows(
+    changes: tuple[tuple[str, str], ...], *rows: Row
+) -> tuple[DecisionTable, PatientFlow]:
+    """The decisions of an event table, and the flow."""
+    return extract_decisions(sort_events(event_table(*rows)), study(*changes))

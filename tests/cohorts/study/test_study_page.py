@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from posology.cohorts.study import schema
 
-PAGE = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "study-file.md").read_text(encoding="utf-8")
 
 TABLES = {
     "Top level": schema.StudySection,
@@ -32,11 +32,11 @@ def keys(heading: str) -> set[str]:
 
 
 @pytest.mark.parametrize("heading", TABLES)
-def test_the_page_names_every_key_and_no_other(heading: str) -> None:
+def test_the_page_lists_exactly_the_keys_of_the_schema(heading: str) -> None:
     assert keys(heading) == set(TABLES[heading].model_fields)
 
 
-def test_the_reward_table_is_told_whole() -> None:
+def test_the_page_lists_every_key_of_the_reward_table() -> None:
     assert keys("`[reward]`") == {"source", "effective", "costs", "discount", "right_NAME"}
 
 
