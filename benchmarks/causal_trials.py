@@ -1,4 +1,4 @@
-"""Effects where the truth is simulated on real patients, and in real trials, beside EconML.
+"""Effects where the truth is simulated on real patients, and in real trials, compared with EconML.
 
     python -m benchmarks.causal_trials --parts acic actg gbsg --json FILE
 
@@ -134,7 +134,7 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
 
 
 def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
-    """The real trials asked for."""
+    """The requested real trials."""
     rows = []
     if "actg" in parts:
         arms = actg175()

@@ -137,7 +137,7 @@ def _kept(path: Path, make: Callable[[], Predictions]) -> Predictions:
 
 
 def _fits(learner: Supervised, parts: Sequence[Cohort]) -> Callable[[], Predictions]:
-    """The first phase on the first two parts, asked about the third."""
+    """Fit the supervised phase on the first two splits and predict the third."""
     return lambda: predict_cohort(learner.fit(parts[0], parts[1]), parts[2])
 
 

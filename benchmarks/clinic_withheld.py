@@ -1,4 +1,4 @@
-"""Cohorts of the clinic in which the model is not told something."""
+"""Cohorts of the clinic with some information withheld from the model."""
 
 from dataclasses import replace
 

@@ -50,7 +50,7 @@ def regression(drawn: Sample, model: object) -> Curve:
 
 
 def ours(drawn: Sample) -> dict[str, Curve]:
-    """Told that the outcome has one best dose, and told nothing."""
+    """With and without the knowledge that the outcome has one best dose."""
     return {"posology": network(drawn, "unimodal"), "posology_free": network(drawn, "free")}
 
 
@@ -91,7 +91,7 @@ def repeat(setting: str, seed: int, alone: bool) -> dict[tuple[str, str], float]
     for model, curve in (ours(drawn) | ({} if alone else others(drawn))).items():
         members = curve(asked)
         shape = "unimodal" if model == "posology" else "free"
-        said = lower_curve(members, shape)  # of one member: what it says
+        said = lower_curve(members, shape)  # the prediction of one member
         doses[model] = GRID[np.where(spoken, said, -np.inf).argmax(axis=1)]
         off = members.mean(axis=0) - truth
         found[model, "rmise"] = float(np.sqrt((off[spoken] ** 2).mean()))

@@ -48,7 +48,7 @@ def boosted(covariates: np.ndarray, target: np.ndarray) -> HistGradientBoostingR
 
 
 def baselines(nuisance: Nuisance, asked: np.ndarray) -> dict[str, np.ndarray]:
-    """Effect of the new option on the patients asked about, by models without a gate."""
+    """Effect of the new option on the given patients, by models without a heterogeneity test."""
     trial, scores = nuisance.trial, nuisance.scores
     benefit = scores[:, 1] - scores[:, 0]
     arms = [

@@ -1,4 +1,4 @@
-"""Diagnosis, progression and time to event on the virtual clinic, beside classical models.
+"""Diagnosis, progression and time to event on the virtual clinic, compared with classical models.
 
     python -m benchmarks.tasks --patients 2000 --json out/tasks.json
 

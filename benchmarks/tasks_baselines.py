@@ -121,7 +121,7 @@ def cox(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
 
 
 def kaplan_meier(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
-    """The training patients' own curve for everybody."""
+    """The training patients' survival curve for every patient."""
     del validation
     curves = []
     for i, target in enumerate(train.study.time_to_event):

@@ -36,7 +36,7 @@ Scores = dict[tuple[str, str], Scored]
 
 
 def scored(said: OutcomePredictions, train: Cohort, test: Cohort, replicates: int) -> Scores:
-    """By (target, metric), for the tasks that the prediction answers."""
+    """Scores by (target, metric), for the tasks that the prediction covers."""
     rng = np.random.default_rng(0)  # the same resamples for every model, so differences are paired
     weights = np.concatenate(list(resample_weights(test.subject, replicates, rng)))
     table: Scores = {}

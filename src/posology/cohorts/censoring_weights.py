@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float32, Float64
 
 from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import TRAIN
+from posology.domain.logistic_regression import fit_ridge_logistic
+from posology.domain.scaling import mean_and_std
 
 _RIDGE, _MAX_STEPS, _MAX_DECISIONS, _BLOCK = 1e-3, 25, 200_000, 500_000
 """Penalty per decision, Newton steps, decisions to fit on, decisions per block. Our choice."""
@@ -25,7 +27,7 @@ def censoring_weights(
         return observed.astype(np.float32)
     rows = np.flatnonzero(is_train)
     rows = rows[:: 1 + len(rows) // _MAX_DECISIONS]
-    center, spread = _scale(decisions.covariate[rows])
+    center, spread = mean_and_std(decisions.covariate[rows])
     rank = _rank(decisions.subject_id)
 
     def designs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,15 +49,6 @@ def censoring_weights(
     return np.minimum(weight, np.quantile(weight[is_train & observed], truncate)).astype(np.float32)
 
 
-def _scale(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the known numbers of each column."""
-    is_known = ~np.isnan(known)
-    n = np.maximum(is_known.sum(axis=0), 1)
-    center = np.where(is_known, known, 0.0).sum(axis=0, dtype=np.float64) / n
-    spread = np.sqrt(np.where(is_known, (known - center) ** 2, 0.0).sum(axis=0) / n)
-    return center, np.where(spread < 1e-6, 1.0, spread)
-
-
 def _rank(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
     """Number of earlier decisions of the same subject."""
     is_new = np.ones(len(subject_id), dtype=bool)
@@ -71,17 +64,8 @@ def _fit_logistic(
 ) -> Float64[np.ndarray, " coefficient"]:
     """Coefficients of a ridge logistic regression by Newton's method; intercept unpenalised."""
     A, b = np.concatenate([np.ones((len(X), 1)), X], axis=1), y.astype(np.float64)
-    beta = np.zeros(A.shape[1])
-    penalty = _RIDGE * len(A) * np.eye(A.shape[1])
-    penalty[0, 0] = 1e-9 * len(A)
-    for _ in range(_MAX_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(A @ beta, -30, 30)))
-        gradient = A.T @ (b - p) - penalty @ beta
-        step = np.linalg.solve(A.T @ (A * (p * (1 - p))[:, None]) + penalty, gradient)
-        beta += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return beta
+    penalty = np.r_[1e-9, np.full(X.shape[1], _RIDGE)] * len(A)
+    return fit_ridge_logistic(A, b, np.ones(len(A)), penalty, _MAX_STEPS, tolerance=1e-8)
 
 
 def _predict(
