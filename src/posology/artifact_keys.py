@@ -1,7 +1,7 @@
-"""Names on disk: what a saved policy of an older format calls what this version calls otherwise.
+"""Names on disk that have changed: the name in an older saved policy, and today's name.
 
-Plain tables, one line a rename. A saved policy of format 1 is read through `FORMAT_1`; what is
-saved now has today's names. A test opens policies that the code before the renames saved.
+One line a rename. `artifact.load` reads format 1 through `FORMAT_1`. tests/test_artifact_keys.py
+opens policies that were saved before the renames.
 """
 
 from collections.abc import Mapping

@@ -15,22 +15,24 @@ RUN = CliRunner()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Options given at random to made-up patients, whose right option is known."""
-    made = synthetic_iwpc.cohort(260)
-    study = replace(made.study, outcome=replace(made.study.outcome, kind="value_in_range"))
-    given = np.random.default_rng(0).integers(0, 3, len(made)).astype(np.int32)
-    effective = (given == made.best_treatment).astype(np.float32)
-    complete = np.random.default_rng(1).random(len(made)) < 0.9
+    """Random treatments of synthetic patients whose right option is known."""
+    cohort = synthetic_iwpc.cohort(260)
+    study = replace(cohort.study, outcome=replace(cohort.study.outcome, kind="value_in_range"))
+    treatment = np.random.default_rng(0).integers(0, 3, len(cohort)).astype(np.int32)
+    effective = (treatment == cohort.best_treatment).astype(np.float32)
+    complete = np.random.default_rng(1).random(len(cohort)) < 0.9
     effective[~complete] = np.nan
     path = tmp_path_factory.mktemp("effect") / "cohort"
     save_cohort(
-        replace(made, study=study, treatment=given, effective=effective, outcome_observed=complete),
+        replace(
+            cohort, study=study, treatment=treatment, effective=effective, outcome_observed=complete
+        ),
         path,
     )
     return path
 
 
-def test_the_verdict_comes_first_and_every_figure_is_kept(folder, tmp_path) -> None:
+def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -> None:
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
         app,

@@ -1,4 +1,4 @@
-"""A policy beside everything it is compared with."""
+"""`posology evaluate`, with and without a known truth."""
 
 import json
 from dataclasses import replace
@@ -21,8 +21,8 @@ from tests.builders import synthetic_iwpc
 RUN = CliRunner()
 
 
-def _asked(known: bool) -> Cohort:
-    """One outcome each, and the truth of the test split alone, where it is known."""
+def _cohort(known: bool) -> Cohort:
+    """One observed outcome each; if `known`, also the truth of the test split."""
     made = synthetic_iwpc.cohort(1500)
     count = len(made)
     study = replace(
@@ -50,7 +50,7 @@ def _asked(known: bool) -> Cohort:
 
 def _truly_right(folder) -> float:
     """Share of test patients for whom the saved policy's first choice is the right one."""
-    test = select_split(_asked(known=True), TEST)
+    test = select_split(_cohort(known=True), TEST)
     everything = np.ones((len(test), 3), dtype=bool)
     policy = artifact.load(folder / "model").policy
     drawn = policy.choice_probabilities(test.history, test.last_step, everything)
@@ -60,20 +60,20 @@ def _truly_right(folder) -> float:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
-    cohort = _asked(known=True)
+    cohort = _cohort(known=True)
     small = Supervised(Sizes(16, 8, 16, 1, 2, 0.0), Training(batch=32, epochs=2))
     fitting = small.fit_epochs(select_split(cohort, TRAIN), select_split(cohort, VALIDATION))
     policy, epochs = run_quietly(fitting, "", 0)
     evidence = {"learning": to_learning_curves({"first phase": epochs})}
     artifact.save(policy, cohort.study, evidence, folder / "model")
     save_cohort(cohort, folder / "cohort")
-    save_cohort(_asked(known=False), folder / "unknown")
+    save_cohort(_cohort(known=False), folder / "unknown")
     other = replace(cohort, profile=replace(cohort.profile, codes=cohort.profile.codes[::-1]))
     save_cohort(other, folder / "other")
     return folder
 
 
-def test_every_model_is_scored_and_cases_stand_beside_the_truth(fitted, tmp_path) -> None:
+def test_every_model_is_scored_and_cases_show_the_truth(fitted, tmp_path) -> None:
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
         app,
@@ -89,7 +89,7 @@ def test_every_model_is_scored_and_cases_stand_beside_the_truth(fitted, tmp_path
     assert_learning(fitted, text)
 
 
-def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_path) -> None:
+def test_without_a_truth_the_value_is_estimated_next_to_other_models(fitted, tmp_path) -> None:
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
         app,
@@ -103,7 +103,7 @@ def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_
     value = {row["model"]: row for row in rows if row["metric"] == "value"}
     assert {"posology's rule", "logistic", "forest", "boosting", "usual care"} <= set(value)
     patients = {row["model"]: row["value"] for row in rows if row["metric"] == "effective"}
-    judged = int((_asked(known=False).split == TEST).sum())
+    judged = int((_cohort(known=False).split == TEST).sum())
     assert patients["usual care"] == judged
     assert 0 < patients["posology's rule"] < judged
     assert value["posology's rule"]["n"] == judged, "the test split alone is judged"
@@ -115,7 +115,7 @@ def test_without_a_truth_the_value_is_estimated_beside_other_models(fitted, tmp_
 
 
 def assert_learning(folder, page: str) -> None:
-    """The curves are on the page as the loop told them."""
+    """The page shows the learning curves of the training loop."""
     (_, epochs), *_ = artifact.load(folder / "model").evidence["learning"]
     first, last = (e["validation_effectiveness"] for e in epochs)
     assert page.count('id="learning-0-figure_1"') == 1

@@ -1,4 +1,4 @@
-"""`posology fit`, and how its mistakes are told."""
+"""`posology fit`, and its error messages."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from posology.cohorts.study.reader import shipped_study_path
 from posology.errors import UserError
 from posology.learners import recipes
 from tests.builders import synthetic_iwpc
+from tests.builders.command_line import run
 from tests.builders.small_recipes import small_recipe
-from tests.cli.test_recommend import run
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_events_and_a_study_become_a_policy(
     assert (tmp_path / "curves.json").exists()
 
 
-def test_a_run_that_is_kept_goes_on_where_it_was(
+def test_an_interrupted_run_continues_from_its_checkpoints(
     events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from posology.cli.fit import fit
@@ -51,7 +51,7 @@ def test_a_run_that_is_kept_goes_on_where_it_was(
         assert len(done) == len({line.split(",")[0] for line in done}) > 0
 
 
-def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_moves_to_the_requested_device(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     here = recipes.default_recipe()
@@ -66,7 +66,9 @@ def test_a_recipe_goes_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) 
     assert there.reinforcement.training.mixed_precision
 
 
-def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path) -> None:
+def test_an_error_in_the_study_is_one_paragraph_and_exit_code_2(
+    events: Path, tmp_path: Path
+) -> None:
     text = shipped_study_path("iwpc").read_text(encoding="utf-8")
     study = tmp_path / "my.toml"
     for wrong, expected in (
@@ -85,7 +87,7 @@ def test_mistakes_are_one_paragraph_and_exit_code_2(events: Path, tmp_path: Path
         assert not (tmp_path / "never").exists()
 
 
-def test_missing_events_and_a_taken_folder_are_told(events: Path, tmp_path: Path) -> None:
+def test_missing_events_and_an_existing_folder_are_refused(events: Path, tmp_path: Path) -> None:
     done = run("fit", "iwpc", "--events", tmp_path / "gone", "--out", tmp_path / "new")
     assert done.returncode == 2
     assert "no such file or folder" in " ".join(done.stderr.split())

@@ -27,7 +27,7 @@ def events(tmp_path):
     return path
 
 
-def test_a_folder_is_made_and_told(events, tmp_path):
+def test_an_ingest_makes_a_folder_and_describes_it(events, tmp_path):
     result = run("--meds", events, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "2 raw events = 1 events + 0 rejected + 1 exact duplicates merged" in result.output
@@ -40,10 +40,10 @@ def test_a_folder_is_made_and_told(events, tmp_path):
 
 
 def rows_of(path):
-    told = json.loads(path.read_text())
-    assert set(told) == {"meta", "rows"}
-    assert told["meta"]["command"].startswith("posology")
-    return told["rows"]
+    body = json.loads(path.read_text())
+    assert set(body) == {"meta", "rows"}
+    assert body["meta"]["command"].startswith("posology")
+    return body["rows"]
 
 
 def value(rows, metric):
@@ -51,15 +51,15 @@ def value(rows, metric):
     return found
 
 
-def test_the_result_is_rows_of_json_where_asked(events, tmp_path):
+def test_the_result_is_written_as_rows_of_json(events, tmp_path):
     refused = raw_table([(1, None, "DRUG//x//given", -5.0, None, "mg")])
     pq.write_table(refused, tmp_path / "b.parquet")
     result = run(
         "--meds", events, "--meds", tmp_path / "b.parquet", "--out", tmp_path / "out",
-        "--json", tmp_path / "new" / "told.json",
+        "--json", tmp_path / "new" / "rows.json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    rows = rows_of(tmp_path / "new" / "told.json")
+    rows = rows_of(tmp_path / "new" / "rows.json")
     assert [(row["split"], row["value"]) for row in rows if row["metric"] == "read"] == [
         (str(events), 2), (str(tmp_path / "b.parquet"), 1),
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_a_dry_run_reads_nothing(events, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_to_ingest_is_told(tmp_path):
+def test_nothing_to_ingest_is_refused(tmp_path):
     result = run("--out", tmp_path / "out")
     assert isinstance(result.exception, RecordError)
     assert "name a source, such as --omop FOLDER" in str(result.exception)
@@ -88,10 +88,10 @@ def test_every_source_reaches_its_reader(tmp_path):
         '{"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-02", "gender": "female"}\n'
         "not json\n"
     )
-    told = tmp_path / "told.json"
-    result = run("--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json", told)
+    body = tmp_path / "rows.json"
+    result = run("--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json", body)
     assert result.exit_code == 0, result.output
-    rows = rows_of(told)
+    rows = rows_of(body)
     assert [value(rows, name) for name in ("raw", "events", "unreadable")] == [2, 2, 1]
     for kind in ("wearable", "environment"):
         result = run(f"--{kind}", tmp_path / "p.ndjson", "--out", tmp_path / "other")
@@ -99,7 +99,7 @@ def test_every_source_reaches_its_reader(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--meds", "gone.parquet"], "gone.parquet: there is no such file or folder"),
         (["--meds", "gone.parquet", "--dry-run"], "gone.parquet: there is no such file or folder"),
@@ -122,8 +122,8 @@ def test_every_source_reaches_its_reader(tmp_path):
         (["--meds", "a.parquet", "--out", "a.parquet/out"], "a.parquet/out cannot be written"),
     ],
 )
-def test_what_the_caller_can_mend_is_one_paragraph_and_code_2(
-    events, tmp_path, monkeypatch, capsys, words, said
+def test_an_error_of_the_caller_is_one_paragraph_and_exit_code_2(
+    events, tmp_path, monkeypatch, capsys, words, expected
 ):
     monkeypatch.chdir(tmp_path)
     out = [] if "--out" in words else ["--out", "out"]
@@ -131,10 +131,10 @@ def test_what_the_caller_can_mend_is_one_paragraph_and_code_2(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.startswith("posology: ")
-    assert "Traceback" not in told
-    assert said in " ".join(told.split())
+    body = capsys.readouterr().err
+    assert body.startswith("posology: ")
+    assert "Traceback" not in body
+    assert expected in " ".join(body.split())
     assert not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""`posology predict`, as a user meets it."""
+"""`posology predict` on a patient and on a cohort."""
 
 import json
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from tests.builders.synthetic_iwpc import cohort, with_targets
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Cohort]:
+def model_and_cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Cohort]:
     """A model, the folder of its cohort, and the cohort."""
     folder = tmp_path_factory.mktemp("predict")
     whole = with_targets(cohort(120, 1))
@@ -38,48 +38,48 @@ def run(*words: str | Path) -> str:
     return done.output
 
 
-def test_a_patient_is_told_every_target_with_its_horizon(made: tuple, tmp_path: Path) -> None:
-    model, _, whole = made
+def test_a_patient_has_a_prediction_for_every_target(
+    model_and_cohort: tuple, tmp_path: Path
+) -> None:
+    model, _, whole = model_and_cohort
     patient = tmp_path / "patient.json"
     patient.write_text(json.dumps({"facts": {"SEX": "male", "HEIGHT": 180, "WEIGHT": 80}}))
     run(model, patient, "--json", tmp_path / "out.json")
-    said = json.loads((tmp_path / "out.json").read_text())
-    assert said["model"] == artifact.load(model).digest
-    assert [(r["name"], r["within_days"]) for r in said["diagnosis"]] == [
+    prediction = json.loads((tmp_path / "out.json").read_text())
+    assert prediction["model"] == artifact.load(model).digest
+    assert [(r["name"], r["within_days"]) for r in prediction["diagnosis"]] == [
         ("thyroid", 365.0),
         ("tall", 365.0),
     ]
-    course = said["progression"][0]
+    course = prediction["progression"][0]
     assert (course["name"], course["unit"], course["from_days"]) == ("double", "cm", 30.0)
     assert course["low"] <= course["expected"] <= course["high"]
-    curve = said["time_to_event"][0]
+    curve = prediction["time_to_event"][0]
     assert curve["days"] == [10.0 * i for i in range(1, 13)]
     assert np.all(np.diff(curve["risk"]) >= 0)
     assert whole.study.time_to_event[0].name == curve["name"]
 
 
-def test_a_cohort_is_told_decision_by_decision_as_python_tells_it(
-    made: tuple, tmp_path: Path
-) -> None:
-    model, folder, whole = made
+def test_each_decision_of_a_cohort_is_one_line(model_and_cohort: tuple, tmp_path: Path) -> None:
+    model, folder, whole = model_and_cohort
     run(model, folder, "--json", tmp_path / "out.jsonl")
     test, loaded = select_split(whole, TEST), artifact.load(model)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["subject_id"] for line in lines] == test.history.subject_id[test.subject].tolist()
-    told = forecast(loaded.policy, loaded.study, test.history, test.last_step)
-    for line, outlook in zip(lines, told, strict=True):
+    expected = forecast(loaded.policy, loaded.study, test.history, test.last_step)
+    for line, one in zip(lines, expected, strict=True):
         for name in ("diagnosis", "progression", "time_to_event"):
-            assert line[name] == json.loads(json.dumps(asdict(outlook)))[name]
+            assert line[name] == json.loads(json.dumps(asdict(one)))[name]
 
 
-def test_another_cohort_is_refused(made: tuple, tmp_path: Path) -> None:
+def test_another_cohort_is_refused(model_and_cohort: tuple, tmp_path: Path) -> None:
     other = with_targets(cohort(90, 5))
     save_cohort(other, tmp_path / "other")
     with pytest.raises(UserError, match="encoded in another vocabulary"):
-        run(made[0], tmp_path / "other")
+        run(model_and_cohort[0], tmp_path / "other")
 
 
-def test_a_model_that_foretells_nothing_says_what_is_missing(made: tuple, tmp_path: Path) -> None:
+def test_a_model_without_targets_is_refused(model_and_cohort: tuple, tmp_path: Path) -> None:
     artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, tmp_path / "model")
     with pytest.raises(UserError, match=r"predicts no outcomes: its study `.*` has no .*diagnosis"):
-        run(tmp_path / "model", made[1])
+        run(tmp_path / "model", model_and_cohort[1])

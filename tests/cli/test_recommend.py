@@ -1,8 +1,6 @@
-"""`posology template` and `posology recommend`, as a user meets them."""
+"""`posology template` and `posology recommend`."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from posology.advice.recommend import recommend
 from posology.cohorts.patient import encode_patient
 from posology.records.sources.patient_json import read_patient
 from tests.builders import synthetic_iwpc
+from tests.builders.command_line import run
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
@@ -24,16 +23,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess:
-    code = "from posology.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={"COLUMNS": "100", "PATH": "", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
-    )
-
-
 def filled(folder: Path, **facts: object) -> Path:
     known = {"SEX": "male", "AGE_DECADE": 7, "HEIGHT": 180, "WEIGHT": 80, "RACE": "White"}
     path = folder / "patient.json"
@@ -41,7 +30,7 @@ def filled(folder: Path, **facts: object) -> Path:
     return path
 
 
-def test_a_template_can_be_filled_in_and_answered(model: Path, tmp_path: Path) -> None:
+def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -> None:
     blank = tmp_path / "blank.json"
     assert run("template", model, "--out", blank).returncode == 0
     body = json.loads(blank.read_text())
@@ -57,12 +46,12 @@ def test_a_template_can_be_filled_in_and_answered(model: Path, tmp_path: Path) -
     assert "Unknown for this patient: " in done.stdout
     assert "WEIGHT" in done.stdout.split("Unknown for this patient")[1]
     assert "decision support, not a device" in done.stdout
-    told = json.loads((tmp_path / "out.json").read_text())
-    assert {o["name"] for o in told["options"]} == {"low", "medium", "high"}
-    assert abs(sum(o["chosen"] for o in told["options"]) - 1) < 1e-9
-    for option in told["options"]:
+    advice = json.loads((tmp_path / "out.json").read_text())
+    assert {o["name"] for o in advice["options"]} == {"low", "medium", "high"}
+    assert abs(sum(o["chosen"] for o in advice["options"]) - 1) < 1e-9
+    for option in advice["options"]:
         assert 0 <= option["low"] <= option["high"] <= 1
-    assert any(r["code"] == "GENOTYPE//VKORC1_rs9923231//A/A" for r in told["reasons"])
+    assert any(r["code"] == "GENOTYPE//VKORC1_rs9923231//A/A" for r in advice["reasons"])
 
 
 def test_a_blank_template_of_a_study_needs_no_model() -> None:
@@ -101,11 +90,11 @@ def test_an_unknown_code_is_reported_and_ignored(model: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert "MEDICATION//dragon blood" in " ".join(done.stdout.split())
     loaded = artifact.load(model)
-    answers = []
+    results = []
     for path in (with_new, filled(tmp_path)):
         history, ignored = encode_patient(read_patient(path), loaded.study, loaded.policy.profile)
-        answers.append(recommend(loaded.policy, loaded.study, history, ignored).options)
-    assert answers[0] == answers[1]
+        results.append(recommend(loaded.policy, loaded.study, history, ignored).options)
+    assert results[0] == results[1]
 
 
 def test_a_truncated_artifact_is_one_paragraph_and_exit_code_2(model: Path, tmp_path: Path) -> None:
@@ -118,7 +107,7 @@ def test_a_truncated_artifact_is_one_paragraph_and_exit_code_2(model: Path, tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_meds_parquet_answers_like_json(model: Path, tmp_path: Path) -> None:
+def test_a_patient_may_be_meds_parquet(model: Path, tmp_path: Path) -> None:
     table = synthetic_iwpc.events(5)
     one = table.filter(np.asarray(table["subject_id"]) == 3)
     pq.write_table(one, tmp_path / "one.parquet")
