@@ -1,6 +1,7 @@
 """The shape of the house, as tests: who imports whom, how large things are, what is banned."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,17 @@ def test_folders_stay_small() -> None:
     for folder in {path.parent for path in SOURCES}:
         files = sorted(folder.glob("*.py"))
         assert len(files) <= 20, f"{folder.relative_to(ROOT)} holds {len(files)} files: group them"
+
+
+def test_private_vocabulary_stays_out() -> None:
+    odd = re.compile(r"\b(?:told|said|asked)\b")
+    uses = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (ROOT / "src").rglob("*")
+        if path.suffix in {".py", ".j2", ".toml"}
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if odd.search(line)
+    ]
+    assert len(uses) < 40, "name what a value is (prediction, message, request):\n" + "\n".join(
+        uses
+    )

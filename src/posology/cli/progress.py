@@ -1,6 +1,7 @@
 """Progress bars of the commands, and the console that their results are printed on."""
 
-from collections.abc import Generator
+from __future__ import annotations
+
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from posology.workflows.progress import Progress as ProgressCallback
 
 CONSOLE = Console()
@@ -34,7 +37,7 @@ def progress_bars() -> Progress:
 
 
 @contextmanager
-def show_progress(title: str) -> "Generator[ProgressCallback]":
+def show_progress(title: str) -> Generator[ProgressCallback]:
     """One bar, as the progress callback of a workflow."""
     with progress_bars() as bars:
         task = bars.add_task(title, total=None, message="")
@@ -46,7 +49,7 @@ def show_progress(title: str) -> "Generator[ProgressCallback]":
 
 
 @contextmanager
-def show_stages(is_quiet: bool) -> "Generator[ProgressCallback]":
+def show_stages(is_quiet: bool) -> Generator[ProgressCallback]:
     """One line a stage with the rows it has done, on standard error."""
     columns = (
         SpinnerColumn(),
