@@ -1,15 +1,16 @@
-"""Exact survival of policies learned from logged sepsis patients, all choices made blindly.
+"""Exact survival of policies learned from logged sepsis patients, without access to the truth.
 
     python -m benchmarks.sepsis --episodes 1000 5000 20000 --seeds 5 --json FILE
     python -m benchmarks.sepsis --episodes 20000 --no-tables --networks fitted_values returns
 
-`posology` is `tabular.pooled` as it ships: its prior was set on development seeds and nothing is
-chosen; `posology_masked` is the same inside the admissible options. Every other family's knob is
-chosen on a quarter of the episodes by the direct method (the selection rule that
-benchmarks.off_policy found best); then it learns from all of them. Only the exact survival at the
-end of each seed looks at the truth. `--networks` adds those of benchmarks/sepsis_networks.py, which
-take minutes. `seconds` is the processor's time from episodes to the final policy,
-`transitions_per_second` what a network learned from in that time, each pass counted.
+`posology` is `tabular.shrunk_value_iteration` with its defaults: its prior was set on development
+seeds and nothing is selected; `posology_masked` is the same inside the admissible options. The
+setting of every other family is selected on a quarter of the episodes by the direct method (the
+rule that benchmarks.off_policy found best); then it learns from all of them. Only the exact
+survival at the end of each seed uses the truth. `--networks` adds those of
+benchmarks/sepsis_networks.py, which take minutes. `seconds` is the CPU time from episodes to the
+final policy, `transitions_per_second` the transitions learned from in that time, counting every
+pass.
 """
 
 import argparse
