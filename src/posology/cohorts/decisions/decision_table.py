@@ -81,7 +81,7 @@ def extract_decisions(
     by_file = study.split.by == "file"
     if split is not None and not by_file:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
-        at = exclude(at, keep, "not among the subjects asked", exclusions)
+        at = exclude(at, keep, "subject without a split", exclusions)
     treatments = extract_treatments(events, subject, at, study)
     if any(t.codes for t in study.formulary.treatments):
         if study.assignment.switch == "exclude":

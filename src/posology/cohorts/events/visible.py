@@ -29,11 +29,11 @@ def event_facts(
     treatments = treatment_codes(study)
 
     def has_code(codes: tuple[str, ...]) -> Bool[np.ndarray, " decision"]:
-        found = np.zeros(len(at), dtype=bool)
+        is_visible = np.zeros(len(at), dtype=bool)
         for matches, inclusive in _by_visibility(events, subject, codes, treatments):
             rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
-            found |= has_event(rows)
-        return found
+            is_visible |= has_event(rows)
+        return is_visible
 
     def latest_value(codes: tuple[str, ...]) -> Float64[np.ndarray, " decision"]:
         value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
