@@ -201,7 +201,7 @@ def test_a_subject_in_two_files_is_an_error_even_without_a_decision(tmp_path: Pa
 
 def test_parts_need_a_build_that_can_use_them(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
-    with pytest.raises(UserError, match="refits formulas or reduces vectors, which wants all"):
+    with pytest.raises(UserError, match="refits formulas or reduces embeddings, which needs all"):
         build_folder(
             read_study("iwpc"),
             tmp_path / "events",
