@@ -57,7 +57,7 @@ def test_a_recipe_moves_to_the_requested_device(monkeypatch: pytest.MonkeyPatch)
     here = recipes.default_recipe()
     assert recipes.with_device(here, "cpu") == here
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="--device cuda: torch sees no such GPU on this machine"):
+    with pytest.raises(UserError, match="--device cuda: torch finds no such GPU on this machine"):
         recipes.with_device(here, "cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     there = recipes.with_device(here, "cuda:1")
