@@ -159,10 +159,14 @@ def _patients(found: EffectStudy, rule: HeldOutRule, tau: np.ndarray, keep_: np.
         net = float(((told > point.threshold) * (true - point.threshold)).mean())
         claims["net benefit"] = held(point.model, net)
         groups = np.array_split(np.argsort(told, kind="stable"), len(c.calibration.groups))
-        claims["benefit of a group of alike predictions"] = float(np.mean([
-            held(g.observed, float(true[rows].mean()))
-            for g, rows in zip(c.calibration.groups, groups, strict=True)
-        ]))  # fmt: skip
+        claims["benefit of a group of alike predictions"] = float(
+            np.mean(
+                [
+                    held(g.observed, float(true[rows].mean()))
+                    for g, rows in zip(c.calibration.groups, groups, strict=True)
+                ]
+            )
+        )
     return claims
 
 
@@ -225,8 +229,19 @@ def rows_of(found: dict[str, list[Claims]]) -> list[dict]:
             low, high = float(center - half), float(center + half)
             off = low > 1 - LEVEL if claim.startswith("test") else high < LEVEL
             off = off and not claim.startswith("power")
-            rows.append(row(scenario, "posology", "simulated", claim, p, low=low, high=high, n=n,
-                            off=bool(off)))  # fmt: skip
+            rows.append(
+                row(
+                    scenario,
+                    "posology",
+                    "simulated",
+                    claim,
+                    p,
+                    low=low,
+                    high=high,
+                    n=n,
+                    off=bool(off),
+                )
+            )
     return rows
 
 

@@ -94,8 +94,18 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
             gains[model] = chosen, said.best_single
         for model, (chosen, single) in gains.items():
             g = estimate_gain(nuisance, chosen, single, rng, kept)
-            rows.append(row(study, model, f"seed {seed}", "gain", g.value, low=g.low, high=g.high,
-                            n=int(kept.sum())))  # fmt: skip
+            rows.append(
+                row(
+                    study,
+                    model,
+                    f"seed {seed}",
+                    "gain",
+                    g.value,
+                    low=g.low,
+                    high=g.high,
+                    n=int(kept.sum()),
+                )
+            )
         rows.append(
             row(
                 study,
@@ -128,8 +138,17 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
             rows.append(row(study, trial.option_names[k], "everybody", "doubly_robust_mean", value))
         for e in estimate_average_effects(nuisance, 0, rng, kept):
             for how, d in (("effect", e.effect), ("unadjusted difference", e.unadjusted)):
-                rows.append(row(study, e.option, "everybody", f"{how} over {e.comparator}", d.value,
-                                low=d.low, high=d.high))  # fmt: skip
+                rows.append(
+                    row(
+                        study,
+                        e.option,
+                        "everybody",
+                        f"{how} over {e.comparator}",
+                        d.value,
+                        low=d.low,
+                        high=d.high,
+                    )
+                )
     return rows
 
 

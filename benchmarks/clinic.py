@@ -185,9 +185,17 @@ def _more(
                 figures[f"p_{name}"] = (test_of.p_holm, None, None)
         for metric, (value, low, high) in figures.items():
             rows.append(
-                {"study": study, "model": model, "split": "test", "metric": metric,
-                 "value": value, "low": low, "high": high, "n": len(test)}
-            )  # fmt: skip
+                {
+                    "study": study,
+                    "model": model,
+                    "split": "test",
+                    "metric": metric,
+                    "value": value,
+                    "low": low,
+                    "high": high,
+                    "n": len(test),
+                }
+            )
     return rows
 
 

@@ -11,11 +11,14 @@ from posology.domain.history import History, offsets_from_counts, visible_events
 FAMILIES = {
     "no genotype": ("MEASUREMENT//SNP",),
     "no lifestyle": (
-        "OBSERVATION//LOINC", "OBSERVATION//SNOMED", "OBSERVATION//CLINIC//diet_score",
-        "OBSERVATION//CLINIC//adherence_score", "OBSERVATION//CLINIC//days_covered",
+        "OBSERVATION//LOINC",
+        "OBSERVATION//SNOMED",
+        "OBSERVATION//CLINIC//diet_score",
+        "OBSERVATION//CLINIC//adherence_score",
+        "OBSERVATION//CLINIC//days_covered",
     ),
     "no wearables": ("MEASUREMENT//LOINC//41950-7", "MEASUREMENT//LOINC//97507-8"),
-}  # fmt: skip
+}
 COURSES = ("DRUG_PER_DAY", "CONDITION//SNOMED//62014003")
 """Earlier treatment, and that it was not tolerated."""
 

@@ -36,15 +36,20 @@ Scores = dict[tuple[str, str], float]
 def trial_of(drawn: Sample) -> Trial:
     """What is recorded of the patients."""
     return Trial(
-        drawn.covariates, drawn.treatment, drawn.outcome, np.arange(len(drawn.outcome)), 2,
+        drawn.covariates,
+        drawn.treatment,
+        drawn.outcome,
+        np.arange(len(drawn.outcome)),
+        2,
         ("old", "new"),
-    )  # fmt: skip
+    )
 
 
 def boosted(covariates: np.ndarray, target: np.ndarray) -> HistGradientBoostingRegressor:
     """Gradient boosting as it comes, with a fixed number of trees."""
-    return HistGradientBoostingRegressor(max_leaf_nodes=8, early_stopping=False,
-                                         random_state=0).fit(covariates, target)  # fmt: skip
+    return HistGradientBoostingRegressor(
+        max_leaf_nodes=8, early_stopping=False, random_state=0
+    ).fit(covariates, target)
 
 
 def baselines(nuisance: Nuisance, asked: np.ndarray) -> dict[str, np.ndarray]:

@@ -90,9 +90,12 @@ def behaviour(cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
     assert cohort.time is not None
     practice = np.eye(int(cohort.site.max()) + 1)[cohort.site]
     trial = Trial(
-        np.column_stack([past, cohort.time, practice]), cohort.treatment.astype(np.int64),
-        cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
-    )  # fmt: skip
+        np.column_stack([past, cohort.time, practice]),
+        cohort.treatment.astype(np.int64),
+        cohort.reward.astype(np.float64),
+        cohort.subject,
+        len(cohort.study.formulary.treatments),
+    )
     found = fit_propensity(trial, assign_folds(trial, rng), ("logistic", "boosting"))
     checked = check_behaviour(found.probability, trial.treatment)
     off = [f"{row.treatment}: {row.z:.1f}" for row in checked if abs(row.z) > SURE]
@@ -104,9 +107,12 @@ def as_trial(cohort: Cohort, spec: RecentWindowSpec) -> Trial:
     """The recent past, the treatment and the outcome."""
     rows = build_recent_rows(spec, cohort.history, cohort.last_step)
     return Trial(
-        rows.values.astype(np.float64), cohort.treatment.astype(np.int64),
-        cohort.reward.astype(np.float64), cohort.subject, len(cohort.study.formulary.treatments),
-    )  # fmt: skip
+        rows.values.astype(np.float64),
+        cohort.treatment.astype(np.int64),
+        cohort.reward.astype(np.float64),
+        cohort.subject,
+        len(cohort.study.formulary.treatments),
+    )
 
 
 def policies(

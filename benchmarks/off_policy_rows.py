@@ -72,11 +72,16 @@ def judged(
             modelled = estimator in MODELLED and abs(summed_td_error(data)) > rule.max_td_error
             results.append(
                 {
-                    **asdict(case), "split": split, "estimator": estimator,
-                    "value": float(found.mean()), "low": float(low), "high": float(high),
-                    "stated": estimator in ranges, "unfit": bool(modelled),
+                    **asdict(case),
+                    "split": split,
+                    "estimator": estimator,
+                    "value": float(found.mean()),
+                    "low": float(low),
+                    "high": float(high),
+                    "stated": estimator in ranges,
+                    "unfit": bool(modelled),
                 }
-            )  # fmt: skip
+            )
     return results
 
 

@@ -16,9 +16,16 @@ def row(study: str, model: str, split: str, metric: str, value: float, **more: o
     """One number, with `low`, `high` and `n` (null unless given) and any further keys."""
     stated = None if value != value else value  # a value that is not known is null
     return {
-        "study": study, "model": model, "split": split, "metric": metric, "value": stated,
-        "low": None, "high": None, "n": None, **more,
-    }  # fmt: skip
+        "study": study,
+        "model": model,
+        "split": split,
+        "metric": metric,
+        "value": stated,
+        "low": None,
+        "high": None,
+        "n": None,
+        **more,
+    }
 
 
 def summary(found: Mapping[str, Sequence[Mapping[tuple[str, str], float]]]) -> list[dict]:
@@ -31,8 +38,18 @@ def summary(found: Mapping[str, Sequence[Mapping[tuple[str, str], float]]]) -> l
             values = np.array([value for value in said if value == value])
             mean = float(values.mean()) if len(values) else float("nan")
             error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            rows.append(row(study, model, "test", metric, mean, n=len(values),
-                            low=mean - error, high=mean + error))  # fmt: skip
+            rows.append(
+                row(
+                    study,
+                    model,
+                    "test",
+                    metric,
+                    mean,
+                    n=len(values),
+                    low=mean - error,
+                    high=mean + error,
+                )
+            )
     return rows
 
 

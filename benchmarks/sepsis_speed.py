@@ -55,10 +55,16 @@ def main() -> None:
     logged = sample_trajectories(world.mdp, world.clinician, arguments.episodes, rng)
     cohort = to_cohort(logged, StudyNames("sepsis", world.mdp.names))
     rows = [
-        row("sepsis", "posology", f"batch{batch}", "transitions_per_cpu_second",
-            speed(cohort, replace(WIDE, batch=batch)), n=len(cohort))
+        row(
+            "sepsis",
+            "posology",
+            f"batch{batch}",
+            "transitions_per_cpu_second",
+            speed(cohort, replace(WIDE, batch=batch)),
+            n=len(cohort),
+        )
         for batch in arguments.batches
-    ]  # fmt: skip
+    ]
     write(arguments.json, rows, arguments.seed, started)
 
 

@@ -127,9 +127,13 @@ def _survival(survival: np.ndarray, train: Cohort, test: Cohort, weights: np.nda
         for name, score in metrics.items():
 
             def figure(
-                w: np.ndarray, score: Callable = score, y: np.ndarray = truth,
-                p: np.ndarray = past, s: np.ndarray = said, at: np.ndarray = days,
-            ) -> float:  # fmt: skip
+                w: np.ndarray,
+                score: Callable = score,
+                y: np.ndarray = truth,
+                p: np.ndarray = past,
+                s: np.ndarray = said,
+                at: np.ndarray = days,
+            ) -> float:
                 rows = np.repeat(np.arange(len(y)), w.astype(int))
                 there = y["days"][rows]  # times are wanted from the first event to the last day
                 inside = (at >= there[y["event"][rows]].min()) & (at < there.max())

@@ -128,8 +128,11 @@ def iwpc_patients() -> Patients:
         "GENOTYPE//VKORC1_rs9923231": VKORC1,
         "RACE": ("White", "Asian", "Black", "Unknown"),
     }
-    row_of = {f"{family}//{name}": (family, row) for family, names in coded.items()
-              for row, name in enumerate(names)}  # fmt: skip
+    row_of = {
+        f"{family}//{name}": (family, row)
+        for family, names in coded.items()
+        for row, name in enumerate(names)
+    }
     codes = {family: np.full(subjects, -1, np.int64) for family in coded}
     taken = {name: np.zeros(subjects) for name in DRUGS}
     for subject, code, value in zip(*events.values(), strict=True):

@@ -66,9 +66,13 @@ def _cdm(name: str) -> Callable[[Path], list[Source]]:
 
 
 DRUG = {
-    "drug_exposure_id": "{row}", "person_id": "1", "drug_concept_id": "8",
-    "drug_exposure_start_date": "2020-01-0{row}", "quantity": "10", "days_supply": "10",
-}  # fmt: skip
+    "drug_exposure_id": "{row}",
+    "person_id": "1",
+    "drug_concept_id": "8",
+    "drug_exposure_start_date": "2020-01-0{row}",
+    "quantity": "10",
+    "days_supply": "10",
+}
 DRUGS = ",".join(DRUG) + "\n" + ",".join(DRUG.values()).replace("{row}", "1") + "\n"
 EXPOSURES = 'exposures = ["FILE"]\n[measures.pm25]\nunit = "ug/m3"\n'
 LIVED = 'exposures = ["air.csv"]\n[measures.pm25]\nunit = "ug/m3"\n'
@@ -92,25 +96,48 @@ TABLES = {
         ),
     ),
     "person": Table(
-        {"person_id": "{row}", "gender_concept_id": "8507", "year_of_birth": "1950",
-         "month_of_birth": "2", "day_of_birth": "30", "birth_datetime": ""},
+        {
+            "person_id": "{row}",
+            "gender_concept_id": "8507",
+            "year_of_birth": "1950",
+            "month_of_birth": "2",
+            "day_of_birth": "30",
+            "birth_datetime": "",
+        },
         _cdm("person"),
     ),
     "drug_exposure": Table(DRUG, _cdm("drug_exposure")),
     "drug_strength": Table(
-        {"drug_concept_id": "8", "ingredient_concept_id": "8", "amount_value": "5",
-         "amount_unit_concept_id": "9", "numerator_value": "", "denominator_value": ""},
+        {
+            "drug_concept_id": "8",
+            "ingredient_concept_id": "8",
+            "amount_value": "5",
+            "amount_unit_concept_id": "9",
+            "numerator_value": "",
+            "denominator_value": "",
+        },
         _cdm("drug_strength"),
     ),
     "concept": Table(
-        {"concept_id": "{row}", "concept_name": "x", "vocabulary_id": "RxNorm",
-         "concept_code": "1{row}"},
+        {
+            "concept_id": "{row}",
+            "concept_name": "x",
+            "vocabulary_id": "RxNorm",
+            "concept_code": "1{row}",
+        },
         _cdm("concept"),
     ),
     "measurement": Table(
-        {"measurement_id": "{row}", "person_id": "1", "measurement_concept_id": "8",
-         "measurement_date": "2020-01-0{row}", "value_as_number": "5", "value_source_value": "five",
-         "unit_source_value": "mg", "operator_concept_id": "0"},
+        {
+            "measurement_id": "{row}",
+            "person_id": "1",
+            "measurement_concept_id": "8",
+            "measurement_date": "2020-01-0{row}",
+            "value_as_number": "5",
+            "value_source_value": "five",
+            "unit_source_value": "mg",
+            "operator_concept_id": "0",
+        },
         _cdm("measurement"),
     ),
     "questionnaire": Table(
@@ -133,15 +160,20 @@ TABLES = {
         {"subject": "{row}", "place": "N1", "from": "2020-01-01", "to": ""}, _lived
     ),
     "diplotypes": Table(
-        {"subject": "1", "gene": "CYP2C19", "diplotype": "*2/*2", "date": "2020-01-0{row}",
-         "activity_score": "0"},
+        {
+            "subject": "1",
+            "gene": "CYP2C19",
+            "diplotype": "*2/*2",
+            "date": "2020-01-0{row}",
+            "activity_score": "0",
+        },
         lambda path: make_sources("vcf", [path]),
     ),
     "embeddings": Table(
         {"subject": "1", "time": "2020-01-0{row}", "vector": "5", "model": "m", "hash": "abc"},
         lambda path: make_sources("dicom", [path]),
     ),
-}  # fmt: skip
+}
 
 
 def valid_rows(table: Table) -> list[list[str]]:
@@ -186,12 +218,21 @@ def _dicom() -> bytes:
 
 FILES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "fhir": ("fhir", "data.ndjson", lambda: (PATIENT + ORDER) * 3),
-    "bundle": ("fhir", "data.json", lambda: b'{"resourceType": "Bundle", "entry": [{"resource": '
-               + PATIENT.strip() + b'}, {"resource": ' + ORDER.strip() + b"}, null, {}]}"),
+    "bundle": (
+        "fhir",
+        "data.json",
+        lambda: (
+            b'{"resourceType": "Bundle", "entry": [{"resource": '
+            + PATIENT.strip()
+            + b'}, {"resource": '
+            + ORDER.strip()
+            + b"}, null, {}]}"
+        ),
+    ),
     "vcf": ("vcf", "data.vcf", lambda: VCF),
     "dicom": ("dicom", "data.dcm", _dicom),
     "npz": ("dicom", "data.npz", _npz),
-}  # fmt: skip
+}
 """Sources that are not tables: name and valid content of a file, and its sources."""
 
 
@@ -234,13 +275,56 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 CELLS = (
-    "", " ", "nan", "NaN", "inf", "-Infinity", "1e400", "-5", "-0", "1e38", "5e38", "0x10", "1_000",
-    "0001-01-01", "0001-01-01 00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2020-02-30", "0000",
-    "10000-01-01", "2020-13", "-2020-01-01", "20200101", "9" * 20, "-9223372036854775808",
-    str(2**63 - 1), "null", "None", "{}", "[null]", "{x}", "'", '"', "a,b", "a\nb", "\t",
-    "\\", "\x00", "é", "\udce9", "\u202e", "١٢", "½", "//", "CYP2C19//", "*", "*1/*2",
-    "%s", "{0}", "N" * 3000,
-)  # fmt: skip
+    "",
+    " ",
+    "nan",
+    "NaN",
+    "inf",
+    "-Infinity",
+    "1e400",
+    "-5",
+    "-0",
+    "1e38",
+    "5e38",
+    "0x10",
+    "1_000",
+    "0001-01-01",
+    "0001-01-01 00:00:00+14:00",
+    "9999-12-31T23:59:59-12:00",
+    "2020-02-30",
+    "0000",
+    "10000-01-01",
+    "2020-13",
+    "-2020-01-01",
+    "20200101",
+    "9" * 20,
+    "-9223372036854775808",
+    str(2**63 - 1),
+    "null",
+    "None",
+    "{}",
+    "[null]",
+    "{x}",
+    "'",
+    '"',
+    "a,b",
+    "a\nb",
+    "\t",
+    "\\",
+    "\x00",
+    "é",
+    "\udce9",
+    "\u202e",
+    "١٢",
+    "½",
+    "//",
+    "CYP2C19//",
+    "*",
+    "*1/*2",
+    "%s",
+    "{0}",
+    "N" * 3000,
+)
 """Cells of an invalid table."""
 
 

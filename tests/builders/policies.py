@@ -30,17 +30,41 @@ from tests.builders.synthetic_iwpc import cohort as synthetic_iwpc_cohort
 from tests.builders.synthetic_iwpc import with_targets
 
 NAMES = (
-    "fixed", "clinical_formula", "pgx_formula", "formula_refit", "logistic", "forest", "boosting",
-    "effects", "posology_paper", "posology_supervised", "posology", "lstm", "transformer", "cnn",
-    "condensed", "carried", "carried_condensed", "dosed", "order", "ridge_margin",
-    "boosting_margin", "fitted_values", "implicit", "conservative", "cloning", "foretelling",
+    "fixed",
+    "clinical_formula",
+    "pgx_formula",
+    "formula_refit",
+    "logistic",
+    "forest",
+    "boosting",
+    "effects",
+    "posology_paper",
+    "posology_supervised",
+    "posology",
+    "lstm",
+    "transformer",
+    "cnn",
+    "condensed",
+    "carried",
+    "carried_condensed",
+    "dosed",
+    "order",
+    "ridge_margin",
+    "boosting_margin",
+    "fitted_values",
+    "implicit",
+    "conservative",
+    "cloning",
+    "foretelling",
     "foretelling_condensed",
-)  # fmt: skip
+)
 
 GUIDELINE = Rule(
-    "order", "order", "made up",
+    "order",
+    "order",
+    "made up",
     order=(Preference(("high", "low"), visible=("SEX//male",)), Preference(("low", "medium"))),
-)  # fmt: skip
+)
 SMALL = Sizes(16, 8, 16, 2, 4, 0.1)
 NETWORKS = {
     "posology_supervised": SMALL,

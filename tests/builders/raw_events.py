@@ -44,9 +44,18 @@ times = st.one_of(
     ),
 )
 codes = st.sampled_from(
-    ["MEDS_BIRTH", "MEDS_DEATH", "LOINC//29463-7", " loinc//29463-7", "DRUG//x//given", "LAB//a",
-     "ICD10CM//I48.0", "", None]
-)  # fmt: skip
+    [
+        "MEDS_BIRTH",
+        "MEDS_DEATH",
+        "LOINC//29463-7",
+        " loinc//29463-7",
+        "DRUG//x//given",
+        "LAB//a",
+        "ICD10CM//I48.0",
+        "",
+        None,
+    ]
+)
 numbers = st.one_of(
     st.none(), st.sampled_from([0.0, 1.0, -1.0, 70.0, 9000.0, float("nan"), float("inf")])
 )

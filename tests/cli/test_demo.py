@@ -37,9 +37,11 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     assert "Report:" in output
     page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     for expected in (
-        "A genotype that calls for less", "did not reach a stable dose", "PharmGKB",
+        "A genotype that calls for less",
+        "did not reach a stable dose",
+        "PharmGKB",
         "Not intended for",
-    ):  # fmt: skip
+    ):
         assert expected in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     loaded = artifact.load(tmp_path / "demo" / "model")
@@ -51,7 +53,14 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     models = {row["model"] for row in body["rows"]}
     assert {"posology", "posology_supervised", "posology_paper", "fixed", "pgx_formula"} <= models
     assert {row["metric"] for row in body["rows"]} == {
-        "accuracy", "precision", "recall", "f1", "auc", "mae", "within20", "reward",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "mae",
+        "within20",
+        "reward",
         "dose_in_interval",
-    }  # fmt: skip
+    }
     assert {row["split"] for row in body["rows"]} == {"test"}

@@ -46,9 +46,21 @@ def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -
     first = " ".join(done.output.split()).lower()
     assert first.startswith(" ".join(verdict["said"].split()).lower()[:40])
     metrics = {row["metric"] for row in rows}
-    assert {"value", "gain", "e_value", "gamma", "overlap_effective", "autoc", "qini",
-            "calibration_slope", "c_for_benefit", "group_gain", "balance_after",
-            "heterogeneity_p", "number_needed"} <= metrics  # fmt: skip
+    assert {
+        "value",
+        "gain",
+        "e_value",
+        "gamma",
+        "overlap_effective",
+        "autoc",
+        "qini",
+        "calibration_slope",
+        "c_for_benefit",
+        "group_gain",
+        "balance_after",
+        "heterogeneity_p",
+        "number_needed",
+    } <= metrics
     assert page.read_text().count("<section") >= 10
     ids = [str(i) for i in range(1, 261) if f">{i}<" in page.read_text()]
     assert len(ids) < 100, "no list of subjects"

@@ -77,9 +77,16 @@ def test_every_model_is_scored_and_cases_show_the_truth(fitted, tmp_path) -> Non
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
         app,
-        ["evaluate", str(fitted / "model"), str(fitted / "cohort"),
-         "--report", str(page), "--json", str(figures)],
-    )  # fmt: skip
+        [
+            "evaluate",
+            str(fitted / "model"),
+            str(fitted / "cohort"),
+            "--report",
+            str(page),
+            "--json",
+            str(figures),
+        ],
+    )
     assert done.exit_code == 0, done.output
     rows = json.loads(figures.read_text())["rows"]
     models = {row["model"] for row in rows if row["metric"] == "accuracy"}
@@ -93,9 +100,16 @@ def test_without_a_truth_the_value_is_estimated_next_to_other_models(fitted, tmp
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
     done = RUN.invoke(
         app,
-        ["evaluate", str(fitted / "model"), str(fitted / "unknown"),
-         "--report", str(page), "--json", str(figures)],
-    )  # fmt: skip
+        [
+            "evaluate",
+            str(fitted / "model"),
+            str(fitted / "unknown"),
+            "--report",
+            str(page),
+            "--json",
+            str(figures),
+        ],
+    )
     assert done.exit_code == 0, done.output
     rows = json.loads(figures.read_text())["rows"]
     assert rows[0]["metric"] == "verdict"
@@ -126,6 +140,7 @@ def assert_learning(folder, page: str) -> None:
 def test_another_vocabulary_is_refused(fitted) -> None:
     with pytest.raises(UserError, match="fitted on another vocabulary than this cohort"):
         RUN.invoke(
-            app, ["evaluate", str(fitted / "model"), str(fitted / "other")],
+            app,
+            ["evaluate", str(fitted / "model"), str(fitted / "other")],
             catch_exceptions=False,
-        )  # fmt: skip
+        )

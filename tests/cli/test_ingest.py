@@ -32,8 +32,13 @@ def test_an_ingest_makes_a_folder_and_describes_it(events, tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 raw events = 1 events + 0 rejected + 1 exact duplicates merged" in result.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "data", "metadata", "manifest.json", "rejected.parquet", "quality.html", "quality.json",
-    }  # fmt: skip
+        "data",
+        "metadata",
+        "manifest.json",
+        "rejected.parquet",
+        "quality.html",
+        "quality.json",
+    }
     again = run("--meds", events, "--out", tmp_path / "out")
     assert "ingested before, skipped" in again.output
     assert "is unchanged" in again.output
@@ -55,14 +60,21 @@ def test_the_result_is_written_as_rows_of_json(events, tmp_path):
     refused = raw_table([(1, None, "DRUG//x//given", -5.0, None, "mg")])
     pq.write_table(refused, tmp_path / "b.parquet")
     result = run(
-        "--meds", events, "--meds", tmp_path / "b.parquet", "--out", tmp_path / "out",
-        "--json", tmp_path / "new" / "rows.json",
-    )  # fmt: skip
+        "--meds",
+        events,
+        "--meds",
+        tmp_path / "b.parquet",
+        "--out",
+        tmp_path / "out",
+        "--json",
+        tmp_path / "new" / "rows.json",
+    )
     assert result.exit_code == 0, result.output
     rows = rows_of(tmp_path / "new" / "rows.json")
     assert [(row["split"], row["value"]) for row in rows if row["metric"] == "read"] == [
-        (str(events), 2), (str(tmp_path / "b.parquet"), 1),
-    ]  # fmt: skip
+        (str(events), 2),
+        (str(tmp_path / "b.parquet"), 1),
+    ]
     assert [value(rows, name) for name in ("raw", "events", "merged")] == [3, 1, 1]
     (refused,) = [row for row in rows if row["metric"] == "refused"]
     assert (refused["value"], refused["rule"]) == (1, "out_of_range")

@@ -69,12 +69,14 @@ REDUCED = (
 def imaged(subject: int, vector: np.ndarray, later: float = 0.0) -> list:
     """A subject with a vector before the decision, and another one (`later` times it) after."""
     return [
-        (subject, None, "SEX//female", None), (subject, -5, "LAB", 6.0),
+        (subject, None, "SEX//female", None),
+        (subject, -5, "LAB", 6.0),
         (subject, 0, "REVIEW", None),
-        (subject, 0, "DRUG//A" if subject % 2 else "DRUG//B", 1.0), (subject, 20, "LAB", 4.0),
+        (subject, 0, "DRUG//A" if subject % 2 else "DRUG//B", 1.0),
+        (subject, 20, "LAB", 4.0),
         *((subject, -3, f"{MODEL}//{i:04d}", float(v)) for i, v in enumerate(vector)),
         *((subject, 30, f"{MODEL}//{i:04d}", float(later * v)) for i, v in enumerate(vector)),
-    ]  # fmt: skip
+    ]
 
 
 def test_components_are_fitted_on_what_training_decisions_can_see() -> None:

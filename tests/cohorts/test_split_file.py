@@ -23,8 +23,11 @@ SPLIT_FILE = {s: ("train", "validation", "test")[s % 3] for s in SUBJECTS}
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    rows = [(s, float(d), c, 1.0) for s in SUBJECTS for d, c in
-            enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
+    rows = [
+        (s, float(d), c, 1.0)
+        for s in SUBJECTS
+        for d, c in enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))
+    ]
     rows.append((99, 0.0, "LAB", 1.0))  # in the records, but with no decision
     write_folder(tmp_path / "meds", [event_table(*rows)])
     return tmp_path / "meds"
@@ -69,9 +72,16 @@ def test_a_folder_without_a_split_file_is_an_error(records: Path, tmp_path: Path
     with pytest.raises(RecordError, match=r"has no metadata/subject_splits.parquet, which study"):
         build_folder(BY_FILE, records, tmp_path / "cohort")
     with pytest.raises(StudyError, match="needs a MEDS folder that has a split file"):
-        build_cohort(event_table((1, 0.0, "REVIEW", None), (1, 1.0, "DRUG//A", 1.0),
-                           (1, 20.0, "LAB", 4.0), (1, 60.0, "DRUG//B", 1.0),
-                           (1, 61.0, "STOP", 1.0)), BY_FILE)  # fmt: skip
+        build_cohort(
+            event_table(
+                (1, 0.0, "REVIEW", None),
+                (1, 1.0, "DRUG//A", 1.0),
+                (1, 20.0, "LAB", 4.0),
+                (1, 60.0, "DRUG//B", 1.0),
+                (1, 61.0, "STOP", 1.0),
+            ),
+            BY_FILE,
+        )
 
 
 def test_shares_need_a_salt() -> None:

@@ -91,11 +91,30 @@ def test_every_patient_without_a_usable_dose_has_one_rejected_cell(data):
 def test_dose_inr_and_site_are_no_features(data):
     families = {code.split("//")[0] for code in data.events["code"].to_pylist()}
     assert families == {
-        "SEX", "RACE", "RACE_REPORTED", "ETHNICITY", "ETHNICITY_REPORTED", "AGE_DECADE", "HEIGHT",
-        "WEIGHT", "INDICATION", "COMORBIDITY", "COMORBIDITY_ABSENT", "MEDICATION",
-        "MEDICATION_ABSENT", "DRUG", "CONDITION", "SMOKER", "HERBAL", "GENOTYPE",
-        "GENOTYPE_IMPUTED", "TARGET_INR", "TARGET_INR_RANGE", "WARFARIN", "OUTCOME",
-    }  # fmt: skip
+        "SEX",
+        "RACE",
+        "RACE_REPORTED",
+        "ETHNICITY",
+        "ETHNICITY_REPORTED",
+        "AGE_DECADE",
+        "HEIGHT",
+        "WEIGHT",
+        "INDICATION",
+        "COMORBIDITY",
+        "COMORBIDITY_ABSENT",
+        "MEDICATION",
+        "MEDICATION_ABSENT",
+        "DRUG",
+        "CONDITION",
+        "SMOKER",
+        "HERBAL",
+        "GENOTYPE",
+        "GENOTYPE_IMPUTED",
+        "TARGET_INR",
+        "TARGET_INR_RANGE",
+        "WARFARIN",
+        "OUTCOME",
+    }
     timed = {
         code
         for code, time in zip(
@@ -143,9 +162,13 @@ def test_known_absent_and_unknown_are_kept_apart(codes_of):
 def test_numbers_carry_their_units(data):
     units = set(zip(data.events["code"].to_pylist(), data.events["unit"].to_pylist(), strict=True))
     assert {(code, unit) for code, unit in units if unit} == {
-        ("AGE_DECADE", "{decade}"), ("HEIGHT", "cm"), ("WEIGHT", "kg"), ("TARGET_INR", "{INR}"),
-        ("OUTCOME//WARFARIN_DOSE", "mg/wk"), ("OUTCOME//INR", "{INR}"),
-    }  # fmt: skip
+        ("AGE_DECADE", "{decade}"),
+        ("HEIGHT", "cm"),
+        ("WEIGHT", "kg"),
+        ("TARGET_INR", "{INR}"),
+        ("OUTCOME//WARFARIN_DOSE", "mg/wk"),
+        ("OUTCOME//INR", "{INR}"),
+    }
     assert set(_numbers(data, "AGE_DECADE")) == set(range(1, 10))
 
 

@@ -11,9 +11,14 @@ def of(*numbers: float) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     ("creatinine", "age", "female", "said"),
     # Rows worked out by hand from the published equation, each branch of the two sexes once.
-    [(1.0, 50.0, False, 91.7), (1.0, 50.0, True, 68.6), (0.5, 50.0, True, 114.2),
-     (0.7, 30.0, False, 127.1), (4.0, 70.0, False, 15.3)],
-)  # fmt: skip
+    [
+        (1.0, 50.0, False, 91.7),
+        (1.0, 50.0, True, 68.6),
+        (0.5, 50.0, True, 114.2),
+        (0.7, 30.0, False, 127.1),
+        (4.0, 70.0, False, 15.3),
+    ],
+)
 def test_ckd_epi_2021(creatinine: float, age: float, female: bool, said: float) -> None:
     found = ckd_epi_2021(*of(creatinine, age), np.array([female]))
     assert found[0] == pytest.approx(said, abs=0.1)

@@ -150,9 +150,11 @@ def test_a_damaged_file_is_an_error_or_its_rows_are_rejected(
 
 @pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
 @settings(
-    max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate),
+    max_examples=6,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+)
 @given(data=st.data())
 def test_no_cell_causes_a_traceback_or_a_lost_row(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

@@ -50,8 +50,14 @@ def test_a_folder_without_a_unit_column_is_read(tmp_path):
     )
     pq.write_table(table, tmp_path / "data" / "train" / "0.parquet")
     (event,) = pa.concat_tables(read_events(tmp_path)).to_pylist()
-    assert event == {"subject_id": 1, "time": YEAR0, "code": "A", "numeric_value": None,
-                     "text_value": None, "unit": None}  # fmt: skip
+    assert event == {
+        "subject_id": 1,
+        "time": YEAR0,
+        "code": "A",
+        "numeric_value": None,
+        "text_value": None,
+        "unit": None,
+    }
 
 
 def test_shards_are_read_in_numeric_order(tmp_path):

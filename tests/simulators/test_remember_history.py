@@ -36,9 +36,15 @@ class Noting:
 def patients(n: int) -> Patients:
     rng = np.random.default_rng(0)
     return Patients(
-        rng.uniform(40, 80, n), np.full(n, 170.0), np.full(n, 75.0), rng.integers(0, 6, n),
-        rng.integers(0, 3, n), np.zeros(n, np.int64), np.zeros(n), np.zeros(n),
-    )  # fmt: skip
+        rng.uniform(40, 80, n),
+        np.full(n, 170.0),
+        np.full(n, 75.0),
+        rng.integers(0, 6, n),
+        rng.integers(0, 3, n),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+        np.zeros(n),
+    )
 
 
 def test_the_history_at_a_visit_is_the_one_of_the_log() -> None:

@@ -20,9 +20,21 @@ ACIC_INSTANCES = range(1, 11)
 GBSG_MONTHS = 60.0
 """Horizon of GBSG-2 here: five years."""
 _ACTG = (
-    "age", "wtkg", "hemo", "homo", "drugs", "karnof", "oprior", "z30", "preanti", "race",
-    "gender", "symptom", "cd40", "cd80",
-)  # fmt: skip
+    "age",
+    "wtkg",
+    "hemo",
+    "homo",
+    "drugs",
+    "karnof",
+    "oprior",
+    "z30",
+    "preanti",
+    "race",
+    "gender",
+    "symptom",
+    "cd40",
+    "cd80",
+)
 _GBSG = ("age", "menostat", "tsize", "tgrade", "pnodes", "progrec", "estrec")
 
 Column = Float64[np.ndarray, " subject"]
@@ -56,12 +68,16 @@ def actg175() -> TrialData:
         covariates=_numbers(rows, _ACTG),
         names=_ACTG,
         treatment=np.array([int(row["arms"]) for row in rows], dtype=np.int64),
-        options=("zidovudine", "zidovudine and didanosine", "zidovudine and zalcitabine",
-                 "didanosine"),
+        options=(
+            "zidovudine",
+            "zidovudine and didanosine",
+            "zidovudine and zalcitabine",
+            "didanosine",
+        ),
         outcome=_numbers(rows, ("cd420",))[:, 0],
         time=_numbers(rows, ("days",))[:, 0],
         event=np.array([row["cens"] == "1" for row in rows], dtype=bool),
-    )  # fmt: skip
+    )
 
 
 def gbsg() -> TrialData:

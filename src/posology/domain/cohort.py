@@ -1,6 +1,7 @@
 """Patients at their decisions: history, treatment, outcome and reward of each."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
@@ -78,15 +79,16 @@ def subset_decisions(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Coh
     old_first = cohort.history.step_offsets[cohort.subject[rows]]
     history = subset_subjects(cohort.history, subjects)
     last_step = cohort.last_step[rows] - old_first + history.step_offsets[subject]
+    columns: dict[str, Any] = {
+        name: None if (column := getattr(cohort, name)) is None else column[rows]
+        for name in DECISION_COLUMNS
+    }
     return replace(
         cohort,
         history=history,
         subject=subject.astype(np.int64),
         last_step=last_step.astype(np.int64),
-        **{
-            name: None if (column := getattr(cohort, name)) is None else column[rows]
-            for name in DECISION_COLUMNS
-        },
+        **columns,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-JsonValue = dict | list | str | int | float | bool | None
+JsonValue = dict[str, typing.Any] | list[typing.Any] | str | int | float | bool | None
 
 Renamed = Mapping[str, Mapping[str, str]]
 """Class name to {field name in the file: field name in the class}."""
@@ -83,7 +83,7 @@ def _deserialize_dataclass(
     )
 
 
-def _is_required(field: dataclasses.Field) -> bool:
+def _is_required(field: dataclasses.Field[typing.Any]) -> bool:
     missing = dataclasses.MISSING
     return field.default is missing and field.default_factory is missing
 

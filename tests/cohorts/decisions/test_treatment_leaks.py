@@ -56,12 +56,16 @@ def seen(cohort: Cohort) -> dict[tuple[int, float], list[tuple[str, float, float
 def naive(rows: list[Row], subject: int, day: float, codes: set[str]) -> list:
     """The same, read off the diary: before the moment, and at it all but the treatment."""
     return sorted(
-        (code, float(np.float32(value)) if value is not None else np.nan,
-         -1.0 if at is None else at + FIRST)
+        (
+            code,
+            float(np.float32(value)) if value is not None else np.nan,
+            -1.0 if at is None else at + FIRST,
+        )
         for s, at, code, value in rows
-        if s == subject and code in codes
+        if s == subject
+        and code in codes
         and (at is None or at < day or (at == day and not code.startswith("DRUG")))
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -146,9 +150,14 @@ def test_the_profile_does_not_depend_on_training_outcome_windows() -> None:
     rows: list[Row] = [
         (s, d, c, v)
         for s in range(1, 60)
-        for d, c, v in ((0.0, "LAB", 5.0), (1.0, "REVIEW", None), (1.0, "DRUG//A", 1.0),
-                        (20.0, "LAB", 1e6), (20.0, "NOTE//late", None))
-    ]  # fmt: skip
+        for d, c, v in (
+            (0.0, "LAB", 5.0),
+            (1.0, "REVIEW", None),
+            (1.0, "DRUG//A", 1.0),
+            (20.0, "LAB", 1e6),
+            (20.0, "NOTE//late", None),
+        )
+    ]
     cohort = build_cohort(
         event_table(*rows, (99, 0.0, "STOP", None), (99, 0.0, "DRUG//B", None)), study()
     )
@@ -166,8 +175,10 @@ def test_a_prescription_recorded_twice_is_detected() -> None:
     rows += [(999, 0.0, "LAB", 1.0), (999, 0.0, "STOP", None)]
     table = event_table(*rows)
     assert find_leaking_codes(build_cohort(table, study())) == ("NOTE//A", "NOTE//B")
-    named = study(('codes = ["DRUG//A"]', 'codes = ["DRUG//A", "NOTE//A"]'),
-                  ('codes = ["DRUG//B"]', 'codes = ["DRUG//B", "NOTE//B"]'))  # fmt: skip
+    named = study(
+        ('codes = ["DRUG//A"]', 'codes = ["DRUG//A", "NOTE//A"]'),
+        ('codes = ["DRUG//B"]', 'codes = ["DRUG//B", "NOTE//B"]'),
+    )
     assert find_leaking_codes(build_cohort(table, named)) == ()
 
 

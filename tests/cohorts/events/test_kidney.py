@@ -18,24 +18,34 @@ KIDNEY = (
     'kidney = { creatinine = ["CREA"], unit = "umol/L", '
     'female = ["SEX//female"], weight = ["KG"] }',
 )
-SAFE = ("[profile]", '[[safety]]\noptions = ["b"]\nsource = "made up: not below 30"\n'
-        'ranges = [{ codes = ["FORMULA//ckd_epi_2021"], at_most = 30.0 }]\n[profile]')  # fmt: skip
+SAFE = (
+    "[profile]",
+    '[[safety]]\noptions = ["b"]\nsource = "made up: not below 30"\n'
+    'ranges = [{ codes = ["FORMULA//ckd_epi_2021"], at_most = 30.0 }]\n[profile]',
+)
 YEARS_50 = -50 * 365.25
 
 
 def rows(subject: int, crea: float) -> list:
     return [
-        (subject, None, "SEX//female", None), (subject, YEARS_50, "MEDS_BIRTH", None),
-        (subject, -5, "CREA", crea), (subject, -3, "KG", 60.0), (subject, 0, "CREA", crea),
-        (subject, 0, "REVIEW", None), (subject, 20, "LAB", 4.0),
+        (subject, None, "SEX//female", None),
+        (subject, YEARS_50, "MEDS_BIRTH", None),
+        (subject, -5, "CREA", crea),
+        (subject, -3, "KG", 60.0),
+        (subject, 0, "CREA", crea),
+        (subject, 0, "REVIEW", None),
+        (subject, 20, "LAB", 4.0),
         (subject, 0, "DRUG//A" if subject % 2 else "DRUG//B", 1.0),
-    ]  # fmt: skip
+    ]
 
 
 def test_each_creatinine_has_both_results_at_its_own_time() -> None:
     found = add_kidney_events(sort_events(event_table(*rows(1, 88.42))), study(KIDNEY))
-    told = [(found.codes[c], t) for c, t in zip(found.code, found.time, strict=True)
-            if found.codes[c].startswith("FORMULA")]  # fmt: skip
+    told = [
+        (found.codes[c], t)
+        for c, t in zip(found.code, found.time, strict=True)
+        if found.codes[c].startswith("FORMULA")
+    ]
     days = [found.time[found.code == found.codes.index("CREA")][i] for i in (0, 1)]
     assert told == [(CKD_EPI, days[0]), (CKD_EPI, days[1]), (COCKCROFT_GAULT, days[1])]
     egfr = found.value[found.code == found.codes.index(CKD_EPI)]

@@ -96,10 +96,13 @@ def test_the_truth_is_joined_to_the_test_split_only(clinic: Path, built: Cohort)
     rows = {
         (int(s), round(t)): (b, g)
         for s, t, b, g in zip(
-            mine["subject_id"], mine["time"].astype("int64") / _unit(mine["time"]), mine["best"],
-            mine["given"], strict=True,
+            mine["subject_id"],
+            mine["time"].astype("int64") / _unit(mine["time"]),
+            mine["best"],
+            mine["given"],
+            strict=True,
         )
-    }  # fmt: skip
+    }
     for row in np.flatnonzero(test):
         subject = int(built.history.subject_id[built.subject[row]])
         best, given_ = rows[(subject, round(built.time[row] * 86_400))]
@@ -179,10 +182,16 @@ def test_a_truncated_folder_is_an_error(built: Cohort, tmp_path: Path) -> None:
 
 
 def test_unsorted_events_are_sorted_or_an_error(tmp_path: Path) -> None:
-    rows = [(s, float(d), c, 1.0) for s in (3, 1, 2) for d, c in
-            enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
-    rows += [(s, float(d), c, 1.0) for s in range(40, 80) for d, c in
-             enumerate(("REVIEW", "DRUG//A", "LAB"))]  # fmt: skip
+    rows = [
+        (s, float(d), c, 1.0)
+        for s in (3, 1, 2)
+        for d, c in enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))
+    ]
+    rows += [
+        (s, float(d), c, 1.0)
+        for s in range(40, 80)
+        for d, c in enumerate(("REVIEW", "DRUG//A", "LAB"))
+    ]
     pq.write_table(event_table(*rows), tmp_path / "events.parquet")
     made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
     same(made, build_cohort(event_table(*rows), study()))
@@ -195,8 +204,11 @@ def test_unsorted_events_are_sorted_or_an_error(tmp_path: Path) -> None:
 
 def test_a_subject_in_two_places_is_an_error(tmp_path: Path) -> None:
     for name in ("0", "1"):
-        rows = [(s, float(d) + 50 * int(name), c, 1.0) for s in range(1, 9) for d, c in
-                enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))]  # fmt: skip
+        rows = [
+            (s, float(d) + 50 * int(name), c, 1.0)
+            for s in range(1, 9)
+            for d, c in enumerate(("REVIEW", "DRUG//A", "LAB", "DRUG//B", "STOP"))
+        ]
         pq.write_table(event_table(*rows), tmp_path / f"{name}.parquet")
     with pytest.raises(RecordError, match="subject 1 is in two places of the events"):
         build_folder(study(), tmp_path, tmp_path / "out", BuildOptions(rows_per_core=30))

@@ -16,9 +16,15 @@ from posology.domain.history import latest_value
 from tests.builders.synthetic_iwpc import cohort, events
 
 CODES = (
-    "AGE_DECADE", "DRUG//amiodarone//yes", "DRUG//phenytoin//yes", "GENOTYPE//CYP2C9//*1/*3",
-    "GENOTYPE//VKORC1_rs9923231//A/G", "HEIGHT", "RACE//Asian", "WEIGHT",
-)  # fmt: skip
+    "AGE_DECADE",
+    "DRUG//amiodarone//yes",
+    "DRUG//phenytoin//yes",
+    "GENOTYPE//CYP2C9//*1/*3",
+    "GENOTYPE//VKORC1_rs9923231//A/G",
+    "HEIGHT",
+    "RACE//Asian",
+    "WEIGHT",
+)
 
 
 def one(facts: dict[str, float | None]):
@@ -42,11 +48,17 @@ def one(facts: dict[str, float | None]):
 
 
 def test_the_pharmacogenetic_formula_by_hand() -> None:
-    history = one({
-        "AGE_DECADE": 6, "HEIGHT": 170, "WEIGHT": 70, "RACE//Asian": None,
-        "GENOTYPE//VKORC1_rs9923231//A/G": None, "GENOTYPE//CYP2C9//*1/*3": None,
-        "DRUG//amiodarone//yes": None,
-    })  # fmt: skip
+    history = one(
+        {
+            "AGE_DECADE": 6,
+            "HEIGHT": 170,
+            "WEIGHT": 70,
+            "RACE//Asian": None,
+            "GENOTYPE//VKORC1_rs9923231//A/G": None,
+            "GENOTYPE//CYP2C9//*1/*3": None,
+            "DRUG//amiodarone//yes": None,
+        }
+    )
     root = 5.6044 - 0.2614 * 6 + 0.0087 * 170 + 0.0128 * 70 - 0.8677 - 0.9357 - 0.1092 - 0.5503
     found = evaluate_formula(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)

@@ -96,9 +96,9 @@ def test_unbiased_estimators_equal_a_naive_loop(seed):
             total += gain * data.trajectories.reward[row]
             by_step += gain * weight * data.trajectories.reward[row]
             then = data.v[row + 1] if row + 1 < e.stop else 0.0
-            corrected += gain * weight * (
-                data.trajectories.reward[row] + data.discount * then - data.q[row]
-            )  # fmt: skip
+            corrected += (
+                gain * weight * (data.trajectories.reward[row] + data.discount * then - data.q[row])
+            )
         whole.append(weight * total)
         stepwise.append(by_step)
         robust.append(corrected)
@@ -120,8 +120,10 @@ def test_weighted_estimators_equal_padded_arrays(seed):
         weight[row] = np.append(running, np.full(steps - long, running[-1]))
         before[row, 1:] = weight[row, :-1]
         reward[row, :long], q[row, :long], v[row, :long] = (
-            data.trajectories.reward[e], data.q[e], data.v[e]
-        )  # fmt: skip
+            data.trajectories.reward[e],
+            data.q[e],
+            data.v[e],
+        )
     gain = data.discount ** np.arange(steps)
     total = (reward * gain).sum(axis=1)
     wis = (weight[:, -1] * total).sum() / weight[:, -1].sum()

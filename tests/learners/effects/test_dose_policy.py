@@ -36,10 +36,13 @@ def trial(seed: int, n: int = 500) -> Cohort:
     )
     study = replace(made.study, formulary=Formulary(treatments, RANGE), dose=RANGE)
     return replace(
-        made, study=study, treatment=given, effective=works.astype(np.float32),
+        made,
+        study=study,
+        treatment=given,
+        effective=works.astype(np.float32),
         dose=np.where(given == 2, np.nan, dose).astype(np.float32),
         outcome=best.astype(np.float32),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +98,12 @@ def test_a_batch_equals_one_by_one_and_the_seed_decides(learned) -> None:
 def test_where_no_dose_is_supported_advice_says_so(learned) -> None:
     test = trial(5, 40)
     never = replace(RANGE, low=99.9, high=99.95, step=0.0)
-    strict = replace(learned, formulary=Formulary(
-        tuple(replace(t, dose=never) for t in learned.formulary.treatments), never
-    ))  # fmt: skip
+    strict = replace(
+        learned,
+        formulary=Formulary(
+            tuple(replace(t, dose=never) for t in learned.formulary.treatments), never
+        ),
+    )
     alone = subset_decisions(test, np.arange(40) == 0)
     advice = recommend(strict, test.study, alone.history)
     assert advice.dose is None
@@ -122,9 +128,12 @@ def harmful(seed: int, priced: bool, n: int = 900) -> Cohort:
     costs = (Cost(("HARM",), 1.0, 30.0),) if priced else ()
     reward = replace(made.study.reward, effective=1.0, costs=costs)
     return replace(
-        made, study=replace(made.study, reward=reward), effective=works.astype(np.float32),
-        reward=(works - 1.0 * harm).astype(np.float32), outcome=start.astype(np.float32),
-    )  # fmt: skip
+        made,
+        study=replace(made.study, reward=reward),
+        effective=works.astype(np.float32),
+        reward=(works - 1.0 * harm).astype(np.float32),
+        outcome=start.astype(np.float32),
+    )
 
 
 def net(dose: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -74,10 +74,19 @@ def test_columns_say_only_what_there_is_to_say():
         for c, k in zip(spec.code, spec.kind, strict=True)
     }
     assert said == {
-        ("SEX//male", "present"), ("SIGNAL", "present"), ("SIGNAL", "last"), ("START", "present"),
-        ("DRUG//a", "present"), ("DRUG//a", "count"), ("DRUG//a", "since"),
-        ("LAB", "present"), ("LAB", "count"), ("LAB", "last"), ("LAB", "slope"), ("LAB", "since"),
-    }  # fmt: skip
+        ("SEX//male", "present"),
+        ("SIGNAL", "present"),
+        ("SIGNAL", "last"),
+        ("START", "present"),
+        ("DRUG//a", "present"),
+        ("DRUG//a", "count"),
+        ("DRUG//a", "since"),
+        ("LAB", "present"),
+        ("LAB", "count"),
+        ("LAB", "last"),
+        ("LAB", "slope"),
+        ("LAB", "since"),
+    }
 
 
 def test_prefixes_left_out_get_no_column():

@@ -34,9 +34,12 @@ def test_counts_equal_a_naive_loop(seed):
         key = (int(now) * 2 + int(treatment), logged.state_count if over else int(new))
         naive[key] = naive.get(key, 0) + 1
     counted = dict(
-        zip(zip(counts.pair.tolist(), counts.next_state.tolist(), strict=True), counts.count,
-            strict=True)
-    )  # fmt: skip
+        zip(
+            zip(counts.pair.tolist(), counts.next_state.tolist(), strict=True),
+            counts.count,
+            strict=True,
+        )
+    )
     assert counted == naive
     assert counts.visits.sum() == len(logged.treatment)
 

@@ -51,8 +51,13 @@ def test_the_link_recovers_an_option_that_is_stopped_more_at_larger_doses() -> N
         np.where(treated.treatment == 1, treated.shift, 0.0),
     )
     truth = 1 / (1 + np.exp(-(2 * distance - stopped)))
-    labelled = TreatedDecisions(treated.row, treated.treatment, treated.shift,
-                 (rng.random(20_000) < truth).astype(float), treated.weight)  # fmt: skip
+    labelled = TreatedDecisions(
+        treated.row,
+        treated.treatment,
+        treated.shift,
+        (rng.random(20_000) < truth).astype(float),
+        treated.weight,
+    )
     link = fit_effectiveness_link(distance, labelled, 2)
     assert link.scale == pytest.approx(2.0, abs=0.1)
     np.testing.assert_allclose(link.slope, [0, -1], atol=0.1)

@@ -62,9 +62,17 @@ def test_cells_of_any_kind_are_read_or_rejected(tmp_path: Path, subject: str, ti
 
 
 ANY = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.datetimes()
-    | st.dates() | st.binary(max_size=3) | st.lists(st.none()) | st.decimals()
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.datetimes()
+    | st.dates()
+    | st.binary(max_size=3)
+    | st.lists(st.none())
+    | st.decimals()
+)
 
 
 @settings(deadline=None)

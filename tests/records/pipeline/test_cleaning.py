@@ -61,13 +61,15 @@ def naive(rows):
             "impossible_time": time is not None and not 1850 <= time.year < 2300,
             "unit_incompatible": rule.rejection is not None and value is not None,
             "out_of_range": value is not None
-            and ((rule.low is not None and value < np.float32(rule.low))
-                 or (rule.high is not None and value > np.float32(rule.high))),
+            and (
+                (rule.low is not None and value < np.float32(rule.low))
+                or (rule.high is not None and value > np.float32(rule.high))
+            ),
             "conflicting_birth": code == "MEDS_BIRTH" and time is not None and time != birth,
             "conflicting_death": code == "MEDS_DEATH" and time is not None and time != death,
             "before_birth": None not in (time, birth) and time.date() < birth.date(),
             "after_death": None not in (time, death) and time > death + timedelta(days=60),
-        }  # fmt: skip
+        }
         reason = next((name for name, failed in checks.items() if failed), None)
         if reason:
             rejected[place] = reason
@@ -129,13 +131,30 @@ def test_cleaning_clean_events_changes_nothing(tmp_path_factory, rows):
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("<5", 5), (">= 7.5", 7.5), ("1,200", 1200), ("1,234,567.5", 1234567.5), ("-3", -3),
-        ("1e3", 1000), (".5", 0.5), ("25,000; route IV", 25000), ("0", 0),
-        ("1,2", None), ("02139", None), ("5 mg", None), ("", None), ("5-7", None), ("1,20", None),
-        ("e5", None), (".", None), ("-", None), ("1" * 400, None),
-        ("NEG", None), (" 5 ", 5), ("; 5", None),
+        ("<5", 5),
+        (">= 7.5", 7.5),
+        ("1,200", 1200),
+        ("1,234,567.5", 1234567.5),
+        ("-3", -3),
+        ("1e3", 1000),
+        (".5", 0.5),
+        ("25,000; route IV", 25000),
+        ("0", 0),
+        ("1,2", None),
+        ("02139", None),
+        ("5 mg", None),
+        ("", None),
+        ("5-7", None),
+        ("1,20", None),
+        ("e5", None),
+        (".", None),
+        ("-", None),
+        ("1" * 400, None),
+        ("NEG", None),
+        (" 5 ", 5),
+        ("; 5", None),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_read_from_texts(tmp_path, text, number):
     rows = [(1, YEAR0, "LAB//a", None, text, None)]
     ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")

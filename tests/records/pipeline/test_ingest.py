@@ -114,10 +114,16 @@ def sorted_and_whole(folder):
 def test_shards_are_sorted_and_have_all_events_of_a_subject(tmp_path):
     random.seed(3)
     rows = [
-        (random.randrange(300), None if i % 9 == 0 else YEAR0.replace(year=1990 + i % 20),
-         f"LAB//{i % 7}", float(i), None, None)
+        (
+            random.randrange(300),
+            None if i % 9 == 0 else YEAR0.replace(year=1990 + i % 20),
+            f"LAB//{i % 7}",
+            float(i),
+            None,
+            None,
+        )
         for i in range(5000)
-    ]  # fmt: skip
+    ]
     source = raw_source(tmp_path / "a.parquet", raw_table(rows))
     done = ingest([source], tmp_path / "out", IngestSettings(shards=5))
     sorted_and_whole(tmp_path / "out")
@@ -167,8 +173,10 @@ def test_shards_without_new_events_are_linked(tmp_path):
 
 
 def test_a_later_birth_record_reopens_rejected_events(tmp_path):
-    first = [(1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
-             (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None)]  # fmt: skip
+    first = [
+        (1, YEAR0.replace(year=1980), "MEDS_BIRTH", None, None, None),
+        (1, YEAR0.replace(year=1979), "LAB//a", 5.0, None, None),
+    ]
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(first))], tmp_path / "out")
     assert done.rejected == {"before_birth": 1}
     later = raw_table([(1, YEAR0.replace(year=1975), "MEDS_BIRTH", None, None, None)])
@@ -263,9 +271,11 @@ def test_damaged_event_files_are_errors(tmp_path):
 
 
 def test_a_birth_at_an_impossible_time_is_ignored(tmp_path):
-    rows = [(1, YEAR0.replace(year=1), "MEDS_BIRTH", None, None, None),
-            (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
-            (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None)]  # fmt: skip
+    rows = [
+        (1, YEAR0.replace(year=1), "MEDS_BIRTH", None, None, None),
+        (1, YEAR0.replace(year=1960), "MEDS_BIRTH", None, None, None),
+        (1, YEAR0.replace(year=1959), "LAB//a", 5.0, None, None),
+    ]
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
     assert done.rejected == {"impossible_time": 1, "before_birth": 1}
 
@@ -280,8 +290,11 @@ def test_a_folder_and_its_report_are_written_if_all_rows_are_rejected(tmp_path):
 
 
 def test_rejected_rows_of_a_database_are_replaced_when_it_is_read_again(tmp_path):
-    rows = [(1, YEAR0, "LAB//a", 1.0, None, None), (None, YEAR0, "LAB//a", 1.0, None, None),
-            (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None)]  # fmt: skip
+    rows = [
+        (1, YEAR0, "LAB//a", 1.0, None, None),
+        (None, YEAR0, "LAB//a", 1.0, None, None),
+        (1, YEAR0.replace(year=1960), "MEDS_DEATH", None, None, None),
+    ]
     path = tmp_path / "a.parquet"
     pq.write_table(raw_table(rows), path)
     base = Source("a.csv", (), lambda _con, _folder: StagedSource((path,), (), 3))

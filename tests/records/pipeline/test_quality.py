@@ -51,11 +51,16 @@ def test_the_report_has_counts_units_rejections_and_gaps(tmp_path):
     ]
     assert report["events_per_patient"]["high"] == 3
     assert report["source_counts"] == [
-        {"source": "a.csv", "family": "LAB", "events": 4, "without_number": 0,
-         "units": ["mg/dL", "mmol/L"]},
+        {
+            "source": "a.csv",
+            "family": "LAB",
+            "events": 4,
+            "without_number": 0,
+            "units": ["mg/dL", "mmol/L"],
+        },
         {"source": "a.csv", "family": "DRUG", "events": 2, "without_number": 1, "units": ["mg"]},
         {"source": "a.csv", "family": "MEDS_BIRTH", "events": 1, "without_number": 1, "units": []},
-    ]  # fmt: skip
+    ]
     json.dumps(report)
 
 

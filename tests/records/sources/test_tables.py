@@ -68,13 +68,11 @@ def test_each_row_becomes_an_event_or_is_rejected_with_its_reason(tmp_path):
     assert [(r["row"], r["field"], r["value"], r["reason"]) for r in rejected] == [
         (3, "id", None, "names no subject"),
         (4, "{at}", None, "is empty"),
-        (5, "{at}", "03/04/2020",
-         "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
-        (6, "{at}", "2020-02-30",
-         "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
+        (5, "{at}", "03/04/2020", "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
+        (6, "{at}", "2020-02-30", "is not a date as ISO 8601; set time_format, such as %d/%m/%Y"),
         (7, "code", None, "a column of LAB//{label} is empty"),
         (8, "value", "8,2020-01-02,glucose", "has fewer cells than the header"),
-    ]  # fmt: skip
+    ]
 
 
 def test_formats_zones_offsets_joins_and_conditions_are_applied(tmp_path):
@@ -131,15 +129,17 @@ def test_times_with_an_offset_are_converted_to_the_hospitals_zone(tmp_path):
         (BASE.replace("subject", "subjct"), r"unknown key 'event.0.subjct'; did you mean"),
         (BASE.replace('"{at}"', '"at"'), r"event 1: time 'at' names no column; write \{at\}"),
         (BASE.replace("labs.csv", "lab.csv"), r"no file is named 'lab.csv'"),
-        (BASE.replace('value = "value"', 'value = "valu"'),
-         r"has no column 'valu'; its columns are id, at, label, value, unit"),
+        (
+            BASE.replace('value = "value"', 'value = "valu"'),
+            r"has no column 'valu'; its columns are id, at, label, value, unit",
+        ),
         (BASE + 'offset = "x"\noffset_unit = "weeks"', "offset_unit 'weeks' is not one of s, min"),
         (BASE + 'join = "a.csv"', "`join` and `on` go together"),
         (BASE + 'table = "labs"', "name either a file or a table"),
         ("[[event]]\nsubject='a'\ncode='b'\ntable='c'", "table 'c' needs `database`, its URL"),
         ("time_zone = 'Mars'\n" + BASE, "time_zone 'Mars' is not a time zone"),
     ],
-)  # fmt: skip
+)
 def test_an_invalid_mapping_is_an_error(tmp_path, mapping, message):
     (tmp_path / "labs.csv").write_text("id,at,label,value,unit\n")
     with pytest.raises(RecordError, match=message):

@@ -11,7 +11,7 @@ from posology.simulators.clinic.environment import (  # noqa: E402
     ACTIONS,
     OBSERVATION,
     ClinicEnvironment,
-)  # fmt: skip
+)
 
 
 def test_rewards_are_what_the_truth_promised():

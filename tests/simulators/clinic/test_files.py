@@ -43,8 +43,11 @@ def test_meds_is_valid_and_sorted(folder, events):
     assert set(events["code"].unique().to_pylist()) <= set(codes["code"].to_pylist())
     subject = events["subject_id"].to_numpy()
     time = events["time"].fill_null(pa.scalar(0, pa.int64()).cast(pa.timestamp("us")))
-    moment = np.where(events["time"].is_null().to_numpy(), np.iinfo(np.int64).min,
-                      time.cast(pa.int64()).to_numpy())  # fmt: skip
+    moment = np.where(
+        events["time"].is_null().to_numpy(),
+        np.iinfo(np.int64).min,
+        time.cast(pa.int64()).to_numpy(),
+    )
     order = np.lexsort((moment, subject))
     assert np.array_equal(order, np.arange(len(order)))
 
@@ -175,8 +178,12 @@ def test_questionnaires_and_wearables(folder, events):
     ]
     assert sorted(diet) == sorted(recorded.to_pylist())
     forms = (folder / "questionnaires/QuestionnaireResponse.ndjson").read_text().splitlines()
-    said = [i["answer"][0]["valueDecimal"] for f in forms for i in json.loads(f)["item"]
-            if i["linkId"] == "diet_score"]  # fmt: skip
+    said = [
+        i["answer"][0]["valueDecimal"]
+        for f in forms
+        for i in json.loads(f)["item"]
+        if i["linkId"] == "diet_score"
+    ]
     assert sorted(said) == sorted(diet)
     glucose = pa.concat_tables(
         pq.read_table(p) for p in (folder / "wearables").glob("glucose-*.parquet")

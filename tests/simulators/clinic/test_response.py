@@ -12,7 +12,7 @@ from posology.simulators.clinic.disease import (
     PERSISTENCE,
     first_state,
     response_features,
-)  # fmt: skip
+)
 from posology.simulators.clinic.draws import make_draws
 from posology.simulators.clinic.harms import HARMS, harm_risks, stopping_risks
 from posology.simulators.clinic.options import (
@@ -24,7 +24,7 @@ from posology.simulators.clinic.options import (
     TZD,
     dose_share,
     doses,
-)  # fmt: skip
+)
 from posology.simulators.clinic.population import draw_patients, select_rows
 from posology.simulators.clinic.response import PERIOD_SD, SOURCES, full_dose_fall, hold_at_mean
 from posology.simulators.clinic.settings import ClinicSettings

@@ -12,7 +12,7 @@ from posology.simulators.clinic.disease import (
     draw_response_noise,
     first_state,
     start_option,
-)  # fmt: skip
+)
 from posology.simulators.clinic.draws import make_draws
 from posology.simulators.clinic.events import CODES, MINUTES, ROW
 from posology.simulators.clinic.options import DPP4, GLP1, LEVELS, OPTIONS, SGLT2, SU, TZD

@@ -52,8 +52,10 @@ def test_every_patient_is_followed_for_ninety_days(outcome):
     assert np.all(logged.final_observation[:, FEATURES.index("day")] == DAYS)
     assert np.all(logged.observation[logged.offsets[:-1], FEATURES.index("day")] == 0)
     assert np.allclose(logged.behaviour.sum(axis=1), 1)
-    assert np.allclose(logged.logged_probability, logged.behaviour[np.arange(len(logged.treatment)),
-                                                       logged.treatment])  # fmt: skip
+    assert np.allclose(
+        logged.logged_probability,
+        logged.behaviour[np.arange(len(logged.treatment)), logged.treatment],
+    )
 
 
 def test_the_dose_given_is_seen_at_the_next_visit(outcome):

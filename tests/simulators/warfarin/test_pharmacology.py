@@ -134,10 +134,15 @@ def test_more_drug_and_more_sensitive_genes_mean_a_higher_inr(world):
 
 def test_patients_are_drawn_whole():
     two = Patients(
-        age=np.array([30.0, 80.0]), height=np.array([150.0, 190.0]),
-        weight=np.array([50.0, 90.0]), cyp2c9=np.array([0, 5]), vkorc1=np.array([0, 2]),
-        race=np.array([1, 2]), amiodarone=np.array([0.0, 1.0]), inducer=np.array([1.0, 0.0]),
-    )  # fmt: skip
+        age=np.array([30.0, 80.0]),
+        height=np.array([150.0, 190.0]),
+        weight=np.array([50.0, 90.0]),
+        cyp2c9=np.array([0, 5]),
+        vkorc1=np.array([0, 2]),
+        race=np.array([1, 2]),
+        amiodarone=np.array([0.0, 1.0]),
+        inducer=np.array([1.0, 0.0]),
+    )
     drawn = draw_patients(two, 200, np.random.default_rng(0))
     old = drawn.age == 80
     assert 60 < old.sum() < 140

@@ -50,9 +50,14 @@ def to_arrays(response: DoseResponse) -> DoseResponseArrays:
     """Convert a fitted dose response to arrays."""
     weights = tuple(w.detach().numpy().copy() for w in response.network.parameters())
     return DoseResponseArrays(
-        response.network.shape, weights, response.center, response.spread,
-        response.outcome_center, response.outcome_spread, response.support,
-    )  # fmt: skip
+        response.network.shape,
+        weights,
+        response.center,
+        response.spread,
+        response.outcome_center,
+        response.outcome_spread,
+        response.support,
+    )
 
 
 def from_arrays(curve: DoseResponseArrays) -> DoseResponse:
@@ -64,9 +69,13 @@ def from_arrays(curve: DoseResponseArrays) -> DoseResponse:
         for into, saved in zip(network.parameters(), curve.weights, strict=True):
             into.copy_(torch.from_numpy(saved.copy()))
     return DoseResponse(
-        network.eval(), curve.center, curve.spread, curve.outcome_center, curve.outcome_spread,
+        network.eval(),
+        curve.center,
+        curve.spread,
+        curve.outcome_center,
+        curve.outcome_spread,
         curve.support,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -129,9 +129,11 @@ def _fitted(model: str, trial: Trial, X: Covariates, seed: int):  # noqa: N803
             return learner.fit(y, t, X=X)
         case "dr_learner":
             doubly = DRLearner(
-                model_propensity=chance(), model_regression=outcome(), model_final=outcome(),
+                model_propensity=chance(),
+                model_regression=outcome(),
+                model_final=outcome(),
                 random_state=seed,
-            )  # fmt: skip
+            )
             return doubly.fit(y, t, X=X)
         case "t_learner":
             return TLearner(models=outcome()).fit(y, t, X=X)

@@ -209,8 +209,13 @@ def choose_by_consensus_2022(decisions: ClinicDecisions) -> Int64[np.ndarray, " 
     d = decisions
     out = np.empty(len(d.option), np.int64)
     for row in range(len(out)):
-        ranked = rank_options(bool(d.heart_failure[row]), bool(d.vascular[row]), float(d.egfr[row]),
-                       float(d.bmi[row]), float(d.reported_hba1c[row]))  # fmt: skip
+        ranked = rank_options(
+            bool(d.heart_failure[row]),
+            bool(d.vascular[row]),
+            float(d.egfr[row]),
+            float(d.bmi[row]),
+            float(d.reported_hba1c[row]),
+        )
         tolerable = [k for k in ranked if not d.stopped[row, k]] or list(ranked)
         untried = [k for k in tolerable if not d.tried[row, k]] or tolerable
         out[row] = untried[0]

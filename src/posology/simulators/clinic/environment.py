@@ -22,7 +22,7 @@ from posology.simulators.clinic.disease import (
     draw_response_noise,
     first_state,
     start_option,
-)  # fmt: skip
+)
 from posology.simulators.clinic.draws import make_draws
 from posology.simulators.clinic.harms import HARMS, harm_risks
 from posology.simulators.clinic.options import DPP4, NAMES, OPTIONS, yearly_costs
@@ -36,12 +36,34 @@ ACTIONS: tuple[tuple[int, int], ...] = tuple(
 )
 """(Option, dose level) of each action number."""
 OBSERVATION: tuple[str, ...] = (
-    "hba1c", "hba1c_before", "fall_on_last", "bmi", "egfr", "systolic", "alt", "cholesterol", "hdl",
-    "triglycerides", "age", "female", "duration", "deprivation", "smoking", "activity", "diet",
-    "adherence", "vascular", "failing", "genotyped", "quarter",
-    *(f"variant {k}" for k in range(10)), *(f"current {name}" for name in NAMES), "level",
-    *(f"tried {name}" for name in NAMES), *(f"stopped {name}" for name in NAMES),
-)  # fmt: skip
+    "hba1c",
+    "hba1c_before",
+    "fall_on_last",
+    "bmi",
+    "egfr",
+    "systolic",
+    "alt",
+    "cholesterol",
+    "hdl",
+    "triglycerides",
+    "age",
+    "female",
+    "duration",
+    "deprivation",
+    "smoking",
+    "activity",
+    "diet",
+    "adherence",
+    "vascular",
+    "failing",
+    "genotyped",
+    "quarter",
+    *(f"variant {k}" for k in range(10)),
+    *(f"current {name}" for name in NAMES),
+    "level",
+    *(f"tried {name}" for name in NAMES),
+    *(f"stopped {name}" for name in NAMES),
+)
 """Names of the observation's columns; unknown genotypes are -1."""
 
 
@@ -134,13 +156,32 @@ class ClinicEnvironment(VectorEnv):
             answers[k] = answers[k] + visits.DIET_SD * error
         variants = np.where(p.is_genotyped[:, None], p.genotype, -1)
         parts = [
-            self._reported, self._previous, self._previous - self._reported, current_bmi(p, s),
+            self._reported,
+            self._previous,
+            self._previous - self._reported,
+            current_bmi(p, s),
             s.egfr,
-            p.systolic, p.alt, p.cholesterol, p.hdl, p.triglycerides, p.age + s.quarter / 4,
-            p.female, p.duration + s.quarter / 4, p.deprivation, p.smoking, *answers, p.vascular,
-            s.heart_failure, p.is_genotyped, np.full(self.num_envs, s.quarter), *variants.T,
-            *((s.option == k) for k in range(len(OPTIONS))), s.level, *s.tried.T, *s.stopped.T,
-        ]  # fmt: skip
+            p.systolic,
+            p.alt,
+            p.cholesterol,
+            p.hdl,
+            p.triglycerides,
+            p.age + s.quarter / 4,
+            p.female,
+            p.duration + s.quarter / 4,
+            p.deprivation,
+            p.smoking,
+            *answers,
+            p.vascular,
+            s.heart_failure,
+            p.is_genotyped,
+            np.full(self.num_envs, s.quarter),
+            *variants.T,
+            *((s.option == k) for k in range(len(OPTIONS))),
+            s.level,
+            *s.tried.T,
+            *s.stopped.T,
+        ]
         return np.stack(parts, axis=1).astype(np.float32)
 
 

@@ -120,11 +120,17 @@ CODES: tuple[Code, ...] = (
     Code("insulin", "RxNorm", "274783", "insulin glargine", "Drug", "[iU]/d"),
     *(Code(o.name, "RxNorm", o.rxnorm, o.ingredient, "Drug", "mg/d", 1) for o in OPTIONS),
     *(
-        Code(v.rsid, "SNP", v.rsid, f"{v.gene} {v.rsid}: copies of {v.alt}", "Measurement",
-             "{copies}")
+        Code(
+            v.rsid,
+            "SNP",
+            v.rsid,
+            f"{v.gene} {v.rsid}: copies of {v.alt}",
+            "Measurement",
+            "{copies}",
+        )
         for v in VARIANTS
     ),
-)  # fmt: skip
+)
 ROW = {code.name: row for row, code in enumerate(CODES)}
 SMOKING = ("never_smoker", "former_smoker", "smoker")
 

@@ -33,21 +33,61 @@ class Option:
 # `half` is solved from the dose studies named: the share of the largest dose's fall in HbA1c.
 OPTIONS: tuple[Option, ...] = (
     # Roden 2013 (Lancet Diabetes Endocrinol 1:208): 10 mg -0.74, 25 mg -0.85 %: 0.87.
-    Option("sglt2", "SGLT2 inhibitor (empagliflozin)", "empagliflozin", "1545653",
-           (10.0, 25.0), 0.11, 5.0, (477.0, 477.0)),
+    Option(
+        "sglt2",
+        "SGLT2 inhibitor (empagliflozin)",
+        "empagliflozin",
+        "1545653",
+        (10.0, 25.0),
+        0.11,
+        5.0,
+        (477.0, 477.0),
+    ),
     # LEAD-1 and LEAD-2 (Marre 2009, Nauck 2009): 0.6 mg about 0.65 of 1.8 mg.
-    Option("glp1", "GLP-1 receptor agonist (liraglutide)", "liraglutide", "475968",
-           (0.6, 1.2, 1.8), 0.37, 0.6, (478.0, 955.0, 1433.0)),
+    Option(
+        "glp1",
+        "GLP-1 receptor agonist (liraglutide)",
+        "liraglutide",
+        "475968",
+        (0.6, 1.2, 1.8),
+        0.37,
+        0.6,
+        (478.0, 955.0, 1433.0),
+    ),
     # Dose-ranging of sitagliptin (Scott 2007; Hanefeld 2007): 50 mg about 0.8 of 100 mg.
-    Option("dpp4", "DPP-4 inhibitor (sitagliptin)", "sitagliptin", "593411",
-           (25.0, 50.0, 100.0), 0.33, 25.0, (434.0, 434.0, 434.0)),
+    Option(
+        "dpp4",
+        "DPP-4 inhibitor (sitagliptin)",
+        "sitagliptin",
+        "593411",
+        (25.0, 50.0, 100.0),
+        0.33,
+        25.0,
+        (434.0, 434.0, 434.0),
+    ),
     # Goldberg 1996 (Diabetes Care 19:849): 1, 4, 8 mg: -1.2, -1.8, -1.9 %.
-    Option("su", "sulfonylurea (glimepiride)", "glimepiride", "25789",
-           (1.0, 2.0, 4.0), 0.24, 1.0, (15.0, 18.0, 25.0)),
+    Option(
+        "su",
+        "sulfonylurea (glimepiride)",
+        "glimepiride",
+        "25789",
+        (1.0, 2.0, 4.0),
+        0.24,
+        1.0,
+        (15.0, 18.0, 25.0),
+    ),
     # Aronoff 2000 (Diabetes Care 23:1605): 15, 30, 45 mg, placebo-adjusted -1.0, -1.0, -1.6 %.
-    Option("tzd", "thiazolidinedione (pioglitazone)", "pioglitazone", "33738",
-           (15.0, 30.0, 45.0), 0.44, 15.0, (18.0, 24.0, 30.0)),
-)  # fmt: skip
+    Option(
+        "tzd",
+        "thiazolidinedione (pioglitazone)",
+        "pioglitazone",
+        "33738",
+        (15.0, 30.0, 45.0),
+        0.44,
+        15.0,
+        (18.0, 24.0, 30.0),
+    ),
+)
 NAMES = tuple(option.name for option in OPTIONS)
 METFORMIN = ("metformin", "6809", 500.0)
 """Name, RxNorm ingredient, mg in a tablet."""

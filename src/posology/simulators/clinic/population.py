@@ -157,12 +157,21 @@ def _person(draws: Draws) -> dict[str, np.ndarray]:
         "alcohol": np.maximum(0, -7 * np.log(draws.uniform("alcohol")) - 3),
         # Share of days covered about 0.75-0.85 with a third under 0.8 (Iglay 2015, Curr Med Res
         # Opin 31:1283); the pull of age, habit and deprivation is our choice.
-        "adherence": 1 / (1 + np.exp(-1.6 - 0.015 * (age - 59) - 0.2 * habit + 0.1 * (area - 3)
-                                     - 0.65 * draws.normal("adherence"))),
+        "adherence": 1
+        / (
+            1
+            + np.exp(
+                -1.6
+                - 0.015 * (age - 59)
+                - 0.2 * habit
+                + 0.1 * (area - 3)
+                - 0.65 * draws.normal("adherence")
+            )
+        ),
         "metformin": np.array([1000.0, 1500.0, 2000.0])[
             np.searchsorted([0.25, 0.5], draws.uniform("metformin"))
         ],
-    }  # fmt: skip
+    }
 
 
 def _conditions(draws: Draws, person: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -173,8 +182,9 @@ def _conditions(draws: Draws, person: dict[str, np.ndarray]) -> dict[str, np.nda
     def happens(name: str, log_odds: np.ndarray) -> np.ndarray:
         return draws.uniform(name) < 1 / (1 + np.exp(-log_odds))
 
-    vascular = happens("vascular", -1.6 + 0.06 * (age - 59) - 0.5 * female
-                       + 0.5 * (person["smoking"] == 2))  # fmt: skip
+    vascular = happens(
+        "vascular", -1.6 + 0.06 * (age - 59) - 0.5 * female + 0.5 * (person["smoking"] == 2)
+    )
     return {
         "vascular": vascular,
         "heart_failure": happens(

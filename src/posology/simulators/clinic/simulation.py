@@ -13,7 +13,7 @@ from posology.simulators.clinic.disease import (
     draw_response_noise,
     first_state,
     start_option,
-)  # fmt: skip
+)
 from posology.simulators.clinic.draws import Draws, make_draws
 from posology.simulators.clinic.events import MINUTES, EventLog, Events
 from posology.simulators.clinic.harms import HARMS, harm_risks
@@ -132,8 +132,13 @@ def _visit(run: _Run, state: DiseaseState, records: _Records) -> tuple[_Records,
     insulin = draws.uniform("insulin", quarter) < clinicians.referral_probability(
         now, np.where(missing, 0, reported)
     )
-    log.add("insulin", some.subject_id[insulin], minute[insulin] + REVIEW_MINUTES,
-            np.full(int(insulin.sum()), clinicians.FIRST_INSULIN), quarter)  # fmt: skip
+    log.add(
+        "insulin",
+        some.subject_id[insulin],
+        minute[insulin] + REVIEW_MINUTES,
+        np.full(int(insulin.sum()), clinicians.FIRST_INSULIN),
+        quarter,
+    )
     deciding = rows[due & ~insulin & (quarter + HORIZON <= QUARTERS)]
     columns = {name: getattr(records, name).copy() for name in seen}
     for name, values in seen.items():
@@ -236,8 +241,9 @@ def _leave(run: _Run, state: DiseaseState, records: _Records) -> _Records:
         0.15 * (p.deprivation - 3) - 2.0 * (p.adherence - 0.8) + 0.015 * (records.hba1c - 65)
     )
     age = p.age + quarter / 4
-    dying = DEATH * np.exp(0.09 * (age - 59) + 0.9 * state.heart_failure + 0.4 * p.vascular
-                           + 0.4 * (p.smoking == 2))  # fmt: skip
+    dying = DEATH * np.exp(
+        0.09 * (age - 59) + 0.9 * state.heart_failure + 0.4 * p.vascular + 0.4 * (p.smoking == 2)
+    )
     dies = records.present & (run.draws.uniform("death", quarter) < np.minimum(dying, 0.3))
     when = (p.start_day + quarter * QUARTER_DAYS + 85) * MINUTES
     run.log.add("death", p.subject_id[dies], when[dies].astype(np.int64))

@@ -54,10 +54,16 @@ class Summary:
     def to_rows(self) -> list[dict[str, object]]:
         """One row per metric, in the format of `--json`."""
         return [
-            {"study": "clinic", "model": "", "split": "all", "metric": metric,
-             "value": total / count if count else float("nan"), "n": count}
+            {
+                "study": "clinic",
+                "model": "",
+                "split": "all",
+                "metric": metric,
+                "value": total / count if count else float("nan"),
+                "n": count,
+            }
             for metric, (total, count) in self.sums.items()
-        ]  # fmt: skip
+        ]
 
     def _add_policies(self, prefix: str, d: ClinicDecisions, part: np.ndarray) -> None:
         """True outcomes of several policies."""

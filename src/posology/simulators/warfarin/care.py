@@ -33,10 +33,21 @@ LOW, HIGH, DANGER = 2.0, 3.0, 4.0
 SHORT_INTERVAL, INTERVAL, EARLY_DAYS = 2, 7, 8
 """Days between visits before day 8, and afterwards; and day 8."""
 FEATURES = (
-    "day", "inr", "previous_inr", "days_between", "dose", "maintenance", "age", "height", "weight",
-    *(f"cyp2c9 {name}" for name in CYP2C9), *(f"vkorc1 {name}" for name in VKORC1),
-    *(f"race {name}" for name in RACES), "amiodarone", "inducer",
-)  # fmt: skip
+    "day",
+    "inr",
+    "previous_inr",
+    "days_between",
+    "dose",
+    "maintenance",
+    "age",
+    "height",
+    "weight",
+    *(f"cyp2c9 {name}" for name in CYP2C9),
+    *(f"vkorc1 {name}" for name in VKORC1),
+    *(f"race {name}" for name in RACES),
+    "amiodarone",
+    "inducer",
+)
 """Columns of an observation; `maintenance` is the last dose above 0, in mg a day."""
 
 
@@ -84,15 +95,24 @@ def observe(visit: Visit) -> Observation:
     """Observation at the visit, in the order of FEATURES."""
     known = visit.patients
     numbers = [
-        visit.day, visit.inr, visit.previous_inr, visit.days_between, visit.dose,
-        visit.maintenance, known.age, known.height, known.weight,
-    ]  # fmt: skip
+        visit.day,
+        visit.inr,
+        visit.previous_inr,
+        visit.days_between,
+        visit.dose,
+        visit.maintenance,
+        known.age,
+        known.height,
+        known.weight,
+    ]
     codes = [
         np.eye(len(names))[column]
         for names, column in (
-            (CYP2C9, known.cyp2c9), (VKORC1, known.vkorc1), (RACES, known.race),
+            (CYP2C9, known.cyp2c9),
+            (VKORC1, known.vkorc1),
+            (RACES, known.race),
         )
-    ]  # fmt: skip
+    ]
     return np.column_stack([*numbers, *codes, known.amiodarone, known.inducer]).astype(np.float64)
 
 
@@ -123,9 +143,16 @@ def take_dose_until_next_visit(
     in_range = (counted & (between >= LOW) & (between <= HIGH)).sum(axis=1)
     above = (counted & (between > DANGER)).sum(axis=1)
     arrived = Visit(
-        visit.patients, visit.bodies, state, visit.day + length, new, visit.inr, length,
-        dose, np.where(dose > 0, dose, visit.maintenance),
-    )  # fmt: skip
+        visit.patients,
+        visit.bodies,
+        state,
+        visit.day + length,
+        new,
+        visit.inr,
+        length,
+        dose,
+        np.where(dose > 0, dose, visit.maintenance),
+    )
     return arrived, in_range.astype(np.float64), above.astype(np.float64)
 
 
@@ -211,14 +238,29 @@ def _select_rows(visit: Visit, rows: Int64[np.ndarray, " chosen"]) -> Visit:
     known, body, state = visit.patients, visit.bodies, visit.state
     return Visit(
         Patients(
-            known.age[rows], known.height[rows], known.weight[rows], known.cyp2c9[rows],
-            known.vkorc1[rows], known.race[rows], known.amiodarone[rows], known.inducer[rows],
+            known.age[rows],
+            known.height[rows],
+            known.weight[rows],
+            known.cyp2c9[rows],
+            known.vkorc1[rows],
+            known.race[rows],
+            known.amiodarone[rows],
+            known.inducer[rows],
         ),
         Bodies(
-            body.rates[rows], body.gains[rows], body.steepness, body.chain_rates[rows],
-            body.chain_lengths, body.product, body.noise,
+            body.rates[rows],
+            body.gains[rows],
+            body.steepness,
+            body.chain_rates[rows],
+            body.chain_lengths,
+            body.product,
+            body.noise,
         ),
         State(state.drive[rows], state.fast[rows], state.slow[rows]),
-        visit.day[rows], visit.inr[rows], visit.previous_inr[rows], visit.days_between[rows],
-        visit.dose[rows], visit.maintenance[rows],
-    )  # fmt: skip
+        visit.day[rows],
+        visit.inr[rows],
+        visit.previous_inr[rows],
+        visit.days_between[rows],
+        visit.dose[rows],
+        visit.maintenance[rows],
+    )

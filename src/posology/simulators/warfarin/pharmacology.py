@@ -90,9 +90,15 @@ def draw_patients(patients: Patients, count: int, rng: np.random.Generator) -> P
     """Patients drawn with replacement, each with all covariates of one patient."""
     row = rng.integers(len(patients), size=count)
     return Patients(
-        patients.age[row], patients.height[row], patients.weight[row], patients.cyp2c9[row],
-        patients.vkorc1[row], patients.race[row], patients.amiodarone[row], patients.inducer[row],
-    )  # fmt: skip
+        patients.age[row],
+        patients.height[row],
+        patients.weight[row],
+        patients.cyp2c9[row],
+        patients.vkorc1[row],
+        patients.race[row],
+        patients.amiodarone[row],
+        patients.inducer[row],
+    )
 
 
 def bodies_2007(patients: Patients, rng: np.random.Generator | None) -> Bodies:

@@ -531,24 +531,91 @@ def test_ten_megabytes_of_text_and_the_year_1_are_read(tmp_path: Path) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.text(max_size=5)
     | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["coding", "code", "system", "value", "reference", "start", "end", "item",
-                         "answer", "linkId", "repeat", "text", "extension", "url"]),
-        inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "coding",
+                    "code",
+                    "system",
+                    "value",
+                    "reference",
+                    "start",
+                    "end",
+                    "item",
+                    "answer",
+                    "linkId",
+                    "repeat",
+                    "text",
+                    "extension",
+                    "url",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
-FIELDS = ["id", "subject", "patient", "status", "code", "category", "issued", "recordedDate",
-          "authoredOn", "authored", "valueQuantity", "valueCodeableConcept", "component",
-          "dosageInstruction", "dosage", "medicationCodeableConcept", "medicationReference",
-          "period", "class", "item", "extension", "birthDate", "deceasedDateTime", "gender",
-          "verificationStatus", "vaccineCode", "occurrenceDateTime", "contained"]  # fmt: skip
-KINDS = ["Patient", "Encounter", "Condition", "MedicationRequest", "MedicationAdministration",
-         "MedicationStatement", "Observation", "Procedure", "AllergyIntolerance", "Immunization",
-         "QuestionnaireResponse", "Bundle", "Medication"]  # fmt: skip
-GOOD = {"subject": {"reference": "Patient/1"}, "issued": "2020", "recordedDate": "2020",
-        "authored": "2020", "authoredOn": "2020", "code": {"text": "a"}}  # fmt: skip
+)
+FIELDS = [
+    "id",
+    "subject",
+    "patient",
+    "status",
+    "code",
+    "category",
+    "issued",
+    "recordedDate",
+    "authoredOn",
+    "authored",
+    "valueQuantity",
+    "valueCodeableConcept",
+    "component",
+    "dosageInstruction",
+    "dosage",
+    "medicationCodeableConcept",
+    "medicationReference",
+    "period",
+    "class",
+    "item",
+    "extension",
+    "birthDate",
+    "deceasedDateTime",
+    "gender",
+    "verificationStatus",
+    "vaccineCode",
+    "occurrenceDateTime",
+    "contained",
+]
+KINDS = [
+    "Patient",
+    "Encounter",
+    "Condition",
+    "MedicationRequest",
+    "MedicationAdministration",
+    "MedicationStatement",
+    "Observation",
+    "Procedure",
+    "AllergyIntolerance",
+    "Immunization",
+    "QuestionnaireResponse",
+    "Bundle",
+    "Medication",
+]
+GOOD = {
+    "subject": {"reference": "Patient/1"},
+    "issued": "2020",
+    "recordedDate": "2020",
+    "authored": "2020",
+    "authoredOn": "2020",
+    "code": {"text": "a"},
+}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -586,8 +653,22 @@ def _generate(command: list[str], module: str, folder: Path) -> None:
 
 
 def test_carebundle_is_read_completely(tmp_path: Path) -> None:
-    _generate(["carebundle", "generate", "--profile", "mixed", "--count", "10", "--format",
-               "ndjson", "--out", "made"], "carebundle", tmp_path)  # fmt: skip
+    _generate(
+        [
+            "carebundle",
+            "generate",
+            "--profile",
+            "mixed",
+            "--count",
+            "10",
+            "--format",
+            "ndjson",
+            "--out",
+            "made",
+        ],
+        "carebundle",
+        tmp_path,
+    )
     batch = combine_batches(read_fhir([tmp_path / "made"]))
     assert batch.events.num_rows > 300
     assert set(batch.rejected["field"].to_pylist()) == {"resourceType"}
@@ -601,9 +682,26 @@ def test_synthea_is_read_completely(tmp_path: Path) -> None:
 
 
 def test_clinosim_with_its_invalid_resources_loses_no_row(tmp_path: Path) -> None:
-    _generate(["clinosim", "simulate", "-o", "made", "-p", "60", "-s", "5", "--start",
-               "2025-01-01", "--end", "2025-01-31", "--format", "fhir"], "clinosim",
-              tmp_path)  # fmt: skip
+    _generate(
+        [
+            "clinosim",
+            "simulate",
+            "-o",
+            "made",
+            "-p",
+            "60",
+            "-s",
+            "5",
+            "--start",
+            "2025-01-01",
+            "--end",
+            "2025-01-31",
+            "--format",
+            "fhir",
+        ],
+        "clinosim",
+        tmp_path,
+    )
     folder = tmp_path / "made" / "fhir_r4"
     lines = sum(len(p.read_bytes().splitlines()) for p in folder.glob("*.ndjson"))
     batch = combine_batches(read_fhir(sorted(folder.glob("*.ndjson"))))

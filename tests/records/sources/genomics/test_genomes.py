@@ -97,12 +97,15 @@ def test_a_gvcf_block_is_reference_only_at_its_positions(tmp_path: Path) -> None
         ("G A 99 PASS . GT 0/-1", "genotype '0/-1' names no allele of the record"),
         ("G A,* 99 PASS . GT 1/2", "allele * is not a sequence of bases"),
         ("G T 99 PASS . GT 0/1", "allele T is not one of the panel's (G, A)"),
-        ("A G 99 PASS . GT 0/1", "reference is A here, G in the panel: another assembly, or not "
-         "left-aligned (bcftools norm)"),
+        (
+            "A G 99 PASS . GT 0/1",
+            "reference is A here, G in the panel: another assembly, or not "
+            "left-aligned (bcftools norm)",
+        ),
         ("G A 99 PASS END=94781900 GT 0/1", "genotype 0/1 in a reference block"),
         ("G A 99 PASS", "the record ends before its sample column"),
     ],
-)  # fmt: skip
+)
 def test_a_position_without_a_call_is_rejected_with_its_reason(
     tmp_path: Path, record: str, reason: str
 ) -> None:
@@ -167,17 +170,41 @@ def test_damaged_files_lose_no_position(tmp_path: Path) -> None:
     for text, reason in [
         (b"", "not a VCF: it ends before a #CHROM line"),
         (b"hello\n", "not a VCF: no #CHROM line before the records"),
-        (HEAD.encode() + "\t".join(COLUMNS).encode(),
-         "no sample column: the file has no genotypes"),
-    ]:  # fmt: skip
+        (
+            HEAD.encode() + "\t".join(COLUMNS).encode(),
+            "no sample column: the file has no genotypes",
+        ),
+    ]:
         batch = read(tmp_path, text)
         assert batch.rejected["reason"].to_pylist() == [reason]
 
 
 CELL = st.sampled_from(
-    ["chr10", "94781859", "94781000", "G", "A", "T", "<NON_REF>", ".", "PASS", "END=94781859",
-     "END=x", "GT", "GT:GQ", "0/1", "1|1", "./.", "0/1:9", "", "\xff", "chr16", "31096368", "*"]
-)  # fmt: skip
+    [
+        "chr10",
+        "94781859",
+        "94781000",
+        "G",
+        "A",
+        "T",
+        "<NON_REF>",
+        ".",
+        "PASS",
+        "END=94781859",
+        "END=x",
+        "GT",
+        "GT:GQ",
+        "0/1",
+        "1|1",
+        "./.",
+        "0/1:9",
+        "",
+        "\xff",
+        "chr16",
+        "31096368",
+        "*",
+    ]
+)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

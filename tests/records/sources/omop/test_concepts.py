@@ -9,8 +9,13 @@ import pytest
 from posology.records.sources.omop.concepts import DRUG_KINDS, ETHNICITY, HOUR, RACE, SEX, VISITS
 
 NAMES = {9201: "Inpatient Visit", 9202: "Outpatient Visit", 9203: "Emergency Room Visit"}
-SOURCE = {"M": "male", "F": "female", "white": "White", "black": "Black_or_African_American",
-          "asian": "Asian"}  # fmt: skip
+SOURCE = {
+    "M": "male",
+    "F": "female",
+    "white": "White",
+    "black": "Black_or_African_American",
+    "asian": "Asian",
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +26,9 @@ def table(shared):
 
     def rows(name):
         with zipfile.ZipFile(path) as archive:
-            (inside,) = [n for n in archive.namelist()
-                         if n.split("/")[-1] == name and "__MACOSX" not in n]  # fmt: skip
+            (inside,) = [
+                n for n in archive.namelist() if n.split("/")[-1] == name and "__MACOSX" not in n
+            ]
             return list(csv.DictReader(io.StringIO(archive.read(inside).decode())))
 
     return rows

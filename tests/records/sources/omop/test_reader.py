@@ -56,7 +56,7 @@ TABLES = {
 50,1,0,2020-01-02,,"20 packs a year",0,0,smoking
 """,
     "DEATH": "person_id,death_date,death_datetime,cause_concept_id\n1,2021-03-04,,4329847\n",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -78,8 +78,10 @@ def stage(place, folder):
 
 def family_events(events, family):
     rows = [e for e in events if e["code"].split("//")[0] == family]
-    return [(e["row"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
-            for e in sorted(rows, key=lambda e: (e["row"], e["code"]))]  # fmt: skip
+    return [
+        (e["row"], e["time"], e["code"], e["numeric_value"], e["text_value"], e["unit"])
+        for e in sorted(rows, key=lambda e: (e["row"], e["code"]))
+    ]
 
 
 def at(*parts):
@@ -89,11 +91,16 @@ def at(*parts):
 @pytest.mark.parametrize(
     ("year", "month", "day", "birth"),
     [
-        (1952, 2, 29, at(1952, 2, 29)), (1950, 12, 31, at(1950, 12, 31)),
-        (1950, 2, 29, None), (1950, 4, 31, None), (1950, 1, 32, None), (1950, 13, 30, None),
-        (1950, 1, 2**63 - 1, None), (1950, 1, -(2**63), None),
+        (1952, 2, 29, at(1952, 2, 29)),
+        (1950, 12, 31, at(1950, 12, 31)),
+        (1950, 2, 29, None),
+        (1950, 4, 31, None),
+        (1950, 1, 32, None),
+        (1950, 13, 30, None),
+        (1950, 1, 2**63 - 1, None),
+        (1950, 1, -(2**63), None),
     ],
-)  # fmt: skip
+)
 def test_a_day_beyond_the_end_of_its_month_rejects_only_its_row(tmp_path, year, month, day, birth):
     (tmp_path / "cdm").mkdir()
     (tmp_path / "cdm" / "person.csv").write_text(
@@ -146,18 +153,26 @@ def test_each_table_becomes_events_of_the_profile(cdm, tmp_path):
         (42, at(2020, 1, 2), "MEASUREMENT//OMOP//99//SNOMED//52101004", None, "Present", None),
     ]
     assert family_events(events, "OBSERVATION")[0][2:5] == (
-        "OBSERVATION//SOURCE//smoking", None, "20 packs a year",
-    )  # fmt: skip
+        "OBSERVATION//SOURCE//smoking",
+        None,
+        "20 packs a year",
+    )
     assert family_events(events, "MEDS_DEATH")[0][1] == at(2021, 3, 4)
     assert family_events(events, "CAUSE_OF_DEATH")[0][2] == "CAUSE_OF_DEATH//SNOMED//22298006"
-    assert [(r["source"].split("#")[1], r["row"], r["field"], r["value"], r["reason"])
-            for r in rejected] == [
+    assert [
+        (r["source"].split("#")[1], r["row"], r["field"], r["value"], r["reason"]) for r in rejected
+    ] == [
         ("person", 3, "year_of_birth", None, "is not a date"),
-        ("condition_occurrence", 23, "condition_concept_id", "0",
-         "has neither a concept nor a source value"),
+        (
+            "condition_occurrence",
+            23,
+            "condition_concept_id",
+            "0",
+            "has neither a concept nor a source value",
+        ),
         ("condition_occurrence", 24, "condition_start_date", "not a date", "is not a date"),
         ("condition_occurrence", 25, "person_id", None, "names no subject"),
-    ]  # fmt: skip
+    ]
     assert staged.rows == 20
     assert staged.meanings[infarct] == "Myocardial infarction"
 
@@ -187,8 +202,10 @@ def test_codes_and_units_of_the_folder_are_clean_and_described(cdm, tmp_path):
     events = events_of(tmp_path / "out").to_pylist()
     glucose = [e for e in events if e["code"] == "MEASUREMENT//LOINC//2345-7"]
     assert sorted((e["numeric_value"] or 0, e["unit"]) for e in glucose) == [
-        (0, "mg/dL"), (90.0, "mg/dL"), (pytest.approx(90.078), "mg/dL"),
-    ]  # fmt: skip
+        (0, "mg/dL"),
+        (90.0, "mg/dL"),
+        (pytest.approx(90.078), "mg/dL"),
+    ]
     assert done.repairs["unit_converted"] == 1
     codes = pq.read_table(tmp_path / "out" / "metadata" / "codes.parquet").to_pylist()
     described = {row["code"]: row["description"] for row in codes}
@@ -227,10 +244,21 @@ def test_without_a_vocabulary_codes_are_omop_ids(cdm, tmp_path):
     assert family_events(events, "CONDITION")[0][2] == "CONDITION//OMOP//4329847"
 
 
-TYPES = {"domain_id": "text", "vocabulary_id": "text", "class_id": "text",
-         "_id": "bigint", "_date": "date", "_datetime": "timestamp", "quantity": "numeric",
-         "days_supply": "int", "_of_birth": "int", "_number": "numeric", "amount_value": "numeric",
-         "numerator_value": "numeric", "denominator_value": "numeric"}  # fmt: skip
+TYPES = {
+    "domain_id": "text",
+    "vocabulary_id": "text",
+    "class_id": "text",
+    "_id": "bigint",
+    "_date": "date",
+    "_datetime": "timestamp",
+    "quantity": "numeric",
+    "days_supply": "int",
+    "_of_birth": "int",
+    "_number": "numeric",
+    "amount_value": "numeric",
+    "numerator_value": "numeric",
+    "denominator_value": "numeric",
+}
 
 
 def test_a_database_gives_the_same_events_as_its_files(cdm, tmp_path, postgresql):

@@ -14,7 +14,7 @@ from posology.simulators.clinic.files.other_sources import (
     write_questionnaires,
     write_vcf,
     write_wearables,
-)  # fmt: skip
+)
 from posology.simulators.clinic.files.truth import write_truth
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.simulators.clinic.simulation import SimulatedPatients, simulate_patients

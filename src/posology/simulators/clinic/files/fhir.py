@@ -24,20 +24,39 @@ def write_fhir(folder: Path, events: Events) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = _stamps(events.minute)
     template = {row: _template(code) for row, code in enumerate(CODES) if _resource(code)}
-    files = {name: (folder / f"{name}.ndjson").open("a", encoding="utf-8")
-             for name in ("Patient", "Encounter", "Condition", "MedicationRequest", "Observation",
-                          "Procedure")}  # fmt: skip
+    files = {
+        name: (folder / f"{name}.ndjson").open("a", encoding="utf-8")
+        for name in (
+            "Patient",
+            "Encounter",
+            "Condition",
+            "MedicationRequest",
+            "Observation",
+            "Procedure",
+        )
+    }
     try:
         files["Patient"].writelines(_patients(events, stamp))
         value = np.round(events.value.astype(float), 4).tolist()
-        columns = (events.subject_id.tolist(), events.code.tolist(), stamp.tolist(),
-                   events.quarter.tolist(), value)  # fmt: skip
+        columns = (
+            events.subject_id.tolist(),
+            events.code.tolist(),
+            stamp.tolist(),
+            events.quarter.tolist(),
+            value,
+        )
         for subject, code, when, quarter, value in zip(*columns, strict=True):
             if code not in template:
                 continue
             name, text = template[code]
-            fields = {"subject": subject, "code": code, "when": when, "quarter": quarter,
-                      "stamp": when.translate(_PLAIN), "value": f"{value:.10g}"}  # fmt: skip
+            fields = {
+                "subject": subject,
+                "code": code,
+                "when": when,
+                "quarter": quarter,
+                "stamp": when.translate(_PLAIN),
+                "value": f"{value:.10g}",
+            }
             files[name].write((text[quarter >= 0]) % fields)
     finally:
         for file in files.values():
@@ -49,17 +68,27 @@ _PLAIN = str.maketrans("", "", "-:TZ")
 
 def _resource(code: Code) -> str:
     """The resource type of a code; empty for codes that the Patient resource holds."""
-    kinds = {"Measurement": "Observation", "Observation": "Observation", "Visit": "Encounter",
-             "Procedure": "Procedure", "Condition": "Condition",
-             "Drug": "MedicationRequest"}  # fmt: skip
+    kinds = {
+        "Measurement": "Observation",
+        "Observation": "Observation",
+        "Visit": "Encounter",
+        "Procedure": "Procedure",
+        "Condition": "Condition",
+        "Drug": "MedicationRequest",
+    }
     return kinds.get(code.domain, "")
 
 
 def _template(code: Code) -> tuple[str, tuple[str, str]]:
     """The resource as a text template, outside a visit and at one."""
     kind = _resource(code)
-    body = {"Observation": _observation, "Encounter": _encounter, "Condition": _condition,
-            "MedicationRequest": _request, "Procedure": _procedure}[kind](code)  # fmt: skip
+    body = {
+        "Observation": _observation,
+        "Encounter": _encounter,
+        "Condition": _condition,
+        "MedicationRequest": _request,
+        "Procedure": _procedure,
+    }[kind](code)
     resource = {"resourceType": kind, "id": "<id>", **body}
     if kind == "Encounter":
         return kind, (_text(resource), _text(resource))
@@ -71,9 +100,11 @@ def _text(resource: dict) -> str:
     text = json.dumps(resource, separators=(",", ":")).replace("%", "%%")
     for name in ("subject", "when", "quarter", "value"):
         text = text.replace(f'"<{name}!>"', f"%({name})s").replace(f"<{name}>", f"%({name})s")
-    place = "%(subject)s-%(quarter)s" if resource["resourceType"] == "Encounter" else (
-        "%(subject)s-%(code)s-%(stamp)s"
-    )  # fmt: skip
+    place = (
+        "%(subject)s-%(quarter)s"
+        if resource["resourceType"] == "Encounter"
+        else ("%(subject)s-%(code)s-%(stamp)s")
+    )
     return text.replace("<id>", place) + "\n"
 
 
@@ -101,8 +132,12 @@ def _observation(code: Code) -> dict:
         answer = {"system": SYSTEMS["SNOMED"], "code": code.answer, "display": code.title}
         body["valueCodeableConcept"] = {"coding": [answer]}
     elif code.unit:
-        body["valueQuantity"] = {"value": "<value!>", "unit": code.unit, "system": UCUM,
-                                 "code": code.unit}  # fmt: skip
+        body["valueQuantity"] = {
+            "value": "<value!>",
+            "unit": code.unit,
+            "system": UCUM,
+            "code": code.unit,
+        }
     return body
 
 
@@ -164,8 +199,12 @@ def _patients(events: Events, stamp: np.ndarray) -> list[str]:
     }
     lines = []
     for subject, day in zip(events.subject_id[born].tolist(), stamp[born].tolist(), strict=True):
-        patient = {"resourceType": "Patient", "id": str(subject),
-                   "gender": sex.get(subject, "male"), "birthDate": day[:10]}  # fmt: skip
+        patient = {
+            "resourceType": "Patient",
+            "id": str(subject),
+            "gender": sex.get(subject, "male"),
+            "birthDate": day[:10],
+        }
         if subject in dead:
             patient["deceasedDateTime"] = str(dead[subject])
         lines.append(json.dumps(patient, separators=(",", ":")) + "\n")
@@ -194,8 +233,9 @@ def _responses(events: Events, stamp: np.ndarray) -> list[str]:
         ):
             code = CODES[events.code[rows[place]]]
             value = round(float(events.value[rows[place]]), 4)
-            items.append({"linkId": code.code, "text": code.title,
-                          "answer": [{"valueDecimal": value}]})  # fmt: skip
+            items.append(
+                {"linkId": code.code, "text": code.title, "answer": [{"valueDecimal": value}]}
+            )
             place += 1
         response = {
             "resourceType": "QuestionnaireResponse",

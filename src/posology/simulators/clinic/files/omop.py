@@ -87,12 +87,23 @@ def write_omop(out: OmopFolder, events: Events) -> None:
         ids = np.arange(first, first + len(some.code))
         out.append(table, {f"{table}_id": ids, **columns})
     dead = _rows(events, events.code == ROW["death"])
-    out.append("death", {"person_id": dead.subject_id, **_when("death", dead),
-                         "death_type_concept_id": _constant(dead, EHR)})  # fmt: skip
+    out.append(
+        "death",
+        {
+            "person_id": dead.subject_id,
+            **_when("death", dead),
+            "death_type_concept_id": _constant(dead, EHR),
+        },
+    )
 
 
 def write_vocabulary(out: OmopFolder) -> None:
     """Write the concept and drug_strength tables."""
+    _write_concepts(out)
+    _write_drug_strengths(out)
+
+
+def _write_concepts(out: OmopFolder) -> None:
     concepts_of_codes = {
         concept_id(row): (code.title, code.domain, code.vocabulary, code.code)
         for row, code in enumerate(CODES)
@@ -115,29 +126,48 @@ def write_vocabulary(out: OmopFolder) -> None:
     rows += [(EHR, "EHR", "Type Concept", "Type Concept", "OMOP4976890")]
     ids, titles, domains, vocabularies, codes = zip(*rows, strict=True)
     n = len(rows)
-    out.append("concept", {
-        "concept_id": np.array(ids), "concept_name": titles, "domain_id": domains,
-        "vocabulary_id": vocabularies,
-        "concept_class_id": [""] * n, "standard_concept": ["S"] * n, "concept_code": codes,
-        "valid_start_date": _days(np.zeros(n)), "valid_end_date": _days(np.full(n, 47481)),
-        "invalid_reason": pa.nulls(n, pa.string()),
-    })  # fmt: skip
+    out.append(
+        "concept",
+        {
+            "concept_id": np.array(ids),
+            "concept_name": titles,
+            "domain_id": domains,
+            "vocabulary_id": vocabularies,
+            "concept_class_id": [""] * n,
+            "standard_concept": ["S"] * n,
+            "concept_code": codes,
+            "valid_start_date": _days(np.zeros(n)),
+            "valid_end_date": _days(np.full(n, 47481)),
+            "invalid_reason": pa.nulls(n, pa.string()),
+        },
+    )
+
+
+def _write_drug_strengths(out: OmopFolder) -> None:
     drugs = [row for row, code in enumerate(CODES) if code.domain == "Drug"]
     concepts = np.array([concept_id(row) for row in drugs])
-    out.append("drug_strength", {
-        "drug_concept_id": concepts, "ingredient_concept_id": concepts,
-        "amount_value": [unit_size(CODES[row]) for row in drugs],
-        "amount_unit_concept_id": [
-            MILLIGRAM if CODES[row].unit == "mg/d" else _unit_concept(CODES[row].unit)
-            for row in drugs
-        ],
-        **{f"{name}_value": pa.nulls(len(drugs), pa.float64())
-           for name in ("numerator", "denominator")},
-        **{f"{name}_unit_concept_id": pa.nulls(len(drugs), pa.int64())
-           for name in ("numerator", "denominator")},
-        "valid_start_date": _days(np.zeros(len(drugs))),
-        "valid_end_date": _days(np.full(len(drugs), 47481)),
-    })  # fmt: skip
+    out.append(
+        "drug_strength",
+        {
+            "drug_concept_id": concepts,
+            "ingredient_concept_id": concepts,
+            "amount_value": [unit_size(CODES[row]) for row in drugs],
+            "amount_unit_concept_id": [
+                MILLIGRAM if CODES[row].unit == "mg/d" else _unit_concept(CODES[row].unit)
+                for row in drugs
+            ],
+            **{
+                f"{name}_value": pa.nulls(len(drugs), pa.float64())
+                for name in ("numerator", "denominator")
+            },
+            **{
+                f"{name}_unit_concept_id": pa.nulls(len(drugs), pa.int64())
+                for name in ("numerator", "denominator")
+            },
+            "valid_start_date": _days(np.zeros(len(drugs))),
+            "valid_end_date": _days(np.full(len(drugs), 47481)),
+        },
+    )
 
 
 def _people(out: OmopFolder, events: Events) -> None:
@@ -146,82 +176,110 @@ def _people(out: OmopFolder, events: Events) -> None:
     female = sexes.code == ROW["female"]  # one a person, in the same order as births
     day = (born.minute * 60).astype("datetime64[s]").astype("datetime64[D]")
     year, month = day.astype("datetime64[Y]"), day.astype("datetime64[M]")
-    out.append("person", {
-        "person_id": born.subject_id,
-        "gender_concept_id": np.where(female, FEMALE, MALE),
-        "year_of_birth": year.astype(int) + 1970,
-        "month_of_birth": (month - year).astype(int) + 1,
-        "day_of_birth": (day - month).astype(int) + 1,
-        "birth_datetime": _stamps(born),
-        "race_concept_id": _constant(born, 0), "ethnicity_concept_id": _constant(born, 0),
-        "gender_source_value": np.where(female, "F", "M"),
-    })  # fmt: skip
+    out.append(
+        "person",
+        {
+            "person_id": born.subject_id,
+            "gender_concept_id": np.where(female, FEMALE, MALE),
+            "year_of_birth": year.astype(int) + 1970,
+            "month_of_birth": (month - year).astype(int) + 1,
+            "day_of_birth": (day - month).astype(int) + 1,
+            "birth_datetime": _stamps(born),
+            "race_concept_id": _constant(born, 0),
+            "ethnicity_concept_id": _constant(born, 0),
+            "gender_source_value": np.where(female, "F", "M"),
+        },
+    )
     timed = _rows(events, (events.minute != STATIC) & (events.quarter >= 0))
     first = np.flatnonzero(np.r_[True, np.diff(timed.subject_id) > 0])
     last = np.r_[first[1:] - 1, len(timed.subject_id) - 1]
     ids = out.written.get("observation_period", 0) + 1 + np.arange(len(first))
-    out.append("observation_period", {
-        "observation_period_id": ids, "person_id": timed.subject_id[first],
-        "observation_period_start_date": _days(timed.minute[first] // MINUTES),
-        "observation_period_end_date": _days(timed.minute[last] // MINUTES),
-        "period_type_concept_id": np.full(len(first), EHR),
-    })  # fmt: skip
+    out.append(
+        "observation_period",
+        {
+            "observation_period_id": ids,
+            "person_id": timed.subject_id[first],
+            "observation_period_start_date": _days(timed.minute[first] // MINUTES),
+            "observation_period_end_date": _days(timed.minute[last] // MINUTES),
+            "period_type_concept_id": np.full(len(first), EHR),
+        },
+    )
 
 
 def _visits(out: OmopFolder, some: Events) -> None:
-    out.append("visit_occurrence", {
-        "visit_occurrence_id": _visit_id(some), "person_id": some.subject_id,
-        "visit_concept_id": _constant(some, OUTPATIENT), **_when("visit_start", some),
-        "visit_end_date": _dates(some), "visit_end_datetime": _stamps(some),
-        "visit_type_concept_id": _constant(some, EHR),
-    })  # fmt: skip
+    out.append(
+        "visit_occurrence",
+        {
+            "visit_occurrence_id": _visit_id(some),
+            "person_id": some.subject_id,
+            "visit_concept_id": _constant(some, OUTPATIENT),
+            **_when("visit_start", some),
+            "visit_end_date": _dates(some),
+            "visit_end_datetime": _stamps(some),
+            "visit_type_concept_id": _constant(some, EHR),
+        },
+    )
 
 
 def _condition(some: Events) -> tuple[str, dict[str, object]]:
     return "condition_occurrence", {
-        "person_id": some.subject_id, "condition_concept_id": _concepts(some),
-        **_when("condition_start", some), "condition_type_concept_id": _constant(some, EHR),
+        "person_id": some.subject_id,
+        "condition_concept_id": _concepts(some),
+        **_when("condition_start", some),
+        "condition_type_concept_id": _constant(some, EHR),
         "visit_occurrence_id": _visit_or_null(some),
-    }  # fmt: skip
+    }
 
 
 def _drug(some: Events) -> tuple[str, dict[str, object]]:
     sizes = np.array([unit_size(c) if c.domain == "Drug" else np.nan for c in CODES])[some.code]
     return "drug_exposure", {
-        "person_id": some.subject_id, "drug_concept_id": _concepts(some),
+        "person_id": some.subject_id,
+        "drug_concept_id": _concepts(some),
         **_when("drug_exposure_start", some),
         "drug_exposure_end_date": _days(some.minute // MINUTES + DAYS_SUPPLY - 1),
         "drug_type_concept_id": _constant(some, ORDERED),
         "quantity": np.round(_numbers(some) / sizes * DAYS_SUPPLY, 4),
-        "days_supply": _constant(some, DAYS_SUPPLY), "visit_occurrence_id": _visit_or_null(some),
-    }  # fmt: skip
+        "days_supply": _constant(some, DAYS_SUPPLY),
+        "visit_occurrence_id": _visit_or_null(some),
+    }
 
 
 def _measurement(some: Events) -> tuple[str, dict[str, object]]:
     return "measurement", {
-        "person_id": some.subject_id, "measurement_concept_id": _concepts(some),
-        **_when("measurement", some), "measurement_type_concept_id": _constant(some, EHR),
-        "value_as_number": _nullable(some), "unit_concept_id": _units(some),
-        "unit_source_value": _unit_names(some), "visit_occurrence_id": _visit_or_null(some),
-    }  # fmt: skip
+        "person_id": some.subject_id,
+        "measurement_concept_id": _concepts(some),
+        **_when("measurement", some),
+        "measurement_type_concept_id": _constant(some, EHR),
+        "value_as_number": _nullable(some),
+        "unit_concept_id": _units(some),
+        "unit_source_value": _unit_names(some),
+        "visit_occurrence_id": _visit_or_null(some),
+    }
 
 
 def _observation(some: Events) -> tuple[str, dict[str, object]]:
     return "observation", {
-        "person_id": some.subject_id, "observation_concept_id": _concepts(some),
-        **_when("observation", some), "observation_type_concept_id": _constant(some, EHR),
-        "value_as_number": _nullable(some), "value_as_concept_id": _answers(some),
+        "person_id": some.subject_id,
+        "observation_concept_id": _concepts(some),
+        **_when("observation", some),
+        "observation_type_concept_id": _constant(some, EHR),
+        "value_as_number": _nullable(some),
+        "value_as_concept_id": _answers(some),
         "unit_concept_id": _units(some),
-        "unit_source_value": _unit_names(some), "visit_occurrence_id": _visit_or_null(some),
-    }  # fmt: skip
+        "unit_source_value": _unit_names(some),
+        "visit_occurrence_id": _visit_or_null(some),
+    }
 
 
 def _procedure(some: Events) -> tuple[str, dict[str, object]]:
     return "procedure_occurrence", {
-        "person_id": some.subject_id, "procedure_concept_id": _concepts(some),
-        **_when("procedure", some), "procedure_type_concept_id": _constant(some, EHR),
+        "person_id": some.subject_id,
+        "procedure_concept_id": _concepts(some),
+        **_when("procedure", some),
+        "procedure_type_concept_id": _constant(some, EHR),
         "visit_occurrence_id": _visit_or_null(some),
-    }  # fmt: skip
+    }
 
 
 def _answers(some: Events) -> pa.Array:

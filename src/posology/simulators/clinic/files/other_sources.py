@@ -14,8 +14,13 @@ from posology.simulators.clinic.genome import VARIANTS
 from posology.simulators.clinic.population import Patients, select_rows
 from posology.simulators.clinic.visits import mean_glucose, mean_steps
 
-CONTIGS = {"chr3": 198295559, "chr6": 170805979, "chr10": 133797422, "chr11": 135086622,
-           "chr16": 90338345}  # fmt: skip
+CONTIGS = {
+    "chr3": 198295559,
+    "chr6": 170805979,
+    "chr10": 133797422,
+    "chr11": 135086622,
+    "chr16": 90338345,
+}
 """Lengths in GRCh38."""
 DAYS, READING = 14, 15
 """Days of a dense series, and minutes between readings."""
@@ -92,15 +97,23 @@ def write_wearables(folder: Path, shard: int, patients: Patients, seed: int) -> 
     glucose *= mean_glucose(some.hba1c)[:, None]
     start = ((some.start_day - DAYS) * 24 * 60).astype(np.int64)
     minute = start[:, None] + np.arange(readings) * READING
-    _series(folder / f"glucose-{shard:05d}.parquet", some.subject_id, minute,
-            ("glucose_mg_dl", np.clip(np.round(glucose), 40, 400)))  # fmt: skip
+    _series(
+        folder / f"glucose-{shard:05d}.parquet",
+        some.subject_id,
+        minute,
+        ("glucose_mg_dl", np.clip(np.round(glucose), 40, 400)),
+    )
     hours = DAYS * 24
     awake = np.where((np.arange(hours) % 24 >= 7) & (np.arange(hours) % 24 < 22), 1 / 15, 0.0)
     noise = np.stack([draws.normal("steps hour", k) for k in range(hours)], axis=1)
     steps = np.round(mean_steps(some)[:, None] * awake * np.exp(0.5 * noise - 0.125))
     minute = start[:, None] + np.arange(hours) * 60
-    _series(folder / f"steps-{shard:05d}.parquet", some.subject_id, minute,
-            ("steps", steps.astype(np.float32)))  # fmt: skip
+    _series(
+        folder / f"steps-{shard:05d}.parquet",
+        some.subject_id,
+        minute,
+        ("steps", steps.astype(np.float32)),
+    )
 
 
 def _series(
