@@ -236,7 +236,7 @@ def test_the_command_prints_the_flow_and_builds(clinic: Path, tmp_path: Path) ->
     assert is_cohort(out)
     neither = CliRunner().invoke(app, ["cohort", "clinic", str(clinic / "meds")])
     assert isinstance(neither.exception, UserError)
-    assert "give --out" in str(neither.exception)
+    assert "add --out" in str(neither.exception)
 
 
 def test_codes_keep_their_descriptions(built: Cohort, clinic: Path) -> None:
