@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from posology.causal.trial import Column, Matrix
 
@@ -24,6 +25,7 @@ def heterogeneity_test(
     predicted_effects: Matrix,
     outcome_residual: Column,
     treatment_residual: Matrix,
+    subject: Int64[np.ndarray, " decision"],
     folds_share_noise: bool = True,
 ) -> Heterogeneity:
     """Regress outcome residuals on treatment residuals, alone and times the predicted effects.
@@ -35,8 +37,9 @@ def heterogeneity_test(
     (docs/decisions/effects-stack.md). Effects learned on other data share no noise.
 
     Chernozhukov, Demirer, Duflo and Fernandez-Val 2018 (doi:10.3386/w24678, eq. 2.2), with
-    heteroscedasticity-robust standard errors (HC3). `predicted_effects` must come from models that
-    have not seen the row's subject.
+    standard errors clustered by subject (Liang and Zeger 1986): decisions of one subject share
+    what nobody recorded. `predicted_effects` must come from models that have not seen the row's
+    subject.
     """
     from scipy.stats import norm
 
@@ -48,10 +51,31 @@ def heterogeneity_test(
     design = np.column_stack([interaction, treatment_residual[:, 1:]])
     inverse = np.linalg.inv(design.T @ design)
     coefficient = inverse @ design.T @ outcome_residual
-    leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
-    residual = (outcome_residual - design @ coefficient) / (1 - leverage)
-    covariance = inverse @ (design * residual[:, None] ** 2).T @ design @ inverse
+    covariance = _clustered_covariance(
+        design, inverse, outcome_residual - design @ coefficient, subject
+    )
     standard_error = float(np.sqrt(covariance[0, 0]))
     factor = SHARED_NOISE_FACTOR if folds_share_noise else 1.0
     p = float(norm.sf(coefficient[0] / standard_error / factor))
     return Heterogeneity(float(coefficient[0]), standard_error, p)
+
+
+def _clustered_covariance(
+    design: Float64[np.ndarray, "decision column"],
+    inverse: Float64[np.ndarray, "column column"],
+    residual: Column,
+    subject: Int64[np.ndarray, " decision"],
+) -> Float64[np.ndarray, "column column"]:
+    """Sandwich covariance of least squares, clustered by subject (CR3).
+
+    Each subject's residuals are those of a fit without the subject (Bell and McCaffrey 2002), as in
+    HC3, which this is where every subject has one decision. `inverse` is that of design' design.
+    """
+    subjects, row = np.unique(subject, return_inverse=True)
+    columns = design.shape[1]
+    moment = np.zeros((len(subjects), columns, columns))
+    np.add.at(moment, row, design[:, :, None] * design[:, None, :])
+    score = np.zeros((len(subjects), columns))
+    np.add.at(score, row, design * residual[:, None])
+    score = np.linalg.solve(np.eye(columns) - moment @ inverse, score[:, :, None])[:, :, 0]
+    return inverse @ score.T @ score @ inverse

@@ -83,7 +83,7 @@ def test_the_heterogeneity_test_errs_no_oftener_than_it_says() -> None:
             rest = fold != f
             gram = design[rest].T @ design[rest] + 30 * np.eye(10)
             said[~rest, 1] = x[~rest] @ np.linalg.solve(gram, design[rest].T @ noise[rest])
-        test = heterogeneity_test(said, noise, np.column_stack([-surprise, surprise]))
+        test = heterogeneity_test(said, noise, np.column_stack([-surprise, surprise]), np.arange(n))
         found.append(test.p < 0.05)
         naive.append(test.slope / test.standard_error > 1.645)
     assert 0.005 <= np.mean(found) <= 0.05
@@ -98,7 +98,10 @@ def test_of_what_was_learned_elsewhere_the_test_errs_as_often_as_it_says() -> No
         both = np.column_stack([-surprise, surprise])
         said = np.column_stack([np.zeros(200), rng.normal(size=200)])
         residual = 0.7 * surprise + rng.normal(size=200)
-        found.append(heterogeneity_test(said, residual, both, folds_share_noise=False).p < 0.05)
+        found.append(
+            heterogeneity_test(said, residual, both, np.arange(200), folds_share_noise=False).p
+            < 0.05
+        )
     assert 0.012 <= np.mean(found) <= 0.088
 
 
@@ -107,10 +110,12 @@ def test_the_slope_of_true_effects_is_one() -> None:
     tau, surprise = rng.normal(size=4000), rng.integers(0, 2, 4000) - 0.5
     said = np.column_stack([np.zeros(4000), tau])
     residual = surprise * (tau + 0.3) + rng.normal(size=4000)
-    found = heterogeneity_test(said, residual, np.column_stack([-surprise, surprise]))
+    found = heterogeneity_test(
+        said, residual, np.column_stack([-surprise, surprise]), np.arange(4000)
+    )
     assert found.slope == pytest.approx(1.0, abs=3 * found.standard_error)
     assert found.p < 1e-10
-    level = heterogeneity_test(np.zeros((4000, 2)), residual, np.zeros((4000, 2)))
+    level = heterogeneity_test(np.zeros((4000, 2)), residual, np.zeros((4000, 2)), np.arange(4000))
     assert (level.slope, level.p) == (0.0, 1.0)
 
 

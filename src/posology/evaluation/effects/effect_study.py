@@ -216,6 +216,7 @@ def _heterogeneity(
         evaluated.effect[population],
         nuisance.outcome_residual[population],
         nuisance.treatment_residual[population],
+        nuisance.trial.subject[population],
         folds_share_noise=rule.personalised_folds is not None,
     )
 

@@ -130,7 +130,9 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     ungated = Effects(
         best_single=int(nuisance.scores.mean(axis=0).argmax()),
         is_personal=True,
-        heterogeneity=heterogeneity_test(held_out, nuisance.outcome_residual, treatment_residual),
+        heterogeneity=heterogeneity_test(
+            held_out, nuisance.outcome_residual, treatment_residual, trial.subject
+        ),
         average=level,
         linear=tuple(
             LinearEffects(s.basis, w * s.weights)
