@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from posology.causal.propensity import known_propensity
+from posology.causal.trial import Trial
 from posology.evaluation.effects.overlap import assess_balance, assess_overlap, compare_excluded
 from tests.builders.known_effects import draw_nuisance
 
@@ -51,6 +52,17 @@ def test_options_of_separate_patients_lack_overlap() -> None:
     overlap = assess_overlap(trial, known_propensity(np.column_stack([1 - sure, sure])))
     assert overlap.options_without_overlap == ("old", "new")
     assert overlap.excluded_share == 1.0
+
+
+def test_the_decisions_of_six_patients_do_not_count_as_ninety_patients() -> None:
+    """400 patients of 5 decisions; six of them were given the option, at 15 decisions each."""
+    subject = np.concatenate([np.arange(2000) % 400, np.arange(6).repeat(10)])
+    trial = Trial(np.zeros((2060, 1)), (subject < 6).astype(np.int64), np.zeros(2060), subject, 2)
+    overlap = assess_overlap(trial, known_propensity(np.tile([0.94, 0.06], (2060, 1))))
+    assert overlap.options[1].patients == 6
+    assert overlap.options[1].effective_sample_size == pytest.approx(6)
+    assert overlap.options[1].lacks_overlap
+    assert overlap.options[0].effective_sample_size == pytest.approx(394)
 
 
 def test_weighting_balances_confounders() -> None:

@@ -63,6 +63,18 @@ def test_decisions_of_one_patient_are_drawn_together(rng) -> None:
     assert (together.low, together.high) != (alone.low, alone.high)
 
 
+def test_effective_sample_sizes_and_options_count_patients_not_decisions(rng) -> None:
+    """Ten decisions of each of 40 patients, whatever option each was given."""
+    nuisance, _ = draw_nuisance("rct", 400, 3)
+    several = replace(nuisance, trial=replace(nuisance.trial, subject=np.arange(400) // 10))
+    rows = {row.rule: row for row in estimate_rule_values(several, {}, 1, rng)}
+    assert rows[USUAL_CARE].effective_sample_size == pytest.approx(40)
+    assert 30 < rows["new for all"].effective_sample_size <= 40
+    (effect,) = estimate_average_effects(several, 0, rng)
+    given_new = several.trial.subject[several.trial.treatment == 1]
+    assert effect.patients == len(set(given_new.tolist()))
+
+
 def test_the_interval_of_a_gain_covers_the_truth_in_about_95_percent() -> None:
     """150 draws: 95 % within Monte-Carlo error, 3 standard errors of 1.8 points."""
     held = []

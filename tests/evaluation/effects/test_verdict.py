@@ -65,6 +65,15 @@ def test_a_rule_that_few_patients_followed_is_not_judged(rng) -> None:
     )
 
 
+def test_many_decisions_of_few_patients_are_not_judged(rng) -> None:
+    """Forty patients of 25 decisions each."""
+    nuisance, _ = draw_nuisance("rct", 1000, 0)
+    trial = replace(nuisance.trial, subject=np.arange(1000) % 40)
+    verdict = decide_verdict(replace(nuisance, trial=trial), np.ones(1000, np.int64), 1, rng)
+    assert verdict.kind == CANNOT_JUDGE
+    assert all(option.effective_sample_size <= 40 for option in verdict.overlap.options)
+
+
 def test_useless_rules_are_seldom_called_a_gain() -> None:
     """A coin against a null effect of 0.3 loses; against an effect of 0 it is worth the same.
 

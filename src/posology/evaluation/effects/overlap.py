@@ -27,8 +27,9 @@ class OptionOverlap:
 
     name: str
     patients: int
+    """Patients who received it at one decision or more."""
     effective_sample_size: float
-    """Effective sample size of its weighted patients in the included population."""
+    """Of its patients in the analysis population; each patient's weights are added first."""
     extreme_share: float
     """Share of all patients with a propensity outside [.05, .95]."""
     lacks_overlap: bool
@@ -79,13 +80,14 @@ def assess_overlap(trial: Trial, propensity: Propensity) -> Overlap:
     for k in range(trial.n_options):
         of_option = propensities[:, k]
         treated = trial.treatment == k
-        effective = effective_sample_size(1 / of_option[included & treated])
+        counted = included & treated
+        effective = effective_sample_size(1 / of_option[counted], trial.subject[counted])
         is_extreme = (of_option < MIN_PROPENSITY) | (of_option > 1 - MIN_PROPENSITY)
         too_few = effective < MIN_EFFECTIVE_SAMPLE_SIZE or included.mean() < MIN_INCLUDED_SHARE
         rows.append(
             OptionOverlap(
                 name=option_name(trial, k),
-                patients=int(treated.sum()),
+                patients=len(np.unique(trial.subject[treated])),
                 effective_sample_size=effective,
                 extreme_share=float(is_extreme.mean()),
                 lacks_overlap=bool(too_few),

@@ -88,10 +88,11 @@ def estimate_rule_values(
     effective = [rule_effective_sample_size(nuisance, p, included) for p in policies.values()]
     outcomes.append(trial.outcome[included])  # usual care: observed outcomes, nothing is estimated
     shares.append(one_hot[trial.treatment][included].mean(axis=0))
-    effective.append(float(included.sum()))
+    subject = trial.subject[included]
+    effective.append(effective_sample_size(np.ones(len(subject)), subject))
     outcomes.append(scores[np.arange(len(trial)), reference][included])
     columns = np.column_stack(outcomes)
-    values, draws = columns.mean(axis=0), bootstrap_means(columns, trial.subject[included], rng)
+    values, draws = columns.mean(axis=0), bootstrap_means(columns, subject, rng)
     return tuple(
         RuleValue(
             rule=rule,
@@ -107,14 +108,15 @@ def estimate_rule_values(
 def rule_effective_sample_size(
     nuisance: Nuisance, probabilities: Matrix, population: Mask
 ) -> float:
-    """Effective sample size under the importance weights of a rule.
+    """Effective sample size, in patients, under the importance weights of a rule.
 
-    A patient's weight is the rule's probability of the observed treatment over its propensity.
+    A decision's weight is the rule's probability of the observed treatment over its propensity; a
+    patient's weight is the sum over the decisions.
     """
     trial, rows = nuisance.trial, np.arange(len(nuisance.trial))
     probability = probabilities[rows, trial.treatment]
     weight = probability / nuisance.propensity.probability[rows, trial.treatment]
-    return effective_sample_size(weight[population])
+    return effective_sample_size(weight[population], trial.subject[population])
 
 
 def estimate_average_effects(
@@ -123,12 +125,13 @@ def estimate_average_effects(
     """Average effect of each option against `comparator`."""
     trial, n = nuisance.trial, nuisance.trial.n_options
     included = np.ones(len(trial), dtype=bool) if population is None else population
-    scores, arms = nuisance.scores[included], np.eye(n)[trial.treatment[included]]
+    subject, treatment = trial.subject[included], trial.treatment[included]
+    scores, arms = nuisance.scores[included], np.eye(n)[treatment]
     columns = np.hstack([scores, arms * trial.outcome[included, None], arms])
-    draws = bootstrap_means(columns, trial.subject[included], rng)
+    draws = bootstrap_means(columns, subject, rng)
     adjusted, unadjusted = _option_means(columns.mean(axis=0)[None, :], n)
     adjusted_draws, unadjusted_draws = _option_means(draws, n)
-    patients = np.bincount(trial.treatment[included], minlength=n)
+    patients = [len(np.unique(subject[treatment == k])) for k in range(n)]
 
     def difference(means: _Means, mean_draws: _Means, k: int) -> Difference:
         value = float(means[0, k] - means[0, comparator])
@@ -140,7 +143,7 @@ def estimate_average_effects(
             comparator=option_name(trial, comparator),
             effect=difference(adjusted, adjusted_draws, k),
             unadjusted=difference(unadjusted, unadjusted_draws, k),
-            patients=int(patients[k]),
+            patients=patients[k],
         )
         for k in range(n)
         if k != comparator

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.stats import norm
 
 from posology.evaluation.off_policy.estimators import (
@@ -74,8 +74,17 @@ class Refusal:
     patients: int
 
 
-def effective_sample_size(weights: Float64[np.ndarray, " weighted"]) -> float:
-    """(sum w)^2 / sum w^2 (Kish 1965): how many equally weighted patients are as informative."""
+def effective_sample_size(
+    weights: Float64[np.ndarray, " weighted"],
+    patient: Int64[np.ndarray, " weighted"] | None = None,
+) -> float:
+    """(sum w)^2 / sum w^2 (Kish 1965): how many equally weighted patients are as informative.
+
+    `patient` says whose each weight is; a patient's weights are added first. By default each is a
+    patient's.
+    """
+    if patient is not None:
+        weights = np.bincount(np.unique(patient, return_inverse=True)[1], weights)
     square = float((weights**2).sum())
     return float(weights.sum() ** 2 / square) if square > 0 else 0.0
 
@@ -161,11 +170,7 @@ def _effective_size(data: OffPolicyData, estimator: str) -> float:
     if estimator == "odr" and data.occupancy is not None:
         share = _patient_count(data) / len(data.trajectories.reward)
         return effective_sample_size(data.occupancy) * share
-    weight = episode_weights(data)
-    if data.patient is None:
-        return effective_sample_size(weight)
-    _, row = np.unique(data.patient, return_inverse=True)
-    return effective_sample_size(np.bincount(row, weight))
+    return effective_sample_size(episode_weights(data), data.patient)
 
 
 def _patient_count(data: OffPolicyData) -> int:
