@@ -32,9 +32,9 @@ def test_repeating_every_decision_adds_no_information() -> None:
     rng = np.random.default_rng(4)
     treatment_residual = np.eye(2)[rng.integers(0, 2, 500)] - 0.5
     predicted = np.column_stack([np.zeros(500), rng.normal(size=500)])
-    rows = (predicted, rng.normal(size=500), treatment_residual, np.arange(500))
-    once = heterogeneity_test(*rows)
-    nine_times = heterogeneity_test(*(np.repeat(part, 9, axis=0) for part in rows))
+    outcome, row = rng.normal(size=500), np.arange(500).repeat(9)
+    once = heterogeneity_test(predicted, outcome, treatment_residual, np.arange(500))
+    nine_times = heterogeneity_test(predicted[row], outcome[row], treatment_residual[row], row)
     assert nine_times.slope == pytest.approx(once.slope)
     assert nine_times.standard_error == pytest.approx(once.standard_error)
 

@@ -102,8 +102,9 @@ def _values(estimates: EffectStudy, into: _Rows) -> None:
         into.add("posology", "agreement_again", s.agreement)
         into.add("posology", "gain_again", s.gain)
     for metric in ("before", "after"):
-        worst = max((abs(getattr(b, metric)) for b in estimates.balance), default=np.nan)
-        into.add("posology", f"balance_{metric}", float(worst))
+        differences = [abs(getattr(b, metric)) for b in estimates.balance]
+        known = [difference for difference in differences if not np.isnan(difference)]
+        into.add("posology", f"balance_{metric}", max(known, default=np.nan))
 
 
 def _options(estimates: EffectStudy, into: _Rows) -> None:

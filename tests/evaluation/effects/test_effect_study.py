@@ -49,7 +49,7 @@ def test_a_perfect_rule_gains_and_the_study_is_complete(perfect: EffectStudy) ->
     assert perfect.rule_confounder_strength is not None
     assert perfect.rule_confounder_strength.gamma > 1
     assert perfect.number_needed_to_treat is None, "the outcome is no chance"
-    assert len(perfect.balance) == 16
+    assert len(perfect.balance) == 8
     assert perfect.stability[0].agreement == 1.0
 
 

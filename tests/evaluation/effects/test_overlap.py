@@ -3,9 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.propensity import known_propensity
+from posology.causal.propensity import Propensity, known_propensity
 from posology.causal.trial import Trial
-from posology.evaluation.effects.overlap import assess_balance, assess_overlap, compare_excluded
+from posology.evaluation.effects.overlap import (
+    Balance,
+    assess_balance,
+    assess_overlap,
+    compare_excluded,
+)
 from tests.builders.known_effects import draw_nuisance
 
 NAMES = tuple(f"x{i}" for i in range(8))
@@ -67,14 +72,58 @@ def test_the_decisions_of_six_patients_do_not_count_as_ninety_patients() -> None
 
 def test_weighting_balances_confounders() -> None:
     nuisance, _ = draw_nuisance("obs", 8000, 3)
-    rows = assess_balance(nuisance.trial, nuisance.propensity, NAMES)
-    assert len(rows) == 16
-    x0 = [row for row in rows if row.covariate == "x0"]
-    assert all(abs(row.before) > 0.25 for row in x0)
+    rows = _balance_rows(nuisance.trial, nuisance.propensity)
+    assert [row.covariate for row in rows] == list(NAMES)
+    assert {(row.option, row.comparator) for row in rows} == {("old", "new")}
+    assert abs(rows[0].before) > 0.5
     assert all(abs(row.after) < 0.1 for row in rows)
-    x, given = nuisance.trial.covariates[:, 0], nuisance.trial.treatment == 1
-    new = next(row for row in x0 if row.option == "new")
-    assert new.before == pytest.approx((x[given].mean() - x.mean()) / x.std())
+
+
+def test_balance_is_the_difference_of_two_options_not_of_one_from_everybody() -> None:
+    """Difference 0.18 standard deviations: above 0.1, though each arm is 0.09 from the mean."""
+    rng = np.random.default_rng(0)
+    treatment = rng.integers(0, 2, 20_000)
+    x = rng.normal(size=20_000) + 0.18 * treatment
+    trial = Trial(x[:, None], treatment, x, np.arange(20_000), 2, ("old", "new"))
+    (row,) = _balance_rows(trial, known_propensity(np.full((20_000, 2), 0.5)))
+    new, old = x[treatment == 1], x[treatment == 0]
+    difference = (old.mean() - new.mean()) / np.sqrt((old.var() + new.var()) / 2)
+    assert row.before == pytest.approx(difference)
+    assert row.after == pytest.approx(difference)
+    assert abs(difference) > 0.1
+
+
+def test_balance_is_of_the_analysis_population() -> None:
+    """The excluded patients, given the first option only, have another mean."""
+    rng = np.random.default_rng(1)
+    outside = np.arange(3000) < 1000
+    treatment = np.where(outside, 0, rng.integers(0, 2, 3000))
+    x = rng.normal(size=3000) + 4.0 * outside
+    chance = np.where(outside, 0.01, 0.5)
+    trial = Trial(x[:, None], treatment, x, np.arange(3000), 2)
+    (row,) = _balance_rows(trial, known_propensity(np.column_stack([1 - chance, chance])))
+    assert abs(row.before) < 0.15
+    assert abs(row.after) < 0.15
+
+
+def test_balance_compares_every_two_options_with_overlap() -> None:
+    rng = np.random.default_rng(2)
+    treatment = rng.choice(4, 4000, p=[0.31, 0.31, 0.31, 0.07])
+    x = rng.normal(size=4000)
+    trial = Trial(x[:, None], treatment, x, np.arange(4000), 4, ("a", "b", "c", "d"))
+    propensity = known_propensity(np.tile([0.31, 0.31, 0.31, 0.07], (4000, 1)))
+    pairs = [(row.option, row.comparator) for row in _balance_rows(trial, propensity)]
+    assert pairs == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
+    rare = replace(trial, treatment=np.where(np.cumsum(treatment == 3) > 20, 0, treatment))
+    pairs = [(row.option, row.comparator) for row in _balance_rows(rare, propensity)]
+    assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+def test_a_covariate_that_separates_two_options_is_not_called_balanced() -> None:
+    treatment = np.arange(400) % 2
+    trial = Trial(treatment[:, None].astype(float), treatment, np.zeros(400), np.arange(400), 2)
+    (row,) = _balance_rows(trial, known_propensity(np.full((400, 2), 0.5)))
+    assert row.before == pytest.approx(-2.0)
 
 
 def test_means_ignore_missing_values() -> None:
@@ -82,6 +131,11 @@ def test_means_ignore_missing_values() -> None:
     X = nuisance.trial.covariates.copy()
     X[::2, 1] = np.nan
     X[:, 2] = np.nan
-    rows = assess_balance(replace(nuisance.trial, covariates=X), nuisance.propensity, NAMES)
+    rows = _balance_rows(replace(nuisance.trial, covariates=X), nuisance.propensity)
     assert np.isfinite(rows[1].before)
     assert np.isnan(rows[2].before)
+
+
+def _balance_rows(trial: Trial, propensity: Propensity) -> tuple[Balance, ...]:
+    names = NAMES[: trial.covariates.shape[1]]
+    return assess_balance(trial, propensity, names, assess_overlap(trial, propensity))

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from posology.evaluation.effects.overlap import Balance
 from posology.report.effects.page import render_effect_page, write_effect_page
 from tests.builders.effect_report import effect_content
 from tests.builders.html import read_html
@@ -44,6 +46,19 @@ def test_names_are_escaped_and_nothing_is_loaded(page: str) -> None:
     assert "<script" not in page
     assert "To choose." in page
     assert "Not for children." in page
+
+
+def test_balance_names_the_two_options_that_differ_most() -> None:
+    content = effect_content()
+    rows = (Balance("weight", "old", "new", 0.2, -0.164), Balance("age", "old", "new", 0.1, 0.02))
+    page = render_effect_page(replace(content, results=replace(content.results, balance=rows)))
+    assert "1 of 2 covariates are above it. The largest is 0.16: weight, old against new." in page
+
+
+def test_without_two_options_in_the_population_there_is_no_balance() -> None:
+    content = effect_content()
+    page = render_effect_page(replace(content, results=replace(content.results, balance=())))
+    assert "The analysis population holds patients of fewer than two options." in page
 
 
 def test_excluded_patients_are_described_where_overlap_is_poor() -> None:

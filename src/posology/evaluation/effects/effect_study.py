@@ -173,7 +173,9 @@ def analyse_effects(
         abstention=None,
         subgroups=(),
         stability=(),
-        balance=assess_balance(nuisance.trial, nuisance.propensity, plan.covariates),
+        balance=assess_balance(
+            nuisance.trial, nuisance.propensity, plan.covariates, verdict.overlap
+        ),
         excluded=compare_excluded(nuisance.trial, population, plan.covariates),
     )
     if gain is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -54,10 +55,11 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A covariate's standardised mean difference from all patients, before and after weighting."""
+    """A covariate's standardised mean difference of two options, before and after weighting."""
 
     covariate: str
     option: str
+    comparator: str
     before: float
     after: float
 
@@ -98,22 +100,28 @@ def assess_overlap(trial: Trial, propensity: Propensity) -> Overlap:
 
 
 def assess_balance(
-    trial: Trial, propensity: Propensity, covariates: Sequence[str]
+    trial: Trial, propensity: Propensity, covariates: Sequence[str], overlap: Overlap
 ) -> tuple[Balance, ...]:
-    """Standardised mean differences between each option's patients and all patients.
+    """Standardised mean differences between every two options, in the analysis population.
 
-    An absolute difference below 0.1 is usually called balanced (Austin 2009, doi:10.1002/sim.3697).
+    Options without overlap are left out, unless fewer than two would remain. The unit is the two
+    options' unweighted standard deviation (Austin 2009, doi:10.1002/sim.3697).
     """
-    X, all_weights = trial.covariates, np.ones(len(trial))
-    center, spread = _mean(X, all_weights), _spread(X)
+    included = overlap.population
+    X, treatment = trial.covariates[included], trial.treatment[included]
+    probability = propensity.probability[included]
+    received = {k: (treatment == k).astype(np.float64) for k in np.unique(treatment).tolist()}
+    judged = [k for k in received if not overlap.options[k].lacks_overlap]
     rows = []
-    for k in range(trial.n_options):
-        treated = (trial.treatment == k).astype(np.float64)
-        before = (_mean(X, treated) - center) / spread
-        after = (_mean(X, treated / propensity.probability[:, k]) - center) / spread
+    for first, second in combinations(judged if len(judged) > 1 else received, 2):
+        masks = [received[first], received[second]]
+        spread = _pooled_spread(X, *masks)
+        before = (_mean(X, masks[0]) - _mean(X, masks[1])) / spread
+        weighted = [received[k] / probability[:, k] for k in (first, second)]
+        after = (_mean(X, weighted[0]) - _mean(X, weighted[1])) / spread
         rows += [
-            Balance(covariate, option_name(trial, k), float(b), float(a))
-            for covariate, b, a in zip(covariates, before, after, strict=True)
+            Balance(name, option_name(trial, first), option_name(trial, second), float(b), float(a))
+            for name, b, a in zip(covariates, before, after, strict=True)
         ]
     return tuple(rows)
 
@@ -147,6 +155,23 @@ def _mean(
     )
 
 
+def _pooled_spread(
+    X: np.ndarray,  # noqa: N803
+    first: Float64[np.ndarray, " decision"],
+    second: Float64[np.ndarray, " decision"],
+) -> Float64[np.ndarray, " feature"]:
+    """Root of the mean variance of two groups; of all rows where neither group varies."""
+    pooled = np.sqrt((_variance(X, first) + _variance(X, second)) / 2)
+    return np.where(pooled > 1e-12, pooled, _spread(X))
+
+
 def _spread(X: np.ndarray) -> Float64[np.ndarray, " feature"]:  # noqa: N803
-    spread = np.sqrt(_mean((X - _mean(X, np.ones(len(X)))) ** 2, np.ones(len(X))))
+    spread = np.sqrt(_variance(X, np.ones(len(X))))
     return np.where(spread > 1e-12, spread, 1.0)
+
+
+def _variance(
+    X: np.ndarray,  # noqa: N803
+    weight: Float64[np.ndarray, " decision"],
+) -> Float64[np.ndarray, " feature"]:
+    return _mean((X - _mean(X, weight)) ** 2, weight)

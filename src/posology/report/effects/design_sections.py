@@ -1,6 +1,8 @@
 """Sections on whether the options can be compared: target trial, overlap, balance, confounding."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from posology.domain.study import Outcome, Study
 from posology.evaluation.effects.effect_study import EffectStudy
@@ -123,10 +125,19 @@ def overlap(results: EffectStudy) -> Section:
 
 
 def balance(results: EffectStudy) -> Section:
-    """Standardised mean differences before and after weighting."""
-    largest = max((abs(row.after) for row in results.balance), default=0.0)
-    covariates = {row.covariate for row in results.balance}
-    unbalanced = {row.covariate for row in results.balance if abs(row.after) > _BALANCED}
+    """Standardised mean differences between options, before and after weighting."""
+    section = Section(
+        id="balance",
+        short_title="Balance",
+        title="Does weighting make the options comparable?",
+        paragraphs=("The analysis population holds patients of fewer than two options.",),
+    )
+    known = [row for row in results.balance if not math.isnan(row.after)]
+    if not known:
+        return section
+    largest = max(known, key=lambda row: abs(row.after))
+    covariates = {row.covariate for row in known}
+    unbalanced = {row.covariate for row in known if abs(row.after) > _BALANCED}
     verdict = f"{len(unbalanced)} of {len(covariates)} covariates are above it"
     if not unbalanced:
         verdict = "all covariates are balanced"
@@ -134,19 +145,19 @@ def balance(results: EffectStudy) -> Section:
     figure = inline_figure(
         plots.plot_balance(results.balance),
         "balance",
-        "Standardised mean differences before and after weighting; "
-        f"the largest after weighting is {largest:.2f}",
+        "Largest standardised mean difference between two options, before and after weighting; "
+        f"the largest after weighting is {abs(largest.after):.2f}",
         "The least balanced covariates.",
     )
-    return Section(
-        id="balance",
-        short_title="Balance",
-        title="Does weighting make the options comparable?",
+    return replace(
+        section,
         paragraphs=(
-            "The patients of each option, weighted by the inverse of its probability, should "
-            "resemble all patients. A standardised mean difference below 0.1 is usually called "
-            f"balanced: {verdict}. The differences are computed before trimming to the analysis "
-            f"population ({included} of patients), so extreme weights can make them large.",
+            "Weighted by the inverse of their propensity, the patients of the options should "
+            f"resemble each other in the analysis population ({included} of patients). An absolute "
+            "standardised mean difference below 0.1 between two options is usually called balanced "
+            f"(Austin 2009); of each covariate the largest over all pairs counts: {verdict}. The "
+            f"largest is {abs(largest.after):.2f}: {largest.covariate}, {largest.option} against "
+            f"{largest.comparator}.",
         ),
         figures=(figure,),
     )

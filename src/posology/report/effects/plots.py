@@ -99,7 +99,7 @@ def plot_abstention(curve: Sequence[AbstentionPoint], factor: float, unit: str) 
 
 
 def plot_balance(rows: Sequence[Balance]) -> Figure:
-    """Largest standardised mean difference of each covariate, before and after weighting."""
+    """Largest difference of each covariate between two options, before and after weighting."""
     worst: dict[str, list[float]] = {}
     for row in rows:
         both = worst.setdefault(row.covariate, [0.0, 0.0])
