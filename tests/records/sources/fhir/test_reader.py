@@ -175,7 +175,10 @@ def test_unread_parts_of_an_order_are_rejected(tmp_path: Path) -> None:
     ]
     assert reasons(batch) == [
         ("doNotPerform", "an order not to give it"),
-        ("dosageInstruction[1]", "a further dosage of one order is not read"),
+        (
+            "dosageInstruction[1]",
+            "a further dosage of one order is not read: not every dosage has a dose per day",
+        ),
         (
             "dosageInstruction.dose",
             "the dose cannot be read: a range or a ratio, not one amount",

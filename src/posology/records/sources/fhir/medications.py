@@ -1,5 +1,7 @@
 """FHIR R4 medication resources as events: the drug, its dose, and the dose per day."""
 
+from dataclasses import dataclass
+
 from posology.records.schema import Event, Rejection, finite_number
 from posology.records.sources.fhir.coding import (
     Context,
@@ -11,11 +13,20 @@ from posology.records.sources.fhir.coding import (
     quantity,
     resolve_reference,
 )
-
-_PER_DAY = {"h": 24.0, "d": 1.0, "wk": 1 / 7, "mo": 12 / 365.25, "min": 1440.0, "s": 86400.0}
-"""Units of time per day; a month is a twelfth of 365.25 days."""
+from posology.records.sources.fhir.timing import doses_per_day, is_as_needed, why_not_summed
 
 Amount = tuple[float | None, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dosage:
+    """One dosage of an order, and the amount of its dose."""
+
+    path: str
+    element: Json
+    number: float | None
+    text: str | None
+    unit: str | None
 
 
 def medication(kind: str, dosages: str, *times: str) -> Extractor:
@@ -33,31 +44,87 @@ def medication(kind: str, dosages: str, *times: str) -> Extractor:
             return
         time = known_at(resource, context, *times)
         name = f"{code}//{'reported' if resource.get('reportedBoolean') else kind}"
-        dosage = _first_dosage(resource, dosages, rejections)
-        number, text, unit = _amount(dosage, "dose", dosages, rejections)
-        route = concept_text(dosage.get("route") or {})
+        stated = _dosages(resource, dosages, rejections)
+        used, daily = _daily_dose(stated, rejections)
+        number, text, unit = _dose(used)
+        route = concept_text(stated[0].element.get("route") or {})
         description = "; ".join(t for t in (text, f"route {route}" if route else None) if t)
         events.append(Event(f"DRUG//{name}", time, number, description or None, unit))
-        doses_per_day = _doses_per_day(dosage)
-        if number is not None and doses_per_day is not None:
-            daily = finite_number(number * doses_per_day)
+        if daily is not None:
             events.append(Event(f"DRUG_PER_DAY//{name}", time, daily, None, f"{unit or 1}/d"))
-        rate, _, unit = _amount(dosage, "rate", dosages, rejections)
-        if rate is not None:
-            events.append(Event(f"DRUG_RATE//{name}", time, rate, None, unit))
+        for dosage in used:
+            rate, _, unit = _amount(dosage.element, "rate", dosage.path, rejections)
+            if rate is not None:
+                events.append(Event(f"DRUG_RATE//{name}", time, rate, None, unit))
 
     return extract
 
 
-def _first_dosage(resource: Json, dosages: str, rejections: list[Rejection]) -> Json:
-    """The first dosage; each further one (a taper, an alternative) is rejected."""
-    dosage = resource.get(dosages) or {}
-    if isinstance(dosage, list):
-        for number, other in enumerate(dosage[1:], start=1):
-            reason = "a further dosage of one order is not read"
-            rejections.append(Rejection(f"{dosages}[{number}]", other, reason))
-        dosage = dosage[0]
-    return dosage
+def _dosages(resource: Json, field: str, rejections: list[Rejection]) -> list[_Dosage]:
+    """The dosages of an order; an empty one if it has none."""
+    elements = resource.get(field) or {}
+    elements = elements if isinstance(elements, list) else [elements]
+    paths = [field if len(elements) == 1 else f"{field}[{n}]" for n in range(len(elements))]
+    return [
+        _Dosage(path, element, *_amount(element, "dose", path, rejections))
+        for path, element in zip(paths, elements, strict=True)
+    ]
+
+
+def _daily_dose(
+    stated: list[_Dosage], rejections: list[Rejection]
+) -> tuple[list[_Dosage], float | None]:
+    """The dosages that are read, and the sum of their doses per day (None if it is not known).
+
+    Dosages that cannot be added (a taper, alternatives) are rejected after the first.
+    """
+    scheduled = [dosage for dosage in stated if not is_as_needed(dosage.element)]
+    for dosage in stated:
+        if dosage not in scheduled and (dosage.number is not None or len(stated) > 1):
+            reason = "taken as needed: no dose per day"
+            rejections.append(Rejection(f"{dosage.path}.asNeeded", True, reason))
+    if not scheduled:
+        return stated[:1], None
+    rates = [_rate(dosage, rejections) for dosage in scheduled]
+    missing = any(rate is None for rate in rates)
+    if len(scheduled) > 1:
+        elements = [dosage.element for dosage in scheduled]
+        reason = why_not_summed(elements)
+        if missing:
+            reason = "not every dosage has a dose per day"
+        elif len({dosage.unit for dosage in scheduled}) > 1:
+            reason = "the dosages have different units"
+        if reason is not None:
+            for dosage in scheduled[1:]:
+                text = f"a further dosage of one order is not read: {reason}"
+                rejections.append(Rejection(dosage.path, dosage.element, text))
+            return scheduled[:1], None
+    if missing:
+        return scheduled, None
+    pairs = zip(scheduled, rates, strict=True)
+    return scheduled, finite_number(sum((d.number or 0.0) * (r or 0.0) for d, r in pairs))
+
+
+def _rate(dosage: _Dosage, rejections: list[Rejection]) -> float | None:
+    """Doses per day; None without a dose or a schedule."""
+    if dosage.number is None:
+        return None
+    try:
+        return doses_per_day(dosage.element)
+    except ValueError as error:
+        reason = f"no dose per day: {error}"
+        timing = dosage.element["timing"]
+        rejections.append(Rejection(f"{dosage.path}.timing", timing, reason))
+        return None
+
+
+def _dose(used: list[_Dosage]) -> Amount:
+    """The dose of the dosages as number, text and unit; different doses are a text."""
+    first = used[0]
+    if all(dosage.number == first.number for dosage in used):
+        return first.number, first.text, first.unit
+    text = " + ".join(f"{dosage.number:g}" for dosage in used)
+    return None, f"doses {text} {first.unit or ''}".strip(), first.unit
 
 
 def _amount(dosage: Json, what: str, path: str, rejections: list[Rejection]) -> Amount:
@@ -101,13 +168,3 @@ def _drug_code(resource: Json, context: Context, rejections: list[Rejection]) ->
             Rejection("medicationCodeableConcept", concept, "has neither code nor text")
         )
     return code
-
-
-def _doses_per_day(dosage: Json) -> float | None:
-    """Doses per day; None if they are not stated or taken as needed."""
-    repeat = (dosage.get("timing") or {}).get("repeat") or {}
-    per = _PER_DAY.get(repeat.get("periodUnit"))
-    period = repeat.get("period")
-    if dosage.get("asNeededBoolean") or per is None or not period:
-        return None
-    return finite_number(repeat.get("frequency", 1)) * per / finite_number(period)
