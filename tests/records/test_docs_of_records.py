@@ -16,6 +16,7 @@ from posology.cli.ingest import ingest
 from posology.records.pipeline.cleaning import REJECTION_RULES, REPAIRS
 from posology.records.pipeline.units import ENTRY_KEYS
 from posology.records.sources.exposures import EnvironmentSettings, ExposureMeasure
+from posology.records.sources.meds_folder import MedsColumns
 from posology.records.sources.questionnaires import QuestionnaireTable
 from posology.records.sources.registry import SOURCE_KINDS
 from posology.records.sources.tables.mapping import EventMapping, TableMapping
@@ -28,6 +29,7 @@ MAPPINGS = (
     TableMapping,
     EnvironmentSettings,
     ExposureMeasure,
+    MedsColumns,
     QuestionnaireTable,
     SeriesMapping,
     WearableSettings,

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from posology.errors import RecordError
 from posology.records.pipeline.ingest import ingest
 from posology.records.pipeline.quality import quality_report
 from posology.records.sources.registry import make_sources
@@ -51,6 +52,21 @@ def test_mimic_iv_demo(shared, tmp_path):
     assert len(pc.unique(events["subject_id"])) == 100
     numbers = naive["value"].null_count - events["numeric_value"].null_count
     assert abs(numbers) <= 20
+
+
+def test_mimic_iv_demo_as_meds_keeps_all_its_numbers(shared, tmp_path):
+    path = place(shared, "mimic_iv_demo_meds") / "mimic_iv_demo_meds_events.parquet"
+    with pytest.raises(RecordError, match="the numbers of column 'value' would be lost"):
+        ingest(make_sources("meds", [path]), tmp_path / "out")
+    (tmp_path / "columns.toml").write_text('numeric_value = "value"')
+    done = ingest(make_sources("meds", [path, tmp_path / "columns.toml"]), tmp_path / "out")
+    assert (done.raw, done.rejected) == (916_166, {})
+    naive = pq.read_table(path, columns=["subject_id", "time", "code", "value"])
+    assert len(naive) - naive["value"].null_count == 405_236
+    naive = naive.group_by(naive.column_names).aggregate([])
+    events = events_of(tmp_path / "out")
+    assert abs(len(naive) - len(events)) <= 20, "except codes whose spelling was repaired"
+    assert abs(naive["value"].null_count - events["numeric_value"].null_count) <= 20
 
 
 def test_mimic_iii_demo(shared, tmp_path):

@@ -5,10 +5,11 @@
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata as installed
 from pathlib import Path
+from typing import Any
 
 import meds
 import pyarrow as pa
@@ -137,15 +138,23 @@ def write_splits(folder: Path, splits: Mapping[int, str]) -> None:
     pq.write_table(meds.SubjectSplitSchema.align(table), path)
 
 
-def write_metadata(folder: Path, codes: Mapping[str, str | None], name: str) -> None:
-    """Write `codes.parquet` (each code and its description) and `dataset.json`."""
+def write_metadata(
+    folder: Path,
+    codes: Mapping[str, str | None],
+    name: str,
+    parents: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write `codes.parquet` (each code, its description and parents) and `dataset.json`."""
+    parents = parents or {}
     (folder / "metadata").mkdir(parents=True, exist_ok=True)
     ordered = sorted(codes)
     table = pa.table(
         {
             "code": pa.array(ordered, pa.string()),
             "description": pa.array([codes[code] for code in ordered], pa.string()),
-            "parent_codes": pa.nulls(len(ordered), pa.list_(pa.string())),
+            "parent_codes": pa.array(
+                [parents.get(code) for code in ordered], pa.list_(pa.string())
+            ),
         }
     )
     pq.write_table(meds.CodeMetadataSchema.align(table), folder / meds.code_metadata_filepath)
@@ -162,11 +171,28 @@ def write_metadata(folder: Path, codes: Mapping[str, str | None], name: str) -> 
 
 def read_codes(folder: Path) -> dict[str, str | None]:
     """Each code of the folder and its description, if it has one."""
+    return _code_column(folder, "description", pa.string())
+
+
+def read_parent_codes(folder: Path) -> dict[str, list[str]]:
+    """The parents of each code of the folder that has any."""
+    parents = _code_column(folder, "parent_codes", pa.list_(pa.string()))
+    return {code: names for code, names in parents.items() if names}
+
+
+def _code_column(folder: Path, name: str, kind: pa.DataType) -> dict[str, Any]:
+    """A column of `codes.parquet` by code; no codes without the file, None without the column."""
     path = folder / meds.code_metadata_filepath
     if not path.exists():
         return {}
-    table = meds.CodeMetadataSchema.align(pq.read_table(path))
-    return dict(zip(table["code"].to_pylist(), table["description"].to_pylist(), strict=True))
+    try:
+        table = pq.read_table(path)
+        codes = table["code"].cast(pa.string()).to_pylist()
+        if name not in table.column_names:
+            return dict.fromkeys(codes)
+        return dict(zip(codes, table[name].cast(kind).to_pylist(), strict=True))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise RecordError(f"{path} is not a MEDS file of codes: {error}") from error
 
 
 def write_folder(folder: Path, events: Iterable[pa.Table], name: str = "posology") -> None:

@@ -7,7 +7,7 @@ recognised by their content and skipped; shards without new events are linked, n
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from posology.records.pipeline.rejected_rows import (
 )
 from posology.records.pipeline.sort_shards import sort_rows, write_sorted
 from posology.records.pipeline.staging import Source, StagedSource, content_digest
+from posology.records.pipeline.units import normalise_code
 from posology.records.pipeline.write_shards import shard_expression
 from posology.records.schema import EVENTS, RAW
 
@@ -268,11 +269,17 @@ def _link_unchanged(run: _Run, changed: set[int]) -> None:
 
 def _write_metadata(run: _Run, staged: list[tuple[str, StagedSource]], codes: set[str]) -> None:
     meanings: dict[str, str | None] = {**meds_dataset.read_codes(run.folder)}
+    parents: dict[str, Sequence[str]] = {**meds_dataset.read_parent_codes(run.folder)}
     for code in codes:
         meanings.setdefault(code, None)
     for _, source in staged:
-        meanings.update({c: text for c, text in source.meanings.items() if c in meanings})
-    meds_dataset.write_metadata(run.new_folder, meanings, run.settings.name)
+        for code, text in source.meanings.items():
+            if normalise_code(code) in meanings:
+                meanings[normalise_code(code)] = text
+        for code, names in source.parents.items():
+            if normalise_code(code) in meanings:
+                parents[normalise_code(code)] = names
+    meds_dataset.write_metadata(run.new_folder, meanings, run.settings.name, parents)
 
 
 def _write_splits(run: _Run, staged: list[tuple[str, StagedSource]]) -> None:

@@ -22,6 +22,8 @@ class StagedSource:
     """Number of rows read from the source."""
     meanings: Mapping[str, str] = field(default_factory=dict)
     """Descriptions of codes, if the source has them."""
+    parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Parent codes of codes, if the source has them."""
     splits: Mapping[int, str] = field(default_factory=dict)
     """Each subject's split, if the source has splits."""
 
