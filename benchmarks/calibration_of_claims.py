@@ -28,6 +28,7 @@ from posology.evaluation.effects.abstention import choice_z_scores
 from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted_effects
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import EvaluatedRule, HeldOutRule, align_fold_means
+from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.policy_values import estimate_average_effects
 from posology.evaluation.effects.sensitivity import plausible_gamma, sensitivity_bounds
 from posology.evaluation.effects.verdict import GAIN, NO_GAIN, Unit
@@ -59,7 +60,9 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     drawn = simulator.draw_sample(scenario, N, rng)
     trial = trial_of(drawn, drawn.outcome)
     nuisance = fit_nuisance(trial, rng)
-    said = estimate_held_out_effects(trial, np.ones((N, 2), dtype=bool), rng)
+    everything = np.ones((N, 2), dtype=bool)
+    population = assess_overlap(trial, nuisance.propensity).population
+    said = estimate_held_out_effects(trial, everything, population, rng)
     rule = HeldOutRule(said.fold, said.effects, said.chosen, said.best_single, said.personal_folds)
     group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
     asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, [], Unit(), is_binary=False)

@@ -21,6 +21,7 @@ from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.restricted_mean import pseudo_values, restricted_mean_time
 from posology.causal.trial import FOLDS, Trial, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, TrialData, acic2016, actg175, gbsg
+from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
 from posology.evaluation.effects.verdict import decide_verdict
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
@@ -80,7 +81,8 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
         rng = np.random.default_rng(seed)
         nuisance = fit_nuisance(trial, rng, chances)
         allowed = np.ones((len(trial), trial.n_options), dtype=bool)
-        said = estimate_held_out_effects(trial, allowed, rng, propensity=chances)
+        population = assess_overlap(trial, nuisance.propensity).population
+        said = estimate_held_out_effects(trial, allowed, population, rng, propensity=chances)
         found = decide_verdict(nuisance, said.chosen, said.best_single, rng)
         kept = found.overlap.population
         print(f"{study}, seed {seed}: {found.sentence}", flush=True)

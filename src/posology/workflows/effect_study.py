@@ -17,6 +17,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed_treatments as allowed_by
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.policy_values import one_hot_probabilities
 from posology.evaluation.effects.verdict import Unit
 from posology.evaluation.table1.subgroups import find_subgroups
@@ -108,6 +109,7 @@ def effect_study(
     progress(f"{len(trial.trial):,} decisions: propensities and outcomes")
     known = randomised_propensity(trial.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(trial.trial, rng, known)
+    population = assess_overlap(trial.trial, nuisance.propensity).population
     runs = []
     for number in range(1 + repeats):
         name = "the rule" if not number else f"the rule again, {number} of {repeats}"
@@ -115,7 +117,9 @@ def effect_study(
         def report_fold(fold: int, name: str = name) -> None:
             progress(f"{name}: fold {fold} of 5")
 
-        runs.append(estimate_held_out_effects(trial.trial, allowed, rng, report_fold, known))
+        runs.append(
+            estimate_held_out_effects(trial.trial, allowed, population, rng, report_fold, known)
+        )
     harms = estimate_harms(cohort, trial, nuisance, rng, progress)
     progress(RESAMPLES)
     simple = {SIMPLE: one_hot_probabilities(runs[0].linear_choice, trial.trial.n_options)}

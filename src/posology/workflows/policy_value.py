@@ -12,7 +12,9 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.evaluation.effects.effect_study import analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
+from posology.evaluation.effects.overlap import assess_overlap
 from posology.learners.baselines import baselines
+from posology.learners.effects.cross_fitting import best_allowed_option
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_study import (
     RESAMPLES,
@@ -38,7 +40,8 @@ def estimate_policy_value(
     """The value of the policy's first choice on the test split, next to classical models'.
 
     Propensities and expected outcomes are learned from all patients by cross-fitting; the best
-    single option, like the policy, from patients outside the test split.
+    single option, like the policy, from patients outside the test split: those of the analysis
+    population, in which its value is judged.
 
     Args:
         policy: fitted on the cohort's training and validation splits.
@@ -59,8 +62,9 @@ def estimate_policy_value(
     in_test = cohort.split[everyone.row] == TEST
     trial = _select_trial(everyone, in_test)
     allowed = allowed_options(cohort, trial)
-    mean_outcomes = nuisance.scores[~in_test].mean(axis=0)
-    single = np.where(allowed, mean_outcomes, -np.inf).argmax(axis=1)
+    others = select_nuisance_rows(nuisance, ~in_test)
+    population = assess_overlap(others.trial, others.propensity).population
+    single = best_allowed_option(others, population, allowed)
     choice = choice_probabilities(policy, cohort, trial.row, allowed)
     rule = HeldOutRule(
         fold=np.zeros(len(trial.trial), np.int64),

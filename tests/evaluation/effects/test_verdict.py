@@ -90,3 +90,28 @@ def test_useless_rules_are_seldom_called_a_gain() -> None:
         )
         called.append(verdict.kind == GAIN)
     assert np.mean(called) <= 0.058
+
+
+def test_the_named_option_is_the_reference_of_the_gain(rng) -> None:
+    """The option of the highest mean among the judged patients is new; the reference is old."""
+    nuisance, truth = draw_nuisance("rct", 2000, 0)
+    assert nuisance.scores.mean(axis=0).argmax() == 1
+    verdict = decide_verdict(nuisance, truth.expected.argmax(axis=1), 0, rng)
+    assert verdict.kind == GAIN
+    assert verdict.gain is not None
+    assert (verdict.best_single, verdict.best_single_index) == ("old", 0)
+    assert verdict.sentence.endswith("over the best single option, old")
+
+
+def test_every_reference_is_named_where_it_differs_between_folds(rng) -> None:
+    nuisance, truth = draw_nuisance("rct", 2000, 0)
+    reference = (np.arange(2000) % 5 > 0).astype(np.int64)
+    verdict = decide_verdict(nuisance, truth.expected.argmax(axis=1), reference, rng)
+    assert verdict.best_single == "new"
+    assert verdict.sentence.endswith(
+        "over the best single option, new (old for 20 % of the patients)"
+    )
+    same = decide_verdict(nuisance, reference, reference, rng)
+    assert same.sentence == (
+        "no gain shown over the best single option, new (old for 20 % of the patients)"
+    )

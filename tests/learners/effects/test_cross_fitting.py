@@ -16,7 +16,10 @@ def trial(scenario: str, n: int, seed: int) -> tuple[Trial, simulator.Sample]:
 def held_out_effects(sample: Trial, allowed: np.ndarray | None = None):
     everything = np.ones((len(sample), 2), bool) if allowed is None else allowed
     half = known_propensity(np.full((len(sample), 2), 0.5))
-    return estimate_held_out_effects(sample, everything, np.random.default_rng(0), propensity=half)
+    everybody = np.ones(len(sample), bool)
+    return estimate_held_out_effects(
+        sample, everything, everybody, np.random.default_rng(0), propensity=half
+    )
 
 
 def test_no_patient_is_predicted_by_a_model_fitted_on_them() -> None:
@@ -37,7 +40,7 @@ def test_the_best_rule_is_learned_and_progress_reports_each_fold() -> None:
     folds_seen: list[int] = []
     everything = np.ones((1200, 2), bool)
     held_out = estimate_held_out_effects(
-        sample, everything, np.random.default_rng(0), folds_seen.append
+        sample, everything, np.ones(1200, bool), np.random.default_rng(0), folds_seen.append
     )
     assert folds_seen == [1, 2, 3, 4, 5]
     assert held_out.personal_folds == 5
@@ -60,3 +63,18 @@ def test_without_shown_heterogeneity_the_rule_is_the_single_option() -> None:
     differs = np.unique(held_out.fold[held_out.chosen != held_out.best_single])
     assert len(differs) <= held_out.personal_folds < 5
     assert held_out.effects.std() > 0, "effects before the heterogeneity test are returned"
+
+
+def test_the_reference_is_the_best_option_of_the_population_that_is_judged() -> None:
+    """Patients outside it do far better with b; inside it a is better for all alike."""
+    rng = np.random.default_rng(0)
+    outside = rng.random(600) < 0.4
+    given = rng.integers(0, 2, 600)
+    outcome = given * np.where(outside, 3.0, -0.6) + rng.normal(size=600)
+    sample = Trial(rng.normal(size=(600, 2)), given, outcome, np.arange(600), 2, ("a", "b"))
+    half = known_propensity(np.full((600, 2), 0.5))
+    everything = np.ones((600, 2), bool)
+    held_out = estimate_held_out_effects(sample, everything, ~outside, rng, propensity=half)
+    assert (held_out.best_single == 0).all()
+    if not held_out.personal_folds:
+        assert (held_out.chosen == held_out.best_single).all()

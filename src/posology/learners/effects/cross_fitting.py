@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from posology.causal.doubly_robust_scores import fit_nuisance
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import Propensity
-from posology.causal.trial import FOLDS, Matrix, Trial, assign_folds, select_rows
+from posology.causal.trial import FOLDS, Mask, Matrix, Trial, assign_folds, select_rows
 from posology.learners.effects.r_learner import (
     fit_effects,
     fit_linear_effects,
@@ -26,20 +26,22 @@ class HeldOutEffects:
 
     fold: Int64[np.ndarray, " decision"]
     effects: Matrix
-    """Each option's effect over the best best_single one, before the heterogeneity test."""
+    """Each option's effect up to a constant per fold, before the heterogeneity test."""
     chosen: Options
-    """Option of the rule, which is personal_folds only where heterogeneity is shown."""
+    """Option of the rule: `best_single`, unless heterogeneity is shown in the other folds."""
     best_single: Options
-    """The best best_single option of the other folds; where it is forbidden, the next best."""
+    """Option of the highest mean in the analysis population of the other folds; where it is
+    forbidden, the next best."""
     linear_choice: Options
-    """Option of a linear rule that is always personal_folds, for comparison."""
+    """Option of a linear rule without a heterogeneity test, for comparison."""
     personal_folds: int
-    """Number of folds in which the rule was personal_folds."""
+    """Number of folds in which the rule was personal."""
 
 
 def estimate_held_out_effects(
     trial: Trial,
     allowed: Bool[np.ndarray, "decision treatment"],
+    population: Mask,
     rng: np.random.Generator,
     on_fold: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
     propensity: Propensity | None = None,
@@ -48,6 +50,8 @@ def estimate_held_out_effects(
 
     Args:
         allowed: options that the safety rules permit.
+        population: the analysis population, in which the best single option is chosen. It may
+            depend on covariates and treatments, not on outcomes.
         on_fold: called with the number of each fold, for progress.
         propensity: known treatment probabilities of a randomised trial.
     """
@@ -64,15 +68,28 @@ def estimate_held_out_effects(
         rule = gate_effects(ungated, nuisance)
         covariates = trial.covariates[here]
         effects[here] = predict_effects(ungated, covariates)
-        values = nuisance.scores.mean(axis=0)
-        best_single[here] = np.where(allowed[here], values, -np.inf).argmax(axis=1)
-        chosen[here] = np.where(allowed[here], preference_scores(rule, covariates), -np.inf).argmax(
-            axis=1
-        )
+        best_single[here] = best_allowed_option(nuisance, population[rest], allowed[here])
+        chosen[here] = best_single[here]
+        if rule.is_personal:
+            preferences = preference_scores(rule, covariates)
+            chosen[here] = np.where(allowed[here], preferences, -np.inf).argmax(axis=1)
         linear_effects = fit_linear_effects(nuisance, covariates)
         linear_choice[here] = np.where(allowed[here], linear_effects, -np.inf).argmax(axis=1)
         personal_folds += rule.is_personal
     return HeldOutEffects(fold, effects, chosen, best_single, linear_choice, personal_folds)
+
+
+def best_allowed_option(
+    nuisance: Nuisance, population: Mask, allowed: Bool[np.ndarray, "new_decision treatment"]
+) -> Int64[np.ndarray, " new_decision"]:
+    """The allowed option of the highest mean score in the population, for other decisions.
+
+    The scores are of decisions other than those of `allowed`. Without a population (no overlap) all
+    decisions count.
+    """
+    rows = population if population.any() else ~population
+    values = nuisance.scores[rows].mean(axis=0)
+    return np.where(allowed, values, -np.inf).argmax(axis=1)
 
 
 def _rows(chances: Propensity, keep: Bool[np.ndarray, " decision"]) -> Propensity:
