@@ -13,6 +13,7 @@ from posology.evaluation.intervals import (
     paired_difference,
     percentile_interval,
     resample_weights,
+    simultaneous_differences,
     unit_weights,
     weighted_mean,
     widen_interval,
@@ -124,3 +125,27 @@ def test_a_widened_interval_keeps_its_estimate_and_moves_both_limits():
 def test_wilson_interval_equals_scipys(successes, n):
     theirs = binomtest(successes, n).proportion_ci(method="wilson")
     assert wilson_interval(successes, n) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
+
+
+def test_simultaneous_intervals_are_wider_and_leave_out_what_is_undefined():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(2.2, 1.0, (4000, 5))
+    alone = simultaneous_differences(np.array([2.2]), draws[:, :1])[0]
+    together = simultaneous_differences(np.full(5, 2.2), draws)
+    assert alone.high - 2.2 == pytest.approx(1.96, rel=0.05)
+    assert together[0].high - 2.2 == pytest.approx(2.57, rel=0.05)  # max |t| of 5 independent ones
+    draws[:, 1] = np.nan
+    draws[:100, 2] = np.nan
+    values = np.array([2.2, np.nan, 2.2, 2.2, 2.2])
+    first, undefined, partly, *_ = simultaneous_differences(values, draws)
+    assert np.isnan([undefined.low, undefined.high, undefined.p]).all()
+    assert first.low < partly.value < first.high
+
+
+def test_simultaneous_p_agrees_with_the_interval():
+    rng = np.random.default_rng(1)
+    draws = rng.normal(size=(2000, 3))
+    for value in np.linspace(2.0, 3.0, 11):
+        shift = np.array([value, 0.0, 0.0])
+        (first, *_) = simultaneous_differences(shift, draws + shift)
+        assert (first.low > 0) == (first.p <= 0.05 + 1 / 2001)

@@ -143,6 +143,39 @@ def paired_difference(value: float, first: Scores, second: Scores) -> Difference
     return Difference(value, limits.low, limits.high, float(p))
 
 
+def simultaneous_differences(
+    values: Float64[np.ndarray, " contrast"], draws: Float64[np.ndarray, "replicate contrast"]
+) -> list[Difference]:
+    """Differences whose 95 % intervals hold all their true values together.
+
+    Single-step max-t (Westfall and Young 1993, section 2.3; Hothorn, Bretz and Westfall 2008,
+    doi:10.1002/bimj.200810425): each interval reaches as many standard errors as the largest
+    |t| of all contrasts stays below in 95 % of the resamples; p is the share of resamples with a
+    largest |t| of at least the observed one. Contrasts of NaN are left out.
+
+    Args:
+        values: observed contrasts, such as differences of means.
+        draws: the same in each resample.
+    """
+    known = ~np.isnan(values) & ~np.isnan(draws).all(axis=0)
+    error = np.full(len(values), np.nan)
+    error[known] = np.nanstd(draws[:, known], axis=0)
+    scale = np.where(error > 0, error, 1.0)
+    largest = np.nanmax(np.abs(draws[:, known] - values[known]) / scale[known], axis=1, initial=0.0)
+    half = float(np.quantile(largest, LEVEL)) * error
+    return [
+        Difference(
+            float(value),
+            float(value - reach),
+            float(value + reach),
+            float((1 + (largest >= abs(value) / unit).sum()) / (1 + len(largest)))
+            if has_draws
+            else float("nan"),
+        )
+        for value, reach, unit, has_draws in zip(values, half, scale, known, strict=True)
+    ]
+
+
 def widen_interval(interval: Interval, factor: float) -> Interval:
     """The same estimate, each limit `factor` times as far away from it."""
     low, high = (

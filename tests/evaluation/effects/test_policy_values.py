@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.causal.propensity import randomised_propensity
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.outcome_regression import OutcomeRegression
+from posology.causal.propensity import known_propensity, randomised_propensity
+from posology.causal.trial import FOLDS, Trial
 from posology.evaluation.effects.policy_values import (
     USUAL_CARE,
     estimate_average_effects,
@@ -107,3 +110,38 @@ def test_each_effect_has_its_unadjusted_difference(rng) -> None:
     lots = replace(nuisance, propensity=randomised_propensity(nuisance.trial))
     assert lots.propensity.model == "known"
     assert lots.propensity.probability[0] == pytest.approx(np.bincount(given) / 600)
+
+
+def draw_equal_options(options: int, rng: np.random.Generator) -> Nuisance:
+    """200 patients whose outcome no option changes; true propensities and regressions."""
+    treatment, outcome = rng.integers(0, options, 200), rng.normal(size=200)
+    trial = Trial(np.zeros((200, 1)), treatment, outcome, np.arange(200), options)
+    flat = np.zeros((200, options))
+    regression = OutcomeRegression(flat, flat, (0.0, 0.0), np.zeros((FOLDS, 200, options)))
+    share = known_propensity(np.full((200, options), 1 / options))
+    return Nuisance(trial, np.arange(200) % FOLDS, share, regression)
+
+
+@pytest.mark.parametrize("options", [5, 8])
+def test_equal_options_are_seldom_shown_to_be_worse_than_the_best_of_them(options: int) -> None:
+    """The best is chosen on the same patients. 100 trials of 5 %: at most 3 standard errors more.
+
+    With separate 95 % intervals some option differed in 26 of 100 trials with 5 options.
+    """
+    differing = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        nuisance = draw_equal_options(options, rng)
+        best = int(nuisance.scores.mean(axis=0).argmax())
+        effects = estimate_average_effects(nuisance, best, rng, is_selected=True)
+        differing += any(e.effect.high < 0 or e.effect.p < 0.05 for e in effects)
+    assert differing <= 11
+
+
+def test_an_option_that_is_worse_is_shown_to_be(rng) -> None:
+    nuisance = draw_equal_options(5, rng)
+    trial = nuisance.trial
+    harmed = replace(trial, outcome=trial.outcome - 2.0 * (trial.treatment == 3))
+    best = int(replace(nuisance, trial=harmed).scores.mean(axis=0).argmax())
+    effects = estimate_average_effects(replace(nuisance, trial=harmed), best, rng, is_selected=True)
+    assert [e.option for e in effects if e.effect.high < 0] == ["3"]

@@ -240,7 +240,7 @@ def _option_effects(
         return ()
     baseline = float(nuisance.scores[population, single].mean())
     others = [k for k in range(trial.n_options) if k != single]
-    effects = estimate_average_effects(nuisance, single, rng, population)
+    effects = estimate_average_effects(nuisance, single, rng, population, is_selected=True)
     rows = []
     for k, effect in zip(others, effects, strict=True):
         if k not in supported:

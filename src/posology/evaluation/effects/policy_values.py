@@ -1,9 +1,11 @@
 """Value of a rule against every single option, usual care and guidelines.
 
 Every value is a mean of doubly robust scores (causal/doubly_robust_scores.py) over patients from
-whom the rule was not learned; every interval resamples patients.
+whom the rule was not learned; every interval resamples patients. Intervals of the options' average
+effects are simultaneous, since readers look for the option that differs.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ from posology.evaluation.intervals import (
     bootstrap_means,
     paired_difference,
     percentile_interval,
+    simultaneous_differences,
 )
 from posology.evaluation.off_policy.support import effective_sample_size
 
@@ -50,6 +53,7 @@ class AverageEffect:
     option: str
     comparator: str
     effect: Difference
+    """Its 95 % interval and p value count all options that are compared."""
     unadjusted: Difference
     """Difference between the mean outcomes of the patients given each option: unbiased in a
     randomised trial, otherwise only descriptive."""
@@ -120,9 +124,19 @@ def rule_effective_sample_size(
 
 
 def estimate_average_effects(
-    nuisance: Nuisance, comparator: int, rng: np.random.Generator, population: Mask | None = None
+    nuisance: Nuisance,
+    comparator: int,
+    rng: np.random.Generator,
+    population: Mask | None = None,
+    is_selected: bool = False,
 ) -> tuple[AverageEffect, ...]:
-    """Average effect of each option against `comparator`."""
+    """Average effect of each option against `comparator`, with simultaneous intervals.
+
+    Args:
+        population: the analysis population; by default every patient.
+        is_selected: whether the comparator was selected by its mean outcome on these patients. The
+            intervals then hold for every pair of options, and so for any comparator.
+    """
     trial, n = nuisance.trial, nuisance.trial.n_options
     included = np.ones(len(trial), dtype=bool) if population is None else population
     subject, treatment = trial.subject[included], trial.treatment[included]
@@ -133,20 +147,28 @@ def estimate_average_effects(
     adjusted_draws, unadjusted_draws = _option_means(draws, n)
     patients = [len(np.unique(subject[treatment == k])) for k in range(n)]
 
-    def difference(means: _Means, mean_draws: _Means, k: int) -> Difference:
-        value = float(means[0, k] - means[0, comparator])
-        return paired_difference(value, mean_draws[:, k], mean_draws[:, comparator])
+    others = [k for k in range(n) if k != comparator]
+    pairs = [(k, comparator) for k in others]
+    if is_selected:
+        pairs += list(itertools.combinations(others, 2))
+    first, second = np.array(pairs).T
 
+    def differences(means: _Means, mean_draws: _Means) -> list[Difference]:
+        values = means[0, first] - means[0, second]
+        draws = mean_draws[:, first] - mean_draws[:, second]
+        return simultaneous_differences(values, draws)
+
+    effects = differences(adjusted, adjusted_draws)
+    raw = differences(unadjusted, unadjusted_draws)
     return tuple(
         AverageEffect(
             option=option_name(trial, k),
             comparator=option_name(trial, comparator),
-            effect=difference(adjusted, adjusted_draws, k),
-            unadjusted=difference(unadjusted, unadjusted_draws, k),
+            effect=effects[row],
+            unadjusted=raw[row],
             patients=patients[k],
         )
-        for k in range(n)
-        if k != comparator
+        for row, k in enumerate(others)
     )
 
 

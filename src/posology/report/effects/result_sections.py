@@ -48,6 +48,10 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         [(o.effect.option, scale.rescale(o.effect.effect)) for o in results.option_effects],
         f"Difference from {single}",
     )
+    caption = (
+        f"Average effect against {single}, {scale.unit}. Intervals and p values count all pairs of "
+        "options (max-t over the resamples)."
+    )
     alt = "Average effect of each option: " + "; ".join(
         f"{o.effect.option} {scale.format_difference(o.effect.effect)}"
         for o in results.option_effects
@@ -58,7 +62,7 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         title="What is the average effect of each option?",
         paragraphs=(_describe_effects(results, scale), unadjusted),
         figures=(inline_figure(figure, "options", alt, scale.unit),),
-        tables=(SectionTable(f"Average effect against {single}, {scale.unit}.", heads, rows),),
+        tables=(SectionTable(caption, heads, rows),),
     )
 
 
