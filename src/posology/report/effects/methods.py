@@ -34,8 +34,8 @@ _METHODS = (
     "{rule}",
     "Analysis population: patients with a propensity of at least 5 % for every option; averages, "
     "values, harms and subgroups refer to them. Intervals are the middle 95 % of 2,000 bootstrap "
-    "draws of patients with the scores held fixed. Those of the options' "
-    "average effects are simultaneous (max-t); the others are not corrected for multiple testing, and "
+    "draws of patients with the scores held fixed. Those of the options' average effects are "
+    "simultaneous (max-t); the others are not corrected for multiple testing, and "
     "the verdict rests on one of them. On simulated patients most intervals contained the truth in "
     "91 to 100 % of data sets, that of the gain in some settings in only 89 to 90 % "
     "(benchmarks.calibration_of_claims). If the rule was learned from these patients, fold by "
