@@ -112,6 +112,21 @@ def test_a_single_option_for_all_gains_nothing() -> None:
     assert study.rule_confounder_strength.gamma == 1.0
 
 
+def test_gamma_is_one_where_the_interval_includes_zero() -> None:
+    """The outcome is noise; by chance the options' means differ by 0.7 standard errors."""
+    nuisance, truth = draw_nuisance("rct", 500, 1)
+    noise = np.random.default_rng(0).normal(size=500)
+    trial = replace(nuisance.trial, outcome=nuisance.outcome_regression.mean[:, 0] + noise)
+    null = replace(nuisance, trial=trial)
+    rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
+    study = analyse_effects(null, rule, plan_of(500), np.random.default_rng(0))
+    (effect,) = study.option_effects
+    assert effect.effect.effect.low < 0 < effect.effect.effect.high
+    assert effect.confounder_strength.gamma == 1.0
+    assert study.rule_confounder_strength is not None
+    assert study.rule_confounder_strength.gamma == 1.0
+
+
 def test_without_overlap_nothing_is_estimated() -> None:
     nuisance, truth = draw_nuisance("rct", 500, 2)
     never = np.tile([0.999, 0.001], (500, 1))

@@ -1,15 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.outcome_regression import OutcomeRegression
+from posology.causal.propensity import known_propensity
+from posology.causal.trial import Trial
+from posology.evaluation.effects.policy_values import estimate_gain
 from posology.evaluation.effects.sensitivity import (
     approximate_risk_ratio,
     e_value,
     e_value_limit,
+    interval_tipping_gamma,
     plausible_gamma,
     sensitivity_bounds,
     tipping_gamma,
 )
 from tests.builders.known_effects import draw_nuisance
+
+ROWS = np.arange(400)
+FLAT = np.zeros((400, 2))
 
 
 def test_e_values_equal_the_published_ones() -> None:
@@ -74,6 +85,53 @@ def test_the_tipping_gamma_is_where_the_lower_bound_is_zero() -> None:
     assert sensitivity_bounds(nuisance, chosen, 1, gamma * 0.98, rng).low > 0
     assert sensitivity_bounds(nuisance, chosen, 1, gamma * 1.03, rng).low < 0
     assert tipping_gamma(nuisance, 1 - chosen, 1) == 1.0, "a harmful rule has nothing to lose"
+
+
+def test_the_interval_reaches_zero_before_the_estimate_does() -> None:
+    nuisance, truth = draw_nuisance("rct", 1000, 3)
+    chosen, rng = truth.expected.argmax(axis=1), np.random.default_rng(0)
+    gain = estimate_gain(nuisance, chosen, 1, rng)
+    gamma = interval_tipping_gamma(nuisance, chosen, 1, gain, rng)
+    assert 1.05 < gamma < 0.95 * tipping_gamma(nuisance, chosen, 1)
+    bounds = sensitivity_bounds(nuisance, chosen, 1, gamma, np.random.default_rng(1))
+    assert bounds.interval_low == pytest.approx(0, abs=0.02)
+    assert bounds.low > 0.02
+    loss = estimate_gain(nuisance, 1 - chosen, 1, rng)
+    assert interval_tipping_gamma(nuisance, 1 - chosen, 1, loss, rng) == 1.0
+
+
+def test_gamma_goes_to_one_with_the_limit_of_the_reported_interval() -> None:
+    nuisance, truth = draw_nuisance("rct", 1000, 3)
+    chosen = truth.expected.argmax(axis=1)
+    gain = estimate_gain(nuisance, chosen, 1, np.random.default_rng(0))
+    gammas = []
+    for low in (gain.low, gain.low / 2, 1e-9, -1e-9):
+        wider = replace(gain, low=low)
+        rng = np.random.default_rng(0)
+        gammas.append(interval_tipping_gamma(nuisance, chosen, 1, wider, rng))
+    assert gammas[0] > gammas[1] > 1.02
+    assert gammas[2] < 1.02
+    assert gammas[3] == 1.0
+
+
+def test_without_an_effect_gamma_is_one_unless_the_interval_errs() -> None:
+    """The option that happens to look better, of two alike, in 40 trials of noise; the estimate's
+    Gamma is above 1 in nearly all."""
+    of_estimate, is_shown, of_interval = [], [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        trial = Trial(np.zeros((400, 1)), rng.integers(0, 2, 400), rng.normal(size=400), ROWS, 2)
+        regression = OutcomeRegression(FLAT, FLAT, (0.0, 0.0), np.zeros((5, 400, 2)))
+        nuisance = Nuisance(trial, ROWS % 5, known_propensity(FLAT + 0.5), regression)
+        better = int(nuisance.scores.mean(axis=0).argmax())
+        for_all = np.full(400, better)
+        gain = estimate_gain(nuisance, for_all, 1 - better, rng)
+        is_shown.append(gain.low > 0)
+        of_estimate.append(tipping_gamma(nuisance, for_all, 1 - better))
+        of_interval.append(interval_tipping_gamma(nuisance, for_all, 1 - better, gain, rng))
+    assert (np.array(of_estimate) > 1).mean() > 0.8
+    assert np.mean(is_shown) <= 0.15
+    assert (np.array(of_interval)[~np.array(is_shown)] == 1).all()
 
 
 def test_the_true_effect_is_inside_the_bounds_of_the_true_gamma() -> None:

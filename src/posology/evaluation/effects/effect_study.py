@@ -45,7 +45,7 @@ from posology.evaluation.effects.sensitivity import (
     approximate_risk_ratio,
     e_value,
     e_value_limit,
-    tipping_gamma,
+    interval_tipping_gamma,
 )
 from posology.evaluation.effects.subgroup_gain import SubgroupGain, estimate_subgroup_gain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, Unit, Verdict, decide_verdict
@@ -65,7 +65,7 @@ class ConfounderStrength:
     e_value_limit: float
     """E-value of the interval's limit nearer to no effect; 1 if the interval includes no effect."""
     gamma: float
-    """Factor on the odds of treatment at which the difference may be 0."""
+    """Factor on the odds of treatment at which the interval may include 0; 1 if it does already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def analyse_effects(
         return study
     return replace(
         study,
-        rule_confounder_strength=_rule_confounder_strength(nuisance, rule, plan, verdict),
+        rule_confounder_strength=_rule_confounder_strength(nuisance, rule, plan, verdict, rng),
         number_needed_to_treat=number_needed_to_treat(gain) if plan.is_binary else None,
         contrasts=_contrasts(nuisance, rule, verdict, rng),
         harms=_harms(rule, plan, verdict, rng),
@@ -246,7 +246,8 @@ def _option_effects(
         if k not in supported:
             continue
         better, worse = (k, single) if effect.effect.value > 0 else (single, k)
-        gamma = tipping_gamma(nuisance, np.full(len(trial), better, np.int64), worse, population)
+        for_all = np.full(len(trial), better, np.int64)
+        gamma = interval_tipping_gamma(nuisance, for_all, worse, effect.effect, rng, population)
         strength = _confounder_strength(effect.effect, baseline, plan, trial.outcome, gamma)
         rows.append(OptionEffect(effect, strength))
     return tuple(rows)
@@ -265,13 +266,19 @@ def _confounder_strength(
 
 
 def _rule_confounder_strength(
-    nuisance: Nuisance, rule: HeldOutRule, plan: AnalysisPlan, verdict: Verdict
+    nuisance: Nuisance,
+    rule: HeldOutRule,
+    plan: AnalysisPlan,
+    verdict: Verdict,
+    rng: np.random.Generator,
 ) -> ConfounderStrength | None:
     if verdict.gain is None:
         return None
     rows, population = np.arange(len(rule.chosen)), verdict.overlap.population
     baseline = float(nuisance.scores[rows, rule.best_single][population].mean())
-    gamma = tipping_gamma(nuisance, rule.chosen, rule.best_single, population)
+    gamma = interval_tipping_gamma(
+        nuisance, rule.chosen, rule.best_single, verdict.gain, rng, population
+    )
     return _confounder_strength(verdict.gain, baseline, plan, nuisance.trial.outcome, gamma)
 
 

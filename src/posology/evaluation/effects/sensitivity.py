@@ -9,11 +9,18 @@ from jaxtyping import Float64, Int64
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask
 from posology.evaluation.effects.policy_values import ChosenOption, ReferenceOption
-from posology.evaluation.intervals import Scores, Weights, resample_weights, unit_weights
+from posology.evaluation.intervals import (
+    Difference,
+    Scores,
+    Weights,
+    resample_weights,
+    unit_weights,
+)
 
 Rows = Int64[np.ndarray, " included"]
 
 REPLICATES = 200
+_TAIL = 0.025
 MAX_GAMMA = 50.0
 """Largest strength that is searched; our choice."""
 
@@ -69,17 +76,21 @@ def sensitivity_bounds(
     Small and Bhattacharya 2019, doi:10.1111/rssb.12327, section 4).
     """
     rows = _included_rows(chosen, population)
-    bounds_at = _bound_function(nuisance, chosen, reference, rows)
-    low, high = bounds_at(unit_weights(len(rows)), gamma)
-    subject = nuisance.trial.subject[rows]
-    drawn = [bounds_at(w, gamma) for w in resample_weights(subject, REPLICATES, rng)]
+    lower = _lower_bound_function(nuisance, chosen, reference, rows)
+    lower_of_loss = _lower_bound_function(nuisance, reference, chosen, rows)
+    once, subject = unit_weights(len(rows)), nuisance.trial.subject[rows]
+    low, high = lower(once, gamma)[0], -lower_of_loss(once, gamma)[0]
+    drawn = [
+        (lower(w, gamma), -lower_of_loss(w, gamma))
+        for w in resample_weights(subject, REPLICATES, rng)
+    ]
     lows, highs = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
     return GainBounds(
         gamma,
-        float(low[0]),
-        float(high[0]),
-        float(np.nanquantile(lows, 0.025)),
-        float(np.nanquantile(highs, 0.975)),
+        float(low),
+        float(high),
+        float(np.nanquantile(lows, _TAIL)),
+        float(np.nanquantile(highs, 1 - _TAIL)),
     )
 
 
@@ -89,25 +100,70 @@ def tipping_gamma(
     reference: ReferenceOption,
     population: Mask | None = None,
 ) -> float:
-    """The smallest gamma at which the gain may be 0; 1 if the gain is not above 0.
+    """The smallest gamma at which the estimated gain may be 0; 1 if the gain is not above 0.
 
-    Bisection on the lower bound, up to `MAX_GAMMA`.
+    Sampling error is left out: `interval_tipping_gamma` is the one to report.
     """
     rows = _included_rows(chosen, population)
-    bounds_at = _bound_function(nuisance, chosen, reference, rows)
+    lower = _lower_bound_function(nuisance, chosen, reference, rows)
     once = unit_weights(len(rows))
+    return _smallest_gamma(lambda gamma: float(lower(once, gamma)[0]), MAX_GAMMA)
 
-    def low(gamma: float) -> float:
-        return float(bounds_at(once, gamma)[0][0])
 
-    if low(1.0) <= 0:
+def interval_tipping_gamma(
+    nuisance: Nuisance,
+    chosen: ChosenOption,
+    reference: ReferenceOption,
+    gain: Difference,
+    rng: np.random.Generator,
+    population: Mask | None = None,
+) -> float:
+    """The smallest gamma at which the reported interval may include 0; 1 if it does already.
+
+    The limit at gamma is the lower bound minus its sampling error: the distance to the 2.5th
+    percentile of the bound over resampled patients (Zhao, Small and Bhattacharya 2019, section
+    4.3), times the width of the reported interval over that of a pointwise one, so that
+    simultaneous intervals count as such.
+
+    Args:
+        gain: of `chosen` over `reference` or, with the opposite sign, of `reference` over `chosen`.
+    """
+    if gain.low <= 0 <= gain.high:
         return 1.0
-    if low(MAX_GAMMA) > 0:
-        return MAX_GAMMA
-    inside, outside = 1.0, MAX_GAMMA
+    largest = tipping_gamma(nuisance, chosen, reference, population)
+    if largest <= 1:
+        return 1.0
+    rows = _included_rows(chosen, population)
+    lower = _lower_bound_function(nuisance, chosen, reference, rows)
+    once, subject = unit_weights(len(rows)), nuisance.trial.subject[rows]
+    seed = int(rng.integers(2**32))  # the same resamples at every gamma
+
+    def bound_and_error(gamma: float) -> tuple[float, float]:
+        drawn = resample_weights(subject, REPLICATES, np.random.default_rng(seed))
+        limit = np.nanquantile(np.concatenate([lower(w, gamma) for w in drawn]), _TAIL)
+        bound = float(lower(once, gamma)[0])
+        return bound, bound - float(limit)
+
+    nearer = gain.low if gain.low > 0 else gain.high
+    ratio = abs(gain.value - nearer) / bound_and_error(1.0)[1]
+
+    def limit(gamma: float) -> float:
+        bound, error = bound_and_error(gamma)
+        return bound - ratio * error
+
+    return _smallest_gamma(limit, largest)
+
+
+def _smallest_gamma(lower: Callable[[float], float], largest: float) -> float:
+    """Where a decreasing function of gamma reaches 0, between 1 and `largest`, by bisection."""
+    if lower(1.0) <= 0:
+        return 1.0
+    if lower(largest) > 0:
+        return largest
+    inside, outside = 1.0, largest
     while outside / inside > 1.01:
         middle = float(np.sqrt(inside * outside))
-        inside, outside = (middle, outside) if low(middle) > 0 else (inside, middle)
+        inside, outside = (middle, outside) if lower(middle) > 0 else (inside, middle)
     return inside
 
 
@@ -115,28 +171,25 @@ def _included_rows(chosen: ChosenOption, population: Mask | None) -> Rows:
     return np.arange(len(chosen)) if population is None else np.flatnonzero(population)
 
 
-def _bound_function(
-    nuisance: Nuisance, chosen: ChosenOption, reference: ReferenceOption, included: Rows
-) -> Callable[[Weights, float], tuple[Scores, Scores]]:
-    """A function of weights and gamma: lower and upper bound of the gain in some rows."""
-    single = np.broadcast_to(reference, len(chosen))
-    differs = chosen[included] != single[included]
+def _lower_bound_function(
+    nuisance: Nuisance, first: ReferenceOption, second: ReferenceOption, included: Rows
+) -> Callable[[Weights, float], Scores]:
+    """A function of weights and gamma: lower bound of the first rule's gain over the second."""
+    options = [np.broadcast_to(option, len(nuisance.trial)) for option in (first, second)]
+    differs = options[0][included] != options[1][included]
     rows = included[differs]
-    by_rule = _arm(nuisance, rows, chosen[rows])
-    by_single = _arm(nuisance, rows, single[rows])
+    arms = [_arm(nuisance, rows, option[rows]) for option in options]
 
-    def bounds_at(weights: Weights, gamma: float) -> tuple[Scores, Scores]:
-        size = len(weights)
+    def lower_bound(weights: Weights, gamma: float) -> Scores:
         if not len(rows):
-            return np.zeros(size), np.zeros(size)
-        if by_rule is None or by_single is None:
-            return np.full(size, -np.inf), np.full(size, np.inf)
+            return np.zeros(len(weights))
+        if arms[0] is None or arms[1] is None:
+            return np.full(len(weights), -np.inf)
         w = weights[:, differs]
         share = w.sum(axis=1) / weights.sum(axis=1)
-        low, high = _gain_bounds(by_rule, by_single, w, gamma)
-        return low * share, high * share
+        return _lower_gain(arms[0], arms[1], w, gamma) * share
 
-    return bounds_at
+    return lower_bound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,30 +215,27 @@ def _arm(nuisance: Nuisance, rows: np.ndarray, option: np.ndarray) -> _Arm | Non
     return _Arm(treated[order], residual[order], (1 / propensity - 1)[order], mean)
 
 
-def _gain_bounds(
-    rule: _Arm, single: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    first, second = _extremes(rule, weights, gamma), _extremes(single, weights, gamma)
-    total = weights.sum(axis=1)
-    difference = weights @ (rule.regression - single.regression) / total
-    return difference + first[0] - second[1], difference + first[1] - second[0]
+def _lower_gain(
+    first: _Arm, second: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float
+) -> Scores:
+    difference = weights @ (first.regression - second.regression) / weights.sum(axis=1)
+    smallest = _extreme_residual(first, weights, gamma, np.minimum)
+    return difference + smallest - _extreme_residual(second, weights, gamma, np.maximum)
 
 
-def _extremes(
-    arm: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest weighted mean residual: the extreme weights change once, by residual."""
+def _extreme_residual(
+    arm: _Arm, weights: Float64[np.ndarray, "replicate decision"], gamma: float, pick: np.ufunc
+) -> Scores:
+    """Smallest or largest weighted mean residual: the extreme weights change once, by residual."""
     drawn = weights[:, arm.rows]
-    light, heavy = drawn * (1 + arm.odds / gamma), drawn * (1 + arm.odds * gamma)
-
-    def extreme(first: np.ndarray, rest: np.ndarray, pick: np.ufunc) -> np.ndarray:
+    first, rest = drawn * (1 + arm.odds / gamma), drawn * (1 + arm.odds * gamma)
+    if pick is np.maximum:
+        first, rest = rest, first
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may leave an arm empty
         total = rest.sum(axis=1, keepdims=True) + np.cumsum(first - rest, axis=1)
         product = (rest @ arm.residual)[:, None] + np.cumsum((first - rest) * arm.residual, axis=1)
         no_change = (rest @ arm.residual) / rest.sum(axis=1)
         return pick(pick.reduce(product / total, axis=1), no_change)
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may leave an arm empty
-        return extreme(light, heavy, np.minimum), extreme(heavy, light, np.maximum)
 
 
 def plausible_gamma(log_odds: float) -> float:

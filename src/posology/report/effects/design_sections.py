@@ -176,12 +176,13 @@ def unmeasured_confounding(results: EffectStudy, is_randomised: bool) -> Section
     else:
         s = results.rule_confounder_strength
         gain = (
-            "There is no gain to explain away; unmeasured confounding could just as well hide one."
+            "No gain is shown, so there is none to explain away; unmeasured confounding could just "
+            "as well hide one."
             if s.gamma <= 1
-            else "The rule's gain could be due to unmeasured confounding that changes the odds of "
-            f"treatment by a factor of {s.gamma:.2f}, or to an unmeasured confounder associated "
-            f"with both treatment and outcome by a risk ratio of {s.e_value:.2f} each "
-            f"({s.e_value_limit:.2f} for the interval's limit)."
+            else "The interval of the rule's gain may include 0 if unmeasured confounding changes "
+            f"the odds of treatment by a factor of {s.gamma:.2f} (Gamma), or if an unmeasured "
+            "confounder is associated with both treatment and outcome by a risk ratio of "
+            f"{s.e_value_limit:.2f} each ({s.e_value:.2f} for the estimate)."
         )
         paragraphs = (
             "Ranking and calibration measures cannot detect unmeasured confounding; these figures "

@@ -10,6 +10,12 @@ from posology.report.svg import inline_figure
 from posology.report.text import Scale, format_estimate, format_number, format_p, format_share
 from posology.report.trajectories import text as trajectory_text
 
+_STRENGTH = (
+    "Gamma is the factor by which unmeasured confounding must change the odds of treatment before "
+    "the difference's interval may include 0; the E-value of the limit is the same as a risk "
+    "ratio. Both are 1 if the interval includes 0 already."
+)
+
 
 def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section | None:
     """Average effect of each option."""
@@ -34,7 +40,7 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         "Difference (95 %)",
         "p, two-sided",
         "E-value (of the limit)",
-        "Gamma at no effect",
+        "Gamma of the limit",
         "Unadjusted difference",
     )
     unadjusted = (
@@ -60,7 +66,7 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         id="options",
         short_title="Options",
         title="What is the average effect of each option?",
-        paragraphs=(_describe_effects(results, scale), unadjusted),
+        paragraphs=(_describe_effects(results, scale), _STRENGTH, unadjusted),
         figures=(inline_figure(figure, "options", alt, scale.unit),),
         tables=(SectionTable(caption, heads, rows),),
     )

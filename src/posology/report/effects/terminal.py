@@ -32,12 +32,14 @@ def render_effects(results: EffectStudy, scale: Scale) -> Group:
         parts.append(values)
     if results.option_effects:
         title = f"Average effect against {results.verdict.best_single}"
-        effects = _table(title, "Option", "Difference (95 %)", "E-value", "Gamma at no effect")
+        effects = _table(
+            title, "Option", "Difference (95 %)", "E-value (of the limit)", "Gamma of the limit"
+        )
         for o in results.option_effects:
             effects.add_row(
                 o.effect.option,
                 scale.format_difference(o.effect.effect),
-                f"{o.confounder_strength.e_value:.2f}",
+                f"{o.confounder_strength.e_value:.2f} ({o.confounder_strength.e_value_limit:.2f})",
                 f"{o.confounder_strength.gamma:.2f}",
             )
         parts.append(effects)
