@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 from posology.evaluation import intervals
 from posology.evaluation.intervals import (
@@ -10,6 +10,8 @@ from posology.evaluation.intervals import (
     bootstrap_interval,
     bootstrap_means,
     bootstrap_replicates,
+    jackknife_difference,
+    leave_one_out_weights,
     paired_difference,
     percentile_interval,
     resample_weights,
@@ -149,3 +151,18 @@ def test_simultaneous_p_agrees_with_the_interval():
         shift = np.array([value, 0.0, 0.0])
         (first, *_) = simultaneous_differences(shift, draws + shift)
         assert (first.low > 0) == (first.p <= 0.05 + 1 / 2001)
+
+
+def test_the_jackknife_of_a_mean_over_equal_sites_is_the_t_interval_of_their_means():
+    x = np.random.default_rng(0).normal(size=(6, 10))
+    site = np.repeat(np.arange(6), 10)
+    without_one = mean_of(x.ravel())(leave_one_out_weights(site))
+    found = jackknife_difference(float(x.mean()), without_one)
+    theirs = ttest_1samp(x.mean(axis=1), 0.0)
+    limits = theirs.confidence_interval()
+    assert (found.low, found.high, found.p) == pytest.approx((*limits, theirs.pvalue))
+
+
+def test_one_site_has_no_interval():
+    found = jackknife_difference(0.5, np.array([np.nan]))
+    assert np.isnan([found.low, found.high, found.p]).all()

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from posology.domain.cohort import subset_decisions
+from posology.domain.cohort import Cohort, subset_decisions
 from posology.errors import UserError
 from posology.evaluation.table1.comparison import compare_models, to_rows
 from posology.evaluation.table1.headline import write_headline
@@ -194,3 +194,58 @@ def test_headline_without_doses_is_about_accuracy(rng):
 def test_headline_without_baselines(rng):
     headline = write_headline(compare(rng, 0.5, {"posology_paper": 1.0}))
     assert headline == "Posology was compared with no baseline, so there is no winner."
+
+
+def split_by_site(cohort: Cohort, sites: int) -> Cohort:
+    """The same decisions, dealt out to sites of equal size."""
+    split = replace(cohort.study.split, by="site")
+    site = (np.arange(len(cohort)) % sites).astype(np.int32)
+    return replace(cohort, study=replace(cohort.study, split=split), site=site)
+
+
+def test_equal_models_are_seldom_called_different_at_other_sites():
+    """Each site favours one model or the other by chance; on average they are equal.
+
+    40 draws of a 5 % test: at most 3 standard errors more. Resampling patients called 27 of 40
+    different.
+    """
+    rng, significant = np.random.default_rng(5), 0
+    for _ in range(40):
+        cohort = split_by_site(scored_cohorts.make_cohort(rng, 200), 10)
+        model = scored_cohorts.make_predictions(rng, cohort, 1.0)
+        errors = np.abs(rng.normal(0, 4, (2, 10))[:, cohort.site] + rng.normal(0, 2, (2, 200)))
+        ours, theirs = (
+            replace(model, dose=(cohort.outcome + e).astype(model.dose.dtype)) for e in errors
+        )
+        table = compare_models({"posology": ours, "logistic": theirs}, cohort, rng, replicates=200)
+        significant += table.test("logistic", "mae").p < 0.05
+    assert significant <= 6
+
+
+def test_a_clear_difference_is_found_at_other_sites_and_the_sites_are_stated(rng):
+    cohort = split_by_site(scored_cohorts.make_cohort(rng, 400), 8)
+    predictions = {
+        "posology": scored_cohorts.make_predictions(rng, cohort, 0.5),
+        "logistic": scored_cohorts.make_predictions(rng, cohort, 4.0),
+    }
+    table = compare_models(predictions, cohort, rng, split="site")
+    assert table.sites == 8
+    assert table.test("logistic", "mae").verdict == "better"
+    assert table.test("logistic", "accuracy").verdict == "better"
+    headline = write_headline(table)
+    assert headline.startswith("Posology wins on 400 patients of 8 sites at hospitals held out in")
+
+
+def test_with_one_site_nothing_is_tested(rng):
+    cohort = split_by_site(scored_cohorts.make_cohort(rng, 60), 1)
+    predictions = {
+        "posology": scored_cohorts.make_predictions(rng, cohort, 0.5),
+        "logistic": scored_cohorts.make_predictions(rng, cohort, 4.0),
+    }
+    table = compare_models(predictions, cohort, rng)
+    assert {t.verdict for t in table.tests} == {"untested"}
+    assert np.isnan(table.row("posology", "mae").low)
+    assert write_headline(table) == (
+        "No winner: all patients are of one site, and differences at other sites cannot be tested "
+        "with fewer than two."
+    )

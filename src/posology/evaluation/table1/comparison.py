@@ -1,6 +1,6 @@
 """Table 1: every model on the same patients, and whether differences are significant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -11,8 +11,13 @@ from posology.domain.cohort import SPLITS, Cohort
 from posology.errors import UserError
 from posology.evaluation.intervals import (
     REPLICATES,
+    Difference,
+    Interval,
     Scores,
     Weights,
+    jackknife_difference,
+    jackknife_interval,
+    leave_one_out_weights,
     paired_difference,
     percentile_interval,
     resample_weights,
@@ -75,6 +80,8 @@ class Table1:
     """Empty in studies without one overall dose."""
     decisions: int
     subjects: int
+    sites: int | None
+    """Number of sites where the study splits by site, so that intervals are over sites."""
     split: str
     rows: tuple[MetricRow, ...]
     tests: tuple[PairedTest, ...]
@@ -105,14 +112,15 @@ def compare_models(
 
     Intervals and differences come from one bootstrap over subjects, shared by all models. The p
     value of accuracy is McNemar's (mid-p) if every decision is of another subject; all other p
-    values are of the paired bootstrap.
+    values are of the paired bootstrap. Where the study splits by site, other sites are what is new:
+    every interval and p value is of the jackknife over sites, with a t distribution.
 
     Args:
         split: name of the split in the rows; by default that of the cohort's decisions.
     """
     _check(predictions, cohort, reference)
     split = split or "+".join(SPLITS[s] for s in np.unique(cohort.split))
-    scores = _bootstrap(_Models(predictions, cohort, reference), rng, replicates)
+    scores = _resample(_Models(predictions, cohort, reference), rng, replicates)
     rows = [_row(metric, model, split, scores) for model in predictions for metric in METRICS]
     tests: list[PairedTest] = []
     for metric in METRICS:
@@ -123,6 +131,7 @@ def compare_models(
         dose_unit=cohort.study.dose.unit if cohort.study.dose else "",
         decisions=len(cohort),
         subjects=len(np.unique(cohort.subject)),
+        sites=len(np.unique(cohort.site)) if _is_by_site(cohort) else None,
         split=split,
         rows=tuple(rows),
         tests=tuple(tests),
@@ -174,12 +183,25 @@ class _Models:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Bootstrap:
-    """Every score, observed and in each resample."""
+class _Resamples:
+    """Every score, observed and in each resample: of subjects, or without each site."""
 
     models: _Models
     observed: Mapping[_Score, float]
     resampled: Mapping[_Score, Scores]
+
+    def interval(self, score: _Score) -> Interval:
+        make = jackknife_interval if _is_by_site(self.models.cohort) else percentile_interval
+        return make(self.observed[score], self.resampled[score])
+
+    def difference(self, first: _Score, second: _Score) -> Difference:
+        make = jackknife_difference if _is_by_site(self.models.cohort) else paired_difference
+        value = self.observed[first] - self.observed[second]
+        return make(value, self.resampled[first], self.resampled[second])
+
+
+def _is_by_site(cohort: Cohort) -> bool:
+    return cohort.study.split.by == "site"
 
 
 def _check(predictions: Mapping[str, Predictions], cohort: Cohort, reference: str) -> None:
@@ -197,7 +219,7 @@ def _check(predictions: Mapping[str, Predictions], cohort: Cohort, reference: st
             )
 
 
-def _bootstrap(models: _Models, rng: np.random.Generator, replicates: int) -> _Bootstrap:
+def _resample(models: _Models, rng: np.random.Generator, replicates: int) -> _Resamples:
     scores = dict.fromkeys(
         score
         for metric in METRICS
@@ -210,36 +232,35 @@ def _bootstrap(models: _Models, rng: np.random.Generator, replicates: int) -> _B
     )
     once = unit_weights(len(models.cohort))
     parts: dict[_Score, list[Scores]] = {score: [] for score in scores}
-    for weights in resample_weights(models.cohort.subject, replicates, rng):
+    cohort = models.cohort
+    blocks: Iterable[Weights] = resample_weights(cohort.subject, replicates, rng)
+    if _is_by_site(cohort):
+        blocks = [leave_one_out_weights(cohort.site.astype(np.int64))]
+    for weights in blocks:
         for score in scores:
             parts[score].append(models.compute(score, weights))
-    return _Bootstrap(
+    return _Resamples(
         models,
         {score: float(models.compute(score, once)[0]) for score in scores},
         {score: np.concatenate(blocks) for score, blocks in parts.items()},
     )
 
 
-def _row(metric: str, model: str, split: str, bootstrap: _Bootstrap) -> MetricRow:
-    score = _Score(metric, model, "")
-    interval = percentile_interval(bootstrap.observed[score], bootstrap.resampled[score])
-    n = int(bootstrap.models.counted(metric, model).sum())
-    study = bootstrap.models.cohort.study.name
+def _row(metric: str, model: str, split: str, resamples: _Resamples) -> MetricRow:
+    interval = resamples.interval(_Score(metric, model, ""))
+    n = int(resamples.models.counted(metric, model).sum())
+    study = resamples.models.cohort.study.name
     return MetricRow(study, model, split, metric, interval.value, interval.low, interval.high, n)
 
 
-def _test(metric: str, model: str, bootstrap: _Bootstrap) -> PairedTest:
-    models = bootstrap.models
+def _test(metric: str, model: str, resamples: _Resamples) -> PairedTest:
+    models = resamples.models
     reference = models.pair(metric, models.reference, model)
     other = models.pair(metric, model, models.reference)
-    difference = paired_difference(
-        bootstrap.observed[reference] - bootstrap.observed[other],
-        bootstrap.resampled[reference],
-        bootstrap.resampled[other],
-    )
+    difference = resamples.difference(reference, other)
     both = models.counted(metric, models.reference) & models.counted(metric, model)
     p = difference.p
-    if metric == "accuracy" and _has_one_decision_each(models.cohort) and both.any():
+    if metric == "accuracy" and _are_independent(models.cohort) and both.any():
         is_correct = [_is_correct(models, m)[both] for m in (models.reference, model)]
         p = mcnemar_p_value(*is_correct)
     return PairedTest(
@@ -255,8 +276,8 @@ def _test(metric: str, model: str, bootstrap: _Bootstrap) -> PairedTest:
     )
 
 
-def _has_one_decision_each(cohort: Cohort) -> bool:
-    return len(np.unique(cohort.subject)) == len(cohort)
+def _are_independent(cohort: Cohort) -> bool:
+    return len(np.unique(cohort.subject)) == len(cohort) and not _is_by_site(cohort)
 
 
 def _is_correct(models: _Models, model: str) -> Bool[np.ndarray, " decision"]:

@@ -35,6 +35,11 @@ def write_headline(table1: Table1) -> str:
     metric = "mae" if _is_tested(table1, "mae") else "accuracy"
     tests = [t for t in _baselines(table1, metric) if t.verdict != "untested"]
     reference = model_title(table1.reference)
+    if not tests and table1.sites == 1 and _baselines(table1, metric):
+        return (
+            "No winner: all patients are of one site, and differences at other sites cannot be "
+            "tested with fewer than two."
+        )
     if not tests:
         return f"{_capitalise(reference)} was compared with no baseline, so there is no winner."
     sign = 1 if metric in LOWER_IS_BETTER else -1
@@ -89,7 +94,8 @@ def _evaluated_on(table1: Table1) -> str:
         "kfold": ", each held out once",
         "site": " at hospitals held out in turn",
     }
-    return f"on {table1.decisions:,} {unit}{held_out.get(table1.split, '')}"
+    sites = f" of {table1.sites} sites" if table1.sites is not None else ""
+    return f"on {table1.decisions:,} {unit}{sites}{held_out.get(table1.split, '')}"
 
 
 def format_p_value(p: float) -> str:

@@ -24,8 +24,12 @@ _EVALUATION = (
     "expectation over the options that the model would choose. The dose error and the share within "
     "20 % score the predicted dose before rounding.",
     "Intervals are the middle 95 % of a bootstrap that draws patients, not decisions, with "
-    "replacement. All models are scored on the same draws, so each difference is paired.",
-    "Accuracy is tested by McNemar's test (mid-p) if each patient has one decision; everything "
+    "replacement. All models are scored on the same draws, so each difference is paired. Where the "
+    "study splits by site, the intervals and p values of the comparison are over sites instead: "
+    "the jackknife that leaves out each site, with a t distribution of one degree of freedom fewer "
+    "than sites. Intervals of subgroups and of calibration draw patients in any case.",
+    "Accuracy is tested by McNemar's test (mid-p) if each patient has one decision and the study "
+    "does not split by site; everything "
     "else by the paired bootstrap, whose p is never below 2 / (draws + 1). The p values of each "
     "metric are corrected over the baselines by Holm's method. A difference is called better or "
     "worse only if the corrected p is below 0.05, so an interval that just excludes 0 can still be "
@@ -38,6 +42,8 @@ _REFERENCES = (
     "Fagerland MW, Lydersen S, Laake P. The McNemar test for binary matched-pairs data: mid-p and "
     "asymptotic are better than exact conditional. BMC Med Res Methodol 2013;13:91.",
     "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
+    "MacKinnon JG, Nielsen MO, Webb MD. Cluster-robust inference: a guide to empirical practice. "
+    "J Econom 2023;232:272-299.",
     "Van Calster B, and others. Calibration: the Achilles heel of predictive analytics. "
     "BMC Medicine 2019;17:230.",
 )
