@@ -66,6 +66,7 @@ def test_the_result_is_written_as_rows_of_json(events, tmp_path):
         tmp_path / "b.parquet",
         "--out",
         tmp_path / "out",
+        "--accept",
         "--json",
         tmp_path / "new" / "rows.json",
     )
@@ -81,6 +82,67 @@ def test_the_result_is_written_as_rows_of_json(events, tmp_path):
     assert refused["reason"] == "the value is outside the code's plausible limits"
     run("--meds", events, "--out", tmp_path / "out", "--json", tmp_path / "again.json")
     assert value(rows_of(tmp_path / "again.json"), "skipped") == 1
+
+
+@pytest.fixture
+def labs(tmp_path):
+    """A mapping of 100 rows; the number of dates that cannot be read is an argument."""
+
+    def write(faulty, name="labs"):
+        (tmp_path / f"{name}.toml").write_text(
+            f'[[event]]\nfile = "{name}.csv"\nsubject = "pid"\ntime = "{{taken}}"\ncode = "A"\n'
+        )
+        dates = ["02/01/2020"] * faulty + [
+            f"2020-01-01 08:00:{s % 60:02}" for s in range(faulty, 100)
+        ]
+        rows = "".join(f"{number},{date}\n" for number, date in enumerate(dates))
+        (tmp_path / f"{name}.csv").write_text(f"pid,taken\n{rows}")
+        return tmp_path / f"{name}.toml"
+
+    return write
+
+
+def test_a_source_that_lost_many_rows_is_named_first_and_exits_with_3(labs, tmp_path):
+    words = ["--table", labs(6), "--out", tmp_path / "out"]
+    result = run(*words, "--json", tmp_path / "rows.json")
+    assert result.exit_code == 3
+    first = result.output.splitlines()[0]
+    assert first == f"Rows were lost: {tmp_path / 'labs.csv'} lost 6.0% of 100 rows"
+    rows = rows_of(tmp_path / "rows.json")
+    assert [(r["split"], r["value"]) for r in rows if r["metric"] == "lost"] == [
+        (str(tmp_path / "labs.csv"), 6)
+    ]
+    report = json.loads((tmp_path / "out" / "quality.json").read_text())
+    assert report["gaps"][0] == f"{tmp_path / 'labs.csv'} lost 6.0% of 100 rows"
+    assert pq.read_table(tmp_path / "out" / "data").num_rows == 94
+    later = run("--table", labs(5, "more"), "--out", tmp_path / "out")
+    assert later.exit_code == 0, "what an earlier ingest lost is not said again"
+    assert not later.output.startswith("Rows were lost")
+
+
+def test_lost_rows_can_be_accepted(labs, tmp_path):
+    result = run("--table", labs(6), "--out", tmp_path / "out", "--accept")
+    assert result.exit_code == 0
+    assert result.output.startswith("Rows were lost: ")
+
+
+def test_an_ingest_without_any_event_is_an_error(labs, tmp_path):
+    result = run("--table", labs(100), "--out", tmp_path / "out", "--accept")
+    assert isinstance(result.exception, RecordError)
+    assert str(result.exception) == (
+        f"no row of {tmp_path / 'labs.csv'} (event 1) became an event (most frequent reason: "
+        "is not a date as ISO 8601; set time_format, such as %d/%m/%Y); "
+        f"see {tmp_path / 'out' / 'rejected.parquet'}"
+    )
+    assert pq.read_table(tmp_path / "out" / "rejected.parquet").num_rows == 100
+
+
+def test_rows_that_are_no_events_by_their_own_statement_are_not_lost(tmp_path):
+    lines = ['{"resourceType": "Patient", "id": "7", "birthDate": "1950-01-02"}']
+    lines += ['{"resourceType": "Claim"}'] * 3
+    (tmp_path / "a.ndjson").write_text("\n".join(lines))
+    result = run("--fhir", tmp_path / "a.ndjson", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
 
 
 def test_a_dry_run_reads_nothing(events, tmp_path):
@@ -101,8 +163,9 @@ def test_every_source_reaches_its_reader(tmp_path):
         "not json\n"
     )
     body = tmp_path / "rows.json"
-    result = run("--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json", body)
-    assert result.exit_code == 0, result.output
+    words = ["--fhir", tmp_path / "p.ndjson", "--out", tmp_path / "out", "--json", body]
+    result = run(*words)
+    assert result.exit_code == 3, result.output
     rows = rows_of(body)
     assert [value(rows, name) for name in ("raw", "events", "unreadable")] == [2, 2, 1]
     for kind in ("wearable", "environment"):

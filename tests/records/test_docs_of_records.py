@@ -78,7 +78,8 @@ def test_every_source_has_a_section():
 
 
 def test_the_table_of_sources_is_that_of_the_registry():
-    table = re.findall(r"^\| `--([a-z]+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    page = PAGE.partition("You can repeat each option")[0]
+    table = re.findall(r"^\| `--([a-z]+)` \| (.*) \|$", page, re.MULTILINE)
     assert table == [(kind.name, kind.help) for kind in SOURCE_KINDS]
 
 
@@ -100,7 +101,7 @@ def test_the_command_of_a_section_gives_its_output_and_its_rejections(
         Path(name).write_text(text, encoding="utf-8")
     (command,) = re.findall(r"^posology (ingest .*)$", section, re.MULTILINE)
     run = CliRunner().invoke(app, command.split())
-    assert run.exit_code == 0, run.output
+    assert run.exit_code in (0, 3), run.output  # 3: of so few rows, one to reject is many
     codes = set(pq.read_table("events/data")["code"].to_pylist())
     (output,) = re.findall(r"\*\*Output\*\*: (.*)$", section, re.MULTILINE)
     expected_codes = set(re.findall(r"`([A-Z_]+(?://[^`]+)?)`", output))

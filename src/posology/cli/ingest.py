@@ -50,6 +50,12 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the sources without reading them.")
     ] = False,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept", help="Exit with 0 although a source lost more than 5 % of its rows."
+        ),
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Read records from any sources into one folder of clean MEDS events.
@@ -87,3 +93,5 @@ def ingest(
     if json_file is not None:
         write_measurements(json_file, result.rows, started)
     typer.echo(result.summary())
+    if result.losses and not accept:
+        raise typer.Exit(3)

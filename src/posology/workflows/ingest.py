@@ -12,6 +12,7 @@ from posology.errors import RecordError
 from posology.records.io.engine import Engine
 from posology.records.pipeline import ingest as pipeline
 from posology.records.pipeline.cleaning import CleaningSettings
+from posology.records.pipeline.losses import describe_loss
 from posology.records.pipeline.staging import Source
 from posology.records.sources.registry import SOURCE_KINDS, make_sources
 from posology.workflows.progress import Progress, no_progress
@@ -23,6 +24,10 @@ REASONS_SHOWN = 5
 """Reasons in the summary; rejected.parquet has all. Our choice."""
 
 
+LOSSES_SHOWN = 3
+"""Sources in the summary's warning; quality.json has all. Our choice."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestResult:
     """What an ingest read, repaired and rejected."""
@@ -31,6 +36,8 @@ class IngestResult:
     folder: Path
     rejected: tuple[dict[str, Any], ...]
     """All rejected rows of the folder so far, by source and reason."""
+    losses: tuple[dict[str, Any], ...] = ()
+    """Sources of this ingest that lost more than 5 % of their rows: source, lost and rows."""
 
     @property
     def rows(self) -> list[Row]:
@@ -45,12 +52,21 @@ class IngestResult:
         for row in self.rejected:
             reason = {key: row[key] for key in ("rule", "reason", "field")}
             counts.append(("refused", row["source"], row["rows"], reason))
+        for loss in self.losses:
+            counts.append(("lost", loss["source"], loss["lost"], {"rows": loss["rows"]}))
         names = {"study": "ingest", "model": "posology"}
         interval = {"low": None, "high": None, "n": None}
         return [
             {**names, "split": split, "metric": metric, "value": value, **interval, **extra}
             for metric, split, value, extra in counts
         ]
+
+    @property
+    def warning(self) -> str:
+        """The sources that lost many rows, the worst first, in one line."""
+        shown = "; ".join(describe_loss(loss) for loss in self.losses[:LOSSES_SHOWN])
+        more = len(self.losses) - LOSSES_SHOWN
+        return f"Rows were lost: {shown}" + (f"; and {more} more sources" if more > 0 else "")
 
     def to_frame(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -59,7 +75,8 @@ class IngestResult:
     def summary(self) -> str:
         """The sources, the balance of events, and the most frequent reasons for rejection."""
         c = self.counts
-        lines = [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
+        lines = [self.warning] if self.losses else []
+        lines += [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
         lines += [f"{name}: ingested before, skipped" for name in c.skipped]
         if not c.sources:
             return "\n".join([*lines, f"{self.folder} is unchanged"])
@@ -132,11 +149,25 @@ def ingest(
         progress=report_rows,
     )
     out = Path(folder)
+    before = _report(out).get("losses", [])
     counts = pipeline.ingest(find_sources(sources), out, settings)
-    rejected = ()
-    if counts.sources:
-        rejected = tuple(json.loads((out / "quality.json").read_text("utf-8"))["rejected"])
-    return IngestResult(counts, out, rejected)
+    if not counts.sources:
+        return IngestResult(counts, out, ())
+    report = _report(out)
+    if counts.raw == 0 or counts.events == 0:
+        reason = next(iter({**counts.reasons, **counts.rejected}), "the sources have no rows")
+        raise RecordError(
+            f"no row of {', '.join(counts.sources)} became an event (most frequent reason: "
+            f"{reason}); see {out / 'rejected.parquet'}"
+        )
+    losses = tuple(loss for loss in report["losses"] if loss not in before)
+    return IngestResult(counts, out, tuple(report["rejected"]), losses)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """The folder's quality report; empty if it has none."""
+    path = folder / "quality.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def _as_list(places: Places) -> list[str | Path]:

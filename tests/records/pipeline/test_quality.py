@@ -40,6 +40,7 @@ def test_the_report_has_counts_units_rejections_and_gaps(tmp_path):
         "text_number": 1,
     }
     assert report["gaps"] == [
+        "a.csv lost 14.3% of 7 rows",
         "1 of 2 patients have no MEDS_BIRTH",
         "no event of the family SEX",
         "no event of the family CONDITION",

@@ -13,6 +13,7 @@ import duckdb
 from posology.records.io.engine import escape_quotes
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
+from posology.records.pipeline.losses import describe_loss, find_losses
 from posology.records.pipeline.manifest import read_manifest
 from posology.records.pipeline.quality_page import quality_page
 from posology.records.pipeline.rejected_rows import REJECTED_FILE
@@ -54,6 +55,8 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
         families = _families(duck, codes)
         totals = _rows(duck, TOTALS)[0]
         subjects = int(totals["subjects"])
+        by_reason = _rows(duck, REJECTED_ROWS.format(rejected))
+        losses = find_losses(manifest["source_counts"], by_reason)
         return {
             "totals": {
                 **totals,
@@ -65,7 +68,8 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
             "families": families,
             "codes": codes,
             "events_per_patient": _rows(duck, PER_PATIENT)[0],
-            "rejected": _rows(duck, REJECTED_ROWS.format(rejected)),
+            "rejected": by_reason,
+            "losses": losses,
             "repairs": [
                 {"rule": rule, "rows": rows, "what": REPAIRS[rule]}
                 for rule, rows in sorted(
@@ -74,7 +78,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
                 if rows
             ],
             "conflicts": _rows(duck, CONFLICTS),
-            "gaps": _gaps(families, codes, subjects),
+            "gaps": [*map(describe_loss, losses), *_gaps(families, codes, subjects)],
         }
     finally:
         duck.close()
