@@ -56,6 +56,8 @@ def test_a_recipe_moves_to_the_requested_device(monkeypatch: pytest.MonkeyPatch)
 
     here = recipes.default_recipe()
     assert recipes.with_device(here, "cpu") == here
+    with pytest.raises(UserError, match="--device tpu: is unknown; write cpu, cuda or cuda:1"):
+        recipes.with_device(here, "tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="--device cuda: torch finds no such GPU on this machine"):
         recipes.with_device(here, "cuda")

@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 import json
 import sys
@@ -8,12 +9,15 @@ import typer
 from typer.testing import CliRunner
 
 from posology.cli import main
-from posology.cli.ingest import ingest
+from posology.cli.ingest import IngestCommand, ingest
 from posology.errors import RecordError
+from posology.records.sources.registry import SOURCE_KINDS, SourceKind
 from tests.builders.raw_events import YEAR0, raw_table
 
+REGISTRY = "posology.records.sources.registry"
+
 app = typer.Typer()
-app.command()(ingest)
+app.command(cls=IngestCommand)(ingest)
 
 
 def run(*words):
@@ -147,8 +151,18 @@ def test_rows_that_are_no_events_by_their_own_statement_are_not_lost(tmp_path):
 
 def test_a_dry_run_reads_nothing(events, tmp_path):
     result = run("--meds", events, "--out", tmp_path / "out", "--dry-run")
-    assert result.output == f"{events}: 1 files\n"
+    assert result.output == f"{events}: 1 file\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_line_of_the_registry_is_an_option(events, tmp_path, monkeypatch):
+    added = SourceKind("jsonl", "meds_folder", "JSON lines.")
+    for module in ("posology.cli.ingest", "posology.workflows.ingest", REGISTRY):
+        kinds = (*SOURCE_KINDS, added)
+        monkeypatch.setattr(importlib.import_module(module), "SOURCE_KINDS", kinds)
+    assert "--jsonl <path> JSON lines." in " ".join(run("--help").output.split())
+    result = run("--jsonl", events, "--out", tmp_path / "out", "--dry-run")
+    assert result.output == f"{events}: 1 file\n"
 
 
 def test_nothing_to_ingest_is_refused(tmp_path):
@@ -194,6 +208,7 @@ def test_every_source_reaches_its_reader(tmp_path):
         (["--meds", "a.parquet", "--engine", "oracle"], "write duckdb, spark, or postgresql://"),
         (["--meds", "a.parquet", "--memory", "much"], "memory 'much' is not a size: write 2GB"),
         (["--meds", "a.parquet", "--codebook", "gone.toml"], "code book gone.toml: "),
+        (["--meds", "a.parquet", "--out", "a.parquet"], "a.parquet is a file; name a folder"),
         (["--meds", "a.parquet", "--out", "a.parquet/out"], "a.parquet/out cannot be written"),
     ],
 )

@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from posology.cli import app
-from posology.cli.ingest import ingest
+from posology.cli.ingest import IngestCommand, ingest
 from posology.records.pipeline.cleaning import REJECTION_RULES, REPAIRS
 from posology.records.pipeline.units import ENTRY_KEYS
 from posology.records.sources.exposures import EnvironmentSettings, ExposureMeasure
@@ -38,8 +38,10 @@ MAPPINGS = (
 
 def options():
     app = typer.Typer()
-    app.command()(ingest)
-    return [option for parameter in get_command(app).params for option in parameter.opts]
+    app.command(cls=IngestCommand)(ingest)
+    command = get_command(app)
+    parameters = command.get_params(typer.Context(command))
+    return [option for parameter in parameters for option in parameter.opts]
 
 
 def test_every_option_is_documented():

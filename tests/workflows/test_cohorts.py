@@ -42,3 +42,12 @@ def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Pat
     assert not any(tmp_path.iterdir())
     with pytest.raises(UserError, match="call build_cohort with a folder"):
         flow.load()
+
+
+def test_a_wrong_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: neither a file nor a study"):
+        read_cohort("nowhere")
+    wrong = tmp_path / "map.toml"
+    wrong.write_text("time_zone = 'UTC'\n")
+    with pytest.raises(UserError, match=r"map\.toml is not a readable Parquet file"):
+        build_cohort("iwpc", wrong)

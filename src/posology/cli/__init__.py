@@ -12,7 +12,7 @@ from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
 from posology.cli.fit import fit
-from posology.cli.ingest import ingest
+from posology.cli.ingest import IngestCommand, ingest
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
@@ -37,7 +37,8 @@ COMMANDS = {
 """Groups of `posology --help`, in the order of work."""
 for group, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=group)(command)
+        kind = IngestCommand if command is ingest else None
+        app.command(rich_help_panel=group, cls=kind)(command)
 
 
 def main() -> None:

@@ -2,44 +2,57 @@
 
 import sys
 import time
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 from posology.cli.options import JsonFile
+from posology.records.sources.registry import SOURCE_KINDS, SourceKind
 
-Paths = list[Path] | None
+
+def _source_option(kind: SourceKind) -> Any:
+    """The option of one kind of source; it stores its inputs in the context's `meta`."""
+
+    def store(context: typer.Context, value: list[str] | None) -> None:
+        context.meta[kind.name] = list(value or ())
+
+    option = typer.Option(
+        f"--{kind.name}", help=kind.help, metavar="<path>", callback=store, expose_value=False
+    )
+
+    def command(_inputs: Annotated[list[str] | None, option] = None) -> None:
+        """Typer makes the option from this parameter."""
+
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    (parameter,) = get_command(app).params
+    parameter.name = kind.name
+    return parameter
+
+
+@cache
+def _source_options(kinds: tuple[SourceKind, ...]) -> tuple[Any, ...]:
+    return tuple(_source_option(kind) for kind in kinds)
+
+
+class IngestCommand(TyperCommand):
+    """The command `ingest`, with one option for each line of SOURCE_KINDS."""
+
+    context_class = typer.Context
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """`--out`, the kinds of source, then the other options."""
+        out, *others = super().get_params(ctx)
+        return [out, *_source_options(SOURCE_KINDS), *others]
 
 
 def ingest(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Option(help="The MEDS folder to make or to add to.")],
-    meds: Annotated[Paths, typer.Option(help="A MEDS folder or Parquet file of events.")] = None,
-    omop: Annotated[
-        list[str] | None, typer.Option(help="An OMOP CDM: folder, zip, or postgresql:// URL.")
-    ] = None,
-    table: Annotated[
-        Paths, typer.Option(help="A mapping file (TOML) of CSV, Parquet or database tables.")
-    ] = None,
-    fhir: Annotated[
-        Paths, typer.Option(help="FHIR R4: NDJSON or Bundles, files or folders.")
-    ] = None,
-    vcf: Annotated[
-        Paths, typer.Option(help="VCF files, plain or gzipped; tables of diplotypes.")
-    ] = None,
-    questionnaire: Annotated[
-        Paths,
-        typer.Option(help="A settings file (TOML), then tables of forms; or FHIR forms alone."),
-    ] = None,
-    wearable: Annotated[
-        Paths, typer.Option(help="A mapping file (TOML) of wearables, then their recordings.")
-    ] = None,
-    dicom: Annotated[
-        Paths, typer.Option(help="DICOM files or folders; embeddings as npz or Parquet.")
-    ] = None,
-    environment: Annotated[
-        Paths, typer.Option(help="A mapping file (TOML) of exposures, then residence tables.")
-    ] = None,
     codebook: Annotated[
         Path | None, typer.Option(help="Units and plausible limits of your own codes (TOML).")
     ] = None,
@@ -73,20 +86,11 @@ def ingest(
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
-    sources = {
-        "meds": meds or [],
-        "omop": omop or [],
-        "table": table or [],
-        "fhir": fhir or [],
-        "vcf": vcf or [],
-        "questionnaire": questionnaire or [],
-        "wearable": wearable or [],
-        "dicom": dicom or [],
-        "environment": environment or [],
-    }
+    sources = {kind.name: ctx.meta[kind.name] for kind in SOURCE_KINDS}
     if dry_run:
         for source in find_sources(sources):
-            typer.echo(f"{source.name}: {len(source.files)} files")
+            count = len(source.files)
+            typer.echo(f"{source.name}: {count} {'file' if count == 1 else 'files'}")
         return
     with show_stages(is_quiet=not sys.stderr.isatty()) as progress:
         result = run(sources, out, engine, memory, codebook, progress)

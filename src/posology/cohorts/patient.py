@@ -20,7 +20,7 @@ def encode_patient(
     """The patient's History up to now, and their codes that are not in the vocabulary.
 
     The decision is now: its last visible step is the History's last. RecordError if a value that
-    must be a number is not, or if no code is in the vocabulary.
+    must be a number is not, or if none of its codes is in the vocabulary.
     """
     ordered = reduce_embeddings(add_kidney_events(sort_events(events), study), profile.reductions)
     unknown = tuple(unknown_codes(ordered, profile.codes))
@@ -35,8 +35,8 @@ def encode_patient(
     history = build_history(ordered, subjects, profile.codes, treatments)
     if len(history.code) == 0:
         raise RecordError(
-            "patient file: no code is in this model's vocabulary "
-            f"({', '.join(unknown[:5])}); compare `posology template`."
+            f"patient file: the policy knows none of its facts ({', '.join(unknown[:5])}); "
+            "compare `posology template`."
         )
     return add_formula_events(history, profile), unknown
 

@@ -146,7 +146,11 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
 
 
 def with_device(recipe: Recipe, device: str) -> Recipe:
-    """The recipe on a device, with bfloat16 on a GPU; UserError where the GPU does not exist."""
+    """The recipe on a device, with bfloat16 on a GPU; UserError if the device does not exist."""
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"--device {device}: is unknown; write cpu, cuda or cuda:1.") from error
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(
             f"--device {device}: torch finds no such GPU on this machine; omit the option."

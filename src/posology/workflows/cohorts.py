@@ -29,7 +29,11 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
             raise UserError(f"{study} is a cohort already; leave --events out.")
         return load_cohort(Path(study))
     if events is None:
-        raise UserError("--events is missing: a study needs events, a cohort's folder does not.")
+        parsed = as_study(study)
+        raise UserError(
+            f"--events is missing: {parsed.name} is a study and needs events; a cohort's folder "
+            "does not."
+        )
     meanings: dict[str, str | None] = {}
     if not isinstance(events, pa.Table):
         path = Path(events)

@@ -32,6 +32,7 @@ def distinct_codes(files: list[Path]) -> tuple[str, ...]:
     """Every code of the files, in alphabetical order; reads the code column only."""
     codes: set[str] = set()
     for path in files:
+        open_events(path)  # an error that names the file if it is not of events
         parquet = pq.ParquetFile(path, read_dictionary=["code"])
         for group in range(parquet.num_row_groups):
             column = parquet.read_row_group(group, columns=["code"])["code"]

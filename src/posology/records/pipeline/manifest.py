@@ -30,6 +30,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"format {FORMAT} only; ingest into a new folder"
             )
         return manifest
+    if folder.is_file():
+        raise RecordError(f"{folder} is a file; name a folder")
     if folder.exists() and any(folder.iterdir()):
         raise RecordError(
             f"{folder} is not empty and was not made by `posology ingest`: it has no "
