@@ -5,9 +5,9 @@
 Five scenarios of simulators/two_options.py: 2,000 patients to learn from, 2,000 others to judge the
 rule by, 20,000 whose truth scores it. `coverage` is of the gain over the best single option in the
 analysis population, against the true gain of those patients; in obs_hidden also `bounds_coverage`,
-of the marginal sensitivity bounds at the strength of the hidden reason. `gamma_vanishes` is what
-the report says: how strong a hidden reason would undo the gain. `treats` is the share given the new
-option.
+of the marginal sensitivity bounds at the strength of the hidden reason. `gamma_vanishes` is how
+strong a hidden reason would undo the estimated gain; the report states the (smaller) strength that
+undoes its interval. `treats` is the share given the new option.
 """
 
 import argparse
