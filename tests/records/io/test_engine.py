@@ -69,6 +69,18 @@ def test_spark_gives_the_same_events(tmp_path):
     assert other == duckdb
 
 
+def test_spark_accepts_a_number_of_a_code_without_an_upper_limit(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("pyspark", reason="no Spark: pip install 'posology[spark]'")
+        pain = (1, YEAR0, "OBSERVATION//LOINC//72514-3", 3.0, None, None)
+        haemoglobin = (1, YEAR0, "MEASUREMENT//LOINC//718-7", 13.0, None, "g/dL")
+        source = raw_source(tmp_path / "a.parquet", raw_table([pain, haemoglobin]))
+        spark = IngestSettings(engine=Engine("spark", "1GB"), shards=1, report=False)
+        counts = ingest([source], tmp_path / "out", spark)
+    assert (counts.events, counts.rejected) == (2, {})
+
+
 def test_an_unreachable_database_is_an_error():
     pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
     with pytest.raises(RecordError, match="the database does not answer: "):

@@ -203,10 +203,25 @@ def iter_batches(con: Any, table: ir.Table) -> Iterator[pa.RecordBatch]:
 
 def materialize(con: Any, table: ir.Table | pa.Table, name: str) -> ir.Table:
     """Compute a small table once and store it under this name until the connection closes."""
-    rows = ibis.memtable(table if isinstance(table, pa.Table) else con.to_pyarrow(table))
+    rows = table if isinstance(table, pa.Table) else con.to_pyarrow(table)
     if con.name == "pyspark":
-        return con.create_view(name, rows, overwrite=True)
-    return con.create_table(name, rows, temp=True)
+        view = con.create_view(name, ibis.memtable(rows), overwrite=True)
+        return _without_nan(view)
+    return con.create_table(name, ibis.memtable(rows), temp=True)
+
+
+def _without_nan(table: ir.Table) -> ir.Table:
+    """The table with null for NaN: Ibis gives rows to Spark through pandas, where null is NaN.
+
+    Spark holds NaN to be larger than every number, so that a missing upper limit would reject all.
+    """
+    floats = [name for name in table.columns if table[name].type().is_floating()]
+    return table.mutate(
+        **{
+            name: ibis.ifelse(table[name].isnan(), ibis.null(table[name].type()), table[name])
+            for name in floats
+        }
+    )
 
 
 def escape_quotes(path: Path | str) -> str:
