@@ -10,17 +10,21 @@ from posology.errors import RecordError
 from posology.records.schema import Rejection
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
-    """Each line with its number from 1; if the file is cut off, a rejection as the last item."""
+    """Each line with its number from 1, without a byte order mark.
+
+    If the file is cut off, the last item is a rejection.
+    """
     number = 0
     try:
         with path.open("rb") as raw:
             for line in decompressed(raw):
                 number += 1
-                yield number, line
+                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
     except _DAMAGED as error:
         yield number + 1, _damage(error)
     except OSError as error:
@@ -28,7 +32,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
 
 
 def read_bytes(path: Path) -> tuple[bytes, Rejection | None]:
-    """All that can be read of a file, and a rejection if the file is cut off."""
+    """All that can be read of a file, and a rejection if it is cut off; no byte order mark."""
     pieces: list[bytes] = []
     try:
         with path.open("rb") as raw:
@@ -39,7 +43,7 @@ def read_bytes(path: Path) -> tuple[bytes, Rejection | None]:
         return b"".join(pieces), _damage(error)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return b"".join(pieces), None
+    return b"".join(pieces).removeprefix(_BYTE_ORDER_MARK), None
 
 
 def decompressed(raw: BufferedReader) -> BufferedReader | gzip.GzipFile:

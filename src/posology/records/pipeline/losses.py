@@ -7,9 +7,18 @@ from typing import Any
 MAX_LOST_SHARE = 0.05
 """Share of a source's rows that may be lost before a person must accept it (own choice)."""
 _INTENDED = frozenset(
-    {"resourceType", "status", "intent", "verificationStatus", "doNotPerform", "asNeeded"}
+    {
+        "resourceType",
+        "status",
+        "intent",
+        "verificationStatus",
+        "doNotPerform",
+        "asNeeded",
+        "fileName",
+    }
 )
-"""Fields of FHIR whose rejected rows are no events by their own statement, so not lost."""
+"""Fields of FHIR whose rejected rows are no events by their own statement, so not lost; and files
+that are not FHIR by their names."""
 
 
 def find_losses(

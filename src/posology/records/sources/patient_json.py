@@ -19,7 +19,7 @@ def read_patient(path: Path) -> pa.Table:
     if path.suffix == ".parquet":
         return _read_meds(path)
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read ({error}).") from error
     except ValueError as error:

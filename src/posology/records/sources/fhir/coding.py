@@ -140,6 +140,9 @@ def patient_id(resource: Json, context: Context) -> str | Rejection:
     text = (resource.get(field_name) or {}).get("reference")
     if not text:
         return Rejection(field_name, resource.get(field_name), "no reference to a patient")
+    if "?" in text:
+        reason = "a search, not a reference to one patient; export references with ids"
+        return Rejection(field_name, text, reason)
     kind, name = resolve_reference(text, context)
     if kind not in ("Patient", "") or not name:
         return Rejection(field_name, text, "refers to something other than a Patient")

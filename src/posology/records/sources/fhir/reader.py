@@ -20,6 +20,8 @@ from posology.records.sources.fhir.resources import EXTRACTORS, UNUSABLE
 _EXTENSIONS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
 _INVALID_STATUS = frozenset({"entered-in-error", "refuted"})
 _MALFORMED = (AttributeError, TypeError, KeyError, IndexError)
+_NOT_ORDERS = frozenset({"proposal", "plan", "option"})
+"""R4 intents of a MedicationRequest that authorise nothing."""
 _NOT_EVENTS = {
     "Medication": "read when a MedicationRequest or similar resource refers to it",
     "DiagnosticReport": "its results are separate Observations",
@@ -48,13 +50,18 @@ def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None)
     """The events of each resource, or the reason for its rejection.
 
     A row is a resource: a line of an NDJSON file, or an entry of a Bundle. Parts of a resource
-    that cannot be read (a component, an answer) are rejected as `file#part` with the same row.
+    that cannot be read (a component, an answer) are rejected as `file#part` with the same row. Each
+    file of a folder that is not read, by its name, is one rejected row.
     """
     settings = settings or FhirSettings()
+    paths = [Path(path) for path in paths]
     files = list_files(paths, _EXTENSIONS)
     book = settings.book or read_code_book()
     context = Context(parse_time_zone(settings.time_zone), book, read_medications(files))
     builder = BatchBuilder(settings.batch_rows)
+    for path in _other_files(paths):
+        reason = f"the file's name does not end in {', '.join(_EXTENSIONS)}"
+        builder.reject(str(path), 1, Rejection("fileName", path.name, reason))
     for path in files:
         for row, resource, resource_context in _resources(path, context):
             if isinstance(resource, Rejection):
@@ -63,6 +70,12 @@ def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None)
                 add_resource(builder, (str(path), row), resource, resource_context)
             yield from builder.batches()
     yield from builder.batches(last=True)
+
+
+def _other_files(paths: Iterable[Path]) -> list[Path]:
+    """The files of the folders among the paths that are not read, by their names."""
+    inside = (file for path in paths if path.is_dir() for file in path.rglob("*"))
+    return sorted(f for f in inside if f.is_file() and not f.name.lower().endswith(_EXTENSIONS))
 
 
 def add_resource(
@@ -99,6 +112,10 @@ def _extract(
         rejections.append(
             Rejection("status", status, f"{kind} of this status did not happen or is not valid")
         )
+        return None
+    if kind == "MedicationRequest" and resource.get("intent") in _NOT_ORDERS:
+        value = resource["intent"]
+        rejections.append(Rejection("intent", value, "a request of this intent is not an order"))
         return None
     if has_code(resource.get("verificationStatus"), _INVALID_STATUS):
         value = resource["verificationStatus"]
