@@ -38,7 +38,7 @@ def heterogeneity_test(
 
     Chernozhukov, Demirer, Duflo and Fernandez-Val 2018 (doi:10.3386/w24678, eq. 2.2), with
     standard errors clustered by subject (Liang and Zeger 1986): decisions of one subject share
-    what nobody recorded. `predicted_effects` must come from models that have not seen the row's
+    what was not recorded. `predicted_effects` must come from models that have not seen the row's
     subject.
     """
     from scipy.stats import norm

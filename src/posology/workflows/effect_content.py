@@ -17,7 +17,7 @@ _RANDOMISED = "Treatment was randomised, as the study file says."
 _OBSERVED = "These are records of routine care: no patient was randomised."
 _TRAJECTORIES = (
     " Patients have several decisions: each is evaluated by its own outcome, so these figures do "
-    "not include what a trajectory of decisions earns to its end."
+    "not include what a trajectory of decisions is worth to its end."
 )
 
 
