@@ -46,8 +46,9 @@ class Artifact:
     """SHA-256 over the folder's files: the version that pages and logs name."""
 
 
-def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
+def save(policy: Policy, study: Study, evidence: dict, folder: str | Path) -> None:
     """Write a new folder, complete or not at all; ArtifactError if it exists."""
+    folder = Path(folder)
     if folder.exists():
         raise ArtifactError(f"{folder}: exists already; name a new folder or remove this one.")
     arrays: dict[str, np.ndarray] = {}
@@ -77,8 +78,9 @@ def save(policy: Policy, study: Study, evidence: dict, folder: Path) -> None:
         raise
 
 
-def load(folder: Path) -> Artifact:
+def load(folder: str | Path) -> Artifact:
     """The policy of a folder; ArtifactError if a byte differs from what was saved."""
+    folder = Path(folder)
     _check_is_policy(folder)
     listed = _read(folder / _CHECKSUMS)
     checksums = _parse_checksums(folder, listed)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 from posology.domain.history import History, subset_subjects
 from posology.domain.profile import Profile
 from posology.domain.study import Study
+from posology.errors import UserError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLITS = ("train", "validation", "test")
@@ -92,9 +93,12 @@ def subset_decisions(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Coh
     )
 
 
-def select_split(cohort: Cohort, split: int) -> Cohort:
-    """The decisions of one split (TRAIN, VALIDATION or TEST)."""
-    return subset_decisions(cohort, cohort.split == split)
+def select_split(cohort: Cohort, split: int | str) -> Cohort:
+    """The decisions of one split: its name in SPLITS or its number; UserError for any other."""
+    if split not in (*SPLITS, *range(len(SPLITS))):
+        raise UserError(f"split {split!r}: no such split; name one of {', '.join(SPLITS)}.")
+    number = SPLITS.index(split) if isinstance(split, str) else split
+    return subset_decisions(cohort, cohort.split == number)
 
 
 DECISION_COLUMNS = tuple(
