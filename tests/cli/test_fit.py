@@ -116,5 +116,5 @@ def test_a_cohort_folder_becomes_a_policy(
     assert one.digest == two.digest
     with pytest.raises(UserError, match="is a cohort already; leave --events out"):
         fit(str(tmp_path / "cohort"), events, tmp_path / "third")
-    with pytest.raises(UserError, match="a study needs events, a cohort's folder does not"):
+    with pytest.raises(UserError, match="is a study and needs events; a cohort's folder does not"):
         fit("iwpc", None, tmp_path / "third")
