@@ -80,12 +80,10 @@ def log_odds_margin(effectiveness: Effectiveness) -> Effectiveness:
     Where options are scored separately, P(effective) reflects the patient's prognosis more than
     which option is best: even the true P would have an AUC far below 1; its margin has 1.
     """
-    from scipy.special import logit
-
     if effectiveness.shape[1] < 2:
         return effectiveness
     p = np.clip(effectiveness, 1e-6, 1 - 1e-6)
-    log_odds = logit(p)
+    log_odds = np.log(p / (1 - p))
     top_two = np.sort(log_odds, axis=1)[:, -2:]
     return log_odds - np.where(log_odds == top_two[:, 1:], top_two[:, :1], top_two[:, 1:])
 
