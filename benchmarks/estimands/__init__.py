@@ -1,0 +1,1 @@
+"""Whether labels, effects, values, hazards and verdicts are right, in worlds with known truth."""
