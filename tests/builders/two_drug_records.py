@@ -31,7 +31,7 @@ name = "b"
 title = "drug B"
 codes = ["DRUG//B"]
 [given]
-grace_days = 3
+grace_days = 1
 [outcome]
 kind = "value_in_range"
 codes = ["LAB"]

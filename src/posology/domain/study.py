@@ -43,12 +43,16 @@ class Decision:
     """Dated events longer before the patient's first decision are ignored; None: no limit."""
 
 
+LONGEST_GRACE_WITHOUT_LANDMARK = 1.0
+"""Days of grace in which nobody is taken to be immortal: most records have days, no hours."""
+
+
 @dataclass(frozen=True, slots=True)
 class AssignmentSpec:
     """How the treatment given is recognised in the events."""
 
     grace_days: float = 0.0
-    """Days from time zero within which it must start."""
+    """Days from time zero within which it must start. Above a day it is a landmark."""
     switch: str = "first"
     """Of several options in the window: the `first`, the `last`, or `exclude` the decision."""
     dose_per: str = "day"
@@ -57,6 +61,17 @@ class AssignmentSpec:
     """For `each`: the amounts of this many days from time zero are summed and divided by it."""
     randomised: bool = False
     """Whether treatment was randomised with equal probabilities: a trial."""
+
+    @property
+    def landmark_days(self) -> float:
+        """Days from time zero to the landmark, at which every outcome window opens; 0: none.
+
+        Whoever starts late in a grace period lived that long without the outcome. So the analysis
+        begins when the period ends, for all (Anderson, Cain and Gelber 1983,
+        doi:10.1200/JCO.1983.1.11.710).
+        """
+        long = self.grace_days > LONGEST_GRACE_WITHOUT_LANDMARK
+        return self.grace_days if long else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,8 @@ class Cost:
     codes: tuple[str, ...]
     cost: float
     within_days: float
+    from_days: float = 0.0
+    """Days from time zero to the landmark, before which harms do not count."""
 
 
 @dataclass(frozen=True, slots=True)

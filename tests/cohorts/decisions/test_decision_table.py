@@ -30,21 +30,21 @@ def test_decisions_without_an_option_are_excluded_with_the_reason() -> None:
     d, flow = extract_from_rows(
         NONE,
         (1, 0, "REVIEW", None),
-        (1, 4, "DRUG//A", None),
+        (1, 2, "DRUG//A", None),
         (2, 0, "REVIEW", None),
-        (2, 3, "DRUG//A", None),
+        (2, 1, "DRUG//A", None),
     )
-    assert d.subject_id.tolist() == [2], "day 3 is in the window, day 4 is not"
+    assert d.subject_id.tolist() == [2], "day 1 is in the window, day 2 is not"
     loss = flow.exclusions[-1]
-    assert (loss.reason, loss.decisions, loss.subjects) == ("no option given within 3 days", 1, 1)
+    assert (loss.reason, loss.decisions, loss.subjects) == ("no option given within 1 days", 1, 1)
 
 
 def test_switches_are_resolved_as_the_study_says() -> None:
-    rows = ((1, 0.0, "REVIEW", None), (1, 1.0, "DRUG//B", None), (1, 2.0, "DRUG//A", None))
+    rows = ((1, 0.0, "REVIEW", None), (1, 0.5, "DRUG//B", None), (1, 1.0, "DRUG//A", None))
     assert extract_from_rows(NONE, *rows)[0].treatment.tolist() == [1]
-    last = (("grace_days = 3", 'grace_days = 3\nswitch = "last"'),)
+    last = (("grace_days = 1", 'grace_days = 1\nswitch = "last"'),)
     assert extract_from_rows(last, *rows)[0].treatment.tolist() == [0]
-    out = (("grace_days = 3", 'grace_days = 3\nswitch = "exclude"'),)
+    out = (("grace_days = 1", 'grace_days = 1\nswitch = "exclude"'),)
     d, flow = extract_from_rows(out, *rows)
     assert len(d) == 0
     assert "several options" in flow.exclusions[0].reason
@@ -61,8 +61,8 @@ def test_combinations_and_no_treatment_are_options() -> None:
     d, _ = extract_from_rows(
         more,
         (1, 0, "REVIEW", None),
-        (1, 1, "DRUG//B", None),
-        (1, 2, "DRUG//A", None),
+        (1, 0.5, "DRUG//B", None),
+        (1, 1, "DRUG//A", None),
         (2, 0, "REVIEW", None),
         (2, 9, "DRUG//A", None),
         (3, 0, "REVIEW", None),
@@ -76,7 +76,7 @@ def test_combinations_and_no_treatment_are_options() -> None:
     [('"day"', 14.0), ('"week"', 2.0), ('"each"\ndose_days = 7', 4.0)],
 )
 def test_doses_become_a_daily_amount(per: str, expected: float) -> None:
-    changes = (("grace_days = 3", f"grace_days = 3\ndose_per = {per}"),)
+    changes = (("grace_days = 1", f"grace_days = 1\ndose_per = {per}"),)
     d, _ = extract_from_rows(
         changes, (1, 0, "REVIEW", None), (1, 0, "DRUG//A", 14.0), (1, 5, "DRUG//A", 14.0)
     )

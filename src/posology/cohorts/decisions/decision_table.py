@@ -1,15 +1,24 @@
 """The table of decisions of whole subjects: treatment, outcome, follow-up and split of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from posology.cohorts.decisions.eligibility import Exclusion, exclude, select_decisions
+from posology.cohorts.decisions.landmark import (
+    Kept,
+    free_at_landmark,
+    open_windows_at_landmark,
+)
 from posology.cohorts.decisions.outcomes import follow_up, label_outcomes
 from posology.cohorts.decisions.split import assign_splits
-from posology.cohorts.decisions.treatment_given import extract_treatments, subset_treatments
+from posology.cohorts.decisions.treatment_given import (
+    TreatmentGiven,
+    extract_treatments,
+    subset_treatments,
+)
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes
@@ -83,19 +92,14 @@ def extract_decisions(
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
         at = exclude(at, keep, "subject without a split", exclusions)
     treatments = extract_treatments(events, subject, at, study)
-    if any(t.codes for t in study.formulary.treatments):
-        if study.assignment.switch == "exclude":
-            keep = ~treatments.switched
-            at = exclude(at, keep, "several options given in the grace window", exclusions)
-            treatments = subset_treatments(treatments, keep)
-        keep, days = treatments.option >= 0, study.assignment.grace_days
-        at = exclude(at, keep, f"no option given within {days:g} days", exclusions)
-        treatments = subset_treatments(treatments, keep)
+    steps = [*free_at_landmark(followed, at, study), *_treatment_known(treatments, study)]
+    at, treatments = _exclude_in_turn(at, treatments, steps, exclusions)
     if study.safety:
         forbidden = contraindicated(study, event_facts(events, subject, at, study))
         keep = np.logical_not(forbidden.all(axis=1))
         at = exclude(at, keep, "every option contraindicated", exclusions)
         treatments = subset_treatments(treatments, keep)
+    study = open_windows_at_landmark(study)
     outcomes = label_outcomes(followed, at, study)
     if study.outcome.kind == "dose_class":
         keep = ~np.isnan(outcomes.outcome)
@@ -119,6 +123,27 @@ def extract_decisions(
     ), PatientFlow(
         selected.subjects, selected.subjects_with_decision, selected.candidates, tuple(exclusions)
     )
+
+
+def _treatment_known(treatments: TreatmentGiven, study: Study) -> Iterator[Kept]:
+    """Each condition of knowing the option that was given; nothing if no option has codes."""
+    if not any(t.codes for t in study.formulary.treatments):
+        return
+    if study.assignment.switch == "exclude":
+        yield ~treatments.switched, "several options given in the grace window"
+    days = study.assignment.grace_days
+    yield treatments.option >= 0, f"no option given within {days:g} days"
+
+
+def _exclude_in_turn(
+    at: DecisionTimes, treatments: TreatmentGiven, steps: list[Kept], exclusions: list[Exclusion]
+) -> tuple[DecisionTimes, TreatmentGiven]:
+    """The decisions that every condition keeps; each excluded one counts for the first reason."""
+    left = np.ones(len(at), dtype=bool)
+    for keep, reason in steps:
+        exclude(DecisionTimes(at.subject[left], at.time[left]), keep[left], reason, exclusions)
+        left &= keep
+    return DecisionTimes(at.subject[left], at.time[left]), subset_treatments(treatments, left)
 
 
 def _lookup(values: SubjectMap, subject_id: np.ndarray) -> np.ndarray:

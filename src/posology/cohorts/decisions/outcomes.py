@@ -197,7 +197,7 @@ def _reward(
     reward = effective * study.reward.effective
     for cost in study.reward.costs:
         harms = followed.event_times(cost.codes)
-        rows = window_rows(harms, at, 0.0, cost.within_days)
+        rows = window_rows(harms, at, cost.from_days, cost.within_days)
         rows = truncate_window(rows, harms, at, next_decision_time(at), inclusive=True)
         reward = reward - cost.cost * (rows[1] - rows[0])
     return reward
@@ -223,7 +223,7 @@ def _time_to_event(
     A competing event such as death censors: the hazards are cause-specific.
     """
     events = followed.event_times(target.codes)
-    first = first_time(events, window_rows(events, at, 0.0, target.within_days))
+    first = first_time(events, window_rows(events, at, target.from_days, target.within_days))
     observed = np.isfinite(first)
     days_followed = np.minimum(followed.end[at.subject] - at.time, target.within_days)
     return np.where(observed, first - at.time, days_followed), observed

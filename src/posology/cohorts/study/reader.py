@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from posology.cohorts.study import parser as parts
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
 from posology.cohorts.study.schema import ProfileSection, StudySection
-from posology.domain.formulary import Formulary
+from posology.cohorts.study.windows import check_windows
+from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.study import ProfileSpec, Resolution, Study
 from posology.errors import StudyError
 
@@ -71,6 +72,18 @@ def _study(file: StudySection, where: str) -> Study:
                     "without one of them its use cannot be recognised."
                 )
     dose = parts.dose_range(file.dose, f"{where}: [dose]") if file.dose else None
+    study = _assemble(file, place, treatments, dose)
+    check_windows(study, where)
+    return study
+
+
+def _assemble(
+    file: StudySection,
+    place: parts.Place,
+    treatments: tuple[Treatment, ...],
+    dose: DoseRange | None,
+) -> Study:
+    where = place.where
     return Study(
         name=file.name,
         title=file.title,

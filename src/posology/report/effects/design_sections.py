@@ -51,6 +51,11 @@ def target_trial(study: Study, unit: str) -> Section:
         ("Time zero", f"{_DECISIONS[decision.which]} {_codes(decision.codes)}"),
         ("Options", "; ".join(t.title for t in study.formulary.treatments)),
         ("Treatment", f"started within {assignment.grace_days:g} days of time zero{assigned}"),
+        *(
+            [("Landmark", f"outcomes count from day {assignment.landmark_days:g} on")]
+            if assignment.landmark_days
+            else []
+        ),
         ("Comparators", "; ".join(comparators)),
         ("Outcome", _outcome(study.outcome)),
         ("Estimand", f"difference in means over the analysis population, in {unit}"),
