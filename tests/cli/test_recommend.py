@@ -44,7 +44,7 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
     done = run("recommend", model, "--patient", blank, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     assert "Unknown for this patient: " in done.stdout
-    assert "WEIGHT" in done.stdout.split("Unknown for this patient")[1]
+    assert "weight, kg" in done.stdout.split("Unknown for this patient")[1]
     assert "decision support, not a device" in done.stdout
     advice = json.loads((tmp_path / "out.json").read_text())
     assert {o["name"] for o in advice["options"]} == {"low", "medium", "high"}

@@ -7,7 +7,7 @@ import pytest
 
 from posology.cohorts.study.reader import read_study
 from posology.errors import UserError
-from posology.workflows.cohorts import build_cohort, read_cohort
+from posology.workflows.cohorts import CohortFlow, build_cohort, read_cohort
 from tests.builders import synthetic_iwpc
 
 
@@ -38,6 +38,11 @@ def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Pat
     assert flow.rows[0] == {"study": "iwpc", "reason": "decision points", "decisions": 80}
     assert flow.to_frame().num_rows == len(flow.rows)
     assert "from records to decisions" in flow.summary()
+    assert "have no name in words" not in flow.summary()
+    nameless = CohortFlow(flow.flow | {"unnamed_codes": ["LAB//LOINC//1-8"] * 12}, None)
+    told = " ".join(nameless.summary().split())
+    assert "12 codes have no name in words: LAB//LOINC//1-8," in told
+    assert "and 2 more. Name those that matter in the study's [names]" in told
     assert steps[-1] == ("1 of 1 files", 1, 1)
     assert not any(tmp_path.iterdir())
     with pytest.raises(UserError, match="call build_cohort with a folder"):

@@ -48,16 +48,12 @@ def attention_by_step(
 def code_label(profile: Profile, row: int, value: float) -> str:
     """A readable name of a code, with its value.
 
-    The title that the records give it, if any; else `GENOTYPE//CYP2C9//*1/*3` becomes
-    `genotype CYP2C9: *1/*3`.
+    `GENOTYPE//CYP2C9//*1/*3` becomes `genotype CYP2C9: *1/*3` where it has no better name.
     """
-    name = profile.title(row)
-    if not name:
-        family, *rest = profile.codes[row].split("//")
-        name = " ".join([family.replace("_", " ").lower(), *rest[:1]])
-        if len(rest) > 1:
-            name += ": " + " ".join(rest[1:])
-    return name if np.isnan(value) else f"{name} {value:g}"
+    name = profile.name(row)
+    if np.isnan(value):
+        return name
+    return f"{name}: {value:g}" if "," in name else f"{name} {value:g}"
 
 
 def _step_name(day: float) -> str:

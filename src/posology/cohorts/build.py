@@ -14,6 +14,7 @@ from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events
 from posology.cohorts.part import build_part, feature_codes
 from posology.cohorts.study.error_messages import check_codes_occur
+from posology.domain.codes import add_descriptions, study_codes
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formula_events import add_formula_events
 from posology.domain.formulary import is_in_range
@@ -36,6 +37,7 @@ def build_cohort(
     says. site: site of each subject. descriptions: of codes, in words. Vocabulary, scaling and
     formulas are fitted on the training split alone.
     """
+    study = with_names(study, descriptions or {})
     ordered = add_kidney_events(sort_events(events), study)
     check_codes_occur(ordered.codes, study)
     reductions = ()
@@ -52,8 +54,15 @@ def build_cohort(
     dose = part.decided.outcome.astype(np.float64)
     profile = refit_formulas(profile, study, history, part.subject[is_train], dose[is_train])
     history = add_formula_events(history, profile)
-    profile = replace(with_descriptions(profile, descriptions or {}), reductions=reductions)
+    profile = replace(
+        with_descriptions(profile, study.names, descriptions or {}), reductions=reductions
+    )
     return assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
+
+
+def with_names(study: Study, descriptions: Mapping[str, str | None]) -> Study:
+    """The study with the records' descriptions as the names of its codes that have none."""
+    return replace(study, names=add_descriptions(study.names, study_codes(study), descriptions))
 
 
 def assemble_cohort(

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
-from posology.domain.codes import has_prefix
+from posology.domain.codes import Names, given_name, has_prefix
 from posology.domain.formulas.formula import evaluate_formula, fit_fill_values, refit_formula
 from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
@@ -182,9 +182,18 @@ def fit_profile(total: CodeStatistics, codes: tuple[str, ...], study: Study) -> 
     )
 
 
-def with_descriptions(profile: Profile, descriptions: Mapping[str, str | None]) -> Profile:
-    """The profile with the description of each code; without any if no code has one."""
-    titles = tuple(descriptions.get(code) or "" for code in profile.codes)
+def with_descriptions(
+    profile: Profile, names: Names, descriptions: Mapping[str, str | None]
+) -> Profile:
+    """The profile with names: the study's, the records' description, else the study's of a prefix.
+
+    Without any if no code has one.
+    """
+    exact = dict(names)
+    titles = tuple(
+        exact.get(code) or descriptions.get(code) or given_name(code, names)
+        for code in profile.codes
+    )
     return replace(profile, titles=titles if any(titles) else ())
 
 

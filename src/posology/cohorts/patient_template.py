@@ -1,7 +1,7 @@
 """A blank patient file: every fact that the study may use, with the value null."""
 
 from posology.cohorts.patient import numeric_codes
-from posology.domain.codes import has_prefix
+from posology.domain.codes import Names, display_name, has_prefix
 from posology.domain.embedding_components import EmbeddingReduction
 from posology.domain.formulas.formula import Formula
 from posology.domain.profile import Profile
@@ -54,6 +54,7 @@ def _describe_embedding(reduction: EmbeddingReduction) -> str:
 
 
 def _fields(study: Study, profile: Profile | None) -> dict[str, dict]:
+    names = _names(study, profile)
     numeric = frozenset(
         code
         for formula in _formulas(study)
@@ -69,12 +70,26 @@ def _fields(study: Study, profile: Profile | None) -> dict[str, dict]:
             if code != stem and has_prefix(code, stem)
         )
         is_number = stem in numeric or (profile is not None and stem in numeric_codes(profile))
-        fields[stem] = (
-            {"type": ["number", "null"]}
-            if is_number
-            else {"type": ["string", "boolean", "array", "null"], "examples": categories}
-        )
+        kinds = ["number", "null"] if is_number else ["string", "boolean", "array", "null"]
+        examples = {} if is_number else {"examples": categories} | _meanings(stem, names)
+        fields[stem] = {"title": display_name(stem, names), "type": kinds} | examples
     return fields
+
+
+def _names(study: Study, profile: Profile | None) -> tuple[tuple[str, str], ...]:
+    """Names of the study's codes, and of those of the vocabulary."""
+    if profile is None:
+        return study.names
+    named = ((code, profile.title(row)) for row, code in enumerate(profile.codes))
+    return (*study.names, *((code, title) for code, title in named if title))
+
+
+def _meanings(stem: str, names: Names) -> dict[str, str]:
+    """What each category with a name means."""
+    prefix = stem + "//"
+    named = {c.removeprefix(prefix): name for c, name in names if c.startswith(prefix)}
+    meanings = "; ".join(f"{category}: {name}" for category, name in named.items())
+    return {"description": meanings} if named else {}
 
 
 def _stems(study: Study, profile: Profile | None) -> list[str]:

@@ -1,4 +1,24 @@
-"""Codes and their prefixes: `FAMILY//name//value`, as in MEDS."""
+"""Codes (`FAMILY//name//value`, as in MEDS), their prefixes, and their names in words.
+
+The name of a code is the study file's, else the records', else one made of the code.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+Names = Sequence[tuple[str, str]]
+"""Codes, or prefixes of codes, each with its name in words."""
+
+_OPAQUE = re.compile(r"[A-Z]{0,2}\d[\dA-Z.\-]+")
+_KNOWN = {"MEDS_BIRTH": "birth", "MEDS_DEATH": "death"}
+_CODE_FIELDS = frozenset(
+    {
+        *("codes", "eligible", "excluded", "unless", "competing", "visible"),
+        *("ended_by", "observed_by", "weighted_by", "creatinine", "female", "weight"),
+    }
+)
+"""Fields of a study and its parts that hold codes."""
 
 
 def has_prefix(code: str, prefix: str) -> bool:
@@ -11,3 +31,78 @@ def matching_rows(vocabulary: tuple[str, ...], prefixes: tuple[str, ...]) -> fro
     return frozenset(
         row for row, code in enumerate(vocabulary) if any(has_prefix(code, p) for p in prefixes)
     )
+
+
+def display_name(code: str, names: Names) -> str:
+    """The code in words; never with `//`.
+
+    The name of the code or of its longest named prefix, followed by the rest of the code; without
+    one, words made of the code: `GENOTYPE//CYP2C9//*1/*3` becomes `genotype CYP2C9: *1/*3`.
+    """
+    return given_name(code, names) or words_of_code(code)
+
+
+def display_names(codes: Sequence[str], names: Names) -> str:
+    """Several codes that mean the same to the study: `heart failure or death`."""
+    return " or ".join(dict.fromkeys(display_name(code, names) for code in codes))
+
+
+def given_name(code: str, names: Names) -> str:
+    """The name of the code or of its longest named prefix; "" if it has none."""
+    named = [pair for pair in names if has_prefix(code, pair[0])]
+    if not named:
+        return ""
+    prefix, name = max(named, key=lambda pair: len(pair[0]))
+    rest = code[len(prefix) :].strip("/").replace("//", " ")
+    return f"{name}: {rest}" if rest else name
+
+
+def words_of_code(code: str) -> str:
+    """Words made of a code without a name."""
+    family, *rest = code.split("//")
+    words = " ".join([_KNOWN.get(family, family.replace("_", " ").lower()), *rest[:1]])
+    return f"{words}: {' '.join(rest[1:])}" if len(rest) > 1 else words
+
+
+def needs_name(code: str, names: Names) -> bool:
+    """Whether nobody could read the code: it ends in a vocabulary's number, and has no name."""
+    return _OPAQUE.fullmatch(code.split("//")[-1]) is not None and not given_name(code, names)
+
+
+def add_descriptions(
+    names: Names, codes: Sequence[str], descriptions: Mapping[str, str | None]
+) -> tuple[tuple[str, str], ...]:
+    """The names, and after them the records' description of each code that has no name."""
+    described = {
+        code: text
+        for code in codes
+        if not given_name(code, names) and (text := _describe(code, descriptions))
+    }
+    return (*names, *described.items())
+
+
+def _describe(code: str, descriptions: Mapping[str, str | None]) -> str:
+    """Description of a code, or of the only described text of the codes that continue it."""
+    own = descriptions.get(code)
+    if own:
+        return own
+    texts = {text for other, text in descriptions.items() if text and has_prefix(other, code)}
+    return texts.pop() if len(texts) == 1 else ""
+
+
+def study_codes(study: object) -> tuple[str, ...]:
+    """Every code that a study names: of decisions, options, outcomes, harms, rules and safety."""
+    return tuple(dict.fromkeys(_codes_in(study)))
+
+
+def _codes_in(value: object) -> Iterator[str]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _codes_in(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            content = getattr(value, field.name)
+            if field.name in _CODE_FIELDS:
+                yield from content
+            else:
+                yield from _codes_in(content)

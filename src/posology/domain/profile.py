@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from posology.domain.codes import matching_rows
+from posology.domain.codes import matching_rows, words_of_code
 from posology.domain.embedding_components import EmbeddingReduction
 from posology.domain.formulas.formula import Formula
 
@@ -28,10 +28,14 @@ class Profile:
     reductions: tuple[EmbeddingReduction, ...] = ()
     """Principal components of each image model's vectors; only the components are in `codes`."""
     titles: tuple[str, ...] = ()
-    """Description of each code in the records, "" if there is none; () if no code has one."""
+    """Name of each code: the study file's, else the records', else ""; () if no code has one."""
+
+    def name(self, row: int) -> str:
+        """The code of a row in words."""
+        return self.title(row) or words_of_code(self.codes[row])
 
     def title(self, row: int) -> str:
-        """Description of the code of a row, "" if the records have none."""
+        """Name of the code of a row in the study file or the records; "" if it has none."""
         return self.titles[row] if self.titles else ""
 
     def rows(self, prefixes: tuple[str, ...]) -> frozenset[int]:

@@ -280,3 +280,6 @@ class Study:
     """Numbers of which the first in the window is predicted."""
     time_to_event: tuple[PredictionTarget, ...] = ()
     """Events whose time is predicted, under censoring."""
+    names: tuple[tuple[str, str], ...] = ()
+    """Codes, or prefixes of codes, with their names in words (domain/codes.py). A cohort's study
+    also has the names that the records give to its codes."""

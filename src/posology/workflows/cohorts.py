@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from posology.cohorts import build
 from posology.cohorts.events.chunks import event_files
@@ -20,6 +21,9 @@ from posology.errors import UserError
 from posology.records.meds_dataset import read_codes
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
+
+MAX_UNNAMED = 10
+"""Codes without a name that are listed."""
 
 
 def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None = None) -> Cohort:
@@ -96,7 +100,8 @@ class CohortFlow:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        return Group(_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
+        parts = (_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
+        return Group(*parts, *_unnamed_text(self.flow))
 
 
 def build_cohort(
@@ -155,6 +160,20 @@ def _arm_table(flow: dict[str, Any]) -> Table:
             "-" if dose is None else f"{dose:g}",
         )
     return table
+
+
+def _unnamed_text(flow: dict[str, Any]) -> list[Text]:
+    """The codes that pages would show as they are."""
+    codes = flow.get("unnamed_codes", [])
+    if not codes:
+        return []
+    more = f" and {len(codes) - MAX_UNNAMED:,} more" if len(codes) > MAX_UNNAMED else ""
+    text = (
+        f"{len(codes):,} codes have no name in words: {', '.join(codes[:MAX_UNNAMED])}{more}. "
+        "Name those that matter in the study's [names], or add metadata/codes.parquet to the "
+        "records."
+    )
+    return [Text(text)]  # no markup: brackets are text
 
 
 def _follow_up_text(flow: dict[str, Any]) -> str:

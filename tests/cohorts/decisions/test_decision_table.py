@@ -255,7 +255,7 @@ def test_eligibility_uses_visible_events_without_the_current_treatment() -> None
     span = 'ranges = [{ codes = ["LAB"], at_most = 5.0 }]'
     d, flow = extract_from_rows((('which = "every"', f'which = "every"\n{span}'),), *rows)
     assert d.subject_id.tolist() == [1]
-    assert flow.exclusions[0].reason == "LAB unknown or not at most 5"
+    assert flow.exclusions[0].reason == "lab unknown or not at most 5"
 
 
 def test_decisions_have_a_minimum_spacing_or_a_fixed_interval() -> None:

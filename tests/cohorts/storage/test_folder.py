@@ -1,7 +1,7 @@
 """From a folder of events to a folder of arrays: the same cohort however it is cut."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow, save_cohort
 from posology.cohorts.storage.folder import BuildOptions, build_folder, dry_run
 from posology.cohorts.study.reader import read_study
+from posology.domain.codes import display_name
 from posology.domain.cohort import DECISION_COLUMNS, TEST, TRAIN, Cohort, select_split
 from posology.domain.safety import allowed_treatments
 from posology.errors import RecordError, UserError
@@ -28,6 +29,8 @@ from posology.simulators.clinic.settings import ClinicSettings
 from posology.workflows.cohorts import read_cohort
 from tests.builders import synthetic_iwpc
 from tests.builders.two_drug_records import event_table, study
+
+HBA1C = "MEASUREMENT//LOINC//59261-8"
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +221,7 @@ def test_a_dry_run_counts_the_same_as_the_build(clinic: Path, tmp_path: Path) ->
     study_ = read_study("clinic")
     told = dry_run(study_, clinic / "meds", BuildOptions(rows_per_core=4_000))
     build_folder(study_, clinic / "meds", tmp_path / "cohort", BuildOptions())
+    assert told.pop("unnamed_codes") == []
     assert told == load_flow(tmp_path / "cohort")
     assert sum(arm["decisions"] for arm in told["arms"]) == told["flow"]["decisions"]
 
@@ -239,16 +243,20 @@ def test_the_command_prints_the_flow_and_builds(clinic: Path, tmp_path: Path) ->
     assert "add --out" in str(neither.exception)
 
 
-def test_codes_keep_their_descriptions(built: Cohort, clinic: Path) -> None:
-    profile = built.profile
-    row = profile.codes.index("MEASUREMENT//LOINC//59261-8")
-    assert profile.title(row) == "Hemoglobin A1c (IFCC)"
-    assert code_label(profile, row, 53.0) == "Hemoglobin A1c (IFCC) 53"
-    (clinic / "meds" / "metadata" / "codes.parquet").rename(clinic / "kept.parquet")
+def test_codes_are_named_by_the_study_else_by_the_records(built: Cohort, clinic: Path) -> None:
+    row, metadata = built.profile.codes.index(HBA1C), clinic / "meds" / "metadata"
+    assert code_label(built.profile, row, 53.0) == "HbA1c, mmol/mol: 53"
+    nameless = replace(read_study("clinic"), names=())
+    described = read_cohort(nameless, clinic / "meds")
+    assert code_label(described.profile, row, 53.0) == "Hemoglobin A1c (IFCC) 53"
+    assert display_name(HBA1C, described.study.names) == "Hemoglobin A1c (IFCC)"
+    (metadata / "codes.parquet").rename(clinic / "kept.parquet")
     try:
-        silent = read_cohort("clinic", clinic / "meds").profile
+        silent = read_cohort(nameless, clinic / "meds").profile
+        unnamed = dry_run(nameless, clinic / "meds")["unnamed_codes"]
     finally:
-        (clinic / "kept.parquet").rename(clinic / "meds" / "metadata" / "codes.parquet")
+        (clinic / "kept.parquet").rename(metadata / "codes.parquet")
     assert silent.titles == ()
     assert code_label(silent, row, 53.0) == "measurement LOINC: 59261-8 53"
-    assert read_cohort("clinic", clinic / "meds").profile.titles == profile.titles
+    assert HBA1C in unnamed
+    assert "OBSERVATION//CLINIC//diet_score" not in unnamed

@@ -70,6 +70,11 @@ MISTAKES = [
     ("format = 1", "format = 2", "`format` is 2"),
     ("dose = 35.0", "", "rule fixed: a fixed rule needs `dose` and `source`."),
     ("[decision]", "[decision", "not valid TOML"),
+    (
+        '"AGE_DECADE" = "age, decades"',
+        '"AGE_DECADE" = "AGE//DECADE"',
+        "[names] `AGE_DECADE` is 'AGE//DECADE', a code; give it in words.",
+    ),
 ]
 
 

@@ -28,7 +28,7 @@ def test_the_outcome_is_the_chance_of_being_effective(cohort) -> None:
     assert found.is_binary
     assert found.trial.option_names == ("low", "medium", "high")
     assert len(found.covariates) == found.trial.covariates.shape[1]
-    assert "SIGNAL, last number" in found.covariates
+    assert "signal" in found.covariates
     assert not [name for name in found.covariates if name.startswith("LATER")]
 
 

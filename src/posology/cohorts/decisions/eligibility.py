@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from posology.cohorts.events.stream import EventStream, has_any_code
 from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
+from posology.domain.codes import Names, display_names
 from posology.domain.safety import is_in_range
 from posology.domain.study import Study, ValueRange
 
@@ -51,13 +52,15 @@ def select_decisions(
     at = candidates
     if decision.eligible:
         keep = event_facts(events, subject, at, study).has_code(decision.eligible)
-        at = exclude(at, keep, f"none of {', '.join(decision.eligible)} known", exclusions)
+        at = exclude(
+            at, keep, f"{display_names(decision.eligible, study.names)} not known", exclusions
+        )
     if decision.excluded:
         keep = ~event_facts(events, subject, at, study).has_code(decision.excluded)
-        at = exclude(at, keep, f"{' or '.join(decision.excluded)} known", exclusions)
+        at = exclude(at, keep, f"{display_names(decision.excluded, study.names)} known", exclusions)
     for value_range in decision.ranges:
         keep = is_in_range(event_facts(events, subject, at, study), value_range)
-        at = exclude(at, keep, _range_reason(value_range), exclusions)
+        at = exclude(at, keep, _range_reason(value_range, study.names), exclusions)
     if decision.which == "first":
         at = _first_per_subject(at)
     elif decision.which == "every" and decision.every_days is not None:
@@ -83,11 +86,11 @@ def exclude(
     return remaining
 
 
-def _range_reason(value_range: ValueRange) -> str:
+def _range_reason(value_range: ValueRange, names: Names) -> str:
     bounds = value_range.bounds
     sides = (bounds.at_least, "at least"), (bounds.at_most, "at most")
     limits = " and ".join(f"{word} {bound:g}" for bound, word in sides if bound is not None)
-    return f"{' or '.join(value_range.codes)} unknown or not {limits}"
+    return f"{display_names(value_range.codes, names)} unknown or not {limits}"
 
 
 def _candidates(

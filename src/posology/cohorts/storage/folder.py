@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from posology.cohorts.build import (
     build_cohort,
     check_training_decisions,
     vocabulary_rows,
+    with_names,
 )
 from posology.cohorts.decisions.decision_table import (
     DecisionTable,
@@ -50,6 +52,7 @@ from posology.cohorts.storage.cached_parts import (
 from posology.cohorts.storage.known_truth import join_truth
 from posology.cohorts.storage.parallel import Progress, run_parallel
 from posology.cohorts.study.error_messages import check_codes_occur
+from posology.domain.codes import needs_name, study_codes
 from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -111,13 +114,16 @@ def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> 
     """The flow diagram of the cohort, without building it."""
     options = options or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
+    descriptions = read_codes(events)
+    study = with_names(study, descriptions)
     codes = distinct_codes(files)
     check_codes_occur(codes, study)
     job = partial(_decide_file, codes=codes, study=study, split=split, rows=options.rows_per_core)
     per_file = run_parallel(job, files, options.workers, options.progress)
     decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
     _check_distinct(list(subjects), events)
-    return summarize_flow(study, concatenate_decisions(list(decided)), merge_flows(list(flows)))
+    flow = summarize_flow(study, concatenate_decisions(list(decided)), merge_flows(list(flows)))
+    return flow | {"unnamed_codes": list(unnamed_codes(codes, study, descriptions))}
 
 
 def _decide_file(
@@ -129,6 +135,14 @@ def _decide_file(
         ordered = add_kidney_events(sort_events(table, codes), study)
         chunks.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
     return chunks
+
+
+def unnamed_codes(
+    codes: tuple[str, ...], study: Study, descriptions: Mapping[str, str | None]
+) -> tuple[str, ...]:
+    """Codes of the study and its features that a reader cannot read: no name, no description."""
+    shown = dict.fromkeys((*study_codes(study), *feature_codes(codes, study)))
+    return tuple(c for c in shown if needs_name(c, study.names) and not descriptions.get(c))
 
 
 def _split_file(events: Path, study: Study) -> dict[int, int] | None:
@@ -150,6 +164,7 @@ Records = tuple[list[Path], dict[int, int] | None, dict[str, str | None]]
 
 def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -> None:
     files, split, descriptions = records
+    study = with_names(study, descriptions)
     settings = None if options.parts is None else settings_hash(study, options.rows_per_core, split)
     cache = options.parts or draft / "parts"
     shards = list_shards(files, cache, settings)
@@ -161,7 +176,8 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     features = feature_codes(codes, study)
     (decisions, flow), total = _merge_counts(shards, features, study)
     check_training_decisions(decisions, flow.candidates, study)
-    profile = with_descriptions(fit_profile(total, features, study), descriptions)
+    profile = fit_profile(total, features, study)
+    profile = with_descriptions(profile, study.names, descriptions)
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
     _write_columns(writer, profile, study, (decisions, flow), options.truth)

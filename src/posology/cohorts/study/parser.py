@@ -325,6 +325,14 @@ def time_to_event(table: TargetSection, where: str) -> PredictionTarget:
     return target(table, where)
 
 
+def names(table: dict[str, str], where: str) -> tuple[tuple[str, str], ...]:
+    """Codes with their names in words."""
+    for code, name in table.items():
+        if "//" in name:
+            raise StudyError(f"{where}: [names] `{code}` is {name!r}, a code; give it in words.")
+    return tuple(table.items())
+
+
 def ranges(tables: list[RangeSection], where: str) -> tuple[ValueRange, ...]:
     """Conditions on last numbers."""
     return tuple(ValueRange(tuple(t.codes), _bounds(t, where)) for t in tables)

@@ -104,6 +104,7 @@ def _assemble(
         diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
         progression=tuple(parts.target(t, where) for t in file.progression),
         time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
+        names=parts.names(file.names, where),
     )
 
 

@@ -211,3 +211,4 @@ class StudySection(Strict):
     progression: list[TargetSection] = []
     time_to_event: list[TargetSection] = []
     subgroups: dict[str, Codes] = {}
+    names: dict[str, Annotated[str, Field(min_length=1)]] = {}

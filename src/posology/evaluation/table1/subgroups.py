@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from posology.domain.codes import given_name, words_of_code
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import has_code
 from posology.evaluation.intervals import REPLICATES, Interval, Statistic, bootstrap_interval
@@ -50,9 +51,7 @@ def find_subgroups(cohort: Cohort) -> tuple[Subgroup, ...]:
             mask = has_code(cohort.history, cohort.last_step, frozenset({row}))
             recorded |= mask
             if mask.any():
-                name = cohort.profile.title(row) or _name_without_prefix(
-                    cohort.profile.codes[row], prefixes
-                )
+                name = _group_name(cohort, row, prefixes)
                 subgroups.append(Subgroup(family, name, mask))
         if not recorded.all():
             subgroups.append(Subgroup(family, "not recorded or rare", ~recorded))
@@ -97,8 +96,17 @@ def _statistic(metric: str, predictions: Predictions, cohort: Cohort) -> Statist
     return lambda weights: compute_metric(metric, predictions, cohort, weights)
 
 
+def _group_name(cohort: Cohort, row: int, prefixes: tuple[str, ...]) -> str:
+    """The code's name; without the name of the family, if only that has one."""
+    code, title = cohort.profile.codes[row], cohort.profile.title(row)
+    is_of_prefix = title == given_name(code, cohort.study.names)
+    if title and (not is_of_prefix or code in dict(cohort.study.names)):
+        return title
+    return _name_without_prefix(code, prefixes)
+
+
 def _name_without_prefix(code: str, prefixes: tuple[str, ...]) -> str:
     for prefix in prefixes:
         if code.startswith(prefix + "//"):
             return code[len(prefix) + 2 :].replace("//", " ")
-    return code
+    return words_of_code(code)

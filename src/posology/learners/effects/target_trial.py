@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int8, Int32, Int64
 
 from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.restricted_mean import pseudo_values
 from posology.causal.trial import Column, Trial
 from posology.domain.codes import matching_rows
 from posology.domain.cohort import Cohort
+from posology.domain.profile import Profile
 from posology.errors import UserError
 from posology.learners.features.tabular import (
     COUNT,
@@ -23,12 +24,7 @@ from posology.learners.features.tabular import (
 
 _POINTS = "percentage points, of patients for whom the option is effective"
 _AGE = ("MEDS_BIRTH",)
-_KIND_SUFFIX = {
-    PRESENT: "",
-    COUNT: ", how often",
-    LAST_VALUE: ", last number",
-    DAYS_SINCE: ", time since",
-}
+_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +41,17 @@ class StudyTrial:
     """Whether the outcome is a probability."""
     is_followed_up: Bool[np.ndarray, " decision"]
     """Whether the outcome is known; others are corrected for (causal/missing_outcomes.py)."""
+    kinds: Int8[np.ndarray, " feature"]
+    """Kind of each covariate, a row of FEATURE_KINDS (learners/features/tabular.py)."""
+
+    @property
+    def readable_covariates(self) -> Float64[np.ndarray, "decision feature"]:
+        """The covariates in the units of their names: ages in years, counts as counts."""
+        X = self.trial.covariates.copy()
+        is_log = np.isin(self.kinds, (COUNT, DAYS_SINCE))
+        X[:, is_log] = np.expm1(X[:, is_log])
+        X[:, self.kinds == DAYS_SINCE] /= _DAYS_PER_YEAR
+        return X
 
 
 def build_study_trial(
@@ -87,10 +94,8 @@ def build_study_trial(
         options,
         tuple(t.title for t in cohort.study.formulary.treatments),
     )
-    names = tuple(
-        f"{cohort.profile.codes[code]}{_KIND_SUFFIX[int(kind)]}"
-        for code, kind in zip(spec.code[varies], spec.kind[varies], strict=True)
-    )
+    kinds = spec.kind[varies]
+    names = _covariate_names(cohort.profile, spec.code[varies], kinds)
     window = cohort.study.outcome.within_days
     if cohort.study.outcome.kind == "time_to_event":
         time, horizon = cohort.outcome[row].astype(np.float64), float(np.float32(window))
@@ -99,7 +104,7 @@ def build_study_trial(
     else:
         outcome, unit = adjust_missing_outcomes(trial, known, rng), _POINTS
     binary = cohort.study.outcome.kind != "time_to_event"
-    return StudyTrial(replace(trial, outcome=outcome), row, names, unit, binary, known)
+    return StudyTrial(replace(trial, outcome=outcome), row, names, unit, binary, known, kinds)
 
 
 def build_secondary_trials(
@@ -120,6 +125,23 @@ def build_secondary_trials(
             trial = replace(study_trial.trial, outcome=np.where(known, column, 0.0))
             trials[name] = replace(trial, outcome=adjust_missing_outcomes(trial, known, rng))
     return trials
+
+
+def _covariate_names(
+    profile: Profile, codes: Int32[np.ndarray, " feature"], kinds: Int8[np.ndarray, " feature"]
+) -> tuple[str, ...]:
+    """Each covariate in words: `HbA1c`, `HbA1c, times recorded`, `age, years`."""
+    has_value = set(codes[kinds == LAST_VALUE].tolist())
+
+    def name(code: int, kind: int) -> str:
+        text = profile.name(code)
+        if kind == DAYS_SINCE:  # of births alone
+            return "age, years"
+        if kind == COUNT:
+            return f"{text}, times recorded"
+        return f"{text}: ever recorded" if kind == PRESENT and code in has_value else text
+
+    return tuple(name(int(code), int(kind)) for code, kind in zip(codes, kinds, strict=True))
 
 
 def _sample_subjects(

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from posology.domain.codes import display_name
 from posology.domain.forecast import Forecast, TimeToEventForecast
 from posology.domain.recommendation import DoseAdvice, Recommendation
 from posology.domain.study import Study
@@ -103,14 +104,16 @@ def _recommendation_parts(advice: Recommendation, study: Study) -> list[str | Ta
     elif advice.attention:
         parts.append("Attention: 100 % on the static facts, the patient's only step.")
     if advice.unknown:
-        parts.append(f"[bold]Unknown for this patient:[/] {escape(', '.join(advice.unknown))}")
+        parts.append(f"[bold]Unknown for this patient:[/] {_names(advice.unknown, study)}")
     if advice.ignored:
-        parts.append(
-            f"[bold]Not known to the model, not used:[/] {escape(', '.join(advice.ignored))}"
-        )
+        parts.append(f"[bold]Not known to the model, not used:[/] {_names(advice.ignored, study)}")
     parts.extend(f"[yellow]{escape(warning)}[/]" for warning in advice.warnings)
     parts.append(f"[dim]For: {escape(study.purpose)}\nNot for: {escape(study.limits)}[/]")
     return parts
+
+
+def _names(codes: tuple[str, ...], study: Study) -> str:
+    return escape(", ".join(display_name(code, study.names) for code in codes))
 
 
 def _dose(advice: DoseAdvice) -> list[str]:

@@ -11,6 +11,7 @@ from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
 from posology.domain.policy import Policy, allow_all_treatments
+from posology.domain.profile import Profile
 from posology.domain.recommendation import DoseAdvice, Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
 
@@ -183,6 +184,16 @@ def _years_before_decision(patient: Cohort, event: int) -> float:
     return float((now - patient.history.time[step]) / 365.25)
 
 
+def _short_label(profile: Profile, row: int, value: float) -> str:
+    """A code with its value, without the family's name: `170 cm` of `height, cm`."""
+    family = profile.codes[row].split("//")[0].replace("_", " ").lower()
+    name = profile.name(row)
+    if not name.lower().startswith(family):
+        return code_label(profile, row, value)
+    rest = name[len(family) :].strip(" :,")
+    return rest if np.isnan(value) else f"{value:g} {rest}".strip()
+
+
 def _facts(policy: Policy, patient: Cohort) -> tuple[tuple[str, str], ...]:
     """The last known value of each code, one line a code family."""
     _, events = visible_events(patient.history, patient.last_step)
@@ -196,9 +207,7 @@ def _facts(policy: Policy, patient: Cohort) -> tuple[tuple[str, str], ...]:
             age = _years_before_decision(patient, event)
             by_family.setdefault("Age", []).append(f"{age:.0f}")
         elif family not in _NOT_SHOWN:
-            label = code_label(policy.profile, row, value)
-            short = label.removeprefix(family.replace("_", " ").lower()).strip()
-            by_family.setdefault(family, []).append(short)
+            by_family.setdefault(family, []).append(_short_label(policy.profile, row, value))
     return tuple(
         (family.replace("_", " ").capitalize(), ", ".join(values))
         for family, values in by_family.items()
