@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.estimands.judge import judge_world
+from benchmarks.estimands.judge import judge_all, judge_world
 from benchmarks.estimands.run import Plan, run
 from benchmarks.estimands.table import table
 from benchmarks.estimands.worlds import WORLDS
@@ -41,6 +41,7 @@ def main() -> int:
     rows = [
         row for w in worlds for row in judge_world(w, drawn.truths[w.name], drawn.draws[w.name])
     ]
+    rows += judge_all(worlds, drawn.draws)
     keep(chosen.json, rows, plan.seed, started)
     print(table(worlds, rows))
     print(f"{drawn.cpu_seconds / 3600:.2f} CPU-hours for the draws.")

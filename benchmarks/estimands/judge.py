@@ -13,6 +13,7 @@ meets the aim's range, so that a finite number of draws does not fail what is ri
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,21 @@ def judge_world(world: World, truth: Truth, draws: Draws) -> list[dict]:
         _row(world, "draws that ended with an error", failed, (failed, failed), (0, 0), len(draws))
     )
     return [r for r in rows if r is not None]
+
+
+def judge_all(worlds: Sequence[World], draws: Mapping[str, Draws]) -> list[dict]:
+    """Shares over the draws of all worlds, which tell more than those of one."""
+    pooled: dict[str, list[float]] = {}
+    for world in worlds:
+        for each in draws[world.name]:
+            for name, value in each.items():
+                of_null = name == "gains" and world.effect == "null"
+                if name.startswith(("covers|", "errs|")) or of_null:
+                    pooled.setdefault(name, []).append(value)
+    everything = replace(worlds[0], name="all", effect="null")
+    nothing = Truth({}, {}, {}, 0.0, 0.0, 0.0, {})
+    found = (_judge(everything, nothing, n, np.array(v)) for n, v in pooled.items() if len(v) > 1)
+    return [row for row in found if row is not None]
 
 
 def _judge(world: World, truth: Truth, name: str, values: np.ndarray) -> dict | None:

@@ -14,10 +14,10 @@ HEAD = (
 def table(worlds: Sequence[World], rows: Sequence[dict]) -> str:
     """Worlds, then what missed its aim; `!` marks a miss."""
     lines = [HEAD]
-    for world in worlds:
-        own = [r for r in rows if r["study"] == world.name]
+    for name in (*(world.name for world in worlds), "all"):
+        own = [r for r in rows if r["study"] == name]
         if own:
-            lines.append(_line(world, own))
+            lines.append(_line(name, own))
     missed = [r for r in rows if r["meets"] is False]
     judged = sum(r["meets"] is not None for r in rows)
     lines.append(f"{judged - len(missed)} of {judged} rows meet their aim.")
@@ -28,8 +28,8 @@ def table(worlds: Sequence[World], rows: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def _line(world: World, own: list[dict]) -> str:
-    cells = [f"{world.name:5s}"]
+def _line(name: str, own: list[dict]) -> str:
+    cells = [f"{name:5s}"]
     for what in BIASES:
         cells.append(_cell([r for r in own if r["metric"].startswith(f"bias of {what} ")], 6, 1.0))
     for what in SHARES:

@@ -7,12 +7,12 @@ closed form; the distribution of covariates, frailty and survivors is simulated.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from benchmarks.estimands.courses import Courses, Rates, bad_value, draw_courses, rates, until
+from benchmarks.estimands.courses import Courses, bad_value, draw_courses, rates, until
 from benchmarks.estimands.worlds import World
 
 TRUTH_PATIENTS = 400_000
@@ -50,29 +50,32 @@ def days_at_risk(world: World) -> float:
 
 def expected(world: World, c: Courses) -> Float64[np.ndarray, "decision treatment"]:
     """Expected outcome of each decision under each option: 0 to 1, or days without the event."""
-    columns = []
-    for k in range(world.options):
-        option = np.full(len(c), k)
-        columns.append(_outcome(world, c, rates(world, c.state, option), option))
-    return np.column_stack(columns)
+    return _expected(world, world.kind, c)
 
 
 def expected_label(world: World, c: Courses) -> Float64[np.ndarray, "decision treatment"]:
     """Expected label (`effective`) under each option: of a time, that the window ends first."""
-    if world.kind == "time_to_event":
-        world = replace(world, kind="does_not_occur")
-    return expected(world, c)
+    return _expected(world, "does_not_occur" if world.kind == "time_to_event" else world.kind, c)
 
 
-def _outcome(world: World, c: Courses, r: Rates, option: np.ndarray) -> np.ndarray:
+def _expected(world: World, kind: str, c: Courses) -> Float64[np.ndarray, "decision treatment"]:
+    columns = []
+    for k in range(world.options):
+        option = np.full(len(c), k)
+        columns.append(_outcome(world, kind, c, option))
+    return np.column_stack(columns)
+
+
+def _outcome(world: World, kind: str, c: Courses, option: np.ndarray) -> np.ndarray:
+    r = rates(world, c.state, option)
     days = days_at_risk(world)
     death = np.zeros(len(c)) if world.competing_as == "cause_specific" else r.death
-    if world.kind == "does_not_occur":
+    if kind == "does_not_occur":
         return 1 - chance(r.event + r.stop + death, days)
-    if world.kind == "time_to_event":
+    if kind == "time_to_event":
         every = r.event + r.stop + death
         return world.grace + chance(every, days) / every
-    if world.kind == "occurs":
+    if kind == "occurs":
         return _first(world, r.event, r.stop, death, days)
     # Stopped or dead before the value is measured, in the last two days of the window.
     ending = r.stop + death

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.estimands.judge import judge_world, wilson
+from benchmarks.estimands.judge import judge_all, judge_world, wilson
 from benchmarks.estimands.table import table
 from benchmarks.estimands.truth import Truth
 from benchmarks.estimands.worlds import WORLDS
@@ -64,6 +64,18 @@ def test_draws_that_failed_are_a_row_that_misses():
     rows = rows_by_metric(NULL, [{"failed": 1.0}, {"covers|value": 1.0}, {"covers|value": 1.0}])
     assert rows["draws that ended with an error"]["value"] == 1
     assert rows["draws that ended with an error"]["meets"] is False
+
+
+def test_shares_are_pooled_over_worlds_and_false_gains_over_those_with_nothing_to_gain():
+    draws = {
+        "w23": [{"covers|effect": float(i % 10 > 0), "gains": 0.0} for i in range(50)],
+        "w24": [{"covers|effect": 1.0, "gains": 1.0, "estimate|effect|1": 1.0}] * 50,
+    }
+    rows = {row["metric"]: row for row in judge_all([NULL, VARIED], draws)}
+    assert rows["coverage: effect"]["value"] == 0.95
+    assert rows["coverage: effect"]["n"] == 100
+    assert rows["verdict gains, though nothing does"]["n"] == 50
+    assert len(rows) == 2
 
 
 def test_wilson_agrees_with_a_textbook():

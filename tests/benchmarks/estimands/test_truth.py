@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from benchmarks.estimands.courses import Courses, draw_courses
-from benchmarks.estimands.truth import expected, expected_harm, find_truth, in_cohort
+from benchmarks.estimands.truth import (
+    expected,
+    expected_harm,
+    expected_label,
+    find_truth,
+    in_cohort,
+)
 from benchmarks.estimands.worlds import WORLDS, World
 
 
@@ -31,6 +37,13 @@ def counted_outcome(world: World, c: Courses) -> np.ndarray:
     return (c.value <= 5.0) & (stop > measured) & (dies >= measured)
 
 
+def counted_label(world: World, c: Courses) -> np.ndarray:
+    """Whether the option was effective; of a time, whether the window ended first."""
+    if world.kind != "time_to_event":
+        return counted_outcome(world, c)
+    return counted_outcome(world, c) >= world.window
+
+
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_expectations_agree_with_what_happens(world: World):
     c = draw_courses(world, 6_000, np.random.default_rng(7))
@@ -41,6 +54,7 @@ def test_expectations_agree_with_what_happens(world: World):
     harmed = (c.harm <= died) & (c.harm - c.zero < last)
     for counted, mean in (
         (counted_outcome(world, c), expected(world, c)[given]),
+        (counted_label(world, c), expected_label(world, c)[given]),
         (harmed, expected_harm(world, c)[given]),
     ):
         off = (counted.astype(np.float64) - mean)[rows]
