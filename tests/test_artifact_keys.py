@@ -86,7 +86,7 @@ def test_a_policy_of_format_1_is_the_same_once_saved_in_the_format_of_today(
 def test_every_part_of_a_study_of_format_1_is_read() -> None:
     study = artifact.load(next(f for f in FOLDERS if f.name == "order")).study
     text = repr(study)
-    for value in ("DRUG//x", "HEART_RATE", "CREATININE", "0.95", "12000.0", "'ineffective'"):
+    for value in ("DRUG//x", "HEART_RATE", "CREATININE", "0.95", "12000.0", "'failure'"):
         assert value in text
 
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from posology.artifact_keys import FORMAT_1, TODAY, Keys, weight_name
+from posology.artifact_keys import FORMAT_1, TODAY, Keys, weight_name, with_todays_values
 from posology.domain.policy import Policy
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
@@ -89,7 +89,7 @@ def load(folder: str | Path) -> Artifact:
     keys = _KEYS[body["format"]]
     try:
         policy = _unpack_policy(body["kind"], body["policy"], load_tensors(weights), keys)
-        study = deserialize(Study, body["study"], {}, keys.fields)
+        study = with_todays_values(deserialize(Study, body["study"], {}, keys.fields))
         evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(

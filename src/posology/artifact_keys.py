@@ -5,7 +5,9 @@ opens policies that were saved before the renames.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from posology.domain.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "Heterogeneity": {"error": "standard_error"},
     "SplineBasis": {"of": "feature_of_knot", "pair": "feature_pairs", "knot": "knots"},
     "Study": {"given": "assignment"},
+    "Outcome": {"competing_means": "competing_as"},
     "DoseGridPolicy": {"chance": "link", "told": "interactions"},
     "EffectDosePolicy": {
         "curves": "benefit_curves",
@@ -108,7 +111,18 @@ WEIGHTS |= {
 }
 
 FORMAT_1 = Keys(KINDS, FIELDS, WEIGHTS)
-TODAY = Keys({}, {}, {})
+TODAY = Keys({}, {"Outcome": FIELDS["Outcome"]}, {})
+
+
+COMPETING_AS = {"ineffective": "failure", "censored": "cause_specific"}
+"""Values of `competing_means` as saved: the value of `competing_as` today."""
+
+
+def with_todays_values(study: Study) -> Study:
+    """The study of a saved policy, with the words of today's study files."""
+    outcome = study.outcome
+    today = COMPETING_AS.get(outcome.competing_as, outcome.competing_as)
+    return replace(study, outcome=replace(outcome, competing_as=today))
 
 
 def weight_name(saved: str, keys: Keys) -> str:

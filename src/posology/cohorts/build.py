@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from posology.cohorts.censoring_weights import censoring_weights
+from posology.cohorts.censoring_weights import weigh_observed
 from posology.cohorts.decisions.decision_table import DecisionTable, extract_decisions
+from posology.cohorts.decisions.follow_up_rule import follow_up_warnings
 from posology.cohorts.embedding_components import fit_reductions, reduce_embeddings
 from posology.cohorts.encode import fit_profile, refit_formulas, remap_codes, with_descriptions
 from posology.cohorts.events.kidney import add_kidney_events
@@ -57,7 +58,8 @@ def build_cohort(
     profile = replace(
         with_descriptions(profile, study.names, descriptions or {}), reductions=reductions
     )
-    return assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
+    cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
+    return replace(cohort, warnings=follow_up_warnings(study, ordered.codes))
 
 
 def with_names(study: Study, descriptions: Mapping[str, str | None]) -> Study:
@@ -96,16 +98,27 @@ def assemble_cohort(
         target_distance=decided.target_distance
         if study.outcome.kind in ("value_in_range", "change")
         else None,
+        resolved_days=decided.resolved_days,
+        resolved_by=decided.resolved_by,
+        cost=decided.cost if study.reward.costs else None,
+        cost_days=decided.cost_days if study.reward.costs else None,
+        cost_resolved_by=decided.cost_resolved_by if study.reward.costs else None,
         diagnosis=decided.diagnosis if study.diagnosis else None,
+        diagnosis_days=decided.diagnosis_days if study.diagnosis else None,
+        diagnosis_resolved_by=decided.diagnosis_resolved_by if study.diagnosis else None,
         progression=decided.progression if study.progression else None,
         event_time=decided.event_time if study.time_to_event else None,
         event_observed=decided.event_observed if study.time_to_event else None,
     )
     if study.outcome.kind == "dose_class":
-        return _with_potential_rewards(cohort)
-    if study.follow_up.weighted_by:
-        return replace(cohort, censoring_weight=censoring_weights(decided, options))
-    return cohort
+        cohort = _with_potential_rewards(cohort)
+    weights = weigh_observed(decided, study)
+    return replace(
+        cohort,
+        censoring_weight=weights.outcome,
+        reward_weight=weights.reward,
+        diagnosis_weight=weights.diagnosis,
+    )
 
 
 def vocabulary_rows(codes: tuple[str, ...], profile: Profile) -> np.ndarray:

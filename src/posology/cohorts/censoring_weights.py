@@ -1,52 +1,173 @@
-"""Inverse probability of censoring weights for decisions with an observed outcome."""
+"""Inverse probability of censoring weights: each observed outcome stands for those lost like it."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int8
 
 from posology.cohorts.decisions.decision_table import DecisionTable
-from posology.domain.cohort import TRAIN
+from posology.domain.cohort import CENSORED, OUTCOME, TRAIN, WINDOW_END
 from posology.domain.logistic_regression import fit_ridge_logistic
 from posology.domain.scaling import mean_and_std
+from posology.domain.study import Study
+from posology.domain.survival import fit_survival, survival_before
 
-_RIDGE, _MAX_STEPS, _MAX_DECISIONS, _BLOCK = 1e-3, 25, 200_000, 500_000
-"""Penalty per decision, Newton steps, decisions to fit on, decisions per block. Our choice."""
+_RIDGE, _MAX_STEPS, _MAX_DECISIONS = 1e-3, 25, 200_000
+"""Penalty per decision, Newton steps, and decisions to fit on. Our choice."""
+_LEAST, _TRUNCATE = 0.01, 0.99
+"""Smallest probability of staying, and the quantile of the training weights at which weights are
+truncated (Cole and Hernan 2008, doi:10.1093/aje/kwn164)."""
 
 
-def censoring_weights(
-    decisions: DecisionTable, options: int, truncate: float = 0.99
-) -> Float32[np.ndarray, " decision"]:
-    """Stabilised inverse probability of an observed outcome; 0 where it is not observed.
+@dataclass(frozen=True, slots=True, eq=False)
+class ObservedWeights:
+    """Weights of the observed outcomes; None where every one is observed."""
 
-    P(observed | option) / P(observed | option, covariates), by ridge logistic regression; the
-    covariates are the number of earlier decisions and the study's `weighted_by`. Fitted on the
-    training split alone. Weights are truncated at the quantile `truncate` of the training weights
-    (Cole and Hernan 2008, doi:10.1093/aje/kwn164).
+    outcome: Float32[np.ndarray, " decision"] | None
+    reward: Float32[np.ndarray, " decision"] | None
+    diagnosis: Float32[np.ndarray, "decision condition"] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Predictors:
+    """What explains who stays: the option, and covariates (standardised; none may be missing)."""
+
+    option: np.ndarray
+    X: Float64[np.ndarray, "decision covariate"]
+    is_train: Bool[np.ndarray, " decision"]
+    """The decisions to fit on."""
+
+
+def weigh_observed(decisions: DecisionTable, study: Study) -> ObservedWeights:
+    """Delta / G(T*- | option, covariates) of the outcome, the reward and every diagnosis.
+
+    T* is when the outcome was settled, Delta whether follow-up reached it, G(t-) the probability of
+    still being followed (Robins and Rotnitzky 1992). The weighted mean of what was observed is that
+    of all decisions, if leaving depends on the option and the covariates alone: the number of
+    earlier decisions and the study's `weighted_by`.
     """
-    is_train, observed = decisions.split == TRAIN, decisions.outcome_observed
-    if observed[is_train].all() or not observed[is_train].any():
-        return observed.astype(np.float32)
-    rows = np.flatnonzero(is_train)
-    rows = rows[:: 1 + len(rows) // _MAX_DECISIONS]
-    center, spread = mean_and_std(decisions.covariate[rows])
-    rank = _rank(decisions.subject_id)
+    predictors = _predictors(decisions, len(study.formulary.treatments))
+    settled = (decisions.resolved_days, decisions.resolved_by)
+    measured, reward = 1.0, None
+    is_numeric = study.outcome.kind in ("value_in_range", "change")
+    if is_numeric and (decisions.resolved_by[predictors.is_train] == WINDOW_END).any():
+        measured = _measured(settled, predictors, study.outcome.from_days)
+    outcome = _weights(settled, decisions.outcome_observed, predictors, measured)
+    if study.reward.costs:
+        known = ~np.isnan(decisions.reward)
+        reward = _weights(_reward_settled(decisions), known, predictors, measured)
+    columns = [
+        _weights(
+            (decisions.diagnosis_days[:, c], decisions.diagnosis_resolved_by[:, c]),
+            ~np.isnan(decisions.diagnosis[:, c]),
+            predictors,
+        )
+        for c in range(len(study.diagnosis))
+    ]
+    ones = np.ones(len(decisions), np.float32)
+    filled = [ones if column is None else column for column in columns]
+    return ObservedWeights(
+        None if study.outcome.kind == "dose_class" else outcome,
+        reward,
+        np.stack(filled, axis=1) if any(c is not None for c in columns) else None,
+    )
 
-    def designs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        given = (decisions.treatment[rows, None] == np.arange(options)).astype(np.float64)
-        z = (decisions.covariate[rows].astype(np.float64) - center) / spread
-        is_known = (~np.isnan(z)).astype(np.float64)
-        past = np.log1p(rank[rows])[:, None]
-        return given, np.concatenate([given, past, np.nan_to_num(z), is_known], axis=1)
 
-    by_option, by_covariates = designs(rows)
-    numerator = _fit_logistic(by_option, observed[rows])
-    denominator = _fit_logistic(by_covariates, observed[rows])
-    weight = np.zeros(len(decisions), np.float32)
-    for start in range(0, len(decisions), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(decisions)))
-        by_option, by_covariates = designs(rows)
-        ratio = _predict(by_option, numerator), _predict(by_covariates, denominator)
-        weight[rows] = observed[rows] * ratio[0] / ratio[1]
-    return np.minimum(weight, np.quantile(weight[is_train & observed], truncate)).astype(np.float32)
+_Settled = tuple[Float32[np.ndarray, " decision"], Int8[np.ndarray, " decision"]]
+"""Days to what settled the outcome, and what it was."""
+
+
+def _reward_settled(decisions: DecisionTable) -> _Settled:
+    """The reward is settled when both outcome and costs are; censored when the first of them is."""
+    outcome, cost = decisions.resolved_by != CENSORED, decisions.cost_resolved_by != CENSORED
+    both = np.maximum(decisions.resolved_days, decisions.cost_days)
+    days = np.select([~outcome, ~cost], [decisions.resolved_days, decisions.cost_days], both)
+    by = np.where(outcome & cost, decisions.resolved_by, CENSORED)
+    return days.astype(np.float32), by.astype(np.int8)
+
+
+def _weights(
+    settled: _Settled,
+    observed: Bool[np.ndarray, " decision"],
+    predictors: _Predictors,
+    measured: Float64[np.ndarray, " decision"] | float = 1.0,
+) -> Float32[np.ndarray, " decision"] | None:
+    """The weights of one outcome. measured: factor of each for numbers that were not measured."""
+    if observed.all():
+        return None
+    days, by = settled[0].astype(np.float64), settled[1]
+    staying = _probability_free(days, by == CENSORED, predictors)
+    weight = observed * measured / np.maximum(staying, _LEAST)
+    usual = weight[predictors.is_train & observed]
+    limit = np.quantile(usual, _TRUNCATE) if len(usual) else np.inf
+    return np.minimum(weight, limit).astype(np.float32)
+
+
+def _probability_free(
+    days: Float64[np.ndarray, " decision"],
+    is_event: Bool[np.ndarray, " decision"],
+    predictors: _Predictors,
+) -> Float64[np.ndarray, " decision"]:
+    """P(no event before `days`): Cox's model with covariates, one baseline an option."""
+    rows, option = np.flatnonzero(predictors.is_train), predictors.option
+    model = fit_survival(days[rows], is_event[rows], option[rows], predictors.X[rows], _RIDGE)
+    return survival_before(model, days, option, predictors.X)
+
+
+def _measured(
+    settled: _Settled, predictors: _Predictors, opens: float
+) -> Float64[np.ndarray, " decision"]:
+    """Factor that makes the measured stand for those followed through the window unmeasured.
+
+    opens: day from which numbers count.
+
+    1 / P(measured) for a measured number. Who was stopped or died in the window would have been
+    measured before that with probability F, and is less unlikely not to have been: (1 - F) /
+    (1 - P F), F by Kaplan-Meier in each option.
+    """
+    days, by = settled[0].astype(np.float64), settled[1]
+    is_value, is_gap = by == OUTCOME, by == WINDOW_END
+    at_risk = is_value | is_gap
+    fitted = np.flatnonzero(predictors.is_train & at_risk)
+    removed = _probability_free(days, ~at_risk, predictors)
+    columns = _dummies(predictors)
+    weight = 1 / np.maximum(removed[fitted], _LEAST)
+    penalty = np.full(columns.shape[1], _RIDGE) * len(fitted)
+    y = is_value[fitted].astype(np.float64)
+    beta = fit_ridge_logistic(columns[fitted], y, weight, penalty, _MAX_STEPS, 1e-8)
+    probability = np.maximum(1 / (1 + np.exp(-np.clip(columns @ beta, -30, 30))), _LEAST)
+    none = _Predictors(predictors.option, predictors.X[:, :0], predictors.is_train)
+    unmeasured = _probability_free(days, is_value, none)
+    at_end = _probability_free(np.full(len(days), np.inf), is_value, none)
+    measured_by = np.clip((1 - unmeasured) / np.maximum(1 - at_end, 1e-9), 0, 1)
+    factor = np.ones(len(days))
+    factor[is_value] = 1 / probability[is_value]
+    late = ~at_risk & (days > opens)
+    late_factor = (1 - measured_by) / (1 - probability * measured_by + 1e-9)
+    factor[late] = np.maximum(late_factor, _LEAST)[late]
+    return factor
+
+
+def _dummies(predictors: _Predictors) -> Float64[np.ndarray, "decision column"]:
+    """One column an option, then the covariates."""
+    options = np.arange(int(predictors.option.max(initial=0)) + 1)
+    given = (predictors.option[:, None] == options).astype(np.float64)
+    return np.concatenate([given, predictors.X], axis=1)
+
+
+def _predictors(decisions: DecisionTable, options: int) -> _Predictors:
+    train = np.flatnonzero(decisions.split == TRAIN)
+    rows = train[:: 1 + len(train) // _MAX_DECISIONS]
+    covariate = decisions.covariate.astype(np.float64)
+    covariate = np.concatenate([covariate, np.log1p(_rank(decisions.subject_id))[:, None]], axis=1)
+    is_known = (~np.isnan(covariate)).astype(np.float64)
+    columns = np.concatenate([covariate, is_known], axis=1)
+    columns = columns[:, [len(np.unique(c[rows])) > 1 for c in columns.T]]
+    center, spread = mean_and_std(columns[rows])
+    is_train = np.zeros(len(decisions), dtype=bool)
+    is_train[rows] = True
+    option = np.clip(decisions.treatment, 0, options - 1).astype(np.int64)
+    return _Predictors(option, np.nan_to_num((columns - center) / spread), is_train)
 
 
 def _rank(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
@@ -56,20 +177,3 @@ def _rank(subject_id: np.ndarray) -> Float64[np.ndarray, " decision"]:
     starts = np.flatnonzero(is_new)
     sizes = np.diff(np.append(starts, len(subject_id)))
     return (np.arange(len(subject_id)) - np.repeat(starts, sizes)).astype(np.float64)
-
-
-def _fit_logistic(
-    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    y: Bool[np.ndarray, " decision"],
-) -> Float64[np.ndarray, " coefficient"]:
-    """Coefficients of a ridge logistic regression by Newton's method; intercept unpenalised."""
-    A, b = np.concatenate([np.ones((len(X), 1)), X], axis=1), y.astype(np.float64)
-    penalty = np.r_[1e-9, np.full(X.shape[1], _RIDGE)] * len(A)
-    return fit_ridge_logistic(A, b, np.ones(len(A)), penalty, _MAX_STEPS, tolerance=1e-8)
-
-
-def _predict(
-    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-    beta: Float64[np.ndarray, " coefficient"],
-) -> Float64[np.ndarray, " decision"]:
-    return np.clip(1 / (1 + np.exp(-np.clip(X @ beta[1:] + beta[0], -30, 30))), 1e-3, 1.0)

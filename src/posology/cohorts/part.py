@@ -24,7 +24,7 @@ from posology.cohorts.events.visible import treatment_codes
 from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.cohort import TRAIN
 from posology.domain.history import History
-from posology.domain.study import Study
+from posology.domain.study import PERIOD_END, PERIOD_START, Study
 
 BIRTH = "MEDS_BIRTH"
 """Never dropped by `look_back_days`: age is computed from it."""
@@ -45,9 +45,13 @@ class CohortPart:
 
 
 def feature_codes(codes: tuple[str, ...], study: Study) -> tuple[str, ...]:
-    """The codes that may be features: those of the study's families, and kidney function."""
+    """The codes that may be features: those of the study's families, and kidney function.
+
+    Observation periods are none: they tell how long a patient will be seen.
+    """
     families = matching_codes(codes, study.profile.families)
-    features = {code for code, is_feature in zip(codes, families, strict=True) if is_feature}
+    periods = matching_codes(codes, (PERIOD_START, PERIOD_END))
+    features = {code for code, f, p in zip(codes, families, periods, strict=True) if f and not p}
     return tuple(sorted({*features, *kidney_codes(study)}))
 
 

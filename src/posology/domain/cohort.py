@@ -13,6 +13,9 @@ from posology.errors import UserError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLITS = ("train", "validation", "test")
+CENSORED, OUTCOME, UNLESS, COMPETING, WINDOW_END = 0, 1, 2, 3, 4
+"""What resolved a decision: nothing in follow-up, the outcome, a code of `unless`, a competing
+event, or the end of the window without any of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +43,8 @@ class Cohort:
     reward: Float32[np.ndarray, " decision"]
     """Reward of the treatment given, until the next decision."""
     outcome_observed: Bool[np.ndarray, " decision"]
-    """Whether the outcome is known: follow-up covers its window."""
+    """Whether the outcome is known: what resolved it lies in follow-up, and its number if it has
+    one was measured."""
     best_treatment: Int32[np.ndarray, " decision"]
     """The most effective option; -1 if unknown."""
     potential_rewards: Float32[np.ndarray, "decision treatment"]
@@ -56,18 +60,42 @@ class Cohort:
     trajectory_ended: Bool[np.ndarray, " decision"] | None = None
     """True after the last decision if an event (death) ended follow-up for good."""
     censoring_weight: Float32[np.ndarray, " decision"] | None = None
-    """Inverse probability of observing the outcome; 0 if it is unobserved. None: equal weights."""
+    """Inverse probability of observing the outcome, Delta / G(T-); 0 if it is unobserved. None if
+    every outcome is observed."""
+    resolved_days: Float32[np.ndarray, " decision"] | None = None
+    """Days from time zero to the first of outcome, `unless`, competing event and the window's end;
+    to the end of follow-up if that comes first."""
+    resolved_by: Int8[np.ndarray, " decision"] | None = None
+    """Which of them it was: CENSORED, OUTCOME, UNLESS, COMPETING or WINDOW_END."""
+    cost: Float32[np.ndarray, " decision"] | None = None
+    """Costs of harms until the next decision; NaN if follow-up ended before."""
+    cost_days: Float32[np.ndarray, " decision"] | None = None
+    """Days to the end of the costs' window or to death; to the end of follow-up if censored."""
+    cost_resolved_by: Int8[np.ndarray, " decision"] | None = None
+    """CENSORED, COMPETING or WINDOW_END."""
+    reward_weight: Float32[np.ndarray, " decision"] | None = None
+    """Inverse probability of observing the reward, where its costs' window is another than the
+    outcome's; None: `censoring_weight` holds for the reward too."""
     target_distance: Float32[np.ndarray, " decision"] | None = None
     """Distance of the outcome's number from the bound of its goal, in the outcome's unit: positive
     inside, negative outside; NaN without a number or if the option was stopped before."""
     diagnosis: Float32[np.ndarray, "decision condition"] | None = None
-    """1 if the diagnosis was made in its window, 0 if not, NaN if unknown."""
+    """1 if the diagnosis was made in its window, 0 if not or if death came first (cumulative
+    incidence), NaN if unknown."""
+    diagnosis_days: Float32[np.ndarray, "decision condition"] | None = None
+    """As `resolved_days`, of each diagnosis."""
+    diagnosis_resolved_by: Int8[np.ndarray, "decision condition"] | None = None
+    """As `resolved_by`, of each diagnosis."""
+    diagnosis_weight: Float32[np.ndarray, "decision condition"] | None = None
+    """As `censoring_weight`, of each diagnosis; None if all are known."""
     progression: Float32[np.ndarray, "decision progression"] | None = None
     """First number in the window of each progression target; NaN if there is none."""
     event_time: Float32[np.ndarray, "decision time_to_event"] | None = None
     """Days to the event, or to the end of follow-up or of the window."""
     event_observed: Bool[np.ndarray, "decision time_to_event"] | None = None
     """Whether the event was observed; otherwise the time is censored."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know about how the cohort was made, in sentences."""
 
     def __len__(self) -> int:
         return len(self.last_step)
@@ -104,6 +132,6 @@ def select_split(cohort: Cohort, split: int | str) -> Cohort:
 DECISION_COLUMNS = tuple(
     field.name
     for field in fields(Cohort)
-    if field.name not in ("study", "profile", "history", "subject", "last_step")
+    if field.name not in ("study", "profile", "history", "subject", "last_step", "warnings")
 )
 """Columns with one row a decision, other than `subject` and `last_step`."""

@@ -95,22 +95,34 @@ class Outcome:
     unless: tuple[str, ...] = ()
     """Codes that make the option ineffective if they occur before the outcome (it was stopped)."""
     competing: tuple[str, ...] = ()
-    """Codes of competing events, after which the outcome cannot occur (death)."""
-    competing_means: str = "censored"
-    """How a competing event counts: `censored` or `ineffective`."""
+    """Codes of competing events, after which the outcome cannot occur. `follow_up.ended_by` (death)
+    competes too, without being listed."""
+    competing_as: str = "failure"
+    """How a competing event before the outcome counts. `failure`: the option is not effective.
+    `cause_specific`: it censors, as if it could be prevented. `composite`: it is the outcome."""
+
+
+DEATH = "MEDS_DEATH"
+PERIOD_START, PERIOD_END = "OBSERVATION_PERIOD//START", "OBSERVATION_PERIOD//END"
+"""Events that open and close the time in which a patient's events are recorded; never features."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUpSpec:
     """How long patients are followed."""
 
-    ended_by: tuple[str, ...] = ()
-    """Codes that end follow-up for good (death)."""
+    ended_by: tuple[str, ...] = (DEATH,)
+    """Codes that end follow-up for good, after which nothing can happen; death is always one."""
     until: float | None = None
-    """Last day of follow-up of all others, since 1970-01-01; None: each patient's last event."""
+    """Last day of follow-up of everybody, since 1970-01-01: the end of the study's records."""
     weighted_by: tuple[str, ...] = ()
     """Covariates of censoring: codes whose last numbers (or presence) explain who is followed to
-    the end. Decisions with an observed outcome are then weighted by its inverse probability."""
+    the end. The weights of observed outcomes depend on them, and on the option, in any case."""
+    observed_by: tuple[str, ...] = (PERIOD_END,)
+    """Codes that end observation without ending life: the patient left or moved."""
+    ends: str = ""
+    """`last_event`: follow-up ends at each patient's last event, whatever `observed_by` says.
+    Empty: at the first of `observed_by`, `until` and `ended_by`; else at the last event."""
 
 
 @dataclass(frozen=True, slots=True)

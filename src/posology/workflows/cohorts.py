@@ -100,8 +100,9 @@ class CohortFlow:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
+        warnings = [Text(f"Warning: {text}", style="bold") for text in self.flow["warnings"]]
         parts = (_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
-        return Group(*parts, *_unnamed_text(self.flow))
+        return Group(*parts, *warnings, *_unnamed_text(self.flow))
 
 
 def build_cohort(
@@ -183,6 +184,8 @@ def _follow_up_text(flow: dict[str, Any]) -> str:
     )
     parts = ", ".join(f"{n:,} {name}" for name, n in flow["split"].items())
     return (
+        f"{flow['estimand']}\n"
+        f"Follow-up ends {follow_up['rule']}. "
         f"Median follow-up {middle} days (quartiles {low} to {high}). "
         f"{follow_up['incomplete']:,} decisions have incomplete follow-up: they stay in the "
         f"cohort and are marked.\nSplit: {parts}."

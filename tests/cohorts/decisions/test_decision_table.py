@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from posology.domain.cohort import CENSORED, COMPETING, OUTCOME, WINDOW_END
 from posology.errors import StudyError
 from tests.builders.two_drug_records import FIRST, extract_from_rows, study
 
@@ -185,8 +186,11 @@ EVENTS = (
 @pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
 def test_events_and_follow_up(kind: str, good: float) -> None:
     d, _ = extract_from_rows(event_kind(kind), *EVENTS)
-    expected = np.array([good, 1 - good, np.nan, np.nan], np.float32)
+    expected = np.array([good, 1 - good, np.nan, 0.0], np.float32)
     np.testing.assert_array_equal(d.effective, expected)
+    np.testing.assert_array_equal(d.outcome, np.array([1, 0, np.nan, 0], np.float32))
+    assert d.resolved_by.tolist() == [OUTCOME, WINDOW_END, CENSORED, COMPETING]
+    assert d.resolved_days.tolist() == [5, 40, 20, 9]
     assert d.trajectory_ended.tolist() == [False, False, False, True]
 
 
@@ -201,39 +205,120 @@ CUT_SHORT = (
 
 
 @pytest.mark.parametrize(("kind", "good"), [("occurs", 1.0), ("does_not_occur", 0.0)])
-def test_an_event_in_a_truncated_window_is_unknown(kind: str, good: float) -> None:
-    """1 was not watched on and 4 died: of the first kind only those with events would be known."""
+def test_an_event_settles_a_truncated_window_and_the_weight_says_for_whom(
+    kind: str, good: float
+) -> None:
     d, _ = extract_from_rows(event_kind(kind), *CUT_SHORT)
-    np.testing.assert_array_equal(d.effective, np.array([np.nan, 1 - good, np.nan, good]))
+    np.testing.assert_array_equal(d.effective, np.array([good, 1 - good, np.nan, good]))
     harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
     d, _ = extract_from_rows((("[split]", harm),), *CUT_SHORT)
-    np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([np.nan, 0, np.nan, 1]))
+    np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([1, 0, np.nan, 1]))
+    assert d.diagnosis_days[:, 0].tolist() == [5, 30, 20, 5]
+    assert d.diagnosis_resolved_by[:, 0].tolist() == [OUTCOME, WINDOW_END, CENSORED, OUTCOME]
 
 
-def test_an_event_before_death_counts_unless_the_window_exceeds_follow_up() -> None:
-    """The last day of watching is 20 days on: nobody's 30 days are known but by dying."""
-    until = (date.fromordinal(date(1970, 1, 1).toordinal() + int(FIRST) + 20)).isoformat()
-    harm = '[[diagnosis]]\nname = "harm"\ncodes = ["HARM"]\nwithin_days = 30\n[split]'
-    changes = (
-        ("[split]", harm),
-        ('ended_by = ["DEATH"]', f'ended_by = ["DEATH"]\nuntil = {until}'),
-    )
-    d, _ = extract_from_rows(changes, *CUT_SHORT)
-    assert np.isnan(d.diagnosis).all()
+def until(days: int) -> tuple[str, str]:
+    last = date.fromordinal(date(1970, 1, 1).toordinal() + int(FIRST) + days).isoformat()
+    return 'ended_by = ["DEATH"]', f'ended_by = ["DEATH"]\nuntil = {last}'
 
 
-def test_time_to_event_is_censored_at_the_end_of_follow_up() -> None:
+@pytest.mark.parametrize("kind", ["occurs", "does_not_occur", "time_to_event"])
+def test_what_happens_after_the_end_of_follow_up_does_not_count(kind: str) -> None:
+    """Follow-up ends on day 7: the event of day 5 counts, that of day 8 and the death do not."""
+    rows = (*START, (1, 5.0, "HARM", None), (2, 8.0, "HARM", None), (4, 9.0, "DEATH", None))
+    d, _ = extract_from_rows((*event_kind(kind), until(7)), *rows)
+    assert d.resolved_by.tolist() == [OUTCOME, CENSORED, CENSORED, CENSORED]
+    assert d.resolved_days.tolist() == [5, 7, 7, 7]
+    assert np.isnan(d.effective).tolist() == [False, True, True, True]
+    assert not d.trajectory_ended.any()
+
+
+def test_time_to_event_ends_with_death_or_follow_up() -> None:
     d, _ = extract_from_rows(event_kind("time_to_event"), *EVENTS)
     assert d.outcome.tolist() == [5, 40, 20, 9]
-    assert d.outcome_observed.tolist() == [True, True, False, False]
-
-
-def test_a_competing_event_is_censored_or_ineffective_as_the_study_says() -> None:
-    means = 'competing = ["DEATH"]\ncompeting_means = "ineffective"'
-    d, _ = extract_from_rows(event_kind("does_not_occur", means), *EVENTS)
+    assert d.outcome_observed.tolist() == [True, True, False, True]
     assert d.effective[3] == 0
-    d, _ = extract_from_rows(event_kind("does_not_occur", 'competing = ["DEATH"]'), *EVENTS)
-    assert np.isnan(d.effective[3])
+
+
+@pytest.mark.parametrize(
+    ("kind", "competing_as", "effective", "outcome", "by"),
+    [
+        ("occurs", "failure", 0.0, 0.0, COMPETING),
+        ("does_not_occur", "failure", 0.0, 0.0, COMPETING),
+        ("does_not_occur", "composite", 0.0, 1.0, OUTCOME),
+        ("does_not_occur", "cause_specific", np.nan, np.nan, CENSORED),
+        ("time_to_event", "failure", 0.0, 7.0, COMPETING),
+        ("time_to_event", "composite", 0.0, 7.0, OUTCOME),
+        ("time_to_event", "cause_specific", np.nan, 7.0, CENSORED),
+    ],
+)
+def test_a_competing_event_counts_as_the_study_says_and_at_its_time(
+    kind: str, competing_as: str, effective: float, outcome: float, by: int
+) -> None:
+    """Records after the competing event (a bill) do not prolong what can still happen."""
+    more = f'competing = ["SURGERY"]\ncompeting_as = "{competing_as}"'
+    rows = (*START, (4, 7.0, "SURGERY", None), (4, 60.0, "LAB", 1.0), (4, 30.0, "HARM", None))
+    d, _ = extract_from_rows(event_kind(kind, more), *rows)
+    np.testing.assert_array_equal(d.effective[3], np.float32(effective))
+    np.testing.assert_array_equal(d.outcome[3], np.float32(outcome))
+    assert (d.resolved_by[3], d.resolved_days[3]) == (by, 7)
+
+
+def test_death_competes_wherever_it_is_recorded_and_at_the_same_moment_the_outcome_counts() -> None:
+    rows = (*START, (1, 9.0, "MEDS_DEATH", None), (2, 9.0, "HARM", None))
+    rows = (*rows, (2, 9.0, "MEDS_DEATH", None))
+    d, _ = extract_from_rows(event_kind("does_not_occur"), *rows)
+    assert d.resolved_by[:2].tolist() == [COMPETING, OUTCOME]
+
+
+def test_old_and_meaningless_ways_to_count_a_competing_event_are_errors() -> None:
+    old = 'competing = ["DEATH"]\ncompeting_means = "ineffective"'
+    with pytest.raises(
+        StudyError, match='now `competing_as`; write "failure" where it was "ineffective"'
+    ):
+        study(*event_kind("does_not_occur", old))
+    composite = 'competing_as = "composite"'
+    with pytest.raises(StudyError, match="has no meaning for kind occurs; write"):
+        study(*event_kind("occurs", composite))
+    both = (until(7), ("[follow_up]", '[follow_up]\nends = "last_event"'))
+    with pytest.raises(StudyError, match="follow-up ends at the last event; remove it or `until`"):
+        study(*both)
+
+
+PERIODS = (
+    *START,
+    (1, -9.0, "OBSERVATION_PERIOD//START", None),
+    (1, 19.5, "OBSERVATION_PERIOD//END", None),
+    (1, 20.0, "OBSERVATION_PERIOD//START", None),
+    (1, 60.0, "OBSERVATION_PERIOD//END", None),
+    (2, -9.0, "OBSERVATION_PERIOD//START", None),
+    (2, 25.0, "OBSERVATION_PERIOD//END", None),
+    (2, 30.0, "HARM", None),
+    (2, 50.0, "OBSERVATION_PERIOD//START", None),
+    (3, 5.0, "OBSERVATION_PERIOD//START", None),
+)
+
+
+def test_observation_periods_bound_follow_up_and_decisions() -> None:
+    """1: two periods without a gap; 2: an event in a gap; 3 came later, 4 was never observed."""
+    d, flow = extract_from_rows(event_kind("does_not_occur"), *PERIODS)
+    assert d.subject_id.tolist() == [1, 2]
+    assert d.resolved_by.tolist() == [WINDOW_END, CENSORED]
+    assert d.days_followed.tolist() == [60, 25]
+    loss = flow.exclusions[0]
+    assert (loss.reason, loss.decisions) == ("outside every observation period", 2)
+    last = ("[follow_up]", '[follow_up]\nends = "last_event"')
+    d, flow = extract_from_rows((*event_kind("does_not_occur"), last), *PERIODS)
+    assert d.subject_id.tolist() == [1, 2, 3, 4]
+    assert d.resolved_by[1] == OUTCOME
+
+
+def test_a_named_event_ends_observation() -> None:
+    rows = (*START, (1, 10.0, "MOVED", None), (1, 12.0, "HARM", None), (2, 60.0, "LAB", 1.0))
+    moved = ("[follow_up]", '[follow_up]\nobserved_by = ["MOVED"]')
+    d, _ = extract_from_rows((*event_kind("does_not_occur"), moved), *rows)
+    assert d.resolved_by[:2].tolist() == [CENSORED, WINDOW_END]
+    assert d.resolved_days[:2].tolist() == [10, 40]
 
 
 def test_eligibility_uses_visible_events_without_the_current_treatment() -> None:
@@ -279,7 +364,7 @@ def test_diagnosis_and_progression_targets_are_labelled() -> None:
     )
     more = (("[split]", tables),)
     d, _ = extract_from_rows(more, *EVENTS)
-    np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([1, 0, np.nan, np.nan], np.float32))
+    np.testing.assert_array_equal(d.diagnosis[:, 0], np.array([1, 0, np.nan, 0], np.float32))
     np.testing.assert_array_equal(
         d.progression[:, 0], np.array([np.nan, np.nan, 1, np.nan], np.float32)
     )

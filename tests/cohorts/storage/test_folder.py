@@ -127,7 +127,7 @@ def test_censoring_weights_restore_the_uncensored_mean(built: Cohort) -> None:
     assert (built.censoring_weight[~built.outcome_observed] == 0).all()
     assert (built.censoring_weight[built.outcome_observed] > 0).all()
     learns = built.split == TRAIN
-    assert abs(built.censoring_weight[learns & built.outcome_observed].mean() - 1) < 0.1
+    assert abs(built.censoring_weight[learns].mean() - 1) < 0.05, "each stands for those lost too"
 
 
 def test_contraindicated_options_are_masked(built: Cohort) -> None:

@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from posology.cohorts.decisions.eligibility import Exclusion, exclude, select_decisions
+from posology.cohorts.decisions.follow_up import follow_up
 from posology.cohorts.decisions.landmark import (
     Kept,
     free_at_landmark,
     open_windows_at_landmark,
 )
-from posology.cohorts.decisions.outcomes import follow_up, label_outcomes
+from posology.cohorts.decisions.outcomes import label_outcomes
 from posology.cohorts.decisions.split import assign_splits
 from posology.cohorts.decisions.treatment_given import (
     TreatmentGiven,
@@ -24,6 +25,8 @@ from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.safety import contraindicated
 from posology.domain.study import Study
+
+OUTSIDE = "outside every observation period"
 
 SubjectMap = Mapping[int, int]
 """A subject's split, or its site."""
@@ -43,8 +46,15 @@ class DecisionTable:
     effective: Float32[np.ndarray, " decision"]
     reward: Float32[np.ndarray, " decision"]
     outcome_observed: Bool[np.ndarray, " decision"]
+    resolved_days: Float32[np.ndarray, " decision"]
+    resolved_by: Int8[np.ndarray, " decision"]
     trajectory_ended: Bool[np.ndarray, " decision"]
+    cost: Float32[np.ndarray, " decision"]
+    cost_days: Float32[np.ndarray, " decision"]
+    cost_resolved_by: Int8[np.ndarray, " decision"]
     diagnosis: Float32[np.ndarray, "decision condition"]
+    diagnosis_days: Float32[np.ndarray, "decision condition"]
+    diagnosis_resolved_by: Int8[np.ndarray, "decision condition"]
     progression: Float32[np.ndarray, "decision progression"]
     event_time: Float32[np.ndarray, "decision time_to_event"]
     event_observed: Bool[np.ndarray, "decision time_to_event"]
@@ -87,6 +97,8 @@ def extract_decisions(
     followed = follow_up(events, subject, len(subjects), study)
     selected = select_decisions(events, subject, followed.end, study)
     at, exclusions = selected.at, list(selected.exclusions)
+    if followed.has_periods:
+        at = exclude(at, followed.is_observed(at), OUTSIDE, exclusions)
     by_file = study.split.by == "file"
     if split is not None and not by_file:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)
@@ -117,7 +129,7 @@ def extract_decisions(
         if split is None or by_file
         else _lookup(split, subjects[at.subject]).astype(np.int8),
         site=decision_site.astype(np.int32),
-        days_followed=(followed.end[at.subject] - at.time).astype(np.float32),
+        days_followed=(followed.end_of(at) - at.time).astype(np.float32),
         covariate=_censoring_covariates(events, subject, at, study),
         **{f.name: getattr(outcomes, f.name) for f in fields(outcomes)},
     ), PatientFlow(

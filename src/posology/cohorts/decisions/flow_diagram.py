@@ -3,14 +3,22 @@
 import numpy as np
 
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
+from posology.cohorts.decisions.follow_up_rule import follow_up_rule, follow_up_warnings
 from posology.domain.cohort import SPLITS
+from posology.domain.estimand import estimand_sentence
 from posology.domain.study import Study
 
+CAUSES = ("censored", "outcome", "unless", "competing", "window_end")
+"""Names of `resolved_by`, in the order of its numbers."""
 
-def summarize_flow(study: Study, decisions: DecisionTable, flow: PatientFlow) -> dict:
+
+def summarize_flow(
+    study: Study, decisions: DecisionTable, flow: PatientFlow, codes: tuple[str, ...]
+) -> dict:
     """As JSON: `flow` (counts at each step, the reason), `arms`, `outcome`, `follow_up`, `split`.
 
-    Rates are of decisions with an observed outcome: observed rates, not causal effects.
+    Rates are of decisions with an observed outcome: observed rates, not causal effects. codes: all
+    that occur in the records.
     """
     remaining, exclusions = flow.candidates, []
     for exclusion in flow.exclusions:
@@ -27,6 +35,8 @@ def summarize_flow(study: Study, decisions: DecisionTable, flow: PatientFlow) ->
     quartiles = np.quantile(days, (0.25, 0.5, 0.75)) if len(days) else np.full(3, np.nan)
     return {
         "study": study.name,
+        "estimand": estimand_sentence(study),
+        "warnings": list(follow_up_warnings(study, codes)),
         "flow": {
             "subjects": flow.subjects,
             "subjects_with_a_decision_point": flow.subjects_with_decision,
@@ -42,6 +52,10 @@ def summarize_flow(study: Study, decisions: DecisionTable, flow: PatientFlow) ->
         "outcome": _all_arms(study, decisions),
         "follow_up": {
             "days_quartiles": [_number(x) for x in quartiles],
+            "rule": follow_up_rule(study, codes),
+            "resolved_by": {
+                name: int((decisions.resolved_by == row).sum()) for row, name in enumerate(CAUSES)
+            },
             "incomplete": int((~decisions.outcome_observed).sum()),
             "ended_for_good": int(decisions.trajectory_ended.sum()),
         },

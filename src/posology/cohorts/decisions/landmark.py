@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from posology.cohorts.decisions.outcomes import FollowUp
+from posology.cohorts.decisions.follow_up import FollowUp
 from posology.cohorts.events.windows import DecisionTimes, has_event, window_rows
 from posology.domain.study import PredictionTarget, Study
 
@@ -59,7 +59,7 @@ def free_at_landmark(followed: FollowUp, at: DecisionTimes, study: Study) -> Ite
             events = followed.event_times(codes)
             resolved = has_event(window_rows(events, at, 0.0, days))
             yield ~resolved, f"{' or '.join(codes)} {place}"
-    leaves = followed.end[at.subject] - at.time <= days
+    leaves = followed.end_of(at) - at.time <= days
     ended = followed.ended[at.subject]
     yield ~(leaves & ended), f"follow-up ended for good (death) {place}"
     yield ~(leaves & ~ended), f"follow-up ended {place}"

@@ -13,7 +13,7 @@ from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "cohort.json"
 
 
@@ -39,7 +39,9 @@ class CohortWriter:
             for name, (kind, shape) in self.arrays.items()
         }
 
-    def close(self, study: Study, profile: Profile, flow: dict) -> None:
+    def close(
+        self, study: Study, profile: Profile, flow: dict, warnings: tuple[str, ...] = ()
+    ) -> None:
         """Write the manifest; without it the folder is not a cohort."""
         small: dict[str, np.ndarray] = {}
         body = {
@@ -48,6 +50,7 @@ class CohortWriter:
             "profile": serialize(profile, small, "profile"),
             "arrays": {name: {"dtype": k, "shape": s} for name, (k, s) in self.arrays.items()},
             "flow": flow,
+            "warnings": list(warnings),
         }
         np.savez(self.folder / "profile.npz", allow_pickle=False, **small)
         (self.folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
@@ -64,7 +67,7 @@ def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    writer.close(cohort.study, cohort.profile, flow or {})
+    writer.close(cohort.study, cohort.profile, flow or {}, cohort.warnings)
 
 
 def is_cohort(folder: Path) -> bool:
@@ -85,7 +88,11 @@ def load_cohort(folder: Path) -> Cohort:
     names = ("subject", "last_step", *DECISION_COLUMNS)
     columns = {name: arrays[name] for name in names if name in arrays}
     return Cohort(
-        study=deserialize(Study, body["study"], {}), profile=profile, history=history, **columns
+        study=deserialize(Study, body["study"], {}),
+        profile=profile,
+        history=history,
+        warnings=tuple(body["warnings"]),
+        **columns,
     )
 
 

@@ -25,6 +25,7 @@ from posology.cohorts.decisions.decision_table import (
     merge_flows,
 )
 from posology.cohorts.decisions.flow_diagram import summarize_flow
+from posology.cohorts.decisions.follow_up_rule import follow_up_warnings
 from posology.cohorts.encode import (
     CodeStatistics,
     fit_profile,
@@ -122,7 +123,8 @@ def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> 
     per_file = run_parallel(job, files, options.workers, options.progress)
     decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
     _check_distinct(list(subjects), events)
-    flow = summarize_flow(study, concatenate_decisions(list(decided)), merge_flows(list(flows)))
+    decisions = concatenate_decisions(list(decided))
+    flow = summarize_flow(study, decisions, merge_flows(list(flows)), codes)
     return flow | {"unnamed_codes": list(unnamed_codes(codes, study, descriptions))}
 
 
@@ -180,7 +182,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     profile = with_descriptions(profile, study.names, descriptions)
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
-    _write_columns(writer, profile, study, (decisions, flow), options.truth)
+    _write_columns(writer, (study, profile, codes), (decisions, flow), options.truth)
     if options.parts is not None:
         remove_stale_shards(shards, cache)
 
@@ -239,13 +241,12 @@ def _write_histories(
 
 def _write_columns(
     writer: CohortWriter,
-    profile: Profile,
-    study: Study,
+    target: tuple[Study, Profile, tuple[str, ...]],
     table: tuple[DecisionTable, PatientFlow],
     truth: Path | None,
 ) -> None:
     """Write the columns of the decisions, after the histories."""
-    decided, flow = table
+    (study, profile, codes), (decided, flow) = target, table
     whole = writer.mapped()
     history = History(**{f.name: whole[f"history.{f.name}"] for f in fields(History)})
     cohort = assemble_cohort(
@@ -257,7 +258,8 @@ def _write_columns(
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    writer.close(study, profile, summarize_flow(study, decided, flow))
+    warnings = follow_up_warnings(study, codes)
+    writer.close(study, profile, summarize_flow(study, decided, flow, codes), warnings)
 
 
 def _check_distinct(subjects: list[np.ndarray], events: Path) -> None:

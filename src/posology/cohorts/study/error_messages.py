@@ -12,6 +12,12 @@ from posology.domain.codes import has_prefix
 from posology.domain.study import Study
 from posology.errors import StudyError
 
+RENAMED = {
+    "competing_means": 'the key is now `competing_as`; write "failure" where it was "ineffective" '
+    'and "cause_specific" where it was "censored".'
+}
+"""Keys of older study files, and what to write instead."""
+
 
 def describe_first_error(error: ValidationError, text: str, where: str) -> str:
     """Message for the first error, with the number of further errors."""
@@ -21,7 +27,9 @@ def describe_first_error(error: ValidationError, text: str, where: str) -> str:
     path = [p for p in first["loc"] if not (isinstance(p, str) and p.startswith("function-"))]
     key = str(path[-1]) if path else ""
     place = f"{where}{_line(text, path)}: {_section(path)}"
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "extra_forbidden" and key in RENAMED:
+        message = f"{place} `{key}` = {first['input']!r}: {RENAMED[key]}"
+    elif first["type"] == "extra_forbidden":
         message = unknown_name_message(f"{place} key", key, _keys_at(path[:-1]))
     elif first["type"] == "missing":
         message = f"{place} needs the key `{key}`."

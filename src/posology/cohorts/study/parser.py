@@ -25,6 +25,8 @@ from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.formulas.formula import Formula
 from posology.domain.formulas.published import FORMULAS
 from posology.domain.study import (
+    DEATH,
+    PERIOD_END,
     AssignmentSpec,
     Bounds,
     Contraindication,
@@ -141,6 +143,7 @@ def outcome(table: OutcomeSection, where: str) -> Outcome:
             raise StudyError(f"{place} has no use for `{name}`; remove it.")
     if table.kind == "dose_class" and (table.unless or table.competing):
         raise StudyError(f"{place} has no use for `unless` or `competing`; remove them.")
+    _check_competing(table, f"{where}: [outcome]")
     if table.from_days >= table.within_days:
         raise StudyError(
             f"{where}: [outcome] the window from {table.from_days:g} to {table.within_days:g} days "
@@ -156,15 +159,37 @@ def outcome(table: OutcomeSection, where: str) -> Outcome:
         _bounds(table.change, f"{where}: [outcome] change") if table.change else None,
         tuple(table.unless),
         tuple(table.competing),
-        table.competing_means,
+        table.competing_as,
     )
 
 
-def follow_up(table: FollowUpSection | None) -> FollowUpSpec:
+def _check_competing(table: OutcomeSection, place: str) -> None:
+    if table.competing_as == "composite" and table.kind not in ("does_not_occur", "time_to_event"):
+        raise StudyError(
+            f'{place} `competing_as` is "composite", so that a competing event is the outcome; it '
+            f'has no meaning for kind {table.kind}; write "failure" or "cause_specific".'
+        )
+
+
+def follow_up(table: FollowUpSection | None, where: str) -> FollowUpSpec:
     """How long patients are followed."""
     if table is None:
         return FollowUpSpec()
-    return FollowUpSpec(tuple(table.ended_by), _days(table.until), tuple(table.weighted_by))
+    if table.ends is not None and (table.until is not None or table.observed_by is not None):
+        key = "until" if table.until is not None else "observed_by"
+        raise StudyError(
+            f'{where}: [follow_up] `ends` = "{table.ends}" says that follow-up ends at the last '
+            f"event; remove it or `{key}`."
+        )
+    ended_by = tuple(table.ended_by)
+    observed_by = (PERIOD_END,) if table.observed_by is None else tuple(table.observed_by)
+    return FollowUpSpec(
+        ended_by if DEATH in ended_by else (*ended_by, DEATH),
+        _days(table.until),
+        tuple(table.weighted_by),
+        observed_by,
+        table.ends or "",
+    )
 
 
 def reward(table: RewardTable, kind: str, place: Place) -> Reward:

@@ -99,7 +99,7 @@ def _assemble(
         dose=dose,
         subgroups=tuple((name, tuple(codes)) for name, codes in file.subgroups.items()),
         assignment=parts.given(file.given, where),
-        follow_up=parts.follow_up(file.follow_up),
+        follow_up=parts.follow_up(file.follow_up, where),
         safety=tuple(parts.safety(rule, place) for rule in file.safety),
         diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),
         progression=tuple(parts.target(t, where) for t in file.progression),

@@ -89,14 +89,16 @@ class OutcomeSection(Strict):
     change: BoundsSection | None = None
     unless: list[str] = []
     competing: list[str] = []
-    competing_means: Literal["censored", "ineffective"] = "censored"
+    competing_as: Literal["failure", "cause_specific", "composite"] = "failure"
 
 
 class FollowUpSection(Strict):
     """How long patients are followed."""
 
-    ended_by: list[str] = []
     until: date | None = None
+    ended_by: list[str] = []
+    observed_by: list[str] | None = None
+    ends: Literal["last_event"] | None = None
     weighted_by: list[str] = []
 
 

@@ -220,7 +220,7 @@ def learning(
 def _outcome(outcome: Outcome) -> str:
     window = f"day {outcome.from_days:g} to {outcome.within_days:g}"
     unless = f"; ineffective after {_codes(outcome.unless)}" if outcome.unless else ""
-    competing = f"; {_codes(outcome.competing)} counts as {outcome.competing_means}"
+    competing = f"; {_codes(outcome.competing)} counts as {outcome.competing_as.replace('_', '-')}"
     return (
         f"{_codes(outcome.codes)}, {window}: {_OUTCOMES.get(outcome.kind, outcome.kind)}{unless}"
         f"{competing if outcome.competing else ''}"
