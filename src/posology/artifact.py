@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from posology.artifact_keys import FORMAT_1, TODAY, Keys, weight_name, with_todays_values
+from posology.artifact_keys import COMPETING_AS, FORMAT_1, TODAY, Keys, weight_name
 from posology.domain.policy import Policy
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
@@ -89,7 +89,7 @@ def load(folder: str | Path) -> Artifact:
     keys = _KEYS[body["format"]]
     try:
         policy = _unpack_policy(body["kind"], body["policy"], load_tensors(weights), keys)
-        study = with_todays_values(deserialize(Study, body["study"], {}, keys.fields))
+        study = _with_todays_values(deserialize(Study, body["study"], {}, keys.fields))
         evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
@@ -98,6 +98,13 @@ def load(folder: str | Path) -> Artifact:
             "version or fit the study again."
         ) from error
     return Artifact(policy, study, evidence, hashlib.sha256(listed).hexdigest())
+
+
+def _with_todays_values(study: Study) -> Study:
+    """The study of a saved policy, with the words of today's study files."""
+    outcome = study.outcome
+    today = COMPETING_AS.get(outcome.competing_as, outcome.competing_as)
+    return replace(study, outcome=replace(outcome, competing_as=today))
 
 
 def _check_is_policy(folder: Path) -> None:

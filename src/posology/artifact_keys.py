@@ -5,9 +5,7 @@ opens policies that were saved before the renames.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-from posology.domain.study import Study
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +114,6 @@ TODAY = Keys({}, {"Outcome": FIELDS["Outcome"]}, {})
 
 COMPETING_AS = {"ineffective": "failure", "censored": "cause_specific"}
 """Values of `competing_means` as saved: the value of `competing_as` today."""
-
-
-def with_todays_values(study: Study) -> Study:
-    """The study of a saved policy, with the words of today's study files."""
-    outcome = study.outcome
-    today = COMPETING_AS.get(outcome.competing_as, outcome.competing_as)
-    return replace(study, outcome=replace(outcome, competing_as=today))
 
 
 def weight_name(saved: str, keys: Keys) -> str:

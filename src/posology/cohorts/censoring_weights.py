@@ -9,8 +9,8 @@ from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import CENSORED, OUTCOME, TRAIN, WINDOW_END
 from posology.domain.logistic_regression import fit_ridge_logistic
 from posology.domain.scaling import mean_and_std
+from posology.domain.statistics.survival import fit_survival, survival_before
 from posology.domain.study import Study
-from posology.domain.survival import fit_survival, survival_before
 
 _RIDGE, _MAX_STEPS, _MAX_DECISIONS = 1e-3, 25, 200_000
 """Penalty per decision, Newton steps, and decisions to fit on. Our choice."""

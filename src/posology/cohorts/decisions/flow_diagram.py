@@ -5,7 +5,7 @@ import numpy as np
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
 from posology.cohorts.decisions.follow_up_rule import follow_up_rule, follow_up_warnings
 from posology.domain.cohort import SPLITS
-from posology.domain.estimand import estimand_sentence
+from posology.domain.statistics.estimand import estimand_sentence
 from posology.domain.study import Study
 
 CAUSES = ("censored", "outcome", "unless", "competing", "window_end")

@@ -1,0 +1,1 @@
+"""What is estimated, in words, and survival models."""
