@@ -14,7 +14,7 @@ from posology.cohorts.encode import fit_profile, refit_formulas, remap_codes, wi
 from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events
 from posology.cohorts.part import build_part, feature_codes
-from posology.cohorts.study.error_messages import check_codes_occur
+from posology.cohorts.study.named_codes import check_codes_occur
 from posology.domain.codes import add_descriptions, study_codes
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formula_events import add_formula_events

@@ -180,6 +180,11 @@ def read_parent_codes(folder: Path) -> dict[str, list[str]]:
     return {code: names for code, names in parents.items() if names}
 
 
+def read_code_units(folder: Path) -> dict[str, str | None]:
+    """The unit of each code, where another tool wrote a column `unit` into `codes.parquet`."""
+    return _code_column(folder, "unit", pa.string())
+
+
 def _code_column(folder: Path, name: str, kind: pa.DataType) -> dict[str, Any]:
     """A column of `codes.parquet` by code; no codes without the file, None without the column."""
     path = folder / meds.code_metadata_filepath

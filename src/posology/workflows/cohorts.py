@@ -11,15 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.cohorts import build
-from posology.cohorts.events.chunks import event_files
+from posology.cohorts.events.chunks import distinct_codes, event_files
 from posology.cohorts.storage import folder as storage
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
+from posology.cohorts.storage.record_check import check_records
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.domain.study import Study
 from posology.errors import UserError
 from posology.records.meds_dataset import read_codes
 from posology.workflows.progress import Progress, no_progress
+from posology.workflows.record_findings import describe_findings
 from posology.workflows.results import Row, render_text, rows_to_table
 
 MAX_UNNAMED = 10
@@ -44,8 +46,10 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
         if not path.exists():
             raise UserError(f"--events {path}: no such file or folder.")
         meanings = read_codes(path)
+        files = event_files(path)
+        check_records(path, files, distinct_codes(files), as_study(study))
         columns = ["subject_id", "time", "code", "numeric_value"]
-        events = pq.read_table(event_files(path), columns=columns)
+        events = pq.read_table(files, columns=columns)
     return build.build_cohort(events, as_study(study), descriptions=meanings)
 
 
@@ -102,7 +106,7 @@ class CohortFlow:
     def __rich__(self) -> Group:
         warnings = [Text(f"Warning: {text}", style="bold") for text in self.flow["warnings"]]
         parts = (_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
-        return Group(*parts, *warnings, *_unnamed_text(self.flow))
+        return Group(*parts, *warnings, *_unnamed_text(self.flow), *describe_findings(self.flow))
 
 
 def build_cohort(

@@ -41,6 +41,47 @@ def distinct_codes(files: list[Path]) -> tuple[str, ...]:
     return tuple(sorted(codes))
 
 
+def count_units(files: list[Path]) -> dict[tuple[str, str], int]:
+    """Numbers of each code in each unit; the unit is empty where the records give none."""
+    counts: dict[tuple[str, str], int] = {}
+    for path in files:
+        parquet = pq.ParquetFile(path, read_dictionary=["code", "unit"])
+        names = parquet.schema_arrow.names
+        columns = [name for name in ("code", "numeric_value", "unit") if name in names]
+        if "numeric_value" not in columns:
+            continue
+        for group in range(parquet.num_row_groups):
+            table = parquet.read_row_group(group, columns=columns)
+            for key, count in _group_units(table).items():
+                counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def _group_units(table: pa.Table) -> dict[tuple[str, str], int]:
+    """Numbers of each pair of code and unit in a table."""
+    table = table.filter(pc.is_valid(table["numeric_value"]))
+    code, codes = _dictionary(table["code"])
+    if "unit" in table.column_names:
+        unit, units = _dictionary(table["unit"])
+    else:
+        unit, units = np.zeros(table.num_rows, np.int64), [""]
+    pairs, counts = np.unique(code * len(units) + unit, return_counts=True)
+    return {
+        (codes[pair // len(units)], units[pair % len(units)]): int(count)
+        for pair, count in zip(pairs, counts, strict=True)
+    }
+
+
+def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """Row of each value in the list of distinct ones; null counts as empty text."""
+    array = column.combine_chunks()
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    values = [*(str(value) for value in array.dictionary.to_pylist()), ""]
+    rows = array.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+    return rows.astype(np.int64), values
+
+
 def subject_chunks(path: Path, rows: int) -> Iterator[pa.Table]:
     """Chunks of a file, of about `rows` rows, each of whole subjects.
 

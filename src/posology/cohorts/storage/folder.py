@@ -52,7 +52,7 @@ from posology.cohorts.storage.cached_parts import (
 )
 from posology.cohorts.storage.known_truth import join_truth
 from posology.cohorts.storage.parallel import Progress, run_parallel
-from posology.cohorts.study.error_messages import check_codes_occur
+from posology.cohorts.storage.record_check import check_records
 from posology.domain.codes import needs_name, study_codes
 from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
 from posology.domain.history import History
@@ -99,12 +99,13 @@ def build_folder(
                 "all patients at once; remove --parts."
             )
         table = pq.read_table(files, columns=list(COLUMNS))
+        flow = dry_run(study, events, options)
         cohort = build_cohort(table, study, split, descriptions=read_codes(events))
-        save_cohort(cohort, out)
+        save_cohort(cohort, out, flow)
         return load_cohort(out)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        _build(study, (files, split, read_codes(events)), draft, options)
+        _build(study, (events, files, split), draft, options)
         (draft / "whole").rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -118,14 +119,14 @@ def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> 
     descriptions = read_codes(events)
     study = with_names(study, descriptions)
     codes = distinct_codes(files)
-    check_codes_occur(codes, study)
+    findings = _check_records(events, files, codes, study)
     job = partial(_decide_file, codes=codes, study=study, split=split, rows=options.rows_per_core)
     per_file = run_parallel(job, files, options.workers, options.progress)
     decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
     _check_distinct(list(subjects), events)
     decisions = concatenate_decisions(list(decided))
     flow = summarize_flow(study, decisions, merge_flows(list(flows)), codes)
-    return flow | {"unnamed_codes": list(unnamed_codes(codes, study, descriptions))}
+    return flow | findings
 
 
 def _decide_file(
@@ -137,6 +138,14 @@ def _decide_file(
         ordered = add_kidney_events(sort_events(table, codes), study)
         chunks.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
     return chunks
+
+
+def _check_records(
+    events: Path, files: list[Path], codes: tuple[str, ...], study: Study
+) -> dict[str, list]:
+    """Of the flow: units, and codes without events and without a name; StudyError if wrong."""
+    unnamed = unnamed_codes(codes, study, read_codes(events))
+    return {**check_records(events, files, codes, study), "unnamed_codes": list(unnamed)}
 
 
 def unnamed_codes(
@@ -160,18 +169,19 @@ def _split_file(events: Path, study: Study) -> dict[int, int] | None:
     return {subject: SPLITS.index(name) for subject, name in splits.items()}
 
 
-Records = tuple[list[Path], dict[int, int] | None, dict[str, str | None]]
-"""Files of events, the split file, and the descriptions of codes."""
+Records = tuple[Path, list[Path], dict[int, int] | None]
+"""The folder or file of events, its files, and the split of each subject."""
 
 
 def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -> None:
-    files, split, descriptions = records
+    events, files, split = records
+    descriptions = read_codes(events)
     study = with_names(study, descriptions)
     settings = None if options.parts is None else settings_hash(study, options.rows_per_core, split)
     cache = options.parts or draft / "parts"
     shards = list_shards(files, cache, settings)
     codes = tuple(sorted({code for shard in shards for code in shard_codes(shard)}))
-    check_codes_occur(codes, study)
+    findings = _check_records(events, files, codes, study)
     job = partial(build_shard, study=study, split=split, rows=options.rows_per_core)
     for _ in run_parallel(job, shards, options.workers, options.progress):
         pass
@@ -182,7 +192,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     profile = with_descriptions(profile, study.names, descriptions)
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
-    _write_columns(writer, (study, profile, codes), (decisions, flow), options.truth)
+    _write_columns(writer, (study, profile, codes), (decisions, flow, findings), options.truth)
     if options.parts is not None:
         remove_stale_shards(shards, cache)
 
@@ -242,11 +252,11 @@ def _write_histories(
 def _write_columns(
     writer: CohortWriter,
     target: tuple[Study, Profile, tuple[str, ...]],
-    table: tuple[DecisionTable, PatientFlow],
+    table: tuple[DecisionTable, PatientFlow, dict[str, list]],
     truth: Path | None,
 ) -> None:
     """Write the columns of the decisions, after the histories."""
-    (study, profile, codes), (decided, flow) = target, table
+    (study, profile, codes), (decided, flow, findings) = target, table
     whole = writer.mapped()
     history = History(**{f.name: whole[f"history.{f.name}"] for f in fields(History)})
     cohort = assemble_cohort(
@@ -259,7 +269,8 @@ def _write_columns(
         if column is not None:
             writer.append(name, column)
     warnings = follow_up_warnings(study, codes)
-    writer.close(study, profile, summarize_flow(study, decided, flow, codes), warnings)
+    summary = summarize_flow(study, decided, flow, codes) | findings
+    writer.close(study, profile, summary, warnings)
 
 
 def _check_distinct(subjects: list[np.ndarray], events: Path) -> None:

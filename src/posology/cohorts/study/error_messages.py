@@ -8,9 +8,6 @@ import typing
 from pydantic import BaseModel, ValidationError
 
 from posology.cohorts.study.schema import StudySection
-from posology.domain.codes import has_prefix
-from posology.domain.study import Study
-from posology.errors import StudyError
 
 RENAMED = {
     "competing_means": 'the key is now `competing_as`; write "failure" where it was "ineffective" '
@@ -65,20 +62,6 @@ def add_line_number(message: str, text: str, where: str) -> str:
     end = _first(lines, r"\[", start + 1)
     line = start if line is None or (end is not None and line > end) else line
     return f"{where}:{line + 1}: {rest}"
-
-
-def check_codes_occur(codes: tuple[str, ...], study: Study) -> None:
-    """Raise StudyError for the first code of decision, outcome or treatments that no event has."""
-    required = [("[decision] codes", code) for code in study.decision.codes]
-    required += [("[outcome] codes", code) for code in study.outcome.codes]
-    required += [
-        (f"treatment {t.name}", code) for t in study.formulary.treatments for code in t.codes
-    ]
-    for place, code in required:
-        if not any(has_prefix(known, code) for known in codes):
-            near = difflib.get_close_matches(code, codes, n=1, cutoff=0.5)
-            hint = f"did you mean `{near[0]}`?" if near else "are these the right events?"
-            raise StudyError(f"study {study.name}: {place}: no event has the code `{code}`; {hint}")
 
 
 def _first(lines: list[str], pattern: str, start: int) -> int | None:

@@ -1,5 +1,6 @@
 """How to clean each distinct (code, unit) pair: one spelling and one unit per code."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -113,6 +114,35 @@ def code_rule(code: str, unit: str | None, book: dict[str, Any]) -> CodeRule:
         factor, shift = conversion
         repairs.append("unit_converted")
     return CodeRule(clean, target, factor, shift, *bounds, repairs=tuple(repairs))
+
+
+_DAYS = {"/d": 1.0, "/wk": 7.0}
+"""Rates of doses, and the days of each."""
+_ANNOTATION = re.compile(r"/?\{[^}]*\}|/?1\.73[ _]?m\^?2")
+"""UCUM's annotations have no meaning: mL/min/{1.73_m2} is mL/min (UCUM specification 2.1)."""
+
+
+def unit_conversion(code: str, unit: str, target: str) -> tuple[float, float] | None:
+    """Factor and shift from a code's unit to another; None if they measure different quantities.
+
+    (1, 0) if they are the same unit, however it is spelled.
+    """
+    book = load_codebook()
+    seen, wanted = (
+        _ANNOTATION.sub("", _ucum_spelling(text, book) or "") for text in (unit, target)
+    )
+    known = any(text in book[dimension] for dimension in DIMENSIONS for text in (seen, wanted))
+    if seen == wanted or (not known and seen.lower() == wanted.lower()):
+        return 1.0, 0.0
+    entry = _find_entry(normalise_code(code), book["code"]) or {}
+    for rate, days in _DAYS.items():
+        for other, other_days in _DAYS.items():
+            if seen.endswith(rate) and wanted.endswith(other):
+                amounts = seen.removesuffix(rate), wanted.removesuffix(other)
+                found = _conversion(*amounts, entry.get("molar_mass"), book)
+                same = (1.0, 0.0) if amounts[0] == amounts[1] else found
+                return None if same is None else (same[0] * other_days / days, same[1])
+    return _conversion(seen, wanted, entry.get("molar_mass"), book)
 
 
 def _limit(entry: dict[str, Any], name: str) -> float | None:
