@@ -30,7 +30,8 @@ class Decision:
     """Codes (prefixes) that mark time zero."""
     which: str
     """`first`: one decision per patient; `every`: all of them, a trajectory; `interval`: from the
-    first one on, every `every_days` days until the patient's follow-up ends."""
+    first one on, every `every_days` days until the patient's follow-up ends; `sequential`: each of
+    them, or of a grid of `every_days`, is a trial of its own, of those who used no option yet."""
     eligible: tuple[str, ...] = ()
     """Codes of which at least one must be visible at time zero; no condition if empty."""
     excluded: tuple[str, ...] = ()
@@ -41,6 +42,10 @@ class Decision:
     """Days from one decision to the next: exactly for `interval`, at least for `every`."""
     look_back_days: float | None = None
     """Dated events longer before the patient's first decision are ignored; None: no limit."""
+    new_users_days: float | None = None
+    """Days before a decision in which no option may have been used; None: no condition."""
+    history_days: float | None = None
+    """Days before a decision for which the patient must have been recorded; None: no condition."""
 
 
 LONGEST_GRACE_WITHOUT_LANDMARK = 1.0

@@ -154,7 +154,16 @@ def _selection_table(flow: dict[str, Any]) -> Table:
 
 
 def _arm_table(flow: dict[str, Any]) -> Table:
-    table = Table("option", "decisions", "complete follow-up", "effective", "median dose")
+    table = Table(
+        *(
+            "option",
+            "decisions",
+            "complete",
+            "effective",
+            "median dose",
+            "days followed (quartiles)",
+        )
+    )
     for arm in (*flow["arms"], flow["outcome"]):
         rate, dose = arm["effective"], arm["dose_median"]
         table.add_row(
@@ -163,6 +172,7 @@ def _arm_table(flow: dict[str, Any]) -> Table:
             f"{arm['complete']:,}",
             "-" if rate is None else f"{rate:.1%}",
             "-" if dose is None else f"{dose:g}",
+            _quartiles_text(arm["days_quartiles"]),
         )
     return table
 
@@ -181,16 +191,19 @@ def _unnamed_text(flow: dict[str, Any]) -> list[Text]:
     return [Text(text)]  # no markup: brackets are text
 
 
+def _quartiles_text(quartiles: list[float | None]) -> str:
+    """Median and quartiles of days."""
+    low, middle, high = ("-" if days is None else f"{days:,.0f}" for days in quartiles)
+    return f"{middle} ({low} to {high})"
+
+
 def _follow_up_text(flow: dict[str, Any]) -> str:
     follow_up = flow["follow_up"]
-    low, middle, high = (
-        "-" if days is None else f"{days:,.0f}" for days in follow_up["days_quartiles"]
-    )
     parts = ", ".join(f"{n:,} {name}" for name, n in flow["split"].items())
     return (
         f"{flow['estimand']}\n"
         f"Follow-up ends {follow_up['rule']}. "
-        f"Median follow-up {middle} days (quartiles {low} to {high}). "
+        f"Days followed, median and quartiles: {_quartiles_text(follow_up['days_quartiles'])}. "
         f"{follow_up['incomplete']:,} decisions have incomplete follow-up: they stay in the "
         f"cohort and are marked.\nSplit: {parts}."
     )

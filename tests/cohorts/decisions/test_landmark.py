@@ -49,7 +49,7 @@ def test_a_null_drug_that_starts_late_saves_no_lives(days: int) -> None:
             rows += [(subject, start, "DRUG//B", None)] if first and start < day else []
     decided, flow = extract_from_rows((*FATAL, grace(days)), *rows)
     assert abs(difference(decided)) < 0.01, "true effect 0"
-    dead = next(e for e in flow.exclusions if e.reason.startswith("DEATH before"))
+    dead = next(e for e in flow.exclusions if e.reason.startswith("death before"))
     expected = 2 * PATIENTS * (1 - (1 - YEAR_RISK) ** (days / 365))
     assert abs(dead.decisions - expected) < 3
 
@@ -67,7 +67,7 @@ def test_events_before_a_rescue_drug_are_not_blamed_on_it(days: int) -> None:
         rows += [(subject, 0.0, "DRUG//B", None)] if chosen else []
     decided, flow = extract_from_rows((*nonfatal, until, grace(days)), *rows)
     assert abs(difference(decided)) < 0.01
-    assert f"HARM before the landmark at {days} days" in [e.reason for e in flow.exclusions]
+    assert f"harm before the landmark at {days} days" in [e.reason for e in flow.exclusions]
 
 
 def reasons(flow: PatientFlow) -> dict[str, int]:
@@ -86,7 +86,7 @@ def test_who_is_not_at_risk_at_the_landmark_is_counted_with_the_reason() -> None
     rows += [(6, 15.0, "LAB", 1.0), (6, 9.0, "HARM", None), (6, 20.0, "HARM", None)]
     decided, flow = extract_from_rows((grace(14),), *sorted(rows, key=lambda row: row[:2]))
     assert reasons(flow) == {
-        "STOP before the landmark at 14 days": 1,
+        "stop before the landmark at 14 days": 1,
         "follow-up ended for good (death) before the landmark at 14 days": 1,
         "follow-up ended before the landmark at 14 days": 1,
     }

@@ -6,13 +6,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
-from posology.cohorts.decisions.eligibility import Exclusion, exclude, select_decisions
+from posology.cohorts.decisions.earlier_use import EarlierUse, count_earlier_use
+from posology.cohorts.decisions.eligibility import select_decisions
+from posology.cohorts.decisions.exclusions import Exclusion, Kept, exclude, exclude_in_turn
 from posology.cohorts.decisions.follow_up import follow_up
-from posology.cohorts.decisions.landmark import (
-    Kept,
-    free_at_landmark,
-    open_windows_at_landmark,
-)
+from posology.cohorts.decisions.landmark import free_at_landmark, open_windows_at_landmark
 from posology.cohorts.decisions.outcomes import label_outcomes
 from posology.cohorts.decisions.split import assign_splits
 from posology.cohorts.decisions.treatment_given import (
@@ -80,6 +78,8 @@ class PatientFlow:
     candidates: int
     """Decisions before any exclusion."""
     exclusions: tuple[Exclusion, ...]
+    earlier_use: EarlierUse
+    """Of the decisions left."""
 
 
 def extract_decisions(
@@ -105,7 +105,9 @@ def extract_decisions(
         at = exclude(at, keep, "subject without a split", exclusions)
     treatments = extract_treatments(events, subject, at, study)
     steps = [*free_at_landmark(followed, at, study), *_treatment_known(treatments, study)]
-    at, treatments = _exclude_in_turn(at, treatments, steps, exclusions)
+    keep = exclude_in_turn(at, steps, exclusions)
+    at = DecisionTimes(at.subject[keep], at.time[keep])
+    treatments = subset_treatments(treatments, keep)
     if study.safety:
         forbidden = contraindicated(study, event_facts(events, subject, at, study))
         keep = np.logical_not(forbidden.all(axis=1))
@@ -133,7 +135,11 @@ def extract_decisions(
         covariate=_censoring_covariates(events, subject, at, study),
         **{f.name: getattr(outcomes, f.name) for f in fields(outcomes)},
     ), PatientFlow(
-        selected.subjects, selected.subjects_with_decision, selected.candidates, tuple(exclusions)
+        selected.subjects,
+        selected.subjects_with_decision,
+        selected.candidates,
+        tuple(exclusions),
+        count_earlier_use(events, subject, (at, treatments.option), study),
     )
 
 
@@ -145,17 +151,6 @@ def _treatment_known(treatments: TreatmentGiven, study: Study) -> Iterator[Kept]
         yield ~treatments.switched, "several options given in the grace window"
     days = study.assignment.grace_days
     yield treatments.option >= 0, f"no option given within {days:g} days"
-
-
-def _exclude_in_turn(
-    at: DecisionTimes, treatments: TreatmentGiven, steps: list[Kept], exclusions: list[Exclusion]
-) -> tuple[DecisionTimes, TreatmentGiven]:
-    """The decisions that every condition keeps; each excluded one counts for the first reason."""
-    left = np.ones(len(at), dtype=bool)
-    for keep, reason in steps:
-        exclude(DecisionTimes(at.subject[left], at.time[left]), keep[left], reason, exclusions)
-        left &= keep
-    return DecisionTimes(at.subject[left], at.time[left]), subset_treatments(treatments, left)
 
 
 def _lookup(values: SubjectMap, subject_id: np.ndarray) -> np.ndarray:
@@ -195,6 +190,10 @@ def merge_flows(flows: list[PatientFlow]) -> PatientFlow:
         sum(f.subjects_with_decision for f in flows),
         sum(f.candidates for f in flows),
         tuple(exclusions),
+        EarlierUse(
+            sum(f.earlier_use.decisions for f in flows),
+            sum(f.earlier_use.continued for f in flows),
+        ),
     )
 
 

@@ -5,22 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from posology.cohorts.decisions.earlier_use import enough_history
+from posology.cohorts.decisions.exclusions import Exclusion, exclude, exclude_in_turn
 from posology.cohorts.events.stream import EventStream, has_any_code
 from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
 from posology.domain.codes import Names, display_names
 from posology.domain.safety import is_in_range
 from posology.domain.study import Study, ValueRange
-
-
-@dataclass(frozen=True, slots=True)
-class Exclusion:
-    """Decisions excluded at one step, and why."""
-
-    reason: str
-    decisions: int
-    subjects: int
-    """Subjects whose last remaining decision was excluded at this step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +53,8 @@ def select_decisions(
     for value_range in decision.ranges:
         keep = is_in_range(event_facts(events, subject, at, study), value_range)
         at = exclude(at, keep, _range_reason(value_range, study.names), exclusions)
+    left = exclude_in_turn(at, enough_history(events, subject, at, study), exclusions)
+    at = DecisionTimes(at.subject[left], at.time[left])
     if decision.which == "first":
         at = _first_per_subject(at)
     elif decision.which == "every" and decision.every_days is not None:
@@ -71,19 +65,6 @@ def select_decisions(
     return SelectedDecisions(
         at, tuple(exclusions), len(end), subjects_with_decision, len(candidates)
     )
-
-
-def exclude(
-    at: DecisionTimes,
-    keep: Bool[np.ndarray, " decision"],
-    reason: str,
-    exclusions: list[Exclusion],
-) -> DecisionTimes:
-    """The decisions to keep; the exclusion is appended to `exclusions`."""
-    remaining = DecisionTimes(at.subject[keep], at.time[keep])
-    lost_subjects = len(np.unique(at.subject)) - len(np.unique(remaining.subject))
-    exclusions.append(Exclusion(reason, int((~keep).sum()), lost_subjects))
-    return remaining
 
 
 def _range_reason(value_range: ValueRange, names: Names) -> str:
@@ -102,7 +83,7 @@ def _candidates(
     is_new = np.ones(len(row), dtype=bool)
     is_new[1:] = (row[1:] != row[:-1]) | (time[1:] != time[:-1])
     at = DecisionTimes(row[is_new], time[is_new])
-    if study.decision.which != "interval" or study.decision.every_days is None:
+    if study.decision.which in ("first", "every") or study.decision.every_days is None:
         return at
     first, every = _first_per_subject(at), study.decision.every_days
     counts = 1 + np.floor((end[first.subject] - first.time) / every).astype(np.int64)

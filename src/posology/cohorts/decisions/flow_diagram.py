@@ -3,6 +3,7 @@
 import numpy as np
 
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
+from posology.cohorts.decisions.earlier_use import earlier_use_warnings
 from posology.cohorts.decisions.follow_up_rule import follow_up_rule, follow_up_warnings
 from posology.domain.cohort import SPLITS
 from posology.domain.statistics.estimand import estimand_sentence
@@ -31,12 +32,13 @@ def summarize_flow(
                 "left": remaining,
             }
         )
-    days = decisions.days_followed[np.isfinite(decisions.days_followed)]
-    quartiles = np.quantile(days, (0.25, 0.5, 0.75)) if len(days) else np.full(3, np.nan)
     return {
         "study": study.name,
         "estimand": estimand_sentence(study),
-        "warnings": list(follow_up_warnings(study, codes)),
+        "warnings": [
+            *follow_up_warnings(study, codes),
+            *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
+        ],
         "flow": {
             "subjects": flow.subjects,
             "subjects_with_a_decision_point": flow.subjects_with_decision,
@@ -45,13 +47,17 @@ def summarize_flow(
             "decisions": len(decisions),
             "decisions_subjects": len(np.unique(decisions.subject_id)),
         },
+        "earlier_use": {
+            "decisions": flow.earlier_use.decisions,
+            "continued": flow.earlier_use.continued,
+        },
         "arms": [
             _arm(name, decisions, decisions.treatment == row)
             for row, name in enumerate(study.formulary.names)
         ],
         "outcome": _all_arms(study, decisions),
         "follow_up": {
-            "days_quartiles": [_number(x) for x in quartiles],
+            "days_quartiles": _quartiles(decisions.days_followed),
             "rule": follow_up_rule(study, codes),
             "resolved_by": {
                 name: int((decisions.resolved_by == row).sum()) for row, name in enumerate(CAUSES)
@@ -78,7 +84,15 @@ def _arm(name: str, decisions: DecisionTable, rows: np.ndarray) -> dict:
         "complete": int((rows & decisions.outcome_observed).sum()),
         "effective": _number(decisions.effective[known].mean()) if known.any() else None,
         "dose_median": _number(np.median(dose)) if len(dose) else None,
+        "days_quartiles": _quartiles(decisions.days_followed[rows]),
     }
+
+
+def _quartiles(days: np.ndarray) -> list[float | None]:
+    """Quartiles of the days of follow-up; None without any."""
+    known = days[np.isfinite(days)]
+    quartiles = np.quantile(known, (0.25, 0.5, 0.75)) if len(known) else np.full(3, np.nan)
+    return [_number(x) for x in quartiles]
 
 
 def _number(value: float | np.floating) -> float | None:

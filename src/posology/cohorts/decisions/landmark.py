@@ -10,11 +10,10 @@ excluded, whatever they received, and every outcome window opens there (Anderson
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-from jaxtyping import Bool
-
+from posology.cohorts.decisions.exclusions import Kept
 from posology.cohorts.decisions.follow_up import FollowUp
 from posology.cohorts.events.windows import DecisionTimes, has_event, window_rows
+from posology.domain.codes import display_names
 from posology.domain.study import PredictionTarget, Study
 
 EVENT_KINDS = ("occurs", "does_not_occur", "time_to_event")
@@ -42,10 +41,6 @@ def open_windows_at_landmark(study: Study) -> Study:
     )
 
 
-Kept = tuple[Bool[np.ndarray, " decision"], str]
-"""Whether each decision is kept, and why the others are not."""
-
-
 def free_at_landmark(followed: FollowUp, at: DecisionTimes, study: Study) -> Iterator[Kept]:
     """Each condition of being at risk at the landmark; nothing if the study has none."""
     days = study.assignment.landmark_days
@@ -58,7 +53,7 @@ def free_at_landmark(followed: FollowUp, at: DecisionTimes, study: Study) -> Ite
         if codes:
             events = followed.event_times(codes)
             resolved = has_event(window_rows(events, at, 0.0, days))
-            yield ~resolved, f"{' or '.join(codes)} {place}"
+            yield ~resolved, f"{display_names(codes, study.names)} {place}"
     leaves = followed.end_of(at) - at.time <= days
     ended = followed.ended[at.subject]
     yield ~(leaves & ended), f"follow-up ended for good (death) {place}"

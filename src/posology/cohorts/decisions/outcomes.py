@@ -188,7 +188,9 @@ def _cost(followed: _Followed) -> tuple[np.ndarray, Resolved]:
     After an event that ends follow-up for good there are no further costs.
     """
     at, costs = followed.at, followed.study.reward.costs
-    following, total = next_decision_time(at), np.zeros(len(at))
+    is_trial = followed.study.decision.which == "sequential"  # with a follow-up of its own
+    following = np.full(len(at), np.inf) if is_trial else next_decision_time(at)
+    total = np.zeros(len(at))
     for cost in costs:
         harms = followed.follow_up.event_times(cost.codes)
         start, stop = window_rows(harms, at, cost.from_days, cost.within_days)

@@ -129,6 +129,11 @@ def first_time(times: EventTimes, rows: Rows) -> Float64[np.ndarray, " decision"
     return _at(times.time, rows[0], has_event(rows), np.inf)
 
 
+def last_time(times: EventTimes, rows: Rows) -> Float64[np.ndarray, " decision"]:
+    """Time of the last event in each window; minus infinity if the window is empty."""
+    return _at(times.time, rows[1] - 1, has_event(rows), -np.inf)
+
+
 def _sort_key(subject: np.ndarray, time: np.ndarray) -> np.ndarray:
     key = np.empty(len(subject), np.complex128)
     key.real, key.imag = subject, time

@@ -116,6 +116,8 @@ def decision(table: DecisionSection, where: str) -> Decision:
         ranges(table.ranges, f"{where}: [decision] ranges"),
         table.every_days,
         table.look_back_days,
+        table.new_users_days,
+        table.history_days,
     )
 
 

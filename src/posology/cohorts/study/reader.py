@@ -2,6 +2,7 @@
 
 import importlib.resources
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from posology.cohorts.study.error_messages import add_line_number, describe_firs
 from posology.cohorts.study.schema import ProfileSection, StudySection
 from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
-from posology.domain.study import ProfileSpec, Resolution, Study
+from posology.domain.study import ProfileSpec, Resolution, Reward, Study
 from posology.errors import StudyError
 
 
@@ -92,7 +93,7 @@ def _assemble(
         decision=parts.decision(file.decision, where),
         formulary=Formulary(treatments, dose),
         outcome=parts.outcome(file.outcome, where),
-        reward=parts.reward(file.reward, file.outcome.kind, place),
+        reward=_reward(file, place),
         rules=tuple(parts.rule(rule, place) for rule in file.rules),
         profile=_profile(file.profile, where),
         split=parts.split(file.split, where),
@@ -106,6 +107,19 @@ def _assemble(
         time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
         names=parts.names(file.names, where),
     )
+
+
+def _reward(file: StudySection, place: parts.Place) -> Reward:
+    """The reward; sequential trials have no later decisions whose value could be added."""
+    reward = parts.reward(file.reward, file.outcome.kind, place)
+    if file.decision.which != "sequential" or reward.discount == 0:
+        return reward
+    if "discount" in file.reward:
+        raise StudyError(
+            f"{place.where}: [reward] `discount` is {reward.discount:g}, but with [decision] which "
+            '= "sequential" every decision is a trial of its own; set it to 0 or remove it.'
+        )
+    return replace(reward, discount=0.0)
 
 
 def _profile(table: ProfileSection, where: str) -> ProfileSpec:

@@ -57,12 +57,14 @@ class DecisionSection(Strict):
     """When treatment is chosen, and for which patients."""
 
     codes: Codes
-    which: Literal["first", "every", "interval"]
+    which: Literal["first", "every", "interval", "sequential"]
     eligible: list[str] = []
     excluded: list[str] = []
     ranges: list[RangeSection] = []
     every_days: Days | None = None
     look_back_days: Days | None = None
+    new_users_days: Days | None = None
+    history_days: Days | None = None
 
 
 class GivenSection(Strict):

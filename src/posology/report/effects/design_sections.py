@@ -21,6 +21,7 @@ _DECISIONS = {
     "first": "the first",
     "every": "every",
     "interval": "from the first on, at even intervals:",
+    "sequential": "a sequence of trials of those who used no option yet, one at each",
 }
 _OUTCOMES = {
     "occurs": "effective if it occurs",
