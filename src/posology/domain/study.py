@@ -300,3 +300,6 @@ class Study:
     names: tuple[tuple[str, str], ...] = ()
     """Codes, or prefixes of codes, with their names in words (domain/codes.py). A cohort's study
     also has the names that the records give to its codes."""
+    reference: str | None = None
+    """Name of the option that is the control, with which options and rules are compared; None:
+    usual care, which is treatment as observed."""

@@ -1,13 +1,16 @@
 """What an effect study gives out: every figure as a row, and the content of its page."""
 
-import dataclasses
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import posology
 from posology.domain.cohort import Cohort
 from posology.evaluation.effects.abstention import Abstention
-from posology.evaluation.effects.effect_study import ConfounderStrength, EffectStudy
+from posology.evaluation.effects.effect_study import EffectStudy
+from posology.evaluation.effects.number_needed import NumberNeeded
+from posology.evaluation.effects.option_effects import ConfounderStrength
+from posology.evaluation.effects.overlap import Counts
 from posology.evaluation.intervals import Difference, Interval
 from posology.learners.effects.target_trial import StudyTrial
 from posology.report.effects.content import EffectContent
@@ -21,12 +24,19 @@ _TRAJECTORIES = (
 )
 
 
-def effect_rows(study: str, decisions: int, estimates: EffectStudy) -> list[Row]:
-    """The verdict first, then every figure."""
-    into = _Rows(study, decisions, [])
-    into.add("posology", "verdict", float("nan"))
+def effect_rows(study: str, estimates: EffectStudy) -> list[Row]:
+    """The verdict first, then every figure.
+
+    `n` and `patients` of a row count the decisions and patients that its figure rests on.
+    """
+    overlap = estimates.verdict.overlap
+    into = _Rows(study, overlap.included, [])
+    everyone = replace(into, counts=overlap.total)
+    everyone.add("posology", "verdict", float("nan"))
     into.rows[0] |= {"said": estimates.verdict.sentence, "kind": estimates.verdict.kind}
+    everyone.add("posology", "outside", overlap.excluded_share)
     _values(estimates, into)
+    _groups(estimates, into)
     _options(estimates, into)
     if estimates.rule_confounder_strength is not None:
         for metric, value in _strength(estimates.rule_confounder_strength).items():
@@ -52,20 +62,25 @@ def effect_rows(study: str, decisions: int, estimates: EffectStudy) -> list[Row]
     return into.rows
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows, one a figure, of one study and number of decisions."""
+    """Rows, one a figure, of one study."""
 
     study: str
-    n: int
+    counts: Counts
+    """Decisions and patients that the figures rest on."""
     rows: list[Row]
 
-    def add(self, model: str, metric: str, value: float | Difference | Interval) -> None:
-        one = value if isinstance(value, Difference | Interval) else Interval(value, *[np.nan] * 2)
+    def add(
+        self, model: str, metric: str, value: float | Difference | Interval | NumberNeeded
+    ) -> None:
+        nan = float("nan")
+        one = Interval(value, nan, nan) if isinstance(value, float) else value
         named = {"study": self.study, "model": model, "split": "held out", "metric": metric}
         figures = {k: finite_or_none(getattr(one, k)) for k in ("value", "low", "high")}
+        counts = {"n": self.counts.decisions, "patients": self.counts.patients}
         p = {"p": finite_or_none(one.p)} if isinstance(one, Difference) else {}
-        self.rows.append({**named, **figures, "n": self.n, **p})
+        self.rows.append({**named, **figures, **counts, **p})
 
 
 def _single_patients(abstention: Abstention, into: _Rows) -> None:
@@ -82,41 +97,54 @@ def _single_patients(abstention: Abstention, into: _Rows) -> None:
 
 
 def _values(estimates: EffectStudy, into: _Rows) -> None:
-    into.add("posology", "outside", estimates.verdict.overlap.excluded_share)
     if estimates.personalised_folds is not None:
         into.add("posology", "folds_personal", float(estimates.personalised_folds))
     if estimates.number_needed_to_treat is not None:
         into.add("posology", "number_needed", estimates.number_needed_to_treat)
+    verdict = estimates.verdict
+    into.add("posology", "differing_patients", float(verdict.differing.patients))
     for v in estimates.rule_values:
         into.add(v.rule, "value", v.value)
+        if v.reason:
+            into.rows[-1]["reason"] = v.reason
         into.add(v.rule, "gain", v.gain)
+        into.add(v.rule, f"gain_over {verdict.reference_name}", v.reference_gain)
         into.add(v.rule, "effective", v.effective_sample_size)
-    for g in estimates.subgroups:
-        group = f"{g.family}: {g.group}"
-        into.add(group, "group_gain", g.gain)
-        into.add(group, "group_value", g.value)
-        for b in g.benefits:
-            into.add(group, f"group_said {b.option}", b.predicted)
-            into.add(group, f"group_seen {b.option}", b.observed)
+        into.add(v.rule, "restricted", v.restricted_share)
     for s in estimates.stability:
         into.add("posology", "agreement_again", s.agreement)
         into.add("posology", "gain_again", s.gain)
     for metric in ("before", "after"):
         differences = [abs(getattr(b, metric)) for b in estimates.balance]
         known = [difference for difference in differences if not np.isnan(difference)]
-        into.add("posology", f"balance_{metric}", max(known, default=np.nan))
+        into.add("posology", f"balance_{metric}", max(known, default=float("nan")))
+
+
+def _groups(estimates: EffectStudy, into: _Rows) -> None:
+    for g in estimates.subgroups:
+        group = f"{g.family}: {g.group}"
+        inside = replace(into, counts=Counts(g.in_population, g.patients_in_population))
+        inside.add(group, "group_gain", g.gain)
+        inside.add(group, "group_value", g.value)
+        for b in g.benefits:
+            inside.add(group, f"group_said {b.option}", b.predicted)
+            inside.add(group, f"group_seen {b.option}", b.observed)
 
 
 def _options(estimates: EffectStudy, into: _Rows) -> None:
+    everyone = replace(into, counts=estimates.verdict.overlap.total)
     for option in estimates.verdict.overlap.options:
-        into.add(option.name, "overlap_given", float(option.patients))
+        everyone.add(option.name, "overlap_given", float(option.patients))
+        if option.reason:
+            into.rows[-1]["reason"] = option.reason
         into.add(option.name, "overlap_effective", option.effective_sample_size)
-        into.add(option.name, "overlap_outside", option.extreme_share)
+        everyone.add(option.name, "overlap_outside", option.extreme_share)
     for o in estimates.option_effects:
         into.add(o.effect.option, f"effect_against_{o.effect.comparator}", o.effect.effect)
         into.add(o.effect.option, f"unadjusted_against_{o.effect.comparator}", o.effect.unadjusted)
-        for metric, value in _strength(o.confounder_strength).items():
-            into.add(o.effect.option, metric, value)
+        if o.confounder_strength is not None:
+            for metric, value in _strength(o.confounder_strength).items():
+                into.add(o.effect.option, metric, value)
 
 
 def _strength(strength: ConfounderStrength) -> dict[str, float]:

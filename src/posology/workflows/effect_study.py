@@ -1,6 +1,5 @@
 """Average effects of a study's options, and whether choosing by the patient adds to them."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +11,19 @@ from rich.text import Text
 
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
 from posology.causal.propensity import randomised_propensity
-from posology.causal.trial import Matrix
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed_treatments as allowed_by
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
-from posology.evaluation.effects.overlap import assess_overlap
-from posology.evaluation.effects.policy_values import one_hot_probabilities
-from posology.evaluation.effects.verdict import Unit
+from posology.evaluation.effects.overlap import Overlap, assess_overlap
+from posology.evaluation.effects.policy_values import (
+    AS_RANDOMISED,
+    USUAL_CARE,
+    one_hot_probabilities,
+)
+from posology.evaluation.effects.reference import Reference
+from posology.evaluation.effects.rule_values import RuleChoices
+from posology.evaluation.effects.verdict_sentence import Unit
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.cross_fitting import HeldOutEffects, estimate_held_out_effects
 from posology.learners.effects.target_trial import (
@@ -37,6 +41,7 @@ from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 
 SIMPLE = "a simple rule: lines, always personal"
+AllowedMask = Bool[np.ndarray, "decision treatment"]
 RESAMPLES = "estimating, 2,000 resamples"
 """The last step of an estimation, for its progress."""
 
@@ -56,7 +61,7 @@ class EffectResult:
     @property
     def rows(self) -> list[Row]:
         """Every figure: the verdict, then values, effects, overlap, ranking, harms."""
-        return effect_rows(self.cohort.study.name, len(self.trial.trial), self.estimates)
+        return effect_rows(self.cohort.study.name, self.estimates)
 
     def to_frame(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -109,7 +114,8 @@ def effect_study(
     progress(f"{len(trial.trial):,} decisions: propensities and outcomes")
     known = randomised_propensity(trial.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(trial.trial, rng, known)
-    population = assess_overlap(trial.trial, nuisance.propensity).population
+    overlap = assess_overlap(trial.trial, nuisance.propensity, allowed)
+    judged = allowed_and_judged(allowed, overlap)
     runs = []
     for number in range(1 + repeats):
         name = "the rule" if not number else f"the rule again, {number} of {repeats}"
@@ -118,18 +124,22 @@ def effect_study(
             progress(f"{name}: fold {fold} of 5")
 
         runs.append(
-            estimate_held_out_effects(trial.trial, allowed, population, rng, report_fold, known)
+            estimate_held_out_effects(
+                trial.trial, judged, overlap.population, rng, report_fold, known
+            )
         )
     harms = estimate_harms(cohort, trial, nuisance, rng, progress)
     progress(RESAMPLES)
-    simple = {SIMPLE: one_hot_probabilities(runs[0].linear_choice, trial.trial.n_options)}
-    rules = guideline_choices(cohort, trial, allowed) | simple
-    comparisons = compared_with(cohort, trial, rules, harms, [_rule(run) for run in runs[1:]])
-    estimates = analyse_effects(nuisance, _rule(runs[0]), comparisons, rng)
+    simple = RuleChoices(one_hot_probabilities(runs[0].linear_choice, trial.trial.n_options))
+    rules = guideline_choices(cohort, trial, allowed, judged) | {SIMPLE: simple}
+    repeated = [_rule(run) for run in runs[1:]]
+    plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
+    plan = replace(plan, refitted_rules=repeated)
+    estimates = analyse_effects(nuisance, _rule(runs[0]), plan, rng)
     return EffectResult(cohort, trial, nuisance, estimates, seed)
 
 
-def allowed_options(cohort: Cohort, trial: StudyTrial) -> Bool[np.ndarray, "decision treatment"]:
+def allowed_options(cohort: Cohort, trial: StudyTrial) -> AllowedMask:
     """The options that safety allows at each decision of the trial."""
     steps = np.asarray(cohort.last_step[trial.row])
     allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
@@ -152,36 +162,51 @@ def estimate_harms(
     return harms
 
 
-def compared_with(
-    cohort: Cohort,
-    trial: StudyTrial,
-    rules: Mapping[str, Matrix],
-    harms: Mapping[str, Nuisance],
-    repeats: Sequence[HeldOutRule],
-) -> AnalysisPlan:
-    """What a rule is compared with: other rules, subgroups, harms, and itself on other folds."""
+def allowed_and_judged(allowed: AllowedMask, overlap: Overlap) -> AllowedMask:
+    """The allowed options that can be judged; without one, as outside the population, all judged.
+
+    If no option can be judged, the allowed ones.
+    """
+    if not overlap.judged:
+        return allowed
+    judged = allowed & overlap.is_judged
+    judged[~judged.any(axis=1)] = overlap.is_judged
+    return judged
+
+
+def plan_analysis(cohort: Cohort, trial: StudyTrial, overlap: Overlap) -> AnalysisPlan:
+    """What the study file says about the analysis; rules, harms and refits are to be added."""
+    study, names = cohort.study, cohort.study.formulary.names
+    randomised = study.assignment.randomised
     return AnalysisPlan(
         covariates=trial.covariates,
-        rules=rules,
+        rules={},
         subgroups=[replace(g, mask=g.mask[trial.row]) for g in find_subgroups(cohort)],
-        harms=harms,
-        refitted_rules=repeats,
+        harms={},
+        refitted_rules=(),
         unit=Unit(trial.unit, 100.0 if trial.is_binary else 1.0),
         is_binary=trial.is_binary,
+        is_randomised=randomised,
+        reference=Reference(
+            None if study.reference is None else names.index(study.reference),
+            AS_RANDOMISED if randomised else USUAL_CARE,
+        ),
+        overlap=overlap,
     )
 
 
 def guideline_choices(
-    cohort: Cohort, trial: StudyTrial, allowed: Bool[np.ndarray, "decision treatment"]
-) -> dict[str, Matrix]:
+    cohort: Cohort, trial: StudyTrial, allowed: AllowedMask, judged: AllowedMask
+) -> dict[str, RuleChoices]:
     """Probability of each option under each of the study's rules."""
     steps = np.asarray(cohort.last_step[trial.row])
-    return {
-        f"guideline: {rule.name}": build_rule_policy(rule, cohort).choice_probabilities(
-            cohort.history, steps, allowed
+    choices = {}
+    for rule in cohort.study.rules:
+        choose = build_rule_policy(rule, cohort).choice_probabilities
+        choices[f"guideline: {rule.name}"] = RuleChoices(
+            choose(cohort.history, steps, judged), choose(cohort.history, steps, allowed)
         )
-        for rule in cohort.study.rules
-    }
+    return choices
 
 
 def _rule(effects: HeldOutEffects) -> HeldOutRule:

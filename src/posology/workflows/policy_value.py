@@ -3,26 +3,30 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
-from posology.causal.doubly_robust_scores import fit_nuisance, select_nuisance_rows
+from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance, select_nuisance_rows
 from posology.causal.propensity import randomised_propensity
 from posology.causal.trial import Mask, Matrix, select_rows
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.evaluation.effects.effect_study import analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
-from posology.evaluation.effects.overlap import assess_overlap
+from posology.evaluation.effects.judged_options import analysis_population
+from posology.evaluation.effects.overlap import Overlap, assess_overlap
+from posology.evaluation.effects.rule_values import RuleChoices
 from posology.learners.baselines import baselines
 from posology.learners.effects.cross_fitting import best_allowed_option
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_study import (
     RESAMPLES,
+    AllowedMask,
     EffectResult,
+    allowed_and_judged,
     allowed_options,
-    compared_with,
     estimate_harms,
     guideline_choices,
+    plan_analysis,
 )
 from posology.workflows.progress import Progress
 
@@ -30,8 +34,6 @@ BLOCK = 4096
 """Decisions predicted at once."""
 DETERMINISTIC = 0.999
 """A policy whose most probable option is always at least so probable is deterministic."""
-
-AllowedMask = Bool[np.ndarray, "decision treatment"]
 
 
 def estimate_policy_value(
@@ -62,29 +64,32 @@ def estimate_policy_value(
     in_test = cohort.split[everyone.row] == TEST
     trial = _select_trial(everyone, in_test)
     allowed = allowed_options(cohort, trial)
+    test_nuisance = select_nuisance_rows(nuisance, in_test)
+    overlap = assess_overlap(trial.trial, test_nuisance.propensity, allowed)
+    judged = allowed_and_judged(allowed, overlap)
     others = select_nuisance_rows(nuisance, ~in_test)
-    population = assess_overlap(others.trial, others.propensity).population
-    single = best_allowed_option(others, population, allowed)
-    choice = choice_probabilities(policy, cohort, trial.row, allowed)
+    single = best_allowed_option(others, _population_elsewhere(others, overlap), judged)
+    choice = choice_probabilities(policy, cohort, trial.row, judged)
+    unrestricted = choice_probabilities(policy, cohort, trial.row, allowed)
     rule = HeldOutRule(
         fold=np.zeros(len(trial.trial), np.int64),
         predicted_effect=_effect_over_single(policy, cohort, trial, single),
         chosen=choice.argmax(axis=1),
         best_single=single,
         personalised_folds=None,
+        unrestricted=unrestricted.argmax(axis=1),
     )
-    rules = guideline_choices(cohort, trial, allowed)
+    rules = guideline_choices(cohort, trial, allowed, judged)
     if choice.max(axis=1).min() < DETERMINISTIC:
-        rules = {"the policy as it draws": choice, **rules}
-    rules |= _classical_choices(cohort, trial, allowed, progress)
+        rules = {"the policy as it draws": RuleChoices(choice, unrestricted), **rules}
+    rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
     harms = {
         name: select_nuisance_rows(scores, in_test)
         for name, scores in estimate_harms(cohort, everyone, nuisance, rng, progress).items()
     }
     progress(RESAMPLES)
-    comparisons = compared_with(cohort, trial, rules, harms, ())
-    test_nuisance = select_nuisance_rows(nuisance, in_test)
-    estimates = analyse_effects(test_nuisance, rule, comparisons, rng)
+    plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
+    estimates = analyse_effects(test_nuisance, rule, plan, rng)
     return EffectResult(cohort, trial, test_nuisance, estimates, seed), rng
 
 
@@ -112,6 +117,13 @@ def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
     )
 
 
+def _population_elsewhere(others: Nuisance, overlap: Overlap) -> Mask:
+    """The analysis population outside the test split, of the options that are judged in it."""
+    options = overlap.is_judged if overlap.judged else ~overlap.is_judged
+    everything = np.ones(others.propensity.probability.shape, dtype=bool)
+    return analysis_population(others.propensity.probability, options, everything)
+
+
 def _effect_over_single(
     policy: Policy, cohort: Cohort, trial: StudyTrial, single: Int64[np.ndarray, " decision"]
 ) -> Float64[np.ndarray, "decision treatment"]:
@@ -130,15 +142,22 @@ def _effect_over_single(
 
 
 def _classical_choices(
-    cohort: Cohort, trial: StudyTrial, allowed: AllowedMask, progress: Progress
-) -> dict[str, Matrix]:
-    """Choices of the classical models, fitted on the same patients as the policy."""
+    cohort: Cohort, trial: StudyTrial, options: tuple[AllowedMask, AllowedMask], progress: Progress
+) -> dict[str, RuleChoices]:
+    """Choices of the classical models, fitted on the same patients as the policy.
+
+    `options` are those that are allowed, and those of them that can be judged.
+    """
     train, validation = (select_split(cohort, split) for split in (TRAIN, VALIDATION))
     guidelines, rules = {rule.name for rule in cohort.study.rules}, {}
     for name, make in baselines(train, validation):
         if name not in guidelines:
             progress(f"baseline: {name}")
-            rules[name] = choice_probabilities(make(), cohort, trial.row, allowed)
+            model = make()
+            unrestricted, restricted = (
+                choice_probabilities(model, cohort, trial.row, some) for some in options
+            )
+            rules[name] = RuleChoices(restricted, unrestricted)
     return rules
 
 

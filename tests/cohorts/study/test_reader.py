@@ -179,6 +179,11 @@ MORE = [
         "[split] by site needs `site`, the codes whose number is the site.",
     ),
     ("within_days = 365", "within_days = -1", "[[diagnosis]] number 1: `within_days` is -1"),
+    (
+        "[[safety]]",
+        '[reference]\noption = "metformin"\n\n[[safety]]',
+        "[reference] option `metformin` is unknown; known: dpp4, glp1, sglt2, su, tzd.",
+    ),
 ]
 
 
@@ -217,3 +222,9 @@ def test_a_folder_with_a_studys_name_does_not_hide_the_study(
     (tmp_path / "clinic").mkdir()
     monkeypatch.chdir(tmp_path)
     assert read_study("clinic").name == "clinic"
+
+
+def test_the_reference_is_an_option_or_usual_care() -> None:
+    assert parse_study(CLINIC, "my.toml").reference is None
+    text = CLINIC.replace("[[safety]]", '[reference]\noption = "su"\n\n[[safety]]', 1)
+    assert parse_study(text, "my.toml").reference == "su"

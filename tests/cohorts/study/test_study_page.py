@@ -18,6 +18,7 @@ TABLES = {
     "`[outcome]`": schema.OutcomeSection,
     "`[follow_up]`": schema.FollowUpSection,
     "`[[safety]]`": schema.SafetySection,
+    "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,
     "`[profile]`": schema.ProfileSection,
     "`[split]`": schema.SplitSection,

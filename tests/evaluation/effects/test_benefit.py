@@ -5,11 +5,9 @@ from posology.evaluation.effects.benefit import (
     c_for_benefit,
     calibrate_benefit,
     decision_curve,
-    number_needed_to_treat,
     rank_weighted_effects,
     secondary_outcomes,
 )
-from posology.evaluation.intervals import Difference
 from tests.builders.known_effects import draw_nuisance
 
 
@@ -90,14 +88,6 @@ def test_decision_curve_by_hand(rng) -> None:
     assert first.model.value == pytest.approx((4 - 2 + 1 + 5) / 4 + 1)
     assert second.model.value == pytest.approx((1 - 1.5 + 5 - 1.5) / 4)
     assert second.treated_share == 0.5
-
-
-def test_number_needed_to_treat_is_infinite_if_the_gain_may_be_zero() -> None:
-    sure = number_needed_to_treat(Difference(0.10, 0.05, 0.20, 0.001))
-    assert (sure.value, sure.low, sure.high) == pytest.approx((10, 5, 20))
-    unsure = number_needed_to_treat(Difference(0.02, -0.01, 0.05, 0.2))
-    assert unsure.low == pytest.approx(20)
-    assert unsure.high == float("inf")
 
 
 def test_harms_are_estimated_under_the_rule_and_the_best_single_option(rng) -> None:

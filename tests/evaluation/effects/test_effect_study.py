@@ -11,7 +11,10 @@ from posology.evaluation.effects.effect_study import (
     analyse_effects,
 )
 from posology.evaluation.effects.held_out_rule import HeldOutRule
-from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN, Unit
+from posology.evaluation.effects.policy_values import AS_RANDOMISED
+from posology.evaluation.effects.reference import Reference
+from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN, NO_GAIN
+from posology.evaluation.effects.verdict_sentence import Unit
 from posology.evaluation.table1.subgroups import Subgroup
 from tests.builders.known_effects import draw_nuisance
 
@@ -57,6 +60,7 @@ def test_the_average_effect_is_of_the_other_option(perfect: EffectStudy) -> None
     (old,) = perfect.option_effects
     assert (old.effect.option, old.effect.comparator) == ("old", "new")
     assert old.effect.effect.low < -0.25 < old.effect.effect.high
+    assert old.confounder_strength is not None
     assert old.confounder_strength.e_value > old.confounder_strength.e_value_limit >= 1
 
 
@@ -99,6 +103,7 @@ def test_small_subgroups_are_counted_and_not_estimated(perfect: EffectStudy) -> 
     assert first.in_population == 750
     assert first.gain.low < first.gain.value < first.gain.high
     assert few.in_population == 9
+    assert few.patients_in_population == 9
     assert np.isnan(few.gain.value)
 
 
@@ -122,6 +127,7 @@ def test_gamma_is_one_where_the_interval_includes_zero() -> None:
     study = analyse_effects(null, rule, plan_of(500), np.random.default_rng(0))
     (effect,) = study.option_effects
     assert effect.effect.effect.low < 0 < effect.effect.effect.high
+    assert effect.confounder_strength is not None
     assert effect.confounder_strength.gamma == 1.0
     assert study.rule_confounder_strength is not None
     assert study.rule_confounder_strength.gamma == 1.0
@@ -134,12 +140,10 @@ def test_without_overlap_nothing_is_estimated() -> None:
     rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
     study = analyse_effects(alone, rule, plan_of(500), np.random.default_rng(0))
     assert study.verdict.kind == CANNOT_JUDGE
-    assert (study.option_effects, study.rule_values, study.contrasts, study.subgroups) == (
-        (),
-        (),
-        (),
-        (),
-    )
+    assert (study.option_effects, study.contrasts, study.subgroups) == ((), (), ())
+    (mine,) = study.rule_values
+    assert (mine.rule, mine.reason) == (RULE, study.verdict.headline)
+    assert np.isnan(mine.value.value)
     assert len(study.verdict.overlap.options) == 2
 
 
@@ -154,3 +158,48 @@ def test_fold_means_do_not_rank_patients() -> None:
     assert study.heterogeneity.p == 1.0
     (contrast,) = study.contrasts
     assert contrast.ranking.autoc.low < 0 < contrast.ranking.autoc.high
+
+
+def test_a_trial_has_no_confounder_strength_and_no_usual_care() -> None:
+    nuisance, truth = draw_nuisance("rct", 500, 1)
+    rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
+    plan = plan_of(500, is_randomised=True, reference=Reference(None, AS_RANDOMISED))
+    study = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
+    assert [o.confounder_strength for o in study.option_effects] == [None]
+    assert study.rule_confounder_strength is None
+    assert study.rule_values[-1].rule == "treatment as randomised"
+    assert "usual care" not in study.verdict.sentence
+
+
+def test_everything_is_against_the_studys_control() -> None:
+    nuisance, truth = draw_nuisance("rct", 800, 1)
+    rule = rule_of(truth.expected, truth.expected.argmax(axis=1))
+    plan = replace(plan_of(800, reference=Reference(0)), harms={"bleeding": nuisance})
+    study = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
+    (new,) = study.option_effects
+    assert (new.effect.option, new.effect.comparator) == ("new", "old")
+    (contrast,) = study.contrasts
+    assert (contrast.option, contrast.comparator) == ("new", "old")
+    assert study.abstention is not None
+    assert study.abstention.options[0].comparator == "old"
+    assert study.harms[0].options[0].comparator == "old"
+    assert study.verdict.best_single == "new", "the gain stays over the best single option"
+    values = {v.rule: v for v in study.rule_values}
+    assert values["old for all"].reference_gain.value == pytest.approx(0)
+    assert values["new for all"].gain.value == pytest.approx(0)
+
+
+def test_a_rule_that_few_followed_stands_first_with_its_reason() -> None:
+    nuisance, truth = draw_nuisance("rct", 500, 0)
+    chosen = 1 - nuisance.trial.treatment
+    chosen[:20] = nuisance.trial.treatment[:20]
+    study = analyse_effects(
+        nuisance, rule_of(truth.expected, chosen), plan_of(500), np.random.default_rng(0)
+    )
+    mine, *others = study.rule_values
+    assert mine.rule == RULE
+    assert mine.reason == "effective sample size 20, below 50"
+    assert np.isnan(mine.value.value)
+    assert [v.rule for v in others] == ["old for all", "new for all", "usual care"]
+    assert all(np.isfinite(v.value.value) for v in others)
+    assert len(study.option_effects) == 1

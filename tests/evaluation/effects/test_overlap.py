@@ -5,6 +5,7 @@ import pytest
 
 from posology.causal.propensity import Propensity, known_propensity
 from posology.causal.trial import Trial
+from posology.evaluation.effects.judged_options import NO_OTHER, NO_OVERLAP, TOO_FEW
 from posology.evaluation.effects.overlap import (
     Balance,
     assess_balance,
@@ -21,7 +22,7 @@ def test_a_randomised_trial_excludes_no_patient() -> None:
     overlap = assess_overlap(nuisance.trial, nuisance.propensity)
     assert not overlap.excludes_many
     assert overlap.population.all()
-    assert overlap.options_without_overlap == ()
+    assert overlap.judged == (0, 1)
     assert compare_excluded(nuisance.trial, overlap.population, NAMES) == ()
     for k, option in enumerate(overlap.options):
         assert (
@@ -55,7 +56,7 @@ def test_options_of_separate_patients_lack_overlap() -> None:
     sure = np.where(x > 0, 0.999, 0.001)
     trial = replace(nuisance.trial, treatment=(x > 0).astype(np.int64))
     overlap = assess_overlap(trial, known_propensity(np.column_stack([1 - sure, sure])))
-    assert overlap.options_without_overlap == ("old", "new")
+    assert [option.reason for option in overlap.options] == [NO_OVERLAP, NO_OVERLAP]
     assert overlap.excluded_share == 1.0
 
 
@@ -66,7 +67,7 @@ def test_the_decisions_of_six_patients_do_not_count_as_ninety_patients() -> None
     overlap = assess_overlap(trial, known_propensity(np.tile([0.94, 0.06], (2060, 1))))
     assert overlap.options[1].patients == 6
     assert overlap.options[1].effective_sample_size == pytest.approx(6)
-    assert overlap.options[1].lacks_overlap
+    assert [option.reason for option in overlap.options] == [NO_OTHER, TOO_FEW]
     assert overlap.options[0].effective_sample_size == pytest.approx(394)
 
 

@@ -9,6 +9,7 @@ from posology.causal.propensity import known_propensity, randomised_propensity
 from posology.causal.trial import FOLDS, Trial
 from posology.evaluation.effects.policy_values import (
     USUAL_CARE,
+    Comparators,
     estimate_average_effects,
     estimate_gain,
     estimate_rule_values,
@@ -18,10 +19,17 @@ from posology.evaluation.effects.policy_values import (
 from tests.builders.known_effects import draw_nuisance
 
 
+def against(nuisance: Nuisance, single: int) -> Comparators:
+    """One option, and usual care."""
+    return Comparators(single, nuisance.trial.outcome, tuple(range(nuisance.trial.n_options)))
+
+
 def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None:
     nuisance, _ = draw_nuisance("obs", 400, 0)
     chosen = (nuisance.trial.covariates[:, 0] > 0).astype(np.int64)
-    rows = estimate_rule_values(nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 1, rng)
+    rows = estimate_rule_values(
+        nuisance, {"rule": one_hot_probabilities(chosen, 2)}, against(nuisance, 1), rng
+    )
     values = {row.rule: row for row in rows}
     assert list(values) == ["rule", "old for all", "new for all", USUAL_CARE]
     scores = nuisance.scores
@@ -30,6 +38,10 @@ def test_values_are_mean_scores_and_gains_are_against_the_reference(rng) -> None
     assert values["new for all"].gain.low == values["new for all"].gain.high == 0
     assert values["rule"].gain.value == pytest.approx(gain_per_patient(scores, chosen, 1).mean())
     assert values[USUAL_CARE].value.value == pytest.approx(nuisance.trial.outcome.mean())
+    assert values[USUAL_CARE].reference_gain.value == 0
+    assert values["rule"].reference_gain.value == pytest.approx(
+        values["rule"].value.value - values[USUAL_CARE].value.value
+    )
     assert values["rule"].option_shares == pytest.approx(
         ((chosen == 0).mean(), (chosen == 1).mean())
     )
@@ -42,7 +54,7 @@ def test_only_the_stated_population_counts(rng) -> None:
     keep = nuisance.trial.covariates[:, 1] > 0
     chosen = np.ones(400, np.int64)
     (row, *_) = estimate_rule_values(
-        nuisance, {"rule": one_hot_probabilities(chosen, 2)}, 0, rng, keep
+        nuisance, {"rule": one_hot_probabilities(chosen, 2)}, against(nuisance, 0), rng, keep
     )
     assert row.value.value == pytest.approx(nuisance.scores[keep, 1].mean())
     assert estimate_gain(nuisance, chosen, 0, rng, keep).value == pytest.approx(row.gain.value)
@@ -70,7 +82,7 @@ def test_effective_sample_sizes_and_options_count_patients_not_decisions(rng) ->
     """Ten decisions of each of 40 patients, whatever option each was given."""
     nuisance, _ = draw_nuisance("rct", 400, 3)
     several = replace(nuisance, trial=replace(nuisance.trial, subject=np.arange(400) // 10))
-    rows = {row.rule: row for row in estimate_rule_values(several, {}, 1, rng)}
+    rows = {row.rule: row for row in estimate_rule_values(several, {}, against(several, 1), rng)}
     assert rows[USUAL_CARE].effective_sample_size == pytest.approx(40)
     assert 30 < rows["new for all"].effective_sample_size <= 40
     (effect,) = estimate_average_effects(several, 0, rng)
@@ -145,3 +157,17 @@ def test_an_option_that_is_worse_is_shown_to_be(rng) -> None:
     best = int(replace(nuisance, trial=harmed).scores.mean(axis=0).argmax())
     effects = estimate_average_effects(replace(nuisance, trial=harmed), best, rng, is_selected=True)
     assert [e.option for e in effects if e.effect.high < 0] == ["3"]
+
+
+@pytest.mark.parametrize("options", [5])
+def test_equal_options_for_all_seldom_gain_over_usual_care(options: int) -> None:
+    """60 trials of 5 %: at most 3 standard errors more; 13 with separate intervals."""
+    differing = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        nuisance = draw_equal_options(options, rng)
+        rows = estimate_rule_values(nuisance, {}, against(nuisance, 0), rng)
+        differing += any(
+            row.reference_gain.low > 0 or row.reference_gain.high < 0 for row in rows[:-1]
+        )
+    assert differing <= 8

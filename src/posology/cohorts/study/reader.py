@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
-from posology.cohorts.study.schema import ProfileSection, StudySection
+from posology.cohorts.study.schema import ProfileSection, ReferenceSection, StudySection
 from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.study import ProfileSpec, Resolution, Reward, Study
@@ -106,6 +106,7 @@ def _assemble(
         progression=tuple(parts.target(t, where) for t in file.progression),
         time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
         names=parts.names(file.names, where),
+        reference=_reference(file.reference, place),
     )
 
 
@@ -120,6 +121,10 @@ def _reward(file: StudySection, place: parts.Place) -> Reward:
             '= "sequential" every decision is a trial of its own; set it to 0 or remove it.'
         )
     return replace(reward, discount=0.0)
+
+
+def _reference(table: ReferenceSection | None, place: parts.Place) -> str | None:
+    return None if table is None else place.options("[reference]", [table.option])[0]
 
 
 def _profile(table: ProfileSection, where: str) -> ProfileSpec:

@@ -120,6 +120,12 @@ class PreferenceSection(Strict):
     ranges: list[RangeSection] = []
 
 
+class ReferenceSection(Strict):
+    """What options and rules are compared with."""
+
+    option: str
+
+
 class RuleSection(Strict):
     """A guideline, as a comparator."""
 
@@ -208,6 +214,7 @@ class StudySection(Strict):
     follow_up: FollowUpSection | None = None
     reward: dict[str, str | float | dict[str, float] | list[CostSection]]
     safety: list[SafetySection] = []
+    reference: ReferenceSection | None = None
     rules: list[RuleSection] = []
     profile: ProfileSection
     split: SplitSection

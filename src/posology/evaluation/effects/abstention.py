@@ -66,7 +66,7 @@ def assess_abstention(
     nuisance: Nuisance, rule: EvaluatedRule, population: Mask, rng: np.random.Generator
 ) -> Abstention:
     """Evaluate how certain the rule's choices are, on patients it was not learned from."""
-    single = rule.best_single
+    single = rule.comparator
     error = conditional_effect_errors(nuisance, rule.effect, single, rng)
     effect = rule.effect - rule.effect[:, [single]]
     trial, options = nuisance.trial, []
@@ -100,13 +100,13 @@ def assess_abstention(
 def choice_z_scores(effect: Matrix, error: Matrix, rule: EvaluatedRule) -> Column:
     """Effect of the chosen option over its closest alternative, in standard errors.
 
-    The alternative is the best single option; if that is the chosen one, the best of the others.
+    The alternative is the comparator; if that is the chosen one, the best of the others.
     """
-    others = [k for k in rule.supported_options if k != rule.best_single]
+    others = [k for k in rule.supported_options if k != rule.comparator]
     z = np.divide(effect, error, out=np.zeros(effect.shape), where=error > 0)
     against_others = -z[:, others].max(axis=1) if others else np.zeros(len(effect))
     chosen = rule.chosen
-    return np.where(chosen == rule.best_single, against_others, z[np.arange(len(chosen)), chosen])
+    return np.where(chosen == rule.comparator, against_others, z[np.arange(len(chosen)), chosen])
 
 
 def _least_certain(z_scores: Column, population: Mask, share: float) -> Mask:
@@ -124,7 +124,7 @@ def _point(
     draws: Float64[np.ndarray, "replicate rule"],
     column: int,
 ) -> AbstentionPoint:
-    """The last two columns are usual care and the best single option."""
+    """The last two columns are observed treatment and the best single option."""
     value, value_draws = float(means[column]), draws[:, column]
     over_usual, over_single = (
         paired_difference(float(means[column] - means[other]), value_draws, draws[:, other])

@@ -206,18 +206,6 @@ def decision_curve(
     )
 
 
-def number_needed_to_treat(gain: Difference) -> Interval:
-    """Number of patients to treat by the rule for one more good outcome; binary outcomes only.
-
-    The limits are the inverse of those of the gain: infinite where the gain may be 0.
-    """
-
-    def inverse(share: float) -> float:
-        return 1 / share if share > 0 else float("inf")
-
-    return Interval(inverse(gain.value), inverse(gain.high), inverse(gain.low))
-
-
 def secondary_outcomes(
     outcomes: Mapping[str, Nuisance],
     chosen: ChosenOption,

@@ -22,6 +22,8 @@ class HeldOutRule:
     personalised_folds: int | None
     """Number of folds in which effects were shown to vary, so that the rule was personalised; None
     for a saved policy, which was learned on other data."""
+    unrestricted: ChosenOption | None = None
+    """Choices among all allowed options, if `chosen` are among those that can be judged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +35,10 @@ class EvaluatedRule:
     chosen: ChosenOption
     best_single_by_fold: ChosenOption
     """The best single option for all, chosen on other patients."""
-    best_single: int
-    """The best single option of all patients."""
+    comparator: int
+    """Option that effects are stated against: the study's control, else the best single option."""
     supported_options: Sequence[int]
-    """Options with enough overlap to be evaluated."""
+    """Options that can be judged."""
 
 
 def align_fold_means(effect: Matrix, fold: Fold) -> Matrix:

@@ -8,18 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.causal.propensity import Propensity
-from posology.causal.trial import Trial, option_name
-from posology.evaluation.off_policy.support import effective_sample_size
+from posology.causal.trial import Mask, Trial, option_name
+from posology.evaluation.effects.judged_options import (
+    MIN_PROPENSITY,
+    effective_sizes,
+    judge_options,
+)
 
-MIN_PROPENSITY = 0.05
-"""Patients with a lower propensity of any option are excluded (Crump 2009,
-doi:10.1093/biomet/asn055, advise 0.1; reviewers ask for the share outside .05 to .95)."""
 MAX_EXCLUDED_SHARE = 0.10
-"""Share of excluded patients above which the report warns; our choice."""
-MIN_EFFECTIVE_SAMPLE_SIZE = 50.0
-"""An option with a smaller effective sample size is not evaluated; our choice."""
-MIN_INCLUDED_SHARE = 0.20
-"""If a smaller share of patients is included, no option is evaluated; our choice."""
+"""Share of excluded decisions above which the report warns; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +29,22 @@ class OptionOverlap:
     effective_sample_size: float
     """Of its patients in the analysis population; each patient's weights are added first."""
     extreme_share: float
-    """Share of all patients with a propensity outside [.05, .95]."""
-    lacks_overlap: bool
+    """Share of all decisions with a propensity outside [.05, .95]."""
+    reason: str = ""
+    """Why it cannot be judged (judged_options.py); empty if it is judged."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the option is compared with others."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Decisions, and the patients who have at least one of them."""
+
+    decisions: int
+    patients: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,16 +52,32 @@ class Overlap:
     """Which options can be compared, and in which patients."""
 
     options: tuple[OptionOverlap, ...]
-    population: Bool[np.ndarray, " decision"]
-    """Patients for whom every option has a propensity of at least .05: the analysis population."""
-    excluded_share: float
-    """Share of patients outside the population."""
-    excludes_many: bool
+    population: Mask
+    """Decisions at which every judged option has a propensity of at least .05: the analysis
+    population."""
+    total: Counts
+    included: Counts
+    """Of the analysis population."""
 
     @property
-    def options_without_overlap(self) -> tuple[str, ...]:
-        """Names of the options that cannot be evaluated."""
-        return tuple(option.name for option in self.options if option.lacks_overlap)
+    def judged(self) -> tuple[int, ...]:
+        """Indices of the options that are compared."""
+        return tuple(k for k, option in enumerate(self.options) if option.is_judged)
+
+    @property
+    def is_judged(self) -> Bool[np.ndarray, " treatment"]:
+        """Of each option, whether it is compared."""
+        return np.array([option.is_judged for option in self.options], dtype=bool)
+
+    @property
+    def excluded_share(self) -> float:
+        """Share of decisions outside the population."""
+        return 1 - self.included.decisions / self.total.decisions
+
+    @property
+    def excludes_many(self) -> bool:
+        """Whether the report warns."""
+        return self.excluded_share > MAX_EXCLUDED_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +101,44 @@ class ExcludedComparison:
     difference: float
 
 
-def assess_overlap(trial: Trial, propensity: Propensity) -> Overlap:
-    """Overlap of each option, and the population in which all options can be compared."""
-    propensities = propensity.probability
-    included = propensities.min(axis=1) >= MIN_PROPENSITY
-    rows = []
-    for k in range(trial.n_options):
-        of_option = propensities[:, k]
-        treated = trial.treatment == k
-        counted = included & treated
-        effective = effective_sample_size(1 / of_option[counted], trial.subject[counted])
-        is_extreme = (of_option < MIN_PROPENSITY) | (of_option > 1 - MIN_PROPENSITY)
-        too_few = effective < MIN_EFFECTIVE_SAMPLE_SIZE or included.mean() < MIN_INCLUDED_SHARE
-        rows.append(
-            OptionOverlap(
-                name=option_name(trial, k),
-                patients=len(np.unique(trial.subject[treated])),
-                effective_sample_size=effective,
-                extreme_share=float(is_extreme.mean()),
-                lacks_overlap=bool(too_few),
-            )
+def assess_overlap(
+    trial: Trial,
+    propensity: Propensity,
+    allowed: Bool[np.ndarray, "decision treatment"] | None = None,
+) -> Overlap:
+    """Overlap of each option, and the population in which those that can be judged are compared.
+
+    Args:
+        trial: the decisions.
+        propensity: of each option.
+        allowed: the options that safety rules permit at each decision; by default all of them.
+    """
+    probability = propensity.probability
+    found = judge_options(trial, probability, allowed)
+    sizes = effective_sizes(trial, probability, found.population)
+    is_extreme = (probability < MIN_PROPENSITY) | (probability > 1 - MIN_PROPENSITY)
+    options = tuple(
+        OptionOverlap(
+            name=option_name(trial, k),
+            patients=count_patients(trial, trial.treatment == k).patients,
+            effective_sample_size=float(sizes[k]),
+            extreme_share=float(is_extreme[:, k].mean()),
+            reason=found.reasons[k],
         )
-    excluded = float(1 - included.mean())
-    return Overlap(tuple(rows), included, excluded, excluded > MAX_EXCLUDED_SHARE)
+        for k in range(trial.n_options)
+    )
+    everyone = np.ones(len(trial), dtype=bool)
+    return Overlap(
+        options,
+        found.population,
+        total=count_patients(trial, everyone),
+        included=count_patients(trial, found.population),
+    )
+
+
+def count_patients(trial: Trial, rows: Mask) -> Counts:
+    """How many decisions these are, and of how many patients."""
+    return Counts(int(rows.sum()), len(np.unique(trial.subject[rows])))
 
 
 def assess_balance(
@@ -104,14 +146,14 @@ def assess_balance(
 ) -> tuple[Balance, ...]:
     """Standardised mean differences between every two options, in the analysis population.
 
-    Options without overlap are left out, unless fewer than two would remain. The unit is the two
-    options' unweighted standard deviation (Austin 2009, doi:10.1002/sim.3697).
+    Options that cannot be judged are left out, unless fewer than two would remain. The unit is the
+    two options' unweighted standard deviation (Austin 2009, doi:10.1002/sim.3697).
     """
     included = overlap.population
     X, treatment = trial.covariates[included], trial.treatment[included]
     probability = propensity.probability[included]
     received = {k: (treatment == k).astype(np.float64) for k in np.unique(treatment).tolist()}
-    judged = [k for k in received if not overlap.options[k].lacks_overlap]
+    judged = [k for k in received if overlap.options[k].is_judged]
     rows = []
     for first, second in combinations(judged if len(judged) > 1 else received, 2):
         masks = [received[first], received[second]]
@@ -127,7 +169,7 @@ def assess_balance(
 
 
 def compare_excluded(
-    trial: Trial, population: Bool[np.ndarray, " decision"], covariates: Sequence[str]
+    trial: Trial, population: Mask, covariates: Sequence[str]
 ) -> tuple[ExcludedComparison, ...]:
     """Covariates of excluded against included patients, largest difference first."""
     if population.all() or not population.any():

@@ -2,11 +2,11 @@
 
 Every value is a mean of doubly robust scores (causal/doubly_robust_scores.py) over patients from
 whom the rule was not learned; every interval resamples patients. Intervals of the options' average
-effects are simultaneous, since readers look for the option that differs.
+effects, and of one option for all, are simultaneous: readers look for the option that differs.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ ReferenceOption = int | Int64[np.ndarray, " decision"]
 """One option for all; if rules are cross-fitted, the option chosen without each patient's fold."""
 
 USUAL_CARE = "usual care"
+AS_RANDOMISED = "treatment as randomised"
+"""Observed treatment in records, and in a trial."""
 _Means = Float64[np.ndarray, "_ treatment"]
 
 
@@ -38,12 +40,19 @@ class RuleValue:
 
     rule: str
     value: Interval
+    """NaN where `reason` says why it is not stated."""
     gain: Difference
+    """Over the best single option of other patients, on the same patients."""
+    reference_gain: Difference
     """Over the reference, on the same patients."""
     option_shares: tuple[float, ...]
-    """Share of patients to whom the rule gives each option."""
+    """Share of decisions at which the rule gives each option."""
     effective_sample_size: float
     """Effective sample size of the patients who were treated as the rule recommends."""
+    restricted_share: float = 0.0
+    """Share of decisions at which the rule would have given an option that cannot be judged."""
+    reason: str = ""
+    """Why no value is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +74,89 @@ def one_hot_probabilities(chosen: ChosenOption, options: int) -> Matrix:
     return np.eye(options)[chosen]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparators:
+    """What the values of rules are compared with, and the options that may be given to all."""
+
+    best_single: ReferenceOption
+    """The best single option, chosen on other patients."""
+    reference: Float64[np.ndarray, " decision"]
+    """Per decision a number whose mean is the reference's value."""
+    singles: tuple[int, ...]
+    """Options with a row of their own: those that can be judged."""
+    observed: str = USUAL_CARE
+    """Name of treatment as observed."""
+
+
 def estimate_rule_values(
     nuisance: Nuisance,
     rules: Mapping[str, Matrix],
-    reference: ReferenceOption,
+    comparators: Comparators,
     rng: np.random.Generator,
     population: Mask | None = None,
 ) -> tuple[RuleValue, ...]:
-    """Value of each rule, of each single option for all, and of usual care.
+    """Value of each rule, of each single option for all, and of treatment as observed.
+
+    Intervals of the gains of single options are simultaneous (max-t), those of rules are not.
 
     Args:
         rules: probabilities of the options at every decision.
-        reference: the single option, chosen on other patients, that gains are measured against.
+        comparators: what gains are measured against.
         population: the analysis population; by default every patient.
     """
     trial, scores = nuisance.trial, nuisance.scores
     included = np.ones(len(trial), dtype=bool) if population is None else population
     one_hot = np.eye(trial.n_options)
     singles = {
-        f"{option_name(trial, k)} for all": one_hot[[k] * len(trial)]
-        for k in range(trial.n_options)
+        f"{option_name(trial, k)} for all": one_hot[[k] * len(trial)] for k in comparators.singles
     }
     policies = {**rules, **singles}
     outcomes = [(p * scores).sum(axis=1)[included] for p in policies.values()]
     shares = [p[included].mean(axis=0) for p in policies.values()]
     effective = [rule_effective_sample_size(nuisance, p, included) for p in policies.values()]
-    outcomes.append(trial.outcome[included])  # usual care: observed outcomes, nothing is estimated
+    outcomes.append(trial.outcome[included])  # observed outcomes: nothing is estimated
     shares.append(one_hot[trial.treatment][included].mean(axis=0))
     subject = trial.subject[included]
     effective.append(effective_sample_size(np.ones(len(subject)), subject))
-    outcomes.append(scores[np.arange(len(trial)), reference][included])
+    outcomes.append(scores[np.arange(len(trial)), comparators.best_single][included])
+    outcomes.append(comparators.reference[included])
     columns = np.column_stack(outcomes)
     values, draws = columns.mean(axis=0), bootstrap_means(columns, subject, rng)
+    gains, reference_gains = (
+        _gains(values, draws, at, range(len(rules), len(policies))) for at in (-2, -1)
+    )
     return tuple(
         RuleValue(
             rule=rule,
             value=percentile_interval(float(values[i]), draws[:, i]),
-            gain=paired_difference(float(values[i] - values[-1]), draws[:, i], draws[:, -1]),
+            gain=gains[i],
+            reference_gain=reference_gains[i],
             option_shares=tuple(float(s) for s in shares[i]),
             effective_sample_size=effective[i],
         )
-        for i, rule in enumerate([*policies, USUAL_CARE])
+        for i, rule in enumerate([*policies, comparators.observed])
     )
+
+
+def _gains(
+    values: Float64[np.ndarray, " rule"],
+    draws: Float64[np.ndarray, "replicate rule"],
+    comparator: int,
+    simultaneous: range,
+) -> list[Difference]:
+    """Gain of each rule over the comparator's column; of some of them simultaneously."""
+    over, over_draws = values - values[comparator], draws - draws[:, [comparator]]
+    is_comparator = np.abs(over_draws).max(axis=0) < 1e-12 * (1 + np.abs(values))
+    over_draws[:, is_comparator] = 0.0  # without rounding errors, which have a standard deviation
+    gains = [
+        paired_difference(float(over[i]), draws[:, i], draws[:, comparator])
+        for i in range(len(values))
+    ]
+    family = list(simultaneous)
+    if family:
+        together = simultaneous_differences(over[family], over_draws[:, family])
+        gains[family[0] : family[-1] + 1] = together
+    return gains
 
 
 def rule_effective_sample_size(
@@ -129,47 +179,59 @@ def estimate_average_effects(
     rng: np.random.Generator,
     population: Mask | None = None,
     is_selected: bool = False,
+    options: Sequence[int] | None = None,
 ) -> tuple[AverageEffect, ...]:
     """Average effect of each option against `comparator`, with simultaneous intervals.
 
     Args:
+        nuisance: of the decisions.
+        comparator: the option that the others are compared with.
+        rng: of the resamples.
         population: the analysis population; by default every patient.
         is_selected: whether the comparator was selected by its mean outcome on these patients. The
             intervals then hold for every pair of options, and so for any comparator.
+        options: those that are compared, and the comparator; by default all.
     """
-    trial, n = nuisance.trial, nuisance.trial.n_options
+    trial = nuisance.trial
     included = np.ones(len(trial), dtype=bool) if population is None else population
-    subject, treatment = trial.subject[included], trial.treatment[included]
-    scores, arms = nuisance.scores[included], np.eye(n)[treatment]
-    columns = np.hstack([scores, arms * trial.outcome[included, None], arms])
-    draws = bootstrap_means(columns, subject, rng)
-    adjusted, unadjusted = _option_means(columns.mean(axis=0)[None, :], n)
-    adjusted_draws, unadjusted_draws = _option_means(draws, n)
-    patients = [len(np.unique(subject[treatment == k])) for k in range(n)]
-
-    others = [k for k in range(n) if k != comparator]
+    others = [k for k in options or range(trial.n_options) if k != comparator]
     pairs = [(k, comparator) for k in others]
     if is_selected:
         pairs += list(itertools.combinations(others, 2))
-    first, second = np.array(pairs).T
-
-    def differences(means: _Means, mean_draws: _Means) -> list[Difference]:
-        values = means[0, first] - means[0, second]
-        draws = mean_draws[:, first] - mean_draws[:, second]
-        return simultaneous_differences(values, draws)
-
-    effects = differences(adjusted, adjusted_draws)
-    raw = differences(unadjusted, unadjusted_draws)
+    effects, raw = _compare_pairs(nuisance, pairs, rng, included)
+    subject, treatment = trial.subject[included], trial.treatment[included]
     return tuple(
         AverageEffect(
             option=option_name(trial, k),
             comparator=option_name(trial, comparator),
             effect=effects[row],
             unadjusted=raw[row],
-            patients=patients[k],
+            patients=len(np.unique(subject[treatment == k])),
         )
         for row, k in enumerate(others)
     )
+
+
+def _compare_pairs(
+    nuisance: Nuisance,
+    pairs: Sequence[tuple[int, int]],
+    rng: np.random.Generator,
+    included: Mask,
+) -> tuple[list[Difference], list[Difference]]:
+    """Adjusted and unadjusted differences of pairs of options, each simultaneous over the pairs."""
+    trial, n = nuisance.trial, nuisance.trial.n_options
+    scores, arms = nuisance.scores[included], np.eye(n)[trial.treatment[included]]
+    columns = np.hstack([scores, arms * trial.outcome[included, None], arms])
+    draws = bootstrap_means(columns, trial.subject[included], rng)
+    adjusted, unadjusted = _option_means(columns.mean(axis=0)[None, :], n)
+    adjusted_draws, unadjusted_draws = _option_means(draws, n)
+    first, second = np.array(pairs).T
+
+    def differences(means: _Means, mean_draws: _Means) -> list[Difference]:
+        values = means[0, first] - means[0, second]
+        return simultaneous_differences(values, mean_draws[:, first] - mean_draws[:, second])
+
+    return differences(adjusted, adjusted_draws), differences(unadjusted, unadjusted_draws)
 
 
 def _option_means(

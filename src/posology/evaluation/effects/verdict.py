@@ -2,18 +2,20 @@
 
 The rule and the best single option are learned on training patients, the gain is estimated on
 others, and the option that the verdict names is the one the gain is measured against. A gain is
-stated only if its 95 % interval lies above 0, and only for patients for whom every option has a
-propensity of at least 5 %.
+stated only if its 95 % interval lies above 0, and only in patients who might have been given any of
+the options that can be judged. An option for all is recommended only if it is shown to be better
+than the reference: the study's control, or treatment as observed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Trial, option_name
-from posology.evaluation.effects.overlap import MIN_EFFECTIVE_SAMPLE_SIZE, Overlap, assess_overlap
+from posology.evaluation.effects.judged_options import MIN_EFFECTIVE_SAMPLE_SIZE
+from posology.evaluation.effects.overlap import Overlap, assess_overlap, count_patients
 from posology.evaluation.effects.policy_values import (
     ChosenOption,
     ReferenceOption,
@@ -21,9 +23,54 @@ from posology.evaluation.effects.policy_values import (
     one_hot_probabilities,
     rule_effective_sample_size,
 )
+from posology.evaluation.effects.reference import (
+    OBSERVED,
+    Reference,
+    ReferenceComparison,
+    compare_with_reference,
+    judged_reference,
+    reference_name,
+)
+from posology.evaluation.effects.restricted_rule import (
+    DifferentlyTreated,
+    RestrictedRule,
+    count_differently_treated,
+    restrict_rule,
+)
+from posology.evaluation.effects.verdict_sentence import (
+    PLAIN,
+    Unit,
+    VerdictFacts,
+    describe_gain,
+    describe_loss,
+    describe_no_gain,
+    describe_options,
+    describe_unjudged,
+    missing_control_note,
+    population_note,
+    unjudged_note,
+)
 from posology.evaluation.intervals import Difference
 
 GAIN, NO_GAIN, CANNOT_JUDGE = "gain", "none", "unjudged"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the verdict is about, besides the rule."""
+
+    unit: Unit = PLAIN
+    """Of the outcome, for the sentence."""
+    reference: Reference = OBSERVED
+    """What options and rules are compared with."""
+    overlap: Overlap | None = None
+    """Computed already, with the options that safety rules allow; None: from the propensities."""
+    unrestricted: ChosenOption | None = None
+    """The rule's choices among all options, if `chosen` are among those that can be judged."""
+
+
+ABOUT_USUAL_CARE = Question()
+"""Compared with usual care, in the outcome's own unit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,23 +79,45 @@ class Verdict:
 
     kind: str
     """`gain`, `none` or `unjudged`."""
-    sentence: str
+    headline: str
+    """Its first sentence."""
+    notes: tuple[str, ...]
+    """Further sentences: for whom it holds, the reference, which options cannot be judged."""
     best_single: str
-    """Name of the reference of the gain: the best single option of other patients. Where it
-    differs between patients, the most frequent; the sentence then names the others too."""
+    """Name of the option that the gain is measured against: the best single option of other
+    patients. Where it differs between patients, the most frequent; the sentence then names the
+    others too."""
     best_single_index: int
     """Its index among the options."""
     gain: Difference | None
-    """Gain over the reference in the analysis population; None if it cannot be judged."""
+    """Gain over the best single option in the analysis population; None if it is not stated."""
     overlap: Overlap
+    reference: Reference
+    """The study's control; treatment as observed if there is none or it cannot be judged."""
+    reference_name: str
+    against_reference: ReferenceComparison | None
+    """Options and rule against the reference; None if no option can be judged."""
+    differing: DifferentlyTreated
+    """Patients whom the rule treats differently from the best single option."""
+    rule: RestrictedRule
+    """The rule and the best single option, restricted to the options that can be judged."""
 
+    @property
+    def sentence(self) -> str:
+        """The headline and the notes."""
+        notes = (note[:1].upper() + note[1:] for note in self.notes)
+        return ". ".join((self.headline, *notes))
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Unit of the outcome's differences: written as the difference times `factor`, then `name`."""
+    @property
+    def comparator(self) -> int:
+        """Option that options are compared with: the control, else the best single option."""
+        control = self.reference.option
+        return self.best_single_index if control is None else control
 
-    name: str = ""
-    factor: float = 1.0
+    @property
+    def comparator_name(self) -> str:
+        """Its name."""
+        return self.overlap.options[self.comparator].name
 
 
 def decide_verdict(
@@ -56,7 +125,7 @@ def decide_verdict(
     chosen: ChosenOption,
     best_single: ReferenceOption,
     rng: np.random.Generator,
-    unit: Unit = Unit(),
+    question: Question = ABOUT_USUAL_CARE,
 ) -> Verdict:
     """Decide whether the rule gains, does not gain, or cannot be judged.
 
@@ -65,76 +134,97 @@ def decide_verdict(
         chosen: the rule's option for each patient.
         best_single: the best single option of the training patients, which may differ by fold; the
             gain is measured against it, and the sentence names it.
-        unit: of the outcome, for the sentence.
+        rng: of the resamples.
+        question: unit, reference and, if it is known, the overlap.
     """
     trial = nuisance.trial
-    overlap = assess_overlap(trial, nuisance.propensity)
-    shares = _reference_shares(best_single, trial.n_options, overlap)
-    best = _comparator(nuisance, shares, overlap)
-    option = option_name(trial, best)
-
-    def verdict(kind: str, sentence: str, gain: Difference | None = None) -> Verdict:
-        return Verdict(kind, sentence, option, best, gain, overlap)
-
-    used = {option_name(trial, int(k)) for k in np.unique(np.append(chosen, best_single))}
-    without = overlap.options_without_overlap
-    unsupported = [o for o in without if o in used or len(without) == trial.n_options]
-    if unsupported:
-        return verdict(CANNOT_JUDGE, f"cannot be judged: no overlap for {', '.join(unsupported)}")
-    probabilities = one_hot_probabilities(chosen, trial.n_options)
-    effective = rule_effective_sample_size(nuisance, probabilities, overlap.population)
+    overlap = question.overlap or assess_overlap(trial, nuisance.propensity)
+    rule = restrict_rule(nuisance, chosen, best_single, overlap, question.unrestricted)
+    shares = _single_shares(rule.best_single, trial.n_options, overlap)
+    reference = judged_reference(question.reference, overlap.is_judged)
+    best, population = int(shares.argmax()), overlap.population
+    differing = count_differently_treated(nuisance, rule.chosen, rule.best_single, population)
+    unjudged = Verdict(
+        kind=CANNOT_JUDGE,
+        headline=f"cannot be judged: {describe_unjudged(overlap)}",
+        notes=(),
+        best_single=option_name(trial, best),
+        best_single_index=best,
+        gain=None,
+        overlap=overlap,
+        reference=reference,
+        reference_name=reference_name(trial, reference),
+        against_reference=None,
+        differing=differing,
+        rule=rule,
+    )
+    if not overlap.judged:
+        return unjudged
+    compared = compare_with_reference(nuisance, rule.chosen, reference, overlap, rng)
+    probabilities = one_hot_probabilities(rule.chosen, trial.n_options)
+    effective = rule_effective_sample_size(nuisance, probabilities, population)
+    notes = missing_control_note(question.reference.option, overlap)
+    with_options = replace(unjudged, against_reference=compared, notes=notes)
     if effective < MIN_EFFECTIVE_SAMPLE_SIZE:
-        return verdict(
-            CANNOT_JUDGE,
+        return _unjudged_rule(with_options, compared, effective, question.unit)
+    gain = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, population)
+    facts = VerdictFacts(
+        unit=question.unit,
+        overlap=overlap,
+        gain=gain,
+        best_single=option_name(trial, best) + _other_singles(trial, shares),
+        reference=reference_name(trial, reference),
+        compared=compared,
+        differing=differing,
+        restricted=count_patients(trial, rule.restricted & population),
+    )
+    return _judged_rule(with_options, facts)
+
+
+def _unjudged_rule(
+    verdict: Verdict, compared: ReferenceComparison, effective: float, unit: Unit
+) -> Verdict:
+    """Options can be judged, the rule cannot."""
+    option, notes = describe_options(verdict.reference_name, compared.contrasts, unit)
+    return replace(
+        verdict,
+        headline=(
             "cannot be judged: the effective sample size of patients treated as the rule "
-            f"recommends is {effective:.0f}",
-        )
-    gain = estimate_gain(nuisance, chosen, best_single, rng, overlap.population)
-    single = option + _other_references(trial, shares)
-    population = _population_clause(overlap)
-    if gain.low > 0:
-        value, low, high = (unit.factor * x for x in (gain.value, gain.low, gain.high))
-        gains = f"personalising gains {value:.3g} ({low:.3g}, {high:.3g}) {unit.name}".strip()
-        return verdict(GAIN, f"{gains} over the best single option, {single}{population}", gain)
-    if single != option:
-        no_gain = f"no gain shown over the best single option, {single}{population}"
-        return verdict(NO_GAIN, no_gain, gain)
-    return verdict(NO_GAIN, f"no gain shown: use {option} for all{population}", gain)
+            f"recommends is {effective:.0f}"
+        ),
+        notes=(
+            *verdict.notes,
+            *((f"without the rule: {option}",) if option else ()),
+            *notes,
+            *population_note(verdict.overlap),
+            *unjudged_note(verdict.overlap),
+        ),
+    )
 
 
-def _reference_shares(
-    best_single: ReferenceOption, options: int, overlap: Overlap
+def _judged_rule(verdict: Verdict, facts: VerdictFacts) -> Verdict:
+    """A gain is stated if enough would be treated differently, or none, so that it is 0."""
+    is_stated = facts.differing.is_enough or not facts.differing.patients
+    if facts.compared.rule.high < 0:
+        kind, (headline, notes) = NO_GAIN, describe_loss(facts)
+    elif is_stated and facts.gain.low > 0:
+        kind, (headline, notes) = GAIN, describe_gain(facts)
+    else:
+        kind, (headline, notes) = NO_GAIN, describe_no_gain(facts)
+    gain = facts.gain if is_stated else None
+    return replace(verdict, kind=kind, headline=headline, notes=(*verdict.notes, *notes), gain=gain)
+
+
+def _single_shares(
+    best_single: ChosenOption, options: int, overlap: Overlap
 ) -> Float64[np.ndarray, " treatment"]:
-    """Share of the analysis population (of all, where it is empty) with each reference."""
+    """Share of the analysis population (of all, where it is empty) with each best single option."""
     rows = overlap.population if overlap.population.any() else ~overlap.population
-    reference = np.broadcast_to(best_single, len(rows))[rows]
-    return np.bincount(reference, minlength=options) / len(reference)
+    return np.bincount(best_single[rows], minlength=options) / rows.sum()
 
 
-def _comparator(
-    nuisance: Nuisance, shares: Float64[np.ndarray, " treatment"], overlap: Overlap
-) -> int:
-    """The most frequent reference; if that cannot be judged, the best option that can be."""
-    lacks = np.array([option.lacks_overlap for option in overlap.options], dtype=bool)
-    best = int(shares.argmax())
-    if not lacks[best] or lacks.all():
-        return best
-    values = nuisance.scores[overlap.population].mean(axis=0)
-    return int(np.where(lacks, -np.inf, values).argmax())
-
-
-def _other_references(trial: Trial, shares: Float64[np.ndarray, " treatment"]) -> str:
-    """The references other than the most frequent one, in brackets, with their shares."""
+def _other_singles(trial: Trial, shares: Float64[np.ndarray, " treatment"]) -> str:
+    """The best single options other than the most frequent, in brackets, with their shares."""
     others = [k for k in np.flatnonzero(shares) if k != shares.argmax()]
     named = [f"{option_name(trial, int(k))} for {100 * shares[k]:.0f} %" for k in others]
     return f" ({', '.join(named)} of the patients)" if named else ""
-
-
-def _population_clause(overlap: Overlap) -> str:
-    if not overlap.excludes_many:
-        return ""
-    included = 100 * (1 - overlap.excluded_share)
-    return (
-        f"; this holds for the {included:.0f} % of patients for whom every option had a chance of "
-        "at least 5 %, the others cannot be judged"
-    )

@@ -63,6 +63,8 @@ class EffectPage:
 
     study: Study
     headline: str
+    notes: tuple[str, ...]
+    """Sentences of the verdict after its first."""
     caution: str
     evidence: str
     sections: tuple[Section, ...]

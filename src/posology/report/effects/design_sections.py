@@ -82,7 +82,7 @@ def overlap(results: EffectStudy) -> Section:
             f"{o.patients:,}",
             f"{o.effective_sample_size:,.0f}",
             format_share(o.extreme_share),
-            "cannot be compared" if o.lacks_overlap else "",
+            f"not judged: {o.reason}" if o.reason else "",
         )
         for o in overall.options
     )

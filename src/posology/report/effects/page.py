@@ -42,7 +42,8 @@ def build_page(content: EffectContent) -> EffectPage:
     )
     return EffectPage(
         study=study,
-        headline=results.verdict.sentence[:1].upper() + results.verdict.sentence[1:] + ".",
+        headline=results.verdict.headline[:1].upper() + results.verdict.headline[1:] + ".",
+        notes=tuple(note[:1].upper() + note[1:] + "." for note in results.verdict.notes),
         caution=CAUTION,
         evidence=content.evidence,
         sections=tuple(section for section in sections if section is not None),

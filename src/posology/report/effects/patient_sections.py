@@ -112,7 +112,7 @@ def single_patients(results: EffectStudy, scale: Scale) -> Section | None:
     patients = results.abstention
     if patients is None:
         return None
-    best, unsure = results.verdict.best_single, patients.when_uncertain
+    best, unsure = results.verdict.comparator_name, patients.when_uncertain
     certain = "; ".join(
         f"{o.option} is clearly better than {best} for {format_share(o.better_share)} of patients "
         f"and clearly worse for {format_share(o.worse_share)}"
@@ -136,7 +136,8 @@ def single_patients(results: EffectStudy, scale: Scale) -> Section | None:
             "whom no option is clearly better than the others, and the rule for all other "
             "patients, the gain would be "
             f"{scale.format_difference(unsure.gain_over_usual_care)} over usual care and "
-            f"{scale.format_difference(unsure.gain_over_best_single)} over {best} for all.",
+            f"{scale.format_difference(unsure.gain_over_best_single)} over "
+            f"{results.verdict.best_single} for all.",
         ),
         figures=(inline_figure(figure, "abstention", alt, scale.unit),),
         tables=(_certainty_table(patients, best, scale), _abstention_table(patients, scale)),

@@ -1,7 +1,8 @@
 """Sections on the options and the rule: effects, values, trajectories, harms, stability."""
 
 from posology.evaluation.effects.effect_study import EffectStudy
-from posology.evaluation.effects.verdict import GAIN
+from posology.evaluation.effects.number_needed import describe_number_needed
+from posology.evaluation.effects.option_effects import ConfounderStrength
 from posology.evaluation.intervals import Difference
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects import plots
@@ -21,26 +22,25 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
     """Average effect of each option."""
     if not results.option_effects:
         return None
-    single = results.verdict.best_single
+    single = results.verdict.comparator_name
     rows = tuple(
         (
             o.effect.option,
             f"{o.effect.patients:,}",
             scale.format_difference(o.effect.effect),
             format_p(o.effect.effect.p),
-            f"{o.confounder_strength.e_value:.2f} ({o.confounder_strength.e_value_limit:.2f})",
-            f"{o.confounder_strength.gamma:.2f}",
+            *_strength_cells(o.confounder_strength),
             scale.format_difference(o.effect.unadjusted),
         )
         for o in results.option_effects
     )
+    strengths = () if is_randomised else ("E-value (of the limit)", "Gamma of the limit")
     heads = (
         "Option",
         "Received by",
         "Difference (95 %)",
         "p, two-sided",
-        "E-value (of the limit)",
-        "Gamma of the limit",
+        *strengths,
         "Unadjusted difference",
     )
     unadjusted = (
@@ -55,8 +55,8 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         f"Difference from {single}",
     )
     caption = (
-        f"Average effect against {single}, {scale.unit}. Intervals and p values count all pairs of "
-        "options (max-t over the resamples)."
+        f"Average effect against {single}, {scale.unit}. Intervals and p values count all options "
+        "that are compared (max-t over the resamples)."
     )
     alt = "Average effect of each option: " + "; ".join(
         f"{o.effect.option} {scale.format_difference(o.effect.effect)}"
@@ -66,17 +66,28 @@ def options(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section 
         id="options",
         short_title="Options",
         title="What is the average effect of each option?",
-        paragraphs=(_describe_effects(results, scale), _STRENGTH, unadjusted),
+        paragraphs=(
+            _describe_effects(results, scale),
+            *(() if is_randomised else (_STRENGTH,)),
+            unadjusted,
+        ),
         figures=(inline_figure(figure, "options", alt, scale.unit),),
         tables=(SectionTable(caption, heads, rows),),
     )
+
+
+def _strength_cells(strength: ConfounderStrength | None) -> tuple[str, ...]:
+    if strength is None:
+        return ()
+    limit = f"{strength.e_value:.2f} ({strength.e_value_limit:.2f})"
+    return limit, f"{strength.gamma:.2f}"
 
 
 def _describe_effects(results: EffectStudy, scale: Scale) -> str:
     effects = [o.effect for o in results.option_effects]
     significant = [e for e in effects if e.effect.low > 0 or e.effect.high < 0]
     others = [e for e in effects if e not in significant]
-    single = results.verdict.best_single
+    single = results.verdict.comparator_name
     if not significant:
         return f"No option differs significantly from {single} on average."
     differences = "; ".join(
@@ -102,26 +113,31 @@ def rule(results: EffectStudy, scale: Scale) -> Section | None:
     rows = tuple(
         (
             v.rule,
-            scale.format_value(v.value.value),
+            scale.format_value(v.value.value) if v.value.value == v.value.value else "not stated",
             scale.format_interval(v.value),
-            scale.format_difference(v.gain),
-            format_p(v.gain.p) if v.gain.low != v.gain.high else "",
+            scale.format_difference(v.gain) if v.gain.value == v.gain.value else "not stated",
+            format_p(v.gain.p) if v.gain.low < v.gain.high else "",
+            scale.format_difference(v.reference_gain)
+            if v.reference_gain.value == v.reference_gain.value
+            else "not stated",
             f"{v.effective_sample_size:,.0f}",
-            _describe_shares(names, v.option_shares),
+            v.reason or _describe_shares(names, v.option_shares),
         )
         for v in results.rule_values
     )
     paragraphs = [
         "Mean outcome if every patient of the analysis population were treated by the rule. The "
         "gain is over the best single option, which is chosen on other patients and compared on "
-        "the same patients. Effective sample size: the number of patients whose treatment agrees "
+        "the same patients. Intervals of single options count all of them (max-t); those of rules "
+        "are not corrected. Effective sample size: the number of patients whose treatment agrees "
         "with the rule, after weighting."
     ]
-    if results.number_needed_to_treat is not None and results.verdict.kind == GAIN:
-        number = format_estimate(results.number_needed_to_treat)
+    if results.number_needed_to_treat is not None and results.verdict.differing.patients:
+        number = describe_number_needed(results.number_needed_to_treat)
         paragraphs.append(
-            f"For one more good outcome {number} patients must be treated by the rule instead of "
-            "by the best single option."
+            "Patients to treat by the rule instead of by the best single option for one more good "
+            f"outcome: {number}. NNTB: number needed to treat for one more to benefit, NNTH: for "
+            "one more to be harmed; no difference is an infinite number."
         )
     heads = (
         "Rule",
@@ -129,15 +145,17 @@ def rule(results: EffectStudy, scale: Scale) -> Section | None:
         "95 %",
         "Gain (95 %)",
         "p",
+        f"Gain over {results.verdict.reference_name} (95 %)",
         "Effective sample size",
-        "Options chosen",
+        "Options chosen, or why no value is stated",
     )
+    stated = [v for v in results.rule_values if v.gain.value == v.gain.value]
     figure = plots.plot_forest(
-        [(v.rule, scale.rescale(v.gain)) for v in results.rule_values],
+        [(v.rule, scale.rescale(v.gain)) for v in stated],
         "Gain over the best single option",
     )
     alt = "Gain of each rule: " + "; ".join(
-        f"{v.rule} {scale.format_difference(v.gain)}" for v in results.rule_values
+        f"{v.rule} {scale.format_difference(v.gain)}" for v in stated
     )
     return Section(
         id="rule",

@@ -1,0 +1,104 @@
+"""What options and rules are compared with: the study's control, or treatment as observed."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.trial import Column, Trial, option_name
+from posology.evaluation.effects.overlap import Overlap
+from posology.evaluation.effects.policy_values import USUAL_CARE, ChosenOption
+from posology.evaluation.intervals import (
+    Difference,
+    bootstrap_means,
+    paired_difference,
+    simultaneous_differences,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The comparator of every option and rule."""
+
+    option: int | None = None
+    """Index of the study's control; None: treatment as observed."""
+    observed: str = USUAL_CARE
+    """What treatment as observed is called; in a trial it is the randomised mix of options."""
+
+
+OBSERVED = Reference()
+"""Usual care."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceContrast:
+    """One option for all against the reference."""
+
+    option: str
+    index: int
+    effect: Difference
+    """Its interval and p value count all options that are compared with the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceComparison:
+    """Options and a rule against the reference, in the analysis population."""
+
+    contrasts: tuple[ReferenceContrast, ...]
+    """Each judged option for all; intervals are simultaneous (max-t)."""
+    options_differ: bool
+    """Whether any two judged options are shown to differ; intervals hold for all pairs."""
+    rule: Difference
+    """Gain of the rule."""
+
+
+def judged_reference(reference: Reference, is_judged: Bool[np.ndarray, " treatment"]) -> Reference:
+    """The reference; treatment as observed where the study's control cannot be judged."""
+    if reference.option is not None and not is_judged[reference.option]:
+        return Reference(None, reference.observed)
+    return reference
+
+
+def reference_name(trial: Trial, reference: Reference) -> str:
+    """Name of the reference in tables and sentences."""
+    return reference.observed if reference.option is None else option_name(trial, reference.option)
+
+
+def reference_outcome(nuisance: Nuisance, reference: Reference) -> Column:
+    """Per decision a number whose mean is the reference's value; observed outcomes if observed."""
+    if reference.option is None:
+        return nuisance.trial.outcome
+    return nuisance.scores[:, reference.option]
+
+
+def compare_with_reference(
+    nuisance: Nuisance,
+    chosen: ChosenOption,
+    reference: Reference,
+    overlap: Overlap,
+    rng: np.random.Generator,
+) -> ReferenceComparison:
+    """Compare each judged option for all, and a rule, with the reference, on the same resamples."""
+    population, judged = overlap.population, overlap.judged
+    scores, by_reference = nuisance.scores, reference_outcome(nuisance, reference)
+    by_rule = scores[np.arange(len(chosen)), chosen]
+    columns = np.column_stack([scores[:, judged], by_rule]) - by_reference[:, None]
+    columns = columns[population]
+    means = columns.mean(axis=0)
+    draws = bootstrap_means(columns, nuisance.trial.subject[population], rng)
+    others = [at for at, k in enumerate(judged) if k != reference.option]
+    effects = simultaneous_differences(means[others], draws[:, others])
+    first, second = np.array(list(itertools.combinations(range(len(judged)), 2))).T
+    pairs = simultaneous_differences(
+        means[first] - means[second], draws[:, first] - draws[:, second]
+    )
+    return ReferenceComparison(
+        contrasts=tuple(
+            ReferenceContrast(option_name(nuisance.trial, judged[at]), judged[at], effect)
+            for at, effect in zip(others, effects, strict=True)
+        ),
+        options_differ=any(pair.low > 0 or pair.high < 0 for pair in pairs),
+        rule=paired_difference(float(means[-1]), draws[:, -1], np.zeros(len(draws))),
+    )

@@ -1,0 +1,128 @@
+"""The value table: the evaluated rule first, always, with its value or the reason for none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.trial import Mask, Matrix
+from posology.evaluation.effects.judged_options import MIN_EFFECTIVE_SAMPLE_SIZE
+from posology.evaluation.effects.policy_values import (
+    Comparators,
+    RuleValue,
+    estimate_rule_values,
+    one_hot_probabilities,
+)
+from posology.evaluation.effects.reference import reference_outcome
+from posology.evaluation.effects.restricted_rule import count_differently_treated
+from posology.evaluation.effects.verdict import Verdict
+from posology.evaluation.effects.verdict_sentence import describe_too_few
+from posology.evaluation.intervals import Difference, Interval
+
+_NAN = float("nan")
+_NO_GAIN_STATED = Difference(_NAN, _NAN, _NAN, _NAN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleChoices:
+    """The probabilities of the options under a rule."""
+
+    probability: Matrix
+    """Restricted to the options that can be judged."""
+    unrestricted: Matrix | None = None
+    """Among all options that are allowed; None: the same."""
+
+
+def judge_rules(
+    nuisance: Nuisance,
+    verdict: Verdict,
+    name: str,
+    others: Mapping[str, RuleChoices],
+    rng: np.random.Generator,
+) -> tuple[RuleValue, ...]:
+    """The rule of the verdict, other rules, each judged option for all, and observed treatment.
+
+    A value is not stated where fewer than 50 patients, after weighting, were treated as the rule
+    recommends; a gain over the best single option neither where too few would be treated
+    differently.
+
+    Args:
+        nuisance: of the patients.
+        verdict: the verdict on the evaluated rule.
+        name: of the evaluated rule.
+        others: rules to compare it with.
+        rng: of the resamples.
+    """
+    overlap, rule = verdict.overlap, verdict.rule
+    options = nuisance.trial.n_options
+    if not overlap.judged:
+        shares = tuple((np.eye(options)[rule.chosen]).mean(axis=0).tolist())
+        unknown = Interval(_NAN, _NAN, _NAN)
+        unstated = _NO_GAIN_STATED
+        return (RuleValue(name, unknown, unstated, unstated, shares, 0.0, 0.0, verdict.headline),)
+    rules = {name: one_hot_probabilities(rule.chosen, options)}
+    rules |= {other: choices.probability for other, choices in others.items()}
+    rows = estimate_rule_values(
+        nuisance,
+        rules,
+        Comparators(
+            best_single=rule.best_single,
+            reference=reference_outcome(nuisance, verdict.reference),
+            singles=overlap.judged,
+            observed=verdict.reference.observed,
+        ),
+        rng,
+        overlap.population,
+    )
+    population = overlap.population
+    restricted = {name: float(rule.restricted[population].mean())} | {
+        other: _restricted_share(choices, overlap.is_judged, population)
+        for other, choices in others.items()
+    }
+    stated = [
+        _state(nuisance, replace(row, restricted_share=restricted[row.rule]), rules, verdict)
+        if row.rule in rules
+        else _without_value(row)
+        for row in rows[:-1]
+    ]
+    return (*stated, rows[-1])
+
+
+def _restricted_share(choices: RuleChoices, is_judged: np.ndarray, population: Mask) -> float:
+    if choices.unrestricted is None:
+        return 0.0
+    return float(choices.unrestricted[population][:, ~is_judged].sum(axis=1).mean())
+
+
+def _without_value(row: RuleValue) -> RuleValue:
+    """The row, without a value if too few patients were treated so."""
+    if row.effective_sample_size >= MIN_EFFECTIVE_SAMPLE_SIZE:
+        return row
+    return replace(
+        row,
+        value=Interval(_NAN, _NAN, _NAN),
+        gain=_NO_GAIN_STATED,
+        reference_gain=_NO_GAIN_STATED,
+        reason=f"effective sample size {row.effective_sample_size:.0f}, below "
+        f"{MIN_EFFECTIVE_SAMPLE_SIZE:.0f}",
+    )
+
+
+def _state(
+    nuisance: Nuisance, row: RuleValue, rules: Mapping[str, Matrix], verdict: Verdict
+) -> RuleValue:
+    """The row of a rule, without what too few patients support."""
+    row = _without_value(row)
+    probability = rules[row.rule]
+    if row.reason or (probability.max(axis=1) < 1).any():
+        return row
+    differing = count_differently_treated(
+        nuisance,
+        probability.argmax(axis=1),
+        verdict.rule.best_single,
+        verdict.overlap.population,
+    )
+    if differing.is_enough or not differing.patients:
+        return row
+    return replace(row, gain=_NO_GAIN_STATED, reason=describe_too_few(differing))
