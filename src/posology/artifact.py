@@ -4,6 +4,7 @@ The only place where a name in a file becomes a class.
 """
 
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import shutil
@@ -195,35 +196,28 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
     }
 
 
-def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
-    from posology.learners.effects.dose_policy import EffectDosePolicy
-    from posology.learners.effects.policy import EffectPolicy
-    from posology.learners.guidelines.formula import FormulaPolicy
-    from posology.learners.guidelines.preference_list import PreferenceListPolicy
-    from posology.learners.offline_rl.policy import RecentWindowPolicy
-    from posology.learners.offline_rl.tabular_policy import StateCodePolicy
-    from posology.learners.outcome_models.dose_grid_policy import DoseGridPolicy
-    from posology.learners.outcome_models.logistic import LinearPolicy
-    from posology.learners.outcome_models.tree_policy import TreePolicy
+_POLICIES = {
+    "DoseGridPolicy": "posology.learners.outcome_models.dose_grid_policy",
+    "EffectDosePolicy": "posology.learners.effects.dose_policy",
+    "EffectPolicy": "posology.learners.effects.policy",
+    "FormulaPolicy": "posology.learners.guidelines.formula",
+    "LinearPolicy": "posology.learners.outcome_models.logistic",
+    "PreferenceListPolicy": "posology.learners.guidelines.preference_list",
+    "RecentWindowPolicy": "posology.learners.offline_rl.policy",
+    "StateCodePolicy": "posology.learners.offline_rl.tabular_policy",
+    "TreePolicy": "posology.learners.outcome_models.tree_policy",
+}
+"""Where each class without a network is; only that of the policy at hand is imported."""
 
+
+def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
     kind = keys.kinds.get(kind, kind)
     if kind == "NetworkPolicy":
         return _unpack_network_policy(state, arrays, keys)
-    without_network = (
-        DoseGridPolicy,
-        EffectDosePolicy,
-        EffectPolicy,
-        LinearPolicy,
-        PreferenceListPolicy,
-        RecentWindowPolicy,
-        FormulaPolicy,
-        StateCodePolicy,
-        TreePolicy,
-    )
-    for policy in without_network:
-        if policy.__name__ == kind:
-            return deserialize(policy, state, arrays, keys.fields)
-    raise ValueError(f"no policy is called {kind}")
+    if kind not in _POLICIES:
+        raise ValueError(f"no policy is called {kind}")
+    policy = getattr(importlib.import_module(_POLICIES[kind]), kind)
+    return deserialize(policy, state, arrays, keys.fields)
 
 
 def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:

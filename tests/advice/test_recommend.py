@@ -1,31 +1,35 @@
 """Advice for one patient of a small network."""
 
-import json
-from pathlib import Path
+import datetime
 
 import numpy as np
 import pytest
 
-from posology.advice.recommend import recommend, round_dose
+from posology.advice.dose_support import round_dose
+from posology.advice.form.build import build_form
+from posology.advice.form.reading import read_filled_form
+from posology.advice.form.training_facts import measure_facts
+from posology.advice.recommend import recommend
 from posology.cohorts.patient import encode_patient
 from posology.domain.ablation import without_codes
+from posology.domain.cohort import TRAIN, select_split
 from posology.domain.formulary import DoseRange, is_in_range
 from posology.domain.history import History
-from posology.records.sources.patient_json import read_patient
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
-def encode(folder: Path, **facts: object) -> History:
+def encode(**facts: object) -> History:
     known = {"SEX": "male", "AGE_DECADE": 7, "HEIGHT": 180, "WEIGHT": 80, "RACE": "White"}
-    path = folder / "patient.json"
-    path.write_text(json.dumps({"facts": {**known, **facts}}))
     study, profile = iwpc_cohort().study, fitted_policy("posology").profile
-    return encode_patient(read_patient(path), study, profile)[0]
+    form = build_form(study, profile, measure_facts(select_split(iwpc_cohort(), TRAIN)))
+    body = {"facts": {**known, **facts}}
+    events, _ = read_filled_form(body, form, "patient", datetime.datetime(2000, 1, 1))  # noqa: DTZ001
+    return encode_patient(events, study, profile)[0]
 
 
-def test_a_contribution_is_the_change_when_the_input_is_removed(tmp_path: Path) -> None:
+def test_a_contribution_is_the_change_when_the_input_is_removed() -> None:
     policy, study = fitted_policy("posology"), iwpc_cohort().study
-    history = encode(tmp_path, **{"GENOTYPE//VKORC1_rs9923231": "A/A"})
+    history = encode(**{"GENOTYPE//VKORC1_rs9923231": "A/A"})
     advice = recommend(policy, study, history)
     gene = next(r for r in advice.reasons if r.code.startswith("GENOTYPE"))
     without = recommend(policy, study, without_codes(history, policy.profile, ("GENOTYPE",)))
@@ -36,8 +40,8 @@ def test_a_contribution_is_the_change_when_the_input_is_removed(tmp_path: Path) 
     assert abs(gene.dose) > 0.01, "the formula's value changes with the genotype"
 
 
-def test_the_dose_has_an_interval_only_if_its_width_was_measured(tmp_path: Path) -> None:
-    policy, study, history = fitted_policy("posology"), iwpc_cohort().study, encode(tmp_path)
+def test_the_dose_has_an_interval_only_if_its_width_was_measured() -> None:
+    policy, study, history = fitted_policy("posology"), iwpc_cohort().study, encode()
     unmeasured = recommend(policy, study, history).dose
     assert unmeasured is not None
     assert unmeasured.needed is None

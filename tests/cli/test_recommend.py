@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology import artifact
-from posology.advice.recommend import recommend
-from posology.cohorts.patient import encode_patient
-from posology.records.sources.patient_json import read_patient
+from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.domain.cohort import TRAIN, select_split
+from posology.domain.serialization import serialize
+from posology.errors import RecordError
+from posology.workflows.recommend import recommend
 from tests.builders import synthetic_iwpc
 from tests.builders.command_line import run
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -19,7 +21,9 @@ from tests.builders.policies import fitted_policy, iwpc_cohort
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "model"
-    artifact.save(fitted_policy("posology"), iwpc_cohort().study, {}, folder)
+    train = select_split(iwpc_cohort(), TRAIN)
+    evidence = {EVIDENCE: serialize(measure_facts(train), {})}
+    artifact.save(fitted_policy("logistic"), iwpc_cohort().study, evidence, folder)
     return folder
 
 
@@ -35,10 +39,8 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
     assert run("template", model, "--out", blank).returncode == 0
     body = json.loads(blank.read_text())
     assert set(body["facts"].values()) == {None}
-    assert body["schema"]["properties"]["facts"]["properties"]["HEIGHT"]["type"] == [
-        "number",
-        "null",
-    ]
+    assert body["schema"]["properties"]["facts"]["properties"]["height"]["minimum"] == 100
+    assert body["fields"]["sex"] == "one of female, male [SEX]"
     body["facts"] |= {"SEX": "male", "HEIGHT": 180, "GENOTYPE//VKORC1_rs9923231": "A/A"}
     blank.write_text(json.dumps(body))
     done = run("recommend", model, "--patient", blank, "--json", tmp_path / "out.json")
@@ -51,50 +53,61 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
     assert abs(sum(o["chosen"] for o in advice["options"]) - 1) < 1e-9
     for option in advice["options"]:
         assert 0 <= option["low"] <= option["high"] <= 1
-    assert any(r["code"] == "GENOTYPE//VKORC1_rs9923231//A/A" for r in advice["reasons"])
+    assert advice["reading"] == {"not_used": [], "beyond": [], "assumed": []}
 
 
 def test_a_blank_template_of_a_study_needs_no_model() -> None:
     done = run("template", "iwpc")
     assert done.returncode == 0
-    assert "GENOTYPE//CYP2C9" in json.loads(done.stdout)["facts"]
+    assert "CYP2C9" in json.loads(done.stdout)["facts"]
 
 
 BAD = [
-    ({"HEIGHT": "tall"}, "`HEIGHT` must be a number, not 'tall'."),
-    ({"HEIGHT": {"cm": 180}}, "fact `HEIGHT` is {'cm': 180}; write null, a number, a text"),
+    (
+        {"HEIGHT": "tall"},
+        "`HEIGHT` must be a number in cm, not 'tall'; write null if it is not known.",
+    ),
+    ({"HEIGHT": {"cm": 180}}, "`HEIGHT`: `cm` is unknown; an object has value, unit, date, since."),
+    ({"HEIGHT": -3}, "`HEIGHT` of -3 cm cannot be right: it must be from 100 to 250 cm."),
+    ({"hieght": 170}, "fact `hieght` is not one this model uses; did you mean `height`?"),
 ]
 
 
 @pytest.mark.parametrize(("facts", "expected"), BAD)
-def test_a_bad_fact_is_one_paragraph_and_exit_code_2(
+def test_a_bad_fact_is_an_error_that_names_it(
     model: Path, tmp_path: Path, facts: dict, expected: str
 ) -> None:
-    done = run("recommend", model, "--patient", filled(tmp_path, **facts))
+    with pytest.raises(RecordError) as error:
+        recommend(model, filled(tmp_path, **facts))
+    assert expected in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / "patient.json"))
+
+
+def test_a_bad_fact_is_one_paragraph_and_exit_code_2(model: Path, tmp_path: Path) -> None:
+    done = run("recommend", model, "--patient", filled(tmp_path, WEIGHT="8000 kg"))
     assert done.returncode == 2
-    assert expected in " ".join(done.stderr.split())
+    assert "it must be from 20 to 350 kg" not in done.stdout
+    assert "`WEIGHT`" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_an_empty_history_is_refused(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "patient.json"
     path.write_text(json.dumps({"facts": {"SEX": None}}))
-    done = run("recommend", model, "--patient", path)
-    assert done.returncode == 2
-    assert "nothing is known of this patient (every fact is null)" in " ".join(done.stderr.split())
+    with pytest.raises(RecordError, match=r"nothing is known of this patient \(every fact is null"):
+        recommend(model, path)
 
 
-def test_an_unknown_code_is_reported_and_ignored(model: Path, tmp_path: Path) -> None:
-    with_new = filled(tmp_path, MEDICATION="dragon blood")
-    done = run("recommend", model, "--patient", with_new)
+def test_what_is_not_used_is_said_first_and_changes_nothing(model: Path, tmp_path: Path) -> None:
+    genotype = {"GENOTYPE//VKORC1_rs9923231": "T/T"}
+    done = run("recommend", model, "--patient", filled(tmp_path, **genotype))
     assert done.returncode == 0, done.stderr
-    assert "MEDICATION//dragon blood" in " ".join(done.stdout.split())
+    first = " ".join(done.stdout.split())
+    assert first.startswith("Given but not used: VKORC1 -1639 T/T.")
     loaded = artifact.load(model)
-    results = []
-    for path in (with_new, filled(tmp_path)):
-        history, ignored = encode_patient(read_patient(path), loaded.study, loaded.policy.profile)
-        results.append(recommend(loaded.policy, loaded.study, history, ignored).options)
-    assert results[0] == results[1]
+    answers = [recommend(loaded, filled(tmp_path, **facts)) for facts in (genotype, {})]
+    assert answers[0].recommendation == answers[1].recommendation
+    assert answers[1].reading.not_used == ()
 
 
 def test_a_truncated_artifact_is_one_paragraph_and_exit_code_2(model: Path, tmp_path: Path) -> None:
@@ -113,6 +126,5 @@ def test_a_patient_may_be_meds_parquet(model: Path, tmp_path: Path) -> None:
     pq.write_table(one, tmp_path / "one.parquet")
     assert run("recommend", model, "--patient", tmp_path / "one.parquet").returncode == 0
     pq.write_table(table, tmp_path / "five.parquet")
-    done = run("recommend", model, "--patient", tmp_path / "five.parquet")
-    assert done.returncode == 2
-    assert "has 5 patients" in " ".join(done.stderr.split())
+    with pytest.raises(RecordError, match="has 5 patients"):
+        recommend(model, tmp_path / "five.parquet")

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from posology.advice.form.blank import blank_form
+from posology.advice.form.build import build_form
 from posology.cohorts.build import build_cohort
 from posology.cohorts.embedding_components import fit_components, project_vectors, reduce_embeddings
 from posology.cohorts.events.stream import sort_events
 from posology.cohorts.patient import encode_patient
-from posology.cohorts.patient_template import blank_patient_file
 from posology.cohorts.storage.folder import build_folder
 from posology.domain.cohort import TRAIN
 from posology.domain.history import latest_value
@@ -110,8 +111,8 @@ def test_a_saved_profile_reduces_a_new_patients_vector(
     row = profile.codes.index(f"{MODEL}//c2")
     right = project_vectors(profile.reductions[0], told[3:4])[0, 1]
     np.testing.assert_allclose(history.value[history.code == row][0], right, rtol=1e-5)
-    form = blank_patient_file(study(REDUCED), profile)
-    assert f"A vector of {MODEL} is 6 rows of `events`" in form["about"]
+    form = blank_form(build_form(study(REDUCED), profile, None))
+    assert f"A vector of {MODEL} is 6 rows of `events`" in form["how"][-1]
     assert not any(key.startswith("EMBEDDING") for key in form["facts"])
 
 

@@ -10,7 +10,14 @@ from posology.cohorts.censoring_weights import weigh_observed
 from posology.cohorts.decisions.decision_table import DecisionTable, extract_decisions
 from posology.cohorts.decisions.follow_up_rule import follow_up_warnings
 from posology.cohorts.embedding_components import fit_reductions, reduce_embeddings
-from posology.cohorts.encode import fit_profile, refit_formulas, remap_codes, with_descriptions
+from posology.cohorts.encode import (
+    fit_profile,
+    refit_formulas,
+    remap_codes,
+    with_descriptions,
+    with_units,
+)
+from posology.cohorts.events.chunks import code_units
 from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events
 from posology.cohorts.part import build_part, feature_codes
@@ -58,6 +65,7 @@ def build_cohort(
     profile = replace(
         with_descriptions(profile, study.names, descriptions or {}), reductions=reductions
     )
+    profile = with_units(profile, code_units(events))
     cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
     return replace(cohort, warnings=follow_up_warnings(study, ordered.codes))
 

@@ -197,6 +197,12 @@ def with_descriptions(
     return replace(profile, titles=titles if any(titles) else ())
 
 
+def with_units(profile: Profile, units: Mapping[str, str]) -> Profile:
+    """The profile with the unit of each code; without any if no code has one."""
+    found = tuple(units.get(code, "") for code in profile.codes)
+    return replace(profile, units=found if any(found) else ())
+
+
 def refit_formulas(
     profile: Profile,
     study: Study,

@@ -1,4 +1,4 @@
-"""Encode one patient as a History in a policy's profile, and check the values."""
+"""Encode one patient as a History in a policy's profile, as its training patients were."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +6,9 @@ import pyarrow as pa
 from posology.cohorts.embedding_components import reduce_embeddings
 from posology.cohorts.encode import build_history, unknown_codes
 from posology.cohorts.events.kidney import add_kidney_events
-from posology.cohorts.events.stream import sort_events
+from posology.cohorts.events.stream import EventStream, has_any_code, select_events, sort_events
+from posology.cohorts.events.time_bins import average_bins
+from posology.cohorts.part import BIRTH
 from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -19,17 +21,12 @@ def encode_patient(
 ) -> tuple[History, tuple[str, ...]]:
     """The patient's History up to now, and their codes that are not in the vocabulary.
 
-    The decision is now: its last visible step is the History's last. RecordError if a value that
-    must be a number is not, or if none of its codes is in the vocabulary.
+    The decision is now: its last visible step is the History's last. RecordError if none of its
+    codes is in the vocabulary.
     """
     ordered = reduce_embeddings(add_kidney_events(sort_events(events), study), profile.reductions)
+    ordered = _look_back(average_bins(ordered, study.profile.resolution), study)
     unknown = tuple(unknown_codes(ordered, profile.codes))
-    for code in unknown:
-        parent = code.rpartition("//")[0]
-        if parent in numeric_codes(profile):
-            raise RecordError(
-                f"patient file: `{parent}` must be a number, not {code.rpartition('//')[2]!r}."
-            )
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
     subjects = np.unique(ordered.subject_id)
     history = build_history(ordered, subjects, profile.codes, treatments)
@@ -41,9 +38,14 @@ def encode_patient(
     return add_formula_events(history, profile), unknown
 
 
-def numeric_codes(profile: Profile) -> frozenset[str]:
-    """Codes that have numeric values in the training data."""
-    scaled = (profile.center != 0) | (profile.spread != 1)
-    return frozenset(
-        code for code, is_number in zip(profile.codes, scaled, strict=True) if is_number
-    )
+def _look_back(events: EventStream, study: Study) -> EventStream:
+    """Drop what lies longer before the patient's last event than the study looks back.
+
+    Only where the study has one decision a patient: with several, it looks back from the first.
+    """
+    days = study.decision.look_back_days
+    if days is None or study.decision.which != "first" or not len(events.time):
+        return events
+    oldest = np.nanmax(np.append(events.time, -np.inf)) - days
+    keep = np.isnan(events.time) | (events.time >= oldest) | has_any_code(events, (BIRTH,))
+    return select_events(events, np.flatnonzero(keep))

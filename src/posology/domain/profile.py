@@ -30,9 +30,16 @@ class Profile:
     titles: tuple[str, ...] = ()
     """Name of each code: the study file's, else the records', else ""; () if no code has one."""
 
+    units: tuple[str, ...] = ()
+    """Unit of each code's numbers in the records, "" if there is none; () if no code has one."""
+
     def name(self, row: int) -> str:
         """The code of a row in words."""
         return self.title(row) or words_of_code(self.codes[row])
+
+    def unit(self, row: int) -> str:
+        """Unit of the numbers of a row, "" if the records have none."""
+        return self.units[row] if self.units else ""
 
     def title(self, row: int) -> str:
         """Name of the code of a row in the study file or the records; "" if it has none."""

@@ -249,6 +249,10 @@ class ProfileSpec:
     kidney: KidneySpec | None = None
     embedding_components: int | None = None
     """Principal components kept of an image's vector; None keeps the whole vector."""
+    required_for_advice: tuple[str, ...] = ()
+    """Prefixes of codes without which there is no advice for a patient."""
+    limits: tuple[ValueRange, ...] = ()
+    """Numbers outside cannot be right: a patient's file that has one is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from posology.cohorts import build
-from posology.cohorts.events.chunks import distinct_codes, event_files
+from posology.cohorts.events.chunks import distinct_codes, event_files, read_event_table
 from posology.cohorts.storage import folder as storage
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
 from posology.cohorts.storage.record_check import check_records
@@ -48,8 +47,7 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
         meanings = read_codes(path)
         files = event_files(path)
         check_records(path, files, distinct_codes(files), as_study(study))
-        columns = ["subject_id", "time", "code", "numeric_value"]
-        events = pq.read_table(files, columns=columns)
+        events = read_event_table(files)
     return build.build_cohort(events, as_study(study), descriptions=meanings)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from posology import artifact
+from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.dose_interval import interval_half_width
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
+from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
 from posology.evaluation.table1.dose_error import true_dose
@@ -134,6 +136,7 @@ def fit(
         progress(method)
         policy = learner.fit(train, validation)
     evidence |= measure_dose_spread(policy, validation)
+    evidence[EVIDENCE] = serialize(measure_facts(train), {})
     if phases:
         evidence["learning"] = to_learning_curves(phases)
     return FitResult(policy, cohort.study, evidence, phases, len(validation), saves_result)

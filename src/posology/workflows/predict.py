@@ -9,10 +9,11 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-from rich.panel import Panel
+from rich.console import Group
 from rich.table import Table
 
 from posology.advice.forecast import BATCH_SIZE, forecast
+from posology.advice.form.patient_reading import PatientReading
 from posology.artifact import Artifact
 from posology.cohorts.storage.arrays import is_cohort, load_cohort
 from posology.domain.cohort import SPLITS, Cohort, select_split
@@ -22,9 +23,10 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
-from posology.report.patient.terminal import forecast_panel, totals_table
+from posology.report.patient.terminal import forecast_panel, reading_lines, totals_table
+from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
-from posology.workflows.recommend import Patient, as_artifact, encode
+from posology.workflows.recommend import as_artifact
 from posology.workflows.results import Row, render_text, rows_to_table
 
 
@@ -33,8 +35,8 @@ class PatientForecast:
     """Predictions for one patient now."""
 
     forecast: Forecast
-    ignored: tuple[str, ...]
-    """Codes of the patient that the policy does not know."""
+    reading: PatientReading
+    """What must be said first: facts not used, beyond what the model saw, or assumed."""
     study: Study
     digest: str
 
@@ -51,14 +53,15 @@ class PatientForecast:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        return {"model": self.digest, "ignored": self.ignored, **asdict(self.forecast)}
+        return {"model": self.digest, "reading": asdict(self.reading), **asdict(self.forecast)}
 
     def summary(self) -> str:
         """Every target with its horizon and interval as text."""
         return render_text(self.__rich__())
 
-    def __rich__(self) -> Panel:
-        return forecast_panel(self.forecast, self.study, self.digest)
+    def __rich__(self) -> Group:
+        panel = forecast_panel(self.forecast, self.study, self.digest)
+        return Group(*reading_lines(self.reading), panel)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,10 +140,10 @@ def _check_has_targets(model: Artifact) -> None:
 
 def _predict_patient(model: Artifact, patient: Patient) -> PatientForecast:
     assert isinstance(model.policy, OutcomePredictor)
-    history, ignored = encode(model, patient)
+    history, reading = encode(model, patient)
     now = history.step_offsets[1:2] - 1
     prediction = next(forecast(model.policy, model.study, history, now))
-    return PatientForecast(prediction, ignored, model.study, model.digest)
+    return PatientForecast(prediction, reading, model.study, model.digest)
 
 
 def _predict_cohort(

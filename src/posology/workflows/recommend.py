@@ -1,27 +1,23 @@
-"""Recommend for one patient, and write the blank file that describes one."""
+"""Recommend for one patient, and write the blank form that describes one."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
-from rich.panel import Panel
+from rich.console import Group
 
 from posology import artifact
+from posology.advice.form.blank import blank_form
+from posology.advice.form.build import build_study_form
+from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
 from posology.advice.recommend import recommend as advise
 from posology.artifact import Artifact
-from posology.cohorts.patient import encode_patient
-from posology.cohorts.patient_template import blank_patient_file
-from posology.domain.history import History
 from posology.domain.recommendation import Recommendation
 from posology.domain.study import Study
-from posology.records.sources.patient_json import parse_patient, read_patient
-from posology.report.patient.terminal import recommendation_panel
-from posology.workflows.cohorts import as_study
+from posology.report.patient.terminal import reading_lines, recommendation_panel
+from posology.workflows.patient import Patient, encode, form_of, seen_doses
 from posology.workflows.results import Row, render_text, rows_to_table
-
-Patient: TypeAlias = str | Path | dict[str, Any] | pa.Table
-"""A filled-in `template` or its file, or the MEDS events of one patient, a file or a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +28,8 @@ class RecommendResult:
     study: Study
     digest: str
     """The saved policy's version."""
+    reading: PatientReading = NOTHING_TO_SAY
+    """What must be said first: facts not used, beyond what the model saw, or assumed."""
 
     @property
     def rows(self) -> list[Row]:
@@ -44,48 +42,50 @@ class RecommendResult:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        return {"model": self.digest, **asdict(self.recommendation)}
+        reading = {"reading": asdict(self.reading)}
+        return {"model": self.digest, **reading, **asdict(self.recommendation)}
 
     def summary(self) -> str:
         """Options, dose, reasons and what was unknown as text."""
         return render_text(self.__rich__())
 
-    def __rich__(self) -> Panel:
-        return recommendation_panel(self.recommendation, self.study, self.digest)
+    def __rich__(self) -> Group:
+        panel = recommendation_panel(self.recommendation, self.study, self.digest)
+        return Group(*reading_lines(self.reading), panel)
 
 
 def recommend(model: str | Path | Artifact, patient: Patient) -> RecommendResult:
     """Rank the options for one patient, with probabilities, the dose and the reasons."""
     loaded = as_artifact(model)
-    history, ignored = encode(loaded, patient)
-    spread = loaded.evidence.get("dose_spread")
-    advice = advise(loaded.policy, loaded.study, history, ignored, spread)
-    return RecommendResult(advice, loaded.study, loaded.digest)
+    history, reading = encode(loaded, patient)
+    advice = advise(
+        loaded.policy,
+        loaded.study,
+        history,
+        dose_half_width=loaded.evidence.get("dose_spread"),
+        seen=seen_doses(loaded),
+    )
+    return RecommendResult(advice, loaded.study, loaded.digest, reading)
 
 
 def template(study: str | Path | Study | Artifact) -> dict[str, Any]:
     """A blank patient as JSON values: every fact null, until you fill it in.
 
-    From a saved policy, its schema lists every value that the policy knows.
+    From a saved policy, with units, limits and the values that the policy knows.
     """
     if isinstance(study, str | Path) and (Path(study) / "policy.json").exists():
         study = artifact.load(Path(study))
     if isinstance(study, Artifact):
-        return blank_patient_file(study.study, study.policy.profile)
-    return blank_patient_file(as_study(study), None)
+        return blank_form(form_of(study))
+    return blank_form(build_study_form(study if isinstance(study, Study) else _read(study)))
+
+
+def _read(study: str | Path) -> Study:
+    from posology.cohorts.study.reader import read_study  # only a study file needs its checks
+
+    return read_study(study)
 
 
 def as_artifact(model: str | Path | Artifact) -> Artifact:
     """The saved policy itself, or the one of the folder."""
     return model if isinstance(model, Artifact) else artifact.load(Path(model))
-
-
-def encode(model: Artifact, patient: Patient) -> tuple[History, tuple[str, ...]]:
-    """The patient's history up to now, and the codes that the policy does not know."""
-    if isinstance(patient, dict):
-        events = parse_patient(patient, "patient")
-    elif isinstance(patient, pa.Table):
-        events = patient
-    else:
-        events = read_patient(Path(patient))
-    return encode_patient(events, model.study, model.policy.profile)

@@ -1,6 +1,6 @@
 """Read a MEDS folder in chunks of whole subjects, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from posology.errors import RecordError
 from posology.records.meds_dataset import data_files, open_events
 
 COLUMNS = ("subject_id", "time", "code", "numeric_value")
+UNIT_ROWS = 5_000_000
+"""Rows that are read for the units of codes: after `posology ingest` each code has one."""
 
 
 def event_files(events: Path) -> list[Path]:
@@ -28,6 +30,12 @@ def event_files(events: Path) -> list[Path]:
     return files
 
 
+def read_event_table(files: list[Path]) -> pa.Table:
+    """All events of the files, with their units where every file has them."""
+    has_units = all("unit" in pq.ParquetFile(path).schema_arrow.names for path in files)
+    return pq.read_table(files, columns=[*COLUMNS, "unit"] if has_units else list(COLUMNS))
+
+
 def distinct_codes(files: list[Path]) -> tuple[str, ...]:
     """Every code of the files, in alphabetical order; reads the code column only."""
     codes: set[str] = set()
@@ -41,9 +49,13 @@ def distinct_codes(files: list[Path]) -> tuple[str, ...]:
     return tuple(sorted(codes))
 
 
-def count_units(files: list[Path]) -> dict[tuple[str, str], int]:
-    """Numbers of each code in each unit; the unit is empty where the records give none."""
+def count_units(files: list[Path], most: int | None = None) -> dict[tuple[str, str], int]:
+    """Numbers of each code in each unit; the unit is empty where the records give none.
+
+    most: about how many rows are read.
+    """
     counts: dict[tuple[str, str], int] = {}
+    rows = 0
     for path in files:
         parquet = pq.ParquetFile(path, read_dictionary=["code", "unit"])
         names = parquet.schema_arrow.names
@@ -51,7 +63,10 @@ def count_units(files: list[Path]) -> dict[tuple[str, str], int]:
         if "numeric_value" not in columns:
             continue
         for group in range(parquet.num_row_groups):
+            if most is not None and rows >= most:
+                return counts
             table = parquet.read_row_group(group, columns=columns)
+            rows += table.num_rows
             for key, count in _group_units(table).items():
                 counts[key] = counts.get(key, 0) + count
     return counts
@@ -80,6 +95,21 @@ def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     values = [*(str(value) for value in array.dictionary.to_pylist()), ""]
     rows = array.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
     return rows.astype(np.int64), values
+
+
+def code_units(events: pa.Table) -> dict[str, str]:
+    """Most frequent unit of each code in a table of events; empty where it has no units."""
+    return _most_frequent(_group_units(events))
+
+
+def read_units(files: list[Path]) -> dict[str, str]:
+    """Most frequent unit of each code in the first `UNIT_ROWS` rows of the files."""
+    return _most_frequent(count_units(files, UNIT_ROWS))
+
+
+def _most_frequent(counts: Mapping[tuple[str, str], int]) -> dict[str, str]:
+    ordered = sorted(counts, key=lambda pair: counts[pair])
+    return {code: unit for code, unit in ordered if unit}
 
 
 def subject_chunks(path: Path, rows: int) -> Iterator[pa.Table]:

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from posology.cohorts.build import (
     assemble_cohort,
@@ -33,8 +32,15 @@ from posology.cohorts.encode import (
     place_statistics,
     remap_codes,
     with_descriptions,
+    with_units,
 )
-from posology.cohorts.events.chunks import COLUMNS, distinct_codes, event_files, subject_chunks
+from posology.cohorts.events.chunks import (
+    distinct_codes,
+    event_files,
+    read_event_table,
+    read_units,
+    subject_chunks,
+)
 from posology.cohorts.events.kidney import add_kidney_events
 from posology.cohorts.events.stream import sort_events, subject_runs
 from posology.cohorts.part import feature_codes
@@ -98,7 +104,7 @@ def build_folder(
                 f"--parts: study {study.name} refits formulas or reduces embeddings, which needs "
                 "all patients at once; remove --parts."
             )
-        table = pq.read_table(files, columns=list(COLUMNS))
+        table = read_event_table(files)
         flow = dry_run(study, events, options)
         cohort = build_cohort(table, study, split, descriptions=read_codes(events))
         save_cohort(cohort, out, flow)
@@ -190,6 +196,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     check_training_decisions(decisions, flow.candidates, study)
     profile = fit_profile(total, features, study)
     profile = with_descriptions(profile, study.names, descriptions)
+    profile = with_units(profile, read_units(files))
     writer = CohortWriter(draft / "whole")
     _write_histories(writer, shards, (study, profile), keep=options.parts is not None)
     _write_columns(writer, (study, profile, codes), (decisions, flow, findings), options.truth)

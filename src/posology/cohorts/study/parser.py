@@ -14,6 +14,7 @@ from posology.cohorts.study.schema import (
     KidneySection,
     OutcomeSection,
     PreferenceSection,
+    ProfileSection,
     RangeSection,
     RuleSection,
     SafetySection,
@@ -21,6 +22,7 @@ from posology.cohorts.study.schema import (
     TargetSection,
     TreatmentSection,
 )
+from posology.domain.codes import has_prefix
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.formulas.formula import Formula
 from posology.domain.formulas.published import FORMULAS
@@ -291,6 +293,18 @@ def kidney(table: KidneySection | None) -> KidneySpec | None:
     if table is None:
         return None
     return KidneySpec(tuple(table.creatinine), table.unit, tuple(table.female), tuple(table.weight))
+
+
+def required_for_advice(table: ProfileSection, where: str) -> tuple[str, ...]:
+    """Facts without which there is no advice: each belongs to a family."""
+    for code in table.required_for_advice:
+        if not any(has_prefix(code, family) for family in table.families):
+            raise StudyError(
+                unknown_name_message(
+                    f"{where}: [profile] required_for_advice", code, table.families
+                )
+            )
+    return tuple(table.required_for_advice)
 
 
 def formula(name: str, where: str) -> Formula:

@@ -136,4 +136,6 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         tuple(Resolution(tuple(r.codes), r.hours) for r in table.resolution),
         parts.kidney(table.kidney),
         table.embedding_components,
+        parts.required_for_advice(table, where),
+        parts.ranges(table.limits, f"{where}: [profile] limits"),
     )

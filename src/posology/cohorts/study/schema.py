@@ -183,6 +183,8 @@ class ProfileSection(Strict):
     resolution: list[ResolutionSection] = []
     kidney: KidneySection | None = None
     embedding_components: int | None = Field(default=None, ge=1)
+    required_for_advice: list[str] = []
+    limits: list[RangeSection] = []
 
 
 class SplitSection(Strict):

@@ -145,6 +145,29 @@ def unit_conversion(code: str, unit: str, target: str) -> tuple[float, float] | 
     return _conversion(seen, wanted, entry.get("molar_mass"), book)
 
 
+def convert_number(value: float, units: tuple[str, str], code: str) -> float | None:
+    """The value of a code in another unit; None if the two measure different quantities.
+
+    units: the value's unit, in any usual spelling, and the unit to convert to.
+    """
+    conversion = unit_conversion(code, *units)
+    return None if conversion is None else value * conversion[0] + conversion[1]
+
+
+def convertible_units(unit: str, code: str) -> tuple[str, ...]:
+    """The units from which a number of the code can be converted to `unit`, which comes first."""
+    book = load_codebook()
+    known = [name for dimension in DIMENSIONS for name in book[dimension]] + ["Cel", "[degF]"]
+    others = (u for u in known if convert_number(1.0, (u, unit), code) is not None)
+    return tuple(dict.fromkeys((unit, *others)))
+
+
+def plausible_limits(code: str) -> tuple[str | None, float | None, float | None]:
+    """Unit and plausible limits of a code in the package's code book; None where it has none."""
+    entry = _find_entry(normalise_code(code), load_codebook()["code"]) or {}
+    return entry.get("unit"), _limit(entry, "low"), _limit(entry, "high")
+
+
 def _limit(entry: dict[str, Any], name: str) -> float | None:
     return None if entry.get(name) is None else float(entry[name])
 

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from posology.advice.form.patient_reading import PatientReading
 from posology.domain.codes import display_name
 from posology.domain.forecast import Forecast, TimeToEventForecast
 from posology.domain.recommendation import DoseAdvice, Recommendation
@@ -18,6 +19,14 @@ CURVE_POINTS = 4
 def recommendation_panel(advice: Recommendation, study: Study, digest: str) -> Panel:
     """Options, dose, reasons, unknown facts and the intended use; `digest`: of the model."""
     return _panel(Group(*_recommendation_parts(advice, study)), study, digest)
+
+
+def reading_lines(reading: PatientReading) -> list[str]:
+    """What must be said before the answer: facts not used first, then doubts and assumptions."""
+    return [
+        *(f"[bold red]{escape(text)}[/]" for text in reading.not_used),
+        *(f"[yellow]{escape(text)}[/]" for text in (*reading.beyond, *reading.assumed)),
+    ]
 
 
 def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:

@@ -1,0 +1,66 @@
+"""Doses that are never outside what the study allows and what training patients were given."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from posology.domain.formulary import DoseRange, clip_to_range
+
+SeenDoses = Mapping[str, tuple[float, float]]
+"""Smallest and largest dose in training of each option; of the study's single dose, under ""."""
+
+
+def supported_range(allowed: DoseRange, seen: tuple[float, float] | None) -> DoseRange:
+    """The allowed range, narrowed to the doses of training patients where they overlap."""
+    if seen is None or seen[0] > allowed.high or seen[1] < allowed.low:
+        return allowed
+    low, high = seen
+    return replace(
+        allowed,
+        low=max(allowed.low, low),
+        high=min(allowed.high, high),
+        open_low=allowed.open_low and low <= allowed.low,
+        open_high=allowed.open_high and high >= allowed.high,
+    )
+
+
+def limit_dose(dose: float, supported: DoseRange) -> float:
+    """The nearest dose of the range."""
+    return float(clip_to_range(np.array([dose]), supported)[0])
+
+
+def describe_limit(dose: float, supported: DoseRange, allowed: DoseRange, what: str) -> str:
+    """A warning if the dose was more than a step outside the range; "" if it was not."""
+    if supported.low - allowed.step <= dose <= supported.high + allowed.step:
+        return ""
+    is_above = dose > supported.high
+    word, bound = ("highest", supported.high) if is_above else ("lowest", supported.low)
+    by_study = bound == (allowed.high if is_above else allowed.low)
+    whose = "the study allows" if by_study else "training patients had"
+    return (
+        f"The model's dose{what}, {dose:.1f} {allowed.unit}, was moved to the {word} that {whose}, "
+        f"{bound:.1f} {allowed.unit}."
+    )
+
+
+def round_dose(dose: float, allowed: DoseRange) -> float:
+    """The nearest multiple of the dispensable step that lies in the range.
+
+    Where the range holds no multiple, the nearest dose of the range.
+    """
+    if allowed.step <= 0:
+        return limit_dose(dose, allowed)
+    low = (
+        np.floor(allowed.low / allowed.step + 1.0)
+        if allowed.open_low
+        else np.ceil(allowed.low / allowed.step)
+    )
+    high = (
+        np.ceil(allowed.high / allowed.step - 1.0)
+        if allowed.open_high
+        else np.floor(allowed.high / allowed.step)
+    )
+    if low > high:
+        return limit_dose(dose, allowed)
+    return float(np.clip(np.round(dose / allowed.step), low, high) * allowed.step)

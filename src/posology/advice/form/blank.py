@@ -1,0 +1,130 @@
+"""The blank form as JSON: every fact null, how to fill it in, and the schema of each field."""
+
+from typing import Any
+
+from posology.advice.form.field import DATED, STATIC, Field, Form, Limits
+from posology.advice.form.timing import RECENT_DAYS
+from posology.advice.form.unit_names import unit_words, usual_units
+
+_HOW = (
+    "null: not known. Leave every fact that is not known as it is; the order does not matter.",
+    'A number is in the unit that `fields` names; for another write "176 lb", or {"value": 176, '
+    '"unit": "lb"}. A choice is one of the words that `fields` lists; several are a list.',
+    "A fact that `fields` calls dated needs the date since when it is known, as training patients "
+    'had it: {"value": 53, "date": "2026-10-02"}, {"value": "yes", "since": "2024-03"} or, for yes '
+    'or no, "2024-03-01". Several measurements are a list of these, in any order. Without a date '
+    "it is taken as recorded at the decision, and the answer says so; a fact that is usually "
+    "older must have its date.",
+    '"decision": the date of the decision; null is today. Nothing from after it may stand here.',
+    '"events": what else the records hold, one object each: {"code": "DRUG//...", "time": '
+    '"2024-03-01", "value": 5}. `time` is when it became known; null for facts without a date.',
+    "What the model does not know is named first on the answer. Do not enter names.",
+)
+
+
+def blank_form(form: Form) -> dict[str, Any]:
+    """The form as JSON values."""
+    fields = [field for field in form.fields if field.is_listed]
+    vectors = (
+        f"A vector of {model} is {size} rows of `events`, one number each: {model}//0000 to "
+        f"{model}//{size - 1:04d}."
+        for model, size in form.vectors
+    )
+    return {
+        "posology": "patient",
+        "study": form.study,
+        "how": [*_HOW, *vectors],
+        "fields": {field.name: describe_field(field) for field in fields},
+        "decision": None,
+        "facts": dict.fromkeys(field.name for field in fields),
+        "events": [],
+        "schema": _schema(fields),
+    }
+
+
+def describe_field(field: Field) -> str:
+    """What to write, in one line."""
+    parts = [_what(field)]
+    if field.limits != Limits() and field.kind in ("number", "age"):
+        parts.append(f"must be {field.limits.describe()}")
+    seen = _seen_words(field)
+    if seen:
+        parts.append(seen)
+    if field.timing == DATED and field.age_as != "birth":
+        days = field.days_before
+        is_old = days is not None and days > RECENT_DAYS
+        parts.append("dated: write since when it is known" if is_old else "dated")
+    if field.required:
+        parts.append("needed: no answer without it")
+    return "; ".join(parts) + f" [{field.stem}]"
+
+
+def _what(field: Field) -> str:
+    if field.kind == "number":
+        others = usual_units(field.unit, field.stem) if field.unit else ()
+        also = f" (or {', '.join(others)})" if others else ""
+        return f"number in {unit_words(field.unit)}{also}" if field.unit else "number"
+    if field.kind == "age":
+        birth = ", or the date of birth" if field.age_as == "birth" else ""
+        return f"age in years, or a range such as '70-79'{birth}"
+    if field.kind == "yes_no":
+        is_presence = not dict(field.choices)["no"]
+        return "yes, or no (read as not recorded)" if is_presence else "yes or no"
+    titles = field.titles or ("",) * len(field.choices)
+    named = zip(field.choices, titles, strict=True)
+    words = [f"{word} ({title})" if title else word for (word, _), title in named]
+    if not words:
+        return "text"
+    return f"{'any' if field.several else 'one'} of {', '.join(words)}"
+
+
+def _seen_words(field: Field) -> str:
+    seen = field.seen
+    if seen.low is None or seen.high is None or field.kind not in ("number", "age"):
+        return ""
+    if field.age_as == "decades":
+        return f"training patients had {10 * seen.low:g} to {10 * seen.high + 9:g}"
+    return f"training patients had {seen.low:g} to {seen.high:g}"
+
+
+def _schema(fields: list[Field]) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "required": ["facts"],
+        "properties": {
+            "decision": {"type": ["string", "null"], "format": "date"},
+            "facts": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {field.name: _field_schema(field) for field in fields},
+            },
+            "events": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["code"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "code": {"type": "string"},
+                        "time": {"type": ["string", "null"], "format": "date-time"},
+                        "value": {"type": ["number", "null"]},
+                        "unit": {"type": ["string", "null"]},
+                    },
+                },
+            },
+        },
+    }
+
+
+def _field_schema(field: Field) -> dict[str, Any]:
+    kinds = {"number": ["number", "string"], "age": ["number", "string"]}
+    kinds |= {"yes_no": ["boolean", "string"], "choice": ["string", "number"]}
+    compound = ["array"] if field.several or field.timing != STATIC else []
+    schema: dict[str, Any] = {"type": [*kinds[field.kind], "object", *compound, "null"]}
+    if field.kind in ("number", "age"):
+        bounds = (("minimum", field.limits.low), ("maximum", field.limits.high))
+        schema |= {name: bound for name, bound in bounds if bound is not None}
+    else:
+        schema["examples"] = [word for word, _ in field.choices]
+    return schema

@@ -1,0 +1,107 @@
+"""Events of the records, one by one or as a table, as entries of the form."""
+
+import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from posology.advice.form.field import DATED, EITHER, Field, Form
+from posology.advice.form.moments import parse_moment
+from posology.advice.form.values import Entry, check_limits
+from posology.errors import RecordError
+from posology.records.pipeline.units import convert_number
+from posology.records.schema import EVENTS
+
+SUBJECT = 1
+"""Subject id of a patient in a form, which has no identifier."""
+_EVENT_KEYS = ("code", "time", "value", "unit")
+
+
+def field_of_code(form: Form) -> dict[str, Field]:
+    """The field of each code that the form uses."""
+    fields: dict[str, Field] = {}
+    for field in sorted(form.fields, key=lambda f: f.is_listed):
+        codes = [code for _, code in field.choices if code] or [field.stem]
+        fields.update(dict.fromkeys(codes, field))
+    other = Field("", "", "event", timing=EITHER)
+    for code in form.codes:
+        if not code.startswith("FORMULA//"):
+            fields.setdefault(code, other)
+    return fields
+
+
+def read_event(event: Any, by_code: dict[str, Field], place: str) -> Entry:
+    """The entry of one object of `events`."""
+    if not isinstance(event, dict) or not isinstance(event.get("code"), str):
+        raise RecordError(f'{place}: needs a text "code", and optionally "time" and "value".')
+    code = event["code"].strip()
+    place = f"{place} ({code})"
+    unknown = [key for key in event if key not in _EVENT_KEYS]
+    if unknown:
+        raise RecordError(
+            f"{place}: key `{unknown[0]}` is unknown; an event has {', '.join(_EVENT_KEYS)}."
+        )
+    value, unit = event.get("value"), event.get("unit")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise RecordError(f"{place}: value {value!r} is not a number.")
+    if unit is not None and not isinstance(unit, str):
+        raise RecordError(f"{place}: unit {unit!r} is not a text such as 'kg'.")
+    time = None if event.get("time") is None else parse_moment(event["time"], f"{place}: time")
+    return make_entry(code, (_float(value, place), unit), time, by_code, place)
+
+
+def _float(value: int | float | None, place: str) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except OverflowError as error:
+        raise RecordError(f"{place}: value {value} is too large for a number.") from error
+
+
+def make_entry(
+    code: str,
+    number: tuple[float | None, str | None],
+    time: datetime.datetime | None,
+    by_code: dict[str, Field],
+    place: str,
+) -> Entry:
+    """The entry of an event, its number checked and in the records' unit."""
+    field = by_code.get(code)
+    if field is None:
+        return Entry(Field(code, code, "event", timing=DATED), "", None, time, unknown=code)
+    value, unit = number
+    if value is None:
+        if field.kind == "number":
+            raise RecordError(f"{place}: needs a number.")
+        return Entry(field, code, None, time)
+    if unit and field.unit:
+        converted = convert_number(value, (unit, field.unit), code)
+        if converted is None:
+            raise RecordError(f"{place}: unit {unit!r} cannot be converted to {field.unit}.")
+        value = converted
+    return Entry(field, code, _checked(field, value, place), time)
+
+
+def _checked(field: Field, value: float, place: str) -> float:
+    limits_of_records = field.kind == "number"
+    unlimited = Field(field.name, field.stem, "number", unit=field.unit)
+    return check_limits(field if limits_of_records else unlimited, value, place)
+
+
+def read_table(events: pa.Table, form: Form, source: str) -> list[Entry]:
+    """The entries of one patient's events, in the MEDS schema."""
+    by_code = field_of_code(form)
+    rows = events.select([n for n in EVENTS.names if n in events.column_names]).to_pylist()
+    entries = []
+    for row in rows:
+        place = f"{source}: {row['code']}" + (f" of {row['time']:%d-%b-%Y}" if row["time"] else "")
+        number = (row["numeric_value"], row.get("unit"))
+        entries.append(make_entry(row["code"], number, row["time"], by_code, place))
+    return entries
+
+
+def to_events(entries: list[Entry], subject: int = SUBJECT) -> pa.Table:
+    """The used entries as events."""
+    used = [(e.time, e.code, e.value) for e in entries if e.code]
+    times, codes, values = zip(*used, strict=True) if used else ((), (), ())
+    nothing = [None] * len(used)
+    return pa.table([[subject] * len(used), times, codes, values, nothing, nothing], schema=EVENTS)

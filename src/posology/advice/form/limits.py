@@ -1,0 +1,61 @@
+"""Which numbers of a fact can be right, and which the model has seen."""
+
+import math
+from collections.abc import Callable
+
+from posology.advice.form.field import Limits
+from posology.advice.form.training_facts import TrainingFacts
+from posology.domain.codes import has_prefix
+from posology.domain.study import Study
+from posology.records.pipeline.units import plausible_limits
+
+AGE = Limits(0.0, 120.0)
+"""Years; our choice (the oldest person on record lived to 122)."""
+
+
+def seen_limits(facts: TrainingFacts | None, row: int) -> Limits:
+    """Smallest and largest number of a code in training."""
+    return Limits() if facts is None else Limits(facts.low[row], facts.high[row])
+
+
+def number_limits(study: Study, code: str, unit: str, seen: Limits) -> Limits:
+    """Limits beyond which a number of the code cannot be right.
+
+    Those of the study file; else the code book's and `spread_limits`, whichever are narrower.
+    """
+    own = [r for r in study.profile.limits if any(has_prefix(code, c) for c in r.codes)]
+    if own:
+        return Limits(own[-1].bounds.at_least, own[-1].bounds.at_most)
+    book_unit, low, high = plausible_limits(code)
+    book = Limits(low, high) if book_unit == unit else Limits()
+    if seen.low is None or seen.high is None:
+        return book
+    if not (book.contains(seen.low) and book.contains(seen.high)):
+        book = Limits()
+    spread = spread_limits(seen.low, seen.high)
+    lows = [x for x in (book.low, spread.low) if x is not None]
+    highs = [x for x in (book.high, spread.high) if x is not None]
+    return Limits(max(lows), min(highs))
+
+
+def spread_limits(low: float, high: float) -> Limits:
+    """Limits from the smallest and largest number in training; our choice.
+
+    Positive numbers: both divided or multiplied by 2, or by the square root of their ratio if that
+    is more, so that a pressure in kPa is not taken for one in mmHg. Others: as far beyond the range
+    as it is wide, but never below 0 if none was.
+    """
+    if low > 0:
+        factor = max(2.0, math.sqrt(high / low))
+        return Limits(_rounded(low / factor, math.floor), _rounded(high * factor, math.ceil))
+    width = max(high - low, abs(high), abs(low))
+    least = 0.0 if low >= 0 else _rounded(low - width, math.floor)
+    return Limits(least, _rounded(high + width, math.ceil))
+
+
+def _rounded(bound: float, away: Callable[[float], int]) -> float:
+    """Two digits, away from what training had."""
+    if bound == 0:
+        return 0.0
+    size = 10.0 ** (math.floor(math.log10(abs(bound))) - 1)
+    return float(f"{away(bound / size) * size:.2g}")

@@ -1,0 +1,38 @@
+"""Dates in a patient's file: a year, a month, a day, or a day with a time."""
+
+import datetime
+import re
+
+from posology.errors import RecordError
+
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
+EXAMPLE = "write a date such as 2026-03-01, 2026-03 or 2026"
+
+
+def parse_moment(text: object, place: str) -> datetime.datetime:
+    """The moment, without a time zone; a year is its 1 July, a month its 15th, a day its start."""
+    if isinstance(text, int) and not isinstance(text, bool) and 1850 <= text <= 2300:
+        text = str(text)
+    if not isinstance(text, str):
+        raise RecordError(f"{place}: {text!r} is not a date; {EXAMPLE}.")
+    partial = _PARTIAL.fullmatch(text.strip())
+    try:
+        if partial:
+            year, month = int(partial[1]), int(partial[2] or 7)
+            return datetime.datetime(year, month, 15 if partial[2] else 1)  # noqa: DTZ001
+        moment = datetime.datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise RecordError(f"{place}: {text!r} is not a date; {EXAMPLE}.") from error
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    return moment
+
+
+def is_date(text: object) -> bool:
+    """Whether a value is a text that looks like a date."""
+    return isinstance(text, str) and re.match(r"\d{4}(-\d{2}|$)", text.strip()) is not None
+
+
+def day_words(moment: datetime.datetime) -> str:
+    """A date as in `28-Nov-2026`."""
+    return moment.strftime("%d-%b-%Y")

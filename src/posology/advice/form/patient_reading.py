@@ -1,0 +1,18 @@
+"""What was read of a patient's file, and what must be said about it before any answer."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PatientReading:
+    """Sentences about the facts that were given; empty where there is nothing to say."""
+
+    not_used: tuple[str, ...] = ()
+    """Facts that were given and that the model does not use."""
+    beyond: tuple[str, ...] = ()
+    """Numbers beyond anything that the model saw in training."""
+    assumed: tuple[str, ...] = ()
+    """What was assumed where the file leaves it open, such as a missing date."""
+
+
+NOTHING_TO_SAY = PatientReading()

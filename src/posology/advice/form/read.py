@@ -1,0 +1,126 @@
+"""Read a filled-in form as the events that training would have had, or say what to mend."""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from posology.advice.form.entries import field_of_code, read_event
+from posology.advice.form.field import DATED, Field, Form, Limits, normalise
+from posology.advice.form.moments import day_words, parse_moment
+from posology.advice.form.values import Entry, read_value
+from posology.errors import RecordError
+
+KEYS = ("posology", "study", "how", "fields", "decision", "facts", "events", "schema")
+"""Keys of a form, in the order of a blank one."""
+_OLD_KEYS = ("about", "model")
+_DECADES = Limits(0.0, 12.0)
+
+
+def read_form(
+    body: object, form: Form, source: str, today: datetime.datetime
+) -> tuple[list[Entry], datetime.datetime]:
+    """The entries of a form, and the moment of the decision. RecordError starts with `source`."""
+    if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
+        raise RecordError(
+            f'{source}: has no "facts" object; write one with `posology template MODEL`.'
+        )
+    _check_keys(body, form, source)
+    entries = list(_facts(body["facts"], form, source))
+    events = body.get("events") or []
+    if not isinstance(events, list):
+        raise RecordError(f'{source}: "events" is {events!r}; write a list of objects.')
+    by_code = field_of_code(form)
+    for number, event in enumerate(events, start=1):
+        entries.append(read_event(event, by_code, f"{source}: event {number}"))
+    if not entries:
+        raise RecordError(
+            f"{source}: nothing is known of this patient (every fact is null); fill in at least "
+            "one."
+        )
+    return entries, _decision(body.get("decision"), entries, today, source)
+
+
+def _check_keys(body: dict, form: Form, source: str) -> None:
+    for key in body:
+        if key not in KEYS + _OLD_KEYS:
+            near = get_close_matches(str(key), KEYS, n=1, cutoff=0.6)
+            hint = (
+                f"did you mean `{near[0]}`?"
+                if near
+                else f'a file has {", ".join(KEYS)}, and facts stand inside "facts".'
+            )
+            raise RecordError(f"{source}: key `{key}` is unknown; {hint}")
+    study = body.get("study")
+    if study is not None and study != form.study:
+        raise RecordError(
+            f"{source}: was filled in for the study {study!r}, but this policy is of the study "
+            f"{form.study!r}; write a form with `posology template MODEL`."
+        )
+
+
+def _facts(facts: dict[str, Any], form: Form, source: str) -> Iterator[Entry]:
+    fields, used = _fields_by_key(form), dict[str, str]()
+    for key, value in facts.items():
+        field = fields.get(normalise(str(key)))
+        if field is None:
+            raise RecordError(_unknown_key(str(key), fields, form, source))
+        if value is None:
+            continue
+        earlier = used.setdefault(field.stem, str(key))
+        if earlier != str(key):
+            raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
+        yield from read_value(field, value, f"{source}: `{key}`")
+
+
+def _fields_by_key(form: Form) -> dict[str, Field]:
+    """Fields by name and, as the records write it, by code."""
+    fields = {normalise(field.name): field for field in form.fields}
+    for field in form.fields:
+        as_recorded = field
+        if field.age_as == "decades":
+            as_recorded = replace(field, kind="number", unit="", limits=_DECADES)
+        fields.setdefault(normalise(field.stem), as_recorded)
+        if field.kind == "yes_no":
+            code = dict(field.choices)["yes"]
+            single = replace(field, stem=code, choices=(("yes", code), ("no", "")))
+            fields.setdefault(normalise(code), single)
+    return fields
+
+
+def _unknown_key(key: str, fields: dict[str, Field], form: Form, source: str) -> str:
+    near = get_close_matches(normalise(key), list(fields), n=1, cutoff=0.6)
+    if near:
+        hint = f"did you mean `{fields[near[0]].name}`?"
+    else:
+        names = [field.name for field in form.fields if field.is_listed]
+        more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+        hint = f"the model's facts are {', '.join(names[:12])}{more}."
+    return f"{source}: fact `{key}` is not one this model uses; {hint}"
+
+
+def _decision(
+    given: Any, entries: list[Entry], today: datetime.datetime, source: str
+) -> datetime.datetime:
+    """The moment of the decision: as given, else now; not before any fact of the same day."""
+    place = f"{source}: decision"
+    moment = today if given is None else parse_moment(given, place)
+    times = [entry.time for entry in entries if entry.time is not None]
+    same_day = [time for time in times if time.date() == moment.date()]
+    if (moment.hour, moment.minute) == (0, 0):
+        moment = max([moment, *same_day])
+    late = [entry for entry in entries if entry.time is not None and entry.time > moment]
+    if late and (given is not None or max(times) > moment + datetime.timedelta(days=1)):
+        assert late[0].time is not None
+        name, when = late[0].field.name, day_words(late[0].time)
+        raise RecordError(
+            f"{source}: `{name}` is of {when}, after the decision, {day_words(moment)}; only what "
+            'is known by then counts. Leave it out, or correct its date or "decision".'
+        )
+    return moment
+
+
+def needs_decision(entry: Entry) -> bool:
+    """Whether the entry's time follows from the moment of the decision."""
+    return entry.age is not None or (entry.time is None and entry.field.timing == DATED)

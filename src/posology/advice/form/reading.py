@@ -1,0 +1,124 @@
+"""One patient for a policy: from a form or from records to events, and what must be said first."""
+
+import datetime
+
+import pyarrow as pa
+
+from posology.advice.form.entries import read_table, to_events
+from posology.advice.form.field import Form
+from posology.advice.form.patient_reading import PatientReading
+from posology.advice.form.read import read_form
+from posology.advice.form.timing import align_times
+from posology.advice.form.unit_names import unit_words
+from posology.advice.form.values import Entry, nearest_choice
+from posology.domain.codes import has_prefix
+from posology.errors import RecordError
+
+_MOST_NAMED = 12
+"""Facts named in full where records hold many that a model does not know."""
+
+
+def read_filled_form(
+    body: object, form: Form, source: str, today: datetime.datetime
+) -> tuple[pa.Table, PatientReading]:
+    """The events of a filled-in form. RecordError names the field, its value and the mend."""
+    entries, decision = read_form(body, form, source, today)
+    return _read(entries, form, decision, source)
+
+
+def read_records(
+    events: pa.Table, form: Form, source: str, today: datetime.datetime
+) -> tuple[pa.Table, PatientReading]:
+    """The events of one patient's records that the model uses, in the form of its training."""
+    entries = read_table(events, form, source)
+    times = [entry.time for entry in entries if entry.time is not None]
+    subject = events["subject_id"][0].as_py() if events.num_rows else 0
+    return _read(entries, form, max(times, default=today), source, subject)
+
+
+def _read(
+    entries: list[Entry],
+    form: Form,
+    decision: datetime.datetime,
+    source: str,
+    subject: int | None = None,
+) -> tuple[pa.Table, PatientReading]:
+    aligned, assumed = align_times(entries, decision, source)
+    _check_required(aligned, form, source)
+    not_used = _not_used(aligned, form, from_records=subject is not None)
+    if not any(entry.code for entry in aligned):
+        raise RecordError(
+            f"{source}: the policy knows none of its facts ({' '.join(not_used[:3])}); compare "
+            "`posology template`."
+        )
+    reading = PatientReading(not_used, _beyond(aligned), assumed)
+    if subject is None:  # a fact that is named twice is one event
+        aligned = list(dict.fromkeys(aligned))
+        return to_events(aligned), reading
+    return to_events(aligned, subject), reading
+
+
+def _check_required(entries: list[Entry], form: Form, source: str) -> None:
+    for code, name in form.required:
+        if any(has_prefix(entry.code, code) for entry in entries if entry.code):
+            continue
+        unread = [e.unknown for e in entries if e.unknown and has_prefix(e.field.stem, code)]
+        why = (
+            f"is given as {unread[0]!r}, which the model does not know"
+            if unread
+            else ("is not recorded")
+        )
+        raise RecordError(
+            f"{source}: no answer yet: `{name}` {why}. The study needs it; enter it and ask again."
+        )
+
+
+def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str, ...]:
+    """A sentence for each fact that is not used. Of records, only those of the study's families."""
+    sentences: dict[str, None] = {}
+    others = 0
+    for entry in entries:
+        if entry.code:
+            continue
+        is_feature = any(has_prefix(entry.unknown, family) for family in form.families)
+        if from_records and not is_feature:
+            others += 1
+            continue
+        sentences[_sentence(entry)] = None
+    said = list(sentences)
+    if from_records and len(said) > _MOST_NAMED:
+        said = [*said[:_MOST_NAMED], f"And {len(said) - _MOST_NAMED} more that it does not know."]
+    if others:
+        said.append(f"{others} other events of the records are no facts of this study.")
+    return tuple(said)
+
+
+def _sentence(entry: Entry) -> str:
+    field = entry.field
+    if field.kind == "event":
+        return f"Given but not used: {entry.unknown}. The model does not know it."
+    near = nearest_choice(field, entry.unknown)
+    hint = f" Did you mean {near}?" if near else ""
+    return (
+        f"Given but not used: {field.name} {entry.unknown}. The model does not know this "
+        f"value.{hint}"
+    )
+
+
+def _beyond(entries: list[Entry]) -> tuple[str, ...]:
+    """A sentence for each number beyond the smallest or largest of training."""
+    sentences: dict[str, None] = {}
+    for entry in entries:
+        value, seen, unit = entry.value, entry.field.seen, unit_words(entry.field.unit)
+        if value is None or not entry.code or seen.contains(value):
+            continue
+        too_high = seen.high is not None and value > seen.high
+        bound, word = (seen.high, "highest") if too_high else (seen.low, "lowest")
+        name = entry.field.name
+        decade = " (decade)" if entry.field.age_as == "decades" else ""
+        sentences[
+            f"{name[0].upper()}{name[1:]}{decade} {value:g} {unit}".strip()
+            + f" is beyond the {word} the model saw, {bound:g} {unit}".rstrip()
+            + "."
+        ] = None
+    return tuple(sentences)

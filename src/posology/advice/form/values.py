@@ -1,0 +1,223 @@
+"""What one value of the form means: codes, numbers in the records' unit, and dates."""
+
+import datetime
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from posology.advice.form.field import Field, normalise
+from posology.advice.form.moments import is_date, parse_moment
+from posology.advice.form.unit_names import unit_words, usual_units
+from posology.errors import RecordError
+from posology.records.pipeline.units import convert_number
+from posology.records.schema import MAX_FLOAT32
+
+_NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
+_AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to)\s*(\d{1,3})|(\d{1,3})\s*\+")
+_YES = frozenset({"yes", "y", "true", "present"})
+_NO = frozenset({"no", "n", "false", "absent"})
+_KEYS = ("value", "unit", "date", "since")
+BIRTH_YEAR_DAYS = 365.25
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event that a value of the form becomes; or, without a code, one that is not used."""
+
+    field: Field
+    code: str
+    value: float | None = None
+    time: datetime.datetime | None = None
+    age: float | None = None
+    """Years at the decision, from which the date of birth follows."""
+    unknown: str = ""
+    """The value, where the model does not know it."""
+
+
+def read_value(field: Field, value: Any, place: str) -> Iterator[Entry]:
+    """The entries of a field's value; none for null. RecordError names the place and the mend."""
+    if value is None or value == [] or value == "":
+        return
+    if isinstance(value, list):
+        if len(value) > 1 and not _may_be_list(field):
+            raise RecordError(
+                f"{place}: {len(value)} values are given, but training patients had one; keep one."
+            )
+        for item in value:
+            yield from read_value(field, item, place)
+        return
+    yield from _read_one(field, value, place)
+
+
+def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
+    """The entries of one value, written plainly or as an object with its unit and date."""
+    time, unit = None, None
+    if isinstance(value, dict):
+        value, unit, time = _parts(value, place)
+    elif field.kind == "yes_no" and is_date(value):
+        value, time = True, parse_moment(value, place)
+    if value is None and time is None:
+        return
+    if field.kind == "number":
+        yield Entry(field, field.stem, _number(field, value, unit, place), time)
+    elif field.kind == "age":
+        yield _age(field, value, place)
+    elif field.kind == "yes_no":
+        yield from _yes_no(field, value, time, place)
+    else:
+        yield _choice(field, value, time, place)
+
+
+def _may_be_list(field: Field) -> bool:
+    return field.several or (field.kind != "age" and field.timing != "static")
+
+
+def _parts(value: dict, place: str) -> tuple[Any, str | None, datetime.datetime | None]:
+    """Value, unit and time of an object such as `{"value": 80, "unit": "kg", "date": ...}`."""
+    unknown = [key for key in value if key not in _KEYS]
+    if unknown:
+        raise RecordError(f"{place}: `{unknown[0]}` is unknown; an object has {', '.join(_KEYS)}.")
+    when = [value[key] for key in ("date", "since") if value.get(key) is not None]
+    if len(when) > 1:
+        raise RecordError(f"{place}: has both `date` and `since`; keep one.")
+    time = parse_moment(when[0], place) if when else None
+    unit = value.get("unit")
+    if unit is not None and not isinstance(unit, str):
+        raise RecordError(f"{place}: unit {unit!r} is not a text such as 'kg'.")
+    given = value.get("value")
+    if isinstance(given, dict | list):
+        raise RecordError(f"{place}: value {given!r} is not one value; write a list of objects.")
+    return (True if given is None and "since" in value else given), unit, time
+
+
+def _number(field: Field, value: Any, unit: str | None, place: str) -> float:
+    number, written = _split_number(value)
+    if number is None:
+        raise RecordError(
+            f"{place} must be a number{_in_unit(field)}, not {value!r}; "
+            "write null if it is not known."
+        )
+    unit = unit or written
+    if unit and not field.unit:
+        raise RecordError(
+            f"{place}: the records give no unit for it, so {unit!r} cannot be converted; write the "
+            "number as the records have it, without a unit."
+        )
+    if unit:
+        converted = convert_number(number, (unit, field.unit), field.stem)
+        if converted is None:
+            units = ", ".join((unit_words(field.unit), *usual_units(field.unit, field.stem)))
+            raise RecordError(f"{place}: unit {unit!r} is not one of {units}; convert the number.")
+        number = converted
+    return check_limits(field, number, place)
+
+
+def _in_unit(field: Field) -> str:
+    return f" in {unit_words(field.unit)}" if field.unit else ""
+
+
+def check_limits(field: Field, number: float, place: str) -> float:
+    """The number; RecordError if it cannot be right."""
+    if math.isfinite(number) and abs(number) <= MAX_FLOAT32 and field.limits.contains(number):
+        return number
+    unit = "years" if field.kind == "age" else unit_words(field.unit)
+    given = f"{number:g} {unit}".strip()
+    raise RecordError(
+        f"{place} of {given} cannot be right: it must be {field.limits.describe(unit)}. "
+        "Correct it, name its unit, or leave it out if it is not known; no answer was worked out."
+    )
+
+
+def _split_number(value: Any) -> tuple[float | None, str | None]:
+    if isinstance(value, bool):
+        return None, None
+    if isinstance(value, int | float):
+        try:
+            return float(value), None
+        except OverflowError:
+            return math.inf, None
+    found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        return None, None
+    return float(found[1].replace(",", ".")), found[2].strip() or None
+
+
+def _age(field: Field, value: Any, place: str) -> Entry:
+    """An age in years, a range of ages, or the date of birth."""
+    if field.age_as == "birth" and is_date(value):
+        return Entry(field, field.stem, None, parse_moment(value, place))
+    span = _AGE_RANGE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if span:
+        first = float(span[1] or span[3])
+        last = float(span[2]) if span[2] else first
+        if last < first:
+            raise RecordError(f"{place}: {value!r} ends before it begins; swap the ages.")
+    else:
+        number, unit = _split_number(value)
+        if number is None or normalise(unit or "years") not in ("years", "year", "y", "a"):
+            raise RecordError(
+                f"{place} must be years, or a range such as '70-79', not {value!r}; write null if "
+                "it is not known."
+            )
+        first = last = number
+    for age in (first, last):
+        check_limits(field, age, place)
+    if field.age_as == "decades":
+        return Entry(field, field.stem, _decade(field, first, last, place))
+    middle = first if first == last else (first + last + 1) / 2
+    return (
+        Entry(field, field.stem, age=middle)
+        if field.age_as == "birth"
+        else Entry(field, field.stem, middle)
+    )
+
+
+def _decade(field: Field, first: float, last: float, place: str) -> float:
+    """The decade of an age; the last one that training saw also stands for later ones."""
+    decades = {math.floor(age / 10) for age in (first, last)}
+    highest = field.seen.high if field.seen.high is not None else 9.0
+    decades = {min(decade, highest) for decade in decades}
+    if len(decades) > 1:
+        raise RecordError(
+            f"{place}: {first:g} to {last:g} years are of two decades, and the model knows decades "
+            f"of age; write one, such as {10 * min(decades):.0f}-{10 * min(decades) + 9:.0f}."
+        )
+    return float(decades.pop())
+
+
+def _yes_no(
+    field: Field, value: Any, time: datetime.datetime | None, place: str
+) -> Iterator[Entry]:
+    word = str(value).strip().casefold() if isinstance(value, bool | str) else None
+    if value in (0, 1) and not isinstance(value, bool | str):
+        word = "yes" if value else "no"
+    if word not in _YES | _NO:
+        raise RecordError(f"{place} is yes or no, not {value!r}; write yes, no or null.")
+    answer = "yes" if word in _YES else "no"
+    codes = dict(field.choices)
+    if codes[answer]:
+        yield Entry(field, codes[answer], None, time)
+    elif answer == "yes":
+        yield Entry(field, "", None, time, unknown="yes")
+
+
+def _choice(field: Field, value: Any, time: datetime.datetime | None, place: str) -> Entry:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        words = ", ".join(word for word, _ in field.choices[:8])
+        raise RecordError(f"{place} is {value!r}; write one of {words}, or null.")
+    text = value.strip() if isinstance(value, str) else f"{value:g}"
+    named = zip(field.choices, field.titles or ("",) * len(field.choices), strict=True)
+    for (word, code), title in named:
+        if normalise(text) in (normalise(word), normalise(title), normalise(code)):
+            return Entry(field, code, None, time)
+    return Entry(field, "", None, time, unknown=text)
+
+
+def nearest_choice(field: Field, text: str) -> str:
+    """The choice that is spelled most like the text; "" if none is close."""
+    words = [word for word, _ in field.choices]
+    near = get_close_matches(text, words, n=1, cutoff=0.6)
+    return near[0] if near else ""

@@ -1,0 +1,120 @@
+"""One patient for a saved policy: a filled-in form, MEDS events or a FHIR Bundle."""
+
+import datetime
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from posology.advice.form.build import build_form
+from posology.advice.form.field import Form
+from posology.advice.form.patient_reading import PatientReading
+from posology.advice.form.reading import read_filled_form, read_records
+from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
+from posology.artifact import Artifact
+from posology.cohorts.patient import encode_patient
+from posology.domain.history import History
+from posology.domain.serialization import deserialize
+from posology.errors import RecordError
+from posology.records.sources.patient_json import read_patient
+
+Patient: TypeAlias = str | Path | dict[str, Any] | pa.Table
+"""A filled-in `template` or its file; the MEDS events of one patient, a file or a table; or a FHIR
+Bundle or its file."""
+
+_FHIR_FILES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz", ".json.gz")
+
+
+def encode(model: Artifact, patient: Patient) -> tuple[History, PatientReading]:
+    """The patient's history up to now, and what must be said about the facts that were given."""
+    form, today = form_of(model), _today()
+    source = str(patient) if isinstance(patient, str | Path) else "patient"
+    given = _read(patient)
+    if isinstance(given, dict):
+        events, reading = read_filled_form(given, form, source, today)
+    else:
+        table, rejected = given
+        events, reading = read_records(table, form, source, today)
+        reading = replace(reading, not_used=rejected + reading.not_used)
+    return encode_patient(events, model.study, model.policy.profile)[0], reading
+
+
+def form_of(model: Artifact) -> Form:
+    """The patient's form of a saved policy."""
+    return build_form(model.study, model.policy.profile, _facts(model))
+
+
+def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:
+    """Smallest and largest dose of the training patients by option; empty if not measured."""
+    facts = _facts(model)
+    return {} if facts is None else {name: (low, high) for name, low, high in facts.doses}
+
+
+def _facts(model: Artifact) -> TrainingFacts | None:
+    stored = model.evidence.get(EVIDENCE)
+    return None if stored is None else deserialize(TrainingFacts, stored, {})
+
+
+def _today() -> datetime.datetime:
+    now = datetime.datetime.now(datetime.UTC)
+    return datetime.datetime(now.year, now.month, now.day)  # noqa: DTZ001 - MEDS times have no zone
+
+
+def _read(patient: Patient) -> dict[str, Any] | tuple[pa.Table, tuple[str, ...]]:
+    """A filled-in form; or events, and sentences about what could not be read."""
+    if isinstance(patient, pa.Table):
+        return patient, ()
+    if isinstance(patient, dict):
+        body: pa.Table | dict[str, Any] = patient
+    elif str(patient).endswith(_FHIR_FILES):
+        return _read_fhir(Path(patient))
+    else:
+        body = read_patient(Path(patient))
+    if isinstance(body, pa.Table):
+        return body, ()
+    if "resourceType" not in body:
+        return body
+    if isinstance(patient, str | Path):
+        return _read_fhir(Path(patient))
+    return _read_bundle(body)
+
+
+def _read_bundle(body: dict[str, Any]) -> tuple[pa.Table, tuple[str, ...]]:
+    import orjson
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle.json"
+        path.write_bytes(orjson.dumps(body))
+        return _read_fhir(path)
+
+
+def _read_fhir(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
+    """The events of a FHIR file, cleaned as `posology ingest` cleans the training records."""
+    from posology.cohorts.events.chunks import event_files, read_event_table
+    from posology.records.pipeline.ingest import IngestSettings, ingest
+    from posology.records.sources.fhir.reader import make_sources
+
+    if not path.is_file():
+        raise RecordError(f"{path}: there is no such file.")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "events"
+        counts = ingest(make_sources([path]), out, IngestSettings(report=False))
+        if not counts.events:
+            reason = next(iter({**counts.reasons, **counts.rejected}), "it has no resources")
+            raise RecordError(f"{path}: nothing of it could be read ({reason}).")
+        table = read_event_table(event_files(out))
+        rejected = pq.read_table(out / "rejected.parquet") if counts.raw else None
+    subjects = len(table["subject_id"].unique())
+    if subjects != 1:
+        raise RecordError(f"{path}: has {subjects} patients; give a file with exactly one.")
+    reasons = Counter(rejected["reason"].to_pylist() if rejected is not None else ())
+    said = tuple(
+        f"Given but not read: {count} {'entry' if count == 1 else 'entries'} of the FHIR file: "
+        f"{reason}."
+        for reason, count in reasons.most_common()
+    )
+    return table, said

@@ -1,0 +1,152 @@
+"""What a filled-in form becomes, and what is refused with its mend."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from posology.advice.form.field import Form
+from posology.advice.form.patient_reading import PatientReading
+from posology.advice.form.reading import read_filled_form
+from posology.errors import RecordError
+
+TODAY = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+
+
+def read(form: Form, facts: dict[str, Any], **more: Any) -> tuple[list[tuple], PatientReading]:
+    events, reading = read_filled_form({"facts": facts, **more}, form, "p.json", TODAY)
+    names = ("code", "numeric_value", "time")
+    return sorted(tuple(row[n] for n in names) for row in events.to_pylist()), reading
+
+
+USED = [
+    ({"age": 72}, [("AGE_DECADE", 7.0, None)]),
+    ({"Age": "70-79"}, [("AGE_DECADE", 7.0, None)]),
+    ({"age": "90+"}, [("AGE_DECADE", 9.0, None)]),
+    ({"age": 103}, [("AGE_DECADE", 9.0, None)]),
+    ({"AGE_DECADE": 7}, [("AGE_DECADE", 7.0, None)]),
+    ({"height": 180}, [("HEIGHT", 180.0, None)]),
+    ({"HEIGHT": "180"}, [("HEIGHT", 180.0, None)]),
+    ({"height": "1,8 m"}, [("HEIGHT", 180.0, None)]),
+    ({"height": {"value": 72.0, "unit": "Inches"}}, [("HEIGHT", pytest.approx(182.88), None)]),
+    ({"drug amiodarone": True}, [("DRUG//amiodarone//yes", None, None)]),
+    ({"DRUG//amiodarone": True}, [("DRUG//amiodarone//yes", None, None)]),
+    ({"DRUG//amiodarone": "no"}, [("DRUG//amiodarone//no", None, None)]),
+    ({"DRUG//amiodarone//yes": True}, [("DRUG//amiodarone//yes", None, None)]),
+    ({"drug_amiodarone": False}, [("DRUG//amiodarone//no", None, None)]),
+    ({"sex": " Male ", "RACE": "white"}, [("RACE//White", None, None), ("SEX//male", None, None)]),
+    (
+        {"condition a": "1999-03-01", "sex": None, "height": 170},
+        [("CONDITION//a", None, datetime.datetime(1999, 3, 1)), ("HEIGHT", 170.0, None)],  # noqa: DTZ001
+    ),
+    (
+        {"condition a": [{"value": "yes", "since": 1998}, {"value": True, "date": "1999-02"}]},
+        [
+            ("CONDITION//a", None, datetime.datetime(1998, 7, 1)),  # noqa: DTZ001
+            ("CONDITION//a", None, datetime.datetime(1999, 2, 15)),  # noqa: DTZ001
+        ],
+    ),
+    (
+        {"CONDITION": [{"value": "a", "since": "1998-07-01"}, {"value": "b", "since": 1998}]},
+        [
+            ("CONDITION//a", None, datetime.datetime(1998, 7, 1)),  # noqa: DTZ001
+            ("CONDITION//b", None, datetime.datetime(1998, 7, 1)),  # noqa: DTZ001
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), USED)
+def test_a_fact_becomes_the_event_of_training(form: Form, facts: dict, expected: list) -> None:
+    events, reading = read(form, facts)
+    assert events == expected
+    assert reading == PatientReading()
+
+
+REFUSED = [
+    ({"height": -3}, "`height` of -3 cm cannot be right: it must be from 100 to 250 cm. Correct"),
+    ({"weight": 8000}, "`weight` of 8000 kg cannot be right: it must be from 20 to 350 kg."),
+    ({"weight": 1e60}, "`weight` of 1e+60 kg cannot be right"),
+    ({"weight": 10**400}, "`weight` of inf kg cannot be right"),
+    ({"age": 820}, "`age` of 820 years cannot be right: it must be from 0 to 120 years."),
+    ({"age": "65-74"}, "65 to 74 years are of two decades, and the model knows decades of age"),
+    ({"age": "79-70"}, "'79-70' ends before it begins; swap the ages."),
+    ({"age": "old"}, "`age` must be years, or a range such as '70-79', not 'old'"),
+    ({"AGE_DECADE": 72}, "`AGE_DECADE` of 72 cannot be right: it must be from 0 to 12."),
+    ({"height": True}, "`height` must be a number in cm, not True; write null if it is"),
+    (
+        {"height": "180 kg"},
+        "`height`: unit 'kg' is not one of cm, m, mm, in, ft; convert the number",
+    ),
+    ({"weight": {"value": 12, "unit": "stone"}}, "unit 'stone' is not one of kg, g, lb, oz"),
+    ({"height": [170, 180]}, "2 values are given, but training patients had one; keep one."),
+    ({"height": {"value": 170, "on": 1}}, "`on` is unknown; an object has value, unit, date"),
+    ({"sex": True}, "`sex` is True; write one of female, male, or null."),
+    ({"sex": ["male", "female"]}, "2 values are given, but training patients had one"),
+    ({"drug amiodarone": "maybe"}, "`drug amiodarone` is yes or no, not 'maybe'"),
+    ({"sex": "male", "SEX": "male"}, "`sex` and `SEX` are the same fact; keep one."),
+    ({"wieght": 80}, "fact `wieght` is not one this model uses; did you mean `weight`?"),
+    ({"zzz": 1}, "fact `zzz` is not one this model uses; the model's facts are sex, race, age"),
+    ({"condition a": True}, "`condition a` needs its date: training patients had it for a median"),
+    ({"condition a": "2000-05-01"}, "`condition a` is of 01-May-2000, after the decision"),
+    ({"condition a": {"value": True, "since": "May"}}, "'May' is not a date; write a date such as"),
+    ({"sex": None}, "nothing is known of this patient (every fact is null)"),
+    ({"GENOTYPE//VKORC1_rs9923231": "T/T"}, "the policy knows none of its facts"),
+]
+
+
+@pytest.mark.parametrize(("facts", "message"), REFUSED)
+def test_what_cannot_be_right_is_refused_with_its_mend(
+    form: Form, facts: dict, message: str
+) -> None:
+    with pytest.raises(RecordError) as error:
+        read(form, facts, decision="2000-01-01")
+    assert message in str(error.value)
+    assert str(error.value).startswith("p.json: ")
+
+
+def test_a_number_beyond_training_is_named(form: Form) -> None:
+    _, reading = read(form, {"weight": 300})
+    (said,) = reading.beyond
+    assert said.startswith("Weight 300 kg is beyond the highest the model saw, 1")
+
+
+def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> None:
+    events, reading = read(form, {"sex": "mal", "height": 170})
+    assert [code for code, *_ in events] == ["HEIGHT"]
+    assert reading.not_used == (
+        "Given but not used: sex mal. The model does not know this value. Did you mean male?",
+    )
+
+
+def test_an_unknown_event_is_named(form: Form) -> None:
+    _, reading = read(form, {"height": 170}, events=[{"code": "HERBAL//green tea"}])
+    assert reading.not_used == (
+        "Given but not used: HERBAL//green tea. The model does not know it.",
+    )
+
+
+def test_a_date_that_training_did_not_have_is_left_out_and_named(form: Form) -> None:
+    events, reading = read(form, {"sex": {"value": "male", "since": "1999-01-01"}})
+    assert events == [("SEX//male", None, None)]
+    assert reading.assumed == ("The date of sex is not used: it had none in the training records.",)
+
+
+BODIES = [
+    ({"fact": {}}, 'has no "facts" object; write one with `posology template MODEL`.'),
+    ({"facts": {"sex": "male"}, "event": []}, "key `event` is unknown; did you mean `events`?"),
+    ({"facts": {"sex": "male"}, "study": "x"}, "was filled in for the study 'x', but this policy"),
+    ({"facts": {"sex": "male"}, "events": {"a": 1}}, '"events" is'),
+    ({"facts": {}, "events": [{"code": "HEIGHT"}]}, "event 1 (HEIGHT): needs a number."),
+    ({"facts": {}, "events": [{"code": "HEIGHT", "value": "a"}]}, "value 'a' is not a number."),
+    ({"facts": {}, "events": [{"code": "HEIGHT", "value": 1750}]}, "must be from 100 to 250"),
+    ({"facts": {}, "events": [{"code": "X", "when": 1}]}, "key `when` is unknown; an event has"),
+    ({"facts": {}, "events": [{"code": "CONDITION//a", "time": 3}]}, "3 is not a date"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BODIES)
+def test_a_file_that_is_no_form_is_refused(form: Form, body: dict, message: str) -> None:
+    with pytest.raises(RecordError) as error:
+        read_filled_form(body, form, "p.json", TODAY)
+    assert message in str(error.value)
