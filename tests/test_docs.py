@@ -2,14 +2,32 @@
 
 import importlib.util
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from posology.learners.network import reinforcement, supervised, training_loop
+from posology.learners.network.training_loop import Training
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
+
+
+def shorten_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs a phase: the page's code must run, what it learns is measured elsewhere."""
+
+    def short(
+        model: Any, counts: Any, loss: Any, validate: Any, training: Training, run: Any
+    ) -> Any:
+        few = replace(training, epochs=min(training.epochs, 2))
+        yield from training_loop.train_epochs(model, counts, loss, validate, few, run)
+
+    for phase in (supervised, reinforcement):
+        monkeypatch.setattr(phase, "train_epochs", short)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.name)
@@ -22,6 +40,7 @@ def test_the_python_of_a_page_runs(
     if "import gymnasium" in text:
         pytest.importorskip("gymnasium", reason="the environments come with posology[simulators]")
     monkeypatch.chdir(tmp_path)
+    shorten_training(monkeypatch)
     shared: dict[str, object] = {}
     for block in BLOCK.findall(text):
         exec(compile(block, str(page), "exec"), shared)  # the page's blocks share their names
