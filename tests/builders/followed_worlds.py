@@ -12,6 +12,8 @@ from posology.records.schema import EVENTS
 from tests.builders.two_drug_records import FIRST, TEXT
 
 YEAR = 365.0
+COST = 'codes = ["EVENT"], cost = 2.0, within_days = 365'
+"""An event costs 2, so that what is lost of it is seen in the reward."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +26,9 @@ class Patients:
     death: np.ndarray
     stop: np.ndarray
     leave: np.ndarray
+    measured: np.ndarray
+    """Day on which a number is measured, in arm and covariate alike; infinity for never."""
+    number: np.ndarray
 
 
 def waiting_times(risk: np.ndarray | float, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -45,6 +50,8 @@ def draw_patients(size: int, seed: int, leaving: str, death: float, stop: float)
         "covariate": np.where(x == 1, 0.7, 0.1),
         "arm": np.where(option == 1, 0.6, 0.1),
     }
+    measured = np.where(rng.random(size) < 0.9 - 0.4 * x, rng.uniform(200, 365, size), np.inf)
+    number = np.where(rng.random(size) < np.where(x == 1, 0.3, 0.8), 4.0, 6.0)
     return Patients(
         option,
         x,
@@ -56,6 +63,8 @@ def draw_patients(size: int, seed: int, leaving: str, death: float, stop: float)
             waiting_times(np.maximum(rates[leaving], 1e-9), size, rng),
             np.inf,
         ),
+        measured,
+        number,
     )
 
 
@@ -66,13 +75,14 @@ def events_of(patients: Patients) -> pa.Table:
     end = np.minimum(patients.leave, 400.0)
     alive = np.minimum(end, patients.death)
     columns = [
-        (np.ones(size, bool), np.full(size, np.nan), "LAB", patients.x),
+        (np.ones(size, bool), np.full(size, np.nan), "NOTE", patients.x),
         (np.ones(size, bool), zeros - 9, "OBSERVATION_PERIOD//START", zeros),
         (np.ones(size, bool), zeros, "REVIEW", zeros),
         (patients.option == 0, zeros, "DRUG//A", zeros),
         (patients.option == 1, zeros, "DRUG//B", zeros),
         (patients.event <= alive, patients.event, "EVENT", zeros),
         (patients.stop <= alive, patients.stop, "STOP", zeros),
+        (patients.measured <= alive, patients.measured, "LAB", patients.number),
         (patients.death <= end, patients.death, "MEDS_DEATH", zeros),
         (np.ones(size, bool), end, "OBSERVATION_PERIOD//END", zeros),
     ]
@@ -98,7 +108,7 @@ def followed_cohort(
     """The cohort of the patients' records; all of them train."""
     start, stop = TEXT.index("[outcome]"), TEXT.index("[reward]")
     text = f"{TEXT[:start]}[outcome]\n{outcome}\n[follow_up]\n{follow_up}\n{TEXT[stop:]}{more}"
-    text = text.replace('costs = [{ codes = ["HARM"], cost = 0.5, within_days = 40 }]\n', "")
+    text = text.replace('codes = ["HARM"], cost = 0.5, within_days = 40', COST)
     text = text.replace('which = "every"', 'which = "first"')
     text = text.replace("train = 0.6\nvalidation = 0.2", "train = 0.998\nvalidation = 0.001")
     text = text.replace("test = 0.2", "test = 0.001")

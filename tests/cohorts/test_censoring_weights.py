@@ -1,8 +1,11 @@
 """The weighted mean of what follow-up shows is the risk in those who were never lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from posology.domain.cohort import OUTCOME, TRAIN
 from tests.builders.followed_worlds import draw_patients, followed_cohort
 
 RISK = 'kind = "does_not_occur"\ncodes = ["EVENT"]\nunit = ""\nwithin_days = 365\n'
@@ -15,10 +18,10 @@ DIAGNOSIS = '[[diagnosis]]\nname = "event"\ncodes = ["EVENT"]\nwithin_days = 365
 def test_label_means_are_those_of_nobody_lost(
     leaving: str, death: float, competing_as: str
 ) -> None:
-    """Against the truth of the same patients, arm by arm, within 2.5 points (2.5 errors)."""
+    """Against the truth of the same patients, arm by arm, within 2.5 points."""
     patients = draw_patients(6_000, 1, leaving, death, 0.0)
     how = f'{RISK}competing_as = "{competing_as}"'
-    cohort = followed_cohort(patients, how, DIAGNOSIS, 'weighted_by = ["LAB"]')
+    cohort = followed_cohort(patients, how, DIAGNOSIS, 'weighted_by = ["NOTE"]')
     if competing_as == "failure":
         truth = np.minimum(patients.event, patients.death) > 365
     else:
@@ -32,6 +35,93 @@ def test_label_means_are_those_of_nobody_lost(
         assert cohort.diagnosis is not None
         found = weighted_mean(cohort.diagnosis[:, 0], weight, rows)
         assert abs(found - incidence[rows].mean()) < 0.025
+
+
+VALUE = """kind = "value_in_range"
+codes = ["LAB"]
+unit = "mmol/L"
+from_days = 200
+within_days = 365
+range = { at_most = 5.0 }
+unless = ["STOP"]"""
+
+
+@pytest.mark.parametrize("leaving", ["none", "covariate", "arm"])
+def test_a_number_that_was_not_measured_is_mended_like_one_that_was_not_followed(
+    leaving: str,
+) -> None:
+    """Stopped early is known at once, a good number only when measured: labels alone are too bad.
+
+    The truth is of everybody, measured or not: those with x have worse numbers, measured less.
+    """
+    patients = draw_patients(8_000, 2, leaving, 0.0, 0.4)
+    cohort = followed_cohort(patients, VALUE, "", 'weighted_by = ["NOTE"]')
+    day = np.random.default_rng(0).uniform(200, 365, 8_000)
+    would = np.where(np.isfinite(patients.measured), patients.measured, day)
+    truth = (patients.number <= 5) & (patients.stop > would)
+    for arm in (0, 1):
+        rows = patients.option == arm
+        found = weighted_mean(cohort.effective, cohort.censoring_weight, rows)
+        assert abs(found - truth[rows].mean()) < 0.025
+        if leaving == "arm" and arm == 1:
+            assert np.nanmean(cohort.effective[rows]) < truth[rows].mean() - 0.05
+
+
+TIME = 'kind = "time_to_event"\ncodes = ["EVENT"]\nunit = "d"\nwithin_days = 365'
+
+
+def test_time_to_event_labels_of_arms_that_are_alike_are_alike() -> None:
+    """Of the arm that more patients leave, events are known and their absence is not."""
+    patients = draw_patients(6_000, 3, "arm", 0.0, 0.0)
+    cohort = followed_cohort(patients, TIME)
+    found = [
+        weighted_mean(cohort.effective, cohort.censoring_weight, patients.option == arm)
+        for arm in (0, 1)
+    ]
+    truth = [float((patients.event[patients.option == arm] > 365).mean()) for arm in (0, 1)]
+    np.testing.assert_allclose(found, truth, atol=0.025)
+    labels = [np.nanmean(cohort.effective[patients.option == arm]) for arm in (0, 1)]
+    assert labels[0] - labels[1] > 0.05, "the test can fail"
+
+
+SHORT = 'kind = "occurs"\ncodes = ["STOP"]\nunit = ""\nwithin_days = 100'
+
+
+@pytest.mark.parametrize("leaving", ["independent", "covariate"])
+def test_costs_that_were_not_followed_are_unknown_and_weighted(leaving: str) -> None:
+    """The outcome is known after 100 days, the cost of harms after a year; deaths end it."""
+    patients = draw_patients(6_000, 4, leaving, 0.3, 0.2)
+    cohort = followed_cohort(patients, SHORT, "", 'weighted_by = ["NOTE"]')
+    assert cohort.cost is not None
+    unknown = np.isnan(cohort.cost)
+    known_to = np.minimum(patients.death, 365.0)
+    np.testing.assert_array_equal(unknown, patients.leave < known_to)
+    np.testing.assert_array_equal(np.isnan(cohort.reward), unknown | np.isnan(cohort.effective))
+    good = (patients.stop <= 100) & (patients.stop < patients.death)
+    harmed = (patients.event <= 365) & (patients.event < patients.death)
+    truth = good - 2.0 * harmed
+    everybody = np.ones(6_000, bool)
+    found = weighted_mean(cohort.reward, cohort.reward_weight, everybody)
+    assert abs(found - truth.mean()) < 0.05
+
+
+def test_weights_are_kaplan_meiers_without_covariates() -> None:
+    """The weighted share of events by inverse probability of staying is 1 - Kaplan-Meier, exactly
+    (Satten and Datta 2001, doi:10.1198/000313001317098185), ties of days included."""
+    patients = draw_patients(2_000, 5, "independent", 0.0, 0.0)
+    whole = replace(patients, event=np.ceil(patients.event), leave=np.ceil(patients.leave))
+    cohort = followed_cohort(whole, RISK)
+    assert cohort.resolved_days is not None
+    assert cohort.censoring_weight is not None
+    for arm in (0, 1):
+        rows = (whole.option == arm) & (cohort.split == TRAIN)
+        days = cohort.resolved_days[rows]
+        event = cohort.resolved_by[rows] == OUTCOME
+        survival = 1.0
+        for day in np.unique(days[event]):
+            survival *= 1 - (event & (days == day)).sum() / (days >= day).sum()
+        bad = (cohort.effective[rows] == 0) * cohort.censoring_weight[rows]
+        assert bad.sum() / rows.sum() == pytest.approx(1 - survival, abs=2e-5)
 
 
 def weighted_mean(value: np.ndarray, weight: np.ndarray | None, rows: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.domain.cohort import CENSORED, OUTCOME, TRAIN, WINDOW_END
 from posology.domain.logistic_regression import fit_ridge_logistic
 from posology.domain.scaling import mean_and_std
-from posology.domain.statistics.survival import fit_survival, survival_before
+from posology.domain.statistics.survival import SurvivalModel, fit_survival, survival_before
 from posology.domain.study import Study
 
 _RIDGE, _MAX_STEPS, _MAX_DECISIONS = 1e-3, 25, 200_000
@@ -103,15 +103,24 @@ def _weights(
     return np.minimum(weight, limit).astype(np.float32)
 
 
+def _fit_free(
+    days: Float64[np.ndarray, " decision"],
+    is_event: Bool[np.ndarray, " decision"],
+    predictors: _Predictors,
+) -> SurvivalModel:
+    """Cox's model of the time to an event, with one baseline an option."""
+    rows, option = np.flatnonzero(predictors.is_train), predictors.option
+    return fit_survival(days[rows], is_event[rows], option[rows], predictors.X[rows], _RIDGE)
+
+
 def _probability_free(
     days: Float64[np.ndarray, " decision"],
     is_event: Bool[np.ndarray, " decision"],
     predictors: _Predictors,
 ) -> Float64[np.ndarray, " decision"]:
-    """P(no event before `days`): Cox's model with covariates, one baseline an option."""
-    rows, option = np.flatnonzero(predictors.is_train), predictors.option
-    model = fit_survival(days[rows], is_event[rows], option[rows], predictors.X[rows], _RIDGE)
-    return survival_before(model, days, option, predictors.X)
+    """P(no event before `days`) of each decision."""
+    model = _fit_free(days, is_event, predictors)
+    return survival_before(model, days, predictors.option, predictors.X)
 
 
 def _measured(
@@ -137,8 +146,11 @@ def _measured(
     beta = fit_ridge_logistic(columns[fitted], y, weight, penalty, _MAX_STEPS, 1e-8)
     probability = np.maximum(1 / (1 + np.exp(-np.clip(columns @ beta, -30, 30))), _LEAST)
     none = _Predictors(predictors.option, predictors.X[:, :0], predictors.is_train)
-    unmeasured = _probability_free(days, is_value, none)
-    at_end = _probability_free(np.full(len(days), np.inf), is_value, none)
+    model = _fit_free(days, is_value, none)
+    unmeasured, at_end = (
+        survival_before(model, until, none.option, none.X)
+        for until in (days, np.full(len(days), np.inf))
+    )
     measured_by = np.clip((1 - unmeasured) / np.maximum(1 - at_end, 1e-9), 0, 1)
     factor = np.ones(len(days))
     factor[is_value] = 1 / probability[is_value]

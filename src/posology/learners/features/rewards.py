@@ -44,6 +44,11 @@ def follow_up_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
     )
 
 
+def reward_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
+    """Return the weight of each reward; that of its outcome where no costs are followed longer."""
+    return follow_up_weights(cohort) if cohort.reward_weight is None else cohort.reward_weight
+
+
 def permitted_treatments(cohort: Cohort) -> AllowedMask:
     """Return the treatments that safety rules allow; all where they would allow none."""
     mask = allowed_treatments(cohort.study, cohort.profile, cohort.history, cohort.last_step)

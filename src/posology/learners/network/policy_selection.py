@@ -14,11 +14,11 @@ from posology.causal.policy_value import (
 from posology.domain.cohort import Cohort
 from posology.domain.trajectories import episode_offsets, without_observations
 from posology.learners.features.rewards import (
-    follow_up_weights,
     has_next_decision,
     is_truncated,
     known_rewards,
     permitted_treatments,
+    reward_weights,
 )
 from posology.learners.network.policy import NetworkPolicy
 
@@ -99,7 +99,7 @@ def _value_data(learned: NetworkPolicy, cohort: Cohort, discount: float) -> Poli
             terminal=~unobserved[offsets[1:] - 1],
         ),
         rewards=known_rewards(cohort).astype(np.float64),
-        weight=follow_up_weights(cohort).astype(np.float64),
+        weight=reward_weights(cohort).astype(np.float64),
         predicted=predicted,
         discount=discount if has_next_decision(cohort).any() else 0.0,
     )

@@ -17,12 +17,12 @@ from posology.learners.features.recent_window import (
     fit_recent_window,
 )
 from posology.learners.features.rewards import (
-    follow_up_weights,
     has_next_decision,
     is_truncated,
     known_rewards,
     permitted_treatments,
     returns_to_go,
+    reward_weights,
 )
 from posology.learners.offline_rl.policy import behaviour_probabilities
 from posology.learners.offline_rl.q_network import (
@@ -78,7 +78,7 @@ def build_dataset(cohort: Cohort, settings: QNetworkSettings) -> OfflineDataset:
     column = np.maximum(treatment, 0)
     logged = (np.arange(len(cohort)), column)
     reward, returns = known_rewards(cohort)[logged], returns_to_go(cohort, discount)[logged]
-    weight = follow_up_weights(cohort)
+    weight = reward_weights(cohort)
     truncated = is_truncated(cohort) & (discount > 0)
     usable = np.flatnonzero((treatment >= 0) & ~np.isnan(reward) & ~truncated & (weight > 0))
     if not len(usable):

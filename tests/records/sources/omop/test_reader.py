@@ -10,6 +10,7 @@ from posology.records.pipeline.ingest import ingest
 from posology.records.sources.registry import make_sources
 from tests.builders.raw_events import events_of
 
+PERIOD = "OBSERVATION_PERIOD"
 TABLES = {
     "CONCEPT": """concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,standard_concept,concept_code
 1310149,warfarin,Drug,RxNorm,Ingredient,S,11289
@@ -299,3 +300,19 @@ def test_a_location_without_a_cdm_is_an_error(tmp_path):
     (tmp_path / "cdm.zip").write_bytes(b"PK no")
     with pytest.raises(RecordError, match=r"cdm.zip: cannot be unzipped"):
         stage(tmp_path / "cdm.zip", tmp_path / "a")
+
+
+def test_observation_periods_are_events_of_their_first_and_last_second(cdm, tmp_path):
+    (cdm / "OBSERVATION_PERIOD.csv").write_text(
+        "observation_period_id,person_id,observation_period_start_date,observation_period_end_date\n"
+        "60,1,2019-12-01,2020-06-30\n61,2,2019-12-01,never\n"
+    )
+    events, rejected, _ = stage(cdm, tmp_path / "staged")
+    found = [(code, time) for _, time, code, *_ in family_events(events, PERIOD)]
+    assert found == [
+        (f"{PERIOD}//END", at(2020, 6, 30, 23, 59, 59)),
+        (f"{PERIOD}//START", at(2019, 12, 1)),
+        (f"{PERIOD}//START", at(2019, 12, 1)),
+    ]
+    reason = [(r["field"], r["value"], r["reason"]) for r in rejected if r["row"] == 61]
+    assert reason == [("observation_period_end_date", "never", "is not a date")]

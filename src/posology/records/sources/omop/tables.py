@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from posology.domain.study import PERIOD_END, PERIOD_START
 from posology.records.sources.omop.columns import (
     code_part,
     days_between,
@@ -263,8 +264,18 @@ def _death(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     )
 
 
+def _observation_period(_cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
+    """When a patient's events are recorded: from the first day to the end of the last one."""
+    name = "observation_period"
+    start, end = (read_event_time(table, f"{name}_{side}") for side in ("start", "end"))
+    last_second = end.truncate("D") + ibis.interval(seconds=86_399)
+    yield _events(table, PERIOD_START, start, fields=(f"{name}_id", f"{name}_start_date"))
+    yield _events(table, PERIOD_END, last_second, fields=(f"{name}_id", f"{name}_end_date"))
+
+
 TABLES: dict[str, Any] = {
     "person": _person,
+    "observation_period": _observation_period,
     "visit_occurrence": _visit,
     "condition_occurrence": _condition,
     "drug_exposure": _drug,
