@@ -307,6 +307,10 @@ def test_observation_periods_bound_follow_up_and_decisions() -> None:
     assert d.days_followed.tolist() == [60, 25]
     loss = flow.exclusions[0]
     assert (loss.reason, loss.decisions) == ("outside every observation period", 2)
+    first = ('which = "every"', 'which = "first"')
+    later = ((2, 55.0, "REVIEW", None), (2, 55.0, "DRUG//B", None), (4, 99.0, "REVIEW", None))
+    d, _ = extract_from_rows((*event_kind("does_not_occur"), first), *PERIODS[8:], *later)
+    assert (d.subject_id.tolist(), d.treatment.tolist()) == ([2], [1]), "the first that is observed"
     last = ("[follow_up]", '[follow_up]\nends = "last_event"')
     d, flow = extract_from_rows((*event_kind("does_not_occur"), last), *PERIODS)
     assert d.subject_id.tolist() == [1, 2, 3, 4]

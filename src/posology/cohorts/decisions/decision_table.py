@@ -24,8 +24,6 @@ from posology.cohorts.events.windows import DecisionTimes
 from posology.domain.safety import contraindicated
 from posology.domain.study import Study
 
-OUTSIDE = "outside every observation period"
-
 SubjectMap = Mapping[int, int]
 """A subject's split, or its site."""
 
@@ -95,10 +93,8 @@ def extract_decisions(
     """
     subjects, subject = subject_runs(events)
     followed = follow_up(events, subject, len(subjects), study)
-    selected = select_decisions(events, subject, followed.end, study)
+    selected = select_decisions(followed, study)
     at, exclusions = selected.at, list(selected.exclusions)
-    if followed.has_periods:
-        at = exclude(at, followed.is_observed(at), OUTSIDE, exclusions)
     by_file = study.split.by == "file"
     if split is not None and not by_file:
         keep = np.array([int(subjects[s]) in split for s in at.subject], dtype=bool)

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool
 
 from posology.cohorts.decisions.earlier_use import enough_history
 from posology.cohorts.decisions.exclusions import Exclusion, exclude, exclude_in_turn
+from posology.cohorts.decisions.follow_up import FollowUp
 from posology.cohorts.events.stream import EventStream, has_any_code
 from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
 from posology.domain.codes import Names, display_names
 from posology.domain.safety import is_in_range
 from posology.domain.study import Study, ValueRange
+
+OUTSIDE = "outside every observation period"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,19 +32,14 @@ class SelectedDecisions:
     """Decisions before any exclusion."""
 
 
-def select_decisions(
-    events: EventStream,
-    subject: Int64[np.ndarray, " event"],
-    end: Float64[np.ndarray, " subject"],
-    study: Study,
-) -> SelectedDecisions:
-    """The study's eligible decisions.
-
-    subject: row of each event's subject. end: last day of follow-up of each subject.
-    """
+def select_decisions(followed: FollowUp, study: Study) -> SelectedDecisions:
+    """The study's eligible decisions, in observation periods where the records have them."""
+    events, subject, end = followed.events, followed.subject, followed.end
     candidates = _candidates(events, subject, end, study)
     decision, exclusions = study.decision, []
     at = candidates
+    if followed.has_periods:
+        at = exclude(at, followed.is_observed(at), OUTSIDE, exclusions)
     if decision.eligible:
         keep = event_facts(events, subject, at, study).has_code(decision.eligible)
         at = exclude(
@@ -86,7 +84,8 @@ def _candidates(
     if study.decision.which in ("first", "every") or study.decision.every_days is None:
         return at
     first, every = _first_per_subject(at), study.decision.every_days
-    counts = 1 + np.floor((end[first.subject] - first.time) / every).astype(np.int64)
+    counts = np.floor((end[first.subject] - first.time) / every).astype(np.int64)
+    counts = 1 + np.maximum(counts, 0)
     row = np.repeat(np.arange(len(counts)), counts)
     rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     return DecisionTimes(first.subject[row], first.time[row] + rank * every)
