@@ -5,7 +5,7 @@ import datetime
 import pyarrow as pa
 
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow, extract_decisions
-from posology.cohorts.events.stream import sort_events
+from posology.cohorts.events.day_order import study_events
 from posology.cohorts.study.reader import parse_study
 from posology.domain.study import Study
 from posology.records.schema import EVENTS
@@ -89,4 +89,5 @@ def extract_from_rows(
     changes: tuple[tuple[str, str], ...], *rows: Row
 ) -> tuple[DecisionTable, PatientFlow]:
     """The decisions of an event table, and the flow."""
-    return extract_decisions(sort_events(event_table(*rows)), study(*changes))
+    changed = study(*changes)
+    return extract_decisions(study_events(event_table(*rows), changed), changed)

@@ -18,8 +18,7 @@ from posology.cohorts.encode import (
     with_units,
 )
 from posology.cohorts.events.chunks import code_units
-from posology.cohorts.events.kidney import add_kidney_events
-from posology.cohorts.events.stream import sort_events
+from posology.cohorts.events.day_order import study_events
 from posology.cohorts.part import build_part, feature_codes
 from posology.cohorts.study.named_codes import check_codes_occur
 from posology.domain.codes import add_descriptions, study_codes
@@ -46,7 +45,7 @@ def build_cohort(
     formulas are fitted on the training split alone.
     """
     study = with_names(study, descriptions or {})
-    ordered = add_kidney_events(sort_events(events), study)
+    ordered = study_events(events, study)
     check_codes_occur(ordered.codes, study)
     reductions = ()
     if study.profile.embedding_components is not None:

@@ -5,8 +5,8 @@ import pyarrow as pa
 
 from posology.cohorts.embedding_components import reduce_embeddings
 from posology.cohorts.encode import build_history, unknown_codes
-from posology.cohorts.events.kidney import add_kidney_events
-from posology.cohorts.events.stream import EventStream, has_any_code, select_events, sort_events
+from posology.cohorts.events.day_order import study_events
+from posology.cohorts.events.stream import EventStream, has_any_code, select_events
 from posology.cohorts.events.time_bins import average_bins
 from posology.cohorts.part import BIRTH
 from posology.domain.formula_events import add_formula_events
@@ -24,7 +24,7 @@ def encode_patient(
     The decision is now: its last visible step is the History's last. RecordError if none of its
     codes is in the vocabulary.
     """
-    ordered = reduce_embeddings(add_kidney_events(sort_events(events), study), profile.reductions)
+    ordered = reduce_embeddings(study_events(events, study), profile.reductions)
     ordered = _look_back(average_bins(ordered, study.profile.resolution), study)
     unknown = tuple(unknown_codes(ordered, profile.codes))
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)

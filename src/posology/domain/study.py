@@ -79,6 +79,10 @@ class AssignmentSpec:
         return self.grace_days if long else 0.0
 
 
+EVENT_KINDS = ("occurs", "does_not_occur", "time_to_event")
+"""Kinds of outcome that are an event, and not a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The outcome, and when a treatment counts as effective."""
@@ -128,6 +132,28 @@ class FollowUpSpec:
     ends: str = ""
     """`last_event`: follow-up ends at each patient's last event, whatever `observed_by` says.
     Empty: at the first of `observed_by`, `until` and `ended_by`; else at the last event."""
+
+
+SAME_DAY = ("baseline", "treatment", "outcome")
+"""Default order of the events of one day."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpec:
+    """How exact the times of the records are."""
+
+    resolution: str = ""
+    """`day`: dates without hours; `minute`: times as recorded; empty: not stated, as recorded."""
+    same_day: tuple[str, ...] = SAME_DAY
+    """With `day`, the order of baseline, treatment and outcome on one day."""
+
+    @property
+    def slack(self) -> float:
+        """Days from the start of a day to what follows treatment on it; 0 if times have hours.
+
+        A power of two, so that sums of it and whole days are exact. Our choice: 84 seconds.
+        """
+        return 2.0**-10 if self.resolution == "day" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,3 +333,5 @@ class Study:
     reference: str | None = None
     """Name of the option that is the control, with which options and rules are compared; None:
     usual care, which is treatment as observed."""
+    clock: TimeSpec = TimeSpec()
+    """The table `[time]`."""

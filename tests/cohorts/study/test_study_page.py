@@ -17,6 +17,7 @@ TABLES = {
     "`[given]`": schema.GivenSection,
     "`[outcome]`": schema.OutcomeSection,
     "`[follow_up]`": schema.FollowUpSection,
+    "`[time]`": schema.TimeSection,
     "`[[safety]]`": schema.SafetySection,
     "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,

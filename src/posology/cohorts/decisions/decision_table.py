@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
@@ -10,8 +11,8 @@ from posology.cohorts.decisions.earlier_use import EarlierUse, count_earlier_use
 from posology.cohorts.decisions.eligibility import select_decisions
 from posology.cohorts.decisions.exclusions import Exclusion, Kept, exclude, exclude_in_turn
 from posology.cohorts.decisions.follow_up import follow_up
-from posology.cohorts.decisions.landmark import free_at_landmark, open_windows_at_landmark
-from posology.cohorts.decisions.outcomes import label_outcomes
+from posology.cohorts.decisions.landmark import free_at_landmark, label_windows
+from posology.cohorts.decisions.outcomes import Outcomes, label_outcomes
 from posology.cohorts.decisions.split import assign_splits
 from posology.cohorts.decisions.treatment_given import (
     TreatmentGiven,
@@ -109,13 +110,12 @@ def extract_decisions(
         keep = np.logical_not(forbidden.all(axis=1))
         at = exclude(at, keep, "every option contraindicated", exclusions)
         treatments = subset_treatments(treatments, keep)
-    study = open_windows_at_landmark(study)
-    outcomes = label_outcomes(followed, at, study)
+    outcomes = label_outcomes(followed, at, label_windows(study))
     if study.outcome.kind == "dose_class":
         keep = ~np.isnan(outcomes.outcome)
         reason = f"no outcome within {study.outcome.within_days:g} days"
         at, treatments = exclude(at, keep, reason, exclusions), subset_treatments(treatments, keep)
-        outcomes = label_outcomes(followed, at, study)
+        outcomes = label_outcomes(followed, at, label_windows(study))
     sites = _sites(events, subject, len(subjects), study)
     decision_site = sites[at.subject] if site is None else _lookup(site, subjects[at.subject])
     return DecisionTable(
@@ -127,9 +127,9 @@ def extract_decisions(
         if split is None or by_file
         else _lookup(split, subjects[at.subject]).astype(np.int8),
         site=decision_site.astype(np.int32),
-        days_followed=(followed.end_of(at) - at.time).astype(np.float32),
+        days_followed=whole_days(followed.end_of(at) - at.time, study).astype(np.float32),
         covariate=_censoring_covariates(events, subject, at, study),
-        **{f.name: getattr(outcomes, f.name) for f in fields(outcomes)},
+        **_outcome_columns(outcomes, study),
     ), PatientFlow(
         selected.subjects,
         selected.subjects_with_decision,
@@ -137,6 +137,20 @@ def extract_decisions(
         tuple(exclusions),
         count_earlier_use(events, subject, (at, treatments.option), study),
     )
+
+
+def _outcome_columns(outcomes: Outcomes, study: Study) -> dict[str, Any]:
+    """The outcomes' columns; days are whole where times have no hours."""
+    columns = {f.name: getattr(outcomes, f.name) for f in fields(outcomes)}
+    days = ["resolved_days", "cost_days", "diagnosis_days", "event_time"]
+    if study.outcome.kind == "time_to_event":
+        days.append("outcome")
+    return columns | {name: whole_days(columns[name], study) for name in days}
+
+
+def whole_days(days: np.ndarray, study: Study) -> np.ndarray:
+    """Days without the place within a day, if the study's times have no hours."""
+    return np.floor(days) if study.clock.slack else days
 
 
 def _treatment_known(treatments: TreatmentGiven, study: Study) -> Iterator[Kept]:

@@ -69,17 +69,20 @@ def follow_up(
 
     Without `until` and an event of `observed_by`, it ends at the subject's last event.
     """
-    spec = study.follow_up
+    spec, slack = study.follow_up, study.clock.slack
+    until = np.inf if spec.until is None else spec.until + slack
     end = np.full(subjects, -np.inf)
     dated = ~np.isnan(events.time)
     end[subject[dated]] = events.time[dated]  # in order of time: the last one is written last
+    if slack:
+        end = np.floor(end) + slack  # the day's outcomes are seen
     if spec.until is not None:
-        end[:] = spec.until
+        end[:] = until
     by_period = PERIOD_END in spec.observed_by and not spec.ends
     starts = _dated(event_times(events, subject, (PERIOD_START,) if by_period else ()))
     stops = _dated(event_times(events, subject, () if spec.ends else spec.observed_by))
     starts, stops = _bridge(starts, stops)
-    end[stops.subject] = np.minimum(stops.time, np.inf if spec.until is None else spec.until)
+    end[stops.subject] = np.minimum(stops.time, until)
     deaths = _dated(event_times(events, subject, spec.ended_by))
     death = np.full(subjects, np.inf)
     death[deaths.subject[::-1]] = deaths.time[::-1]  # the first one is written last

@@ -14,30 +14,45 @@ from posology.cohorts.decisions.exclusions import Kept
 from posology.cohorts.decisions.follow_up import FollowUp
 from posology.cohorts.events.windows import DecisionTimes, has_event, window_rows
 from posology.domain.codes import display_names
-from posology.domain.study import PredictionTarget, Study
-
-EVENT_KINDS = ("occurs", "does_not_occur", "time_to_event")
-"""Kinds of outcome that are an event, and not a number."""
+from posology.domain.study import EVENT_KINDS, PredictionTarget, Study
 
 
-def open_windows_at_landmark(study: Study) -> Study:
-    """The study with no outcome, harm or target counted before its landmark."""
-    days = study.assignment.landmark_days
-    if not days:
+def label_windows(study: Study) -> Study:
+    """The study with the windows in which its outcomes, harms and targets count.
+
+    None opens before the landmark. In whole days they close, and later ones open, once the day is
+    over: outcomes of a day follow its treatment.
+    """
+    landmark, slack = study.assignment.landmark_days, study.clock.slack
+    if not landmark and not slack:
         return study
 
-    def later(targets: tuple[PredictionTarget, ...]) -> tuple[PredictionTarget, ...]:
-        return tuple(replace(t, from_days=max(t.from_days, days)) for t in targets)
+    def opens(days: float) -> float:
+        later = max(days, landmark)
+        return later + slack if later else 0.0
 
-    outcome = replace(study.outcome, from_days=max(study.outcome.from_days, days))
-    costs = tuple(replace(cost, from_days=days) for cost in study.reward.costs)
+    def shift(targets: tuple[PredictionTarget, ...]) -> tuple[PredictionTarget, ...]:
+        return tuple(
+            replace(t, from_days=opens(t.from_days), within_days=t.within_days + slack)
+            for t in targets
+        )
+
+    outcome, reward = study.outcome, study.reward
+    costs = tuple(
+        replace(cost, from_days=opens(0.0), within_days=cost.within_days + slack)
+        for cost in reward.costs
+    )
     return replace(
         study,
-        outcome=outcome,
-        reward=replace(study.reward, costs=costs),
-        diagnosis=later(study.diagnosis),
-        progression=later(study.progression),
-        time_to_event=later(study.time_to_event),
+        outcome=replace(
+            outcome,
+            from_days=opens(outcome.from_days),
+            within_days=outcome.within_days + slack,
+        ),
+        reward=replace(reward, costs=costs),
+        diagnosis=shift(study.diagnosis),
+        progression=shift(study.progression),
+        time_to_event=shift(study.time_to_event),
     )
 
 
@@ -46,15 +61,15 @@ def free_at_landmark(followed: FollowUp, at: DecisionTimes, study: Study) -> Ite
     days = study.assignment.landmark_days
     if not days:
         return
-    place = f"before the landmark at {days:g} days"
+    place, until = f"before the landmark at {days:g} days", days + study.clock.slack
     outcome = study.outcome
     first = outcome.codes if outcome.kind in EVENT_KINDS else ()
     for codes in (first, outcome.unless, outcome.competing):
         if codes:
             events = followed.event_times(codes)
-            resolved = has_event(window_rows(events, at, 0.0, days))
+            resolved = has_event(window_rows(events, at, 0.0, until))
             yield ~resolved, f"{display_names(codes, study.names)} {place}"
-    leaves = followed.end_of(at) - at.time <= days
+    leaves = followed.end_of(at) - at.time <= until
     ended = followed.ended[at.subject]
     yield ~(leaves & ended), f"follow-up ended for good (death) {place}"
     yield ~(leaves & ~ended), f"follow-up ended {place}"

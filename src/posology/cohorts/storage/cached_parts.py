@@ -15,8 +15,8 @@ import posology
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow, SubjectMap
 from posology.cohorts.encode import CodeStatistics
 from posology.cohorts.events.chunks import distinct_codes, subject_chunks
-from posology.cohorts.events.kidney import add_kidney_events
-from posology.cohorts.events.stream import sort_events, subject_runs
+from posology.cohorts.events.day_order import study_events
+from posology.cohorts.events.stream import subject_runs
 from posology.cohorts.part import build_part
 from posology.domain.history import History
 from posology.domain.serialization import deserialize, serialize
@@ -102,7 +102,7 @@ def _write_part(
     table: pa.Table, inputs: tuple[tuple[str, ...], Study, SubjectMap | None], path: Path
 ) -> None:
     codes, study, split = inputs
-    events = add_kidney_events(sort_events(table, codes), study)
+    events = study_events(table, study, codes)
     part = build_part(events, study, split)
     kinds = {"decided": DecisionTable, "history": History, "statistics": CodeStatistics}
     arrays = {

@@ -41,8 +41,8 @@ from posology.cohorts.events.chunks import (
     read_units,
     subject_chunks,
 )
-from posology.cohorts.events.kidney import add_kidney_events
-from posology.cohorts.events.stream import sort_events, subject_runs
+from posology.cohorts.events.day_order import study_events
+from posology.cohorts.events.stream import subject_runs
 from posology.cohorts.part import feature_codes
 from posology.cohorts.storage.arrays import CohortWriter, load_cohort, save_cohort
 from posology.cohorts.storage.cached_parts import (
@@ -141,7 +141,7 @@ def _decide_file(
     """Decisions, flow and subjects of each chunk of a file."""
     chunks = []
     for table in subject_chunks(path, rows):
-        ordered = add_kidney_events(sort_events(table, codes), study)
+        ordered = study_events(table, study, codes)
         chunks.append((*extract_decisions(ordered, study, split), subject_runs(ordered)[0]))
     return chunks
 

@@ -7,10 +7,8 @@ from posology.cohorts.study.error_messages import unknown_name_message
 from posology.cohorts.study.schema import (
     BoundsSection,
     CostSection,
-    DecisionSection,
     DoseSection,
     FollowUpSection,
-    GivenSection,
     KidneySection,
     OutcomeSection,
     PreferenceSection,
@@ -29,11 +27,9 @@ from posology.domain.formulas.published import FORMULAS
 from posology.domain.study import (
     DEATH,
     PERIOD_END,
-    AssignmentSpec,
     Bounds,
     Contraindication,
     Cost,
-    Decision,
     FollowUpSpec,
     KidneySpec,
     Outcome,
@@ -100,39 +96,6 @@ def dose_range(dose: DoseSection, where: str) -> DoseRange:
     return DoseRange(
         lows[0], highs[0], dose.unit, dose.step, dose.above is not None, dose.below is not None
     )
-
-
-def decision(table: DecisionSection, where: str) -> Decision:
-    """When treatment is chosen, and for which patients."""
-    if table.which == "interval" and table.every_days is None:
-        raise StudyError(f'{where}: [decision] which = "interval" needs `every_days`.')
-    if table.which == "first" and table.every_days is not None:
-        raise StudyError(
-            f'{where}: [decision] `every_days` has no meaning where which = "first"; remove it.'
-        )
-    return Decision(
-        tuple(table.codes),
-        table.which,
-        tuple(table.eligible),
-        tuple(table.excluded),
-        ranges(table.ranges, f"{where}: [decision] ranges"),
-        table.every_days,
-        table.look_back_days,
-        table.new_users_days,
-        table.history_days,
-    )
-
-
-def given(table: GivenSection | None, where: str) -> AssignmentSpec:
-    """How the treatment given is recognised."""
-    if table is None:
-        return AssignmentSpec()
-    if (table.dose_per == "each") is (table.dose_days is None):
-        raise StudyError(
-            f'{where}: [given] `dose_days` goes with dose_per = "each", and only with it.'
-        )
-    days = table.dose_days or 1.0
-    return AssignmentSpec(table.grace_days, table.switch, table.dose_per, days, table.randomised)
 
 
 def outcome(table: OutcomeSection, where: str) -> Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from posology.cohorts.study import parser as parts
+from posology.cohorts.study import timing
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
 from posology.cohorts.study.schema import ProfileSection, ReferenceSection, StudySection
 from posology.cohorts.study.windows import check_windows
@@ -90,7 +91,7 @@ def _assemble(
         title=file.title,
         purpose=file.purpose,
         limits=file.limits,
-        decision=parts.decision(file.decision, where),
+        decision=timing.decision(file.decision, where),
         formulary=Formulary(treatments, dose),
         outcome=parts.outcome(file.outcome, where),
         reward=_reward(file, place),
@@ -99,7 +100,8 @@ def _assemble(
         split=parts.split(file.split, where),
         dose=dose,
         subgroups=tuple((name, tuple(codes)) for name, codes in file.subgroups.items()),
-        assignment=parts.given(file.given, where),
+        clock=timing.clock(file.time, where),
+        assignment=timing.given(file.given, where),
         follow_up=parts.follow_up(file.follow_up, where),
         safety=tuple(parts.safety(rule, place) for rule in file.safety),
         diagnosis=tuple(parts.target(t, where) for t in file.diagnosis),

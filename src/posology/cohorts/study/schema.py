@@ -104,6 +104,13 @@ class FollowUpSection(Strict):
     weighted_by: list[str] = []
 
 
+class TimeSection(Strict):
+    """How exact the times of the records are."""
+
+    resolution: Literal["day", "minute"]
+    same_day: list[Literal["baseline", "treatment", "outcome"]] | None = None
+
+
 class CostSection(Strict):
     """A harm and its cost."""
 
@@ -214,6 +221,7 @@ class StudySection(Strict):
     dose: DoseSection | None = None
     outcome: OutcomeSection
     follow_up: FollowUpSection | None = None
+    time: TimeSection | None = None
     reward: dict[str, str | float | dict[str, float] | list[CostSection]]
     safety: list[SafetySection] = []
     reference: ReferenceSection | None = None
