@@ -1,6 +1,8 @@
 import numpy as np
 
-from posology.report.plots import learning_figures, plot_learning
+from posology.evaluation.intervals import Interval
+from posology.report.effects.plots import plot_forest
+from posology.report.plots import learning_figures, plot_learning, wrap_label
 
 
 def line(axes, at):
@@ -31,3 +33,23 @@ def test_the_alternative_text_has_first_and_last_values():
         '<svg role="img" aria-label="Learning curves, first, 2 epochs: '
         'train loss 3 to 2; validation loss 3.14 to 2.5"'
     )
+
+
+def test_a_label_is_wrapped_and_never_cut():
+    """The second was cut to `SGLT2 inhibitor (empagliflozin) for…`."""
+    names = ["usual care", "SGLT2 inhibitor (empagliflozin) for all patients of the clinic"]
+    names += ["MEASUREMENT//" + 12 * "0123456789"]
+    for name in names:
+        assert wrap_label(name).replace("\n", " ").replace(" ", "") == name.replace(" ", "")
+        assert max(len(line) for line in wrap_label(name).splitlines()) <= 36
+    figure = plot_forest([(name, Interval(0.0, -1.0, 1.0)) for name in names], names[1])
+    (axes,) = figure.axes
+    shown = [label.get_text() for label in axes.get_yticklabels()][::-1]
+    assert shown == [wrap_label(name) for name in names]
+    figure.draw_without_rendering()
+    height = figure.get_figheight() / 3
+    assert height > 4 * 10 / 72, "four lines of ten points fit into a row"
+    for label in [*axes.get_yticklabels(), axes.xaxis.label]:
+        box = label.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1

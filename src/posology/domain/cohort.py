@@ -129,6 +129,11 @@ def select_split(cohort: Cohort, split: int | str) -> Cohort:
     return subset_decisions(cohort, cohort.split == number)
 
 
+def held_out_sites(cohort: Cohort) -> Int64[np.ndarray, " decision"] | None:
+    """Site of each decision if the study holds out whole sites; intervals are then over sites."""
+    return cohort.site.astype(np.int64) if cohort.study.split.by == "site" else None
+
+
 DECISION_COLUMNS = tuple(
     field.name
     for field in fields(Cohort)

@@ -1,9 +1,12 @@
 """The study definition: population, decision times, options and outcome."""
 
+import re
 from dataclasses import dataclass
 
 from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
+
+_NEGATION = re.compile(r"^\s*not\s+(?:(?:intended|meant)\s+)?for:?\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,3 +338,9 @@ class Study:
     usual care, which is treatment as observed."""
     clock: TimeSpec = TimeSpec()
     """The table `[time]`."""
+
+    @property
+    def not_for(self) -> str:
+        """`limits` under a heading that says "not for", without these words at its start."""
+        rest = _NEGATION.sub("", self.limits, count=1)
+        return rest[:1].upper() + rest[1:] if rest else self.limits

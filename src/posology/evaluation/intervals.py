@@ -175,6 +175,20 @@ def jackknife_interval(value: float, without_one: Scores) -> Interval:
     return Interval(value, limits.low, limits.high)
 
 
+def clustered_interval(
+    statistic: Statistic,
+    subject: Subjects,
+    site: Int64[np.ndarray, " decision"] | None,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> Interval:
+    """The statistic with its interval over subjects, or over the sites (jackknife) if given."""
+    if site is None:
+        return bootstrap_interval(statistic, subject, rng, replicates)
+    value = float(statistic(unit_weights(len(subject)))[0])
+    return jackknife_interval(value, statistic(leave_one_out_weights(site)))
+
+
 def simultaneous_differences(
     values: Float64[np.ndarray, " contrast"], draws: Float64[np.ndarray, "replicate contrast"]
 ) -> list[Difference]:
@@ -217,10 +231,34 @@ def widen_interval(interval: Interval, factor: float) -> Interval:
     return Interval(interval.value, low, high)
 
 
+def clustered_wilson_interval(
+    events: Bool[np.ndarray, " decision"], cluster: Int64[np.ndarray, " decision"]
+) -> tuple[float, float]:
+    """Wilson's interval of a share of decisions that come in clusters: patients, or sites.
+
+    The number of decisions is divided by the design effect (Kish 1965), the variance of the share
+    between clusters over the binomial one; without an event, or without any other decision, it is
+    the number of clusters.
+    """
+    n, share = len(events), float(events.mean())
+    clusters, row = np.unique(cluster, return_inverse=True)
+    if len(clusters) == n:
+        return wilson_interval(int(events.sum()), n)
+    size = float(len(clusters))
+    if 0 < share < 1 and len(clusters) > 1:
+        residual = np.bincount(row, events - share)
+        variance = (residual**2).sum() / n**2 * len(clusters) / (len(clusters) - 1)
+        size = n if variance <= 0 else min(n, share * (1 - share) / variance)
+    return _wilson_limits(share, float(size))
+
+
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion (J Am Stat Assoc 1927;22:209)."""
+    return _wilson_limits(successes / n, float(n))
+
+
+def _wilson_limits(share: float, n: float) -> tuple[float, float]:
     z2 = Z_95**2
-    share = successes / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))

@@ -1,6 +1,7 @@
 """What the figures of several pages share: axes, legends, learning curves."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -13,20 +14,42 @@ from posology.report.svg import GRID, INK, MUTED, SERIES, InlineFigure, inline_f
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", "-.", ":")
 
-_MAX_LABEL = 36
+_MAX_LINE = 36
+_LINE = 0.165
+"""Height of a line of a label, in inches."""
+_AXES_WIDTH, _CHARACTER = 3.4, 0.075
+"""Least width of the axes beside the names of rows, and the width of a character, in inches."""
 _Epochs = Sequence[Mapping[str, int | float]]
 _Corner = Literal["lower right", "upper left", "best"]
 
 
-def shorten(text: str) -> str:
-    """A label of at most 36 characters; the tables have the full text."""
-    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 1] + "…"
+def wrap_label(text: str) -> str:
+    """The whole label, in lines of at most 36 characters."""
+    return "\n".join(wrap(text, _MAX_LINE)) or text
+
+
+def label_rows(axes: Axes, names: Sequence[str], row: float) -> None:
+    """Name the rows of a forest plot from the top down; its figure grows with them.
+
+    Args:
+        axes: the only ones of their figure.
+        names: of the rows.
+        row: height of a row of one line, in inches.
+    """
+    labels = [wrap_label(name) for name in reversed(names)]
+    lines = max((label.count("\n") + 1 for label in labels), default=1)
+    axes.set_yticks(range(len(labels)), labels)
+    if isinstance(axes.figure, Figure):
+        height = 0.9 + max(row, _LINE * lines + 0.04) * max(len(labels), 1)
+        longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
+        width = max(axes.figure.get_figwidth(), _AXES_WIDTH + _CHARACTER * longest)
+        axes.figure.set_size_inches(width, height)
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:
     """Set the axis labels, and use the page's colours."""
-    axes.set_xlabel(x, color=INK)
-    axes.set_ylabel(y, color=INK)
+    axes.set_xlabel(wrap_label(x), color=INK)
+    axes.set_ylabel(wrap_label(y), color=INK)
     axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
     for side, spine in axes.spines.items():
         spine.set_color(GRID)
@@ -76,11 +99,11 @@ def plot_learning(epochs: _Epochs) -> Figure:
         for color, key in enumerate(members):
             points = [(e.get("epoch", i + 1), e[key]) for i, e in enumerate(epochs) if key in e]
             x, y = zip(*points, strict=True)
-            label = shorten(key.removesuffix(metric).strip("_") or metric)
+            label = wrap_label(key.removesuffix(metric).strip("_") or metric)
             axes.plot(
                 x, y, LINES[color % len(LINES)], color=SERIES[color % len(SERIES)], label=label
             )
-        axes.set_title(shorten(metric.replace("_", " ")), fontsize=10, color=INK, loc="left")
+        axes.set_title(wrap_label(metric.replace("_", " ")), fontsize=10, color=INK, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         label_axes(axes, "epoch", "")
         axes.grid(axis="y", color=GRID, linewidth=0.6)

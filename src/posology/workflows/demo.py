@@ -15,7 +15,7 @@ from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
 from posology.datasets.iwpc import Iwpc
-from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, held_out_sites, select_split
 from posology.domain.policy import Policy
 from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
@@ -152,7 +152,11 @@ def _write_report(path: Path, data: Iwpc, test: Cohort, figures: _Figures) -> No
             "on both sides of that split; see the benchmark for hospitals held out."
         ),
         calibration=assess_calibration(
-            reference.effectiveness, test.best_treatment, test.subject, rng
+            reference.effectiveness,
+            test.best_treatment,
+            test.subject,
+            rng,
+            site=held_out_sites(test),
         ),
         groups=score_subgroups(
             reference, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng

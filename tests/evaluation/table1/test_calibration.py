@@ -83,3 +83,30 @@ def test_the_observed_share_of_a_bin_lies_inside_its_interval():
     for b in cal.reliability_bins(p, observed):
         assert b.low <= b.observed <= b.high
         assert b.n > 0
+
+
+def test_intervals_of_held_out_sites_are_over_sites(rng):
+    """Eight sites whose outcomes are shifted: intervals over patients are far too narrow."""
+    site = np.repeat(np.arange(8), 100)
+    p, observed = sample(8, 800)
+    observed = observed ^ ((site % 2 == 0) & (rng.random(800) < 0.6) & ~observed)
+    both, best = np.column_stack([1 - p, p]), observed.astype(np.int32)
+    subject = np.arange(800)
+    widths = []
+    for sites in (None, site):
+        *_, one = cal.assess_calibration(both, best, subject, rng, 200, sites)
+        widths.append(one.intercept.high - one.intercept.low)
+        widths.append(np.mean([b.high - b.low for b in one.bins]))
+    assert widths[2] > 2 * widths[0]
+    assert widths[3] > 1.15 * widths[1]
+
+
+def test_the_points_of_a_curve_count_patients_not_decisions():
+    """Ten decisions a patient, all alike, are one."""
+    p, observed = sample(9, 60)
+    once = cal.reliability_bins(p, observed)
+    patient = np.repeat(np.arange(60), 10)
+    repeated = cal.reliability_bins(p[patient], observed[patient], patient)
+    for one, many in zip(once, repeated, strict=True):
+        assert (many.observed, many.n) == (pytest.approx(one.observed), 10 * one.n)
+        assert many.high - many.low > 0.9 * (one.high - one.low)

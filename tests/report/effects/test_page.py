@@ -45,7 +45,7 @@ def test_names_are_escaped_and_nothing_is_loaded(page: str) -> None:
     assert "<female>" not in page
     assert "<script" not in page
     assert "To choose." in page
-    assert "Not for children." in page
+    assert "<h2>Not intended for</h2><p>Children.</p>" in page
 
 
 def test_balance_names_the_two_options_that_differ_most() -> None:

@@ -71,7 +71,9 @@ def test_table_1_contains_the_measured_values(content, html):
     assert "hospitals held out in turn" in text
     assert "1,337 rows of the source were rejected" in text
     assert content.study.purpose in text
-    assert content.study.limits in text
+    assert content.study.limits == "Not for patients: nobody here exists."
+    assert "Patients: nobody here exists." in text
+    assert content.study.limits not in text, "its heading says that already"
     assert "too few patients" in text
 
 

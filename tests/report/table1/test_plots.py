@@ -93,9 +93,9 @@ def test_a_large_difference_is_written_at_the_edge(rng):
 
 def test_groups_without_an_estimate_are_not_drawn():
     rows = [
-        SubgroupRow("race", "Asian", "mae", 7.0, 6.0, 8.0, 100, True),
-        SubgroupRow("race", "Black", "mae", np.nan, np.nan, np.nan, 12, False),
-        SubgroupRow("sex", "male", "mae", 8.0, 7.5, 8.5, 200, True),
+        SubgroupRow("race", "Asian", "mae", 7.0, 6.0, 8.0, 100, 100, True),
+        SubgroupRow("race", "Black", "mae", np.nan, np.nan, np.nan, 12, 12, False),
+        SubgroupRow("sex", "male", "mae", 8.0, 7.5, 8.5, 200, 200, True),
     ]
     (axes,) = plots.plot_groups(rows, 7.5, "Dose error (mg/week)").axes
     labels = [t.get_text() for t in axes.get_yticklabels()]

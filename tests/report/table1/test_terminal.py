@@ -29,7 +29,7 @@ def test_table_1_fits_80_columns_with_every_value(rng):
         assert f"{table.row('fixed', metric).value:.3f} ▲" in text
     assert f"{table.row('fixed', 'mae').value:.2f} ▲" in text
     assert "Dose error (mg/week)" in text
-    assert "100 decisions, split test" in text
+    assert "100 patients, split test" in text
 
 
 def test_markup_in_a_model_name_is_text_and_missing_doses_are_marked(rng):

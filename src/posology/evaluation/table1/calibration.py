@@ -13,9 +13,9 @@ from posology.evaluation.intervals import (
     Scores,
     Subjects,
     Weights,
-    bootstrap_interval,
+    clustered_interval,
+    clustered_wilson_interval,
     unit_weights,
-    wilson_interval,
 )
 
 Probability = Float64[np.ndarray, " decision"]
@@ -28,7 +28,10 @@ _MAX_STEPS = 50  # Newton converges in under 10 wherever a finite solution exist
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Decisions of similar predicted probability; the observed share has Wilson's interval."""
+    """Decisions of similar predicted probability; the observed share has Wilson's interval.
+
+    Several decisions of a patient, or of a held-out site, count for less in it.
+    """
 
     predicted: float
     observed: float
@@ -51,15 +54,26 @@ class Calibration:
 
 
 def reliability_bins(
-    probability: Probability, observed: Observed, bins: int = BINS
+    probability: Probability,
+    observed: Observed,
+    cluster: Int64[np.ndarray, " decision"] | None = None,
+    bins: int = BINS,
 ) -> tuple[CalibrationBin, ...]:
-    """Observed share of the event in bins of equal width; empty bins are left out."""
+    """Observed share of the event in bins of equal width; empty bins are left out.
+
+    Args:
+        probability: predicted.
+        observed: whether the event occurred.
+        cluster: patient or site of each decision; by default each is of another patient.
+        bins: number of bins.
+    """
     bin_of = _bin_index(probability, bins)
+    of_cluster = np.arange(len(probability)) if cluster is None else cluster
     rows = []
     for b in np.unique(bin_of):
         inside = bin_of == b
         n, events = int(inside.sum()), int(observed[inside].sum())
-        low, high = wilson_interval(events, n)
+        low, high = clustered_wilson_interval(observed[inside], of_cluster[inside])
         rows.append(CalibrationBin(float(probability[inside].mean()), events / n, low, high, n))
     return tuple(rows)
 
@@ -97,20 +111,33 @@ def assess_calibration(
     subject: Subjects,
     rng: np.random.Generator,
     replicates: int = REPLICATES // 4,
+    site: Int64[np.ndarray, " decision"] | None = None,
 ) -> tuple[Calibration, ...]:
-    """Each option's calibration over the decisions whose best option is known."""
+    """Each option's calibration over the decisions whose best option is known.
+
+    Args:
+        effectiveness: predicted probability of each option.
+        best: the best option, -1 where it is unknown.
+        subject: of each decision.
+        rng: of the resamples.
+        replicates: number of resamples.
+        site: of each decision, if whole sites were held out; intervals are then over sites.
+    """
     known = best >= 0
-    known_subject = subject[known]
+    known_subject, known_site = subject[known], None if site is None else site[known]
+    cluster = known_subject if known_site is None else known_site
     rows = []
     for k in range(effectiveness.shape[1]):
         p, is_best = effectiveness[known, k], best[known] == k
         if is_best.all() or not is_best.any():
             continue
         estimates = [
-            bootstrap_interval(partial(statistic, p, is_best), known_subject, rng, replicates)
+            clustered_interval(
+                partial(statistic, p, is_best), known_subject, known_site, rng, replicates
+            )
             for statistic in (expected_calibration_error, calibration_slope, calibration_intercept)
         ]
-        rows.append(Calibration(k, reliability_bins(p, is_best), *estimates))
+        rows.append(Calibration(k, reliability_bins(p, is_best, cluster), *estimates))
     return tuple(rows)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
-from posology.domain.cohort import SPLITS, Cohort
+from posology.domain.cohort import SPLITS, Cohort, held_out_sites
 from posology.errors import UserError
 from posology.evaluation.intervals import (
     REPLICATES,
@@ -201,7 +201,7 @@ class _Resamples:
 
 
 def _is_by_site(cohort: Cohort) -> bool:
-    return cohort.study.split.by == "site"
+    return held_out_sites(cohort) is not None
 
 
 def _check(predictions: Mapping[str, Predictions], cohort: Cohort, reference: str) -> None:

@@ -7,16 +7,16 @@ import numpy as np
 from jaxtyping import Bool
 
 from posology.domain.codes import given_name, words_of_code
-from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.cohort import Cohort, held_out_sites, subset_decisions
 from posology.domain.history import has_code
-from posology.evaluation.intervals import REPLICATES, Interval, Statistic, bootstrap_interval
+from posology.evaluation.intervals import REPLICATES, Interval, Statistic, clustered_interval
 from posology.evaluation.table1.metrics import compute_metric, counted_decisions
 from posology.evaluation.table1.predictions import Predictions, select_predictions
 
 _NOT_ESTIMATED = Interval(float("nan"), float("nan"), float("nan"))
 
 MIN_SUBGROUP_SIZE = 20
-"""Subgroups with fewer decisions are counted but get no estimate; our own choice."""
+"""Subgroups of fewer patients are counted but get no estimate; our own choice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,8 @@ class SubgroupRow:
     low: float
     high: float
     n: int
+    """Number of decisions counted."""
+    patients: int
     is_estimated: bool
 
 
@@ -66,17 +68,22 @@ def score_subgroups(
     rng: np.random.Generator,
     replicates: int = REPLICATES,
 ) -> tuple[SubgroupRow, ...]:
-    """Each metric of each subgroup, with its interval over the subgroup's own subjects."""
+    """Each metric of each subgroup, with its interval over the subgroup's own subjects.
+
+    Where the study splits by site, the interval is over the subgroup's own sites.
+    """
     rows = []
+    site = held_out_sites(cohort)
     for subgroup in subgroups:
         for metric in metrics:
             keep = subgroup.mask & counted_decisions(metric, predictions, cohort)
-            n = int(keep.sum())
+            patients = len(np.unique(cohort.subject[keep]))
             estimate = _NOT_ESTIMATED
-            if n >= MIN_SUBGROUP_SIZE:
+            if patients >= MIN_SUBGROUP_SIZE:
                 members = subset_decisions(cohort, keep)
                 statistic = _statistic(metric, select_predictions(predictions, keep), members)
-                estimate = bootstrap_interval(statistic, members.subject, rng, replicates)
+                own_site = None if site is None else site[keep]
+                estimate = clustered_interval(statistic, members.subject, own_site, rng, replicates)
             rows.append(
                 SubgroupRow(
                     family=subgroup.family,
@@ -85,8 +92,9 @@ def score_subgroups(
                     value=estimate.value,
                     low=estimate.low,
                     high=estimate.high,
-                    n=n,
-                    is_estimated=n >= MIN_SUBGROUP_SIZE,
+                    n=int(keep.sum()),
+                    patients=patients,
+                    is_estimated=patients >= MIN_SUBGROUP_SIZE,
                 )
             )
     return tuple(rows)

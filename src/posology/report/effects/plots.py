@@ -9,7 +9,7 @@ from posology.evaluation.effects.abstention import AbstentionPoint
 from posology.evaluation.effects.benefit import BenefitCalibration, NetBenefit
 from posology.evaluation.effects.overlap import Balance
 from posology.evaluation.intervals import Difference, Interval
-from posology.report.plots import add_legend, label_axes, shorten
+from posology.report.plots import add_legend, label_axes, label_rows
 from posology.report.svg import GRID, MUTED, SERIES
 
 MAX_COVARIATES = 25
@@ -34,7 +34,7 @@ def plot_forest(rows: Sequence[tuple[str, Difference | Interval]], label: str) -
             markersize=6,
             elinewidth=1.8,
         )
-    axes.set_yticks(range(len(rows)), [shorten(name) for name, _ in reversed(rows)])
+    label_rows(axes, [name for name, _ in rows], 0.34)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     label_axes(axes, label, "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)
@@ -112,7 +112,7 @@ def plot_balance(rows: Sequence[Balance]) -> Figure:
     axes.axvline(0.1, color=MUTED, linewidth=1, linestyle="--")
     axes.plot([b for _, (b, _) in shown], y, "o", color=SERIES[1], mfc="none", label="before")
     axes.plot([a for _, (_, a) in shown], y, "o", color=SERIES[0], label="after weighting")
-    axes.set_yticks(y, [shorten(name) for name, _ in shown])
+    label_rows(axes, [name for name, _ in reversed(shown)], 0.24)
     axes.set_xlim(left=0)
     label_axes(axes, "Largest standardised mean difference", "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)

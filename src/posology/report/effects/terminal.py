@@ -10,6 +10,9 @@ from posology.evaluation.effects.effect_study import EffectStudy
 from posology.report.effects.text import describe_personalisation
 from posology.report.text import Scale, format_p, format_share
 
+_NAME_WIDTH = 17
+"""Least width of names, so that on a terminal of 80 columns their words are not cut."""
+
 
 def render_effects(results: EffectStudy, scale: Scale) -> Group:
     """Value of every rule, average effects and overlap; the rest is in the report."""
@@ -95,5 +98,6 @@ def _single_patients(abstention: Abstention, best: str) -> Table:
 def _table(title: str, *heads: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for at, head in enumerate(heads):
-        table.add_column(head, justify="right" if at else "left")
+        width = None if at else _NAME_WIDTH
+        table.add_column(head, justify="right" if at else "left", min_width=width)
     return table

@@ -59,7 +59,7 @@ def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
         "[dim]Predictions under usual care, not effects of a treatment. Members: middle 95 % of "
         "the ensemble, whose members share most of the network and so disagree by less than the "
         "prediction error. 95 % interval: contains the value of 95 of 100 such patients.\n"
-        f"Not for: {escape(study.limits)}[/]"
+        f"Not for: {escape(study.not_for)}[/]"
     )
     return _panel(Group(table, notes), study, digest)
 
@@ -117,7 +117,7 @@ def _recommendation_parts(advice: Recommendation, study: Study) -> list[str | Ta
     if advice.ignored:
         parts.append(f"[bold]Not known to the model, not used:[/] {_names(advice.ignored, study)}")
     parts.extend(f"[yellow]{escape(warning)}[/]" for warning in advice.warnings)
-    parts.append(f"[dim]For: {escape(study.purpose)}\nNot for: {escape(study.limits)}[/]")
+    parts.append(f"[dim]For: {escape(study.purpose)}\nNot for: {escape(study.not_for)}[/]")
     return parts
 
 

@@ -126,7 +126,8 @@ class Table1Block:
     """Table 1 of one split."""
 
     split: str
-    decisions: int
+    counts: str
+    """Such as `300 patients`, or `1,392 decisions of 324 patients`."""
     reference: str
     heads: tuple[MetricHead, ...]
     blocks: tuple[tuple[ModelRow, ...], ...]
@@ -166,7 +167,7 @@ class GroupRow:
 
     family: str
     group: str
-    n: int
+    counts: str
     is_estimated: bool
     value: str
     interval: str

@@ -27,14 +27,16 @@ _EVALUATION = (
     "replacement. All models are scored on the same draws, so each difference is paired. Where the "
     "study splits by site, the intervals and p values of the comparison are over sites instead: "
     "the jackknife that leaves out each site, with a t distribution of one degree of freedom fewer "
-    "than sites. Intervals of subgroups and of calibration draw patients in any case.",
+    "than sites. So are those of subgroups and of calibration; the points of the calibration curve "
+    "have Wilson's interval, with decisions divided by their design effect (Kish 1965).",
     "Accuracy is tested by McNemar's test (mid-p) if each patient has one decision and the study "
     "does not split by site; everything "
     "else by the paired bootstrap, whose p is never below 2 / (draws + 1). The p values of each "
-    "metric are corrected over the baselines by Holm's method. A difference is called better or "
-    "worse only if the corrected p is below 0.05, so an interval that just excludes 0 can still be "
-    "no significant difference.",
-    f"Subgroups of fewer than {MIN_SUBGROUP_SIZE} decisions are counted but not scored. Subgroup "
+    "metric are corrected over the baselines by Holm's method, and not over metrics: the headline "
+    "rests on one of them, and of all others one in 20 may differ by chance. A difference is "
+    "called better or worse only if the corrected p is below 0.05, so an interval that just "
+    "excludes 0 can still be no significant difference.",
+    f"Subgroups of fewer than {MIN_SUBGROUP_SIZE} patients are counted but not scored. Subgroup "
     "intervals are not corrected for multiple testing.",
 )
 _REFERENCES = (
@@ -102,7 +104,7 @@ def _table(table: Table1) -> parts.Table1Block:
 
     return parts.Table1Block(
         split=_SPLITS.get(table.split, table.split),
-        decisions=table.decisions,
+        counts=text.format_counts(table.decisions, table.subjects),
         reference=table.reference,
         heads=tuple(_head(metric, table.dose_unit) for metric in metrics),
         blocks=tuple(tuple(row(m) for m in models) for models in (own, others) if models),
@@ -217,7 +219,7 @@ def _dose(content: parts.Table1Content) -> parts.DoseSection | None:
             shares = tuple(text.format_share(int(c), int(counts.sum())) for c in counts)
             rows.append((text.model_name(model), shares, f"{mean_error:+.2f}"))
     alt = f"Predicted against correct dose of {n} decisions, with a band of 20 % around equality"
-    caption = f"Each point is one patient ({n:,}); the band is 20 % to either side."
+    caption = f"Each point is one decision ({n:,}); the band is 20 % to either side."
     figure = inline_figure(plots.plot_doses(predicted, correct, unit), "dose", alt, caption)
     return parts.DoseSection(figure, doses.ERROR_BANDS, tuple(rows), unit)
 
@@ -265,7 +267,7 @@ def _group_row(row: SubgroupRow) -> parts.GroupRow:
     return parts.GroupRow(
         family=row.family,
         group=row.group,
-        n=row.n,
+        counts=text.format_counts(row.n, row.patients),
         is_estimated=row.is_estimated,
         value=text.format_metric(row.metric, row.value) if row.is_estimated else "too few patients",
         interval=text.format_interval(row.metric, row.low, row.high),

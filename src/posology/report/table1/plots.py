@@ -13,7 +13,7 @@ from posology.evaluation.table1.comparison import Table1
 from posology.evaluation.table1.dose_error import TOLERANCE, has_both_doses
 from posology.evaluation.table1.metrics import LOWER_IS_BETTER
 from posology.evaluation.table1.subgroups import SubgroupRow
-from posology.report.plots import LINES, MARKERS, add_legend, label_axes, shorten
+from posology.report.plots import LINES, MARKERS, add_legend, label_axes, label_rows, wrap_label
 from posology.report.svg import GRID, INK, MUTED, SERIES
 from posology.report.table1 import text
 
@@ -32,7 +32,7 @@ def plot_roc(curves: Sequence[RocCurve], names: Sequence[str]) -> Figure:
             LINES[c.treatment % len(LINES)],
             linewidth=1.8,
             color=SERIES[c.treatment % len(SERIES)],
-            label=f"{shorten(names[c.treatment])}: {c.auc:.3f}",
+            label=f"{wrap_label(names[c.treatment])}: {c.auc:.3f}",
         )
     _limit_to_unit_square(axes, "False positives (1 - specificity)", "True positives (sensitivity)")
     add_legend(axes, "lower right", "Area under the curve")
@@ -58,7 +58,7 @@ def plot_calibration(calibrations: Sequence[Calibration], names: Sequence[str]) 
             markersize=4.5,
             linewidth=1.4,
             elinewidth=0.9,
-            label=shorten(names[c.treatment]),
+            label=wrap_label(names[c.treatment]),
         )
     _limit_to_unit_square(axes, "Predicted probability", "Observed frequency")
     add_legend(axes, "upper left", None)
@@ -152,7 +152,7 @@ def plot_contrasts(table: Table1, metric: str) -> Figure:
             markersize=6.5,
             elinewidth=1.8,
         )
-    axes.set_yticks(range(len(tests)), [shorten(text.model_name(t.model)) for t in reversed(tests)])
+    label_rows(axes, [text.model_name(t.model) for t in tests], 0.34)
     axes.set_ylim(-0.6, len(tests) - 0.4)
     better = "left" if metric in LOWER_IS_BETTER else "right"
     unit = f", {table.dose_unit}" if metric == "mae" else ""
@@ -181,10 +181,7 @@ def plot_groups(rows: Sequence[SubgroupRow], overall: float, label: str) -> Figu
             markersize=5.5,
             elinewidth=1.6,
         )
-    axes.set_yticks(
-        range(len(estimated)),
-        [f"{shorten(f'{r.family}: {r.group}')} (n = {r.n:,})" for r in reversed(estimated)],
-    )
+    label_rows(axes, [f"{r.family}: {r.group} (n = {r.n:,})" for r in estimated], 0.3)
     axes.set_ylim(-0.6, len(estimated) - 0.4)
     label_axes(axes, label, "")
     axes.grid(axis="x", color=GRID, linewidth=0.6)

@@ -12,6 +12,7 @@ from posology.report.table1.text import (
     available_metrics,
     best_models,
     find_test,
+    format_counts,
     format_metric,
 )
 
@@ -33,9 +34,9 @@ def render_table1(table: Table1) -> Group:
         for title, metrics in _PARTS
     ]
     note = (
-        f"{table.decisions:,} decisions, split {table.split}; 95 % intervals. Against each model "
-        f"{table.reference} is ▲ better, ▼ worse, = no significant difference "
-        "(p < 0.05 after Holm)."
+        f"{format_counts(table.decisions, table.subjects)}, split {table.split}; 95 % intervals. "
+        f"Against each model {table.reference} is ▲ better, ▼ worse, = no significant difference "
+        "(p < 0.05 after Holm over the models, for each metric alone)."
     )
     return Group(*[part for part in parts if len(part.columns) > 1], Text(note, style="dim"))
 

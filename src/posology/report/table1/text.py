@@ -66,6 +66,13 @@ def format_p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def format_counts(decisions: int, patients: int) -> str:
+    """Decisions and patients; patients alone where each has one decision."""
+    if decisions == patients:
+        return f"{patients:,} patients"
+    return f"{decisions:,} decisions of {patients:,} patients"
+
+
 def format_share(part: int, whole: int) -> str:
     """A percentage without decimals."""
     return f"{100 * part / whole:.0f} %" if whole else ""
