@@ -20,10 +20,9 @@ import numpy as np
 from benchmarks.rows import keep, row, write
 from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
-from posology.causal.missing_outcomes import adjust_missing_outcomes
 from posology.causal.propensity import known_propensity
-from posology.causal.restricted_mean import pseudo_values
-from posology.causal.trial import Trial
+from posology.causal.restricted_mean import restricted_times
+from posology.causal.trial import FollowUp, Trial
 from posology.evaluation.effects.abstention import choice_z_scores
 from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted_effects
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
@@ -201,19 +200,20 @@ def lost(rng: np.random.Generator) -> Claims:
     x = drawn.covariates
     stays = rng.random(N) < 1 / (1 + np.exp(-(1.2 + 0.8 * x[:, 0] - 0.7 * drawn.treatment)))
     trial = trial_of(drawn, np.where(stays, drawn.outcome, 0.0))
-    nuisance = fit_nuisance(replace(trial, outcome=adjust_missing_outcomes(trial, stays, rng)), rng)
+    follow_up = FollowUp(stays.astype(float), stays, stays, np.zeros(N, bool))
+    nuisance = fit_nuisance(replace(trial, follow_up=follow_up), rng)
     (row_,) = estimate_average_effects(nuisance, 0, rng)
     tau = float((drawn.expected[:, 1] - drawn.expected[:, 0]).mean())
     return {"average effect": held(row_.effect, tau)}
 
 
 def times(rng: np.random.Generator) -> Claims:
-    """Time to an event in a trial, a third censored: restricted means to 2 by pseudo-values."""
+    """Time to an event in a trial, a third censored: restricted means to 2."""
     x, t = rng.normal(size=(N, 3)), rng.integers(0, 2, N)
     hazard = np.exp(0.5 * x[:, 0] - 0.4 * t)
     event, censored = rng.exponential(1 / hazard), rng.exponential(3.0, N)
-    value = pseudo_values(np.minimum(event, censored), event <= censored, 2.0, t)
-    trial = Trial(x, t, value, np.arange(N), 2)
+    days, follow_up = restricted_times(np.minimum(event, censored), event <= censored, 2.0, t)
+    trial = Trial(x, t, days, np.arange(N), 2, follow_up=follow_up)
     nuisance = fit_nuisance(trial, rng, known_propensity(np.full((N, 2), 0.5)))
     (row_,) = estimate_average_effects(nuisance, 0, rng)
     means = [(1 - np.exp(-2 * h)) / h for h in (np.exp(0.5 * x[:, 0] - 0.4 * k) for k in (0, 1))]

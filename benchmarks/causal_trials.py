@@ -11,6 +11,7 @@ others, with the propensities that randomisation gave (ACTG 175) or learned ones
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from benchmarks.rows import keep, row, summary, write
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
-from posology.causal.restricted_mean import pseudo_values, restricted_mean_time
+from posology.causal.restricted_mean import restricted_mean_time, restricted_times
 from posology.causal.trial import FOLDS, Trial, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, TrialData, acic2016, actg175, gbsg
 from posology.evaluation.effects.overlap import assess_overlap
@@ -36,6 +37,14 @@ def trial_of(arms: TrialData, outcome: np.ndarray) -> Trial:
     """The trial, with one of its outcomes."""
     rows = np.arange(len(outcome))
     return Trial(arms.covariates, arms.treatment, outcome, rows, len(arms.options), arms.options)
+
+
+def timed_trial(arms: TrialData, horizon: float) -> Trial:
+    """The trial, with the time without an event, at most the horizon."""
+    assert arms.time is not None
+    assert arms.event is not None
+    days, follow_up = restricted_times(arms.time, arms.event, horizon, arms.treatment)
+    return replace(trial_of(arms, days), follow_up=follow_up)
 
 
 def acic(instance: int, seed: int, econml: bool) -> Scores:
@@ -163,14 +172,12 @@ def trials(parts: list[str], seeds: int, econml: bool) -> list[dict]:
         rows += judged("actg_cd4", trial_of(arms, arms.outcome), chances, seeds, econml)
         assert arms.time is not None
         assert arms.event is not None
-        days = pseudo_values(arms.time, arms.event, ACTG_DAYS, arms.treatment)
-        rows += judged("actg_days", trial_of(arms, days), chances, seeds, econml)
+        rows += judged("actg_days", timed_trial(arms, ACTG_DAYS), chances, seeds, econml)
     if "gbsg" in parts:
         arms = gbsg()
         assert arms.time is not None
         assert arms.event is not None
-        months = pseudo_values(arms.time, arms.event, GBSG_MONTHS, arms.treatment)
-        rows += judged("gbsg_months", trial_of(arms, months), None, seeds, econml)
+        rows += judged("gbsg_months", timed_trial(arms, GBSG_MONTHS), None, seeds, econml)
         for k, name in enumerate(arms.options):
             mine = arms.treatment == k
             value = restricted_mean_time(arms.time[mine], arms.event[mine], GBSG_MONTHS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posology.causal.missing_outcomes import complete_outcomes, with_completed_outcomes
 from posology.causal.outcome_regression import OutcomeRegression, fit_outcome_regression
 from posology.causal.propensity import PROPENSITY_FLOOR, Propensity, fit_propensity
 from posology.causal.trial import (
@@ -68,11 +69,17 @@ def select_nuisance_rows(nuisance: Nuisance, rows: Mask) -> Nuisance:
 def fit_nuisance(
     trial: Trial, rng: np.random.Generator, propensity: Propensity | None = None
 ) -> Nuisance:
-    """Fit propensities (unless they are given) and outcome regressions with cross-fitting."""
+    """Fit propensities (unless they are given) and outcome regressions with cross-fitting.
+
+    Outcomes that the trial's follow-up does not tell are corrected for in the same folds; the
+    nuisance's trial holds the corrected ones.
+    """
     fold = assign_folds(validate_trial(trial), rng)
     if propensity is None:
         propensity = fit_propensity(trial, fold)
-    return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold))
+    by_fold = complete_outcomes(trial, fold)
+    trial = with_completed_outcomes(trial, fold, by_fold)
+    return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold, by_fold))
 
 
 def aipw_scores(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:

@@ -1,46 +1,153 @@
-"""Outcomes lost to follow-up: a doubly robust transformation of the observed ones."""
+"""Outcomes lost to follow-up, or never measured: doubly robust transformations of the others."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from posology.causal.outcome_regression import append_option, make_boosted_trees
-from posology.causal.propensity import fit_propensity
-from posology.causal.trial import FOLDS, Column, Trial, assign_folds
+from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring, with_inputs
+from posology.causal.measurement import EveryFoldColumn, measurement_factors
+from posology.causal.outcome_regression import make_boosted_trees
+from posology.causal.trial import Column, Fold, FollowUp, Mask, Trial, assign_folds
 
-MIN_OBSERVED_PROBABILITY = 0.05
-"""Smallest probability of complete follow-up; lower ones are raised to it; our choice."""
+Selected = Float64[np.ndarray, " selected"]
+
+PERIODS = 6
+"""Periods of follow-up, with equal numbers of censored decisions; the expected outcome of those
+still followed is constant within each. Our choice."""
+PRIOR_ROWS = 10.0
+"""Decisions' worth of evidence that an expected outcome does not change with time. Our choice."""
+MIN_ROWS = 30
+"""With fewer decisions of an option, the change is that of all options. Our choice."""
 
 
-def adjust_missing_outcomes(
-    trial: Trial, is_observed: Bool[np.ndarray, " decision"], rng: np.random.Generator
-) -> Column:
-    """A transformed outcome for every decision, whose mean is that of the full outcome.
+def complete_outcomes(trial: Trial, fold: Fold) -> EveryFoldColumn | None:
+    """Every decision's outcome corrected for what is unknown, by models fitted without each fold.
 
-    Y* = m + observed / P(observed) (Y - m), with P and the regression m given covariates and
-    option. Unbiased if either P or m is correct (Rubin and van der Laan 2007,
-    doi:10.2202/1557-4679.1052). Unobserved outcomes of the trial are not read.
+    None where all outcomes are known. Row f is for models that predict fold f: no outcome of the
+    fold's own decisions, or time to it, enters those of the others. Where T is the day on which the
+    outcome is resolved (trial.FollowUp), G the probability of being followed so long, Q(t) the
+    expected outcome of those unresolved after t days, and M the martingale of censoring,
+
+        Y* = [resolved] Y / G(T-) + integral of Q / G dM.
+
+    It has the mean of the full outcome if G or Q is right (Robins and Rotnitzky 1992; van der Laan
+    and Robins 2003, section 3.1; Rubin and van der Laan 2007, doi:10.2202/1557-4679.1052). Of a
+    time, min(T, window), this is a pseudo-value of the restricted mean that allows censoring to
+    depend on covariates and option (Binder 2014, Overgaard 2019 weight pseudo-values by the same
+    G). Where no number was measured by the window's end, Y is first replaced by
+    m + measured / P(measured) (Y - m).
     """
-    if is_observed.all():
-        return trial.outcome
-    inputs = append_option(trial.covariates, trial.treatment, trial.n_options)
-    follow_up = Trial(inputs, is_observed.astype(np.int64), np.zeros(len(trial)), trial.subject, 2)
-    fold = assign_folds(follow_up, rng)
-    probability = np.maximum(
-        fit_propensity(follow_up, fold).probability[:, 1], MIN_OBSERVED_PROBABILITY
+    follow_up = trial.follow_up
+    if follow_up is None or follow_up.is_known.all():
+        return None
+    followed = with_inputs(trial, follow_up)
+    models = fit_censoring(followed, fold)
+    factors = measurement_factors(followed, fold)
+    return np.stack(
+        [
+            _complete(_Learning(followed, fold != f, model, factors[f]))
+            for f, model in enumerate(models)
+        ]
     )
-    mean = _cross_fit_mean(inputs, np.where(is_observed, trial.outcome, 0.0), is_observed, fold)
-    residual = np.where(is_observed, trial.outcome - mean, 0.0)
-    return mean + residual / probability
 
 
-def _cross_fit_mean(
-    inputs: Float64[np.ndarray, "decision feature_and_option"],
-    outcome: Column,
-    is_observed: Bool[np.ndarray, " decision"],
-    fold: np.ndarray,
-) -> Column:
-    mean = np.zeros(len(inputs))
-    for f in range(FOLDS):
-        rest, here = (fold != f) & is_observed, fold == f
-        mean[here] = make_boosted_trees().fit(inputs[rest], outcome[rest]).predict(inputs[here])
-    return mean
+def complete_trial(trial: Trial, rng: np.random.Generator) -> Trial:
+    """The trial with each outcome corrected by models that have not seen its subject."""
+    fold = assign_folds(trial, rng)
+    return with_completed_outcomes(trial, fold, complete_outcomes(trial, fold))
+
+
+def with_completed_outcomes(trial: Trial, fold: Fold, by_fold: EveryFoldColumn | None) -> Trial:
+    """The trial with the outcomes of each decision's own fold; all are then known."""
+    if by_fold is None:
+        return trial
+    return replace(trial, outcome=by_fold[fold, np.arange(len(trial))], follow_up=None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learning:
+    """What one fold's correction is learned from."""
+
+    followed: FollowedTrial
+    rest: Mask
+    """Decisions to learn from; all are corrected."""
+    model: CensoringModel
+    factor: Column
+    """Weight of a known outcome for numbers that were not measured (measurement.py)."""
+
+    def inverse_at(self, day: float) -> Column:
+        """1 / P(followed beyond this day)."""
+        option = self.followed.trial.treatment
+        days = np.full(len(option), day)
+        return self.model.inverse_probability(option, days, np.zeros_like(days) > 0)
+
+
+def _complete(learning: _Learning) -> Column:
+    """Y* of every decision: the integral is a sum over periods, in each of which Q is constant."""
+    trial, follow_up = learning.followed.trial, learning.followed.follow_up
+    days, resolved, is_known = follow_up.days, follow_up.is_resolved, follow_up.is_known
+    inverse = learning.model.inverse_probability(trial.treatment, days, resolved)
+    weight = np.where(is_known, inverse * learning.factor, 0.0)
+    expected = _expected_outcome(learning, weight)
+    residual = np.where(is_known, trial.outcome - expected, 0.0) * learning.factor
+    outcome = (
+        expected + residual
+    )  # of resolved decisions; where the factor is 1, the outcome itself
+    total = np.where(resolved, outcome * inverse, 0.0)
+    reached, start = np.ones(len(trial)), -np.inf
+    for middle, end in _periods(follow_up, learning.rest):
+        later = _expected_later(learning, weight, expected, middle)
+        stops_here, is_followed = (days > start) & (days <= end), days > start
+        now = np.where(days <= end, inverse, learning.inverse_at(end))
+        total -= np.where(is_followed, later * (now - reached), 0.0)
+        total += np.where(stops_here & ~resolved, later * inverse, 0.0)
+        reached, start = now, end
+    return total
+
+
+def _periods(follow_up: FollowUp, rest: Mask) -> list[tuple[float, float]]:
+    """Middle and end of periods with equal numbers of censored decisions; the last is open."""
+    censored = follow_up.days[rest & ~follow_up.is_resolved]
+    if not len(censored):
+        return [(0.0, np.inf)]
+    shares = np.arange(1, PERIODS + 1) / PERIODS
+    ends = np.unique(np.quantile(censored, shares, method="inverted_cdf"))
+    at = np.searchsorted(ends, censored)
+    middles = [float(np.median(censored[at == k])) for k in range(len(ends))]
+    return list(zip(middles, [*ends[:-1].tolist(), np.inf], strict=True))
+
+
+def _expected_outcome(learning: _Learning, weight: Column) -> Column:
+    """E[outcome | covariates, option] by boosted trees, from the known outcomes, weighted."""
+    trial, inputs = learning.followed.trial, learning.followed.inputs
+    rows = learning.rest & learning.followed.follow_up.is_known
+    if len(np.unique(trial.outcome[rows])) < 2:
+        return np.full(len(trial), trial.outcome[rows].mean() if rows.any() else 0.0)
+    return make_boosted_trees().fit(inputs[rows], trial.outcome[rows], weight[rows]).predict(inputs)
+
+
+def _expected_later(learning: _Learning, weight: Column, expected: Column, day: float) -> Column:
+    """Expected outcome of those unresolved after a day: a line in `expected` for each option."""
+    trial, follow_up = learning.followed.trial, learning.followed.follow_up
+    rows = learning.rest & follow_up.is_known & (follow_up.days > day)
+    share, later = weight / learning.inverse_at(day), expected.copy()
+    for k in range(trial.n_options):
+        mine = trial.treatment == k
+        own = rows & mine if (rows & mine).sum() >= MIN_ROWS else rows
+        level, slope, center = _line(expected[own], (trial.outcome - expected)[own], share[own])
+        later[mine] += level + slope * (expected[mine] - center)
+    return later
+
+
+def _line(x: Selected, y: Selected, weight: Selected) -> tuple[float, float, float]:
+    """Weighted ridge regression: level at the center, slope, center. 0 without any row."""
+    if not len(x):
+        return 0.0, 0.0, 0.0
+    w = weight / weight.mean()
+    center = float((w * x).sum() / w.sum())
+    level = float((w * y).sum() / (w.sum() + PRIOR_ROWS))
+    spread = float((w * (x - center) ** 2).sum())
+    prior = PRIOR_ROWS * float(x.var()) + 1e-12
+    slope = float((w * (x - center) * (y - level)).sum() / (spread + prior))
+    return level, slope, center

@@ -27,15 +27,19 @@ class OutcomeRegression:
     decision's own fold."""
 
 
-def fit_outcome_regression(trial: Trial, fold: Fold) -> OutcomeRegression:
+def fit_outcome_regression(
+    trial: Trial, fold: Fold, outcome_by_fold: Float64[np.ndarray, "fold decision"] | None = None
+) -> OutcomeRegression:
     """Stack a ridge regression on a spline basis per option with boosted trees.
 
     The weights are non-negative least squares on the held-out folds (Breiman 1996,
-    doi:10.1007/BF00117832).
+    doi:10.1007/BF00117832). outcome_by_fold: outcomes for the models of each fold; those of its own
+    decisions are `trial.outcome` (missing_outcomes.py). None: `trial.outcome` for all.
     """
     from scipy.optimize import nnls
 
-    ridge, boosted = _ridge(trial, fold), _boosted(trial, fold)
+    target = np.tile(trial.outcome, (FOLDS, 1)) if outcome_by_fold is None else outcome_by_fold
+    ridge, boosted = _ridge(trial, fold, target), _boosted(trial, fold, target)
     rows, center = np.arange(len(trial)), float(trial.outcome.mean())
     held_out = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
     ridge_weight, tree_weight = nnls(held_out, trial.outcome - center)[0]
@@ -46,7 +50,7 @@ def fit_outcome_regression(trial: Trial, fold: Fold) -> OutcomeRegression:
     return OutcomeRegression(every[fold, rows], boosted[fold, rows], weights, every)
 
 
-def _ridge(trial: Trial, fold: Fold) -> EveryFold:
+def _ridge(trial: Trial, fold: Fold, target: np.ndarray) -> EveryFold:
     common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
     one_hot = np.eye(trial.n_options)
@@ -56,20 +60,20 @@ def _ridge(trial: Trial, fold: Fold) -> EveryFold:
         return np.hstack([option, common, *by_option])
 
     fitted = fit_ridge(
-        design(one_hot[trial.treatment]), trial.outcome, fold, n_unpenalised=trial.n_options
+        design(one_hot[trial.treatment]), target, fold, n_unpenalised=trial.n_options
     )
     every = [design(np.tile(one, (len(trial), 1))) @ fitted.fold_coefficients.T for one in one_hot]
     return np.stack(every, axis=2).transpose(1, 0, 2)
 
 
-def _boosted(trial: Trial, fold: Fold) -> EveryFold:
+def _boosted(trial: Trial, fold: Fold, target: np.ndarray) -> EveryFold:
     every = np.zeros((FOLDS, len(trial), trial.n_options))
     for f in range(FOLDS):
         rest = fold != f
         model = make_boosted_trees()
         model.fit(
             append_option(trial.covariates[rest], trial.treatment[rest], trial.n_options),
-            trial.outcome[rest],
+            target[f, rest],
         )
         for k in range(trial.n_options):
             option = np.full(len(trial), k)

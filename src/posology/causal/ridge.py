@@ -25,24 +25,34 @@ class RidgeFit:
 
 def fit_ridge(
     design: Float64[np.ndarray, "decision column"],
-    target: Column,
+    target: Column | Float64[np.ndarray, "fold decision"],
     fold: Fold,
     n_unpenalised: int,
     penalties: tuple[float, ...] = PENALTIES,
 ) -> RidgeFit:
-    """Ridge regression with a penalty on all but the first `n_unpenalised` columns."""
+    """Ridge regression with a penalty on all but the first `n_unpenalised` columns.
+
+    target: one for all folds, or one for the coefficients of each fold.
+    """
     rows = [fold == f for f in range(FOLDS)]
     grams = [design[at].T @ design[at] for at in rows]
-    sides = [design[at].T @ target[at] for at in rows]
-    gram, side = sum(grams), sum(sides)
+    gram = sum(grams)
+    if target.ndim == 1:
+        own, sides = target, [design[at].T @ target[at] for at in rows]
+        side = sum(sides)
+        rests = [side - part for part in sides]
+    else:
+        own = target[fold, np.arange(len(fold))]
+        side = design.T @ own
+        rests = [design.T @ np.where(at, 0.0, target[f]) for f, at in enumerate(rows)]
     penalised = np.where(np.arange(design.shape[1]) < n_unpenalised, _TINY, 1.0)
     best: RidgeFit | None = None
     for penalty in penalties:
         ridge = np.diag(penalised * penalty)
         by_fold = np.stack(
-            [np.linalg.solve(gram - grams[f] + ridge, side - sides[f]) for f in range(FOLDS)]
+            [np.linalg.solve(gram - grams[f] + ridge, rests[f]) for f in range(FOLDS)]
         )
-        error = float(((target - predict_held_out(by_fold, design, fold)) ** 2).mean())
+        error = float(((own - predict_held_out(by_fold, design, fold)) ** 2).mean())
         if best is None or error < best.held_out_error:
             best = RidgeFit(np.linalg.solve(gram + ridge, side), by_fold, penalty, error)
     assert best is not None

@@ -14,6 +14,24 @@ Mask = Bool[np.ndarray, " decision"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FollowUp:
+    """How long each decision was followed, and whether its outcome became known."""
+
+    days: Column
+    """Days from time zero until the outcome was resolved; until the end of follow-up where it was
+    not. It is resolved by the first of the outcome, of an event that settles it (the option was
+    stopped, death) and of the window's end."""
+    is_resolved: Mask
+    """False where follow-up ended before (censoring)."""
+    is_known: Mask
+    """Whether the outcome is known; of the resolved ones, False where no number was measured."""
+    needs_measurement: Mask
+    """Decisions whose outcome is a number, unlike those that were stopped before."""
+    measured_from: float = np.inf
+    """Day from which numbers count; infinity where the outcome is no number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """One row per decision; only `outcome` is observed after the decision."""
 
@@ -22,12 +40,15 @@ class Trial:
     treatment: Int64[np.ndarray, " decision"]
     """Index of the option given, 0 to n_options - 1."""
     outcome: Column
-    """Higher is better: a number, 0 or 1, or a pseudo-value of the restricted mean
-    (restricted_mean.py)."""
+    """Higher is better: a number, 0 or 1, or days without an event, at most the window. Not read
+    where `follow_up` says that it is unknown."""
     subject: Int64[np.ndarray, " decision"]
     n_options: int
     option_names: tuple[str, ...] = ()
     """Names of the options in sentences; if empty, their indices."""
+    follow_up: FollowUp | None = None
+    """None where every outcome is known; otherwise unknown ones are corrected for where the trial
+    is analysed (missing_outcomes.py)."""
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -39,7 +60,7 @@ def validate_trial(trial: Trial) -> Trial:
     if len(unknown):
         raise UserError(
             f"row {unknown[0]}: outcome is {trial.outcome[unknown[0]]}, as in {len(unknown)} of "
-            f"{len(trial)} rows; leave out decisions without follow-up, or use pseudo-values"
+            f"{len(trial)} rows; leave out decisions without follow-up, or give `follow_up`"
         )
     counts = np.bincount(trial.treatment, minlength=trial.n_options)
     for option in np.flatnonzero(counts < 2 * FOLDS):
@@ -64,6 +85,17 @@ def select_rows(trial: Trial, rows: Mask) -> Trial:
         trial.subject[rows],
         trial.n_options,
         trial.option_names,
+        None if trial.follow_up is None else _select_follow_up(trial.follow_up, rows),
+    )
+
+
+def _select_follow_up(follow_up: FollowUp, rows: Mask) -> FollowUp:
+    return FollowUp(
+        follow_up.days[rows],
+        follow_up.is_resolved[rows],
+        follow_up.is_known[rows],
+        follow_up.needs_measurement[rows],
+        follow_up.measured_from,
     )
 
 

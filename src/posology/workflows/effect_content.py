@@ -59,6 +59,9 @@ def effect_rows(study: str, estimates: EffectStudy) -> list[Row]:
         into.add("posology", f"harm {harm.rule.outcome}", harm.rule.difference)
         for e in harm.options:
             into.add(e.option, f"harm {harm.rule.outcome}", e.effect)
+    for outcome, reason in estimates.not_estimable:
+        into.add("posology", f"harm {outcome}", float("nan"))
+        into.rows[-1] |= {"not_estimable": reason}
     return into.rows
 
 

@@ -26,9 +26,9 @@ from posology.evaluation.effects.rule_values import RuleChoices
 from posology.evaluation.effects.verdict_sentence import Unit
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.cross_fitting import HeldOutEffects, estimate_held_out_effects
+from posology.learners.effects.secondary_trials import build_secondary_trials
 from posology.learners.effects.target_trial import (
     StudyTrial,
-    build_secondary_trials,
     build_study_trial,
 )
 from posology.learners.guidelines.formula import build_rule_policy
@@ -128,12 +128,13 @@ def effect_study(
                 trial.trial, judged, overlap.population, rng, report_fold, known
             )
         )
-    harms = estimate_harms(cohort, trial, nuisance, rng, progress)
+    harms, not_estimable = estimate_harms(cohort, trial, nuisance, rng, progress)
     progress(RESAMPLES)
     simple = RuleChoices(one_hot_probabilities(runs[0].linear_choice, trial.trial.n_options))
     rules = guideline_choices(cohort, trial, allowed, judged) | {SIMPLE: simple}
     repeated = [_rule(run) for run in runs[1:]]
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
+    plan = replace(plan, not_estimable=not_estimable)
     plan = replace(plan, refitted_rules=repeated)
     estimates = analyse_effects(nuisance, _rule(runs[0]), plan, rng)
     return EffectResult(cohort, trial, nuisance, estimates, seed)
@@ -153,13 +154,16 @@ def estimate_harms(
     nuisance: Nuisance,
     rng: np.random.Generator,
     progress: Progress,
-) -> dict[str, Nuisance]:
-    """Doubly robust scores of each harm or cost of the same decisions."""
-    harms = {}
-    for name, outcome in build_secondary_trials(cohort, trial, rng).items():
+) -> tuple[dict[str, Nuisance], dict[str, str]]:
+    """Doubly robust scores of each harm or cost of the same decisions.
+
+    Also the harms of which nothing can be said, and why.
+    """
+    harms, secondary = {}, build_secondary_trials(cohort, trial)
+    for name, outcome in secondary.trials.items():
         progress(f"other outcome: {name}")
         harms[name] = fit_nuisance(outcome, rng, nuisance.propensity)
-    return harms
+    return harms, secondary.not_estimable
 
 
 def allowed_and_judged(allowed: AllowedMask, overlap: Overlap) -> AllowedMask:

@@ -83,12 +83,11 @@ def estimate_policy_value(
     if choice.max(axis=1).min() < DETERMINISTIC:
         rules = {"the policy as it draws": RuleChoices(choice, unrestricted), **rules}
     rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
-    harms = {
-        name: select_nuisance_rows(scores, in_test)
-        for name, scores in estimate_harms(cohort, everyone, nuisance, rng, progress).items()
-    }
+    harms, not_estimable = estimate_harms(cohort, everyone, nuisance, rng, progress)
+    harms = {name: select_nuisance_rows(scores, in_test) for name, scores in harms.items()}
     progress(RESAMPLES)
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
+    plan = replace(plan, not_estimable=not_estimable)
     estimates = analyse_effects(test_nuisance, rule, plan, rng)
     return EffectResult(cohort, trial, test_nuisance, estimates, seed), rng
 

@@ -6,7 +6,7 @@ on patients it was not learned from.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -111,6 +111,8 @@ class AnalysisPlan:
     """What options and rules are compared with."""
     overlap: Overlap | None = None
     """Computed already, with the options that safety rules allow; None: from the propensities."""
+    not_estimable: Mapping[str, str] = field(default_factory=dict)
+    """Harms and costs of which nothing can be said, and why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +133,8 @@ class EffectStudy:
     stability: tuple[Stability, ...]
     balance: tuple[Balance, ...]
     excluded: tuple[ExcludedComparison, ...]
+    not_estimable: tuple[tuple[str, str], ...] = ()
+    """Harms and costs of which nothing can be said, and why."""
 
 
 def analyse_effects(
@@ -165,6 +169,7 @@ def analyse_effects(
             nuisance.trial, nuisance.propensity, plan.covariates, verdict.overlap
         ),
         excluded=compare_excluded(nuisance.trial, population, plan.covariates),
+        not_estimable=tuple(plan.not_estimable.items()),
     )
     if verdict.kind == CANNOT_JUDGE:
         return study

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 
 from posology.causal.dose_support import DoseSupport
+from posology.causal.missing_outcomes import complete_trial
+from posology.causal.trial import FollowUp, Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
@@ -23,6 +25,12 @@ from posology.learners.effects.dose_response import (
     DoseResponseSettings,
     find_optimal_doses,
     fit_dose_response,
+)
+from posology.learners.effects.follow_up import (
+    concatenate_follow_up,
+    follow_up_of,
+    harm_costs,
+    outcome_follow_up,
 )
 from posology.learners.effects.policy import EffectLearner, EffectPolicy
 from posology.learners.features.tabular import FeatureSpec, extract_features
@@ -127,14 +135,17 @@ class EffectDosePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _DosedDecisions:
-    """Decisions for one option with known dose and outcome."""
+    """Decisions for one option with a known dose."""
 
     X: Float64[np.ndarray, "decision feature"]
     dose: Float64[np.ndarray, " decision"]
+    subject: Int64[np.ndarray, " decision"]
     value: Float64[np.ndarray, " decision"]
-    """Value of the outcome, in the reward's unit."""
+    """Value of the outcome, in the reward's unit; NaN where unknown."""
+    value_follow_up: FollowUp
     cost: Float64[np.ndarray, " decision"]
-    """Cost of the harms until the next decision."""
+    """Cost of the harms until the next decision; NaN where unknown."""
+    cost_follow_up: FollowUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +162,14 @@ class EffectDoseLearner:
         curves, harms = [], []
         for k, treatment in enumerate(train.study.formulary.treatments):
             dosed = _pooled_decisions(train, validation, k, effects.spec)
-            enough = treatment.dose is not None and len(dosed.dose) >= MIN_DECISIONS
-            enough = enough and len(np.unique(dosed.dose)) > 1 and dosed.value.std() > 0
-            curves.append(to_arrays(self._curve(dosed, dosed.value)) if enough else None)
-            harmful = enough and dosed.cost.std() > 0
-            harms.append(
-                to_arrays(self._curve(dosed, dosed.cost, "increasing")) if harmful else None
-            )
+            known = dosed.value[~np.isnan(dosed.value)]
+            enough = treatment.dose is not None and len(known) >= MIN_DECISIONS
+            enough = enough and len(np.unique(dosed.dose)) > 1 and known.std() > 0
+            value = _completed(dosed, dosed.value, dosed.value_follow_up) if enough else known
+            curves.append(to_arrays(self._curve(dosed, value)) if enough else None)
+            harmful = enough and np.nanstd(dosed.cost) > 0
+            cost = _completed(dosed, dosed.cost, dosed.cost_follow_up) if harmful else known
+            harms.append(to_arrays(self._curve(dosed, cost, "increasing")) if harmful else None)
         if not any(curves):
             raise UserError(
                 f"study {train.study.name}: no option was given to {MIN_DECISIONS} decisions at "
@@ -180,18 +192,46 @@ class EffectDoseLearner:
 def _pooled_decisions(
     train: Cohort, validation: Cohort, option: int, spec: FeatureSpec
 ) -> _DosedDecisions:
-    parts = [_dosed_decisions(cohort, option, spec) for cohort in (train, validation)]
-    return _DosedDecisions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    first, second = (_dosed_decisions(cohort, option, spec) for cohort in (train, validation))
+    return _DosedDecisions(
+        np.concatenate([first.X, second.X]),
+        np.concatenate([first.dose, second.dose]),
+        np.concatenate([first.subject, second.subject]),
+        np.concatenate([first.value, second.value]),
+        concatenate_follow_up(first.value_follow_up, second.value_follow_up),
+        np.concatenate([first.cost, second.cost]),
+        concatenate_follow_up(first.cost_follow_up, second.cost_follow_up),
+    )
 
 
-def _dosed_decisions(cohort: Cohort, option: int, spec: FeatureSpec) -> tuple[np.ndarray, ...]:
-    priced = bool(cohort.study.reward.costs)
-    known = (cohort.treatment == option) & cohort.outcome_observed & ~np.isnan(cohort.dose)
-    known &= ~np.isnan(cohort.effective)
-    if priced:
-        known &= ~np.isnan(cohort.reward)
-    X = extract_features(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
-    dose, value = (c[known].astype(np.float64) for c in (cohort.dose, cohort.effective))
-    value = value * (cohort.study.reward.effective if priced else 1.0)
-    cost = value - cohort.reward[known] if priced else np.zeros(len(value))
-    return X, dose, value, cost
+def _dosed_decisions(cohort: Cohort, option: int, spec: FeatureSpec) -> _DosedDecisions:
+    row = np.flatnonzero((cohort.treatment == option) & ~np.isnan(cohort.dose))
+    reward, follow_up = cohort.study.reward, outcome_follow_up(cohort, row)
+    effective = np.where(follow_up.is_known, cohort.effective[row].astype(np.float64), np.nan)
+    cost, days, by = np.zeros(len(row)), None, None
+    if reward.costs:
+        cost, days, by = harm_costs(cohort, row)
+    return _DosedDecisions(
+        extract_features(spec, cohort.history, cohort.last_step[row]).astype(np.float64),
+        cohort.dose[row].astype(np.float64),
+        cohort.history.subject_id[cohort.subject[row]],
+        effective * (reward.effective if reward.costs else 1.0),
+        follow_up,
+        cost,
+        follow_up_of(~np.isnan(cost), days, by),
+    )
+
+
+def _completed(
+    dosed: _DosedDecisions, outcome: Float64[np.ndarray, " decision"], follow_up: FollowUp
+) -> Float64[np.ndarray, " decision"]:
+    """The outcomes, corrected for unknown ones given covariates and dose."""
+    trial = Trial(
+        np.column_stack([dosed.X, dosed.dose]),
+        np.zeros(len(outcome), np.int64),
+        np.nan_to_num(outcome),
+        dosed.subject,
+        n_options=1,
+        follow_up=follow_up,
+    )
+    return complete_trial(trial, np.random.default_rng(0)).outcome

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from posology.causal.missing_outcomes import complete_trial
 from posology.causal.trial import Matrix, Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
@@ -35,6 +36,7 @@ def fit_econml(model: str, trial: Trial, seed: int) -> EffectFunction:
     """
     if model not in ECONML_MODELS:
         raise ValueError(f"model {model!r}: choose one of {', '.join(ECONML_MODELS)}")
+    trial = complete_trial(trial, np.random.default_rng(seed))
     X, mean = _filled(trial.covariates)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # EconML on newer scikit-learn

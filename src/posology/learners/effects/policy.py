@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import fit_nuisance
 from posology.causal.outcome_regression import make_boosted_trees
@@ -14,6 +14,7 @@ from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.errors import UserError
+from posology.learners.effects.follow_up import concatenate_follow_up, outcome_follow_up
 from posology.learners.effects.r_learner import (
     Effects,
     fit_effects,
@@ -81,10 +82,14 @@ class EffectLearner:
             np.concatenate([first.subject, second.subject]),
             first.n_options,
             first.option_names,
+            concatenate_follow_up(
+                *(outcome_follow_up(c, treated_rows(c)) for c in (train, validation))
+            ),
         )
-        effects = fit_effects(fit_nuisance(trial, np.random.default_rng(self.seed)), self.gate)
+        nuisance = fit_nuisance(trial, np.random.default_rng(self.seed))
+        effects = fit_effects(nuisance, self.gate)
         effect = predict_effects(effects, trial.covariates)
-        base = trial.outcome - effect[np.arange(len(trial)), trial.treatment]
+        base = nuisance.trial.outcome - effect[np.arange(len(trial)), trial.treatment]
         model = make_boosted_trees().fit(trial.covariates, base)
         return EffectPolicy(
             train.study.formulary,
@@ -95,23 +100,30 @@ class EffectLearner:
         )
 
 
-def build_trial(cohort: Cohort, spec: FeatureSpec) -> Trial:
-    """The decisions with known treatment and outcome as arrays; outcome: whether it was effective.
+def treated_rows(cohort: Cohort) -> Int64[np.ndarray, " treated"]:
+    """The decisions with one of the study's options."""
+    return np.flatnonzero(cohort.treatment >= 0)
 
-    Subjects keep their ids, so that two cohorts can be concatenated.
+
+def build_trial(cohort: Cohort, spec: FeatureSpec) -> Trial:
+    """The decisions with a known treatment as arrays; outcome: whether it was effective.
+
+    Outcomes that follow-up does not tell are corrected for where the trial is analysed. Subjects
+    keep their ids, so that two cohorts can be concatenated.
     """
-    known = (cohort.treatment >= 0) & ~np.isnan(cohort.effective) & cohort.outcome_observed
-    if not known.any():
+    row = treated_rows(cohort)
+    follow_up = outcome_follow_up(cohort, row)
+    if not follow_up.is_known.any():
         raise UserError(
             f"study {cohort.study.name}: no decision has both a treatment and an outcome that was "
             "followed up; effects cannot be learned"
         )
-    X = extract_features(spec, cohort.history, cohort.last_step[known]).astype(np.float64)
     return Trial(
-        X,
-        cohort.treatment[known].astype(np.int64),
-        cohort.effective[known].astype(np.float64),
-        cohort.history.subject_id[cohort.subject[known]],
+        extract_features(spec, cohort.history, cohort.last_step[row]).astype(np.float64),
+        cohort.treatment[row].astype(np.int64),
+        np.where(follow_up.is_known, cohort.effective[row], 0.0).astype(np.float64),
+        cohort.history.subject_id[cohort.subject[row]],
         len(cohort.study.formulary.treatments),
         cohort.study.formulary.names,
+        follow_up,
     )

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int32, Int64
 
-from posology.causal.missing_outcomes import adjust_missing_outcomes
-from posology.causal.restricted_mean import pseudo_values
-from posology.causal.trial import Column, Trial
+from posology.causal.restricted_mean import restricted_times
+from posology.causal.trial import Mask, Trial
 from posology.domain.codes import matching_rows
 from posology.domain.cohort import Cohort
 from posology.domain.profile import Profile
 from posology.errors import UserError
+from posology.learners.effects.follow_up import outcome_follow_up
 from posology.learners.features.tabular import (
     COUNT,
     DAYS_SINCE,
@@ -40,7 +40,8 @@ class StudyTrial:
     is_binary: bool
     """Whether the outcome is a probability."""
     is_followed_up: Bool[np.ndarray, " decision"]
-    """Whether the outcome is known; others are corrected for (causal/missing_outcomes.py)."""
+    """Whether the outcome is known; others are corrected for where the trial is analysed
+    (causal/missing_outcomes.py)."""
     kinds: Int8[np.ndarray, " feature"]
     """Kind of each covariate, a row of FEATURE_KINDS (learners/features/tabular.py)."""
 
@@ -96,35 +97,24 @@ def build_study_trial(
     )
     kinds = spec.kind[varies]
     names = _covariate_names(cohort.profile, spec.code[varies], kinds)
-    window = cohort.study.outcome.within_days
-    if cohort.study.outcome.kind == "time_to_event":
-        time, horizon = cohort.outcome[row].astype(np.float64), float(np.float32(window))
-        outcome = pseudo_values(time, known & (effective == 0), horizon, trial.treatment)
-        unit = f"days without the event, of {window:g}"
-    else:
-        outcome, unit = adjust_missing_outcomes(trial, known, rng), _POINTS
+    trial, unit = _with_follow_up(trial, cohort, row, known)
     binary = cohort.study.outcome.kind != "time_to_event"
-    return StudyTrial(replace(trial, outcome=outcome), row, names, unit, binary, known, kinds)
+    return StudyTrial(trial, row, names, unit, binary, known, kinds)
 
 
-def build_secondary_trials(
-    cohort: Cohort, study_trial: StudyTrial, rng: np.random.Generator
-) -> dict[str, Trial]:
-    """Secondary outcomes as trials with the same rows: later diagnoses, and the cost of harms."""
-    columns: dict[str, Column] = {}
-    if cohort.diagnosis is not None:
-        for at, target in enumerate(cohort.study.diagnosis):
-            columns[target.name] = cohort.diagnosis[study_trial.row, at].astype(np.float64)
-    if cohort.study.reward.costs:
-        value = cohort.effective[study_trial.row].astype(np.float64) * cohort.study.reward.effective
-        columns["cost of harms, in the reward's unit"] = value - cohort.reward[study_trial.row]
-    trials = {}
-    for name, column in columns.items():
-        known = ~np.isnan(column)
-        if known.mean() > 0.2 and len(np.unique(column[known])) > 1:
-            trial = replace(study_trial.trial, outcome=np.where(known, column, 0.0))
-            trials[name] = replace(trial, outcome=adjust_missing_outcomes(trial, known, rng))
-    return trials
+def _with_follow_up(
+    trial: Trial, cohort: Cohort, row: Int64[np.ndarray, " decision"], known: Mask
+) -> tuple[Trial, str]:
+    """The trial with its follow-up, and the outcome's unit."""
+    window = cohort.study.outcome.within_days
+    if cohort.study.outcome.kind != "time_to_event":
+        return replace(trial, follow_up=outcome_follow_up(cohort, row)), _POINTS
+    days, horizon = cohort.outcome[row].astype(np.float64), float(np.float32(window))
+    days, follow_up = restricted_times(days, known, horizon, trial.treatment)
+    return (
+        replace(trial, outcome=days, follow_up=follow_up),
+        f"days without the event, of {window:g}",
+    )
 
 
 def _covariate_names(

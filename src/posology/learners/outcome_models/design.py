@@ -3,10 +3,14 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from posology.domain.cohort import Cohort
+from posology.learners.features.rewards import follow_up_weights
 from posology.learners.features.tabular import FeatureSpec, build_feature_spec, extract_features
+
+EQUAL = 1e-6
+"""Weights that differ by less are the same."""
 
 
 class Labels(NamedTuple):
@@ -16,6 +20,8 @@ class Labels(NamedTuple):
     treatment: Int64[np.ndarray, " decision"]
     effective: Float64[np.ndarray, " decision"]
     dose: Float64[np.ndarray, " decision"]
+    weight: Float64[np.ndarray, " decision"]
+    """Follow-up weight of `effective`: each known outcome stands for those lost like it."""
     option_count: int
     is_multiclass: bool
     """Whether the most effective option is known; otherwise only the received option's outcome."""
@@ -53,13 +59,24 @@ def extract_labels(cohort: Cohort) -> Labels:
         treatment=cohort.treatment.astype(np.int64),
         effective=np.where(cohort.treatment >= 0, effective, np.nan),
         dose=dose.astype(np.float64),
+        weight=follow_up_weights(cohort).astype(np.float64),
         option_count=len(cohort.study.formulary.treatments),
         is_multiclass=bool((cohort.best_treatment >= 0).any()),
     )
 
 
+def sample_weight(
+    labels: Labels, rows: Bool[np.ndarray, " decision"]
+) -> Float64[np.ndarray, " selected"] | None:
+    """Weights of the outcomes of some decisions, mean 1; None where they are all the same."""
+    weight = labels.weight[rows]
+    if labels.is_multiclass or not len(weight) or np.ptp(weight) < EQUAL:
+        return None
+    return weight / weight.mean()
+
+
 def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], labels: Labels) -> float:
-    """Mean negative log likelihood of the known labels; NaN where none is known."""
+    """Mean negative log likelihood of the known labels, weighted; NaN where none is known."""
     rows = np.arange(len(p))
     if labels.is_multiclass:
         known = labels.best >= 0
@@ -68,7 +85,10 @@ def mean_log_loss(p: Float64[np.ndarray, "decision treatment"], labels: Labels) 
         known = ~np.isnan(labels.effective)
         p_effective = p[rows, np.maximum(labels.treatment, 0)][known]
         likelihood = np.where(labels.effective[known] == 1, p_effective, 1.0 - p_effective)
-    return float(-np.log(np.maximum(likelihood, 1e-12)).mean()) if known.any() else float("nan")
+    if not known.any():
+        return float("nan")
+    losses = -np.log(np.maximum(likelihood, 1e-12))
+    return float(np.average(losses, weights=sample_weight(labels, known)))
 
 
 def mean_dose_error(dose: Float64[np.ndarray, " decision"], labels: Labels) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from posology.causal.binning import bin_columns
 from posology.domain.cohort import Cohort
 from posology.learners.features.tabular import FeatureSpec
 from posology.learners.outcome_models.design import (
@@ -16,6 +17,7 @@ from posology.learners.outcome_models.design import (
     build_design,
     mean_dose_error,
     mean_log_loss,
+    sample_weight,
 )
 from posology.learners.outcome_models.predictions import dose_from_root
 from posology.learners.outcome_models.tree_policy import (
@@ -76,6 +78,8 @@ class GradientBoostingLearner:
         if len(np.unique(y[known])) < 2:
             return _constant_label_trees(labels, y[known])
         best, best_loss = None, np.inf
+        weight = sample_weight(labels, known)
+        rows = X[known] if weight is None else bin_columns(X[known])
         for leaves in self.leaf_counts:
             model = HistGradientBoostingClassifier(
                 learning_rate=self.learning_rate,
@@ -87,7 +91,7 @@ class GradientBoostingLearner:
             )
             losses = partial(_log_losses, V=V, data=data)
             stop, loss = boost_until_no_gain(
-                model, (X[known], y[known]), losses, self.max_rounds, self.patience
+                model, (rows, y[known], weight), losses, self.max_rounds, self.patience
             )
             if best is None or loss < best_loss:
                 best, best_loss = trees_of_boosting(model, stop, width), loss
@@ -120,7 +124,7 @@ class GradientBoostingLearner:
 
 def boost_until_no_gain(
     model: Any,
-    fit_arguments: tuple[np.ndarray, ...],
+    fit_arguments: tuple[np.ndarray | None, ...],
     losses: Callable[[Any], np.ndarray],
     rounds: int,
     patience: int,

@@ -20,6 +20,7 @@ from posology.learners.outcome_models.design import (
     build_design,
     mean_dose_error,
     mean_log_loss,
+    sample_weight,
 )
 from posology.learners.outcome_models.predictions import (
     choose_most_effective,
@@ -146,7 +147,9 @@ def _arms(data: Design, penalty: float) -> _Linear:
         received = (data.labels.treatment == option) & ~np.isnan(data.labels.effective)
         y = data.labels.effective[received].astype(np.int64)
         if 0 < y.sum() < len(y):
-            _, coefficients, base = _logistic(data.X[received], y, penalty)
+            _, coefficients, base = _logistic(
+                data.X[received], y, penalty, sample_weight(data.labels, received)
+            )
             weights[:, option], intercept[option] = coefficients[:, 1], base[1]
         else:  # one label only: the Laplace estimate (one success and one failure added)
             intercept[option] = np.log((y.sum() + 1) / (len(y) - y.sum() + 1))
@@ -161,6 +164,7 @@ def _logistic(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     y: Int64[np.ndarray, " decision"],
     penalty: float,
+    weight: Float64[np.ndarray, " decision"] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The classes in y, and a column of weights and an intercept for each."""
     from sklearn.exceptions import ConvergenceWarning
@@ -171,7 +175,7 @@ def _logistic(
     with warnings.catch_warnings():
         # A fit stopped at 1,000 iterations is still compared on the validation decisions.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = LogisticRegression(C=penalty, max_iter=1000).fit(X, y)
+        fitted = LogisticRegression(C=penalty, max_iter=1000).fit(X, y, weight)
     if len(fitted.classes_) == 2:
         weights = np.column_stack([np.zeros(X.shape[1]), fitted.coef_[0]])
         return fitted.classes_, weights, np.array([0.0, fitted.intercept_[0]])

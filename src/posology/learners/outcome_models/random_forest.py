@@ -11,6 +11,7 @@ from posology.learners.outcome_models.design import (
     build_design,
     mean_dose_error,
     mean_log_loss,
+    sample_weight,
 )
 from posology.learners.outcome_models.predictions import dose_from_root
 from posology.learners.outcome_models.tree_policy import (
@@ -68,7 +69,7 @@ class RandomForestLearner:
         for leaf in self.leaf_sizes:
             forest = RandomForestClassifier(
                 self.tree_count, min_samples_leaf=leaf, random_state=self.seed, n_jobs=self.n_jobs
-            ).fit(X[known], y[known].astype(np.int64))
+            ).fit(X[known], y[known].astype(np.int64), sample_weight(labels, known))
             trees = trees_of_forest(forest, width)
             loss = mean_log_loss(_validation_effectiveness(trees, data), data.validation_labels)
             if best is None or loss < best_loss:

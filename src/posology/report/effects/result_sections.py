@@ -211,11 +211,14 @@ def harms(results: EffectStudy) -> Section:
         )
         heads = ("Outcome", "Under one option for all", "Difference (95 %)")
         tables = (SectionTable("Harms and costs.", heads, _harm_rows(results)),)
+    missing = tuple(f"No effect on {name}: {why}." for name, why in results.not_estimable)
+    if missing and not results.harms:
+        paragraph = "Effects on none of the study's harms and costs can be estimated."
     return Section(
         id="harms",
         short_title="Harms",
         title="What are the harms and costs?",
-        paragraphs=(paragraph,),
+        paragraphs=(paragraph, *missing),
         tables=tables,
     )
 

@@ -1,0 +1,123 @@
+"""The probability that a number was measured, of decisions that were followed to the end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring
+from posology.causal.outcome_regression import append_option
+from posology.causal.spline_basis import expand_basis, fit_basis
+from posology.causal.trial import FOLDS, Column, Fold, Mask
+
+Selected = Bool[np.ndarray, " selected"]
+Weights = Float64[np.ndarray, " selected"]
+EveryFoldColumn = Float64[np.ndarray, "fold decision"]
+
+MIN_MEASURED_PROBABILITY = 0.05
+"""Smallest probability of a measurement; lower ones are raised to it; our choice."""
+
+
+def measurement_factors(followed: FollowedTrial, fold: Fold) -> EveryFoldColumn:
+    """Weights that make known outcomes stand for numbers that nobody measured; by each fold.
+
+    1 / P(measured | covariates, option) for a number that was measured. Who was stopped in the
+    window would otherwise have been measured before that with probability F(t), and is less
+    unlikely not to have been: (1 - F) / (1 - P F). 1 for all others. Fitted without each fold, on
+    decisions followed to their number or the window's end, weighted by the inverse probability of
+    being neither stopped nor censored so long; shares, logistic regression or boosted trees by
+    held-out log loss.
+    """
+    trial, follow_up = followed.trial, followed.follow_up
+    needed = follow_up.is_resolved & follow_up.needs_measurement
+    factors = np.ones((FOLDS, len(trial)))
+    if follow_up.is_known[needed].all():
+        return factors
+    stopped = follow_up.is_resolved & ~needed & (follow_up.days > follow_up.measured_from)
+    remaining = replace(followed, follow_up=replace(follow_up, is_resolved=needed))
+    models = fit_censoring(remaining, fold)
+    for f, probability in enumerate(_measured_probabilities(followed, fold, models, needed)):
+        earlier = _measured_earlier(followed, needed & (fold != f), models[f])
+        factors[f, needed] = 1.0 / probability[needed]
+        factors[f, stopped] = ((1 - earlier) / (1 - probability * earlier))[stopped]
+    return factors
+
+
+def _measured_earlier(followed: FollowedTrial, rows: Mask, model: CensoringModel) -> Column:
+    """F: of those measured at all, the share that was by each decision's day, for each option."""
+    trial, follow_up = followed.trial, followed.follow_up
+    every = np.ones(len(trial), dtype=bool)
+    inverse = model.inverse_probability(trial.treatment, follow_up.days, every)
+    earlier = np.zeros(len(trial))
+    for k in range(trial.n_options):
+        mine = trial.treatment == k
+        measured = np.flatnonzero(rows & mine & follow_up.is_known)
+        if not len(measured):
+            continue
+        measured = measured[np.argsort(follow_up.days[measured], kind="stable")]
+        share = np.concatenate([[0.0], np.cumsum(inverse[measured])]) / inverse[measured].sum()
+        earlier[mine] = share[np.searchsorted(follow_up.days[measured], follow_up.days[mine])]
+    return earlier
+
+
+def _measured_probabilities(
+    followed: FollowedTrial, fold: Fold, models: Sequence[CensoringModel], needed: Mask
+) -> EveryFoldColumn:
+    trial, follow_up = followed.trial, followed.follow_up
+    weight = np.stack(
+        [m.inverse_probability(trial.treatment, follow_up.days, needed) for m in models]
+    )
+    best, lowest = np.ones((FOLDS, len(trial))), np.inf
+    for fit in (_shares, _logistic, _boosted):
+        probability = np.stack(
+            [_probability(fit, followed, needed & (fold != f), weight[f]) for f in range(FOLDS)]
+        )
+        rows = np.flatnonzero(needed)
+        own = probability[fold[rows], rows]
+        likelihood = np.log(np.where(follow_up.is_known[rows], own, 1.0 - own))
+        loss = -float((weight[fold[rows], rows] * likelihood).sum())
+        if loss < lowest:
+            best, lowest = probability, loss
+    return best
+
+
+def _probability(fit: Any, followed: FollowedTrial, rows: Mask, weight: Column) -> Column:
+    known = followed.follow_up.is_known[rows]
+    if known.all() or not known.any():
+        probability = np.full(len(rows), known.mean() if len(known) else 1.0)
+    else:
+        probability = fit(followed, rows, known, weight[rows])
+    return np.clip(probability, MIN_MEASURED_PROBABILITY, 1.0 - 1e-6)
+
+
+def _shares(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
+    trial = followed.trial
+    option, k = trial.treatment[rows], trial.n_options
+    measured = np.bincount(option, weight * known, k) + 1.0
+    return (measured / (np.bincount(option, weight, k) + 2.0))[trial.treatment]
+
+
+def _logistic(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
+    from sklearn.linear_model import LogisticRegression
+
+    trial = followed.trial
+    basis = fit_basis(trial.covariates[rows], hinges=False, products=False)
+    X = append_option(expand_basis(basis, trial.covariates), trial.treatment, trial.n_options)
+    fitted = LogisticRegression(C=1.0, max_iter=2000).fit(X[rows], known, weight)
+    return fitted.predict_proba(X)[:, 1]
+
+
+def _boosted(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    fitted = HistGradientBoostingClassifier(
+        max_iter=60,
+        learning_rate=0.1,
+        max_leaf_nodes=8,
+        min_samples_leaf=20,
+        early_stopping=False,
+        random_state=0,
+    ).fit(followed.inputs[rows], known, weight)
+    return fitted.predict_proba(followed.inputs)[:, 1]

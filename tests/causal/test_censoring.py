@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from posology.causal.binning import MAX_BINS, bin_columns
+from posology.causal.censoring import cumulative_hazard, fit_censoring, with_inputs
+from posology.causal.trial import assign_folds
+from tests.builders.followed_trials import left_by_the_ill
+
+
+def test_with_equal_ratios_the_survival_is_kaplan_and_meier_s() -> None:
+    days = np.array([1.0, 2.0, 2.0, 2.0, 3.0, 4.0])
+    censored = np.array([True, True, True, False, False, True])
+    times, hazard = cumulative_hazard(days, censored, np.ones(6))
+    np.testing.assert_array_equal(times, [1.0, 2.0, 4.0])
+    # resolved on day 2: no longer at risk of censoring on it; the last one is censored alone
+    np.testing.assert_allclose(np.exp(-hazard[:3]), [1.0, 5 / 6, 5 / 6 * 2 / 4])
+    assert 0 < np.exp(-hazard[3]) <= 5 / 6 * 2 / 4 / 2
+
+
+def test_who_leaves_is_learned_for_each_option() -> None:
+    trial, _ = left_by_the_ill(2500, 0)
+    assert trial.follow_up is not None
+    fold = assign_folds(trial, np.random.default_rng(0))
+    model = fit_censoring(with_inputs(trial, trial.follow_up), fold)[0]
+    x, b = trial.covariates[:, 0], trial.treatment == 1
+    ratio = np.log(model.hazard_ratio)
+    assert np.polyfit(x[b], ratio[b], 1)[0] == pytest.approx(1.5, abs=0.25)
+    assert np.polyfit(x[~b], ratio[~b], 1)[0] == pytest.approx(0.0, abs=0.25)
+    days = np.full(len(x), 100.0)
+    followed = 1 / model.inverse_probability(trial.treatment, days, days < 0)
+    moderate = b & (np.abs(x) < 1)
+    truth = np.exp(-99 * np.exp(1.5 * x) / 250)
+    np.testing.assert_allclose(followed[moderate], truth[moderate], atol=0.1)
+
+
+def test_bins_keep_the_order_and_what_is_missing() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=2000), rng.integers(0, 3, 2000)]).astype(float)
+    X[:5, 0] = np.nan
+    binned = bin_columns(X)
+    np.testing.assert_array_equal(binned[:, 1], X[:, 1])
+    np.testing.assert_array_equal(np.isnan(binned), np.isnan(X))
+    known = binned[5:, 0]
+    assert len(np.unique(known)) == MAX_BINS
+    assert (np.diff(known[np.argsort(X[5:, 0])]) >= -1e-12).all()
+    assert np.abs(known - X[5:, 0]).mean() < 0.02
