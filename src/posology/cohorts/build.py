@@ -66,7 +66,7 @@ def build_cohort(
     )
     profile = with_units(profile, code_units(events))
     cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
-    return replace(cohort, warnings=follow_up_warnings(study, ordered.codes))
+    return replace(cohort, warnings=follow_up_warnings(study, part.decided, ordered.codes))
 
 
 def with_names(study: Study, descriptions: Mapping[str, str | None]) -> Study:

@@ -317,6 +317,16 @@ def test_observation_periods_bound_follow_up_and_decisions() -> None:
     assert d.resolved_by[1] == OUTCOME
 
 
+def test_overlapping_periods_are_one_and_any_pair_of_codes_is_a_period() -> None:
+    """As insurances are: the second goes on where the first ends, whatever they are called."""
+    days = ((-9.0, "START"), (5.0, "START"), (15.0, "END"), (70.0, "END"))
+    rows = tuple((1, day, f"COVERAGE//{side}", None) for day, side in days)
+    covered = ("[follow_up]", '[follow_up]\nobserved_by = ["COVERAGE//END"]')
+    d, flow = extract_from_rows((*event_kind("does_not_occur"), covered), *START[:4], *rows)
+    assert (d.subject_id.tolist(), d.days_followed.tolist()) == ([1], [70])
+    assert flow.exclusions[0].decisions == 1
+
+
 def test_a_named_event_ends_observation() -> None:
     rows = (*START, (1, 10.0, "MOVED", None), (1, 12.0, "HARM", None), (2, 60.0, "LAB", 1.0))
     moved = ("[follow_up]", '[follow_up]\nobserved_by = ["MOVED"]')

@@ -36,7 +36,7 @@ def summarize_flow(
         "study": study.name,
         "estimand": estimand_sentence(study),
         "warnings": [
-            *follow_up_warnings(study, codes),
+            *follow_up_warnings(study, decisions, codes),
             *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
         ],
         "flow": {

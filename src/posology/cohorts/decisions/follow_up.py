@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
-from posology.cohorts.events.stream import EventStream
+from posology.cohorts.events.stream import EventStream, has_any_code, matching_codes
 from posology.cohorts.events.windows import (
     DecisionTimes,
     EventTimes,
@@ -20,6 +20,8 @@ from posology.cohorts.events.windows import (
 from posology.domain.cohort import CENSORED, WINDOW_END
 from posology.domain.study import PERIOD_END, PERIOD_START, Study
 
+_START, _END = "//START", "//END"
+"""Endings of a pair of codes that open and close observation."""
 _BRIDGE = 1.0
 """A period that starts so many days after the one before continues it: OMOP's have whole dates."""
 
@@ -72,21 +74,23 @@ def follow_up(
     spec, slack = study.follow_up, study.clock.slack
     until = np.inf if spec.until is None else spec.until + slack
     end = np.full(subjects, -np.inf)
-    dated = ~np.isnan(events.time)
+    dated = ~np.isnan(events.time) & ~has_any_code(events, (PERIOD_START, PERIOD_END))
     end[subject[dated]] = events.time[dated]  # in order of time: the last one is written last
     if slack:
         end = np.floor(end) + slack  # the day's outcomes are seen
     if spec.until is not None:
         end[:] = until
-    by_period = PERIOD_END in spec.observed_by and not spec.ends
-    starts = _dated(event_times(events, subject, (PERIOD_START,) if by_period else ()))
-    stops = _dated(event_times(events, subject, () if spec.ends else spec.observed_by))
-    starts, stops = _bridge(starts, stops)
+    observed_by = () if spec.ends else spec.observed_by
+    opens = tuple(f"{c.removesuffix(_END)}{_START}" for c in observed_by if c.endswith(_END))
+    starts = _dated(event_times(events, subject, opens))
+    stops = _dated(event_times(events, subject, observed_by))
+    has_periods = bool(matching_codes(events.codes, opens).any())
+    if has_periods:
+        starts, stops = _bridge(*_join(starts, stops))
     end[stops.subject] = np.minimum(stops.time, until)
     deaths = _dated(event_times(events, subject, spec.ended_by))
     death = np.full(subjects, np.inf)
     death[deaths.subject[::-1]] = deaths.time[::-1]  # the first one is written last
-    has_periods = by_period and any(code == PERIOD_START for code in events.codes)
     return FollowUp(
         events,
         subject,
@@ -99,10 +103,23 @@ def follow_up(
     )
 
 
+def _join(starts: EventTimes, stops: EventTimes) -> tuple[EventTimes, EventTimes]:
+    """Overlapping observation periods as one: its first start and its last end."""
+    subject = np.concatenate([starts.subject, stops.subject])
+    time = np.concatenate([starts.time, stops.time])
+    step = np.repeat([1, -1], [len(starts.time), len(stops.time)])
+    order = np.lexsort((-step, time, subject))
+    is_open = np.cumsum(step[order])
+    first = np.flatnonzero(np.diff(subject[order], prepend=-1))
+    before = np.concatenate([[0], is_open])[first]
+    is_open -= np.repeat(before, np.diff(np.append(first, len(order))))
+    keep = np.empty(len(order), dtype=bool)
+    keep[order] = np.where(step[order] > 0, is_open == 1, is_open <= 0)
+    return _keep(starts, keep[: len(starts.time)]), _keep(stops, keep[len(starts.time) :])
+
+
 def _bridge(starts: EventTimes, stops: EventTimes) -> tuple[EventTimes, EventTimes]:
     """Observation periods without the gaps that are too short to be gaps."""
-    if not len(starts.time):
-        return starts, stops
     after = DecisionTimes(stops.subject, stops.time)
     bridged = count_before(starts, after, _BRIDGE) > count_before(starts, after, inclusive=False)
     before = DecisionTimes(starts.subject, starts.time)

@@ -1,7 +1,10 @@
 """How follow-up ends in a study and its records, in words, and what is biased without a rule."""
 
+from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.cohorts.events.stream import matching_codes
-from posology.domain.study import Study
+from posology.domain.codes import display_names
+from posology.domain.cohort import CENSORED, WINDOW_END
+from posology.domain.study import DEATH, Study
 
 _BY_ABSENCE = ("occurs", "does_not_occur", "time_to_event")
 
@@ -9,16 +12,40 @@ _BY_ABSENCE = ("occurs", "does_not_occur", "time_to_event")
 def follow_up_rule(study: Study, codes: tuple[str, ...]) -> str:
     """When follow-up ends. codes: all that occur in the records."""
     spec, observed = study.follow_up, _observed_by(study, codes)
-    deaths = " or ".join(spec.ended_by)
-    if observed and spec.until is not None:
-        return f"at {' or '.join(observed)}, `until` or {deaths}"
-    if observed:
-        return f"at {' or '.join(observed)} or {deaths}"
-    return f"at `until` or {deaths}" if spec.until is not None else f"at the last event or {deaths}"
+    ends = [display_names(observed, study.names)] if observed else []
+    if spec.until is not None:
+        ends.append("the day the records end")
+    deaths = display_names(tuple(dict.fromkeys((DEATH, *spec.ended_by))), study.names)
+    return f"at {', '.join(ends) or 'the last event'} or {deaths}"
 
 
-def follow_up_warnings(study: Study, codes: tuple[str, ...]) -> tuple[str, ...]:
-    """A warning where nothing says when follow-up ends, but outcomes are known by absence."""
+def follow_up_warnings(
+    study: Study, decisions: DecisionTable, codes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Warnings where nothing says when follow-up ends, or nobody is followed long enough.
+
+    Only where outcomes are known by absence. codes: all that occur in the records.
+    """
+    return (*_without_rule(study, codes), *_without_end(study, decisions))
+
+
+def _without_end(study: Study, decisions: DecisionTable) -> tuple[str, ...]:
+    """Options of which every known outcome is an event."""
+    by, titles = decisions.resolved_by, []
+    for row, option in enumerate(study.formulary.treatments):
+        causes = set(by[decisions.treatment == row].tolist())
+        if CENSORED in causes and WINDOW_END not in causes:
+            titles.append(option.title)
+    if study.outcome.kind not in _BY_ABSENCE or not titles:
+        return ()
+    return (
+        f"No decision for {', '.join(titles)} is followed to the end of the outcome's window, "
+        f"{study.outcome.within_days:g} days: only events are known there, and no weight can mend "
+        "that. Make [outcome] `within_days` shorter, or ingest later records.",
+    )
+
+
+def _without_rule(study: Study, codes: tuple[str, ...]) -> tuple[str, ...]:
     spec = study.follow_up
     if spec.ends or spec.until is not None or _observed_by(study, codes):
         return ()

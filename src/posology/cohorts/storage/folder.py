@@ -275,7 +275,7 @@ def _write_columns(
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    warnings = follow_up_warnings(study, codes)
+    warnings = follow_up_warnings(study, decided, codes)
     summary = summarize_flow(study, decided, flow, codes) | findings
     writer.close(study, profile, summary, warnings)
 

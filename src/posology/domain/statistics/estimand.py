@@ -1,7 +1,8 @@
 """The estimand of a study in words: what is counted, over which time, and what competes with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from posology.domain.codes import Names, display_name, display_names
 from posology.domain.study import DEATH, Outcome, Study
 
 _HEADS = {
@@ -19,24 +20,23 @@ _COMPETING = {
 }
 
 
-def estimand_sentence(study: Study, name_of: Callable[[str], str] = str) -> str:
-    """What the study estimates, in one sentence.
-
-    name_of: the name of a code in words; the code itself if not given.
-    """
-    outcome = study.outcome
-    head = _HEADS.get(outcome.kind, "{codes} {window}").format(
-        codes=_names(outcome.codes, name_of), window=_window(outcome)
-    )
-    parts = [head]
+def estimand_sentence(study: Study) -> str:
+    """What the study estimates, in one sentence."""
+    outcome, names = study.outcome, study.names
+    head = _HEADS.get(outcome.kind, "{codes} {window}")
+    parts = [head.format(codes=display_names(outcome.codes, names), window=_window(outcome))]
     if outcome.unless:
-        parts.append(f"{_names(outcome.unless, name_of)} before it counts as failure")
-    if outcome.kind != "dose_class":
-        competing = tuple(c for c in _competing_codes(study) if c not in outcome.codes)
-        if competing:
-            words = _COMPETING.get(outcome.competing_as, "{names} before it is " + "competing")
-            parts.append(words.format(names=_names(competing, name_of)))
-        parts.append(_censoring(study, name_of))
+        parts.append(f"{display_names(outcome.unless, names)} before it counts as failure")
+    if outcome.kind == "dose_class":
+        return f"{parts[0]}."
+    competing = [code for code in _competing_codes(study) if code not in outcome.codes]
+    if competing:
+        words = _COMPETING.get(outcome.competing_as, _COMPETING["failure"])
+        parts.append(words.format(names=_names(competing, names)))
+    parts.append("patients who leave are accounted for by inverse probability weights of staying")
+    if study.follow_up.weighted_by:
+        given = [display_name(code, names) for code in study.follow_up.weighted_by]
+        parts[-1] += f", given {', '.join(dict.fromkeys(given))}"
     return "; ".join(parts) + "."
 
 
@@ -53,12 +53,6 @@ def _competing_codes(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *ends, *study.outcome.competing)))
 
 
-def _names(codes: Sequence[str], name_of: Callable[[str], str]) -> str:
-    return " or ".join("a death" if code == DEATH else name_of(code) for code in codes)
-
-
-def _censoring(study: Study, name_of: Callable[[str], str]) -> str:
-    means = "patients who leave are accounted for by inverse probability weights of staying"
-    if study.follow_up.weighted_by:
-        return f"{means}, given {', '.join(name_of(code) for code in study.follow_up.weighted_by)}"
-    return means
+def _names(codes: Sequence[str], names: Names) -> str:
+    words = ["a death" if code == DEATH else display_name(code, names) for code in codes]
+    return " or ".join(dict.fromkeys(words))
