@@ -1,9 +1,8 @@
-"""A patient's events written into the form, as a person would, and random forms."""
+"""A patient's events written into the form, as a person would."""
 
 import datetime
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from posology.advice.form.entries import field_of_code
@@ -46,40 +45,3 @@ def _written(field: Field, row: dict[str, Any]) -> Any:
     if field.kind != "number":
         value = words.get(row["code"], row["code"].rpartition("//")[2])
     return value if time is None else {"value": value, "date": time.isoformat()}
-
-
-UNITS = ("", "kg", "lb", "cm", "in", "kPa", "mmol/L", "stone", "years", "%")
-WORDS = ("yes", "no", "male", "A/G", "*1/*3", "maybe", "", "70-79", "90+", "2024-03-01", "NaN")
-
-
-def random_form(form: Form, rng: np.random.Generator) -> dict[str, Any]:
-    """A few fields with values of every kind: 1e-9 to 1e9, both signs, any unit, unknown keys."""
-    fields = [field for field in form.fields if field.is_listed]
-    facts: dict[str, Any] = {}
-    for _ in range(rng.integers(1, 6)):
-        field = fields[rng.integers(len(fields))]
-        key = (field.name, field.stem, field.name.upper(), field.name[:-1] or "x")
-        facts[key[rng.choice(4, p=(0.6, 0.2, 0.15, 0.05))]] = _random_value(field, rng)
-    return {"facts": facts}
-
-
-def _random_value(field: Field, rng: np.random.Generator) -> Any:
-    number = float(rng.choice([-1, 1], p=(0.2, 0.8)) * 10 ** rng.uniform(-9, 9))
-    if field.seen.low is not None and field.seen.high is not None and rng.random() < 0.6:
-        number = float(rng.uniform(0.4 * field.seen.low, 1.6 * field.seen.high))
-    word = field.choices[rng.integers(len(field.choices))][0] if field.choices else "70"
-    forms = (
-        number,
-        f"{number:.3g} {UNITS[rng.integers(len(UNITS))]}",
-        {"value": number, "unit": UNITS[rng.integers(1, len(UNITS))]},
-        word,
-        WORDS[rng.integers(len(WORDS))],
-        bool(rng.random() < 0.5),
-        [word, number],
-        {"value": word, "since": "2024-03"},
-        round(abs(number)),
-    )
-    is_plain = rng.random() < 0.6
-    if is_plain:
-        return number if field.kind in ("number", "age") else word
-    return forms[rng.integers(len(forms))]

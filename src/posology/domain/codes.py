@@ -6,6 +6,7 @@ The name of a code is the study file's, else the records', else one made of the 
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 Names = Sequence[tuple[str, str]]
 """Codes, or prefixes of codes, each with its name in words."""
@@ -26,6 +27,7 @@ def has_prefix(code: str, prefix: str) -> bool:
     return code == prefix or code.startswith(prefix + "//")
 
 
+@lru_cache(maxsize=4096)
 def matching_rows(vocabulary: tuple[str, ...], prefixes: tuple[str, ...]) -> frozenset[int]:
     """Rows of the vocabulary whose codes have any of the prefixes."""
     return frozenset(

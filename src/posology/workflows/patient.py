@@ -4,6 +4,7 @@ import datetime
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -43,6 +44,7 @@ def encode(model: Artifact, patient: Patient) -> tuple[History, PatientReading]:
     return encode_patient(events, model.study, model.policy.profile)[0], reading
 
 
+@lru_cache(maxsize=2)
 def form_of(model: Artifact) -> Form:
     """The patient's form of a saved policy."""
     return build_form(model.study, model.policy.profile, _facts(model))
@@ -54,6 +56,7 @@ def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:
     return {} if facts is None else {name: (low, high) for name, low, high in facts.doses}
 
 
+@lru_cache(maxsize=2)
 def _facts(model: Artifact) -> TrainingFacts | None:
     stored = model.evidence.get(EVIDENCE)
     return None if stored is None else deserialize(TrainingFacts, stored, {})

@@ -1,6 +1,7 @@
 """Events of the records, one by one or as a table, as entries of the form."""
 
 import datetime
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ SUBJECT = 1
 _EVENT_KEYS = ("code", "time", "value", "unit")
 
 
+@lru_cache(maxsize=4)
 def field_of_code(form: Form) -> dict[str, Field]:
     """The field of each code that the form uses."""
     fields: dict[str, Field] = {}

@@ -25,7 +25,7 @@ class Limits:
         return f"{words} {unit}".strip()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """One fact of the form, and the codes that its values become."""
 
@@ -58,7 +58,7 @@ class Field:
     """Whether a blank form has the field; the others are other ways to name the same facts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
     """The facts of one policy's patients."""
 

@@ -4,10 +4,11 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from posology.advice.form.entries import field_of_code, read_event
-from posology.advice.form.field import DATED, Field, Form, Limits, normalise
+from posology.advice.form.field import Field, Form, Limits, normalise
 from posology.advice.form.moments import day_words, parse_moment
 from posology.advice.form.values import Entry, read_value
 from posology.errors import RecordError
@@ -74,6 +75,7 @@ def _facts(facts: dict[str, Any], form: Form, source: str) -> Iterator[Entry]:
         yield from read_value(field, value, f"{source}: `{key}`")
 
 
+@lru_cache(maxsize=4)
 def _fields_by_key(form: Form) -> dict[str, Field]:
     """Fields by name and, as the records write it, by code."""
     fields = {normalise(field.name): field for field in form.fields}
@@ -119,8 +121,3 @@ def _decision(
             'is known by then counts. Leave it out, or correct its date or "decision".'
         )
     return moment
-
-
-def needs_decision(entry: Entry) -> bool:
-    """Whether the entry's time follows from the moment of the decision."""
-    return entry.age is not None or (entry.time is None and entry.field.timing == DATED)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from posology.advice.form.field import Field, normalise
@@ -41,15 +42,16 @@ def read_value(field: Field, value: Any, place: str) -> Iterator[Entry]:
     """The entries of a field's value; none for null. RecordError names the place and the mend."""
     if value is None or value == [] or value == "":
         return
-    if isinstance(value, list):
-        if len(value) > 1 and not _may_be_list(field):
-            raise RecordError(
-                f"{place}: {len(value)} values are given, but training patients had one; keep one."
-            )
-        for item in value:
-            yield from read_value(field, item, place)
+    if not isinstance(value, list):
+        yield from _read_one(field, value, place)
         return
-    yield from _read_one(field, value, place)
+    entries = [entry for item in value for entry in read_value(field, item, place)]
+    known = {(entry.code, entry.value) for entry in entries if entry.code}
+    if len(known) > 1 and not _may_be_list(field):
+        raise RecordError(
+            f"{place}: {len(known)} values are given, but training patients had one; keep one."
+        )
+    yield from entries
 
 
 def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
@@ -209,11 +211,20 @@ def _choice(field: Field, value: Any, time: datetime.datetime | None, place: str
         words = ", ".join(word for word, _ in field.choices[:8])
         raise RecordError(f"{place} is {value!r}; write one of {words}, or null.")
     text = value.strip() if isinstance(value, str) else f"{value:g}"
-    named = zip(field.choices, field.titles or ("",) * len(field.choices), strict=True)
-    for (word, code), title in named:
-        if normalise(text) in (normalise(word), normalise(title), normalise(code)):
-            return Entry(field, code, None, time)
-    return Entry(field, "", None, time, unknown=text)
+    code = _codes_by_word(field).get(normalise(text))
+    return Entry(field, code or "", None, time, unknown="" if code else text)
+
+
+@lru_cache(maxsize=1024)
+def _codes_by_word(field: Field) -> dict[str, str]:
+    """Code of each choice, by its word, its name and the code itself."""
+    titles = field.titles or ("",) * len(field.choices)
+    codes = {normalise(word): code for word, code in field.choices}
+    for (_, code), title in zip(field.choices, titles, strict=True):
+        for other in (title, code):
+            codes.setdefault(normalise(other), code)
+    codes.pop("", None)
+    return codes
 
 
 def nearest_choice(field: Field, text: str) -> str:
