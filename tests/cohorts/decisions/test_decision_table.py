@@ -417,6 +417,30 @@ def test_patients_with_every_option_contraindicated_are_excluded() -> None:
     assert flow.exclusions[-1].reason == "every option contraindicated"
 
 
+def test_where_patients_are_split_by_time_training_ends_when_the_next_split_begins() -> None:
+    """No later decision of a training patient, and no outcome that was not known by then."""
+    shares = 'train = 0.6\nvalidation = 0.2\ntest = 0.2\nsalt = "diary"'
+    by_time = 'by = "time"\nvalidation_from = 2010-02-01\ntest_from = 2010-04-01'  # days 31, 90
+    until = 'ended_by = ["DEATH"]\nuntil = 2011-01-01'
+    rows = [
+        (subject, day, code, None)
+        for subject, days in ((1, (0.0, 60.0, 120.0)), (2, (20.0,)), (3, (40.0, 95.0)))
+        for day in days
+        for code in ("REVIEW", "DRUG//A")
+    ]
+    measured = [(1, 25.0, "LAB", 4.0), (2, 45.0, "LAB", 4.0), (3, 60.0, "LAB", 4.0)]
+    d, flow = extract_from_rows(
+        ((shares, by_time), ('ended_by = ["DEATH"]', until)), *rows, *measured
+    )
+    assert d.subject_id.tolist() == [1, 2, 3]
+    assert d.split.tolist() == [0, 0, 1]
+    # Patient 2's number was measured when training was over: 31 days in the study's calendar.
+    assert d.outcome_observed.tolist() == [True, False, True]
+    assert d.resolved_days.tolist() == [25.0, 11.0, 20.0]
+    assert flow.exclusions[-1].reason == "after the next split begins"
+    assert flow.exclusions[-1].decisions == 3
+
+
 def test_splits_by_time_and_by_site() -> None:
     shares = 'train = 0.6\nvalidation = 0.2\ntest = 0.2\nsalt = "diary"'
     by_time = 'by = "time"\nvalidation_from = 2010-01-11\ntest_from = 2010-02-01'
@@ -426,7 +450,7 @@ def test_splits_by_time_and_by_site() -> None:
         for wait in (0.0, 50.0)
         for c in ("REVIEW", "DRUG//A")
     )
-    assert extract_from_rows(((shares, by_time),), *rows)[0].split.tolist() == [0, 0, 1, 1, 2, 2]
+    assert extract_from_rows(((shares, by_time),), *rows)[0].split.tolist() == [0, 1, 2, 2]
     by_site = f'by = "site"\nsite = ["SITE"]\n{shares}'
     many = tuple(
         (s, None if c == "SITE" else 0.0, c, float(s % 7) if c == "SITE" else None)

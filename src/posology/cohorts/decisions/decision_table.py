@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 from posology.cohorts.decisions.earlier_use import EarlierUse, count_earlier_use
 from posology.cohorts.decisions.eligibility import select_decisions
 from posology.cohorts.decisions.exclusions import Exclusion, Kept, exclude, exclude_in_turn
-from posology.cohorts.decisions.follow_up import follow_up
+from posology.cohorts.decisions.follow_up import FollowUp, end_follow_up, follow_up
 from posology.cohorts.decisions.landmark import free_at_landmark, label_windows
 from posology.cohorts.decisions.outcomes import Outcomes, label_outcomes
-from posology.cohorts.decisions.split import assign_splits
+from posology.cohorts.decisions.split import assign_splits, split_end
 from posology.cohorts.decisions.treatment_given import (
     TreatmentGiven,
     extract_treatments,
@@ -110,23 +110,25 @@ def extract_decisions(
         keep = np.logical_not(forbidden.all(axis=1))
         at = exclude(at, keep, "every option contraindicated", exclusions)
         treatments = subset_treatments(treatments, keep)
+    sites = _sites(events, subject, len(subjects), study)
+    chosen = _splits(subjects, at, sites, study, (split, site))
+    if study.split.by == "time" and split is None:
+        followed, keep = _end_with_split(followed, at, chosen, study)
+        at = exclude(at, keep, "after the next split begins", exclusions)
+        treatments, chosen = subset_treatments(treatments, keep), chosen[keep]
     outcomes = label_outcomes(followed, at, label_windows(study))
     if study.outcome.kind == "dose_class":
         keep = ~np.isnan(outcomes.outcome)
         reason = f"no outcome within {study.outcome.within_days:g} days"
         at, treatments = exclude(at, keep, reason, exclusions), subset_treatments(treatments, keep)
-        outcomes = label_outcomes(followed, at, label_windows(study))
-    sites = _sites(events, subject, len(subjects), study)
-    decision_site = sites[at.subject] if site is None else _lookup(site, subjects[at.subject])
+        outcomes, chosen = label_outcomes(followed, at, label_windows(study)), chosen[keep]
     return DecisionTable(
         subject_id=subjects[at.subject],
         time=at.time,
         treatment=treatments.option,
         dose=treatments.dose,
-        split=assign_splits(subjects, at, decision_site, study.split, split)
-        if split is None or by_file
-        else _lookup(split, subjects[at.subject]).astype(np.int8),
-        site=decision_site.astype(np.int32),
+        split=chosen,
+        site=_decision_sites(subjects, at, sites, site).astype(np.int32),
         days_followed=whole_days(followed.end_of(at) - at.time, study).astype(np.float32),
         covariate=_censoring_covariates(events, subject, at, study),
         **_outcome_columns(outcomes, study),
@@ -137,6 +139,37 @@ def extract_decisions(
         tuple(exclusions),
         count_earlier_use(events, subject, (at, treatments.option), study),
     )
+
+
+def _splits(
+    subjects: np.ndarray,
+    at: DecisionTimes,
+    sites: np.ndarray,
+    study: Study,
+    given: tuple[SubjectMap | None, SubjectMap | None],
+) -> Int8[np.ndarray, " decision"]:
+    """The split of each decision. given: split and site of each subject, or None."""
+    split, site = given
+    if split is None or study.split.by == "file":
+        decision_site = _decision_sites(subjects, at, sites, site)
+        return assign_splits(subjects, at, decision_site, study.split, split)
+    return _lookup(split, subjects[at.subject]).astype(np.int8)
+
+
+def _decision_sites(
+    subjects: np.ndarray, at: DecisionTimes, sites: np.ndarray, site: SubjectMap | None
+) -> np.ndarray:
+    return sites[at.subject] if site is None else _lookup(site, subjects[at.subject])
+
+
+def _end_with_split(
+    followed: FollowUp, at: DecisionTimes, chosen: Int8[np.ndarray, " decision"], study: Study
+) -> tuple[FollowUp, Bool[np.ndarray, " decision"]]:
+    """Follow-up until the next split begins, and whether each decision lies before."""
+    ends = split_end(chosen, study.split)
+    end = np.full(len(followed.end), np.inf)
+    end[at.subject] = ends
+    return end_follow_up(followed, end), at.time < ends
 
 
 def _outcome_columns(outcomes: Outcomes, study: Study) -> dict[str, Any]:

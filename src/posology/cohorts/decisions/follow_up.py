@@ -1,7 +1,7 @@
 """One account of follow-up: how long each decision is observed, and what resolved it first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
@@ -116,6 +116,12 @@ def _join(starts: EventTimes, stops: EventTimes) -> tuple[EventTimes, EventTimes
     keep = np.empty(len(order), dtype=bool)
     keep[order] = np.where(step[order] > 0, is_open == 1, is_open <= 0)
     return _keep(starts, keep[: len(starts.time)]), _keep(stops, keep[len(starts.time) :])
+
+
+def end_follow_up(followed: FollowUp, end: Float64[np.ndarray, " subject"]) -> FollowUp:
+    """The same, of nobody beyond these days."""
+    is_cut = end < followed.end
+    return replace(followed, end=np.minimum(followed.end, end), ended=followed.ended & ~is_cut)
 
 
 def _bridge(starts: EventTimes, stops: EventTimes) -> tuple[EventTimes, EventTimes]:

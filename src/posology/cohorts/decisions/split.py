@@ -48,6 +48,20 @@ def assign_splits(
     return chosen[at.subject]
 
 
+def split_end(
+    chosen: Int8[np.ndarray, " decision"], split: Split
+) -> Float64[np.ndarray, " decision"]:
+    """When the next split begins, which each decision's split must not know of; by time only.
+
+    Training patients are followed into the time of the test patients: without this limit their
+    later decisions and outcomes would be learned from.
+    """
+    if split.by != "time":
+        return np.full(len(chosen), np.inf)
+    ends = np.array([split.validation_from or 0.0, split.test_from or 0.0, np.inf])
+    return ends[chosen]
+
+
 def _by_file(
     subjects: Int64[np.ndarray, " subject"],
     at: DecisionTimes,
