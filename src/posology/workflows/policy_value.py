@@ -69,19 +69,19 @@ def estimate_policy_value(
     judged = allowed_and_judged(allowed, overlap)
     others = select_nuisance_rows(nuisance, ~in_test)
     single = best_allowed_option(others, _population_elsewhere(others, overlap), judged)
-    choice = choice_probabilities(policy, cohort, trial.row, judged)
-    unrestricted = choice_probabilities(policy, cohort, trial.row, allowed)
+    choice = _choose(policy, cohort, trial, (allowed, judged))
+    unrestricted = choice.probability if choice.unrestricted is None else choice.unrestricted
     rule = HeldOutRule(
         fold=np.zeros(len(trial.trial), np.int64),
         predicted_effect=_effect_over_single(policy, cohort, trial, single),
-        chosen=choice.argmax(axis=1),
+        chosen=choice.probability.argmax(axis=1),
         best_single=single,
         personalised_folds=None,
         unrestricted=unrestricted.argmax(axis=1),
     )
     rules = guideline_choices(cohort, trial, allowed, judged)
-    if choice.max(axis=1).min() < DETERMINISTIC:
-        rules = {"the policy as it draws": RuleChoices(choice, unrestricted), **rules}
+    if choice.probability.max(axis=1).min() < DETERMINISTIC:
+        rules = {"the policy as it draws": choice, **rules}
     rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
     harms, not_estimable = estimate_harms(cohort, everyone, nuisance, rng, progress)
     harms = {name: select_nuisance_rows(scores, in_test) for name, scores in harms.items()}
@@ -104,6 +104,17 @@ def choice_probabilities(
             for block in _blocks(len(rows))
         ]
     )
+
+
+def _choose(
+    policy: Policy, cohort: Cohort, trial: StudyTrial, options: tuple[AllowedMask, AllowedMask]
+) -> RuleChoices:
+    """The policy's choices among the options that can be judged, and among all allowed ones."""
+    allowed, judged = options
+    probability = choice_probabilities(policy, cohort, trial.row, judged)
+    if np.array_equal(allowed, judged):
+        return RuleChoices(probability)
+    return RuleChoices(probability, choice_probabilities(policy, cohort, trial.row, allowed))
 
 
 def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
@@ -152,11 +163,7 @@ def _classical_choices(
     for name, make in baselines(train, validation):
         if name not in guidelines:
             progress(f"baseline: {name}")
-            model = make()
-            unrestricted, restricted = (
-                choice_probabilities(model, cohort, trial.row, some) for some in options
-            )
-            rules[name] = RuleChoices(restricted, unrestricted)
+            rules[name] = _choose(make(), cohort, trial, options)
     return rules
 
 
