@@ -20,6 +20,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.history import latest_value
 from posology.domain.policy import OutcomePredictions
 from posology.domain.study import INTERVALS
+from posology.learners.features.rewards import diagnosis_weights
 from posology.learners.features.tabular import build_feature_spec, extract_features
 
 PENALTIES, RIDGES, LEAVES = (0.001, 0.01, 0.1, 1.0), (10.0, 100.0, 1000.0, 10_000.0), (4, 8, 16)
@@ -52,9 +53,12 @@ def logistic(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredicti
     """Logistic regression a condition, ridge regression a number."""
     X, V, T = _standard(train, validation, test)
     p, numbers = [], []
-    for (y, known), (y_v, known_v) in zip(_labels(train), _labels(validation), strict=True):
-        fitted = [_quiet(LogisticRegression(C=c, max_iter=500), X[known], y) for c in PENALTIES]
-        losses = [log_loss(y_v, m.predict_proba(V[known_v]), labels=[0, 1]) for m in fitted]
+    for (y, w, known), (y_v, w_v, known_v) in zip(_labels(train), _labels(validation), strict=True):
+        fitted = [_quiet(LogisticRegression(C=c, max_iter=500), X[known], y, w) for c in PENALTIES]
+        losses = [
+            log_loss(y_v, m.predict_proba(V[known_v]), sample_weight=w_v, labels=[0, 1])
+            for m in fitted
+        ]
         p.append(fitted[int(np.argmin(losses))].predict_proba(T)[:, 1])
     for (y, known), (y_v, known_v) in zip(_numbers(train), _numbers(validation), strict=True):
         ridges = [Ridge(alpha=a).fit(X[known], y) for a in RIDGES]
@@ -69,8 +73,8 @@ def boosting(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredicti
     """Gradient boosting a condition and a number; leaves and rounds are chosen."""
     X, V, T = _flat(train, validation, test)
     p, numbers = [], []
-    for (y, known), (y_v, known_v) in zip(_labels(train), _labels(validation), strict=True):
-        tried = [_classes(X[known], y, V[known_v], y_v, leaves) for leaves in LEAVES]
+    for (y, w, known), (y_v, w_v, known_v) in zip(_labels(train), _labels(validation), strict=True):
+        tried = [_classes(X[known], (y, w), V[known_v], (y_v, w_v), leaves) for leaves in LEAVES]
         _, model, rounds = min(tried, key=lambda t: t[0])
         p.append(_staged(model.staged_predict_proba(T), rounds)[:, 1])
     for (y, known), (y_v, known_v) in zip(_numbers(train), _numbers(validation), strict=True):
@@ -142,10 +146,14 @@ LINEUP: dict[str, Callable[[Cohort, Cohort, Cohort], OutcomePredictions]] = {
 }
 
 
-def _labels(cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray]]:
+def _labels(cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Each condition's known labels, their weights, and which decisions have one."""
     assert cohort.diagnosis is not None
-    known = ~np.isnan(cohort.diagnosis)
-    return [(cohort.diagnosis[k, i].astype(int), k) for i, k in enumerate(known.T)]
+    known, weight = ~np.isnan(cohort.diagnosis), diagnosis_weights(cohort)
+    return [
+        (cohort.diagnosis[k, i].astype(int), weight[k, i].astype(np.float64), k)
+        for i, k in enumerate(known.T)
+    ]
 
 
 def _numbers(cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -156,19 +164,26 @@ def _numbers(cohort: Cohort) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _classes(
     X: np.ndarray,
-    y: np.ndarray,
+    known: tuple[np.ndarray, np.ndarray],
     V: np.ndarray,
-    y_v: np.ndarray,
+    known_v: tuple[np.ndarray, np.ndarray],
     leaves: int,
 ) -> tuple[float, HistGradientBoostingClassifier, int]:
-    """The least validation loss, the model, and after how many rounds it was that good."""
+    """The least validation loss, the model, and after how many rounds it was that good.
+
+    known: labels and their weights.
+    """
+    (y, w), (y_v, w_v) = known, known_v
     model = HistGradientBoostingClassifier(
         learning_rate=RATE, max_leaf_nodes=leaves, early_stopping=False, warm_start=True
     )
     losses: list[float] = []
     for rounds in range(PATIENCE, ROUNDS + 1, PATIENCE):
-        model.set_params(max_iter=rounds).fit(X, y)
-        losses = [log_loss(y_v, p, labels=[0, 1]) for p in model.staged_predict_proba(V)]
+        model.set_params(max_iter=rounds).fit(X, y, sample_weight=w)
+        losses = [
+            log_loss(y_v, p, sample_weight=w_v, labels=[0, 1])
+            for p in model.staged_predict_proba(V)
+        ]
         if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
             break
     return min(losses), model, int(np.argmin(losses))
@@ -197,7 +212,7 @@ def _staged(stages, which: int) -> np.ndarray:
     return next(said for number, said in enumerate(stages) if number == which)
 
 
-def _quiet(model, X: np.ndarray, y: np.ndarray):
+def _quiet(model, X: np.ndarray, y: np.ndarray, *weights: np.ndarray):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.fit(X, y)
+        return model.fit(X, y, *weights)

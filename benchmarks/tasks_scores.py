@@ -13,6 +13,7 @@ from posology.domain.cohort import Cohort
 from posology.domain.policy import OutcomePredictions
 from posology.evaluation.intervals import resample_weights
 from posology.evaluation.table1.calibration import calibration_slope, expected_calibration_error
+from posology.learners.features.rewards import diagnosis_weights
 
 LOWER_IS_BETTER = ("brier", "ece", "mae", "integrated_brier")
 MACRO = "all conditions"
@@ -49,15 +50,22 @@ def scored(said: OutcomePredictions, train: Cohort, test: Cohort, replicates: in
     return table
 
 
-def _of(figure: Callable[[np.ndarray], float], weights: np.ndarray, known: np.ndarray) -> Scored:
-    """figure: of how often each known decision counts."""
+def _of(
+    figure: Callable[[np.ndarray], float],
+    weights: np.ndarray,
+    known: np.ndarray,
+    stands_for: np.ndarray | None = None,
+) -> Scored:
+    """figure: of how often each known decision counts, times whom else it stands for."""
     w = weights[:, known]
-    return Scored(figure(np.ones(w.shape[1])), np.array([figure(one) for one in w]), w.shape[1])
+    each = np.ones(w.shape[1]) if stands_for is None else stands_for[known].astype(np.float64)
+    return Scored(figure(each), np.array([figure(one) for one in w * each]), w.shape[1])
 
 
 def _diagnosis(p: np.ndarray, test: Cohort, weights: np.ndarray) -> Scores:
     assert test.diagnosis is not None
     table: Scores = {}
+    stands_for = diagnosis_weights(test)
     for i, target in enumerate(test.study.diagnosis):
         known = ~np.isnan(test.diagnosis[:, i])
         y, said = test.diagnosis[known, i], p[known, i].astype(np.float64)
@@ -76,7 +84,7 @@ def _diagnosis(p: np.ndarray, test: Cohort, weights: np.ndarray) -> Scores:
             "calibration_slope": batch(calibration_slope),
         }
         for name, figure in figures.items():
-            table[target.name, name] = _of(figure, weights, known)
+            table[target.name, name] = _of(figure, weights, known, stands_for[:, i])
     for name in ("auc", "average_precision", "brier", "ece"):
         parts = [table[target.name, name] for target in test.study.diagnosis]
         table[MACRO, name] = Scored(

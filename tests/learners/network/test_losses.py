@@ -33,7 +33,9 @@ def test_diagnosis_equals_a_plain_loop(seed: int) -> None:
                     p = 1 / (1 + math.exp(-float(logits[d, m, c])))
                     terms.append(-math.log(p if truth[d, c] == 1 else 1 - p))
     expected = np.mean(terms) if terms else 0.0
-    np.testing.assert_allclose(float(losses.diagnosis(logits, truth)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        float(losses.diagnosis(logits, truth, torch.ones_like(truth))), expected, rtol=1e-5
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -84,7 +86,7 @@ def test_a_hazard_of_one_interval_is_a_diagnosis() -> None:
     logits = torch.randn(7, 3, 2)
     happened = torch.rand(7, 2) < 0.5
     one = losses.hazard(logits[..., None], (~happened).long(), happened)
-    torch.testing.assert_close(one, losses.diagnosis(logits, happened.float()))
+    torch.testing.assert_close(one, losses.diagnosis(logits, happened.float(), torch.ones(7, 2)))
 
 
 def test_survival_is_the_likelihood_of_those_without_an_event() -> None:
@@ -109,7 +111,7 @@ def test_probabilities_of_every_ending_sum_to_one() -> None:
 def test_losses_without_labels_are_0_and_have_a_gradient() -> None:
     logits = torch.randn(3, 2, 4, requires_grad=True)
     nothing = torch.full((3, 4), torch.nan)
-    for loss in (losses.diagnosis(logits, nothing), losses.progression(logits, nothing)):
+    for loss in (losses.diagnosis(logits, nothing, nothing), losses.progression(logits, nothing)):
         assert float(loss.detach()) == 0.0
         loss.backward()
     unknown = torch.full((3, 2), -1)
@@ -118,6 +120,14 @@ def test_losses_without_labels_are_0_and_have_a_gradient() -> None:
 
 def test_the_mean_loss_is_smallest_at_the_truth() -> None:
     truth = torch.tensor([[1.0, 0.0]])
-    right = losses.diagnosis(torch.tensor([[[9.0, -9.0]]]), truth)
-    wrong = losses.diagnosis(torch.tensor([[[-9.0, 9.0]]]), truth)
+    right = losses.diagnosis(torch.tensor([[[9.0, -9.0]]]), truth, torch.ones(1, 2))
+    wrong = losses.diagnosis(torch.tensor([[[-9.0, 9.0]]]), truth, torch.ones(1, 2))
     assert right < 0.01 < F.softplus(torch.tensor(8.0)) < wrong
+
+
+def test_a_diagnosis_that_stands_for_two_counts_twice() -> None:
+    logits, truth = torch.randn(3, 2, 1), torch.tensor([[1.0], [0.0], [torch.nan]])
+    twice = losses.diagnosis(logits, truth, torch.tensor([[2.0], [1.0], [9.0]]))
+    rows = torch.tensor([0, 0, 1])
+    same = losses.diagnosis(logits[rows], truth[rows], torch.ones(3, 1))
+    torch.testing.assert_close(twice, same)

@@ -49,6 +49,14 @@ def reward_weights(cohort: Cohort) -> Float32[np.ndarray, " decision"]:
     return follow_up_weights(cohort) if cohort.reward_weight is None else cohort.reward_weight
 
 
+def diagnosis_weights(cohort: Cohort) -> Float32[np.ndarray, "decision condition"]:
+    """Return the weight of each diagnosis; 1 where the cohort has none."""
+    if cohort.diagnosis_weight is not None:
+        return cohort.diagnosis_weight
+    conditions = 0 if cohort.diagnosis is None else cohort.diagnosis.shape[1]
+    return np.ones((len(cohort), conditions), np.float32)
+
+
 def permitted_treatments(cohort: Cohort) -> AllowedMask:
     """Return the treatments that safety rules allow; all where they would allow none."""
     mask = allowed_treatments(cohort.study, cohort.profile, cohort.history, cohort.last_step)

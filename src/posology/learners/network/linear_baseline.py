@@ -182,6 +182,7 @@ def _build_data(cohort: CohortTensors, codes: int) -> _Data:
         replace(
             whole,
             diagnosis=whole.diagnosis[row].to(cohort.device),
+            diagnosis_weight=whole.diagnosis_weight[row].to(cohort.device),
             progression=whole.progression[row].to(cohort.device),
             intervals_survived=whole.intervals_survived[row].to(cohort.device),
             event_observed=whole.event_observed[row].to(cohort.device),

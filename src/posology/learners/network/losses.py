@@ -36,8 +36,12 @@ class Targets:
     """1 if diagnosed within the horizon, 0 if not, NaN if not assessed."""
     progression: Float[Tensor, "decision progression"]
     """Standardised future values; NaN where not measured."""
+    diagnosis_weight: Float[Tensor, "decision condition"]
+    """Inverse probability of knowing each diagnosis; 0 where it is unknown."""
     weight: Float[Tensor, " decision"]
-    """Inverse probability of complete follow-up of the outcome; 0 where it was incomplete."""
+    """Inverse probability of knowing the outcome; 0 where it is unknown."""
+    reward_weight: Float[Tensor, " decision"]
+    """The same of the reward, whose costs may be followed longer."""
     allowed: Bool[Tensor, "decision treatment"]
     """False where safety rules forbid a treatment; every row allows at least one."""
     is_truncated: Bool[Tensor, " decision"]
@@ -63,7 +67,7 @@ def supervised(output: NetworkOutput, targets: Targets) -> dict[str, Tensor]:
         parts["margin"] = target_distance(output.target_distance, targets)
     tasks = output.tasks
     if tasks.diagnosis.shape[2]:
-        parts["diagnosis"] = diagnosis(tasks.diagnosis, targets.diagnosis)
+        parts["diagnosis"] = diagnosis(tasks.diagnosis, targets.diagnosis, targets.diagnosis_weight)
     if tasks.progression.shape[2]:
         parts["course"] = progression(tasks.progression, targets.progression)
     if tasks.hazard.shape[2]:
@@ -122,13 +126,15 @@ def value(
 
 
 def diagnosis(
-    logits: Float[Tensor, "decision member condition"], truth: Float[Tensor, "decision condition"]
+    logits: Float[Tensor, "decision member condition"],
+    truth: Float[Tensor, "decision condition"],
+    weight: Float[Tensor, "decision condition"],
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy of every condition that was assessed."""
-    known = ~truth.isnan()[:, None]
+    """Binary cross-entropy of every condition that is known, for those like it that are not."""
+    known = ~truth.isnan()
     label = torch.nan_to_num(truth)[:, None].expand_as(logits)
-    loss = F.binary_cross_entropy_with_logits(logits, label, reduction="none")
-    return _masked_mean(loss, known) if bool(known.any()) else logits.sum() * 0.0
+    loss = F.binary_cross_entropy_with_logits(logits, label, reduction="none").mean(1)
+    return _weighted_mean(loss[known], weight[known]) if bool(known.any()) else logits.sum() * 0.0
 
 
 def progression(
@@ -173,7 +179,7 @@ def hazard_nll(
 def loss_by_target(
     tasks: TaskOutput, targets: Targets
 ) -> tuple[Float[Tensor, " target"], Float[Tensor, " target"]]:
-    """Return each target's loss of a single member, summed over its labels, and their number.
+    """Return each target's loss of a single member, summed over its labels, and their weight.
 
     The loss is the negative log likelihood, or half the squared error of a value.
     """
@@ -185,9 +191,10 @@ def loss_by_target(
     half_square = 0.5 * torch.nan_to_num(error).square()
     nll = hazard_nll(tasks.hazard, targets.intervals_survived, targets.event_observed)
     loss = torch.cat([cross_entropy, half_square, nll], 2)[:, 0]
-    has_values = ~targets.diagnosis.isnan(), ~targets.progression.isnan()
-    known = torch.cat([*has_values, targets.intervals_survived >= 0], 1)
-    return (loss * known).sum(0), known.sum(0).to(loss.dtype)
+    diagnosis = torch.where(targets.diagnosis.isnan(), 0.0, targets.diagnosis_weight)
+    weight = (diagnosis, ~targets.progression.isnan(), targets.intervals_survived >= 0)
+    known = torch.cat([part.to(loss.dtype) for part in weight], 1)
+    return (loss * known).sum(0), known.sum(0)
 
 
 def survival(

@@ -104,7 +104,7 @@ class Reinforcement:
             output = model(batch, targets.log_dose)
             goal = self._value_target(target, batch, targets, decoding)
             parts = losses.supervised(output, targets) if train_all else {}
-            return {**parts, "value": losses.value(output.value, goal, targets.weight)}
+            return {**parts, "value": losses.value(output.value, goal, targets.reward_weight)}
 
         def validate() -> dict[str, float]:
             return self._value_error(network, check, decoding)
@@ -143,8 +143,8 @@ class Reinforcement:
         for batch, targets in iterate_batches(cohort):
             goal = self._value_target(network, batch, targets, decoding)
             mean = network(batch, targets.log_dose).value.mean(1, keepdim=True)
-            size = float((~goal.isnan() * targets.weight[:, None]).sum())
-            total += float(losses.value(mean, goal, targets.weight)) * size
+            size = float((~goal.isnan() * targets.reward_weight[:, None]).sum())
+            total += float(losses.value(mean, goal, targets.reward_weight)) * size
             count += size
         error = total / max(count, 1e-6)
         return {"value": error, "score": error}
@@ -179,7 +179,7 @@ def _init_values(
         for batch, targets in iterate_batches(cohort):
             output = network(batch, targets.log_dose)
             probabilities.append(network.effect_probability(output.effectiveness).mean(1))
-            weight.append(targets.weight)
+            weight.append(targets.reward_weight)
         X, w = torch.cat(probabilities).double(), torch.cat(weight).double()
         X = torch.cat([X, torch.ones_like(X[:, :1])], 1)
         y = torch.as_tensor(returns, device=X.device)

@@ -26,8 +26,8 @@ def init_heads_at_rates(network: Network, targets: Targets) -> None:
     """
     tasks = network.config.tasks
     rates = {"progression": torch.zeros(tasks.progressions)}
-    known = ~targets.diagnosis.isnan()
-    cases = torch.where(known, targets.diagnosis, 0.0).sum(0)
+    known = torch.where(targets.diagnosis.isnan(), 0.0, targets.diagnosis_weight)
+    cases = (torch.nan_to_num(targets.diagnosis) * known).sum(0)
     rates["diagnosis"] = _log_odds(cases, known.sum(0))
     interval = torch.arange(tasks.intervals, device=targets.intervals_survived.device)
     survived, observed = targets.intervals_survived[..., None], targets.event_observed[..., None]

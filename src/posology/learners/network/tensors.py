@@ -15,11 +15,13 @@ from posology.domain.history import subject_rows
 from posology.domain.study import INTERVALS
 from posology.learners.features.dose_grid import log_dose_shifts
 from posology.learners.features.rewards import (
+    diagnosis_weights,
     follow_up_weights,
     has_next_decision,
     is_truncated,
     known_rewards,
     permitted_treatments,
+    reward_weights,
 )
 from posology.learners.network.device_placement import choose_device, cohort_bytes
 from posology.learners.network.losses import Targets, supervised, survival
@@ -91,7 +93,9 @@ def cohort_to_tensors(
             has_next=put(has_next_decision(cohort), np.bool_),
             diagnosis=put(optional_columns(cohort.diagnosis, len(cohort)), np.float32),
             progression=put((progression - center) / spread, np.float32),
+            diagnosis_weight=put(diagnosis_weights(cohort), np.float32),
             weight=put(follow_up_weights(cohort), np.float32),
+            reward_weight=put(reward_weights(cohort), np.float32),
             allowed=put(permitted_treatments(cohort), np.bool_),
             is_truncated=put(is_truncated(cohort), np.bool_),
             intervals_survived=put(survived, np.int64),
