@@ -131,11 +131,11 @@ def calibrate_benefit(
 
     value, draws = line(np.ones((1, len(predicted))))[0], bootstrap_replicates(line, subject, rng)
     slope, in_the_large = (percentile_interval(float(value[i]), draws[:, i]) for i in (0, 1))
-    p = _cumulative_sum_test(predicted, benefit, subject, rng)
+    p = cumulative_sum_test(predicted, benefit, subject, rng)
     return BenefitCalibration(tuple(groups), slope, in_the_large, p)
 
 
-def _cumulative_sum_test(
+def cumulative_sum_test(
     predicted: Column, benefit: Column, subject: Subjects, rng: np.random.Generator
 ) -> float:
     """p of the largest cumulative sum of calibration errors, ordered by prediction.
