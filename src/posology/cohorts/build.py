@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from posology.cohorts.censoring_weights import weigh_observed
 from posology.cohorts.decisions.decision_table import DecisionTable, extract_decisions
-from posology.cohorts.decisions.follow_up_rule import follow_up_warnings
+from posology.cohorts.decisions.flow_diagram import study_warnings
 from posology.cohorts.embedding_components import fit_reductions, reduce_embeddings
 from posology.cohorts.encode import (
     fit_profile,
@@ -66,7 +66,8 @@ def build_cohort(
     )
     profile = with_units(profile, code_units(events))
     cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
-    return replace(cohort, warnings=follow_up_warnings(study, part.decided, ordered.codes))
+    warnings = study_warnings(study, part.decided, part.flow, ordered.codes)
+    return replace(cohort, warnings=warnings)
 
 
 def with_names(study: Study, descriptions: Mapping[str, str | None]) -> Study:

@@ -20,7 +20,7 @@ from posology.domain.study import Study
 from posology.errors import UserError
 from posology.records.meds_dataset import read_codes
 from posology.workflows.progress import Progress, no_progress
-from posology.workflows.record_findings import describe_findings
+from posology.workflows.record_findings import coverage_table, describe_findings
 from posology.workflows.results import Row, render_text, rows_to_table
 
 MAX_UNNAMED = 10
@@ -103,7 +103,12 @@ class CohortFlow:
 
     def __rich__(self) -> Group:
         warnings = [Text(f"Warning: {text}", style="bold") for text in self.flow["warnings"]]
-        parts = (_selection_table(self.flow), _arm_table(self.flow), _follow_up_text(self.flow))
+        parts = (
+            _selection_table(self.flow),
+            _arm_table(self.flow),
+            _follow_up_text(self.flow),
+            coverage_table(self.flow["coverage"]),
+        )
         return Group(*parts, *warnings, *_unnamed_text(self.flow), *describe_findings(self.flow))
 
 

@@ -3,10 +3,32 @@
 from collections.abc import Iterator
 from typing import Any
 
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 
-def describe_findings(flow: dict[str, Any]) -> Iterator[Text]:
+def coverage_table(rows: list[dict[str, Any]]) -> Table:
+    """Decisions by what is known of each outcome, harm and target, and why it is not."""
+    columns = ("", "events", "seen", "known", "unknown", "day 0", "after end")
+    table = Table(
+        *columns,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title="Outcomes, harms and predictions: events in the records, then decisions",
+    )
+    reasons = {"left": "left early", "at_until": "cut at `until`", "unmeasured": "not measured"}
+    for row in rows:
+        unknown = [f"{row[key]:,} {reason}" for key, reason in reasons.items() if row[key]]
+        numbers = (f"{row[key]:,}" for key in ("events", "seen", "known"))
+        later = (f"{row[key]:,}" for key in ("day_zero", "after_end"))
+        cells = (f"{row['kind']}: {row['name']}", *numbers, "\n".join(unknown) or "-", *later)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def describe_findings(flow: dict[str, Any]) -> Iterator[RenderableType]:
     """Units declared and seen, and a warning of codes that no event has."""
     if flow.get("units"):
         yield Text("\n".join(_units(flow["units"])))

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from posology.cohorts import part as parts
 from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.decision_table import extract_decisions
-from posology.cohorts.decisions.treatment_leaks import find_leaking_codes
+from posology.cohorts.decisions.treatment_leaks import find_leaks
 from posology.cohorts.events.stream import sort_events
 from posology.domain.cohort import TEST, TRAIN, Cohort
 from posology.domain.history import visible_events
-from tests.builders.two_drug_records import FIRST, event_table, study
+from tests.builders.two_drug_records import FIRST, event_table, extract_from_rows, study
 
 CODES = ("REVIEW", "DRUG//A", "DRUG//B", "LAB", "HARM", "STOP", "NOTE//x", "NOTE//y")
 Row = tuple[int, float | None, str, float | None]
@@ -165,21 +165,80 @@ def test_the_profile_does_not_depend_on_training_outcome_windows() -> None:
     assert "NOTE//late" not in cohort.profile.codes
 
 
+def leaks(rows: list[Row], *changes: tuple[str, str]) -> list[tuple[str, str]]:
+    """Code and sign of each suspected leak."""
+    decided, flow = extract_from_rows(changes, *rows)
+    found = find_leaks(flow.step_codes, decided.treatment, study(*changes))
+    return [(leak["code"], leak["how"]) for leak in found]
+
+
+def reviews(days: tuple[float, ...] = (1.0,)) -> list[Row]:
+    """120 patients, each on A or B at every review."""
+    return [
+        (s, day, code, None)
+        for s in range(1, 121)
+        for day in days
+        for code in ("REVIEW", f"DRUG//{'AB'[s % 2]}", "NOTE//same")
+    ]
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row[0], row[1] or 0.0))
+
+
 def test_a_prescription_recorded_twice_is_detected() -> None:
     """The study names one of two events of the same prescription; the other gives it away."""
-    rows: list[Row] = [
-        (s, 1.0, code, None)
-        for s in range(1, 121)
-        for code in ("REVIEW", f"DRUG//{'AB'[s % 2]}", f"NOTE//{'AB'[s % 2]}", "NOTE//same")
-    ]
-    rows += [(999, 0.0, "LAB", 1.0), (999, 0.0, "STOP", None)]
-    table = event_table(*rows)
-    assert find_leaking_codes(build_cohort(table, study())) == ("NOTE//A", "NOTE//B")
-    named = study(
+    rows = in_order(reviews() + [(s, 1.0, f"NOTE//{'AB'[s % 2]}", None) for s in range(1, 121)])
+    assert leaks(rows) == [("NOTE//A", "occurs with"), ("NOTE//B", "occurs with")]
+    named = (
         ('codes = ["DRUG//A"]', 'codes = ["DRUG//A", "NOTE//A"]'),
         ('codes = ["DRUG//B"]', 'codes = ["DRUG//B", "NOTE//B"]'),
     )
-    assert find_leaking_codes(build_cohort(table, named)) == ()
+    assert leaks(rows, *named) == []
+    no_feature = ('"HARM", "NOTE"]', '"HARM"]')
+    assert leaks(rows, no_feature) == []
+    warnings = build_cohort(
+        event_table(*rows, (999, 0.0, "LAB", 1.0), (999, 0.0, "STOP", None)), study()
+    ).warnings
+    assert warnings[-1].startswith(
+        "Suspected leaks of the treatment into the features: note A occurs with a: 60 of 60 "
+        "decisions where it occurs, of 60 with the option; note B occurs with b:"
+    )
+    assert "add its code to the option's `codes` or leave it out of [profile]" in warnings[-1]
+
+
+def test_a_code_of_some_decisions_with_one_option_is_detected() -> None:
+    """A pharmacist's note with half of the prescriptions of B, and with none of A."""
+    rows = reviews() + [(s, 1.0, "NOTE//dispensed", None) for s in range(1, 121, 4)]
+    assert leaks(in_order(rows)) == [("NOTE//dispensed", "occurs with")]
+
+
+def test_a_number_that_moves_with_one_option_only_is_detected() -> None:
+    """The count of drugs rises with B; it is known before, and stays, with A."""
+    rows = reviews((1.0, 50.0))
+    rows += [(s, 1.0, "LAB", 3.0) for s in range(1, 121)]
+    rows += [(s, 50.0, "LAB", 3.0 + s % 2) for s in range(1, 121)]
+    assert leaks(in_order(rows)) == [("LAB", "rises with")]
+
+
+def test_values_that_tell_two_options_apart_are_detected() -> None:
+    rng = np.random.default_rng(0)
+    far = [(s, 1.0, "LAB", float(rng.normal(5.0 * (s % 2)))) for s in range(1, 121)]
+    near = [(s, 1.0, "LAB", float(rng.normal(1.5 * (s % 2)))) for s in range(1, 121)]
+    assert leaks(in_order(reviews() + far)) == [("LAB", "has other values with")]
+    assert leaks(in_order(reviews() + near)) == [], "confounding is no leak"
+
+
+def test_findings_that_come_by_chance_are_no_leaks() -> None:
+    """Of 300 rare codes at 120 decisions many fall on one option only."""
+    rng = np.random.default_rng(1)
+    rows = reviews()
+    for code in range(300):
+        patients = rng.choice(120, size=int(rng.integers(1, 25)), replace=False) + 1
+        rows += [(int(s), 1.0, f"NOTE//n{code}", None) for s in patients]
+    assert leaks(in_order(rows)) == []
+    few = reviews() + [(s, 1.0, "NOTE//few", None) for s in range(1, 39, 2)]
+    assert leaks(in_order(few)) == [], "19 decisions are too few"
 
 
 def test_the_test_split_exists_in_these_worlds() -> None:

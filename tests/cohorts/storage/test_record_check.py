@@ -64,6 +64,13 @@ def test_the_unit_of_the_codes_metadata_counts_where_events_have_none(tmp_path: 
         dry_run(study(), tmp_path)
 
 
+def test_records_without_a_column_of_units_are_read(tmp_path: Path) -> None:
+    events = tmp_path / "events.parquet"
+    pq.write_table(event_table(*ROWS).drop_columns(["unit", "text_value"]), events)
+    [row] = dry_run(study(), events)["units"]
+    assert (row["seen"], row["verdict"], row["numbers"]) == ("", "not recorded", 90)
+
+
 def test_units_and_missing_codes_are_in_the_flow_and_its_text(tmp_path: Path) -> None:
     events = write(tmp_path / "events.parquet", "mmol/l", 0.5)
     flow = dry_run(study(), events)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
+from posology.cohorts.decisions.coverage import Coverage, count_coverage, merge_coverage
 from posology.cohorts.decisions.earlier_use import EarlierUse, count_earlier_use
 from posology.cohorts.decisions.eligibility import select_decisions
 from posology.cohorts.decisions.exclusions import Exclusion, Kept, exclude, exclude_in_turn
@@ -18,6 +19,11 @@ from posology.cohorts.decisions.treatment_given import (
     TreatmentGiven,
     extract_treatments,
     subset_treatments,
+)
+from posology.cohorts.decisions.treatment_leaks import (
+    StepCode,
+    count_step_codes,
+    merge_step_codes,
 )
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.visible import event_facts
@@ -78,7 +84,9 @@ class PatientFlow:
     """Decisions before any exclusion."""
     exclusions: tuple[Exclusion, ...]
     earlier_use: EarlierUse
-    """Of the decisions left."""
+    """Of the decisions left; so are the others below."""
+    coverage: Coverage
+    step_codes: tuple[StepCode, ...]
 
 
 def extract_decisions(
@@ -138,6 +146,8 @@ def extract_decisions(
         selected.candidates,
         tuple(exclusions),
         count_earlier_use(events, subject, (at, treatments.option), study),
+        count_coverage(followed, at, treatments.start, (outcomes, label_windows(study))),
+        count_step_codes(events, subject, (at, treatments.option), study),
     )
 
 
@@ -237,6 +247,8 @@ def merge_flows(flows: list[PatientFlow]) -> PatientFlow:
             sum(f.earlier_use.decisions for f in flows),
             sum(f.earlier_use.continued for f in flows),
         ),
+        merge_coverage([f.coverage for f in flows]),
+        merge_step_codes([f.step_codes for f in flows]),
     )
 
 

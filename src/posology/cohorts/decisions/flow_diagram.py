@@ -1,10 +1,14 @@
 """Counts from the records to the study's decisions, per arm: the flow diagram of a paper."""
 
+from dataclasses import asdict
+
 import numpy as np
 
+from posology.cohorts.decisions.coverage import no_hours_warnings
 from posology.cohorts.decisions.decision_table import DecisionTable, PatientFlow
 from posology.cohorts.decisions.earlier_use import earlier_use_warnings
 from posology.cohorts.decisions.follow_up_rule import follow_up_rule, follow_up_warnings
+from posology.cohorts.decisions.treatment_leaks import find_leaks, leak_warnings
 from posology.domain.cohort import SPLITS
 from posology.domain.statistics.estimand import estimand_sentence
 from posology.domain.study import Study
@@ -35,10 +39,7 @@ def summarize_flow(
     return {
         "study": study.name,
         "estimand": estimand_sentence(study),
-        "warnings": [
-            *follow_up_warnings(study, decisions, codes),
-            *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
-        ],
+        "warnings": list(study_warnings(study, decisions, flow, codes)),
         "flow": {
             "subjects": flow.subjects,
             "subjects_with_a_decision_point": flow.subjects_with_decision,
@@ -51,6 +52,9 @@ def summarize_flow(
             "decisions": flow.earlier_use.decisions,
             "continued": flow.earlier_use.continued,
         },
+        "coverage": [asdict(target) for target in flow.coverage.targets],
+        "dates_without_hours": {"dated": flow.coverage.dated, "midnight": flow.coverage.midnight},
+        "leaks": find_leaks(flow.step_codes, decisions.treatment, study),
         "arms": [
             _arm(name, decisions, decisions.treatment == row)
             for row, name in enumerate(study.formulary.names)
@@ -67,6 +71,18 @@ def summarize_flow(
         },
         "split": {name: int((decisions.split == row).sum()) for row, name in enumerate(SPLITS)},
     }
+
+
+def study_warnings(
+    study: Study, decisions: DecisionTable, flow: PatientFlow, codes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What a reader must know before anything is learned: each with its counts and the mend."""
+    return (
+        *follow_up_warnings(study, decisions, codes),
+        *earlier_use_warnings(study, flow.earlier_use, len(decisions)),
+        *no_hours_warnings(flow.coverage, study),
+        *leak_warnings(find_leaks(flow.step_codes, decisions.treatment, study)),
+    )
 
 
 def _all_arms(study: Study, decisions: DecisionTable) -> dict:

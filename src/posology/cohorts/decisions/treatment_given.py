@@ -29,6 +29,8 @@ class TreatmentGiven:
     """-1 if none of the study's options was given in the window."""
     dose: Float32[np.ndarray, " decision"]
     """Per day; NaN if the records hold no number."""
+    start: Float64[np.ndarray, " decision"]
+    """When it started; infinity for none."""
     switched: Bool[np.ndarray, " decision"]
     """Whether several options were given in the window that are no combination option."""
 
@@ -53,6 +55,7 @@ def extract_treatments(
     option = np.where(started.any(axis=1), order.argmax(axis=1), -1).astype(np.int32)
     switched = started.sum(axis=1) > 1
     dose = doses[np.arange(len(at)), np.maximum(option, 0)]
+    start = np.where(option < 0, np.inf, starts[np.arange(len(at)), np.maximum(option, 0)])
     for column in sorted(range(len(options)), key=lambda c: len(options[c].together)):
         parts = [names.index(name) for name in options[column].together]
         if parts:
@@ -61,12 +64,15 @@ def extract_treatments(
             switched &= ~(has_all & (started.sum(axis=1) == len(parts)))
         if options[column].otherwise:
             option[option < 0] = column
-    return TreatmentGiven(option, np.where(option < 0, np.nan, dose).astype(np.float32), switched)
+    dose = np.where(option < 0, np.nan, dose).astype(np.float32)
+    return TreatmentGiven(option, dose, start, switched)
 
 
 def subset_treatments(given: TreatmentGiven, keep: Bool[np.ndarray, " decision"]) -> TreatmentGiven:
     """The rows of some decisions."""
-    return TreatmentGiven(given.option[keep], given.dose[keep], given.switched[keep])
+    return TreatmentGiven(
+        given.option[keep], given.dose[keep], given.start[keep], given.switched[keep]
+    )
 
 
 def next_decision_time(at: DecisionTimes) -> Float64[np.ndarray, " decision"]:

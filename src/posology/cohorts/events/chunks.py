@@ -57,8 +57,9 @@ def count_units(files: list[Path], most: int | None = None) -> dict[tuple[str, s
     counts: dict[tuple[str, str], int] = {}
     rows = 0
     for path in files:
-        parquet = pq.ParquetFile(path, read_dictionary=["code", "unit"])
-        names = parquet.schema_arrow.names
+        names = pq.read_schema(path).names
+        texts = [name for name in ("code", "unit") if name in names]
+        parquet = pq.ParquetFile(path, read_dictionary=texts)
         columns = [name for name in ("code", "numeric_value", "unit") if name in names]
         if "numeric_value" not in columns:
             continue

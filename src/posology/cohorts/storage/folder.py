@@ -23,8 +23,7 @@ from posology.cohorts.decisions.decision_table import (
     extract_decisions,
     merge_flows,
 )
-from posology.cohorts.decisions.flow_diagram import summarize_flow
-from posology.cohorts.decisions.follow_up_rule import follow_up_warnings
+from posology.cohorts.decisions.flow_diagram import study_warnings, summarize_flow
 from posology.cohorts.encode import (
     CodeStatistics,
     fit_profile,
@@ -275,7 +274,7 @@ def _write_columns(
         column = getattr(cohort, name)
         if column is not None:
             writer.append(name, column)
-    warnings = follow_up_warnings(study, decided, codes)
+    warnings = study_warnings(study, decided, flow, codes)
     summary = summarize_flow(study, decided, flow, codes) | findings
     writer.close(study, profile, summary, warnings)
 
