@@ -1,11 +1,14 @@
 """One patient, from Python: the same recommendation as from the command line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from posology import artifact
+from posology.errors import RecordError
 from posology.workflows.recommend import recommend, template
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -32,3 +35,45 @@ def test_a_filled_template_gives_ranked_options(model: Path, tmp_path: Path) -> 
 
 def test_a_study_needs_no_model() -> None:
     assert "CYP2C9" in template("iwpc")["facts"]
+
+
+BUNDLE = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {"resource": {"resourceType": "Patient", "id": "7", "gender": "male"}},
+        {"resource": {"resourceType": "Slot", "id": "1"}},
+    ],
+}
+
+
+def test_a_fhir_bundle_is_read_as_ingest_reads_the_training_records(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bundle.json").write_text(json.dumps(BUNDLE))
+    result = recommend(model, tmp_path / "bundle.json")
+    by_form = recommend(model, {"facts": {"sex": "male"}})
+    assert result.recommendation == by_form.recommendation
+    assert result.reading.not_used == (
+        "Given but not read: 1 entry of the FHIR file: this type of resource is not mapped to "
+        "events.",
+    )
+    assert result.summary().startswith("Given but not read: 1 entry of the FHIR file")
+
+
+def test_a_bundle_of_two_patients_or_of_nothing_is_refused(model: Path) -> None:
+    other = {"resource": {"resourceType": "Patient", "id": "8", "gender": "male"}}
+    with pytest.raises(RecordError, match="has 2 patients; give a file with exactly one"):
+        recommend(model, {**BUNDLE, "entry": [*BUNDLE["entry"], other]})
+    with pytest.raises(RecordError, match=r"nothing of it could be read \(this type of resource"):
+        recommend(model, {**BUNDLE, "entry": BUNDLE["entry"][1:]})
+
+
+def test_a_policy_without_a_network_is_answered_without_torch(model: Path) -> None:
+    code = (
+        "import sys; from posology.workflows.recommend import recommend, template; "
+        f"recommend({str(model)!r}, {{'facts': {{'sex': 'male'}}}}); "
+        "print(sorted({'torch', 'sklearn', 'duckdb', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -122,7 +122,7 @@ def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> Non
 def test_an_unknown_event_is_named(form: Form) -> None:
     _, reading = read(form, {"height": 170}, events=[{"code": "HERBAL//green tea"}])
     assert reading.not_used == (
-        "Given but not used: HERBAL//green tea. The model does not know it.",
+        "Given but not used: herbal green tea. The model does not know it.",
     )
 
 

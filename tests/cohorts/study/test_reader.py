@@ -71,6 +71,16 @@ MISTAKES = [
     ("dose = 35.0", "", "rule fixed: a fixed rule needs `dose` and `source`."),
     ("[decision]", "[decision", "not valid TOML"),
     (
+        "minimum_patients = 5",
+        'required_for_advice = ["HIGHT"]',
+        "[profile] required_for_advice `HIGHT` is unknown; did you mean `HEIGHT`?",
+    ),
+    (
+        "at_least = 100.0, at_most = 250.0",
+        "at_least = 250.0, at_most = 100.0",
+        "[profile] limits: 250 to 100 is empty; swap at_least and at_most.",
+    ),
+    (
         '"AGE_DECADE" = "age, decades"',
         '"AGE_DECADE" = "AGE//DECADE"',
         "[names] `AGE_DECADE` is 'AGE//DECADE', a code; give it in words.",

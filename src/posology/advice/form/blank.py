@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from posology.advice.form.field import DATED, STATIC, Field, Form, Limits
+from posology.advice.form.field import DATED, STATIC, Field, Form, Limits, normalise
 from posology.advice.form.timing import RECENT_DAYS
 from posology.advice.form.unit_names import unit_words, usual_units
 
@@ -72,10 +72,17 @@ def _what(field: Field) -> str:
         return "yes, or no (read as not recorded)" if is_presence else "yes or no"
     titles = field.titles or ("",) * len(field.choices)
     named = zip(field.choices, titles, strict=True)
-    words = [f"{word} ({title})" if title else word for (word, _), title in named]
+    words = [_choice_words(word, title) for (word, _), title in named]
     if not words:
         return "text"
     return f"{'any' if field.several else 'one'} of {', '.join(words)}"
+
+
+def _choice_words(word: str, title: str) -> str:
+    """A choice as the records have it, with its name; the name alone of an opaque code."""
+    if not title or normalise(title) == normalise(word):
+        return word
+    return title if word.isdigit() else f"{word} ({title})"
 
 
 def _seen_words(field: Field) -> str:
@@ -126,5 +133,9 @@ def _field_schema(field: Field) -> dict[str, Any]:
         bounds = (("minimum", field.limits.low), ("maximum", field.limits.high))
         schema |= {name: bound for name, bound in bounds if bound is not None}
     else:
-        schema["examples"] = [word for word, _ in field.choices]
+        titles = field.titles or ("",) * len(field.choices)
+        named = zip(field.choices, titles, strict=True)
+        schema["examples"] = [
+            title if word.isdigit() and title else word for (word, _), title in named
+        ]
     return schema

@@ -58,6 +58,7 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
         codes=frozenset({*profile.codes, *inputs, *extra}),
         families=study.profile.families,
         required=tuple((c, _words(known, c)) for c in study.profile.required_for_advice),
+        names=study.names,
         vectors=vectors,
     )
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from posology.advice.form.field import DATED, EITHER, Field, Form
 from posology.advice.form.moments import parse_moment
 from posology.advice.form.values import Entry, check_limits
+from posology.domain.codes import display_name
 from posology.errors import RecordError
 from posology.records.pipeline.units import convert_number
 from posology.records.schema import EVENTS
@@ -95,7 +96,9 @@ def read_table(events: pa.Table, form: Form, source: str) -> list[Entry]:
     rows = events.select([n for n in EVENTS.names if n in events.column_names]).to_pylist()
     entries = []
     for row in rows:
-        place = f"{source}: {row['code']}" + (f" of {row['time']:%d-%b-%Y}" if row["time"] else "")
+        field = by_code.get(row["code"])
+        name = field.name if field and field.name else display_name(row["code"], form.names)
+        place = f"{source}: `{name}`" + (f" of {row['time']:%d-%b-%Y}" if row["time"] else "")
         number = (row["numeric_value"], row.get("unit"))
         entries.append(make_entry(row["code"], number, row["time"], by_code, place))
     return entries

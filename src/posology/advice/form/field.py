@@ -70,6 +70,8 @@ class Form:
     """Prefixes of the codes that the study reads as facts."""
     required: tuple[tuple[str, str], ...] = ()
     """Prefixes without which there is no advice, and their names."""
+    names: tuple[tuple[str, str], ...] = ()
+    """Names of codes that have no field."""
     vectors: tuple[tuple[str, int], ...] = ()
     """Models of images whose vectors are facts, and the length of each."""
 

@@ -11,7 +11,7 @@ from posology.advice.form.read import read_form
 from posology.advice.form.timing import align_times
 from posology.advice.form.unit_names import unit_words
 from posology.advice.form.values import Entry, nearest_choice
-from posology.domain.codes import has_prefix
+from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
 
 _MOST_NAMED = 12
@@ -84,19 +84,25 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
         if from_records and not is_feature:
             others += 1
             continue
-        sentences[_sentence(entry)] = None
+        sentences[_sentence(entry, form)] = None
     said = list(sentences)
     if from_records and len(said) > _MOST_NAMED:
         said = [*said[:_MOST_NAMED], f"And {len(said) - _MOST_NAMED} more that it does not know."]
     if others:
-        said.append(f"{others} other events of the records are no facts of this study.")
+        noun = (
+            "event of the records is no fact"
+            if others == 1
+            else "events of the records are no facts"
+        )
+        said.append(f"{others} other {noun} of this study.")
     return tuple(said)
 
 
-def _sentence(entry: Entry) -> str:
+def _sentence(entry: Entry, form: Form) -> str:
     field = entry.field
     if field.kind == "event":
-        return f"Given but not used: {entry.unknown}. The model does not know it."
+        name = display_name(entry.unknown, form.names)
+        return f"Given but not used: {name}. The model does not know it."
     near = nearest_choice(field, entry.unknown)
     hint = f" Did you mean {near}?" if near else ""
     return (

@@ -210,7 +210,7 @@ def _choice(field: Field, value: Any, time: datetime.datetime | None, place: str
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         words = ", ".join(word for word, _ in field.choices[:8])
         raise RecordError(f"{place} is {value!r}; write one of {words}, or null.")
-    text = value.strip() if isinstance(value, str) else f"{value:g}"
+    text = value.strip() if isinstance(value, str) else str(value).removesuffix(".0")
     code = _codes_by_word(field).get(normalise(text))
     return Entry(field, code or "", None, time, unknown="" if code else text)
 

@@ -1,0 +1,179 @@
+"""Fields of records with dates: units, births, choices with names, and facts that are needed."""
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posology.advice.form.blank import blank_form
+from posology.advice.form.build import build_form
+from posology.advice.form.field import Form, Limits
+from posology.advice.form.limits import spread_limits
+from posology.advice.form.reading import read_filled_form, read_records
+from posology.advice.form.training_facts import TrainingFacts
+from posology.domain.profile import Profile
+from posology.domain.study import Bounds, KidneySpec, ValueRange
+from posology.errors import RecordError
+from posology.records.schema import EVENTS
+from tests.builders.small_cohorts import STUDY
+
+TODAY = datetime.datetime(2026, 11, 28)  # noqa: DTZ001 - MEDS times have no zone
+SBP, WEIGHT = "MEASUREMENT//LOINC//8480-6", "MEASUREMENT//LOINC//29463-7"
+CODES = (
+    ("MEDS_BIRTH", "", 1.0, 0.0, None, 20000.0, ""),
+    (SBP, "mm[Hg]", 1.0, 1.0, (76.0, 183.0), 12.0, "systolic blood pressure"),
+    (WEIGHT, "kg", 1.0, 1.0, (52.0, 155.0), 400.0, "weight, kg"),
+    ("CONDITION//SNOMED//84114007", "", 1.0, 0.0, None, 0.0, "heart failure"),
+    ("CONDITION//SNOMED//38341003", "", 1.0, 0.0, None, 900.0, "hypertension"),
+    ("SMOKING//SNOMED//266919005", "", 0.0, 0.0, None, None, "Never smoked"),
+    ("SMOKING//SNOMED//77176002", "", 0.0, 0.0, None, None, "Smoker"),
+    ("FORMULA//ckd_epi_2021", "", 1.0, 1.0, (20.0, 120.0), 10.0, ""),
+)
+
+
+def clinical_form(required: tuple[str, ...] = (), limits: tuple[ValueRange, ...] = ()) -> Form:
+    codes, units, dated, numeric, ranges, days, titles = zip(*CODES, strict=True)
+    facts = TrainingFacts(
+        dated=dated,
+        numeric=numeric,
+        low=tuple(r and r[0] for r in ranges),
+        high=tuple(r and r[1] for r in ranges),
+        days_before=days,
+        several=("CONDITION//SNOMED",),
+    )
+    zeros = np.zeros(len(codes), np.float32)
+    profile = Profile(codes, zeros, zeros + 1, titles=titles, units=units)
+    families = ("MEDS_BIRTH", "MEASUREMENT", "CONDITION", "SMOKING")
+    spec = replace(
+        STUDY.profile,
+        families=families,
+        required_for_advice=required,
+        limits=limits,
+        kidney=KidneySpec(("CREA",), "mg/dL", ("SEX//F",)),
+    )
+    return build_form(replace(STUDY, profile=spec), profile, facts)
+
+
+def read(facts: dict[str, Any], form: Form | None = None) -> list[tuple]:
+    body = {"facts": facts, "decision": "2026-11-28"}
+    events, _ = read_filled_form(body, form or clinical_form(), "p.json", TODAY)
+    return [tuple(row[n] for n in ("code", "numeric_value", "time")) for row in events.to_pylist()]
+
+
+def test_the_blank_form_has_one_field_a_fact_with_unit_limits_and_date() -> None:
+    fields = blank_form(clinical_form(required=(SBP,)))["fields"]
+    assert fields == {
+        "age": "age in years, or a range such as '70-79', or the date of birth; must be from 0 to "
+        "120 [MEDS_BIRTH]",
+        "systolic blood pressure": "number in mmHg (or kPa); must be from 38 to 370; training "
+        f"patients had 76 to 183; dated; needed: no answer without it [{SBP}]",
+        "weight": "number in kg (or g, lb, oz); must be from 26 to 310; training patients had 52 "
+        f"to 155; dated: write since when it is known [{WEIGHT}]",
+        "heart failure": "yes, or no (read as not recorded); dated [CONDITION//SNOMED//84114007]",
+        "hypertension": "yes, or no (read as not recorded); dated: write since when it is known "
+        "[CONDITION//SNOMED//38341003]",
+        "smoking SNOMED": "one of Never smoked, Smoker [SMOKING//SNOMED]",
+        "creatinine": "number in mg/dL (or g/dL, g/L, mg/L, ug/dL, ug/mL); dated [CREA]",
+        "female": "yes, or no (read as not recorded) [SEX//F]",
+    }
+
+
+def test_a_pressure_in_kpa_is_refused_without_its_unit_and_converted_with_it() -> None:
+    with pytest.raises(RecordError, match=r"of 16 mmHg cannot be right: it must be from 38 to 370"):
+        read({"systolic blood pressure": 16})
+    for value in ("16 kPa", {"value": 16, "unit": "kpa"}):
+        ((code, number, time),) = read({"systolic blood pressure": value})
+        assert (code, time) == (SBP, TODAY)
+        assert number == pytest.approx(120.01, abs=0.01)
+
+
+def test_several_measurements_enter_at_their_dates_in_any_order() -> None:
+    values = [{"value": 140, "date": "2026-10-02"}, {"value": 150, "date": "2025-05-11"}]
+    days = [datetime.datetime(2026, 10, 2), datetime.datetime(2025, 5, 11)]  # noqa: DTZ001
+    assert read({SBP: values}) == [(SBP, 140.0, days[0]), (SBP, 150.0, days[1])]
+
+
+def test_an_age_becomes_a_birth_and_a_birth_stays_one() -> None:
+    years = [{"age": 65}, {"age": "60-69"}, {"age": "1961-11-28"}]
+    born = [read(facts)[0][2].year for facts in years]
+    assert born == [1961, 1961, 1961]
+
+
+def test_an_old_fact_needs_its_date_and_a_recent_one_is_dated_at_the_decision() -> None:
+    with pytest.raises(RecordError) as error:
+        read({"hypertension": True})
+    assert str(error.value) == (
+        "p.json: `hypertension` needs its date: training patients had it for a median of 900 days "
+        "before the decision, and the answer depends on that. Write "
+        '{"value": "yes", "since": "2024-03-01"}; a year alone will do.'
+    )
+    assert read({"heart failure": "yes"}) == [("CONDITION//SNOMED//84114007", None, TODAY)]
+
+
+def test_a_choice_is_known_by_its_name_and_by_its_code() -> None:
+    for value in ("never smoked", "266919005", 266919005):
+        assert read({"SMOKING//SNOMED": value})[0][0] == "SMOKING//SNOMED//266919005"
+
+
+def test_a_fact_that_is_needed_stops_the_advice_if_it_is_missing_or_unread() -> None:
+    form = clinical_form(required=(SBP, "SMOKING"))
+    with pytest.raises(RecordError) as error:
+        read({"smoking SNOMED": "smoker"}, form)
+    assert str(error.value) == (
+        "p.json: no answer yet: `systolic blood pressure` is not recorded. The study needs it; "
+        "enter it and ask again."
+    )
+    with pytest.raises(RecordError, match=r"`smoking` is given as 'pipe', which the model does no"):
+        read({SBP: 120, "smoking SNOMED": "pipe"}, form)
+    assert len(read({SBP: 120, "smoking SNOMED": "smoker"}, form)) == 2
+
+
+def test_limits_of_the_study_come_first() -> None:
+    form = clinical_form(limits=(ValueRange((WEIGHT,), Bounds(100.0, 120.0)),))
+    with pytest.raises(RecordError, match=r"must be from 100 to 120 kg"):
+        read({"weight": {"value": 90, "date": 2026}}, form)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ((76.0, 183.0), (38, 370)),
+        ((0.1, 500.0), (0.0014, 36000)),
+        ((0.0, 44.0), (0, 88)),
+        ((-5.0, 5.0), (-15, 15)),
+    ],
+)
+def test_limits_follow_from_training(seen, expected) -> None:
+    assert spread_limits(*seen) == Limits(*map(float, expected))
+
+
+def events(*rows: tuple) -> Any:
+    import pyarrow as pa
+
+    names = ("time", "code", "numeric_value", "unit")
+    bodies = [dict(zip(names, row, strict=True)) for row in rows]
+    blank = {"subject_id": 5, "text_value": None}
+    return pa.Table.from_pylist([{**blank, **body} for body in bodies], schema=EVENTS)
+
+
+def test_records_are_checked_converted_and_what_is_not_used_is_said() -> None:
+    day = datetime.datetime(2026, 11, 1)  # noqa: DTZ001
+    rows = (
+        (day, SBP, 16.0, "kPa"),
+        (day, "CONDITION//SNOMED//1", None, None),
+        (day, "VISIT//ward", None, None),
+        (day, "SMOKING//SNOMED//77176002", None, None),
+    )
+    table, reading = read_records(events(*rows), clinical_form(), "p.parquet", TODAY)
+    assert table["numeric_value"].to_pylist()[0] == pytest.approx(120.01, abs=0.01)
+    assert table["time"].to_pylist() == [day, None], "smoking had no date in training"
+    assert table["subject_id"].to_pylist() == [5, 5]
+    assert reading.not_used == (
+        "Given but not used: condition SNOMED: 1. The model does not know it.",
+        "1 other event of the records is no fact of this study.",
+    )
+    wrong = events((day, SBP, 1600.0, "mm[Hg]"))
+    with pytest.raises(RecordError, match=r"`systolic blood pressure` of 01-Nov-2026 of 1600 mmHg"):
+        read_records(wrong, clinical_form(), "p.parquet", TODAY)
