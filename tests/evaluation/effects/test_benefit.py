@@ -39,9 +39,9 @@ def test_a_true_ranking_has_a_positive_autoc(rng) -> None:
 def test_the_autoc_interval_of_a_random_ranking_covers_zero() -> None:
     held = []
     for seed in range(100):
-        nuisance, _, benefit = drawn("null", 150, seed)
+        nuisance, _, benefit = drawn("null", 300, seed)
         chance = np.random.default_rng(seed)
-        result = rank_weighted_effects(np.zeros(150), benefit, nuisance.trial.subject, chance)
+        result = rank_weighted_effects(np.zeros(300), benefit, nuisance.trial.subject, chance)
         held.append(result.autoc.low <= 0 <= result.autoc.high)
     assert np.mean(held) >= 0.88
 
