@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from posology.cli import app
-from posology.cohorts.storage.arrays import save_cohort
+from posology.cohorts.storage.arrays import load_cohort, save_cohort
+from posology.domain.cohort import Cohort
 from posology.errors import UserError
 from tests.builders import synthetic_iwpc
 
@@ -61,9 +62,29 @@ def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -
         "heterogeneity_p",
         "number_needed",
     } <= metrics
-    assert page.read_text().count("<section") >= 10
-    ids = [str(i) for i in range(1, 261) if f">{i}<" in page.read_text()]
+    text = page.read_text()
+    assert text.count("<section") >= 9
+    assert "//" not in text[text.index("<body>") :]
+    ids = [str(i) for i in range(1, 261) if f">{i}<" in text]
     assert len(ids) < 100, "no list of subjects"
+    assert max(len(line) for line in done.output.splitlines()) <= 80
+    _check_unadjusted(rows, load_cohort(folder))
+
+
+def _check_unadjusted(rows: list[dict], cohort: Cohort) -> None:
+    """The figures called unadjusted are differences of the raw shares, to the last digit."""
+    assert next(row for row in rows if row["metric"] == "outside")["value"] == 0
+    known = cohort.outcome_observed
+    share = {
+        option.title: cohort.effective[known & (cohort.treatment == k)].astype(float).mean()
+        for k, option in enumerate(cohort.study.formulary.treatments)
+    }
+    unadjusted = [row for row in rows if row["metric"].startswith("unadjusted_against_")]
+    assert len(unadjusted) == 2
+    for row in unadjusted:
+        comparator = row["metric"].removeprefix("unadjusted_against_")
+        assert row["value"] == pytest.approx(share[row["model"]] - share[comparator], abs=1e-12)
+        assert row["low"] < row["value"] < row["high"]
 
 
 def test_a_study_without_events_is_refused() -> None:

@@ -1,8 +1,13 @@
 import numpy as np
+from matplotlib.figure import Figure
 
-from posology.evaluation.intervals import Interval
-from posology.report.effects.plots import plot_forest
-from posology.report.plots import learning_figures, plot_learning, wrap_label
+from posology.report.plots import (
+    label_axes,
+    label_rows,
+    learning_figures,
+    plot_learning,
+    wrap_label,
+)
 
 
 def line(axes, at):
@@ -42,8 +47,10 @@ def test_a_label_is_wrapped_and_never_cut():
     for name in names:
         assert wrap_label(name).replace("\n", " ").replace(" ", "") == name.replace(" ", "")
         assert max(len(line) for line in wrap_label(name).splitlines()) <= 36
-    figure = plot_forest([(name, Interval(0.0, -1.0, 1.0)) for name in names], names[1])
-    (axes,) = figure.axes
+    figure = Figure(figsize=(5.6, 2.0), layout="constrained")
+    axes = figure.add_subplot()
+    label_axes(axes, names[1], "")
+    label_rows(axes, names, 0.34)
     shown = [label.get_text() for label in axes.get_yticklabels()][::-1]
     assert shown == [wrap_label(name) for name in names]
     figure.draw_without_rendering()

@@ -8,12 +8,16 @@ def test_probabilities_are_written_as_percentages() -> None:
     scale = Scale("points", 100.0)
     assert scale.format_value(0.2134) == "21.3 %"
     assert scale.format_difference(Difference(0.0312, -0.0041, 0.0701, 0.0004)) == (
-        "+3.12 (-0.41 to 7.01)"
+        "+3.1 (-0.4 to 7.0)"
     )
 
 
 def test_decimals_follow_the_width_of_the_interval() -> None:
-    assert Scale("days", 1.0).format_difference(Interval(12.3, -40.0, 61.0)) == "+12 (-40 to 61)"
+    days = Scale("days", 1.0)
+    assert days.format_difference(Interval(12.3, -40.0, 61.0)) == "+12 (-40 to 61)"
+    assert days.format_estimate(Interval(12.345, 11.98, 12.71)) == "12.35 (11.98 to 12.71)"
+    wide = Interval(0.25311, 0.189, 0.317)
+    assert Scale("points", 100.0).format_estimate(wide) == "25.3 % (18.9 to 31.7)"
 
 
 def test_an_unknown_difference_is_written_in_words() -> None:

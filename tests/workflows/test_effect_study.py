@@ -17,6 +17,7 @@ from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_content import effect_rows
 from posology.workflows.effect_study import allowed_and_judged, plan_analysis
 from tests.builders import synthetic_iwpc
+from tests.builders.effect_report import raw_data
 from tests.builders.known_effects import draw_nuisance
 
 
@@ -86,7 +87,8 @@ def test_each_row_counts_its_own_decisions_and_patients() -> None:
     rule = HeldOutRule(np.arange(400) % 5, effect, chosen, np.ones(400, np.int64), 5)
     groups = [Subgroup("half", "first", np.arange(400) < 100)]
     plan = AnalysisPlan(tuple("abcdefgh"), {}, groups, {}, [], Unit("points"), is_binary=True)
-    rows = effect_rows("study", analyse_effects(nuisance, rule, plan, np.random.default_rng(0)))
+    results = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
+    rows = effect_rows("study", results, raw_data(nuisance, results))
     found = {(row["model"], row["metric"]): row for row in rows}
     assert (rows[0]["metric"], rows[0]["n"], rows[0]["patients"]) == ("verdict", 400, 200)
     group = found["half: first", "group_gain"]

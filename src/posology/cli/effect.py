@@ -27,8 +27,10 @@ def effect(
 
     Each patient is evaluated by a rule learned from other patients. The first line is the verdict.
     """
+    from dataclasses import replace
+
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
-    from posology.workflows.cohorts import read_cohort
+    from posology.workflows.cohorts import read_cohort, read_flow
     from posology.workflows.effect_study import effect_study
     from posology.workflows.results import write_measurements
 
@@ -37,6 +39,7 @@ def effect(
     cohort = read_cohort(study, events)
     with show_progress("effects") as progress:
         result = effect_study(cohort, max_decisions, repeats, seed, progress)
+    result = replace(result, records=read_flow(study))
     CONSOLE.print(result)
     if report is not None:
         result.report(report)

@@ -7,6 +7,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -128,6 +129,35 @@ def acic2016(instance: int) -> TrialData:
         outcome=truth[np.arange(len(treatment)), 1 + treatment],
         expected=truth[:, 3:],
     )
+
+
+def write_csv(trial: TrialData, path: Path, outcome_day: int = 140) -> None:
+    """Write one row a patient, as a trial's own file has it (docs/trial-from-csv.md).
+
+    Dates are made up: every patient enters on 2000-01-01.
+
+    Args:
+        trial: the patients.
+        path: of the new file.
+        outcome_day: days from entry to the outcome, where it is no time to an event.
+    """
+    entered = date(2000, 1, 1)
+    has_time = trial.time is not None and trial.event is not None
+    measured = not np.isnan(trial.outcome).all()
+    extra = (("outcome", "outcome_date") if measured else ()) + (
+        ("days", "event") if has_time else ()
+    )
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("patient", "entered", "arm", *trial.names, *extra))
+        for row in range(len(trial.treatment)):
+            values: list[object] = [row + 1, entered, trial.options[trial.treatment[row]]]
+            values += [f"{value:g}" for value in trial.covariates[row]]
+            if measured:
+                values += [f"{trial.outcome[row]:g}", entered + timedelta(days=outcome_day)]
+            if trial.time is not None and trial.event is not None:
+                values += [f"{trial.time[row]:g}", "1" if trial.event[row] else ""]
+            writer.writerow(values)
 
 
 def _rows(package: str, path: str) -> list[dict[str, str]]:

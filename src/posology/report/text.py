@@ -22,33 +22,46 @@ class Scale:
         )
 
     def format_value(self, x: float) -> str:
-        """A mean outcome."""
-        return format_number(self.factor * x) + (" %" if self.factor == 100 else "")
+        """A mean outcome without its interval."""
+        return format_number(self.factor * x) + self._percent
 
     def format_interval(self, estimate: Difference | Interval) -> str:
         """`low to high`."""
         if estimate.low != estimate.low:
             return ""
-        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        digits = self._decimals(estimate)
         low, high = self.factor * estimate.low, self.factor * estimate.high
         return f"{low:.{digits}f} to {high:.{digits}f}"
 
     def format_estimate(self, estimate: Difference | Interval) -> str:
         """A mean outcome with its interval."""
-        return f"{self.format_value(estimate.value)} ({self.format_interval(estimate)})"
+        if estimate.low != estimate.low:
+            return self.format_value(estimate.value)
+        digits = self._decimals(estimate)
+        value = f"{self.factor * estimate.value:.{digits}f}{self._percent}"
+        return f"{value} ({self.format_interval(estimate)})"
+
+    def _decimals(self, estimate: Difference | Interval) -> int:
+        """Decimals by the width of the interval; percentages have one at least."""
+        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        return max(digits, 1) if self.factor == 100 else digits
+
+    @property
+    def _percent(self) -> str:
+        return " %" if self.factor == 100 else ""
 
     def format_difference(self, estimate: Difference | Interval) -> str:
         """A signed difference with its interval."""
         if estimate.value != estimate.value:
             return "too few patients"
-        digits = _decimals(self.factor * (estimate.high - estimate.low))
+        digits = self._decimals(estimate)
         value = f"{self.factor * estimate.value:+.{digits}f}"
         return f"{value} ({self.format_interval(estimate)})"
 
 
 def _decimals(width: float) -> int:
-    """Decimals for an interval of this width: three significant digits of it."""
-    return 0 if not width > 0 else int(min(max(2 - math.floor(math.log10(width)), 0), 6))
+    """Decimals for an interval of this width: two significant digits of it."""
+    return 0 if not width > 0 else int(min(max(1 - math.floor(math.log10(width)), 0), 6))
 
 
 def format_number(x: float) -> str:
@@ -69,6 +82,11 @@ def format_estimate(estimate: Difference | Interval) -> str:
 def format_p(p: float) -> str:
     """A p value for a sentence."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def format_p_value(p: float) -> str:
+    """A p value for a column."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def format_share(x: float) -> str:

@@ -51,6 +51,11 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
     return build.build_cohort(events, as_study(study), descriptions=meanings)
 
 
+def read_flow(study: str | Path) -> dict[str, Any] | None:
+    """The flow from the records to a cohort's folder; None of a study, whose cohort is not kept."""
+    return load_flow(Path(study)) if is_cohort(Path(study)) else None
+
+
 def as_study(study: str | Path | Study) -> Study:
     """The study itself, or the one that the file or name denotes."""
     return study if isinstance(study, Study) else read_study(str(study))

@@ -1,6 +1,9 @@
 """What an effect study gives out: every figure as a row, and the content of its page."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +13,20 @@ from posology.evaluation.effects.abstention import Abstention
 from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.number_needed import NumberNeeded
 from posology.evaluation.effects.option_effects import ConfounderStrength
-from posology.evaluation.effects.overlap import Counts
+from posology.evaluation.effects.overlap import Counts, compare_excluded
 from posology.evaluation.intervals import Difference, Interval
 from posology.learners.effects.target_trial import StudyTrial
-from posology.report.effects.content import EffectContent
+from posology.report.effects.content import EffectContent, RawData
+from posology.report.effects.terminal import unadjusted_difference
+from posology.workflows.effect_arms import (
+    describe_estimand,
+    describe_flow,
+    describe_raw_data,
+)
 from posology.workflows.results import Row, finite_or_none, format_now
 
+_CODE_IN_BRACKETS = re.compile(r" \([A-Z_]+//\w+\)")
+"""Codes that warnings name for those who write study files; readers of the page need none."""
 _RANDOMISED = "Treatment was randomised, as the study file says."
 _OBSERVED = "These are records of routine care: no patient was randomised."
 _TRAJECTORIES = (
@@ -24,7 +35,7 @@ _TRAJECTORIES = (
 )
 
 
-def effect_rows(study: str, estimates: EffectStudy) -> list[Row]:
+def effect_rows(study: str, estimates: EffectStudy, raw: RawData) -> list[Row]:
     """The verdict first, then every figure.
 
     `n` and `patients` of a row count the decisions and patients that its figure rests on.
@@ -37,7 +48,7 @@ def effect_rows(study: str, estimates: EffectStudy) -> list[Row]:
     everyone.add("posology", "outside", overlap.excluded_share)
     _values(estimates, into)
     _groups(estimates, into)
-    _options(estimates, into)
+    _options(estimates, raw, into)
     if estimates.rule_confounder_strength is not None:
         for metric, value in _strength(estimates.rule_confounder_strength).items():
             into.add("posology", f"rule_{metric}", value)
@@ -134,7 +145,7 @@ def _groups(estimates: EffectStudy, into: _Rows) -> None:
             inside.add(group, f"group_seen {b.option}", b.observed)
 
 
-def _options(estimates: EffectStudy, into: _Rows) -> None:
+def _options(estimates: EffectStudy, raw: RawData, into: _Rows) -> None:
     everyone = replace(into, counts=estimates.verdict.overlap.total)
     for option in estimates.verdict.overlap.options:
         everyone.add(option.name, "overlap_given", float(option.patients))
@@ -144,7 +155,8 @@ def _options(estimates: EffectStudy, into: _Rows) -> None:
         everyone.add(option.name, "overlap_outside", option.extreme_share)
     for o in estimates.option_effects:
         into.add(o.effect.option, f"effect_against_{o.effect.comparator}", o.effect.effect)
-        into.add(o.effect.option, f"unadjusted_against_{o.effect.comparator}", o.effect.unadjusted)
+        unadjusted = unadjusted_difference(estimates, raw, o.effect.option)
+        into.add(o.effect.option, f"unadjusted_against_{o.effect.comparator}", unadjusted)
         if o.confounder_strength is not None:
             for metric, value in _strength(o.confounder_strength).items():
                 into.add(o.effect.option, metric, value)
@@ -155,13 +167,21 @@ def _strength(strength: ConfounderStrength) -> dict[str, float]:
     return {"e_value": strength.e_value, "limit": strength.e_value_limit, "gamma": strength.gamma}
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the estimates of a page come from."""
+
+    propensity: str
+    """Name of the propensity model."""
+    seed: int
+    model: str | None = None
+    """Digest of the saved policy that was evaluated, if one was."""
+    records: Mapping[str, Any] | None = None
+    """Flow from the records to the cohort, if it is known."""
+
+
 def build_page(
-    cohort: Cohort,
-    trial: StudyTrial,
-    estimates: EffectStudy,
-    propensity: str,
-    seed: int,
-    model: str | None,
+    cohort: Cohort, trial: StudyTrial, estimates: EffectStudy, source: Provenance
 ) -> EffectContent:
     """The page's content.
 
@@ -169,23 +189,28 @@ def build_page(
         cohort: the cohort that the trial's decisions come from.
         trial: the decisions of the estimates.
         estimates: effects and values.
-        propensity: name of the propensity model.
-        seed: of the estimates.
-        model: digest of the saved policy that was evaluated, if one was.
+        source: where they come from.
     """
+    overlap, model = estimates.verdict.overlap, source.model
+    readable = replace(trial.trial, covariates=trial.readable_covariates)
     return EffectContent(
         study=cohort.study,
         results=estimates,
-        evidence=_describe_evidence(cohort, trial, model is not None),
+        estimand=describe_estimand(cohort.study),
+        evidence=_describe_evidence(cohort, model is not None),
+        warnings=tuple(_CODE_IN_BRACKETS.sub("", text) for text in cohort.warnings),
+        flow=describe_flow(cohort, trial, overlap, source.records, model is not None),
+        raw=describe_raw_data(cohort, trial, overlap, estimates.verdict.comparator),
+        excluded=compare_excluded(readable, overlap.population, trial.covariates),
         covariates=trial.covariates,
         unit=trial.unit,
         is_binary=trial.is_binary,
-        propensity_model=propensity,
+        propensity_model=source.propensity,
         is_saved_policy=model is not None,
         footer=(
             ("posology", posology.__version__),
             *((("model", model[:16]),) if model is not None else ()),
-            ("seed", str(seed)),
+            ("seed", str(source.seed)),
             ("made", format_now()),
         ),
     )
@@ -197,15 +222,11 @@ def has_trajectories(cohort: Cohort) -> bool:
     return several and cohort.study.reward.discount > 0
 
 
-def _describe_evidence(cohort: Cohort, trial: StudyTrial, is_saved_policy: bool) -> str:
-    decisions, patients = len(trial.trial), len(np.unique(trial.trial.subject))
-    source = "" if decisions == len(cohort) else f", sampled from {len(cohort):,}"
-    if is_saved_policy:
-        source = ", the cohort's test split"
+def _describe_evidence(cohort: Cohort, is_saved_policy: bool) -> str:
+    """What kind of data this is, and how its patients are evaluated."""
+    kind = _RANDOMISED if cohort.study.assignment.randomised else _OBSERVED
+    trajectories = _TRAJECTORIES if has_trajectories(cohort) else ""
+    whom = " Only patients of the test split are evaluated." if is_saved_policy else ""
     return (
-        f"{decisions:,} decisions of {patients:,} patients{source}, "
-        f"{int(trial.is_followed_up.sum()):,} of them followed to the outcome; no patient is "
-        "evaluated by a rule that was learned from them. "
-        + (_RANDOMISED if cohort.study.assignment.randomised else _OBSERVED)
-        + (_TRAJECTORIES if has_trajectories(cohort) else "")
+        f"{kind} No patient is evaluated by a rule that was learned from them.{whom}{trajectories}"
     )

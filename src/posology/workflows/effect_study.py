@@ -1,7 +1,9 @@
 """Average effects of a study's options, and whether choosing by the patient adds to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +34,12 @@ from posology.learners.effects.target_trial import (
     build_study_trial,
 )
 from posology.learners.guidelines.formula import build_rule_policy
-from posology.report.effects.content import EffectContent
+from posology.report.effects.content import EffectContent, RawData
 from posology.report.effects.page import write_effect_page
 from posology.report.effects.terminal import render_effects
 from posology.report.text import Scale
-from posology.workflows.effect_content import build_page, effect_rows
+from posology.workflows.effect_arms import describe_raw_data
+from posology.workflows.effect_content import Provenance, build_page, effect_rows
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 
@@ -57,11 +60,19 @@ class EffectResult:
     seed: int
     model: str | None = None
     """Digest of the saved policy that was evaluated; None of a rule learned here."""
+    records: Mapping[str, Any] | None = None
+    """Flow from the records to the cohort, for the page, if it is known."""
+
+    @property
+    def raw(self) -> RawData:
+        """The analysis population by arm, before any adjustment."""
+        verdict = self.estimates.verdict
+        return describe_raw_data(self.cohort, self.trial, verdict.overlap, verdict.comparator)
 
     @property
     def rows(self) -> list[Row]:
         """Every figure: the verdict, then values, effects, overlap, ranking, harms."""
-        return effect_rows(self.cohort.study.name, self.estimates)
+        return effect_rows(self.cohort.study.name, self.estimates, self.raw)
 
     def to_frame(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -79,14 +90,13 @@ class EffectResult:
     def page(self) -> EffectContent:
         """The page's content."""
         propensity = self.nuisance.propensity.model
-        return build_page(
-            self.cohort, self.trial, self.estimates, propensity, self.seed, self.model
-        )
+        source = Provenance(propensity, self.seed, self.model, self.records)
+        return build_page(self.cohort, self.trial, self.estimates, source)
 
     def __rich__(self) -> Group:
         scale = Scale(self.trial.unit, 100.0 if self.trial.is_binary else 1.0)
         verdict = Text(self.estimates.verdict.sentence, style="bold")
-        return Group(verdict, render_effects(self.estimates, scale))
+        return Group(verdict, render_effects(self.estimates, self.raw, scale))
 
 
 def effect_study(

@@ -6,6 +6,7 @@ import pytest
 
 from posology.cohorts.study.reader import parse_study, read_study, shipped_study_path
 from posology.errors import StudyError
+from tests.builders.two_drug_records import study
 
 TEXT = shipped_study_path("iwpc").read_text(encoding="utf-8")
 
@@ -85,6 +86,11 @@ MISTAKES = [
         '"AGE_DECADE" = "AGE//DECADE"',
         "[names] `AGE_DECADE` is 'AGE//DECADE', a code; give it in words.",
     ),
+    (
+        'codes = ["OUTCOME//WARFARIN_DOSE"]\nunit = "mg/wk"\n',
+        'codes = ["OUTCOME//WARFARIN_DOSE"]\n',
+        "[outcome] kind dose_class needs the key `unit`, that of its number.",
+    ),
 ]
 
 
@@ -99,6 +105,12 @@ def test_an_error_names_its_line() -> None:
     message = told("minimum_patients", "minimun_patients")
     line = TEXT.splitlines().index("minimum_patients = 5") + 1
     assert message.startswith(f"my.toml:{line}: ")
+
+
+def test_an_event_and_the_time_to_it_need_no_unit() -> None:
+    for kind, unit in (("occurs", ""), ("time_to_event", "d")):
+        changes = (('kind = "value_in_range"', f'kind = "{kind}"'), ('unit = "mmol/L"\n', ""))
+        assert study(*changes, ("range = { at_most = 5.0 }\n", "")).outcome.unit == unit
 
 
 def test_a_missing_file_names_itself(tmp_path: Path) -> None:

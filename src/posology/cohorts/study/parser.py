@@ -118,7 +118,7 @@ def outcome(table: OutcomeSection, where: str) -> Outcome:
         )
     return Outcome(
         tuple(table.codes),
-        table.unit,
+        _outcome_unit(table, place),
         table.kind,
         table.within_days,
         table.from_days,
@@ -128,6 +128,15 @@ def outcome(table: OutcomeSection, where: str) -> Outcome:
         tuple(table.competing),
         table.competing_as,
     )
+
+
+def _outcome_unit(table: OutcomeSection, place: str) -> str:
+    """Unit of the outcome's number; an event has none, and the time to one is in days."""
+    if table.unit is not None:
+        return table.unit
+    if table.kind in ("occurs", "does_not_occur", "time_to_event"):
+        return "d" if table.kind == "time_to_event" else ""
+    raise StudyError(f"{place} needs the key `unit`, that of its number.")
 
 
 def _check_competing(table: OutcomeSection, place: str) -> None:

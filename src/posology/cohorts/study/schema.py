@@ -84,7 +84,7 @@ class OutcomeSection(Strict):
         "dose_class", "occurs", "does_not_occur", "value_in_range", "change", "time_to_event"
     ]
     codes: Codes
-    unit: str
+    unit: str | None = None
     within_days: float = Field(gt=0)
     from_days: FromDays = 0.0
     range: BoundsSection | None = None

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from posology.report.effects import design_sections, patient_sections, result_sections
+from posology.report.effects import (
+    arm_sections,
+    design_sections,
+    group_sections,
+    harm_sections,
+    patient_sections,
+    question_sections,
+    result_sections,
+)
 from posology.report.effects.content import EffectContent, EffectPage
 from posology.report.effects.methods import CAUTION, REFERENCES, describe_methods
 from posology.report.html import render_template, write_html
@@ -22,30 +30,31 @@ def render_effect_page(content: EffectContent) -> str:
 
 def build_page(content: EffectContent) -> EffectPage:
     """Everything that the template prints."""
-    study, results = content.study, content.results
+    study, results, raw = content.study, content.results, content.raw
+    randomised = study.assignment.randomised
     scale = Scale(content.unit, 100.0 if content.is_binary else 1.0)
     items = tripod_items(study, bool(results.subgroups), bool(results.harms))
     sections = (
-        design_sections.target_trial(study, content.unit),
-        result_sections.options(results, scale, study.assignment.randomised),
+        question_sections.question(content, results.verdict.comparator_name),
+        question_sections.baseline(content),
+        arm_sections.outcomes(study, results, raw, scale),
+        harm_sections.harms(results, raw),
         result_sections.rule(results, scale),
         result_sections.trajectories(content.trajectory_value),
-        patient_sections.heterogeneity(results, scale),
-        patient_sections.single_patients(results, scale),
-        result_sections.harms(results),
-        design_sections.overlap(results),
-        design_sections.balance(results),
-        design_sections.unmeasured_confounding(results, study.assignment.randomised),
-        patient_sections.groups(results, scale),
-        result_sections.stability(results, scale),
+        patient_sections.heterogeneity(results, scale, randomised),
+        group_sections.groups(results, scale),
+        design_sections.overlap(results, content.excluded, randomised),
         design_sections.learning(content.learning),
     )
+    verdict = results.verdict
     return EffectPage(
         study=study,
-        headline=results.verdict.headline[:1].upper() + results.verdict.headline[1:] + ".",
-        notes=tuple(note[:1].upper() + note[1:] + "." for note in results.verdict.notes),
+        headline=_sentence(verdict.headline),
+        notes=tuple(_sentence(note) for note in verdict.notes),
+        estimand=content.estimand,
         caution=CAUTION,
         evidence=content.evidence,
+        warnings=content.warnings,
         sections=tuple(section for section in sections if section is not None),
         methods=describe_methods(content),
         references=REFERENCES,
@@ -54,3 +63,7 @@ def build_page(content: EffectContent) -> EffectPage:
         n_reported=sum(bool(item.where) for item in items if item.number != "+"),
         footer=content.footer,
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,21 +1,23 @@
-"""Sections on patients: heterogeneity of effects, single patients, groups."""
+"""Section on how effects differ between patients: test, ranking, calibration, one patient."""
 
-from posology.evaluation.effects.abstention import Abstention
+from posology.evaluation.effects.abstention import Abstention, AbstentionPoint
 from posology.evaluation.effects.effect_study import Contrast, EffectStudy
-from posology.evaluation.effects.subgroup_gain import SubgroupGain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, GAIN
 from posology.report.effects import plots
-from posology.report.effects.content import Section, SectionTable
+from posology.report.effects.content import Fold, Section, SectionTable
+from posology.report.effects.result_sections import observed_treatment
 from posology.report.effects.text import describe_personalisation
 from posology.report.svg import InlineFigure, inline_figure
 from posology.report.text import Scale, format_estimate, format_number, format_p, format_share
 
+HETEROGENEOUS = 0.05
+"""Level of the test."""
 MIN_TREATED = 0.1
 """An option has a decision curve if this share of patients is predicted to benefit; our choice."""
 
 
-def heterogeneity(results: EffectStudy, scale: Scale) -> Section | None:
-    """Whether effects differ between patients: test, ranking, calibration, decision curves."""
+def heterogeneity(results: EffectStudy, scale: Scale, is_randomised: bool) -> Section | None:
+    """Whether effects differ between patients; ranking, calibration and one patient are folded."""
     if results.verdict.kind == CANNOT_JUDGE or not results.contrasts:
         return None
     rows = tuple(
@@ -47,21 +49,46 @@ def heterogeneity(results: EffectStudy, scale: Scale) -> Section | None:
         "secondary measure, because it is not a proper score. A good ranking does not imply a "
         "correct mean."
     )
+    figures = (figure for at, c in enumerate(results.contrasts) for figure in _curves(at, c, scale))
+    folds = [
+        Fold(
+            "Ranking and calibration of the predicted effects, and decision curves",
+            figures=tuple(figures),
+            tables=(SectionTable(caption, heads, rows),),
+        )
+    ]
+    one = _single_patients(results, scale, is_randomised)
     return Section(
-        id="patients",
-        short_title="Patients",
+        id="effects",
+        short_title="Differences",
         title="Do effects differ between patients?",
-        paragraphs=(_describe_heterogeneity(results),),
-        figures=tuple(
-            figure for at, c in enumerate(results.contrasts) for figure in _curves(at, c, scale)
-        ),
-        tables=(SectionTable(caption, heads, rows),),
+        paragraphs=(_describe_heterogeneity(results), *_comment_ranking(results)),
+        folds=(*folds, *one),
+    )
+
+
+def _comment_ranking(results: EffectStudy) -> tuple[str, ...]:
+    """Ranking intervals without 0 where the test shows nothing: not to be overread."""
+    if results.heterogeneity.p < HETEROGENEOUS:
+        return ()
+    named = []
+    for c in results.contrasts:
+        measures = (("AUTOC", c.ranking.autoc), ("Qini", c.ranking.qini))
+        without = [name for name, area in measures if area.low > 0 or area.high < 0]
+        if without:
+            named.append(f"{' and '.join(without)} of {c.option} against {c.comparator}")
+    if not named:
+        return ()
+    return (
+        f"The interval of {'; '.join(named)} excludes 0 all the same. It is one of "
+        f"{2 * len(results.contrasts)} such intervals and not corrected for their number; the test "
+        "above is of all effects together and decides.",
     )
 
 
 def _describe_heterogeneity(results: EffectStudy) -> str:
     test = results.heterogeneity
-    differ = "differ" if test.p < 0.05 else "do not differ"
+    differ = "differ" if test.p < HETEROGENEOUS else "are not shown to differ"
     is_shown = "is" if results.verdict.kind == GAIN else "is not"
     without_curve = [c.option for c in results.contrasts if not _has_decision_curve(c)]
     note = ""
@@ -71,7 +98,7 @@ def _describe_heterogeneity(results: EffectStudy) -> str:
             f"{', or from '.join(without_curve)}, so there is no decision curve."
         )
     return (
-        f"Effects {differ} significantly between patients ({format_p(test.p)}, one-sided): the "
+        f"Effects {differ} between patients ({format_p(test.p)}, one-sided): the "
         f"calibration slope of the predicted effects is {test.slope:.2f} (standard error "
         f"{test.standard_error:.2f}; 1 is perfect, 0 is no heterogeneity that the model predicts)."
         f"{describe_personalisation(results)} Whether a personalised rule improves "
@@ -107,40 +134,51 @@ def _curves(at: int, c: Contrast, scale: Scale) -> list[InlineFigure]:
     return figures
 
 
-def single_patients(results: EffectStudy, scale: Scale) -> Section | None:
+def _single_patients(results: EffectStudy, scale: Scale, is_randomised: bool) -> tuple[Fold, ...]:
     """How certain the effect for one patient is, and when to leave the choice to clinicians."""
     patients = results.abstention
     if patients is None:
-        return None
-    best, unsure = results.verdict.comparator_name, patients.when_uncertain
+        return ()
+    reference = results.verdict.comparator_name
     certain = "; ".join(
-        f"{o.option} is clearly better than {best} for {format_share(o.better_share)} of patients "
-        f"and clearly worse for {format_share(o.worse_share)}"
+        f"{o.option} is clearly better than {reference} for {format_share(o.better_share)} of "
+        f"patients and clearly worse for {format_share(o.worse_share)}"
         for o in patients.options
     )
+    text = (
+        f"{certain}. For the other patients there is no reliable difference. Each interval is for "
+        "the mean effect of patients with the same recorded covariates, not of one person, and "
+        "contains it for 95 % of patients on average, not for each."
+    )
+    summary, table = (
+        "How certain the effect for one patient is",
+        _certainty_table(patients, reference, scale),
+    )
+    if is_randomised:  # nobody chose
+        return (Fold(summary, (text,), tables=(table,)),)
     figure = plots.plot_abstention(patients.curve, scale.factor, scale.unit)
     values = "; ".join(
         f"{format_share(p.abstained_share)} {scale.format_value(p.value.value)}"
         for p in patients.curve
     )
     alt = f"Mean outcome by the share of patients left to clinicians: {values}"
-    return Section(
-        id="one",
-        short_title="One patient",
-        title="How certain is the effect for one patient?",
-        paragraphs=(
-            f"{certain}. For the other patients there is no reliable difference. Each interval is "
-            "for the mean effect of patients with the same recorded covariates, not of one person, "
-            "and contains it for 95 % of patients on average, not for each.",
-            f"If clinicians chose for the {format_share(unsure.abstained_share)} of patients for "
-            "whom no option is clearly better than the others, and the rule for all other "
-            "patients, the gain would be "
-            f"{scale.format_difference(unsure.gain_over_usual_care)} over usual care and "
-            f"{scale.format_difference(unsure.gain_over_best_single)} over "
-            f"{results.verdict.best_single} for all.",
+    return (
+        Fold(
+            summary,
+            (text, _left_to_clinicians(results, scale, patients.when_uncertain)),
+            figures=(inline_figure(figure, "abstention", alt, scale.unit),),
+            tables=(table, _abstention_table(patients, scale)),
         ),
-        figures=(inline_figure(figure, "abstention", alt, scale.unit),),
-        tables=(_certainty_table(patients, best, scale), _abstention_table(patients, scale)),
+    )
+
+
+def _left_to_clinicians(results: EffectStudy, scale: Scale, unsure: AbstentionPoint) -> str:
+    return (
+        f"If clinicians chose for the {format_share(unsure.abstained_share)} of patients for whom "
+        "no option is clearly better than the others, and the rule for all other patients, the "
+        f"gain would be {scale.format_difference(unsure.gain_over_usual_care)} over "
+        f"{observed_treatment(False)} and {scale.format_difference(unsure.gain_over_best_single)} "
+        f"over {results.verdict.best_single} for all."
     )
 
 
@@ -180,61 +218,3 @@ def _abstention_table(patients: Abstention, scale: Scale) -> SectionTable:
             for p in patients.curve
         ),
     )
-
-
-def groups(results: EffectStudy, scale: Scale) -> Section | None:
-    """The rule and the average effects by group."""
-    if not results.subgroups:
-        return None
-    by_group = SectionTable(
-        "The rule by subgroup, in the analysis population.",
-        (
-            "Subgroup",
-            "Patients",
-            "Analysed",
-            "Rule differs",
-            "Mean outcome by it (95 %)",
-            "Gain (95 %)",
-        ),
-        tuple(
-            (
-                f"{g.family}: {g.group}",
-                f"{g.n:,}",
-                format_share(g.in_population / g.n) if g.n else "",
-                format_share(g.differing_share),
-                _group_value(g, scale),
-                scale.format_difference(g.gain),
-            )
-            for g in results.subgroups
-        ),
-    )
-    effects = SectionTable(
-        f"Average effect in each subgroup, predicted and observed, {scale.unit}.",
-        ("Subgroup", "Contrast", "Predicted", "Observed (95 %)", "Predicted is"),
-        tuple(
-            (
-                f"{g.family}: {g.group}",
-                f"{b.option} against {b.comparator}",
-                format_number(scale.factor * b.predicted),
-                scale.format_difference(b.observed),
-                "" if b.observed.low <= b.predicted <= b.observed.high else "outside",
-            )
-            for g in results.subgroups
-            for b in g.benefits
-        ),
-    )
-    return Section(
-        id="groups",
-        short_title="Subgroups",
-        title="Is the rule worse for any subgroup?",
-        paragraphs=(
-            "Intervals of subgroups are not corrected for multiple testing: an interval that just "
-            "excludes 0 is a reason to look, not a finding.",
-        ),
-        tables=(by_group, effects),
-    )
-
-
-def _group_value(group: SubgroupGain, scale: Scale) -> str:
-    is_known = group.value.value == group.value.value
-    return scale.format_estimate(group.value) if is_known else ""

@@ -7,38 +7,8 @@ from matplotlib.figure import Figure
 
 from posology.evaluation.effects.abstention import AbstentionPoint
 from posology.evaluation.effects.benefit import BenefitCalibration, NetBenefit
-from posology.evaluation.effects.overlap import Balance
-from posology.evaluation.intervals import Difference, Interval
-from posology.report.plots import add_legend, label_axes, label_rows
+from posology.report.plots import add_legend, label_axes
 from posology.report.svg import GRID, MUTED, SERIES
-
-MAX_COVARIATES = 25
-"""Of a balance figure, the least balanced ones."""
-
-
-def plot_forest(rows: Sequence[tuple[str, Difference | Interval]], label: str) -> Figure:
-    """Forest plot of estimates with 95 % intervals; diamonds: the interval excludes 0."""
-    figure = Figure(figsize=(5.6, 0.9 + 0.34 * max(len(rows), 1)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.axvline(0, color=MUTED, linewidth=1)
-    for y, (_, estimate) in enumerate(reversed(rows)):
-        value, low, high = estimate.value, estimate.low, estimate.high
-        arms = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
-        is_significant = low > 0 or high < 0
-        axes.errorbar(
-            value,
-            y,
-            xerr=arms,
-            fmt="D" if is_significant else "o",
-            color=SERIES[0] if is_significant else MUTED,
-            markersize=6,
-            elinewidth=1.8,
-        )
-    label_rows(axes, [name for name, _ in rows], 0.34)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    label_axes(axes, label, "")
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
-    return figure
 
 
 def plot_benefit(calibration: BenefitCalibration, factor: float, unit: str) -> Figure:
@@ -94,27 +64,5 @@ def plot_abstention(curve: Sequence[AbstentionPoint], factor: float, unit: str) 
     axes.plot(left, value[:, 0], "-o", color=SERIES[0], markersize=4, label="rule for the others")
     axes.axhline(value[-1, 0], color=MUTED, linewidth=1, linestyle="--", label="usual care")
     label_axes(axes, "Patients left to clinicians (%)", f"Mean outcome ({unit})")
-    add_legend(axes, "best", None)
-    return figure
-
-
-def plot_balance(rows: Sequence[Balance]) -> Figure:
-    """Largest difference of each covariate between two options, before and after weighting."""
-    worst: dict[str, list[float]] = {}
-    for row in rows:
-        both = worst.setdefault(row.covariate, [0.0, 0.0])
-        both[0] = max(both[0], abs(np.nan_to_num(row.before)))
-        both[1] = max(both[1], abs(np.nan_to_num(row.after)))
-    shown = sorted(worst.items(), key=lambda item: -max(item[1]))[:MAX_COVARIATES][::-1]
-    figure = Figure(figsize=(5.6, 1.0 + 0.24 * max(len(shown), 1)), layout="constrained")
-    axes = figure.add_subplot()
-    y = range(len(shown))
-    axes.axvline(0.1, color=MUTED, linewidth=1, linestyle="--")
-    axes.plot([b for _, (b, _) in shown], y, "o", color=SERIES[1], mfc="none", label="before")
-    axes.plot([a for _, (_, a) in shown], y, "o", color=SERIES[0], label="after weighting")
-    label_rows(axes, [name for name, _ in reversed(shown)], 0.24)
-    axes.set_xlim(left=0)
-    label_axes(axes, "Largest standardised mean difference", "")
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
     add_legend(axes, "best", None)
     return figure
