@@ -10,12 +10,13 @@ ROOT = Path(__file__).parents[1]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in (ROOT / "docs" / "how-it-is-tested.md").read_text(encoding="utf-8").splitlines()
-    if re.match(r"\| \d", line)
+    if re.match(r"\| A?\d", line)
 ]
 
 
 def test_every_row_of_the_audit_is_listed_once():
-    assert [row[0] for row in ROWS] == ["0", "0b", *(str(i) for i in range(1, 23))]
+    audit = [row[0] for row in ROWS if not row[0].startswith("A")]
+    assert audit == ["0", "0b", *(str(i) for i in range(1, 23))]
 
 
 def test_every_named_test_exists():
