@@ -17,10 +17,11 @@ from posology.cohorts.encode import (
     with_descriptions,
     with_units,
 )
-from posology.cohorts.events.chunks import code_units
+from posology.cohorts.events.chunks import code_units, group_units
 from posology.cohorts.events.day_order import study_events
 from posology.cohorts.part import build_part, feature_codes
 from posology.cohorts.study.named_codes import check_codes_occur
+from posology.cohorts.study.unit_check import check_units, compare_units
 from posology.domain.codes import add_descriptions, study_codes
 from posology.domain.cohort import TRAIN, Cohort
 from posology.domain.formula_events import add_formula_events
@@ -47,6 +48,7 @@ def build_cohort(
     study = with_names(study, descriptions or {})
     ordered = study_events(events, study)
     check_codes_occur(ordered.codes, study)
+    check_units(compare_units(group_units(events), study), study)
     reductions = ()
     if study.profile.embedding_components is not None:
         decided, _ = extract_decisions(ordered, study, split, site)

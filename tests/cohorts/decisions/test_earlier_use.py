@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 
+from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.decision_table import DecisionTable
 from posology.cohorts.decisions.flow_diagram import summarize_flow
 from posology.errors import StudyError
-from tests.builders.two_drug_records import FIRST, Row, extract_from_rows, study
+from posology.learners.features.rewards import is_truncated
+from tests.builders.two_drug_records import FIRST, Row, event_table, extract_from_rows, study
 
 UNTREATED = ('codes = ["DRUG//A"]', "otherwise = true")
 SEQUENTIAL = ('which = "every"', 'which = "sequential"')
+LEAVES = ('unless = ["STOP"]\n', "")
 STARTS_AT_200: list[Row] = [
     *((1, day, "REVIEW", None) for day in (0.0, 100.0, 200.0)),
     (1, 200.0, "DRUG//B", None),
@@ -146,3 +149,11 @@ def test_early_harm_is_seen_in_new_users_only() -> None:
 
     assert abs(effect(SEQUENTIAL) + 0.11) < 0.025, "0.2 * (0.6 - 0.05)"
     assert effect() > -0.08, "those who still use B bear it"
+
+
+def test_sequential_trials_are_no_trajectory_that_was_cut() -> None:
+    table = event_table(*STARTS_AT_200, (2, 0.0, "SEX", None))
+    every = is_truncated(build_cohort(table, study(UNTREATED, LEAVES)))
+    trials = is_truncated(build_cohort(table, study(UNTREATED, LEAVES, SEQUENTIAL)))
+    assert every.tolist() == [False, False, False, True]
+    assert trials.tolist() == [False, False, False]

@@ -51,6 +51,8 @@ def test_another_unit_stops_every_way_to_a_cohort(tmp_path: Path, share: float) 
         build_folder(study(), events, tmp_path / "cohort")
     with pytest.raises(StudyError, match=message):
         read_cohort(study(), events)
+    with pytest.raises(StudyError, match=message):
+        read_cohort(study(), pq.read_table(events))
     assert not (tmp_path / "cohort").exists()
 
 

@@ -68,12 +68,12 @@ def count_units(files: list[Path], most: int | None = None) -> dict[tuple[str, s
                 return counts
             table = parquet.read_row_group(group, columns=columns)
             rows += table.num_rows
-            for key, count in _group_units(table).items():
+            for key, count in group_units(table).items():
                 counts[key] = counts.get(key, 0) + count
     return counts
 
 
-def _group_units(table: pa.Table) -> dict[tuple[str, str], int]:
+def group_units(table: pa.Table) -> dict[tuple[str, str], int]:
     """Numbers of each pair of code and unit in a table."""
     table = table.filter(pc.is_valid(table["numeric_value"]))
     code, codes = _dictionary(table["code"])
@@ -100,7 +100,7 @@ def _dictionary(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 
 def code_units(events: pa.Table) -> dict[str, str]:
     """Most frequent unit of each code in a table of events; empty where it has no units."""
-    return _most_frequent(_group_units(events))
+    return _most_frequent(group_units(events))
 
 
 def read_units(files: list[Path]) -> dict[str, str]:

@@ -7,6 +7,9 @@ from posology.domain.cohort import Cohort
 from posology.domain.policy import AllowedMask
 from posology.domain.safety import allowed_treatments
 
+_SINGLE = ("first", "sequential")
+"""Which decisions are no trajectory: one of each patient, or trials of their own."""
+
 
 def known_rewards(cohort: Cohort) -> np.ndarray:
     """Return each treatment's reward; NaN where unknown.
@@ -28,9 +31,9 @@ def has_next_decision(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
 def is_truncated(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
     """Whether the trajectory went on unobserved after its last decision here.
 
-    False where the study has only first decisions, or does not record how trajectories end.
+    False where decisions are no trajectory, or the study does not record how trajectories end.
     """
-    if cohort.trajectory_ended is None or cohort.study.decision.which == "first":
+    if cohort.trajectory_ended is None or cohort.study.decision.which in _SINGLE:
         return np.zeros(len(cohort), dtype=bool)
     return ~has_next_decision(cohort) & ~cohort.trajectory_ended
 
