@@ -12,10 +12,10 @@ from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import policy_value, sample_trajectories
 from posology.workflows.evaluate import ValueEvaluation, evaluate
+from posology.workflows.trajectory_follow_up import is_complete_trajectory
 from posology.workflows.trajectory_value import (
     DRAWN,
     FIRST_CHOICE,
-    is_complete_trajectory,
     sample_patients,
 )
 from tests.builders.decision_processes import survival_mdp, uniform_policy
@@ -67,7 +67,7 @@ def test_a_trajectory_that_was_not_followed_to_its_end_is_excluded(made) -> None
     reward[cohort.subject == 7] = np.where(np.arange((cohort.subject == 7).sum()) == 0, np.nan, 1)
     cut = cohort.trajectory_ended.copy()
     cut[cohort.subject == 9] = False
-    kept = is_complete_trajectory(replace(cohort, reward=reward, trajectory_ended=cut))
+    kept = is_complete_trajectory(replace(cohort, reward=reward, trajectory_ended=cut), np.inf)
     assert set(np.unique(cohort.subject[~kept])) == {7, 9}
 
 

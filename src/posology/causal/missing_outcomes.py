@@ -52,6 +52,22 @@ def complete_outcomes(trial: Trial, fold: Fold) -> EveryFoldColumn | None:
     )
 
 
+def observation_weights(trial: Trial, rng: np.random.Generator) -> Column:
+    """[known] / (G(T-) P(measured)) of each decision, by models that have not seen its subject."""
+    follow_up, rows = trial.follow_up, np.arange(len(trial))
+    if follow_up is None or follow_up.is_known.all():
+        return np.ones(len(trial))
+    fold, followed = assign_folds(trial, rng), with_inputs(trial, follow_up)
+    inverse = np.stack(
+        [
+            model.inverse_probability(trial.treatment, follow_up.days, follow_up.is_resolved)
+            for model in fit_censoring(followed, fold)
+        ]
+    )
+    weight = (inverse * measurement_factors(followed, fold))[fold, rows]
+    return np.where(follow_up.is_known, weight, 0.0)
+
+
 def complete_trial(trial: Trial, rng: np.random.Generator) -> Trial:
     """The trial with each outcome corrected by models that have not seen its subject."""
     fold = assign_folds(trial, rng)

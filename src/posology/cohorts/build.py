@@ -108,6 +108,7 @@ def assemble_cohort(
         target_distance=decided.target_distance
         if study.outcome.kind in ("value_in_range", "change")
         else None,
+        days_followed=decided.days_followed,
         resolved_days=decided.resolved_days,
         resolved_by=decided.resolved_by,
         cost=decided.cost if study.reward.costs else None,

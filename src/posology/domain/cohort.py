@@ -59,6 +59,8 @@ class Cohort:
     """Time zero, in days since 1970-01-01."""
     trajectory_ended: Bool[np.ndarray, " decision"] | None = None
     """True after the last decision if an event (death) ended follow-up for good."""
+    days_followed: Float32[np.ndarray, " decision"] | None = None
+    """Days from time zero to the end of follow-up, by death or censoring."""
     censoring_weight: Float32[np.ndarray, " decision"] | None = None
     """Inverse probability of observing the outcome, Delta / G(T-); 0 if it is unobserved. None if
     every outcome is observed."""

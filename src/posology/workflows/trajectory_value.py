@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.domain.cohort import TEST, Cohort, subset_decisions
+from posology.domain.cohort import TEST, Cohort
 from posology.domain.policy import Policy
 from posology.domain.trajectories import episode_offsets, without_observations
 from posology.evaluation.intervals import Interval
@@ -13,12 +13,18 @@ from posology.evaluation.off_policy import trajectory_value as off_policy
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
-from posology.learners.features.rewards import is_truncated, permitted_treatments
+from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult
 from posology.workflows.policy_value import choice_probabilities
 from posology.workflows.progress import Progress
-from posology.workflows.results import Row
+from posology.workflows.results import Row, finite_or_none
+from posology.workflows.trajectory_follow_up import (
+    choose_horizon,
+    ended_trajectories,
+    is_complete_trajectory,
+    trajectory_weights,
+)
 
 Probabilities = Float64[np.ndarray, "decision treatment"]
 FIRST_CHOICE, DRAWN = "posology's first choice", "posology as it draws"
@@ -33,18 +39,20 @@ def estimate_trajectory_value(
 ) -> TrajectoryValue | None:
     """The value of the policy's first choice, and of its draws, at every decision of a trajectory.
 
-    None if no trajectory of the test split was followed to its end. The behaviour policy is the
-    recorded one, else the propensities of `effects`. The Q-function is fitted on at most
-    `max_decisions` decisions of patients outside the test split.
+    None if no trajectory of the test split was followed so long (trajectory_follow_up.py). The
+    behaviour policy is the recorded one, else the propensities of `effects`. The Q-function is
+    fitted on at most `max_decisions` decisions of patients outside the test split.
     """
     cohort = effects.cohort
     in_test = cohort.split == TEST
-    keep = in_test & is_complete_trajectory(cohort)
+    horizon = choose_horizon(cohort, in_test)
+    keep = in_test & is_complete_trajectory(cohort, horizon)
     if not keep.any():
         return None
     progress("trajectories: a model of the expected reward")
-    test = subset_decisions(cohort, keep)
-    others = subset_decisions(cohort, sample_patients(cohort, ~in_test, max_decisions, rng))
+    test = ended_trajectories(cohort, keep)
+    learns = ~in_test & is_complete_trajectory(cohort, horizon)
+    others = ended_trajectories(cohort, sample_patients(cohort, learns, max_decisions, rng))
     followed, learned_from = _ways_to_follow(policy, test), _ways_to_follow(policy, others)
     if np.array_equal(followed[FIRST_CHOICE], followed[DRAWN]):
         del followed[DRAWN]  # the policy is deterministic
@@ -58,6 +66,7 @@ def estimate_trajectory_value(
         episode_offsets(test.subject),
         logged_probability=_behaviour(effects, keep),
     )
+    weight = trajectory_weights(cohort, effects.trial, keep, horizon, rng)
     data = {
         way: OffPolicyData(
             trajectories,
@@ -65,17 +74,12 @@ def estimate_trajectory_value(
             discount=cohort.study.reward.discount,
             q=q[given],
             v=(target * q).sum(axis=1),
+            weight=weight,
         )
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
     excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
-    return off_policy.estimate_trajectory_value(data, excluded, rng)
-
-
-def is_complete_trajectory(cohort: Cohort) -> Bool[np.ndarray, " decision"]:
-    """Decisions of patients whose every treatment and reward is known, to the trajectory's end."""
-    unknown = (cohort.treatment < 0) | np.isnan(cohort.reward) | is_truncated(cohort)
-    return ~np.isin(cohort.subject, cohort.subject[unknown])
+    return off_policy.estimate_trajectory_value(data, excluded, rng, horizon)
 
 
 def sample_patients(
@@ -95,7 +99,8 @@ def trajectory_rows(study: str, value: TrajectoryValue | None) -> list[Row]:
     """Every figure as a row; a refused estimate with its reason."""
     if value is None:
         return []
-    names = {"study": study, "split": "test", "n": value.patients}
+    names: Row = {"study": study, "split": "test", "n": value.patients}
+    names["horizon_days"] = finite_or_none(value.horizon)
     usual = {"model": "usual care", "metric": "course_value", **_interval(value.usual_care)}
     rows = [names | usual]
     for each in value.estimates:

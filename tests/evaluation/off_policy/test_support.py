@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posology.domain.trajectories import without_observations
-from posology.evaluation.off_policy.estimators import OffPolicyData, summed_td_error
+from posology.evaluation.off_policy.estimators import ESTIMATORS, OffPolicyData, summed_td_error
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
@@ -143,3 +143,26 @@ def test_a_model_that_has_not_converged_is_refused():
     result = estimate_value(data, "direct", np.random.default_rng(0))
     assert isinstance(result, Refusal)
     assert "it does not fit, or has not converged" in result.reason
+
+
+@pytest.mark.parametrize("estimator", ["is", "wis", "dr", "wdr"])
+def test_an_episode_of_weight_two_counts_as_two(estimator):
+    """Weights stand for those who were not followed to the end."""
+    rng = np.random.default_rng(1)
+    treatment = rng.integers(0, 2, 40).astype(np.int32)
+    reward, target = rng.normal(size=40), rng.uniform(0.2, 0.8, 40)
+    q, v = rng.normal(size=40), rng.normal(size=40)
+
+    def data(episodes: np.ndarray, weight: np.ndarray | None) -> OffPolicyData:
+        rows = (2 * episodes[:, None] + [0, 1]).ravel()  # two decisions each
+        offsets = 2 * np.arange(len(episodes) + 1)
+        half = np.full((len(rows), 2), 0.5)
+        logged = without_observations(treatment[rows], reward[rows], half, offsets)
+        return OffPolicyData(logged, target[rows], 0.9, q[rows], v[rows], weight=weight)
+
+    once, twice = np.arange(20), np.append(np.arange(20), np.arange(5))
+    weight = np.where(once < 5, 2.0, 1.0) / 1.25
+    weighted = ESTIMATORS[estimator](data(once, weight))
+    assert weighted.mean() == pytest.approx(ESTIMATORS[estimator](data(twice, None)).mean())
+    same = ESTIMATORS[estimator](data(once, np.ones(20)))
+    np.testing.assert_allclose(same, ESTIMATORS[estimator](data(once, None)))

@@ -42,17 +42,40 @@ class OffPolicyData:
     patient: Int64[np.ndarray, " subject"] | None = None
     """Patient of each episode, where a patient may have several (each review judged by itself);
     None where each patient has one episode."""
+    weight: PerEpisode | None = None
+    """Weight of each episode, of mean 1, for those like it that were not followed to the end; None
+    where all were."""
 
 
 def cumulative_ratios(data: OffPolicyData) -> PerDecision:
-    """Product of target / behaviour probabilities from the first decision to each one."""
+    """Product of target / behaviour probabilities from the first decision to each one.
+
+    The episode's weight is a factor of the first.
+    """
     ratio = data.target / data.trajectories.logged_probability
+    ratio[data.trajectories.offsets[:-1]] *= follow_up_weights(data)
     product = np.empty_like(ratio)
     number = decision_numbers(data.trajectories)
     for step in range(int(number.max(initial=-1)) + 1):
         rows = np.flatnonzero(number == step)
         product[rows] = ratio[rows] * (product[rows - 1] if step else 1.0)
     return product
+
+
+def follow_up_weights(data: OffPolicyData) -> PerEpisode:
+    """Weight of each episode for those that were not followed to the end; 1 where all were."""
+    return np.ones(len(data.trajectories)) if data.weight is None else data.weight
+
+
+def weighted_values(data: OffPolicyData, values: PerEpisode) -> PerEpisode:
+    """Pseudo-values of the weighted mean of the episodes' values."""
+    weight = follow_up_weights(data)
+    return values if data.weight is None else _around(weight * values, weight)
+
+
+def _around(weighted: PerEpisode, weight: PerEpisode) -> PerEpisode:
+    """Pseudo-values of sum(weighted) / sum(weight), for weights of mean 1."""
+    return weighted + (1.0 - weight) * weighted.mean()
 
 
 def episode_weights(data: OffPolicyData) -> PerEpisode:
@@ -103,7 +126,8 @@ def doubly_robust(data: OffPolicyData) -> PerEpisode:
     weight, before = cumulative_ratios(data), _ratios_before(data)
     q, v = _model(data)
     parts = weight * (data.trajectories.reward - q) + before * v
-    return _episode_sums(data, parts * _discounts(data))
+    sums = _episode_sums(data, parts * _discounts(data))
+    return sums if data.weight is None else _around(sums, data.weight)
 
 
 def weighted_doubly_robust(data: OffPolicyData) -> PerEpisode:
@@ -171,11 +195,11 @@ def _episode_sums(data: OffPolicyData, parts: PerDecision) -> PerEpisode:
 
 
 def _ratios_before(data: OffPolicyData) -> PerDecision:
-    """The cumulative ratio before each decision: 1 at the first one."""
+    """The cumulative ratio before each decision: the episode's weight at the first one."""
     weight = cumulative_ratios(data)
     before = np.empty_like(weight)
     before[1:] = weight[:-1]
-    before[data.trajectories.offsets[:-1]] = 1.0
+    before[data.trajectories.offsets[:-1]] = follow_up_weights(data)
     return before
 
 

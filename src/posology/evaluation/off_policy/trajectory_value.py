@@ -7,7 +7,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.evaluation.intervals import Interval
-from posology.evaluation.off_policy.estimators import OffPolicyData, logged_returns
+from posology.evaluation.off_policy.estimators import (
+    OffPolicyData,
+    logged_returns,
+    weighted_values,
+)
 from posology.evaluation.off_policy.support import (
     Estimate,
     Refusal,
@@ -35,24 +39,29 @@ class PolicyEstimate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrajectoryValue:
-    """Mean return from a patient's first decision to the last, with the study's discount."""
+    """Mean return over a fixed time from a patient's first decision, with the study's discount."""
 
     patients: int
     excluded: int
-    """Patients whose trajectory was not followed to its end."""
+    """Patients who were not followed so long; the others are weighted for them."""
     decisions: float
     """Mean number per patient."""
     usual_care: Interval
     """Return as the patients were treated; nothing is estimated."""
     estimates: tuple[PolicyEstimate, ...]
+    horizon: float = np.inf
+    """Days from the first decision; infinity: until the trajectory ends."""
 
 
 def estimate_trajectory_value(
-    policies: Mapping[str, OffPolicyData], excluded: int, rng: np.random.Generator
+    policies: Mapping[str, OffPolicyData],
+    excluded: int,
+    rng: np.random.Generator,
+    horizon: float = np.inf,
 ) -> TrajectoryValue:
     """Every policy by every estimator; the policies differ in `target`, `q` and `v` only."""
     first = next(iter(policies.values()))
-    usual = patient_pseudo_values(first, logged_returns(first))
+    usual = patient_pseudo_values(first, weighted_values(first, logged_returns(first)))
     return TrajectoryValue(
         patients=len(usual),
         excluded=excluded,
@@ -63,6 +72,7 @@ def estimate_trajectory_value(
             for policy, data in policies.items()
             for estimate in _estimates(policy, data, usual, rng)
         ),
+        horizon=horizon,
     )
 
 

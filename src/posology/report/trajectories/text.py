@@ -1,5 +1,7 @@
 """The value of whole trajectories in words and rows, the same on the page and on the terminal."""
 
+import numpy as np
+
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.text import Scale
@@ -36,11 +38,14 @@ def refusal_reasons(value: TrajectoryValue) -> list[str]:
 
 def describe_estimates(value: TrajectoryValue) -> str:
     """The patients behind the estimates, and what the columns mean."""
+    until, lost = "to the last", "followed to the end of their trajectory"
+    if np.isfinite(value.horizon):
+        until = f"over {value.horizon:,.0f} days"
+        lost = "followed so long, and are stood for by those alike who were"
     return (
         f"{value.patients:,} patients of the test split, {value.decisions:.1f} decisions each; "
-        f"{value.excluded:,} more were not followed to the end of their trajectory. Sum of the "
-        "study's rewards from the first decision to the last; gains are over usual care, on the "
-        "same patients. Estimators: doubly robust (DR), DR with normalised weights, weighted "
-        "importance sampling (IS). ESS: effective sample size. Unmeasured confounding is not "
-        "corrected."
+        f"{value.excluded:,} more were not {lost}. Sum of the study's rewards from the first "
+        f"decision {until}; gains are over usual care, on the same patients. Estimators: doubly "
+        "robust (DR), DR with normalised weights, weighted importance sampling (IS). ESS: "
+        "effective sample size. Unmeasured confounding is not corrected."
     )
