@@ -150,7 +150,7 @@ def _unknown_targets(total: int, options: int) -> dict[str, Tensor]:
         "reward_weight": torch.ones(total),
         "allowed": torch.ones(total, options, dtype=torch.bool),
         "is_truncated": torch.zeros(total, dtype=torch.bool),
-        "intervals_survived": torch.zeros(total, 0, dtype=torch.long),
+        "intervals_survived": torch.zeros(total, 0),
         "event_observed": torch.zeros(total, 0, dtype=torch.bool),
     }
 

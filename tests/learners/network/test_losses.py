@@ -57,8 +57,9 @@ def test_progression_equals_a_plain_loop(seed: int) -> None:
 
 def followed(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     logits = torch.from_numpy(rng.normal(size=(6, 2, 2, 4)).astype(np.float32))
-    survived = rng.integers(-1, 5, (6, 2))
+    survived = rng.integers(-1, 5, (6, 2)).astype(np.float32)
     happened = (rng.random((6, 2)) < 0.5) & (survived >= 0) & (survived < 4)
+    survived[(survived >= 0) & (survived < 4) & ~happened] += 0.25
     return logits, torch.from_numpy(survived), torch.from_numpy(happened)
 
 
@@ -76,6 +77,7 @@ def test_hazard_equals_a_plain_loop(seed: int) -> None:
                 h = [1 / (1 + math.exp(-float(x))) for x in logits[d, m, k]]
                 likelihood = math.prod(1 - x for x in h[:through])
                 likelihood *= h[through] if happened[d, k] else 1.0
+                likelihood *= (1 - h[through]) ** 0.25 if through < 4 and not happened[d, k] else 1
                 terms.append(-math.log(likelihood))
     expected = np.mean(terms) if terms else 0.0
     loss = float(losses.hazard(logits, survived, happened))
@@ -85,14 +87,14 @@ def test_hazard_equals_a_plain_loop(seed: int) -> None:
 def test_a_hazard_of_one_interval_is_a_diagnosis() -> None:
     logits = torch.randn(7, 3, 2)
     happened = torch.rand(7, 2) < 0.5
-    one = losses.hazard(logits[..., None], (~happened).long(), happened)
+    one = losses.hazard(logits[..., None], (~happened).float(), happened)
     torch.testing.assert_close(one, losses.diagnosis(logits, happened.float(), torch.ones(7, 2)))
 
 
 def test_survival_is_the_likelihood_of_those_without_an_event() -> None:
     logits = torch.randn(1, 1, 1, 5)
     for through in range(1, 6):
-        loss = losses.hazard(logits, torch.tensor([[through]]), torch.tensor([[False]]))
+        loss = losses.hazard(logits, torch.tensor([[float(through)]]), torch.tensor([[False]]))
         torch.testing.assert_close(
             torch.exp(-loss), losses.survival(logits)[0, 0, 0, through - 1], rtol=1e-5, atol=1e-6
         )
@@ -102,7 +104,7 @@ def test_probabilities_of_every_ending_sum_to_one() -> None:
     logits = torch.randn(1, 1, 1, 5)
     endings = [(k, True) for k in range(5)] + [(5, False)]
     total = sum(
-        math.exp(-float(losses.hazard(logits, torch.tensor([[k]]), torch.tensor([[e]]))))
+        math.exp(-float(losses.hazard(logits, torch.tensor([[float(k)]]), torch.tensor([[e]]))))
         for k, e in endings
     )
     assert math.isclose(total, 1.0, rel_tol=1e-5)
@@ -114,7 +116,7 @@ def test_losses_without_labels_are_0_and_have_a_gradient() -> None:
     for loss in (losses.diagnosis(logits, nothing, nothing), losses.progression(logits, nothing)):
         assert float(loss.detach()) == 0.0
         loss.backward()
-    unknown = torch.full((3, 2), -1)
+    unknown = torch.full((3, 2), -1.0)
     assert float(losses.hazard(torch.randn(3, 2, 2, 4), unknown, unknown > 0)) == 0.0
 
 
@@ -131,3 +133,21 @@ def test_a_diagnosis_that_stands_for_two_counts_twice() -> None:
     rows = torch.tensor([0, 0, 1])
     same = losses.diagnosis(logits[rows], truth[rows], torch.ones(3, 1))
     torch.testing.assert_close(twice, same)
+
+
+def test_hazards_are_those_of_nobody_leaving() -> None:
+    """A fifth have the event, nine in ten leave before the end; whole intervals said 0.222."""
+    rng = np.random.default_rng(0)
+    event = rng.exponential(1.0, 40_000) / -np.log(0.8)
+    leave = np.minimum(rng.exponential(1.0, 40_000) / -np.log(0.1), 1.0)
+    happened, days = event <= leave, 12 * np.minimum(event, leave)
+    survived = torch.from_numpy(np.where(happened, np.ceil(days) - 1, days)[:, None])
+    logit = torch.full((1, 1, 1, 12), -4.0, dtype=torch.float64)
+    for _ in range(8):
+        logit.requires_grad_()
+        all_alike = logit.expand(len(event), 1, 1, 12)
+        loss = losses.hazard_nll(all_alike, survived, torch.from_numpy(happened[:, None])).sum()
+        (slope,) = torch.autograd.grad(loss, logit, create_graph=True)
+        (curve,) = torch.autograd.grad(slope.sum(), logit)
+        logit = (logit - slope / curve).detach()
+    assert abs(1 - float(losses.survival(logit)[..., -1]) - 0.2) < 0.008

@@ -71,7 +71,7 @@ def test_saved_and_loaded_predicts_identically(learned: tuple, tmp_path: Path) -
 
 def test_survival_intervals_of_events_and_of_censoring() -> None:
     whole = with_targets(cohort(60, 2))
-    waited = np.array([[10.0], [10.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
+    waited = np.array([[10.0], [15.0], [10.5], [120.0], [120.0], [np.nan]], np.float32)
     occurred = np.array([[True], [False], [True], [True], [False], [False]])
     six = replace(
         subset_decisions(whole, np.arange(len(whole)) < 6),
@@ -79,7 +79,7 @@ def test_survival_intervals_of_events_and_of_censoring() -> None:
         event_observed=occurred,
     )
     survived, observed = survival_intervals(six)
-    assert survived[:, 0].tolist() == [0, 1, 1, 11, 12, -1]
+    assert survived[:, 0].tolist() == [0, 1.5, 1, 11, 12, -1]
     assert observed[:, 0].tolist() == [True, False, True, True, False, False]
 
 

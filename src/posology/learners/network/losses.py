@@ -46,8 +46,9 @@ class Targets:
     """False where safety rules forbid a treatment; every row allows at least one."""
     is_truncated: Bool[Tensor, " decision"]
     """Whether the trajectory went on unobserved after the decision."""
-    intervals_survived: Int64[Tensor, "decision time_to_event"]
-    """Whole intervals without the event; -1 without follow-up."""
+    intervals_survived: Float[Tensor, "decision time_to_event"]
+    """Intervals without the event: whole ones before an event, with the part of the last one in
+    which the patient was still followed where it was censored; -1 without follow-up."""
     event_observed: Bool[Tensor, "decision time_to_event"]
     """Whether the event occurred in the interval after them."""
 
@@ -149,15 +150,18 @@ def progression(
 
 def hazard(
     logits: Float[Tensor, "decision member time_to_event interval"],
-    survived: Int64[Tensor, "decision time_to_event"],
+    survived: Float[Tensor, "decision time_to_event"],
     observed: Bool[Tensor, "decision time_to_event"],
 ) -> Float[Tensor, ""]:
     """Negative log likelihood of discrete hazards under censoring, the mean over those followed.
 
     Sum over intervals survived of -log(1 - h), and -log h of the next one if the event occurred
-    in it (Kvamme and Borgan 2021, doi:10.1007/s10985-021-09532-6, equation 10).
-    survived: whole intervals without the event, -1 without follow-up; the interval of censoring
-    does not count. observed: whether the event occurred in the next interval, which must exist.
+    in it (Kvamme and Borgan 2021, doi:10.1007/s10985-021-09532-6, equation 10). Of the interval in
+    which follow-up ended, the part that was followed counts, as with a hazard that is constant
+    within it (section 3.2): otherwise events of those who left later in it were seen, and their
+    time without an event was not.
+    survived: intervals without the event, -1 without follow-up. observed: whether the event
+    occurred in the next interval, which must exist; then `survived` is whole.
     """
     loss = hazard_nll(logits, survived, observed)
     known = (survived >= 0)[:, None, :].expand_as(loss)
@@ -166,14 +170,14 @@ def hazard(
 
 def hazard_nll(
     logits: Float[Tensor, "decision member time_to_event interval"],
-    survived: Int64[Tensor, "decision time_to_event"],
+    survived: Float[Tensor, "decision time_to_event"],
     observed: Bool[Tensor, "decision time_to_event"],
 ) -> Float[Tensor, "decision member time_to_event"]:
     """Negative log likelihood of each decision; 0 without follow-up."""
     intervals = torch.arange(logits.shape[3], device=logits.device)
-    through = survived[:, None, :, None] > intervals
+    exposure = (survived[:, None, :, None] - intervals).clamp(0, 1)
     event = observed[:, None, :, None] & (survived[:, None, :, None] == intervals)
-    return (F.softplus(logits) * (through | event) - logits * event).sum(3)
+    return (F.softplus(logits) * (exposure + event) - logits * event).sum(3)
 
 
 def loss_by_target(

@@ -32,7 +32,7 @@ def init_heads_at_rates(network: Network, targets: Targets) -> None:
     interval = torch.arange(tasks.intervals, device=targets.intervals_survived.device)
     survived, observed = targets.intervals_survived[..., None], targets.event_observed[..., None]
     cases = ((survived == interval) & observed).sum(0)
-    rates["hazard"] = _log_odds(cases, (survived > interval).sum(0) + cases).flatten()
+    rates["hazard"] = _log_odds(cases, (survived - interval).clamp(0, 1).sum(0) + cases).flatten()
     with torch.no_grad():
         for name, head in network.tasks.linear_heads().items():
             head.weight.zero_()

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
@@ -98,7 +98,7 @@ def cohort_to_tensors(
             reward_weight=put(reward_weights(cohort), np.float32),
             allowed=put(permitted_treatments(cohort), np.bool_),
             is_truncated=put(is_truncated(cohort), np.bool_),
-            intervals_survived=put(survived, np.int64),
+            intervals_survived=put(survived, np.float32),
             event_observed=put(observed, np.bool_),
         ),
         subject=put(subject_rows(short.history, short.decisions), np.int64),
@@ -118,8 +118,13 @@ def optional_columns(
 
 def survival_intervals(
     cohort: Cohort,
-) -> tuple[Int64[np.ndarray, "decision time_to_event"], Bool[np.ndarray, "decision time_to_event"]]:
-    """Return the whole intervals survived (-1 without follow-up) and whether the event followed."""
+) -> tuple[
+    Float64[np.ndarray, "decision time_to_event"], Bool[np.ndarray, "decision time_to_event"]
+]:
+    """Return the intervals survived (-1 without follow-up) and whether the event followed.
+
+    Whole intervals where it did; to the day of censoring where it did not.
+    """
     days = optional_columns(cohort.event_time, len(cohort)).astype(np.float64)
     targets = cohort.study.time_to_event if days.shape[1] else ()
     width = np.array([target.within_days / INTERVALS for target in targets])
@@ -127,9 +132,9 @@ def survival_intervals(
         np.zeros(days.shape, bool) if cohort.event_observed is None else cohort.event_observed
     )
     # An event on the last day of an interval is in it; censoring on that day has survived it.
-    passed = np.where(observed, np.ceil(days / width) - 1, np.floor(days / width))
+    passed = np.where(observed, np.ceil(days / width) - 1, days / width)
     survived = np.where(np.isnan(days), -1, np.clip(np.nan_to_num(passed), 0, INTERVALS))
-    return survived.astype(np.int64), np.asarray(observed)
+    return survived, np.asarray(observed)
 
 
 def iterate_batches(cohort: CohortTensors) -> Iterator[tuple[Batch, Targets]]:
