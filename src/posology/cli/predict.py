@@ -13,8 +13,8 @@ def predict(
     patient: Annotated[
         Path,
         typer.Argument(
-            help="JSON from `posology template`, a MEDS Parquet file of one patient, or a cohort's "
-            "folder."
+            help="A form from `posology template`, one patient's FHIR Bundle or MEDS Parquet, or "
+            "a cohort's folder."
         ),
     ],
     json_file: Annotated[

@@ -13,7 +13,9 @@ def recommend(
     model: ModelFolder,
     patient: Annotated[
         Path,
-        typer.Option(help="JSON from `posology template`, or a MEDS Parquet file of one patient."),
+        typer.Option(
+            help="A form from `posology template`; or one patient's FHIR Bundle or MEDS Parquet."
+        ),
     ],
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the recommendation to this JSON file.")

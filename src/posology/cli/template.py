@@ -18,9 +18,9 @@ def template(
         Path | None, typer.Option(help="Write to this file; by default, to the screen.")
     ] = None,
 ) -> None:
-    """Write a blank patient file: JSON whose facts are null until you fill them in.
+    """Write a blank patient's form: JSON whose facts are null until you fill them in.
 
-    From a policy's folder, the file's schema lists every value that the policy knows.
+    From a policy's folder, with the unit, limits and choices of every fact that the policy uses.
     """
     from posology.workflows.recommend import template as run
 

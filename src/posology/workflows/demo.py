@@ -10,6 +10,7 @@ from rich.console import Group
 
 import posology
 from posology import artifact
+from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.artifact import Artifact
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
@@ -17,6 +18,7 @@ from posology.datasets import iwpc
 from posology.datasets.iwpc import Iwpc
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, held_out_sites, select_split
 from posology.domain.policy import Policy
+from posology.domain.serialization import serialize
 from posology.evaluation.table1.calibration import assess_calibration
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
 from posology.evaluation.table1.predictions import Predictions, predict_cohort
@@ -93,6 +95,7 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     ours = {name: curve for name, curve in curves.items() if name != "posology_paper"}
     evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": to_rows(table), **spread}
     evidence["learning"] = to_learning_curves(ours)
+    evidence[EVIDENCE] = serialize(measure_facts(train), {})
     artifact.save(policies["posology"], study, evidence, model)
     figures = _Figures(artifact.load(model), predictions, table, curves, seed)
     report_path = Path(folder) / "report.html"

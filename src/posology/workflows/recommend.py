@@ -19,6 +19,11 @@ from posology.report.patient.terminal import reading_lines, recommendation_panel
 from posology.workflows.patient import Patient, encode, form_of, seen_doses
 from posology.workflows.results import Row, render_text, rows_to_table
 
+_WITHOUT_MODEL = (
+    "Written from a study file: which values a policy knows, and which facts need a date, only the "
+    "form of that policy says (`posology template MODEL`)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RecommendResult:
@@ -77,7 +82,8 @@ def template(study: str | Path | Study | Artifact) -> dict[str, Any]:
         study = artifact.load(Path(study))
     if isinstance(study, Artifact):
         return blank_form(form_of(study))
-    return blank_form(build_study_form(study if isinstance(study, Study) else _read(study)))
+    body = blank_form(build_study_form(study if isinstance(study, Study) else _read(study)))
+    return body | {"how": [_WITHOUT_MODEL, *body["how"]]}
 
 
 def _read(study: str | Path) -> Study:

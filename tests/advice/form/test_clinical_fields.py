@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from posology.advice.form.blank import blank_form
-from posology.advice.form.build import build_form
+from posology.advice.form.build import build_form, build_study_form
 from posology.advice.form.field import Form, Limits
 from posology.advice.form.limits import spread_limits
 from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.training_facts import TrainingFacts
+from posology.cohorts.study.reader import read_study
 from posology.domain.profile import Profile
 from posology.domain.study import Bounds, KidneySpec, ValueRange
 from posology.errors import RecordError
@@ -33,8 +34,10 @@ CODES = (
 )
 
 
-def clinical_form(required: tuple[str, ...] = (), limits: tuple[ValueRange, ...] = ()) -> Form:
-    codes, units, dated, numeric, ranges, days, titles = zip(*CODES, strict=True)
+def clinical_form(
+    required: tuple[str, ...] = (), limits: tuple[ValueRange, ...] = (), rows: tuple = ()
+) -> Form:
+    codes, units, dated, numeric, ranges, days, titles = zip(*CODES, *rows, strict=True)
     facts = TrainingFacts(
         dated=dated,
         numeric=numeric,
@@ -177,3 +180,25 @@ def test_records_are_checked_converted_and_what_is_not_used_is_said() -> None:
     wrong = events((day, SBP, 1600.0, "mm[Hg]"))
     with pytest.raises(RecordError, match=r"`systolic blood pressure` of 01-Nov-2026 of 1600 mmHg"):
         read_records(wrong, clinical_form(), "p.parquet", TODAY)
+
+
+def test_a_body_mass_index_is_worked_out_from_weight_and_height() -> None:
+    code = "MEASUREMENT//LOINC//39156-5"
+    row = (code, "kg/m2", 0.0, 1.0, (15.0, 60.0), None, "")
+    form = clinical_form(rows=(row,))
+    given = {"weight": "180 lb", "height": "1.8 m"}
+    ((_, number, _),) = read({code: given}, form)
+    assert number == pytest.approx(180 * 0.45359237 / 1.8**2, rel=1e-5)
+    with pytest.raises(RecordError, match=r"height of 1.8 cm cannot be right"):
+        read({code: {"weight": 80, "height": 1.8}}, form)
+    with pytest.raises(RecordError, match=r"height must be a number in cm, not None"):
+        read({code: {"weight": 80}}, form)
+
+
+def test_the_form_of_a_study_names_the_codes_that_the_study_names() -> None:
+    fields = blank_form(build_study_form(read_study("clinic")))["fields"]
+    assert fields["HbA1c"] == "number in mmol/mol [MEASUREMENT//LOINC//59261-8]"
+    assert fields["heart failure"].startswith("yes, or no (read as not recorded)")
+    assert fields["age"].startswith("age in years")
+    assert fields["sex"] == "any of F (female), M (male) [SEX]"
+    assert "measurement" not in fields

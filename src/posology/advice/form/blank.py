@@ -5,6 +5,7 @@ from typing import Any
 from posology.advice.form.field import DATED, STATIC, Field, Form, Limits, normalise
 from posology.advice.form.timing import RECENT_DAYS
 from posology.advice.form.unit_names import unit_words, usual_units
+from posology.advice.form.values import BMI_UNITS
 
 _HOW = (
     "null: not known. Leave every fact that is not known as it is; the order does not matter.",
@@ -63,6 +64,8 @@ def _what(field: Field) -> str:
     if field.kind == "number":
         others = usual_units(field.unit, field.stem) if field.unit else ()
         also = f" (or {', '.join(others)})" if others else ""
+        if field.unit in BMI_UNITS:
+            also = ', or {"weight": "82 kg", "height": "171 cm"}'
         return f"number in {unit_words(field.unit)}{also}" if field.unit else "number"
     if field.kind == "age":
         birth = ", or the date of birth" if field.age_as == "birth" else ""

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posology.advice.form.arrange import arrange_fields
 from posology.advice.form.field import DATED, EITHER, STATIC, UNKNOWN, Field, Form, normalise
-from posology.advice.form.limits import AGE, number_limits, seen_limits
+from posology.advice.form.limits import AGE, number_limits, seen_limits, usual_range
 from posology.advice.form.training_facts import TrainingFacts
-from posology.domain.codes import display_name, given_name, has_prefix
+from posology.domain.codes import display_name, given_name, has_prefix, study_codes
+from posology.domain.formulas.formula import Formula
 from posology.domain.profile import Profile
 from posology.domain.study import KidneySpec, Study
 
@@ -49,12 +51,12 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
     if BIRTH in codes:
         fields.append(replace(_birth_field(), days_before=_days_before(known, BIRTH)))
     fields += _kidney_fields(study.profile.kidney, codes)
-    fields = [_with_required(field, study) for field in _in_study_order(fields, study)]
+    fields = arrange_fields(fields, study)
     inputs = {code for reduction in profile.reductions for code in reduction.inputs}
     extra = {f.stem for f in fields} | {c for f in fields for _, c in f.choices if c}
     return Form(
         study=study.name,
-        fields=tuple(_with_distinct_names(fields)),
+        fields=fields,
         codes=frozenset({*profile.codes, *inputs, *extra}),
         families=study.profile.families,
         required=tuple((c, _words(known, c)) for c in study.profile.required_for_advice),
@@ -64,24 +66,47 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
 
 
 def build_study_form(study: Study) -> Form:
-    """The form of a study without a policy: families, and what its formulas name."""
-    formulas = [*study.profile.refit, *(r.formula for r in study.rules if r.formula is not None)]
-    terms = [term for formula in formulas for term in formula.terms]
-    codes = dict.fromkeys(code for term in terms for code in term.codes)
-    numbers = {code for term in terms if term.kind == "value" for code in term.codes}
-    families = [f for f in study.profile.families if not any(has_prefix(c, f) for c in codes)]
-    vocabulary = tuple(c for c in codes if not any(d != c and has_prefix(d, c) for d in codes))
-    spread = np.array([2.0 if c in numbers else 1.0 for c in vocabulary], dtype=np.float32)
-    profile = Profile(vocabulary, np.zeros(len(vocabulary), np.float32), spread)
-    form = build_form(study, profile, None)
-    known = _Known(study, profile, None, {})
+    """The form of a study without a policy: its families, and the codes that it names."""
+    terms = [term for formula in _formulas(study) for term in formula.terms]
+    named = [
+        *(c for t in terms for c in t.codes),
+        *study_codes(study),
+        *(c for c, _ in study.names),
+    ]
+    families = study.profile.families
+    codes = [c for c in dict.fromkeys(named) if any(has_prefix(c, f) for f in families)]
+    inner = [c for c in codes if c != BIRTH and not any(_continues(d, c) for d in codes)]
+    numbers = {c for t in terms if t.kind == "value" for c in t.codes} | _numbers(study)
+    spread = np.array([2.0 if c in numbers else 1.0 for c in inner], dtype=np.float32)
+    titles = tuple(dict(study.names).get(code, "") for code in inner)
+    zeros = np.zeros(len(inner), np.float32)
+    form = build_form(study, Profile(tuple(inner), zeros, spread, titles=titles), None)
+    known = _Known(study, Profile((), spread[:0], spread[:0]), None, {})
     others = [
         _birth_field() if f == BIRTH else Field(_words(known, f), f, "choice", several=True)
         for f in families
+        if not any(has_prefix(c, f) for c in inner)
     ]
-    fields = [_with_required(f, study) for f in (*form.fields, *others)]
-    fields = _with_distinct_names(_in_study_order(fields, study))
-    return replace(form, fields=tuple(fields))
+    return replace(form, fields=arrange_fields([*form.fields, *others], study))
+
+
+def _continues(code: str, prefix: str) -> bool:
+    return code != prefix and has_prefix(code, prefix)
+
+
+def _formulas(study: Study) -> list[Formula]:
+    from_rules = [rule.formula for rule in study.rules if rule.formula is not None]
+    return [*study.profile.refit, *from_rules]
+
+
+def _numbers(study: Study) -> set[str]:
+    """Codes of which the study compares numbers, predicts them, or names their unit."""
+    lines = [line for rule in study.rules for line in rule.order]
+    with_ranges = (study.decision, *study.safety, *lines)
+    ranges = [r for part in with_ranges for r in part.ranges] + list(study.profile.limits)
+    codes = {code for r in ranges for code in r.codes}
+    codes |= {code for target in study.progression for code in target.codes}
+    return codes | {code for code, name in study.names if ", " in name}
 
 
 def _words(known: _Known, code: str) -> str:
@@ -125,6 +150,7 @@ def _number_field(known: _Known, code: str) -> Field:
     name, _, suffix = _words(known, code).partition(", ")
     unit = known.profile.unit(row) or ("" if _SCALE.fullmatch(suffix) else suffix)
     seen = seen_limits(known.facts, row)
+    usual = seen if known.facts is not None else usual_range(known.profile, row)
     kind, age_as = "number", ""
     if unit in _DECADE or code.rpartition("//")[2] == "AGE_DECADE":
         kind, age_as, name, unit = "age", "decades", "age", ""
@@ -135,7 +161,7 @@ def _number_field(known: _Known, code: str) -> Field:
         stem=code,
         kind=kind,
         unit=unit,
-        limits=AGE if kind == "age" else number_limits(known.study, code, unit, seen),
+        limits=AGE if kind == "age" else number_limits(known.study, code, unit, usual),
         seen=seen,
         timing=_timing(known, [code]),
         days_before=_days_before(known, code),
@@ -172,7 +198,10 @@ def _group(known: _Known, stem: str, codes: list[str]) -> list[Field]:
         pairs = (("yes", of.get("yes", "")), ("no", of.get("no", "")))
         return [replace(field, kind="yes_no", choices=pairs, titles=(), several=False)]
     single = [_presence(known, code) for code in codes]
-    is_split = field.timing in (DATED, EITHER) and field.several and len(codes) <= SPLIT_AT_MOST
+    has_dates = field.timing in (DATED, EITHER)
+    if known.facts is None:  # more than two named codes are findings rather than a choice
+        has_dates = all(field.titles) and len(codes) > 2
+    is_split = has_dates and field.several and len(codes) <= SPLIT_AT_MOST
     listed = [replace(f, is_listed=is_split) for f in single]
     return [replace(field, is_listed=not is_split), *listed]
 
@@ -204,32 +233,3 @@ def _kidney_fields(spec: KidneySpec | None, codes: list[str]) -> list[Field]:
     fields += [Field("female", code, "yes_no", (("yes", code), ("no", ""))) for code in spec.female]
     fields.append(_birth_field())
     return [f for f in fields if not any(has_prefix(c, f.stem) for c in codes)]
-
-
-def _in_study_order(fields: list[Field], study: Study) -> list[Field]:
-    """Fields in the order of the study's families."""
-
-    def place(field: Field) -> int:
-        matches = (i for i, f in enumerate(study.profile.families) if has_prefix(field.stem, f))
-        return next(matches, len(study.profile.families))
-
-    return sorted(fields, key=place)
-
-
-def _with_required(field: Field, study: Study) -> Field:
-    codes = study.profile.required_for_advice
-    required = any(has_prefix(field.stem, c) or has_prefix(c, field.stem) for c in codes)
-    return replace(field, required=required)
-
-
-def _with_distinct_names(fields: list[Field]) -> list[Field]:
-    """Listed fields first come, first named; the code is added to a name that is taken."""
-    taken: set[str] = set()
-    named = []
-    for field in sorted(fields, key=lambda f: not f.is_listed):
-        name = field.name
-        if normalise(name) in taken:
-            name = f"{name} ({field.stem})"
-        taken.add(normalise(name))
-        named.append(replace(field, name=name))
-    return named

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from posology.advice.form.field import Limits
 from posology.advice.form.training_facts import TrainingFacts
 from posology.domain.codes import has_prefix
+from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.records.pipeline.units import plausible_limits
 
@@ -16,6 +17,14 @@ AGE = Limits(0.0, 120.0)
 def seen_limits(facts: TrainingFacts | None, row: int) -> Limits:
     """Smallest and largest number of a code in training."""
     return Limits() if facts is None else Limits(facts.low[row], facts.high[row])
+
+
+def usual_range(profile: Profile, row: int) -> Limits:
+    """Four standard deviations around the mean, where the range in training was not kept."""
+    center, spread = float(profile.center[row]), float(profile.spread[row])
+    if (center, spread) in ((0.0, 1.0), (0.0, 2.0)):
+        return Limits()
+    return Limits(max(center - 4 * spread, center / 4), center + 4 * spread)
 
 
 def number_limits(study: Study, code: str, unit: str, seen: Limits) -> Limits:

@@ -24,4 +24,5 @@ def usual_units(unit: str, code: str) -> tuple[str, ...]:
     """Other units in which a number of the code may be written."""
     others = convertible_units(unit, code)[1:]
     sizes = ((other, abs(convert_number(1.0, (other, unit), code) or 0.0)) for other in others)
-    return tuple(unit_words(o) for o, size in sizes if 1 / _USUAL <= size <= _USUAL)
+    words = [unit_words(o) for o, size in sizes if 1 / _USUAL <= size <= _USUAL]
+    return tuple(word for word in words if word != unit_words(unit))

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from posology.advice.form.field import Field, normalise
+from posology.advice.form.field import Field, Limits, normalise
 from posology.advice.form.moments import is_date, parse_moment
 from posology.advice.form.unit_names import unit_words, usual_units
 from posology.errors import RecordError
@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*
 _AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to)\s*(\d{1,3})|(\d{1,3})\s*\+")
 _YES = frozenset({"yes", "y", "true", "present"})
 _NO = frozenset({"no", "n", "false", "absent"})
+BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
 _KEYS = ("value", "unit", "date", "since")
 BIRTH_YEAR_DAYS = 365.25
 
@@ -57,6 +58,8 @@ def read_value(field: Field, value: Any, place: str) -> Iterator[Entry]:
 def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
     """The entries of one value, written plainly or as an object with its unit and date."""
     time, unit = None, None
+    if isinstance(value, dict) and field.unit in BMI_UNITS and {"weight", "height"} & set(value):
+        value = _body_mass_index(value, place)
     if isinstance(value, dict):
         value, unit, time = _parts(value, place)
     elif field.kind == "yes_no" and is_date(value):
@@ -93,6 +96,15 @@ def _parts(value: dict, place: str) -> tuple[Any, str | None, datetime.datetime 
     if isinstance(given, dict | list):
         raise RecordError(f"{place}: value {given!r} is not one value; write a list of objects.")
     return (True if given is None and "since" in value else given), unit, time
+
+
+def _body_mass_index(value: dict, place: str) -> dict:
+    """The object with the value worked out from its weight (kg) and height (cm)."""
+    rest = {key: item for key, item in value.items() if key not in ("weight", "height")}
+    weight = Field("weight", "LOINC//29463-7", "number", unit="kg", limits=Limits(0.2, 650.0))
+    height = Field("height", "LOINC//8302-2", "number", unit="cm", limits=Limits(20.0, 275.0))
+    kg, cm = (_number(f, value.get(f.name), None, f"{place}: {f.name}") for f in (weight, height))
+    return {**rest, "value": kg / (cm / 100) ** 2}
 
 
 def _number(field: Field, value: Any, unit: str | None, place: str) -> float:
