@@ -27,6 +27,10 @@ def test_elements_are_balanced_and_every_link_has_a_target(html):
     assert html.startswith("<!doctype html>")
 
 
+def test_no_code_is_shown(html):
+    assert "//" not in html
+
+
 def test_the_heading_is_the_headline(content, html):
     text = [t.strip() for t in read_html(html).text if t.strip()]
     assert write_headline(content.table) in text[:3]

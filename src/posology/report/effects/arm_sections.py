@@ -110,9 +110,10 @@ def _outcome_table(results: EffectStudy, raw: RawData, scale: Scale) -> SectionT
 def _caption(results: EffectStudy, raw: RawData, scale: Scale) -> str:
     what = "Restricted mean survival time" if raw.curves is not None else "Outcome"
     per = "per 100 patients" if scale.factor == 100 else scale.unit
+    known = "the areas under the curves" if raw.curves is not None else "of known outcomes"
     return (
         f"{what} by option, {per}; differences from {results.verdict.comparator_name}, the "
-        "reference. Unadjusted: patients whose outcome is known. Adjusted: doubly robust, as if "
+        f"reference. Unadjusted: {known}. Adjusted: doubly robust, as if "
         "the whole analysis population had received the option; its intervals and p count all "
         "options (max-t)."
     )
