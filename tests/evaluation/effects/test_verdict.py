@@ -132,6 +132,20 @@ def test_a_gain_is_stated_only_where_enough_would_be_treated_differently(rng) ->
     )
 
 
+def test_nothing_is_stated_against_a_control_whom_the_rule_hardly_leaves(rng) -> None:
+    """The rule leaves the control for 20 patients, who lose 9."""
+    nuisance = draw_trial([0.0, 0.0], [0.5, 0.5], 600)
+    losers = np.arange(600) < 20
+    outcome = nuisance.trial.outcome - 9.0 * (losers & (nuisance.trial.treatment == 1))
+    nuisance = replace(nuisance, trial=replace(nuisance.trial, outcome=outcome))
+    verdict = decide_verdict(
+        nuisance, losers.astype(np.int64), 0, rng, Question(reference=Reference(0))
+    )
+    assert verdict.against_reference is not None
+    assert verdict.against_reference.rule.high < 0
+    assert "too few would be treated differently (20 patients)" in verdict.headline
+
+
 def test_few_given_what_the_rule_chooses_are_too_few(rng) -> None:
     """The rule differs from b for 60 patients, of whom a was given to 5."""
     nuisance = draw_trial([0.0, 0.0], [0.5, 0.5], 600)

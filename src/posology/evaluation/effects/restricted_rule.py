@@ -75,6 +75,16 @@ def restrict_rule(
     return RestrictedRule(np.where(is_judged[chosen], chosen, single), single, restricted)
 
 
+def is_enough_against(
+    nuisance: Nuisance, chosen: ChosenOption, control: int | None, population: Mask
+) -> bool:
+    """Whether a gain over the control can be stated; always over treatment as observed (None)."""
+    if control is None:
+        return True
+    differing = count_differently_treated(nuisance, chosen, control, population)
+    return differing.is_enough or not differing.patients
+
+
 def count_differently_treated(
     nuisance: Nuisance, chosen: ChosenOption, comparator: ReferenceOption, population: Mask
 ) -> DifferentlyTreated:

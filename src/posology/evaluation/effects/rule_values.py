@@ -15,7 +15,10 @@ from posology.evaluation.effects.policy_values import (
     one_hot_probabilities,
 )
 from posology.evaluation.effects.reference import reference_outcome
-from posology.evaluation.effects.restricted_rule import count_differently_treated
+from posology.evaluation.effects.restricted_rule import (
+    count_differently_treated,
+    is_enough_against,
+)
 from posology.evaluation.effects.verdict import Verdict
 from posology.evaluation.effects.verdict_sentence import describe_too_few
 from posology.evaluation.intervals import Difference, Interval
@@ -117,12 +120,10 @@ def _state(
     probability = rules[row.rule]
     if row.reason or (probability.max(axis=1) < 1).any():
         return row
-    differing = count_differently_treated(
-        nuisance,
-        probability.argmax(axis=1),
-        verdict.rule.best_single,
-        verdict.overlap.population,
-    )
+    chosen, population = probability.argmax(axis=1), verdict.overlap.population
+    if not is_enough_against(nuisance, chosen, verdict.reference.option, population):
+        row = replace(row, reference_gain=_NO_GAIN_STATED)
+    differing = count_differently_treated(nuisance, chosen, verdict.rule.best_single, population)
     if differing.is_enough or not differing.patients:
         return row
     return replace(row, gain=_NO_GAIN_STATED, reason=describe_too_few(differing))

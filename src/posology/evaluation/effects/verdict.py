@@ -35,6 +35,7 @@ from posology.evaluation.effects.restricted_rule import (
     DifferentlyTreated,
     RestrictedRule,
     count_differently_treated,
+    is_enough_against,
     restrict_rule,
 )
 from posology.evaluation.effects.verdict_sentence import (
@@ -177,6 +178,7 @@ def decide_verdict(
         compared=compared,
         differing=differing,
         restricted=count_patients(trial, rule.restricted & population),
+        is_reference_stated=is_enough_against(nuisance, rule.chosen, reference.option, population),
     )
     return _judged_rule(with_options, facts)
 
@@ -205,7 +207,7 @@ def _unjudged_rule(
 def _judged_rule(verdict: Verdict, facts: VerdictFacts) -> Verdict:
     """A gain is stated if enough would be treated differently, or none, so that it is 0."""
     is_stated = facts.differing.is_enough or not facts.differing.patients
-    if facts.compared.rule.high < 0:
+    if facts.is_reference_stated and facts.compared.rule.high < 0:
         kind, (headline, notes) = NO_GAIN, describe_loss(facts)
     elif is_stated and facts.gain.low > 0:
         kind, (headline, notes) = GAIN, describe_gain(facts)

@@ -41,6 +41,8 @@ class VerdictFacts:
     """From the best single option."""
     restricted: Counts
     """For whom the rule would have chosen an option that cannot be judged."""
+    is_reference_stated: bool
+    """Whether enough would be treated differently than by the reference."""
 
 
 def describe_gain(facts: VerdictFacts) -> tuple[str, tuple[str, ...]]:
@@ -48,7 +50,9 @@ def describe_gain(facts: VerdictFacts) -> tuple[str, tuple[str, ...]]:
     gain = f"personalising gains {_amount(facts.gain, facts.unit)}"
     over = _amount(facts.compared.rule, facts.unit)
     reference = f"over {facts.reference}, the reference, the rule gains {over}"
-    if facts.compared.rule.low <= 0:
+    if not facts.is_reference_stated:
+        reference = f"too few would be treated differently than by {facts.reference}, the reference"
+    elif facts.compared.rule.low <= 0:
         reference = f"no gain over {facts.reference}, the reference, is shown: {over}"
     headline = f"{gain} over the best single option, {facts.best_single}"
     return headline, (reference, *_notes(facts))
