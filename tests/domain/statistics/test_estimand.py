@@ -45,6 +45,12 @@ def test_a_number_in_range_with_names_of_the_study() -> None:
     )
 
 
+def test_a_number_that_may_also_change_as_intended() -> None:
+    both = ("at_most = 5.0 }", "at_most = 5.0 }\nchange = { at_most = -1.0 }")
+    sentence = estimand_sentence(study(both))
+    assert "after the decision is in range or has changed as intended; stop" in sentence
+
+
 def test_a_death_as_the_outcome_does_not_compete_with_itself() -> None:
     changes = (event("time_to_event")[0], ('codes = ["LAB"]', 'codes = ["MEDS_DEATH"]'))
     changes = (*changes, *event("time_to_event")[2:])

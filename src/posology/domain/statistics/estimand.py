@@ -25,6 +25,8 @@ def estimand_sentence(study: Study) -> str:
     outcome, names = study.outcome, study.names
     head = _HEADS.get(outcome.kind, "{codes} {window}")
     parts = [head.format(codes=display_names(outcome.codes, names), window=_window(outcome))]
+    if outcome.kind == "value_in_range" and outcome.change is not None:
+        parts[0] += " or has changed as intended"
     if outcome.unless:
         parts.append(f"{display_names(outcome.unless, names)} before it counts as failure")
     if outcome.kind == "dose_class":
