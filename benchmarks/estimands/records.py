@@ -91,6 +91,7 @@ def study_text(world: World) -> str:
         "[decision]",
         'codes = ["REVIEW"]',
         f'which = "{which}"',
+        f'[time]\nresolution = "{world.resolution}"',
         treatments + "[given]",
         f"grace_days = {world.grace}",
         "[outcome]",
