@@ -6,7 +6,9 @@ from scipy.stats import binomtest, ttest_1samp
 
 from posology.evaluation import intervals
 from posology.evaluation.intervals import (
+    MAX_CLUSTERS,
     Interval,
+    assign_clusters,
     bootstrap_interval,
     bootstrap_means,
     bootstrap_replicates,
@@ -34,6 +36,19 @@ def test_resamples_draw_whole_subjects_and_as_many_as_there_are(rng):
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 3] == weights[:, 4]).all()
     assert (weights[:, [0, 3, 5]].sum(axis=1) == 3).all()
+
+
+def test_above_2000_subjects_random_groups_are_drawn_with_the_same_standard_error(rng):
+    """5,000 subjects of two decisions: the standard error of the mean is that of their sums."""
+    subject = rng.permutation(np.arange(5000).repeat(2))
+    x = rng.exponential(size=5000)[subject] + rng.normal(size=10_000)
+    draws = bootstrap_means(x[:, None], subject, rng)[:, 0]
+    of_subject = np.bincount(subject, x - x.mean())
+    assert draws.std() == pytest.approx(np.sqrt((of_subject**2).sum()) / 10_000, rel=0.06)
+    assert draws.mean() == pytest.approx(x.mean(), abs=4 * draws.std() / np.sqrt(2000))
+    weights = next(resample_weights(subject, 1, rng))[0]
+    assert (weights == np.bincount(subject, weights)[subject] / 2).all(), "a subject stays whole"
+    assert len(np.unique(assign_clusters(subject, rng))) == MAX_CLUSTERS
 
 
 def test_blocks_hold_all_replicates(rng, monkeypatch):

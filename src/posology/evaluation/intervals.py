@@ -21,6 +21,13 @@ REPLICATES = 2000
 LEVEL = 0.95
 Z_95 = 1.959964
 """Standard errors from the estimate to either limit of a normal 95 % interval."""
+MAX_CLUSTERS = 2000
+"""Above so many subjects, random groups of subjects are drawn instead of subjects; our choice.
+
+Groups of independent subjects are as independent as subjects, so that their resamples have the same
+variance (random groups: Wolter 2007, Introduction to Variance Estimation, chapter 2). 2,000 of them
+estimate a standard error within 1.6 %, which is also the Monte Carlo error of 2,000 replicates.
+"""
 _CELLS = 2_000_000  # weights held at once: 16 MB
 
 
@@ -71,16 +78,33 @@ def resample_weights(
 ) -> Iterator[Weights]:
     """Draw subjects with replacement and yield the weights of their decisions, in blocks.
 
-    All decisions of a subject are drawn together.
+    All decisions of a subject are drawn together, and above MAX_CLUSTERS subjects all those of a
+    random group of subjects.
     """
+    cluster = assign_clusters(subject, rng)
+    for counts in _draw_counts(cluster, len(subject), replicates, rng):
+        yield counts[:, cluster]
+
+
+def assign_clusters(subject: Subjects, rng: np.random.Generator) -> Subjects:
+    """The unit that each decision is drawn with, from 0: its subject or its group of subjects."""
     present, row = np.unique(subject, return_inverse=True)
-    S = len(present)
-    block = max(1, _CELLS // max(len(subject), 1))
+    if len(present) <= MAX_CLUSTERS:
+        return row
+    return (rng.permutation(len(present)) % MAX_CLUSTERS)[row]
+
+
+def _draw_counts(
+    cluster: Subjects, width: int, replicates: int, rng: np.random.Generator
+) -> Iterator[Float64[np.ndarray, "replicate cluster"]]:
+    """How often each resample draws each cluster, in blocks of which `width` columns fit memory."""
+    size = int(cluster.max(initial=-1)) + 1
+    block = max(1, _CELLS // max(width, 1))
     for start in range(0, replicates, block):
-        size = min(block, replicates - start)
-        draws = rng.integers(0, S, (size, S)) + S * np.arange(size)[:, None]
-        counts = np.bincount(draws.ravel(), minlength=size * S).reshape(size, S)
-        yield counts[:, row].astype(np.float64)
+        rows = min(block, replicates - start)
+        draws = rng.integers(0, size, (rows, size)) + size * np.arange(rows)[:, None]
+        counts = np.bincount(draws.ravel(), minlength=rows * size).reshape(rows, size)
+        yield counts.astype(np.float64)
 
 
 def bootstrap_replicates(
@@ -101,11 +125,13 @@ def bootstrap_means(
     replicates: int = REPLICATES,
 ) -> Float64[np.ndarray, "replicate column"]:
     """Mean of each column in each resample of subjects; every column has the same resamples."""
-
-    def means(weights: Weights) -> Float64[np.ndarray, "replicate column"]:
-        return (weights @ columns) / weights.sum(axis=1, keepdims=True)
-
-    return bootstrap_replicates(means, subject, rng, replicates)
+    cluster = assign_clusters(subject, rng)
+    order = np.argsort(cluster, kind="stable")
+    starts = np.searchsorted(cluster[order], np.arange(int(cluster.max(initial=-1)) + 1))
+    sums = np.add.reduceat(np.column_stack([columns, np.ones(len(columns))])[order], starts)
+    drawn = [c @ sums for c in _draw_counts(cluster, len(sums), replicates, rng)]
+    totals = np.concatenate(drawn)
+    return totals[:, :-1] / totals[:, -1:]
 
 
 def percentile_interval(value: float, replicates: Scores) -> Interval:
