@@ -20,9 +20,10 @@ import numpy as np
 from benchmarks.rows import keep, row, write
 from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
+from posology.causal.nested_nuisance import fit_nested_nuisance
 from posology.causal.propensity import known_propensity
 from posology.causal.restricted_mean import restricted_times
-from posology.causal.trial import FollowUp, Trial
+from posology.causal.trial import FollowUp, Trial, assign_folds
 from posology.evaluation.effects.abstention import choice_z_scores
 from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted_effects
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
@@ -36,6 +37,7 @@ from posology.evaluation.table1.subgroups import Subgroup
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.simulators import two_options as simulator
 from posology.simulators.two_options import Sample
+from posology.workflows.effect_study import held_out_rule
 
 N = 1_000
 LEVEL = 0.95
@@ -58,13 +60,13 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     """Everything that the command prints of one draw of a scenario."""
     drawn = simulator.draw_sample(scenario, N, rng)
     trial = trial_of(drawn, drawn.outcome)
-    nuisance = fit_nuisance(trial, rng)
-    everything = np.ones((N, 2), dtype=bool)
+    nested = [fit_nested_nuisance(trial, assign_folds(trial, rng)) for _ in range(2)]
+    nuisance, everything = nested[0].overall, np.ones((N, 2), dtype=bool)
     population = assess_overlap(trial, nuisance.propensity).population
-    said = estimate_held_out_effects(trial, everything, population, rng)
-    rule = HeldOutRule(said.fold, said.effects, said.chosen, said.best_single, said.personal_folds)
+    runs = [estimate_held_out_effects(each, everything, population) for each in nested]
+    rule, *again = (held_out_rule(run) for run in runs)
     group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
-    asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, [], Unit(), is_binary=False)
+    asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, again, Unit(), is_binary=False)
     found = analyse_effects(nuisance, rule, asked, rng)
     keep_, rows = found.verdict.overlap.population, np.arange(N)
     gained = drawn.expected[rows, rule.chosen] - drawn.expected[rows, rule.best_single]

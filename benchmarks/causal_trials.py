@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.rows import keep, row, summary, write
 from posology.causal.doubly_robust_scores import fit_nuisance
+from posology.causal.nested_nuisance import fit_nested_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.restricted_mean import restricted_mean_time, restricted_times
-from posology.causal.trial import FOLDS, Trial, select_rows
+from posology.causal.trial import FOLDS, Trial, assign_folds, select_rows
 from posology.datasets.trials import ACIC_INSTANCES, GBSG_MONTHS, TrialData, acic2016, actg175, gbsg
 from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.policy_values import estimate_average_effects, estimate_gain
@@ -88,10 +89,11 @@ def judged(study: str, trial: Trial, chances: Propensity | None, seeds: int, eco
     rows = []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
-        nuisance = fit_nuisance(trial, rng, chances)
+        nested = fit_nested_nuisance(trial, assign_folds(trial, rng), chances)
+        nuisance = nested.overall
         allowed = np.ones((len(trial), trial.n_options), dtype=bool)
         population = assess_overlap(trial, nuisance.propensity).population
-        said = estimate_held_out_effects(trial, allowed, population, rng, propensity=chances)
+        said = estimate_held_out_effects(nested, allowed, population)
         found = decide_verdict(nuisance, said.chosen, said.best_single, rng)
         kept = found.overlap.population
         print(f"{study}, seed {seed}: {found.sentence}", flush=True)

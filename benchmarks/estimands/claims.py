@@ -1,7 +1,7 @@
 """What the product says of effects, values, harms and a rule, held against what is true."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -9,10 +9,11 @@ from jaxtyping import Bool
 from benchmarks.estimands.truth import Truth
 from benchmarks.estimands.worlds import World
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Mask, Matrix
+from posology.causal.nested_nuisance import NestedNuisance, fit_nested_nuisance
+from posology.causal.trial import Mask, Matrix, assign_folds
 from posology.domain.cohort import Cohort
 from posology.evaluation.effects.effect_study import EffectStudy, analyse_effects
-from posology.evaluation.effects.held_out_rule import EvaluatedRule, HeldOutRule
+from posology.evaluation.effects.held_out_rule import EvaluatedRule
 from posology.evaluation.effects.overlap import Overlap
 from posology.evaluation.effects.policy_values import (
     AverageEffect,
@@ -26,7 +27,12 @@ from posology.evaluation.effects.verdict import GAIN
 from posology.evaluation.intervals import Difference, Interval
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.learners.effects.target_trial import StudyTrial
-from posology.workflows.effect_study import allowed_and_judged, estimate_harms, plan_analysis
+from posology.workflows.effect_study import (
+    allowed_and_judged,
+    estimate_harms,
+    held_out_rule,
+    plan_analysis,
+)
 from posology.workflows.progress import no_progress
 
 Found = dict[str, float]
@@ -158,17 +164,19 @@ def harm_claims(here: Drawn, rng: np.random.Generator) -> Found:
 
 
 def rule_claims(
-    here: Drawn, allowed: Bool[np.ndarray, "decision treatment"], rng: np.random.Generator
+    here: Drawn,
+    nested: NestedNuisance,
+    allowed: Bool[np.ndarray, "decision treatment"],
+    rng: np.random.Generator,
 ) -> Found:
     """What is said of a rule that is learned from the same patients, as `posology effect` does."""
-    trial, population = here.trial.trial, here.population
-    judged = allowed_and_judged(allowed, here.overlap)
-    learned = estimate_held_out_effects(trial, judged, population, rng)
-    rule = HeldOutRule(
-        learned.fold, learned.effects, learned.chosen, learned.best_single, learned.personal_folds
-    )
+    trial, judged = here.trial.trial, allowed_and_judged(allowed, here.overlap)
+    again = fit_nested_nuisance(trial, assign_folds(trial, rng))
+    runs = [estimate_held_out_effects(each, judged, here.population) for each in (nested, again)]
+    learned, rules = runs[0], [held_out_rule(run) for run in runs]
     plan = plan_analysis(here.cohort, here.trial, here.overlap)
-    said = analyse_effects(here.nuisance, rule, plan, rng)
+    plan = replace(plan, refitted_rules=rules[1:])
+    said = analyse_effects(here.nuisance, rules[0], plan, rng)
     found = _gain_claims(here, said)
     if here.world.effect == "null":
         found["errs|heterogeneity"] = float(said.heterogeneity.p < 0.05)

@@ -15,7 +15,8 @@ from benchmarks.estimands.hazards import hazard_errors
 from benchmarks.estimands.records import ZERO, events_of, study_of
 from benchmarks.estimands.truth import Truth, expected
 from benchmarks.estimands.worlds import World
-from posology.causal.doubly_robust_scores import fit_nuisance
+from posology.causal.nested_nuisance import fit_nested_nuisance
+from posology.causal.trial import assign_folds
 from posology.cohorts.build import build_cohort
 from posology.domain.cohort import Cohort
 from posology.evaluation.effects.overlap import assess_overlap
@@ -40,7 +41,8 @@ def draw(world: World, truth: Truth, number: tuple[int, int], depth: int) -> Fou
     if depth == 0:
         return found
     trial = build_study_trial(cohort, 10**6, rng)
-    nuisance = fit_nuisance(trial.trial, rng)
+    nested = fit_nested_nuisance(trial.trial, assign_folds(trial.trial, rng))
+    nuisance = nested.overall
     allowed = allowed_options(cohort, trial)
     overlap = assess_overlap(trial.trial, nuisance.propensity, allowed)
     found["outside"] = overlap.excluded_share
@@ -50,7 +52,7 @@ def draw(world: World, truth: Truth, number: tuple[int, int], depth: int) -> Fou
     true = expected(world, courses)[rows][trial.row]
     here = Drawn(world, truth, cohort, trial, nuisance, overlap, true)
     found |= average_claims(here, rng) | harm_claims(here, rng)
-    return found | (rule_claims(here, allowed, rng) if depth > 1 else {})
+    return found | (rule_claims(here, nested, allowed, rng) if depth > 1 else {})
 
 
 def rows_of(courses: Courses, cohort: Cohort) -> np.ndarray:

@@ -5,7 +5,14 @@ import pytest
 
 from posology.causal.doubly_robust_scores import aipw_scores, fit_nuisance
 from posology.causal.outcome_regression import fit_outcome_regression
-from posology.causal.propensity import Propensity, fit_propensity, known_propensity, log_loss
+from posology.causal.propensity import (
+    PROPENSITY_FLOOR,
+    Propensity,
+    find_unsupported,
+    fit_propensity,
+    known_propensity,
+    log_loss,
+)
 from posology.causal.trial import FOLDS, Trial, assign_folds, validate_trial
 from posology.errors import UserError
 from tests.builders.known_effects import draw_trial
@@ -110,3 +117,19 @@ def test_the_standard_error_of_the_average_effect_is_right() -> None:
         off.append((each.mean() - 0.2535) / (each.std() / 20))
     assert abs(np.mean(off)) < 0.6
     assert 0.65 < np.std(off) < 1.4
+
+
+def test_an_option_that_patients_like_this_never_had_has_the_lowest_propensity() -> None:
+    rng = np.random.default_rng(6)
+    X = np.column_stack([rng.normal(size=600), rng.integers(0, 3, 600), rng.random(600) < 0.01])
+    treatment = rng.integers(0, 3, 600)
+    treatment[(X[:, 1] == 2) & (treatment == 2)] = 0
+    trial = Trial(X, treatment, rng.normal(size=600), np.arange(600), 3)
+    unsupported = find_unsupported(trial)
+    np.testing.assert_array_equal(unsupported[:, 2], X[:, 1] == 2)
+    assert not unsupported[:, :2].any(), "a value of six patients may lack an option by chance"
+    propensity = fit_propensity(trial, assign_folds(trial, rng), ("shares",)).probability
+    np.testing.assert_allclose(propensity.sum(axis=1), 1.0)
+    assert (propensity[X[:, 1] == 2, 2] == PROPENSITY_FLOOR).all()
+    four = np.where(X[:, 1] == 2, np.arange(600) % 4, np.arange(600))
+    assert not find_unsupported(replace(trial, subject=four)).any(), "patients count"

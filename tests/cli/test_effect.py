@@ -44,7 +44,7 @@ def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -
     verdict = rows[0]
     assert verdict["metric"] == "verdict"
     assert verdict["kind"] in ("gain", "none", "unjudged")
-    first = " ".join(done.output.split()).lower()
+    first = " ".join(done.stdout.split()).lower()
     assert first.startswith(" ".join(verdict["said"].split()).lower()[:40])
     metrics = {row["metric"] for row in rows}
     assert {

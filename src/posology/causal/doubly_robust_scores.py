@@ -77,6 +77,11 @@ def fit_nuisance(
     fold = assign_folds(validate_trial(trial), rng)
     if propensity is None:
         propensity = fit_propensity(trial, fold)
+    return fit_nuisance_in_folds(trial, fold, propensity)
+
+
+def fit_nuisance_in_folds(trial: Trial, fold: Fold, propensity: Propensity) -> Nuisance:
+    """Outcome regressions cross-fitted in these folds; a fold may be without decisions."""
     by_fold = complete_outcomes(trial, fold)
     trial = with_completed_outcomes(trial, fold, by_fold)
     return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold, by_fold))

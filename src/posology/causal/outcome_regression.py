@@ -1,21 +1,27 @@
 """Outcome regressions: expected outcome under each option, cross-fitted and stacked."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.ridge import fit_ridge
+from posology.causal.ridge import FoldProducts, Target, fold_products, solve_ridge
 from posology.causal.spline_basis import expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Fold, Matrix, Trial
+from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
 
 EveryFold = Float64[np.ndarray, "fold decision treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeRegression:
-    """Expected outcome under each option, by models that have not seen the decision's subject."""
+    """Expected outcome under each option, by models that have not seen the decision's subject.
+
+    It never leaves the range of the outcomes observed under the option: where an option was not
+    given to such patients, nothing would hold an extrapolation back.
+    """
 
     mean: Matrix
     boosted_mean: Matrix
@@ -24,7 +30,17 @@ class OutcomeRegression:
     """Stacking weights of the ridge regression and of the trees."""
     mean_by_fold: EveryFold
     """Expected outcome of every decision by the models fitted without each fold; `mean` takes each
-    decision's own fold."""
+    decision's own fold. Without a fold that has no decisions: the mean of the others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _RidgeColumns:
+    """Columns that all options share, and those that each option has its own coefficients of."""
+
+    common: Float64[np.ndarray, "decision shared_column"]
+    own: Float64[np.ndarray, "decision own_column"]
+    products: FoldProducts
+    """Of the options given: intercepts, common columns, own columns of each option."""
 
 
 def fit_outcome_regression(
@@ -33,52 +49,122 @@ def fit_outcome_regression(
     """Stack a ridge regression on a spline basis per option with boosted trees.
 
     The weights are non-negative least squares on the held-out folds (Breiman 1996,
-    doi:10.1007/BF00117832). outcome_by_fold: outcomes for the models of each fold; those of its own
-    decisions are `trial.outcome` (missing_outcomes.py). None: `trial.outcome` for all.
+    doi:10.1007/BF00117832).
+
+    Args:
+        outcome_by_fold: outcomes for the models of each fold; those of its own decisions are
+            `trial.outcome`. None: `trial.outcome` for all.
     """
+    target = np.tile(trial.outcome, (FOLDS, 1)) if outcome_by_fold is None else outcome_by_fold
+    present = np.unique(fold).tolist()
+    boosted = [_boosted(trial, target[f], fold != f) for f in present]
+    for f in set(range(FOLDS)) - set(present):
+        boosted.insert(f, np.mean(boosted, axis=0))
+    columns = _ridge_columns(trial, fold)
+    ridge = _ridge(columns, trial.outcome if outcome_by_fold is None else target, trial.n_options)
+    return _stack(trial, fold, ridge, np.stack(boosted), _Used(target, None))
+
+
+def fit_nested_regressions(
+    trial: Trial,
+    fold: Fold,
+    on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+) -> tuple[OutcomeRegression, ...]:
+    """For each fold, outcome regressions cross-fitted over the other four, of every decision.
+
+    Nothing depends on an outcome of the left-out fold. The decisions of that fold get the mean of
+    the four models, none of which has seen them. Models that leave out the same two folds are
+    fitted once.
+    """
+    columns, target = _ridge_columns(trial, fold), np.tile(trial.outcome, (FOLDS, 1))
+    pairs: dict[frozenset[int], Matrix] = {}
+    for pair in itertools.combinations(range(FOLDS), 2):
+        on_pair(len(pairs))
+        pairs[frozenset(pair)] = _boosted(trial, trial.outcome, ~np.isin(fold, pair))
+    regressions = []
+    for k in range(FOLDS):
+        boosted = [pairs[frozenset((k, f))] for f in range(FOLDS) if f != k]
+        boosted.insert(k, np.mean(boosted, axis=0))
+        ridge = _ridge(columns, trial.outcome, trial.n_options, left_out=k)
+        regressions.append(_stack(trial, fold, ridge, np.stack(boosted), _Used(target, k)))
+    return tuple(regressions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Used:
+    """What regressions were fitted to: each fold's target, and the fold that was left out."""
+
+    target: Float64[np.ndarray, "fold decision"]
+    left_out: int | None
+
+
+def _stack(
+    trial: Trial, fold: Fold, ridge: EveryFold, boosted: EveryFold, used: _Used
+) -> OutcomeRegression:
     from scipy.optimize import nnls
 
-    target = np.tile(trial.outcome, (FOLDS, 1)) if outcome_by_fold is None else outcome_by_fold
-    ridge, boosted = _ridge(trial, fold, target), _boosted(trial, fold, target)
-    rows, center = np.arange(len(trial)), float(trial.outcome.mean())
-    held_out = np.column_stack([m[fold, rows, trial.treatment] for m in (ridge, boosted)]) - center
-    ridge_weight, tree_weight = nnls(held_out, trial.outcome - center)[0]
+    rest = fold != (-1 if used.left_out is None else used.left_out)
+    present = np.unique(fold[rest]).tolist()
+    for f in present:
+        ridge[f] = _within_observed(ridge[f], trial, used.target[f], rest & (fold != f))
+    for f in set(range(FOLDS)) - set(present):
+        ridge[f] = ridge[present].mean(axis=0)
+    rows, outcome = np.flatnonzero(rest), trial.outcome[rest]
+    center = float(outcome.mean())
+    held_out = np.column_stack(
+        [m[fold[rows], rows, trial.treatment[rows]] for m in (ridge, boosted)]
+    )
+    ridge_weight, tree_weight = nnls(held_out - center, outcome - center)[0]
     every = center + ridge_weight * (ridge - center) + tree_weight * (boosted - center)
-    if np.isin(trial.outcome, (0.0, 1.0)).all():
-        every = np.clip(every, 0, 1)
+    for f in range(FOLDS):
+        every[f] = _within_observed(every[f], trial, used.target[f], rest & (fold != f))
+    index = np.arange(len(trial))
     weights = float(ridge_weight), float(tree_weight)
-    return OutcomeRegression(every[fold, rows], boosted[fold, rows], weights, every)
+    return OutcomeRegression(every[fold, index], boosted[fold, index], weights, every)
 
 
-def _ridge(trial: Trial, fold: Fold, target: np.ndarray) -> EveryFold:
+def _within_observed(mean: Matrix, trial: Trial, outcome: Column, fitted: Mask) -> Matrix:
+    """Keep each option's expectation within the outcomes of the option in the rows fitted."""
+    if np.isin(outcome[fitted], (0.0, 1.0)).all():
+        return np.clip(mean, 0, 1)
+    limited = mean.copy()
+    for k in range(trial.n_options):
+        seen = outcome[fitted & (trial.treatment == k)]
+        if len(seen):
+            limited[:, k] = np.clip(mean[:, k], seen.min(), seen.max())
+    return limited
+
+
+def _ridge_columns(trial: Trial, fold: Fold) -> _RidgeColumns:
     common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
-    one_hot = np.eye(trial.n_options)
-
-    def design(option: np.ndarray) -> Float64[np.ndarray, "decision column"]:
-        by_option = [own * option[:, [k]] for k in range(trial.n_options)]
-        return np.hstack([option, common, *by_option])
-
-    fitted = fit_ridge(
-        design(one_hot[trial.treatment]), target, fold, n_unpenalised=trial.n_options
-    )
-    every = [design(np.tile(one, (len(trial), 1))) @ fitted.fold_coefficients.T for one in one_hot]
-    return np.stack(every, axis=2).transpose(1, 0, 2)
+    given = np.eye(trial.n_options)[trial.treatment]
+    by_option = [own * given[:, [k]] for k in range(trial.n_options)]
+    return _RidgeColumns(common, own, fold_products(np.hstack([given, common, *by_option]), fold))
 
 
-def _boosted(trial: Trial, fold: Fold, target: np.ndarray) -> EveryFold:
-    every = np.zeros((FOLDS, len(trial), trial.n_options))
-    for f in range(FOLDS):
-        rest = fold != f
-        model = make_boosted_trees()
-        model.fit(
-            append_option(trial.covariates[rest], trial.treatment[rest], trial.n_options),
-            target[f, rest],
-        )
-        for k in range(trial.n_options):
-            option = np.full(len(trial), k)
-            every[f, :, k] = model.predict(append_option(trial.covariates, option, trial.n_options))
+def _ridge(
+    columns: _RidgeColumns, target: Target, options: int, left_out: int | None = None
+) -> EveryFold:
+    fitted = solve_ridge(columns.products, target, n_unpenalised=options, left_out=left_out)
+    coefficients, start = fitted.fold_coefficients, options + columns.common.shape[1]
+    shared = columns.common @ coefficients[:, options:start].T
+    own = coefficients[:, start:].reshape(FOLDS, options, columns.own.shape[1])
+    every = np.empty((FOLDS, len(shared), options))
+    for k in range(options):
+        every[:, :, k] = (shared + columns.own @ own[:, k].T + coefficients[:, k]).T
     return every
+
+
+def _boosted(trial: Trial, outcome: Column, rows: Mask) -> Matrix:
+    """Expected outcome of every decision under each option, by trees fitted on some rows."""
+    model = make_boosted_trees().fit(
+        append_option(trial.covariates[rows], trial.treatment[rows], trial.n_options), outcome[rows]
+    )
+    mean, inputs = np.empty((len(trial), trial.n_options)), trial.covariates
+    for k in range(trial.n_options):
+        mean[:, k] = model.predict(append_option(inputs, np.full(len(trial), k), trial.n_options))
+    return mean
 
 
 def make_boosted_trees() -> Any:
@@ -86,8 +172,8 @@ def make_boosted_trees() -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return HistGradientBoostingRegressor(
-        max_iter=100,
-        learning_rate=0.1,
+        max_iter=50,
+        learning_rate=0.15,
         max_leaf_nodes=8,
         min_samples_leaf=20,
         early_stopping=False,

@@ -18,7 +18,10 @@ def effect(
     ] = 20_000,
     repeats: Annotated[
         int,
-        typer.Option(help="Learn the rule again on so many other splits, to show its stability."),
+        typer.Option(
+            help="Learn the rule again on so many other splits: how stable it is, and how far "
+            "noise decides, for the interval of its gain."
+        ),
     ] = 1,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -36,8 +39,9 @@ def effect(
 
     started = time.perf_counter()
     use_one_thread()
-    cohort = read_cohort(study, events)
     with show_progress("effects") as progress:
+        progress("reading the cohort")
+        cohort = read_cohort(study, events)
         result = effect_study(cohort, max_decisions, repeats, seed, progress)
     result = replace(result, records=read_flow(study))
     CONSOLE.print(result)

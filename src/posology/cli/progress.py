@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -36,9 +38,16 @@ def progress_bars() -> Progress:
     )
 
 
+LINE_SECONDS = 2.0
+"""Least time between two lines of progress where output is no terminal."""
+
+
 @contextmanager
 def show_progress(title: str) -> Generator[ProgressCallback]:
-    """One bar, as the progress callback of a workflow."""
+    """One bar, as the progress callback of a workflow; lines on standard error if no terminal."""
+    if not CONSOLE.is_terminal:
+        yield progress_lines(title)
+        return
     with progress_bars() as bars:
         task = bars.add_task(title, total=None, message="")
 
@@ -46,6 +55,22 @@ def show_progress(title: str) -> Generator[ProgressCallback]:
             bars.update(task, message=message, completed=done, total=total)
 
         yield report
+
+
+def progress_lines(title: str) -> ProgressCallback:
+    """A line on standard error for each report, at most one every LINE_SECONDS."""
+    started = latest = time.monotonic()
+
+    def report(message: str, done: int = 0, total: int | None = None) -> None:
+        nonlocal latest
+        now = time.monotonic()
+        if now - latest < LINE_SECONDS:
+            return
+        latest = now
+        of_total = f", {done:,} of {total:,}" if total else ""
+        typer.echo(f"{title}, {now - started:.0f} s: {message}{of_total}", err=True)
+
+    return report
 
 
 @contextmanager

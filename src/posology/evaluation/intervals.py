@@ -169,6 +169,11 @@ def paired_difference(value: float, first: Scores, second: Scores) -> Difference
     return Difference(value, limits.low, limits.high, float(p))
 
 
+def widened_difference(value: float, draws: Scores, factor: float) -> Difference:
+    """A difference from resamples whose distances from it are multiplied by a factor."""
+    return paired_difference(value, value + factor * (draws - value), np.zeros(len(draws)))
+
+
 def leave_one_out_weights(site: Int64[np.ndarray, " decision"]) -> Weights:
     """The weights that leave out all decisions of one site, one row per site."""
     present, row = np.unique(site, return_inverse=True)

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.causal.nested_nuisance import NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import known_propensity
-from posology.causal.trial import Trial
+from posology.causal.trial import Trial, assign_folds
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.simulators import two_options as simulator
 
@@ -15,11 +16,14 @@ def trial(scenario: str, n: int, seed: int) -> tuple[Trial, simulator.Sample]:
 
 def held_out_effects(sample: Trial, allowed: np.ndarray | None = None):
     everything = np.ones((len(sample), 2), bool) if allowed is None else allowed
+    return estimate_held_out_effects(nested(sample), everything, np.ones(len(sample), bool))
+
+
+def nested(sample: Trial) -> NestedNuisance:
+    """Nuisance models of a trial by lot."""
     half = known_propensity(np.full((len(sample), 2), 0.5))
-    everybody = np.ones(len(sample), bool)
-    return estimate_held_out_effects(
-        sample, everything, everybody, np.random.default_rng(0), propensity=half
-    )
+    fold = assign_folds(sample, np.random.default_rng(0))
+    return fit_nested_nuisance(sample, fold, half)
 
 
 def test_no_patient_is_predicted_by_a_model_fitted_on_them() -> None:
@@ -39,8 +43,9 @@ def test_the_best_rule_is_learned_and_progress_reports_each_fold() -> None:
     sample, drawn = trial("rct", 1200, 1)
     folds_seen: list[int] = []
     everything = np.ones((1200, 2), bool)
+    nuisance = fit_nested_nuisance(sample, assign_folds(sample, np.random.default_rng(0)))
     held_out = estimate_held_out_effects(
-        sample, everything, np.ones(1200, bool), np.random.default_rng(0), folds_seen.append
+        nuisance, everything, np.ones(1200, bool), folds_seen.append
     )
     assert folds_seen == [1, 2, 3, 4, 5]
     assert held_out.personal_folds == 5
@@ -72,9 +77,7 @@ def test_the_reference_is_the_best_option_of_the_population_that_is_judged() -> 
     given = rng.integers(0, 2, 600)
     outcome = given * np.where(outside, 3.0, -0.6) + rng.normal(size=600)
     sample = Trial(rng.normal(size=(600, 2)), given, outcome, np.arange(600), 2, ("a", "b"))
-    half = known_propensity(np.full((600, 2), 0.5))
-    everything = np.ones((600, 2), bool)
-    held_out = estimate_held_out_effects(sample, everything, ~outside, rng, propensity=half)
+    held_out = estimate_held_out_effects(nested(sample), np.ones((600, 2), bool), ~outside)
     assert (held_out.best_single == 0).all()
     if not held_out.personal_folds:
         assert (held_out.chosen == held_out.best_single).all()

@@ -28,8 +28,8 @@ from posology.evaluation.intervals import (
     bootstrap_interval,
     bootstrap_means,
     bootstrap_replicates,
-    paired_difference,
     percentile_interval,
+    widened_difference,
 )
 
 CALIBRATION_GROUPS = 5
@@ -212,8 +212,13 @@ def secondary_outcomes(
     best_single: ReferenceOption,
     rng: np.random.Generator,
     population: Mask | None = None,
+    error_factor: float = 1.0,
 ) -> tuple[SecondaryOutcome, ...]:
-    """Harms and costs under the rule and under the best single option."""
+    """Harms and costs under the rule and under the best single option.
+
+    `error_factor` multiplies the standard errors, for noise that the folds of a cross-fitted rule
+    share (shared_noise.py): other outcomes may share as much of it as the main one.
+    """
     rows = []
     included = np.ones(len(chosen), dtype=bool) if population is None else population
     for outcome, nuisance in outcomes.items():
@@ -221,6 +226,6 @@ def secondary_outcomes(
         per_patient = gain_per_patient(scores, chosen, best_single)[included]
         draws = bootstrap_means(per_patient[:, None], nuisance.trial.subject[included], rng)[:, 0]
         value = float(scores[np.arange(len(chosen)), best_single][included].mean())
-        change = paired_difference(float(per_patient.mean()), draws, np.zeros(len(draws)))
+        change = widened_difference(float(per_patient.mean()), draws, error_factor)
         rows.append(SecondaryOutcome(outcome, value + change.value, value, change))
     return tuple(rows)

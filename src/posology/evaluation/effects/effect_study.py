@@ -48,7 +48,7 @@ from posology.evaluation.effects.policy_values import (
     estimate_gain,
 )
 from posology.evaluation.effects.reference import OBSERVED, Reference
-from posology.evaluation.effects.restricted_rule import restrict_rule
+from posology.evaluation.effects.restricted_rule import RestrictedRule
 from posology.evaluation.effects.rule_values import RuleChoices, judge_rules
 from posology.evaluation.effects.subgroup_gain import SubgroupGain, estimate_subgroup_gain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, Question, Verdict, decide_verdict
@@ -141,7 +141,8 @@ def analyse_effects(
     nuisance: Nuisance, rule: HeldOutRule, plan: AnalysisPlan, rng: np.random.Generator
 ) -> EffectStudy:
     """Estimate each option's effect and evaluate the rule, on patients it was not learned from."""
-    question = Question(plan.unit, plan.reference, plan.overlap, rule.unrestricted)
+    refits = None if rule.personalised_folds is None else plan.refitted_rules
+    question = Question(plan.unit, plan.reference, plan.overlap, rule.unrestricted, refits)
     verdict = decide_verdict(nuisance, rule.chosen, rule.best_single, rng, question)
     kind = OutcomeKind(plan.is_binary, plan.is_randomised)
     population, restricted = verdict.overlap.population, verdict.rule
@@ -151,6 +152,7 @@ def analyse_effects(
         best_single_by_fold=restricted.best_single,
         comparator=verdict.comparator,
         supported_options=verdict.overlap.judged,
+        gain_error_factor=verdict.gain_error_factor,
     )
     study = EffectStudy(
         verdict=verdict,
@@ -187,18 +189,19 @@ def analyse_effects(
             estimate_subgroup_gain(nuisance, evaluated, group, population, rng)
             for group in plan.subgroups
         ),
-        stability=tuple(_stability(nuisance, other, verdict, rng) for other in plan.refitted_rules),
+        stability=tuple(
+            _stability(nuisance, refit, verdict, rng) for refit in verdict.refits or ()
+        ),
     )
 
 
 def _stability(
-    nuisance: Nuisance, other: HeldOutRule, verdict: Verdict, rng: np.random.Generator
+    nuisance: Nuisance, refit: RestrictedRule, verdict: Verdict, rng: np.random.Generator
 ) -> Stability:
-    population = verdict.overlap.population
-    refitted = restrict_rule(nuisance, other.chosen, other.best_single, verdict.overlap)
+    population, factor = verdict.overlap.population, verdict.gain_error_factor
     return Stability(
-        float((refitted.chosen == verdict.rule.chosen)[population].mean()),
-        estimate_gain(nuisance, refitted.chosen, refitted.best_single, rng, population),
+        float((refit.chosen == verdict.rule.chosen)[population].mean()),
+        estimate_gain(nuisance, refit.chosen, refit.best_single, rng, population, factor),
     )
 
 
@@ -264,7 +267,9 @@ def _widen_for_shared_noise(
 
 def _harms(plan: AnalysisPlan, verdict: Verdict, rng: np.random.Generator) -> tuple[Harm, ...]:
     population, rule = verdict.overlap.population, verdict.rule
-    of_rule = secondary_outcomes(plan.harms, rule.chosen, rule.best_single, rng, population)
+    of_rule = secondary_outcomes(
+        plan.harms, rule.chosen, rule.best_single, rng, population, verdict.gain_error_factor
+    )
     return tuple(
         Harm(
             estimate_average_effects(

@@ -39,6 +39,8 @@ class EvaluatedRule:
     """Option that effects are stated against: the study's control, else the best single option."""
     supported_options: Sequence[int]
     """Options that can be judged."""
+    gain_error_factor: float = 1.0
+    """Factor on the standard error of gains, for noise that folds share (shared_noise.py)."""
 
 
 def align_fold_means(effect: Matrix, fold: Fold) -> Matrix:

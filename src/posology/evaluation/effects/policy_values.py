@@ -8,6 +8,7 @@ effects, and of one option for all, are simultaneous: readers look for the optio
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -18,9 +19,9 @@ from posology.evaluation.intervals import (
     Difference,
     Interval,
     bootstrap_means,
-    paired_difference,
     percentile_interval,
     simultaneous_differences,
+    widened_difference,
 )
 from posology.evaluation.off_policy.support import effective_sample_size
 
@@ -74,6 +75,11 @@ def one_hot_probabilities(chosen: ChosenOption, options: int) -> Matrix:
     return np.eye(options)[chosen]
 
 
+ErrorFactors = tuple[float, float]
+"""Factors on the standard errors of a rule's gains over the best single option and over the
+reference, for noise that cross-fitted folds share (shared_noise.py)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparators:
     """What the values of rules are compared with, and the options that may be given to all."""
@@ -94,6 +100,7 @@ def estimate_rule_values(
     comparators: Comparators,
     rng: np.random.Generator,
     population: Mask | None = None,
+    error_factors: Mapping[str, ErrorFactors] = MappingProxyType({}),
 ) -> tuple[RuleValue, ...]:
     """Value of each rule, of each single option for all, and of treatment as observed.
 
@@ -103,6 +110,7 @@ def estimate_rule_values(
         rules: probabilities of the options at every decision.
         comparators: what gains are measured against.
         population: the analysis population; by default every patient.
+        error_factors: of cross-fitted rules, by name.
     """
     trial, scores = nuisance.trial, nuisance.scores
     included = np.ones(len(trial), dtype=bool) if population is None else population
@@ -123,7 +131,14 @@ def estimate_rule_values(
     columns = np.column_stack(outcomes)
     values, draws = columns.mean(axis=0), bootstrap_means(columns, subject, rng)
     gains, reference_gains = (
-        _gains(values, draws, at, range(len(rules), len(policies))) for at in (-2, -1)
+        _gains(
+            values,
+            draws,
+            comparator,
+            range(len(rules), len(policies)),
+            [error_factors.get(rule, (1.0, 1.0))[at] for rule in rules],
+        )
+        for at, comparator in enumerate((-2, -1))
     )
     return tuple(
         RuleValue(
@@ -143,14 +158,18 @@ def _gains(
     draws: Float64[np.ndarray, "replicate rule"],
     comparator: int,
     simultaneous: range,
+    factors: list[float],
 ) -> list[Difference]:
-    """Gain of each rule over the comparator's column; of some of them simultaneously."""
+    """Gain of each rule over the comparator's column; of some of them simultaneously.
+
+    The errors of the first gains are multiplied by `factors`.
+    """
     over, over_draws = values - values[comparator], draws - draws[:, [comparator]]
     is_comparator = np.abs(over_draws).max(axis=0) < 1e-12 * (1 + np.abs(values))
     over_draws[:, is_comparator] = 0.0  # without rounding errors, which have a standard deviation
     gains = [
-        paired_difference(float(over[i]), draws[:, i], draws[:, comparator])
-        for i in range(len(values))
+        widened_difference(float(over[i]), over_draws[:, i], factor)
+        for i, factor in enumerate([*factors, *[1.0] * (len(values) - len(factors))])
     ]
     family = list(simultaneous)
     if family:
@@ -249,13 +268,24 @@ def estimate_gain(
     reference: ReferenceOption,
     rng: np.random.Generator,
     population: Mask | None = None,
+    error_factor: float = 1.0,
 ) -> Difference:
-    """Gain of a rule over one option for all."""
+    """Gain of a rule over one option for all.
+
+    Args:
+        nuisance: of the patients.
+        chosen: the rule's options.
+        reference: the option compared with.
+        rng: of the resamples.
+        population: the analysis population; by default every patient.
+        error_factor: factor on the standard error, for the noise that the folds of a cross-fitted
+            rule share (shared_noise.py); 1 for a rule learned from other data.
+    """
     per_patient = gain_per_patient(nuisance.scores, chosen, reference)
     included = np.ones(len(chosen), dtype=bool) if population is None else population
     subject = nuisance.trial.subject[included]
     draws = bootstrap_means(per_patient[included, None], subject, rng)[:, 0]
-    return paired_difference(float(per_patient[included].mean()), draws, np.zeros(len(draws)))
+    return widened_difference(float(per_patient[included].mean()), draws, error_factor)
 
 
 def gain_per_patient(

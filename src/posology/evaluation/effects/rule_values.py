@@ -10,6 +10,7 @@ from posology.causal.trial import Mask, Matrix
 from posology.evaluation.effects.judged_options import MIN_EFFECTIVE_SAMPLE_SIZE
 from posology.evaluation.effects.policy_values import (
     Comparators,
+    ErrorFactors,
     RuleValue,
     estimate_rule_values,
     one_hot_probabilities,
@@ -19,6 +20,7 @@ from posology.evaluation.effects.restricted_rule import (
     count_differently_treated,
     is_enough_against,
 )
+from posology.evaluation.effects.shared_noise import shared_noise_factor
 from posology.evaluation.effects.verdict import Verdict
 from posology.evaluation.effects.verdict_sentence import describe_too_few
 from posology.evaluation.intervals import Difference, Interval
@@ -35,6 +37,8 @@ class RuleChoices:
     """Restricted to the options that can be judged."""
     unrestricted: Matrix | None = None
     """Among all options that are allowed; None: the same."""
+    refits: tuple[Matrix, ...] | None = None
+    """If cross-fitted: the probabilities of the rule learned again, as for the verdict's refits."""
 
 
 def judge_rules(
@@ -77,6 +81,7 @@ def judge_rules(
         ),
         rng,
         overlap.population,
+        _error_factors(nuisance, verdict, name, others),
     )
     population = overlap.population
     restricted = {name: float(rule.restricted[population].mean())} | {
@@ -90,6 +95,35 @@ def judge_rules(
         for row in rows[:-1]
     ]
     return (*stated, rows[-1])
+
+
+def _error_factors(
+    nuisance: Nuisance, verdict: Verdict, name: str, others: Mapping[str, RuleChoices]
+) -> dict[str, ErrorFactors]:
+    """Factors on the errors of the gains of cross-fitted rules."""
+    if verdict.refits is None:
+        return {}
+    scores, population = nuisance.scores, verdict.overlap.population
+    subject, one_hot = nuisance.trial.subject[population], np.eye(nuisance.trial.n_options)
+    runs = (verdict.rule, *verdict.refits)
+    single = [one_hot[run.best_single] for run in runs]
+    reference = reference_outcome(nuisance, verdict.reference)[population]
+    learned = {name: [one_hot[run.chosen] for run in runs]} | {
+        other: [choices.probability, *choices.refits]
+        for other, choices in others.items()
+        if choices.refits is not None
+    }
+    factors = {}
+    for rule, probabilities in learned.items():
+        values = [(p * scores).sum(axis=1)[population] for p in probabilities]
+        singles = [(p * scores).sum(axis=1)[population] for p in single]
+        gains = [v - s for v, s in zip(values, singles, strict=True)]
+        over_reference = [v - reference for v in values]
+        factors[rule] = (
+            shared_noise_factor(gains[0], gains[1:], subject),
+            shared_noise_factor(over_reference[0], over_reference[1:], subject),
+        )
+    return factors
 
 
 def _restricted_share(choices: RuleChoices, is_judged: np.ndarray, population: Mask) -> float:

@@ -111,4 +111,4 @@ def _gain(
     differing = count_differently_treated(nuisance, rule.chosen, single, members)
     if differing.patients and not differing.is_enough:
         return Difference(*[_UNKNOWN] * 4)
-    return estimate_gain(nuisance, rule.chosen, single, rng, members)
+    return estimate_gain(nuisance, rule.chosen, single, rng, members, rule.gain_error_factor)

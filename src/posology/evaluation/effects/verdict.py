@@ -7,13 +7,15 @@ the options that can be judged. An option for all is recommended only if it is s
 than the reference: the study's control, or treatment as observed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.trial import Trial, option_name
+from posology.causal.trial import Mask, Trial, option_name
+from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.judged_options import MIN_EFFECTIVE_SAMPLE_SIZE
 from posology.evaluation.effects.overlap import Overlap, assess_overlap, count_patients
 from posology.evaluation.effects.policy_values import (
@@ -38,6 +40,7 @@ from posology.evaluation.effects.restricted_rule import (
     is_enough_against,
     restrict_rule,
 )
+from posology.evaluation.effects.shared_noise import gain_error_factor
 from posology.evaluation.effects.verdict_sentence import (
     PLAIN,
     Unit,
@@ -68,6 +71,8 @@ class Question:
     """Computed already, with the options that safety rules allow; None: from the propensities."""
     unrestricted: ChosenOption | None = None
     """The rule's choices among all options, if `chosen` are among those that can be judged."""
+    refits: Sequence[HeldOutRule] | None = None
+    """A cross-fitted rule learned again on other folds; None: it was learned from other data."""
 
 
 ABOUT_USUAL_CARE = Question()
@@ -102,6 +107,10 @@ class Verdict:
     """Patients whom the rule treats differently from the best single option."""
     rule: RestrictedRule
     """The rule and the best single option, restricted to the options that can be judged."""
+    refits: tuple[RestrictedRule, ...] | None
+    """The same, learned again on other folds; None of a rule learned from other data."""
+    gain_error_factor: float = 1.0
+    """Factor on the standard error of the gain, for noise that folds share (shared_noise.py)."""
 
     @property
     def sentence(self) -> str:
@@ -135,7 +144,6 @@ def decide_verdict(
         chosen: the rule's option for each patient.
         best_single: the best single option of the training patients, which may differ by fold; the
             gain is measured against it, and the sentence names it.
-        rng: of the resamples.
         question: unit, reference and, if it is known, the overlap.
     """
     trial = nuisance.trial
@@ -158,17 +166,18 @@ def decide_verdict(
         against_reference=None,
         differing=differing,
         rule=rule,
+        refits=_restricted_refits(nuisance, question.refits, overlap),
     )
     if not overlap.judged:
         return unjudged
-    compared = compare_with_reference(nuisance, rule.chosen, reference, overlap, rng)
-    probabilities = one_hot_probabilities(rule.chosen, trial.n_options)
-    effective = rule_effective_sample_size(nuisance, probabilities, population)
+    refits = None if unjudged.refits is None else [refit.chosen for refit in unjudged.refits]
+    compared = compare_with_reference(nuisance, rule.chosen, reference, overlap, rng, refits)
+    effective = _effective_sample_size(nuisance, rule, population)
     notes = missing_control_note(question.reference.option, overlap)
     with_options = replace(unjudged, against_reference=compared, notes=notes)
     if effective < MIN_EFFECTIVE_SAMPLE_SIZE:
         return _unjudged_rule(with_options, compared, effective, question.unit)
-    gain = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, population)
+    gain, factor = _gain(nuisance, unjudged, rng)
     facts = VerdictFacts(
         unit=question.unit,
         overlap=overlap,
@@ -180,7 +189,34 @@ def decide_verdict(
         restricted=count_patients(trial, rule.restricted & population),
         is_reference_stated=is_enough_against(nuisance, rule.chosen, reference.option, population),
     )
-    return _judged_rule(with_options, facts)
+    return _judged_rule(replace(with_options, gain_error_factor=factor), facts)
+
+
+def _restricted_refits(
+    nuisance: Nuisance, refits: Sequence[HeldOutRule] | None, overlap: Overlap
+) -> tuple[RestrictedRule, ...] | None:
+    if refits is None:
+        return None
+    return tuple(
+        restrict_rule(nuisance, refit.chosen, refit.best_single, overlap) for refit in refits
+    )
+
+
+def _effective_sample_size(nuisance: Nuisance, rule: RestrictedRule, population: Mask) -> float:
+    probabilities = one_hot_probabilities(rule.chosen, nuisance.trial.n_options)
+    return rule_effective_sample_size(nuisance, probabilities, population)
+
+
+def _gain(
+    nuisance: Nuisance, verdict: Verdict, rng: np.random.Generator
+) -> tuple[Difference, float]:
+    """The gain over the best single option, and the factor on its standard error."""
+    rule, population, factor = verdict.rule, verdict.overlap.population, 1.0
+    if verdict.refits is not None:
+        first, *refits = ((run.chosen, run.best_single) for run in (rule, *verdict.refits))
+        factor = gain_error_factor(nuisance, first, refits, population)
+    gain = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, population, factor)
+    return gain, factor
 
 
 def _unjudged_rule(

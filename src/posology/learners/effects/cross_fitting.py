@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
-from posology.causal.propensity import Propensity
-from posology.causal.trial import FOLDS, Mask, Matrix, Trial, assign_folds, select_rows
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.nested_nuisance import NestedNuisance
+from posology.causal.trial import Mask, Matrix
 from posology.learners.effects.r_learner import (
     fit_effects,
     fit_linear_effects,
@@ -39,31 +39,26 @@ class HeldOutEffects:
 
 
 def estimate_held_out_effects(
-    trial: Trial,
+    nested: NestedNuisance,
     allowed: Bool[np.ndarray, "decision treatment"],
     population: Mask,
-    rng: np.random.Generator,
     on_fold: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
-    propensity: Propensity | None = None,
 ) -> HeldOutEffects:
-    """Fit on four folds of subjects and predict the fifth, five times.
+    """Learn on four folds of subjects and predict the fifth, five times.
 
     Args:
         allowed: options that the safety rules permit.
         population: the analysis population, in which the best single option is chosen. It may
             depend on covariates and treatments, not on outcomes.
         on_fold: called with the number of each fold, for progress.
-        propensity: known treatment probabilities of a randomised trial.
     """
-    fold = assign_folds(trial, rng)
+    trial, fold = nested.overall.trial, nested.overall.fold
     effects, chosen = np.zeros((len(trial), trial.n_options)), np.zeros(len(trial), np.int64)
     best_single, personal_folds = np.zeros(len(trial), np.int64), 0
     linear_choice = np.zeros(len(trial), np.int64)
-    for f in range(FOLDS):
+    for f, nuisance in enumerate(nested.without):
         on_fold(f + 1)
         rest, here = fold != f, fold == f
-        known_propensity = None if propensity is None else _rows(propensity, rest)
-        nuisance = fit_nuisance(select_rows(trial, rest), rng, known_propensity)
         ungated = fit_effects(nuisance, gate=False)
         rule = gate_effects(ungated, nuisance)
         covariates = trial.covariates[here]
@@ -90,7 +85,3 @@ def best_allowed_option(
     rows = population if population.any() else ~population
     values = nuisance.scores[rows].mean(axis=0)
     return np.where(allowed, values, -np.inf).argmax(axis=1)
-
-
-def _rows(chances: Propensity, keep: Bool[np.ndarray, " decision"]) -> Propensity:
-    return Propensity(chances.probability[keep], chances.model, chances.log_loss)

@@ -7,6 +7,7 @@ the rule is the best single option for every patient.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -14,9 +15,10 @@ from jaxtyping import Bool, Float64
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
 from posology.causal.outcome_regression import append_option, make_boosted_trees
+from posology.causal.propensity import PROPENSITY_FLOOR
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Matrix, Trial
+from posology.causal.trial import FOLDS, Column, Mask, Matrix, Trial
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
 from posology.learners.outcome_models.tree_policy import (
     Trees,
@@ -124,9 +126,7 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
         trees = trees_of_boosting(model, model.n_iter_, 1)
     x_learner_trees: tuple[Trees, ...] = ()
     if x_learner_weight > 0:
-        x_learner_trees = _x_learner_trees(
-            trial, np.ones(len(trial), bool), nuisance.outcome_regression.mean_by_fold.mean(axis=0)
-        )
+        x_learner_trees = _x_learner_trees(nuisance)
     ungated = Effects(
         best_single=int(nuisance.scores.mean(axis=0).argmax()),
         is_personal=True,
@@ -195,46 +195,67 @@ def _held_out_x_learner(nuisance: Nuisance) -> Matrix:
     would give the trees too much weight.
     """
     trial, effect = nuisance.trial, np.zeros(nuisance.treatment_residual.shape)
-    for f in range(FOLDS):
+    for f in np.unique(nuisance.fold):
         here = nuisance.fold == f
-        x_learner_trees = _x_learner_trees(
-            trial, ~here, nuisance.outcome_regression.mean_by_fold[f]
-        )
-        covariates = trial.covariates[here].astype(np.float32)
-        effect[here] = np.hstack([predict_trees(trees, covariates) for trees in x_learner_trees])
+        parts = _x_learner(nuisance, ~here, nuisance.outcome_regression.mean_by_fold[f])
+        for k, part in parts.items():
+            for model, weight in part:
+                effect[here, k] += weight * model.predict(trial.covariates[here])
     return effect
 
 
-def _x_learner_trees(
-    trial: Trial, rows: Bool[np.ndarray, " decision"], mean: Matrix
-) -> tuple[Trees, ...]:
+def _x_learner(
+    nuisance: Nuisance, rows: Bool[np.ndarray, " decision"], mean: Matrix
+) -> dict[int, tuple[tuple[Any, float], ...]]:
     """X-learner (Künzel 2019, doi:10.1073/pnas.1804597116) against the most frequent option.
 
-    For the patients of either option, the effect is their outcome minus the expected outcome of the
-    other (`mean`). The two estimates are averaged, each weighted by the other option's share, since
-    the expectation of the larger group is more precise. Shares rather than propensities: measured
-    better where options hardly overlap (docs/decisions/effects-stack.md).
+    Per other option two models of the effect with their weights. For the patients of either option,
+    the effect is their outcome minus the expected outcome of the other (`mean`). The two estimates
+    are averaged, each weighted by the other option's share, since the expectation of the larger
+    group is more precise. Shares rather than propensities: measured better where options hardly
+    overlap (docs/decisions/effects-stack.md). Patients who could not have had the other option
+    (propensity at its floor) are left out: its expectation for them is an extrapolation.
     """
-    most_frequent = int(np.bincount(trial.treatment[rows], minlength=trial.n_options).argmax())
-    of_reference = rows & (trial.treatment == most_frequent)
-    x_learner_trees = []
+    trial = nuisance.trial
+    could = nuisance.propensity.probability > 2 * PROPENSITY_FLOOR
+    reference = _most_frequent(trial, rows)
+    of_reference = rows & (trial.treatment == reference)
+    models = {}
     for k in range(trial.n_options):
-        of_option = rows & (trial.treatment == k)
-        share = of_option.sum() / (of_option.sum() + of_reference.sum())
-        if k == most_frequent:
-            x_learner_trees.append(constant_trees(np.zeros(1)))
+        if k == reference:
             continue
-        gain = _fit_trees(trial, of_option, trial.outcome - mean[:, most_frequent])
-        gain_of_reference = _fit_trees(trial, of_reference, mean[:, k] - trial.outcome)
-        x_learner_trees.append(
-            add_trees([scale_trees(gain, 1 - share), scale_trees(gain_of_reference, share)])
+        of_option = rows & (trial.treatment == k)
+        share = float(of_option.sum() / (of_option.sum() + of_reference.sum()))
+        gain = trial.outcome - mean[:, reference], _where(of_option, could[:, reference])
+        gain_of_reference = mean[:, k] - trial.outcome, _where(of_reference, could[:, k])
+        models[k] = tuple(
+            (make_boosted_trees().fit(trial.covariates[fitted], target[fitted]), weight)
+            for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
         )
+    return models
+
+
+def _x_learner_trees(nuisance: Nuisance) -> tuple[Trees, ...]:
+    """The X-learner of all decisions, as trees per option; constant for the most frequent one."""
+    everyone = np.ones(len(nuisance.trial), dtype=bool)
+    parts = _x_learner(nuisance, everyone, nuisance.outcome_regression.mean_by_fold.mean(axis=0))
+    x_learner_trees = []
+    for k in range(nuisance.trial.n_options):
+        trees = [
+            scale_trees(trees_of_boosting(model, model.n_iter_, 1), weight)
+            for model, weight in parts.get(k, ())
+        ]
+        x_learner_trees.append(add_trees(trees) if trees else constant_trees(np.zeros(1)))
     return tuple(x_learner_trees)
 
 
-def _fit_trees(trial: Trial, rows: Bool[np.ndarray, " decision"], target: Column) -> Trees:
-    model = make_boosted_trees().fit(trial.covariates[rows], target[rows])
-    return trees_of_boosting(model, model.n_iter_, 1)
+def _most_frequent(trial: Trial, rows: Bool[np.ndarray, " decision"]) -> int:
+    return int(np.bincount(trial.treatment[rows], minlength=trial.n_options).argmax())
+
+
+def _where(rows: Mask, condition: Mask) -> Mask:
+    """The rows that fulfil the condition; all of them if none does."""
+    return rows & condition if (rows & condition).any() else rows
 
 
 def _stack(

@@ -1,0 +1,97 @@
+"""Nuisance models for the rules of cross-fitting and for their evaluation, fitted together.
+
+A rule that is evaluated on one fold is learned on the other four, whose nuisance models are
+themselves cross-fitted over these four. Leaving out folds j and k is the same for the rule of fold
+j and the rule of fold k, so that ten fits serve five rules, and their mean over j evaluates fold k.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from posology.causal.doubly_robust_scores import (
+    Nuisance,
+    fit_nuisance_in_folds,
+    select_nuisance_rows,
+)
+from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
+from posology.causal.propensity import Propensity, fit_nested_propensities
+from posology.causal.trial import FOLDS, Fold, Trial, select_rows, validate_trial
+
+PAIRS = FOLDS * (FOLDS - 1) // 2
+"""Fits of each kind of model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NestedNuisance:
+    """Nuisance models of every decision, and those fitted without each fold."""
+
+    overall: Nuisance
+    """Each decision's models are fitted on the other folds: for evaluation."""
+    without: tuple[Nuisance, ...]
+    """Per fold: the decisions of the other folds, with models fitted on these only: for learning.
+    Changing any outcome of the fold changes nothing in it."""
+
+
+def fit_nested_nuisance(
+    trial: Trial,
+    fold: Fold,
+    propensity: Propensity | None = None,
+    on_pair: Callable[[str, int], None] = lambda what, done: None,  # noqa: ARG005
+) -> NestedNuisance:
+    """Fit propensities (unless they are given) and outcome regressions for every left-out fold.
+
+    Args:
+        on_pair: called with what is fitted and how many of PAIRS are done, for progress.
+    """
+    validate_trial(trial)
+    if propensity is None:
+        propensities = fit_nested_propensities(trial, fold, partial(on_pair, "propensities"))
+    else:
+        propensities = (propensity,) * FOLDS
+    probability = np.stack([p.probability for p in propensities])[fold, np.arange(len(trial))]
+    overall = replace(propensities[0], probability=probability)
+    report = partial(on_pair, "outcome regressions")
+    if trial.follow_up is not None and not trial.follow_up.is_known.all():
+        return _with_completed_outcomes(trial, fold, overall, propensities, report)
+    regressions = fit_nested_regressions(trial, fold, report)
+    without = [
+        select_nuisance_rows(Nuisance(trial, fold, propensities[k], regressions[k]), fold != k)
+        for k in range(FOLDS)
+    ]
+    return NestedNuisance(
+        Nuisance(trial, fold, overall, _each_left_out(regressions, fold)), tuple(without)
+    )
+
+
+def _with_completed_outcomes(
+    trial: Trial,
+    fold: Fold,
+    overall: Propensity,
+    propensities: tuple[Propensity, ...],
+    on_pair: Callable[[int], None],
+) -> NestedNuisance:
+    """The same where outcomes are unknown: without each fold they are corrected for anew.
+
+    Nothing is shared, since the corrected outcomes of a decision differ.
+    """
+    without = []
+    for k, propensity in enumerate(propensities):
+        on_pair(k * PAIRS // FOLDS)
+        rest = fold != k
+        known = replace(propensity, probability=propensity.probability[rest])
+        without.append(fit_nuisance_in_folds(select_rows(trial, rest), fold[rest], known))
+    return NestedNuisance(fit_nuisance_in_folds(trial, fold, overall), tuple(without))
+
+
+def _each_left_out(regressions: tuple[OutcomeRegression, ...], fold: Fold) -> OutcomeRegression:
+    """The regression without each decision's own fold."""
+    rows = np.arange(len(fold))
+    mean = np.stack([r.mean for r in regressions])
+    boosted = np.stack([r.boosted_mean for r in regressions])
+    weights = np.mean([r.stacking_weights for r in regressions], axis=0)
+    return OutcomeRegression(
+        mean[fold, rows], boosted[fold, rows], (float(weights[0]), float(weights[1])), mean
+    )

@@ -1,0 +1,53 @@
+from dataclasses import replace
+
+import numpy as np
+
+from posology.causal.nested_nuisance import fit_nested_nuisance
+from posology.causal.propensity import known_propensity
+from posology.causal.trial import assign_folds
+from tests.builders.followed_trials import stopped_early
+from tests.builders.known_effects import draw_trial
+
+
+def test_no_outcome_of_a_fold_reaches_the_models_that_leave_it_out() -> None:
+    trial, _ = draw_trial("obs", 150, 0)
+    fold = assign_folds(trial, np.random.default_rng(0))
+    moved = replace(trial, outcome=np.where(fold == 3, trial.outcome + 3, trial.outcome))
+    before, after = fit_nested_nuisance(trial, fold), fit_nested_nuisance(moved, fold)
+    for k in range(5):
+        first, second = before.without[k].outcome_regression, after.without[k].outcome_regression
+        assert np.array_equal(first.mean_by_fold, second.mean_by_fold) == (k == 3)
+    here = fold == 3
+    first, second = before.overall.outcome_regression.mean, after.overall.outcome_regression.mean
+    np.testing.assert_array_equal(first[here], second[here])
+    assert not np.allclose(first[~here], second[~here])
+    assert (before.without[3].fold != 3).all()
+
+
+def test_propensities_and_outcomes_are_as_good_as_those_fitted_one_fold_at_a_time() -> None:
+    trial, truth = draw_trial("obs", 1000, 1)
+    nested = fit_nested_nuisance(trial, assign_folds(trial, np.random.default_rng(0)))
+    assert nested.overall.propensity.model == "logistic"
+    off = nested.overall.propensity.probability[:, 1] - truth.propensity
+    assert np.abs(off).mean() < 0.04
+    rows = np.arange(1000)
+    for nuisance in (nested.overall, *nested.without):
+        mean = nuisance.outcome_regression.mean
+        assert len(mean) == len(nuisance.trial)
+    off = nested.overall.outcome_regression.mean[rows, trial.treatment]
+    off -= truth.expected[rows, trial.treatment]
+    assert np.sqrt((off**2).mean()) < 0.45, "the noise has a standard deviation of 1"
+
+
+def test_outcomes_are_corrected_for_without_the_fold_that_is_judged() -> None:
+    """Corrected before the folds were drawn, the others' outcomes moved by up to 0.38."""
+    trial, _ = stopped_early(150, 0)
+    fold = assign_folds(trial, np.random.default_rng(0))
+    half = known_propensity(np.full((150, 2), 0.5))
+    moved = replace(trial, outcome=np.where(fold == 3, trial.outcome + 3, trial.outcome))
+    before, after = (fit_nested_nuisance(each, fold, half) for each in (trial, moved))
+    for k in range(5):
+        first, second = before.without[k].trial.outcome, after.without[k].trial.outcome
+        assert np.array_equal(first, second) == (k == 3)
+        assert len(first) == (fold != k).sum()
+    assert before.overall.trial.follow_up is None, "all outcomes are corrected"
