@@ -26,7 +26,12 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("effect") / "cohort"
     save_cohort(
         replace(
-            cohort, study=study, treatment=treatment, effective=effective, outcome_observed=complete
+            cohort,
+            study=study,
+            treatment=treatment,
+            effective=effective,
+            outcome_observed=complete,
+            warnings=("follow-up has no end.",),
         ),
         path,
     )
@@ -46,6 +51,7 @@ def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -
     assert verdict["kind"] in ("gain", "none", "unjudged")
     first = " ".join(done.stdout.split()).lower()
     assert first.startswith(" ".join(verdict["said"].split()).lower()[:40])
+    assert "Warning: follow-up has no end." in done.output
     metrics = {row["metric"] for row in rows}
     assert {
         "value",

@@ -1,5 +1,6 @@
 """Any method fits a policy from a cohort; the result can be saved, shown and tabulated."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_a_classical_method_needs_no_settings(tmp_path: Path) -> None:
     assert type(loaded.policy) is type(result.policy)
     assert loaded.evidence["method"] == "logistic"
     assert result.to_frame().num_rows == 0
+
+
+def test_the_cohorts_warnings_are_shown_and_kept(tmp_path: Path) -> None:
+    warned = replace(iwpc_cohort(), warnings=("nobody is followed to the window's end.",))
+    result = fit(warned, method="logistic")
+    assert "Warning: nobody is followed to the window's end." in result.summary()
+    result.save(tmp_path / "model")
+    assert artifact.load(tmp_path / "model").evidence["warnings"] == list(warned.warnings)
 
 
 def test_an_unknown_method_and_a_setting_of_another_method_are_refused() -> None:

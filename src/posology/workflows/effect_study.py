@@ -98,7 +98,8 @@ class EffectResult:
     def __rich__(self) -> Group:
         scale = Scale(self.trial.unit, 100.0 if self.trial.is_binary else 1.0)
         verdict = Text(self.estimates.verdict.sentence, style="bold")
-        return Group(verdict, render_effects(self.estimates, self.raw, scale))
+        warnings = [Text(f"Warning: {text}") for text in self.cohort.warnings]
+        return Group(verdict, *warnings, render_effects(self.estimates, self.raw, scale))
 
 
 def effect_study(

@@ -83,7 +83,7 @@ class FitResult:
         return rows_to_table(self.rows)
 
     def summary(self) -> str:
-        """Number of epochs, last validation score and speed of each phase."""
+        """Epochs, last score and speed of each phase; what the cohort warns of."""
         lines = [
             f"{self.evidence['train']} training decisions, {self.validation_decisions} validation "
             "decisions."
@@ -91,6 +91,7 @@ class FitResult:
         for phase, curve in self.phases.items():
             last = f", {describe_epoch(curve[-1])}" if curve else ""
             lines.append(f"{phase}: {len(curve)} epochs{last}")
+        lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
         return "\n".join(lines)
 
     def __rich__(self) -> str:
@@ -137,6 +138,7 @@ def fit(
         policy = learner.fit(train, validation)
     evidence |= measure_dose_spread(policy, validation)
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
+    evidence["warnings"] = list(cohort.warnings)
     if phases:
         evidence["learning"] = to_learning_curves(phases)
     return FitResult(policy, cohort.study, evidence, phases, len(validation), saves_result)
