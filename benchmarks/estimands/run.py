@@ -61,9 +61,10 @@ def run(worlds: Sequence[World], plan: Plan, file: Path) -> Drawn:
             append_line(file, {"world": world.name, "truth": asdict(truths[world.name])})
     done = {(line["world"], line["first"]) for line in lines if "first" in line}
     spent = sum(line["cpu_seconds"] for line in lines if "first" in line)
-    left = [
+    firsts = sorted(range(0, plan.draws, BLOCK), key=lambda first: first < plan.effects)
+    left = [  # labels and hazards come first: they cost little
         _Block(world, truths[world.name], first, plan)
-        for first in range(0, plan.draws, BLOCK)
+        for first in firsts
         for world in worlds
         if (world.name, first) not in done
     ]
