@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from posology.causal.dose_support import DoseSupport, fit_dose_support
 from posology.domain.formulary import DoseRange
+from posology.learners.effects import dose_response
 from posology.learners.effects.dose_response import (
     DoseResponseSettings,
     find_optimal_doses,
@@ -102,3 +104,20 @@ def test_a_dose_is_not_taken_where_the_curves_disagree_about_it() -> None:
     assert lower_curve(members, "free").argmax() == 0
     assert lower_curve(members, "unimodal").argmax() == 1
     np.testing.assert_allclose(lower_curve(members, "free"), [[1.0, 0.0]])
+
+
+def test_the_supported_range_is_checked_on_other_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds by decision would check it on the other decisions of the patients it was fitted on."""
+    seen: list[np.ndarray] = []
+
+    def remember(X: np.ndarray, dose: np.ndarray, fold: np.ndarray) -> DoseSupport:  # noqa: N803
+        seen.append(fold)
+        return fit_dose_support(X, dose, fold)
+
+    monkeypatch.setattr(dose_response, "fit_dose_support", remember)
+    drawn = simulator.draw_sample("randomised", 100, np.random.default_rng(0))
+    subject = np.arange(100) // 4
+    settings = DoseResponseSettings(members=2, width=8, epochs=1)
+    fit_dose_response(drawn.covariates, drawn.dose, drawn.outcome, settings, subject)
+    assert (seen[0].reshape(25, 4) == seen[0][::4, None]).all(), "a patient is in one fold"
+    assert len(np.unique(seen[0])) == 5

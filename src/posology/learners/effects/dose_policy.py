@@ -186,7 +186,7 @@ class EffectDoseLearner:
 
     def _curve(self, dosed: _DosedDecisions, outcome: np.ndarray, shape: str = "") -> DoseResponse:
         settings = replace(self.settings, shape=shape or self.settings.shape)
-        return fit_dose_response(dosed.X, dosed.dose, outcome, settings)
+        return fit_dose_response(dosed.X, dosed.dose, outcome, settings, dosed.subject)
 
 
 def _pooled_decisions(

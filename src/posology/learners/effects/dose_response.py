@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.dose_support import DoseSupport, fit_dose_support, supported_dose_range
 from posology.causal.trial import FOLDS
@@ -82,12 +82,24 @@ def fit_dose_response(
     dose: Column,
     outcome: Column,
     settings: DoseResponseSettings,
+    subject: Int64[np.ndarray, " decision"] | None = None,
 ) -> DoseResponse:
-    """Fit the curves to one dose and outcome per patient; higher outcomes are better."""
+    """Fit the curves to one dose and outcome per decision; higher outcomes are better.
+
+    Args:
+        X: covariates.
+        dose: doses given.
+        outcome: outcomes after them.
+        settings: of the network and the curves.
+        subject: whose decision each is, so that the supported range is fitted on other patients
+            than those it is checked on; None: every decision is of another patient.
+    """
     if settings.shape not in SHAPES:
         raise ValueError(f"shape {settings.shape!r}: choose one of {', '.join(SHAPES)}")
     rng = np.random.default_rng(settings.seed)
-    support = fit_dose_support(X, dose, rng.permutation(len(X)) % FOLDS)
+    row = np.unique(np.arange(len(X)) if subject is None else subject, return_inverse=True)[1]
+    fold = (rng.permutation(row.max() + 1) % FOLDS)[row]
+    support = fit_dose_support(X, dose, fold)
     known = ~np.isnan(X)
     center = np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     spread = np.sqrt(np.where(known, (X - center) ** 2, 0.0).mean(axis=0))
