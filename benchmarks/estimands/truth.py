@@ -16,7 +16,7 @@ from benchmarks.estimands.courses import Courses, bad_value, draw_courses, rates
 from benchmarks.estimands.worlds import World
 
 TRUTH_PATIENTS = 400_000
-"""Patients of the simulation behind each world's truth."""
+"""Patients of the simulation behind each world's truth; a quarter with many decisions each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,7 @@ def in_cohort(world: World, c: Courses) -> Bool[np.ndarray, " decision"]:
 
 def find_truth(world: World, patients: int = TRUTH_PATIENTS, seed: int = 0) -> Truth:
     """Means over a large simulation of the world."""
+    patients //= min(world.decisions, 4)
     c = draw_courses(world, patients, np.random.default_rng([seed, 20261128]))
     rows = in_cohort(world, c)
     mean, harm, option = expected(world, c)[rows], expected_harm(world, c)[rows], c.option[rows]
