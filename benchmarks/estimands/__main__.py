@@ -8,8 +8,8 @@ blocks are kept in FILE.draws.jsonl: a run that was killed continues. Exit code 
 its aim.
 
 Labels and hazards are judged in every draw (0.05 CPU-seconds each), effects, values and harms in
---effects of them (2 to 9 CPU-seconds each), a learned rule in --rules of them in eight worlds. `n`
-of each row says in how many.
+--effects of them (1.5 to 10 CPU-seconds each), a learned rule in --rules of them in eight worlds.
+`n` of each row says in how many.
 """
 
 import argparse

@@ -102,12 +102,13 @@ def test_synthea_omop(shared, tmp_path):
     path = place(shared, "synthea27nj") / "Synthea27Nj_5.4.zip"
     done = ingest(make_sources("omop", [str(path)]), tmp_path / "out")
     events = events_of(tmp_path / "out")
-    assert done.sources == {str(path): 22_964}
+    assert done.sources == {str(path): 22_992}
     assert done.raw == done.events + sum(done.rejected.values()) + done.merged
     codes = pa.compute.value_counts(events["code"]).to_pylist()
     counts = {row["values"]: row["counts"] for row in codes}
     assert counts["MEDS_BIRTH"] == 28
     assert counts["MEDS_DEATH"] == 3
+    assert counts["OBSERVATION_PERIOD//START"] == counts["OBSERVATION_PERIOD//END"] == 28
     assert counts["MEASUREMENT//LOINC//29463-7"] > 100
     kilograms = events.filter(pc.equal(events["code"], "MEASUREMENT//LOINC//29463-7"))
     assert pc.unique(kilograms["unit"]).to_pylist() == ["kg"]

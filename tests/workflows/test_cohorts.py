@@ -23,6 +23,7 @@ def test_a_table_a_file_and_a_folder_give_the_same_cohort(events: Path, tmp_path
     from_file = read_cohort("iwpc", events)
     flow = build_cohort("iwpc", events, tmp_path / "cohort")
     assert "from records to decisions" in flow.summary()
+    assert " -0 " not in flow.summary()
     for other in (from_file, flow.load(), read_cohort(tmp_path / "cohort")):
         assert other.profile.codes == from_table.profile.codes
         assert other.history.code.tolist() == from_table.history.code.tolist()

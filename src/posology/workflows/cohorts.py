@@ -154,7 +154,7 @@ def _selection_table(flow: dict[str, Any]) -> Table:
         f"{steps['subjects_with_a_decision_point']:,} subjects",
     )
     for loss in steps["left_out"]:
-        table.add_row(f"excluded: {loss['reason']}", f"-{loss['decisions']:,}", f"{loss['left']:,}")
+        table.add_row(f"excluded: {loss['reason']}", f"{-loss['decisions']:,}", f"{loss['left']:,}")
     table.add_row(
         "in the study", f"{steps['decisions']:,}", f"{steps['decisions_subjects']:,} subjects"
     )

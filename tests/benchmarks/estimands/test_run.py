@@ -46,9 +46,10 @@ def test_a_file_of_another_seed_is_refused(tmp_path):
 
 
 def test_a_draw_goes_from_events_to_effects_harms_and_a_verdict(monkeypatch):
-    def learned(trial, allowed, population, rng):
-        nobody, n = np.zeros(len(trial), np.int64), len(trial)
-        effects = 0.01 * rng.normal(size=(n, 2))
+    def learned(nested, allowed, population):
+        n = len(allowed)
+        nobody = np.zeros(n, np.int64)
+        effects = 0.01 * np.random.default_rng(0).normal(size=(n, 2))
         return HeldOutEffects(nobody + np.arange(n) % 5, effects, nobody, nobody, nobody, 0)
 
     monkeypatch.setattr(claims, "estimate_held_out_effects", learned)
