@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from posology.causal.boosted_trees import make_boosted_classifier
 from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -110,14 +111,5 @@ def _logistic(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weig
 
 
 def _boosted(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    fitted = HistGradientBoostingClassifier(
-        max_iter=60,
-        learning_rate=0.1,
-        max_leaf_nodes=8,
-        min_samples_leaf=20,
-        early_stopping=False,
-        random_state=0,
-    ).fit(followed.inputs[rows], known, weight)
+    fitted = make_boosted_classifier().fit(followed.inputs[rows], known, weight)
     return fitted.predict_proba(followed.inputs)[:, 1]

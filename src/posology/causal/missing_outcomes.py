@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
+from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring, with_inputs
 from posology.causal.measurement import EveryFoldColumn, measurement_factors
-from posology.causal.outcome_regression import make_boosted_trees
 from posology.causal.trial import Column, Fold, FollowUp, Mask, Trial, assign_folds
 
 Selected = Float64[np.ndarray, " selected"]
@@ -107,9 +107,8 @@ def _complete(learning: _Learning) -> Column:
     weight = np.where(is_known, inverse * learning.factor, 0.0)
     expected = _expected_outcome(learning, weight)
     residual = np.where(is_known, trial.outcome - expected, 0.0) * learning.factor
-    outcome = (
-        expected + residual
-    )  # of resolved decisions; where the factor is 1, the outcome itself
+    # Of resolved decisions; where the factor is 1, the outcome itself.
+    outcome = expected + residual
     total = np.where(resolved, outcome * inverse, 0.0)
     reached, start = np.ones(len(trial)), -np.inf
     for middle, end in _periods(follow_up, learning.rest):

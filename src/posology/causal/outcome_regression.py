@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
+from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.ridge import FoldProducts, Target, fold_products, solve_ridge
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
@@ -165,20 +165,6 @@ def _boosted(trial: Trial, outcome: Column, rows: Mask) -> Matrix:
     for k in range(trial.n_options):
         mean[:, k] = model.predict(append_option(inputs, np.full(len(trial), k), trial.n_options))
     return mean
-
-
-def make_boosted_trees() -> Any:
-    """New boosted trees, as in every outcome regression; their settings are our choice."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(
-        max_iter=50,
-        learning_rate=0.15,
-        max_leaf_nodes=8,
-        min_samples_leaf=20,
-        early_stopping=False,
-        random_state=0,
-    )
 
 
 def append_option(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from posology.causal.boosted_trees import make_boosted_classifier
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Fold, Mask, Matrix, Trial, select_rows
 
@@ -153,7 +154,6 @@ def _fit(
     new: np.ndarray,
     options: int,
 ) -> Matrix:
-    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
     shares = (np.bincount(treatment, minlength=options) + 1.0) / (len(treatment) + options)
@@ -161,14 +161,7 @@ def _fit(
     if model == "shares":
         return probability
     if model == "boosting":
-        fitted = HistGradientBoostingClassifier(
-            max_iter=60,
-            learning_rate=0.1,
-            max_leaf_nodes=8,
-            min_samples_leaf=20,
-            early_stopping=False,
-            random_state=0,
-        ).fit(X, treatment)
+        fitted = make_boosted_classifier().fit(X, treatment)
         inputs = new
     else:
         basis = fit_basis(X, hinges=model == "splines", products=False)

@@ -141,9 +141,13 @@ def effect_study(
     simple = RuleChoices(linear, refits=tuple(again))
     rules = guideline_choices(cohort, trial, allowed, judged) | {SIMPLE: simple}
     repeated = [held_out_rule(run) for run in runs[1:]]
-    plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
-    plan = replace(plan, not_estimable=not_estimable)
-    plan = replace(plan, refitted_rules=repeated)
+    plan = replace(
+        plan_analysis(cohort, trial, overlap),
+        rules=rules,
+        harms=harms,
+        not_estimable=not_estimable,
+        refitted_rules=repeated,
+    )
     estimates = analyse_effects(nuisance, held_out_rule(runs[0]), plan, rng)
     return EffectResult(cohort, trial, nuisance, estimates, seed)
 

@@ -67,9 +67,8 @@ def judge_options(
 
     while judged.sum() > 1 and failures(judged)[0]:
         judged = min((_without(judged, k) for k in np.flatnonzero(judged).tolist()), key=failures)
-    for k in np.flatnonzero(
-        ~judged
-    ).tolist():  # one left out early may be judged without a later one
+    # One left out early may be judged without a later one.
+    for k in np.flatnonzero(~judged).tolist():
         if judged.sum() > 1 and not failures(judged | _only(k, judged))[0]:
             judged = judged | _only(k, judged)
     if judged.sum() < 2:

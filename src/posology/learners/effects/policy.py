@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.doubly_robust_scores import fit_nuisance
-from posology.causal.outcome_regression import make_boosted_trees
 from posology.causal.trial import Trial
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary

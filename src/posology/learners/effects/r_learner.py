@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
-from posology.causal.outcome_regression import append_option, make_boosted_trees
+from posology.causal.outcome_regression import append_option
 from posology.causal.propensity import PROPENSITY_FLOOR
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
