@@ -7,7 +7,7 @@ import numpy as np
 from posology.domain.history import History
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
-from posology.domain.recommendation import Reason
+from posology.domain.recommendation.ranking import Reason
 
 MAX_REASONS = 8
 """More are rarely read; our choice."""

@@ -15,7 +15,7 @@ from posology.domain.dose_interval import interval_around
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.history import History, has_code
 from posology.domain.policy import ExplainablePolicy, Policy
-from posology.domain.recommendation import DoseAdvice, Option, Recommendation
+from posology.domain.recommendation.ranking import DoseAdvice, Option, Recommendation
 from posology.domain.study import Study
 from posology.errors import UserError
 

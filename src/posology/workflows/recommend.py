@@ -13,7 +13,7 @@ from posology.advice.form.build import build_study_form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
 from posology.advice.recommend import recommend as advise
 from posology.artifact import Artifact
-from posology.domain.recommendation import Recommendation
+from posology.domain.recommendation.ranking import Recommendation
 from posology.domain.study import Study
 from posology.report.patient.terminal import reading_lines, recommendation_panel
 from posology.workflows.patient import Patient, encode, form_of, seen_doses

@@ -9,7 +9,7 @@ from posology.domain.forecast import (
     ProgressionForecast,
     TimeToEventForecast,
 )
-from posology.domain.recommendation import DoseAdvice, Option, Reason, Recommendation
+from posology.domain.recommendation.ranking import DoseAdvice, Option, Reason, Recommendation
 from posology.report.patient.terminal import forecast_panel, recommendation_panel, totals_table
 from tests.builders.small_cohorts import STUDY
 

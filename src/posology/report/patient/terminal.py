@@ -9,7 +9,7 @@ from rich.table import Table
 from posology.advice.form.patient_reading import PatientReading
 from posology.domain.codes import display_name
 from posology.domain.forecast import Forecast, TimeToEventForecast
-from posology.domain.recommendation import DoseAdvice, Recommendation
+from posology.domain.recommendation.ranking import DoseAdvice, Recommendation
 from posology.domain.study import Study
 
 CURVE_POINTS = 4

@@ -12,7 +12,7 @@ from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
 from posology.domain.policy import Policy, allow_all_treatments
 from posology.domain.profile import Profile
-from posology.domain.recommendation import DoseAdvice, Recommendation
+from posology.domain.recommendation.ranking import DoseAdvice, Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
 
 _MAX_REASONS = 4

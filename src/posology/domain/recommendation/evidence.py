@@ -1,0 +1,67 @@
+"""What was found out of sample when a policy was fitted, kept in its artifact for every answer."""
+
+from dataclasses import dataclass
+
+from posology.domain.recommendation.option import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class HarmEvidence:
+    """A harm or cost of an option in the analysis population."""
+
+    name: str
+    unit: str
+    value: Estimate | None
+    difference: Estimate | None
+    """Minus the reference's."""
+    reason: str = ""
+    """Why it is not estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionEvidence:
+    """An option in the analysis population: mean outcome, difference to the reference, harms."""
+
+    name: str
+    patients: int
+    """Given it."""
+    effective_sample_size: float
+    value: Estimate | None
+    difference: Estimate | None
+    """Minus the reference's; None of the reference itself."""
+    harms: tuple[HarmEvidence, ...]
+    is_judged: bool
+    reason: str
+    """Why it cannot be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvidence:
+    """Gain of the rule over the best single option in one group of patients."""
+
+    family: str
+    group: str
+    patients: int
+    gain: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEvidence:
+    """The effect study's findings. Values are patients of 100 for events, else in the unit."""
+
+    verdict: str
+    """`gain`, `none` or `unjudged`: whether choosing by the patient is shown to gain."""
+    sentence: str
+    """The verdict in words."""
+    reference: str
+    """Name of the option that is the control; empty if it is usual care, treatment as observed."""
+    reference_value: Estimate | None
+    unit: str
+    is_randomised: bool
+    decisions: int
+    patients: int
+    outside_share: float
+    """Share of decisions outside the analysis population."""
+    heterogeneity_p: float
+    options: tuple[OptionEvidence, ...]
+    groups: tuple[GroupEvidence, ...]

@@ -1,0 +1,77 @@
+"""Why: what separates the first option from another one, for this patient."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastReason:
+    """One fact, and what the difference between two options would be without it."""
+
+    fact: str
+    """Name in words, with the patient's value: `eGFR 38 mL/min/1.73 m²`."""
+    code: str
+    contribution: float
+    """Change of the difference by the fact, in patients of 100 or the outcome's unit; positive
+    speaks for the first option."""
+    sentence: str
+    """Whole sentence, such as `Without it the lead would be 3 of 100.`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Reasons for the difference between the first option and another one."""
+
+    first: str
+    """Title of the first option."""
+    other: str
+    """Title of the other one: the next best, or the reference."""
+    difference: float
+    reasons: tuple[ContrastReason, ...]
+    """Largest contribution first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """A change of one or two facts that would put another option first."""
+
+    sentence: str
+    """`If eGFR were above 45, sulfonylurea would come first.`"""
+    codes: tuple[str, ...]
+    option: str
+    """Name of the option that would come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarPatients:
+    """What patients like this one were given, and what came of it: counts, not adjusted."""
+
+    option: str
+    """Title."""
+    patients: int | None
+    """None where fewer than 5, which is not shown."""
+    reached_goal: int | None
+    """None where fewer than 5 patients, or where the outcome is not yes or no."""
+    mean: float | None
+    """Mean outcome where it is a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateRule:
+    """A shallow tree that imitates the policy, and how often both choose the same option."""
+
+    lines: tuple[str, ...]
+    """Its rules in words, those that this patient meets first."""
+    fidelity: float
+    """Share of validation patients for whom both choose the same option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """All reasons; empty parts were not asked for or cannot be given."""
+
+    contrasts: tuple[Contrast, ...] = ()
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    similar: tuple[SimilarPatients, ...] = ()
+    surrogate: SurrogateRule | None = None
+    attention: tuple[tuple[str, float], ...] = ()
+    """Where the model looked: each visible step and its share. It is not the reason."""
