@@ -1,4 +1,4 @@
-"""What must be said beside the options: safety findings, missing facts, and how sure the answer is."""
+"""What is said beside the options: safety findings, missing facts, how sure the answer is."""
 
 from dataclasses import dataclass
 
