@@ -33,6 +33,17 @@ class SafetyFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFact:
+    """A fact of the patient that the model used."""
+
+    fact: str
+    value: str
+    """In words, with its unit."""
+    date: str = ""
+    """Since when it is known, ISO 8601; empty for a fact without a date."""
+
+
+@dataclass(frozen=True, slots=True)
 class MissingFact:
     """A fact that is not recorded, and what it would help; the most helpful first."""
 

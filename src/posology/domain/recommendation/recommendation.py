@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from posology.domain.recommendation.findings import Certainty, MissingFact, SafetyFinding
+from posology.domain.recommendation.findings import Certainty, KnownFact, MissingFact, SafetyFinding
 from posology.domain.recommendation.option import DoseAdvice, OptionAdvice
 from posology.domain.recommendation.why import Why
 
@@ -80,3 +80,5 @@ class Recommendation:
     model: ModelLabel
     time: str
     """Date of the decision, ISO 8601."""
+    known: tuple[KnownFact, ...] = ()
+    """The facts of the patient that were used, as they are recorded."""
