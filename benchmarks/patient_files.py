@@ -72,17 +72,16 @@ def _problem(model: Artifact, result: RecommendResult) -> str:
     """Why a recommendation must not be; "" if nothing is wrong with it."""
     advice, seen = result.recommendation, seen_doses(model)
     doses = [("", advice.dose.dose)] if advice.dose is not None else []
-    doses += [(option.name, option.dose) for option in advice.options if option.dose is not None]
+    doses += [(o.name, o.dose.dose) for o in advice.options if o.dose is not None]
     for name, dose in doses:
         low, high = seen.get(name, (0.0, math.inf))
         if not math.isfinite(dose):
             return f"dose {name} is {dose}"
         if not low <= dose <= high:
             return f"dose {name} of {dose:g} is outside {low:g} to {high:g}"
-    numbers = [x for o in advice.options for x in (o.chosen, o.probability, o.low, o.high)]
-    if not all(0 <= x <= 1 for x in numbers):
+    if not all(0 <= option.choice_share <= 1 for option in advice.options):
         return "a probability is no probability"
-    if advice.dose is None and not any("dose" in warning for warning in advice.warnings):
+    if advice.dose is None and not any("dose" in text for text in advice.callouts):
         return "no dose, and no warning says why"
     return ""
 

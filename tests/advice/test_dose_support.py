@@ -2,12 +2,13 @@
 
 import datetime
 
+import numpy as np
 import pytest
 
 from posology.advice.dose_support import describe_limit, round_dose, supported_range
-from posology.advice.recommend import recommend
+from posology.advice.prediction import predict_patient
 from posology.cohorts.patient import encode_patient
-from posology.domain.formulary import DoseRange
+from posology.domain.formulary import DoseRange, is_in_range
 from tests.builders import synthetic_iwpc
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -51,13 +52,28 @@ def test_advice_holds_the_dose_inside_training_and_says_so() -> None:
     before = [r for r in rows if r["time"] is None or r["time"] < datetime.datetime(2000, 1, 1)]  # noqa: DTZ001
     one = table.from_pylist(before, schema=table.schema)
     history = encode_patient(one, study, policy.profile)[0]
-    free = recommend(policy, study, history)
+    free = predict_patient(policy, study, history)
     assert free.dose is not None
     bound = free.dose.exact + 5.0
-    held = recommend(policy, study, history, seen={"": (bound, 100.0)})
+    held = predict_patient(policy, study, history, seen={"": (bound, 100.0)})
     assert held.dose is not None
     assert held.dose.exact == bound
-    assert held.dose.low == held.dose.high == bound
+    assert held.dose_members == (bound, bound)
+    assert held.dose.supported == (bound, 100.0)
     assert bound <= held.dose.dose <= bound + 0.5
     assert any("was moved to the lowest that training patients had" in w for w in held.warnings)
     assert free.warnings == ()
+
+
+@pytest.mark.parametrize("dose", [-5.0, 0.2, 20.9, 20.99, 21.0, 33.3, 49.0, 49.01, 500.0])
+def test_rounded_doses_stay_in_their_range(dose: float) -> None:
+    for allowed in (
+        DoseRange(1.0, 21.0, "mg/wk", 0.5, open_high=True),
+        DoseRange(21.0, 49.0, "mg/wk", 0.5),
+        DoseRange(49.0, 175.0, "mg/wk", 0.5, open_low=True),
+        DoseRange(0.3, 9.9, "mg", 0.0),
+    ):
+        rounded = round_dose(dose, allowed)
+        assert is_in_range(np.array([rounded]), allowed).all()
+        if allowed.step:
+            assert rounded / allowed.step == round(rounded / allowed.step)

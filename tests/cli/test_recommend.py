@@ -45,14 +45,14 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
     blank.write_text(json.dumps(body))
     done = run("recommend", model, "--patient", blank, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
-    assert "Unknown for this patient: " in done.stdout
-    assert "weight, kg" in done.stdout.split("Unknown for this patient")[1]
+    assert "Not recorded: " in done.stdout
+    assert "weight, kg" in done.stdout.split("Not recorded: ")[1]
     assert "decision support, not a device" in done.stdout
     advice = json.loads((tmp_path / "out.json").read_text())
-    assert {o["name"] for o in advice["options"]} == {"low", "medium", "high"}
-    assert abs(sum(o["chosen"] for o in advice["options"]) - 1) < 1e-9
-    for option in advice["options"]:
-        assert 0 <= option["low"] <= option["high"] <= 1
+    names = {o["name"] for o in advice["options"]}
+    assert names == {"low", "medium", "high", "usual_care", "no_change"}
+    assert abs(sum(o["choice_share"] for o in advice["options"]) - 1) < 1e-9
+    assert advice["state"] == "dose"
     assert advice["reading"] == {"not_used": [], "beyond": [], "assumed": []}
 
 

@@ -1,13 +1,26 @@
 """Attributions in words: the inputs that contributed most, and the attention on each step."""
 
 import datetime
+from dataclasses import dataclass
 
 import numpy as np
 
 from posology.domain.history import History
 from posology.domain.policy import Attribution
 from posology.domain.profile import Profile
-from posology.domain.recommendation.ranking import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One input and its contribution: the prediction with it minus the prediction without it."""
+
+    code: str
+    label: str
+    log_odds: float
+    """Contribution to the log-odds of the first option."""
+    dose: float | None
+    """Contribution to the dose."""
+
 
 MAX_REASONS = 8
 """More are rarely read; our choice."""

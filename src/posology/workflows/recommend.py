@@ -1,5 +1,6 @@
 """Recommend for one patient, and write the blank form that describes one."""
 
+import datetime
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from posology import artifact
 from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_study_form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
+from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
 from posology.artifact import Artifact
-from posology.domain.recommendation.ranking import Recommendation
+from posology.domain.history import History
+from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.study import Study
-from posology.report.patient.terminal import reading_lines, recommendation_panel
+from posology.report.patient.terminal import callout_lines, recommendation_panel
 from posology.workflows.patient import Patient, encode, form_of, seen_doses
 from posology.workflows.results import Row, render_text, rows_to_table
 
@@ -27,7 +30,7 @@ _WITHOUT_MODEL = (
 
 @dataclass(frozen=True, slots=True)
 class RecommendResult:
-    """Ranked options for one patient, with the reasons and what was unknown."""
+    """The recommendation for one patient, and how their file was read."""
 
     recommendation: Recommendation
     study: Study
@@ -38,7 +41,7 @@ class RecommendResult:
 
     @property
     def rows(self) -> list[Row]:
-        """One row an option, best first."""
+        """One row an option, in the order shown."""
         return [asdict(option) for option in self.recommendation.options]
 
     def to_frame(self) -> pa.Table:
@@ -47,30 +50,57 @@ class RecommendResult:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        reading = {"reading": asdict(self.reading)}
-        return {"model": self.digest, **reading, **asdict(self.recommendation)}
+        return {"reading": asdict(self.reading), **asdict(self.recommendation)}
 
     def summary(self) -> str:
-        """Options, dose, reasons and what was unknown as text."""
+        """The answer, its options and dose, and what is not recorded, as text."""
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        panel = recommendation_panel(self.recommendation, self.study, self.digest)
-        return Group(*reading_lines(self.reading), panel)
+        panel = recommendation_panel(self.recommendation)
+        return Group(*callout_lines(self.recommendation), panel)
 
 
 def recommend(model: str | Path | Artifact, patient: Patient) -> RecommendResult:
-    """Rank the options for one patient, with probabilities, the dose and the reasons."""
+    """Advice for one patient: options against the reference, doses, and what is not known."""
     loaded = as_artifact(model)
     history, reading = encode(loaded, patient)
-    advice = advise(
-        loaded.policy,
-        loaded.study,
-        history,
-        dose_half_width=loaded.evidence.get("dose_spread"),
-        seen=seen_doses(loaded),
-    )
+    inputs = gather_inputs(loaded, history, reading)
+    advice = advise(loaded.policy, loaded.study, history, inputs)
     return RecommendResult(advice, loaded.study, loaded.digest, reading)
+
+
+def gather_inputs(model: Artifact, history: History, reading: PatientReading) -> AdviceInputs:
+    """What the saved policy's evidence adds to its prediction for this patient.
+
+    Every part of the answer beside the policy's own prediction is plugged in here.
+    """
+    return AdviceInputs(
+        label=label_of(model),
+        time=_date(history),
+        seen=seen_doses(model),
+        dose_half_width=model.evidence.get("dose_spread"),
+        callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
+    )
+
+
+def label_of(model: Artifact) -> ModelLabel:
+    """Which model answers, and on what evidence."""
+    study, evidence = model.study, model.evidence
+    learned_from = ""
+    if "train" in evidence:
+        learned_from = f"Learned from {evidence['train']:,} decisions."
+    return ModelLabel(
+        study.name, study.title, study.purpose, study.not_for, model.digest, learned_from, ""
+    )
+
+
+def _date(history: History) -> str:
+    """Date of the patient's last step; today if nothing has a date."""
+    day = float(history.time[-1])
+    if day != day:  # NaN
+        return datetime.datetime.now(datetime.UTC).date().isoformat()
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day // 1))).isoformat()
 
 
 def template(study: str | Path | Study | Artifact) -> dict[str, Any]:

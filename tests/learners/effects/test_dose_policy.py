@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posology import artifact
-from posology.advice.recommend import recommend
+from posology.advice.prediction import predict_patient
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.formulary import DoseRange, Formulary, is_in_range
 from posology.domain.policy import Policy, allow_all_treatments
@@ -105,13 +105,15 @@ def test_where_no_dose_is_supported_advice_says_so(learned) -> None:
         ),
     )
     alone = subset_decisions(test, np.arange(40) == 0)
-    advice = recommend(strict, test.study, alone.history)
+    advice = predict_patient(strict, test.study, alone.history)
     assert advice.dose is None
     assert [w for w in advice.warnings if "no dose lies both in the range" in w]
-    usual = recommend(learned, test.study, alone.history)
-    if usual.options[0].name != "high":
-        assert usual.options[0].dose is not None
-        assert usual.options[0].dose % 5 == 0, "what can be dispensed"
+    usual = predict_patient(learned, test.study, alone.history)
+    first = usual.order[0]
+    if learned.formulary.names[first] != "high":
+        dose = usual.option_doses[first]
+        assert dose is not None
+        assert dose.dose % 5 == 0, "what can be dispensed"
 
 
 def harmful(seed: int, priced: bool, n: int = 900) -> Cohort:

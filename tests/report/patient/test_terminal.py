@@ -9,25 +9,15 @@ from posology.domain.forecast import (
     ProgressionForecast,
     TimeToEventForecast,
 )
-from posology.domain.recommendation.ranking import DoseAdvice, Option, Reason, Recommendation
-from posology.report.patient.terminal import forecast_panel, recommendation_panel, totals_table
+from posology.report.patient.terminal import (
+    callout_lines,
+    forecast_panel,
+    recommendation_panel,
+    totals_table,
+)
+from tests.builders.plain_recommendation import ADVICE
 from tests.builders.small_cohorts import STUDY
 
-ADVICE = Recommendation(
-    study="made_up",
-    options=(
-        Option("low", "[b]low[/b] dose", 0.9, 0.81, 0.72, 0.88, 14.5, "mg/week", True),
-        Option("high", "high dose", 0.1, 0.0, 0.0, 0.0, None, None, False),
-    ),
-    dose=DoseAdvice(14.5, 14.62, 12.0, 17.0, "mg/week", (9.0, 21.0)),
-    benefit=0.81,
-    reasons=(Reason("GENOTYPE//CYP2C9", "genotype CYP2C9", 0.5, None),),
-    attention=(("static facts", 1.0),),
-    unknown=("WEIGHT",),
-    ignored=("DRUG//x",),
-    warnings=(),
-    abstain=None,
-)
 FORECAST = Forecast(
     diagnosis=(DiagnosisForecast("thyroid", 0.0, 365.0, 0.12, 0.08, 0.17),),
     progression=(ProgressionForecast("weight", 30.0, 90.0, "kg", 80.0, 78.0, 82.0, 70.0, 90.0),),
@@ -39,32 +29,33 @@ FORECAST = Forecast(
 
 def printed(body: RenderableType) -> str:
     out = StringIO()
-    Console(file=out, width=100).print(body)
+    Console(file=out, width=120).print(body)
     return " ".join(out.getvalue().split())
 
 
-def test_a_recommendation_lists_options_dose_reasons_and_unknown_facts() -> None:
-    text = printed(recommendation_panel(ADVICE, STUDY, "0123456789abcdef"))
-    assert "P(effective)" in text
-    assert "81% 72% to 88% 14.5 mg/week 90%" in text
-    assert "high dose (forbidden)" in text
-    assert "Dose: 14.5 mg/week (model 14.6; 95 % of its members between 12.0 and 17.0)" in text
-    assert "90 % prediction interval of the correct dose: 9 to 21 mg/week" in text
-    assert "genotype CYP2C9 +0.50" in text
-    assert "Unknown for this patient: weight" in text
-    assert "Not known to the model, not used: drug x" in text
+def test_a_recommendation_lists_options_dose_and_what_is_not_recorded() -> None:
+    text = printed(recommendation_panel(ADVICE))
+    assert "58 (49 to 67) 21 (11 to 31) 14.5 mg/week better" in text
+    assert "high dose forbidden" in text
+    assert "Dose: 14.5 mg/week (90 of 100 patients need 9 to 21)" in text
+    assert "Guideline fixed: 35 mg/week (A guideline, 2024)" in text
+    assert "Not recorded: weight" in text
+    assert "Not for: Children." in text
     assert "model 0123456789ab · decision support, not a device" in text
 
 
 def test_markup_in_a_title_is_text() -> None:
-    assert "[b]low[/b] dose" in printed(recommendation_panel(ADVICE, STUDY, ""))
+    assert "[b]low[/b] dose is likely better" in printed(recommendation_panel(ADVICE))
 
 
-def test_abstention_comes_first_with_its_reason() -> None:
-    advice = replace(ADVICE, abstain="The members disagree.")
-    text = printed(recommendation_panel(advice, STUDY, ""))
-    assert "No recommendation. The members disagree." in text
-    assert text.index("No recommendation.") < text.index("P(effective)")
+def test_the_headline_comes_first() -> None:
+    text = printed(recommendation_panel(ADVICE))
+    assert text.index("is likely better") < text.index("of 100")
+
+
+def test_callouts_are_lines_before_it() -> None:
+    (line,) = callout_lines(ADVICE)
+    assert "Given but not used: drug x." in line
 
 
 def test_a_forecast_has_every_target_with_its_window() -> None:

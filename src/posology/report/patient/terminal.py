@@ -7,22 +7,28 @@ from rich.panel import Panel
 from rich.table import Table
 
 from posology.advice.form.patient_reading import PatientReading
-from posology.domain.codes import display_name
 from posology.domain.forecast import Forecast, TimeToEventForecast
-from posology.domain.recommendation.ranking import DoseAdvice, Recommendation
+from posology.domain.recommendation.option import DoseAdvice, Estimate
+from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.study import Study
 
 CURVE_POINTS = 4
 """Days of a risk curve that are printed; the JSON file has all of them."""
 
 
-def recommendation_panel(advice: Recommendation, study: Study, digest: str) -> Panel:
-    """Options, dose, reasons, unknown facts and the intended use; `digest`: of the model."""
-    return _panel(Group(*_recommendation_parts(advice, study)), study, digest)
+def recommendation_panel(advice: Recommendation) -> Panel:
+    """The answer, its options and dose, what is not recorded, and the intended use."""
+    model = advice.model
+    return _panel(Group(*_recommendation_parts(advice)), model.title, model.digest)
+
+
+def callout_lines(advice: Recommendation) -> list[str]:
+    """What must be said before the answer."""
+    return [f"[bold yellow]{escape(text)}[/]" for text in advice.callouts]
 
 
 def reading_lines(reading: PatientReading) -> list[str]:
-    """What must be said before the answer: facts not used first, then doubts and assumptions."""
+    """What must be said before a forecast: facts not used first, then doubts and assumptions."""
     return [
         *(f"[bold red]{escape(text)}[/]" for text in reading.not_used),
         *(f"[yellow]{escape(text)}[/]" for text in (*reading.beyond, *reading.assumed)),
@@ -61,7 +67,7 @@ def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
         "prediction error. 95 % interval: contains the value of 95 of 100 such patients.\n"
         f"Not for: {escape(study.not_for)}[/]"
     )
-    return _panel(Group(table, notes), study, digest)
+    return _panel(Group(table, notes), study.title, digest)
 
 
 def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Table:
@@ -78,10 +84,10 @@ def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Tab
     return table
 
 
-def _panel(body: Group, study: Study, digest: str) -> Panel:
+def _panel(body: Group, title: str, digest: str) -> Panel:
     return Panel(
         body,
-        title=escape(study.title),
+        title=escape(title),
         subtitle=f"model {digest[:12]} · decision support, not a device",
     )
 
@@ -98,71 +104,49 @@ def _add_curve(table: Table, curve: TimeToEventForecast) -> None:
         )
 
 
-def _recommendation_parts(advice: Recommendation, study: Study) -> list[str | Table]:
-    parts: list[str | Table] = []
-    if advice.abstain:
-        parts.append(f"[bold yellow]No recommendation.[/] {escape(advice.abstain)}\n")
+def _recommendation_parts(advice: Recommendation) -> list[str | Table]:
+    parts: list[str | Table] = [f"[bold]{escape(advice.headline)}[/]"]
+    parts.extend(escape(sentence) for sentence in advice.lead)
     parts.append(_options(advice))
     if advice.dose is not None:
-        parts.extend(_dose(advice.dose))
-    if advice.reasons:
-        parts.append(_reasons(advice))
-    if len(advice.attention) > 1:
-        steps = ", ".join(f"{when} {share:.0%}" for when, share in advice.attention[-8:])
-        parts.append(f"Attention: {steps}")
-    elif advice.attention:
-        parts.append("Attention: 100 % on the static facts, the patient's only step.")
-    if advice.unknown:
-        parts.append(f"[bold]Unknown for this patient:[/] {_names(advice.unknown, study)}")
-    if advice.ignored:
-        parts.append(f"[bold]Not known to the model, not used:[/] {_names(advice.ignored, study)}")
-    parts.extend(f"[yellow]{escape(warning)}[/]" for warning in advice.warnings)
-    parts.append(f"[dim]For: {escape(study.purpose)}\nNot for: {escape(study.not_for)}[/]")
+        parts.append(f"Dose: {escape(_dose(advice.dose))}")
+    parts.extend(
+        escape(f"Guideline {name}: {choice} ({source})")
+        for name, choice, source in advice.guideline
+    )
+    if advice.missing:
+        names = ", ".join(fact.fact for fact in advice.missing)
+        parts.append(f"[bold]Not recorded:[/] {escape(names)}")
+    model = advice.model
+    parts.append(f"[dim]For: {escape(model.purpose)}\nNot for: {escape(model.not_for)}[/]")
     return parts
 
 
-def _names(codes: tuple[str, ...], study: Study) -> str:
-    return escape(", ".join(display_name(code, study.names) for code in codes))
-
-
-def _dose(advice: DoseAdvice) -> list[str]:
-    lines = [
-        f"\n[bold]Dose: {advice.dose:g} {escape(advice.unit)}[/] (model {advice.exact:.1f}; "
-        f"95 % of its members between {advice.low:.1f} and {advice.high:.1f})"
-    ]
-    if advice.needed is not None:
-        low, high = advice.needed
-        lines.append(
-            f"90 % prediction interval of the correct dose: {low:.0f} to {high:.0f} "
-            f"{escape(advice.unit)}"
-        )
-    return lines
+def _dose(dose: DoseAdvice) -> str:
+    if dose.plan_for is None or dose.coverage is None:
+        return f"{dose.dose:g} {dose.unit}"
+    low, high = dose.plan_for
+    of_100 = f"{100 * dose.coverage:.0f} of 100 patients"
+    return f"{dose.dose:g} {dose.unit} ({of_100} need {low:.0f} to {high:.0f})"
 
 
 def _options(advice: Recommendation) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("option")
-    for name in ("P(effective)", "members' 95 %", "dose", "chosen"):
+    for name in ("of 100", f"minus {advice.reference}", "dose", ""):
         table.add_column(name, justify="right")
     for option in advice.options:
-        dose = "" if option.dose is None else f"{option.dose:g} {option.unit}"
         table.add_row(
-            escape(option.title) + ("" if option.allowed else " [red](forbidden)[/]"),
-            f"{option.probability:.0%}",
-            f"{option.low:.0%} to {option.high:.0%}",
-            escape(dose),
-            f"{option.chosen:.0%}",
+            escape(option.title),
+            _estimate(option.outcome),
+            _estimate(option.difference),
+            "" if option.dose is None else escape(f"{option.dose.dose:g} {option.dose.unit}"),
+            option.standing.replace("_", " "),
         )
     return table
 
 
-def _reasons(advice: Recommendation) -> Table:
-    first = advice.options[0].title
-    table = Table(title="Largest contributions", title_justify="left", box=None, pad_edge=False)
-    table.add_column("input")
-    table.add_column(f"log-odds of “{escape(first.split(',')[0])}”", justify="right")
-    table.add_column("dose", justify="right")
-    for reason in advice.reasons:
-        dose = "" if reason.dose is None else f"{reason.dose:+.1f}"
-        table.add_row(escape(reason.label), f"{reason.log_odds:+.2f}", dose)
-    return table
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    return f"{estimate.value:.0f} ({estimate.low:.0f} to {estimate.high:.0f})"

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.advice.reasons import code_label
-from posology.advice.recommend import recommend
+from posology.advice.prediction import PatientPrediction, predict_patient
+from posology.advice.reasons import Reason, code_label, largest_contributions
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
-from posology.domain.policy import Policy, allow_all_treatments
+from posology.domain.policy import ExplainablePolicy, Policy, allow_all_treatments
 from posology.domain.profile import Profile
-from posology.domain.recommendation.ranking import DoseAdvice, Recommendation
 from posology.report.table1.content import CaseOption, CaseStudy
 
 _MAX_REASONS = 4
@@ -76,22 +75,24 @@ def select_cases_by_margin(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, .
 
 def _case_with_truth(policy: Policy, cohort: Cohort, row: int, title: str) -> CaseStudy:
     patient = subset_decisions(cohort, np.arange(len(cohort)) == row)
-    advice = recommend(policy, cohort.study, _visible_history(patient))
+    history = _visible_history(patient)
+    predicted = predict_patient(policy, cohort.study, history)
     names = cohort.study.formulary.names
     rewards = patient.potential_rewards[0]
     truth = ", ".join(f"{names[k]} {rewards[k]:.2f}" for k in np.argsort(-rewards))
     best = names[int(patient.best_treatment[0])]
     given = names[int(patient.treatment[0])] if patient.treatment[0] >= 0 else "none of them"
-    first = advice.options[0]
+    first = predicted.order[0]
+    dose = predicted.option_doses[first]
     return CaseStudy(
         title=title,
         facts=_facts(policy, patient),
-        options=_options(advice),
-        dose="" if first.dose is None else f"{first.name} at {first.dose:g} {first.unit}",
+        options=_options(predicted, names),
+        dose="" if dose is None else f"{names[first]} at {dose.dose:g} {dose.unit}",
         truth=f"most effective {best}; true P(effective): {truth}; the clinician gave {given}",
         reasons=tuple(
-            f"Knowing “{r.label}” changed the log-odds of “{first.name}” by {r.log_odds:+.2f}."
-            for r in advice.reasons[:_MAX_REASONS]
+            f"Knowing “{r.label}” changed the log-odds of “{names[first]}” by {r.log_odds:+.2f}."
+            for r in _reasons(policy, history, first)
         ),
     )
 
@@ -134,47 +135,70 @@ def _counterfactual_case(
     policy: Policy, cohort: Cohort, row: int, question: CaseQuestion
 ) -> CaseStudy:
     patient = subset_decisions(cohort, np.arange(len(cohort)) == row)
-    study = cohort.study
-    advice = recommend(policy, study, patient.history)
-    without = recommend(
-        policy, study, without_codes(patient.history, policy.profile, question.families)
+    study, history = cohort.study, patient.history
+    names, unit = study.formulary.names, study.outcome.unit
+    predicted = predict_patient(policy, study, history)
+    without = predict_patient(
+        policy, study, without_codes(history, policy.profile, question.families)
     )
-    unit = study.outcome.unit
-    reasons = [_compare(question, advice, without)]
-    for reason in advice.reasons[:_MAX_REASONS]:
+    first = predicted.order[0]
+    reasons = [_compare(question, predicted, without, names)]
+    for reason in _reasons(policy, history, first):
         dose = "" if reason.dose is None else f" and the dose by {reason.dose:+.1f} {unit}"
         reasons.append(
-            f"Knowing “{reason.label}” changed the log-odds of “{advice.options[0].name}” by "
+            f"Knowing “{reason.label}” changed the log-odds of “{names[first]}” by "
             f"{reason.log_odds:+.2f}{dose}."
         )
-    names, best = study.formulary.names, int(patient.best_treatment[0])
+    best = int(patient.best_treatment[0])
     return CaseStudy(
         title=question.title,
         facts=_facts(policy, patient),
-        options=_options(advice),
-        dose="" if advice.dose is None else _dose(advice.dose, unit),
+        options=_options(predicted, names),
+        dose=_dose(predicted, unit),
         truth=f"{names[best] if best >= 0 else 'unknown'}; "
         f"stable on {float(patient.dose[0]):g} {unit}",
         reasons=tuple(reasons),
     )
 
 
-def _options(advice: Recommendation) -> tuple[CaseOption, ...]:
-    return tuple(CaseOption(o.name, o.probability, o.low, o.high) for o in advice.options)
+def _reasons(policy: Policy, history: History, option: int) -> tuple[Reason, ...]:
+    if not isinstance(policy, ExplainablePolicy):
+        return ()
+    attribution = policy.explain(history, history.step_offsets[1:2] - 1)
+    return largest_contributions(attribution, history, policy.profile, option)[:_MAX_REASONS]
 
 
-def _dose(dose: DoseAdvice, unit: str) -> str:
-    return f"{dose.dose:g} {unit} (95 % of the members between {dose.low:.1f} and {dose.high:.1f})"
+def _options(predicted: PatientPrediction, names: tuple[str, ...]) -> tuple[CaseOption, ...]:
+    """The policy's probabilities, best first, with the middle 95 % of its members."""
+    members = predicted.effectiveness
+    low, high = np.percentile(members, (2.5, 97.5), axis=1)
+    return tuple(
+        CaseOption(names[k], float(members[k].mean()), float(low[k]), float(high[k]))
+        for k in predicted.order
+    )
 
 
-def _compare(question: CaseQuestion, advice: Recommendation, without: Recommendation) -> str:
+def _dose(predicted: PatientPrediction, unit: str) -> str:
+    if predicted.dose is None or predicted.dose_members is None:
+        return ""
+    low, high = predicted.dose_members
+    return f"{predicted.dose.dose:g} {unit} (95 % of the members between {low:.1f} and {high:.1f})"
+
+
+def _compare(
+    question: CaseQuestion,
+    predicted: PatientPrediction,
+    without: PatientPrediction,
+    names: tuple[str, ...],
+) -> str:
     families = " and ".join(f.replace("_", " ").lower() for f in question.families)
     dose = ""
-    if advice.dose is not None and without.dose is not None:
-        dose = f" at {without.dose.dose:g} instead of {advice.dose.dose:g} {advice.dose.unit}"
+    if predicted.dose is not None and without.dose is not None:
+        now = predicted.dose
+        dose = f" at {without.dose.dose:g} instead of {now.dose:g} {now.unit}"
     return (
-        f"Without {families} the advice would have been “{without.options[0].name}”, "
-        f"not “{advice.options[0].name}”{dose}."
+        f"Without {families} the advice would have been “{names[without.order[0]]}”, "
+        f"not “{names[predicted.order[0]]}”{dose}."
     )
 
 

@@ -1,0 +1,38 @@
+"""What a recommendation is made of besides the policy's own prediction."""
+
+from dataclasses import dataclass
+
+from posology.advice.dose_support import SeenDoses
+from posology.domain.recommendation.evidence import StudyEvidence
+from posology.domain.recommendation.findings import Certainty, SafetyFinding
+from posology.domain.recommendation.recommendation import ModelLabel
+from posology.domain.recommendation.why import Why
+
+NO_LABEL = ModelLabel("", "", "", "", "", "", "")
+NO_CERTAINTY, NO_REASONS = Certainty(), Why()
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceInputs:
+    """Parts that workflows/recommend.py reads from a saved policy's evidence; all may be empty."""
+
+    label: ModelLabel = NO_LABEL
+    time: str = ""
+    """Date of the decision, ISO 8601."""
+    seen: SeenDoses | None = None
+    """Smallest and largest dose of the training patients by option, if measured."""
+    dose_half_width: float | None = None
+    """Of the dose's prediction interval (domain/dose_interval.py), if measured."""
+    callouts: tuple[str, ...] = ()
+    """What the reading of the patient's file says first."""
+    guideline: tuple[tuple[str, str, str], ...] = ()
+    """Name, choice and source of each of the study's rules."""
+    study_evidence: StudyEvidence | None = None
+    """What was found out of sample when the policy was fitted."""
+    certainty: Certainty = NO_CERTAINTY
+    safety: tuple[SafetyFinding, ...] = ()
+    why: Why = NO_REASONS
+
+
+NOTHING_MORE = AdviceInputs()
+"""Of a policy without evidence."""

@@ -1,0 +1,160 @@
+"""What the policy itself predicts for one patient: options, and doses inside their support."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from posology.advice.dose_support import (
+    SeenDoses,
+    describe_limit,
+    limit_dose,
+    round_dose,
+    supported_range,
+)
+from posology.domain import safety
+from posology.domain.dose_interval import COVERAGE, interval_around
+from posology.domain.formulary import DoseRange, Treatment
+from posology.domain.history import History
+from posology.domain.policy import Doses, Policy
+from posology.domain.recommendation.option import DoseAdvice
+from posology.domain.study import Study
+
+_MIDDLE = (2.5, 97.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatientPrediction:
+    """Predictions at the last step of the only patient."""
+
+    allowed: Bool[np.ndarray, " treatment"]
+    """False where a safety rule forbids the option."""
+    chosen: Float64[np.ndarray, " treatment"]
+    """Probability that the policy chooses each option; all 0 if every option is forbidden."""
+    effectiveness: Float64[np.ndarray, "treatment member"]
+    """P(option is effective) by ensemble member; 0 for forbidden options."""
+    option_doses: tuple[DoseAdvice | None, ...]
+    dose: DoseAdvice | None
+    """The study's single dose."""
+    dose_members: tuple[float, float] | None
+    """Middle 95 % of the members' single doses: how much they disagree."""
+    warnings: tuple[str, ...]
+    """Doses that were moved or are missing: whole sentences."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Options as the policy ranks them, first the one that it chooses."""
+        mean = self.effectiveness.mean(axis=1)
+        return tuple(np.lexsort((-mean, -self.chosen.round(6))).tolist())
+
+
+def predict_patient(
+    policy: Policy,
+    study: Study,
+    history: History,
+    seen: SeenDoses | None = None,
+    dose_half_width: float | None = None,
+) -> PatientPrediction:
+    """The policy's prediction for the only patient of the history, at their last step.
+
+    A dose is never outside the study's range, nor outside what training patients were given.
+
+    Args:
+        seen: smallest and largest dose of the training patients, if measured.
+        dose_half_width: of the dose's prediction interval (domain/dose_interval.py), if measured.
+    """
+    seen = seen or {}
+    decision = history.step_offsets[1:2] - 1
+    allowed = safety.allowed_treatments(study, policy.profile, history, decision)
+    options = allowed.shape[1]
+    if not allowed.any():
+        nothing = (np.zeros(options), np.zeros((options, 1)))
+        return PatientPrediction(allowed[0], *nothing, (None,) * options, None, None, ())
+    chosen = policy.choice_probabilities(history, decision, allowed)[0]
+    doses = policy.predict_doses(history, decision, allowed)
+    members = doses.overall[0]
+    single, supported = None, None
+    if study.dose is not None and np.isfinite(members).all():
+        supported = supported_range(study.dose, seen.get(""))
+        single = _single_dose(members, study.dose, supported, dose_half_width)
+    return PatientPrediction(
+        allowed=allowed[0],
+        chosen=chosen,
+        effectiveness=policy.predict_effectiveness(history, decision, allowed)[0],
+        option_doses=tuple(
+            _option_dose(treatment, float(dose), seen)
+            for treatment, dose in zip(
+                policy.formulary.treatments, doses.by_treatment[0], strict=True
+            )
+        ),
+        dose=single,
+        dose_members=None if supported is None else _spread(members, supported),
+        warnings=(
+            *_dose_warnings(members, study.dose, seen.get("")),
+            *_option_dose_warnings(policy, doses, seen),
+            *_missing_dose_warning(policy, int(chosen.argmax()), doses),
+        ),
+    )
+
+
+def _spread(members: np.ndarray, supported: DoseRange) -> tuple[float, float]:
+    low, high = np.percentile(members, _MIDDLE)
+    return limit_dose(float(low), supported), limit_dose(float(high), supported)
+
+
+def _single_dose(
+    members: np.ndarray, allowed: DoseRange, supported: DoseRange, half_width: float | None
+) -> DoseAdvice:
+    exact = limit_dose(float(members.mean()), supported)
+    return DoseAdvice(
+        dose=round_dose(exact, supported),
+        unit=allowed.unit,
+        exact=exact,
+        supported=(supported.low, supported.high),
+        plan_for=None if half_width is None else interval_around(exact, half_width),
+        coverage=None if half_width is None else COVERAGE,
+    )
+
+
+def _option_dose(treatment: Treatment, dose: float, seen: SeenDoses) -> DoseAdvice | None:
+    if treatment.dose is None or not np.isfinite(dose):
+        return None
+    supported = supported_range(treatment.dose, seen.get(treatment.name))
+    exact = limit_dose(dose, supported)
+    bounds = (supported.low, supported.high)
+    return DoseAdvice(round_dose(exact, supported), supported.unit, exact, bounds)
+
+
+def _dose_warnings(
+    members: np.ndarray, allowed: DoseRange | None, seen: tuple[float, float] | None
+) -> tuple[str, ...]:
+    if allowed is None or np.isnan(members).all():
+        return ()
+    if not np.isfinite(members).all():
+        return ("No dose is given: the model's dose for this patient is not a finite number.",)
+    supported = supported_range(allowed, seen)
+    warning = describe_limit(float(members.mean()), supported, allowed, "")
+    return (warning,) if warning else ()
+
+
+def _option_dose_warnings(policy: Policy, doses: Doses, seen: SeenDoses) -> tuple[str, ...]:
+    """Doses of options beyond what training patients had; their ranges are the policy's part."""
+    warnings = []
+    by_option = doses.by_treatment[0].tolist()
+    for treatment, dose in zip(policy.formulary.treatments, by_option, strict=True):
+        if treatment.dose is None or not np.isfinite(dose) or treatment.name not in seen:
+            continue
+        supported = supported_range(treatment.dose, seen[treatment.name])
+        what = f" of “{treatment.title}”"
+        warnings.append(describe_limit(dose, supported, treatment.dose, what))
+    return tuple(warning for warning in warnings if warning)
+
+
+def _missing_dose_warning(policy: Policy, first: int, doses: Doses) -> tuple[str, ...]:
+    treatment = policy.formulary.treatments[first]
+    if treatment.dose is None or not np.isnan(doses.by_treatment[0, first]):
+        return ()
+    return (
+        f"No dose of “{treatment.title}” is recommended: no dose lies both in the range that "
+        "similar patients received and within the option's limits.",
+    )

@@ -1,0 +1,52 @@
+"""The words of an answer: its headline, its first sentences, and the goal."""
+
+from posology.advice.inputs import AdviceInputs
+from posology.advice.prediction import PatientPrediction
+from posology.domain.codes import display_names
+from posology.domain.recommendation.recommendation import (
+    ALL_FORBIDDEN,
+    DOSE_ONLY,
+    OUTSIDE_TRAINING,
+    TOO_FEW_ALIKE,
+)
+from posology.domain.study import Study
+
+BELOW = "The guideline and usual care are below."
+
+
+def describe_answer(
+    state: str, study: Study, prediction: PatientPrediction, inputs: AdviceInputs
+) -> tuple[str, tuple[str, ...]]:
+    """The headline, and the sentences that follow it."""
+    certainty = inputs.certainty
+    if state == ALL_FORBIDDEN:
+        sources = "; ".join(rule.source for rule in study.safety)
+        return "No answer: every option is forbidden for this patient.", (f"{sources}.", BELOW)
+    if state == TOO_FEW_ALIKE:
+        found = f"{certainty.similar_patients} were found and {certainty.needed_patients} are "
+        return "No answer: too few patients like this one.", (f"{found}needed.", BELOW)
+    if state == OUTSIDE_TRAINING:
+        head = "No answer: this patient is unlike those the model learned from."
+        return head, (*certainty.outside[:2], BELOW)
+    if state == DOSE_ONLY:
+        return _describe_dose(prediction)
+    return "No answer: it was not studied which option is better.", (BELOW,)
+
+
+def _describe_dose(prediction: PatientPrediction) -> tuple[str, tuple[str, ...]]:
+    dose = prediction.dose
+    if dose is None:
+        return "No dose is given for this patient.", prediction.warnings[:1]
+    head = f"The dose that this patient is likely to need is {dose.dose:g} {dose.unit}."
+    if dose.plan_for is None or dose.coverage is None:
+        return head, ()
+    low, high = dose.plan_for
+    of_100 = f"{100 * dose.coverage:.0f} of 100 patients like this one"
+    return head, (f"{of_100} need {low:.0f} to {high:.0f} {dose.unit}.",)
+
+
+def describe_goal(study: Study) -> str:
+    """The outcome in words, with its horizon."""
+    outcome = study.outcome
+    name = display_names(outcome.codes, study.names)
+    return f"{name}, within {outcome.within_days:g} days"
