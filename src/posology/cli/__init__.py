@@ -16,6 +16,7 @@ from posology.cli.ingest import IngestCommand, ingest
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
+from posology.cli.safety import safety
 from posology.cli.simulate import simulate
 from posology.cli.template import template
 from posology.cli.tune import tune
@@ -39,6 +40,7 @@ for group, commands in COMMANDS.items():
     for command in commands:
         kind = IngestCommand if command is ingest else None
         app.command(rich_help_panel=group, cls=kind)(command)
+app.add_typer(safety, rich_help_panel="For one patient")
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from posology.domain.formula_events import add_formula_events
 from posology.domain.formulary import is_in_range
 from posology.domain.history import History
 from posology.domain.profile import Profile
+from posology.domain.safety_rules.check import limits_doses, safety_rules
 from posology.domain.study import Study
 from posology.errors import StudyError
 
@@ -120,6 +121,8 @@ def assemble_cohort(
         progression=decided.progression if study.progression else None,
         event_time=decided.event_time if study.time_to_event else None,
         event_observed=decided.event_observed if study.time_to_event else None,
+        allowed=decided.allowed if safety_rules(study) else None,
+        dose_limits=decided.dose_limits if limits_doses(study) else None,
     )
     if study.outcome.kind == "dose_class":
         cohort = _with_potential_rewards(cohort)

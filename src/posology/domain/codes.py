@@ -17,6 +17,7 @@ _CODE_FIELDS = frozenset(
     {
         *("codes", "eligible", "excluded", "unless", "competing", "visible"),
         *("ended_by", "observed_by", "weighted_by", "creatinine", "female", "weight"),
+        *("known_by", "per"),
     }
 )
 """Fields of a study and its parts that hold codes."""

@@ -96,6 +96,11 @@ class Cohort:
     """Days to the event, or to the end of follow-up or of the window."""
     event_observed: Bool[np.ndarray, "decision time_to_event"] | None = None
     """Whether the event was observed; otherwise the time is censored."""
+    allowed: Bool[np.ndarray, "decision treatment"] | None = None
+    """False where a safety rule forbids the option, by every event of the records; None if the
+    study has no rules, or they are judged by the History (domain/safety.py)."""
+    dose_limits: Float32[np.ndarray, "decision treatment 2"] | None = None
+    """Smallest and largest dose that safety rules leave; None if none limits a dose."""
     warnings: tuple[str, ...] = ()
     """What a reader must know about how the cohort was made, in sentences."""
 

@@ -77,6 +77,29 @@ def has_code(
     return is_present
 
 
+def days_since(
+    history: History,
+    decisions: StepIndex,
+    codes: frozenset[int],
+    now: Float64[np.ndarray, " decision"],
+    numeric: bool,
+) -> Float64[np.ndarray, " decision"]:
+    """Days from the last visible dated event of any of the codes to `now`; NaN if there is none.
+
+    numeric: of events with a number.
+    """
+    owner, event = visible_events(history, decisions)
+    keep = np.isin(history.code[event], list(codes))
+    if numeric:
+        keep &= ~np.isnan(history.value[event])
+    step = np.searchsorted(history.event_offsets, event[keep], side="right") - 1
+    time = history.time[step]
+    latest = np.full(len(decisions), np.nan)
+    dated = ~np.isnan(time)
+    latest[owner[keep][dated]] = time[dated]  # in time order: the last one is written last
+    return now - latest
+
+
 def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> History:
     """The histories of some subjects, in the order of `rows`."""
     steps = np.diff(history.step_offsets)[rows]

@@ -1,53 +1,71 @@
-"""Contraindications: one rule for training on records and for advice from a History."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""Which options are safe: one mechanism for cohorts, learners, evaluation and advice."""
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.domain.history import History, StepIndex, has_code, latest_value
+from posology.domain.cohort import Cohort
+from posology.domain.history import History, StepIndex, days_since, has_code, latest_value
+from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.safety_rules.check import Limits, check_safety
+from posology.domain.safety_rules.facts import VisibleFacts as VisibleFacts
 from posology.domain.study import Bounds, Study, ValueRange
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class VisibleFacts:
-    """What is visible to each decision, whether read from a History or from sorted events."""
+def history_facts(
+    profile: Profile,
+    history: History,
+    decisions: StepIndex,
+    time: Float64[np.ndarray, " decision"] | None = None,
+) -> VisibleFacts:
+    """The facts that a History shows to each decision.
 
-    count: int
-    """Number of decisions."""
-    has_code: Callable[[tuple[str, ...]], Bool[np.ndarray, " decision"]]
-    """Whether any code of these prefixes is visible to each decision."""
-    latest_value: Callable[[tuple[str, ...]], Float64[np.ndarray, " decision"]]
-    """Last visible number of any code of these prefixes; NaN where there is none."""
-
-
-def history_facts(profile: Profile, history: History, decisions: StepIndex) -> VisibleFacts:
-    """The facts that a History shows to each decision."""
+    time: of each decision, in days since 1970-01-01; None: the time of its last visible step.
+    """
+    now = history.time[decisions] if time is None else time
     return VisibleFacts(
         len(decisions),
         lambda codes: has_code(history, decisions, profile.rows(codes)),
         lambda codes: latest_value(history, decisions, profile.rows(codes)),
+        lambda codes, numeric: days_since(history, decisions, profile.rows(codes), now, numeric),
     )
 
 
 def contraindicated(study: Study, facts: VisibleFacts) -> Bool[np.ndarray, "decision treatment"]:
-    """True where a contraindication forbids the option; unknown facts forbid nothing."""
-    names = study.formulary.names
-    forbidden = np.zeros((facts.count, len(names)), dtype=bool)
-    for rule in study.safety:
-        applies = is_condition_met(facts, rule.visible, rule.ranges)
-        for option in rule.options:
-            forbidden[:, names.index(option)] |= applies
-    return forbidden
+    """True where a rule forbids the option."""
+    return check_safety(study, facts).forbidden
 
 
 def allowed_treatments(
     study: Study, profile: Profile, history: History, decisions: StepIndex
 ) -> Bool[np.ndarray, "decision treatment"]:
-    """True where no contraindication forbids the option; a row may be all False."""
+    """True where no rule forbids the option; a row may be all False.
+
+    Judged by the codes of the profile: where a cohort or the patient's events are at hand, use
+    `allowed_in_cohort` or `cohorts.patient`, which see every event.
+    """
     return ~contraindicated(study, history_facts(profile, history, decisions))
+
+
+def allowed_in_cohort(cohort: Cohort) -> AllowedMask:
+    """True where no rule forbids the option; everything is allowed where a row would be empty."""
+    if cohort.allowed is None:
+        mask = allowed_treatments(cohort.study, cohort.profile, cohort.history, cohort.last_step)
+    else:
+        mask = np.asarray(cohort.allowed)
+    return mask | ~mask.any(axis=1, keepdims=True)
+
+
+def limit_doses(doses: Doses, limits: Limits | None, allowed: AllowedMask) -> Doses:
+    """The doses, none beyond what rules leave; the single one within what any option leaves."""
+    if limits is None:
+        return doses
+    low, high = limits[:, :, 0], limits[:, :, 1]
+    single_low = np.where(allowed, low, np.inf).min(axis=1, keepdims=True)
+    single_high = np.where(allowed, high, -np.inf).max(axis=1, keepdims=True)
+    return Doses(
+        np.clip(doses.by_treatment, low, high), np.clip(doses.overall, single_low, single_high)
+    )
 
 
 def is_condition_met(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
+from posology.domain.safety_rules.rule import NO_PACKS, SafetySpec
 
 _NEGATION = re.compile(r"^\s*not\s+(?:(?:intended|meant)\s+)?for:?\s+", re.IGNORECASE)
 
@@ -338,6 +339,8 @@ class Study:
     usual care, which is treatment as observed."""
     clock: TimeSpec = TimeSpec()
     """The table `[time]`."""
+    safety_packs: SafetySpec = NO_PACKS
+    """The table `[safety_packs]`."""
 
     @property
     def not_for(self) -> str:

@@ -16,7 +16,7 @@ from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nu
 from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.trial import FOLDS, assign_folds
 from posology.domain.cohort import Cohort
-from posology.domain.safety import allowed_treatments as allowed_by
+from posology.domain.safety import allowed_in_cohort
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import HeldOutRule
 from posology.evaluation.effects.overlap import Overlap, assess_overlap
@@ -178,10 +178,7 @@ def _folds(title: str, progress: Progress) -> Callable[[int], None]:
 
 def allowed_options(cohort: Cohort, trial: StudyTrial) -> AllowedMask:
     """The options that safety allows at each decision of the trial."""
-    steps = np.asarray(cohort.last_step[trial.row])
-    allowed = allowed_by(cohort.study, cohort.profile, cohort.history, steps)
-    allowed[~allowed.any(axis=1)] = True  # the cohort excludes decisions without any option
-    return allowed
+    return allowed_in_cohort(cohort)[trial.row]
 
 
 def estimate_harms(

@@ -19,6 +19,7 @@ TABLES = {
     "`[follow_up]`": schema.FollowUpSection,
     "`[time]`": schema.TimeSection,
     "`[[safety]]`": schema.SafetySection,
+    "`[safety_packs]`": schema.SafetyPacksSection,
     "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,
     "`[profile]`": schema.ProfileSection,

@@ -28,7 +28,7 @@ from posology.cohorts.decisions.treatment_leaks import (
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.visible import event_facts
 from posology.cohorts.events.windows import DecisionTimes
-from posology.domain.safety import contraindicated
+from posology.domain.safety_rules.check import check_safety, safety_rules
 from posology.domain.study import Study
 
 SubjectMap = Mapping[int, int]
@@ -68,6 +68,10 @@ class DecisionTable:
     covariate: Float32[np.ndarray, "decision covariate"]
     """Covariates of censoring (`follow_up.weighted_by`): the last number; 1 where the code is
     present without a number; NaN where it is absent."""
+    allowed: Bool[np.ndarray, "decision treatment"]
+    dose_limits: Float32[np.ndarray, "decision treatment 2"]
+    rule_status: Int8[np.ndarray, "decision rule"]
+    """Of each safety rule: CLEAR, MET or UNKNOWN."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -113,9 +117,8 @@ def extract_decisions(
     keep = exclude_in_turn(at, steps, exclusions)
     at = DecisionTimes(at.subject[keep], at.time[keep])
     treatments = subset_treatments(treatments, keep)
-    if study.safety:
-        forbidden = contraindicated(study, event_facts(events, subject, at, study))
-        keep = np.logical_not(forbidden.all(axis=1))
+    if safety_rules(study):
+        keep = _safety_columns(events, subject, at, study)["allowed"].any(axis=1)
         at = exclude(at, keep, "every option contraindicated", exclusions)
         treatments = subset_treatments(treatments, keep)
     sites = _sites(events, subject, len(subjects), study)
@@ -140,6 +143,7 @@ def extract_decisions(
         days_followed=whole_days(followed.end_of(at) - at.time, study).astype(np.float32),
         covariate=_censoring_covariates(events, subject, at, study),
         **_outcome_columns(outcomes, study),
+        **_safety_columns(events, subject, at, study),
     ), PatientFlow(
         selected.subjects,
         selected.subjects_with_decision,
@@ -189,6 +193,17 @@ def _outcome_columns(outcomes: Outcomes, study: Study) -> dict[str, Any]:
     if study.outcome.kind == "time_to_event":
         days.append("outcome")
     return columns | {name: whole_days(columns[name], study) for name in days}
+
+
+def _safety_columns(
+    events: EventStream, subject: np.ndarray, at: DecisionTimes, study: Study
+) -> dict[str, Any]:
+    checked = check_safety(study, event_facts(events, subject, at, study))
+    return {
+        "allowed": ~checked.forbidden,
+        "dose_limits": checked.limits.astype(np.float32),
+        "rule_status": checked.status,
+    }
 
 
 def whole_days(days: np.ndarray, study: Study) -> np.ndarray:

@@ -11,9 +11,10 @@ from posology.cohorts.events.windows import (
     event_times_at,
     first_row,
     has_event,
+    last_time,
     last_value,
 )
-from posology.domain.safety import VisibleFacts
+from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.study import Study
 
 
@@ -39,13 +40,20 @@ def event_facts(
         value, time = np.full(len(at), np.nan), np.full(len(at), -np.inf)
         for matches, inclusive in _by_visibility(events, subject, codes, treatments, numeric=True):
             rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
-            last_time = np.where(has_event(rows), matches.time[np.maximum(rows[1] - 1, 0)], -np.inf)
-            is_newer = has_event(rows) & (np.isnan(value) | (last_time > time))
+            latest = last_time(matches, rows)
+            is_newer = has_event(rows) & (np.isnan(value) | (latest > time))
             value = np.where(is_newer, last_value(matches, rows), value)
-            time = np.where(is_newer, last_time, time)
+            time = np.where(is_newer, latest, time)
         return value
 
-    return VisibleFacts(len(at), has_code, latest_value)
+    def days_since(codes: tuple[str, ...], numeric: bool) -> Float64[np.ndarray, " decision"]:
+        latest = np.full(len(at), -np.inf)
+        for matches, inclusive in _by_visibility(events, subject, codes, treatments, numeric):
+            rows = first_row(matches, at), count_before(matches, at, inclusive=inclusive)
+            latest = np.maximum(latest, last_time(matches, rows))
+        return at.time - np.where(np.isfinite(latest), latest, np.nan)
+
+    return VisibleFacts(len(at), has_code, latest_value, days_since)
 
 
 def _by_visibility(

@@ -25,7 +25,7 @@ from posology.errors import UserError
 
 _CODES = "codes.json"
 _PREFIX = "shard-"
-PARTS_VERSION = 5
+PARTS_VERSION = 6
 """Raise it if the same events and study give different parts: older parts are rebuilt."""
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from posology.cohorts.study import parser as parts
 from posology.cohorts.study import timing
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
+from posology.cohorts.study.packs.table import safety_spec
 from posology.cohorts.study.schema import ProfileSection, ReferenceSection, StudySection
 from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
@@ -86,13 +87,14 @@ def _assemble(
     dose: DoseRange | None,
 ) -> Study:
     where = place.where
+    formulary = Formulary(treatments, dose)
     return Study(
         name=file.name,
         title=file.title,
         purpose=file.purpose,
         limits=file.limits,
         decision=timing.decision(file.decision, where),
-        formulary=Formulary(treatments, dose),
+        formulary=formulary,
         outcome=parts.outcome(file.outcome, where),
         reward=_reward(file, place),
         rules=tuple(parts.rule(rule, place) for rule in file.rules),
@@ -109,6 +111,7 @@ def _assemble(
         time_to_event=tuple(parts.time_to_event(t, where) for t in file.time_to_event),
         names=parts.names(file.names, where),
         reference=_reference(file.reference, place),
+        safety_packs=safety_spec(file.safety_packs, formulary, where),
     )
 
 

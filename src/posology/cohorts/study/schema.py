@@ -154,6 +154,15 @@ class SafetySection(Strict):
     ranges: list[RangeSection] = []
 
 
+class SafetyPacksSection(Strict):
+    """Knowledge packs, and what holds where a rule cannot be checked or a pack has expired."""
+
+    packs: list[str] = []
+    on_unknown: Literal["warn", "block"] = "warn"
+    on_expired: Literal["warn", "refuse"] = "warn"
+    drugs: dict[str, Codes] = {}
+
+
 class TargetSection(Strict):
     """A further outcome to predict."""
 
@@ -224,6 +233,7 @@ class StudySection(Strict):
     time: TimeSection | None = None
     reward: dict[str, str | float | dict[str, float] | list[CostSection]]
     safety: list[SafetySection] = []
+    safety_packs: SafetyPacksSection | None = None
     reference: ReferenceSection | None = None
     rules: list[RuleSection] = []
     profile: ProfileSection

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import AllowedMask, Policy, allow_all_treatments
+from posology.domain.policy import AllowedMask, Policy
+from posology.domain.safety import allowed_in_cohort, limit_doses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,9 +35,9 @@ class Predictions:
 def predict_cohort(
     policy: Policy, cohort: Cohort, allowed: AllowedMask | None = None, batch: int = 4096
 ) -> Predictions:
-    """Predict every decision of a cohort; without a mask every option is allowed."""
+    """Predict every decision of a cohort; without a mask, with what safety rules allow."""
     if allowed is None:
-        allowed = allow_all_treatments(cohort.last_step, policy.formulary)
+        allowed = allowed_in_cohort(cohort)
     starts = range(0, max(len(cohort), 1), batch)
     return concatenate_predictions(
         [_predict_rows(policy, cohort, allowed, slice(at, at + batch)) for at in starts]
@@ -46,7 +47,8 @@ def predict_cohort(
 def _predict_rows(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> Predictions:
     decisions = (cohort.history, cohort.last_step[rows], allowed[rows])
     effectiveness = policy.predict_effectiveness(*decisions)
-    dose = policy.predict_doses(*decisions).overall
+    limits = None if cohort.dose_limits is None else cohort.dose_limits[rows].astype(np.float64)
+    dose = limit_doses(policy.predict_doses(*decisions), limits, allowed[rows]).overall
     low, high = np.quantile(dose, (0.025, 0.975), axis=1)
     return Predictions(
         effectiveness=effectiveness.mean(axis=2),

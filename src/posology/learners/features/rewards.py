@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from posology.domain.cohort import Cohort
 from posology.domain.policy import AllowedMask
-from posology.domain.safety import allowed_treatments
+from posology.domain.safety import allowed_in_cohort
 
 _SINGLE = ("first", "sequential")
 """Which decisions are no trajectory: one of each patient, or trials of their own."""
@@ -62,8 +62,7 @@ def diagnosis_weights(cohort: Cohort) -> Float32[np.ndarray, "decision condition
 
 def permitted_treatments(cohort: Cohort) -> AllowedMask:
     """Return the treatments that safety rules allow; all where they would allow none."""
-    mask = allowed_treatments(cohort.study, cohort.profile, cohort.history, cohort.last_step)
-    return mask | ~mask.any(axis=1, keepdims=True)
+    return allowed_in_cohort(cohort)
 
 
 def returns_to_go(cohort: Cohort, discount: float) -> Float64[np.ndarray, "decision treatment"]:

@@ -10,8 +10,9 @@ from posology.advice.reasons import Reason, code_label, largest_contributions
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
-from posology.domain.policy import ExplainablePolicy, Policy, allow_all_treatments
+from posology.domain.policy import ExplainablePolicy, Policy
 from posology.domain.profile import Profile
+from posology.domain.safety import allowed_in_cohort
 from posology.report.table1.content import CaseOption, CaseStudy
 
 _MAX_REASONS = 4
@@ -61,7 +62,7 @@ def select_cases_by_margin(policy: Policy, cohort: Cohort) -> tuple[CaseStudy, .
     if not len(known):
         return ()
     decisions = cohort.last_step[known]
-    allowed = allow_all_treatments(decisions, policy.formulary)
+    allowed = allowed_in_cohort(cohort)[known]
     effectiveness = policy.predict_effectiveness(cohort.history, decisions, allowed)
     ranked = np.sort(effectiveness.mean(2), axis=1)
     order = known[np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")]
@@ -116,7 +117,7 @@ def _change(
 ) -> tuple[Float64[np.ndarray, " decision"], Bool[np.ndarray, " decision"]]:
     """How the events change the dose, and whether the decision is considered as a case."""
     without = without_codes(cohort.history, policy.profile, question.families)
-    allowed = allow_all_treatments(cohort.last_step, policy.formulary)
+    allowed = allowed_in_cohort(cohort)
     first, dose = zip(
         *(
             (

@@ -1,0 +1,93 @@
+"""What is visible to a decision, and whether a condition on it holds, does not, or is unknown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int8
+
+from posology.domain.safety_rules.rule import Fact
+
+CLEAR, MET, UNKNOWN = 0, 1, 2
+"""Whether a condition or rule does not hold, holds, or cannot be judged."""
+
+Status = Int8[np.ndarray, " decision"]
+YEAR = 365.25
+"""Days."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisibleFacts:
+    """What is visible to each decision, whether read from a History or from sorted events."""
+
+    count: int
+    """Number of decisions."""
+    has_code: Callable[[tuple[str, ...]], Bool[np.ndarray, " decision"]]
+    """Whether any code of these prefixes is visible to each decision."""
+    latest_value: Callable[[tuple[str, ...]], Float64[np.ndarray, " decision"]]
+    """Last visible number of any code of these prefixes; NaN where there is none."""
+    days_since: Callable[[tuple[str, ...], bool], Float64[np.ndarray, " decision"]]
+    """Days from the last visible dated event of these prefixes, of those with a number if True;
+    NaN where there is none."""
+
+
+def fact_status(facts: VisibleFacts, fact: Fact) -> Status:
+    """Whether the condition holds at each decision."""
+    value = fact_value(facts, fact)
+    if fact.is_number:
+        unknown = np.isnan(value)
+        holds = ~unknown & _is_inside(value, fact)
+    else:
+        holds = facts.has_code(fact.codes) & ~is_stale(facts, fact)
+        looked_for = facts.has_code(fact.known_by) if fact.known_by else np.ones_like(holds)
+        unknown = ~holds & ~looked_for
+    return np.where(holds, MET, np.where(unknown, UNKNOWN, CLEAR)).astype(np.int8)
+
+
+def fact_value(facts: VisibleFacts, fact: Fact) -> Float64[np.ndarray, " decision"]:
+    """The number that the condition is about; NaN where it is unknown, too old, or no number."""
+    if not fact.is_number:
+        return np.full(facts.count, np.nan)
+    if fact.is_age:
+        return facts.days_since(fact.codes, False) / YEAR
+    return np.where(is_stale(facts, fact), np.nan, facts.latest_value(fact.codes))
+
+
+def is_stale(facts: VisibleFacts, fact: Fact) -> Bool[np.ndarray, " decision"]:
+    """Whether the last event is older than the condition accepts; one without a date is not."""
+    if fact.within_days is None or fact.is_age:
+        return np.zeros(facts.count, dtype=bool)
+    return facts.days_since(fact.codes, fact.is_number) > fact.within_days
+
+
+def any_holds(states: list[Status], count: int) -> Status:
+    """Whether one of the conditions holds; unknown if none does and one is unknown."""
+    met, unknown = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    for status in states:
+        met |= status == MET
+        unknown |= status == UNKNOWN
+    return np.where(met, MET, np.where(unknown, UNKNOWN, CLEAR)).astype(np.int8)
+
+
+def all_hold(states: list[Status], count: int) -> Status:
+    """Whether all of the conditions hold; unknown if none fails and one is unknown."""
+    return negate(any_holds([negate(status) for status in states], count))
+
+
+def negate(status: Status) -> Status:
+    """Whether a condition does not hold; unknown stays unknown."""
+    swapped = np.array([MET, CLEAR, UNKNOWN], dtype=np.int8)
+    return swapped[status]
+
+
+def _is_inside(value: Float64[np.ndarray, " decision"], fact: Fact) -> np.ndarray:
+    inside = np.ones(len(value), dtype=bool)
+    if fact.at_least is not None:
+        inside &= value >= fact.at_least
+    if fact.above is not None:
+        inside &= value > fact.above
+    if fact.at_most is not None:
+        inside &= value <= fact.at_most
+    if fact.below is not None:
+        inside &= value < fact.below
+    return inside
