@@ -51,10 +51,12 @@ LOW = OptionAdvice(
     outcome=Estimate(58.2, 50.1, 66.4),
     difference=Estimate(21.0, 11.2, 30.8),
     harms=(
-        harm("INR over 4", Estimate(6, 4, 9), Estimate(-23, -30, -16), BETTER),
-        harm("INR under 1.5", Estimate(14, 10, 19), Estimate(10, 5, 15), WORSE),
-        harm("major bleed", Estimate(0.6, 0.1, 2), Estimate(-2, -4, 0.3), NO_CLEAR_DIFFERENCE),
-        harm("cost", Estimate(3.1, 3.0, 3.2), Estimate(0, 0, 0), NO_CLEAR_DIFFERENCE, "GBP"),
+        harm("INR over 4", Estimate(6.0, 4.0, 9.0), Estimate(-23.0, -30.0, -16.0), BETTER),
+        harm("INR under 1.5", Estimate(14.0, 10.0, 19.0), Estimate(10.0, 5.0, 15.0), WORSE),
+        harm(
+            "major bleed", Estimate(0.6, 0.1, 2.0), Estimate(-2.0, -4.0, 0.3), NO_CLEAR_DIFFERENCE
+        ),
+        harm("cost", Estimate(3.1, 3.0, 3.2), Estimate(0.0, 0.0, 0.0), NO_CLEAR_DIFFERENCE, "GBP"),
     ),
     dose=LOW_DOSE,
     similar_patients=96,
@@ -66,10 +68,14 @@ MEDIUM = OptionAdvice(
     outcome=Estimate(49.0, 42.0, 56.0),
     difference=Estimate(12.0, 4.0, 20.0),
     harms=(
-        harm("INR over 4", Estimate(14, 10, 18), Estimate(-15, -22, -8), BETTER),
-        harm("INR under 1.5", Estimate(7, 5, 10), Estimate(3, -1, 7), NO_CLEAR_DIFFERENCE),
-        harm("major bleed", Estimate(2, 1, 4), Estimate(-1, -3, 1), NO_CLEAR_DIFFERENCE),
-        harm("cost", Estimate(3.1, 3.0, 3.2), Estimate(0, 0, 0), NO_CLEAR_DIFFERENCE, "GBP"),
+        harm("INR over 4", Estimate(14.0, 10.0, 18.0), Estimate(-15.0, -22.0, -8.0), BETTER),
+        harm(
+            "INR under 1.5", Estimate(7.0, 5.0, 10.0), Estimate(3.0, -1.0, 7.0), NO_CLEAR_DIFFERENCE
+        ),
+        harm(
+            "major bleed", Estimate(2.0, 1.0, 4.0), Estimate(-1.0, -3.0, 1.0), NO_CLEAR_DIFFERENCE
+        ),
+        harm("cost", Estimate(3.1, 3.0, 3.2), Estimate(0.0, 0.0, 0.0), NO_CLEAR_DIFFERENCE, "GBP"),
     ),
     dose=dose(25.0, (19.0, 33.0), (15.0, 44.0)),
     similar_patients=88,
@@ -81,9 +87,9 @@ USUAL = OptionAdvice(
     outcome=Estimate(37.0, 31.0, 44.0),
     difference=None,
     harms=(
-        harm("INR over 4", Estimate(29, 23, 35), None, REFERENCE),
-        harm("INR under 1.5", Estimate(4, 2, 6), None, REFERENCE),
-        harm("major bleed", Estimate(3, 1, 5), None, REFERENCE),
+        harm("INR over 4", Estimate(29.0, 23.0, 35.0), None, REFERENCE),
+        harm("INR under 1.5", Estimate(4.0, 2.0, 6.0), None, REFERENCE),
+        harm("major bleed", Estimate(3.0, 1.0, 5.0), None, REFERENCE),
         harm("cost", Estimate(3.1, 3.0, 3.2), None, REFERENCE, "GBP"),
     ),
     dose=None,

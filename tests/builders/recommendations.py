@@ -59,7 +59,7 @@ GUIDELINE = (
 )
 CALLOUTS = (
     "Given but not used: green tea (herbal). The model does not know it.",
-    "Weight 168 kg is beyond the highest the model saw, 160 kg.",
+    "Height 205 cm is beyond the highest the model saw, 202 cm.",
 )
 
 BETTER_ADVICE = Recommendation(
@@ -96,9 +96,9 @@ def _equal(option: OptionAdvice, value: Estimate, difference: Estimate) -> Optio
 
 
 _EQUALS = (
-    _equal(LOW, Estimate(47, 38, 56), Estimate(6, -5, 17)),
-    _equal(MEDIUM, Estimate(48, 40, 57), Estimate(7, -3, 17)),
-    replace(USUAL, outcome=Estimate(41, 33, 49)),
+    _equal(LOW, Estimate(47.0, 38.0, 56.0), Estimate(6.0, -5.0, 17.0)),
+    _equal(MEDIUM, Estimate(48.0, 40.0, 57.0), Estimate(7.0, -3.0, 17.0)),
+    replace(USUAL, outcome=Estimate(41.0, 33.0, 49.0)),
     NO_CHANGE,
     HIGH,
 )

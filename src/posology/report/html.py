@@ -1,6 +1,7 @@
 """Jinja templates filled in: one HTML file that needs no network and no script."""
 
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ def render_template(template: str, page: Any) -> str:
         template: path relative to the report folder.
         page: a dataclass whose fields are the template's variables.
     """
-    environment = Environment(
+    variables = {field.name: getattr(page, field.name) for field in fields(page)}
+    return _environment().get_template(template).render(variables)
+
+
+@cache
+def _environment() -> Environment:
+    """Templates are compiled once a process."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    variables = {field.name: getattr(page, field.name) for field in fields(page)}
-    return environment.get_template(template).render(variables)
 
 
 def write_html(html: str, path: Path) -> None:

@@ -6,7 +6,6 @@ from posology.report.effects.forest import (
     REFERENCE,
     SAME,
     WORSE,
-    axis_ticks,
     forest_cells,
     reading,
 )
@@ -32,9 +31,3 @@ def test_every_mark_lies_within_its_cell_and_unknown_rows_are_empty() -> None:
     assert len(places) > 12
     assert min(places) >= 0
     assert max(places) <= 100
-
-
-def test_ticks_are_few_and_round() -> None:
-    assert axis_ticks(-41.9, 56.6) == [-40.0, -20.0, 0.0, 20.0, 40.0]
-    assert axis_ticks(0.0, 100.0) == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
-    assert axis_ticks(-0.012, 0.03) == [-0.01, 0.0, 0.01, 0.02, 0.03]

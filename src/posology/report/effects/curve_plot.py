@@ -7,7 +7,7 @@ colour and a dash pattern by its class.
 from html import escape
 
 from posology.evaluation.arms.event_curves import EventCurve, EventCurves
-from posology.report.effects.forest import axis_ticks
+from posology.report.axis import axis_ticks
 
 _HEIGHT = 240
 """Of the curves, in pixels."""

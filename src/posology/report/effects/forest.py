@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from posology.evaluation.intervals import Difference, Interval
+from posology.report.axis import axis_ticks, tick_label
 
 BETTER, WORSE, SAME, REFERENCE = "good", "bad", "same", "reference"
 """Classes of a row; the style sheet gives them colours."""
@@ -78,22 +79,10 @@ def _cell(
 def _axis(low: float, high: float, zero: float) -> str:
     labels = "".join(
         f'<text x="{100 * (tick - low) / (high - low):.2f}%" y="13" text-anchor="middle">'
-        f"{_label(tick)}</text>"
+        f"{tick_label(tick)}</text>"
         for tick in axis_ticks(low, high)
     )
     return (
         f'<svg class="axis" aria-hidden="true" width="100%" height="18">{labels}'
         f'<line class="zero" x1="{zero:.2f}%" x2="{zero:.2f}%" y1="15" y2="18"/></svg>'
     )
-
-
-def axis_ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers within the limits."""
-    step = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step *= next(f for f in (1, 2, 5, 10) if (high - low) / (f * step) <= 5)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(i * step, 10) for i in range(first, last + 1)]
-
-
-def _label(tick: float) -> str:
-    return f"{tick:g}".replace("-", "\u2212")

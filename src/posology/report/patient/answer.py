@@ -1,0 +1,188 @@
+"""The first screen: who, the answer, its tags, what must be read first, what to go on instead."""
+
+from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
+from posology.domain.recommendation.option import REFERENCE, OptionAdvice
+from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
+    ALL_FORBIDDEN,
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+    FACT_MISSING,
+    NO_OPTION_BETTER,
+    Recommendation,
+)
+from posology.report.patient import words
+from posology.report.patient.content import GOOD, QUIET, STOP, WARN, Callout, Line, Tag
+
+IN_BANNER = ("age", "sex", "weight", "height")
+"""Facts that help to see whose page this is; the form has no names."""
+_MAX_HEAD = 32
+
+
+def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
+    """Label and value of the facts in the banner; age and sex are always there."""
+    known = {_name(fact): fact for fact in reversed(advice.known)}
+    facts = []
+    for name in IN_BANNER:
+        fact = known.get(name)
+        if fact is None and name in ("age", "sex"):
+            facts.append((name.capitalize(), "not recorded"))
+        elif fact is not None:
+            facts.append((name.capitalize(), _dated(fact)))
+    return tuple(facts)
+
+
+def tags(advice: Recommendation) -> tuple[Tag, ...]:
+    """The verdict in a few words, and how many similar patients stand behind it."""
+    shown: list[Tag] = []
+    better = Tag(f"Better than {advice.reference}", GOOD, "up")
+    if advice.state == BETTER_FOR_PATIENT:
+        shown += [better, Tag("Better than the next option", GOOD, "up")]
+    elif advice.state == BETTER_THAN_REFERENCE:
+        shown += [better, Tag("No clear difference to the next option", QUIET, "same")]
+    elif advice.state == NO_OPTION_BETTER:
+        shown.append(Tag("No clear difference", QUIET, "same"))
+    elif advice.state == ALL_FORBIDDEN:
+        shown.append(Tag("Every option is forbidden", STOP, "stop"))
+    elif advice.state == FACT_MISSING:
+        shown.append(Tag("A needed fact is missing", WARN, "warn"))
+    elif advice.state in ABSTAINED:
+        shown.append(Tag("No answer", QUIET, "minus"))
+    n = advice.certainty.similar_patients
+    if n is not None:
+        few = advice.certainty.needed_patients is not None and n < advice.certainty.needed_patients
+        count = "under 5" if n < 5 else f"{n:,}"
+        shown.append(
+            Tag(f"{count} similar patients", WARN if few else QUIET, "warn" if few else "")
+        )
+    return tuple(shown)
+
+
+def decision_note(advice: Recommendation) -> str:
+    """One line against blind trust, or against leaving a patient without treatment."""
+    if advice.state in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE, DOSE_ONLY):
+        return "You may know what the record does not. Check the facts before you agree."
+    return (
+        "Nothing is advised, so there is nothing to accept. This is not a reason to leave the "
+        "patient without treatment."
+    )
+
+
+def callouts(advice: Recommendation) -> tuple[Callout, ...]:
+    """What must be read first: what a rule forbids, warnings, then the other remarks."""
+    found = [
+        Callout(
+            "Not offered" if finding.kind == FORBIDS else "Warning",
+            f"{words.sentence(finding.finding)} {words.sentence(finding.meaning)}".strip(),
+            STOP if advice.state == ALL_FORBIDDEN and finding.kind == FORBIDS else WARN,
+            "safety",
+            "Safety",
+        )
+        for kind in (FORBIDS, WARNING)
+        for finding in advice.safety
+        if finding.kind == kind
+    ]
+    return (*found, *(_remark(text) for text in advice.callouts))
+
+
+def instead(advice: Recommendation) -> tuple[Line, ...]:
+    """Without an answer: what would help most, the guideline, usual care, what is known."""
+    if advice.state not in (*ABSTAINED, NO_OPTION_BETTER):
+        return ()
+    return (
+        Line("What would help most", *_most_helpful(advice)),
+        *_guideline(advice),
+        Line("What is usually done here", _usual_care(advice)),
+        Line("What is known", known_words(advice)),
+    )
+
+
+def guideline_lines(advice: Recommendation) -> tuple[Line, ...]:
+    """Of each rule of the study: what it would do, and its source."""
+    return tuple(
+        Line(
+            name,
+            f"Source: {words.sentence(words.with_dates(source))}" if source else "",
+            words.sentence(option),
+        )
+        for name, option, source in advice.guideline
+    )
+
+
+def known_words(advice: Recommendation) -> str:
+    """How many facts were used, and which."""
+    used, missing = len(advice.known), len(advice.missing)
+    if not used:
+        return "The facts that were used are not listed."
+    listed = "; ".join(f"{fact.fact} {_dated(fact)}" for fact in advice.known[:12])
+    more = f"; and {used - 12} more" if used > 12 else ""
+    left = f"; {missing} {_were(missing)} missing" if missing else ""
+    return f"{words.capitalise(listed)}{more}. {used} {_were(used, 'fact')} used{left}."
+
+
+def _most_helpful(advice: Recommendation) -> tuple[str, str]:
+    """Text, and its first words in bold."""
+    for fact in advice.missing:
+        if fact.is_required or fact.would_help:
+            return words.sentence(fact.would_help), words.sentence(fact.fact)
+    if advice.missing:
+        names = ", ".join(fact.fact for fact in advice.missing[:3])
+        return f"Not recorded: {names}. What they would change was not worked out.", ""
+    if advice.certainty.is_outside_training:
+        return "No fact that the model could use: it has seen no such patients.", ""
+    return "No fact that the model asks for is missing.", ""
+
+
+def _guideline(advice: Recommendation) -> tuple[Line, ...]:
+    lines = guideline_lines(advice)
+    if not lines:
+        return (Line("What the guideline says", "The study file names no guideline."),)
+    return tuple(
+        Line("What the guideline says", f"{line.label}. {line.text}".strip(), line.strong)
+        for line in lines
+    )
+
+
+def _usual_care(advice: Recommendation) -> str:
+    given = [s for s in advice.why.similar if s.patients]
+    total = sum(s.patients or 0 for s in given)
+    if total:
+        shares = [(words.count_words(100 * (s.patients or 0) / total), s.option) for s in given]
+        parts = ", ".join(f"{share} {option}" for share, option in shares)
+        return f"Of 100 such patients these many were given: {parts}."
+    reference = next((o for o in advice.options if o.standing == REFERENCE), None)
+    if reference is not None and reference.outcome is not None:
+        return _reference_words(advice, reference)
+    return f"{words.sentence(advice.reference)} No figure is known for patients like this one."
+
+
+def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
+    outcome = option.outcome
+    assert outcome is not None
+    value = words.value_words(outcome.value, advice.unit)
+    span = words.interval_words(outcome, advice.unit)
+    name = words.capitalise(option.title)
+    if advice.unit:
+        return f"{name}: mean {value} {advice.unit} ({span})."
+    return f"{name}: of 100 patients like this one about {value} ({span}) {advice.goal}."
+
+
+def _remark(text: str) -> Callout:
+    head, colon, rest = text.partition(": ")
+    if colon and len(head) <= _MAX_HEAD:
+        return Callout(head, rest, WARN)
+    return Callout("", text, WARN)
+
+
+def _dated(fact: KnownFact) -> str:
+    return f"{fact.value} ({words.date_words(fact.date)})" if fact.date else fact.value
+
+
+def _name(fact: KnownFact) -> str:
+    return fact.fact.split(",")[0].strip().lower()
+
+
+def _were(n: int, noun: str = "") -> str:
+    plural = f"{noun}s" if noun and n != 1 else noun
+    return f"{plural} {'was' if n == 1 else 'were'}".strip()

@@ -1,0 +1,95 @@
+"""The parts of a recommendation's page and terminal text, in the order in which they are read."""
+
+from dataclasses import replace
+
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient import answer, option_rows, reasons, sections, words
+from posology.report.patient.content import Line, PatientPage
+
+FOOTER = "Posology supports a decision; it does not make one. It is not a medical device."
+_SHORT_TITLES = (
+    ("instead", "What to go on"),
+    ("options", "Options"),
+    ("doses", "Dose"),
+    ("certainty", "How sure"),
+    ("safety", "Safety and genes"),
+    ("contrasts", "Why"),
+    ("similar", "Patients like this one"),
+    ("missing", "What was missing"),
+    ("known", "Facts used"),
+    ("looked", "Where the model looked"),
+    ("guideline", "Guideline"),
+    ("evidence", "Evidence"),
+)
+
+
+def build_page(advice: Recommendation) -> PatientPage:
+    """The words of every part, in the order in which they are read."""
+    doses = sections.doses(advice)
+    guideline = () if answer.instead(advice) else answer.guideline_lines(advice)
+    page = PatientPage(
+        title=words.without_stop(advice.headline),
+        kicker=advice.model.title,
+        banner=answer.banner_facts(advice),
+        record_time=words.date_words(advice.time),
+        headline=words.without_stop(advice.headline),
+        lead=advice.lead,
+        tags=answer.tags(advice),
+        decision_note=answer.decision_note(advice),
+        callouts=answer.callouts(advice),
+        links=(),
+        instead=answer.instead(advice),
+        options=option_rows.option_table(advice),
+        dose_heading=f"Dose: {doses[0].dose}" if len(doses) == 1 else "Doses",
+        dose_note=sections.dose_note(advice, doses),
+        doses=doses,
+        certainty=sections.certainty_lines(advice),
+        safety_note=sections.safety_note(advice),
+        safety=sections.safety_rows(advice),
+        contrasts=reasons.contrasts(advice),
+        why=reasons.groups(advice),
+        similar_note=sections.similar_note(advice),
+        similar_head=words.capitalise(advice.goal),
+        similar=sections.similar_rows(advice),
+        missing=sections.missing_rows(advice),
+        known=sections.known_lines(advice),
+        looked=sections.looked_rows(advice),
+        guideline=guideline,
+        evidence=_evidence(advice),
+        footer=_footer(advice),
+        digest=advice.model.digest[:12],
+    )
+    return replace(page, links=_links(page))
+
+
+def _links(page: PatientPage) -> tuple[tuple[str, str], ...]:
+    is_shown = {name for name, _ in _SHORT_TITLES if getattr(page, name)}
+    if page.why:
+        is_shown.add("contrasts")
+    return tuple((name, title) for name, title in _SHORT_TITLES if name in is_shown)
+
+
+def _evidence(advice: Recommendation) -> tuple[Line, ...]:
+    model = advice.model
+    lines = (
+        Line("Found on other patients", words.sentence(model.evidence)),
+        Line("Learned from", words.sentence(_without(model.learned_from, "learned from "))),
+        Line("For", words.sentence(model.purpose)),
+        Line("Not for", words.sentence(_without(model.not_for, "not for "))),
+    )
+    return tuple(line for line in lines if line.text)
+
+
+def _without(text: str, start: str) -> str:
+    """The study's sentence without the words that stand beside it."""
+    text = text.strip()
+    return text[len(start) :] if text.lower().startswith(start) else text
+
+
+def _footer(advice: Recommendation) -> tuple[str, ...]:
+    model = advice.model
+    return (
+        FOOTER,
+        f"The person who treats the patient decides. Study {model.study}, model "
+        f"{model.digest[:12]}, record as of {words.date_words(advice.time)}.",
+    )

@@ -1,0 +1,204 @@
+"""The table of options: benefit and each harm side by side, against one reference, on one axis."""
+
+from posology.domain.recommendation.option import (
+    BETTER,
+    FORBIDDEN,
+    NO_CLEAR_DIFFERENCE,
+    NOT_ESTIMATED,
+    WORSE,
+    Estimate,
+    HarmAdvice,
+    OptionAdvice,
+)
+from posology.domain.recommendation.option import REFERENCE as IS_REFERENCE
+from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, Recommendation
+from posology.report.patient import words
+from posology.report.patient.content import (
+    BAD,
+    GOOD,
+    NONE,
+    QUIET,
+    REFERENCE,
+    SAME,
+    STOP,
+    HarmCell,
+    OptionRow,
+    OptionTable,
+    Tag,
+)
+from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_svg
+
+OF_100 = "of 100 patients like this one"
+MOST_HARMS = 5
+"""Columns of harms that fit beside the benefit; further ones stand in words under the row."""
+_KINDS = {
+    BETTER: GOOD,
+    WORSE: BAD,
+    NO_CLEAR_DIFFERENCE: SAME,
+    IS_REFERENCE: REFERENCE,
+}
+_VERDICTS = {GOOD: "better", BAD: "worse", SAME: "no clear difference", REFERENCE: "", NONE: ""}
+
+
+def option_table(advice: Recommendation) -> OptionTable | None:
+    """The table; None where the study has no options to compare."""
+    if not advice.options:
+        return None
+    all_harms = _harm_columns(advice.options)
+    columns = all_harms[:MOST_HARMS]
+    axis = common_axis([o.difference for o in advice.options if o.difference is not None])
+    rows = tuple(
+        _quiet_row(option) if _is_quiet(option) else _row(advice, option, axis, all_harms)
+        for option in advice.options
+    )
+    is_equal = not advice.is_ranked and any(row.tag is None for row in rows)
+    return OptionTable(
+        heading="Options, in no order of merit" if is_equal else "Options",
+        note=_note(advice, rows),
+        goal=words.capitalise(advice.goal),
+        goal_unit=advice.unit or "of 100",
+        reference=advice.reference,
+        axis="" if axis is None else axis_svg(axis),
+        sides=("lower", "higher") if advice.unit else ("fewer", "more"),
+        harms=tuple((words.capitalise(name), unit) for name, unit in columns),
+        rows=rows,
+    )
+
+
+def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
+    if all(row.tag is not None for row in rows):
+        return ""
+    what = f"the mean in {advice.unit}" if advice.unit else f"how many {OF_100}"
+    return (
+        f"Large figures: {what}. Under them, the 95 % interval. A difference whose interval holds "
+        "0 reads “no clear difference”."
+    )
+
+
+def _harm_columns(options: tuple[OptionAdvice, ...]) -> tuple[tuple[str, str], ...]:
+    """Name and unit of every harm, those that are counted first."""
+    names = dict.fromkeys((h.name, h.unit) for option in options for h in option.harms)
+    return tuple(sorted(names, key=lambda column: bool(column[1])))
+
+
+def _is_quiet(option: OptionAdvice) -> bool:
+    if option.standing == FORBIDDEN:
+        return True
+    has_harms = any(h.value is not None for h in option.harms)
+    return option.standing == NOT_ESTIMATED and option.outcome is None and not has_harms
+
+
+def _quiet_row(option: OptionAdvice) -> OptionRow:
+    is_forbidden = option.standing == FORBIDDEN
+    tag = Tag("Not offered", STOP, "stop") if is_forbidden else Tag("Not estimated", QUIET, "minus")
+    return OptionRow(
+        title=words.capitalise(option.title),
+        dose="",
+        notes=_dose_notes(option) if not is_forbidden else (),
+        value="",
+        interval="",
+        change="",
+        change_interval="",
+        verdict="",
+        kind=NONE,
+        mark="",
+        harms=(),
+        is_first=False,
+        tag=tag,
+        remarks=option.remarks,
+    )
+
+
+def _row(
+    advice: Recommendation,
+    option: OptionAdvice,
+    axis: Axis | None,
+    all_harms: tuple[tuple[str, str], ...],
+) -> OptionRow:
+    kind = _KINDS.get(option.standing, NONE)
+    unit, outcome, difference = advice.unit, option.outcome, option.difference
+    change = "" if difference is None else words.change_words(difference.value, unit)
+    if kind == REFERENCE:
+        change = "the reference"
+    by_name = {(h.name, h.unit): h for h in option.harms}
+    cells = tuple(_harm_cell(name, by_name.get(name)) for name in all_harms)
+    is_first = advice.state == BETTER_FOR_PATIENT and option == advice.options[0]
+    return OptionRow(
+        title=words.capitalise(option.title),
+        dose="" if option.dose is None else words.dose_words(option.dose),
+        notes=(*_dose_notes(option), *_support(option)),
+        value="not estimated" if outcome is None else words.value_words(outcome.value, unit),
+        interval="" if outcome is None else words.interval_words(outcome, unit),
+        change=change or "not estimated",
+        change_interval=(
+            "" if difference is None else words.change_interval_words(difference, unit)
+        ),
+        verdict=_VERDICTS[kind],
+        kind=kind,
+        mark=_mark(axis, option, kind, unit),
+        harms=cells[:MOST_HARMS],
+        is_first=is_first,
+        tag=None,
+        remarks=(*(_in_words(c) for c in cells[MOST_HARMS:] if c.value), *option.remarks),
+    )
+
+
+def _mark(axis: Axis | None, option: OptionAdvice, kind: str, unit: str) -> str:
+    if axis is None or kind == NONE or (option.difference is None and kind != REFERENCE):
+        return ""
+    return interval_svg(
+        axis,
+        None if kind == REFERENCE else option.difference,
+        kind,
+        _picture_title(option.difference, kind, unit),
+    )
+
+
+def _picture_title(difference: Estimate | None, kind: str, unit: str) -> str:
+    if difference is None or kind == REFERENCE:
+        return "the reference"
+    size = words.change_words(difference.value, unit)
+    span = words.change_interval_words(difference, unit)
+    return f"{size}, 95 % interval {span}: {_VERDICTS[kind]}"
+
+
+def _dose_notes(option: OptionAdvice) -> tuple[str, ...]:
+    dose = option.dose
+    if dose is None:
+        return ()
+    spans = (("plan for", dose.plan_for), ("be ready for", dose.ready_for))
+    text = ", ".join(f"{name} {words.dose_span(span)}" for name, span in spans if span)
+    return (text,) if text else ()
+
+
+def _support(option: OptionAdvice) -> tuple[str, ...]:
+    n = option.similar_patients
+    if n is None:
+        return ()
+    return (f"given to {'under 5' if n < 5 else f'{n:,}'} similar patients",)
+
+
+def _harm_cell(column: tuple[str, str], harm: HarmAdvice | None) -> HarmCell:
+    name, unit = words.capitalise(column[0]), column[1]
+    if harm is None or harm.value is None:
+        return HarmCell(name, unit, "", "", "not estimated", NONE)
+    kind = _KINDS.get(harm.standing, NONE)
+    change = ""
+    if kind in (GOOD, BAD) and harm.difference is not None:
+        change = words.change_words(harm.difference.value, unit)
+    elif kind == SAME:
+        change = "no clear difference"
+    return HarmCell(
+        name,
+        unit,
+        words.value_words(harm.value.value, unit),
+        words.interval_words(harm.value, unit),
+        change,
+        kind,
+    )
+
+
+def _in_words(cell: HarmCell) -> str:
+    unit = cell.unit or "of 100"
+    change = f", {cell.change}" if cell.change else ""
+    return f"{cell.name}: {cell.value} {unit} ({cell.interval}){change}."

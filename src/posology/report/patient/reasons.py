@@ -1,0 +1,61 @@
+"""Why the first option rather than another: bars of the contrast, and what would change it."""
+
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.recommendation.why import Contrast, ContrastReason
+from posology.report.patient import words
+from posology.report.patient.content import ContrastPart, Group, ReasonRow
+from posology.report.patient.marks import two_sided_bar
+
+
+def contrasts(advice: Recommendation) -> tuple[ContrastPart, ...]:
+    """Each contrast that has reasons, all bars on one scale."""
+    shown = [c for c in advice.why.contrasts if c.reasons]
+    sizes = [abs(r.contribution) for c in shown for r in c.reasons]
+    largest = max(sizes, default=0.0)
+    return tuple(_part(advice, c, largest, at == 0) for at, c in enumerate(shown))
+
+
+def _part(
+    advice: Recommendation, contrast: Contrast, largest: float, is_first: bool
+) -> ContrastPart:
+    first, other = contrast.first, contrast.other
+    heading = f"Why {first} rather than {other}"
+    lead = abs(contrast.difference)
+    size = words.value_words(lead, advice.unit)
+    unit = advice.unit or "of 100"
+    leads = f"{words.capitalise(first)} leads by {size} {unit}."
+    if not advice.is_ranked:
+        heading = f"What separates {first} from {other}"
+        leads = f"The difference is {size} {unit}."
+    how = (
+        " Each line says how much of that would go if one fact were not known. The lines need not "
+        "add up."
+    )
+    return ContrastPart(
+        heading,
+        leads + (how if is_first else ""),
+        (f"for {other}", f"for {first}"),
+        unit,
+        tuple(_row(reason, contrast, largest) for reason in contrast.reasons),
+    )
+
+
+def _row(reason: ContrastReason, contrast: Contrast, largest: float) -> ReasonRow:
+    amount = words.signed_words(reason.contribution)
+    side = contrast.first if reason.contribution >= 0 else contrast.other
+    bar = two_sided_bar(reason.contribution, largest, f"{amount}, for {side}")
+    return ReasonRow(reason.fact, words.sentence(reason.sentence), amount, bar)
+
+
+def groups(advice: Recommendation) -> tuple[Group, ...]:
+    """What would change the order, and the short rule with its agreement."""
+    found = []
+    changes = tuple(words.sentence(c.sentence) for c in advice.why.counterfactuals)
+    if changes:
+        found.append(Group("What would change the order", changes))
+    rule = advice.why.surrogate
+    if rule is not None and rule.lines:
+        agrees = words.count_words(100 * rule.fidelity)
+        last = f"This short rule agrees with the model for {agrees} of 100 patients."
+        found.append(Group("The model in short", (*(words.sentence(x) for x in rule.lines), last)))
+    return tuple(found)

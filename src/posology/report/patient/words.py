@@ -1,0 +1,112 @@
+"""How numbers, doses and dates of a recommendation are written: of 100 patients, without decimals.
+
+No count reads 100 and no small one reads 0 unless it is: `over 99` and `under 1` say what is known.
+"""
+
+import datetime
+import re
+
+from posology.domain.recommendation.option import DoseAdvice, Estimate
+from posology.report.text import format_number
+
+MINUS = "\u2212"
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def count_words(x: float) -> str:
+    """How many of 100 patients."""
+    if x >= 99.5:
+        return "over 99"
+    return "0" if x <= 0 else "under 1" if x < 0.5 else f"{x:.0f}"
+
+
+def value_words(x: float, unit: str) -> str:
+    """A mean in its unit, or how many of 100 where there is no unit."""
+    return format_number(x).replace("-", MINUS) if unit else count_words(x)
+
+
+def interval_words(estimate: Estimate, unit: str) -> str:
+    """`50 to 66`; one number where both ends read the same."""
+    low, high = value_words(estimate.low, unit), value_words(estimate.high, unit)
+    return low if low == high else f"{low} to {high}"
+
+
+def change_words(x: float, unit: str) -> str:
+    """`21 more`, `23 fewer`; `3.2 higher` or `3.2 lower` of a mean."""
+    size = value_words(abs(x), unit)
+    return "no change" if size == "0" else f"{size} {_direction(x, unit)}"
+
+
+def change_interval_words(estimate: Estimate, unit: str) -> str:
+    """`11 to 31 more`, `5 fewer to 17 more`, `16 to 30 fewer`."""
+    low, high = estimate.low, estimate.high
+    if (low > 0) == (high > 0) and low * high > 0:
+        near, far = sorted((abs(low), abs(high)))
+        first, second = value_words(near, unit), value_words(far, unit)
+        span = first if first == second else f"{first} to {second}"
+        return f"{span} {_direction(low, unit)}"
+    first, second = change_words(low, unit), change_words(high, unit)
+    return first if first == second else f"{first} to {second}"
+
+
+def signed_words(x: float) -> str:
+    """`+6`, a minus sign for less; decimals only below 1."""
+    size = f"{abs(x):.0f}" if abs(x) >= 0.95 else f"{abs(x):.1f}"
+    if float(size) == 0:
+        return "0"
+    return f"{'+' if x > 0 else MINUS}{size}"
+
+
+def dose_words(dose: DoseAdvice) -> str:
+    """`16 mg a week`."""
+    return f"{dose_number(dose.dose)} {dose.unit}".strip()
+
+
+def dose_number(x: float) -> str:
+    """A dose without needless decimals."""
+    return f"{x:.4g}" if abs(x) < 10_000 else f"{x:.0f}"
+
+
+def dose_span(span: tuple[float, float]) -> str:
+    """`12 to 21`."""
+    low, high = (dose_number(x) for x in span)
+    return low if low == high else f"{low} to {high}"
+
+
+def date_words(iso: str) -> str:
+    """`27-Nov-2026 08:40`; the hour only where there is one. Other texts stay as they are."""
+    try:
+        moment = datetime.datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    day = f"{moment.day:02d}-{_MONTHS[moment.month - 1]}-{moment.year}"
+    return f"{day} {moment:%H:%M}" if (moment.hour, moment.minute) != (0, 0) else day
+
+
+def with_dates(text: str) -> str:
+    """A source with its days written as `01-Mar-2026`."""
+    return _DAY.sub(lambda match: date_words(match.group()), text)
+
+
+def capitalise(text: str) -> str:
+    """The first letter large, unless the word has its own spelling, such as eGFR."""
+    word = text.split(" ", 1)[0]
+    return f"{text[:1].upper()}{text[1:]}" if word.islower() else text
+
+
+def without_stop(text: str) -> str:
+    """A heading: without its full stop."""
+    return text.strip().removesuffix(".")
+
+
+def sentence(text: str) -> str:
+    """Capital first, full stop last."""
+    text = capitalise(text.strip())
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def _direction(x: float, unit: str) -> str:
+    if unit:
+        return "higher" if x > 0 else "lower"
+    return "more" if x > 0 else "fewer"

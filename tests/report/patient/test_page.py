@@ -1,0 +1,213 @@
+"""The page of a recommendation: content by state, valid HTML, nothing loaded, no style."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
+    ALL_FORBIDDEN,
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+    FACT_MISSING,
+    NO_OPTION_BETTER,
+    NOT_JUDGED,
+    OUTSIDE_TRAINING,
+    STATES,
+    TOO_FEW_ALIKE,
+)
+from posology.domain.recommendation.why import Why
+from posology.report.patient.assemble import build_page
+from posology.report.patient.page import render_patient_page, write_patient_page
+from tests.builders.html import HtmlReader, read_html
+from tests.builders.recommendations import ADVICE_BY_STATE
+
+CSS = Path(__file__).parents[3] / "src/posology/report/patient/page.css"
+
+
+@cache
+def page(state: str) -> str:
+    return render_patient_page(ADVICE_BY_STATE[state])
+
+
+@cache
+def reader(state: str) -> HtmlReader:
+    return read_html(page(state))
+
+
+def text(state: str) -> str:
+    return " ".join(" ".join(reader(state).text).split())
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_page_is_valid_html_that_loads_nothing(state: str) -> None:
+    html, found = page(state), reader(state)
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.link_targets) <= set(found.ids)
+    assert [tag for tag, _ in found.elements].count("h1") == 1
+    attributes = {(tag, name) for tag, attrs in found.elements for name in attrs}
+    assert not [name for _, name in attributes if name in ("style", "src", "srcset", "onclick")]
+    assert not [tag for tag, _ in found.elements if tag in ("script", "link", "img", "iframe")]
+    assert not re.search(r"https?://|@import|url\(", html)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_answer_comes_first_and_no_section_is_empty(state: str) -> None:
+    advice, shown = ADVICE_BY_STATE[state], text(state)
+    assert f"<h1>{advice.headline.removesuffix('.')}</h1>" in page(state)
+    assert " ".join(advice.lead) in shown
+    for section in re.findall(r"<section.*?</section>", page(state), flags=re.DOTALL):
+        body = re.sub(r"<svg.*?</svg>|<h2>.*?</h2>|<[^>]*>", "", section, flags=re.DOTALL)
+        assert body.strip(), section[:80]
+    assert "supports a decision; it does not make one" in shown
+    assert f"model {advice.model.digest[:12]}" in shown
+    for word in ("100 %", "chosen", "told apart", "significant", "optimal", "None", " nan "):
+        assert word not in shown
+
+
+@pytest.mark.parametrize("state", ABSTAINED)
+def test_without_an_answer_the_page_says_what_to_go_on_before_the_options(state: str) -> None:
+    html = page(state)
+    order = ["What would help most", "What the guideline says", "What is usually done here"]
+    places = [html.index(head) for head in (*order, "What is known", 'id="options"')]
+    assert places == sorted(places)
+    assert "not a reason to leave the patient without treatment" in text(state)
+    assert "tag good" not in html
+
+
+def test_better_is_shown_for_the_first_option_only_in_its_state() -> None:
+    assert page(BETTER_FOR_PATIENT).count('class="row first') == 1
+    assert "Better than usual care Better than the next option 214 similar patients" in text(
+        BETTER_FOR_PATIENT
+    )
+    for state in set(STATES) - {BETTER_FOR_PATIENT}:
+        assert 'class="row first' not in page(state)
+
+
+def test_equals_stand_in_no_order_and_in_grey() -> None:
+    html, shown = page(NO_OPTION_BETTER), text(NO_OPTION_BETTER)
+    assert "Options, in no order of merit" in shown
+    assert "tag good" not in html
+    assert 'class="interval good"' not in html
+    assert html.count('class="interval same"') == 2
+    assert "6 more 5 fewer to 17 more = no clear difference" in shown
+    assert "What separates low start from medium start" in shown
+    assert "Options, in no order of merit" in text(BETTER_THAN_REFERENCE) or (
+        ADVICE_BY_STATE[BETTER_THAN_REFERENCE].is_ranked
+    )
+
+
+def test_each_option_has_benefit_harms_dose_and_cost_in_one_row() -> None:
+    shown = text(BETTER_FOR_PATIENT)
+    assert (
+        "Low start 16 mg a week plan for 12 to 21, be ready for 10 to 29 given to 96 similar "
+        "patients 58 50 to 66 21 more 11 to 31 more better"
+    ) in shown
+    assert "6 4 to 9 23 fewer 14 10 to 19 10 more 1 under 1 to 2 no clear difference 3.1" in shown
+    assert "Usual care given to 30 similar patients 37 31 to 44 the reference" in shown
+    assert "No change Not estimated Fewer than 5 similar patients stayed on enoxaparin." in shown
+    assert "High start Not offered Rule W-03 forbids it with amiodarone" in shown
+
+
+def test_harms_that_do_not_fit_stand_in_words_under_the_row() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    low = advice.options[0]
+    many = tuple(replace(low.harms[0], name=f"harm {i}") for i in range(6))
+    options = (replace(low, harms=many), *advice.options[1:])
+    html = render_patient_page(replace(advice, options=options))
+    row = re.sub(r"<[^>]*>", " ", html[html.index('class="more') : html.index("Medium start")])
+    assert "Major bleed: not estimated" not in row
+    assert "Harm 5: 6 of 100 (4 to 9), 23 fewer." in " ".join(row.split())
+
+
+def test_reasons_counterfactuals_and_attention_say_what_they_are() -> None:
+    shown = text(BETTER_FOR_PATIENT)
+    assert "Low start leads by 9 of 100. Each line says how much of that would go if" in shown
+    assert "Weight 80 kg. Without it the lead would be 11 of 100." in shown
+    assert "What would change the order If amiodarone were stopped" in shown
+    assert "This short rule agrees with the model for 91 of 100 patients." in shown
+    assert "Where the model looked: it is not the reason." in shown
+
+
+def test_small_cells_read_under_5() -> None:
+    shown = text(BETTER_FOR_PATIENT)
+    assert "Low start 96 57 (59 of 100)" in shown
+    assert "High start under 5" in shown
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    few = replace(advice.why.similar[0], reached_goal=4)
+    html = render_patient_page(replace(advice, why=Why(similar=(few,))))
+    assert "under 5 <i></i>" in html
+    assert "of 100)" not in html
+
+
+def test_what_must_be_read_first_is_named_and_the_rest_is_folded() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    shown = text(BETTER_FOR_PATIENT)
+    assert "Given but not used: green tea (herbal)." in shown
+    assert shown.index("Given but not used") < shown.index("Options")
+    many = replace(advice, callouts=tuple(f"Remark {i}." for i in range(6)))
+    assert "<summary>and 3 more</summary>" in render_patient_page(many)
+    assert 'class="callout stop"' in page(ALL_FORBIDDEN)
+    assert 'class="callout warn"' in page(BETTER_FOR_PATIENT)
+    assert 'class="callout' not in page(NOT_JUDGED)
+
+
+def test_the_banner_names_no_one_and_says_of_when_the_record_is() -> None:
+    shown = text(BETTER_FOR_PATIENT)
+    assert "This patient Age 72 years Sex male Weight 80 kg (26-Nov-2026)" in shown
+    assert "Record as of 27-Nov-2026 08:40" in shown
+    assert "Age not recorded Sex not recorded" in text(NOT_JUDGED)
+
+
+def test_a_missing_fact_and_a_dose_have_their_words() -> None:
+    assert "Needed Target INR" in text(FACT_MISSING)
+    assert "Helps most. The study needs it." in text(FACT_MISSING)
+    assert "Age 97 is above the highest it saw, 94." in text(OUTSIDE_TRAINING)
+    assert "12. At least 50 are needed." in text(TOO_FEW_ALIKE)
+    shown = text(DOSE_ONLY)
+    assert 'id="options"' not in page(DOSE_ONLY)
+    assert "Plan for 12 to 21 mg a week. Holds for 80 of 100 patients." in shown
+    assert "No dose outside 7 to 45 mg a week is advised" in shown
+
+
+def test_every_text_is_escaped() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    low = replace(advice.options[0], title="<b>low</b>")
+    nasty = replace(
+        advice,
+        headline="<i>x</i>",
+        options=(low, *advice.options[1:]),
+        time='2026"}<script>',
+        goal="a & <b>",
+    )
+    html = render_patient_page(nasty)
+    assert "<b>low</b>" not in html
+    assert "<i>x</i>" not in html
+    assert "<script" not in html
+    read_html(html)
+
+
+def test_the_style_sheet_is_small_and_the_only_one_that_the_page_allows() -> None:
+    assert CSS.stat().st_size < 20_000
+    html = page(BETTER_FOR_PATIENT)
+    css = html.split("<style>", 1)[1].split("</style>", 1)[0]
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in html.replace("&#39;", "'")
+    assert "Record as of 27-Nov-2026 08:40. Model 173579a90c1f." in css
+
+
+def test_links_lead_to_the_sections_that_are_shown() -> None:
+    links = [name for name, _ in build_page(ADVICE_BY_STATE[NOT_JUDGED]).links]
+    assert links == ["instead", "options", "evidence"]
+
+
+def test_the_same_recommendation_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.html"
+    write_patient_page(ADVICE_BY_STATE[DOSE_ONLY], path)
+    assert path.read_text(encoding="utf-8") == page(DOSE_ONLY)

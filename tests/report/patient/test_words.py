@@ -1,0 +1,58 @@
+import pytest
+
+from posology.domain.recommendation.option import Estimate
+from posology.report.patient import words
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (-0.2, "0"),
+        (0.0, "0"),
+        (0.3, "under 1"),
+        (58.2, "58"),
+        (99.6, "over 99"),
+        (100.0, "over 99"),
+    ],
+)
+def test_no_count_of_100_reads_100_and_no_small_one_reads_0(x: float, expected: str) -> None:
+    assert words.count_words(x) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "expected"),
+    [
+        (11.2, 30.8, "", "11 to 31 more"),
+        (-5.0, 17.0, "", "5 fewer to 17 more"),
+        (-30.0, -16.0, "", "16 to 30 fewer"),
+        (0.0, 4.0, "", "no change to 4 more"),
+        (0.6, 0.7, "", "1 more"),
+        (-4.1, -2.0, "mmol/mol", "2 to 4.1 lower"),
+        (-4.1, 2.0, "mmol/mol", "4.1 lower to 2 higher"),
+    ],
+)
+def test_an_interval_of_a_difference_says_its_direction_once(
+    low: float, high: float, unit: str, expected: str
+) -> None:
+    estimate = Estimate((low + high) / 2, low, high)
+    assert words.change_interval_words(estimate, unit) == expected
+
+
+def test_a_mean_below_zero_has_a_minus_sign() -> None:
+    assert words.value_words(-3.25, "points") == "\u22123.25"
+    assert words.signed_words(-2.4) == "\u22122"
+    assert words.signed_words(0.04) == "0"
+    assert words.signed_words(0.3) == "+0.3"
+
+
+def test_days_are_written_with_the_month_in_letters() -> None:
+    assert words.date_words("2026-11-27T08:40:00") == "27-Nov-2026 08:40"
+    assert words.date_words("2026-03-01") == "01-Mar-2026"
+    assert words.date_words("2026.3") == "2026.3"
+    assert words.with_dates("rule 4.2 of 2026-03-01") == "rule 4.2 of 01-Mar-2026"
+
+
+def test_names_with_their_own_spelling_keep_it() -> None:
+    assert words.capitalise("usual care") == "Usual care"
+    assert words.capitalise("eGFR over 45") == "eGFR over 45"
+    assert words.sentence("no match") == "No match."
