@@ -1,6 +1,7 @@
 """`posology template` and `posology recommend`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +44,29 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
     assert body["fields"]["sex"] == "one of female, male [SEX]"
     body["facts"] |= {"SEX": "male", "HEIGHT": 180, "GENOTYPE//VKORC1_rs9923231": "A/A"}
     blank.write_text(json.dumps(body))
-    done = run("recommend", model, "--patient", blank, "--json", tmp_path / "out.json")
+    out = ("--json", tmp_path / "out.json", "--html", tmp_path / "out.html")
+    done = run("recommend", model, "--patient", blank, *out)
     assert done.returncode == 0, done.stderr
-    assert "Not recorded: " in done.stdout
-    assert "weight, kg" in done.stdout.split("Not recorded: ")[1]
-    assert "decision support, not a device" in done.stdout
+    shown = " ".join(done.stdout.split())
+    assert "Weight, kg: Not recorded." in shown.split("What was missing")[1]
+    assert "Facts that were used Sex male; Height 180 cm" in shown
+    assert "Posology supports a decision; it does not make one." in shown
+    page = (tmp_path / "out.html").read_text()
     advice = json.loads((tmp_path / "out.json").read_text())
     names = {o["name"] for o in advice["options"]}
     assert names == {"low", "medium", "high", "usual_care", "no_change"}
     assert abs(sum(o["choice_share"] for o in advice["options"]) - 1) < 1e-9
     assert advice["state"] == "dose"
-    assert advice["reading"] == {"not_used": [], "beyond": [], "assumed": []}
+    assert f"<h1>{advice['headline'].removesuffix('.')}</h1>" in page
+    assert f"Page: {tmp_path / 'out.html'}" in done.stdout.replace("\n", "")
+    reading = advice["reading"]
+    assert (reading["not_used"], reading["beyond"], reading["assumed"]) == ([], [], [])
+    facts = [(fact["fact"], fact["value"], fact["date"]) for fact in advice["known"]]
+    assert facts == [
+        ("sex", "male", ""),
+        ("height", "180 cm", ""),
+        ("VKORC1 -1639", "A/A", ""),
+    ]
 
 
 def test_a_blank_template_of_a_study_needs_no_model() -> None:
@@ -103,10 +116,11 @@ def test_what_is_not_used_is_said_first_and_changes_nothing(model: Path, tmp_pat
     done = run("recommend", model, "--patient", filled(tmp_path, **genotype))
     assert done.returncode == 0, done.stderr
     first = " ".join(done.stdout.split())
-    assert first.startswith("Given but not used: VKORC1 -1639 T/T.")
+    assert first.startswith("! Given but not used: VKORC1 -1639 T/T.")
     loaded = artifact.load(model)
     answers = [recommend(loaded, filled(tmp_path, **facts)) for facts in (genotype, {})]
-    assert answers[0].recommendation == answers[1].recommendation
+    with_callout, without = (answer.recommendation for answer in answers)
+    assert replace(with_callout, callouts=without.callouts) == without
     assert answers[1].reading.not_used == ()
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from posology.advice.dose_support import SeenDoses
 from posology.domain.recommendation.evidence import StudyEvidence
-from posology.domain.recommendation.findings import Certainty, SafetyFinding
+from posology.domain.recommendation.findings import Certainty, KnownFact, SafetyFinding
 from posology.domain.recommendation.recommendation import ModelLabel
 from posology.domain.recommendation.why import Why
 
@@ -32,6 +32,8 @@ class AdviceInputs:
     certainty: Certainty = NO_CERTAINTY
     safety: tuple[SafetyFinding, ...] = ()
     why: Why = NO_REASONS
+    known: tuple[KnownFact, ...] = ()
+    """The facts of the patient that are used."""
 
 
 NOTHING_MORE = AdviceInputs()

@@ -40,6 +40,7 @@ def recommend(
         why=inputs.why,
         model=inputs.label,
         time=inputs.time,
+        known=inputs.known,
     )
 
 

@@ -20,8 +20,11 @@ def recommend(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the recommendation to this JSON file.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page that a clinician reads to this HTML file.")
+    ] = None,
 ) -> None:
-    """Rank the options for one patient, with probabilities, the dose, reasons and unknowns."""
+    """Advise on one patient: options with benefit and harms, dose, reasons, and what is missing."""
     from posology.cli.progress import CONSOLE
     from posology.workflows.recommend import recommend as run
 
@@ -29,3 +32,6 @@ def recommend(
     CONSOLE.print(result)
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+    if html is not None:
+        result.report(html)
+        CONSOLE.print(f"Page: [bold]{html}[/]")

@@ -23,7 +23,7 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
-from posology.report.patient.terminal import forecast_panel, reading_lines, totals_table
+from posology.report.patient.forecast_terminal import forecast_panel, reading_lines, totals_table
 from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.recommend import as_artifact

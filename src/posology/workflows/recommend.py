@@ -18,7 +18,7 @@ from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.study import Study
-from posology.report.patient.terminal import callout_lines, recommendation_panel
+from posology.report.patient.terminal import render_advice
 from posology.workflows.patient import Patient, encode, form_of, seen_doses
 from posology.workflows.results import Row, render_text, rows_to_table
 
@@ -57,8 +57,13 @@ class RecommendResult:
         return render_text(self.__rich__())
 
     def __rich__(self) -> Group:
-        panel = recommendation_panel(self.recommendation)
-        return Group(*callout_lines(self.recommendation), panel)
+        return render_advice(self.recommendation)
+
+    def report(self, path: str | Path) -> None:
+        """Write the page that a clinician reads, as one HTML file."""
+        from posology.report.patient.page import write_patient_page  # only a page needs templates
+
+        write_patient_page(self.recommendation, Path(path))
 
 
 def recommend(model: str | Path | Artifact, patient: Patient) -> RecommendResult:
@@ -77,10 +82,11 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
     """
     return AdviceInputs(
         label=label_of(model),
-        time=_date(history),
+        time=reading.decision or _date(history),
         seen=seen_doses(model),
         dose_half_width=model.evidence.get("dose_spread"),
         callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
+        known=reading.known,
     )
 
 

@@ -60,7 +60,7 @@ USED = [
 def test_a_fact_becomes_the_event_of_training(form: Form, facts: dict, expected: list) -> None:
     events, reading = read(form, facts)
     assert events == expected
-    assert reading == PatientReading()
+    assert (reading.not_used, reading.beyond, reading.assumed) == ((), (), ())
 
 
 REFUSED = [

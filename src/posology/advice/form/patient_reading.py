@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from posology.domain.recommendation.findings import KnownFact
+
 
 @dataclass(frozen=True, slots=True)
 class PatientReading:
@@ -13,6 +15,10 @@ class PatientReading:
     """Numbers beyond anything that the model saw in training."""
     assumed: tuple[str, ...] = ()
     """What was assumed where the file leaves it open, such as a missing date."""
+    known: tuple[KnownFact, ...] = ()
+    """The facts that are used."""
+    decision: str = ""
+    """Date of the decision, ISO 8601."""
 
 
 NOTHING_TO_SAY = PatientReading()

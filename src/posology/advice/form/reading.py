@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from posology.advice.form.entries import read_table, to_events
 from posology.advice.form.field import Form
+from posology.advice.form.known import known_facts
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
 from posology.advice.form.timing import align_times
@@ -51,7 +52,8 @@ def _read(
             f"{source}: the policy knows none of its facts ({' '.join(not_used[:3])}); compare "
             "`posology template`."
         )
-    reading = PatientReading(not_used, _beyond(aligned), assumed)
+    known = known_facts(aligned, form, decision)
+    reading = PatientReading(not_used, _beyond(aligned), assumed, known, decision.isoformat())
     if subject is None:  # a fact that is named twice is one event
         aligned = list(dict.fromkeys(aligned))
         return to_events(aligned), reading

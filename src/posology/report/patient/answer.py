@@ -36,7 +36,7 @@ def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
 def tags(advice: Recommendation) -> tuple[Tag, ...]:
     """The verdict in a few words, and how many similar patients stand behind it."""
     shown: list[Tag] = []
-    better = Tag(f"Better than {advice.reference}", GOOD, "up")
+    better = Tag(f"Better than {words.inside(advice.reference)}", GOOD, "up")
     if advice.state == BETTER_FOR_PATIENT:
         shown += [better, Tag("Better than the next option", GOOD, "up")]
     elif advice.state == BETTER_THAN_REFERENCE:

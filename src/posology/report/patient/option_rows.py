@@ -57,7 +57,7 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         note=_note(advice, rows),
         goal=words.capitalise(advice.goal),
         goal_unit=advice.unit or "of 100",
-        reference=advice.reference,
+        reference=words.inside(advice.reference),
         axis="" if axis is None else axis_svg(axis),
         sides=("lower", "higher") if advice.unit else ("fewer", "more"),
         harms=tuple((words.capitalise(name), unit) for name, unit in columns),

@@ -18,7 +18,7 @@ def contrasts(advice: Recommendation) -> tuple[ContrastPart, ...]:
 def _part(
     advice: Recommendation, contrast: Contrast, largest: float, is_first: bool
 ) -> ContrastPart:
-    first, other = contrast.first, contrast.other
+    first, other = words.inside(contrast.first), words.inside(contrast.other)
     heading = f"Why {first} rather than {other}"
     lead = abs(contrast.difference)
     size = words.value_words(lead, advice.unit)

@@ -1,152 +1,192 @@
-"""A recommendation or a forecast on the terminal."""
+"""A recommendation on the terminal, within 80 columns: the answer first, in the page's order."""
 
-from rich import box
-from rich.console import Group
-from rich.markup import escape
-from rich.panel import Panel
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from posology.advice.form.patient_reading import PatientReading
-from posology.domain.forecast import Forecast, TimeToEventForecast
-from posology.domain.recommendation.option import DoseAdvice, Estimate
 from posology.domain.recommendation.recommendation import Recommendation
-from posology.domain.study import Study
+from posology.report.patient.assemble import build_page
+from posology.report.patient.content import (
+    BAD,
+    GOOD,
+    STOP,
+    WARN,
+    Callout,
+    ContrastPart,
+    Line,
+    OptionRow,
+    OptionTable,
+    PatientPage,
+    SafetyRow,
+    Tag,
+)
+from posology.report.patient.words import without_stop
 
-CURVE_POINTS = 4
-"""Days of a risk curve that are printed; the JSON file has all of them."""
+_UNUSED = "Given but not"
+"""What was given and not used is said before the answer."""
+_COLUMNS = (22, 18, 32)
+"""Widths of an option's lines: with gaps and indent 78 of 80 columns."""
+_COLORS = {GOOD: "green", BAD: "yellow", STOP: "red", WARN: "yellow"}
+_MARKS = {"up": "▲ ", "same": "= ", "minus": "- ", "check": "", "warn": "! ", "stop": "x "}
 
 
-def recommendation_panel(advice: Recommendation) -> Panel:
-    """The answer, its options and dose, what is not recorded, and the intended use."""
-    model = advice.model
-    return _panel(Group(*_recommendation_parts(advice)), model.title, model.digest)
+def render_advice(advice: Recommendation) -> Group:
+    """All parts as text; nothing is cut, what is too wide wraps."""
+    page = build_page(advice)
+    unused = [c for c in page.callouts if c.head.startswith(_UNUSED)]
+    parts: list[RenderableType] = [*(_callout(c) for c in unused), _answer(page)]
+    parts += [_callout(c) for c in page.callouts if c not in unused]
+    if page.instead:
+        parts += _section("What to go on instead", _lines(page.instead))
+    if page.options is not None:
+        parts += _section(page.options.heading, *_options(page.options))
+    for dose in page.doses:
+        title = f"Dose, {dose.title}: {dose.dose}" if dose.title else page.dose_heading
+        parts += _section(title, _lines(dose.lines))
+    if page.certainty:
+        parts += _section("How sure", _lines(page.certainty))
+    if page.safety:
+        parts += _section("Safety and pharmacogenomics", *[_finding(row) for row in page.safety])
+    for contrast in page.contrasts:
+        parts += _section(contrast.heading, *_contrast(contrast))
+    for group in page.why:
+        parts += _section(group.heading, *[Text(text) for text in group.lines])
+    parts += _tail(page)
+    return Group(*parts)
 
 
-def callout_lines(advice: Recommendation) -> list[str]:
-    """What must be said before the answer."""
-    return [f"[bold yellow]{escape(text)}[/]" for text in advice.callouts]
-
-
-def reading_lines(reading: PatientReading) -> list[str]:
-    """What must be said before a forecast: facts not used first, then doubts and assumptions."""
-    return [
-        *(f"[bold red]{escape(text)}[/]" for text in reading.not_used),
-        *(f"[yellow]{escape(text)}[/]" for text in (*reading.beyond, *reading.assumed)),
-    ]
-
-
-def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
-    """One patient's predicted diagnoses, measurements and event times; `digest`: of the model."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in ("", "when", "expected", "members", "95 % interval"):
-        table.add_column(title, overflow="fold")
-    for risk in forecast.diagnosis:
-        table.add_row(
-            escape(risk.name),
-            f"in {risk.within_days:g} days",
-            f"{risk.probability:.1%}",
-            f"{risk.low:.1%} to {risk.high:.1%}",
-            "",
+def _tail(page: PatientPage) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if page.similar:
+        rows = [(s.option, s.patients, f"{s.result} {s.share}".strip()) for s in page.similar]
+        heads = ("They were given", "Patients", page.similar_head)
+        parts += _section("Patients like this one", _table(heads, rows), _dim(page.similar_note))
+    if page.missing:
+        parts += _section(
+            "What was missing, and what would help most",
+            *[
+                _labelled(m.fact, " ".join(_missing_words(m.tag, m.assumed, m.help)))
+                for m in page.missing
+            ],
         )
-    for value in forecast.progression:
-        interval = "not known"
-        if value.found_low is not None:
-            interval = f"{value.found_low:.1f} to {value.found_high:.1f}"
-        table.add_row(
-            escape(value.name),
-            f"day {value.from_days:g} to {value.within_days:g}",
-            f"{value.expected:.1f} {escape(value.unit)}".strip(),
-            f"{value.low:.1f} to {value.high:.1f}",
-            interval,
-        )
-    for curve in forecast.time_to_event:
-        _add_curve(table, curve)
-    notes = (
-        "[dim]Predictions under usual care, not effects of a treatment. Members: middle 95 % of "
-        "the ensemble, whose members share most of the network and so disagree by less than the "
-        "prediction error. 95 % interval: contains the value of 95 of 100 such patients.\n"
-        f"Not for: {escape(study.not_for)}[/]"
+    if page.known:
+        known = "; ".join(f"{k.label} {k.strong} {k.text}".strip() for k in page.known)
+        parts += _section("Facts that were used", Text(known))
+    if page.looked:
+        looked = ", ".join(f"{row.step} {row.share}" for row in page.looked)
+        parts += _section("Where the model looked: it is not the reason", Text(looked))
+    if page.guideline:
+        parts += _section("What the guideline says", _lines(page.guideline))
+    parts += _section("Evidence and limits", _lines(page.evidence))
+    return [*parts, Text(""), _dim(" ".join(page.footer))]
+
+
+def _answer(page: PatientPage) -> Group:
+    who = ", ".join(f"{label.lower()} {value}" for label, value in page.banner)
+    tags = Text("  ").join(
+        Text(_mark(t) + t.text, style=_COLORS.get(t.tone, "")) for t in page.tags
     )
-    return _panel(Group(table, notes), study.title, digest)
+    return Group(
+        Text(f"{page.headline}.", style="bold"),
+        Text(" ".join(page.lead)),
+        tags,
+        _dim(f"{who[:1].upper()}{who[1:]}. Record as of {page.record_time}. {page.kicker}"),
+    )
 
 
-def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Table:
-    """The mean prediction of many decisions next to the mean observed value, if it is known.
+def _mark(tag: Tag) -> str:
+    return _MARKS.get(tag.icon, "")
 
-    Args:
-        rows: (target, mean prediction, mean observed value) of each target.
-    """
-    table = Table("", "mean prediction", "mean observed", title=f"{count:,} decisions")
-    for name, predicted, observed in rows:
-        table.add_row(
-            escape(name), f"{predicted:.4g}", "-" if observed is None else f"{observed:.4g}"
+
+def _callout(callout: Callout) -> Text:
+    head = f"{callout.head}: " if callout.head else ""
+    return Text.assemble(
+        ("! ", "bold"), (head, "bold"), callout.text, style=_COLORS.get(callout.tone, "")
+    )
+
+
+def _section(title: str, *body: RenderableType) -> list[RenderableType]:
+    return [Text(f"\n{title}", style="bold underline"), *body]
+
+
+def _options(table: OptionTable) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if table.has_numbers:
+        unit = "patients of 100" if table.goal_unit == "of 100" else table.goal_unit
+        parts.append(
+            _dim(f"In {unit}, with 95 % intervals; differences against {table.reference}.")
         )
+    return [*parts, *(_option(table, row) for row in table.rows)]
+
+
+def _option(table: OptionTable, row: OptionRow) -> Group:
+    head = ", ".join(part for part in (row.title, row.dose) if part)
+    notes = f" ({'; '.join(row.notes)})" if row.notes else ""
+    title = Text.assemble((head, "bold"), notes)
+    if row.tag is not None:
+        tag = (f"{_mark(row.tag)}{row.tag.text}. ", _COLORS.get(row.tag.tone, ""))
+        return Group(title, Padding(Text.assemble(tag, " ".join(row.remarks)), (0, 0, 0, 2)))
+    grid = Table.grid(padding=(0, 2))
+    for width in _COLUMNS:
+        grid.add_column(width=width, overflow="fold")
+    value = f"{row.value} ({row.interval})" if row.interval else row.value
+    grid.add_row(table.goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
+    for harm in row.harms:
+        name = f"{harm.name}, {harm.unit}" if harm.unit else harm.name
+        value = f"{harm.value} ({harm.interval})" if harm.value else ""
+        grid.add_row(name, value, Text(harm.change, style=_COLORS.get(harm.kind, "")))
+    body = [grid, Text(" ".join(row.remarks))] if row.remarks else [grid]
+    return Group(title, *[Padding(part, (0, 0, 0, 2)) for part in body])
+
+
+def _change(change: str, interval: str, verdict: str, kind: str) -> Text:
+    words = f"{change} ({interval})" if interval else change
+    return Text.assemble(words, (f": {verdict}" if verdict else "", _COLORS.get(kind, "")))
+
+
+def _finding(row: SafetyRow) -> Group:
+    tag = (f"{row.tag.text}: ", f"bold {_COLORS.get(row.tag.tone, '')}".strip())
+    concerns = f" Concerns {row.options}." if row.options else ""
+    source = ", ".join(x for x in (row.strength, row.source, row.version) if x)
+    return Group(
+        Text.assemble(tag, (f"{row.finding}.", "bold"), f" {row.meaning}{concerns}"),
+        Padding(_dim(source), (0, 0, 0, 2)),
+    )
+
+
+def _contrast(contrast: ContrastPart) -> list[RenderableType]:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=5, justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for row in contrast.rows:
+        grid.add_row(row.amount, Text.assemble((f"{row.fact}. ", "bold"), row.text))
+    left, right = contrast.sides
+    return [_dim(f"{contrast.note} + {right}, \u2212 {left}; {contrast.unit}."), grid]
+
+
+def _missing_words(tag: Tag, assumed: str, help_words: str) -> list[str]:
+    parts = [f"{tag.text}."]
+    if assumed:
+        parts.append(f"Assumed: {assumed[:1].lower()}{without_stop(assumed[1:])}.")
+    return [*parts, help_words]
+
+
+def _lines(lines: tuple[Line, ...]) -> Group:
+    return Group(*[_labelled(x.label, x.text, x.strong) for x in lines])
+
+
+def _labelled(label: str, text: str, strong: str = "") -> Text:
+    first = f"{strong} " if strong and text else strong
+    return Text.assemble((f"{label}: ", "dim"), (first, "bold"), text)
+
+
+def _table(heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> Table:
+    table = Table(*heads, box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _panel(body: Group, title: str, digest: str) -> Panel:
-    return Panel(
-        body,
-        title=escape(title),
-        subtitle=f"model {digest[:12]} · decision support, not a device",
-    )
-
-
-def _add_curve(table: Table, curve: TimeToEventForecast) -> None:
-    every = max(len(curve.days) // CURVE_POINTS, 1)
-    for i in range(every - 1, len(curve.days), every):
-        table.add_row(
-            escape(curve.name) if i == every - 1 else "",
-            f"by day {curve.days[i]:.0f}",
-            f"{curve.risk[i]:.1%}",
-            f"{curve.low[i]:.1%} to {curve.high[i]:.1%}",
-            "",
-        )
-
-
-def _recommendation_parts(advice: Recommendation) -> list[str | Table]:
-    parts: list[str | Table] = [f"[bold]{escape(advice.headline)}[/]"]
-    parts.extend(escape(sentence) for sentence in advice.lead)
-    parts.append(_options(advice))
-    if advice.dose is not None:
-        parts.append(f"Dose: {escape(_dose(advice.dose))}")
-    parts.extend(
-        escape(f"Guideline {name}: {choice} ({source})")
-        for name, choice, source in advice.guideline
-    )
-    if advice.missing:
-        names = ", ".join(fact.fact for fact in advice.missing)
-        parts.append(f"[bold]Not recorded:[/] {escape(names)}")
-    model = advice.model
-    parts.append(f"[dim]For: {escape(model.purpose)}\nNot for: {escape(model.not_for)}[/]")
-    return parts
-
-
-def _dose(dose: DoseAdvice) -> str:
-    if dose.plan_for is None or dose.coverage is None:
-        return f"{dose.dose:g} {dose.unit}"
-    low, high = dose.plan_for
-    of_100 = f"{100 * dose.coverage:.0f} of 100 patients"
-    return f"{dose.dose:g} {dose.unit} ({of_100} need {low:.0f} to {high:.0f})"
-
-
-def _options(advice: Recommendation) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("option")
-    for name in ("of 100", f"minus {advice.reference}", "dose", ""):
-        table.add_column(name, justify="right")
-    for option in advice.options:
-        table.add_row(
-            escape(option.title),
-            _estimate(option.outcome),
-            _estimate(option.difference),
-            "" if option.dose is None else escape(f"{option.dose.dose:g} {option.dose.unit}"),
-            option.standing.replace("_", " "),
-        )
-    return table
-
-
-def _estimate(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
-    return f"{estimate.value:.0f} ({estimate.low:.0f} to {estimate.high:.0f})"
+def _dim(text: str) -> Text:
+    return Text(text, style="dim")

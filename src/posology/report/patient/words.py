@@ -11,6 +11,7 @@ from posology.report.text import format_number
 
 MINUS = "\u2212"
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_LOWERED = ("Usual care", "No change")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -93,6 +94,11 @@ def capitalise(text: str) -> str:
     """The first letter large, unless the word has its own spelling, such as eGFR."""
     word = text.split(" ", 1)[0]
     return f"{text[:1].upper()}{text[1:]}" if word.islower() else text
+
+
+def inside(title: str) -> str:
+    """The name of an option within a sentence."""
+    return title.lower() if title in _LOWERED else title
 
 
 def without_stop(text: str) -> str:

@@ -1,0 +1,59 @@
+"""The facts of a patient that a model uses, in words: the last value of each, with its date."""
+
+import datetime
+from collections.abc import Sequence
+
+from posology.advice.form.field import STATIC, Form
+from posology.advice.form.unit_names import unit_words
+from posology.advice.form.values import BIRTH_YEAR_DAYS, Entry
+from posology.domain.codes import display_name
+from posology.domain.recommendation.findings import KnownFact
+
+_BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+
+
+def known_facts(
+    entries: Sequence[Entry], form: Form, decision: datetime.datetime
+) -> tuple[KnownFact, ...]:
+    """One fact a code that is used, in the form's order; entries without a code are not used."""
+    order = {field.stem: at for at, field in enumerate(form.fields)}
+    last: dict[tuple[str, str], Entry] = {}
+    for entry in sorted((e for e in entries if e.code), key=_time):
+        key = entry.code if entry.field.several or entry.field.kind == "event" else ""
+        last[(entry.field.stem, key)] = entry
+    shown = sorted(last.values(), key=lambda e: order.get(e.field.stem, len(order)))
+    return tuple(_fact(entry, form, decision) for entry in shown)
+
+
+def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:
+    field = entry.field
+    has_date = entry.time is not None and field.timing != STATIC and field.age_as != "birth"
+    date = entry.time.isoformat() if has_date and entry.time is not None else ""
+    name = field.name or display_name(entry.code, form.names)
+    return KnownFact("age" if field.kind == "age" else name, _words(entry, decision), date)
+
+
+def _words(entry: Entry, decision: datetime.datetime) -> str:
+    field = entry.field
+    if field.kind == "age" or field.age_as:
+        return _age_words(entry, decision)
+    if entry.value is not None:
+        return f"{entry.value:.4g} {unit_words(field.unit)}".strip()
+    titles = field.titles or ("",) * len(field.choices)
+    for (word, code), title in zip(field.choices, titles, strict=True):
+        if code == entry.code:
+            return title or word
+    return "recorded"
+
+
+def _age_words(entry: Entry, decision: datetime.datetime) -> str:
+    if entry.field.age_as == "decades" and entry.value is not None:
+        return f"{10 * entry.value:g} to {10 * entry.value + 9:g} years"
+    years = entry.age if entry.age is not None else entry.value
+    if years is None and entry.time is not None:
+        years = (decision - entry.time).days / BIRTH_YEAR_DAYS
+    return "recorded" if years is None else f"{int(years)} years"
+
+
+def _time(entry: Entry) -> datetime.datetime:
+    return entry.time or _BEFORE

@@ -1,0 +1,91 @@
+"""A forecast on the terminal."""
+
+from rich import box
+from rich.console import Group
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from posology.advice.form.patient_reading import PatientReading
+from posology.domain.forecast import Forecast, TimeToEventForecast
+from posology.domain.study import Study
+
+CURVE_POINTS = 4
+"""Days of a risk curve that are printed; the JSON file has all of them."""
+
+
+def reading_lines(reading: PatientReading) -> list[str]:
+    """What must be said before a forecast: facts not used first, then doubts and assumptions."""
+    return [
+        *(f"[bold red]{escape(text)}[/]" for text in reading.not_used),
+        *(f"[yellow]{escape(text)}[/]" for text in (*reading.beyond, *reading.assumed)),
+    ]
+
+
+def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
+    """One patient's predicted diagnoses, measurements and event times; `digest`: of the model."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in ("", "when", "expected", "members", "95 % interval"):
+        table.add_column(title, overflow="fold")
+    for risk in forecast.diagnosis:
+        table.add_row(
+            escape(risk.name),
+            f"in {risk.within_days:g} days",
+            f"{risk.probability:.1%}",
+            f"{risk.low:.1%} to {risk.high:.1%}",
+            "",
+        )
+    for value in forecast.progression:
+        interval = "not known"
+        if value.found_low is not None:
+            interval = f"{value.found_low:.1f} to {value.found_high:.1f}"
+        table.add_row(
+            escape(value.name),
+            f"day {value.from_days:g} to {value.within_days:g}",
+            f"{value.expected:.1f} {escape(value.unit)}".strip(),
+            f"{value.low:.1f} to {value.high:.1f}",
+            interval,
+        )
+    for curve in forecast.time_to_event:
+        _add_curve(table, curve)
+    notes = (
+        "[dim]Predictions under usual care, not effects of a treatment. Members: middle 95 % of "
+        "the ensemble, whose members share most of the network and so disagree by less than the "
+        "prediction error. 95 % interval: contains the value of 95 of 100 such patients.\n"
+        f"Not for: {escape(study.not_for)}[/]"
+    )
+    return _panel(Group(table, notes), study.title, digest)
+
+
+def totals_table(rows: list[tuple[str, float, float | None]], count: int) -> Table:
+    """The mean prediction of many decisions next to the mean observed value, if it is known.
+
+    Args:
+        rows: (target, mean prediction, mean observed value) of each target.
+    """
+    table = Table("", "mean prediction", "mean observed", title=f"{count:,} decisions")
+    for name, predicted, observed in rows:
+        table.add_row(
+            escape(name), f"{predicted:.4g}", "-" if observed is None else f"{observed:.4g}"
+        )
+    return table
+
+
+def _panel(body: Group, title: str, digest: str) -> Panel:
+    return Panel(
+        body,
+        title=escape(title),
+        subtitle=f"model {digest[:12]} · decision support, not a device",
+    )
+
+
+def _add_curve(table: Table, curve: TimeToEventForecast) -> None:
+    every = max(len(curve.days) // CURVE_POINTS, 1)
+    for i in range(every - 1, len(curve.days), every):
+        table.add_row(
+            escape(curve.name) if i == every - 1 else "",
+            f"by day {curve.days[i]:.0f}",
+            f"{curve.risk[i]:.1%}",
+            f"{curve.low[i]:.1%} to {curve.high[i]:.1%}",
+            "",
+        )

@@ -1,0 +1,47 @@
+"""The facts that a model uses, in words."""
+
+import datetime
+
+from posology.advice.form.field import DATED, Field, Form
+from posology.advice.form.known import known_facts
+from posology.advice.form.values import Entry
+from posology.domain.recommendation.findings import KnownFact
+
+DECISION = datetime.datetime(2026, 11, 27)  # noqa: DTZ001
+AGE = Field("birth date", "MEDS_BIRTH", "age", age_as="birth")
+DECADE = Field("age", "AGE_DECADE", "age", age_as="decades")
+WEIGHT = Field("weight", "WEIGHT", "number", unit="kg", timing=DATED)
+SEX = Field("sex", "SEX", "choice", (("1", "SEX//1"), ("2", "SEX//2")), ("male", "female"))
+SMOKER = Field("smoker", "SMOKER", "yes_no", (("yes", "SMOKER//1"), ("no", "SMOKER//0")))
+DRUGS = Field("drugs", "DRUG", "choice", (("a", "DRUG//a"), ("b", "DRUG//b")), several=True)
+FORM = Form("s", (SEX, AGE, WEIGHT, SMOKER, DRUGS), frozenset(), ())
+
+
+def day(n: int) -> datetime.datetime:
+    return DECISION - datetime.timedelta(days=n)
+
+
+def test_the_last_value_of_each_fact_is_given_with_its_date_in_the_forms_order() -> None:
+    entries = [
+        Entry(WEIGHT, "WEIGHT", 80.0, day(1)),
+        Entry(WEIGHT, "WEIGHT", 90.0, day(400)),
+        Entry(SEX, "SEX//2"),
+        Entry(SMOKER, "SMOKER//0"),
+        Entry(DRUGS, "DRUG//a"),
+        Entry(DRUGS, "DRUG//b"),
+        Entry(WEIGHT, "", 700.0, day(0), unknown="700"),
+    ]
+    assert known_facts(entries, FORM, DECISION) == (
+        KnownFact("sex", "female"),
+        KnownFact("weight", "80 kg", "2026-11-26T00:00:00"),
+        KnownFact("smoker", "no"),
+        KnownFact("drugs", "a"),
+        KnownFact("drugs", "b"),
+    )
+
+
+def test_age_is_in_years_however_the_records_hold_it() -> None:
+    born = Entry(AGE, "MEDS_BIRTH", None, day(72 * 366))
+    assert known_facts([born], FORM, DECISION) == (KnownFact("age", "72 years"),)
+    decade = Entry(DECADE, "AGE_DECADE", 7.0)
+    assert known_facts([decade], FORM, DECISION) == (KnownFact("age", "70 to 79 years"),)
