@@ -7,7 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from posology import artifact
+from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.advice.why.evidence import EVIDENCE as WHY
+from posology.advice.why.evidence import measure_why
+from posology.advice.why.explain import first_options
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.dose_interval import interval_half_width
 from posology.domain.policy import Policy
@@ -138,6 +142,7 @@ def fit(
         policy = learner.fit(train, validation)
     evidence |= measure_dose_spread(policy, validation)
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
+    evidence[WHY] = measure_reasons(policy, train, validation)
     evidence["warnings"] = list(cohort.warnings)
     if phases:
         evidence["learning"] = to_learning_curves(phases)
@@ -178,6 +183,14 @@ def measure_dose_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
     predicted = predict_cohort(policy, validation).dose
     spread = interval_half_width(predicted, true_dose(validation))
     return {} if spread is None else {"dose_spread": spread}
+
+
+def measure_reasons(policy: Policy, train: Cohort, validation: Cohort) -> dict[str, Any]:
+    """What the reasons for a recommendation need, as JSON values: aggregates of the training."""
+    form = build_form(train.study, train.profile, measure_facts(train))
+    is_dose = train.study.outcome.kind == "dose_class"
+    chooser = None if is_dose else first_options(policy, train.study)
+    return measure_why(train, validation, form, chooser)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,18 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
+class DoseReason:
+    """One fact, and what the dose would be without it."""
+
+    fact: str
+    """Name in words, with the patient's value."""
+    code: str
+    contribution: float
+    """The dose minus the dose without the fact, in the dose's unit."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counterfactual:
     """A change of one or two facts that would put another option first."""
 
@@ -75,3 +87,5 @@ class Why:
     surrogate: SurrogateRule | None = None
     attention: tuple[tuple[str, float], ...] = ()
     """Where the model looked: each visible step and its share. It is not the reason."""
+    dose: tuple[DoseReason, ...] = ()
+    """Reasons for the study's single dose, largest contribution first."""

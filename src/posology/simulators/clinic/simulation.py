@@ -1,5 +1,6 @@
 """Five years of patients: visits, decisions, outcomes and harms, with the truth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,12 +49,17 @@ class SimulatedPatients:
     decisions: ClinicDecisions
 
 
+Observer = Callable[[Patients, DiseaseState, Float64[np.ndarray, " decision"]], None]
+"""Called with the patients of a quarter's decisions, their states and reported HbA1c."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
     patients: Patients
     draws: Draws
     log: EventLog
     settings: ClinicSettings
+    observe: Observer | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +75,14 @@ class _Records:
 
 
 def simulate_patients(
-    settings: ClinicSettings, subject_id: Int64[np.ndarray, " subject"]
+    settings: ClinicSettings,
+    subject_id: Int64[np.ndarray, " subject"],
+    observe: Observer | None = None,
 ) -> SimulatedPatients:
-    """Five years of the patients with these ids."""
+    """Five years of the patients with these ids; `observe` sees what no record tells."""
     patients = draw_patients(settings, subject_id)
     draws = make_draws(settings.seed ^ 0x5DEECE66D, subject_id)
-    run = _Run(patients, draws, EventLog(), settings)
+    run = _Run(patients, draws, EventLog(), settings, observe)
     state = first_state(patients, draws)
     none = np.zeros(len(subject_id), bool)
     records = _Records(np.full(len(subject_id), 65.0), patients.bmi, patients.egfr, ~none, none)
@@ -161,6 +169,8 @@ def _decide(
         run.draws.take(rows),
     )
     quarter = state.quarter
+    if run.observe is not None:
+        run.observe(some, now, records.hba1c[rows])
     seen = clinicians.RecordedValues(records.hba1c[rows], records.bmi[rows], records.egfr[rows])
     truth = true_effects(some, now, seen.hba1c)
     average = true_effects_without_history(some, now, seen.hba1c, run.settings.history_effect)

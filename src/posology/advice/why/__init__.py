@@ -1,0 +1,1 @@
+"""Why the first option comes first, and what would change the order."""

@@ -1,0 +1,84 @@
+"""What separates two options for one patient, and what makes the dose, fact by fact."""
+
+import numpy as np
+
+from posology.advice.why.table import FactEffects, WhatIfTable
+from posology.advice.why.words import as_sentence, describe_size, describe_value, is_nothing
+from posology.domain.profile import Profile
+from posology.domain.recommendation.why import Contrast, ContrastReason, DoseReason
+
+MAX_REASONS = 6
+"""More are rarely read; our choice."""
+
+
+def contrast_options(
+    table: WhatIfTable,
+    profile: Profile,
+    pair: tuple[int, int],
+    titles: tuple[str, str],
+    unit: str = "",
+) -> Contrast:
+    """The reasons for the difference between two options, the largest first.
+
+    A reason is the change of the difference when the fact is not known (see `make_table`), and not
+    of either option's own outcome: what is bad for both separates nothing.
+
+    Args:
+        pair: columns of the first option and of the other one.
+        titles: of both.
+        unit: of the outputs; empty where they are patients of 100.
+    """
+    first, other = pair
+    lead = float(table.recorded[first] - table.recorded[other])
+    reasons = []
+    for effects in table.facts:
+        contribution = lead - float(effects.without[first] - effects.without[other])
+        if not effects.is_known or is_nothing(contribution, unit):
+            continue
+        fact = describe_value(effects.fact, effects.row, effects.number, profile)
+        side = titles[0] if contribution > 0 else titles[1]
+        rest = _lead_without(lead - contribution, titles, unit)
+        reasons.append(
+            ContrastReason(
+                fact=fact,
+                code=profile.codes[effects.row],
+                contribution=contribution,
+                sentence=f"{as_sentence(fact)} speaks for {side}. {rest}",
+            )
+        )
+    reasons.sort(key=lambda reason: -abs(reason.contribution))
+    return Contrast(titles[0], titles[1], lead, tuple(reasons[:MAX_REASONS]))
+
+
+def _lead_without(lead: float, titles: tuple[str, str], unit: str) -> str:
+    if is_nothing(lead, unit):
+        return "Without it there would be no lead."
+    if lead > 0:
+        return f"Without it the lead would be {describe_size(lead, unit)}."
+    return f"Without it {titles[1]} would lead by {describe_size(lead, unit)}."
+
+
+def explain_dose(table: WhatIfTable, profile: Profile, unit: str) -> tuple[DoseReason, ...]:
+    """What each fact does to the dose, the largest first; the table's only output is the dose."""
+    dose = float(table.recorded[0])
+    reasons = [
+        _dose_reason(effects, dose, profile, unit)
+        for effects in table.facts
+        if effects.is_known and np.isfinite(effects.without[0])
+    ]
+    kept = [reason for reason in reasons if round(reason.contribution, 1)]
+    kept.sort(key=lambda reason: -abs(reason.contribution))
+    return tuple(kept[:MAX_REASONS])
+
+
+def _dose_reason(effects: FactEffects, dose: float, profile: Profile, unit: str) -> DoseReason:
+    without = float(effects.without[0])
+    fact = describe_value(effects.fact, effects.row, effects.number, profile)
+    change = "raises" if dose > without else "lowers"
+    return DoseReason(
+        fact=fact,
+        code=profile.codes[effects.row],
+        contribution=dose - without,
+        sentence=f"{as_sentence(fact)} {change} the dose. Without it the dose would be "
+        f"{without:.1f} {unit}.",
+    )

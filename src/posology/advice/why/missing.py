@@ -1,0 +1,71 @@
+"""What a fact that is not recorded could change, over the values that training patients had."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posology.advice.why.counterfactuals import first_option
+from posology.advice.why.facts import PRESENCE
+from posology.advice.why.table import FactEffects, WhatIfTable
+
+
+@dataclass(frozen=True, slots=True)
+class MissingHelp:
+    """What knowing one missing fact could change."""
+
+    fact: str
+    codes: tuple[int, ...]
+    """Vocabulary rows."""
+    change: float
+    """Share of the values for which another option would come first; or for a dose the mean
+    distance from it, in its unit."""
+    sentence: str
+
+
+def help_to_choose(table: WhatIfTable, titles: tuple[str, ...]) -> tuple[MissingHelp, ...]:
+    """How often another option would come first if the fact were known; the most often first."""
+    first = first_option(table.recorded, table.allowed)
+    found = []
+    for effects in _missing(table):
+        firsts = np.where(effects.allowed, effects.outputs, -np.inf).argmax(axis=1)
+        share = np.array([v.share for v in effects.values])
+        share = share / share.sum()
+        change = float(share[firsts != first].sum())
+        found.append(
+            _help(effects, change, _choice_sentence(change, firsts[firsts != first], titles))
+        )
+    return tuple(sorted(found, key=lambda item: -item.change))
+
+
+def _choice_sentence(change: float, others: np.ndarray, titles: tuple[str, ...]) -> str:
+    if round(100 * change) == 0:
+        return "Whatever its value, the first option would most likely stay the same."
+    which = " or ".join(titles[option] for option in dict.fromkeys(others.tolist()))
+    return (
+        f"If it were known, {which} would come first for {100 * change:.0f} of 100 patients with "
+        "values like those of earlier ones."
+    )
+
+
+def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
+    """Between what doses the fact would decide; the one that moves the dose most comes first."""
+    dose, found = float(table.recorded[0]), []
+    for effects in _missing(table):
+        doses = effects.outputs[:, 0]
+        share = np.array([v.share for v in effects.values])
+        change = float(np.abs(doses - dose) @ share / share.sum())
+        low, high = float(doses.min()), float(doses.max())
+        sentence = f"If it were known, the dose would be from {low:.0f} to {high:.0f} {unit}."
+        if round(low) == round(high):
+            sentence = "Whatever its value, the dose would stay nearly the same."
+        found.append(_help(effects, change, sentence))
+    return tuple(sorted(found, key=lambda item: -item.change))
+
+
+def _missing(table: WhatIfTable) -> list[FactEffects]:
+    """Facts that the patient has, but that are not recorded; findings without record are absent."""
+    return [e for e in table.facts if not e.is_known and len(e.values) and e.fact.kind != PRESENCE]
+
+
+def _help(effects: FactEffects, change: float, sentence: str) -> MissingHelp:
+    return MissingHelp(effects.fact.name, effects.fact.rows, change, sentence)

@@ -1,0 +1,60 @@
+"""Facts, values and leads in words."""
+
+from posology.advice.why.facts import BIRTH, CHOICE, NO_EVENT, NUMBER, SINCE, Fact
+from posology.domain.profile import Profile
+
+DECADE = 10
+
+
+def describe_value(fact: Fact, row: int, number: float | None, profile: Profile) -> str:
+    """A fact with a value: `eGFR 38 mL/min`, `age 72`, `genotype CYP2C9: *1/*3`."""
+    if row == NO_EVENT:
+        return f"no {fact.name}"
+    if fact.kind == CHOICE:
+        return within_sentence(profile.name(row))
+    if number is None or fact.kind not in (NUMBER, SINCE):
+        return fact.name
+    if fact.kind == SINCE and profile.codes[row] != BIRTH:
+        return f"{fact.name} for {describe_number(fact, number)}"
+    joint = ": " if {",", ":"} & set(fact.name) else " "
+    return f"{fact.name}{joint}{describe_number(fact, number)}"
+
+
+def name_of_number(fact: Fact, profile: Profile) -> str:
+    """What a number is of: `eGFR`, `time since type 2 diabetes`."""
+    if fact.kind == SINCE and profile.codes[fact.rows[0]] != BIRTH:
+        return f"time since {fact.name}"
+    return fact.name
+
+
+def describe_number(fact: Fact, number: float) -> str:
+    """A number of the fact with its unit; decades as years."""
+    if fact.age_as == "decades":
+        return f"{number * DECADE:.0f} to {number * DECADE + DECADE - 1:.0f}"
+    if fact.kind == SINCE:
+        return f"{number:.0f} years"
+    return f"{number:.4g} {fact.unit}".strip()
+
+
+def describe_size(size: float, unit: str) -> str:
+    """An amount of a lead: `3 of 100`, or the number with its unit."""
+    if unit:
+        return f"{abs(size):.2g} {unit}"
+    return f"{abs(size):.0f} of 100"
+
+
+def is_nothing(size: float, unit: str) -> bool:
+    """Whether an amount is shown as 0."""
+    return float(describe_size(size, unit).split()[0]) == 0
+
+
+def within_sentence(text: str) -> str:
+    """The text with a small first letter, unless its first word has other capitals (`HbA1c`)."""
+    first = text.split(" ", 1)[0]
+    return text[:1].lower() + text[1:] if first[1:] == first[1:].lower() else text
+
+
+def as_sentence(text: str) -> str:
+    """The text with a capital first, unless its first word has one elsewhere (`eGFR`)."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first == first.lower() else text

@@ -1,0 +1,36 @@
+"""What facts that are not recorded could change."""
+
+import numpy as np
+import pytest
+
+from posology.advice.why.explain import predict_single_dose
+from posology.advice.why.missing import help_to_choose, help_to_dose
+from posology.advice.why.table import Situation, make_table
+from tests.builders.reasons import FACTS, PROFILE, patient, policy, situation
+
+TITLES = ("drug A", "drug B", "drug C")
+UNKNOWN = patient((("SEX//male", np.nan),), (("SEX//male", np.nan),))
+"""Nothing but the sex; heart failure is then absent, not unknown."""
+
+
+def test_the_share_of_training_values_that_would_change_the_order_is_told() -> None:
+    kidney, mass = help_to_choose(make_table(situation(UNKNOWN)), TITLES)
+    # A leads from 0.8 down to 0.5, which eGFR 90 alone (of 30, 50, 70, 90) brings it to.
+    assert kidney.fact == "eGFR"
+    assert kidney.change == pytest.approx(0.25)
+    assert kidney.sentence == (
+        "If it were known, drug B would come first for 25 of 100 patients with values like those "
+        "of earlier ones."
+    )
+    assert mass.change == 0
+    assert mass.sentence == "Whatever its value, the first option would most likely stay the same."
+
+
+def test_for_a_dose_it_is_the_range_in_which_the_dose_would_be() -> None:
+    numbers = (("LAB//egfr", (0.5, 0.0, 0.0)), ("LAB//bmi", (0.0, 1.0, 0.0)))
+    predict = predict_single_dose(policy(level=(10.0, 0.0, 0.0), numbers=numbers, codes=()))
+    kidney, mass = help_to_dose(
+        make_table(Situation(predict, UNKNOWN, PROFILE, 1, FACTS)), "mg/week"
+    )
+    assert kidney.sentence == "If it were known, the dose would be from 25 to 55 mg/week."
+    assert mass.sentence == "Whatever its value, the dose would stay nearly the same."
