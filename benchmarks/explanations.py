@@ -8,8 +8,9 @@ does to the difference of the two options. `true_modifier` is the share of patie
 three largest reasons is a fact that truly changes the difference by at least two of 100 (the
 clinic's truth, benchmarks/explanations_truth.py), if any does; `true_modifier_random` is the same
 for three facts picked at random from those recorded. `largest_modifier`: whether the three hold the
-fact that truly matters most. `refit_top`: whether the largest reason is among the three largest of the policy
-refitted on a resample of the patients; `refit_three`: the mean share of the three that are.
+fact that truly matters most. `refit_top`: whether the largest reason is among the three largest of
+the policy refitted on a resample of the patients; `refit_three`: the mean share of the three that
+are.
 `deletion`: change of the difference without the three, less that without three random ones, and
 its p (Wilcoxon). `randomised_*`: with the policy's inputs exchanged at random.
 """

@@ -14,6 +14,8 @@ from posology.advice.form.build import build_study_form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
+from posology.advice.why.answer import add_reasons
+from posology.advice.why.evidence import read_why
 from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
@@ -72,6 +74,9 @@ def recommend(model: str | Path | Artifact, patient: Patient) -> RecommendResult
     history, reading = encode(loaded, patient)
     inputs = gather_inputs(loaded, history, reading)
     advice = advise(loaded.policy, loaded.study, history, inputs)
+    known = read_why(loaded.evidence)
+    if known is not None:
+        advice = add_reasons(advice, loaded.policy, loaded.study, history, known)
     return RecommendResult(advice, loaded.study, loaded.digest, reading)
 
 

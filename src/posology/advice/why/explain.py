@@ -49,9 +49,7 @@ def explain_options(
         return NOTHING_EXPLAINED
     first = first_option(table.recorded, table.allowed)
     decision = history.step_offsets[1:2] - 1
-    allowed = table.allowed.reshape(1, -1)
-    chosen = policy.choice_probabilities(history, decision, allowed)
-    if chosen[0, first] < chosen.max():
+    if first_options(policy, study)(history, decision)[0] != first:
         return NOTHING_EXPLAINED
     treatments = study.formulary.treatments
     titles = tuple(t.title for t in treatments)
@@ -96,9 +94,9 @@ def first_options(policy: Policy, study: Study) -> FirstOptions:
 
     def choose(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
         allowed = safety.allowed_treatments(study, policy.profile, history, decisions)
-        none = ~allowed.any(axis=1)
-        chosen = policy.choice_probabilities(history, decisions, allowed | none[:, None])
-        return np.where(none, -1, chosen.argmax(axis=1))
+        none = np.asarray(~allowed.any(axis=1, keepdims=True))
+        chosen = policy.choice_probabilities(history, decisions, allowed | none)
+        return np.where(none[:, 0], -1, chosen.argmax(axis=1))
 
     return choose
 

@@ -57,7 +57,7 @@ def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
         low, high = float(doses.min()), float(doses.max())
         sentence = f"If it were known, the dose would be from {low:.0f} to {high:.0f} {unit}."
         if round(low) == round(high):
-            sentence = "Whatever its value, the dose would stay nearly the same."
+            change, sentence = 0.0, "Whatever its value, the dose would stay nearly the same."
         found.append(_help(effects, change, sentence))
     return tuple(sorted(found, key=lambda item: -item.change))
 

@@ -1,0 +1,82 @@
+"""Add the reasons to an answer, as far as the evidence lets any matter."""
+
+from dataclasses import replace
+
+from posology.advice.why.evidence import WhyEvidence
+from posology.advice.why.explain import (
+    NOTHING_EXPLAINED,
+    Explanation,
+    explain_options,
+    explain_single_dose,
+)
+from posology.advice.why.missing import MissingHelp
+from posology.domain.history import History
+from posology.domain.policy import Policy
+from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.recommendation import (
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+    Recommendation,
+)
+from posology.domain.recommendation.why import Why
+from posology.domain.study import Study
+
+NOTHING_ASSUMED = "Nothing: the model also learned from patients without it."
+SHOWN_BETTER = (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE)
+"""States in which something is shown better for this patient, and so has reasons."""
+
+
+def add_reasons(
+    advice: Recommendation, policy: Policy, study: Study, history: History, known: WhyEvidence
+) -> Recommendation:
+    """The answer with its reasons, and with what missing facts could change, most helpful first.
+
+    Where no option is shown better, differences are noise, and so are reasons for them: only a dose
+    has reasons then.
+    """
+    found = _explain(advice, policy, study, history, known)
+    why = replace(
+        found.why, similar=advice.why.similar, attention=advice.why.attention or found.why.attention
+    )
+    return replace(advice, why=why, missing=_with_help(advice.missing, found.missing))
+
+
+def _explain(
+    advice: Recommendation, policy: Policy, study: Study, history: History, known: WhyEvidence
+) -> Explanation:
+    if advice.state == DOSE_ONLY:
+        return explain_single_dose(policy, history, known)
+    if advice.state not in SHOWN_BETTER or not advice.options:
+        return NOTHING_EXPLAINED
+    found = explain_options(policy, study, history, known, study.reference)
+    firsts = {contrast.first for contrast in found.why.contrasts}
+    if firsts != {advice.options[0].title}:
+        return Explanation(Why(), found.missing)  # reasons for another option than the one shown
+    return found
+
+
+def _with_help(
+    missing: tuple[MissingFact, ...], helps: tuple[MissingHelp, ...]
+) -> tuple[MissingFact, ...]:
+    """The facts with what they could change; the order of `helps`, then the others as they were.
+
+    A fact that would change something is added where the list has only its family.
+    """
+    order = {found.fact: place for place, found in enumerate(helps)}
+    told = {_short(fact.fact): fact for fact in missing}
+    facts = [
+        replace(told[found.fact], would_help=found.sentence)
+        if found.fact in told
+        else MissingFact(found.fact, NOTHING_ASSUMED, found.sentence)
+        for found in helps
+        if found.fact in told or found.change > 0
+    ]
+    facts += [fact for name, fact in told.items() if name not in order]
+    facts.sort(key=lambda fact: (not fact.is_required, order.get(_short(fact.fact), len(order))))
+    return tuple(facts)
+
+
+def _short(name: str) -> str:
+    """A name without the unit that may follow it: `height, cm`."""
+    return name.partition(", ")[0]

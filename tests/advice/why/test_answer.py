@@ -1,0 +1,73 @@
+"""Reasons on an answer: only where something is shown better, and only for the option shown."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.advice.recommend import recommend
+from posology.advice.why.answer import add_reasons
+from posology.advice.why.evidence import WhyEvidence
+from posology.domain.history import History
+from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.recommendation import (
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+    STATES,
+    Recommendation,
+)
+from posology.domain.recommendation.why import Why
+from tests.builders.reasons import FACTS, STUDY, WOMAN, patient, policy
+
+KNOWN = WhyEvidence(FACTS)
+REFERENCE_C = replace(STUDY, reference="c")
+
+
+def answer(state: str, history: History = WOMAN, missing: tuple[str, ...] = ()) -> Recommendation:
+    """The answer to a history with its state set by hand, and drug A shown first."""
+    advice = recommend(policy(), REFERENCE_C, history)
+    options = sorted(advice.options, key=lambda option: option.name)
+    facts = tuple(MissingFact(name, "Nothing.", "") for name in missing)
+    shown = replace(advice, state=state, options=tuple(options), missing=facts)
+    return add_reasons(shown, policy(), REFERENCE_C, history, KNOWN)
+
+
+def test_the_first_option_is_compared_with_the_next_and_with_the_reference() -> None:
+    why = answer(BETTER_FOR_PATIENT).why
+    assert [(c.first, c.other) for c in why.contrasts] == [
+        ("drug A", "drug B"),
+        ("drug A", "drug C"),
+    ]
+    assert [c.sentence for c in why.counterfactuals] == [
+        "If eGFR were 63 mL/min or more, drug B would come first."
+    ]
+
+
+@pytest.mark.parametrize(
+    "state", [s for s in STATES if s not in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE, DOSE_ONLY)]
+)
+def test_where_nothing_is_shown_better_there_are_no_reasons(state: str) -> None:
+    assert answer(state).why == Why()
+
+
+def test_no_reasons_are_given_for_another_option_than_the_one_shown() -> None:
+    advice = answer(BETTER_FOR_PATIENT)
+    others = tuple(option for option in advice.options if option.name != "a")
+    shown = replace(advice, options=others, why=Why())
+    assert add_reasons(shown, policy(), REFERENCE_C, WOMAN, KNOWN).why == Why()
+
+
+def test_missing_facts_say_what_they_could_change_and_the_most_helpful_comes_first() -> None:
+    unknown = patient((("SEX//male", np.nan),), (("SEX//male", np.nan),))
+    missing = answer(BETTER_FOR_PATIENT, unknown, ("genotype", "body mass index, kg/m²")).missing
+    assert [fact.fact for fact in missing] == ["eGFR", "body mass index, kg/m²", "genotype"]
+    assert missing[0].would_help.startswith("If it were known, drug B would come first for 25")
+    assert missing[1].would_help.startswith("Whatever its value")
+    assert missing[2].would_help == ""
+
+
+def test_a_dose_has_reasons_too() -> None:
+    reasons = answer(DOSE_ONLY).why.dose
+    assert reasons[0].code == "LAB//egfr"
+    assert answer(DOSE_ONLY).why.contrasts == ()
