@@ -13,6 +13,7 @@ from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
+from posology.cli.pgx import pgx
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
-    "For one patient": (template, recommend, predict),
+    "For one patient": (template, recommend, predict, pgx),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }

@@ -18,6 +18,7 @@ from posology.records.sources.genomics.diplotypes import read_diplotypes
 from posology.records.sources.genomics.vcf import (
     Call,
     Gate,
+    Header,
     find_assembly,
     parse_call,
     read_header,
@@ -142,14 +143,9 @@ def _read_file(
     if isinstance(header, Rejection):
         builder.reject(str(path), 1, header)
         return
-    assembly, evidence = find_assembly(header)
-    fault = None
-    if assembly is None and settings.assembly != "GRCh38":
-        fault = "its header names no assembly; set assembly = GRCh38 if you know it is"
-    elif assembly not in (None, "GRCh38"):
-        fault = f"it is {assembly} ({evidence}); lift it over to GRCh38 first"
+    fault = find_fault(header, settings.assembly)
     calls: list[list[list[Call]]] = [[[] for _ in panel] for _ in header.samples]
-    damage = _collect_calls(lines, panel, settings.gate, calls) if fault is None else None
+    damage = collect_calls(lines, panel, settings.gate, calls) if fault is None else None
     for name, sample_calls in zip(header.samples, calls, strict=True):
         subject = settings.subjects.get(name) if settings.subjects else name
         problem = fault if subject and subject.strip() else f"sample {name!r} has no subject"
@@ -167,7 +163,17 @@ def _read_file(
                 builder.add(f"{path}#{name}", number, to_subject_id(str(subject)), [event])
 
 
-def _collect_calls(
+def find_fault(header: Header, assembly: str | None) -> str | None:
+    """Why the positions of a file are not those of GRCh38; None if they are."""
+    found, evidence = find_assembly(header)
+    if found is None and assembly != "GRCh38":
+        return "its header names no assembly; set assembly = GRCh38 if you know it is"
+    if found not in (None, "GRCh38"):
+        return f"it is {found} ({evidence}); lift it over to GRCh38 first"
+    return None
+
+
+def collect_calls(
     lines: Iterator[tuple[int, bytes | Rejection]],
     panel: tuple[Site, ...],
     gate: Gate,

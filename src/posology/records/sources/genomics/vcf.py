@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posology.records.schema import Rejection
 
@@ -59,6 +59,8 @@ class Call:
     """Whether the record is a gVCF reference block."""
     reference: str = ""
     """Bases of REF."""
+    phase_block: str = ""
+    """Calls of one block keep their strands; empty if unphased."""
 
 
 def read_header(lines: Iterator[tuple[int, bytes | Rejection]]) -> Header | Rejection:
@@ -118,7 +120,15 @@ def parse_call(cells: list[str], sample: int, position: int, gate: Gate) -> Call
         problem = _quality_problem(name, text, least)
         if problem:
             return _no_call(problem)
-    return _parse_genotype(fields.get("GT", ""), ref, alts, block)
+    call = _parse_genotype(fields.get("GT", ""), ref, alts, block)
+    return replace(call, phase_block=_phase_block(call.genotype, fields.get("PS", "")))
+
+
+def _phase_block(genotype: str, phase_set: str) -> str:
+    """A name shared by calls whose strands are known to be the same (VCF 4.3, section 1.4.2)."""
+    if "|" not in genotype:
+        return ""
+    return "phased" if phase_set in ("", ".") else f"PS {phase_set}"
 
 
 def _parse_genotype(text: str, ref: str, alts: str, block: bool) -> Call:

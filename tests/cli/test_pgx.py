@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posology.cli import app
+from posology.errors import RecordError
+from tests.builders.pharmacogenomics import vcf, write_tables
+
+RECORDS = [
+    "chr10 100 rs1 A G . . . GT 0/1",
+    "chr10 200 rs2 C T . . . GT 0/1",
+    "chr10 300 rs3 CAT C,CATAT . . . GT 0/0",
+]
+
+
+def run(folder: Path, *words: str | Path) -> str:
+    tables = folder / "tables"
+    if not tables.exists():
+        write_tables(tables)
+    done = CliRunner().invoke(
+        app, ["pgx", "--tables", str(tables), *map(str, words)], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_variants_to_recommendations_in_80_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.vcf").write_text(vcf(RECORDS))
+    text = run(tmp_path, "--vcf", tmp_path / "a.vcf", "--json", tmp_path / "a.json")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Table of recommendations v1.20.0, " in text
+    assert "check for a newer one" in text
+    gene = text[text.index("GENEX (variants)") : text.index("Recommendations")]
+    assert "*1/*4  Intermediate Metabolizer" in gene
+    assert "Fits too, less specific: *2/*3." in gene
+    assert "1 positions missing: rs4." in gene
+    assert "Not excluded: Poor Metabolizer." in gene
+    assert "Moderate: Consider a lower dose." in text
+    assert "None of its 5 positions has a call." in text
+    body = json.loads((tmp_path / "a.json").read_text())
+    by_gene = {x["gene"]: x for x in body["genes"]}
+    assert by_gene["GENEX"]["call"]["diplotypes"] == ["*1/*4"]
+    assert not by_gene["GENEX"]["is_settled"]
+    assert {x["content"]: x["made"] for x in body["tables"]}["recommendations"] == "2022-09-01"
+    assert body["recommendations"][0]["matched"][0]["strength"] == "Moderate"
+
+
+def test_a_laboratorys_results_and_chosen_drugs(tmp_path: Path) -> None:
+    (tmp_path / "calls.tsv").write_text("DPYD\t*2A/*2A\nGENEX\t*1/*1\n")
+    text = run(tmp_path, "--calls", tmp_path / "calls.tsv", "--drug", "4492", "--drug", "Abacavir")
+    assert "AVOID: Avoid use of fluorouracil." in text
+    assert "abacavir: not judged, HLA-B not known" in text
+    assert "examplidol" not in text
+
+
+def test_a_normal_result_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "calls.tsv").write_text("GENEX\t*1/*1\n")
+    text = run(tmp_path, "--calls", tmp_path / "calls.tsv")
+    assert "No change of dose or drug: examplidol." in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "nothing to read: give variants"),
+        (("--calls", "{}/calls.tsv", "--drug", "nosuch"), "drug 'nosuch': the 3 drugs"),
+        (("--vcf", "{}/two.vcf"), "has 2 samples; keep the patient's one"),
+    ],
+)
+def test_errors_name_the_mend(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    (tmp_path / "calls.tsv").write_text("GENEX\t*1/*1\n")
+    two = [f"{record} 0/1" for record in RECORDS]
+    (tmp_path / "two.vcf").write_text(vcf(two, samples=("7", "8")))
+    with pytest.raises(RecordError, match=message):
+        run(tmp_path, *(word.format(tmp_path) for word in words))
