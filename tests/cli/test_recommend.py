@@ -138,7 +138,9 @@ def test_a_patient_may_be_meds_parquet(model: Path, tmp_path: Path) -> None:
     table = synthetic_iwpc.events(5)
     one = table.filter(np.asarray(table["subject_id"]) == 3)
     pq.write_table(one, tmp_path / "one.parquet")
-    assert run("recommend", model, "--patient", tmp_path / "one.parquet").returncode == 0
+    done = run("recommend", model, "--patient", tmp_path / "one.parquet", "--at", "2020-03-01")
+    assert done.returncode == 0, done.stderr
+    assert "Record as of 01-Mar-2020." in done.stdout
     pq.write_table(table, tmp_path / "five.parquet")
     with pytest.raises(RecordError, match="has 5 patients"):
         recommend(model, tmp_path / "five.parquet")

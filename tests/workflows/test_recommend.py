@@ -72,6 +72,18 @@ def test_a_bundle_of_two_patients_or_of_nothing_is_refused(model: Path) -> None:
         recommend(model, {**BUNDLE, "entry": BUNDLE["entry"][1:]})
 
 
+def test_the_decision_has_one_date(model: Path) -> None:
+    form = {"facts": {"sex": "male"}}
+    assert recommend(model, form, at="2020-03-01").recommendation.time == "2020-03-01T00:00:00"
+    same = recommend(model, form | {"decision": "2020-03-01"}, at="2020-03-01").recommendation
+    assert same.time == "2020-03-01T00:00:00"
+    with pytest.raises(RecordError) as error:
+        recommend(model, form | {"decision": "2020-03-02"}, at="2020-03-01")
+    assert str(error.value) == (
+        "patient: \"decision\" is '2020-03-02' and --at is '2020-03-01'; leave one of them out."
+    )
+
+
 def test_a_policy_without_a_network_is_answered_without_torch(model: Path) -> None:
     code = (
         "import sys; from posology.workflows.recommend import recommend, template; "

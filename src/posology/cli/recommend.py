@@ -17,6 +17,13 @@ def recommend(
             help="A form from `posology template`; or one patient's FHIR Bundle or MEDS Parquet."
         ),
     ],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            help="Date of the decision, such as 2026-11-27: nothing after it is visible. By "
+            "default that of the form, or the last event of records."
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the recommendation to this JSON file.")
     ] = None,
@@ -28,7 +35,7 @@ def recommend(
     from posology.cli.progress import CONSOLE
     from posology.workflows.recommend import recommend as run
 
-    result = run(model, patient)
+    result = run(model, patient, at)
     CONSOLE.print(result)
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from posology.advice.form.build import build_form
 from posology.advice.form.field import Form
+from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
@@ -30,18 +31,36 @@ Bundle or its file."""
 _FHIR_FILES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz", ".json.gz")
 
 
-def encode(model: Artifact, patient: Patient) -> tuple[History, PatientReading]:
-    """The patient's history up to now, and what must be said about the facts that were given."""
+def encode(
+    model: Artifact, patient: Patient, at: str | None = None
+) -> tuple[History, PatientReading]:
+    """The patient's history up to the decision, and what must be said about the facts given.
+
+    Args:
+        at: date of the decision. By default that of the form, or the last event of records.
+    """
     form, today = form_of(model), _today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
+    moment = None if at is None else parse_decision(at, "--at", today)
     given = _read(patient)
     if isinstance(given, dict):
-        events, reading = read_filled_form(given, form, source, today)
+        body = given if at is None else _with_decision(given, at, source)
+        events, reading = read_filled_form(body, form, source, today)
     else:
         table, rejected = given
-        events, reading = read_records(table, form, source, today)
+        events, reading = read_records(table, form, source, today, moment)
         reading = replace(reading, not_used=rejected + reading.not_used)
     return encode_patient(events, model.study, model.policy.profile)[0], reading
+
+
+def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]:
+    """The form with the date of the decision, which must stand in one place only."""
+    own = body.get("decision")
+    if own is not None and str(own).strip() != at.strip():
+        raise RecordError(
+            f'{source}: "decision" is {own!r} and --at is {at!r}; leave one of them out.'
+        )
+    return body | {"decision": at}
 
 
 @lru_cache(maxsize=2)

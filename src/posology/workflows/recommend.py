@@ -68,10 +68,17 @@ class RecommendResult:
         write_patient_page(self.recommendation, Path(path))
 
 
-def recommend(model: str | Path | Artifact, patient: Patient) -> RecommendResult:
-    """Advice for one patient: options against the reference, doses, and what is not known."""
+def recommend(
+    model: str | Path | Artifact, patient: Patient, at: str | None = None
+) -> RecommendResult:
+    """Advice for one patient: options against the reference, doses, and what is not known.
+
+    Args:
+        at: date of the decision, such as `2026-11-27`; nothing after it is visible. By default that
+            of the form, or of the last event of records.
+    """
     loaded = as_artifact(model)
-    history, reading = encode(loaded, patient)
+    history, reading = encode(loaded, patient, at)
     inputs = gather_inputs(loaded, history, reading)
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = read_why(loaded.evidence)

@@ -28,6 +28,19 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
     return moment
 
 
+def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.datetime:
+    """The moment of a decision: a day, with or without a time, that is not after today."""
+    if _PARTIAL.fullmatch(text.strip()):
+        raise RecordError(f"{place}: {text!r} is not a day; write one such as 2026-03-01.")
+    moment = parse_moment(text, place)
+    if moment.date() > today.date():
+        raise RecordError(
+            f"{place}: {day_words(moment)} lies after today, {day_words(today)}; write the day on "
+            "which the decision is made."
+        )
+    return moment
+
+
 def is_date(text: object) -> bool:
     """Whether a value is a text that looks like a date."""
     return isinstance(text, str) and re.match(r"\d{4}(-\d{2}|$)", text.strip()) is not None

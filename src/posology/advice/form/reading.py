@@ -1,12 +1,14 @@
 """One patient for a policy: from a form or from records to events, and what must be said first."""
 
 import datetime
+from dataclasses import replace
 
 import pyarrow as pa
 
 from posology.advice.form.entries import read_table, to_events
 from posology.advice.form.field import Form
 from posology.advice.form.known import known_facts
+from posology.advice.form.moments import day_words
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
 from posology.advice.form.timing import align_times
@@ -28,13 +30,49 @@ def read_filled_form(
 
 
 def read_records(
-    events: pa.Table, form: Form, source: str, today: datetime.datetime
+    events: pa.Table,
+    form: Form,
+    source: str,
+    today: datetime.datetime,
+    at: datetime.datetime | None = None,
 ) -> tuple[pa.Table, PatientReading]:
-    """The events of one patient's records that the model uses, in the form of its training."""
+    """The events of one patient's records that the model uses, in the form of its training.
+
+    Args:
+        at: the decision; nothing after it is visible. A day without a time is the whole day. By
+            default the decision is at the last event.
+    """
+    later = 0
+    if at is not None:
+        events, later = _known_by(events, at, source)
     entries = read_table(events, form, source)
     times = [entry.time for entry in entries if entry.time is not None]
+    decision = max(times, default=today) if at is None else max([at, *times])
     subject = events["subject_id"][0].as_py() if events.num_rows else 0
-    return _read(entries, form, max(times, default=today), source, subject)
+    table, reading = _read(entries, form, decision, source, subject)
+    return table, replace(reading, assumed=(*_later_words(later, decision), *reading.assumed))
+
+
+def _known_by(events: pa.Table, at: datetime.datetime, source: str) -> tuple[pa.Table, int]:
+    """The events that are known by the decision, and how many are later."""
+    is_day = (at.hour, at.minute, at.second) == (0, 0, 0)
+    end = at + datetime.timedelta(days=1) - datetime.timedelta(microseconds=1) if is_day else at
+    times = events["time"].to_pylist()
+    visible = [time is None or time <= end for time in times]
+    dated = [time for time in times if time is not None]
+    if dated and min(dated) > end:
+        raise RecordError(
+            f"{source}: its first event is of {day_words(min(dated))}, after the decision, "
+            f"{day_words(at)}; give a later date with --at."
+        )
+    return events.filter(pa.array(visible, pa.bool_())), visible.count(False)
+
+
+def _later_words(count: int, decision: datetime.datetime) -> tuple[str, ...]:
+    if not count:
+        return ()
+    events, were = ("event lies", "was") if count == 1 else ("events lie", "were")
+    return (f"{count:,} {events} after the decision, {day_words(decision)}, and {were} not read.",)
 
 
 def _read(

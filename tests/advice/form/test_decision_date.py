@@ -1,0 +1,82 @@
+"""The date of the decision for events of records: nothing after it is visible."""
+
+import datetime
+
+import pyarrow as pa
+import pytest
+
+from posology.advice.form.field import Form
+from posology.advice.form.moments import parse_decision
+from posology.advice.form.patient_reading import PatientReading
+from posology.advice.form.reading import read_records
+from posology.errors import RecordError
+from posology.records.schema import EVENTS
+
+TODAY = datetime.datetime(2026, 11, 28)  # noqa: DTZ001 - MEDS times have no zone
+SEX = ("SEX//male", None)
+
+
+def day(n: int, hour: int = 0) -> datetime.datetime:
+    return datetime.datetime(1999, 3, n, hour)  # noqa: DTZ001
+
+
+def read(
+    form: Form, *rows: tuple[str, datetime.datetime | None], at: datetime.datetime | None
+) -> tuple[list[str], PatientReading]:
+    codes, times = [r[0] for r in rows], [r[1] for r in rows]
+    nothing = [None] * len(rows)
+    table = pa.table([[7] * len(rows), times, codes, nothing, nothing, nothing], schema=EVENTS)
+    events, reading = read_records(table, form, "p.parquet", TODAY, at)
+    return events["code"].to_pylist(), reading
+
+
+def test_what_is_later_is_left_out_and_counted(form: Form) -> None:
+    rows = (SEX, ("CONDITION//a", day(1)), ("CONDITION//b", day(2, 9)), ("CONDITION//b", day(5)))
+    codes, reading = read(form, *rows, at=day(2))
+    assert codes == ["SEX//male", "CONDITION//a", "CONDITION//b"]
+    assert reading.decision == "1999-03-02T09:00:00"
+    assert reading.assumed == ("1 event lies after the decision, 02-Mar-1999, and was not read.",)
+    codes, reading = read(form, *rows, at=day(2, 8))
+    assert codes == ["SEX//male", "CONDITION//a"]
+    assert reading.assumed == ("2 events lie after the decision, 02-Mar-1999, and were not read.",)
+
+
+def test_a_decision_after_the_last_event_is_its_own_date(form: Form) -> None:
+    codes, reading = read(form, SEX, ("CONDITION//a", day(1)), at=day(20))
+    assert codes == ["SEX//male", "CONDITION//a"]
+    assert reading.decision == "1999-03-20T00:00:00"
+    assert reading.assumed == ()
+    _, reading = read(form, SEX, ("CONDITION//a", day(1)), at=None)
+    assert reading.decision == "1999-03-01T00:00:00"
+
+
+def test_a_decision_before_every_event_is_refused(form: Form) -> None:
+    with pytest.raises(RecordError) as error:
+        read(form, SEX, ("CONDITION//a", day(5)), at=day(1))
+    assert str(error.value) == (
+        "p.parquet: its first event is of 05-Mar-1999, after the decision, 01-Mar-1999; give a "
+        "later date with --at."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("27.11.2026", "--at: '27.11.2026' is not a date; write a date such as 2026-03-01,"),
+        ("2026-11", "--at: '2026-11' is not a day; write one such as 2026-03-01."),
+        (
+            "2062-11-27",
+            "--at: 27-Nov-2062 lies after today, 28-Nov-2026; write the day on which the decision "
+            "is made.",
+        ),
+    ],
+)
+def test_a_date_that_cannot_be_a_decision_is_named_with_the_mend(text: str, expected: str) -> None:
+    with pytest.raises(RecordError) as error:
+        parse_decision(text, "--at", TODAY)
+    assert str(error.value).startswith(expected)
+
+
+def test_today_and_a_time_of_day_are_dates_of_a_decision() -> None:
+    assert parse_decision("2026-11-28", "--at", TODAY) == TODAY
+    assert parse_decision("2026-11-27T08:40", "--at", TODAY).hour == 8
