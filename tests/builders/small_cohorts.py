@@ -1,8 +1,10 @@
 """Small synthetic cohorts; every decision is followed by future events that no policy may read."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from posology.domain.cohort import Cohort
+from posology.domain.cohort import DECISION_COLUMNS, Cohort
 from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.formulas.formula import Formula, Term
 from posology.domain.history import History, offsets_from_counts
@@ -116,3 +118,10 @@ def policy_outputs(
         "by_treatment": dose.by_treatment,
         "overall": dose.overall,
     }
+
+
+def take_decisions(cohort: Cohort, rows: np.ndarray) -> Cohort:
+    """The decisions of some rows, which may repeat, with the whole history."""
+    columns = {name: getattr(cohort, name) for name in DECISION_COLUMNS}
+    taken = {name: None if column is None else column[rows] for name, column in columns.items()}
+    return replace(cohort, subject=cohort.subject[rows], last_step=cohort.last_step[rows], **taken)

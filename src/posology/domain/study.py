@@ -305,6 +305,23 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class AdviceSpec:
+    """When there is no answer for a patient; the guideline and usual care are shown instead."""
+
+    needed_alike: int = 50
+    """Training patients like this one that an answer needs. Our choice."""
+    outside_share: float = 0.995
+    """No answer for a patient who is more unusual than this share of the training patients. Our
+    choice: so 5 of 1,000 patients like those of training have none."""
+    least_difference: float = 0.0
+    """Smallest difference to the reference that counts, in patients of 100 or the outcome's unit:
+    below it an option is not called better."""
+    widest_dose: float | None = None
+    """No dose where the upper end of the wide interval is more than so many times the lower end;
+    None: no such limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """The protocol of a target trial (Hernán and Robins 2016, doi:10.1093/aje/kwv254)."""
 
@@ -341,6 +358,8 @@ class Study:
     """The table `[time]`."""
     safety_packs: SafetySpec = NO_PACKS
     """The table `[safety_packs]`."""
+    advice: AdviceSpec = AdviceSpec()
+    """The table `[advice]`."""
 
     @property
     def not_for(self) -> str:

@@ -76,6 +76,13 @@ MISTAKES = [
         'required_for_advice = ["HIGHT"]',
         "[profile] required_for_advice `HIGHT` is unknown; did you mean `HEIGHT`?",
     ),
+    ("[split]", "[advice]\nneeded_alike = 4\n[split]", "[advice] `needed_alike` is 4"),
+    ("[split]", "[advice]\noutside_share = 1.0\n[split]", "[advice] `outside_share` is 1.0"),
+    (
+        "[split]",
+        "[advice]\nneeded_like = 20\n[split]",
+        "[advice] key `needed_like` is unknown; did you mean `needed_alike`?",
+    ),
     (
         "at_least = 100.0, at_most = 250.0",
         "at_least = 250.0, at_most = 100.0",

@@ -23,6 +23,7 @@ TABLES = {
     "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,
     "`[profile]`": schema.ProfileSection,
+    "`[advice]`": schema.AdviceSection,
     "`[split]`": schema.SplitSection,
     "`[[diagnosis]]`, `[[progression]]` and `[[time_to_event]]`": schema.TargetSection,
 }

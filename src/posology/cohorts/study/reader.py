@@ -11,10 +11,15 @@ from posology.cohorts.study import parser as parts
 from posology.cohorts.study import timing
 from posology.cohorts.study.error_messages import add_line_number, describe_first_error
 from posology.cohorts.study.packs.table import safety_spec
-from posology.cohorts.study.schema import ProfileSection, ReferenceSection, StudySection
+from posology.cohorts.study.schema import (
+    AdviceSection,
+    ProfileSection,
+    ReferenceSection,
+    StudySection,
+)
 from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
-from posology.domain.study import ProfileSpec, Resolution, Reward, Study
+from posology.domain.study import AdviceSpec, ProfileSpec, Resolution, Reward, Study
 from posology.errors import StudyError
 
 
@@ -112,6 +117,7 @@ def _assemble(
         names=parts.names(file.names, where),
         reference=_reference(file.reference, place),
         safety_packs=safety_spec(file.safety_packs, formulary, where),
+        advice=_advice(file.advice),
     )
 
 
@@ -130,6 +136,11 @@ def _reward(file: StudySection, place: parts.Place) -> Reward:
 
 def _reference(table: ReferenceSection | None, place: parts.Place) -> str | None:
     return None if table is None else place.options("[reference]", [table.option])[0]
+
+
+def _advice(table: AdviceSection | None) -> AdviceSpec:
+    """The table's keys; the defaults of those that it leaves out."""
+    return AdviceSpec() if table is None else AdviceSpec(**table.model_dump(exclude_none=True))
 
 
 def _profile(table: ProfileSection, where: str) -> ProfileSpec:

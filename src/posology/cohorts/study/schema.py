@@ -203,6 +203,15 @@ class ProfileSection(Strict):
     limits: list[RangeSection] = []
 
 
+class AdviceSection(Strict):
+    """When there is no answer for a patient."""
+
+    needed_alike: int | None = Field(default=None, ge=5)
+    outside_share: float | None = Field(default=None, ge=0.5, lt=1)
+    least_difference: float | None = Field(default=None, ge=0)
+    widest_dose: float | None = Field(default=None, gt=1)
+
+
 class SplitSection(Strict):
     """Training, validation and test split."""
 
@@ -238,6 +247,7 @@ class StudySection(Strict):
     rules: list[RuleSection] = []
     profile: ProfileSection
     split: SplitSection
+    advice: AdviceSection | None = None
     diagnosis: list[TargetSection] = []
     progression: list[TargetSection] = []
     time_to_event: list[TargetSection] = []

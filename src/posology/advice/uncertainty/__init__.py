@@ -1,0 +1,1 @@
+"""How sure an answer is: conformal sets, patients alike, distance from training."""

@@ -1,0 +1,191 @@
+"""How sure the answer for one patient is, as a clinician reads it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.advice.form.training_facts import TrainingFacts
+from posology.advice.uncertainty.alike import Cell, PatientsAlike, answer, answers_as_text
+from posology.advice.uncertainty.distance import share_less_unusual, unusual_codes
+from posology.advice.uncertainty.dose_intervals import dose_intervals
+from posology.advice.uncertainty.evidence import UncertaintyEvidence
+from posology.advice.uncertainty.facts import fact_codes, read_facts
+from posology.advice.uncertainty.option_sets import option_sets
+from posology.advice.uncertainty.predictions import dose_predictions
+from posology.domain.history import History
+from posology.domain.profile import Profile
+from posology.domain.recommendation.findings import Certainty
+from posology.domain.recommendation.option import DoseAdvice
+from posology.domain.recommendation.why import SimilarPatients
+from posology.domain.study import Study
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatientAtHand:
+    """The only patient of a history, at the last step, with the policy's study and encoding."""
+
+    study: Study
+    profile: Profile
+    history: History
+
+    @property
+    def decision(self) -> np.ndarray:
+        """The patient's last step."""
+        return self.history.step_offsets[1:2] - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """How sure the answer is, and what patients like this one were given."""
+
+    certainty: Certainty
+    similar: tuple[SimilarPatients, ...] = ()
+    """One an option, in the study's order; empty if not measured."""
+    given: tuple[int | None, ...] = ()
+    """Patients like this one who were given each option; None: fewer than 5."""
+
+
+def assess_certainty(
+    evidence: UncertaintyEvidence,
+    patient: PatientAtHand,
+    effectiveness: Float64[np.ndarray, " treatment"],
+    facts: TrainingFacts | None = None,
+) -> Sureness:
+    """Patients alike, distance from training, and the set of options of one patient.
+
+    Args:
+        effectiveness: P(option is effective), mean over the ensemble.
+        facts: what each code was in training, to name what is beyond it.
+    """
+    alike, similar, given = _alike(evidence.alike, patient)
+    certainty = Certainty(needed_patients=patient.study.advice.needed_alike)
+    certainty = replace(certainty, similar_patients=alike[0], remarks=alike[1])
+    if evidence.distance is not None:
+        share = share_less_unusual(
+            evidence.distance, patient.profile, patient.history, patient.decision
+        )[0]
+        is_outside = bool(share >= patient.study.advice.outside_share)
+        named = _outside(evidence, patient, facts) if is_outside else ()
+        certainty = replace(
+            certainty, distance=float(share), is_outside_training=is_outside, outside=named
+        )
+    if evidence.options is not None:
+        members = option_sets(evidence.options, effectiveness[None, :])[0]
+        titles = [t.title for t in patient.study.formulary.treatments]
+        chosen = tuple(t for t, is_in in zip(titles, members, strict=True) if is_in)
+        certainty = replace(certainty, option_set=chosen, set_coverage=evidence.options.coverage)
+    return Sureness(certainty, similar, given)
+
+
+def with_intervals(
+    advice: DoseAdvice,
+    evidence: UncertaintyEvidence,
+    patient: PatientAtHand,
+    effectiveness: Float64[np.ndarray, " treatment"],
+) -> DoseAdvice:
+    """The study's single dose with both intervals, if they were measured."""
+    if evidence.dose is None:
+        return advice
+    exact = np.array([advice.exact])
+    at = (patient.history, patient.decision)
+    said = dose_predictions(patient.study, patient.profile, at, exact, effectiveness[None, :])
+    found = dose_intervals(evidence.dose, said)
+    return replace(
+        advice,
+        plan_for=(float(found.plan_low[0]), float(found.plan_high[0])),
+        ready_for=(float(found.ready_low[0]), float(found.ready_high[0])),
+        coverage=evidence.dose.coverage,
+    )
+
+
+def _alike(
+    alike: PatientsAlike | None, patient: PatientAtHand
+) -> tuple[tuple[int | None, tuple[str, ...]], tuple[SimilarPatients, ...], tuple[int | None, ...]]:
+    """Number alike and what that means; counts by option."""
+    if alike is None:
+        return (None, ()), (), ()
+    own = answer(alike.questions, patient.profile, patient.history, patient.decision)[0]
+    cell = alike.cell(answers_as_text(own))
+    remark = _meaning(alike, patient, own)
+    if cell is None:
+        rare = "Fewer than 5 training patients are like this one; smaller counts are not kept."
+        return (0, (*remark, rare)), (), ()
+    return (cell.patients, remark), _similar(cell, patient.study), _given(cell)
+
+
+def _similar(cell: Cell, study: Study) -> tuple[SimilarPatients, ...]:
+    return tuple(
+        SimilarPatients(treatment.title, count.known, count.reached_goal, count.mean)
+        for treatment, count in zip(study.formulary.treatments, cell.options, strict=True)
+    )
+
+
+def _given(cell: Cell) -> tuple[int | None, ...]:
+    return tuple(option.patients for option in cell.options)
+
+
+def _meaning(alike: PatientsAlike, patient: PatientAtHand, own: np.ndarray) -> tuple[str, ...]:
+    """Which facts patients alike share, as a sentence."""
+    names = []
+    for question, is_yes in zip(alike.questions, own, strict=True):
+        row = patient.profile.codes.index(question.code)
+        name = patient.profile.name(row)
+        if question.at_least is None:
+            names.append(name if is_yes else f"not {name}")
+        else:
+            size = _with_unit(patient.profile, row, question.at_least)
+            names.append(f"{name} {'at least' if is_yes else 'below'} {size}")
+    if not names:
+        return ()
+    return (f"Patients like this one: {'; '.join(names)}.",)
+
+
+def _outside(
+    evidence: UncertaintyEvidence, patient: PatientAtHand, facts: TrainingFacts | None
+) -> tuple[str, ...]:
+    """What is beyond training; if nothing is, the facts that are unusual together."""
+    beyond = () if facts is None else _beyond(patient, facts)
+    if beyond or evidence.distance is None:
+        return beyond
+    codes = unusual_codes(evidence.distance, patient.profile, patient.history, patient.decision)
+    if not codes:
+        return ()
+    profile = patient.profile
+    rows = np.array(sorted(profile.codes.index(code) for code in codes))
+    table = read_facts(patient.history, patient.decision, rows)
+    words = [
+        _fact_in_words(profile, int(row), table.recorded[0, i], table.number[0, i])
+        for i, row in enumerate(rows)
+    ]
+    return (f"Rare in training, alone or together: {'; '.join(words)}.",)
+
+
+def _fact_in_words(profile: Profile, row: int, is_recorded: bool, number: float) -> str:
+    name = profile.name(row)
+    if np.isfinite(number):
+        return f"{name} {_with_unit(profile, row, number)}"
+    return name if is_recorded else f"{name} not recorded"
+
+
+def _with_unit(profile: Profile, row: int, number: float) -> str:
+    """The number with its unit, unless that is in the fact's name or is no unit (`{score}`)."""
+    unit = profile.unit(row)
+    is_said = not unit or unit.startswith("{") or profile.name(row).endswith(f" {unit}")
+    return f"{number:.4g}" if is_said else f"{number:.4g} {unit}"
+
+
+def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
+    """One sentence for each number beyond what training had."""
+    codes = fact_codes(patient.profile)
+    table = read_facts(patient.history, patient.decision, codes)
+    sentences = []
+    for row, number in zip(codes.tolist(), table.number[0].tolist(), strict=True):
+        low, high = facts.low[row], facts.high[row]
+        if low is None or high is None or not np.isfinite(number) or low <= number <= high:
+            continue
+        side, bound = ("above the highest", high) if number > high else ("below the lowest", low)
+        name = _fact_in_words(patient.profile, row, True, number)
+        seen = _with_unit(patient.profile, row, bound)
+        sentences.append(f"{name[:1].upper()}{name[1:]} is {side} the model saw, {seen}.")
+    return tuple(sentences)

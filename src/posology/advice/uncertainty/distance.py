@@ -1,0 +1,135 @@
+"""How unlike the training patients a patient is: Mahalanobis distance with a shrunk covariance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
+from posology.domain.cohort import Cohort
+from posology.domain.history import History, StepIndex
+from posology.domain.profile import Profile
+
+MAX_COLUMNS = 60
+"""Facts that enter the distance: those that vary most between patients; our choice."""
+MAX_DECISIONS = 20_000
+_RAREST = 0.02
+"""Share of decisions with a fact, or without it, below which the fact has no column."""
+SHARES = (*np.round(np.arange(0.0, 0.99, 0.01), 2).tolist(), 0.99, 0.995, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """Moments of the training patients' facts, and the distribution of their own distances."""
+
+    codes: tuple[str, ...]
+    is_number: tuple[bool, ...]
+    """Whether the column is the code's last number; else whether the code is recorded."""
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    """Inverse of the shrunk correlation matrix of the standardised columns."""
+    quantiles: tuple[float, ...]
+    """Distances of the training decisions at SHARES."""
+
+
+def fit_distance(train: Cohort, rng: np.random.Generator) -> Distance | None:
+    """The distance from a cohort's decisions; None if no fact varies."""
+    rows = np.arange(len(train))
+    if len(rows) > MAX_DECISIONS:
+        rows = np.sort(rng.choice(rows, MAX_DECISIONS, replace=False))
+    codes = fact_codes(train.profile)
+    facts = read_facts(train.history, train.last_step[rows], codes)
+    chosen = _varying(facts)
+    if not chosen:
+        return None
+    raw = np.column_stack([_column(facts, column, is_number) for column, is_number in chosen])
+    mean, deviation = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    rows_of = _standardised(raw, mean, deviation)
+    precision = np.linalg.inv(_shrunk_correlation(rows_of))
+    own = _squared(rows_of, precision)
+    return Distance(
+        codes=tuple(train.profile.codes[codes[column]] for column, _ in chosen),
+        is_number=tuple(is_number for _, is_number in chosen),
+        mean=_rounded(mean),
+        deviation=_rounded(deviation),
+        precision=tuple(_rounded(row) for row in precision),
+        quantiles=_rounded(np.quantile(own, SHARES)),
+    )
+
+
+def share_less_unusual(
+    distance: Distance, profile: Profile, history: History, decisions: StepIndex
+) -> Float64[np.ndarray, " decision"]:
+    """Share of training patients that are less unusual than each decision's patient."""
+    own = _squared(_rows(distance, profile, history, decisions), np.array(distance.precision))
+    table = np.array(distance.quantiles)
+    return np.interp(own, table, np.array(SHARES), right=SHARES[-1])
+
+
+def unusual_codes(
+    distance: Distance, profile: Profile, history: History, decision: StepIndex, most: int = 3
+) -> tuple[str, ...]:
+    """Codes of the facts that make one patient unusual, the largest part of the distance first."""
+    row = _rows(distance, profile, history, decision)[0]
+    part = row * (np.array(distance.precision) @ row)
+    order = np.argsort(-part, kind="stable")[:most]
+    return tuple(distance.codes[column] for column in order if part[column] > 1.0)
+
+
+def _rows(
+    distance: Distance, profile: Profile, history: History, decisions: StepIndex
+) -> Float64[np.ndarray, "decision column"]:
+    row_of = {code: row for row, code in enumerate(profile.codes)}
+    rows = np.array([row_of[code] for code in distance.codes], dtype=np.int64)
+    codes = np.unique(rows)
+    facts = read_facts(history, decisions, codes)
+    column = np.searchsorted(codes, rows).tolist()
+    raw = np.column_stack(
+        [_column(facts, c, n) for c, n in zip(column, distance.is_number, strict=True)]
+    )
+    return _standardised(raw, np.array(distance.mean), np.array(distance.deviation))
+
+
+def _varying(facts: FactTable) -> list[tuple[int, bool]]:
+    """Columns with numbers, then those recorded for some decisions only; most common first."""
+    share = facts.recorded.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        known = (~np.isnan(facts.number)).mean(axis=0)
+        filled = np.where(np.isnan(facts.number), 0.0, facts.number)
+        varies = np.abs(np.where(np.isnan(facts.number), 0.0, filled - filled[:1])).max(axis=0) > 0
+    numbers = [(c, True) for c in np.flatnonzero((known >= _RAREST) & varies)]
+    numbers.sort(key=lambda pair: -known[pair[0]])
+    flags = [(c, False) for c in np.flatnonzero((share >= _RAREST) & (share <= 1 - _RAREST))]
+    flags.sort(key=lambda pair: abs(share[pair[0]] - 0.5))
+    chosen = [(int(c), is_number) for c, is_number in numbers[: MAX_COLUMNS // 2]]
+    return chosen + [(int(c), flag) for c, flag in flags[: MAX_COLUMNS - len(chosen)]]
+
+
+def _column(facts: FactTable, column: int, is_number: bool) -> Float64[np.ndarray, " decision"]:
+    return facts.number[:, column] if is_number else facts.recorded[:, column].astype(np.float64)
+
+
+def _standardised(raw: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """0 where a number is missing: it makes nobody unusual."""
+    return np.nan_to_num((raw - mean) / np.where(deviation > 0, deviation, 1.0))
+
+
+def _shrunk_correlation(rows: np.ndarray) -> np.ndarray:
+    """Shrunk to the identity (Ledoit and Wolf 2004, doi:10.1016/S0047-259X(03)00096-4)."""
+    n, p = rows.shape
+    sample = rows.T @ rows / n
+    scale = np.trace(sample) / p
+    distance = ((sample - scale * np.eye(p)) ** 2).sum()
+    noise = ((rows**2).T @ (rows**2) / n - sample**2).sum() / n
+    shrink = 1.0 if distance == 0 else float(np.clip(noise / distance, 0.01, 1.0))
+    return (1 - shrink) * sample + shrink * scale * np.eye(p)
+
+
+def _squared(rows: np.ndarray, precision: np.ndarray) -> Float64[np.ndarray, " decision"]:
+    return np.einsum("ij,jk,ik->i", rows, precision, rows)
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    """Six digits: enough for a distance, and half the size in JSON."""
+    return tuple(float(f"{value:.6g}") for value in values)

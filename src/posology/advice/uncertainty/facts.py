@@ -1,0 +1,46 @@
+"""A patient's facts as columns: whether a code is recorded, and its last number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from posology.domain.history import History, StepIndex, visible_events
+from posology.domain.profile import Profile
+
+DERIVED = ("FORMULA",)
+"""Prefixes of codes that posology computed: no facts of the patient."""
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactTable:
+    """One row a decision, one column a code."""
+
+    recorded: Bool[np.ndarray, "decision code"]
+    number: Float64[np.ndarray, "decision code"]
+    """Last number visible to the decision; NaN without one."""
+
+
+def read_facts(
+    history: History, decisions: StepIndex, codes: Int64[np.ndarray, " code"]
+) -> FactTable:
+    """The facts of some codes (rows of the vocabulary, ascending) at each decision."""
+    recorded = np.zeros((len(decisions), len(codes)), dtype=bool)
+    number = np.full((len(decisions), len(codes)), np.nan)
+    for start in range(0, len(decisions), _BLOCK):
+        owner, event = visible_events(history, decisions[start : start + _BLOCK])
+        keep = np.isin(history.code[event], codes)
+        owner, event = owner[keep] + start, event[keep]
+        column = np.searchsorted(codes, history.code[event])
+        recorded[owner, column] = True
+        value = history.value[event]
+        known = ~np.isnan(value)
+        number[owner[known], column[known]] = value[known]  # in time order: the last one remains
+    return FactTable(recorded, number)
+
+
+def fact_codes(profile: Profile) -> Int64[np.ndarray, " code"]:
+    """Rows of the codes that are facts of a patient."""
+    derived = profile.rows(DERIVED)
+    return np.array([r for r in range(len(profile.codes)) if r not in derived], dtype=np.int64)
