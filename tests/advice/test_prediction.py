@@ -3,7 +3,6 @@
 import datetime
 
 import numpy as np
-import pytest
 
 from posology.advice.form.build import build_form
 from posology.advice.form.reading import read_filled_form
@@ -41,15 +40,3 @@ def test_a_contribution_is_the_change_when_the_input_is_removed() -> None:
     assert gene.dose is not None
     np.testing.assert_allclose(predicted.dose.exact - without.dose.exact, gene.dose, atol=1e-3)
     assert abs(gene.dose) > 0.01, "the formula's value changes with the genotype"
-
-
-def test_the_dose_has_an_interval_only_if_its_width_was_measured() -> None:
-    policy, study, history = fitted_policy("posology"), iwpc_cohort().study, encode()
-    unmeasured = predict_patient(policy, study, history).dose
-    assert unmeasured is not None
-    assert unmeasured.plan_for is unmeasured.coverage is None
-    dose = predict_patient(policy, study, history, dose_half_width=1.0).dose
-    assert dose is not None
-    assert dose.plan_for == pytest.approx(
-        ((np.sqrt(dose.exact) - 1) ** 2, (np.sqrt(dose.exact) + 1) ** 2)
-    )

@@ -61,6 +61,9 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
         "mae",
         "within20",
         "reward",
-        "dose_in_interval",
+        "dose_in_plan_for",
+        "dose_in_ready_for",
+        "width_plan_for",
+        "width_ready_for",
     }
     assert {row["split"] for row in body["rows"]} == {"test"}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from posology.advice.dose_support import SeenDoses
+from posology.advice.form.training_facts import TrainingFacts
+from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.domain.recommendation.evidence import StudyEvidence
 from posology.domain.recommendation.findings import Certainty, KnownFact, SafetyFinding
 from posology.domain.recommendation.recommendation import ModelLabel
@@ -21,8 +23,10 @@ class AdviceInputs:
     """Date of the decision, ISO 8601."""
     seen: SeenDoses | None = None
     """Smallest and largest dose of the training patients by option, if measured."""
-    dose_half_width: float | None = None
-    """Of the dose's prediction interval (domain/dose_interval.py), if measured."""
+    facts: TrainingFacts | None = None
+    """What each code was in training, if measured."""
+    uncertainty: UncertaintyEvidence = NOT_MEASURED
+    """Thresholds of intervals and sets, counts of patients alike, distance from training."""
     callouts: tuple[str, ...] = ()
     """What the reading of the patient's file says first."""
     guideline: tuple[tuple[str, str, str], ...] = ()

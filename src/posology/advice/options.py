@@ -8,14 +8,24 @@ USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
 TITLES = {USUAL_CARE: "Usual care", NO_CHANGE: "No change"}
 
 
-def list_options(study: Study, prediction: PatientPrediction) -> tuple[OptionAdvice, ...]:
-    """Each option in the order in which it is shown, then usual care and no change."""
-    rows = [_option(study, prediction, k) for k in range(len(study.formulary.treatments))]
+def list_options(
+    study: Study, prediction: PatientPrediction, given: tuple[int | None, ...] = ()
+) -> tuple[OptionAdvice, ...]:
+    """Each option in the order in which it is shown, then usual care and no change.
+
+    given: patients like this one who were given each option; empty if not measured.
+    """
+    rows = [
+        _option(study, prediction, k, given[k] if given else None)
+        for k in range(len(study.formulary.treatments))
+    ]
     allowed = sorted(rows, key=lambda row: row.standing == FORBIDDEN)
     return (*allowed, _always(USUAL_CARE), _always(NO_CHANGE))
 
 
-def _option(study: Study, prediction: PatientPrediction, k: int) -> OptionAdvice:
+def _option(
+    study: Study, prediction: PatientPrediction, k: int, similar: int | None
+) -> OptionAdvice:
     treatment = study.formulary.treatments[k]
     forbidden = not prediction.allowed[k]
     sources = [rule.source for rule in study.safety if treatment.name in rule.options]
@@ -27,7 +37,7 @@ def _option(study: Study, prediction: PatientPrediction, k: int) -> OptionAdvice
         difference=None,
         harms=(),
         dose=None if forbidden else prediction.option_doses[k],
-        similar_patients=None,
+        similar_patients=similar,
         remarks=(f"Forbidden: {'; '.join(sources)}.",) if forbidden else (),
         choice_share=float(prediction.chosen[k]),
     )

@@ -13,14 +13,11 @@ from posology.advice.dose_support import (
     supported_range,
 )
 from posology.domain import safety
-from posology.domain.dose_interval import COVERAGE, interval_around
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.history import History
 from posology.domain.policy import Doses, Policy
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.study import Study
-
-_MIDDLE = (2.5, 97.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +33,6 @@ class PatientPrediction:
     option_doses: tuple[DoseAdvice | None, ...]
     dose: DoseAdvice | None
     """The study's single dose."""
-    dose_members: tuple[float, float] | None
-    """Middle 95 % of the members' single doses: how much they disagree."""
     warnings: tuple[str, ...]
     """Doses that were moved or are missing: whole sentences."""
 
@@ -53,7 +48,6 @@ def predict_patient(
     study: Study,
     history: History,
     seen: SeenDoses | None = None,
-    dose_half_width: float | None = None,
 ) -> PatientPrediction:
     """The policy's prediction for the only patient of the history, at their last step.
 
@@ -61,7 +55,6 @@ def predict_patient(
 
     Args:
         seen: smallest and largest dose of the training patients, if measured.
-        dose_half_width: of the dose's prediction interval (domain/dose_interval.py), if measured.
     """
     seen = seen or {}
     decision = history.step_offsets[1:2] - 1
@@ -69,14 +62,14 @@ def predict_patient(
     options = allowed.shape[1]
     if not allowed.any():
         nothing = (np.zeros(options), np.zeros((options, 1)))
-        return PatientPrediction(allowed[0], *nothing, (None,) * options, None, None, ())
+        return PatientPrediction(allowed[0], *nothing, (None,) * options, None, ())
     chosen = policy.choice_probabilities(history, decision, allowed)[0]
     doses = policy.predict_doses(history, decision, allowed)
     members = doses.overall[0]
-    single, supported = None, None
+    single = None
     if study.dose is not None and np.isfinite(members).all():
         supported = supported_range(study.dose, seen.get(""))
-        single = _single_dose(members, study.dose, supported, dose_half_width)
+        single = _single_dose(members, study.dose, supported)
     return PatientPrediction(
         allowed=allowed[0],
         chosen=chosen,
@@ -88,7 +81,6 @@ def predict_patient(
             )
         ),
         dose=single,
-        dose_members=None if supported is None else _spread(members, supported),
         warnings=(
             *_dose_warnings(members, study.dose, seen.get("")),
             *_option_dose_warnings(policy, doses, seen),
@@ -97,22 +89,13 @@ def predict_patient(
     )
 
 
-def _spread(members: np.ndarray, supported: DoseRange) -> tuple[float, float]:
-    low, high = np.percentile(members, _MIDDLE)
-    return limit_dose(float(low), supported), limit_dose(float(high), supported)
-
-
-def _single_dose(
-    members: np.ndarray, allowed: DoseRange, supported: DoseRange, half_width: float | None
-) -> DoseAdvice:
+def _single_dose(members: np.ndarray, allowed: DoseRange, supported: DoseRange) -> DoseAdvice:
     exact = limit_dose(float(members.mean()), supported)
     return DoseAdvice(
         dose=round_dose(exact, supported),
         unit=allowed.unit,
         exact=exact,
         supported=(supported.low, supported.high),
-        plan_for=None if half_width is None else interval_around(exact, half_width),
-        coverage=None if half_width is None else COVERAGE,
     )
 
 

@@ -1,9 +1,17 @@
 """Assemble the recommendation for one patient from the policy and the evidence kept with it."""
 
+from dataclasses import replace
+
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
 from posology.advice.options import list_options
-from posology.advice.prediction import predict_patient
+from posology.advice.prediction import PatientPrediction, predict_patient
 from posology.advice.states import decide_state
+from posology.advice.uncertainty.certainty import (
+    PatientAtHand,
+    assess_certainty,
+    with_intervals,
+)
+from posology.advice.uncertainty.evidence import NOT_MEASURED
 from posology.advice.words import describe_answer, describe_goal
 from posology.domain.codes import display_name
 from posology.domain.history import History, has_code
@@ -19,7 +27,8 @@ def recommend(
     policy: Policy, study: Study, history: History, inputs: AdviceInputs = NOTHING_MORE
 ) -> Recommendation:
     """Advice for the only patient of the history, at their last step."""
-    prediction = predict_patient(policy, study, history, inputs.seen, inputs.dose_half_width)
+    prediction = predict_patient(policy, study, history, inputs.seen)
+    prediction, inputs, given = _with_uncertainty(policy, study, history, prediction, inputs)
     state = decide_state(study, prediction, inputs)
     headline, lead = describe_answer(state, study, prediction, inputs)
     return Recommendation(
@@ -30,7 +39,7 @@ def recommend(
         unit="",
         reference="Usual care",
         is_ranked=False,
-        options=list_options(study, prediction),
+        options=list_options(study, prediction, given),
         dose=prediction.dose,
         guideline=inputs.guideline,
         callouts=(*inputs.callouts, *prediction.warnings),
@@ -42,6 +51,26 @@ def recommend(
         time=inputs.time,
         known=inputs.known,
     )
+
+
+def _with_uncertainty(
+    policy: Policy,
+    study: Study,
+    history: History,
+    prediction: PatientPrediction,
+    inputs: AdviceInputs,
+) -> tuple[PatientPrediction, AdviceInputs, tuple[int | None, ...]]:
+    """The dose with its intervals, how sure the answer is, and patients alike by option."""
+    if inputs.uncertainty == NOT_MEASURED:
+        return prediction, inputs, ()
+    patient = PatientAtHand(study, policy.profile, history)
+    effectiveness = prediction.effectiveness.mean(axis=1)
+    found = assess_certainty(inputs.uncertainty, patient, effectiveness, inputs.facts)
+    if prediction.dose is not None:
+        dose = with_intervals(prediction.dose, inputs.uncertainty, patient, effectiveness)
+        prediction = replace(prediction, dose=dose)
+    why = replace(inputs.why, similar=found.similar)
+    return prediction, replace(inputs, certainty=found.certainty, why=why), found.given
 
 
 def list_missing(study: Study, policy: Policy, history: History) -> tuple[MissingFact, ...]:

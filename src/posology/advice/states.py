@@ -8,6 +8,7 @@ from posology.domain.recommendation.recommendation import (
     NOT_JUDGED,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
+    UNSURE,
 )
 from posology.domain.study import Study
 
@@ -23,5 +24,14 @@ def decide_state(study: Study, prediction: PatientPrediction, inputs: AdviceInpu
     if found is not None and needed is not None and found < needed:
         return TOO_FEW_ALIKE
     if study.outcome.kind == "dose_class":
-        return DOSE_ONLY
+        return UNSURE if _is_too_wide(study, prediction) else DOSE_ONLY
     return NOT_JUDGED
+
+
+def _is_too_wide(study: Study, prediction: PatientPrediction) -> bool:
+    """Whether the wide dose interval is wider than the study allows."""
+    dose, limit = prediction.dose, study.advice.widest_dose
+    if dose is None or dose.ready_for is None or limit is None:
+        return False
+    low, high = dose.ready_for
+    return high > limit * low

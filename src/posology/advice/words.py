@@ -8,6 +8,7 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
+    UNSURE,
 )
 from posology.domain.study import Study
 
@@ -28,6 +29,11 @@ def describe_answer(
     if state == OUTSIDE_TRAINING:
         head = "No answer: this patient is unlike those the model learned from."
         return head, (*certainty.outside[:2], BELOW)
+    if state == UNSURE:
+        return "No answer: the right dose of this patient is too uncertain.", (
+            *_describe_range(prediction),
+            BELOW,
+        )
     if state == DOSE_ONLY:
         return _describe_dose(prediction)
     return "No answer: it was not studied which option is better.", (BELOW,)
@@ -42,7 +48,18 @@ def _describe_dose(prediction: PatientPrediction) -> tuple[str, tuple[str, ...]]
         return head, ()
     low, high = dose.plan_for
     of_100 = f"{100 * dose.coverage:.0f} of 100 patients like this one"
-    return head, (f"{of_100} need {low:.0f} to {high:.0f} {dose.unit}.",)
+    plan = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need."
+    return head, (plan, *_describe_range(prediction))
+
+
+def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
+    """The wide interval as a sentence, if it was measured."""
+    dose = prediction.dose
+    if dose is None or dose.ready_for is None or dose.coverage is None:
+        return ()
+    low, high = dose.ready_for
+    of_100 = f"{100 * dose.coverage:.0f} of 100 who need little, and as many who need much"
+    return (f"Be ready for {low:.0f} to {high:.0f} {dose.unit}: it holds the dose of {of_100}.",)
 
 
 def describe_goal(study: Study) -> str:

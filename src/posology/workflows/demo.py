@@ -11,6 +11,7 @@ from rich.console import Group
 import posology
 from posology import artifact
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.artifact import Artifact
 from posology.cohorts.build import build_cohort
 from posology.cohorts.study.reader import read_study
@@ -29,10 +30,9 @@ from posology.report.table1.cases import CaseQuestion, select_cases
 from posology.report.table1.content import Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
-from posology.workflows.evaluate import dose_coverage_rows
-from posology.workflows.fit import measure_dose_spread
 from posology.workflows.progress import Progress, no_progress, run_epochs, to_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
+from posology.workflows.uncertainty.measure import coverage_rows, measure_uncertainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +91,17 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     predictions = {name: predict_cohort(policy, test) for name, policy in policies.items()}
     table = compare_models(predictions, test, np.random.default_rng(seed))
     model = _new_folder(Path(folder) / "model")
-    spread = measure_dose_spread(policies["posology"], validation)
+    uncertainty = measure_uncertainty(policies["posology"], cohort, seed)
     ours = {name: curve for name, curve in curves.items() if name != "posology_paper"}
-    evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": to_rows(table), **spread}
+    evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": to_rows(table)}
     evidence["learning"] = to_learning_curves(ours)
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
+    evidence[UNCERTAINTY] = serialize(uncertainty, {})
     artifact.save(policies["posology"], study, evidence, model)
     figures = _Figures(artifact.load(model), predictions, table, curves, seed)
     report_path = Path(folder) / "report.html"
     _write_report(report_path, data, test, figures)
-    coverage = dose_coverage_rows(predictions["posology"].dose, test, spread.get("dose_spread"))
+    coverage = coverage_rows(predictions["posology"], test, uncertainty.dose)
     rows = [*to_rows(table), *coverage]
     return DemoResult(introduction, table, rows, report_path, model)
 

@@ -9,14 +9,15 @@ import pyarrow as pa
 from rich.console import Group
 
 import posology
+from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
+from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.artifact import Artifact
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
-from posology.domain.dose_interval import interval_coverage
 from posology.domain.policy import Policy
+from posology.domain.serialization import deserialize
 from posology.errors import UserError
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.evaluation.table1.comparison import Table1, compare_models, to_rows
-from posology.evaluation.table1.dose_error import true_dose
 from posology.evaluation.table1.predictions import (
     Predictions,
     predict_cohort,
@@ -36,6 +37,7 @@ from posology.workflows.policy_value import estimate_policy_value
 from posology.workflows.progress import Progress, no_progress, stored_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
 from posology.workflows.trajectory_value import estimate_trajectory_value, trajectory_rows
+from posology.workflows.uncertainty.measure import coverage_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +64,10 @@ class TruthEvaluation:
 
     @property
     def rows(self) -> list[Row]:
-        """Every metric of every model, and the coverage of the dose interval."""
-        spread = self.evidence.get("dose_spread")
-        coverage = dose_coverage_rows(self.predictions["posology"].dose, self.test, spread)
+        """Every metric of every model, and the coverage of both dose intervals."""
+        stored = self.evidence.get(UNCERTAINTY)
+        found = NOT_MEASURED if stored is None else deserialize(UncertaintyEvidence, stored, {})
+        coverage = coverage_rows(self.predictions["posology"], self.test, found.dose)
         return [*to_rows(self.table), *coverage]
 
     def to_frame(self) -> pa.Table:
@@ -210,16 +213,3 @@ def _from_records(
             model.policy, effects, max_decisions, rng, progress
         )
     return ValueEvaluation(effects, trajectories, model.evidence)
-
-
-def dose_coverage_rows(predicted: np.ndarray, test: Cohort, spread: float | None) -> list[Row]:
-    """Share of right doses inside the interval, as a row; nine in ten are expected."""
-    right = true_dose(test)
-    known = int(((predicted >= 0) & (right >= 0)).sum())
-    if spread is None or not known:
-        return []
-    names = {"study": test.study.name, "model": "posology", "split": "test"}
-    value = interval_coverage(predicted, right, spread)
-    error = 1.96 * np.sqrt(value * (1 - value) / known)
-    interval = {"value": value, "low": value - error, "high": value + error, "n": known}
-    return [names | {"metric": "dose_in_interval"} | interval]

@@ -9,18 +9,16 @@ import pyarrow as pa
 from posology import artifact
 from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.why.evidence import EVIDENCE as WHY
 from posology.advice.why.evidence import measure_why
 from posology.advice.why.explain import first_options
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
-from posology.domain.dose_interval import interval_half_width
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
-from posology.evaluation.table1.dose_error import true_dose
-from posology.evaluation.table1.predictions import predict_cohort
 from posology.learners.methods import build_learner
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.distributed import is_main_process, process_group
@@ -37,6 +35,7 @@ from posology.workflows.progress import (
     to_learning_curves,
 )
 from posology.workflows.results import Row, rows_to_table
+from posology.workflows.uncertainty.measure import measure_uncertainty
 
 NETWORK = "network"
 """The method of the neural network."""
@@ -140,7 +139,8 @@ def fit(
         learner = build_learner(method, seed)
         progress(method)
         policy = learner.fit(train, validation)
-    evidence |= measure_dose_spread(policy, validation)
+    if saves_result:
+        evidence[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
     evidence[WHY] = measure_reasons(policy, train, validation)
     evidence["warnings"] = list(cohort.warnings)
@@ -174,15 +174,6 @@ def _fit_network(
             progress,
         )
         return policy, phases, is_main_process()
-
-
-def measure_dose_spread(policy: Policy, validation: Cohort) -> dict[str, float]:
-    """`{"dose_spread": ...}` for a policy's evidence; empty where no right dose is known."""
-    if validation.study.dose is None:
-        return {}
-    predicted = predict_cohort(policy, validation).dose
-    spread = interval_half_width(predicted, true_dose(validation))
-    return {} if spread is None else {"dose_spread": spread}
 
 
 def measure_reasons(policy: Policy, train: Cohort, validation: Cohort) -> dict[str, Any]:

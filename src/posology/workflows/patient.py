@@ -17,6 +17,8 @@ from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form, read_records
 from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
+from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
+from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.artifact import Artifact
 from posology.cohorts.patient import encode_patient
 from posology.domain.history import History
@@ -66,19 +68,27 @@ def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]
 @lru_cache(maxsize=2)
 def form_of(model: Artifact) -> Form:
     """The patient's form of a saved policy."""
-    return build_form(model.study, model.policy.profile, _facts(model))
+    return build_form(model.study, model.policy.profile, facts_of(model))
 
 
 def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:
     """Smallest and largest dose of the training patients by option; empty if not measured."""
-    facts = _facts(model)
+    facts = facts_of(model)
     return {} if facts is None else {name: (low, high) for name, low, high in facts.doses}
 
 
 @lru_cache(maxsize=2)
-def _facts(model: Artifact) -> TrainingFacts | None:
+def facts_of(model: Artifact) -> TrainingFacts | None:
+    """What each code was in training; None if it was not measured."""
     stored = model.evidence.get(EVIDENCE)
     return None if stored is None else deserialize(TrainingFacts, stored, {})
+
+
+@lru_cache(maxsize=2)
+def uncertainty_of(model: Artifact) -> UncertaintyEvidence:
+    """What `fit` measured about uncertainty; nothing if the policy was saved before it was."""
+    stored = model.evidence.get(UNCERTAINTY)
+    return NOT_MEASURED if stored is None else deserialize(UncertaintyEvidence, stored, {})
 
 
 def _today() -> datetime.datetime:

@@ -21,7 +21,14 @@ from posology.domain.history import History
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.study import Study
 from posology.report.patient.terminal import render_advice
-from posology.workflows.patient import Patient, encode, form_of, seen_doses
+from posology.workflows.patient import (
+    Patient,
+    encode,
+    facts_of,
+    form_of,
+    seen_doses,
+    uncertainty_of,
+)
 from posology.workflows.results import Row, render_text, rows_to_table
 
 _WITHOUT_MODEL = (
@@ -96,7 +103,8 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         label=label_of(model),
         time=reading.decision or _date(history),
         seen=seen_doses(model),
-        dose_half_width=model.evidence.get("dose_spread"),
+        facts=facts_of(model),
+        uncertainty=uncertainty_of(model),
         callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
         known=reading.known,
     )

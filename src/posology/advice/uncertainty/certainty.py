@@ -155,7 +155,7 @@ def _outside(
     rows = np.array(sorted(profile.codes.index(code) for code in codes))
     table = read_facts(patient.history, patient.decision, rows)
     words = [
-        _fact_in_words(profile, int(row), table.recorded[0, i], table.number[0, i])
+        _fact_in_words(profile, int(row), bool(table.recorded[0, i]), float(table.number[0, i]))
         for i, row in enumerate(rows)
     ]
     return (f"Rare in training, alone or together: {'; '.join(words)}.",)

@@ -19,3 +19,7 @@ class UncertaintyEvidence:
     options: OptionSets | None = None
     alike: PatientsAlike | None = None
     distance: Distance | None = None
+
+
+NOT_MEASURED = UncertaintyEvidence()
+"""Of a policy that was saved before uncertainty was measured."""

@@ -1,0 +1,1 @@
+"""How sure a policy is, measured when it is fitted and when it is evaluated."""

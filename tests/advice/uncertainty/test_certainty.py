@@ -1,0 +1,141 @@
+"""One patient's certainty, from what a small policy left in its evidence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.advice.form.training_facts import measure_facts
+from posology.advice.inputs import AdviceInputs
+from posology.advice.recommend import recommend
+from posology.advice.uncertainty.alike import PatientsAlike
+from posology.advice.uncertainty.certainty import PatientAtHand, Sureness, assess_certainty
+from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
+from posology.domain.cohort import Cohort, subset_decisions
+from posology.domain.recommendation.recommendation import (
+    DOSE_ONLY,
+    OUTSIDE_TRAINING,
+    TOO_FEW_ALIKE,
+    UNSURE,
+    Recommendation,
+)
+from posology.domain.study import AdviceSpec
+from posology.workflows.uncertainty.measure import measure_uncertainty
+from tests.builders.policies import fitted_policy, iwpc_cohort
+
+POLICY = "formula_refit"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> UncertaintyEvidence:
+    return measure_uncertainty(fitted_policy(POLICY), with_advice(needed_alike=10))
+
+
+def with_advice(**keys: float) -> Cohort:
+    cohort = iwpc_cohort()
+    advice = replace(AdviceSpec(), **keys)  # type: ignore[arg-type]
+    return replace(cohort, study=replace(cohort.study, advice=advice))
+
+
+def one_patient(row: int = 0, height: float | None = None, **keys: float) -> Cohort:
+    cohort = with_advice(**keys)
+    one = subset_decisions(cohort, np.arange(len(cohort)) == row)
+    if height is None:
+        return one
+    value = one.history.value.copy()
+    value[one.history.code == one.profile.codes.index("HEIGHT")] = height
+    return replace(one, history=replace(one.history, value=value))
+
+
+def assess(evidence: UncertaintyEvidence, one: Cohort) -> Sureness:
+    patient = PatientAtHand(one.study, one.profile, one.history)
+    return assess_certainty(
+        evidence, patient, np.array([0.7, 0.2, 0.1]), measure_facts(iwpc_cohort())
+    )
+
+
+def advise(evidence: UncertaintyEvidence, one: Cohort) -> Recommendation:
+    inputs = AdviceInputs(uncertainty=evidence, facts=measure_facts(iwpc_cohort()))
+    return recommend(fitted_policy(POLICY), one.study, one.history, inputs)
+
+
+def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence) -> None:
+    found = assess(evidence, one_patient())
+    count = found.certainty.similar_patients
+    assert count is not None
+    assert count >= 10
+    assert len(found.similar) == len(found.given) == 3
+    known = [n or 0 for n in found.given]
+    assert count - 10 < sum(known) <= count
+    assert found.certainty.remarks[0].startswith("Patients like this one: ")
+
+
+def test_both_intervals_stand_beside_the_dose(evidence: UncertaintyEvidence) -> None:
+    advice = advise(evidence, one_patient(needed_alike=5))
+    dose = advice.dose
+    assert advice.state == DOSE_ONLY
+    assert dose is not None
+    assert dose.plan_for is not None
+    assert dose.ready_for is not None
+    assert dose.ready_for[0] <= dose.plan_for[0] <= dose.plan_for[1] <= dose.ready_for[1]
+    assert dose.coverage == 0.8
+    assert "80 of 100" in " ".join(advice.lead)
+    assert advice.why.similar
+    by_name = {o.name: o.similar_patients for o in advice.options}
+    assert [by_name[n] for n in ("low", "medium", "high")] == list(
+        assess(evidence, one_patient()).given
+    )
+
+
+def test_without_evidence_nothing_is_claimed() -> None:
+    advice = advise(NOT_MEASURED, one_patient())
+    assert advice.dose is not None
+    assert advice.dose.plan_for is advice.dose.ready_for is advice.dose.coverage is None
+    assert advice.certainty.similar_patients is None
+    assert not advice.certainty.is_outside_training
+
+
+def test_too_few_alike_stops_the_advice(evidence: UncertaintyEvidence) -> None:
+    advice = advise(evidence, one_patient(needed_alike=5000))
+    assert advice.state == TOO_FEW_ALIKE
+    assert "5000 are needed" in " ".join(advice.lead)
+    nobody = replace(evidence, alike=PatientsAlike((), ()))
+    rare = assess(nobody, one_patient())
+    assert rare.certainty.similar_patients == 0
+    assert "Fewer than 5 training patients are like this one" in rare.certainty.remarks[-1]
+
+
+def test_a_patient_unlike_training_is_named_fact_by_fact(evidence: UncertaintyEvidence) -> None:
+    far = one_patient(height=330.0, needed_alike=5)
+    advice = advise(evidence, far)
+    assert advice.state == OUTSIDE_TRAINING
+    assert advice.certainty.outside[0].startswith("Height, cm 330 is above the highest the model")
+    assert advice.certainty.outside[0] in advice.lead
+    patient = PatientAtHand(far.study, far.profile, far.history)
+    without_ranges = assess_certainty(evidence, patient, np.array([0.7, 0.2, 0.1]))
+    assert "height, cm 330" in without_ranges.certainty.outside[0]
+
+
+def test_the_studys_threshold_decides_what_is_outside(evidence: UncertaintyEvidence) -> None:
+    shares = [assess(evidence, one_patient(row)).certainty.distance or 0.0 for row in range(20)]
+    row = int(np.argmax(shares))
+    assert 0.6 < shares[row] < 0.995
+    assert not assess(evidence, one_patient(row)).certainty.is_outside_training
+    assert assess(evidence, one_patient(row, outside_share=0.6)).certainty.is_outside_training
+
+
+def test_a_dose_interval_wider_than_the_study_allows_is_no_answer(
+    evidence: UncertaintyEvidence,
+) -> None:
+    advice = advise(evidence, one_patient(needed_alike=5, widest_dose=1.05))
+    assert advice.state == UNSURE
+    assert advice.headline == "No answer: the right dose of this patient is too uncertain."
+    assert advice.lead[0].startswith("Be ready for ")
+
+
+def test_the_set_of_options_has_the_titles_and_its_coverage(evidence: UncertaintyEvidence) -> None:
+    found = assess(evidence, one_patient()).certainty
+    titles = [t.title for t in iwpc_cohort().study.formulary.treatments]
+    assert found.option_set[0] == titles[0]
+    assert set(found.option_set) <= set(titles)
+    assert found.set_coverage == 0.8
