@@ -180,10 +180,7 @@ def _options(predicted: PatientPrediction, names: tuple[str, ...]) -> tuple[Case
 
 
 def _dose(predicted: PatientPrediction, unit: str) -> str:
-    if predicted.dose is None or predicted.dose_members is None:
-        return ""
-    low, high = predicted.dose_members
-    return f"{predicted.dose.dose:g} {unit} (95 % of the members between {low:.1f} and {high:.1f})"
+    return "" if predicted.dose is None else f"{predicted.dose.dose:g} {unit}"
 
 
 def _compare(
