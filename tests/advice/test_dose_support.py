@@ -58,7 +58,6 @@ def test_advice_holds_the_dose_inside_training_and_says_so() -> None:
     held = predict_patient(policy, study, history, seen={"": (bound, 100.0)})
     assert held.dose is not None
     assert held.dose.exact == bound
-    assert held.dose_members == (bound, bound)
     assert held.dose.supported == (bound, 100.0)
     assert bound <= held.dose.dose <= bound + 0.5
     assert any("was moved to the lowest that training patients had" in w for w in held.warnings)
