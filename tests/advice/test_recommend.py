@@ -26,7 +26,8 @@ def test_a_forbidden_option_stands_last_of_the_options_with_its_source() -> None
     advice = recommend(fitted_policy("logistic"), study_that_forbids("low"), encode())
     assert [option.name for option in advice.options][:3] == ["medium", "high", "low"]
     assert advice.options[2].standing == "forbidden"
-    assert advice.options[2].remarks == ("Forbidden: a label.",)
+    reason = "The study file lists this as a reason against it."
+    assert advice.options[2].remarks == (f"Forbidden: sex: male recorded. {reason} (a label)",)
     assert advice.options[2].choice_share == 0
 
 
@@ -35,7 +36,7 @@ def test_without_an_allowed_option_there_is_no_answer_and_no_dose() -> None:
     advice = recommend(fitted_policy("logistic"), study, encode())
     assert advice.state == "all_forbidden"
     assert advice.headline == "No answer: every option is forbidden for this patient."
-    assert advice.lead[0] == "a label."
+    assert advice.lead[0].endswith(": sex: male recorded (a label).")
     assert advice.dose is None
 
 

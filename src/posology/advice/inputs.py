@@ -1,5 +1,6 @@
 """What a recommendation is made of besides the policy's own prediction."""
 
+import datetime
 from dataclasses import dataclass
 
 from posology.advice.dose_support import SeenDoses
@@ -9,6 +10,7 @@ from posology.domain.recommendation.evidence import StudyEvidence
 from posology.domain.recommendation.findings import Certainty, KnownFact, SafetyFinding
 from posology.domain.recommendation.recommendation import ModelLabel
 from posology.domain.recommendation.why import Why
+from posology.domain.safety_rules.facts import VisibleFacts
 
 NO_LABEL = ModelLabel("", "", "", "", "", "", "")
 NO_CERTAINTY, NO_REASONS = Certainty(), Why()
@@ -35,6 +37,11 @@ class AdviceInputs:
     """What was found out of sample when the policy was fitted."""
     certainty: Certainty = NO_CERTAINTY
     safety: tuple[SafetyFinding, ...] = ()
+    """Findings besides those of the study's safety rules."""
+    visible: VisibleFacts | None = None
+    """What all of the patient's events show to safety rules; None: the history alone."""
+    today: datetime.date | None = None
+    """Day on which safety rules must be current; None: the day of the computer."""
     why: Why = NO_REASONS
     known: tuple[KnownFact, ...] = ()
     """The facts of the patient that are used."""

@@ -1,6 +1,10 @@
 """The options of a recommendation, usual care and no change among them."""
 
+from collections.abc import Sequence
+
 from posology.advice.prediction import PatientPrediction
+from posology.advice.safety import remarks_of
+from posology.domain.recommendation.findings import SafetyFinding
 from posology.domain.recommendation.option import FORBIDDEN, NOT_ESTIMATED, OptionAdvice
 from posology.domain.study import Study
 
@@ -9,14 +13,19 @@ TITLES = {USUAL_CARE: "Usual care", NO_CHANGE: "No change"}
 
 
 def list_options(
-    study: Study, prediction: PatientPrediction, given: tuple[int | None, ...] = ()
+    study: Study,
+    prediction: PatientPrediction,
+    given: tuple[int | None, ...] = (),
+    safety: Sequence[SafetyFinding] = (),
 ) -> tuple[OptionAdvice, ...]:
     """Each option in the order in which it is shown, then usual care and no change.
 
-    given: patients like this one who were given each option; empty if not measured.
+    Args:
+        given: patients like this one who were given each option; empty if not measured.
+        safety: what forbids an option.
     """
     rows = [
-        _option(study, prediction, k, given[k] if given else None)
+        _option(study, prediction, k, given[k] if given else None, safety)
         for k in range(len(study.formulary.treatments))
     ]
     allowed = sorted(rows, key=lambda row: row.standing == FORBIDDEN)
@@ -24,11 +33,14 @@ def list_options(
 
 
 def _option(
-    study: Study, prediction: PatientPrediction, k: int, similar: int | None
+    study: Study,
+    prediction: PatientPrediction,
+    k: int,
+    similar: int | None,
+    safety: Sequence[SafetyFinding],
 ) -> OptionAdvice:
     treatment = study.formulary.treatments[k]
     forbidden = not prediction.allowed[k]
-    sources = [rule.source for rule in study.safety if treatment.name in rule.options]
     return OptionAdvice(
         name=treatment.name,
         title=treatment.title,
@@ -38,7 +50,7 @@ def _option(
         harms=(),
         dose=None if forbidden else prediction.option_doses[k],
         similar_patients=similar,
-        remarks=(f"Forbidden: {'; '.join(sources)}.",) if forbidden else (),
+        remarks=remarks_of(treatment.title, safety) if forbidden else (),
         choice_share=float(prediction.chosen[k]),
     )
 

@@ -12,11 +12,13 @@ from posology.advice.dose_support import (
     round_dose,
     supported_range,
 )
-from posology.domain import safety
+from posology.advice.safe_doses import SafeDoses, keep_doses_safe
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.history import History
-from posology.domain.policy import Doses, Policy
+from posology.domain.policy import Policy
 from posology.domain.recommendation.option import DoseAdvice
+from posology.domain.safety import history_facts
+from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
 
 
@@ -48,43 +50,48 @@ def predict_patient(
     study: Study,
     history: History,
     seen: SeenDoses | None = None,
+    checked: SafetyCheck | None = None,
 ) -> PatientPrediction:
     """The policy's prediction for the only patient of the history, at their last step.
 
-    A dose is never outside the study's range, nor outside what training patients were given.
+    A dose is never outside the study's range, nor what safety rules leave of it, nor outside what
+    training patients were given.
 
     Args:
         seen: smallest and largest dose of the training patients, if measured.
+        checked: the safety rules by all of the patient's events; None: by those of the history.
     """
     seen = seen or {}
     decision = history.step_offsets[1:2] - 1
-    allowed = safety.allowed_treatments(study, policy.profile, history, decision)
+    if checked is None:
+        checked = check_safety(study, history_facts(policy.profile, history, decision))
+    allowed = ~checked.forbidden
     options = allowed.shape[1]
     if not allowed.any():
         nothing = (np.zeros(options), np.zeros((options, 1)))
         return PatientPrediction(allowed[0], *nothing, (None,) * options, None, ())
     chosen = policy.choice_probabilities(history, decision, allowed)[0]
-    doses = policy.predict_doses(history, decision, allowed)
-    members = doses.overall[0]
+    predicted = policy.predict_doses(history, decision, allowed)
+    safe = keep_doses_safe(predicted, study, checked, seen)
+    members, within = safe.doses.overall[0], safe.single
     single = None
-    if study.dose is not None and np.isfinite(members).all():
-        supported = supported_range(study.dose, seen.get(""))
-        single = _single_dose(members, study.dose, supported)
+    if within is not None and np.isfinite(members).all():
+        supported = supported_range(within, seen.get(""))
+        single = _single_dose(members, within, supported)
     return PatientPrediction(
         allowed=allowed[0],
         chosen=chosen,
         effectiveness=policy.predict_effectiveness(history, decision, allowed)[0],
         option_doses=tuple(
             _option_dose(treatment, float(dose), seen)
-            for treatment, dose in zip(
-                policy.formulary.treatments, doses.by_treatment[0], strict=True
-            )
+            for treatment, dose in zip(safe.treatments, safe.doses.by_treatment[0], strict=True)
         ),
         dose=single,
         warnings=(
-            *_dose_warnings(members, study.dose, seen.get("")),
-            *_option_dose_warnings(policy, doses, seen),
-            *_missing_dose_warning(policy, int(chosen.argmax()), doses),
+            *safe.warnings,
+            *_dose_warnings(members, within, seen.get("")),
+            *_option_dose_warnings(safe, seen),
+            *_missing_dose_warning(safe, int(chosen.argmax())),
         ),
     )
 
@@ -120,11 +127,11 @@ def _dose_warnings(
     return (warning,) if warning else ()
 
 
-def _option_dose_warnings(policy: Policy, doses: Doses, seen: SeenDoses) -> tuple[str, ...]:
+def _option_dose_warnings(safe: SafeDoses, seen: SeenDoses) -> tuple[str, ...]:
     """Doses of options beyond what training patients had; their ranges are the policy's part."""
     warnings = []
-    by_option = doses.by_treatment[0].tolist()
-    for treatment, dose in zip(policy.formulary.treatments, by_option, strict=True):
+    by_option = safe.doses.by_treatment[0].tolist()
+    for treatment, dose in zip(safe.treatments, by_option, strict=True):
         if treatment.dose is None or not np.isfinite(dose) or treatment.name not in seen:
             continue
         supported = supported_range(treatment.dose, seen[treatment.name])
@@ -133,9 +140,9 @@ def _option_dose_warnings(policy: Policy, doses: Doses, seen: SeenDoses) -> tupl
     return tuple(warning for warning in warnings if warning)
 
 
-def _missing_dose_warning(policy: Policy, first: int, doses: Doses) -> tuple[str, ...]:
-    treatment = policy.formulary.treatments[first]
-    if treatment.dose is None or not np.isnan(doses.by_treatment[0, first]):
+def _missing_dose_warning(safe: SafeDoses, first: int) -> tuple[str, ...]:
+    treatment = safe.treatments[first]
+    if treatment.dose is None or not np.isnan(safe.doses.by_treatment[0, first]):
         return ()
     return (
         f"No dose of “{treatment.title}” is recommended: no dose lies both in the range that "

@@ -1,10 +1,12 @@
 """Assemble the recommendation for one patient from the policy and the evidence kept with it."""
 
+import datetime
 from dataclasses import replace
 
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
 from posology.advice.options import list_options
 from posology.advice.prediction import PatientPrediction, predict_patient
+from posology.advice.safety import describe_safety
 from posology.advice.states import decide_state
 from posology.advice.uncertainty.certainty import (
     PatientAtHand,
@@ -18,6 +20,8 @@ from posology.domain.history import History, has_code
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.safety import history_facts
+from posology.domain.safety_rules.check import check_safety
 from posology.domain.study import Study
 
 _NOT_ASSUMED = "Nothing: the model also learned from patients without it."
@@ -27,7 +31,14 @@ def recommend(
     policy: Policy, study: Study, history: History, inputs: AdviceInputs = NOTHING_MORE
 ) -> Recommendation:
     """Advice for the only patient of the history, at their last step."""
-    prediction = predict_patient(policy, study, history, inputs.seen)
+    visible = inputs.visible or history_facts(
+        policy.profile, history, history.step_offsets[1:2] - 1
+    )
+    checked = check_safety(study, visible)
+    today = inputs.today or datetime.datetime.now(datetime.UTC).date()
+    safe = describe_safety(study, visible, checked, today)
+    inputs = replace(inputs, safety=(*safe.findings, *inputs.safety))
+    prediction = predict_patient(policy, study, history, inputs.seen, checked)
     prediction, inputs, given = _with_uncertainty(policy, study, history, prediction, inputs)
     state = decide_state(study, prediction, inputs)
     headline, lead = describe_answer(state, study, prediction, inputs)
@@ -39,10 +50,10 @@ def recommend(
         unit="",
         reference="Usual care",
         is_ranked=False,
-        options=list_options(study, prediction, given),
+        options=list_options(study, prediction, given, inputs.safety),
         dose=prediction.dose,
         guideline=inputs.guideline,
-        callouts=(*inputs.callouts, *prediction.warnings),
+        callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings),
         certainty=inputs.certainty,
         safety=inputs.safety,
         missing=list_missing(study, policy, history),

@@ -2,6 +2,7 @@
 
 from posology.advice.inputs import AdviceInputs
 from posology.advice.prediction import PatientPrediction
+from posology.advice.safety import why_all_forbidden
 from posology.domain.codes import display_names
 from posology.domain.recommendation.recommendation import (
     ALL_FORBIDDEN,
@@ -16,13 +17,16 @@ BELOW = "The guideline and usual care are below."
 
 
 def describe_answer(
-    state: str, study: Study, prediction: PatientPrediction, inputs: AdviceInputs
+    state: str,
+    study: Study,  # noqa: ARG001 - the words of effects need it
+    prediction: PatientPrediction,
+    inputs: AdviceInputs,
 ) -> tuple[str, tuple[str, ...]]:
     """The headline, and the sentences that follow it."""
     certainty = inputs.certainty
     if state == ALL_FORBIDDEN:
-        sources = "; ".join(rule.source for rule in study.safety)
-        return "No answer: every option is forbidden for this patient.", (f"{sources}.", BELOW)
+        head = "No answer: every option is forbidden for this patient."
+        return head, (*why_all_forbidden(inputs.safety), BELOW)
     if state == TOO_FEW_ALIKE:
         found = f"{certainty.similar_patients} were found and {certainty.needed_patients} are "
         return "No answer: too few patients like this one.", (f"{found}needed.", BELOW)

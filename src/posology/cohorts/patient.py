@@ -8,12 +8,18 @@ from posology.cohorts.encode import build_history, unknown_codes
 from posology.cohorts.events.day_order import study_events
 from posology.cohorts.events.stream import EventStream, has_any_code, select_events
 from posology.cohorts.events.time_bins import average_bins
+from posology.cohorts.events.visible import event_facts
+from posology.cohorts.events.windows import DecisionTimes
 from posology.cohorts.part import BIRTH
 from posology.domain.formula_events import add_formula_events
 from posology.domain.history import History
 from posology.domain.profile import Profile
+from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.study import Study
 from posology.errors import RecordError
+
+_MOMENT = 1.0 / 86_400
+"""A second, in days: what has just happened has happened."""
 
 
 def encode_patient(
@@ -36,6 +42,17 @@ def encode_patient(
             "compare `posology template`."
         )
     return add_formula_events(history, profile), unknown
+
+
+def patient_facts(events: pa.Table, study: Study, now: float) -> VisibleFacts:
+    """What all events of one patient show to a decision now, in days since 1970-01-01.
+
+    Events of the same moment are visible; so are codes that are no features of a policy.
+    """
+    ordered = study_events(events, study)
+    last = np.nanmax(np.append(ordered.time, -np.inf))
+    at = DecisionTimes(np.zeros(1, np.int64), np.array([max(now, last) + _MOMENT]))
+    return event_facts(ordered, np.zeros(len(ordered.code), np.int64), at, study)
 
 
 def _look_back(events: EventStream, study: Study) -> EventStream:

@@ -17,7 +17,6 @@ _CODE_FIELDS = frozenset(
     {
         *("codes", "eligible", "excluded", "unless", "competing", "visible"),
         *("ended_by", "observed_by", "weighted_by", "creatinine", "female", "weight"),
-        *("known_by", "per"),
     }
 )
 """Fields of a study and its parts that hold codes."""
@@ -94,7 +93,10 @@ def _describe(code: str, descriptions: Mapping[str, str | None]) -> str:
 
 
 def study_codes(study: object) -> tuple[str, ...]:
-    """Every code that a study names: of decisions, options, outcomes, harms, rules and safety."""
+    """Every code that a study names: of decisions, options, outcomes, harms, rules and safety.
+
+    Not those of knowledge packs, which name their facts themselves.
+    """
     return tuple(dict.fromkeys(_codes_in(study)))
 
 
@@ -107,5 +109,5 @@ def _codes_in(value: object) -> Iterator[str]:
             content = getattr(value, field.name)
             if field.name in _CODE_FIELDS:
                 yield from content
-            else:
+            elif field.name != "safety_packs":
                 yield from _codes_in(content)

@@ -1,6 +1,6 @@
 """The treatment options of a study and their allowed doses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -62,3 +62,14 @@ def clip_to_range(dose: np.ndarray, allowed: DoseRange) -> np.ndarray:
     low = allowed.low + (1e-3 if allowed.open_low else 0.0)
     high = allowed.high - (1e-3 if allowed.open_high else 0.0)
     return np.clip(dose, low, high)
+
+
+def narrow_range(allowed: DoseRange, low: float, high: float) -> DoseRange:
+    """The range without doses below `low` and above `high`; both may be infinite."""
+    return replace(
+        allowed,
+        low=max(allowed.low, low),
+        high=min(allowed.high, high),
+        open_low=allowed.open_low and low <= allowed.low,
+        open_high=allowed.open_high and high >= allowed.high,
+    )

@@ -20,8 +20,9 @@ from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.artifact import Artifact
-from posology.cohorts.patient import encode_patient
+from posology.cohorts.patient import encode_patient, patient_facts
 from posology.domain.history import History
+from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.serialization import deserialize
 from posology.errors import RecordError
 from posology.records.sources.patient_json import read_patient
@@ -36,11 +37,19 @@ _FHIR_FILES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz", ".json.gz")
 def encode(
     model: Artifact, patient: Patient, at: str | None = None
 ) -> tuple[History, PatientReading]:
-    """The patient's history up to the decision, and what must be said about the facts given.
+    """The patient's history up to the decision, and sentences about the facts given.
 
     Args:
         at: date of the decision. By default that of the form, or the last event of records.
     """
+    history, reading, _ = encode_with_facts(model, patient, at)
+    return history, reading
+
+
+def encode_with_facts(
+    model: Artifact, patient: Patient, at: str | None = None
+) -> tuple[History, PatientReading, VisibleFacts]:
+    """As `encode`, with what every event shows to safety rules."""
     form, today = form_of(model), _today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
     moment = None if at is None else parse_decision(at, "--at", today)
@@ -52,7 +61,9 @@ def encode(
         table, rejected = given
         events, reading = read_records(table, form, source, today, moment)
         reading = replace(reading, not_used=rejected + reading.not_used)
-    return encode_patient(events, model.study, model.policy.profile)[0], reading
+    now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
+    facts = patient_facts(events, model.study, now / datetime.timedelta(days=1))
+    return encode_patient(events, model.study, model.policy.profile)[0], reading, facts
 
 
 def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]:
@@ -144,9 +155,9 @@ def _read_fhir(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     if subjects != 1:
         raise RecordError(f"{path}: has {subjects} patients; give a file with exactly one.")
     reasons = Counter(rejected["reason"].to_pylist() if rejected is not None else ())
-    said = tuple(
+    sentences = tuple(
         f"Given but not read: {count} {'entry' if count == 1 else 'entries'} of the FHIR file: "
         f"{reason}."
         for reason, count in reasons.most_common()
     )
-    return table, said
+    return table, sentences

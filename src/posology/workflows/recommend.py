@@ -1,7 +1,7 @@
 """Recommend for one patient, and write the blank form that describes one."""
 
 import datetime
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from posology.domain.study import Study
 from posology.report.patient.terminal import render_advice
 from posology.workflows.patient import (
     Patient,
-    encode,
+    encode_with_facts,
     facts_of,
     form_of,
     seen_doses,
@@ -85,8 +85,8 @@ def recommend(
             of the form, or of the last event of records.
     """
     loaded = as_artifact(model)
-    history, reading = encode(loaded, patient, at)
-    inputs = gather_inputs(loaded, history, reading)
+    history, reading, visible = encode_with_facts(loaded, patient, at)
+    inputs = replace(gather_inputs(loaded, history, reading), visible=visible)
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = read_why(loaded.evidence)
     if known is not None:

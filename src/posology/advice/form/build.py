@@ -8,6 +8,7 @@ import numpy as np
 from posology.advice.form.arrange import arrange_fields
 from posology.advice.form.field import DATED, EITHER, STATIC, UNKNOWN, Field, Form, normalise
 from posology.advice.form.limits import AGE, number_limits, seen_limits, usual_range
+from posology.advice.form.safety_fields import safety_codes, safety_fields
 from posology.advice.form.training_facts import TrainingFacts
 from posology.domain.codes import display_name, given_name, has_prefix, study_codes
 from posology.domain.formulas.formula import Formula
@@ -51,6 +52,7 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
     if BIRTH in codes:
         fields.append(replace(_birth_field(), days_before=_days_before(known, BIRTH)))
     fields += _kidney_fields(study.profile.kidney, codes)
+    fields += safety_fields(study, [*codes, *(field.stem for field in fields)])
     fields = arrange_fields(fields, study)
     inputs = {code for reduction in profile.reductions for code in reduction.inputs}
     extra = {f.stem for f in fields} | {c for f in fields for _, c in f.choices if c}
@@ -61,6 +63,7 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
         families=study.profile.families,
         required=tuple((c, _words(known, c)) for c in study.profile.required_for_advice),
         names=study.names,
+        safety=safety_codes(study),
         vectors=vectors,
     )
 

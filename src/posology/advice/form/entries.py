@@ -9,7 +9,7 @@ import pyarrow as pa
 from posology.advice.form.field import DATED, EITHER, Field, Form
 from posology.advice.form.moments import parse_moment
 from posology.advice.form.values import Entry, check_limits
-from posology.domain.codes import display_name
+from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
 from posology.records.pipeline.units import convert_number
 from posology.records.schema import EVENTS
@@ -96,12 +96,21 @@ def read_table(events: pa.Table, form: Form, source: str) -> list[Entry]:
     rows = events.select([n for n in EVENTS.names if n in events.column_names]).to_pylist()
     entries = []
     for row in rows:
+        by_code = _with_safety(row["code"], by_code, form)
         field = by_code.get(row["code"])
         name = field.name if field and field.name else display_name(row["code"], form.names)
         place = f"{source}: `{name}`" + (f" of {row['time']:%d-%b-%Y}" if row["time"] else "")
         number = (row["numeric_value"], row.get("unit"))
         entries.append(make_entry(row["code"], number, row["time"], by_code, place))
     return entries
+
+
+def _with_safety(code: str, by_code: dict[str, Field], form: Form) -> dict[str, Field]:
+    """The fields, with one for a code that only safety rules read."""
+    if code in by_code or not any(has_prefix(code, prefix) for prefix in form.safety):
+        return by_code
+    similar = [by_code[p] for p in form.safety if has_prefix(code, p) and p in by_code]
+    return by_code | {code: similar[0] if similar else Field("", "", "event", timing=EITHER)}
 
 
 def to_events(entries: list[Entry], subject: int = SUBJECT) -> pa.Table:

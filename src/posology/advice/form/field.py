@@ -72,6 +72,8 @@ class Form:
     """Prefixes without which there is no advice, and their names."""
     names: tuple[tuple[str, str], ...] = ()
     """Names of codes that have no field."""
+    safety: tuple[str, ...] = ()
+    """Prefixes of codes that safety rules read, whether the model knows them or not."""
     vectors: tuple[tuple[str, int], ...] = ()
     """Models of images whose vectors are facts, and the length of each."""
 

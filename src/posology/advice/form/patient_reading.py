@@ -18,7 +18,7 @@ class PatientReading:
     known: tuple[KnownFact, ...] = ()
     """The facts that are used."""
     decision: str = ""
-    """Date of the decision, ISO 8601."""
+    """Moment of the decision, ISO 8601."""
 
 
 NOTHING_TO_SAY = PatientReading()

@@ -30,11 +30,25 @@ def codes_without_events(codes: tuple[str, ...], study: Study) -> list[dict[str,
     not occur.
     """
     default = {*FollowUpSpec().ended_by, *FollowUpSpec().observed_by}
+    missing = [*_missing(list(_optional(study)), codes), *_missing_of_packs(study, codes)]
     return [
         {"place": place, "code": code, "nearest": _nearest(code, codes)}
-        for place, code in _missing(list(_optional(study)), codes)
+        for place, code in missing
         if code not in default
     ]
+
+
+def _missing_of_packs(study: Study, codes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The first code of each fact of a safety rule of which no event has any code.
+
+    Drugs are left out: that nobody takes one of a list is no sign of a wrong code.
+    """
+    for rule in study.safety_packs.rules:
+        for fact in (*rule.all_of, *rule.any_of, *rule.unless):
+            is_drug = fact.codes and fact.codes[0].partition("//")[0].startswith("DRUG")
+            if is_drug or any(has_prefix(known, code) for known in codes for code in fact.codes):
+                continue
+            yield f"safety pack {rule.pack}, rule {rule.name}, {fact.name}", fact.codes[0]
 
 
 def _missing(named: list[Named], codes: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -39,9 +39,23 @@ def declared_units(study: Study) -> Iterator[DeclaredUnit]:
             place = f"dose of treatment {option.name}"
             accepted = _dose_units(dose.unit, study.assignment.dose_per)
             yield DeclaredUnit(place, option.codes, dose.unit, accepted)
+    yield from _units_of_packs(study)
     if kidney is not None:
         yield DeclaredUnit("[profile] kidney unit", kidney.creatinine, kidney.unit, (kidney.unit,))
         yield DeclaredUnit("[profile] kidney weight", kidney.weight, "kg", ("kg",))
+
+
+def _units_of_packs(study: Study) -> Iterator[DeclaredUnit]:
+    """The units of the numbers that safety rules compare, each once."""
+    numbers = {
+        (rule.pack, fact.name): DeclaredUnit(
+            f"unit of {fact.name} in safety pack {rule.pack}", fact.codes, fact.unit, (fact.unit,)
+        )
+        for rule in study.safety_packs.rules
+        for fact in (*rule.all_of, *rule.any_of, *rule.unless)
+        if fact.is_number and not fact.is_age
+    }
+    yield from numbers.values()
 
 
 def _dose_units(unit: str, dose_per: str) -> tuple[str, ...]:
