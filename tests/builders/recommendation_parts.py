@@ -25,6 +25,7 @@ from posology.domain.recommendation.why import (
     Contrast,
     ContrastReason,
     Counterfactual,
+    DoseReason,
     SimilarPatients,
     SurrogateRule,
     Why,
@@ -205,6 +206,10 @@ WHY = Why(
     ),
     surrogate=SurrogateRule(("Amiodarone: yes", "Age over 65: low start"), 0.91),
     attention=(("static facts", 0.62), ("09-Sep-2026", 0.3), ("26-Nov-2026", 0.08)),
+)
+DOSE_REASONS = (
+    DoseReason("VKORC1 -1639 A/G", "GENOTYPE//VKORC1", -6.2, "Without it: 22 mg a week."),
+    DoseReason("Weight 80 kg", "WEIGHT", 0.4, "Without it: 15.6 mg a week."),
 )
 MISSING = (
     MissingFact(

@@ -27,6 +27,7 @@ from posology.domain.recommendation.recommendation import (
 )
 from posology.domain.recommendation.why import Why
 from tests.builders.recommendation_parts import (
+    DOSE_REASONS,
     HIGH,
     LOW,
     LOW_DOSE,
@@ -159,9 +160,9 @@ ADVICE_BY_STATE = {
         headline="The dose to plan for is 16 mg a week.",
         lead=("Half of such patients need 12 to 21 mg a week.",),
         is_ranked=False,
-        options=(),
+        options=tuple(replace(o, standing=NOT_ESTIMATED, remarks=()) for o in _UNKNOWN),
         dose=LOW_DOSE,
-        why=replace(WHY, contrasts=()),
+        why=replace(WHY, contrasts=(), dose=DOSE_REASONS),
     ),
     TOO_FEW_ALIKE: _abstained(
         TOO_FEW_ALIKE,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     ALL_FORBIDDEN,
@@ -174,6 +175,21 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert 'id="options"' not in page(DOSE_ONLY)
     assert "Plan for 12 to 21 mg a week. Holds for 80 of 100 patients." in shown
     assert "No dose outside 7 to 45 mg a week is advised" in shown
+    assert "Why 16 mg a week Each line says how much of the dose would go" in shown
+    assert "It was not compared with other treatments, usual care or no change." in shown
+    assert "VKORC1 -1639 A/G. Without it: 22 mg a week." in shown
+
+
+def test_missing_facts_of_which_the_same_holds_share_a_row() -> None:
+    advice = ADVICE_BY_STATE[DOSE_ONLY]
+    facts = (("smoker", ""), ("target INR", "The dose would be 18 to 19."), ("herbal", ""))
+    missing = tuple(MissingFact(name, "Nothing.", text) for name, text in facts)
+    shown = " ".join(
+        " ".join(read_html(render_patient_page(replace(advice, missing=missing))).text).split()
+    )
+    assert "Assumed in place of each: nothing. State Fact If you had it" in shown
+    assert "Smoker, herbal What it would change was not worked out." in shown
+    assert "Target INR Helps most. The dose would be 18 to 19." in shown
 
 
 def test_every_text_is_escaped() -> None:

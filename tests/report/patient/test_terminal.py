@@ -41,7 +41,7 @@ def test_the_answer_is_first_and_nothing_is_cut(state: str) -> None:
     shown = text(state)
     for word in ("…", "100 %", "chosen", "P(", "log-odds"):
         assert word not in shown
-    for option in advice.options:
+    for option in advice.options if state != DOSE_ONLY else ():
         assert option.title in shown.lower()
     for callout in advice.callouts:
         assert callout in shown

@@ -40,9 +40,23 @@ def test_an_interval_of_a_difference_says_its_direction_once(
 
 def test_a_mean_below_zero_has_a_minus_sign() -> None:
     assert words.value_words(-3.25, "points") == "\u22123.25"
-    assert words.signed_words(-2.4) == "\u22122"
-    assert words.signed_words(0.04) == "0"
-    assert words.signed_words(0.3) == "+0.3"
+    assert words.signed_words(-2.4, "") == "\u22122"
+    assert words.signed_words(0.04, "") == "0"
+    assert words.signed_words(0.3, "") == "+0.3"
+    assert words.signed_words(-3.66, "mg/wk") == "\u22123.7"
+
+
+def test_the_ends_of_an_interval_are_no_more_exact_than_it_is_wide() -> None:
+    assert words.dose_reach((7.375, 32.9)) == "7 to 33"
+    assert words.dose_reach((1.26, 2.04)) == "1.3 to 2.0"
+    assert words.dose_reach((0.0625, 0.125)) == "0.0625 to 0.125"
+    assert words.dose_span((2.1, 175.0)) == "2.1 to 175"
+
+
+def test_a_sentence_that_begins_with_its_fact_does_not_name_it_twice() -> None:
+    text = "Drug a: yes lowers the dose."
+    assert words.after_name("drug a: yes", text) == ("Drug a: yes", "lowers the dose.")
+    assert words.after_name("age 72", "Without it, less.") == ("Age 72.", "Without it, less.")
 
 
 def test_days_are_written_with_the_month_in_letters() -> None:

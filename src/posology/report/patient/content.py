@@ -177,7 +177,9 @@ class MissingRow:
 
     tag: Tag
     fact: str
+    """Or several, of which the same holds."""
     assumed: str
+    """Empty where the note under the heading says it of all."""
     help: str
     is_first: bool
 
@@ -221,6 +223,7 @@ class PatientPage:
     similar_note: str
     similar_head: str
     similar: tuple[SimilarRow, ...]
+    missing_note: str
     missing: tuple[MissingRow, ...]
     known: tuple[Line, ...]
     looked: tuple[LookedRow, ...]

@@ -5,7 +5,7 @@ from html import escape
 
 from posology.domain.recommendation.option import DoseAdvice
 from posology.report.axis import axis_ticks, tick_label
-from posology.report.patient.words import dose_number, dose_span, dose_words
+from posology.report.patient.words import dose_number, dose_reach, dose_span, dose_words
 
 _TOP, _BAND, _INNER = 24, 40, 24
 """Pixels above the band, its height, and that of the intervals within it."""
@@ -59,7 +59,7 @@ def _frame(dose: DoseAdvice, parts: list[str], ticks: list[float], axis: float) 
         parts.append(_text(100 * tick / ticks[-1], axis + 17, tick_label(tick), ""))
     title = f"{dose_words(dose)}; supported {dose_span(dose.supported)}"
     for name, span in (("plan for", dose.plan_for), ("be ready for", dose.ready_for)):
-        title += f"; {name} {dose_span(span)}" if span else ""
+        title += f"; {name} {dose_reach(span)}" if span else ""
     return (
         f'<svg class="strip" role="img" height="{axis + 22}"><title>{escape(title)}</title>'
         f"{''.join(parts)}</svg>"

@@ -167,7 +167,7 @@ def _dose_notes(option: OptionAdvice) -> tuple[str, ...]:
     if dose is None:
         return ()
     spans = (("plan for", dose.plan_for), ("be ready for", dose.ready_for))
-    text = ", ".join(f"{name} {words.dose_span(span)}" for name, span in spans if span)
+    text = ", ".join(f"{name} {words.dose_reach(span)}" for name, span in spans if span)
     return (text,) if text else ()
 
 

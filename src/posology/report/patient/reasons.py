@@ -8,11 +8,12 @@ from posology.report.patient.marks import two_sided_bar
 
 
 def contrasts(advice: Recommendation) -> tuple[ContrastPart, ...]:
-    """Each contrast that has reasons, all bars on one scale."""
+    """Reasons for the dose, then each contrast that has reasons, those on one scale."""
     shown = [c for c in advice.why.contrasts if c.reasons]
     sizes = [abs(r.contribution) for c in shown for r in c.reasons]
     largest = max(sizes, default=0.0)
-    return tuple(_part(advice, c, largest, at == 0) for at, c in enumerate(shown))
+    parts = tuple(_part(advice, c, largest, at == 0) for at, c in enumerate(shown))
+    return (*_dose_part(advice), *parts)
 
 
 def _part(
@@ -36,15 +37,37 @@ def _part(
         leads + (how if is_first else ""),
         (f"for {other}", f"for {first}"),
         unit,
-        tuple(_row(reason, contrast, largest) for reason in contrast.reasons),
+        tuple(_row(reason, contrast, largest, advice.unit) for reason in contrast.reasons),
     )
 
 
-def _row(reason: ContrastReason, contrast: Contrast, largest: float) -> ReasonRow:
-    amount = words.signed_words(reason.contribution)
+def _dose_part(advice: Recommendation) -> tuple[ContrastPart, ...]:
+    """What the study's single dose would be without each fact."""
+    dose, found = advice.dose, advice.why.dose
+    if dose is None or not found:
+        return ()
+    largest = max(abs(reason.contribution) for reason in found)
+    rows = []
+    for reason in found:
+        amount = words.signed_words(reason.contribution, dose.unit)
+        bar = two_sided_bar(reason.contribution, largest, f"{amount} {dose.unit}")
+        rows.append(ReasonRow(*words.after_name(reason.fact, reason.sentence), amount, bar))
+    part = ContrastPart(
+        f"Why {words.dose_words(dose)}",
+        "Each line says how much of the dose would go if one fact were not known. The lines need "
+        "not add up.",
+        ("for less", "for more"),
+        dose.unit,
+        tuple(rows),
+    )
+    return (part,)
+
+
+def _row(reason: ContrastReason, contrast: Contrast, largest: float, unit: str) -> ReasonRow:
+    amount = words.signed_words(reason.contribution, unit)
     side = contrast.first if reason.contribution >= 0 else contrast.other
     bar = two_sided_bar(reason.contribution, largest, f"{amount}, for {side}")
-    return ReasonRow(reason.fact, words.sentence(reason.sentence), amount, bar)
+    return ReasonRow(*words.after_name(reason.fact, reason.sentence), amount, bar)
 
 
 def groups(advice: Recommendation) -> tuple[Group, ...]:

@@ -9,8 +9,12 @@ from posology.domain.recommendation.findings import (
     WARNING,
     SafetyFinding,
 )
-from posology.domain.recommendation.option import DoseAdvice
-from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, Recommendation
+from posology.domain.recommendation.option import NOT_ESTIMATED, DoseAdvice
+from posology.domain.recommendation.recommendation import (
+    BETTER_FOR_PATIENT,
+    DOSE_ONLY,
+    Recommendation,
+)
 from posology.domain.recommendation.why import SimilarPatients
 from posology.report.patient import words
 from posology.report.patient.content import (
@@ -50,13 +54,24 @@ def doses(advice: Recommendation) -> tuple[DosePart, ...]:
     return tuple(_dose_part(words.capitalise(o.title), o.dose) for o in options if o.dose)
 
 
+def is_only_dose(advice: Recommendation) -> bool:
+    """Whether the answer is a dose, and nothing is known of any option."""
+    return advice.state == DOSE_ONLY and all(
+        option.standing == NOT_ESTIMATED and not option.remarks and not option.harms
+        for option in advice.options
+    )
+
+
 def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
     """What the page advises nothing beyond."""
     if len(parts) != 1:
         return "No dose outside the supported range of its option is advised." if parts else ""
     dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
     span = words.dose_span(dose.supported)
-    return f"No dose outside {span} {dose.unit} is advised for a patient like this one."
+    note = f"No dose outside {span} {dose.unit} is advised for a patient like this one."
+    if is_only_dose(advice):
+        note += " It was not compared with other treatments, usual care or no change."
+    return note
 
 
 def _dose_part(title: str, dose: DoseAdvice) -> DosePart:
@@ -64,14 +79,14 @@ def _dose_part(title: str, dose: DoseAdvice) -> DosePart:
     of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
     if dose.plan_for is not None:
         holds = f"Holds for {of_100} of 100 patients." if of_100 else ""
-        lines.append(Line("Plan for", holds, _span(dose.plan_for, dose), "plan"))
+        lines.append(Line("Plan for", holds, _reach(dose.plan_for, dose), "plan"))
     if dose.ready_for is not None:
         holds = (
             f"Holds for {of_100} of 100 even among those who need unusually little or much."
             if of_100
             else "Also holds for those who need unusually little or much."
         )
-        lines.append(Line("Be ready for", holds, _span(dose.ready_for, dose), "ready"))
+        lines.append(Line("Be ready for", holds, _reach(dose.ready_for, dose), "ready"))
     text = "What the study allows and training patients were given."
     lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
     if dose.usual is not None:
@@ -84,6 +99,10 @@ def _dose_part(title: str, dose: DoseAdvice) -> DosePart:
 
 def _span(span: tuple[float, float], dose: DoseAdvice) -> str:
     return f"{words.dose_span(span)} {dose.unit}."
+
+
+def _reach(span: tuple[float, float], dose: DoseAdvice) -> str:
+    return f"{words.dose_reach(span)} {dose.unit}."
 
 
 def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
@@ -175,19 +194,32 @@ def similar_note(advice: Recommendation) -> str:
 
 
 def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
-    """The facts that are not recorded, the most helpful first."""
+    """The facts that are not recorded, the most helpful first; those alike in one row."""
     needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
-    helps = [at for at, fact in enumerate(advice.missing) if fact.would_help]
+    is_same = bool(missing_note(advice))
+    alike: dict[tuple[bool, str, str], list[str]] = {}
+    for fact in advice.missing:
+        key = (fact.is_required, "" if is_same else fact.assumed, fact.would_help)
+        alike.setdefault(key, []).append(fact.fact)
+    first = next((key for key in alike if key[2]), None)
     return tuple(
         MissingRow(
-            needed if fact.is_required else other,
-            words.capitalise(fact.fact),
-            words.capitalise(fact.assumed),
-            words.sentence(fact.would_help) or "Not worked out.",
-            bool(helps) and at == helps[0],
+            needed if key[0] else other,
+            words.capitalise(", ".join(names)),
+            words.capitalise(key[1]),
+            words.sentence(key[2]) or "What it would change was not worked out.",
+            key == first,
         )
-        for at, fact in enumerate(advice.missing)
+        for key, names in alike.items()
     )
+
+
+def missing_note(advice: Recommendation) -> str:
+    """What was assumed, where it is the same for several facts."""
+    assumed = {fact.assumed for fact in advice.missing}
+    if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
+        return ""
+    return f"Assumed in place of each: {text[:1].lower()}{words.without_stop(text[1:])}."
 
 
 def known_lines(advice: Recommendation) -> tuple[Line, ...]:

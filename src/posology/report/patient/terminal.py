@@ -65,6 +65,7 @@ def _tail(page: PatientPage) -> list[RenderableType]:
     if page.missing:
         parts += _section(
             "What was missing, and what would help most",
+            *([_dim(page.missing_note)] if page.missing_note else []),
             *[
                 _labelled(m.fact, " ".join(_missing_words(m.tag, m.assumed, m.help)))
                 for m in page.missing
@@ -160,7 +161,7 @@ def _contrast(contrast: ContrastPart) -> list[RenderableType]:
     grid.add_column(width=5, justify="right", no_wrap=True)
     grid.add_column(overflow="fold")
     for row in contrast.rows:
-        grid.add_row(row.amount, Text.assemble((f"{row.fact}. ", "bold"), row.text))
+        grid.add_row(row.amount, Text.assemble((f"{row.fact} ", "bold"), row.text))
     left, right = contrast.sides
     return [_dim(f"{contrast.note} + {right}, \u2212 {left}; {contrast.unit}."), grid]
 

@@ -51,9 +51,10 @@ def change_interval_words(estimate: Estimate, unit: str) -> str:
     return first if first == second else f"{first} to {second}"
 
 
-def signed_words(x: float) -> str:
-    """`+6`, a minus sign for less; decimals only below 1."""
-    size = f"{abs(x):.0f}" if abs(x) >= 0.95 else f"{abs(x):.1f}"
+def signed_words(x: float, unit: str) -> str:
+    """`+6`, a minus sign for less; a decimal only of small amounts in a unit."""
+    below = 9.95 if unit else 0.95
+    size = f"{abs(x):.0f}" if abs(x) >= below else f"{abs(x):.1f}"
     if float(size) == 0:
         return "0"
     return f"{'+' if x > 0 else MINUS}{size}"
@@ -73,6 +74,21 @@ def dose_span(span: tuple[float, float]) -> str:
     """`12 to 21`."""
     low, high = (dose_number(x) for x in span)
     return low if low == high else f"{low} to {high}"
+
+
+def dose_reach(span: tuple[float, float]) -> str:
+    """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
+    width = span[1] - span[0]
+    digits = 0 if width >= 5 else 1 if width >= 0.5 else 3
+    low, high = (f"{x:.{digits}f}" if digits < 3 else f"{x:.3g}" for x in span)
+    return low if low == high else f"{low} to {high}"
+
+
+def after_name(name: str, text: str) -> tuple[str, str]:
+    """A sentence in two parts: the name, if it begins with it, and the rest."""
+    if text[: len(name)].lower() == name.lower():
+        return f"{capitalise(name)}", text[len(name) :].strip()
+    return f"{capitalise(name)}.", sentence(text)
 
 
 def date_words(iso: str) -> str:
