@@ -38,6 +38,8 @@ class AdviceInputs:
     certainty: Certainty = NO_CERTAINTY
     safety: tuple[SafetyFinding, ...] = ()
     """Findings besides those of the study's safety rules."""
+    forbidden: tuple[str, ...] = ()
+    """Names of options that these findings forbid."""
     visible: VisibleFacts | None = None
     """What all of the patient's events show to safety rules; None: the history alone."""
     today: datetime.date | None = None

@@ -3,6 +3,8 @@
 import datetime
 from dataclasses import replace
 
+import numpy as np
+
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
 from posology.advice.options import list_options
 from posology.advice.prediction import PatientPrediction, predict_patient
@@ -21,7 +23,7 @@ from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.safety import history_facts
-from posology.domain.safety_rules.check import check_safety
+from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
 
 _NOT_ASSUMED = "Nothing: the model also learned from patients without it."
@@ -38,6 +40,7 @@ def recommend(
     today = inputs.today or datetime.datetime.now(datetime.UTC).date()
     safe = describe_safety(study, visible, checked, today)
     inputs = replace(inputs, safety=(*safe.findings, *inputs.safety))
+    checked = _forbid(checked, study, inputs.forbidden)
     prediction = predict_patient(policy, study, history, inputs.seen, checked)
     prediction, inputs, given = _with_uncertainty(policy, study, history, prediction, inputs)
     state = decide_state(study, prediction, inputs)
@@ -62,6 +65,12 @@ def recommend(
         time=inputs.time,
         known=inputs.known,
     )
+
+
+def _forbid(checked: SafetyCheck, study: Study, names: tuple[str, ...]) -> SafetyCheck:
+    """The check, with options that other findings forbid."""
+    also = np.array([[name in names for name in study.formulary.names]])
+    return replace(checked, forbidden=checked.forbidden | also)
 
 
 def _with_uncertainty(

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posology.cli.options import ModelFolder
+from posology.errors import UserError
+
+if TYPE_CHECKING:
+    from posology.workflows.pharmacogenomics.advice import PgxOptions
 
 
 def recommend(
@@ -27,6 +31,19 @@ def recommend(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the recommendation to this JSON file.")
     ] = None,
+    pgx_tables: Annotated[
+        Path | None,
+        typer.Option(help="Folder of pharmacogenomic tables, in PharmCAT's and CPIC's layout."),
+    ] = None,
+    pgx_calls: Annotated[
+        Path | None,
+        typer.Option(
+            help="A laboratory's results: tab-separated gene, diplotype, phenotype, activity score."
+        ),
+    ] = None,
+    pgx_population: Annotated[
+        str, typer.Option(help="For whom, as the guidelines name it, such as 'CVI ACS PCI'.")
+    ] = "",
     html: Annotated[
         Path | None, typer.Option(help="Write the page that a clinician reads to this HTML file.")
     ] = None,
@@ -35,10 +52,23 @@ def recommend(
     from posology.cli.progress import CONSOLE
     from posology.workflows.recommend import recommend as run
 
-    result = run(model, patient, at)
+    result = run(model, patient, at, _pgx(pgx_tables, pgx_calls, pgx_population))
     CONSOLE.print(result)
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
     if html is not None:
         result.report(html)
         CONSOLE.print(f"Page: [bold]{html}[/]")
+
+
+def _pgx(tables: Path | None, calls: Path | None, population: str) -> "PgxOptions | None":
+    from posology.workflows.pharmacogenomics.advice import PgxOptions
+
+    if tables is not None:
+        return PgxOptions(tables, calls, population)
+    if calls is not None or population:
+        raise UserError(
+            "--pgx-calls and --pgx-population need --pgx-tables FOLDER: the tables that say what "
+            "the results mean"
+        )
+    return None

@@ -53,7 +53,7 @@ def encode_with_facts(
     form, today = form_of(model), _today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
     moment = None if at is None else parse_decision(at, "--at", today)
-    given = _read(patient)
+    given = read_given(patient)
     if isinstance(given, dict):
         body = given if at is None else _with_decision(given, at, source)
         events, reading = read_filled_form(body, form, source, today)
@@ -107,7 +107,7 @@ def _today() -> datetime.datetime:
     return datetime.datetime(now.year, now.month, now.day)  # noqa: DTZ001 - MEDS times have no zone
 
 
-def _read(patient: Patient) -> dict[str, Any] | tuple[pa.Table, tuple[str, ...]]:
+def read_given(patient: Patient) -> dict[str, Any] | tuple[pa.Table, tuple[str, ...]]:
     """A filled-in form; or events, and sentences about what could not be read."""
     if isinstance(patient, pa.Table):
         return patient, ()

@@ -29,6 +29,7 @@ from posology.workflows.patient import (
     seen_doses,
     uncertainty_of,
 )
+from posology.workflows.pharmacogenomics.advice import PgxOptions, add_genes
 from posology.workflows.results import Row, render_text, rows_to_table
 
 _WITHOUT_MODEL = (
@@ -76,17 +77,23 @@ class RecommendResult:
 
 
 def recommend(
-    model: str | Path | Artifact, patient: Patient, at: str | None = None
+    model: str | Path | Artifact,
+    patient: Patient,
+    at: str | None = None,
+    pgx: PgxOptions | None = None,
 ) -> RecommendResult:
     """Advice for one patient: options against the reference, doses, and what is not known.
 
     Args:
         at: date of the decision, such as `2026-11-27`; nothing after it is visible. By default that
             of the form, or of the last event of records.
+        pgx: tables of pharmacogenomic guidelines: their recommendations are among the findings, and
+            an option that they forbid is never advised.
     """
     loaded = as_artifact(model)
     history, reading, visible = encode_with_facts(loaded, patient, at)
     inputs = replace(gather_inputs(loaded, history, reading), visible=visible)
+    inputs = add_genes(inputs, loaded, patient, history, pgx)
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = read_why(loaded.evidence)
     if known is not None:

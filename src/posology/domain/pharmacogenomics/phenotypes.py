@@ -100,7 +100,14 @@ def interpret_call(call: GeneCall, table: PhenotypeTable | None) -> GeneResult:
 
 
 def interpret_report(report: ReportedGene, table: PhenotypeTable | None) -> GeneResult:
-    """A laboratory's result: what it reported, completed from the table of its diplotype."""
+    """A laboratory's result: what it reported, completed from the table of its diplotype.
+
+    HLA alleles may have several phenotypes at once: `*15:02 negative; *57:01 positive`.
+    """
+    if report.gene.startswith("HLA-") and report.phenotype:
+        texts = [text.strip() for text in report.phenotype.split(";")]
+        several = tuple(Interpretation(report.diplotype, (), text, "", text) for text in texts)
+        return GeneResult(report.gene, None, several, True, (), (), "")
     pair = tuple(part.strip() for part in report.diplotype.split("/") if part.strip())
     found = _interpret(pair, table) if pair else Interpretation("", (), "", "", "")
     notes = []

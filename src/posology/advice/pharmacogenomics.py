@@ -1,0 +1,181 @@
+"""What a patient's genes mean for a study's options, as findings of safety."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from posology.domain.codes import display_name, has_prefix
+from posology.domain.formulary import Formulary, Treatment
+from posology.domain.history import History
+from posology.domain.pharmacogenomics.guidance import (
+    STANDARD,
+    UNCERTAIN,
+    DrugGuidance,
+    Guidance,
+    find_guidance,
+)
+from posology.domain.pharmacogenomics.phenotypes import GeneResult
+from posology.domain.pharmacogenomics.tables import PgxTables
+from posology.domain.profile import Profile
+from posology.domain.recommendation.findings import (
+    CLEAR,
+    FORBIDS,
+    NOT_CHECKED,
+    USED_IN_DOSE,
+    WARNING,
+    SafetyFinding,
+)
+from posology.domain.study import Study
+
+GENE_FAMILIES = ("GENOTYPE", "PHENOTYPE", "ACTIVITY_SCORE")
+"""Families of events of genes (docs/meds-profile.md)."""
+_DRUG_FAMILIES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE")
+_RXNORM = "RXNORM"
+
+
+@dataclass(frozen=True, slots=True)
+class PgxFindings:
+    """Findings of the guidelines, and the options that they forbid."""
+
+    findings: tuple[SafetyFinding, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    """Names of options."""
+    callouts: tuple[str, ...] = ()
+    """That a table is old: whole sentences."""
+
+
+def find_pgx(
+    study: Study,
+    tables: PgxTables,
+    results: Mapping[str, GeneResult],
+    today: date,
+    population: str = "",
+) -> PgxFindings:
+    """What the guidelines say of the drugs that the study's options are."""
+    by_drug: dict[str, list[Treatment]] = {}
+    for treatment in study.formulary.treatments:
+        for drug in option_drugs(treatment, study.formulary, tables.guidance):
+            by_drug.setdefault(drug, []).append(treatment)
+    if not by_drug:
+        return PgxFindings()
+    findings: list[SafetyFinding] = []
+    forbidden: dict[str, None] = {}
+    for found in find_guidance(tables.guidance, results, by_drug, population):
+        options = by_drug[found.drug]
+        version = next(v for v in tables.versions if v.content == "recommendations")
+        dated = "" if version.made is None else f" ({version.made.isoformat()[:7]})"
+        titles = tuple(treatment.title for treatment in options)
+        findings += _findings(found, results, titles, f"{version.version}{dated}")
+        if found.forbids:
+            forbidden |= dict.fromkeys(treatment.name for treatment in options)
+    old = [v.describe(today) for v in tables.versions if v.entries and v.is_stale(today)]
+    callouts = (f"Tables of pharmacogenomics are old: {'; '.join(old)}.",) if old else ()
+    return PgxFindings(tuple(findings), tuple(forbidden), callouts)
+
+
+def used_genes(study: Study, profile: Profile, history: History) -> tuple[SafetyFinding, ...]:
+    """The genes of the patient that the model learned from."""
+    codes = [profile.codes[index] for index in dict.fromkeys(history.code.tolist())]
+    used = [code for code in codes if any(has_prefix(code, family) for family in GENE_FAMILIES)]
+    if not used:
+        return ()
+    names = "; ".join(sorted(display_name(code, study.names) for code in used))
+    what = "dose" if study.dose is not None else "prediction"
+    titles = tuple(treatment.title for treatment in study.formulary.treatments)
+    meaning = f"The model learned from such results, and its {what} takes them into account."
+    return (SafetyFinding(USED_IN_DOSE, titles, names, meaning, "", "This model"),)
+
+
+def option_drugs(
+    treatment: Treatment, formulary: Formulary, rules: Sequence[Guidance]
+) -> tuple[str, ...]:
+    """Drugs of the guidelines that an option is or contains: by RxNorm ingredient or by name."""
+    by_name = {t.name: t for t in formulary.treatments}
+    parts = [by_name[name] for name in treatment.together] or [treatment]
+    codes, names = set(), {_plain(part.name) for part in parts}
+    for part in parts:
+        for code in part.codes:
+            family, *rest = code.split("//")
+            if family in _DRUG_FAMILIES and rest:
+                names.add(_plain(rest[-1]))
+                codes |= {rest[-1]} if rest[0].upper() == _RXNORM else set()
+    return tuple(
+        dict.fromkeys(x.drug for x in rules if x.rxnorm in codes or _plain(x.drug) in names)
+    )
+
+
+def _findings(
+    found: DrugGuidance,
+    results: Mapping[str, GeneResult],
+    options: tuple[str, ...],
+    version: str,
+) -> list[SafetyFinding]:
+    """One finding of what is known, and one of what is not."""
+    known = [gene for gene in found.genes if gene not in found.unknown]
+    named = "; ".join(_describe(results[gene]) for gene in known)
+    source = found.guideline
+    if found.matched and found.matched[0].citation:
+        source = f"{found.guideline}; {found.matched[0].citation}"
+    findings = []
+    kind = _kind(found)
+    open_genes = [gene for gene in known if results[gene].open_phenotypes]
+    if known and not (kind == CLEAR and open_genes):
+        strength = found.matched[0].strength.lower() if found.matched else ""
+        meaning = _meaning(found.matched) or "The table has no recommendation for this result."
+        findings.append(SafetyFinding(kind, options, named, meaning, strength, source, version))
+    for gene in open_genes:
+        others = " or ".join(_words(x) for x in results[gene].open_phenotypes)
+        text = f"{_describe(results[gene])}, but {others} is not excluded"
+        meaning = "Positions of the gene are missing; ask for a laboratory's result."
+        findings.append(SafetyFinding(NOT_CHECKED, options, text, meaning, "", source, version))
+    if found.unknown:
+        text = f"{', '.join(found.unknown)} not known"
+        meaning = f"The guideline for {found.drug} depends on it."
+        findings.append(SafetyFinding(NOT_CHECKED, options, text, meaning, "", source, version))
+    return findings
+
+
+def _kind(found: DrugGuidance) -> str:
+    if found.forbids:
+        return FORBIDS
+    effects = {rule.effect for rule in found.matched}
+    if not effects or effects <= {UNCERTAIN}:
+        return NOT_CHECKED
+    return CLEAR if effects <= {STANDARD} else WARNING
+
+
+def _meaning(rules: Sequence[Guidance]) -> str:
+    """The recommendations' own words, each with the patients that it is for."""
+    groups: dict[str, list[str]] = {}
+    for rule in rules:
+        who = groups.setdefault(rule.text.rstrip("."), [])
+        if not rule.population.endswith("general") and rule.population not in who:
+            who.append(rule.population)
+    sentences = [f"For {', '.join(who)}: {text}" if who else text for text, who in groups.items()]
+    return f"{'. '.join(sentences)}." if sentences else ""
+
+
+def _describe(result: GeneResult) -> str:
+    """`CYP2C19 *1/*2, intermediate metabolizer`, or all that it may be."""
+    shown = [
+        ", ".join(
+            part for part in (x.diplotype, _words(x.phenotype), _score(x.activity_score)) if part
+        )
+        for x in result.interpretations
+    ]
+    return f"{result.gene} {' or '.join(dict.fromkeys(shown))}"
+
+
+def _words(phenotype: str) -> str:
+    """As within a sentence: `poor metabolizer`, `-1639 AG`."""
+    words = phenotype.replace("_", " ")
+    return re.sub(r"\b[A-Z][a-z]+\b", lambda found: found[0].lower(), words)
+
+
+def _score(score: str) -> str:
+    return f"activity score {score}" if score else ""
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", " ")

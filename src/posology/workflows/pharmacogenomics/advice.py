@@ -1,0 +1,129 @@
+"""Add what a patient's genes mean to the inputs of a recommendation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from posology.advice.inputs import AdviceInputs
+from posology.advice.pharmacogenomics import GENE_FAMILIES, find_pgx, used_genes
+from posology.artifact import Artifact
+from posology.domain.history import History
+from posology.domain.pharmacogenomics.patient import assess_genes
+from posology.domain.pharmacogenomics.phenotypes import ReportedGene
+from posology.domain.pharmacogenomics.tables import PgxTables
+from posology.records.sources.genomics.outside_calls import read_outside_calls
+from posology.records.sources.genomics.pgx_tables import read_pgx_tables
+from posology.workflows.patient import Patient, read_given
+
+_GENOTYPE, _PHENOTYPE, _SCORE = GENE_FAMILIES
+
+
+@dataclass(frozen=True, slots=True)
+class PgxOptions:
+    """Where the tables are, and what else is known of the patient's genes."""
+
+    tables: str | Path | PgxTables
+    calls: str | Path | None = None
+    """A laboratory's results: tab-separated gene, diplotype, phenotype, activity score."""
+    population: str = ""
+    """Of the guidelines, such as `CVI ACS PCI`; empty for all."""
+
+
+def add_genes(
+    inputs: AdviceInputs,
+    model: Artifact,
+    patient: Patient,
+    history: History,
+    options: PgxOptions | None,
+) -> AdviceInputs:
+    """The inputs with findings of pharmacogenomics; without tables only the genes that are used."""
+    used = used_genes(model.study, model.policy.profile, history)
+    if options is None:
+        return replace(inputs, safety=(*inputs.safety, *used))
+    tables = options.tables
+    read = tables if isinstance(tables, PgxTables) else read_pgx_tables(tables)
+    codes = [model.policy.profile.codes[index] for index in history.code.tolist()]
+    reports = {report.gene: report for report in reported_genes(patient, codes, inputs.time)}
+    if options.calls is not None:
+        reports |= {report.gene: report for report in read_outside_calls(options.calls)}
+    results = assess_genes(read, {}, reports.values())
+    today = datetime.now(UTC).date()
+    found = find_pgx(model.study, read, results, today, options.population)
+    return replace(
+        inputs,
+        safety=(*inputs.safety, *found.findings, *used),
+        forbidden=(*inputs.forbidden, *found.forbidden),
+        callouts=(*inputs.callouts, *found.callouts),
+    )
+
+
+def reported_genes(
+    patient: Patient, codes: Sequence[str] = (), until: str = ""
+) -> tuple[ReportedGene, ...]:
+    """Diplotypes, phenotypes and activity scores of a patient, the latest of each.
+
+    Args:
+        codes: of the events that the model uses, in order of time; the patient's file counts first.
+        until: date of the decision, ISO 8601; what became known on a later day is not visible.
+    """
+    given = read_given(patient)
+    known: list[tuple[str, str, object]] = [("", code, None) for code in codes]
+    if isinstance(given, dict):
+        events: list[tuple[str, str, object]] = [
+            (str(event.get("time") or ""), str(event.get("code") or ""), event.get("value"))
+            for event in given.get("events") or ()
+            if isinstance(event, dict)
+        ]
+        facts = given.get("facts", given)
+        events += [("", *pair) for pair in _facts(facts if isinstance(facts, dict) else {})]
+    else:
+        events = _rows(given[0])
+    visible = [event for event in events if not until or event[0][:10] <= until[:10]]
+    return _latest([*known, *sorted(visible, key=lambda event: event[0])])
+
+
+def _facts(facts: dict[str, object]) -> Iterable[tuple[str, object]]:
+    """Codes of genes among a form's fields: the code as the key, or the code with its choice."""
+    for key, value in facts.items():
+        code = key.rpartition("[")[2].rstrip("]") if key.endswith("]") else key
+        if not code.startswith(tuple(f"{family}//" for family in GENE_FAMILIES)):
+            continue
+        if isinstance(value, str) and not code.startswith(_SCORE):
+            yield f"{code}//{value}", None
+        elif value not in (None, False):
+            yield code, value
+
+
+def _rows(table: pa.Table) -> list[tuple[str, str, object]]:
+    wanted = table.select(["time", "code", "numeric_value"]).to_pylist()
+    return [(str(x["time"] or ""), str(x["code"]), x["numeric_value"]) for x in wanted]
+
+
+def _add_phenotype(report: ReportedGene, text: str) -> str:
+    """The latest phenotype; of HLA the latest of each allele (`*57:01 positive`)."""
+    if not report.gene.startswith("HLA-"):
+        return text
+    allele = text.partition(" ")[0]
+    others = [x for x in report.phenotype.split("; ") if x and x.partition(" ")[0] != allele]
+    return "; ".join([*others, text])
+
+
+def _latest(events: Iterable[tuple[str, str, object]]) -> tuple[ReportedGene, ...]:
+    genes: dict[str, ReportedGene] = {}
+    for _, code, value in events:
+        family, _, rest = code.partition("//")
+        gene, _, text = rest.partition("//")
+        if family not in GENE_FAMILIES or not gene or "_rs" in gene:
+            continue
+        report = genes.get(gene, ReportedGene(gene))
+        if family == _GENOTYPE and text:
+            report = replace(report, diplotype=text)
+        elif family == _PHENOTYPE and text:
+            report = replace(report, phenotype=_add_phenotype(report, text.replace("_", " ")))
+        elif family == _SCORE and isinstance(value, int | float):
+            report = replace(report, activity_score=str(float(value)))
+        genes[gene] = report
+    return tuple(x for x in genes.values() if x.diplotype or x.phenotype or x.activity_score)

@@ -1,0 +1,107 @@
+"""Genes in `posology recommend`: from the patient's file, a laboratory's table, and the model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posology import artifact
+from posology.cli import app
+from posology.domain.pharmacogenomics.phenotypes import ReportedGene
+from posology.errors import UserError
+from posology.workflows.pharmacogenomics.advice import PgxOptions, reported_genes
+from posology.workflows.recommend import recommend
+from tests.advice.test_pharmacogenomics import study
+from tests.builders.pharmacogenomics import write_tables
+from tests.builders.policies import fitted_policy
+
+PATIENT = {"facts": {"SEX": "male", "HEIGHT": 180}}
+POOR = {"code": "GENOTYPE//GENEX//*3/*3", "time": None}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    artifact.save(fitted_policy("logistic"), replace(study(), name="small"), {}, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tables(tmp_path_factory.mktemp("pgx") / "t")
+
+
+def test_a_genotype_of_the_patients_file_forbids(model: Path, folder: Path) -> None:
+    patient = PATIENT | {"events": [POOR]}
+    result = recommend(model, patient, pgx=PgxOptions(folder, population="adults"))
+    kinds = [finding.kind for finding in result.recommendation.safety]
+    assert kinds == ["forbids"]
+    low = next(x for x in result.recommendation.options if x.name == "low")
+    assert (low.standing, low.choice_share) == ("forbidden", 0.0)
+    assert any("are old" in text for text in result.recommendation.callouts)
+    assert "Avoid examplidol use" in result.summary()
+
+
+def test_a_laboratorys_table_counts_before_the_file(
+    model: Path, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "calls.tsv").write_text("GENEX\t*1/*1\n")
+    patient = PATIENT | {"events": [POOR]}
+    result = recommend(model, patient, pgx=PgxOptions(folder, tmp_path / "calls.tsv"))
+    assert [finding.kind for finding in result.recommendation.safety] == ["clear"]
+
+
+def test_without_tables_only_the_models_own_genes_are_named(model: Path) -> None:
+    patient = {"facts": PATIENT["facts"] | {"GENOTYPE//VKORC1_rs9923231": "A/A"}}
+    result = recommend(model, patient)
+    assert [finding.kind for finding in result.recommendation.safety] == ["used_in_dose"]
+    assert recommend(model, PATIENT).recommendation.safety == ()
+
+
+def test_genes_are_read_from_every_kind_of_field() -> None:
+    patient = {
+        "facts": {
+            "CYP2C9 [GENOTYPE//CYP2C9]": "*1/*3",
+            "PHENOTYPE//CYP2C19//poor_metabolizer": True,
+            "ACTIVITY_SCORE//DPYD": 1,
+            "GENOTYPE//VKORC1_rs9923231": "A/G",
+            "SEX": "male",
+        },
+        "events": [
+            {"code": "PHENOTYPE//HLA-B//*57:01 positive", "time": "2020-01-01"},
+            {"code": "PHENOTYPE//HLA-B//*15:02 negative", "time": "2020-01-02"},
+            {"code": "GENOTYPE//TPMT//*1/*1", "time": "2020-01-02"},
+            {"code": "GENOTYPE//TPMT//*1/*2", "time": "2019-01-01"},
+        ],
+    }
+    assert set(reported_genes(patient, ["GENOTYPE//CYP2C9//*1/*2", "SEX//male"])) == {
+        ReportedGene("CYP2C9", "*1/*3"),
+        ReportedGene("CYP2C19", "", "poor metabolizer"),
+        ReportedGene("DPYD", "", "", "1.0"),
+        ReportedGene("HLA-B", "", "*57:01 positive; *15:02 negative"),
+        ReportedGene("TPMT", "*1/*1"),
+    }
+
+
+def test_a_result_of_after_the_decision_is_not_visible() -> None:
+    early = {"code": "GENOTYPE//TPMT//*1/*1", "time": "2020-01-02"}
+    late = {"code": "GENOTYPE//TPMT//*2/*2", "time": "2020-01-03T08:00"}
+    patient = {"facts": {}, "events": [late, early]}
+    assert reported_genes(patient) == (ReportedGene("TPMT", "*2/*2"),)
+    assert reported_genes(patient, until="2020-01-02") == (ReportedGene("TPMT", "*1/*1"),)
+
+
+def test_options_of_the_command_line(model: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "patient.json").write_text(json.dumps(PATIENT))
+    (tmp_path / "calls.tsv").write_text("GENEX\t*3/*3\n")
+    given = ["recommend", str(model), "--patient", str(tmp_path / "patient.json")]
+    given += ["--pgx-calls", str(tmp_path / "calls.tsv")]
+    with pytest.raises(UserError, match="--pgx-calls and --pgx-population need --pgx-tables"):
+        CliRunner().invoke(app, given, catch_exceptions=False)
+    out = tmp_path / "a.json"
+    given += ["--pgx-tables", str(folder), "--pgx-population", "adults", "--json", str(out)]
+    done = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert json.loads(out.read_text())["safety"][0]["kind"] == "forbids"
