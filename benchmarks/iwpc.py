@@ -66,7 +66,7 @@ def main() -> None:
     data, study = iwpc.load(), read_study("iwpc")
     site = dict(zip(data.subject_id.tolist(), data.site.tolist(), strict=True))
     whole = build_cohort(data.events, study, site=site)
-    folds = _folds(whole, site, options.folds, options.seed)
+    folds = make_folds(whole, site, options.folds, options.seed)
     _run(folds, options.work, options.jobs)
     rows = []
     for split in ("kfold", "site"):
@@ -89,7 +89,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _folds(whole: Cohort, site: dict[int, int], folds: int, seed: int) -> list[Fold]:
+def make_folds(whole: Cohort, site: dict[int, int], folds: int, seed: int) -> list[Fold]:
+    """Random folds of patients, then groups of hospitals; each patient is held out once by each."""
     subjects = whole.history.subject_id
     random = KFold(folds, shuffle=True, random_state=seed).split(subjects)
     sites = [site[int(s)] for s in subjects]

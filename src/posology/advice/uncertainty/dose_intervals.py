@@ -15,10 +15,13 @@ from jaxtyping import Float64, Int64
 
 from posology.advice.uncertainty.thresholds import (
     Groups,
+    Inside,
     Thresholds,
     conformal_quantile,
+    fit_margins,
     fit_thresholds,
     thresholds_of,
+    with_margin,
 )
 
 Dose = Float64[np.ndarray, " decision"]
@@ -106,17 +109,43 @@ def fit_dose_intervals(
     band = band_of(right, bands)
     support = _log_support(predicted, weight, len(bands))
     scores = (error / spread) ** 2 / 2 - support[np.arange(len(right)), band]
-    ready = fit_thresholds(scores, band, len(bands), predicted.groups, coverage)
+    ready = fit_thresholds(scores, band, len(bands), coverage)
     cuts = tuple(np.quantile(predicted.dose, np.arange(1, _THIRDS) / _THIRDS).tolist())
     found = DoseIntervals(coverage, bands, spread, weight, ready, cuts, _NOTHING, len(right))
+    found = _with_ready_margins(found, predicted, right)
     low, high = _ready_bounds(found, predicted)
     distance = np.abs(np.sqrt(right) - np.sqrt(predicted.dose))
-    is_inside = (low <= right) & (right <= high)
+    reach = np.where((low <= right) & (right <= high), distance, np.inf)
     third = np.searchsorted(np.array(cuts), predicted.dose).astype(np.int64)
-    plan = fit_thresholds(
-        np.where(is_inside, distance, np.inf), third, _THIRDS, predicted.groups, coverage
-    )
-    return replace(found, plan=plan)
+    found = replace(found, plan=fit_thresholds(reach, third, _THIRDS, coverage))
+    return _with_plan_margins(found, predicted, right)
+
+
+def _with_ready_margins(
+    found: DoseIntervals, predicted: DosePredictions, right: Dose
+) -> DoseIntervals:
+    """The wide interval, with a margin for each group that it covers too rarely."""
+
+    def inside(margin: float) -> Inside:
+        low, high = _ready_bounds(replace(found, ready=with_margin(found.ready, margin)), predicted)
+        return (low <= right) & (right <= high)
+
+    margins = fit_margins(predicted.groups, found.coverage, inside)
+    return replace(found, ready=replace(found.ready, groups=margins))
+
+
+def _with_plan_margins(
+    found: DoseIntervals, predicted: DosePredictions, right: Dose
+) -> DoseIntervals:
+    """The narrow interval, with a margin for each group that it covers too rarely."""
+
+    def inside(margin: float) -> Inside:
+        widened = replace(found, plan=with_margin(found.plan, margin))
+        bounds = dose_intervals(widened, predicted)
+        return (bounds.plan_low <= right) & (right <= bounds.plan_high)
+
+    margins = fit_margins(predicted.groups, found.coverage, inside)
+    return replace(found, plan=replace(found.plan, groups=margins))
 
 
 def dose_intervals(intervals: DoseIntervals, predicted: DosePredictions) -> IntervalBounds:

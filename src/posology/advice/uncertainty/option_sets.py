@@ -37,8 +37,7 @@ def fit_option_sets(
         return None
     probability, right = probability[known], right[known].astype(np.int64)
     scores = 1.0 - probability[np.arange(len(right)), right]
-    nobody: tuple[tuple[str, ...], np.ndarray] = ((), np.zeros((len(right), 0), dtype=bool))
-    found = fit_thresholds(scores, right, probability.shape[1], nobody, coverage)
+    found = fit_thresholds(scores, right, probability.shape[1], coverage)
     return OptionSets(coverage, found, len(right))
 
 

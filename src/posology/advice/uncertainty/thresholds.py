@@ -1,12 +1,14 @@
 """Conformal thresholds: the quantile of scores, and more for groups that it covers too rarely."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 Scores = Float64[np.ndarray, " decision"]
 Parts = Int64[np.ndarray, " decision"]
+Inside = Bool[np.ndarray, " decision"]
 Members = Bool[np.ndarray, "decision group"]
 Groups = tuple[tuple[str, ...], Members]
 """Names of groups of patients, and who belongs to each."""
@@ -17,6 +19,8 @@ _FEWER = 1.0
 """Standard errors below the nominal coverage at which a group gets a margin. Our choice, by
 cross-validation inside IWPC: without it, patients of several groups get the largest of many noisy
 margins, and the intervals are too wide."""
+_MOST = 16.0
+"""Largest margin that is searched: in either score it keeps nearly every dose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class GroupMargin:
     """What is added to every threshold for the patients of a group."""
 
     group: str
-    """Code of the group, such as `RACE//Black`."""
+    """Code of the group, such as `RACE//Black`; empty: everybody."""
     margin: float
     """Above 0."""
     patients: int
@@ -55,26 +59,42 @@ def conformal_quantile(scores: Scores, coverage: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def fit_thresholds(
-    scores: Scores, part: Parts, parts: int, groups: Groups, coverage: float
-) -> Thresholds:
-    """A threshold for each part, and a margin for groups that these cover less than they should.
+def fit_thresholds(scores: Scores, part: Parts, parts: int, coverage: float) -> Thresholds:
+    """A threshold for each part; no group has a margin yet.
 
     Within a part this is Mondrian conformal prediction (Vovk and others 2005, section 4.5):
-    coverage holds in each part, not only over all. A margin is the conformal quantile of the
-    group's scores minus their thresholds, so that coverage holds in the group as well.
+    coverage holds in each part, not only over all.
     """
-    values = [conformal_quantile(scores[part == number], coverage) for number in range(parts)]
-    limits = np.array([np.inf if value is None else value for value in values])
-    with np.errstate(invalid="ignore"):
-        excess = np.nan_to_num(scores - limits[part], nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    values = tuple(conformal_quantile(scores[part == number], coverage) for number in range(parts))
+    return Thresholds(values, tuple(np.bincount(part, minlength=parts).tolist()), ())
+
+
+def fit_margins(
+    groups: Groups, coverage: float, inside: Callable[[float], Inside]
+) -> tuple[GroupMargin, ...]:
+    """A margin for each group that is covered less often than it should be.
+
+    Args:
+        inside: which patients are covered if so much is added to every threshold.
+    """
+    without = inside(0.0)
     margins = []
     for name, member in zip(groups[0], groups[1].T, strict=True):
-        margin = _margin(excess[member], coverage)
-        if margin > 0:
-            margins.append(GroupMargin(name, margin, int(member.sum())))
-    counts = np.bincount(part, minlength=parts)
-    return Thresholds(tuple(values), tuple(counts.tolist()), tuple(margins))
+        count = int(member.sum())
+        if count < MIN_GROUP:
+            continue
+        error = np.sqrt(coverage * (1 - coverage) / count)
+        if without[member].mean() >= coverage - _FEWER * error:
+            continue
+        needed = min(int(np.ceil(coverage * (count + 1) - 1e-9)), count)
+        margin = _smallest(lambda m, of=member, n=needed: inside(m)[of].sum() >= n)
+        margins.append(GroupMargin(name, margin, count))
+    return tuple(margins)
+
+
+def with_margin(thresholds: Thresholds, margin: float) -> Thresholds:
+    """The thresholds with one margin for everybody, and none for groups."""
+    return replace(thresholds, groups=(GroupMargin("", margin, sum(thresholds.patients)),))
 
 
 def thresholds_of(thresholds: Thresholds, groups: Groups) -> Float64[np.ndarray, "decision part"]:
@@ -82,26 +102,18 @@ def thresholds_of(thresholds: Thresholds, groups: Groups) -> Float64[np.ndarray,
     names, members = groups
     margin = np.zeros(len(members))
     for one in thresholds.groups:
-        if one.group in names:
-            is_member = members[:, names.index(one.group)]
-            margin = np.where(is_member, np.maximum(margin, one.margin), margin)
+        if one.group and one.group not in names:
+            continue
+        is_member = members[:, names.index(one.group)] if one.group else True
+        margin = np.where(is_member, np.maximum(margin, one.margin), margin)
     limits = np.array([np.inf if value is None else value for value in thresholds.parts])
     return limits[None, :] + margin[:, None]
 
 
-def _margin(excess: Scores, coverage: float) -> float:
-    """0 if the group is small, or covered as often as it should be but for chance."""
-    count = len(excess)
-    if count < MIN_GROUP:
-        return 0.0
-    error = np.sqrt(coverage * (1 - coverage) / count)
-    if (excess <= 0).mean() >= coverage - _FEWER * error:
-        return 0.0
-    rank = min(int(np.ceil(coverage * (count + 1) - 1e-9)), count)
-    margin = float(np.partition(excess, rank - 1)[rank - 1])
-    return max(margin, 0.0) if np.isfinite(margin) else _largest_finite(excess)
-
-
-def _largest_finite(excess: Scores) -> float:
-    finite = excess[np.isfinite(excess)]
-    return max(float(finite.max()), 0.0) if len(finite) else 0.0
+def _smallest(is_enough: Callable[[float], bool]) -> float:
+    """The smallest number up to _MOST for which this holds, to a millionth; _MOST if none."""
+    low, high = 0.0, _MOST
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
