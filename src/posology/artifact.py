@@ -7,8 +7,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from posology.domain.policy import Policy
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import ArtifactError
+from posology.records.io.drafts import draft_folder
 
 FORMAT = 2
 """Number of the format that `save` writes; raised whenever a name on disk changes."""
@@ -68,15 +67,15 @@ def save(policy: Policy, study: Study, evidence: dict, folder: str | Path) -> No
     }
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[_CHECKSUMS] = json.dumps(checksums, indent=1, sort_keys=True).encode()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        for name, content in files.items():
-            (draft / name).write_bytes(content)
-        draft.rename(folder)
-    except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    with draft_folder(folder) as draft:
+        whole = draft / "whole"
+        try:
+            whole.mkdir(mode=0o700)
+            for name, content in files.items():
+                (whole / name).write_bytes(content)
+            whole.rename(folder)
+        except OSError as error:
+            raise ArtifactError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def load(folder: str | Path) -> Artifact:

@@ -38,6 +38,7 @@ def test_an_ingest_makes_a_folder_and_describes_it(events, tmp_path):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "data",
         "metadata",
+        "checksums.json",
         "manifest.json",
         "rejected.parquet",
         "quality.html",

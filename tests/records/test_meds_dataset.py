@@ -76,11 +76,13 @@ def test_splits_are_written_with_medss_names(tmp_path):
     meds.SubjectSplitSchema.validate(written)
     assert written["split"].to_pylist() == ["train", "tuning", "held_out"]
     assert read_splits(tmp_path) == {1: "train", 2: "validation", 3: "test"}
-    with pytest.raises(RecordError, match="subject 1 is in split 'tuning'; known are train, valid"):
+    with pytest.raises(RecordError, match="split 'tuning' is not known; known are train, valid"):
         write_splits(tmp_path, {1: "tuning"})
     odd = pa.table({"subject_id": [1], "split": ["dev"]})
     pq.write_table(odd, tmp_path / meds.subject_splits_filepath)
-    with pytest.raises(RecordError, match="subject 1 is in split 'dev'; known are train, tuning"):
+    with pytest.raises(
+        RecordError, match="row 1: split 'dev' is not known; known are train, tuning"
+    ):
         read_splits(tmp_path)
 
 
@@ -88,7 +90,7 @@ def test_an_invalid_split_file_is_an_error(tmp_path):
     path = tmp_path / meds.subject_splits_filepath
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"subject_id": [1, 1], "split": ["train", "tuning"]}), path)
-    with pytest.raises(RecordError, match="subject 1 is in two splits; keep one"):
+    with pytest.raises(RecordError, match="the subject of row 2 is in two splits; keep one"):
         read_splits(tmp_path)
     pq.write_table(pa.table({"patient": [1]}), path)
     with pytest.raises(RecordError, match=r"subject_splits.parquet is not a MEDS split file: "):

@@ -1,7 +1,10 @@
 """The command line: one file a command. An error that the caller can fix exits with code 2."""
 
+import errno
 import logging
 import sys
+import traceback
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -44,14 +47,51 @@ for group, commands in COMMANDS.items():
 app.add_typer(safety, rich_help_panel="For one patient")
 
 
+_MENDABLE = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM),
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.EIO),
+    }
+)
+"""Failures of a disk or of the rights on it, which the caller can mend."""
+DEFECT = 70
+"""Exit code of an exception that nobody expected (EX_SOFTWARE of sysexits.h)."""
+
+
 def main() -> None:
-    """Run the command line; an error that the caller can fix is one paragraph, no traceback."""
+    """Run the command line.
+
+    What the caller can mend is one paragraph and exit code 2. An exception that nobody expected is
+    a defect of posology: its traceback, and exit code 70.
+    """
     log = logging.getLogger("posology")
     log.setLevel(logging.INFO)
     log.addHandler(logging.StreamHandler())
     try:
         app()
     except UserError as error:
-        text = f"[bold red]posology:[/] {escape(str(error))}"
-        Console(stderr=True, soft_wrap=True).print(text, highlight=False)
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            _end_with_traceback()
+        place = f"{error.filename}: " if error.filename else ""
+        reason = (error.strerror or str(error)).lower()
+        _end(f"{place}{reason}; make room or choose a place that you may write to")
+    except MemoryError:
+        _end("there is not enough memory; use a smaller --rows or --memory, or a larger machine")
+    except Exception:  # noqa: BLE001  (counted as a defect, not hidden)
+        _end_with_traceback()
+
+
+def _end(message: str) -> NoReturn:
+    """Print one paragraph and exit with 2."""
+    message = message.encode("utf-8", "replace").decode()
+    text = f"[bold red]posology:[/] {escape(message)}"
+    Console(stderr=True, soft_wrap=True).print(text, highlight=False)
+    sys.exit(2)
+
+
+def _end_with_traceback() -> NoReturn:
+    traceback.print_exc()
+    print("posology: this is a defect of posology; please report it", file=sys.stderr)  # noqa: T201
+    sys.exit(DEFECT)

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
+from posology.cli.options import writable_folder
+
 
 def cohort(
     study: Annotated[
         str, typer.Argument(help="A study file, or the name of a study that ships (clinic, iwpc).")
     ],
     events: Annotated[Path, typer.Argument(help="A MEDS folder, or a Parquet file of events.")],
-    out: Annotated[Path | None, typer.Option(help="A new folder for the cohort.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder for the cohort.", callback=writable_folder)
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only count the decisions; build nothing, even with --out."),
@@ -25,7 +29,8 @@ def cohort(
         Path | None,
         typer.Option(
             help="A folder that caches the result for each file of events; unchanged files are "
-            "not processed again."
+            "not processed again.",
+            callback=writable_folder,
         ),
     ] = None,
     rows: Annotated[

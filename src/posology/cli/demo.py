@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, Seed
+from posology.cli.options import JsonFile, Seed, writable_folder
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the report and the policy.")] = Path(
-        "posology-demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the report and the policy.", callback=writable_folder)
+    ] = Path("posology-demo"),
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:

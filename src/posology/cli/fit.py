@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, Seed, StudyOrCohort
+from posology.cli.options import Events, Seed, StudyOrCohort, writable_file, writable_folder
 
 
 def fit(
     study: StudyOrCohort,
     events: Events = None,
-    out: Annotated[Path, typer.Option(help="A new folder for the policy.")] = Path("model"),
+    out: Annotated[
+        Path, typer.Option(help="A new folder for the policy.", callback=writable_folder)
+    ] = Path("model"),
     method: Annotated[
         str,
         typer.Option(
@@ -30,11 +32,17 @@ def fit(
     ] = "default",
     seed: Seed = 0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the learning curves to this JSON file.")
+        Path | None,
+        typer.Option(
+            "--json", help="Write the learning curves to this JSON file.", callback=writable_file
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Folder for checkpoints; an interrupted run continues from it."),
+        typer.Option(
+            help="Folder for checkpoints; an interrupted run continues from it.",
+            callback=writable_folder,
+        ),
     ] = None,
     start: Annotated[
         Path | None, typer.Option(help="Weights from `posology pretrain` to start from.")

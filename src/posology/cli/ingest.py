@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from posology.cli.options import JsonFile
+from posology.cli.options import JsonFile, writable_folder
 from posology.records.sources.registry import SOURCE_KINDS, SourceKind
 
 
@@ -52,7 +52,9 @@ class IngestCommand(TyperCommand):
 
 def ingest(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option(help="The MEDS folder to make or to add to.")],
+    out: Annotated[
+        Path, typer.Option(help="The MEDS folder to make or to add to.", callback=writable_folder)
+    ],
     codebook: Annotated[
         Path | None, typer.Option(help="Units and plausible limits of your own codes (TOML).")
     ] = None,
@@ -69,6 +71,16 @@ def ingest(
             "--accept", help="Exit with 0 although a source lost more than 5 % of its rows."
         ),
     ] = False,
+    free_text_codes: Annotated[
+        bool,
+        typer.Option(
+            "--free-text-codes",
+            help="Keep events whose code is only a text, which may name a person.",
+        ),
+    ] = False,
+    max_line: Annotated[
+        int, typer.Option(min=1_000, help="Bytes of the longest line of a file that is read.")
+    ] = 32_000_000,
     json_file: JsonFile = None,
 ) -> None:
     """Read records from any sources into one folder of clean MEDS events.
@@ -81,7 +93,7 @@ def ingest(
     what each source needs.
     """
     from posology.cli.progress import show_stages
-    from posology.workflows.ingest import find_sources
+    from posology.workflows.ingest import IngestOptions, find_sources
     from posology.workflows.ingest import ingest as run
     from posology.workflows.results import write_measurements
 
@@ -93,7 +105,8 @@ def ingest(
             typer.echo(f"{source.name}: {count} {'file' if count == 1 else 'files'}")
         return
     with show_stages(is_quiet=not sys.stderr.isatty()) as progress:
-        result = run(sources, out, engine, memory, codebook, progress)
+        options = IngestOptions(engine, memory, codebook, free_text_codes, max_line)
+        result = run(sources, out, options, progress)
     if json_file is not None:
         write_measurements(json_file, result.rows, started)
     typer.echo(result.summary())

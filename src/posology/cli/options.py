@@ -1,9 +1,58 @@
 """Options that several commands share."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from posology.errors import UserError
+
+_NEEDED = 1 << 20
+"""Bytes that must be free where a result is written (our choice; results are larger)."""
+
+
+def writable_file(path: Path | None) -> Path | None:
+    """Check, before anything is computed, that this file can be written; UserError otherwise."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file.")
+    _try_to_write(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.open("ab").close()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}).") from error
+    return path
+
+
+def writable_folder(path: Path | None) -> Path | None:
+    """The same of a folder in which, or next to which, results are written."""
+    if path is None:
+        return None
+    if path.is_file():
+        raise UserError(f"{path}: is a file; name a folder.")
+    _try_to_write(path)
+    return path
+
+
+def _try_to_write(path: Path) -> None:
+    """Write and remove a temporary file in the nearest folder above the path that exists."""
+    folder = path.absolute().parent
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_NEEDED))
+            file.flush()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); make room in {folder} or "
+            "choose another place."
+        ) from error
+
 
 StudyOrCohort = Annotated[
     str,
@@ -16,9 +65,13 @@ Events = Annotated[
     Path | None,
     typer.Option(help="MEDS folder or Parquet file of events, if STUDY is not a cohort's folder."),
 ]
-ReportFile = Annotated[Path | None, typer.Option(help="Write the report to this HTML file.")]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(help="Write the report to this HTML file.", callback=writable_file),
+]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write every figure to this JSON file.")
+    Path | None,
+    typer.Option("--json", help="Write every figure to this JSON file.", callback=writable_file),
 ]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
 ModelFolder = Annotated[

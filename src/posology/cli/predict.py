@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import ModelFolder
+from posology.cli.options import ModelFolder, writable_file
 
 
 def predict(
@@ -19,7 +19,11 @@ def predict(
     ],
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Write the predictions to this file, one line a decision."),
+        typer.Option(
+            "--json",
+            help="Write the predictions to this file, one line a decision.",
+            callback=writable_file,
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option(help="Of a cohort: train, validation, test or all.")

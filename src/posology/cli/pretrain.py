@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, Seed, StudyOrCohort
+from posology.cli.options import Events, Seed, StudyOrCohort, writable_file
 
 
 def pretrain(
     study: StudyOrCohort,
-    out: Annotated[Path, typer.Option(help="A new file for the weights.")],
+    out: Annotated[Path, typer.Option(help="A new file for the weights.", callback=writable_file)],
     events: Events = None,
     recipe: Annotated[
         str,
@@ -22,7 +22,10 @@ def pretrain(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training patients.")] = 5,
     seed: Seed = 0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the learning curve to this JSON file.")
+        Path | None,
+        typer.Option(
+            "--json", help="Write the learning curve to this JSON file.", callback=writable_file
+        ),
     ] = None,
 ) -> None:
     """Learn to predict each next step of the training patients; no outcome is used."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posology.cli.options import ModelFolder
+from posology.cli.options import ModelFolder, writable_file
 from posology.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def recommend(
         ),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the recommendation to this JSON file.")
+        Path | None,
+        typer.Option(
+            "--json", help="Write the recommendation to this JSON file.", callback=writable_file
+        ),
     ] = None,
     pgx_tables: Annotated[
         Path | None,
@@ -45,7 +48,9 @@ def recommend(
         str, typer.Option(help="For whom, as the guidelines name it, such as 'CVI ACS PCI'.")
     ] = "",
     html: Annotated[
-        Path | None, typer.Option(help="Write the page that a clinician reads to this HTML file.")
+        Path | None, typer.Option(
+            help="Write the page that a clinician reads to this HTML file.", callback=writable_file
+        )
     ] = None,
 ) -> None:
     """Advise on one patient: options with benefit and harms, dose, reasons, and what is missing."""

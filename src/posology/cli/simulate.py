@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, Seed
+from posology.cli.options import JsonFile, Seed, writable_folder
 
 
 def simulate(
     which: Annotated[str, typer.Argument(help="What to simulate: clinic.")],
     out: Annotated[
-        Path, typer.Option(help="A new folder for the records and, separately, the truth.")
+        Path,
+        typer.Option(
+            help="A new folder for the records and, separately, the truth.",
+            callback=writable_folder,
+        ),
     ],
     patients: Annotated[int, typer.Option(help="Number of patients.")] = 10_000,
     seed: Seed = 0,

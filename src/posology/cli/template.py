@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from posology.cli.options import writable_file
+
 
 def template(
     study: Annotated[
@@ -15,7 +17,8 @@ def template(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Write to this file; by default, to the screen.")
+        Path | None,
+        typer.Option(help="Write to this file; by default, to the screen.", callback=writable_file),
     ] = None,
 ) -> None:
     """Write a blank patient's form: JSON whose facts are null until you fill them in.

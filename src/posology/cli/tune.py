@@ -6,14 +6,18 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, Seed, StudyOrCohort
+from posology.cli.options import Events, Seed, StudyOrCohort, writable_file, writable_folder
 
 
 def tune(
     study: StudyOrCohort,
     events: Events = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of the search; an interrupted search continues from it.")
+        Path,
+        typer.Option(
+            help="Folder of the search; an interrupted search continues from it.",
+            callback=writable_folder,
+        ),
     ] = Path("tuned"),
     trials: Annotated[
         int, typer.Option(min=2, help="Number of recipes to try, the default one first.")
@@ -23,7 +27,8 @@ def tune(
     ] = 2,
     seed: Seed = 0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write every trial to this JSON file.")
+        Path | None,
+        typer.Option("--json", help="Write every trial to this JSON file.", callback=writable_file),
     ] = None,
 ) -> None:
     """Try recipes at random, stop the worse two thirds early, and write the best to a file.

@@ -14,6 +14,7 @@ from posology.errors import UserError
 from posology.learners import recipes
 from posology.learners.recipes import Recipe
 from posology.nn.encoders import EncoderName
+from posology.records.io.documents import parse_json
 
 _TRIALS, _SEARCH = "trials.jsonl", "search.json"
 
@@ -138,13 +139,13 @@ def load_recipe(name: str, seed: int, train: Cohort) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe; omitted settings keep their defaults. UserError names the mistake."""
     try:
-        return deserialize(Recipe, json.loads(path.read_text(encoding="utf-8")), {})
+        return deserialize(Recipe, parse_json(path.read_text(encoding="utf-8")), {})
     except OSError as error:
         raise UserError(
             f"--recipe {path}: is neither default, histories or paper, nor a file "
             f"that can be read ({error.strerror})."
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(f"--recipe {path}: is not a recipe: {error}.") from error
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from posology.errors import PosologyError
+from posology.records.io.patterns import without_value
 from posology.records.schema import RAW, REJECTED, Batch, Event, Rejection
 
 MAX_BATCH_TEXT = 64_000_000
@@ -56,7 +57,8 @@ class BatchBuilder:
         self.rows += 1
         value = truncate_value(rejection.value)
         self.characters += len(value)
-        texts = (source, rejection.field[:200], rejection.reason)
+        reason = without_value(rejection.reason, value)
+        texts = (source, rejection.field[:200], reason)
         source, field, reason = map(valid_utf8, texts)
         self.rejected.append((source, row, field, value, reason))
 

@@ -16,6 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.errors import RecordError
+from posology.records.io.checksums import (
+    CHECKSUMS,
+    read_checksums,
+    update_checksum,
+    verify_files,
+)
 from posology.records.schema import EVENTS
 
 COLUMN_TYPES: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
@@ -48,6 +54,25 @@ def data_files(folder: Path) -> list[Path]:
     return files
 
 
+MANIFEST = "manifest.json"
+"""File that marks a folder as written by `posology ingest`."""
+
+
+def verify_folder(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+    """The checksums of a folder; RecordError if one of the files is not as ingest wrote it.
+
+    names: the files to read, relative to the folder; by default all that ingest wrote, and all
+    data files. A folder of another tool has no checksums: nothing is verified.
+    """
+    if not (folder / MANIFEST).exists() and not (folder / CHECKSUMS).exists():
+        return {}
+    sums = read_checksums(folder, "posology ingest")
+    if names is None:
+        names = {*sums, *(path.relative_to(folder).as_posix() for path in data_files(folder))}
+    verify_files(folder, sorted(names), sums, "posology ingest")
+    return sums
+
+
 def _numeric_name(path: Path) -> tuple[int, int, str]:
     return (0, int(path.stem), "") if path.stem.isdigit() else (1, 0, str(path))
 
@@ -67,6 +92,10 @@ def open_events(path: Path) -> pq.ParquetFile:
         parquet = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise RecordError(f"{path} is not a readable Parquet file: {error}") from error
+    names = parquet.schema_arrow.names
+    duplicates = sorted(name for name in set(names) if names.count(name) > 1)
+    if duplicates:
+        raise RecordError(f"{path} has the column {duplicates[0]!r} twice; give each its own name")
     for name in ("subject_id", "time", "code"):
         if name not in parquet.schema_arrow.names:
             raise RecordError(
@@ -106,26 +135,23 @@ def read_splits(folder: Path) -> dict[int, str] | None:
     except (pa.ArrowException, OSError, KeyError) as error:
         raise RecordError(f"{path} is not a MEDS split file: {error}") from error
     splits: dict[int, str] = {}
-    for subject, name in zip(
-        table["subject_id"].to_pylist(), table["split"].to_pylist(), strict=True
-    ):
+    rows = zip(table["subject_id"].to_pylist(), table["split"].to_pylist(), strict=True)
+    for row, (subject, name) in enumerate(rows, start=1):
         if name not in SPLITS:
             raise RecordError(
-                f"{path}: subject {subject} is in split {name!r}; known are {', '.join(SPLITS)}"
+                f"{path}: row {row}: split {name!r} is not known; known are {', '.join(SPLITS)}"
             )
         if splits.setdefault(subject, SPLITS[name]) != SPLITS[name]:
-            raise RecordError(f"{path}: subject {subject} is in two splits; keep one")
+            raise RecordError(f"{path}: the subject of row {row} is in two splits; keep one")
     return splits
 
 
 def write_splits(folder: Path, splits: Mapping[int, str]) -> None:
     """Write each subject's split (`train`, `validation` or `test`) under MEDS's names."""
     meds_names = {split: name for name, split in SPLITS.items()}
-    for subject, name in splits.items():
+    for name in splits.values():
         if name not in meds_names:
-            raise RecordError(
-                f"subject {subject} is in split {name!r}; known are {', '.join(meds_names)}"
-            )
+            raise RecordError(f"split {name!r} is not known; known are {', '.join(meds_names)}")
     subjects = sorted(splits)
     table = pa.table(
         {
@@ -136,6 +162,7 @@ def write_splits(folder: Path, splits: Mapping[int, str]) -> None:
     path = folder / meds.subject_splits_filepath
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(meds.SubjectSplitSchema.align(table), path)
+    update_checksum(folder, meds.subject_splits_filepath)
 
 
 def write_metadata(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from posology.errors import RecordError
 from posology.records.io.engine import Engine
+from posology.records.io.text_lines import line_limit
 from posology.records.pipeline import ingest as pipeline
 from posology.records.pipeline.cleaning import CleaningSettings
 from posology.records.pipeline.losses import describe_loss
@@ -26,6 +27,22 @@ REASONS_SHOWN = 5
 
 LOSSES_SHOWN = 3
 """Sources in the summary's warning; quality.json has all. Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How records are ingested."""
+
+    engine: str = "duckdb"
+    """duckdb, spark, or postgresql://user@host/name."""
+    memory: str = "2GB"
+    """The most that the engine may use."""
+    codebook: Path | None = None
+    """Units and plausible limits of your own codes (TOML)."""
+    free_text_codes: bool = False
+    """Whether a text without a code becomes a code; it may name a person."""
+    max_line: int = 32_000_000
+    """Bytes of the longest line that is read; a document (a Bundle) may have 16 times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +139,7 @@ def find_sources(places: Mapping[str, Places]) -> list[Source]:
 def ingest(
     sources: Mapping[str, Places],
     folder: str | Path,
-    engine: str = "duckdb",
-    memory: str = "2GB",
-    codebook: str | Path | None = None,
+    options: IngestOptions = IngestOptions(),
     progress: Progress = no_progress,
 ) -> IngestResult:
     """Add records to a MEDS folder, cleaned; each rejected row is listed with its reason.
@@ -132,9 +147,7 @@ def ingest(
     Args:
         sources: paths by kind, such as `{"omop": "cdm/", "vcf": ["genomes/"]}`.
         folder: the MEDS folder to make or to add to.
-        engine: duckdb, spark, or postgresql://user@host/name.
-        memory: the most that the engine may use.
-        codebook: units and plausible limits of your own codes (TOML).
+        options: engine, memory, code book, and whether texts become codes.
         progress: called with each stage and the rows it has done.
     """
     rows_done: dict[str, int] = {}
@@ -144,13 +157,14 @@ def ingest(
         progress(stage, rows_done[stage])
 
     settings = pipeline.IngestSettings(
-        engine=Engine(engine, memory),
-        cleaning=CleaningSettings(None if codebook is None else Path(codebook)),
+        engine=Engine(options.engine, options.memory),
+        cleaning=CleaningSettings(options.codebook, free_text_codes=options.free_text_codes),
         progress=report_rows,
     )
     out = Path(folder)
     before = _report(out).get("losses", [])
-    counts = pipeline.ingest(find_sources(sources), out, settings)
+    with line_limit(options.max_line):
+        counts = pipeline.ingest(find_sources(sources), out, settings)
     if not counts.sources:
         return IngestResult(counts, out, ())
     report = _report(out)
@@ -165,9 +179,11 @@ def ingest(
 
 
 def _report(folder: Path) -> dict[str, Any]:
-    """The folder's quality report; empty if it has none."""
-    path = folder / "quality.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """The folder's quality report; empty if it has none that can be read."""
+    try:
+        return json.loads((folder / "quality.json").read_text("utf-8"))
+    except (OSError, ValueError):  # a damaged one is refused by its checksum
+        return {}
 
 
 def _as_list(places: Places) -> list[str | Path]:

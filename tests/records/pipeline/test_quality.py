@@ -33,7 +33,8 @@ def test_the_report_has_counts_units_rejections_and_gaps(tmp_path):
         "field": "numeric_value",
         "rows": 1,
         "first_row": 7,
-        "example": "-5",
+        "pattern": "-9",
+        "length": 2,
     }
     assert {row["rule"]: row["rows"] for row in report["repairs"]} == {
         "duplicate": 1,

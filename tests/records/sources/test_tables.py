@@ -149,7 +149,7 @@ def test_an_invalid_mapping_is_an_error(tmp_path, mapping, message):
 def test_a_joined_file_with_a_duplicate_key_is_an_error(tmp_path):
     (tmp_path / "labs.csv").write_text("id,at,label,value,unit\n")
     (tmp_path / "b.csv").write_text("id,x\n1,1\n1,2\n")
-    with pytest.raises(RecordError, match="id '1' is in more than one row"):
+    with pytest.raises(RecordError, match="rows 1 and 2 have the same id"):
         stage(tmp_path, BASE + 'join = "b.csv"\non = "id"')
 
 

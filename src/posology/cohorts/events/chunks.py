@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from posology.errors import RecordError
-from posology.records.meds_dataset import data_files, open_events
+from posology.records.meds_dataset import data_files, open_events, verify_folder
 
 COLUMNS = ("subject_id", "time", "code", "numeric_value")
 UNIT_ROWS = 5_000_000
@@ -17,11 +17,15 @@ UNIT_ROWS = 5_000_000
 
 
 def event_files(events: Path) -> list[Path]:
-    """The Parquet files of a MEDS folder, of any folder of them, or the file itself."""
+    """The Parquet files of a MEDS folder, of any folder of them, or the file itself.
+
+    A folder that `posology ingest` wrote is compared with its checksums.
+    """
     if not events.exists():
         raise RecordError(f"{events}: no such file or folder.")
     if events.is_file():
         return [events]
+    verify_folder(events)
     if (events / "data").is_dir():
         return data_files(events)
     files = sorted(events.glob("*.parquet"))

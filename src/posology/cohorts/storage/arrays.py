@@ -12,8 +12,9 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.records.io.checksums import read_checksums, verify_files, write_checksums
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "cohort.json"
 
 
@@ -21,7 +22,7 @@ class CohortWriter:
     """Write the arrays of a cohort folder piece by piece, without holding them in memory."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
         self.arrays: dict[str, tuple[str, list[int]]] = {}
 
@@ -54,6 +55,7 @@ class CohortWriter:
         }
         np.savez(self.folder / "profile.npz", allow_pickle=False, **small)
         (self.folder / MANIFEST).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        write_checksums(self.folder)
 
 
 def save_cohort(cohort: Cohort, folder: Path, flow: dict | None = None) -> None:
@@ -76,8 +78,9 @@ def is_cohort(folder: Path) -> bool:
 
 
 def load_cohort(folder: Path) -> Cohort:
-    """The cohort of a folder, with memory-mapped arrays."""
+    """The cohort of a folder, with memory-mapped arrays; RecordError if a file has changed."""
     body = _about(folder)
+    _verify(folder)
     with np.load(folder / "profile.npz", allow_pickle=False) as small:
         profile = deserialize(Profile, body["profile"], dict(small))
     arrays = {
@@ -98,7 +101,14 @@ def load_cohort(folder: Path) -> Cohort:
 
 def load_flow(folder: Path) -> dict:
     """The flow diagram of a cohort folder, as in `posology cohort --json`."""
-    return _about(folder)["flow"]
+    body = _about(folder)
+    _verify(folder, [MANIFEST])
+    return body["flow"]
+
+
+def _verify(folder: Path, names: list[str] | None = None) -> None:
+    sums = read_checksums(folder, "posology cohort")
+    verify_files(folder, sums if names is None else names, sums, "posology cohort")
 
 
 def _about(folder: Path) -> dict:
@@ -108,9 +118,10 @@ def _about(folder: Path) -> dict:
         raise UserError(
             f"{folder}: is not a complete cohort; build it with `posology cohort`."
         ) from error
-    if body.get("format") != FORMAT:
+    number = body.get("format") if isinstance(body, dict) else None
+    if number != FORMAT:
         raise UserError(
-            f"{folder}: has format {body.get('format')}, but this version reads format {FORMAT}; "
+            f"{folder}: has format {number}, but this version reads format {FORMAT}; "
             "build the cohort again."
         )
     return body

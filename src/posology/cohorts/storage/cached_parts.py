@@ -47,7 +47,7 @@ def list_shards(files: list[Path], folder: Path, settings: str | None) -> tuple[
 
     A cached shard is named by the file's content and `settings`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     unknown = [p.name for p in folder.iterdir() if not p.name.lstrip(".").startswith(_PREFIX)]
     if unknown:
         raise UserError(

@@ -1,7 +1,5 @@
 """Build a cohort folder from a folder of events, file by file, in bounded memory."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -64,6 +62,7 @@ from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
+from posology.records.io.drafts import draft_folder
 from posology.records.meds_dataset import read_codes, read_splits
 
 ROWS_PER_CORE = 2_000_000
@@ -96,7 +95,6 @@ def build_folder(
         raise UserError(f"--out {out}: exists already; choose a new folder.")
     options = options or BuildOptions()
     files, split = event_files(events), _split_file(events, study)
-    out.parent.mkdir(parents=True, exist_ok=True)
     if study.profile.refit or study.profile.embedding_components:
         if options.parts is not None:
             raise UserError(
@@ -106,14 +104,13 @@ def build_folder(
         table = read_event_table(files)
         flow = dry_run(study, events, options)
         cohort = build_cohort(table, study, split, descriptions=read_codes(events))
-        save_cohort(cohort, out, flow)
+        with draft_folder(out) as draft:
+            save_cohort(cohort, draft / "whole", flow)
+            (draft / "whole").rename(out)
         return load_cohort(out)
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with draft_folder(out) as draft:
         _build(study, (events, files, split), draft, options)
         (draft / "whole").rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return load_cohort(out)
 
 
@@ -281,9 +278,9 @@ def _write_columns(
 
 def _check_distinct(subjects: list[np.ndarray], events: Path) -> None:
     """Raise RecordError if a subject is in two parts."""
-    values, counts = np.unique(np.concatenate(subjects), return_counts=True)
-    if (counts > 1).any():
+    together = np.concatenate(subjects)
+    if len(np.unique(together)) < len(together):
         raise RecordError(
-            f"{events}: subject {values[counts > 1][0]} is in two places of the events; "
+            f"{events}: a subject is in two places of the events; "
             "`posology ingest --meds` writes each subject in one place."
         )

@@ -1,7 +1,6 @@
 """Study files: TOML, checked strictly, parsed into `domain.Study`."""
 
 import importlib.resources
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
 from posology.domain.study import AdviceSpec, ProfileSpec, Resolution, Reward, Study
 from posology.errors import StudyError
+from posology.records.io.documents import parse_toml
 
 
 def read_study(path: str | Path) -> Study:
@@ -51,8 +51,8 @@ def shipped_study_path(name: str) -> Path:
 def parse_study(text: str, where: str) -> Study:
     """The study in a file's text; `where` names it in errors."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = parse_toml(text)
+    except ValueError as error:
         raise StudyError(f"{where}: not valid TOML: {error}.") from error
     try:
         file = StudySection.model_validate(raw)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from posology.errors import RecordError
+from posology.records.io.checksums import CHECKSUMS
 
 AT_FDCWD = -100
 """linux/fcntl.h: paths are relative to the working directory."""
@@ -21,7 +22,7 @@ def atomic_replace(folder: Path) -> Generator[Path]:
     """A new empty folder that replaces `folder` if the block ends without an error.
 
     Only one run at a time may write; the next run removes what a killed run left behind. The lock
-    file is never removed: another run may be waiting for it.
+    file is never removed: another run may be waiting for it. Only the owner may open the folder.
     """
     folder = folder.absolute()
     new = folder.with_name(f".{folder.name}.ingesting")
@@ -37,11 +38,11 @@ def atomic_replace(folder: Path) -> Generator[Path]:
             raise RecordError(f"{folder} is being written by another run; wait for it") from error
         shutil.rmtree(new.with_name(new.name + ".old"), ignore_errors=True)
         if new.exists():
-            if not folder.exists() and (new / "manifest.json").exists():
+            if not folder.exists() and (new / CHECKSUMS).exists():
                 os.rename(new, folder)  # killed between the two renames of `_exchange`
             else:
                 shutil.rmtree(new)
-        new.mkdir()
+        new.mkdir(mode=0o700)
         try:
             yield new
             if any(new.iterdir()):

@@ -15,11 +15,15 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.engine import escape_quotes
-from posology.records.io.text_lines import decompressed, is_gzipped
+from posology.records.io.text_lines import (
+    LINE_LIMIT,
+    bounded_texts,
+    decompressed,
+    is_gzipped,
+    too_long,
+)
 from posology.records.schema import REJECTED
 
-MAX_LINE_LENGTH = 32_000_000
-"""Characters of the longest line that is read (own choice; notes of 10 MB exist)."""
 DUCKDB_EXTENSIONS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 """Files that DuckDB reads as tables."""
 READER_MEMORY = "1GB"
@@ -46,7 +50,7 @@ def read_column_names(path: Path) -> list[str]:
             return list(pq.read_schema(path).names)
         with path.open("rb") as raw:
             text = io.TextIOWrapper(decompressed(raw), "utf-8-sig", errors="replace", newline="")
-            header = next(csv.reader(text, delimiter=_delimiter(path)), None)
+            header = next(csv.reader(bounded_texts(text), delimiter=_delimiter(path)), None)
     except (pa.ArrowInvalid, EOFError, zlib.error, BadGzipFile, csv.Error) as error:
         raise RecordError(f"{path}: the file is damaged ({_first_line(error)})") from error
     except OSError as error:
@@ -97,7 +101,7 @@ def _scan_sql(path: Path, columns: list[str]) -> str:
         f"columns = {{{types}}}, auto_detect = false, header = true, "
         f"delim = '{_delimiter(path)}', quote = '\"', escape = '\"', nullstr = '', "
         f"compression = '{compression}', "
-        f"max_line_size = {MAX_LINE_LENGTH}, buffer_size = {2 * MAX_LINE_LENGTH}, "
+        f"max_line_size = {LINE_LIMIT.get()}, buffer_size = {2 * LINE_LIMIT.get()}, "
         "ignore_errors = true, store_rejects = true)"
     )
 
@@ -119,7 +123,7 @@ def rejected_lines(duck: duckdb.DuckDBPyConnection, path: Path) -> pa.Table:
         "TOO MANY COLUMNS": "has more cells than the header",
         "INVALID ENCODING": "is not UTF-8; convert the file, for example with iconv",
         "UNQUOTED VALUE": "a quote is opened and not closed",
-        "LINE SIZE OVER MAXIMUM": f"is longer than {MAX_LINE_LENGTH} characters",
+        "LINE SIZE OVER MAXIMUM": too_long(LINE_LIMIT.get()),
     }
     return pa.table(
         {

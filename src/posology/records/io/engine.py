@@ -22,6 +22,9 @@ ROW_GROUP = 1_000_000
 """Rows in a Parquet row group: large enough to compress, small enough to stream (own choice)."""
 
 
+LOOPBACK = "127.0.0.1"
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The engine and its resources."""
@@ -79,6 +82,8 @@ def _spark(engine: Engine) -> Any:
     if "spark.master" not in dict(session._options):
         session = session.master(f"local[{engine.threads}]")
         session = session.config("spark.sql.shuffle.partitions", str(2 * engine.threads))
+        for name in ("spark.driver.bindAddress", "spark.driver.host"):
+            session = session.config(name, LOOPBACK)  # a local Spark listens to no one else
     return ibis.pyspark.connect(session.getOrCreate())
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from posology.errors import RecordError
 from posology.records.io.subject_ids import to_subject_id
-from posology.records.io.text_lines import decompressed
+from posology.records.io.text_lines import LINE_LIMIT, bounded_texts, decompressed
 from posology.records.io.times import parse_time, to_microseconds
 from posology.records.schema import Rejection, finite_number
 
@@ -43,13 +43,13 @@ def read_rows(path: Path, required: tuple[str, ...] = ()) -> Iterator[tuple[int,
 def _csv(
     path: Path, delimiter: str, required: tuple[str, ...]
 ) -> Iterator[tuple[int, Row | Rejection]]:
-    csv.field_size_limit(2**31 - 1)  # the module's own limit of 131,072 would end the file
+    csv.field_size_limit(LINE_LIMIT.get())  # the module's own limit of 131,072 is too low
     number = 0
     with path.open("rb") as raw:
         text = io.TextIOWrapper(
             decompressed(raw), "utf-8-sig", errors="surrogateescape", newline=""
         )
-        reader = csv.reader(text, delimiter=delimiter)
+        reader = csv.reader(bounded_texts(text), delimiter=delimiter)
         try:
             header = next(reader, None)
             if header is None:
@@ -131,6 +131,10 @@ def _spreadsheet(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, R
 
 def require_columns(path: Path, columns: Iterable[str], required: tuple[str, ...]) -> None:
     """Raise RecordError if a required column is missing."""
+    columns = list(columns)
+    duplicates = [name for name in columns if columns.count(name) > 1]
+    if duplicates:
+        raise RecordError(f"{path}: has the column {duplicates[0]!r} twice; give each its own name")
     missing = [name for name in required if name not in columns]
     if missing:
         listed = ", ".join(repr(name[:100]) for name in columns)[:1000]

@@ -1,12 +1,12 @@
 """Load mapping files (TOML) strictly: an unknown key is an error that names the nearest one."""
 
-import tomllib
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar, get_args, get_type_hints
 
 from posology.errors import RecordError
+from posology.records.io.documents import parse_toml
 
 Settings = TypeVar("Settings")
 
@@ -17,10 +17,10 @@ def load_settings(path: str | Path, kind: type[Settings]) -> Settings:
 
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of UTF-8, too
         raise RecordError(f"{path}: is not TOML in UTF-8: {error}") from error
     _check_keys(path, "", content, kind)
     try:

@@ -1,9 +1,12 @@
 """Read text files, plain or gzipped, even if they are damaged."""
 
+import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
-from io import BufferedReader
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 
 from posology.errors import RecordError
@@ -14,6 +17,48 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
+LINE_LIMIT: ContextVar[int] = ContextVar("line_limit", default=32_000_000)
+"""Bytes of the longest line that is read (own choice; notes of 10 MB exist)."""
+DOCUMENT_LINES = 16
+"""A whole document, such as a Bundle, may have this many times LINE_LIMIT (own choice)."""
+
+
+@contextmanager
+def line_limit(size: int) -> Generator[None]:
+    """Read lines of at most `size` bytes within the block."""
+    token = LINE_LIMIT.set(size)
+    try:
+        yield
+    finally:
+        LINE_LIMIT.reset(token)
+
+
+def too_long(limit: int) -> str:
+    """Why a line of more bytes is rejected."""
+    return f"is longer than {limit:,} bytes; read it with a larger --max-line"
+
+
+def _bounded_lines(stream: BufferedReader | gzip.GzipFile) -> Iterator[bytes | Rejection]:
+    """The lines; of one that is too long, the rest is skipped, never held in memory."""
+    limit = LINE_LIMIT.get()
+    while line := stream.readline(limit + 1):
+        if len(line) <= limit:
+            yield line
+            continue
+        while not line.endswith(b"\n") and (line := stream.readline(1 << 20)):
+            pass
+        yield Rejection("line", "", too_long(limit))
+
+
+def bounded_texts(stream: TextIOWrapper) -> Iterator[str]:
+    """The lines for `csv.reader`; csv.Error at one that is too long."""
+    limit = LINE_LIMIT.get()
+    while line := stream.readline(limit + 1):
+        if len(line) > limit:
+            raise csv.Error(f"a line {too_long(limit)}")
+        yield line
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
     """Each line with its number from 1, without a byte order mark.
 
@@ -22,9 +67,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
     number = 0
     try:
         with path.open("rb") as raw:
-            for line in decompressed(raw):
+            for line in _bounded_lines(decompressed(raw)):
                 number += 1
-                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+                if number == 1 and isinstance(line, bytes):
+                    line = line.removeprefix(_BYTE_ORDER_MARK)
+                yield number, line
     except _DAMAGED as error:
         yield number + 1, _damage(error)
     except OSError as error:
@@ -34,10 +81,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes | Rejection]]:
 def read_bytes(path: Path) -> tuple[bytes, Rejection | None]:
     """All that can be read of a file, and a rejection if it is cut off; no byte order mark."""
     pieces: list[bytes] = []
+    size, limit = 0, DOCUMENT_LINES * LINE_LIMIT.get()
     try:
         with path.open("rb") as raw:
             stream = decompressed(raw)
             while piece := stream.read(1 << 20):
+                size += len(piece)
+                if size > limit:
+                    return b"", Rejection("file", "", f"a document {too_long(limit)}")
                 pieces.append(piece)
     except _DAMAGED as error:
         return b"".join(pieces), _damage(error)

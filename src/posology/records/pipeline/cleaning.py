@@ -5,7 +5,7 @@ the rows; rules about a row or a patient are expressions. No Python code runs fo
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from posology.domain.codes import has_prefix
 from posology.records.io.engine import materialize
-from posology.records.pipeline.units import CodeRule, code_rule, load_codebook
+from posology.records.pipeline.units import CodeRule, code_rule, is_free_text, load_codebook
 from posology.records.schema import MAX_FLOAT32
 
 REPAIRS = {
@@ -32,6 +32,7 @@ REPAIRS = {
 REJECTION_REASONS = {
     "no_subject": "no patient is named",
     "no_code": "the code is empty",
+    "free_text_code": "its code is a free text; ingest anew with --free-text-codes to keep such",
     "impossible_time": "the year is outside those an event can lie in",
     "unit_incompatible": "the unit cannot be converted to the code's unit",
     "out_of_range": "the value is outside the code's plausible limits",
@@ -66,6 +67,8 @@ class CleaningSettings:
     years: tuple[int, int] = (1850, 2300)
     """Years an event can lie in: from the oldest plausible birth (OHDSI Data Quality Dashboard,
     plausibleValueLow of year_of_birth) to beyond the shifted dates of MIMIC (2100 to 2200)."""
+    free_text_codes: bool = False
+    """Whether a text without a code may become a code: it may name a person (own choice)."""
     after_death_days: int = 60
     """Accept events up to this many days after death: certificates and bills come late (OHDSI
     Data Quality Dashboard, plausibleBeforeDeath)."""
@@ -111,7 +114,9 @@ def plan_cleaning(con: Any, profile: pa.Table, settings: CleaningSettings) -> Cl
     for row in profile.to_pylist():
         key = (row["code"] or "", row["unit"] or None)
         if key not in rules:
-            rules[key] = code_rule(*key, book)
+            rule = code_rule(*key, book)
+            is_text = not settings.free_text_codes and is_free_text(rule.code)
+            rules[key] = replace(rule, rejection="free_text_code") if is_text else rule
         for rule in rules[key].repairs:
             repairs[row["source"], rule] += row["rows"]
         repairs[row["source"], "text_number"] += row["readable"] or 0
@@ -156,7 +161,12 @@ def _rule_table(
             "shift": pa.array([rule.shift for rule in values], pa.float64()),
             "low": pa.array([rule.low for rule in values], pa.float32()),
             "high": pa.array([rule.high for rule in values], pa.float32()),
-            "incompatible": pa.array([rule.rejection is not None for rule in values], pa.bool_()),
+            "incompatible": pa.array(
+                [rule.rejection == "unit_incompatible" for rule in values], pa.bool_()
+            ),
+            "is_free_text": pa.array(
+                [rule.rejection == "free_text_code" for rule in values], pa.bool_()
+            ),
             "has_no_code": pa.array([not code.strip() for code, _ in rules], pa.bool_()),
             "is_birth": pa.array(
                 [has_prefix(rule.code, "MEDS_BIRTH") for rule in values], pa.bool_()
@@ -255,6 +265,7 @@ def _rule(rows: ir.Table, settings: CleaningSettings) -> ir.Value:
     tests = {
         "no_subject": rows.subject_id.isnull(),
         "no_code": rows.has_no_code,
+        "free_text_code": rows.is_free_text,
         "impossible_time": _impossible(rows, settings),
         "unit_incompatible": rows.incompatible & rows.number.notnull(),
         "out_of_range": (rows.number < rows.low) | (rows.number > rows.high),

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from posology.errors import PosologyError, RecordError
 from posology.records import meds_dataset
 from posology.records.io.atomic_replace import atomic_replace
+from posology.records.io.checksums import write_checksums
 from posology.records.io.engine import Engine, connect, load_parquet, materialize
 from posology.records.pipeline.cleaning import (
     CleaningSettings,
@@ -108,6 +109,8 @@ class _Run:
     new_folder: Path
     manifest: dict[str, Any]
     settings: IngestSettings
+    unchanged: dict[str, str] = field(default_factory=dict)
+    """Checksums of the shards that are linked into the new folder."""
 
     @property
     def scratch(self) -> Path:
@@ -146,6 +149,7 @@ def ingest(
         if settings.report:
             write_report(new_folder, manifest, folder.name)
         write_manifest(new_folder, manifest)
+        write_checksums(new_folder, run.unchanged)
         return result
 
 
@@ -215,8 +219,9 @@ def _build(run: _Run, staged: list[tuple[str, StagedSource]]) -> IngestCounts:
 
 def _held_events(run: _Run, changed: set[int], reopened: Path | None) -> Iterator[ir.Table]:
     """Events of the changed shards, and rejected events that are cleaned again."""
-    paths = [run.folder / "data" / f"{shard}.parquet" for shard in changed]
+    paths = [run.folder / "data" / f"{shard}.parquet" for shard in sorted(changed)]
     existing = [path for path in paths if path.exists()]
+    meds_dataset.verify_folder(run.folder, [f"data/{path.name}" for path in existing])
     if existing:
         events = load_parquet(run.con, existing, RAW, "posology_held")
         yield events.mutate(source=ibis.literal(EARLIER), row=ibis.null("int64"))
@@ -256,9 +261,11 @@ def _changed_shards(con: Any, raw: ir.Table, shards: int) -> set[int]:
 def _link_unchanged(run: _Run, changed: set[int]) -> None:
     """Link the shards without new events into the new folder."""
     data = run.new_folder / "data"
+    sums = meds_dataset.verify_folder(run.folder, ())
     for path in sorted((run.folder / "data").glob("*.parquet")):
         if int(path.stem) in changed:
             continue
+        run.unchanged[f"data/{path.name}"] = sums.get(f"data/{path.name}", "")
         try:
             os.link(path, data / path.name)
         except OSError:  # another file system, or one without links
@@ -289,7 +296,7 @@ def _write_splits(run: _Run, staged: list[tuple[str, StagedSource]]) -> None:
         for subject, split in source.splits.items():
             if splits.setdefault(subject, split) != split:
                 raise RecordError(
-                    f"{name}: subject {subject} is in split {split}, but {splits[subject]} in "
+                    f"{name}: a subject of split {split} is in {splits[subject]} in "
                     f"what was ingested before; remove it from one {meds.subject_splits_filepath}"
                 )
     if splits:

@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import meds
 import pyarrow as pa
 
 from posology.errors import RecordError
+from posology.records.io.checksums import read_checksums
+from posology.records.meds_dataset import MANIFEST, verify_folder
 from posology.records.pipeline.units import normalise_code
 
-FORMAT = 2
+FORMAT = 3
 """Format of the folder; raised when the name or the meaning of one of its files changes."""
 
 SourceCounts = dict[tuple[str, str], dict[str, Any]]
@@ -17,18 +20,25 @@ SourceCounts = dict[tuple[str, str], dict[str, Any]]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest; an empty one if the folder is new."""
-    path = folder / "manifest.json"
+    """The folder's manifest; an empty one if the folder is new.
+
+    All files but those of events are compared with their checksums; RecordError if one changed.
+    """
+    path = folder / MANIFEST
     if path.exists():
         try:
-            manifest = json.loads(path.read_text())
+            manifest = json.loads(path.read_text("utf-8"))
         except ValueError as error:
             raise RecordError(f"{path} is damaged: {error}; ingest into a new folder") from error
-        if manifest.get("format") != FORMAT:
+        number = manifest.get("format", 1) if isinstance(manifest, dict) else None
+        if number != FORMAT:
             raise RecordError(
-                f"{path} has the format {manifest.get('format', 1)}, and this version adds to "
+                f"{path} has the format {number}, and this version adds to "
                 f"format {FORMAT} only; ingest into a new folder"
             )
+        sums = read_checksums(folder, "posology ingest")
+        is_data = f"{meds.data_subdirectory}/"
+        verify_folder(folder, [MANIFEST, *(name for name in sums if not name.startswith(is_data))])
         return manifest
     if folder.is_file():
         raise RecordError(f"{folder} is a file; name a folder")
@@ -49,7 +59,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest; last of all, so that a folder with a manifest is complete."""
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
 
 
 def count_by_source(profile: pa.Table) -> SourceCounts:

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from posology.records.io.engine import escape_quotes
+from posology.records.io.patterns import value_pattern
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
 from posology.records.pipeline.losses import describe_loss, find_losses
@@ -55,7 +56,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
         families = _families(duck, codes)
         totals = _rows(duck, TOTALS)[0]
         subjects = int(totals["subjects"])
-        by_reason = _rows(duck, REJECTED_ROWS.format(rejected))
+        by_reason = [_without_value(row) for row in _rows(duck, REJECTED_ROWS.format(rejected))]
         losses = find_losses(manifest["source_counts"], by_reason)
         return {
             "totals": {
@@ -106,7 +107,7 @@ PER_PATIENT = """
 """
 REJECTED_ROWS = """
     SELECT source, rule, reason, field, count(*) AS rows, min(row) AS first_row,
-        any_value(value) AS example
+        arg_min(value, row) AS value
     FROM '{}' GROUP BY source, rule, reason, field ORDER BY rows DESC, source, rule, reason
 """
 CONFLICTS = """
@@ -124,6 +125,12 @@ FAMILY = """
         min(time)::VARCHAR AS first, max(time)::VARCHAR AS last
     FROM events GROUP BY family ORDER BY events DESC, family
 """
+
+
+def _without_value(row: dict[str, Any]) -> dict[str, Any]:
+    """A kind of rejected rows with the pattern and length of its first value, not the value."""
+    value = row.pop("value") or ""
+    return {**row, "pattern": value_pattern(value), "length": len(value)}
 
 
 def _families(duck: duckdb.DuckDBPyConnection, codes: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -21,8 +21,9 @@ SECTIONS = (
     (
         "rejected",
         "Rejected rows",
-        "Each row is in rejected.parquet with its source, row and reason. The table shows the "
-        "first row and one value.",
+        "Each row is in rejected.parquet with its source, row, value and reason; only you can read "
+        "that file. Of the first value, the table shows the pattern (a letter is a or A, a digit "
+        "9) and the number of characters.",
     ),
     ("repaired", "Repaired rows", "Number of rows that each cleaning rule changed."),
     (

@@ -88,6 +88,7 @@ def merge_rejected(
         for batch in pq.ParquetFile(now).iter_batches():
             writer.write_batch(batch)
     now.unlink()
+    path.chmod(0o600)  # it holds what patients' rows said
     return dict(reasons.most_common())
 
 

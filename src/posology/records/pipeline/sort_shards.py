@@ -110,6 +110,7 @@ def _write_rejected(
 FIELDS = {
     "no_subject": "subject_id",
     "no_code": "code",
+    "free_text_code": "code",
     "unit_incompatible": "unit",
     "out_of_range": "numeric_value",
 }
@@ -127,7 +128,9 @@ def _field_and_value(
     value = rows["time"].cast(pa.string())
     value = pc.if_else(pc.equal(rules, "out_of_range"), number, value)
     value = pc.if_else(pc.equal(rules, "unit_incompatible"), pairs["unit"], value)
-    value = pc.if_else(pc.equal(rules, "no_code"), pairs["code"], value)
+    value = pc.if_else(
+        pc.is_in(rules, pa.array(["no_code", "free_text_code"])), pairs["code"], value
+    )
     value = pc.if_else(pc.equal(rules, "no_subject"), pa.scalar(None, pa.string()), value)
     return field, value
 

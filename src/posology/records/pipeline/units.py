@@ -5,10 +5,12 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from posology.errors import RecordError
+from posology.records.io.documents import parse_toml
 
 DOSE_FAMILIES = (
     "DRUG",
@@ -45,7 +47,7 @@ class CodeRule:
     low: float | None = None
     high: float | None = None
     rejection: str | None = None
-    """The rule that rejects the pair's numbers, if they cannot be converted to the code's unit."""
+    """The rule that rejects the pair's numbers (a unit that cannot be converted) or its rows."""
     repairs: tuple[str, ...] = ()
 
 
@@ -57,8 +59,8 @@ def load_codebook(extra: Path | None = None) -> dict[str, Any]:
     if extra is None:
         return _with_lower_case(book)
     try:
-        own = tomllib.loads(extra.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        own = parse_toml(extra.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         raise RecordError(f"code book {extra}: {error}") from error
     for section, entries in own.items():
         if section not in book:
@@ -66,15 +68,38 @@ def load_codebook(extra: Path | None = None) -> dict[str, Any]:
                 f"code book {extra}: section {section!r} is not known; "
                 f"the sections are {', '.join(book)}"
             )
+        if not isinstance(entries, dict):
+            raise RecordError(f"code book {extra}: {section} is not a table; write [{section}]")
         for key, entry in entries.items():
-            if section == "code" and not set(entry) <= ENTRY_KEYS:
-                unknown = sorted(set(entry) - ENTRY_KEYS)[0]
-                raise RecordError(
-                    f"code book {extra}: {key}: {unknown!r} is not known; "
-                    f"an entry has {', '.join(sorted(ENTRY_KEYS))}"
-                )
+            problem = _entry_problem(section, entry)
+            if problem:
+                raise RecordError(f"code book {extra}: {key}: {problem}")
             book[section][key] = entry
     return _with_lower_case(book)
+
+
+def _entry_problem(section: str, entry: Any) -> str | None:
+    """What is wrong with an entry of the user's code book; None if nothing is."""
+    if section == "spelling":
+        return None if isinstance(entry, str) else f"{entry!r} is not a unit; write it in quotes"
+    if section != "code":
+        is_factor = _is_number(entry) and entry > 0
+        return None if is_factor else f"{entry!r} is not a factor; write a number above 0"
+    if not isinstance(entry, dict):
+        return f"{entry!r} is not an entry; write a table"
+    unknown = sorted(set(entry) - ENTRY_KEYS)
+    if unknown:
+        return f"{unknown[0]!r} is not known; an entry has {', '.join(sorted(ENTRY_KEYS))}"
+    for name, value in entry.items():
+        if name in ("name", "unit") and not isinstance(value, str):
+            return f"{name} {value!r} is not a text"
+        if name not in ("name", "unit") and not _is_number(value):
+            return f"{name} {value!r} is not a number"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _with_lower_case(book: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +205,30 @@ def normalise_code(code: str) -> str:
     if len(parts) > 1 and parts[0].startswith("ICD"):
         parts[1:] = [part.replace(".", "").upper() for part in parts[1:]]
     return "//".join(parts)
+
+
+MAX_SOURCE_CODE = 40
+"""Characters of the longest text of a source that can be a code (own choice)."""
+MAX_JOINED_CODE = 20
+"""The same of texts with underscores, which need a digit: `LAB_123` (own choice)."""
+
+
+def is_free_text(code: str) -> bool:
+    """Whether a part of the code is a text that a person wrote, not a code of a vocabulary.
+
+    That is what follows `TEXT` (a FHIR concept without a code), and what follows `SOURCE` (an OMOP
+    source value) if it is long or has several words, which ingest joins by underscores. `LAB_123`
+    is a code.
+    """
+    parts = code.split("//")
+    for system, text in pairwise(parts):
+        if system == "TEXT":
+            return True
+        if system == "SOURCE" and "_" in text:
+            return len(text) > MAX_JOINED_CODE or not any(c.isdigit() for c in text)
+        if system == "SOURCE":
+            return len(text) > MAX_SOURCE_CODE
+    return False
 
 
 def _ucum_spelling(unit: str | None, book: dict[str, Any]) -> str | None:

@@ -55,6 +55,8 @@ def _source(path: Path, columns: MedsColumns) -> Source:
     others = [path / name for name in metadata if path.is_dir() and (path / name).exists()]
 
     def stage(con: Any, folder: Path) -> StagedSource:
+        if path.is_dir():
+            meds_dataset.verify_folder(path)
         for file in files:
             _check_columns(file, columns)
         staged = files

@@ -1,6 +1,5 @@
 """The file of one patient: JSON, or MEDS Parquet."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from posology.errors import RecordError
+from posology.records.io.documents import parse_json
 
 
 def read_patient(path: Path) -> pa.Table | dict[str, Any]:
@@ -17,20 +17,16 @@ def read_patient(path: Path) -> pa.Table | dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+        body = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read ({error}).") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(f"{path}: is not JSON ({error}); compare `posology template`.") from error
     if not isinstance(body, dict):
         raise RecordError(
             f"{path}: holds no patient but {type(body).__name__}; compare `posology template`."
         )
     return body
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number in JSON; write null if it is not known")
 
 
 def _read_meds(path: Path) -> pa.Table:

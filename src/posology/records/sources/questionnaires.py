@@ -1,8 +1,8 @@
 """Questionnaires in tables as events, by a code book that defines the questions and answers."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from posology.records.io.python_tables import (
     parse_subject,
     read_rows,
 )
+from posology.records.io.regex import compile_first_group
 from posology.records.io.settings import load_settings
 from posology.records.io.text_lines import list_files
 from posology.records.io.times import parse_time_zone
@@ -53,12 +54,8 @@ class QuestionnaireTable:
         if (self.question is None) != (self.answer is None):
             raise RecordError("a table of one row per answer needs both `question` and `answer`")
         for pattern in (self.subject_pattern, self.time_pattern):
-            try:
-                groups = re.compile(pattern).groups if pattern is not None else 1
-            except re.error as error:
-                raise RecordError(f"{pattern!r} is not a regular expression: {error}") from error
-            if groups < 1:
-                raise RecordError(f"the pattern {pattern!r} needs a group in parentheses")
+            if pattern is not None:
+                compile_first_group(pattern)
 
 
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
@@ -102,7 +99,7 @@ def read_questionnaires(
                 rejections.append(Rejection(column, row[column], str(error)))
             else:
                 for name, cell in _answers(row, table):
-                    answer = Answer((name,), (cell,), time, name)
+                    answer = Answer((name,), (cell,), time, table.question or name)
                     append_outcome(answer_event(answer, book), events, rejections)
                 if not events and not rejections:
                     rejections.append(Rejection("row", "", "no question is answered"))
@@ -111,14 +108,17 @@ def read_questionnaires(
     yield from builder.batches(last=True)
 
 
+_compiled = lru_cache(maxsize=16)(compile_first_group)
+
+
 def _extract(cell: Any, pattern: str | None) -> Any:
     """The first group of the pattern in a cell; the whole cell without a pattern."""
     if pattern is None:
         return cell
-    match = re.search(pattern, str(cell))
-    if match is None:
+    found = _compiled(pattern)(str(cell))
+    if found is None:
         raise ValueError(f"does not match {pattern}")
-    return match[1]
+    return found
 
 
 def _answers(row: Row, table: QuestionnaireTable) -> list[tuple[str, Any]]:

@@ -107,13 +107,13 @@ def test_a_schedule_gives_the_dose_per_day(tmp_path: Path, repeat: dict, expecte
         ),
         (
             {**DAILY, "dayOfWeek": ["monday"]},
-            "timing.repeat.dayOfWeek 'monday' is not a day; write mon to sun",
+            "timing.repeat.dayOfWeek is not a day; write mon to sun",
         ),
         ({"period": 0, "periodUnit": "d"}, "timing.repeat.period 0 is not above 0"),
-        ({"period": "1", "periodUnit": "d"}, "timing.repeat.period '1' is not a number"),
+        ({"period": "1", "periodUnit": "d"}, "timing.repeat.period is not a number"),
         (
             {"period": 1, "periodUnit": "day"},
-            "timing.repeat.periodUnit 'day' is not one of s, min, h, d, wk, mo, a",
+            "timing.repeat.periodUnit is not one of s, min, h, d, wk, mo, a",
         ),
     ],
 )
@@ -144,8 +144,8 @@ def test_a_timing_code_gives_the_dose_per_day(tmp_path: Path, code: str, rate: f
 @pytest.mark.parametrize(
     ("timing", "reason"),
     [
-        (coded("BID", "urn:local"), "timing.code 'BID' is not a schedule of HL7's GTSAbbreviation"),
-        ({"code": {"text": "twice"}}, "timing.code 'twice' is not a schedule of HL7's GTSAbb"),
+        (coded("BID", "urn:local"), "timing.code is not a schedule of HL7's GTSAbbreviation"),
+        ({"code": {"text": "twice"}}, "timing.code is not a schedule of HL7's GTSAbb"),
         ({**coded("BID"), "repeat": DAILY}, "timing.code BID and timing.repeat disagree: 2 and 1"),
         (
             {**coded("QD"), "repeat": {"dayOfWeek": ["mon"]}},

@@ -128,7 +128,7 @@ def parse_moment(text: str, path: str, context: Context, end: bool = False) -> i
         # a day alone means its start, as in tables; a month or year alone depends on `end`
         return parse_time(text, context.zone, end and len(text) < 10)
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} {str(text)[:60]!r} is not a date") from error
+        raise ValueError(f"{path} is not a date") from error
 
 
 def patient_id(resource: Json, context: Context) -> str | Rejection:

@@ -88,11 +88,13 @@ def add_resource(
         subject = _extract(resource, context, events, rejections)
     except _MALFORMED as error:
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        kind = kind if isinstance(kind, str) and kind in EXTRACTORS else None
         reason = f"not a valid FHIR R4 resource ({type(error).__name__}: {error})"
         builder.reject(*row_id, Rejection(str(kind or "resource"), resource, reason))
         return
     except ValueError as error:
-        builder.reject(*row_id, Rejection(str(resource["resourceType"]), "", str(error)))
+        value = resource.get(str(error).partition(" ")[0].partition(".")[0], "")
+        builder.reject(*row_id, Rejection(str(resource["resourceType"]), value, str(error)))
         return
     builder.add(*row_id, subject, events, rejections)
 

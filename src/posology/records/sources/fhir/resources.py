@@ -39,6 +39,8 @@ _OMB = {
     "2135-2": "Hispanic_or_Latino",
     "2186-5": "Not_Hispanic_or_Latino",
 }
+_GENDERS = ("male", "female", "other", "unknown")
+"""R4's codes of administrative gender."""
 _VITAL = frozenset({"laboratory", "vital-signs"})
 
 
@@ -58,8 +60,12 @@ def patient(resource: Json, context: Context, events: Events, rejections: Reject
             rejections.append(Rejection("deceasedDateTime", died, "is not a date"))
     elif resource.get("deceasedBoolean"):
         rejections.append(Rejection("deceasedBoolean", True, "died, but the date is missing"))
-    if resource.get("gender"):
-        events.append(Event(f"SEX//{code_part(resource['gender']).lower()}", None))
+    gender = resource.get("gender")
+    if gender in _GENDERS:
+        events.append(Event(f"SEX//{gender}", None))
+    elif gender:
+        known = ", ".join(_GENDERS)
+        rejections.append(Rejection("gender", gender, f"is not one of {known}"))
     _race(resource, events)
 
 

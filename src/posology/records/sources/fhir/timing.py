@@ -126,7 +126,7 @@ def _missing_schedule(timing: Json) -> str:
     name = code.get("text") or next((name for name in names if name), None)
     if name is None:
         return "timing.repeat states no frequency and period"
-    return f"timing.code {str(name)[:60]!r} is not a schedule of HL7's {_ABBREVIATIONS}"
+    return f"timing.code is not a schedule of HL7's {_ABBREVIATIONS}"
 
 
 def _rate(repeat: Json) -> float | None:
@@ -138,7 +138,7 @@ def _rate(repeat: Json) -> float | None:
     days = frozenset(repeat.get("dayOfWeek") or ())
     unknown = sorted(days - _WEEK)
     if unknown:
-        raise ValueError(f"timing.repeat.dayOfWeek {unknown[0]!r} is not a day; write mon to sun")
+        raise ValueError("timing.repeat.dayOfWeek is not a day; write mon to sun")
     times = set(repeat.get("timeOfDay") or ())
     timed = len(times) * (len(days) or 7) / 7 if times else None
     if not {"frequency", "period", "periodUnit"} & repeat.keys():
@@ -158,7 +158,7 @@ def _periodic_rate(repeat: Json, days: frozenset[str]) -> float:
         raise ValueError("timing.repeat has no period with its unit")
     if unit not in _DAYS_OF_UNIT:
         known = ", ".join(_DAYS_OF_UNIT)
-        raise ValueError(f"timing.repeat.periodUnit {unit!r} is not one of {known}")
+        raise ValueError(f"timing.repeat.periodUnit is not one of {known}")
     frequency, period = _positive(repeat, "frequency", 1.0), _positive(repeat, "period")
     events = set(repeat.get("when") or ())
     if len(events) > 1 and frequency % len(events):
@@ -183,7 +183,7 @@ def _positive(repeat: Json, name: str, default: float | None = None) -> float:
     try:
         number = finite_number(value)
     except ValueError as error:
-        raise ValueError(f"timing.repeat.{name} {str(value)[:60]!r} is {error}") from error
+        raise ValueError(f"timing.repeat.{name} is {error}") from error
     if number <= 0:
         raise ValueError(f"timing.repeat.{name} {number:g} is not above 0")
     return number

@@ -131,11 +131,15 @@ def _join(duck: duckdb.DuckDBPyConnection, path: Path, on: str) -> None:
     """Join the file to table `first`."""
     create_table(duck, path, "other")
     key = quote_name(on)
-    rows = duck.execute(f"SELECT {key} FROM other GROUP BY 1 HAVING count(*) > 1 LIMIT 1")
+    rows = duck.execute(
+        f"SELECT list(_row ORDER BY _row)[1:2] FROM other GROUP BY {key} "
+        "HAVING count(*) > 1 LIMIT 1"
+    )
     duplicate = rows.fetchone()
     if duplicate is not None:
+        first, second = duplicate[0]
         raise RecordError(
-            f"{path}: {on} {duplicate[0]!r} is in more than one row; a joined file has one row each"
+            f"{path}: rows {first} and {second} have the same {on}; a joined file has one row each"
         )
     duck.execute(
         f"CREATE TEMP TABLE input AS SELECT first.*, other.* EXCLUDE (_row, {key}) "

@@ -1,0 +1,51 @@
+"""Drafts of folders: written aside, renamed when complete, removed by the next run if killed."""
+
+import fcntl
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+
+from posology.errors import UserError
+
+_LOCK = ".writing"
+_UNLOCKED_SECONDS = 60.0
+"""Age from which a draft without a lock is one of a killed run (our choice)."""
+
+
+@contextmanager
+def draft_folder(out: Path) -> Generator[Path]:
+    """A new folder next to `out`, for the owner only, removed at the end.
+
+    Write a folder into it and rename that to `out`. Drafts that killed runs left for the same `out`
+    are removed; those of running processes, which hold a lock, are not.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(out)
+        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
+    try:
+        with (draft / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_abandoned(out: Path) -> None:
+    for draft in out.parent.glob(f".{escape(out.name)}-*"):
+        lock = draft / _LOCK
+        if lock.is_file():
+            with lock.open("r") as held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                shutil.rmtree(draft, ignore_errors=True)
+        elif draft.is_dir() and time.time() - draft.stat().st_mtime > _UNLOCKED_SECONDS:
+            shutil.rmtree(draft, ignore_errors=True)
