@@ -53,8 +53,16 @@ class IngestCommand(TyperCommand):
 def ingest(
     ctx: typer.Context,
     out: Annotated[
-        Path, typer.Option(help="The MEDS folder to make or to add to.", callback=writable_folder)
-    ],
+        Path | None,
+        typer.Option(help="The MEDS folder to make or to add to.", callback=writable_folder),
+    ] = None,
+    suggest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="<file>",
+            help="Print a first mapping file of this table, for --table, and stop.",
+        ),
+    ] = None,
     codebook: Annotated[
         Path | None, typer.Option(help="Units and plausible limits of your own codes (TOML).")
     ] = None,
@@ -63,7 +71,10 @@ def ingest(
     ),
     memory: Annotated[str, typer.Option(help="Memory limit of the engine, such as 2GB.")] = "2GB",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the sources without reading them.")
+        bool,
+        typer.Option(
+            "--dry-run", help="List the sources, show five events of each mapped table, and stop."
+        ),
     ] = False,
     accept: Annotated[
         bool,
@@ -93,17 +104,23 @@ def ingest(
     what each source needs.
     """
     from posology.cli.progress import show_stages
-    from posology.workflows.ingest import IngestOptions, find_sources
+    from posology.errors import UserError
+    from posology.records.sources.tables.suggest import suggest_mapping
+    from posology.workflows.ingest import IngestOptions, preview
     from posology.workflows.ingest import ingest as run
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
     sources = {kind.name: ctx.meta[kind.name] for kind in SOURCE_KINDS}
-    if dry_run:
-        for source in find_sources(sources):
-            count = len(source.files)
-            typer.echo(f"{source.name}: {count} {'file' if count == 1 else 'files'}")
+    if suggest is not None:
+        typer.echo(suggest_mapping(suggest), nl=False)
         return
+    if dry_run:
+        for line in preview(sources):
+            typer.echo(line)
+        return
+    if out is None:
+        raise UserError("posology ingest: add --out with the folder to make or to add to.")
     with show_stages(is_quiet=not sys.stderr.isatty()) as progress:
         options = IngestOptions(engine, memory, codebook, free_text_codes, max_line)
         result = run(sources, out, options, progress)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from posology.cli.options import writable_file
+
 Tables = Annotated[
     Path,
     typer.Option(
@@ -37,7 +39,10 @@ def pgx(
         typer.Option(help="GRCh38, if the VCF's header names no assembly and you know it is."),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the whole answer to this JSON file.")
+        Path | None,
+        typer.Option(
+            "--json", help="Write the whole answer to this JSON file.", callback=writable_file
+        ),
     ] = None,
 ) -> None:
     """Call star alleles, and say what guidelines recommend, with the tables' version and age.

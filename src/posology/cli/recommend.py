@@ -48,9 +48,10 @@ def recommend(
         str, typer.Option(help="For whom, as the guidelines name it, such as 'CVI ACS PCI'.")
     ] = "",
     html: Annotated[
-        Path | None, typer.Option(
+        Path | None,
+        typer.Option(
             help="Write the page that a clinician reads to this HTML file.", callback=writable_file
-        )
+        ),
     ] = None,
 ) -> None:
     """Advise on one patient: options with benefit and harms, dose, reasons, and what is missing."""

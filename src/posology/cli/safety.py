@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
+from posology.cli.options import writable_file
+
 safety = typer.Typer(
     name="safety",
     help="Check knowledge packs of safety rules, and seal them after review.",
     no_args_is_help=True,
 )
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the findings to this file.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", help="Write the findings to this file.", callback=writable_file),
+]
 
 
 @safety.command()

@@ -1,7 +1,7 @@
 """Ingest records from any sources into one MEDS folder."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from posology.records.pipeline.cleaning import CleaningSettings
 from posology.records.pipeline.losses import describe_loss
 from posology.records.pipeline.staging import Source
 from posology.records.sources.registry import SOURCE_KINDS, make_sources
+from posology.records.sources.tables.preview import preview_mapping
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 
@@ -134,6 +135,19 @@ def find_sources(places: Mapping[str, Places]) -> list[Source]:
             if not path.exists():
                 raise RecordError(f"{path}: there is no such file or folder")
     return sources
+
+
+def preview(sources: Mapping[str, Places]) -> Iterator[str]:
+    """Lines on what would be read: each source with its files, some events of each mapping."""
+    found = find_sources(sources)
+    tables = [Path(path) for path in _as_list(sources.get("table", ()))]
+    mapped = {source.name for source in make_sources("table", tables)} if tables else set()
+    for source in found:
+        if source.name not in mapped:
+            count = len(source.files)
+            yield f"{source.name}: {count} {'file' if count == 1 else 'files'}"
+    for path in tables:
+        yield from preview_mapping(path)
 
 
 def ingest(

@@ -133,7 +133,7 @@ def test_every_name_in_the_lifestyle_book_has_one_meaning() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("unit", "units"), r"unknown key 'question\.2\.units'; did you mean 'unit'\?"),
+        (("unit", "units"), r"question 3: unknown key 'units'; did you mean 'unit'\?"),
         (('["sleep"]', '["smoking"]'), "'smoking' asks for both LIFESTYLE//smoking_status and"),
         (('version = "1"', "version = 1"), "version: Input should be a valid string, not 1"),
         (('name = "small"', "name = "), "is not TOML in UTF-8"),

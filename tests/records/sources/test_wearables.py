@@ -107,7 +107,7 @@ def test_a_mapping_is_checked_strictly(tmp_path: Path) -> None:
     path.write_text(MAPPING)
     assert read_wearable_settings(path).series[0].column == ("CGM (mg / dl)", "CGM")
     path.write_text(MAPPING.replace("every_minutes", "every"))
-    with pytest.raises(RecordError, match=r"unknown key 'series\.0\.every'; did you mean"):
+    with pytest.raises(RecordError, match=r"series 1: unknown key 'every'; did you mean"):
         read_wearable_settings(path)
     path.write_text(MAPPING.replace("24", "0"))
     with pytest.raises(RecordError, match="window_hours and every_minutes must be above 0"):

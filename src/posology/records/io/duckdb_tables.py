@@ -43,37 +43,58 @@ def connect_reader(folder: Path, threads: int = 2) -> duckdb.DuckDBPyConnection:
     return duck
 
 
-def read_column_names(path: Path) -> list[str]:
+def read_column_names(path: Path, delimiter: str | None = None) -> list[str]:
     """The column names in the header of a CSV file or the schema of a Parquet file."""
     try:
         if path.suffix == ".parquet":
-            return list(pq.read_schema(path).names)
+            return _checked_names(path, list(pq.read_schema(path).names))
         with path.open("rb") as raw:
             text = io.TextIOWrapper(decompressed(raw), "utf-8-sig", errors="replace", newline="")
-            header = next(csv.reader(bounded_texts(text), delimiter=_delimiter(path)), None)
+            header = next(
+                csv.reader(bounded_texts(text), delimiter=delimiter or _delimiter(path)), None
+            )
     except (pa.ArrowInvalid, EOFError, zlib.error, BadGzipFile, csv.Error) as error:
         raise RecordError(f"{path}: the file is damaged ({_first_line(error)})") from error
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not header:
         raise RecordError(f"{path}: is empty; a table begins with a row of column names")
-    names = [name.strip() for name in header]
-    duplicates = [name for name in names if names.count(name) > 1]
-    if duplicates:
-        raise RecordError(f"{path}: has the column {duplicates[0]!r} twice; give each its own name")
+    return _checked_names(path, [name.strip() for name in header])
+
+
+def _checked_names(path: Path, names: list[str]) -> list[str]:
+    """The names; RecordError if DuckDB, which ignores case, would take two for one."""
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise RecordError(
+                f"{path}: has the column {name!r} twice, but for case; give each its own name"
+            )
+        if name.casefold() == "_row":
+            raise RecordError(f"{path}: the column name {name!r} is reserved; rename the column")
     return names
 
 
-def create_table(duck: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+def create_table(
+    duck: duckdb.DuckDBPyConnection,
+    path: Path,
+    name: str,
+    delimiter: str | None = None,
+    rows: int | None = None,
+) -> None:
     """Make the file a table `name` of texts (CSV) or of its own types (Parquet).
 
     Column `_row` has the row's number. A CSV file is read now, and `rejected_lines` returns its
     malformed lines; a Parquet file is read when queried, within `damage_as_record_error`.
+    delimiter: by default a comma, or a tab of a `.tsv`. rows: read only the first so many.
     """
-    columns = read_column_names(path)
+    delimiter = delimiter or _delimiter(path)
+    columns = read_column_names(path, delimiter)
     kind = "VIEW" if path.suffix == ".parquet" else "TABLE"
+    limit = "" if rows is None else f" LIMIT {rows}"
     with damage_as_record_error(str(path)):
-        duck.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {_scan_sql(path, columns)}')
+        scan = _scan_sql(path, columns, delimiter)
+        duck.execute(f'CREATE OR REPLACE TEMP {kind} "{name}" AS {scan}{limit}')
 
 
 @contextmanager
@@ -87,7 +108,7 @@ def damage_as_record_error(source: str) -> Generator[None]:
         raise RecordError(f"{source}: the file is damaged ({_first_line(error)})") from error
 
 
-def _scan_sql(path: Path, columns: list[str]) -> str:
+def _scan_sql(path: Path, columns: list[str], delimiter: str) -> str:
     if path.suffix == ".parquet":
         return (
             "SELECT *, file_row_number + 1 AS _row "
@@ -99,7 +120,7 @@ def _scan_sql(path: Path, columns: list[str]) -> str:
     return (
         f"SELECT *, row_number() OVER () AS _row FROM read_csv('{escape_quotes(path)}', "
         f"columns = {{{types}}}, auto_detect = false, header = true, "
-        f"delim = '{_delimiter(path)}', quote = '\"', escape = '\"', nullstr = '', "
+        f"delim = '{escape_quotes(delimiter)}', quote = '\"', escape = '\"', nullstr = '', "
         f"compression = '{compression}', "
         f"max_line_size = {LINE_LIMIT.get()}, buffer_size = {2 * LINE_LIMIT.get()}, "
         "ignore_errors = true, store_rejects = true)"

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from posology.errors import RecordError
+from posology.records.io.header import describe_columns
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import LINE_LIMIT, bounded_texts, decompressed
 from posology.records.io.times import parse_time, to_microseconds
@@ -137,8 +138,7 @@ def require_columns(path: Path, columns: Iterable[str], required: tuple[str, ...
         raise RecordError(f"{path}: has the column {duplicates[0]!r} twice; give each its own name")
     missing = [name for name in required if name not in columns]
     if missing:
-        listed = ", ".join(repr(name[:100]) for name in columns)[:1000]
-        raise RecordError(f"{path}: has no column {missing[0]!r}; its columns are {listed}")
+        raise RecordError(f"{path}: has no column {missing[0]!r}; {describe_columns(columns)}")
 
 
 def is_blank(value: Any) -> bool:

@@ -39,7 +39,7 @@ def to_microseconds(moment: datetime, zone: ZoneInfo) -> int:
 def parse_time(text: str, zone: ZoneInfo, end: bool = False) -> int:
     """Microseconds since 1970 in local time of the zone, from ISO 8601; raises ValueError.
 
-    A year, month or day alone becomes its first moment, or with `end` its last one (a fact about
+    A year, month or day alone becomes its first moment, or with `end` its last second (a fact about
     a month is not known before the month ends).
     """
     text = text.strip()
@@ -54,4 +54,4 @@ def parse_time(text: str, zone: ZoneInfo, end: bool = False) -> int:
         return to_microseconds(datetime.fromisoformat(text), zone)
     day = last if end else first
     start = (day - _EPOCH.date()).days * MICROSECONDS_PER_DAY
-    return start + MICROSECONDS_PER_DAY - 1 if end else start
+    return start + MICROSECONDS_PER_DAY - 1_000_000 if end else start

@@ -52,7 +52,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
     duck.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet([{files}])")
     rejected = escape_quotes(folder / REJECTED_FILE)
     try:
-        codes = _rows(duck, CODES)
+        codes = [_whole_quantiles(row) for row in _rows(duck, CODES)]
         families = _families(duck, codes)
         totals = _rows(duck, TOTALS)[0]
         subjects = int(totals["subjects"])
@@ -92,6 +92,7 @@ CODES = """
         min(numeric_value) AS low, max(numeric_value) AS high, avg(numeric_value) AS mean,
         stddev_samp(numeric_value::DOUBLE) AS sd,
         approx_quantile(numeric_value, [0.01, 0.25, 0.5, 0.75, 0.99]) AS quantiles,
+        bool_and(numeric_value = round(numeric_value)) AS whole,
         min(time)::VARCHAR AS first, max(time)::VARCHAR AS last, count(*) - count(time) AS timeless
     FROM events GROUP BY code ORDER BY events DESC, code
 """
@@ -125,6 +126,13 @@ FAMILY = """
         min(time)::VARCHAR AS first, max(time)::VARCHAR AS last
     FROM events GROUP BY family ORDER BY events DESC, family
 """
+
+
+def _whole_quantiles(row: dict[str, Any]) -> dict[str, Any]:
+    """A code with integers only has integers as quantiles; those of DuckDB are interpolated."""
+    if row.pop("whole") and row["quantiles"]:
+        row["quantiles"] = [float(round(value)) for value in row["quantiles"]]
+    return row
 
 
 def _without_value(row: dict[str, Any]) -> dict[str, Any]:

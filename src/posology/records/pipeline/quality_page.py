@@ -5,6 +5,8 @@ from typing import Any
 
 MAX_ROWS = 200
 """Most rows of a table on the page; quality.json has all rows (own choice)."""
+WRAPPED = ("code", "source", "meaning", "reason", "gap", "field", "pattern")
+"""Columns whose texts are broken anywhere, so that the page fits a screen."""
 SECTIONS = (
     ("gaps", "What a study would miss", "Fix these first."),
     (
@@ -104,7 +106,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     )
     more = len(rows) - MAX_ROWS
     rest = f"<p>{more:,} more are in quality.json.</p>" if more > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{rest}"
+    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>{rest}"
 
 
 def _cell(name: str, value: Any) -> str:
@@ -114,7 +116,8 @@ def _cell(name: str, value: Any) -> str:
         return f"<td class=t>{_day(value or '')}</td>"
     if isinstance(value, list):
         value = ", ".join(str(part) for part in value)
-    return f"<td>{html.escape('' if value is None else str(value)[:200])}</td>"
+    wraps = " class=w" if name in WRAPPED else ""
+    return f"<td{wraps}>{html.escape('' if value is None else str(value)[:200])}</td>"
 
 
 def _day(time: str) -> str:
@@ -125,10 +128,12 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Quality of {title}</title>
 <style>
 body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
-table {{ border-collapse: collapse; margin: .5rem 0 1.5rem; }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .2rem .6rem; text-align: left;
-  vertical-align: top; overflow-wrap: break-word; }}
-td {{ max-width: 40rem; }}
+table {{ border-collapse: collapse; margin: .5rem 0 1.5rem; max-width: 100%; }}
+th, td {{ border-bottom: 1px solid #ccc; padding: .2rem .5rem; text-align: left;
+  vertical-align: top; }}
+td {{ max-width: 24rem; }}
+.w {{ overflow-wrap: anywhere; min-width: 8rem; }}
+div {{ overflow-x: auto; }}
 .n {{ text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }}
 .t {{ white-space: nowrap; }}
 th {{ background: #f2f2f2; }}

@@ -5,7 +5,8 @@ reads both.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +23,37 @@ from posology.records.io.duckdb_tables import (
     rejected_lines,
 )
 from posology.records.io.engine import Engine, connect, escape_quotes, iter_batches
+from posology.records.io.header import describe_columns
 from posology.records.io.subject_ids import to_subject_ids
 from posology.records.pipeline.staging import Source, StagedSource
 from posology.records.schema import RAW, REJECTED
+from posology.records.sources.tables.dialect import as_utf8, find_dialect
 from posology.records.sources.tables.mapping import EventMapping, TableMapping, read_mapping
 from posology.records.sources.tables.sql import parsed_sql, quote_name, selected_sql
 
 
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
     """One source for each event of each mapping file and each of its files."""
-    return [source for path in inputs for source in _mapped_sources(Path(path))]
+    return [
+        Source(table.name, table.files, table.stage, table.settings)
+        for path in inputs
+        for table in mapped_tables(Path(path))
+    ]
 
 
-def _mapped_sources(path: Path) -> list[Source]:
+def mapped_tables(path: Path) -> list["TableInput"]:
+    """Each event of a mapping file, with each of its files."""
     mapping = read_mapping(path)
-    sources = []
+    tables = []
     for number, entry in enumerate(mapping.event, start=1):
-        settings = f"{mapping.time_zone} {entry!r}"
         if entry.table is not None:
-            name = f"{entry.table} ({path.name} event {number})"
-            table = TableInput(mapping, entry, (), name)
-            sources.append(Source(name, (), table.stage_from_database, settings))
+            source = f"{entry.table} ({path.name} event {number})"
+            tables.append(TableInput(mapping, entry, (), source, number))
             continue
         joined = () if entry.join is None else (path.parent / entry.join,)
         for file in _matching_files(path, entry):
-            files = (file, *joined)
-            table = TableInput(mapping, entry, files, str(file))
-            sources.append(Source(f"{file} (event {number})", files, table.stage, settings))
-    return sources
+            tables.append(TableInput(mapping, entry, (file, *joined), str(file), number))
+    return tables
 
 
 def _matching_files(path: Path, entry: EventMapping) -> list[Path]:
@@ -73,8 +77,20 @@ class TableInput:
     """The table and the one joined to it; empty for a table of a database."""
     source: str
     """Its name in `source` of the events."""
+    number: int
+    """Number of the event in the mapping file, from 1."""
 
-    def stage_from_database(self, _con: Any, folder: Path) -> StagedSource:
+    @property
+    def name(self) -> str:
+        """As errors and summaries name it."""
+        return self.source if not self.files else f"{self.source} (event {self.number})"
+
+    @property
+    def settings(self) -> str:
+        """Everything but the files that decides what is read."""
+        return f"{self.mapping.time_zone} {self.entry!r}"
+
+    def _stage_from_database(self, folder: Path) -> StagedSource:
         """Copy the needed columns from the database, and read the copy."""
         entry, copy = self.entry, folder / "table.parquet"
         con = connect(Engine(self.mapping.database or ""))
@@ -88,11 +104,11 @@ class TableInput:
             copy_table(con, table.select(present), copy)
         finally:
             con.disconnect()
-        return stage_table(TableInput(self.mapping, entry, (copy,), self.source), folder)
+        return stage_table(replace(self, files=(copy,)), folder)
 
     def stage(self, _con: Any, folder: Path) -> StagedSource:
-        """Read the files into Parquet files of events and rejected rows."""
-        return stage_table(self, folder)
+        """Read the files, or the database, into Parquet files of events and rejected rows."""
+        return stage_table(self, folder) if self.files else self._stage_from_database(folder)
 
 
 def copy_table(con: Any, table: Any, path: Path) -> None:
@@ -103,33 +119,53 @@ def copy_table(con: Any, table: Any, path: Path) -> None:
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
 
 
-def stage_table(table: TableInput, folder: Path) -> StagedSource:
-    """Read a table (and the one joined to it) into Parquet files of events and rejected rows."""
-    files, entry = table.files, table.entry
+def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> StagedSource:
+    """Read a table (and the one joined to it) into Parquet files of events and rejected rows.
+
+    rows: read only the first so many.
+    """
+    entry = table.entry
     duck = connect_reader(folder)
     try:
-        create_table(duck, files[0], "first")
-        malformed = rejected_lines(duck, files[0])
-        columns = read_column_names(files[0])
-        if len(files) > 1:
-            _join(duck, files[1], entry.on or "")
-            columns += [name for name in read_column_names(files[1]) if name not in columns]
+        first, delimiter = _readable(table, 0, folder)
+        create_table(duck, first, "first", delimiter, rows)
+        malformed = rejected_lines(duck, first)
+        columns = read_column_names(first, delimiter)
+        if len(table.files) > 1:
+            other, separated = _readable(table, 1, folder)
+            _join(duck, (other, separated), entry.on or "", table.files[1])
+            columns += [n for n in read_column_names(other, separated) if n not in columns]
         else:
             duck.execute("CREATE TEMP VIEW input AS SELECT * FROM first")
-        for name in entry.columns():
-            if name not in columns:
-                raise RecordError(
-                    f"{table.source}: has no column {name!r}; its columns are {', '.join(columns)}"
-                )
+        check_columns(table, columns)
         with damage_as_record_error(table.source):
             return _stage(duck, table, folder, malformed)
     finally:
         duck.close()
 
 
-def _join(duck: duckdb.DuckDBPyConnection, path: Path, on: str) -> None:
-    """Join the file to table `first`."""
-    create_table(duck, path, "other")
+def _readable(table: TableInput, which: int, folder: Path) -> tuple[Path, str]:
+    """One of the files as UTF-8, and what separates its cells."""
+    path, entry = table.files[which], table.entry
+    dialect = find_dialect(path, entry.encoding, entry.delimiter)
+    return as_utf8(path, dialect, folder), dialect.delimiter
+
+
+def check_columns(table: TableInput, columns: list[str]) -> None:
+    """RecordError at columns that the mapping names and the table lacks, with a guess why."""
+    missing = [name for name in table.entry.columns() if name not in columns]
+    if not missing:
+        return
+    near = get_close_matches(missing[0], columns, 1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise RecordError(
+        f"{table.name}: has no column {missing[0]!r}; {hint}{describe_columns(columns)}"
+    )
+
+
+def _join(duck: duckdb.DuckDBPyConnection, readable: tuple[Path, str], on: str, path: Path) -> None:
+    """Join the file, `path` as the user named it, to table `first`."""
+    create_table(duck, readable[0], "other", readable[1])
     key = quote_name(on)
     rows = duck.execute(
         f"SELECT list(_row ORDER BY _row)[1:2] FROM other GROUP BY {key} "

@@ -1,18 +1,36 @@
 """SQL for DuckDB that reads a table's events by its mapping."""
 
+import re
+
 from posology.records.io.engine import escape_quotes
 from posology.records.sources.tables.mapping import FIELD, SECONDS, EventMapping
+from posology.records.sources.tables.months import month_numbers_sql, numeric_format
 
 
 def selected_sql(entry: EventMapping) -> str:
     """A query of table `input` for the texts of each row that the mapping needs."""
     where = "" if entry.when is None else f"WHERE {_cell(entry.when)} IS NOT NULL"
+    offset = entry.offset if isinstance(entry.offset, str) else None
     return (
-        f"SELECT _row, {_cell(entry.subject)} AS subject, {_template(entry.code)} AS code, "
-        f"{_template(entry.time)} AS time_cell, {_cell(entry.offset)} AS offset_cell, "
-        f"{_cell(entry.value)} AS value_cell, {_template(entry.unit)} AS unit, "
+        f"SELECT _row, {_template(entry.subject_template)} AS subject, "
+        f"{_template(entry.code)} AS code, "
+        f"{_template(entry.time)} AS time_cell, {_cell(offset)} AS offset_cell, "
+        f"{_value(entry)} AS value_cell, {_template(entry.unit)} AS unit, "
         f"{_template(entry.text)} AS text_cell FROM input {where}"
     )
+
+
+def _value(entry: EventMapping) -> str:
+    """SQL for the value's cell; decimal commas become points where the cell is such a number.
+
+    A bound such as `<5,2` is changed in the same way, so that cleaning can read it.
+    """
+    cell = _cell(entry.value)
+    if entry.decimal != "," or entry.value is None:
+        return cell
+    number = "^[<>]?=? *[-+]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
+    plain = f"replace(replace({cell}, '.', ''), ',', '.')"
+    return f"CASE WHEN regexp_matches({cell}, '{number}') THEN {plain} ELSE {cell} END"
 
 
 def parsed_sql(entry: EventMapping, time_zone: str) -> str:
@@ -38,9 +56,7 @@ def parsed_sql(entry: EventMapping, time_zone: str) -> str:
                 {"shifted" if entry.offset is not None else "moment"} AS time
             FROM (
                 SELECT *, {_moment(entry, time_zone)} AS moment,
-                    try_cast(round(
-                        try_cast(offset_cell AS DOUBLE) * {SECONDS[entry.offset_unit]}e6
-                    ) AS BIGINT) AS seconds,
+                    {_offset(entry)} AS seconds,
                     try_cast(CASE WHEN isfinite(try_cast(value_cell AS DOUBLE)) THEN value_cell END
                         AS FLOAT) AS cell_number,
                     CASE WHEN isfinite(cell_number) THEN cell_number END AS number
@@ -49,17 +65,25 @@ def parsed_sql(entry: EventMapping, time_zone: str) -> str:
         )"""
 
 
+def _offset(entry: EventMapping) -> str:
+    """SQL for the microseconds that are added to the time."""
+    number = "try_cast(offset_cell AS DOUBLE)"
+    if isinstance(entry.offset, float | int):
+        number = f"{float(entry.offset)!r}::DOUBLE"
+    return f"try_cast(round({number} * {SECONDS[entry.offset_unit]}e6) AS BIGINT)"
+
+
 def _faults(entry: EventMapping) -> list[tuple[str, str, str, str]]:
     """Condition (SQL), field, value (SQL) and reason of each fault, in the order of tests."""
-    time, offset = entry.time or "", entry.offset or ""
+    time, offset = entry.time or "", str(entry.offset or "")
     faults = [
-        ("subject_id IS NULL", entry.subject, "subject", "names no subject"),
+        ("subject_id IS NULL", entry.subject or "", "subject", "names no subject"),
         ("code IS NULL", "code", "NULL", f"a column of {entry.code} is empty"),
     ]
     if entry.time is not None:
         expected = "as ISO 8601; set time_format, such as %d/%m/%Y"
-        if entry.time_format is not None:
-            expected = f"as {entry.time_format}"
+        if entry.formats:
+            expected = f"as {' or '.join(entry.formats)}"
         if not entry.timeless:
             faults.append(("time_cell IS NULL", time, "NULL", "is empty"))
         invalid = "moment IS NULL AND time_cell IS NOT NULL"
@@ -76,8 +100,28 @@ def _moment(entry: EventMapping, time_zone: str) -> str:
     """SQL for the time in `time_cell`; null if it is not a date."""
     if entry.time is None:
         return "NULL::TIMESTAMP"
-    if entry.time_format is not None:
-        return f"try_strptime(time_cell, '{escape_quotes(entry.time_format)}')::TIMESTAMP"
+    iso = _iso_moment(time_zone)
+    stated = [iso if text == "iso" else _formatted_moment(text, entry) for text in entry.formats]
+    return f"coalesce({', '.join(stated)})" if stated else iso
+
+
+def _formatted_moment(time_format: str, entry: EventMapping) -> str:
+    """SQL for a time in this format; a month or a year alone is its last second.
+
+    A fact about a month is not known before the month ends.
+    """
+    cell = "time_cell"
+    if entry.months is not None and "%b" in time_format.lower():
+        cell = month_numbers_sql(cell, entry.months)
+        time_format = numeric_format(time_format)
+    moment = f"try_strptime({cell}, '{escape_quotes(time_format)}')::TIMESTAMP"
+    if re.search("%-?[djcDFvVxsU]", time_format):
+        return moment
+    length = "MONTH" if re.search("%-?[mbBh]", time_format) else "YEAR"
+    return f"({moment} + INTERVAL 1 {length} - INTERVAL 1 SECOND)"
+
+
+def _iso_moment(time_zone: str) -> str:
     day = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
     patterns = {
         f"{day}[ T].*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)": (
@@ -85,12 +129,11 @@ def _moment(entry: EventMapping, time_zone: str) -> str:
         ),
         f"{day}([ T].*)?": "try_cast(time_cell AS TIMESTAMP)",
         "[0-9]{8}": "try_strptime(time_cell, '%Y%m%d')",
-        "[0-9]{4}-[0-9]{2}": (  # a fact about a month is not known before the month ends
-            "try_cast(time_cell || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH - INTERVAL 1 MICROSECOND"
+        "[0-9]{4}-[0-9]{2}": (
+            "try_cast(time_cell || '-01' AS TIMESTAMP) + INTERVAL 1 MONTH - INTERVAL 1 SECOND"
         ),
         "[0-9]{4}": (
-            "try_cast(time_cell || '-01-01' AS TIMESTAMP) "
-            "+ INTERVAL 1 YEAR - INTERVAL 1 MICROSECOND"
+            "try_cast(time_cell || '-01-01' AS TIMESTAMP) + INTERVAL 1 YEAR - INTERVAL 1 SECOND"
         ),
     }
     arms = [

@@ -1,0 +1,141 @@
+"""What the columns of an unknown table probably are, by their names and a sample of their cells."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from posology.records.pipeline.units import DIMENSIONS, load_codebook
+from posology.records.sources.tables.months import guess_language, month_numbers, numeric_format
+
+SUBJECT = re.compile(
+    r"(^|_)(patient|pat|subject|person|pid|mrn|pacjent|pacjenta|chory|case|record|participant)"
+    r"(_?(id|nr|no|number|numer|num))?$|^(id|nr|lp|pesel)$"
+)
+BIRTH = re.compile(r"birth|^dob$|urodz|geburt|^geb")
+DEATH = re.compile(r"death|deceased|^dod$|zgon|todes|^tod$|verstorben")
+SEX = re.compile(r"^(sex|gender|plec|geschlecht)$")
+ENTRY = re.compile(
+    r"date|data|datum|visit|wizyt|admission|przyjec|aufnahme|entered|enrol|start|index|taken|time"
+)
+"""Names of columns (English, Polish, German), in lower case without diacritics."""
+FORMATS = (
+    *("%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y"),
+    *("%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%d-%m-%Y %H:%M", "%d %m %Y", "%d-%b-%Y", "%m.%Y"),
+    *("%m/%Y", "%d %B %Y", "%d %b %Y", "%B %Y"),
+)
+"""Formats that are tried after ISO 8601."""
+ISO = re.compile(r"\d{4}(-\d\d(-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?)?")
+NUMBER = re.compile(r"[<>]?=? ?[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[<>]?=? ?[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
+CODES = {
+    "LOINC": re.compile(r"\d{1,5}-\d"),
+    "ATC": re.compile(r"[ABCDGHJLMNPRSV]\d{2}[A-Z]{2}\d{2}"),
+    "ICD10": re.compile(r"[A-TV-Z]\d{2}(\.?[0-9A-Z]{1,4})?"),
+}
+"""Patterns of codes: loinc.org (number and check digit), whocc.no (fifth level), WHO's ICD-10."""
+FEW = 12
+"""Distinct values of a column of categories (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column probably is."""
+
+    name: str
+    kind: str
+    """subject, birth, death, sex, date, number, category, code, text or empty."""
+    formats: tuple[str, ...] = ()
+    """Of dates, formats for strptime; none for ISO 8601."""
+    months: str | None = None
+    """Of dates, the language of the names of months."""
+    unit: str | None = None
+    """Of numbers, the unit in the column's name, in UCUM."""
+    decimal: str = "."
+    system: str | None = None
+    """Of codes, their system."""
+    ambiguous: bool = False
+    """Whether day and month could be the other way round."""
+
+
+def describe_column(name: str, cells: Sequence[str]) -> Column:
+    """What the column of this name and these cells probably is."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    plain = plain_name(name)
+    if not filled:
+        return Column(name, "empty")
+    dated = _as_dates(name, filled)
+    is_named_date = any(names.search(plain) for names in (ENTRY, BIRTH, DEATH))
+    if dated is not None and (is_named_date or not _are_numbers(filled)):
+        kind = "birth" if BIRTH.search(plain) else "death" if DEATH.search(plain) else "date"
+        return Column(name, kind, *dated)
+    if SEX.search(plain) and len(set(filled)) <= 6:
+        return Column(name, "sex")
+    if SUBJECT.search(plain):
+        return Column(name, "subject")
+    for system, pattern in CODES.items():
+        if all(pattern.fullmatch(cell.upper()) for cell in filled):
+            return Column(name, "code", system=system)
+    if _are_numbers(filled) and set(filled) - {"0", "1"}:
+        has_comma = any(DECIMAL_COMMA.fullmatch(cell) for cell in filled)
+        return Column(name, "number", unit=unit_in_name(name), decimal="," if has_comma else ".")
+    distinct = set(filled)
+    is_few = len(distinct) <= FEW and (len(filled) > len(distinct) or len(filled) < 3)
+    return Column(name, "category" if is_few and max(map(len, distinct)) <= 40 else "text")
+
+
+def plain_name(name: str) -> str:
+    """The name in lower case, without diacritics, with underscores for all other signs."""
+    text = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L"))
+    text = "".join(c for c in text if not unicodedata.combining(c)).lower()
+    return re.sub(r"[^a-z0-9]+", "_", text).strip("_")
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return all(NUMBER.fullmatch(cell) or DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+
+
+def _as_dates(
+    name: str, cells: Sequence[str]
+) -> tuple[tuple[str, ...], str | None, None, str, None, bool] | None:
+    """Fields `formats` to `ambiguous` of a Column of dates; None if the cells are none."""
+    if all(ISO.fullmatch(cell) for cell in cells):
+        is_year = all(len(cell) == 4 for cell in cells)
+        plausible = all(1850 <= int(cell) <= 2100 for cell in cells) if is_year else True
+        known = BIRTH.search(plain_name(name)) or ENTRY.search(plain_name(name)) or not is_year
+        return ((), None, None, ".", None, False) if plausible and known else None
+    language = guess_language(list(cells))
+    if language:
+        texts = [month_numbers(cell, language) for cell in cells]
+        named = [f for f in FORMATS if "%b" in f.lower()]
+        fitting = [f for f in named if all(_fits(text, numeric_format(f)) for text in texts)]
+    else:
+        fitting = [f for f in FORMATS if all(_fits(text, f) for text in cells)]
+    if not fitting:
+        return None
+    ambiguous = "%d/%m/%Y" in fitting and "%m/%d/%Y" in fitting
+    return (fitting[0],), language, None, ".", None, ambiguous
+
+
+def _fits(text: str, time_format: str) -> bool:
+    try:
+        datetime.strptime(text, time_format)  # noqa: DTZ007
+    except ValueError:
+        return False
+    return True
+
+
+def unit_in_name(name: str) -> str | None:
+    """The unit at the end of a column's name, such as `Hb [g/dl]`, `weight_kg`; None without."""
+    book = load_codebook()
+    known = {unit.lower(): unit for dimension in DIMENSIONS for unit in book[dimension]}
+    known |= book["spelling"]
+    inside = re.search(r"[\[(]([^\])]+)[\])]\s*$", name)
+    tokens = re.split(r"[_ ]+", name.lower())
+    endings = ["/".join(tokens[-2:]), tokens[-1]] if len(tokens) > 1 else []
+    for text in [inside[1]] if inside else endings:
+        found = known.get(text.strip().lower()) or (text if text == "%" else None)
+        if found and (inside or len(text) > 1):
+            return found
+    return inside[1].strip() if inside else None

@@ -1,0 +1,172 @@
+"""A first mapping of an unknown table, for a person to correct."""
+
+import csv
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from gzip import BadGzipFile
+from itertools import islice
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from posology.errors import RecordError
+from posology.records.io.duckdb_tables import DUCKDB_EXTENSIONS, read_column_names
+from posology.records.io.text_lines import bounded_texts, decompressed
+from posology.records.sources.tables.column_kinds import (
+    ENTRY,
+    Column,
+    describe_column,
+    plain_name,
+)
+from posology.records.sources.tables.dialect import Dialect, find_dialect
+from posology.records.sources.tables.mapping import ROW
+
+SAMPLE_ROWS = 1_000
+"""Rows from which columns are described (our choice)."""
+
+
+def suggest_mapping(path: Path) -> str:
+    """A mapping file (TOML) for a table: types, units, dates and likely codes of its columns."""
+    if not path.is_file() or not path.name.lower().endswith(DUCKDB_EXTENSIONS):
+        raise RecordError(f"{path}: is no table; give a file of {', '.join(DUCKDB_EXTENSIONS)}")
+    dialect = find_dialect(path)
+    names, rows = _sample(path, dialect)
+    columns = [
+        describe_column(name, [row[at] for row in rows if len(row) == len(names)])
+        for at, name in enumerate(names)
+    ]
+    subject = next((c for c in columns if c.kind == "subject"), None)
+    time = _time_of_all(columns)
+    lines = [
+        f"# Suggested by `posology ingest --suggest` from {len(rows)} rows; correct it.",
+        f"# {len(names)} columns; the file is {dialect}.",
+        f"file = {_quoted(path.name)}",
+        *_shared_lines(path, dialect, columns, subject, time),
+    ]
+    for column in columns:
+        if column is not subject:
+            lines += ["", *_event_lines(column, columns, time)]
+    return "\n".join(lines) + "\n"
+
+
+def _sample(path: Path, dialect: Dialect) -> tuple[list[str], list[list[str]]]:
+    if path.suffix == ".parquet":
+        names = read_column_names(path)
+        batch = next(pq.ParquetFile(path).iter_batches(SAMPLE_ROWS), None)
+        rows = [] if batch is None else batch.to_pylist()
+        return names, [["" if v is None else str(v) for v in row.values()] for row in rows]
+    with path.open("rb") as raw:
+        text = io.TextIOWrapper(decompressed(raw), dialect.encoding, "replace", newline="")
+        reader = csv.reader(bounded_texts(text), delimiter=dialect.delimiter)
+        try:
+            names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+            rows = list(islice((row for row in reader if row), SAMPLE_ROWS))
+        except (csv.Error, EOFError, zlib.error, BadGzipFile) as error:
+            raise RecordError(f"{path}: the file is damaged ({error})") from error
+    if not names or not rows:
+        raise RecordError(f"{path}: has no rows below a row of column names")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RecordError(f"{path}: has the column {twice!r} twice; give each its own name")
+    return names, rows
+
+
+def _time_of_all(columns: Sequence[Column]) -> Column | None:
+    """The date of the rows: the first date named as one, else the first date."""
+    dates = [column for column in columns if column.kind == "date"]
+    named = [column for column in dates if ENTRY.search(plain_name(column.name))]
+    return next(iter([*named, *dates]), None)
+
+
+def _shared_lines(
+    path: Path,
+    dialect: Dialect,
+    columns: Sequence[Column],
+    subject: Column | None,
+    time: Column | None,
+) -> Iterator[str]:
+    if subject is None:
+        prefix = plain_name(path.name.split(".")[0]) or "row"
+        yield "# CHECK: no column looks like a patient's number, so each row is a patient."
+        yield f"subject = {_quoted(f'{prefix}-{{{ROW}}}')}"
+    else:
+        yield f"subject = {_quoted(subject.name)}"
+    if time is None:
+        yield "# CHECK: no column looks like a date: all facts are static."
+    else:
+        yield f"time = {_quoted(f'{{{time.name}}}')}"
+        yield from _time_lines(time, None)
+    if dialect.delimiter != ",":
+        yield f"delimiter = {_quoted(dialect.delimiter)}"
+    if dialect.encoding != "utf-8":
+        yield f"encoding = {_quoted(dialect.encoding)}"
+    if any(column.decimal == "," for column in columns):
+        yield 'decimal = ","'
+
+
+def _time_lines(column: Column, shared: Column | None) -> Iterator[str]:
+    """How a column writes its dates, where that is not how the date of all rows is written."""
+    if shared is not None and (column.formats, column.months) == (shared.formats, shared.months):
+        return
+    if column.ambiguous:
+        yield "# CHECK: day and month could be the other way round."
+    if column.formats:
+        yield f"time_format = {_quoted(column.formats[0])}"
+    elif shared is not None and shared.formats:
+        yield 'time_format = "iso"'
+    if column.months:
+        yield f"months = {_quoted(column.months)}"
+
+
+def _event_lines(column: Column, columns: Sequence[Column], time: Column | None) -> Iterator[str]:
+    name, cell = column.name, f"{{{column.name}}}"
+    if "{" in name or "}" in name or "//" in name:
+        yield f"# {_quoted(name)}: rename the column; templates use braces, codes use //"
+        return
+    if column.kind in ("text", "empty"):
+        reason = "is empty" if column.kind == "empty" else "looks like a free text"
+        yield f"# {_quoted(name)} {reason}: not read"
+        return
+    yield "[[event]]"
+    part = _code_part(column, columns)
+    if column.kind in ("birth", "death", "date"):
+        codes = {"birth": "MEDS_BIRTH", "death": "MEDS_DEATH"}
+        yield f"code = {_quoted(codes.get(column.kind, f'EVENT//LOCAL//{part}'))}"
+        if column is not time:
+            yield f"time = {_quoted(cell)}"
+            yield from _time_lines(column, time)
+    elif column.kind == "sex":
+        yield "# CHECK: studies know SEX//female and SEX//male."
+        yield f"code = {_quoted(f'SEX//{cell}')}"
+        yield "static = true"
+    elif column.kind == "code":
+        family = {"LOINC": "MEASUREMENT", "ATC": "DRUG", "ICD10": "CONDITION"}
+        yield f"code = {_quoted(f'{family[str(column.system)]}//{column.system}//{cell}')}"
+    elif column.kind == "number":
+        yield f"code = {_quoted(f'MEASUREMENT//LOCAL//{part}')}"
+        yield f"value = {_quoted(name)}"
+        if column.unit:
+            yield f"unit = {_quoted(column.unit)}"
+    else:
+        yield f"code = {_quoted(f'OBSERVATION//LOCAL//{part}//{cell}')}"
+    if column is not time:
+        yield f"when = {_quoted(name)}"
+
+
+def _code_part(column: Column, columns: Sequence[Column]) -> str:
+    """The column's name as part of a code; with its place where another has the same."""
+    part = _without_unit(column.name)
+    names = [_without_unit(other.name) for other in columns]
+    return f"{part}_{columns.index(column) + 1}" if not part or names.count(part) > 1 else part
+
+
+def _without_unit(name: str) -> str:
+    return plain_name(re.sub(r"[\[(][^\])]*[\])]\s*$", "", name))
+
+
+def _quoted(text: str) -> str:
+    """The text as a basic string of TOML."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
