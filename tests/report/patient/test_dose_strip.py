@@ -24,6 +24,12 @@ def test_what_is_not_measured_is_not_drawn() -> None:
     assert "usual" not in svg
 
 
+def test_a_range_without_an_advised_dose_has_no_mark() -> None:
+    svg = dose_strip(LOW_DOSE, is_advised=False)
+    assert 'class="figure"' not in svg
+    assert "<title>supported 7 to 45; plan for 12 to 21; be ready for 10 to 29</title>" in svg
+
+
 def test_labels_that_would_meet_stand_on_two_lines() -> None:
     apart, near = dose_strip(LOW_DOSE), dose_strip(replace(LOW_DOSE, usual=17.0))
     assert int(re.findall(r'height="([\d.]+?)(?:\.0)?"', near)[0]) == 18 + int(

@@ -22,11 +22,13 @@ from posology.domain.recommendation.recommendation import (
     OUTSIDE_TRAINING,
     STATES,
     TOO_FEW_ALIKE,
+    UNSURE,
 )
 from posology.domain.recommendation.why import Why
 from posology.report.patient.assemble import build_page
 from posology.report.patient.page import render_patient_page, write_patient_page
 from tests.builders.html import HtmlReader, read_html
+from tests.builders.recommendation_parts import LOW_DOSE
 from tests.builders.recommendations import ADVICE_BY_STATE
 
 CSS = Path(__file__).parents[3] / "src/posology/report/patient/page.css"
@@ -178,6 +180,15 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert "Why 16 mg a week Each line says how much of the dose would go" in shown
     assert "It was not compared with other treatments, usual care or no change." in shown
     assert "VKORC1 -1639 A/G. Without it: 22 mg a week." in shown
+
+
+@pytest.mark.parametrize("state", ABSTAINED)
+def test_without_an_answer_no_dose_is_shown(state: str) -> None:
+    with_dose = replace(ADVICE_BY_STATE[state], dose=LOW_DOSE)
+    shown = " ".join(" ".join(read_html(render_patient_page(with_dose)).text).split())
+    assert "16 mg a week" not in shown
+    assert ("Doses that such patients need" in shown) == (state == UNSURE)
+    assert ("10 to 29 mg a week" in shown) == (state == UNSURE)
 
 
 def test_missing_facts_of_which_the_same_holds_share_a_row() -> None:

@@ -40,7 +40,7 @@ def build_page(advice: Recommendation) -> PatientPage:
         links=(),
         instead=answer.instead(advice),
         options=None if sections.is_only_dose(advice) else option_rows.option_table(advice),
-        dose_heading=f"Dose: {doses[0].dose}" if len(doses) == 1 else "Doses",
+        dose_heading=sections.dose_heading(doses),
         dose_note=sections.dose_note(advice, doses),
         doses=doses,
         certainty=sections.certainty_lines(advice),

@@ -1,6 +1,6 @@
 """A dose on its scale: what the data support, what to plan for, what to be ready for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 
 from posology.domain.recommendation.option import DoseAdvice
@@ -15,8 +15,12 @@ _ROOM = 22
 """Per cent of the width that `not advised` needs."""
 
 
-def dose_strip(dose: DoseAdvice) -> str:
-    """The strip as SVG; the same numbers stand in a list under it."""
+def dose_strip(dose: DoseAdvice, is_advised: bool = True) -> str:
+    """The strip as SVG; the same numbers stand in a list under it.
+
+    Args:
+        is_advised: whether the dose is marked, or its intervals alone.
+    """
     ends = [dose.supported[1], dose.dose, dose.usual or 0.0]
     ends += [span[1] for span in (dose.plan_for, dose.ready_for) if span]
     ticks = _ticks(max(ends))
@@ -43,21 +47,28 @@ def dose_strip(dose: DoseAdvice) -> str:
     right = place(dose.supported[1])
     if 100 - right >= _ROOM:
         parts.append(_text((100 + right) / 2, top + 24, "not advised", ""))
-    at = place(dose.dose)
+    if is_advised:
+        parts.extend(_dose_mark(dose, place(dose.dose), top))
+    return _frame(dose, parts, ticks, top + _BAND + 10, is_advised)
+
+
+def _dose_mark(dose: DoseAdvice, at: float, top: float) -> Iterator[str]:
     for kind, width in (("halo", 7), ("dose", 3)):
-        parts.append(
+        yield (
             f'<line class="{kind}" stroke-width="{width}" x1="{at:.2f}%" x2="{at:.2f}%" '
             f'y1="{top - 4}" y2="{top + _BAND + 4}"/>'
         )
-    parts.append(_text(at, top - 8, dose_number(dose.dose), "figure"))
-    return _frame(dose, parts, ticks, top + _BAND + 10)
+    yield _text(at, top - 8, dose_number(dose.dose), "figure")
 
 
-def _frame(dose: DoseAdvice, parts: list[str], ticks: list[float], axis: float) -> str:
+def _frame(
+    dose: DoseAdvice, parts: list[str], ticks: list[float], axis: float, is_advised: bool
+) -> str:
     parts.append(f'<line class="scale" x1="0" x2="100%" y1="{axis}" y2="{axis}"/>')
     for tick in ticks:
         parts.append(_text(100 * tick / ticks[-1], axis + 17, tick_label(tick), ""))
-    title = f"{dose_words(dose)}; supported {dose_span(dose.supported)}"
+    first = f"{dose_words(dose)}; " if is_advised else ""
+    title = f"{first}supported {dose_span(dose.supported)}"
     for name, span in (("plan for", dose.plan_for), ("be ready for", dose.ready_for)):
         title += f"; {name} {dose_reach(span)}" if span else ""
     return (

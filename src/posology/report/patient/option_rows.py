@@ -11,7 +11,11 @@ from posology.domain.recommendation.option import (
     OptionAdvice,
 )
 from posology.domain.recommendation.option import REFERENCE as IS_REFERENCE
-from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, Recommendation
+from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
+    BETTER_FOR_PATIENT,
+    Recommendation,
+)
 from posology.report.patient import words
 from posology.report.patient.content import (
     BAD,
@@ -48,7 +52,9 @@ def option_table(advice: Recommendation) -> OptionTable | None:
     columns = all_harms[:MOST_HARMS]
     axis = common_axis([o.difference for o in advice.options if o.difference is not None])
     rows = tuple(
-        _quiet_row(option) if _is_quiet(option) else _row(advice, option, axis, all_harms)
+        _quiet_row(option, advice.state in ABSTAINED)
+        if _is_quiet(option)
+        else _row(advice, option, axis, all_harms)
         for option in advice.options
     )
     is_equal = not advice.is_ranked and any(row.tag is None for row in rows)
@@ -88,13 +94,13 @@ def _is_quiet(option: OptionAdvice) -> bool:
     return option.standing == NOT_ESTIMATED and option.outcome is None and not has_harms
 
 
-def _quiet_row(option: OptionAdvice) -> OptionRow:
+def _quiet_row(option: OptionAdvice, is_abstained: bool) -> OptionRow:
     is_forbidden = option.standing == FORBIDDEN
     tag = Tag("Not offered", STOP, "stop") if is_forbidden else Tag("Not estimated", QUIET, "minus")
     return OptionRow(
         title=words.capitalise(option.title),
         dose="",
-        notes=_dose_notes(option) if not is_forbidden else (),
+        notes=() if is_forbidden or is_abstained else _dose_notes(option),
         value="",
         interval="",
         change="",

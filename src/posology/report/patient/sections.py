@@ -11,8 +11,10 @@ from posology.domain.recommendation.findings import (
 )
 from posology.domain.recommendation.option import NOT_ESTIMATED, DoseAdvice
 from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
     BETTER_FOR_PATIENT,
     DOSE_ONLY,
+    UNSURE,
     Recommendation,
 )
 from posology.domain.recommendation.why import SimilarPatients
@@ -45,7 +47,13 @@ UNDER_5 = "under 5"
 
 
 def doses(advice: Recommendation) -> tuple[DosePart, ...]:
-    """The study's dose; else of the first option where it is shown better, else of all."""
+    """The study's dose; else of the first option where it is shown better, else of all.
+
+    Without an answer there is none, but what is known of it where just that is too uncertain.
+    """
+    if advice.state in ABSTAINED:
+        is_range = advice.state == UNSURE and advice.dose is not None
+        return (_dose_part("", advice.dose, False),) if is_range and advice.dose else ()
     if advice.dose is not None:
         return (_dose_part("", advice.dose),)
     options = [o for o in advice.options if o.dose is not None]
@@ -66,6 +74,8 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
     """What the page advises nothing beyond."""
     if len(parts) != 1:
         return "No dose outside the supported range of its option is advised." if parts else ""
+    if not parts[0].dose:
+        return "The range is too wide to advise one dose."
     dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
     span = words.dose_span(dose.supported)
     note = f"No dose outside {span} {dose.unit} is advised for a patient like this one."
@@ -74,7 +84,8 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
     return note
 
 
-def _dose_part(title: str, dose: DoseAdvice) -> DosePart:
+def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
+    """is_advised: whether the dose itself is shown, or its intervals alone."""
     lines = []
     of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
     if dose.plan_for is not None:
@@ -92,9 +103,18 @@ def _dose_part(title: str, dose: DoseAdvice) -> DosePart:
     if dose.usual is not None:
         usual = f"{words.dose_number(dose.usual)} {dose.unit}."
         lines.append(Line("Usual care", "", usual, "usual"))
-    exact = words.dose_number(float(f"{dose.exact:.3g}"))
-    lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
-    return DosePart(title, words.dose_words(dose), dose_strip(dose), tuple(lines))
+    if is_advised:
+        exact = words.dose_number(float(f"{dose.exact:.3g}"))
+        lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
+    shown = words.dose_words(dose) if is_advised else ""
+    return DosePart(title, shown, dose_strip(dose, is_advised), tuple(lines))
+
+
+def dose_heading(parts: tuple[DosePart, ...]) -> str:
+    """The dose, if there is one."""
+    if len(parts) != 1:
+        return "Doses"
+    return f"Dose: {parts[0].dose}" if parts[0].dose else "Doses that such patients need"
 
 
 def _span(span: tuple[float, float], dose: DoseAdvice) -> str:
