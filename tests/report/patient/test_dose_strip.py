@@ -30,6 +30,13 @@ def test_a_range_without_an_advised_dose_has_no_mark() -> None:
     assert "<title>supported 7 to 45; plan for 12 to 21; be ready for 10 to 29</title>" in svg
 
 
+def test_a_support_far_beyond_the_dose_runs_out_of_the_scale() -> None:
+    svg = dose_strip(replace(LOW_DOSE, supported=(2.1, 175.0), usual=None))
+    assert ">to 175 \u2192</text>" in svg
+    assert ">100</text>" in svg
+    assert ">200</text>" not in svg
+
+
 def test_labels_that_would_meet_stand_on_two_lines() -> None:
     apart, near = dose_strip(LOW_DOSE), dose_strip(replace(LOW_DOSE, usual=17.0))
     assert int(re.findall(r'height="([\d.]+?)(?:\.0)?"', near)[0]) == 18 + int(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.option import NOT_ESTIMATED
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     ALL_FORBIDDEN,
@@ -138,6 +139,16 @@ def test_reasons_counterfactuals_and_attention_say_what_they_are() -> None:
     assert "Where the model looked: it is not the reason." in shown
 
 
+def test_options_of_which_nothing_is_known_share_a_row() -> None:
+    advice = ADVICE_BY_STATE[NOT_JUDGED]
+    bare = tuple(replace(o, standing=NOT_ESTIMATED, remarks=()) for o in advice.options)
+    html = render_patient_page(replace(advice, options=bare))
+    shown = " ".join(" ".join(read_html(html).text).split())
+    names = "low start; medium start; usual care; no change; high start."
+    assert f"All options Not estimated {names}" in shown
+    assert html.count("Not estimated") == 1
+
+
 def test_small_cells_read_under_5() -> None:
     shown = text(BETTER_FOR_PATIENT)
     assert "Low start 96 57 (59 of 100)" in shown
@@ -173,6 +184,9 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert "Helps most. The study needs it." in text(FACT_MISSING)
     assert "Age 97 is above the highest it saw, 94." in text(OUTSIDE_TRAINING)
     assert "12. At least 50 are needed." in text(TOO_FEW_ALIKE)
+    assert "Low start: 45; medium start: 41; usual care: 14; of 100 patients" in text(TOO_FEW_ALIKE)
+    assert "Could be the best Low start or medium start or usual care." in text(UNSURE)
+    assert "Could be the best" not in text(OUTSIDE_TRAINING)
     shown = text(DOSE_ONLY)
     assert 'id="options"' not in page(DOSE_ONLY)
     assert "Plan for 12 to 21 mg a week. Holds for 80 of 100 patients." in shown
@@ -199,7 +213,7 @@ def test_missing_facts_of_which_the_same_holds_share_a_row() -> None:
         " ".join(read_html(render_patient_page(replace(advice, missing=missing))).text).split()
     )
     assert "Assumed in place of each: nothing. State Fact If you had it" in shown
-    assert "Smoker, herbal What it would change was not worked out." in shown
+    assert "Also not recorded: smoker, herbal. What it would change was not worked out." in shown
     assert "Target INR Helps most. The dose would be 18 to 19." in shown
 
 

@@ -149,8 +149,8 @@ def _usual_care(advice: Recommendation) -> str:
     total = sum(s.patients or 0 for s in given)
     if total:
         shares = [(words.count_words(100 * (s.patients or 0) / total), s.option) for s in given]
-        parts = ", ".join(f"{share} {option}" for share, option in shares)
-        return f"Of 100 such patients these many were given: {parts}."
+        parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
+        return f"{words.capitalise(parts)}; of 100 patients like this one."
     reference = next((o for o in advice.options if o.standing == REFERENCE), None)
     if reference is not None and reference.outcome is not None:
         return _reference_words(advice, reference)

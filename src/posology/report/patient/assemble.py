@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from posology.domain.recommendation.recommendation import Recommendation
-from posology.report.patient import answer, option_rows, reasons, sections, words
+from posology.report.patient import answer, doses, option_rows, reasons, sections, words
 from posology.report.patient.content import Line, PatientPage
 
 FOOTER = "Posology supports a decision; it does not make one. It is not a medical device."
@@ -25,7 +25,7 @@ _SHORT_TITLES = (
 
 def build_page(advice: Recommendation) -> PatientPage:
     """The words of every part, in the order in which they are read."""
-    doses = sections.doses(advice)
+    shown_doses = doses.doses(advice)
     guideline = () if answer.instead(advice) else answer.guideline_lines(advice)
     page = PatientPage(
         title=words.without_stop(advice.headline),
@@ -39,20 +39,21 @@ def build_page(advice: Recommendation) -> PatientPage:
         callouts=answer.callouts(advice),
         links=(),
         instead=answer.instead(advice),
-        options=None if sections.is_only_dose(advice) else option_rows.option_table(advice),
-        dose_heading=sections.dose_heading(doses),
-        dose_note=sections.dose_note(advice, doses),
-        doses=doses,
+        options=None if doses.is_only_dose(advice) else option_rows.option_table(advice),
+        dose_heading=doses.dose_heading(shown_doses),
+        dose_note=doses.dose_note(advice, shown_doses),
+        doses=shown_doses,
         certainty=sections.certainty_lines(advice),
         safety_note=sections.safety_note(advice),
         safety=sections.safety_rows(advice),
         contrasts=reasons.contrasts(advice),
         why=reasons.groups(advice),
         similar_note=sections.similar_note(advice),
-        similar_head=words.capitalise(advice.goal),
+        similar_head=sections.similar_head(advice),
         similar=sections.similar_rows(advice),
         missing_note=sections.missing_note(advice),
         missing=sections.missing_rows(advice),
+        missing_rest=sections.missing_rest(advice),
         known=sections.known_lines(advice),
         looked=sections.looked_rows(advice),
         guideline=guideline,
@@ -67,6 +68,8 @@ def _links(page: PatientPage) -> tuple[tuple[str, str], ...]:
     is_shown = {name for name, _ in _SHORT_TITLES if getattr(page, name)}
     if page.why:
         is_shown.add("contrasts")
+    if page.missing_rest:
+        is_shown.add("missing")
     return tuple((name, title) for name, title in _SHORT_TITLES if name in is_shown)
 
 

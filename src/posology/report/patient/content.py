@@ -225,6 +225,7 @@ class PatientPage:
     similar: tuple[SimilarRow, ...]
     missing_note: str
     missing: tuple[MissingRow, ...]
+    missing_rest: str
     known: tuple[Line, ...]
     looked: tuple[LookedRow, ...]
     guideline: tuple[Line, ...]

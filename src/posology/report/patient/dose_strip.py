@@ -11,6 +11,8 @@ _TOP, _BAND, _INNER = 24, 40, 24
 """Pixels above the band, its height, and that of the intervals within it."""
 _NEAR = 26
 """Labels closer than this, in per cent, stand on two lines."""
+_REACH = 3.0
+"""The axis ends at so many times the largest dose of interest, if more is supported."""
 _ROOM = 22
 """Per cent of the width that `not advised` needs."""
 
@@ -21,9 +23,9 @@ def dose_strip(dose: DoseAdvice, is_advised: bool = True) -> str:
     Args:
         is_advised: whether the dose is marked, or its intervals alone.
     """
-    ends = [dose.supported[1], dose.dose, dose.usual or 0.0]
+    ends = [dose.dose, dose.usual or 0.0]
     ends += [span[1] for span in (dose.plan_for, dose.ready_for) if span]
-    ticks = _ticks(max(ends))
+    ticks = _ticks(max(min(dose.supported[1], _REACH * max(ends)), *ends))
     high = ticks[-1]
 
     def place(x: float) -> float:
@@ -45,7 +47,9 @@ def dose_strip(dose: DoseAdvice, is_advised: bool = True) -> str:
         )
         parts.append(_text(at, 13, label, ""))
     right = place(dose.supported[1])
-    if 100 - right >= _ROOM:
+    if dose.supported[1] > high:
+        parts.append(_text(100.0, top + 25, f"to {dose_number(dose.supported[1])} \u2192", ""))
+    elif 100 - right >= _ROOM:
         parts.append(_text((100 + right) / 2, top + 24, "not advised", ""))
     if is_advised:
         parts.extend(_dose_mark(dose, place(dose.dose), top))

@@ -1,5 +1,7 @@
 """The table of options: benefit and each harm side by side, against one reference, on one axis."""
 
+from dataclasses import replace
+
 from posology.domain.recommendation.option import (
     BETTER,
     FORBIDDEN,
@@ -51,6 +53,8 @@ def option_table(advice: Recommendation) -> OptionTable | None:
     all_harms = _harm_columns(advice.options)
     columns = all_harms[:MOST_HARMS]
     axis = common_axis([o.difference for o in advice.options if o.difference is not None])
+    if all(_says_nothing(option) for option in advice.options):
+        return _nothing_estimated(advice)
     rows = tuple(
         _quiet_row(option, advice.state in ABSTAINED)
         if _is_quiet(option)
@@ -69,6 +73,17 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         harms=tuple((words.capitalise(name), unit) for name, unit in columns),
         rows=rows,
     )
+
+
+def _says_nothing(option: OptionAdvice) -> bool:
+    return option.standing == NOT_ESTIMATED and _is_quiet(option) and not option.remarks
+
+
+def _nothing_estimated(advice: Recommendation) -> OptionTable:
+    """One row in place of many that all say the same."""
+    names = "; ".join(words.inside(option.title) for option in advice.options)
+    row = replace(_quiet_row(advice.options[0], True), title="All options", remarks=(f"{names}.",))
+    return OptionTable("Options", "", "", "", "", "", ("", ""), (), (row,))
 
 
 def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:

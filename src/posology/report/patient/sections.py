@@ -7,14 +7,14 @@ from posology.domain.recommendation.findings import (
     NOT_CHECKED,
     USED_IN_DOSE,
     WARNING,
+    Certainty,
     SafetyFinding,
 )
-from posology.domain.recommendation.option import NOT_ESTIMATED, DoseAdvice
 from posology.domain.recommendation.recommendation import (
-    ABSTAINED,
-    BETTER_FOR_PATIENT,
-    DOSE_ONLY,
-    UNSURE,
+    ALL_FORBIDDEN,
+    FACT_MISSING,
+    OUTSIDE_TRAINING,
+    TOO_FEW_ALIKE,
     Recommendation,
 )
 from posology.domain.recommendation.why import SimilarPatients
@@ -23,7 +23,6 @@ from posology.report.patient.content import (
     NOTE,
     STOP,
     WARN,
-    DosePart,
     Line,
     LookedRow,
     MissingRow,
@@ -31,7 +30,6 @@ from posology.report.patient.content import (
     SimilarRow,
     Tag,
 )
-from posology.report.patient.dose_strip import dose_strip
 from posology.report.patient.marks import share_bar
 
 _TAGS = {
@@ -44,85 +42,10 @@ _TAGS = {
 _STEPS = 8
 """Steps of attention that are shown: the last ones."""
 UNDER_5 = "under 5"
-
-
-def doses(advice: Recommendation) -> tuple[DosePart, ...]:
-    """The study's dose; else of the first option where it is shown better, else of all.
-
-    Without an answer there is none, but what is known of it where just that is too uncertain.
-    """
-    if advice.state in ABSTAINED:
-        is_range = advice.state == UNSURE and advice.dose is not None
-        return (_dose_part("", advice.dose, False),) if is_range and advice.dose else ()
-    if advice.dose is not None:
-        return (_dose_part("", advice.dose),)
-    options = [o for o in advice.options if o.dose is not None]
-    if advice.state == BETTER_FOR_PATIENT:
-        options = options[:1] if options and options[0] is advice.options[0] else []
-    return tuple(_dose_part(words.capitalise(o.title), o.dose) for o in options if o.dose)
-
-
-def is_only_dose(advice: Recommendation) -> bool:
-    """Whether the answer is a dose, and nothing is known of any option."""
-    return advice.state == DOSE_ONLY and all(
-        option.standing == NOT_ESTIMATED and not option.remarks and not option.harms
-        for option in advice.options
-    )
-
-
-def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
-    """What the page advises nothing beyond."""
-    if len(parts) != 1:
-        return "No dose outside the supported range of its option is advised." if parts else ""
-    if not parts[0].dose:
-        return "The range is too wide to advise one dose."
-    dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
-    span = words.dose_span(dose.supported)
-    note = f"No dose outside {span} {dose.unit} is advised for a patient like this one."
-    if is_only_dose(advice):
-        note += " It was not compared with other treatments, usual care or no change."
-    return note
-
-
-def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
-    """is_advised: whether the dose itself is shown, or its intervals alone."""
-    lines = []
-    of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
-    if dose.plan_for is not None:
-        holds = f"Holds for {of_100} of 100 patients." if of_100 else ""
-        lines.append(Line("Plan for", holds, _reach(dose.plan_for, dose), "plan"))
-    if dose.ready_for is not None:
-        holds = (
-            f"Holds for {of_100} of 100 even among those who need unusually little or much."
-            if of_100
-            else "Also holds for those who need unusually little or much."
-        )
-        lines.append(Line("Be ready for", holds, _reach(dose.ready_for, dose), "ready"))
-    text = "What the study allows and training patients were given."
-    lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
-    if dose.usual is not None:
-        usual = f"{words.dose_number(dose.usual)} {dose.unit}."
-        lines.append(Line("Usual care", "", usual, "usual"))
-    if is_advised:
-        exact = words.dose_number(float(f"{dose.exact:.3g}"))
-        lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
-    shown = words.dose_words(dose) if is_advised else ""
-    return DosePart(title, shown, dose_strip(dose, is_advised), tuple(lines))
-
-
-def dose_heading(parts: tuple[DosePart, ...]) -> str:
-    """The dose, if there is one."""
-    if len(parts) != 1:
-        return "Doses"
-    return f"Dose: {parts[0].dose}" if parts[0].dose else "Doses that such patients need"
-
-
-def _span(span: tuple[float, float], dose: DoseAdvice) -> str:
-    return f"{words.dose_span(span)} {dose.unit}."
-
-
-def _reach(span: tuple[float, float], dose: DoseAdvice) -> str:
-    return f"{words.dose_reach(span)} {dose.unit}."
+_MAX_LABEL = 32
+_NOT_WORKED_OUT = "What it would change was not worked out."
+_UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
+"""States in which a list of options that could be the best holds for no one."""
 
 
 def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
@@ -141,20 +64,26 @@ def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
         rarer = words.count_words(100 * sure.distance)
         text = f"More unusual than {rarer} of 100 patients that it learned from."
         lines.append(Line("Within what it saw", text, "Yes."))
-    if sure.option_set:
-        names = _listed(sure.option_set)
-        text = f"{words.capitalise(names)} could be the best option."
-        if sure.set_coverage is not None:
-            text += (
-                f" Such lists hold the best one for {100 * sure.set_coverage:.0f} of 100 patients."
-            )
-        lines.append(Line("Best option", text))
-    lines += [Line("Note", remark) for remark in sure.remarks]
+    if sure.option_set and advice.state not in _UNKNOWN_PATIENT:
+        lines.append(Line("Could be the best", _option_set(sure)))
+    lines += [_remark(text) for text in sure.remarks]
     return tuple(lines)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+def _option_set(sure: Certainty) -> str:
+    names = words.sentence(" or ".join(sure.option_set))
+    if sure.set_coverage is None:
+        return names
+    of_100 = words.count_words(100 * sure.set_coverage)
+    return f"{names} Such a list holds the best option of {of_100} of 100 patients."
+
+
+def _remark(text: str) -> Line:
+    """A sentence with its first words as the label, if it has a colon there."""
+    head, colon, rest = text.partition(": ")
+    if colon and len(head) <= _MAX_LABEL:
+        return Line(head, words.sentence(rest))
+    return Line("Note", text)
 
 
 def safety_rows(advice: Recommendation) -> tuple[SafetyRow, ...]:
@@ -203,6 +132,14 @@ def _similar_row(row: SimilarPatients, unit: str) -> SimilarRow:
     return SimilarRow(title, count, UNDER_5, "")
 
 
+def similar_head(advice: Recommendation) -> str:
+    """What came of it: how many reached the goal, or the mean."""
+    is_mean = any(row.mean is not None for row in advice.why.similar)
+    unit = advice.unit or (advice.dose.unit if advice.dose is not None else "")
+    tail = f", mean{f' in {unit}' if unit else ''}" if is_mean else ""
+    return f"{words.capitalise(advice.goal)}{tail}"
+
+
 def similar_note(advice: Recommendation) -> str:
     """That the counts are as they happened."""
     n = advice.certainty.similar_patients
@@ -214,24 +151,34 @@ def similar_note(advice: Recommendation) -> str:
 
 
 def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
-    """The facts that are not recorded, the most helpful first; those alike in one row."""
+    """The facts that would help, the most helpful first; those alike in one row."""
     needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
     is_same = bool(missing_note(advice))
     alike: dict[tuple[bool, str, str], list[str]] = {}
     for fact in advice.missing:
-        key = (fact.is_required, "" if is_same else fact.assumed, fact.would_help)
-        alike.setdefault(key, []).append(fact.fact)
+        if fact.is_required or fact.would_help:
+            key = (fact.is_required, "" if is_same else fact.assumed, fact.would_help)
+            alike.setdefault(key, []).append(fact.fact)
     first = next((key for key in alike if key[2]), None)
     return tuple(
         MissingRow(
             needed if key[0] else other,
             words.capitalise(", ".join(names)),
             words.capitalise(key[1]),
-            words.sentence(key[2]) or "What it would change was not worked out.",
+            words.sentence(key[2]) or _NOT_WORKED_OUT,
             key == first,
         )
         for key, names in alike.items()
     )
+
+
+def missing_rest(advice: Recommendation) -> str:
+    """The facts of which nobody knows what they would change."""
+    names = [f.fact for f in advice.missing if not (f.is_required or f.would_help)]
+    if not names:
+        return ""
+    also = "Also not" if len(names) < len(advice.missing) else "Not"
+    return f"{also} recorded: {', '.join(names)}. {_NOT_WORKED_OUT}"
 
 
 def missing_note(advice: Recommendation) -> str:

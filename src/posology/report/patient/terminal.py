@@ -62,7 +62,7 @@ def _tail(page: PatientPage) -> list[RenderableType]:
         rows = [(s.option, s.patients, f"{s.result} {s.share}".strip()) for s in page.similar]
         heads = ("They were given", "Patients", page.similar_head)
         parts += _section("Patients like this one", _table(heads, rows), _dim(page.similar_note))
-    if page.missing:
+    if page.missing or page.missing_rest:
         parts += _section(
             "What was missing, and what would help most",
             *([_dim(page.missing_note)] if page.missing_note else []),
@@ -70,6 +70,7 @@ def _tail(page: PatientPage) -> list[RenderableType]:
                 _labelled(m.fact, " ".join(_missing_words(m.tag, m.assumed, m.help)))
                 for m in page.missing
             ],
+            *([Text(page.missing_rest)] if page.missing_rest else []),
         )
     if page.known:
         known = "; ".join(f"{k.label} {k.strong} {k.text}".strip() for k in page.known)

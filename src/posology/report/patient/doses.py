@@ -1,0 +1,92 @@
+"""The dose section: what is advised, what to plan for, what to be ready for."""
+
+from posology.domain.recommendation.option import NOT_ESTIMATED, DoseAdvice
+from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
+    BETTER_FOR_PATIENT,
+    DOSE_ONLY,
+    UNSURE,
+    Recommendation,
+)
+from posology.report.patient import words
+from posology.report.patient.content import DosePart, Line
+from posology.report.patient.dose_strip import dose_strip
+
+
+def doses(advice: Recommendation) -> tuple[DosePart, ...]:
+    """The study's dose; else of the first option where it is shown better, else of all.
+
+    Without an answer there is none, but what is known of it where just that is too uncertain.
+    """
+    if advice.state in ABSTAINED:
+        is_range = advice.state == UNSURE and advice.dose is not None
+        return (_dose_part("", advice.dose, False),) if is_range and advice.dose else ()
+    if advice.dose is not None:
+        return (_dose_part("", advice.dose),)
+    options = [o for o in advice.options if o.dose is not None]
+    if advice.state == BETTER_FOR_PATIENT:
+        options = options[:1] if options and options[0] is advice.options[0] else []
+    return tuple(_dose_part(words.capitalise(o.title), o.dose) for o in options if o.dose)
+
+
+def is_only_dose(advice: Recommendation) -> bool:
+    """Whether the answer is a dose, and nothing is known of any option."""
+    return advice.state == DOSE_ONLY and all(
+        option.standing == NOT_ESTIMATED and not option.remarks and not option.harms
+        for option in advice.options
+    )
+
+
+def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
+    """What the page advises nothing beyond."""
+    if len(parts) != 1:
+        return "No dose outside the supported range of its option is advised." if parts else ""
+    if not parts[0].dose:
+        return "The range is too wide to advise one dose."
+    dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
+    span = words.dose_span(dose.supported)
+    note = f"No dose outside {span} {dose.unit} is advised for a patient like this one."
+    if is_only_dose(advice):
+        note += " It was not compared with other treatments, usual care or no change."
+    return note
+
+
+def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
+    """is_advised: whether the dose itself is shown, or its intervals alone."""
+    lines = []
+    of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
+    if dose.plan_for is not None:
+        holds = f"Holds for {of_100} of 100 patients." if of_100 else ""
+        lines.append(Line("Plan for", holds, _reach(dose.plan_for, dose), "plan"))
+    if dose.ready_for is not None:
+        holds = (
+            f"Holds for {of_100} of 100 even among those who need unusually little or much."
+            if of_100
+            else "Also holds for those who need unusually little or much."
+        )
+        lines.append(Line("Be ready for", holds, _reach(dose.ready_for, dose), "ready"))
+    text = "What the study allows and training patients were given."
+    lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
+    if dose.usual is not None:
+        usual = f"{words.dose_number(dose.usual)} {dose.unit}."
+        lines.append(Line("Usual care", "", usual, "usual"))
+    if is_advised:
+        exact = words.dose_number(float(f"{dose.exact:.3g}"))
+        lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
+    shown = words.dose_words(dose) if is_advised else ""
+    return DosePart(title, shown, dose_strip(dose, is_advised), tuple(lines))
+
+
+def dose_heading(parts: tuple[DosePart, ...]) -> str:
+    """The dose, if there is one."""
+    if len(parts) != 1:
+        return "Doses"
+    return f"Dose: {parts[0].dose}" if parts[0].dose else "Doses that such patients need"
+
+
+def _span(span: tuple[float, float], dose: DoseAdvice) -> str:
+    return f"{words.dose_span(span)} {dose.unit}."
+
+
+def _reach(span: tuple[float, float], dose: DoseAdvice) -> str:
+    return f"{words.dose_reach(span)} {dose.unit}."
