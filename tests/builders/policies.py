@@ -86,6 +86,24 @@ OFFLINE = {
 }
 
 
+def class_of(name: str) -> str:
+    """Class of the policy of this name in NAMES."""
+    offline = dict.fromkeys(OFFLINE, "RecentWindowPolicy")
+    formulas = ("fixed", "clinical_formula", "pgx_formula", "formula_refit")
+    classes = {
+        "logistic": "LinearPolicy",
+        "forest": "TreePolicy",
+        "boosting": "TreePolicy",
+        "effects": "EffectPolicy",
+        "order": "PreferenceListPolicy",
+        "ridge_margin": "DoseGridPolicy",
+        "boosting_margin": "DoseGridPolicy",
+        **dict.fromkeys(formulas, "FormulaPolicy"),
+        **offline,
+    }
+    return classes.get(name, "NetworkPolicy")
+
+
 @functools.cache
 def iwpc_cohort() -> Cohort:
     """The synthetic IWPC cohort that every policy here is fitted on."""

@@ -10,14 +10,18 @@ from posology import artifact
 from posology.domain.cohort import subset_decisions
 from posology.domain.formulary import is_in_range
 from posology.domain.policy import Policy
+from posology.domain.safety import history_facts
+from posology.domain.safety_rules.check import check_safety
 from tests.builders.policies import (
     NAMES,
     OFFLINE,
     all_outputs,
     assert_outputs_equal,
+    class_of,
     fitted_policy,
     iwpc_cohort,
 )
+from tests.builders.random_rules import with_random_rules
 
 every_policy = pytest.mark.parametrize("name", NAMES)
 
@@ -122,6 +126,36 @@ def test_forbidden_options_get_no_probability_and_no_dose(name: str) -> None:
     assert np.isnan(
         policy.predict_doses(c.history, c.last_step, allowed).by_treatment[~allowed]
     ).all()
+
+
+@every_policy
+def test_no_policy_breaks_a_random_safety_rule(name: str) -> None:
+    policy, c = fitted_policy(name), iwpc_cohort()
+    assert type(policy).__name__ == class_of(name)
+    rng = np.random.default_rng(4)
+    rows = np.arange(0, len(c), 5)
+    broken = 0
+    for on_unknown in ("warn", "block"):
+        study = with_random_rules(c.study, c.profile.codes, rng, on_unknown)
+        checked = check_safety(study, history_facts(c.profile, c.history, c.last_step[rows]))
+        some = ~checked.forbidden.all(axis=1)
+        allowed = ~checked.forbidden[some]
+        broken += (~allowed).sum()
+        chosen = policy.choice_probabilities(c.history, c.last_step[rows][some], allowed)
+        assert (chosen[~allowed] == 0).all()
+        np.testing.assert_allclose(chosen.sum(1), 1.0, atol=1e-9)
+    assert broken > 10, "rules must forbid something"
+
+
+def test_every_saved_class_of_policy_is_held_to_the_contract() -> None:
+    classes = {class_of(name) for name in NAMES}
+    elsewhere = {
+        "EffectDosePolicy": "learners/effects/test_dose_policy.py",
+        "StateCodePolicy": "learners/offline_rl/test_tabular_policy.py",
+    }
+    for path in elsewhere.values():
+        assert "def test_forbidden_options" in (Path(__file__).parents[1] / path).read_text()
+    assert classes | set(elsewhere) == {*artifact._POLICIES, "NetworkPolicy"}
 
 
 @every_policy

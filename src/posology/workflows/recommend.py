@@ -19,6 +19,8 @@ from posology.advice.why.evidence import read_why
 from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
+from posology.domain.safety_rules.check import check_safety
+from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
 from posology.report.patient.terminal import render_advice
 from posology.workflows.patient import (
@@ -97,7 +99,9 @@ def recommend(
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = read_why(loaded.evidence)
     if known is not None:
-        advice = add_reasons(advice, loaded.policy, loaded.study, history, known)
+        checked = check_safety(loaded.study, visible)
+        fixed = fix_rules(loaded.study, loaded.policy.profile, checked)
+        advice = add_reasons(advice, loaded.policy, fixed, history, known)
     return RecommendResult(advice, loaded.study, loaded.digest, reading)
 
 

@@ -74,6 +74,7 @@ def test_forbidden_options_have_no_dose(learned) -> None:
     allowed[:, 0] = False
     said = learned.predict_doses(test.history, test.last_step, allowed)
     assert np.isnan(said.by_treatment[:, 0]).all()
+    assert not learned.choice_probabilities(test.history, test.last_step, allowed)[:, 0].any()
 
 
 def test_saved_and_loaded_answers_identically(learned, tmp_path) -> None:
