@@ -1,23 +1,35 @@
 """Findings of pharmacogenomics for the options of a study."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
+from posology.advice.form.build import build_form
+from posology.advice.form.reading import read_filled_form
 from posology.advice.inputs import AdviceInputs
 from posology.advice.pharmacogenomics import PgxFindings, find_pgx, option_drugs, used_genes
 from posology.advice.recommend import recommend
+from posology.cohorts.patient import encode_patient
 from posology.domain.formulary import Formulary, Treatment
+from posology.domain.history import History
 from posology.domain.pharmacogenomics.patient import assess_genes
 from posology.domain.pharmacogenomics.phenotypes import ReportedGene
 from posology.domain.study import Study
-from tests.advice.test_prediction import encode
 from tests.builders.pharmacogenomics import genex, tables
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
 TODAY = date(2026, 11, 28)
+
+
+def encode(**facts: object) -> History:
+    """A patient for the logistic regression, which needs no network."""
+    given, profile = iwpc_cohort().study, fitted_policy("logistic").profile
+    form = build_form(given, profile, None)
+    body = {"facts": {"SEX": "male", "HEIGHT": 180, **facts}}
+    events, _ = read_filled_form(body, form, "patient", datetime(2000, 1, 1))  # noqa: DTZ001
+    return encode_patient(events, given, profile)[0]
 
 
 def study(code: str = "DRUG//RXNORM//111") -> Study:

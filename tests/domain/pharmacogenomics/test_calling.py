@@ -194,7 +194,7 @@ def patients(draw: st.DrawFn, definition: GeneDefinition) -> ObservedGene:
 
 
 @pytest.mark.parametrize("definition", [X, D], ids=["pairs", "lowest_activity"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_dropping_a_position_never_makes_a_call_more_certain(
     definition: GeneDefinition, data: st.DataObject
@@ -211,7 +211,7 @@ def test_dropping_a_position_never_makes_a_call_more_certain(
 
 
 @pytest.mark.parametrize("definition", [X, D], ids=["pairs", "lowest_activity"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_strands_and_order_never_change_a_call(
     definition: GeneDefinition, data: st.DataObject
@@ -252,7 +252,7 @@ def brute_force(observed: ObservedGene) -> set[tuple[str, str]]:
     return pairs
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(patient=patients(X))
 def test_pairs_are_those_of_every_phase_combination(patient: ObservedGene) -> None:
     free = ObservedGene({p: ObservedSite(s.alleles) for p, s in patient.sites.items()})

@@ -35,7 +35,7 @@ SOURCE_KINDS = (
         "table", "tables.reader", "A mapping file (TOML) of CSV, Parquet or database tables."
     ),
     SourceKind("fhir", "fhir.reader", "FHIR R4: NDJSON or Bundles, files or folders."),
-    SourceKind("vcf", "genomics.genomes", "VCF files, plain or gzipped; tables of diplotypes."),
+    SourceKind("vcf", "genomics.reader", "VCF files, plain or gzipped; tables of diplotypes."),
     SourceKind(
         "questionnaire",
         "questionnaires",

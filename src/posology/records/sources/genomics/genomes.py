@@ -2,19 +2,16 @@
 
 import csv
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part
-from posology.records.io.settings import load_settings
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, read_lines
 from posology.records.io.times import parse_time, parse_time_zone
-from posology.records.pipeline.staging import Source, batch_source, only_mapping, split_mapping
 from posology.records.schema import Batch, Event, Rejection
-from posology.records.sources.genomics.diplotypes import read_diplotypes
 from posology.records.sources.genomics.vcf import (
     Call,
     Gate,
@@ -26,7 +23,7 @@ from posology.records.sources.genomics.vcf import (
 
 PANEL = Path(__file__).parents[2] / "codebooks" / "pharmacogenes.csv"
 """The package's panel: variants of warfarin, clopidogrel, thiopurine and statin guidelines."""
-_EXTENSIONS = (".vcf", ".vcf.gz", ".g.vcf", ".g.vcf.gz", ".vcf.bgz")
+VCF_EXTENSIONS = (".vcf", ".vcf.gz", ".g.vcf", ".g.vcf.gz", ".vcf.bgz")
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
@@ -56,26 +53,12 @@ class VcfSettings:
     """ISO 8601 time of the report; without it, genotypes are static facts."""
     assembly: str | None = None
     """GRCh38, if the file's header has neither contig lengths nor an assembly."""
+    tables: Path | None = None
+    """Folder of PharmCAT's tables: star alleles and phenotypes of genes that they settle."""
     gate: Gate = field(default_factory=Gate)
     subjects: dict[str, str] = field(default_factory=dict)
     """Subject of each sample; by default the sample's name."""
     batch_rows: int = 50_000
-
-
-def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
-    """One source: VCF files, and diplotypes from files that are tables."""
-    mappings, paths = split_mapping(inputs)
-    tables = [path for path in paths if path.suffix in (".csv", ".parquet", ".xlsx")]
-    variants = [path for path in paths if path not in tables]
-
-    def read() -> Iterator[Batch]:
-        if variants:
-            mapping = only_mapping("vcf", mappings) if mappings else None
-            yield from read_vcf(variants, load_settings(mapping, VcfSettings) if mapping else None)
-        if tables:
-            yield from read_diplotypes(tables)
-
-    return [batch_source("vcf", inputs, read)]
 
 
 def read_panel(path: Path = PANEL) -> tuple[Site, ...]:
@@ -125,7 +108,7 @@ def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -
     except ValueError as error:
         raise RecordError(f"known {settings.known!r} is not an ISO 8601 time") from error
     builder = BatchBuilder(settings.batch_rows)
-    for path in list_files(paths, _EXTENSIONS):
+    for path in list_files(paths, VCF_EXTENSIONS):
         _read_file(path, panel, settings, time, builder)
         yield from builder.batches()
     yield from builder.batches(last=True)
