@@ -33,7 +33,7 @@ def test_the_last_value_of_each_fact_is_given_with_its_date_in_the_forms_order()
     ]
     assert known_facts(entries, FORM, DECISION) == (
         KnownFact("sex", "female"),
-        KnownFact("weight", "80 kg", "2026-11-26T00:00:00"),
+        KnownFact("weight", "80 kg", "2026-11-26"),
         KnownFact("smoker", "no"),
         KnownFact("drugs", "a"),
         KnownFact("drugs", "b"),
@@ -45,3 +45,11 @@ def test_age_is_in_years_however_the_records_hold_it() -> None:
     assert known_facts([born], FORM, DECISION) == (KnownFact("age", "72 years"),)
     decade = Entry(DECADE, "AGE_DECADE", 7.0)
     assert known_facts([decade], FORM, DECISION) == (KnownFact("age", "70 to 79 years"),)
+
+
+def test_a_unit_is_written_as_people_do() -> None:
+    egfr = Field("eGFR", "EGFR", "number", unit="mL/min/{1.73_m2}")
+    copies = Field("CYP2C9: copies of C", "G", "number", unit="copies")
+    entries = [Entry(egfr, "EGFR", 82.0), Entry(copies, "G", 1.0)]
+    values = [fact.value for fact in known_facts(entries, FORM, DECISION)]
+    assert values == ["82 mL/min/1.73 m2", "1"]

@@ -25,7 +25,7 @@ from posology.domain.recommendation.recommendation import (
     TOO_FEW_ALIKE,
     UNSURE,
 )
-from posology.domain.recommendation.why import Why
+from posology.domain.recommendation.why import SimilarPatients, Why
 from posology.report.patient.assemble import build_page
 from posology.report.patient.page import render_patient_page, write_patient_page
 from tests.builders.html import HtmlReader, read_html
@@ -160,6 +160,18 @@ def test_small_cells_read_under_5() -> None:
     assert "of 100)" not in html
 
 
+def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    both = (
+        SimilarPatients("low start", 96, 57, 2.5),
+        SimilarPatients("medium start", 8, None, 3.1),
+    )
+    html = render_patient_page(replace(advice, why=Why(similar=both), unit="INR"))
+    shown = " ".join(" ".join(read_html(html).text).split())
+    assert "Reached the goal In INR range at 4 weeks, mean in INR" in shown
+    assert "Low start 96 57 (59 of 100) 2.5 Medium start 8 under 5 3.1" in shown
+
+
 def test_what_must_be_read_first_is_named_and_the_rest_is_folded() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     shown = text(BETTER_FOR_PATIENT)
@@ -167,6 +179,8 @@ def test_what_must_be_read_first_is_named_and_the_rest_is_folded() -> None:
     assert shown.index("Given but not used") < shown.index("Options")
     many = replace(advice, callouts=tuple(f"Remark {i}." for i in range(6)))
     assert "<summary>and 3 more</summary>" in render_patient_page(many)
+    counted = replace(advice, safety=(), callouts=("76 events lie after the decision.",))
+    assert 'class="callout note"' in render_patient_page(counted)
     assert 'class="callout stop"' in page(ALL_FORBIDDEN)
     assert 'class="callout warn"' in page(BETTER_FOR_PATIENT)
     assert 'class="callout' not in page(NOT_JUDGED)

@@ -4,12 +4,16 @@ import datetime
 from collections.abc import Sequence
 
 from posology.advice.form.field import STATIC, Form
-from posology.advice.form.unit_names import unit_words
+from posology.advice.form.unit_names import plain_unit
 from posology.advice.form.values import BIRTH_YEAR_DAYS, Entry
 from posology.domain.codes import display_name
 from posology.domain.recommendation.findings import KnownFact
 
 _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+
+
+_NO_UNITS = ("score", "copies", "count")
+"""What is counted says the name of the fact."""
 
 
 def known_facts(
@@ -28,7 +32,7 @@ def known_facts(
 def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:
     field = entry.field
     has_date = entry.time is not None and field.timing != STATIC and field.age_as != "birth"
-    date = entry.time.isoformat() if has_date and entry.time is not None else ""
+    date = entry.time.date().isoformat() if has_date and entry.time is not None else ""
     name = field.name or display_name(entry.code, form.names)
     return KnownFact("age" if field.kind == "age" else name, _words(entry, decision), date)
 
@@ -38,7 +42,8 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
     if field.kind == "age" or field.age_as:
         return _age_words(entry, decision)
     if entry.value is not None:
-        return f"{entry.value:.4g} {unit_words(field.unit)}".strip()
+        unit = "" if field.unit in _NO_UNITS else plain_unit(field.unit)
+        return f"{entry.value:.4g} {unit}".strip()
     titles = field.titles or ("",) * len(field.choices)
     for (word, code), title in zip(field.choices, titles, strict=True):
         if code == entry.code:

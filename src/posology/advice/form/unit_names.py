@@ -26,3 +26,8 @@ def usual_units(unit: str, code: str) -> tuple[str, ...]:
     sizes = ((other, abs(convert_number(1.0, (other, unit), code) or 0.0)) for other in others)
     words = [unit_words(o) for o, size in sizes if 1 / _USUAL <= size <= _USUAL]
     return tuple(word for word in words if word != unit_words(unit))
+
+
+def plain_unit(unit: str) -> str:
+    """The unit without the braces of UCUM: `mL/min/1.73 m2`."""
+    return unit_words(unit).replace("{", "").replace("}", "").replace("_", " ")

@@ -1,5 +1,7 @@
 """The first screen: who, the answer, its tags, what must be read first, what to go on instead."""
 
+import re
+
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
 from posology.domain.recommendation.option import REFERENCE, OptionAdvice
 from posology.domain.recommendation.recommendation import (
@@ -13,11 +15,12 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.report.patient import words
-from posology.report.patient.content import GOOD, QUIET, STOP, WARN, Callout, Line, Tag
+from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Callout, Line, Tag
 
 IN_BANNER = ("age", "sex", "weight", "height")
 """Facts that help to see whose page this is; the form has no names."""
 _MAX_HEAD = 32
+_COUNTED = re.compile(r"[\d,]+ (?:other )?events? ")
 
 
 def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
@@ -83,7 +86,8 @@ def callouts(advice: Recommendation) -> tuple[Callout, ...]:
         for finding in advice.safety
         if finding.kind == kind
     ]
-    return (*found, *(_remark(text) for text in advice.callouts))
+    remarks = sorted((_remark(text) for text in advice.callouts), key=lambda c: c.tone == NOTE)
+    return (*found, *remarks)
 
 
 def instead(advice: Recommendation) -> tuple[Line, ...]:
@@ -169,6 +173,9 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
 
 
 def _remark(text: str) -> Callout:
+    """What was counted while reading is information; all else is to be looked at."""
+    if _COUNTED.match(text):
+        return Callout("", text, NOTE)
     head, colon, rest = text.partition(": ")
     if colon and len(head) <= _MAX_HEAD:
         return Callout(head, rest, WARN)

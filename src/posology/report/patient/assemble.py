@@ -49,7 +49,7 @@ def build_page(advice: Recommendation) -> PatientPage:
         contrasts=reasons.contrasts(advice),
         why=reasons.groups(advice),
         similar_note=sections.similar_note(advice),
-        similar_head=sections.similar_head(advice),
+        similar_heads=sections.similar_heads(advice),
         similar=sections.similar_rows(advice),
         missing_note=sections.missing_note(advice),
         missing=sections.missing_rows(advice),

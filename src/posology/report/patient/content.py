@@ -167,8 +167,9 @@ class SimilarRow:
 
     option: str
     patients: str
-    result: str
+    reached: str
     share: str
+    mean: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ class PatientPage:
     contrasts: tuple[ContrastPart, ...]
     why: tuple[Group, ...]
     similar_note: str
-    similar_head: str
+    similar_heads: tuple[str, ...]
+    """Of how many reached the goal, and of the mean; "" where there is none."""
     similar: tuple[SimilarRow, ...]
     missing_note: str
     missing: tuple[MissingRow, ...]

@@ -41,8 +41,9 @@ _TAGS = {
 }
 _STEPS = 8
 """Steps of attention that are shown: the last ones."""
-UNDER_5 = "under 5"
+MIN_CELL, UNDER_5 = 5, "under 5"
 _MAX_LABEL = 32
+_ALWAYS = ("usual_care", "no_change")
 _NOT_WORKED_OUT = "What it would change was not worked out."
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
@@ -90,14 +91,16 @@ def safety_rows(advice: Recommendation) -> tuple[SafetyRow, ...]:
     """The findings, what forbids first and what is clear last."""
     order = {kind: at for at, kind in enumerate(FINDING_KINDS)}
     found = sorted(advice.safety, key=lambda finding: order[finding.kind])
-    return tuple(_safety_row(finding) for finding in found)
+    return tuple(_safety_row(advice, finding) for finding in found)
 
 
-def _safety_row(finding: SafetyFinding) -> SafetyRow:
+def _safety_row(advice: Recommendation, finding: SafetyFinding) -> SafetyRow:
+    names = {option.title for option in advice.options if option.name not in _ALWAYS}
+    concerns = "all options" if names <= set(finding.options) else ", ".join(finding.options)
     return SafetyRow(
         _TAGS[finding.kind],
         words.capitalise(finding.finding),
-        ", ".join(finding.options),
+        "" if finding.kind == CLEAR else concerns,
         words.sentence(finding.meaning),
         finding.strength,
         words.with_dates(finding.source),
@@ -116,28 +119,31 @@ def safety_note(advice: Recommendation) -> str:
 
 def similar_rows(advice: Recommendation) -> tuple[SimilarRow, ...]:
     """Counts of patients like this one; cells under 5 are not shown."""
-    return tuple(_similar_row(row, advice.unit) for row in advice.why.similar)
+    return tuple(_similar_row(row) for row in advice.why.similar)
 
 
-def _similar_row(row: SimilarPatients, unit: str) -> SimilarRow:
+def _similar_row(row: SimilarPatients) -> SimilarRow:
     title = words.capitalise(row.option)
-    if row.patients is None or row.patients < 5:
-        return SimilarRow(title, UNDER_5, "", "")
-    count = f"{row.patients:,}"
-    if row.reached_goal is not None and row.reached_goal >= 5:
-        share = words.count_words(100 * row.reached_goal / row.patients)
-        return SimilarRow(title, count, f"{row.reached_goal:,}", f"({share} of 100)")
-    if row.mean is not None:
-        return SimilarRow(title, count, words.value_words(row.mean, unit or "mean"), "")
-    return SimilarRow(title, count, UNDER_5, "")
+    if row.patients is None or row.patients < MIN_CELL:
+        return SimilarRow(title, UNDER_5, "", "", "")
+    reached, share = UNDER_5, ""
+    if row.reached_goal is not None and row.reached_goal >= MIN_CELL:
+        reached = f"{row.reached_goal:,}"
+        share = f"({words.count_words(100 * row.reached_goal / row.patients)} of 100)"
+    mean = "" if row.mean is None else words.value_words(row.mean, "mean")
+    return SimilarRow(title, f"{row.patients:,}", reached, share, mean)
 
 
-def similar_head(advice: Recommendation) -> str:
-    """What came of it: how many reached the goal, or the mean."""
-    is_mean = any(row.mean is not None for row in advice.why.similar)
+def similar_heads(advice: Recommendation) -> tuple[str, ...]:
+    """What came of it: how many reached the goal, and the mean of the number; "" if not known."""
+    goal, similar = words.capitalise(advice.goal), advice.why.similar
+    has_mean = any(row.mean is not None for row in similar)
+    if not has_mean:
+        return goal, ""
     unit = advice.unit or (advice.dose.unit if advice.dose is not None else "")
-    tail = f", mean{f' in {unit}' if unit else ''}" if is_mean else ""
-    return f"{words.capitalise(advice.goal)}{tail}"
+    mean = f"{goal}, mean{f' in {unit}' if unit else ''}"
+    has_count = any(row.reached_goal is not None for row in similar)
+    return "Reached the goal" if has_count else "", mean
 
 
 def similar_note(advice: Recommendation) -> str:

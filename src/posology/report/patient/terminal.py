@@ -10,6 +10,7 @@ from posology.report.patient.assemble import build_page
 from posology.report.patient.content import (
     BAD,
     GOOD,
+    NOTE,
     STOP,
     WARN,
     Callout,
@@ -59,9 +60,7 @@ def render_advice(advice: Recommendation) -> Group:
 def _tail(page: PatientPage) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if page.similar:
-        rows = [(s.option, s.patients, f"{s.result} {s.share}".strip()) for s in page.similar]
-        heads = ("They were given", "Patients", page.similar_head)
-        parts += _section("Patients like this one", _table(heads, rows), _dim(page.similar_note))
+        parts += _section("Patients like this one", _similar(page), _dim(page.similar_note))
     if page.missing or page.missing_rest:
         parts += _section(
             "What was missing, and what would help most",
@@ -104,7 +103,10 @@ def _mark(tag: Tag) -> str:
 def _callout(callout: Callout) -> Text:
     head = f"{callout.head}: " if callout.head else ""
     return Text.assemble(
-        ("! ", "bold"), (head, "bold"), callout.text, style=_COLORS.get(callout.tone, "")
+        ("- " if callout.tone == NOTE else "! ", "bold"),
+        (head, "bold"),
+        callout.text,
+        style=_COLORS.get(callout.tone, ""),
     )
 
 
@@ -151,10 +153,8 @@ def _finding(row: SafetyRow) -> Group:
     tag = (f"{row.tag.text}: ", f"bold {_COLORS.get(row.tag.tone, '')}".strip())
     concerns = f" Concerns {row.options}." if row.options else ""
     source = ", ".join(x for x in (row.strength, row.source, row.version) if x)
-    return Group(
-        Text.assemble(tag, (f"{row.finding}.", "bold"), f" {row.meaning}{concerns}"),
-        Padding(_dim(source), (0, 0, 0, 2)),
-    )
+    finding = Text.assemble(tag, (f"{row.finding}.", "bold"), f" {row.meaning}{concerns}")
+    return Group(finding, *([Padding(_dim(source), (0, 0, 0, 2))] if source else []))
 
 
 def _contrast(contrast: ContrastPart) -> list[RenderableType]:
@@ -183,10 +183,14 @@ def _labelled(label: str, text: str, strong: str = "") -> Text:
     return Text.assemble((f"{label}: ", "dim"), (first, "bold"), text)
 
 
-def _table(heads: tuple[str, str, str], rows: list[tuple[str, str, str]]) -> Table:
-    table = Table(*heads, box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
+def _similar(page: PatientPage) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    reached, mean = page.similar_heads
+    for head in ("They were given", "Patients", *(h for h in (reached, mean) if h)):
+        table.add_column(head, overflow="fold")
+    for s in page.similar:
+        cells = [f"{s.reached} {s.share}".strip()] if reached else []
+        table.add_row(s.option, s.patients, *cells, *([s.mean] if mean else []))
     return table
 
 
