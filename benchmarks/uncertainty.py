@@ -101,8 +101,8 @@ def _predict(fold: Fold, method: str, work: Path) -> str:
     data, study = iwpc.load(), read_study("iwpc")
     cohort = build_cohort(data.events, study, _split(fold, np.unique(data.subject_id)))
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    boosting = method == "boosting"
-    learner = GradientBoostingLearner() if boosting else build_learner(method, fold.seed)
+    boosting = GradientBoostingLearner(leaf_counts=(4,), dose_losses=("squared_error",))
+    learner = boosting if method == "boosting" else build_learner(method, fold.seed)
     policy = learner.fit(train, validation)
     kept: Parts = {}
     for name, part in (("validation", validation), ("test", test)):

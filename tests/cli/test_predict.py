@@ -53,7 +53,8 @@ def test_a_patient_has_a_prediction_for_every_target(
     ]
     course = prediction["progression"][0]
     assert (course["name"], course["unit"], course["from_days"]) == ("double", "cm", 30.0)
-    assert course["low"] <= course["expected"] <= course["high"]
+    assert course["low"] is course["high"] is None, "24 validation patients are too few"
+    assert 300 < course["expected"] < 420
     curve = prediction["time_to_event"][0]
     assert curve["days"] == [10.0 * i for i in range(1, 13)]
     assert np.all(np.diff(curve["risk"]) >= 0)

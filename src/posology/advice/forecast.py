@@ -18,8 +18,6 @@ from posology.domain.study import Study
 BATCH_SIZE = 4096
 """Decisions predicted at once; bounds the memory of all members' predictions."""
 
-_MIDDLE = (2.5, 97.5)
-
 
 def forecast(
     policy: OutcomePredictor, study: Study, history: History, decisions: StepIndex
@@ -39,7 +37,7 @@ def _forecast(predictions: OutcomePredictions, row: int, study: Study) -> Foreca
                 target.name,
                 target.from_days,
                 target.within_days,
-                *_mean_and_range(predictions.diagnosis[row, i]),
+                float(predictions.diagnosis[row, i].mean()),
             )
             for i, target in enumerate(study.diagnosis)
         ),
@@ -56,7 +54,7 @@ def _progression(
     predictions: OutcomePredictions, row: int, i: int, study: Study
 ) -> ProgressionForecast:
     target, error = study.progression[i], float(predictions.progression_error[i])
-    expected, low, high = _mean_and_range(predictions.progression[row, i])
+    expected = float(predictions.progression[row, i].mean())
     interval = (None, None) if math.isnan(error) else (expected - error, expected + error)
     return ProgressionForecast(
         target.name,
@@ -64,8 +62,6 @@ def _progression(
         target.within_days,
         target.unit,
         expected,
-        low,
-        high,
         *interval,
     )
 
@@ -75,10 +71,5 @@ def _time_to_event(
 ) -> TimeToEventForecast:
     target, survival = study.time_to_event[i], predictions.survival[row, i]
     days = target.within_days * np.arange(1, len(survival) + 1) / len(survival)
-    risk, low, high = zip(*(_mean_and_range(1.0 - members) for members in survival), strict=True)
-    return TimeToEventForecast(target.name, tuple(days.tolist()), risk, low, high)
-
-
-def _mean_and_range(members: np.ndarray) -> tuple[float, float, float]:
-    low, high = np.percentile(members, _MIDDLE)
-    return float(members.mean()), float(low), float(high)
+    risk = (1.0 - survival).mean(axis=1)
+    return TimeToEventForecast(target.name, tuple(days.tolist()), tuple(risk.tolist()))

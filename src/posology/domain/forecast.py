@@ -1,4 +1,4 @@
-"""The forecast shown to a clinician: each diagnosis, value and event time with its range."""
+"""The forecast shown to a clinician: each diagnosis, value and event time."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,7 @@ class DiagnosisForecast:
     from_days: float
     within_days: float
     probability: float
-    low: float
-    high: float
-    """Middle 95 % of the ensemble members: how much they disagree, not a confidence interval."""
+    """Mean over the ensemble. How much its members disagree is not kept: it is no interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,8 @@ class ProgressionForecast:
     within_days: float
     unit: str
     expected: float
-    low: float
-    high: float
-    """Middle 95 % of the members' expected values; not a range of the values themselves."""
-    found_low: float | None
-    found_high: float | None
+    low: float | None
+    high: float | None
     """95 % prediction interval of the value; None if validation patients were too few."""
 
 
@@ -41,8 +36,6 @@ class TimeToEventForecast:
     days: tuple[float, ...]
     risk: tuple[float, ...]
     """P(event by this day) for a patient still in follow-up, averaged over the members."""
-    low: tuple[float, ...]
-    high: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

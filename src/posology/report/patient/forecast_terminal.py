@@ -25,33 +25,30 @@ def reading_lines(reading: PatientReading) -> list[str]:
 def forecast_panel(forecast: Forecast, study: Study, digest: str) -> Panel:
     """One patient's predicted diagnoses, measurements and event times; `digest`: of the model."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in ("", "when", "expected", "members", "95 % interval"):
+    for title in ("", "when", "expected", "95 % interval"):
         table.add_column(title, overflow="fold")
     for risk in forecast.diagnosis:
         table.add_row(
             escape(risk.name),
             f"in {risk.within_days:g} days",
             f"{risk.probability:.1%}",
-            f"{risk.low:.1%} to {risk.high:.1%}",
             "",
         )
     for value in forecast.progression:
         interval = "not known"
-        if value.found_low is not None:
-            interval = f"{value.found_low:.1f} to {value.found_high:.1f}"
+        if value.low is not None:
+            interval = f"{value.low:.1f} to {value.high:.1f}"
         table.add_row(
             escape(value.name),
             f"day {value.from_days:g} to {value.within_days:g}",
             f"{value.expected:.1f} {escape(value.unit)}".strip(),
-            f"{value.low:.1f} to {value.high:.1f}",
             interval,
         )
     for curve in forecast.time_to_event:
         _add_curve(table, curve)
     notes = (
-        "[dim]Predictions under usual care, not effects of a treatment. Members: middle 95 % of "
-        "the ensemble, whose members share most of the network and so disagree by less than the "
-        "prediction error. 95 % interval: contains the value of 95 of 100 such patients.\n"
+        "[dim]Predictions under usual care, not effects of a treatment. 95 % interval: contains "
+        "the value of 95 of 100 such patients.\n"
         f"Not for: {escape(study.not_for)}[/]"
     )
     return _panel(Group(table, notes), study.title, digest)
@@ -86,6 +83,5 @@ def _add_curve(table: Table, curve: TimeToEventForecast) -> None:
             escape(curve.name) if i == every - 1 else "",
             f"by day {curve.days[i]:.0f}",
             f"{curve.risk[i]:.1%}",
-            f"{curve.low[i]:.1%} to {curve.high[i]:.1%}",
             "",
         )

@@ -170,13 +170,9 @@ def _reasons(policy: Policy, history: History, option: int) -> tuple[Reason, ...
 
 
 def _options(predicted: PatientPrediction, names: tuple[str, ...]) -> tuple[CaseOption, ...]:
-    """The policy's probabilities, best first, with the middle 95 % of its members."""
-    members = predicted.effectiveness
-    low, high = np.percentile(members, (2.5, 97.5), axis=1)
-    return tuple(
-        CaseOption(names[k], float(members[k].mean()), float(low[k]), float(high[k]))
-        for k in predicted.order
-    )
+    """The policy's probabilities, best first."""
+    mean = predicted.effectiveness.mean(axis=1)
+    return tuple(CaseOption(names[k], float(mean[k])) for k in predicted.order)
 
 
 def _dose(predicted: PatientPrediction, unit: str) -> str:

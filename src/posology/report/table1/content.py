@@ -18,8 +18,6 @@ class CaseOption:
 
     name: str
     probability: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +186,7 @@ class CaseBar:
 
     name: str
     percent: str
-    interval: str
     width: str
-    interval_start: str
-    interval_width: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,10 +279,7 @@ def _bars(case: parts.CaseStudy) -> tuple[parts.CaseBar, ...]:
         parts.CaseBar(
             name=o.name,
             percent=f"{100 * o.probability:.0f} %",
-            interval=f"{100 * o.low:.0f} to {100 * o.high:.0f} %",
             width=f"{100 * o.probability:.1f}",
-            interval_start=f"{100 * o.low:.1f}",
-            interval_width=f"{100 * max(o.high - o.low, 0.0):.1f}",
         )
         for o in case.options
     )
