@@ -5,6 +5,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from posology import artifact
@@ -125,3 +126,12 @@ def test_no_draft_is_left_behind(folder: Path) -> None:
         "policy.json",
         "weights.safetensors",
     ]
+
+
+def test_arrays_of_the_evidence_are_kept_beside_the_weights(tmp_path: Path) -> None:
+    evidence = {"effects": {"arrays": {"mean": np.arange(3.0)}, "said": {"reason": "none"}}}
+    artifact.save(fitted_policy("logistic"), iwpc_cohort().study, evidence, tmp_path / "model")
+    kept = artifact.load(tmp_path / "model").evidence
+    np.testing.assert_array_equal(kept["effects"]["arrays"]["mean"], np.arange(3.0))
+    assert kept["effects"]["said"] == {"reason": "none"}
+    assert "[0.0" not in (tmp_path / "model" / "policy.json").read_text()

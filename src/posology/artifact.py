@@ -7,8 +7,10 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -27,6 +29,8 @@ FORMAT = 2
 _KEYS = {1: FORMAT_1, FORMAT: TODAY}
 """Formats that `load` reads, with the names each uses."""
 
+_EVIDENCE, _ARRAY = "evidence", "$array"
+"""Prefix of the evidence's arrays among the weights, and the key that stands for one."""
 _POLICY, _WEIGHTS, _CHECKSUMS = "policy.json", "weights.safetensors", "checksums.json"
 _EXPECTED = (
     f"a saved policy is a folder of {_POLICY}, {_WEIGHTS} and {_CHECKSUMS}: name the one that "
@@ -41,7 +45,7 @@ class Artifact:
     policy: Policy
     study: Study
     evidence: dict
-    """Measured when the policy was fitted, as JSON: metrics, patients, date, versions."""
+    """Measured when the policy was fitted, as JSON and arrays: metrics, patients, versions."""
     digest: str
     """SHA-256 over the folder's files: the version that pages and logs name."""
 
@@ -53,6 +57,7 @@ def save(policy: Policy, study: Study, evidence: dict, folder: str | Path) -> No
         raise ArtifactError(f"{folder}: exists already; name a new folder or remove this one.")
     arrays: dict[str, np.ndarray] = {}
     kind, state = _pack_policy(policy, arrays)
+    evidence = _pack_evidence(evidence, arrays, _EVIDENCE)
     body = {
         "format": FORMAT,
         "posology": _version(),
@@ -88,9 +93,11 @@ def load(folder: str | Path) -> Artifact:
     weights = _read_checked(folder / _WEIGHTS, checksums)
     keys = _KEYS[body["format"]]
     try:
-        policy = _unpack_policy(body["kind"], body["policy"], load_tensors(weights), keys)
+        tensors = load_tensors(weights)
+        evidence = _unpack_evidence(body["evidence"], tensors)
+        kept = {n: t for n, t in tensors.items() if not n.startswith(f"{_EVIDENCE}.")}
+        policy = _unpack_policy(body["kind"], body["policy"], kept, keys)
         study = _with_todays_values(deserialize(Study, body["study"], {}, keys.fields))
-        evidence = body["evidence"]
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
             f"{folder}: holds no policy that posology {_version()} can read, though its format is "
@@ -98,6 +105,24 @@ def load(folder: str | Path) -> Artifact:
             "version or fit the study again."
         ) from error
     return Artifact(policy, study, evidence, hashlib.sha256(listed).hexdigest())
+
+
+def _pack_evidence(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
+    """The evidence as JSON; its arrays are added to `arrays` under the path of their keys."""
+    if isinstance(value, np.ndarray):
+        arrays[path] = np.ascontiguousarray(value)
+        return {_ARRAY: path}
+    if isinstance(value, dict):
+        return {k: _pack_evidence(v, arrays, f"{path}.{k}") for k, v in value.items()}
+    return value
+
+
+def _unpack_evidence(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {_ARRAY} and value[_ARRAY] in arrays:
+        return arrays[value[_ARRAY]]
+    return {k: _unpack_evidence(v, arrays) for k, v in value.items()}
 
 
 def _with_todays_values(study: Study) -> Study:

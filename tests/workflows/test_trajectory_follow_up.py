@@ -61,7 +61,8 @@ def usual_care(cohort: Cohort, x: np.ndarray) -> float:
     trial = Trial(
         x[cohort.subject][:, None], cohort.treatment.astype(np.int64), row * 0.0, cohort.subject, 1
     )
-    study_trial = StudyTrial(trial, row, ("x",), "", True, everyone, np.zeros(1, np.int8))
+    kind, code = np.zeros(1, np.int8), np.zeros(1, np.int32)
+    study_trial = StudyTrial(trial, row, ("x",), "", True, everyone, kind, code)
     weight = trajectory_weights(cohort, study_trial, keep, horizon, np.random.default_rng(0))
     _, patient = np.unique(cohort.subject[keep], return_inverse=True)
     return float(np.average(np.bincount(patient, cohort.reward[keep]), weights=weight))

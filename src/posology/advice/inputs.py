@@ -3,10 +3,11 @@
 import datetime
 from dataclasses import dataclass
 
+from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import SeenDoses
 from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
-from posology.domain.recommendation.evidence import StudyEvidence
+from posology.domain.recommendation.evidence import DoseEvidence
 from posology.domain.recommendation.findings import Certainty, KnownFact, SafetyFinding
 from posology.domain.recommendation.recommendation import ModelLabel
 from posology.domain.recommendation.why import Why
@@ -33,8 +34,16 @@ class AdviceInputs:
     """What the reading of the patient's file says first."""
     guideline: tuple[tuple[str, str, str], ...] = ()
     """Name, choice and source of each of the study's rules."""
-    study_evidence: StudyEvidence | None = None
-    """What was found out of sample when the policy was fitted."""
+    evidence: PatientEvidence | None = None
+    """What was found out of sample when the policy was fitted, for this patient."""
+    dose_evidence: DoseEvidence | None = None
+    """The same where the right dose is known."""
+    not_judged: str = ""
+    """Why there is no evidence: a whole sentence."""
+    usual_dose: float | None = None
+    """Dose of usual care, if the study has a rule for it."""
+    required: tuple[str, ...] = ()
+    """Facts without which the study gives no answer, and which this patient lacks: sentences."""
     certainty: Certainty = NO_CERTAINTY
     safety: tuple[SafetyFinding, ...] = ()
     """Findings besides those of the study's safety rules."""

@@ -1,59 +1,144 @@
 """The options of a recommendation, usual care and no change among them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from posology.advice.comparisons import (
+    Comparison,
+    PatientEvidence,
+    compare_option,
+    compare_reference,
+)
+from posology.advice.inputs import AdviceInputs
 from posology.advice.prediction import PatientPrediction
 from posology.advice.safety import remarks_of
-from posology.domain.recommendation.findings import SafetyFinding
-from posology.domain.recommendation.option import FORBIDDEN, NOT_ESTIMATED, OptionAdvice
+from posology.domain.recommendation.evidence import ProbabilityBin
+from posology.domain.recommendation.option import (
+    BETTER,
+    FORBIDDEN,
+    NO_CLEAR_DIFFERENCE,
+    NOT_ESTIMATED,
+    REFERENCE,
+    WORSE,
+    Estimate,
+    OptionAdvice,
+)
 from posology.domain.study import Study
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
-TITLES = {USUAL_CARE: "Usual care", NO_CHANGE: "No change"}
+_NO_CHANGE = "Always possible. What comes of it was not estimated."
+_SHOWN = 3
+"""Options of usual care that are named."""
 
 
 def list_options(
     study: Study,
     prediction: PatientPrediction,
-    given: tuple[int | None, ...] = (),
-    safety: Sequence[SafetyFinding] = (),
+    inputs: AdviceInputs,
+    given: Sequence[int | None] = (),
 ) -> tuple[OptionAdvice, ...]:
-    """Each option in the order in which it is shown, then usual care and no change.
+    """Each option in the study's order, then usual care and no change.
 
-    Args:
-        given: patients like this one who were given each option; empty if not measured.
-        safety: what forbids an option.
+    `given`: patients like this one who were given each option; empty if not measured.
     """
-    rows = [
-        _option(study, prediction, k, given[k] if given else None, safety)
-        for k in range(len(study.formulary.treatments))
-    ]
-    allowed = sorted(rows, key=lambda row: row.standing == FORBIDDEN)
-    return (*allowed, _always(USUAL_CARE), _always(NO_CHANGE))
+    rows = [_option(study, prediction, inputs, k) for k in range(len(study.formulary.treatments))]
+    if given:
+        rows = [replace(row, similar_patients=n) for row, n in zip(rows, given, strict=True)]
+    no_change = OptionAdvice(
+        NO_CHANGE, "No change", NOT_ESTIMATED, None, None, (), None, None, (_NO_CHANGE,)
+    )
+    return (*rows, _usual_care(study, inputs), no_change)
+
+
+def in_order(options: tuple[OptionAdvice, ...], is_ranked: bool) -> tuple[OptionAdvice, ...]:
+    """Best first if ranked; else equals in the study's order, the reference first.
+
+    What is shown to be worse, not estimated or forbidden stands last.
+    """
+    if not is_ranked:
+        groups = {REFERENCE: 0, BETTER: 1, NO_CLEAR_DIFFERENCE: 1, WORSE: 2, NOT_ESTIMATED: 3}
+        return tuple(sorted(options, key=lambda o: groups.get(o.standing, 4)))
+
+    def rank(option: OptionAdvice) -> tuple[int, float]:
+        if option.standing in (NOT_ESTIMATED, FORBIDDEN):
+            return (1 if option.standing == NOT_ESTIMATED else 2), 0.0
+        return 0, 0.0 if option.difference is None else -option.difference.value
+
+    return tuple(sorted(options, key=rank))
 
 
 def _option(
-    study: Study,
-    prediction: PatientPrediction,
-    k: int,
-    similar: int | None,
-    safety: Sequence[SafetyFinding],
+    study: Study, prediction: PatientPrediction, inputs: AdviceInputs, k: int
 ) -> OptionAdvice:
-    treatment = study.formulary.treatments[k]
-    forbidden = not prediction.allowed[k]
+    treatment, share = study.formulary.treatments[k], float(prediction.chosen[k])
+    name, title = treatment.name, treatment.title
+    if not prediction.allowed[k]:
+        why = remarks_of(title, inputs.safety)
+        return OptionAdvice(name, title, FORBIDDEN, None, None, (), None, None, why, share)
+    found = _compare(prediction, inputs, k)
     return OptionAdvice(
-        name=treatment.name,
-        title=treatment.title,
-        standing=FORBIDDEN if forbidden else NOT_ESTIMATED,
-        outcome=None,
-        difference=None,
-        harms=(),
-        dose=None if forbidden else prediction.option_doses[k],
-        similar_patients=similar,
-        remarks=remarks_of(treatment.title, safety) if forbidden else (),
-        choice_share=float(prediction.chosen[k]),
+        name=name,
+        title=title,
+        standing=found.standing,
+        outcome=found.outcome,
+        difference=found.difference,
+        harms=found.harms,
+        dose=prediction.option_doses[k],
+        similar_patients=None,
+        remarks=(found.remark,) if found.remark else (),
+        choice_share=share,
     )
 
 
-def _always(name: str) -> OptionAdvice:
-    return OptionAdvice(name, TITLES[name], NOT_ESTIMATED, None, None, (), None, None)
+def _compare(prediction: PatientPrediction, inputs: AdviceInputs, k: int) -> Comparison:
+    if inputs.evidence is not None:
+        return compare_option(inputs.evidence, k)
+    if inputs.dose_evidence is not None and inputs.dose_evidence.calibration:
+        said = float(prediction.effectiveness[k].mean())
+        return Comparison(NOT_ESTIMATED, _calibrated(inputs.dose_evidence.calibration, said))
+    return Comparison(NOT_ESTIMATED)
+
+
+def _calibrated(bins: tuple[ProbabilityBin, ...], probability: float) -> Estimate:
+    """Of 100 patients with such a probability, in how many the class was right."""
+    predicted = [b.predicted for b in bins]
+    columns = [[getattr(b.observed, part) for b in bins] for part in ("value", "low", "high")]
+    return Estimate(*(float(np.interp(probability, predicted, column)) for column in columns))
+
+
+def _usual_care(study: Study, inputs: AdviceInputs) -> OptionAdvice:
+    evidence = inputs.evidence
+    found = Comparison(NOT_ESTIMATED)
+    title, remarks = "Usual care", []
+    if evidence is not None:
+        if evidence.reference is None:
+            found = compare_reference(evidence)
+        if evidence.study.is_randomised:
+            title = "Usual care" if evidence.reference is not None else "The trial's mix of options"
+            remarks.append("In the trial, chance decided which option was given.")
+        else:
+            remarks.append(_usual_shares(study, evidence))
+    if inputs.usual_dose is not None and study.dose is not None:
+        remarks.append(f"The usual dose is {inputs.usual_dose:g} {study.dose.unit}.")
+    return OptionAdvice(
+        USUAL_CARE,
+        title,
+        found.standing,
+        found.outcome,
+        found.difference,
+        found.harms,
+        None,
+        None,
+        tuple(remarks),
+    )
+
+
+def _usual_shares(study: Study, evidence: PatientEvidence) -> str:
+    """What patients like this one are given."""
+    shares = evidence.outcomes.usual_shares
+    order = np.argsort(-shares, kind="stable")[:_SHOWN]
+    titles = [treatment.title for treatment in study.formulary.treatments]
+    named = [f"{100 * shares[k]:.0f} {titles[k]}" for k in order if shares[k] >= 0.05]
+    return f"Of 100 patients like this one, usual care gives {', '.join(named)}."

@@ -5,22 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.advice.goal import describe_goal
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
-from posology.advice.options import list_options
+from posology.advice.options import in_order, list_options
 from posology.advice.prediction import PatientPrediction, predict_patient
 from posology.advice.safety import describe_safety
-from posology.advice.states import decide_state
+from posology.advice.states import RANKED, decide_state
 from posology.advice.uncertainty.certainty import (
     PatientAtHand,
     assess_certainty,
     with_intervals,
 )
 from posology.advice.uncertainty.evidence import NOT_MEASURED
-from posology.advice.words import describe_answer, describe_goal
+from posology.advice.words import describe_answer, reference_title
 from posology.domain.codes import display_name
 from posology.domain.history import History, has_code
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
@@ -43,18 +45,20 @@ def recommend(
     checked = _forbid(checked, study, inputs.forbidden)
     prediction = predict_patient(policy, study, history, inputs.seen, checked)
     prediction, inputs, given = _with_uncertainty(policy, study, history, prediction, inputs)
-    state = decide_state(study, prediction, inputs)
-    headline, lead = describe_answer(state, study, prediction, inputs)
+    found = list_options(study, prediction, inputs, given)
+    state = decide_state(study, prediction, inputs, found)
+    options = in_order(found, is_ranked=state in RANKED)
+    headline, lead = describe_answer(state, prediction, inputs, options)
     return Recommendation(
         state=state,
         headline=headline,
         lead=lead,
         goal=describe_goal(study),
-        unit="",
-        reference="Usual care",
-        is_ranked=False,
-        options=list_options(study, prediction, given, inputs.safety),
-        dose=prediction.dose,
+        unit="" if inputs.evidence is None else inputs.evidence.study.unit,
+        reference=reference_title(options),
+        is_ranked=state in RANKED,
+        options=options,
+        dose=_with_usual(prediction.dose, inputs.usual_dose),
         guideline=inputs.guideline,
         callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings),
         certainty=inputs.certainty,
@@ -91,6 +95,10 @@ def _with_uncertainty(
         prediction = replace(prediction, dose=dose)
     why = replace(inputs.why, similar=found.similar)
     return prediction, replace(inputs, certainty=found.certainty, why=why), found.given
+
+
+def _with_usual(dose: DoseAdvice | None, usual: float | None) -> DoseAdvice | None:
+    return None if dose is None else replace(dose, usual=usual)
 
 
 def list_missing(study: Study, policy: Policy, history: History) -> tuple[MissingFact, ...]:

@@ -1,29 +1,59 @@
-"""The words of an answer: its headline, its first sentences, and the goal."""
+"""The words of an answer: its headline, and at most three sentences after it."""
 
+import re
+
+from posology.advice.amounts import count, difference_range, mean_words, more_or_fewer
 from posology.advice.inputs import AdviceInputs
+from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
 from posology.advice.safety import why_all_forbidden
-from posology.domain.codes import display_names
+from posology.domain.recommendation.option import (
+    BETTER,
+    NO_CLEAR_DIFFERENCE,
+    REFERENCE,
+    WORSE,
+    HarmAdvice,
+    OptionAdvice,
+)
 from posology.domain.recommendation.recommendation import (
     ALL_FORBIDDEN,
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
     DOSE_ONLY,
+    FACT_MISSING,
+    NO_OPTION_BETTER,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
     UNSURE,
 )
-from posology.domain.study import Study
 
 BELOW = "The guideline and usual care are below."
+NOT_A_REASON = "This is not a reason to leave the patient without treatment."
+_BRACKET = re.compile(r",| \(")
+Answer = tuple[str, tuple[str, ...]]
 
 
 def describe_answer(
     state: str,
-    study: Study,  # noqa: ARG001 - the words of effects need it
     prediction: PatientPrediction,
     inputs: AdviceInputs,
-) -> tuple[str, tuple[str, ...]]:
-    """The headline, and the sentences that follow it."""
+    options: tuple[OptionAdvice, ...],
+) -> Answer:
+    """The headline, and the sentences that follow it; options in the order shown."""
+    if state == DOSE_ONLY:
+        return _describe_dose(prediction, inputs)
+    if state == NO_OPTION_BETTER:
+        return _describe_no_option(inputs, options)
+    if state in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE):
+        return _describe_better(state, inputs, options)
+    return _describe_no_answer(state, prediction, inputs)
+
+
+def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
     certainty = inputs.certainty
+    if state == FACT_MISSING:
+        head, *rest = inputs.required
+        return head, (*rest[:1], "Enter it, or use the guideline below.")
     if state == ALL_FORBIDDEN:
         head = "No answer: every option is forbidden for this patient."
         return head, (*why_all_forbidden(inputs.safety), BELOW)
@@ -34,26 +64,104 @@ def describe_answer(
         head = "No answer: this patient is unlike those the model learned from."
         return head, (*certainty.outside[:2], BELOW)
     if state == UNSURE:
-        return "No answer: the right dose of this patient is too uncertain.", (
-            *_describe_range(prediction),
-            BELOW,
-        )
-    if state == DOSE_ONLY:
-        return _describe_dose(prediction)
-    return "No answer: it was not studied which option is better.", (BELOW,)
+        head = "No answer: the right dose of this patient is too uncertain."
+        return head, (*_describe_range(prediction), BELOW)
+    reason = inputs.not_judged or "The model holds no evidence that its options differ."
+    return "No answer: it is not known which option is better.", (reason, BELOW)
 
 
-def _describe_dose(prediction: PatientPrediction) -> tuple[str, tuple[str, ...]]:
+def _describe_better(state: str, inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
+    reference = reference_title(options)
+    better = [option for option in options if option.standing == BETTER]
+    first = better[0]
+    named = _or([_with_dose(option, options) for option in better])
+    likely = "likely better for this patient than"
+    if inputs.evidence is not None and not inputs.evidence.is_individual:
+        likely = "better on average than"
+    unit = "" if inputs.evidence is None else inputs.evidence.study.unit
+    lead = (_numbers(first, options, unit), *_harm_sentences(first, options))
+    if state == BETTER_THAN_REFERENCE and len(better) > 1:
+        head = f"{_upper(named)} is {likely} {reference}."
+        return head, (lead[0], "Between them there is no clear difference: choose by harms.")
+    return f"{_upper(named)} is {likely} {reference}.", lead[:3]
+
+
+def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...]) -> Answer:
+    head = "No option is shown to be better for this patient."
+    equals = [o for o in options if o.standing == NO_CLEAR_DIFFERENCE]
+    worse = [o for o in options if o.standing == WORSE]
+    reference = reference_title(options)
+    sentences = []
+    unit = "" if inputs.evidence is None else inputs.evidence.study.unit
+    if worse:
+        names = _or([_short(o, options) for o in worse])
+        sentences.append(f"Shown to be worse than {reference}: {names}.")
+    elif len(equals) == 1:
+        sentences.append(_numbers(equals[0], options, unit))
+    if equals:
+        sentences.append("These differences are too small to rely on.")
+    sentences.append(_choose_by(options))
+    return head, (*sentences[:2], *sentences[2:][-1:])
+
+
+def _choose_by(options: tuple[OptionAdvice, ...]) -> str:
+    harms = [harm for option in options for harm in option.harms]
+    if any(harm.standing in (BETTER, WORSE) for harm in harms):
+        return "The harms do differ, so choose by harms and by what the patient wants."
+    if any(harm.standing == NO_CLEAR_DIFFERENCE for harm in harms):
+        return "The harms are not shown to differ. Choose by what the patient wants."
+    return "Harms were not studied here. Weigh them, and what the patient wants."
+
+
+def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str) -> str:
+    """Both levels, and the difference with its interval."""
+    reference = next((o for o in options if o.standing == REFERENCE), None)
+    title, of_reference = _short(option, options), reference_title(options)
+    if option.outcome is None or option.difference is None:
+        return ""
+    level = None if reference is None else reference.outcome
+    base = option.outcome.value - option.difference.value if level is None else level.value
+    change = more_or_fewer(option.difference.value, unit)
+    span = difference_range(option.difference, unit)
+    that_is = f"That is {change}, perhaps {span}."
+    if unit:
+        values = f"{mean_words(option.outcome.value)} with {title} and {mean_words(base)} with"
+        return f"The mean is about {values} {of_reference} ({unit}). {that_is}"
+    return (
+        f"Of 100 patients like this one, about {count(option.outcome.value)} reach the goal with "
+        f"{title} and {count(base)} with {of_reference}. {that_is}"
+    )
+
+
+def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> tuple[str, ...]:
+    """The harms that differ, benefits of the option first."""
+    fewer = [_harm_words(harm) for harm in option.harms if harm.standing == BETTER]
+    more = [_harm_words(harm) for harm in option.harms if harm.standing == WORSE]
+    if not fewer and not more:
+        return ()
+    words = " and ".join(fewer)
+    if more:
+        words = f"{words}, but {' and '.join(more)}" if fewer else " and ".join(more)
+    return (f"With {_short(option, options)}: {words}.",)
+
+
+def _harm_words(harm: HarmAdvice) -> str:
+    value = 0.0 if harm.difference is None else harm.difference.value
+    change = more_or_fewer(value, harm.unit)
+    return f"{harm.name} {change}" if harm.unit else f"{change} of 100 have {harm.name}"
+
+
+def _describe_dose(prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
     dose = prediction.dose
     if dose is None:
         return "No dose is given for this patient.", prediction.warnings[:1]
-    head = f"The dose that this patient is likely to need is {dose.dose:g} {dose.unit}."
+    head = f"This patient likely needs {dose.dose:g} {dose.unit}."
     if dose.plan_for is None or dose.coverage is None:
-        return head, ()
+        return head, _describe_error(inputs)
     low, high = dose.plan_for
     of_100 = f"{100 * dose.coverage:.0f} of 100 patients like this one"
     plan = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need."
-    return head, (plan, *_describe_range(prediction))
+    return head, (plan, *_describe_range(prediction), *_describe_error(inputs))
 
 
 def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
@@ -66,8 +174,40 @@ def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
     return (f"Be ready for {low:.0f} to {high:.0f} {dose.unit}: it holds the dose of {of_100}.",)
 
 
-def describe_goal(study: Study) -> str:
-    """The outcome in words, with its horizon."""
-    outcome = study.outcome
-    name = display_names(outcome.codes, study.names)
-    return f"{name}, within {outcome.within_days:g} days"
+def _describe_error(inputs: AdviceInputs) -> tuple[str, ...]:
+    """How far off the dose is on average, where it was measured."""
+    if inputs.dose_evidence is None or inputs.dose_evidence.error is None:
+        return ()
+    error = inputs.dose_evidence.error.value
+    return (f"On average the dose was off by {error:.0f} {inputs.dose_evidence.unit}.",)
+
+
+def reference_title(options: tuple[OptionAdvice, ...]) -> str:
+    """What the options are compared with, as it stands within a sentence."""
+    reference = next((o for o in options if o.standing == REFERENCE), None)
+    if reference is None:
+        return "usual care"
+    title = _short(reference, options)
+    return title[:1].lower() + title[1:] if reference.name == USUAL_CARE else title
+
+
+def _short(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> str:
+    """The title up to its first comma or bracket, if no other option has the same."""
+    short = _BRACKET.split(option.title)[0]
+    same = [o for o in options if _BRACKET.split(o.title)[0] == short]
+    return short if len(same) == 1 else option.title
+
+
+def _with_dose(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> str:
+    title = _short(option, options)
+    return title if option.dose is None else f"{title}, {option.dose.dose:g} {option.dose.unit},"
+
+
+def _or(names: list[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

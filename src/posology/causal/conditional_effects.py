@@ -16,31 +16,21 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.spline_basis import expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Mask, Matrix
+from posology.causal.patient.effect_basis import (
+    EffectColumns,
+    expand_effect_basis,
+    fit_effect_basis,
+)
+from posology.causal.patient.effect_posterior import EffectPosterior
+from posology.causal.trial import FOLDS, Mask, Matrix
 
 SHARES = (0.0, 0.3, 0.6, 0.9)
 """Candidate shares of interactions in the variance of the effects; our choice."""
 SPREADS = np.linspace(0.02, 2.0, 40)
 """Candidate standard deviations of the effects, in those of the outcome's noise; our choice."""
-COSINES = 100
-MAX_COLUMNS = 240
-"""Largest number of columns of either kind, over all options: the time is cubic in it. The variance
-in the columns left out counts as unknown; our choice."""
 _MIN_WEIGHT = 1e-3  # settings with less weight are skipped
 
-Design = Float64[np.ndarray, "decision column"]
 Options = Float64[np.ndarray, "treatment column"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Basis:
-    """Basis of the effects; for each kind the squares of a decision sum to 1 on average."""
-
-    additive: Float64[np.ndarray, "decision additive"]
-    interactions: Float64[np.ndarray, "decision interaction"]
-    left_out: Float64[np.ndarray, "decision two"]
-    """Sum of squares of the columns left out, additive and interactions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,46 +80,22 @@ def conditional_effect_errors(
         predicted_effects: effect of each option, up to a constant per decision.
         single: the option that the others are compared with; its own column is 0.
     """
-    columns = _fit_basis(nuisance, rng)
+    trial = nuisance.trial
+    basis = fit_effect_basis(trial.covariates, trial.n_options, rng)
+    columns = expand_effect_basis(basis, trial.covariates)
     sums = [_cross_products(nuisance, columns, nuisance.fold == f) for f in range(FOLDS)]
     square = np.zeros(predicted_effects.shape)
     for f in range(FOLDS):
         at = nuisance.fold == f
         rest = _add([s for g, s in enumerate(sums) if g != f])
-        here = _Basis(columns.additive[at], columns.interactions[at], columns.left_out[at])
+        here = EffectColumns(columns.additive[at], columns.interactions[at], columns.left_out[at])
         square[at] = _expected_squared_error(
             rest, here, predicted_effects[at] - predicted_effects[at][:, [single]], single
         )
     return np.sqrt(square * _design_effect(nuisance))
 
 
-def _fit_basis(nuisance: Nuisance, rng: np.random.Generator) -> _Basis:
-    X, most = nuisance.trial.covariates, max(MAX_COLUMNS // nuisance.trial.n_options, 1)
-    linear = expand_basis(fit_basis(X, hinges=False, products=False), X)
-    frequency = rng.normal(size=(linear.shape[1], COSINES)) / np.sqrt(max(linear.shape[1], 1))
-    cosines = np.cos(linear @ frequency + rng.uniform(0, 2 * np.pi, COSINES))
-    products = expand_basis(fit_basis(X, hinges=False, products=True), X)[:, linear.shape[1] :]
-    hinges = expand_basis(fit_basis(X, hinges=True, products=False), X)
-    additive, additive_rest = _reduce(_standardise(hinges), most)
-    interactions = np.hstack([_standardise(cosines), _standardise(products)])
-    interactions, interactions_rest = _reduce(_standardise(interactions), most)
-    return _Basis(additive, interactions, np.column_stack([additive_rest, interactions_rest]))
-
-
-def _standardise(columns: Design) -> Design:
-    centered = columns - columns.mean(axis=0)
-    return centered / max(float(np.sqrt((centered**2).sum(axis=1).mean())), 1e-9)
-
-
-def _reduce(columns: Design, most: int) -> tuple[Float64[np.ndarray, "decision direction"], Column]:
-    """Project on the directions of largest variance; also the sum of squares left out."""
-    if columns.shape[1] <= most:
-        return columns, np.zeros(len(columns))
-    reduced = columns @ np.linalg.eigh(columns.T @ columns)[1][:, -most:]
-    return reduced, np.maximum((columns**2).sum(axis=1) - (reduced**2).sum(axis=1), 0.0)
-
-
-def _cross_products(nuisance: Nuisance, columns: _Basis, at: Mask) -> _CrossProducts:
+def _cross_products(nuisance: Nuisance, columns: EffectColumns, at: Mask) -> _CrossProducts:
     treatment_residual, y = nuisance.treatment_residual[at], nuisance.outcome_residual[at]
     basis = np.hstack([columns.additive[at], columns.interactions[at]])
     design = np.hstack(
@@ -144,19 +110,16 @@ def _add(sums: list[_CrossProducts]) -> _CrossProducts:
 
 
 def _expected_squared_error(
-    sums: _CrossProducts, columns: _Basis, predicted: Matrix, single: int
+    sums: _CrossProducts, columns: EffectColumns, predicted: Matrix, single: int
 ) -> Matrix:
     """Expected squared error over all settings, including the error of the intercepts."""
     options = predicted.shape[1]
     projected = _project_out_intercepts(sums, options - 1)
     intercept = projected.intercept - projected.intercept[single]
-    settings = [s for share in SHARES for s in _settings(projected, columns, share, options)]
-    best = max(s.log_likelihood for s in settings)
-    settings = [s for s in settings if s.log_likelihood > best + np.log(_MIN_WEIGHT)]
-    weight = np.exp([s.log_likelihood - best for s in settings])
+    weights, settings = _likely_settings(projected, columns, options)
     basis = np.hstack([columns.additive, columns.interactions])
     square = np.zeros(predicted.shape)
-    for w, s in zip(weight / weight.sum(), settings, strict=True):
+    for w, s in zip(weights, settings, strict=True):
         left_out = columns.left_out @ [1 - s.share, s.share]
         for k in range(options):
             if k != single:
@@ -169,6 +132,45 @@ def _expected_squared_error(
     return square + projected.square / projected.count * _contrast_variance(
         projected.inverse, single
     )
+
+
+def fit_effect_posterior(nuisance: Nuisance, rng: np.random.Generator) -> EffectPosterior:
+    """Posterior of the effects on any further patient, from all decisions."""
+    trial = nuisance.trial
+    basis = fit_effect_basis(trial.covariates, trial.n_options, rng)
+    columns = expand_effect_basis(basis, trial.covariates)
+    sums = _cross_products(nuisance, columns, np.ones(len(trial), dtype=bool))
+    projected = _project_out_intercepts(sums, trial.n_options - 1)
+    weights, settings = _likely_settings(projected, columns, trial.n_options)
+    mean = np.sum([w * s.mean for w, s in zip(weights, settings, strict=True)], axis=0)
+    size = mean.size
+    covariance, left_out = np.zeros((size, size)), np.zeros(2)
+    for w, s in zip(weights, settings, strict=True):
+        root = (s.direction * s.root).reshape(size, -1)
+        shift = (s.mean - mean).ravel()
+        covariance += w * (root @ root.T + np.outer(shift, shift))
+        left_out += w * s.variance * np.array([1 - s.share, s.share])
+    noise = projected.square / projected.count
+    return EffectPosterior(
+        basis=basis,
+        intercept=projected.intercept,
+        intercept_covariance=noise * np.pad(projected.inverse, ((1, 0), (1, 0))),
+        mean=mean,
+        covariance=covariance.reshape(*mean.shape, *mean.shape).astype(np.float32),
+        left_out_variance=left_out,
+        design_effect=_design_effect(nuisance),
+    )
+
+
+def _likely_settings(
+    projected: _Projected, columns: EffectColumns, options: int
+) -> tuple[list[float], list[_Setting]]:
+    """The settings that are not much less likely than the best, and their weights."""
+    settings = [s for share in SHARES for s in _settings(projected, columns, share, options)]
+    best = max(s.log_likelihood for s in settings)
+    settings = [s for s in settings if s.log_likelihood > best + np.log(_MIN_WEIGHT)]
+    weight = np.exp([s.log_likelihood - best for s in settings])
+    return (weight / weight.sum()).tolist(), settings
 
 
 def _project_out_intercepts(sums: _CrossProducts, free: int) -> _Projected:
@@ -190,7 +192,9 @@ def _contrast_variance(inverse: np.ndarray, single: int) -> Float64[np.ndarray, 
     return np.diag(whole) + whole[single, single] - 2 * whole[single]
 
 
-def _settings(projected: _Projected, columns: _Basis, share: float, options: int) -> list[_Setting]:
+def _settings(
+    projected: _Projected, columns: EffectColumns, share: float, options: int
+) -> list[_Setting]:
     """One setting per candidate variance, all from one eigendecomposition."""
     additive = np.full(columns.additive.shape[1], 1 - share)
     interactions = np.full(columns.interactions.shape[1], share)

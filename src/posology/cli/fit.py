@@ -50,6 +50,14 @@ def fit(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:1; by default, the recipe's.")
     ] = None,
+    evidence_decisions: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Decisions of the effect study that is kept for the answers of `recommend`; 0: "
+            "none, and which option is better is then not answered.",
+        ),
+    ] = 20_000,
 ) -> None:
     """Fit a policy and save it; the test split is not used."""
     from posology.cli.progress import CONSOLE, show_progress
@@ -65,7 +73,7 @@ def fit(
     cohort = read_cohort(study, events)
     settings = NetworkSettings(recipe, resume, start, device)
     with show_progress("fit") as progress:
-        result = run(cohort, method, seed, settings, progress)
+        result = run(cohort, method, seed, settings, progress, evidence_decisions)
     if not result.saves_result:
         return
     CONSOLE.print(result, highlight=False)

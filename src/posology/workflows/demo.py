@@ -30,6 +30,7 @@ from posology.report.table1.cases import CaseQuestion, select_cases
 from posology.report.table1.content import Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
+from posology.workflows.advice.evidence import measure_advice_evidence
 from posology.workflows.progress import Progress, no_progress, run_epochs, to_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
 from posology.workflows.uncertainty.measure import coverage_rows, measure_uncertainty
@@ -97,6 +98,7 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     evidence["learning"] = to_learning_curves(ours)
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
     evidence[UNCERTAINTY] = serialize(uncertainty, {})
+    evidence |= measure_advice_evidence(policies["posology"], cohort, seed, 0, progress)
     artifact.save(policies["posology"], study, evidence, model)
     figures = _Figures(artifact.load(model), predictions, table, curves, seed)
     report_path = Path(folder) / "report.html"

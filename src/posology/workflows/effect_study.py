@@ -1,7 +1,7 @@
 """Average effects of a study's options, and whether choosing by the patient adds to them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class EffectResult:
     """Digest of the saved policy that was evaluated; None of a rule learned here."""
     records: Mapping[str, Any] | None = None
     """Flow from the records to the cohort, for the page, if it is known."""
+    harms: Mapping[str, Nuisance] = field(default_factory=dict)
+    """Models of each harm or cost of the same decisions."""
 
     @property
     def raw(self) -> RawData:
@@ -149,7 +151,7 @@ def effect_study(
         refitted_rules=repeated,
     )
     estimates = analyse_effects(nuisance, held_out_rule(runs[0]), plan, rng)
-    return EffectResult(cohort, trial, nuisance, estimates, seed)
+    return EffectResult(cohort, trial, nuisance, estimates, seed, harms=harms)
 
 
 def _fit_nested(

@@ -27,6 +27,10 @@ from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import with_device
 from posology.learners.tune import load_recipe
 from posology.nn.network import Network
+from posology.workflows.advice.evidence import (
+    MAX_DECISIONS,
+    measure_advice_evidence,
+)
 from posology.workflows.progress import (
     Progress,
     describe_epoch,
@@ -111,6 +115,7 @@ def fit(
     seed: int = 0,
     settings: NetworkSettings = NetworkSettings(),
     progress: Progress = no_progress,
+    evidence_decisions: int = MAX_DECISIONS,
 ) -> FitResult:
     """Fit a policy; the test split is not used. The same seed gives the same policy.
 
@@ -119,15 +124,17 @@ def fit(
         method: a name in `learners.methods.METHODS`.
         seed: of everything that is drawn at random.
         settings: of the method `network`; the others have their defaults.
-        progress: called with each epoch of the network.
+        progress: called with each epoch of the network, and with each step of the evidence.
+        evidence_decisions: at most so many are used by the effect study that is kept for the
+            answers of `recommend`; 0: none, and which option is better is then not answered.
     """
     train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
-    evidence: dict[str, Any] = {"seed": seed}
-    evidence |= {"train": len(train), "validation": len(validation)}
+    measured: dict[str, Any] = {"seed": seed}
+    measured |= {"train": len(train), "validation": len(validation)}
     phases: dict[str, list[Epoch]] = {}
     saves_result = True
     if method == NETWORK:
-        evidence["recipe"] = settings.recipe
+        measured["recipe"] = settings.recipe
         policy, phases, saves_result = _fit_network(train, validation, seed, settings, progress)
     else:
         if settings != NetworkSettings():
@@ -135,18 +142,19 @@ def fit(
                 f"--method {method}: --recipe, --resume, --start and --device are for the method "
                 f"{NETWORK}; leave them out."
             )
-        evidence["method"] = method
+        measured["method"] = method
         learner = build_learner(method, seed)
         progress(method)
         policy = learner.fit(train, validation)
     if saves_result:
-        evidence[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
-    evidence[EVIDENCE] = serialize(measure_facts(train), {})
-    evidence[WHY] = measure_reasons(policy, train, validation)
-    evidence["warnings"] = list(cohort.warnings)
+        measured[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
+        measured |= measure_advice_evidence(policy, cohort, seed, evidence_decisions, progress)
+    measured[EVIDENCE] = serialize(measure_facts(train), {})
+    measured[WHY] = measure_reasons(policy, train, validation)
+    measured["warnings"] = list(cohort.warnings)
     if phases:
-        evidence["learning"] = to_learning_curves(phases)
-    return FitResult(policy, cohort.study, evidence, phases, len(validation), saves_result)
+        measured["learning"] = to_learning_curves(phases)
+    return FitResult(policy, cohort.study, measured, phases, len(validation), saves_result)
 
 
 def _fit_network(

@@ -9,6 +9,7 @@ import pyarrow as pa
 from rich.console import Group
 
 from posology import artifact
+from posology.advice.evidence_words import describe_evidence
 from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_study_form
 from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
@@ -23,6 +24,12 @@ from posology.domain.safety_rules.check import check_safety
 from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
 from posology.report.patient.terminal import render_advice
+from posology.workflows.advice.patient_evidence import (
+    guideline_answers,
+    patient_evidence,
+    stored_evidence,
+    usual_dose,
+)
 from posology.workflows.patient import (
     Patient,
     encode_with_facts,
@@ -118,6 +125,11 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         uncertainty=uncertainty_of(model),
         callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
         known=reading.known,
+        guideline=guideline_answers(model, history),
+        evidence=patient_evidence(model, history),
+        dose_evidence=stored_evidence(model).dose,
+        not_judged=stored_evidence(model).not_judged,
+        usual_dose=usual_dose(model),
     )
 
 
@@ -127,8 +139,15 @@ def label_of(model: Artifact) -> ModelLabel:
     learned_from = ""
     if "train" in evidence:
         learned_from = f"Learned from {evidence['train']:,} decisions."
+    stored = stored_evidence(model)
     return ModelLabel(
-        study.name, study.title, study.purpose, study.not_for, model.digest, learned_from, ""
+        study=study.name,
+        title=study.title,
+        purpose=study.purpose,
+        not_for=study.not_for,
+        digest=model.digest,
+        learned_from=learned_from,
+        evidence=describe_evidence(stored.study, stored.dose),
     )
 
 

@@ -65,3 +65,38 @@ class StudyEvidence:
     heterogeneity_p: float
     options: tuple[OptionEvidence, ...]
     groups: tuple[GroupEvidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityBin:
+    """Patients whose class was predicted with a similar probability, and how often it was right."""
+
+    predicted: float
+    """Mean of the predicted probabilities, 0 to 1."""
+    observed: Estimate
+    """Of 100 patients."""
+    patients: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleError:
+    """A rule of the study file, on the same patients as the policy."""
+
+    name: str
+    error: Estimate
+    """Mean absolute error of its dose."""
+    difference: Estimate
+    """Of the policy minus that of the rule; below 0 where the policy is nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoseEvidence:
+    """Errors of the dose where the right one is known, on validation patients."""
+
+    unit: str
+    patients: int
+    error: Estimate | None
+    """Mean absolute error of the policy's dose; None if it gives none."""
+    rules: tuple[RuleError, ...]
+    calibration: tuple[ProbabilityBin, ...]
+    """Of the probability that each class of dose is the right one, all classes together."""

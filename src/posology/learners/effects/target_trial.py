@@ -44,6 +44,8 @@ class StudyTrial:
     (causal/missing_outcomes.py)."""
     kinds: Int8[np.ndarray, " feature"]
     """Kind of each covariate, a row of FEATURE_KINDS (learners/features/tabular.py)."""
+    codes: Int32[np.ndarray, " feature"]
+    """Code of each covariate, a row of the profile's vocabulary."""
 
     @property
     def readable_covariates(self) -> Float64[np.ndarray, "decision feature"]:
@@ -99,7 +101,7 @@ def build_study_trial(
     names = _covariate_names(cohort.profile, spec.code[varies], kinds)
     trial, unit = _with_follow_up(trial, cohort, row, known)
     binary = cohort.study.outcome.kind != "time_to_event"
-    return StudyTrial(trial, row, names, unit, binary, known, kinds)
+    return StudyTrial(trial, row, names, unit, binary, known, kinds, spec.code[varies])
 
 
 def _with_follow_up(

@@ -1,0 +1,183 @@
+"""What is known of each option for this patient, against the reference.
+
+Where choosing by the patient is shown to gain, differences are the patient's own; otherwise they
+are the averages of the study. Levels are those of patients with a similar prognosis.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from posology.causal.patient.model import PatientOutcomes
+from posology.causal.patient.prognosis import Level
+from posology.domain.recommendation.evidence import HarmEvidence, StudyEvidence
+from posology.domain.recommendation.option import (
+    BETTER,
+    NO_CLEAR_DIFFERENCE,
+    NOT_ESTIMATED,
+    REFERENCE,
+    WORSE,
+    Estimate,
+    HarmAdvice,
+)
+
+Z_95 = 1.959964
+GAIN = "gain"
+MIN_SHARE = 0.05
+"""Options that usual care gives to fewer of the patients like this one are not estimated
+(Crump 2009, doi:10.1093/biomet/asn055, advise 0.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One option: outcome, difference to the reference, harms."""
+
+    standing: str
+    outcome: Estimate | None = None
+    difference: Estimate | None = None
+    harms: tuple[HarmAdvice, ...] = ()
+    remark: str = ""
+    """Why it is not estimated."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatientEvidence:
+    """The study's evidence, and this patient's outcomes by its models."""
+
+    study: StudyEvidence
+    outcomes: PatientOutcomes
+
+    @property
+    def is_individual(self) -> bool:
+        """Whether differences are the patient's own."""
+        return self.study.verdict == GAIN
+
+    @property
+    def factor(self) -> float:
+        """From probabilities to patients of 100."""
+        return 1.0 if self.study.unit else 100.0
+
+    @property
+    def reference(self) -> int | None:
+        """Index of the option that is the control; None: usual care."""
+        names = [option.name for option in self.study.options]
+        return names.index(self.study.reference) if self.study.reference else None
+
+
+def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
+    """The option against the reference."""
+    found = evidence.study.options[option]
+    if option == evidence.reference:
+        return compare_reference(evidence)
+    if not found.is_judged:
+        return Comparison(NOT_ESTIMATED, remark=_why_not_judged(found.reason))
+    share = evidence.outcomes.usual_shares[option]
+    if not evidence.study.is_randomised and share < MIN_SHARE:
+        return Comparison(
+            NOT_ESTIMATED, remark="Patients like this one were almost never given it."
+        )
+    difference = found.difference
+    if evidence.is_individual:
+        difference = _interval(*evidence.outcomes.against_reference(option), evidence.factor)
+    if difference is None:
+        return Comparison(NOT_ESTIMATED, remark="Its difference could not be estimated.")
+    standing = _standing(difference)
+    level, highest = _level(evidence.outcomes.level, evidence.factor), _highest(evidence.study)
+    difference = _within(difference, -level.value, highest - level.value)
+    return Comparison(
+        standing=standing,
+        outcome=_add(level, difference, highest),
+        difference=difference,
+        harms=_harms(evidence, found.harms, is_reference=False),
+    )
+
+
+def compare_reference(evidence: PatientEvidence) -> Comparison:
+    """The reference itself: the level of patients like this one."""
+    level, highest = _level(evidence.outcomes.level, evidence.factor), _highest(evidence.study)
+    harms = next((option.harms for option in evidence.study.options if option.harms), ())
+    return Comparison(
+        standing=REFERENCE,
+        outcome=_within(level, 0.0, highest),
+        harms=_harms(evidence, harms, is_reference=True),
+    )
+
+
+def is_better_than(evidence: PatientEvidence, option: int, other: int) -> bool:
+    """Whether the difference of two options, neither of them the reference, excludes 0."""
+    if evidence.is_individual:
+        mean, error = evidence.outcomes.against(option, other)
+        return mean - Z_95 * error > 0
+    first, second = (evidence.study.options[k].difference for k in (option, other))
+    return first is not None and second is not None and first.low > second.high
+
+
+def _harms(
+    evidence: PatientEvidence, harms: tuple[HarmEvidence, ...], is_reference: bool
+) -> tuple[HarmAdvice, ...]:
+    """Average differences on top of the harm's level in patients like this one."""
+    rows = []
+    levels = iter(evidence.outcomes.harm_levels)
+    for harm in harms:
+        if harm.reason:
+            rows.append(HarmAdvice(harm.name, harm.unit, None, None, NOT_ESTIMATED))
+            continue
+        factor = 1.0 if harm.unit else 100.0
+        level, highest = _level(next(levels), factor), np.inf if harm.unit else 100.0
+        level = _within(level, 0.0, highest)
+        if is_reference:
+            rows.append(HarmAdvice(harm.name, harm.unit, level, None, REFERENCE))
+        elif harm.difference is None:
+            rows.append(HarmAdvice(harm.name, harm.unit, None, None, NOT_ESTIMATED))
+        else:
+            standing = _standing(_negative(harm.difference))
+            difference = _within(harm.difference, -level.value, highest - level.value)
+            value = _add(level, difference, highest)
+            rows.append(HarmAdvice(harm.name, harm.unit, value, difference, standing))
+    return tuple(rows)
+
+
+def _standing(difference: Estimate) -> str:
+    if difference.low > 0:
+        return BETTER
+    return WORSE if difference.high < 0 else NO_CLEAR_DIFFERENCE
+
+
+def _level(level: Level, factor: float) -> Estimate:
+    return _interval(level.value, level.error, factor)
+
+
+def _interval(mean: float, error: float, factor: float) -> Estimate:
+    reach = Z_95 * error
+    return Estimate(factor * mean, factor * (mean - reach), factor * (mean + reach))
+
+
+def _highest(study: StudyEvidence) -> float:
+    return np.inf if study.unit else 100.0
+
+
+def _add(level: Estimate, difference: Estimate, highest: float) -> Estimate:
+    """Level plus difference; the two errors are taken to be independent, which is cautious."""
+    value = level.value + difference.value
+    below = np.hypot(level.value - level.low, difference.value - difference.low)
+    above = np.hypot(level.high - level.value, difference.high - difference.value)
+    return _within(Estimate(value, float(value - below), float(value + above)), 0.0, highest)
+
+
+def _within(estimate: Estimate, low: float, high: float) -> Estimate:
+    value, least, most = (
+        float(np.clip(x, low, high)) for x in (estimate.value, estimate.low, estimate.high)
+    )
+    return replace(estimate, value=value, low=least, high=most)
+
+
+def _negative(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low)
+
+
+def _why_not_judged(reason: str) -> str:
+    if reason == "no overlap":
+        return "Not estimated: patients like those given the other options hardly ever had it."
+    if reason == "too few patients":
+        return "Not estimated: too few patients were given it."
+    return "Not estimated: it could not be compared."

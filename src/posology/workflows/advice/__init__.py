@@ -1,0 +1,1 @@
+"""What `fit` keeps for later answers, and how `recommend` reads it."""

@@ -1,0 +1,103 @@
+"""A saved policy's evidence, read for one patient: effects, errors of the dose, guidelines."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from posology.advice.comparisons import PatientEvidence
+from posology.advice.prediction import predict_patient
+from posology.artifact import Artifact
+from posology.causal.patient.model import PatientModel, patient_outcomes
+from posology.domain.formulas.formula import Formula
+from posology.domain.history import History
+from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
+from posology.domain.serialization import deserialize
+from posology.domain.study import Rule
+from posology.learners.features.tabular import FeatureSpec, extract_features
+from posology.workflows.advice.keys import (
+    ARRAYS,
+    DOSE,
+    EFFECTS,
+    FEATURES,
+    NOT_JUDGED,
+    PATIENTS,
+    RULES,
+    STUDY,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredEvidence:
+    """What an artifact keeps, as types."""
+
+    study: StudyEvidence | None
+    patients: PatientModel | None
+    features: FeatureSpec | None
+    dose: DoseEvidence | None
+    not_judged: str
+
+
+@lru_cache(maxsize=2)
+def stored_evidence(model: Artifact) -> StoredEvidence:
+    """The evidence of a saved policy; empty of one that was saved before it was measured."""
+    kept: dict[str, Any] = model.evidence.get(EFFECTS) or {}
+    arrays = kept.get(ARRAYS, {})
+    dose = model.evidence.get(DOSE)
+    study = kept.get(STUDY)
+    has_models = PATIENTS in kept
+    reason = kept.get(NOT_JUDGED, "")
+    return StoredEvidence(
+        study=None if study is None else deserialize(StudyEvidence, study, {}),
+        patients=deserialize(PatientModel, kept[PATIENTS], arrays) if has_models else None,
+        features=deserialize(FeatureSpec, kept[FEATURES], arrays) if has_models else None,
+        dose=None if dose is None else deserialize(DoseEvidence, dose, {}),
+        not_judged=f"{reason[:1].upper()}{reason[1:]}." if reason else "",
+    )
+
+
+def patient_evidence(model: Artifact, history: History) -> PatientEvidence | None:
+    """The evidence for the only patient of the history; None where the study was not done."""
+    stored = stored_evidence(model)
+    if stored.study is None or stored.patients is None or stored.features is None:
+        return None
+    decision = history.step_offsets[1:2] - 1
+    x = extract_features(stored.features, history, decision)[0].astype(np.float64)
+    return PatientEvidence(stored.study, patient_outcomes(stored.patients, x))
+
+
+def guideline_answers(model: Artifact, history: History) -> tuple[tuple[str, str, str], ...]:
+    """Name, choice and source of each rule of the study, for the only patient."""
+    return tuple(
+        (rule.name.replace("_", " "), _choice(model, rule, history), rule.source)
+        for rule in model.study.rules
+    )
+
+
+def usual_dose(model: Artifact) -> float | None:
+    """The study's fixed dose, if it has one rule of that kind."""
+    return next((rule.dose for rule in model.study.rules if rule.kind == "fixed"), None)
+
+
+def _choice(model: Artifact, rule: Rule, history: History) -> str:
+    from posology.learners.guidelines.formula import FormulaPolicy
+    from posology.learners.guidelines.preference_list import PreferenceListPolicy
+
+    study, policy = model.study, model.policy
+    if rule.kind == "order":
+        ordered = PreferenceListPolicy(study.formulary, policy.profile, rule)
+        chosen = predict_patient(ordered, study, history).chosen
+        return study.formulary.treatments[int(chosen.argmax())].title
+    formulas = {entry["name"]: entry["formula"] for entry in model.evidence.get(RULES, [])}
+    if rule.kind == "fixed" and rule.dose is not None:
+        dose: float | None = rule.dose
+    elif rule.name not in formulas:
+        return "not kept with this model"
+    else:
+        formula = deserialize(Formula, formulas[rule.name], {})
+        by_formula = FormulaPolicy(study.formulary, policy.profile, formula)
+        found = predict_patient(by_formula, study, history).dose
+        dose = None if found is None else found.dose
+    unit = study.outcome.unit if study.dose is None else study.dose.unit
+    return "not known: a fact that it needs is not recorded" if dose is None else f"{dose:g} {unit}"

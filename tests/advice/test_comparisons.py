@@ -1,0 +1,83 @@
+"""An option against the reference: the patient's own difference, or the average."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.advice.comparisons import compare_option, compare_reference, is_better_than
+from posology.domain.recommendation.option import Estimate
+from tests.builders.patient_evidence import estimate, evidence
+
+
+def test_without_a_gain_the_averages_stand_whatever_the_patients_own_effects() -> None:
+    found = compare_option(evidence("none"), 1)
+    assert found.difference == Estimate(2.0, -2.0, 6.0)
+    assert found.standing == "no_clear_difference"
+    assert found.outcome is not None
+    assert found.outcome.value == pytest.approx(42.0)
+
+
+def test_with_a_gain_the_patients_own_difference_decides() -> None:
+    found = compare_option(evidence("gain"), 1)
+    assert found.standing == "better"
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(20.0)
+    assert found.difference.low == pytest.approx(20 - 1.96 * 4, abs=0.01)
+    assert compare_option(evidence("gain"), 2).standing == "no_clear_difference"
+
+
+def test_levels_add_up_and_stay_between_0_and_100() -> None:
+    made = evidence("gain", means=(0.0, 0.7, -0.9))
+    for option in (1, 2):
+        found, level = compare_option(made, option), compare_reference(made)
+        assert found.outcome is not None
+        assert found.difference is not None
+        assert level.outcome is not None
+        assert found.outcome.value == pytest.approx(level.outcome.value + found.difference.value)
+        assert 0 <= found.outcome.low <= found.outcome.value <= found.outcome.high <= 100
+
+
+def test_against_usual_care_the_reference_is_the_mix_that_patients_like_this_one_get() -> None:
+    made = evidence("gain", means=(0.0, 0.2, 0.0), errors=(0.01, 0.01, 0.01), reference="")
+    found = compare_option(made, 1)
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(100 * (0.2 - 0.3 * 0.2))
+
+
+def test_an_option_that_such_patients_never_get_is_not_estimated() -> None:
+    made = evidence("gain")
+    rare = replace(made.outcomes, usual_shares=np.array([0.6, 0.01, 0.39]))
+    found = compare_option(replace(made, outcomes=rare), 1)
+    assert (found.standing, found.difference) == ("not_estimated", None)
+    assert found.remark == "Patients like this one were almost never given it."
+    randomised = replace(made.study, is_randomised=True)
+    found = compare_option(replace(made, outcomes=rare, study=randomised), 1)
+    assert found.standing == "better"
+
+
+def test_an_option_that_could_not_be_judged_says_why() -> None:
+    made = evidence("gain")
+    poor = replace(made.study.options[1], is_judged=False, reason="too few patients")
+    options = (made.study.options[0], poor, made.study.options[2])
+    found = compare_option(replace(made, study=replace(made.study, options=options)), 1)
+    assert found.remark == "Not estimated: too few patients were given it."
+
+
+def test_harms_stand_on_the_level_of_such_patients_and_fewer_is_better() -> None:
+    found = compare_option(evidence(bleeding=Estimate(-3.0, -5.0, -1.0)), 1)
+    bleeding, falls = found.harms
+    assert bleeding.standing == "better"
+    assert bleeding.value is not None
+    assert bleeding.value.value == pytest.approx(5.0)
+    assert (falls.standing, falls.value) == ("not_estimated", None)
+    assert compare_reference(evidence()).harms[0].standing == "reference"
+
+
+def test_two_options_are_compared_by_the_interval_of_their_difference() -> None:
+    made = evidence("gain", means=(0.0, 0.20, 0.14), errors=(0.0, 0.04, 0.04))
+    assert not is_better_than(made, 1, 2)
+    assert is_better_than(evidence("gain", means=(0.0, 0.30, 0.14)), 1, 2)
+    averages = evidence("none", averages=(estimate(9.0, 3.0), estimate(1.0, 3.0)))
+    assert is_better_than(averages, 1, 2)
+    assert not is_better_than(evidence("none"), 1, 2)

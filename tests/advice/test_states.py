@@ -1,0 +1,112 @@
+"""The state of an answer, and the order of its options, from made-up evidence."""
+
+from dataclasses import replace
+
+from posology.advice.comparisons import PatientEvidence
+from posology.advice.inputs import AdviceInputs
+from posology.advice.recommend import recommend
+from posology.domain.recommendation.findings import Certainty
+from posology.domain.recommendation.option import Estimate
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.study import Study
+from tests.advice.test_prediction import encode
+from tests.builders.patient_evidence import estimate, evidence
+from tests.builders.policies import fitted_policy, iwpc_cohort
+
+
+def study_with_an_outcome() -> Study:
+    """The study of three options as one whose outcome is good or bad."""
+    study = iwpc_cohort().study
+    return replace(study, outcome=replace(study.outcome, kind="does_not_occur", unit=""))
+
+
+def answer(made: PatientEvidence | None, **parts: object) -> Recommendation:
+    inputs = replace(AdviceInputs(evidence=made), **parts)
+    return recommend(fitted_policy("logistic"), study_with_an_outcome(), encode(), inputs)
+
+
+def test_without_a_gain_and_without_an_average_effect_options_are_equals() -> None:
+    advice = answer(evidence("none", means=(0.0, 0.5, 0.5), errors=(0.0, 0.01, 0.01)))
+    assert advice.state == "no_option_better"
+    assert advice.headline == "No option is shown to be better for this patient."
+    assert not advice.is_ranked
+    assert [o.name for o in advice.options] == ["low", "medium", "high", "usual_care", "no_change"]
+    assert advice.lead == (
+        "These differences are too small to rely on.",
+        "The harms are not shown to differ. Choose by what the patient wants.",
+    )
+
+
+def test_the_policys_choice_is_never_shown_as_certainty() -> None:
+    advice = answer(evidence("none"))
+    assert max(option.choice_share for option in advice.options) == 1
+    assert "100" not in advice.headline + "".join(advice.lead)
+
+
+def test_better_for_this_patient_needs_both_intervals() -> None:
+    advice = answer(evidence("gain"))
+    assert advice.state == "better"
+    assert advice.is_ranked
+    assert [o.name for o in advice.options][:3] == ["medium", "high", "low"]
+    assert advice.headline.startswith("Medium dose, ")
+    assert advice.headline.endswith(" is likely better for this patient than low dose.")
+    assert advice.lead[0].startswith("Of 100 patients like this one, about 60 reach the goal with ")
+    assert advice.lead[0].endswith("That is 20 more, perhaps 12 to 28 more.")
+
+
+def test_two_that_do_not_differ_are_both_named() -> None:
+    advice = answer(evidence("gain", means=(0.0, 0.20, 0.18)))
+    assert advice.state == "better_than_reference"
+    assert " or high dose" in advice.headline
+    assert advice.lead[1] == "Between them there is no clear difference: choose by harms."
+
+
+def test_better_on_average_is_not_called_better_for_this_patient() -> None:
+    advice = answer(evidence("none", averages=(estimate(9.0, 3.0), estimate(-1.0, 3.0))))
+    assert advice.state == "better"
+    assert "is better on average than" in advice.headline
+    assert "for this patient" not in advice.headline
+
+
+def test_what_is_worse_is_said_and_stands_behind_the_equals() -> None:
+    advice = answer(evidence("none", averages=(estimate(-9.0, 3.0), estimate(0.0, 3.0))))
+    assert advice.state == "no_option_better"
+    assert advice.lead[0] == "Shown to be worse than low dose: medium dose."
+    assert [o.name for o in advice.options][:3] == ["low", "high", "medium"]
+
+
+def test_harms_that_differ_are_what_to_choose_by() -> None:
+    advice = answer(evidence("none", bleeding=Estimate(4.0, 2.0, 6.0)))
+    assert advice.lead[-1] == (
+        "The harms do differ, so choose by harms and by what the patient wants."
+    )
+
+
+def test_without_evidence_there_is_no_answer_and_the_reason_is_given() -> None:
+    advice = answer(None, not_judged="The effect study could not be done: too few patients.")
+    assert advice.state == "not_judged"
+    assert advice.lead == (
+        "The effect study could not be done: too few patients.",
+        "The guideline and usual care are below.",
+    )
+
+
+def test_reasons_against_any_answer_come_first() -> None:
+    far = Certainty(is_outside_training=True, outside=("Age 97 is above the highest it saw, 94.",))
+    advice = answer(evidence("gain"), certainty=far)
+    assert advice.state == "outside_training"
+    assert not advice.is_ranked
+    assert advice.lead[0] == "Age 97 is above the highest it saw, 94."
+    missing = ("No answer yet: target INR is not recorded.", "The study needs it.")
+    advice = answer(evidence("gain"), certainty=far, required=missing)
+    assert (advice.state, advice.headline) == ("fact_missing", missing[0])
+
+
+def test_usual_care_as_the_reference_says_what_it_is() -> None:
+    advice = answer(evidence("none", reference=""))
+    assert advice.reference == "usual care"
+    usual = next(option for option in advice.options if option.name == "usual_care")
+    assert usual.standing == "reference"
+    assert usual.remarks[0].startswith(
+        "Of 100 patients like this one, usual care gives 50 low dose"
+    )
