@@ -96,8 +96,8 @@ def _compare(prediction: PatientPrediction, inputs: AdviceInputs, k: int) -> Com
     if inputs.evidence is not None:
         return compare_option(inputs.evidence, k)
     if inputs.dose_evidence is not None and inputs.dose_evidence.calibration:
-        said = float(prediction.effectiveness[k].mean())
-        return Comparison(NOT_ESTIMATED, _calibrated(inputs.dose_evidence.calibration, said))
+        mean = float(prediction.effectiveness[k].mean())
+        return Comparison(NOT_ESTIMATED, _calibrated(inputs.dose_evidence.calibration, mean))
     return Comparison(NOT_ESTIMATED)
 
 

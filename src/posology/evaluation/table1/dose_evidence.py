@@ -76,10 +76,10 @@ def calibrate_classes(
     """Share of right classes by predicted probability, every class of every decision counted."""
     options = probability.shape[1]
     is_right = (right[:, None] == np.arange(options)).ravel()
-    said, owner = probability.ravel(), np.repeat(subject, options)
+    predicted, owner = probability.ravel(), np.repeat(subject, options)
     count = int(np.clip(len(right) // BIN_PATIENTS, 1, MAX_BINS))
-    edges = np.quantile(said, np.arange(1, count) / count)
-    row = np.searchsorted(edges, said, side="right")
+    edges = np.quantile(predicted, np.arange(1, count) / count)
+    row = np.searchsorted(edges, predicted, side="right")
     bins = []
     for at in (row == b for b in range(count)):
         patients = len(np.unique(owner[at]))
@@ -87,7 +87,7 @@ def calibrate_classes(
             continue
         low, high = clustered_wilson_interval(is_right[at], owner[at])
         share = Estimate(100.0 * float(is_right[at].mean()), 100.0 * low, 100.0 * high)
-        bins.append(ProbabilityBin(float(said[at].mean()), share, patients))
+        bins.append(ProbabilityBin(float(predicted[at].mean()), share, patients))
     return tuple(bins)
 
 
