@@ -113,6 +113,21 @@ def test_old_tables_are_named_first(tmp_path: Path) -> None:
     assert "recommendations v1.20.0, 4.2 years old." in callout
 
 
+def test_what_the_tables_do_not_have_is_said(tmp_path: Path) -> None:
+    read = tables(tmp_path / "t")
+    other = find_pgx(study("DRUG//RXNORM//999"), read, {}, TODAY)
+    assert [finding.kind for finding in other.findings] == ["not_checked"]
+    assert (
+        other.findings[0].finding == "No option is one of the 3 drugs of the pharmacogenomic table"
+    )
+    empty = find_pgx(study(), replace(read, guidance=()), {}, TODAY)
+    assert empty.findings == ()
+    assert empty.callouts == (
+        "Pharmacogenomics was not checked: the folder of tables has no *recommendation*.json of "
+        "CPIC.",
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "drugs"),
     [

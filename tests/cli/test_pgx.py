@@ -35,7 +35,7 @@ def test_variants_to_recommendations_in_80_columns(tmp_path: Path) -> None:
     gene = text[text.index("GENEX (variants)") : text.index("Recommendations")]
     assert "*1/*4  Intermediate Metabolizer" in gene
     assert "Fits too, less specific: *2/*3." in gene
-    assert "1 positions missing: rs4." in gene
+    assert "1 position missing: rs4." in gene
     assert "Not excluded: Poor Metabolizer." in gene
     assert "Moderate: Consider a lower dose." in text
     assert "None of its 5 positions has a call." in text
@@ -53,6 +53,22 @@ def test_a_laboratorys_results_and_chosen_drugs(tmp_path: Path) -> None:
     assert "AVOID: Avoid use of fluorouracil." in text
     assert "abacavir: not judged, HLA-B not known" in text
     assert "examplidol" not in text
+
+
+def test_a_result_that_is_not_settled_never_reads_as_no_change(tmp_path: Path) -> None:
+    records = ["chr10 100 . A G . . . GT 0/0", "chr10 400 . G A . . . GT 0/0"]
+    (tmp_path / "a.vcf").write_text(vcf(records))
+    text = run(tmp_path, "--vcf", tmp_path / "a.vcf", "--drug", "examplidol")
+    assert "No change of dose or drug: examplidol (GENEX not settled)." in text
+
+
+def test_a_folder_without_recommendations_says_so(tmp_path: Path) -> None:
+    write_tables(tmp_path / "tables")
+    (tmp_path / "tables" / "recommendations_2022-09.json").unlink()
+    (tmp_path / "calls.tsv").write_text("GENEX\t*1/*1\n")
+    text = run(tmp_path, "--calls", tmp_path / "calls.tsv")
+    assert "No table of recommendations in the folder" in text
+    assert "No recommendations: the folder has no table of them." in text
 
 
 def test_a_normal_result_is_one_line(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ GENE_FAMILIES = ("GENOTYPE", "PHENOTYPE", "ACTIVITY_SCORE")
 """Families of events of genes (docs/meds-profile.md)."""
 _DRUG_FAMILIES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE")
 _RXNORM = "RXNORM"
+_NO_RULES = (
+    "Pharmacogenomics was not checked: the folder of tables has no *recommendation*.json of CPIC."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,14 @@ def find_pgx(
     population: str = "",
 ) -> PgxFindings:
     """What the guidelines say of the drugs that the study's options are."""
+    if not tables.guidance:
+        return PgxFindings(callouts=(_NO_RULES,))
     by_drug: dict[str, list[Treatment]] = {}
     for treatment in study.formulary.treatments:
         for drug in option_drugs(treatment, study.formulary, tables.guidance):
             by_drug.setdefault(drug, []).append(treatment)
     if not by_drug:
-        return PgxFindings()
+        return PgxFindings((_no_drug(study, tables),))
     findings: list[SafetyFinding] = []
     forbidden: dict[str, None] = {}
     for found in find_guidance(tables.guidance, results, by_drug, population):
@@ -72,6 +77,18 @@ def find_pgx(
     old = [v.describe(today) for v in tables.versions if v.entries and v.is_stale(today)]
     callouts = (f"Tables of pharmacogenomics are old: {'; '.join(old)}.",) if old else ()
     return PgxFindings(tuple(findings), tuple(forbidden), callouts)
+
+
+def _no_drug(study: Study, tables: PgxTables) -> SafetyFinding:
+    drugs = len({rule.drug for rule in tables.guidance})
+    return SafetyFinding(
+        NOT_CHECKED,
+        tuple(treatment.title for treatment in study.formulary.treatments),
+        f"No option is one of the {drugs} drugs of the pharmacogenomic table",
+        "Options are compared by RxNorm ingredient and by name.",
+        "",
+        tables.guidance[0].version,
+    )
 
 
 def used_genes(study: Study, profile: Profile, history: History) -> tuple[SafetyFinding, ...]:

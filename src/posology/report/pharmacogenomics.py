@@ -25,8 +25,9 @@ def pgx_lines(
     lines += _version_lines(versions, today)
     for result in results.values():
         lines += ["", *_gene_lines(result)]
-    lines += ["", *_guidance_lines(guidance, results)]
-    return lines
+    has_rules = any(v.content == "recommendations" and v.entries for v in versions)
+    nothing = ["No recommendations: the folder has no table of them."]
+    return [*lines, "", *(_guidance_lines(guidance, results) if has_rules else nothing)]
 
 
 def _version_lines(versions: Sequence[TableVersion], today: date) -> list[str]:
@@ -74,7 +75,8 @@ def _call_lines(
     if others:
         lines += _wrap(f"Fits too, less specific: {_list(others)}.", "  ")
     if missing:
-        lines += _wrap(f"{len(missing)} positions missing: {_list(missing)}.", "  ")
+        noun = "position" if len(missing) == 1 else "positions"
+        lines += _wrap(f"{len(missing)} {noun} missing: {_list(missing)}.", "  ")
     if not_excluded:
         lines += _wrap(f"Alleles that may hide there: {_list(not_excluded)}.", "  ")
     return lines
@@ -89,8 +91,8 @@ def _guidance_lines(
     plain = []
     for found in guidance:
         if found.matched and all(rule.effect == STANDARD for rule in found.matched):
-            unknown = f" ({', '.join(found.unknown)} not known)" if found.unknown else ""
-            plain.append(f"{found.drug}{unknown}")
+            doubts = [*_open_genes(found, results), *(f"{x} not known" for x in found.unknown)]
+            plain.append(f"{found.drug} ({', '.join(doubts)})" if doubts else found.drug)
         elif found.matched or not set(found.unknown) & set(found.genes):
             lines += _drug_lines(found, results)
         else:
@@ -116,12 +118,23 @@ def _drug_lines(found: DrugGuidance, results: Mapping[str, GeneResult]) -> list[
         lines += _wrap(f"{sign}{who}: {rule.text}", "  ", "    ")
     if len({rule.keys for rule in found.matched}) > 1:
         lines += _wrap("The most cautious stands first and counts.", "  ")
+    for text in _open_genes(found, results):
+        lines += _wrap(f"{text}: see the gene above.", "  ")
     if found.unknown:
         lines += _wrap(f"Not known: {', '.join(found.unknown)}.", "  ")
     if found.matched:
         rule = found.matched[0]
         lines += _wrap(f"Source: {rule.guideline}, {rule.version}; {rule.citation}", "  ", "    ")
     return lines
+
+
+def _open_genes(found: DrugGuidance, results: Mapping[str, GeneResult]) -> list[str]:
+    """Genes whose variants admit another phenotype as well."""
+    return [
+        f"{gene} not settled"
+        for gene in found.genes
+        if gene in results and results[gene].open_phenotypes
+    ]
 
 
 def _result_names(result: GeneResult) -> tuple[str, ...]:

@@ -41,6 +41,10 @@ def test_a_genotype_of_the_patients_file_forbids(model: Path, folder: Path) -> N
     low = next(x for x in result.recommendation.options if x.name == "low")
     assert (low.standing, low.choice_share) == ("forbidden", 0.0)
     assert any("are old" in text for text in result.recommendation.callouts)
+    assert (
+        "Given but not used: genotype GENEX: *3/*3. The model does not know it. The guidelines of "
+        "pharmacogenomics do." in result.recommendation.callouts
+    )
     assert "Avoid examplidol use" in result.summary()
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from posology.advice.inputs import AdviceInputs
 from posology.advice.pharmacogenomics import GENE_FAMILIES, find_pgx, used_genes
 from posology.artifact import Artifact
+from posology.domain.codes import display_name
 from posology.domain.history import History
 from posology.domain.pharmacogenomics.patient import assess_genes
 from posology.domain.pharmacogenomics.phenotypes import ReportedGene
@@ -19,6 +20,8 @@ from posology.records.sources.genomics.pgx_tables import read_pgx_tables
 from posology.workflows.patient import Patient, read_given
 
 _GENOTYPE, _PHENOTYPE, _SCORE = GENE_FAMILIES
+_NOT_USED = "Given but not used: "
+"""How advice/form/reading.py begins such a remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,23 @@ def add_genes(
     results = assess_genes(read, {}, reports.values())
     today = datetime.now(UTC).date()
     found = find_pgx(model.study, read, results, today, options.population)
+    names = [
+        display_name(f"{family}//{gene}", model.study.names)
+        for family in GENE_FAMILIES
+        for gene in results
+    ]
     return replace(
         inputs,
         safety=(*inputs.safety, *found.findings, *used),
         forbidden=(*inputs.forbidden, *found.forbidden),
-        callouts=(*inputs.callouts, *found.callouts),
+        callouts=(*(_read_here(text, names) for text in inputs.callouts), *found.callouts),
     )
+
+
+def _read_here(callout: str, names: Sequence[str]) -> str:
+    """A remark that the model does not use a gene's result, with who does."""
+    is_gene = any(callout.startswith(f"{_NOT_USED}{name}") for name in names)
+    return f"{callout} The guidelines of pharmacogenomics do." if is_gene else callout
 
 
 def reported_genes(

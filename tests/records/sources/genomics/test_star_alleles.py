@@ -40,7 +40,7 @@ def test_settled_genes_are_events(tmp_path: Path) -> None:
 def test_what_is_not_settled_is_rejected_with_its_reason(tmp_path: Path) -> None:
     missing = read(tmp_path, FULL[:1] + FULL[2:])
     assert missing.events.num_rows == 0
-    assert "1 positions missing (rs2); *3 not excluded" in missing.rejected["reason"].to_pylist()
+    assert "1 position missing (rs2); *3 not excluded" in missing.rejected["reason"].to_pylist()
     unphased = read(tmp_path, [x.replace("0|1", "0/1") for x in FULL])
     assert (
         "the variants do not decide between Intermediate Metabolizer and Poor Metabolizer"

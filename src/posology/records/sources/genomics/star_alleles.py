@@ -82,7 +82,8 @@ def describe_unsettled(result: GeneResult) -> str:
         return "; ".join(result.notes).rstrip(".") or "not called"
     if call.missing and result.open_phenotypes:
         hidden = f"; {_list(call.not_excluded)} not excluded" if call.not_excluded else ""
-        return f"{len(call.missing)} positions missing ({_list(call.missing)}){hidden}"
+        noun = "position" if len(call.missing) == 1 else "positions"
+        return f"{len(call.missing)} {noun} missing ({_list(call.missing)}){hidden}"
     if result.open_phenotypes or len(result.phenotypes) > 1:
         names = (*result.phenotypes, *result.open_phenotypes)
         return f"the variants do not decide between {' and '.join(names)}"
