@@ -49,7 +49,7 @@ def main() -> None:
     """Simulate, build, learn, compare."""
     started, options = time.perf_counter(), _options()
     folder = options.work / f"{options.patients}-seed-{options.seed}-h{options.history_effect:g}"
-    cohort = _cohort(options, folder)
+    cohort = build_clinic(options, folder)
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     Console().print(f"{len(train):,} decisions to learn from, {len(test):,} to test on")
     answers = _answers(train, validation, test, options, folder / "answers")
@@ -80,7 +80,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cohort(options: argparse.Namespace, folder: Path) -> Cohort:
+def build_clinic(options: argparse.Namespace, folder: Path) -> Cohort:
     """The clinic's cohort, simulated and built once a folder."""
     from posology.cohorts.storage.arrays import load_cohort
 

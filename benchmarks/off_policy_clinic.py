@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.behaviour import check_behaviour
-from benchmarks.clinic import _cohort
+from benchmarks.clinic import build_clinic
 from benchmarks.off_policy_rows import Case, Sizes, judged
 from posology.causal.outcome_regression import fit_outcome_regression
 from posology.causal.propensity import fit_propensity
@@ -41,7 +41,7 @@ def one_seed(seed: int, sizes: Sizes) -> list[dict]:
     count = sizes.train + sizes.test
     options = argparse.Namespace(patients=count, seed=seed, history_effect=1.0)
     folder = Path("out/clinic") / f"{count}-seed-{seed}-h1"
-    cohort, rng = _cohort(options, folder), np.random.default_rng([seed, 4])
+    cohort, rng = build_clinic(options, folder), np.random.default_rng([seed, 4])
     everybody = known(cohort)
     truth, usual = chances(everybody, folder / "records" / "truth")
     keep = ~np.isnan(truth).any(axis=1)

@@ -20,8 +20,9 @@ from posology.domain.profile import Profile
 LEAST_COUNT = 5
 """Smaller counts are not kept: they could identify a patient."""
 MAX_QUESTIONS = 7
-COMMON = 0.95
-"""Share of training decisions that must have enough patients alike; our choice."""
+COMMON = 0.99
+"""Share of training decisions that must have enough patients alike, so that 10 of 1,000 patients
+like those of training have no answer for this reason. Our choice."""
 _LEAST_GAIN = 0.002
 """Share of the variance that a question must explain; our choice."""
 _MAX_DECISIONS = 8_000
