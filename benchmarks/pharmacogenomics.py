@@ -5,6 +5,7 @@ python -m benchmarks.pharmacogenomics --pharmcat PharmCAT --tables FOLDER --json
 """
 
 import argparse
+import json
 import re
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from posology.domain.pharmacogenomics.definitions import (
 )
 from posology.domain.pharmacogenomics.matching import match_pairs
 from posology.domain.pharmacogenomics.tables import PgxTables
+from posology.records.sources.genomics.gene_sites import read_gene_sites
 from posology.records.sources.genomics.pgx_tables import read_pgx_tables
 
 GENES = ("CYP2C19", "CYP2C9", "DPYD", "NUDT15", "SLCO1B1", "TPMT", "UGT1A1", "VKORC1")
@@ -95,6 +97,26 @@ def pair_counts(definition: GeneDefinition, values: dict[str, float]) -> Counter
     return found
 
 
+def example_counts(folder: Path, tables: PgxTables) -> Counter[tuple[str, str]]:
+    """Genes of PharmCAT's examples with a stored answer, and how many have the same diplotypes."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in sorted(folder.glob("*.match.json")):
+        stored = json.loads(path.read_text("utf-8"))
+        vcf = folder / stored["metadata"]["inputFilename"]
+        sample = read_gene_sites(vcf, tables.definitions.values())[stored["metadata"]["sampleId"]]
+        for result in stored["results"]:
+            gene = result["gene"]
+            if gene in tables.definitions:
+                call = call_gene(tables.definitions[gene], sample[gene], activity(tables, gene))
+                theirs = [x["name"] for x in result["diplotypes"] or result["haplotypeMatches"]]
+                ours = call.diplotypes or call.components
+                counts[gene, "cases"] += 1
+                counts[gene, "equal"] += sorted(map(_alleles, theirs)) == sorted(
+                    map(_alleles, ours)
+                )
+    return counts
+
+
 def main() -> None:
     """Compare, print what differs, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -122,6 +144,10 @@ def main() -> None:
             found = pair_counts(tables.definitions[gene], activity(tables, gene))
             for metric, value in found.items():
                 rows.append(row("pairs", gene, "simulated", metric, value))
+    examples = example_counts(arguments.pharmcat / "docs" / "examples", tables)
+    for metric in ("cases", "equal"):
+        total = sum(n for (_, name), n in examples.items() if name == metric)
+        rows.append(row("pharmcat", "all", "examples", metric, total))
     rows.append(row("pharmcat", "all", "tests", "skipped", counts["", "skipped"]))
     for metric in ("cases", "equal"):
         total = sum(counts[gene, metric] for gene in GENES)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -87,6 +88,15 @@ def test_genes_are_read_from_every_kind_of_field() -> None:
         ReportedGene("HLA-B", "", "*57:01 positive; *15:02 negative"),
         ReportedGene("TPMT", "*1/*1"),
     }
+
+
+def test_genes_are_read_from_events() -> None:
+    codes = ["GENOTYPE//CYP2C9//*1/*3", "ACTIVITY_SCORE//CYP2C9", "SEX//male"]
+    table = pa.table({"subject_id": [1, 1, 1], "code": codes, "numeric_value": [None, 1.0, None]})
+    assert reported_genes(table) == (ReportedGene("CYP2C9", "*1/*3", "", "1.0"),)
+    assert reported_genes(table.drop_columns(["numeric_value"])) == (
+        ReportedGene("CYP2C9", "*1/*3"),
+    )
 
 
 def test_a_result_of_after_the_decision_is_not_visible() -> None:

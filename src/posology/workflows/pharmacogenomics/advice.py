@@ -112,8 +112,9 @@ def _facts(facts: dict[str, object]) -> Iterable[tuple[str, object]]:
 
 
 def _rows(table: pa.Table) -> list[tuple[str, str, object]]:
-    wanted = table.select(["time", "code", "numeric_value"]).to_pylist()
-    return [(str(x["time"] or ""), str(x["code"]), x["numeric_value"]) for x in wanted]
+    names = [name for name in ("time", "code", "numeric_value") if name in table.column_names]
+    rows = table.select(names).to_pylist()
+    return [(str(x.get("time") or ""), str(x["code"]), x.get("numeric_value")) for x in rows]
 
 
 def _add_phenotype(report: ReportedGene, text: str) -> str:
