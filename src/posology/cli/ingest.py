@@ -89,6 +89,14 @@ def ingest(
             help="Keep events whose code is only a text, which may name a person.",
         ),
     ] = False,
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<shares>",
+            help="Write subject_splits.parquet: shares of train, validation and test, such as "
+            "0.8,0.1,0.1.",
+        ),
+    ] = None,
     max_line: Annotated[
         int, typer.Option(min=1_000, help="Bytes of the longest line of a file that is read.")
     ] = 32_000_000,
@@ -122,7 +130,7 @@ def ingest(
     if out is None:
         raise UserError("posology ingest: add --out with the folder to make or to add to.")
     with show_stages(is_quiet=not sys.stderr.isatty()) as progress:
-        options = IngestOptions(engine, memory, codebook, free_text_codes, max_line)
+        options = IngestOptions(engine, memory, codebook, free_text_codes, splits, max_line)
         result = run(sources, out, options, progress)
     if json_file is not None:
         write_measurements(json_file, result.rows, started)

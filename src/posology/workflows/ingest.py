@@ -15,6 +15,7 @@ from posology.records.pipeline import ingest as pipeline
 from posology.records.pipeline.cleaning import CleaningSettings
 from posology.records.pipeline.losses import describe_loss
 from posology.records.pipeline.staging import Source
+from posology.records.pipeline.subject_splits import parse_shares
 from posology.records.sources.registry import SOURCE_KINDS, make_sources
 from posology.records.sources.tables.preview import preview_mapping
 from posology.workflows.progress import Progress, no_progress
@@ -42,6 +43,8 @@ class IngestOptions:
     """Units and plausible limits of your own codes (TOML)."""
     free_text_codes: bool = False
     """Whether a text without a code becomes a code; it may name a person."""
+    splits: str | None = None
+    """Shares of train, validation and test, such as 0.8,0.1,0.1, for subjects without a split."""
     max_line: int = 32_000_000
     """Bytes of the longest line that is read; a document (a Bundle) may have 16 times as many."""
 
@@ -173,6 +176,7 @@ def ingest(
     settings = pipeline.IngestSettings(
         engine=Engine(options.engine, options.memory),
         cleaning=CleaningSettings(options.codebook, free_text_codes=options.free_text_codes),
+        splits=None if options.splits is None else parse_shares(options.splits),
         progress=report_rows,
     )
     out = Path(folder)

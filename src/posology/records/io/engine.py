@@ -142,6 +142,17 @@ def _scan_sql(paths: Iterable[Path], schema: pa.Schema) -> str:
     return " UNION ALL BY NAME ".join(parts)
 
 
+def check_readable(paths: Iterable[Path]) -> None:
+    """Read the Parquet files whole; RecordError at the first that DuckDB cannot read."""
+    for path in paths:
+        try:
+            for _ in duckdb.read_parquet(str(path)).to_arrow_reader():
+                pass
+        except (duckdb.Error, pa.ArrowException) as error:
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise RecordError(f"{path}: the Parquet file is damaged ({reason})") from error
+
+
 def _copy_into(con: Any, name: str, file: str, schema: pa.Schema) -> None:
     """Stream one Parquet file into a PostgreSQL table with COPY."""
     columns = ", ".join(f'"{column}"' for column in schema.names)

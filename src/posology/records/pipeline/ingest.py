@@ -12,17 +12,23 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
-import meds
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.errors import PosologyError, RecordError
+from posology.errors import PosologyError
 from posology.records import meds_dataset
 from posology.records.io.atomic_replace import atomic_replace
 from posology.records.io.checksums import write_checksums
-from posology.records.io.engine import Engine, connect, load_parquet, materialize
+from posology.records.io.engine import (
+    Engine,
+    check_readable,
+    connect,
+    load_parquet,
+    materialize,
+)
 from posology.records.pipeline.cleaning import (
     CleaningSettings,
     births_and_deaths,
@@ -44,6 +50,7 @@ from posology.records.pipeline.rejected_rows import (
 )
 from posology.records.pipeline.sort_shards import sort_rows, write_sorted
 from posology.records.pipeline.staging import Source, StagedSource, content_digest
+from posology.records.pipeline.subject_splits import write_splits
 from posology.records.pipeline.units import normalise_code
 from posology.records.pipeline.write_shards import shard_expression
 from posology.records.schema import EVENTS, RAW
@@ -62,6 +69,8 @@ class IngestSettings:
     cleaning: CleaningSettings = field(default_factory=CleaningSettings)
     shards: int | None = None
     """Number of data files of a new folder; by default one for each 50 million events."""
+    splits: tuple[float, float, float] | None = None
+    """Shares of train, validation and test, to draw splits of subjects without one."""
     name: str = "posology"
     """The data set's name, for its metadata."""
     report: bool = True
@@ -141,7 +150,12 @@ def ingest(
         con = connect(replace(engine, spill=engine.spill or scratch / "spill"))
         try:
             run = _Run(con, new, folder, new_folder, manifest, settings)
-            result = replace(_build(run, _stage(run)), skipped=skipped)
+            staged = _stage(run)
+            try:
+                result = replace(_build(run, staged), skipped=skipped)
+            except duckdb.Error:
+                check_readable(path for _, source in staged for path in source.events)
+                raise
         finally:
             con.disconnect()
         shutil.rmtree(scratch)
@@ -200,7 +214,8 @@ def _build(run: _Run, staged: list[tuple[str, StagedSource]]) -> IngestCounts:
     reasons = merge_rejected(run.folder, run.new_folder, unreadable, earlier)
     _link_unchanged(run, changed)
     _write_metadata(run, staged, written.codes)
-    _write_splits(run, staged)
+    splits = [(name, source.splits) for name, source in staged]
+    write_splits((run.folder, run.new_folder), splits, settings.splits)
     manifest["shards"] = shards
     manifest["source_counts"] = _source_counts(run, profile, reopened)
     return IngestCounts(
@@ -287,20 +302,6 @@ def _write_metadata(run: _Run, staged: list[tuple[str, StagedSource]], codes: se
             if normalise_code(code) in meanings:
                 parents[normalise_code(code)] = names
     meds_dataset.write_metadata(run.new_folder, meanings, run.settings.name, parents)
-
-
-def _write_splits(run: _Run, staged: list[tuple[str, StagedSource]]) -> None:
-    """Write the splits of the folder and the sources; a subject never moves to another split."""
-    splits = dict(meds_dataset.read_splits(run.folder) or {})
-    for name, source in staged:
-        for subject, split in source.splits.items():
-            if splits.setdefault(subject, split) != split:
-                raise RecordError(
-                    f"{name}: a subject of split {split} is in {splits[subject]} in "
-                    f"what was ingested before; remove it from one {meds.subject_splits_filepath}"
-                )
-    if splits:
-        meds_dataset.write_splits(run.new_folder, splits)
 
 
 def _update_manifest(run: _Run, result: IngestCounts) -> None:

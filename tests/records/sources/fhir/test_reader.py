@@ -357,7 +357,8 @@ def test_genotypes_of_the_reporting_guide_are_read(tmp_path: Path) -> None:
 
 
 REJECTED = [
-    ({"resourceType": "Claim"}, "this type of resource is not mapped to events"),
+    ({"resourceType": "Claim"}, "resources of type Claim are not mapped to events"),
+    ({"resourceType": "Anna"}, "this type of resource is not mapped to events"),
     ({"no": "type"}, "not a valid FHIR R4 resource (KeyError: 'resourceType')"),
     ([1, 2], "is JSON but not a resource"),
     (

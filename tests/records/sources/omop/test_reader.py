@@ -316,3 +316,35 @@ def test_observation_periods_are_events_of_their_first_and_last_second(cdm, tmp_
     ]
     reason = [(r["field"], r["value"], r["reason"]) for r in rejected if r["row"] == 61]
     assert reason == [("observation_period_end_date", "never", "is not a date")]
+
+
+def test_stays_within_a_visit_and_notes_are_events_without_the_notes_text(cdm, tmp_path):
+    (cdm / "VISIT_DETAIL.csv").write_text(
+        "visit_detail_id,person_id,visit_detail_concept_id,visit_detail_start_date,"
+        "visit_detail_end_date\n70,1,9201,2020-01-01,2020-01-03\n71,1,9203,2020-01-01,\n"
+    )
+    (cdm / "NOTE.csv").write_text(
+        "note_id,person_id,note_date,note_class_concept_id,note_text\n80,1,2020-01-02,0,Mr. Secret\n"
+    )
+    events, rejected, _ = stage(cdm, tmp_path / "staged")
+    found = family_events(events, "VISIT_DETAIL") + family_events(events, "NOTE")
+    assert sorted((code, time, text) for _, time, code, _, text, *_ in found) == [
+        ("NOTE//unknown", at(2020, 1, 2), None),
+        ("VISIT_DETAIL//EMER//start", at(2020, 1, 1), None),
+        ("VISIT_DETAIL//IMP//end", at(2020, 1, 3), None),
+        ("VISIT_DETAIL//IMP//start", at(2020, 1, 1), None),
+    ]
+    assert "Secret" not in str(events) + str(rejected)
+
+
+def test_files_that_are_not_read_are_listed_and_vocabularies_are_not(cdm, tmp_path):
+    for name in ("SPECIMEN.csv", "CONCEPT_ANCESTOR.csv", "readme.pdf"):
+        (cdm / name).write_text("a\n1\n")
+    _, rejected, staged = stage(cdm, tmp_path / "staged")
+    listed = [r for r in rejected if r["field"] == "fileName"]
+    assert [(r["value"], r["reason"]) for r in listed] == [
+        ("SPECIMEN.csv", "this file is no table of the CDM that is read"),
+        ("readme.pdf", "this file is no table of the CDM that is read"),
+    ]
+    (cdm / "SPECIMEN.csv").unlink()
+    assert stage(cdm, tmp_path / "again")[2].rows == staged.rows - 1

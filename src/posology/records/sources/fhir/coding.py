@@ -35,6 +35,26 @@ SYSTEMS = {
     "http://www.nlm.nih.gov/research/umls/hcpcs": "HCPCS",
     "http://www.cms.gov/Medicare/Coding/ICD10": "ICD10PCS",
 }
+OIDS = {
+    # HL7's registry of object identifiers (hl7.org/oid), all beginning with 2.16.840.1.113883
+    "6.1": "LOINC",
+    "6.96": "SNOMED",
+    "6.88": "RXNORM",
+    "6.73": "ATC",
+    "6.90": "ICD10CM",
+    "6.3": "ICD10",
+    "6.103": "ICD9CM",
+    "6.4": "ICD10PCS",
+    "6.69": "NDC",
+    "6.12": "CPT4",
+    "6.8": "UCUM",
+    "6.285": "HCPCS",
+    "6.281": "HGNC",
+    "12.292": "CVX",
+    "5.4": "ACT",
+}
+"""Code systems by the end of their OID, which CDA and older systems send instead of addresses."""
+SYSTEMS |= {f"urn:oid:2.16.840.1.113883.{end}": name for end, name in OIDS.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from posology.records.pipeline.staging import Source, batch_source, split_mappin
 from posology.records.schema import Batch, Event, Rejection
 from posology.records.sources.code_book import CodeBook, read_code_book
 from posology.records.sources.fhir.coding import Context, Json, has_code, patient_id
+from posology.records.sources.fhir.r4_types import R4_TYPES
 from posology.records.sources.fhir.resources import EXTRACTORS, UNUSABLE
 
 _EXTENSIONS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
@@ -106,7 +107,7 @@ def _extract(
     kind = resource["resourceType"]
     extractor = EXTRACTORS.get(kind)
     if extractor is None:
-        reason = _NOT_EVENTS.get(kind, "this type of resource is not mapped to events")
+        reason = _NOT_EVENTS.get(kind, _unmapped(kind))
         rejections.append(Rejection("resourceType", kind, reason))
         return None
     status = resource.get("status")
@@ -131,26 +132,41 @@ def _extract(
     return to_subject_id(subject)
 
 
+def _unmapped(kind: Any) -> str:
+    """Why a resource of this type is rejected; a type that R4 does not have is not repeated."""
+    if isinstance(kind, str) and kind in R4_TYPES:
+        return f"resources of type {kind} are not mapped to events"
+    return "this type of resource is not mapped to events"
+
+
 def _resources(path: Path, context: Context) -> Iterator[tuple[int, Json | Rejection, Context]]:
     """Every resource of a file with its row, and the context with its Bundle's addresses."""
     row = 0
     for _, parsed in _documents(path):
         if isinstance(parsed, dict) and parsed.get("resourceType") == "Bundle":
-            entries = parsed.get("entry") or []
-            bundle = replace(context, addresses=_addresses(entries))
-            for entry in entries if isinstance(entries, list) else [entries]:
+            for resource, bundle in _bundled(parsed, context):
                 row += 1
-                resource = entry.get("resource") if isinstance(entry, dict) else None
-                if isinstance(resource, dict):
-                    yield row, resource, bundle
-                else:
-                    yield row, Rejection("entry", entry, "an entry without a resource"), bundle
+                yield row, resource, bundle
         elif isinstance(parsed, Rejection | dict):
             row += 1
             yield row, parsed, context
         else:
             row += 1
             yield row, Rejection("line", parsed, "is JSON but not a resource"), context
+
+
+def _bundled(bundle: Json, context: Context) -> Iterator[tuple[Json | Rejection, Context]]:
+    """The resources of a Bundle and of the Bundles in it, each with its Bundle's addresses."""
+    entries = bundle.get("entry") or []
+    inner = replace(context, addresses={**context.addresses, **_addresses(entries)})
+    for entry in entries if isinstance(entries, list) else [entries]:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            yield Rejection("entry", entry, "an entry without a resource"), inner
+        elif resource.get("resourceType") == "Bundle":
+            yield from _bundled(resource, inner)
+        else:
+            yield resource, inner
 
 
 def _documents(path: Path) -> Iterator[tuple[int, Any]]:
@@ -226,9 +242,13 @@ def _add_medications(text: bytes, codes: dict[str, Json]) -> None:
         return
     if not isinstance(parsed, dict):
         return
-    entries = parsed.get("entry") if parsed.get("resourceType") == "Bundle" else None
-    for entry in entries if isinstance(entries, list) else [{"resource": parsed}]:
+    pending: list[Any] = [{"resource": parsed}]
+    while pending:
+        entry = pending.pop()
         resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+            entries = resource.get("entry")
+            pending += reversed(entries) if isinstance(entries, list) else ()
         if isinstance(resource, dict) and resource.get("resourceType") == "Medication":
             address = str(entry.get("fullUrl") or "")
             name = resource.get("id") or address.rsplit(":", 1)[-1]

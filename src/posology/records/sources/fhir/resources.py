@@ -180,6 +180,25 @@ def _value(key: str, value: Any) -> tuple[str, float | None, str | None, str | N
     raise ValueError(f"{key} is not read; ingest dense series with --wearable")
 
 
+def family_history(
+    resource: Json, context: Context, events: Events, rejections: Rejections
+) -> None:
+    """A condition of a relative: its code, then the relative by HL7's RoleCode, such as FTH."""
+    codings = (resource.get("relationship") or {}).get("coding") or ()
+    relative = next((code_part(c["code"]) for c in codings if c.get("code")), "unknown")
+    time = known_at(resource, context, "date")
+    conditions = resource.get("condition") or ()
+    if not conditions:
+        rejections.append(Rejection("condition", "", "a relative without a condition"))
+    for number, condition in enumerate(conditions):
+        code = concept_code(condition.get("code"))
+        if code is None:
+            path = f"condition[{number}].code"
+            rejections.append(Rejection(path, condition.get("code"), "has neither code nor text"))
+        else:
+            events.append(Event(f"FAMILY_HISTORY//{code}//{relative}", time))
+
+
 _ENTERED = frozenset({"entered-in-error"})
 UNUSABLE: dict[str, frozenset[str]] = {
     # R4 status codes of events that did not happen or must not be used
@@ -187,6 +206,9 @@ UNUSABLE: dict[str, frozenset[str]] = {
     "MedicationRequest": _ENTERED | {"cancelled", "draft"},
     "MedicationAdministration": _ENTERED | {"not-done"},
     "MedicationStatement": _ENTERED | {"not-taken", "intended"},
+    "MedicationDispense": _ENTERED
+    | {"preparation", "in-progress", "cancelled", "on-hold", "stopped", "declined"},
+    "FamilyMemberHistory": _ENTERED | {"health-unknown"},
     "Observation": _ENTERED | {"cancelled", "registered"},
     "Procedure": _ENTERED | {"not-done", "preparation"},
     "Immunization": _ENTERED | {"not-done"},
@@ -204,6 +226,10 @@ EXTRACTORS: dict[str, Extractor] = {
     "MedicationStatement": medication(
         "reported", "dosage", "dateAsserted", "effectiveDateTime", "effectivePeriod"
     ),
+    "MedicationDispense": medication(
+        "dispensed", "dosageInstruction", "whenHandedOver", "whenPrepared"
+    ),
+    "FamilyMemberHistory": family_history,
     "Observation": observation,
     "Procedure": _coded("PROCEDURE", "code", "performedDateTime", "performedPeriod"),
     "AllergyIntolerance": _coded("ALLERGY", "code", "recordedDate", "onsetDateTime"),

@@ -24,9 +24,10 @@ from posology.records.io.duckdb_tables import (
     rejected_lines,
 )
 from posology.records.io.engine import Engine, conform, connect, write_parquet
+from posology.records.meds_dataset import MANIFEST
 from posology.records.pipeline.staging import Source, StagedSource
 from posology.records.schema import RAW, REJECTED
-from posology.records.sources.omop.tables import TABLES, Cdm, table_events
+from posology.records.sources.omop.tables import TABLES, UNREAD, VOCABULARY, Cdm, table_events
 
 LOOKUP_TABLES = ("concept", "drug_strength", "location")
 """Tables that have no events and are joined to those that have."""
@@ -49,7 +50,7 @@ def _source(location: str) -> Source:
         return Source(location, (path,), lambda _con, folder: _from_zip(path, folder))
     tables = find_tables(path)
     files = tuple(file for files in tables.values() for file in files)
-    return Source(location, files, lambda _con, folder: _from_files(tables, location, folder))
+    return Source(location, files, lambda _con, folder: _from_files(tables, location, folder, path))
 
 
 def find_tables(folder: Path) -> dict[str, list[Path]]:
@@ -78,12 +79,52 @@ def _from_zip(path: Path, folder: Path) -> StagedSource:
             archive.extractall(folder / "unzipped")
     except (zipfile.BadZipFile, OSError) as error:
         raise RecordError(f"{path}: cannot be unzipped ({error})") from error
-    return _from_files(find_tables(folder / "unzipped"), str(path), folder)
+    unzipped = folder / "unzipped"
+    return _from_files(find_tables(unzipped), str(path), folder, unzipped)
 
 
-def _from_files(files: dict[str, list[Path]], location: str, folder: Path) -> StagedSource:
+def _unread_files(root: Path, files: dict[str, list[Path]], location: str) -> pa.Table:
+    """One rejected row for each file of the folder that is neither read nor a vocabulary's."""
+    read = {path for paths in files.values() for path in paths}
+    others = [
+        path.relative_to(root)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path not in read and not _is_own(path.relative_to(root), root)
+    ]
+    names = [
+        str(path)
+        for path in others
+        if path.name.split(".")[0].lower() not in VOCABULARY
+        and path.parent.name.lower() not in VOCABULARY
+    ]
+    return _unread(location, names, "this file is no table of the CDM that is read")
+
+
+def _is_own(path: Path, root: Path) -> bool:
+    """Whether a file is hidden, of a Mac's zip, or of a folder that `posology ingest` wrote."""
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return hidden or any((root / above / MANIFEST).exists() for above in path.parents)
+
+
+def _unread(location: str, names: list[str], reason: str) -> pa.Table:
+    """Rejected rows for files or tables that are not read as a whole."""
+    return pa.table(
+        {
+            "source": [f"{location}#{name}" for name in names],
+            "row": pa.array([1] * len(names), pa.int64()),
+            "field": ["fileName"] * len(names),
+            "value": names,
+            "reason": [reason] * len(names),
+        },
+        schema=REJECTED,
+    )
+
+
+def _from_files(
+    files: dict[str, list[Path]], location: str, folder: Path, root: Path
+) -> StagedSource:
     duck = connect_reader(folder)
-    malformed = []
+    malformed = [_unread_files(root, files, location)]
     for name, paths in files.items():
         parts = []
         for number, path in enumerate(paths):
@@ -118,7 +159,10 @@ def _from_database(url: str, folder: Path) -> StagedSource:
             )
         present = [name for name in (*TABLES, *LOOKUP_TABLES) if name in names]
         tables = {name: _lower(con.table(names[name], database=schema)) for name in present}
-        return _stage(con, tables, url.split("@")[-1], folder, [])
+        place = url.split("@")[-1]
+        unread = [name for name in UNREAD if name in names]
+        listed = _unread(place, unread, "this table of the CDM is not read")
+        return _stage(con, tables, place, folder, [listed])
     finally:
         con.disconnect()
 

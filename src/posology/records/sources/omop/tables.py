@@ -273,10 +273,30 @@ def _observation_period(_cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
     yield _events(table, PERIOD_END, last_second, fields=(f"{name}_id", f"{name}_end_date"))
 
 
+def _visit_detail(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
+    """Stays within a visit, such as on a ward."""
+    table = _with_code(cdm, table, "detail", "visit_detail_concept_id", "visit_detail_source_value")
+    kind = read_integer(table, "visit_detail_concept_id")
+    known = kind.cases(*VISITS.items(), else_=ibis.null("string"))
+    code = "VISIT_DETAIL//" + known.fill_null(table.detail_code)
+    fields = ("visit_detail_id", "visit_detail_start_date", "visit_detail_concept_id")
+    start, end = (read_event_time(table, f"visit_detail_{side}") for side in ("start", "end"))
+    yield _events(table, code + "//start", start, fields=fields)
+    yield _accepted(_events(table, code + "//end", end, fields=fields))
+
+
+def _note(cdm: Cdm, table: ir.Table) -> Iterator[ir.Table]:
+    """That a note of this class was written; its text is not read, since it may name persons."""
+    table = _with_code(cdm, table, "note", "note_class_concept_id", None)
+    code = "NOTE//" + table.note_code.fill_null("unknown")
+    yield _events(table, code, read_event_time(table, "note"), fields=("note_id", "note_date"))
+
+
 TABLES: dict[str, Any] = {
     "person": _person,
     "observation_period": _observation_period,
     "visit_occurrence": _visit,
+    "visit_detail": _visit_detail,
     "condition_occurrence": _condition,
     "drug_exposure": _drug,
     "procedure_occurrence": _procedure,
@@ -284,8 +304,20 @@ TABLES: dict[str, Any] = {
     "observation": _observation,
     "device_exposure": _device,
     "death": _death,
+    "note": _note,
 }
 """The tables that have events."""
+VOCABULARY = (
+    *("vocabulary", "domain", "concept_class", "concept_relationship", "relationship"),
+    *("concept_synonym", "concept_ancestor", "source_to_concept_map", "cdm_source", "metadata"),
+    *("cohort", "cohort_definition", "care_site", "provider"),
+)
+"""Tables of the CDM that say nothing of patients beyond what other tables say: not listed."""
+UNREAD = (
+    *("note_nlp", "specimen", "fact_relationship", "payer_plan_period", "cost", "drug_era"),
+    *("dose_era", "condition_era", "episode", "episode_event", "image_occurrence"),
+)
+"""Tables of the CDM that are not read; each is one rejected row, so that nobody misses it."""
 
 
 def _events(

@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads or writes files; run `python -m benchmarks.fuzz`."""

@@ -1,0 +1,124 @@
+"""Damaged inputs, flipped bits, kills and full disks: what posology does with them.
+
+    python -m benchmarks.fuzz --trials 3000 --json out/fuzz.json
+
+Each trial damages one input of one kind and runs one command in a forked process. `tracebacks`
+counts exceptions that nobody expected (exit code 70, or another than 0, 2 and 3) and hangs, `lost`
+rows that are neither in an event nor refused, `accepted_corruption` folders with a flipped bit that
+were read, `nan` answers with a NaN. A quarter of the inputs is not damaged: `valid_accepted` is the
+share of those with exit code 0 or 3. Failing trials are printed with the seed that repeats them.
+"""
+
+import argparse
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.fuzz import world
+from benchmarks.fuzz.process import posology
+from benchmarks.fuzz.trials import KINDS, Outcome, Trial
+from benchmarks.rows import keep, row
+
+PROBLEMS = {
+    "traceback": "tracebacks",
+    "lost": "lost",
+    "accepted_corruption": "accepted_corruption",
+    "nan": "nan",
+}
+
+
+def build_base(folder: Path) -> None:
+    """Events, cohort, model and a patient, each by its command in a forked process."""
+    import json
+
+    child_writes = folder / "events.parquet"
+    _in_child(lambda: world.write_iwpc(child_writes))
+    steps = [
+        ["ingest", "--meds", child_writes, "--out", folder / "events"],
+        ["cohort", "iwpc", folder / "events", "--out", folder / "cohort", "--workers", "1"],
+        ["fit", folder / "cohort", "--method", "logistic", "--out", folder / "model"],
+        ["template", folder / "model", "--out", folder / "blank.json"],
+    ]
+    for words in steps:
+        ended = posology(*words, folder=folder)
+        if ended.code:
+            raise SystemExit(f"{words[0]}: exit {ended.code}\n{ended.error}")
+    blank = json.loads((folder / "blank.json").read_text())
+    (folder / "patient.json").write_text(json.dumps(world.patient(blank)))
+
+
+def _in_child(job) -> None:
+    """Run the job in a forked process, so that this one starts no threads before it forks."""
+    import os
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            job()
+            code = 0
+        finally:
+            os._exit(code)
+    if os.waitpid(child, 0)[1]:
+        raise SystemExit("the base could not be written")
+
+
+def run_trial(kind: str, seed: int, base: Path) -> Outcome:
+    """One trial in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    try:
+        return KINDS[kind](Trial(random.Random(f"{kind} {seed}"), folder, base))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def rows_of(found: dict[str, list[Outcome]]) -> list[dict]:
+    """Counts of each kind, and of all."""
+    rows = []
+    for kind, outcomes in {**found, "all": [o for each in found.values() for o in each]}.items():
+        problems = Counter(outcome.problem for outcome in outcomes)
+        counts: dict[str, float] = {"trials": len(outcomes)}
+        counts |= {name: problems[key] for key, name in PROBLEMS.items()}
+        valid = [outcome.accepted for outcome in outcomes if outcome.valid]
+        counts["valid"] = len(valid)
+        counts["valid_accepted"] = sum(valid) / len(valid) if valid else float("nan")
+        rows += [row(kind, "posology", "test", name, value) for name, value in counts.items()]
+    return rows
+
+
+def main() -> None:
+    """Run the trials, print what failed, and write the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    started = time.time()
+    import posology.cli
+    import posology.workflows.ingest  # noqa: F401  (imported once, before the forks)
+
+    base = Path(tempfile.mkdtemp(prefix="fuzz-base-"))
+    found: dict[str, list[Outcome]] = {kind: [] for kind in args.only}
+    try:
+        build_base(base)
+        for number in range(args.seed, args.seed + args.trials):
+            kind = args.only[number % len(args.only)]
+            outcome = run_trial(kind, number, base)
+            found[kind].append(outcome)
+            if outcome.problem or outcome.detail:
+                said = outcome.problem or "a valid input was refused"
+                print(f"{kind} --seed {number}: {said}\n{outcome.detail}\n", flush=True)
+            keep(args.json, rows_of(found), args.seed, started)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    for each in rows_of(found):
+        value = "-" if each["value"] is None else f"{each['value']:g}"
+        print(f"{each['study']:14} {each['metric']:20} {value}")
+
+
+if __name__ == "__main__":
+    main()
