@@ -2,24 +2,27 @@
 
     python -m benchmarks.explanations --patients 4000 --seed 101 --json out/explanations.json
 
-One decision of each test patient whom the policy advises another option than the usual one (the
-one most often given in training). The reasons are those of `posology.advice.why`: what each fact
-does to the difference of the two options. `true_modifier` is the share of patients among whose
-three largest reasons is a fact that truly changes the difference by at least two of 100 (the
-clinic's truth, benchmarks/explanations_truth.py), if any does; `true_modifier_random` is the same
-for three facts picked at random from those recorded. `largest_modifier`: whether the three hold the
-fact that truly matters most. `refit_top`: whether the largest reason is among the three largest of
-the policy refitted on a resample of the patients; `refit_three`: the mean share of the three that
-are.
-`deletion`: change of the difference without the three, less that without three random ones, and
-its p (Wilcoxon). `randomised_*`: with the policy's inputs exchanged at random.
+The reasons are those that `posology recommend` gives: what each fact does to the difference of two
+options, by the effects of the effect study (`--method effects`, another learner: by its policy).
+One decision of each test patient for whom another option than the usual one (the one most often
+given in training) is shown better, as the answer shows it: the 95 % interval of the difference
+excludes 0. With a policy, which has no interval: every patient whom it advises another option.
+
+`true_modifier`: share of patients among whose three largest reasons is a fact that truly changes
+the difference by at least two of 100 (benchmarks/explanations_truth.py), of those with any;
+`true_modifier_random`: the same for as many random facts of those recorded. `largest_modifier`:
+whether the three hold the fact that truly matters most. `refit_top`: whether the largest reason is
+among the three largest after a refit on a resample of the patients; `refit_three`: the mean share
+of the three that are. `deletion`: change of the difference without the three, against that without
+as many random facts, and its p (Wilcoxon). `randomised_*`: with the inputs exchanged at random, so
+that each weight meets another input than it was learned for.
 """
 
 import argparse
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb
 from pathlib import Path
 
@@ -28,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy.stats import wilcoxon
 
+from benchmarks.explanations_learned import Learned, learn, randomised, resample
 from benchmarks.explanations_truth import (
     RECORDED_AS,
     TrueContributions,
@@ -37,18 +41,14 @@ from benchmarks.explanations_truth import (
 from benchmarks.rows import row, write
 from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import measure_facts
+from posology.advice.why.contrasts import contrast_options
 from posology.advice.why.evidence import WhyEvidence, measure_why, read_why
-from posology.advice.why.explain import predict_options
-from posology.advice.why.table import Situation, WhatIfTable, make_table
+from posology.advice.why.table import Situation, make_table
 from posology.advice.why.what_if import WhatIf, predict_what_ifs
 from posology.cohorts.storage.arrays import load_cohort
 from posology.cohorts.storage.folder import BuildOptions, build_folder
 from posology.cohorts.study.reader import read_study
-from posology.domain.cohort import DECISION_COLUMNS, TEST, TRAIN, VALIDATION, Cohort, select_split
-from posology.domain.history import offsets_from_counts, subset_subjects
-from posology.domain.policy import Policy
-from posology.learners.effects.policy import EffectPolicy
-from posology.learners.methods import build_learner
+from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 
@@ -65,15 +65,15 @@ class Case:
     """Row of the test split's decisions."""
     pair: tuple[int, int]
     lead: float
-    known: np.ndarray
+    known: tuple[int, ...]
     """Facts that are recorded of the patient."""
-    contribution: np.ndarray
-    """Of each of them to the lead."""
+    reasons: tuple[int, ...]
+    """Facts of the reasons shown, the largest first."""
 
     @property
-    def top(self) -> list[int]:
-        """The facts of the largest reasons."""
-        return [int(i) for i in self.known[np.argsort(-np.abs(self.contribution))[:TOP]]]
+    def top(self) -> tuple[int, ...]:
+        """The facts of the three largest."""
+        return self.reasons[:TOP]
 
 
 def main() -> None:
@@ -84,35 +84,29 @@ def main() -> None:
     )
     cohort = _cohort(settings, options.work)
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
-    policy = build_learner(options.method, options.seed).fit(train, validation)
-    why = _evidence(train, validation)
-    rng = np.random.default_rng(options.seed)
+    why, rng = _evidence(train, validation), np.random.default_rng(options.seed)
     usual = int(np.bincount(train.treatment[train.treatment >= 0]).argmax())
-    began = time.process_time()
-    rows_of = _one_decision_each(test, rng)
-    cases = explain_cases(policy, why, test, usual, rows_of)
-    seconds = (time.process_time() - began) / max(len(rows_of), 1)
-    print(f"{len(train)} decisions to learn from, {len(cases)} of {len(rows_of)} patients advised")
+    learned = learn(options.method, (train, validation), options.seed)
+    began, rows = time.process_time(), _one_decision_each(test, rng)
+    cases = explain_cases(learned, why, test, usual, rows)
+    seconds = (time.process_time() - began) / max(len(rows), 1)
+    print(f"{len(train)} decisions to learn from; {len(cases)} of {len(rows)} patients")
     truth = _truth_of(true_contributions(settings), why, test)
-    figures = {"milliseconds": 1000 * seconds}
-    figures |= hit_rates(cases, truth)
-    figures |= deletion(policy, why, test, cases, rng)
-    scrambled = randomised(policy, rng)
-    if scrambled is not None:
-        other = explain_cases(scrambled, why, test, usual, rows_of, cases)
-        figures |= {f"randomised_{k}": v for k, v in hit_rates(other, truth).items()}
-        figures |= {f"randomised_{k}": v for k, v in agreement(cases, other).items()}
+    figures = {"share_of_patients": len(cases) / len(rows), "milliseconds": 1000 * seconds}
+    figures |= hit_rates(cases, truth) | deletion(learned, why, test, cases, rng)
+    other = explain_cases(randomised(learned, rng), why, test, usual, rows, cases)
+    figures |= {f"randomised_{k}": v for k, v in hit_rates(other, truth).items()}
+    figures |= {f"randomised_{k}": v for k, v in agreement(cases, other).items()}
     if options.refit:
-        again = build_learner(options.method, options.seed + 1).fit(
-            resample(train, rng), resample(validation, rng)
-        )
-        other = explain_cases(again, why, test, usual, rows_of, cases)
+        parts = (resample(train, rng), resample(validation, rng))
+        again = learn(options.method, parts, options.seed + 1)
+        other = explain_cases(again, why, test, usual, rows, cases)
         figures |= {f"refit_{k}": v for k, v in agreement(cases, other).items()}
-    rows = [
+    found = [
         row("clinic", options.method, "test", name, value, n=len(cases))
         for name, value in figures.items()
     ]
-    write(options.json, rows, options.seed, started)
+    write(options.json, found, options.seed, started)
 
 
 def _options() -> argparse.Namespace:
@@ -120,7 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--patients", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history-effect", type=float, default=1.0)
-    parser.add_argument("--method", default="effects")
+    parser.add_argument("--method", default="answers")
     parser.add_argument("--no-refit", dest="refit", action="store_false")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, default=Path("out/explanations"))
@@ -152,39 +146,40 @@ def _one_decision_each(test: Cohort, rng: np.random.Generator) -> np.ndarray:
 
 
 def explain_cases(
-    policy: Policy,
+    learned: Learned,
     why: WhyEvidence,
     test: Cohort,
     usual: int,
     rows: np.ndarray,
     same_as: Sequence[Case] | None = None,
 ) -> list[Case]:
-    """The reasons for the policy's first option against the usual one, where they differ.
+    """The reasons for the first option against the usual one, where it is shown better.
 
     same_as: explain the pairs of these cases instead.
     """
-    predict, cases = predict_options(policy, test.study), []
-    wanted = {case.decision: case.pair for case in same_as or ()}
-    for r in [case.decision for case in same_as] if same_as else rows:
-        step = int(test.last_step[r])
-        table = make_table(Situation(predict, test.history, test.profile, step, why.facts))
-        first = int(np.where(table.allowed, table.recorded, -np.inf).argmax())
-        pair = wanted.get(int(r), (first, usual))
-        if pair[0] != pair[1]:
-            cases.append(_case(int(r), pair, table, why))
+    if same_as is not None:
+        return [_case(learned, why, test, case.decision, case.pair) for case in same_as]
+    cases = []
+    for r in rows.tolist():
+        first = learned.shown_better(test, r, usual)
+        if first is not None:
+            cases.append(_case(learned, why, test, r, (first, usual)))
     return cases
 
 
-def _case(r: int, pair: tuple[int, int], table: WhatIfTable, why: WhyEvidence) -> Case:
+def _case(learned: Learned, why: WhyEvidence, test: Cohort, r: int, pair: tuple[int, int]) -> Case:
+    step, values = int(test.last_step[r]), learned.values
+    table = make_table(Situation(values.predict, test.history, test.profile, step, why.facts))
+    contrast = contrast_options(table, test.profile, pair, values)
+    fact_of = {code: i for i, fact in enumerate(why.facts) for code in fact.rows}
+    row_of = {code: i for i, code in enumerate(test.profile.codes)}
     place = {id(fact): i for i, fact in enumerate(why.facts)}
-    known = [effects for effects in table.facts if effects.is_known]
-    lead = float(table.recorded[pair[0]] - table.recorded[pair[1]])
     return Case(
-        r,
-        pair,
-        lead,
-        np.array([place[id(effects.fact)] for effects in known]),
-        np.array([lead - (e.without[pair[0]] - e.without[pair[1]]) for e in known]),
+        decision=r,
+        pair=pair,
+        lead=contrast.difference,
+        known=tuple(place[id(e.fact)] for e in table.facts if e.is_known),
+        reasons=tuple(fact_of[row_of[reason.code]] for reason in contrast.reasons),
     )
 
 
@@ -226,58 +221,66 @@ def true_sizes(case: Case, truth: Truth) -> dict[int, float]:
 
 
 def hit_rates(cases: Sequence[Case], truth: Truth) -> dict[str, float]:
-    """How often the three reasons hold a true modifier, and how often three random facts do."""
-    hit, by_chance, largest, chance_largest, shares = [], [], [], [], []
+    """How often the three reasons hold a true modifier, and how often random facts do."""
+    found = []
     for case in cases:
         sizes = true_sizes(case, truth)
         true = {fact for fact, size in sizes.items() if size >= MATTERS}
-        n, k = len(case.known), len(true)
         if not true:
             continue
-        hit.append(bool(true & set(case.top)))
-        shares.append(len(true & set(case.top)) / TOP)
-        by_chance.append(1 - comb(n - k, TOP) / comb(n, TOP))
         most = max(sizes.values())
         best = {fact for fact, size in sizes.items() if size == most}
-        largest.append(bool(best & set(case.top)))
-        chance_largest.append(1 - comb(n - len(best), TOP) / comb(n, TOP))
-    return {
-        "patients_with_modifier": len(hit) / max(len(cases), 1),
-        "true_modifier": float(np.mean(hit)),
-        "true_modifier_random": float(np.mean(by_chance)),
-        "true_share_of_three": float(np.mean(shares)),
-        "largest_modifier": float(np.mean(largest)),
-        "largest_modifier_random": float(np.mean(chance_largest)),
-    }
+        n, picked = len(case.known), len(case.top)
+        found.append(
+            (
+                bool(true & set(case.top)),
+                1 - comb(n - len(true), picked) / comb(n, picked),
+                len(true & set(case.top)) / max(picked, 1),
+                bool(best & set(case.top)),
+                1 - comb(n - len(best), picked) / comb(n, picked),
+                picked,
+            )
+        )
+    names = (
+        "true_modifier",
+        "true_modifier_random",
+        "true_share_of_three",
+        "largest_modifier",
+        "largest_modifier_random",
+        "reasons_of_three",
+    )
+    means = np.array(found, dtype=float).reshape(-1, len(names)).mean(axis=0)
+    share = len(found) / max(len(cases), 1)
+    return {"with_modifier": share, **dict(zip(names, means.tolist(), strict=True))}
 
 
 def agreement(cases: Sequence[Case], others: Sequence[Case]) -> dict[str, float]:
-    """How far the reasons of two policies for the same pairs agree."""
-    pairs = list(zip(cases, others, strict=True))
+    """How far two sets of reasons for the same pairs agree."""
+    pairs = [(a, b) for a, b in zip(cases, others, strict=True) if a.top]
     return {
         "top": float(np.mean([a.top[0] in b.top for a, b in pairs])),
-        "top_same": float(np.mean([a.top[0] == b.top[0] for a, b in pairs])),
-        "three": float(np.mean([len(set(a.top) & set(b.top)) / TOP for a, b in pairs])),
+        "top_same": float(np.mean([a.top[:1] == b.top[:1] for a, b in pairs])),
+        "three": float(np.mean([len(set(a.top) & set(b.top)) / len(a.top) for a, b in pairs])),
     }
 
 
 def deletion(
-    policy: Policy,
+    learned: Learned,
     why: WhyEvidence,
     test: Cohort,
     cases: Sequence[Case],
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """How much the difference changes without the three facts, against three random ones."""
-    predict, changes = predict_options(policy, test.study), []
+    """How much the difference changes without the three facts, against as many random ones."""
+    changes, predict = [], learned.values.predict
     for case in cases:
-        step, random = int(test.last_step[case.decision]), rng.choice(case.known, TOP, False)
+        step, (first, other) = int(test.last_step[case.decision]), case.pair
+        random = rng.choice(case.known, len(case.top), replace=False)
         both = []
         for facts in (case.top, random.tolist()):
             drawn = _without(why, facts, rng)
             found, _ = predict_what_ifs(predict, test.history, test.profile, step, drawn)
-            rest = (found[:, case.pair[0]] - found[:, case.pair[1]]).mean()
-            both.append(abs(case.lead - rest))
+            both.append(abs(case.lead - (found[:, first] - found[:, other]).mean()))
         changes.append(both)
     top, chance = np.array(changes).T
     return {
@@ -301,39 +304,6 @@ def _without(why: WhyEvidence, facts: Sequence[int], rng: np.random.Generator) -
             case.append((fact, drawn))
         draws.append(tuple(case))
     return draws
-
-
-def randomised(policy: Policy, rng: np.random.Generator) -> Policy | None:
-    """The policy with its weights at other inputs than they were learned for."""
-    if not isinstance(policy, EffectPolicy):
-        return None
-    order = rng.permutation(len(policy.spec.code))
-    spec = replace(policy.spec, code=policy.spec.code[order], kind=policy.spec.kind[order])
-    return replace(policy, spec=spec)
-
-
-def resample(cohort: Cohort, rng: np.random.Generator) -> Cohort:
-    """As many patients, drawn with replacement."""
-    subjects = len(cohort.history.subject_id)
-    drawn = np.sort(rng.integers(subjects, size=subjects))
-    order = np.argsort(cohort.subject, kind="stable")
-    starts = offsets_from_counts(np.bincount(cohort.subject, minlength=subjects))
-    rows = [order[starts[s] : starts[s + 1]] for s in drawn]
-    decision = np.concatenate(rows)
-    subject = np.repeat(np.arange(subjects), [len(r) for r in rows])
-    history = subset_subjects(cohort.history, drawn)
-    old = cohort.history.step_offsets[cohort.subject[decision]]
-    columns = {
-        name: None if (column := getattr(cohort, name)) is None else column[decision]
-        for name in DECISION_COLUMNS
-    }
-    return replace(
-        cohort,
-        history=history,
-        subject=subject.astype(np.int64),
-        last_step=cohort.last_step[decision] - old + history.step_offsets[subject],
-        **columns,
-    )
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ import numpy as np
 from posology.advice.form.build import build_form
 from posology.advice.form.reading import read_filled_form
 from posology.advice.form.training_facts import measure_facts
-from posology.advice.prediction import predict_patient
-from posology.advice.reasons import largest_contributions
+from posology.advice.why.explain import predict_single_dose
+from posology.advice.why.facts import find_facts
+from posology.advice.why.table import Situation, make_table
 from posology.cohorts.patient import encode_patient
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import TRAIN, select_split
 from posology.domain.history import History
-from posology.domain.policy import ExplainablePolicy
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
 
@@ -26,17 +26,18 @@ def encode(**facts: object) -> History:
     return encode_patient(events, study, profile)[0]
 
 
-def test_a_contribution_is_the_change_when_the_input_is_removed() -> None:
+def test_a_reason_for_the_dose_is_its_change_when_the_fact_is_left_out() -> None:
     policy, study = fitted_policy("posology"), iwpc_cohort().study
     history = encode(**{"GENOTYPE//VKORC1_rs9923231": "A/A"})
-    predicted = predict_patient(policy, study, history)
-    assert isinstance(policy, ExplainablePolicy)
-    attribution = policy.explain(history, history.step_offsets[1:2] - 1)
-    reasons = largest_contributions(attribution, history, policy.profile, predicted.order[0])
-    gene = next(r for r in reasons if r.code.startswith("GENOTYPE"))
-    without = predict_patient(policy, study, without_codes(history, policy.profile, ("GENOTYPE",)))
-    assert predicted.dose is not None
-    assert without.dose is not None
-    assert gene.dose is not None
-    np.testing.assert_allclose(predicted.dose.exact - without.dose.exact, gene.dose, atol=1e-3)
-    assert abs(gene.dose) > 0.01, "the formula's value changes with the genotype"
+    facts = find_facts(build_form(study, policy.profile, None), study, policy.profile)
+    last = int(history.step_offsets[1]) - 1
+    predict = predict_single_dose(policy)
+    table = make_table(Situation(predict, history, policy.profile, last, facts))
+    gene = next(e for e in table.facts if e.is_known and "VKORC1" in e.fact.name)
+    contribution = float(table.recorded[0] - gene.without[0])
+    dose, without = (
+        float(predict(h, h.step_offsets[1:2] - 1)[0][0, 0])
+        for h in (history, without_codes(history, policy.profile, ("GENOTYPE",)))
+    )
+    np.testing.assert_allclose(dose - without, contribution, atol=1e-3)
+    assert abs(contribution) > 0.01, "the formula's value changes with the genotype"

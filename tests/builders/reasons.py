@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.advice.why.explain import predict_options
 from posology.advice.why.facts import CHOICE, NUMBER, PRESENCE, Fact, FactValue
 from posology.advice.why.table import Situation
+from posology.advice.why.values import policy_values
 from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
 from posology.domain.study import Study
@@ -71,5 +71,5 @@ def policy(**parts: object) -> LinearPolicy:
 
 def situation(history: History = WOMAN, **parts: object) -> Situation:
     """The patient at the last step, with the facts above."""
-    predict = predict_options(policy(**parts), STUDY)
+    predict = policy_values(policy(**parts), STUDY).predict
     return Situation(predict, history, PROFILE, len(history.time) - 1, FACTS)

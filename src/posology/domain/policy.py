@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
@@ -60,31 +60,23 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attribution:
-    """How much each step and event contributes to a policy's predictions, for each decision."""
+class Attention:
+    """Where a model looked, for each decision. It is not the reason for a prediction."""
 
-    attention: Float32[np.ndarray, " visible_step"]
-    """Weight of each visible step; sums to 1 over a decision's steps."""
-    step: np.ndarray
+    weight: Float64[np.ndarray, " visible_step"]
+    """Of each visible step; sums to 1 over a decision's steps."""
+    step: Int64[np.ndarray, " visible_step"]
     """Row of the History's step of each weight."""
-    step_decision: np.ndarray
+    decision: Int64[np.ndarray, " visible_step"]
     """Row of the decision of each weight."""
-    contribution: Float32[np.ndarray, "visible_event treatment"]
-    """Log-odds of the option with the event minus without it."""
-    dose_contribution: Float32[np.ndarray, " visible_event"]
-    """The study's single dose with the event minus without it, in the dose's unit."""
-    event: np.ndarray
-    """Row of the History's event of each contribution."""
-    event_decision: np.ndarray
-    """Row of the decision of each contribution."""
 
 
 @runtime_checkable
-class ExplainablePolicy(Protocol):
-    """A policy that also explains its predictions."""
+class AttentivePolicy(Protocol):
+    """A policy that weights the steps of a history."""
 
-    def explain(self, history: History, decisions: StepIndex) -> Attribution:
-        """Attention per visible step and contribution per visible event."""
+    def attend(self, history: History, decisions: StepIndex) -> Attention:
+        """The weight of each visible step of each decision."""
         ...
 
 

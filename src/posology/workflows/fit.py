@@ -7,12 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from posology import artifact
-from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.why.evidence import EVIDENCE as WHY
-from posology.advice.why.evidence import measure_why
-from posology.advice.why.explain import first_options
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.domain.profile import Profile
@@ -31,6 +28,7 @@ from posology.workflows.advice.evidence import (
     MAX_DECISIONS,
     measure_advice_evidence,
 )
+from posology.workflows.advice.reasons import measure_reasons
 from posology.workflows.progress import (
     Progress,
     describe_epoch,
@@ -150,7 +148,8 @@ def fit(
         measured[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
         measured |= measure_advice_evidence(policy, cohort, seed, evidence_decisions, progress)
     measured[EVIDENCE] = serialize(measure_facts(train), {})
-    measured[WHY] = measure_reasons(policy, train, validation)
+    so_far = artifact.Artifact(policy, cohort.study, measured, "")
+    measured[WHY] = measure_reasons(so_far, train, validation)
     measured["warnings"] = list(cohort.warnings)
     if phases:
         measured["learning"] = to_learning_curves(phases)
@@ -182,14 +181,6 @@ def _fit_network(
             progress,
         )
         return policy, phases, is_main_process()
-
-
-def measure_reasons(policy: Policy, train: Cohort, validation: Cohort) -> dict[str, Any]:
-    """What the reasons for a recommendation need, as JSON values: aggregates of the training."""
-    form = build_form(train.study, train.profile, measure_facts(train))
-    is_dose = train.study.outcome.kind == "dose_class"
-    chooser = None if is_dose else first_options(policy, train.study)
-    return measure_why(train, validation, form, chooser)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

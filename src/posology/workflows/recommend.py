@@ -30,6 +30,7 @@ from posology.workflows.advice.patient_evidence import (
     stored_evidence,
     usual_dose,
 )
+from posology.workflows.advice.reasons import compared_by
 from posology.workflows.patient import (
     Patient,
     encode_with_facts,
@@ -108,7 +109,8 @@ def recommend(
     if known is not None:
         checked = check_safety(loaded.study, visible)
         fixed = fix_rules(loaded.study, loaded.policy.profile, checked)
-        advice = add_reasons(advice, loaded.policy, fixed, history, known)
+        values = compared_by(loaded, advice, inputs.evidence, fixed)
+        advice = add_reasons(advice, loaded.policy, history, known, values)
     return RecommendResult(advice, loaded.study, loaded.digest, reading)
 
 

@@ -8,7 +8,9 @@ import pytest
 from posology.advice.recommend import recommend
 from posology.advice.why.answer import add_reasons
 from posology.advice.why.evidence import WhyEvidence
-from posology.domain.history import History
+from posology.advice.why.explain import attention_by_step
+from posology.advice.why.values import policy_values
+from posology.domain.history import History, subset_subjects
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
@@ -18,19 +20,21 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.recommendation.why import Why
+from tests.builders.policies import fitted_policy, iwpc_cohort
 from tests.builders.reasons import FACTS, STUDY, WOMAN, patient, policy
 
 KNOWN = WhyEvidence(FACTS)
-REFERENCE_C = replace(STUDY, reference="c")
+VALUES = policy_values(policy(), STUDY), 2
+"""Against drug C as the reference."""
 
 
 def answer(state: str, history: History = WOMAN, missing: tuple[str, ...] = ()) -> Recommendation:
     """The answer to a history with its state set by hand, and drug A shown first."""
-    advice = recommend(policy(), REFERENCE_C, history)
+    advice = recommend(policy(), STUDY, history)
     options = sorted(advice.options, key=lambda option: option.name)
     facts = tuple(MissingFact(name, "Nothing.", "") for name in missing)
     shown = replace(advice, state=state, options=tuple(options), missing=facts)
-    return add_reasons(shown, policy(), REFERENCE_C, history, KNOWN)
+    return add_reasons(shown, policy(), history, KNOWN, VALUES)
 
 
 def test_the_first_option_is_compared_with_the_next_and_with_the_reference() -> None:
@@ -55,7 +59,7 @@ def test_no_reasons_are_given_for_another_option_than_the_one_shown() -> None:
     advice = answer(BETTER_FOR_PATIENT)
     others = tuple(option for option in advice.options if option.name != "a")
     shown = replace(advice, options=others, why=Why())
-    assert add_reasons(shown, policy(), REFERENCE_C, WOMAN, KNOWN).why == Why()
+    assert add_reasons(shown, policy(), WOMAN, KNOWN, VALUES).why == Why()
 
 
 def test_missing_facts_say_what_they_could_change_and_the_most_helpful_comes_first() -> None:
@@ -71,3 +75,13 @@ def test_a_dose_has_reasons_too() -> None:
     reasons = answer(DOSE_ONLY).why.dose
     assert reasons[0].code == "LAB//egfr"
     assert answer(DOSE_ONLY).why.contrasts == ()
+
+
+def test_attention_is_where_the_network_looked_and_sums_to_one() -> None:
+    cohort, network = iwpc_cohort(), fitted_policy("posology")
+    first = subset_subjects(cohort.history, np.array([3]))
+    shares = attention_by_step(network, first)
+    assert len(shares) == len(first.time)
+    assert sum(share for _, share in shares) == pytest.approx(1, abs=1e-5)
+    assert shares[0][0] == "static facts"
+    assert attention_by_step(fitted_policy("logistic"), first) == ()

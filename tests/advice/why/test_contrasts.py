@@ -1,5 +1,7 @@
 """Reasons for a difference: what the difference would be without each fact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,15 +9,16 @@ from posology.advice.why.contrasts import contrast_options, explain_dose
 from posology.advice.why.explain import predict_single_dose
 from posology.advice.why.facts import FactValue
 from posology.advice.why.table import Situation, make_table
+from posology.advice.why.values import policy_values
 from posology.domain.history import History
 from posology.domain.recommendation.why import ContrastReason
-from tests.builders.reasons import FACTS, PROFILE, WOMAN, patient, policy, situation
+from tests.builders.reasons import FACTS, PROFILE, STUDY, WOMAN, patient, policy, situation
 
-TITLES = ("drug A", "drug B")
+VALUES = policy_values(policy(), STUDY)
 
 
 def test_a_reason_is_the_change_of_the_difference_and_its_sentence_says_what_would_remain() -> None:
-    contrast = contrast_options(make_table(situation()), PROFILE, (0, 1), TITLES)
+    contrast = contrast_options(make_table(situation()), PROFILE, (0, 1), VALUES)
     # A: 0.8 - 0.004 * 38 - 0.165 + 0.01; B: 0.5 - 0.165 + 0.06
     assert contrast.difference == pytest.approx(9.8)
     kidney, heart, sex = contrast.reasons
@@ -38,21 +41,21 @@ def test_what_is_bad_for_both_options_is_no_reason() -> None:
     table = make_table(situation())
     assert all(
         reason.code != "LAB//bmi"
-        for reason in contrast_options(table, PROFILE, (0, 1), TITLES).reasons
+        for reason in contrast_options(table, PROFILE, (0, 1), VALUES).reasons
     )
-    against_c = contrast_options(table, PROFILE, (0, 2), ("drug A", "drug C")).reasons
+    against_c = contrast_options(table, PROFILE, (0, 2), VALUES).reasons
     assert any(reason.code == "LAB//bmi" for reason in against_c)
 
 
 def test_a_fact_without_which_the_other_would_lead_says_so() -> None:
     table = make_table(situation(level=(0.75, 0.5, 0.1)))
-    kidney = contrast_options(table, PROFILE, (0, 1), TITLES).reasons[0]
+    kidney = contrast_options(table, PROFILE, (0, 1), VALUES).reasons[0]
     assert kidney.sentence.endswith("Without it drug B would lead by 4 of 100.")
 
 
 def test_units_stand_instead_of_patients() -> None:
     table = make_table(situation())
-    kidney = contrast_options(table, PROFILE, (0, 1), TITLES, "mmol/mol").reasons[0]
+    kidney = contrast_options(table, PROFILE, (0, 1), replace(VALUES, unit="mmol/mol")).reasons[0]
     assert kidney.sentence.endswith("Without it the lead would be 1 mmol/mol.")
 
 
@@ -62,7 +65,7 @@ def test_a_treatment_given_before_is_left_out_and_never_changed() -> None:
     table = make_table(situation(history, codes=codes))
     earlier = next(e for e in table.facts if e.fact.is_treatment)
     assert len(earlier.values) == 0
-    reasons = contrast_options(table, PROFILE, (0, 1), TITLES).reasons
+    reasons = contrast_options(table, PROFILE, (0, 1), VALUES).reasons
     drug = next(r for r in reasons if r.code == "DRUG//b")
     assert drug.contribution == pytest.approx(20.0)
 
@@ -76,7 +79,7 @@ def test_what_is_not_recorded_is_no_reason() -> None:
 
 def _reasons(history: History) -> tuple[ContrastReason, ...]:
     table = make_table(situation(history))
-    return contrast_options(table, PROFILE, (0, 2), ("drug A", "drug C")).reasons
+    return contrast_options(table, PROFILE, (0, 2), VALUES).reasons
 
 
 def test_reasons_for_a_dose_are_in_its_unit() -> None:
@@ -95,3 +98,16 @@ def test_a_number_that_is_the_first_among_training_values_still_counts() -> None
     history = patient((("SEX//male", np.nan),), (("LAB//egfr", 30.0),))
     kidney = next(r for r in _reasons(history) if r.code == "LAB//egfr")
     assert kidney.contribution == pytest.approx(12.0)
+
+
+def test_what_is_within_its_error_is_no_reason() -> None:
+    table = make_table(situation())
+    asked: list[float] = []
+
+    def error(pair: tuple[int, int], change: np.ndarray) -> float:
+        asked.append(float(change[pair[0]] - change[pair[1]]))
+        return 7.0
+
+    sure = contrast_options(table, PROFILE, (0, 1), replace(VALUES, error=error)).reasons
+    assert [reason.code for reason in sure] == ["LAB//egfr"]
+    assert sorted(asked) == pytest.approx([-6.0, 0.6, 8.8])

@@ -9,7 +9,6 @@ import pytest
 from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import measure_facts
 from posology.advice.why.evidence import measure_why, read_why
-from posology.advice.why.explain import first_options
 from posology.advice.why.facts import (
     GRID,
     SINCE,
@@ -18,6 +17,7 @@ from posology.advice.why.facts import (
     measure_values,
     plain_unit,
 )
+from posology.advice.why.values import first_by_value, policy_values
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.history import History, offsets_from_counts
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -107,7 +107,7 @@ def test_units_are_written_as_people_write_them() -> None:
 def test_what_is_kept_is_json_and_holds_no_patient() -> None:
     train = select_split(iwpc_cohort(), TRAIN)
     form = build_form(train.study, train.profile, measure_facts(train))
-    chooser = first_options(fitted_policy("logistic"), train.study)
+    chooser = first_by_value(policy_values(fitted_policy("logistic"), train.study))
     kept = measure_why(train, select_split(iwpc_cohort(), VALIDATION), form, chooser)
     known = read_why({"why": json.loads(json.dumps(kept))})
     assert known is not None

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from posology.advice.reasons import code_label
+from posology.advice.why.words import code_label
 from posology.cli import app
 from posology.cohorts.build import build_cohort
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow, save_cohort

@@ -6,10 +6,12 @@ from posology.advice.why.evidence import WhyEvidence
 from posology.advice.why.explain import (
     NOTHING_EXPLAINED,
     Explanation,
+    attention_by_step,
     explain_options,
     explain_single_dose,
 )
 from posology.advice.why.missing import MissingHelp
+from posology.advice.why.values import OptionValues
 from posology.domain.history import History
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
@@ -20,7 +22,6 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.domain.recommendation.why import Why
-from posology.domain.study import Study
 
 NOTHING_ASSUMED = "Nothing: the model also learned from patients without it."
 SHOWN_BETTER = (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE)
@@ -28,28 +29,39 @@ SHOWN_BETTER = (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE)
 
 
 def add_reasons(
-    advice: Recommendation, policy: Policy, study: Study, history: History, known: WhyEvidence
+    advice: Recommendation,
+    policy: Policy,
+    history: History,
+    known: WhyEvidence,
+    values: tuple[OptionValues, int] | None,
 ) -> Recommendation:
     """The answer with its reasons, and with what missing facts could change, most helpful first.
 
     Where no option is shown better, differences are noise, and so are reasons for them: only a dose
     has reasons then.
+
+    Args:
+        values: what the answer compares the options by, and the column of the reference; None where
+            it compares nothing.
     """
-    found = _explain(advice, policy, study, history, known)
-    why = replace(
-        found.why, similar=advice.why.similar, attention=advice.why.attention or found.why.attention
-    )
+    found = _explain(advice, policy, history, known, values)
+    attention = attention_by_step(policy, history)
+    why = replace(found.why, similar=advice.why.similar, attention=attention)
     return replace(advice, why=why, missing=_with_help(advice.missing, found.missing))
 
 
 def _explain(
-    advice: Recommendation, policy: Policy, study: Study, history: History, known: WhyEvidence
+    advice: Recommendation,
+    policy: Policy,
+    history: History,
+    known: WhyEvidence,
+    values: tuple[OptionValues, int] | None,
 ) -> Explanation:
     if advice.state == DOSE_ONLY:
         return explain_single_dose(policy, history, known)
-    if advice.state not in SHOWN_BETTER or not advice.options:
+    if values is None or advice.state not in SHOWN_BETTER or not advice.options:
         return NOTHING_EXPLAINED
-    found = explain_options(policy, study, history, known, study.reference)
+    found = explain_options(values[0], policy.profile, history, known, values[1])
     firsts = {contrast.first for contrast in found.why.contrasts}
     if firsts != {advice.options[0].title}:
         return Explanation(Why(), found.missing)  # reasons for another option than the one shown

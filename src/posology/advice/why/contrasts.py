@@ -3,37 +3,40 @@
 import numpy as np
 
 from posology.advice.why.table import FactEffects, WhatIfTable
+from posology.advice.why.values import OptionValues
 from posology.advice.why.words import as_sentence, describe_size, describe_value, is_nothing
 from posology.domain.profile import Profile
 from posology.domain.recommendation.why import Contrast, ContrastReason, DoseReason
 
 MAX_REASONS = 6
 """More are rarely read; our choice."""
+SURE = 1.0
+"""Standard errors that a reason must exceed: its direction is then right for 84 of 100 or more."""
 
 
 def contrast_options(
-    table: WhatIfTable,
-    profile: Profile,
-    pair: tuple[int, int],
-    titles: tuple[str, str],
-    unit: str = "",
+    table: WhatIfTable, profile: Profile, pair: tuple[int, int], values: OptionValues
 ) -> Contrast:
     """The reasons for the difference between two options, the largest first.
 
     A reason is the change of the difference when the fact is not known (see `make_table`), and not
-    of either option's own outcome: what is bad for both separates nothing.
+    of either option's own outcome: what is bad for both separates nothing. Where errors are known,
+    a change that is smaller than SURE of them is no reason.
 
     Args:
         pair: columns of the first option and of the other one.
-        titles: of both.
-        unit: of the outputs; empty where they are patients of 100.
+        values: what the table's outputs are.
     """
     first, other = pair
+    titles, unit = (values.titles[first], values.titles[other]), values.unit
     lead = float(table.recorded[first] - table.recorded[other])
     reasons = []
     for effects in table.facts:
-        contribution = lead - float(effects.without[first] - effects.without[other])
+        change = table.recorded - effects.without
+        contribution = float(change[first] - change[other])
         if not effects.is_known or is_nothing(contribution, unit):
+            continue
+        if values.error and abs(contribution) < SURE * values.error(pair, change):
             continue
         fact = describe_value(effects.fact, effects.row, effects.number, profile)
         side = titles[0] if contribution > 0 else titles[1]
@@ -47,7 +50,7 @@ def contrast_options(
             )
         )
     reasons.sort(key=lambda reason: -abs(reason.contribution))
-    return Contrast(titles[0], titles[1], lead, tuple(reasons[:MAX_REASONS]))
+    return Contrast(*titles, lead, tuple(reasons[:MAX_REASONS]))
 
 
 def _lead_without(lead: float, titles: tuple[str, str], unit: str) -> str:

@@ -3,22 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
 
+from posology.advice.form.build import build_form
 from posology.advice.why.contrasts import contrast_options, explain_dose
 from posology.advice.why.counterfactuals import find_counterfactuals, first_option
 from posology.advice.why.evidence import WhyEvidence
+from posology.advice.why.facts import find_facts
 from posology.advice.why.missing import MissingHelp, help_to_choose, help_to_dose
-from posology.advice.why.surrogate import FirstOptions, describe_surrogate
+from posology.advice.why.surrogate import describe_surrogate
 from posology.advice.why.table import Situation, WhatIfTable, make_table
+from posology.advice.why.values import OptionValues, policy_values
 from posology.advice.why.what_if import Outputs, Permitted, Predict
-from posology.domain import safety
+from posology.advice.why.words import describe_day
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import Policy, allow_all_treatments
-from posology.domain.recommendation.why import Contrast, SurrogateRule, Why
+from posology.domain.policy import AttentivePolicy, Policy, allow_all_treatments
+from posology.domain.profile import Profile
+from posology.domain.recommendation.why import SurrogateRule, Why
 from posology.domain.study import Study
 
-OF_100 = 100.0
+MIN_FIDELITY = 0.7
+"""A rule that imitates the model for fewer explains little and is not shown; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,72 +37,41 @@ NOTHING_EXPLAINED = Explanation(Why())
 
 
 def explain_options(
-    policy: Policy, study: Study, history: History, known: WhyEvidence, reference: str | None
+    values: OptionValues, profile: Profile, history: History, known: WhyEvidence, reference: int
 ) -> Explanation:
     """Why the first option of the only patient leads over the next and over the reference.
 
-    Empty where a policy chooses another option than the one that it predicts to be most effective:
-    reasons for the one are no reasons for the other.
-
     Args:
-        reference: name of the option that is the control; None if it is usual care.
+        values: what the options are compared by; the first one is the largest that is allowed.
+        reference: column of the values that is the control.
     """
-    situation = _situation(predict_options(policy, study), policy, history, known)
+    situation = _situation(values.predict, profile, history, known)
     table = make_table(situation)
     if not table.allowed.any():
         return NOTHING_EXPLAINED
     first = first_option(table.recorded, table.allowed)
-    decision = history.step_offsets[1:2] - 1
-    if first_options(policy, study)(history, decision)[0] != first:
-        return NOTHING_EXPLAINED
-    treatments = study.formulary.treatments
-    titles = tuple(t.title for t in treatments)
-    others = _others(table, first, study.formulary.names, reference)
+    others = dict.fromkeys([*_next_best(table, first), reference])
+    contrasts = (contrast_options(table, profile, (first, k), values) for k in others if k != first)
+    names = tuple(zip(values.names, values.titles, strict=True))
     return Explanation(
         Why(
-            contrasts=tuple(_contrast(table, policy, (first, k), titles) for k in others),
-            counterfactuals=find_counterfactuals(
-                situation, table, tuple((t.name, t.title) for t in treatments)
-            ),
-            surrogate=_surrogate(known, policy, history, titles),
+            contrasts=tuple(contrasts),
+            counterfactuals=find_counterfactuals(situation, table, names),
+            surrogate=_surrogate(known, profile, history, values.titles),
         ),
-        help_to_choose(table, titles),
+        help_to_choose(table, values.titles),
     )
 
 
 def explain_single_dose(policy: Policy, history: History, known: WhyEvidence) -> Explanation:
     """What makes the study's single dose of the only patient."""
     unit = policy.formulary.dose.unit if policy.formulary.dose else ""
-    table = make_table(_situation(predict_single_dose(policy), policy, history, known))
+    table = make_table(_situation(predict_single_dose(policy), policy.profile, history, known))
     if not np.isfinite(table.recorded).all():
         return NOTHING_EXPLAINED
     return Explanation(
         Why(dose=explain_dose(table, policy.profile, unit)), help_to_dose(table, unit)
     )
-
-
-def predict_options(policy: Policy, study: Study) -> Predict:
-    """P(effective) of every option, of 100 patients, and whether safety rules allow it."""
-
-    def predict(history: History, decisions: StepIndex) -> tuple[Outputs, Permitted]:
-        everything = allow_all_treatments(decisions, policy.formulary)
-        members = policy.predict_effectiveness(history, decisions, everything)
-        allowed = safety.allowed_treatments(study, policy.profile, history, decisions)
-        return OF_100 * members.mean(axis=2), allowed
-
-    return predict
-
-
-def first_options(policy: Policy, study: Study) -> FirstOptions:
-    """The allowed option that the policy chooses most often; -1 where none is allowed."""
-
-    def choose(history: History, decisions: StepIndex) -> Int64[np.ndarray, " decision"]:
-        allowed = safety.allowed_treatments(study, policy.profile, history, decisions)
-        none = np.asarray(~allowed.any(axis=1, keepdims=True))
-        chosen = policy.choice_probabilities(history, decisions, allowed | none)
-        return np.where(none[:, 0], -1, chosen.argmax(axis=1))
-
-    return choose
 
 
 def predict_single_dose(policy: Policy) -> Predict:
@@ -112,32 +85,55 @@ def predict_single_dose(policy: Policy) -> Predict:
     return predict
 
 
-def _situation(predict: Predict, policy: Policy, history: History, known: WhyEvidence) -> Situation:
-    last = int(history.step_offsets[1]) - 1
-    return Situation(predict, history, policy.profile, last, known.facts)
+def options_without_facts(
+    policy: Policy, study: Study, history: History, pair: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Sentences about the difference of two options where nothing was kept of the training."""
+    first, other = pair
+    values = policy_values(policy, study)
+    table = make_table(_situation(values.predict, policy.profile, history, _plain(study, policy)))
+    contrast = contrast_options(table, policy.profile, (first, other), values)
+    return tuple(reason.sentence for reason in contrast.reasons)
 
 
-def _others(
-    table: WhatIfTable, first: int, names: tuple[str, ...], reference: str | None
-) -> list[int]:
-    """The next best option, and the reference where it is another."""
+def dose_without_facts(policy: Policy, study: Study, history: History) -> tuple[str, ...]:
+    """Sentences about the single dose where nothing was kept of the training."""
+    found = explain_single_dose(policy, history, _plain(study, policy))
+    return tuple(reason.sentence for reason in found.why.dose)
+
+
+def _plain(study: Study, policy: Policy) -> WhyEvidence:
+    """The facts without training values, so that each is left out."""
+    form = build_form(study, policy.profile, None)
+    return WhyEvidence(find_facts(form, study, policy.profile))
+
+
+def attention_by_step(policy: Policy, history: History) -> tuple[tuple[str, float], ...]:
+    """The date of each visible step of the only patient and its share; () without attention."""
+    if not isinstance(policy, AttentivePolicy):
+        return ()
+    attention = policy.attend(history, history.step_offsets[1:2] - 1)
+    return tuple(
+        (describe_day(float(history.time[step])), float(weight))
+        for step, weight in zip(attention.step, attention.weight, strict=True)
+    )
+
+
+def _situation(
+    predict: Predict, profile: Profile, history: History, known: WhyEvidence
+) -> Situation:
+    return Situation(predict, history, profile, int(history.step_offsets[1]) - 1, known.facts)
+
+
+def _next_best(table: WhatIfTable, first: int) -> list[int]:
     order = np.argsort(-np.where(table.allowed, table.recorded, -np.inf), kind="stable")
-    following = [int(k) for k in order if k != first and table.allowed[k]][:1]
-    if reference in names and names.index(reference) not in (first, *following):
-        following.append(names.index(reference))
-    return following
-
-
-def _contrast(
-    table: WhatIfTable, policy: Policy, pair: tuple[int, int], titles: tuple[str, ...]
-) -> Contrast:
-    return contrast_options(table, policy.profile, pair, (titles[pair[0]], titles[pair[1]]))
+    return [int(k) for k in order if k != first and table.allowed[k]][:1]
 
 
 def _surrogate(
-    known: WhyEvidence, policy: Policy, history: History, titles: tuple[str, ...]
+    known: WhyEvidence, profile: Profile, history: History, titles: tuple[str, ...]
 ) -> SurrogateRule | None:
-    if known.surrogate is None:
+    if known.surrogate is None or known.surrogate.fidelity < MIN_FIDELITY:
         return None
     patient = history, int(history.step_offsets[1]) - 1
-    return describe_surrogate(known.surrogate, known.facts, patient, policy.profile, titles)
+    return describe_surrogate(known.surrogate, known.facts, patient, profile, titles)

@@ -145,7 +145,7 @@ def latest_events(
 ) -> LatestEvents:
     """Row of the last visible event of each fact, with a number for numbers; -1 if none."""
     fact_of_row = np.full(len(profile.codes), -1)
-    needs_number = np.zeros(len(facts), dtype=bool)
+    needs_number = np.zeros(len(facts) + 1, dtype=bool)  # the last for events of no fact
     for i, fact in enumerate(facts):
         needs_number[i] = fact.kind == NUMBER
         fact_of_row[list(fact.rows[:1] if fact.kind == NUMBER else fact.rows)] = i

@@ -1,5 +1,7 @@
 """Facts, values and leads in words."""
 
+import datetime
+
 from posology.advice.why.facts import BIRTH, CHOICE, NO_EVENT, NUMBER, SINCE, Fact
 from posology.domain.profile import Profile
 
@@ -46,6 +48,21 @@ def describe_size(size: float, unit: str) -> str:
 def is_nothing(size: float, unit: str) -> bool:
     """Whether an amount is shown as 0."""
     return float(describe_size(size, unit).split()[0]) == 0
+
+
+def code_label(profile: Profile, row: int, value: float) -> str:
+    """A readable name of a code, with its value: `genotype CYP2C9: *1/*3`, `height, cm: 170`."""
+    name = profile.name(row)
+    if value != value:  # NaN
+        return name
+    return f"{name}: {value:g}" if "," in name else f"{name} {value:g}"
+
+
+def describe_day(day: float) -> str:
+    """The date of a step, ISO 8601; the first step has none."""
+    if day != day:  # NaN
+        return "static facts"
+    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(days=day)).date().isoformat()  # noqa: DTZ001
 
 
 def within_sentence(text: str) -> str:

@@ -10,16 +10,14 @@ from torch import Tensor
 
 from posology.domain.condense import condense_histories, expand_weights
 from posology.domain.formulary import Formulary, clip_to_range
-from posology.domain.history import History, StepIndex, subject_rows
+from posology.domain.history import History, StepIndex, ragged_arange, subject_rows
 from posology.domain.policy import (
     AllowedMask,
-    Attribution,
+    Attention,
     Doses,
     OutcomePredictions,
-    allow_all_treatments,
 )
 from posology.domain.profile import Profile
-from posology.learners.network.attribution import attribute_events
 from posology.learners.network.losses import survival
 from posology.nn.batch import gather_batch, history_to_tensors, split_by_budget
 from posology.nn.network import Network, NetworkOutput
@@ -153,23 +151,17 @@ class NetworkPolicy:
             survival=_to_numpy(survival(hazard).permute(0, 2, 3, 1)),
         )
 
-    def explain(self, history: History, decisions: StepIndex) -> Attribution:
-        """Return the attention, and each visible event's effect, measured by leaving it out."""
-        return attribute_events(self._predict_all, history, self.profile, decisions)
-
-    def _predict_all(
-        self, history: History, decisions: StepIndex
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean P(effective), mean dose and attention weights."""
-        allowed = allow_all_treatments(decisions, self.formulary)
+    def attend(self, history: History, decisions: StepIndex) -> Attention:
+        """Return the attention on each visible step; shared among steps that were condensed."""
         outputs = self._outputs(history, decisions)
-        attention = np.concatenate([_to_numpy(o.attention.weights()) for o in outputs])
-        return (
-            self.predict_effectiveness(history, decisions, allowed).mean(2),
-            self.predict_doses(history, decisions, allowed).overall.mean(1),
-            expand_weights(
-                attention, condense_histories(history, decisions, self.network.config.last_steps)
-            ),
+        weights = np.concatenate([_to_numpy(o.attention.weights()) for o in outputs])
+        short = condense_histories(history, decisions, self.network.config.last_steps)
+        first = history.step_offsets[subject_rows(history, decisions)]
+        counts = decisions + 1 - first
+        return Attention(
+            expand_weights(weights, short),
+            ragged_arange(first, counts),
+            np.repeat(np.arange(len(decisions)), counts),
         )
 
     def _outputs(self, history: History, decisions: StepIndex) -> list[NetworkOutput]:

@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.advice.prediction import PatientPrediction, predict_patient
-from posology.advice.reasons import Reason, code_label, largest_contributions
+from posology.advice.why.explain import dose_without_facts, options_without_facts
+from posology.advice.why.words import code_label
 from posology.domain.ablation import without_codes
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.history import History, has_code, visible_events
-from posology.domain.policy import ExplainablePolicy, Policy
+from posology.domain.policy import Policy
 from posology.domain.profile import Profile
 from posology.domain.safety import allowed_in_cohort
 from posology.report.table1.content import CaseOption, CaseStudy
@@ -91,10 +92,9 @@ def _case_with_truth(policy: Policy, cohort: Cohort, row: int, title: str) -> Ca
         options=_options(predicted, names),
         dose="" if dose is None else f"{names[first]} at {dose.dose:g} {dose.unit}",
         truth=f"most effective {best}; true P(effective): {truth}; the clinician gave {given}",
-        reasons=tuple(
-            f"Knowing “{r.label}” changed the log-odds of “{names[first]}” by {r.log_odds:+.2f}."
-            for r in _reasons(policy, history, first)
-        ),
+        reasons=options_without_facts(policy, cohort.study, history, predicted.order[:2])[
+            :_MAX_REASONS
+        ],
     )
 
 
@@ -142,14 +142,7 @@ def _counterfactual_case(
     without = predict_patient(
         policy, study, without_codes(history, policy.profile, question.families)
     )
-    first = predicted.order[0]
-    reasons = [_compare(question, predicted, without, names)]
-    for reason in _reasons(policy, history, first):
-        dose = "" if reason.dose is None else f" and the dose by {reason.dose:+.1f} {unit}"
-        reasons.append(
-            f"Knowing “{reason.label}” changed the log-odds of “{names[first]}” by "
-            f"{reason.log_odds:+.2f}{dose}."
-        )
+    reasons = dose_without_facts(policy, study, history)[:_MAX_REASONS]
     best = int(patient.best_treatment[0])
     return CaseStudy(
         title=question.title,
@@ -158,15 +151,8 @@ def _counterfactual_case(
         dose=_dose(predicted, unit),
         truth=f"{names[best] if best >= 0 else 'unknown'}; "
         f"stable on {float(patient.dose[0]):g} {unit}",
-        reasons=tuple(reasons),
+        reasons=(_compare(question, predicted, without, names), *reasons),
     )
-
-
-def _reasons(policy: Policy, history: History, option: int) -> tuple[Reason, ...]:
-    if not isinstance(policy, ExplainablePolicy):
-        return ()
-    attribution = policy.explain(history, history.step_offsets[1:2] - 1)
-    return largest_contributions(attribution, history, policy.profile, option)[:_MAX_REASONS]
 
 
 def _options(predicted: PatientPrediction, names: tuple[str, ...]) -> tuple[CaseOption, ...]:
