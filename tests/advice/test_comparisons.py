@@ -27,6 +27,20 @@ def test_with_a_gain_the_patients_own_difference_decides() -> None:
     assert compare_option(evidence("gain"), 2).standing == "no_clear_difference"
 
 
+def test_a_difference_below_the_studys_least_one_is_no_clear_difference() -> None:
+    made = evidence("gain")
+    assert compare_option(replace(made, least_difference=19.0), 1).standing == "better"
+    assert compare_option(replace(made, least_difference=21.0), 1).standing == "no_clear_difference"
+    worse = evidence("gain", means=(0.0, -0.2, 0.05))
+    assert compare_option(replace(worse, least_difference=19.0), 1).standing == "worse"
+    assert (
+        compare_option(replace(worse, least_difference=21.0), 1).standing == "no_clear_difference"
+    )
+    apart = evidence("gain", means=(0.0, 0.30, 0.14))
+    assert is_better_than(replace(apart, least_difference=15.0), 1, 2)
+    assert not is_better_than(replace(apart, least_difference=17.0), 1, 2)
+
+
 def test_levels_add_up_and_stay_between_0_and_100() -> None:
     made = evidence("gain", means=(0.0, 0.7, -0.9))
     for option in (1, 2):

@@ -46,6 +46,8 @@ class PatientEvidence:
 
     study: StudyEvidence
     outcomes: PatientOutcomes
+    least_difference: float = 0.0
+    """Smallest difference of outcomes that counts, of 100 patients or in the outcome's unit."""
 
     @property
     def is_individual(self) -> bool:
@@ -81,7 +83,7 @@ def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
         difference = _interval(*evidence.outcomes.against_reference(option), evidence.factor)
     if difference is None:
         return Comparison(NOT_ESTIMATED, remark="Its difference could not be estimated.")
-    standing = _standing(difference)
+    standing = _standing(difference, evidence.least_difference)
     level, highest = _level(evidence.outcomes.level, evidence.factor), _highest(evidence.study)
     difference = _within(difference, -level.value, highest - level.value)
     return Comparison(
@@ -104,12 +106,14 @@ def compare_reference(evidence: PatientEvidence) -> Comparison:
 
 
 def is_better_than(evidence: PatientEvidence, option: int, other: int) -> bool:
-    """Whether the difference of two options, neither of them the reference, excludes 0."""
+    """Whether the difference of two options, neither the reference, excludes 0 and counts."""
     if evidence.is_individual:
-        mean, error = evidence.outcomes.against(option, other)
-        return mean - Z_95 * error > 0
+        found = _interval(*evidence.outcomes.against(option, other), evidence.factor)
+        return _standing(found, evidence.least_difference) == BETTER
     first, second = (evidence.study.options[k].difference for k in (option, other))
-    return first is not None and second is not None and first.low > second.high
+    if first is None or second is None or first.low <= second.high:
+        return False
+    return first.value - second.value >= evidence.least_difference
 
 
 def _harms(
@@ -137,10 +141,11 @@ def _harms(
     return tuple(rows)
 
 
-def _standing(difference: Estimate) -> str:
-    if difference.low > 0:
+def _standing(difference: Estimate, least: float = 0.0) -> str:
+    if difference.low > 0 and difference.value >= least:
         return BETTER
-    return WORSE if difference.high < 0 else NO_CLEAR_DIFFERENCE
+    is_worse = difference.high < 0 and -difference.value >= least
+    return WORSE if is_worse else NO_CLEAR_DIFFERENCE
 
 
 def _level(level: Level, factor: float) -> Estimate:

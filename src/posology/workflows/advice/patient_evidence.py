@@ -64,7 +64,8 @@ def patient_evidence(model: Artifact, history: History) -> PatientEvidence | Non
         return None
     decision = history.step_offsets[1:2] - 1
     x = extract_features(stored.features, history, decision)[0].astype(np.float64)
-    return PatientEvidence(stored.study, patient_outcomes(stored.patients, x))
+    least = model.study.advice.least_difference
+    return PatientEvidence(stored.study, patient_outcomes(stored.patients, x), least)
 
 
 def guideline_answers(model: Artifact, history: History) -> tuple[tuple[str, str, str], ...]:
