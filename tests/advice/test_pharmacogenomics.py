@@ -90,6 +90,15 @@ def test_kinds_of_findings(tmp_path: Path, report: ReportedGene, kind: str, mean
     assert (finding.kind, finding.meaning) == (kind, meaning)
 
 
+def test_a_population_without_a_recommendation_is_not_clear(tmp_path: Path) -> None:
+    read = tables(tmp_path / "t")
+    normal = next(x for x in read.guidance if x.text.startswith("Use examplidol"))
+    silent = replace(normal, text="No recommendation", population="children")
+    read = replace(read, guidance=(normal, silent))
+    results = assess_genes(read, {}, [ReportedGene("GENEX", "*1/*1")])
+    assert kinds(find_pgx(study(), read, results, TODAY)) == ["not_checked"]
+
+
 def test_an_unknown_gene_is_not_checked(tmp_path: Path) -> None:
     (finding,) = found(tmp_path / "t").findings
     assert (finding.kind, finding.finding) == ("not_checked", "GENEX not known")

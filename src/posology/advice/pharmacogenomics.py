@@ -157,9 +157,9 @@ def _kind(found: DrugGuidance) -> str:
     if found.forbids:
         return FORBIDS
     effects = {rule.effect for rule in found.matched}
-    if not effects or effects <= {UNCERTAIN}:
-        return NOT_CHECKED
-    return CLEAR if effects <= {STANDARD} else WARNING
+    if effects == {STANDARD}:
+        return CLEAR
+    return NOT_CHECKED if effects <= {STANDARD, UNCERTAIN} else WARNING
 
 
 def _meaning(rules: Sequence[Guidance]) -> str:

@@ -46,6 +46,13 @@ def guidance(text: str, strength: str = "Strong") -> Guidance:
         ("Words that nobody foresaw", CHANGE),
         ("No recommendation due to lack of evidence", UNCERTAIN),
         ("n/a", UNCERTAIN),
+        ("Based on A, reduce doses to 25% of normal. B genotype result is not available.", CHANGE),
+        ("Based on A status, prescribe ≤20mg. B phenotype could not be assigned.", CHANGE),
+        (
+            "Based on A status, prescribe desired starting dose. B result is not available.",
+            UNCERTAIN,
+        ),
+        ("TPMT phenotype could not be assigned based on genotyping performed.", UNCERTAIN),
     ],
 )
 def test_what_a_recommendation_asks_for(text: str, effect: str) -> None:

@@ -16,9 +16,14 @@ _NOT_AVOIDS = re.compile(
     r"\bno (reason|need) to avoid|\binhibitors?\b|\bno contraindication", re.IGNORECASE
 )
 _UNCERTAIN = re.compile(
-    r"^(no recommendation\b|n/a$|to ascertain )|could not be assigned|result is not available",
+    r"^(no recommendation\b|n/a$|to ascertain |insufficient evidence|\w+ phenotype could not be )",
     re.IGNORECASE,
 )
+_PARTLY_KNOWN = re.compile(
+    r"could not be assigned|(genotype|status|result)s? (result )?is (not available|unknown)",
+    re.IGNORECASE,
+)
+"""One of two genes is unknown: what is then not a change is not known to be none."""
 _STANDARD = re.compile(
     r"^(use .*(per standard dosing|label recommended|according to the product label)"
     r"|no reason to avoid|there is no need to avoid|no adjustments needed"
@@ -66,9 +71,9 @@ class Guidance:
             return AVOID
         if _UNCERTAIN.search(self.text) or self.strength.lower() == "no recommendation":
             return UNCERTAIN
-        if _STANDARD.search(self.text) and not _NOT_STANDARD.search(self.text):
-            return STANDARD
-        return CHANGE
+        if not _STANDARD.search(self.text) or _NOT_STANDARD.search(self.text):
+            return CHANGE
+        return UNCERTAIN if _PARTLY_KNOWN.search(self.text) else STANDARD
 
     @property
     def forbids(self) -> bool:
