@@ -154,7 +154,7 @@ def harm_claims(here: Drawn, rng: np.random.Generator) -> Found:
     """Effects on the harm."""
     true = np.array([here.truth.harm[k] for k in range(here.world.options)])
     first, found = here.judged[0], {}
-    harms, _ = estimate_harms(here.cohort, here.trial, here.nuisance, rng, no_progress)
+    harms, _ = estimate_harms(here.cohort, here.trial, here.nuisance, no_progress)
     for nuisance in harms.values():
         effects = estimate_average_effects(
             nuisance, first, rng, here.population, options=list(here.judged)

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from posology.causal.binning import MAX_BINS, bin_columns
-from posology.causal.censoring import cumulative_hazard, fit_censoring, with_inputs
-from posology.causal.trial import assign_folds
+from posology.causal.censoring import (
+    cumulative_hazard,
+    fit_censoring,
+    pool_follow_up,
+    with_inputs,
+)
+from posology.causal.left_out import LeftOut
+from posology.causal.trial import FollowUp, assign_folds
 from tests.builders.followed_trials import left_by_the_ill
 
 
@@ -21,7 +27,7 @@ def test_who_leaves_is_learned_for_each_option() -> None:
     trial, _ = left_by_the_ill(2500, 0)
     assert trial.follow_up is not None
     fold = assign_folds(trial, np.random.default_rng(0))
-    model = fit_censoring(with_inputs(trial, trial.follow_up), fold)[0]
+    model = fit_censoring(with_inputs(trial, trial.follow_up), LeftOut(fold))[0]
     x, b = trial.covariates[:, 0], trial.treatment == 1
     ratio = np.log(model.hazard_ratio)
     assert np.polyfit(x[b], ratio[b], 1)[0] == pytest.approx(1.5, abs=0.25)
@@ -44,3 +50,18 @@ def test_bins_keep_the_order_and_what_is_missing() -> None:
     assert len(np.unique(known)) == MAX_BINS
     assert (np.diff(known[np.argsort(X[5:, 0])]) >= -1e-12).all()
     assert np.abs(known - X[5:, 0]).mean() < 0.02
+
+
+def test_who_had_one_outcome_is_still_seen_to_leave() -> None:
+    """Three patients; the second outcome tells that the first left, and the third stayed longer."""
+    first = np.array([True, False, True])
+    second = np.array([False, False, True])
+    nobody = np.zeros(3, bool)
+    pooled = pool_follow_up(
+        [
+            FollowUp(np.array([20.0, 50.0, 90.0]), first, first, nobody),
+            FollowUp(np.array([80.0, 50.0, 365.0]), second, second, nobody),
+        ]
+    )
+    np.testing.assert_array_equal(pooled.days, [80.0, 50.0, 365.0])
+    np.testing.assert_array_equal(pooled.is_resolved, [False, False, True])

@@ -1,10 +1,17 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from posology.causal.doubly_robust_scores import aipw_scores, fit_nuisance
-from posology.causal.outcome_regression import fit_outcome_regression
+from posology.causal import censoring, doubly_robust_scores, outcome_regression
+from posology.causal.doubly_robust_scores import (
+    Nuisance,
+    aipw_scores,
+    fit_nuisance,
+    fit_other_outcomes,
+)
+from posology.causal.outcome_regression import fit_outcome_regression, ridge_columns
 from posology.causal.propensity import (
     PROPENSITY_FLOOR,
     Propensity,
@@ -15,6 +22,7 @@ from posology.causal.propensity import (
 )
 from posology.causal.trial import FOLDS, Trial, assign_folds, validate_trial
 from posology.errors import UserError
+from tests.builders.followed_trials import stopped_early
 from tests.builders.known_effects import draw_trial
 
 
@@ -133,3 +141,30 @@ def test_an_option_that_patients_like_this_never_had_has_the_lowest_propensity()
     assert (propensity[X[:, 1] == 2, 2] == PROPENSITY_FLOOR).all()
     four = np.where(X[:, 1] == 2, np.arange(600) % 4, np.arange(600))
     assert not find_unsupported(replace(trial, subject=four)).any(), "patients count"
+
+
+def test_other_outcomes_share_what_no_outcome_enters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each harm had its own folds, and so its own models of who leaves: twice as many here."""
+    trial, _ = stopped_early(400, 0)
+    fold, half = assign_folds(trial, np.random.default_rng(0)), np.full((400, 2), 0.5)
+    known = replace(trial, outcome=np.ones(400), follow_up=None)
+    regression = fit_outcome_regression(known, fold)
+    nuisance = Nuisance(known, fold, known_propensity(half), regression)
+    fits = {"_linear_ratio": 0, "ridge_columns": 0}
+    made = {"_linear_ratio": censoring._linear_ratio, "ridge_columns": ridge_columns}
+
+    def counted(name: str) -> object:
+        def fit(*args: Any) -> Any:
+            fits[name] += 1
+            return made[name](*args)
+
+        return fit
+
+    monkeypatch.setattr(censoring, "_linear_ratio", counted("_linear_ratio"))
+    monkeypatch.setattr(doubly_robust_scores, "ridge_columns", counted("ridge_columns"))
+    monkeypatch.setattr(outcome_regression, "ridge_columns", counted("ridge_columns"))
+    harms = fit_other_outcomes(nuisance, {"first": trial, "second": replace(trial)})
+    assert fits == {"_linear_ratio": FOLDS, "ridge_columns": 1}
+    np.testing.assert_array_equal(harms["first"].fold, fold)
+    np.testing.assert_array_equal(harms["first"].scores, harms["second"].scores)
+    assert harms["first"].trial.follow_up is None

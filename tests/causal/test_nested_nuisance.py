@@ -1,11 +1,14 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from posology.causal.nested_nuisance import fit_nested_nuisance
+from posology.causal import censoring, measurement, missing_outcomes, outcome_regression
+from posology.causal.nested_nuisance import PAIRS, fit_nested_nuisance
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import assign_folds
-from tests.builders.followed_trials import stopped_early
+from tests.builders.followed_trials import rarely_measured, stopped_early
 from tests.builders.known_effects import draw_trial
 
 
@@ -51,3 +54,34 @@ def test_outcomes_are_corrected_for_without_the_fold_that_is_judged() -> None:
         assert np.array_equal(first, second) == (k == 3)
         assert len(first) == (fold != k).sum()
     assert before.overall.trial.follow_up is None, "all outcomes are corrected"
+
+
+def test_models_that_leave_out_the_same_two_folds_are_fitted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before, each kind of model of unknown outcomes was fitted 30 times."""
+    trial, _ = rarely_measured(600, 0)
+    fitted: Counter[str] = Counter()
+
+    def count(module: object, name: str, what: str) -> None:
+        made = getattr(module, name)
+
+        def counted(*args: object) -> object:
+            fitted[what] += 1
+            return made(*args)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(missing_outcomes, "make_boosted_trees", "expected outcome")
+    count(outcome_regression, "make_boosted_trees", "regression")
+    count(measurement, "make_boosted_classifier", "measurement")
+    count(censoring, "_linear_ratio", "censoring, stopped or censored")
+    half = known_propensity(np.full((600, 2), 0.5))
+    steps: list[tuple[str, int]] = []
+    fold = assign_folds(trial, np.random.default_rng(0))
+    fit_nested_nuisance(trial, fold, half, lambda what, done: steps.append((what, done)))
+    assert fitted["measurement"] == PAIRS
+    assert fitted["censoring, stopped or censored"] == 2 * PAIRS
+    # The kinds of the other models may differ between the two folds, and so what is fitted to.
+    assert PAIRS <= fitted["expected outcome"] == fitted["regression"] < 1.5 * PAIRS
+    assert [done for what, done in steps if what == "unknown outcomes"] == [0, 4, 7, 9, 10]

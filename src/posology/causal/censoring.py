@@ -4,16 +4,18 @@ A proportional hazards model of the time to censoring (Cox 1972), with the optio
 hazard ratio depends on covariates and option. Fitted without the subjects that it is applied to.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.binning import bin_columns
+from posology.causal.left_out import LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Fold, FollowUp, Mask, Trial
+from posology.causal.trial import Column, FollowUp, Mask, Trial
 
 MIN_FOLLOW_UP_PROBABILITY = 0.05
 """Smallest probability of being followed; lower ones are raised to it; our choice."""
@@ -71,24 +73,64 @@ class CensoringModel:
         return 1.0 / np.maximum(survival, MIN_FOLLOW_UP_PROBABILITY)
 
 
-def fit_censoring(followed: FollowedTrial, fold: Fold) -> tuple[CensoringModel, ...]:
+def fit_censoring(
+    followed: FollowedTrial, left_out: LeftOut, name: str = "censoring"
+) -> dict[int, CensoringModel]:
     """One model for each fold, fitted on the others.
 
-    The kind of hazard ratio (none, log-linear for each option, boosted trees) is the one of the
-    highest partial likelihood on the held-out folds.
+    Args:
+        name: of what ends the follow-up; models of the same name and folds are fitted once.
     """
-    candidates: list[Callable[[FollowedTrial, Mask], Column]] = [_no_ratio]
-    if min(int(followed.censored[fold != f].sum()) for f in range(FOLDS)) >= MIN_CENSORED:
-        candidates += [_linear_ratio, _boosted_ratio]
-    best, highest = [np.ones(len(fold))] * FOLDS, -np.inf
-    for fit in candidates:
-        ratios = [fit(followed, fold != f) for f in range(FOLDS)]
-        likelihood = sum(_partial_likelihood(ratios[f], followed, fold == f) for f in range(FOLDS))
+    return with_baselines(followed, left_out, fit_hazard_ratios(followed, left_out, name))
+
+
+def with_baselines(
+    followed: FollowedTrial, left_out: LeftOut, ratios: Mapping[int, Column]
+) -> dict[int, CensoringModel]:
+    """The models of these hazard ratios, which may be fitted to other outcomes' follow-up."""
+    return {
+        f: CensoringModel(ratio, _baselines(ratio, followed, left_out.learning(f)))
+        for f, ratio in ratios.items()
+    }
+
+
+def fit_hazard_ratios(
+    followed: FollowedTrial, left_out: LeftOut, name: str = "censoring"
+) -> dict[int, Column]:
+    """Each decision's hazard ratio of censoring, by models fitted without each fold.
+
+    Its kind (none, log-linear for each option, boosted trees) is the one of the highest partial
+    likelihood on the held-out folds.
+    """
+    fold, learning = left_out.fold, {f: left_out.learning(f) for f in left_out.folds}
+    candidates: dict[str, Callable[[FollowedTrial, Mask], Column]] = {"none": _no_ratio}
+    if min(int(followed.censored[rows].sum()) for rows in learning.values()) >= MIN_CENSORED:
+        candidates |= {"linear": _linear_ratio, "boosted": _boosted_ratio}
+    best, highest = {f: np.ones(len(fold)) for f in learning}, -np.inf
+    for kind, fit in candidates.items():
+        ratios: dict[int, Column] = {
+            f: left_out.once(f, f"{name}: {kind}", partial(fit, followed, rows))
+            for f, rows in learning.items()
+        }
+        likelihood = sum(_partial_likelihood(ratios[f], followed, fold == f) for f in ratios)
         if likelihood > highest:
             best, highest = ratios, likelihood
-    return tuple(
-        CensoringModel(ratio, _baselines(ratio, followed, fold != f))
-        for f, ratio in enumerate(best)
+    return best
+
+
+def pool_follow_up(each: Sequence[FollowUp]) -> FollowUp:
+    """How long decisions were followed for any of several outcomes: all that tells of censoring.
+
+    A decision whose one outcome was resolved early may be seen to leave later, for another one.
+    """
+    days, resolved = np.stack([f.days for f in each]), np.stack([f.is_resolved for f in each])
+    everything = np.asarray(resolved.all(axis=0), dtype=bool)
+    left = np.where(resolved, -np.inf, days).max(axis=0)
+    return FollowUp(
+        np.where(everything, days.max(axis=0), left),
+        everything,
+        everything,
+        np.zeros_like(everything),
     )
 
 

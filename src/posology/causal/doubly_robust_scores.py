@@ -5,12 +5,21 @@ doi:10.1080/01621459.1994.10476818), cross-fitted (Chernozhukov 2018, doi:10.111
 Unbiased if either the propensities or the outcome regressions are correct.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.missing_outcomes import complete_outcomes, with_completed_outcomes
-from posology.causal.outcome_regression import OutcomeRegression, fit_outcome_regression
+from posology.causal.missing_outcomes import (
+    complete_outcomes,
+    complete_together,
+    with_completed_outcomes,
+)
+from posology.causal.outcome_regression import (
+    OutcomeRegression,
+    fit_outcome_regression,
+    ridge_columns,
+)
 from posology.causal.propensity import PROPENSITY_FLOOR, Propensity, fit_propensity
 from posology.causal.trial import (
     Column,
@@ -85,6 +94,18 @@ def fit_nuisance_in_folds(trial: Trial, fold: Fold, propensity: Propensity) -> N
     by_fold = complete_outcomes(trial, fold)
     trial = with_completed_outcomes(trial, fold, by_fold)
     return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold, by_fold))
+
+
+def fit_other_outcomes(nuisance: Nuisance, outcomes: Mapping[str, Trial]) -> dict[str, Nuisance]:
+    """Nuisance models of other outcomes of the same decisions: its folds and propensities."""
+    fold, fitted = nuisance.fold, {}
+    columns = ridge_columns(nuisance.trial, fold)
+    completed = complete_together(list(outcomes.values()), fold)
+    for (name, trial), by_fold in zip(outcomes.items(), completed, strict=True):
+        known = with_completed_outcomes(validate_trial(trial), fold, by_fold)
+        regression = fit_outcome_regression(known, fold, by_fold, columns)
+        fitted[name] = Nuisance(known, fold, nuisance.propensity, regression)
+    return fitted
 
 
 def aipw_scores(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:

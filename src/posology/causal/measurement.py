@@ -1,7 +1,8 @@
 """The probability that a number was measured, of decisions that were followed to the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,19 @@ from jaxtyping import Bool, Float64
 
 from posology.causal.boosted_trees import make_boosted_classifier
 from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring
+from posology.causal.left_out import LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Fold, Mask
+from posology.causal.trial import Column, Mask
 
 Selected = Bool[np.ndarray, " selected"]
 Weights = Float64[np.ndarray, " selected"]
-EveryFoldColumn = Float64[np.ndarray, "fold decision"]
 
 MIN_MEASURED_PROBABILITY = 0.05
 """Smallest probability of a measurement; lower ones are raised to it; our choice."""
 
 
-def measurement_factors(followed: FollowedTrial, fold: Fold) -> EveryFoldColumn:
+def measurement_factors(followed: FollowedTrial, left_out: LeftOut) -> dict[int, Column]:
     """Weights that make known outcomes stand for numbers that nobody measured; by each fold.
 
     1 / P(measured | covariates, option) for a number that was measured. Who was stopped in the
@@ -33,16 +34,16 @@ def measurement_factors(followed: FollowedTrial, fold: Fold) -> EveryFoldColumn:
     """
     trial, follow_up = followed.trial, followed.follow_up
     needed = follow_up.is_resolved & follow_up.needs_measurement
-    factors = np.ones((FOLDS, len(trial)))
+    factors = {f: np.ones(len(trial)) for f in left_out.folds}
     if follow_up.is_known[needed].all():
         return factors
     stopped = follow_up.is_resolved & ~needed & (follow_up.days > follow_up.measured_from)
     remaining = replace(followed, follow_up=replace(follow_up, is_resolved=needed))
-    models = fit_censoring(remaining, fold)
-    for f, probability in enumerate(_measured_probabilities(followed, fold, models, needed)):
-        earlier = _measured_earlier(followed, needed & (fold != f), models[f])
-        factors[f, needed] = 1.0 / probability[needed]
-        factors[f, stopped] = ((1 - earlier) / (1 - probability * earlier))[stopped]
+    models = fit_censoring(remaining, left_out, "stopped or censored")
+    for f, probability in _measured_probabilities(followed, left_out, models, needed).items():
+        earlier = _measured_earlier(followed, needed & left_out.learning(f), models[f])
+        factors[f][needed] = 1.0 / probability[needed]
+        factors[f][stopped] = ((1 - earlier) / (1 - probability * earlier))[stopped]
     return factors
 
 
@@ -64,21 +65,25 @@ def _measured_earlier(followed: FollowedTrial, rows: Mask, model: CensoringModel
 
 
 def _measured_probabilities(
-    followed: FollowedTrial, fold: Fold, models: Sequence[CensoringModel], needed: Mask
-) -> EveryFoldColumn:
-    trial, follow_up = followed.trial, followed.follow_up
-    weight = np.stack(
-        [m.inverse_probability(trial.treatment, follow_up.days, needed) for m in models]
-    )
-    best, lowest = np.ones((FOLDS, len(trial))), np.inf
-    for fit in (_shares, _logistic, _boosted):
-        probability = np.stack(
-            [_probability(fit, followed, needed & (fold != f), weight[f]) for f in range(FOLDS)]
-        )
-        rows = np.flatnonzero(needed)
-        own = probability[fold[rows], rows]
-        likelihood = np.log(np.where(follow_up.is_known[rows], own, 1.0 - own))
-        loss = -float((weight[fold[rows], rows] * likelihood).sum())
+    followed: FollowedTrial, left_out: LeftOut, models: Mapping[int, CensoringModel], needed: Mask
+) -> dict[int, Column]:
+    trial, follow_up, fold = followed.trial, followed.follow_up, left_out.fold
+    weight = {
+        f: model.inverse_probability(trial.treatment, follow_up.days, needed)
+        for f, model in models.items()
+    }
+    best, lowest = {f: np.ones(len(trial)) for f in models}, np.inf
+    for kind, fit in {"shares": _shares, "logistic": _logistic, "boosted": _boosted}.items():
+        probability: dict[int, Column] = {}
+        loss = 0.0
+        for f in models:
+            rows = needed & left_out.learning(f)
+            make = partial(_probability, fit, followed, rows, weight[f])
+            probability[f] = left_out.once(f, f"measured: {kind}", make, weight[f])
+            here = needed & (fold == f)
+            chance = probability[f][here]
+            likelihood = np.log(np.where(follow_up.is_known[here], chance, 1.0 - chance))
+            loss -= float((weight[f][here] * likelihood).sum())
         if loss < lowest:
             best, lowest = probability, loss
     return best

@@ -1,16 +1,27 @@
 """Outcomes lost to follow-up, or never measured: doubly robust transformations of the others."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
-from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring, with_inputs
-from posology.causal.measurement import EveryFoldColumn, measurement_factors
-from posology.causal.trial import Column, Fold, FollowUp, Mask, Trial, assign_folds
+from posology.causal.censoring import (
+    CensoringModel,
+    FollowedTrial,
+    fit_censoring,
+    fit_hazard_ratios,
+    pool_follow_up,
+    with_baselines,
+    with_inputs,
+)
+from posology.causal.left_out import LeftOut
+from posology.causal.measurement import measurement_factors
+from posology.causal.trial import FOLDS, Column, Fold, FollowUp, Mask, Trial, assign_folds
 
 Selected = Float64[np.ndarray, " selected"]
+EveryFoldColumn = Float64[np.ndarray, "fold decision"]
 
 PERIODS = 6
 """Periods of follow-up, with equal numbers of censored decisions; the expected outcome of those
@@ -38,33 +49,82 @@ def complete_outcomes(trial: Trial, fold: Fold) -> EveryFoldColumn | None:
     G). Where no number was measured by the window's end, Y is first replaced by
     m + measured / P(measured) (Y - m).
     """
+    return complete_together([trial], fold)[0]
+
+
+def complete_together(trials: Sequence[Trial], fold: Fold) -> list[EveryFoldColumn | None]:
+    """The same of several outcomes of the same decisions, with one model of who is censored.
+
+    The hazard ratio of censoring, given covariates and option, is that of all outcomes together.
+    """
+    follow_ups = [trial.follow_up for trial in trials if _has_unknown(trial)]
+    follow_ups = [follow_up for follow_up in follow_ups if follow_up is not None]
+    if not follow_ups:
+        return [None] * len(trials)
+    first = with_inputs(trials[0], pool_follow_up(follow_ups))
+    ratios = fit_hazard_ratios(first, LeftOut(fold))
+    completed: list[EveryFoldColumn | None] = []
+    for trial in trials:
+        if trial.follow_up is None or not _has_unknown(trial):
+            completed.append(None)
+            continue
+        followed, left_out = FollowedTrial(trial, trial.follow_up, first.inputs), LeftOut(fold)
+        models = with_baselines(followed, left_out, ratios)
+        completed.append(_complete_every_fold(followed, left_out, models))
+    return completed
+
+
+def _has_unknown(trial: Trial) -> bool:
+    return trial.follow_up is not None and not trial.follow_up.is_known.all()
+
+
+def complete_nested_outcomes(
+    trial: Trial,
+    fold: Fold,
+    on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+) -> tuple[EveryFoldColumn, ...] | None:
+    """For each left-out fold, the outcomes corrected by models of the other four, as above.
+
+    Row f is by models without the left-out fold and fold f. The left-out fold's own row, for its
+    evaluation, is the mean of the four others, none of which has seen its decisions.
+    """
     follow_up = trial.follow_up
     if follow_up is None or follow_up.is_known.all():
         return None
-    followed = with_inputs(trial, follow_up)
-    models = fit_censoring(followed, fold)
-    factors = measurement_factors(followed, fold)
-    return np.stack(
-        [
-            _complete(_Learning(followed, fold != f, model, factors[f]))
-            for f, model in enumerate(models)
-        ]
-    )
+    followed, first = with_inputs(trial, follow_up), LeftOut(fold)
+    completed = []
+    for k in range(FOLDS):
+        on_pair(k * FOLDS - k * (k + 1) // 2)  # pairs of folds without any of those still to come
+        left_out = replace(first, also=k)
+        models = fit_censoring(followed, left_out)
+        completed.append(_complete_every_fold(followed, left_out, models))
+    return tuple(completed)
+
+
+def _complete_every_fold(
+    followed: FollowedTrial, left_out: LeftOut, models: Mapping[int, CensoringModel]
+) -> EveryFoldColumn:
+    factors = measurement_factors(followed, left_out)
+    rows = [
+        _complete(_Learning(followed, left_out, f, models[f], factors[f])) for f in left_out.folds
+    ]
+    if left_out.also is not None:
+        rows.insert(left_out.also, np.mean(rows, axis=0))
+    return np.stack(rows)
 
 
 def observation_weights(trial: Trial, rng: np.random.Generator) -> Column:
     """[known] / (G(T-) P(measured)) of each decision, by models that have not seen its subject."""
-    follow_up, rows = trial.follow_up, np.arange(len(trial))
+    follow_up = trial.follow_up
     if follow_up is None or follow_up.is_known.all():
         return np.ones(len(trial))
     fold, followed = assign_folds(trial, rng), with_inputs(trial, follow_up)
-    inverse = np.stack(
-        [
-            model.inverse_probability(trial.treatment, follow_up.days, follow_up.is_resolved)
-            for model in fit_censoring(followed, fold)
-        ]
-    )
-    weight = (inverse * measurement_factors(followed, fold))[fold, rows]
+    left_out, weight = LeftOut(fold), np.zeros(len(trial))
+    models = fit_censoring(followed, left_out)
+    factors = measurement_factors(followed, left_out)
+    for f, model in models.items():
+        inverse = model.inverse_probability(trial.treatment, follow_up.days, follow_up.is_resolved)
+        weight[fold == f] = (inverse * factors[f])[fold == f]
     return np.where(follow_up.is_known, weight, 0.0)
 
 
@@ -86,11 +146,16 @@ class _Learning:
     """What one fold's correction is learned from."""
 
     followed: FollowedTrial
-    rest: Mask
-    """Decisions to learn from; all are corrected."""
+    left_out: LeftOut
+    fold: int
     model: CensoringModel
     factor: Column
     """Weight of a known outcome for numbers that were not measured (measurement.py)."""
+
+    @property
+    def rest(self) -> Mask:
+        """Decisions to learn from; all are corrected."""
+        return self.left_out.learning(self.fold)
 
     def inverse_at(self, day: float) -> Column:
         """1 / P(followed beyond this day)."""
@@ -139,7 +204,13 @@ def _expected_outcome(learning: _Learning, weight: Column) -> Column:
     rows = learning.rest & learning.followed.follow_up.is_known
     if len(np.unique(trial.outcome[rows])) < 2:
         return np.full(len(trial), trial.outcome[rows].mean() if rows.any() else 0.0)
-    return make_boosted_trees().fit(inputs[rows], trial.outcome[rows], weight[rows]).predict(inputs)
+
+    def fit() -> Column:
+        trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows], weight[rows])
+        return trees.predict(inputs)
+
+    fitted_to = np.append(weight, np.where(rows, trial.outcome, 0.0))
+    return learning.left_out.once(learning.fold, "expected outcome", fit, fitted_to)
 
 
 def _expected_later(learning: _Learning, weight: Column, expected: Column, day: float) -> Column:

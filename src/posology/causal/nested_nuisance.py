@@ -11,14 +11,11 @@ from functools import partial
 
 import numpy as np
 
-from posology.causal.doubly_robust_scores import (
-    Nuisance,
-    fit_nuisance_in_folds,
-    select_nuisance_rows,
-)
+from posology.causal.doubly_robust_scores import Nuisance, select_nuisance_rows
+from posology.causal.missing_outcomes import complete_nested_outcomes
 from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
 from posology.causal.propensity import Propensity, fit_nested_propensities
-from posology.causal.trial import FOLDS, Fold, Trial, select_rows, validate_trial
+from posology.causal.trial import FOLDS, Fold, Trial, validate_trial
 
 PAIRS = FOLDS * (FOLDS - 1) // 2
 """Fits of each kind of model."""
@@ -53,37 +50,24 @@ def fit_nested_nuisance(
         propensities = (propensity,) * FOLDS
     probability = np.stack([p.probability for p in propensities])[fold, np.arange(len(trial))]
     overall = replace(propensities[0], probability=probability)
-    report = partial(on_pair, "outcome regressions")
-    if trial.follow_up is not None and not trial.follow_up.is_known.all():
-        return _with_completed_outcomes(trial, fold, overall, propensities, report)
-    regressions = fit_nested_regressions(trial, fold, report)
-    without = [
-        select_nuisance_rows(Nuisance(trial, fold, propensities[k], regressions[k]), fold != k)
-        for k in range(FOLDS)
-    ]
+    completed = complete_nested_outcomes(trial, fold, partial(on_pair, "unknown outcomes"))
+    regressions = fit_nested_regressions(
+        trial, fold, completed, partial(on_pair, "outcome regressions")
+    )
+    rows = np.arange(len(trial))
+    without = []
+    for k in range(FOLDS):
+        own = trial
+        if completed is not None:
+            own = replace(trial, outcome=completed[k][fold, rows], follow_up=None)
+        nuisance = Nuisance(own, fold, propensities[k], regressions[k])
+        without.append(select_nuisance_rows(nuisance, fold != k))
+    if completed is not None:
+        judged = np.stack(completed)[fold, fold, rows]
+        trial = replace(trial, outcome=judged, follow_up=None)
     return NestedNuisance(
         Nuisance(trial, fold, overall, _each_left_out(regressions, fold)), tuple(without)
     )
-
-
-def _with_completed_outcomes(
-    trial: Trial,
-    fold: Fold,
-    overall: Propensity,
-    propensities: tuple[Propensity, ...],
-    on_pair: Callable[[int], None],
-) -> NestedNuisance:
-    """The same where outcomes are unknown: without each fold they are corrected for anew.
-
-    Nothing is shared, since the corrected outcomes of a decision differ.
-    """
-    without = []
-    for k, propensity in enumerate(propensities):
-        on_pair(k * PAIRS // FOLDS)
-        rest = fold != k
-        known = replace(propensity, probability=propensity.probability[rest])
-        without.append(fit_nuisance_in_folds(select_rows(trial, rest), fold[rest], known))
-    return NestedNuisance(fit_nuisance_in_folds(trial, fold, overall), tuple(without))
 
 
 def _each_left_out(regressions: tuple[OutcomeRegression, ...], fold: Fold) -> OutcomeRegression:

@@ -1,14 +1,15 @@
 """Outcome regressions: expected outcome under each option, cross-fitted and stacked."""
 
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
-from posology.causal.ridge import FoldProducts, Target, fold_products, solve_ridge
+from posology.causal.left_out import LeftOut
+from posology.causal.ridge import PENALTIES, FoldProducts, Target, fold_products, solve_ridge
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
 
@@ -34,7 +35,7 @@ class OutcomeRegression:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _RidgeColumns:
+class RidgeColumns:
     """Columns that all options share, and those that each option has its own coefficients of."""
 
     common: Float64[np.ndarray, "decision shared_column"]
@@ -44,7 +45,10 @@ class _RidgeColumns:
 
 
 def fit_outcome_regression(
-    trial: Trial, fold: Fold, outcome_by_fold: Float64[np.ndarray, "fold decision"] | None = None
+    trial: Trial,
+    fold: Fold,
+    outcome_by_fold: Float64[np.ndarray, "fold decision"] | None = None,
+    columns: RidgeColumns | None = None,
 ) -> OutcomeRegression:
     """Stack a ridge regression on a spline basis per option with boosted trees.
 
@@ -54,20 +58,22 @@ def fit_outcome_regression(
     Args:
         outcome_by_fold: outcomes for the models of each fold; those of its own decisions are
             `trial.outcome`. None: `trial.outcome` for all.
+        columns: of the ridge regression, if they were made for another outcome of the decisions.
     """
     target = np.tile(trial.outcome, (FOLDS, 1)) if outcome_by_fold is None else outcome_by_fold
     present = np.unique(fold).tolist()
     boosted = [_boosted(trial, target[f], fold != f) for f in present]
     for f in set(range(FOLDS)) - set(present):
         boosted.insert(f, np.mean(boosted, axis=0))
-    columns = _ridge_columns(trial, fold)
-    ridge = _ridge(columns, trial.outcome if outcome_by_fold is None else target, trial.n_options)
+    columns = ridge_columns(trial, fold) if columns is None else columns
+    ridge = _ridge(columns, target, trial.n_options, LeftOut(fold))
     return _stack(trial, fold, ridge, np.stack(boosted), _Used(target, None))
 
 
 def fit_nested_regressions(
     trial: Trial,
     fold: Fold,
+    completed: tuple[Float64[np.ndarray, "fold decision"], ...] | None = None,
     on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
 ) -> tuple[OutcomeRegression, ...]:
     """For each fold, outcome regressions cross-fitted over the other four, of every decision.
@@ -75,18 +81,25 @@ def fit_nested_regressions(
     Nothing depends on an outcome of the left-out fold. The decisions of that fold get the mean of
     the four models, none of which has seen them. Models that leave out the same two folds are
     fitted once.
+
+    Args:
+        completed: where outcomes are unknown: for each left-out fold, outcomes for the models of
+            each fold (missing_outcomes.py).
     """
-    columns, target = _ridge_columns(trial, fold), np.tile(trial.outcome, (FOLDS, 1))
-    pairs: dict[frozenset[int], Matrix] = {}
-    for pair in itertools.combinations(range(FOLDS), 2):
-        on_pair(len(pairs))
-        pairs[frozenset(pair)] = _boosted(trial, trial.outcome, ~np.isin(fold, pair))
-    regressions = []
+    columns, rows, trees = ridge_columns(trial, fold), np.arange(len(trial)), LeftOut(fold)
+    ridges, regressions = LeftOut(fold), []
     for k in range(FOLDS):
-        boosted = [pairs[frozenset((k, f))] for f in range(FOLDS) if f != k]
+        left_out, own, target = replace(trees, also=k), trial, np.tile(trial.outcome, (FOLDS, 1))
+        if completed is not None:
+            own, target = replace(trial, outcome=completed[k][fold, rows]), completed[k]
+        boosted = []
+        for f in left_out.folds:
+            on_pair(len(trees.fits))
+            fit = partial(_boosted, trial, target[f], left_out.learning(f))
+            boosted.append(left_out.once(f, "boosted trees", fit, target[f]))
         boosted.insert(k, np.mean(boosted, axis=0))
-        ridge = _ridge(columns, trial.outcome, trial.n_options, left_out=k)
-        regressions.append(_stack(trial, fold, ridge, np.stack(boosted), _Used(target, k)))
+        ridge = _ridge(columns, target, trial.n_options, replace(ridges, also=k))
+        regressions.append(_stack(own, fold, ridge, np.stack(boosted), _Used(target, k)))
     return tuple(regressions)
 
 
@@ -135,18 +148,17 @@ def _within_observed(mean: Matrix, trial: Trial, outcome: Column, fitted: Mask) 
     return limited
 
 
-def _ridge_columns(trial: Trial, fold: Fold) -> _RidgeColumns:
+def ridge_columns(trial: Trial, fold: Fold) -> RidgeColumns:
+    """Columns of a spline basis and their cross products; no outcome enters them."""
     common = expand_basis(fit_basis(trial.covariates, hinges=True, products=True), trial.covariates)
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
     given = np.eye(trial.n_options)[trial.treatment]
     by_option = [own * given[:, [k]] for k in range(trial.n_options)]
-    return _RidgeColumns(common, own, fold_products(np.hstack([given, common, *by_option]), fold))
+    return RidgeColumns(common, own, fold_products(np.hstack([given, common, *by_option]), fold))
 
 
-def _ridge(
-    columns: _RidgeColumns, target: Target, options: int, left_out: int | None = None
-) -> EveryFold:
-    fitted = solve_ridge(columns.products, target, n_unpenalised=options, left_out=left_out)
+def _ridge(columns: RidgeColumns, target: Target, options: int, left_out: LeftOut) -> EveryFold:
+    fitted = solve_ridge(columns.products, target, options, PENALTIES, left_out)
     coefficients, start = fitted.fold_coefficients, options + columns.common.shape[1]
     shared = columns.common @ coefficients[:, options:start].T
     own = coefficients[:, start:].reshape(FOLDS, options, columns.own.shape[1])

@@ -1,10 +1,12 @@
 """Ridge regression with the penalty chosen by cross-validation."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
 
+from posology.causal.left_out import LeftOut
 from posology.causal.trial import FOLDS, Column, Fold
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
@@ -51,46 +53,55 @@ def fit_ridge(
     penalties: tuple[float, ...] = PENALTIES,
 ) -> RidgeFit:
     """Ridge regression with a penalty on all but the first `n_unpenalised` columns."""
-    return solve_ridge(fold_products(design, fold), target, n_unpenalised, penalties)
+    products = fold_products(design, fold)
+    return solve_ridge(products, target, n_unpenalised, penalties, LeftOut(fold))
 
 
 def solve_ridge(
     products: FoldProducts,
     target: Target,
     n_unpenalised: int,
-    penalties: tuple[float, ...] = PENALTIES,
-    left_out: int | None = None,
+    penalties: tuple[float, ...],
+    left_out: LeftOut,
 ) -> RidgeFit:
-    """Ridge regression on this design, as if the decisions of fold `left_out` did not exist."""
-    used = [f for f in np.unique(products.fold).tolist() if f != left_out]
-    rows = np.isin(products.fold, used)
-    design, fold = products.design[rows], products.fold[rows]
-    own, side, rests = _sides(design, target[..., rows], fold, used)
-    gram = products.grams[used].sum(axis=0)
-    penalised = np.where(np.arange(len(gram)) < n_unpenalised, _TINY, 1.0)
-    best: RidgeFit | None = None
-    for penalty in penalties:
-        ridge = np.diag(penalised * penalty)
-        by_fold = np.zeros((FOLDS, len(gram)))
-        for f, rest in zip(used, rests, strict=True):
-            by_fold[f] = np.linalg.solve(gram - products.grams[f] + ridge, rest)
-        error = float(((own - predict_held_out(by_fold, design, fold)) ** 2).mean())
-        if best is None or error < best.held_out_error:
-            best = RidgeFit(np.linalg.solve(gram + ridge, side), by_fold, penalty, error)
-    assert best is not None
-    return best
+    """Ridge regression on this design, as if the decisions of fold `left_out.also` did not exist.
+
+    Fits to the same numbers without the same two folds are taken from `left_out`.
+    """
+    design, fold = products.design, products.fold
+    used = [f for f in left_out.folds if (fold == f).any()]
+    rows = np.isin(fold, used)
+    own = (target if target.ndim == 1 else target[fold, np.arange(len(fold))])[rows]
+    penalised = np.where(np.arange(design.shape[1]) < n_unpenalised, _TINY, 1.0)
+    by_fold = np.zeros((len(penalties), FOLDS, design.shape[1]))
+    for f in used:
+        rest = np.where(left_out.learning(f), target if target.ndim == 1 else target[f], 0.0)
+        gram = products.grams[[g for g in used if g != f]].sum(axis=0)
+        solve = partial(_solve_each, gram, design.T @ rest, penalised, penalties)
+        by_fold[:, f] = left_out.once(f, "ridge", solve, rest)
+    errors = [
+        float(((own - predict_held_out(each, design[rows], fold[rows])) ** 2).mean())
+        for each in by_fold
+    ]
+    best = int(np.argmin(errors))
+    gram, side = products.grams[used].sum(axis=0), design[rows].T @ own
+    overall = _solve_each(gram, side, penalised, (penalties[best],))[0]
+    return RidgeFit(overall, by_fold[best], penalties[best], errors[best])
 
 
-def _sides(
-    design: np.ndarray, target: Target, fold: Fold, used: list[int]
-) -> tuple[Column, np.ndarray, list[np.ndarray]]:
-    """Each decision's own target; products of all decisions with it; those without each fold."""
-    if target.ndim == 1:
-        parts = [design[fold == f].T @ target[fold == f] for f in used]
-        side = np.sum(parts, axis=0)
-        return target, side, [side - part for part in parts]
-    own = target[fold, np.arange(len(fold))]
-    return own, design.T @ own, [design.T @ np.where(fold == f, 0.0, target[f]) for f in used]
+def _solve_each(
+    gram: np.ndarray, side: np.ndarray, penalised: np.ndarray, penalties: tuple[float, ...]
+) -> Float64[np.ndarray, "penalty column"]:
+    """Coefficients at each penalty."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    found = np.empty((len(penalties), len(side)))
+    for at, penalty in enumerate(penalties):
+        ridge = gram.copy()
+        ridge.flat[:: len(gram) + 1] += penalised * penalty
+        factor = cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
+        found[at] = cho_solve(factor, side, check_finite=False)
+    return found
 
 
 def predict_held_out(

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from rich.console import Group
 from rich.text import Text
 
-from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance
+from posology.causal.doubly_robust_scores import Nuisance, fit_other_outcomes
 from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
 from posology.causal.trial import FOLDS, assign_folds
@@ -28,6 +28,7 @@ from posology.evaluation.effects.policy_values import (
 from posology.evaluation.effects.reference import Reference
 from posology.evaluation.effects.rule_values import RuleChoices
 from posology.evaluation.effects.verdict_sentence import Unit
+from posology.evaluation.intervals import REPLICATES
 from posology.evaluation.table1.subgroups import find_subgroups
 from posology.learners.effects.cross_fitting import HeldOutEffects, estimate_held_out_effects
 from posology.learners.effects.secondary_trials import build_secondary_trials
@@ -47,8 +48,6 @@ from posology.workflows.results import Row, render_text, rows_to_table
 
 SIMPLE = "a simple rule: lines, always personal"
 AllowedMask = Bool[np.ndarray, "decision treatment"]
-RESAMPLES = "estimating, 2,000 resamples"
-"""The last step of an estimation, for its progress."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +136,7 @@ def effect_study(
         name = f"the rule again, {number} of {repeats}"
         nested = _fit_nested(trial, known, rng, progress, name)
         runs.append(estimate_held_out_effects(nested, judged, population, _folds(name, progress)))
-    harms, not_estimable = estimate_harms(cohort, trial, nuisance, rng, progress)
-    progress(RESAMPLES)
+    harms, not_estimable = estimate_harms(cohort, trial, nuisance, progress)
     linear, *again = (one_hot_probabilities(r.linear_choice, trial.trial.n_options) for r in runs)
     simple = RuleChoices(linear, refits=tuple(again))
     rules = guideline_choices(cohort, trial, allowed, judged) | {SIMPLE: simple}
@@ -150,7 +148,7 @@ def effect_study(
         not_estimable=not_estimable,
         refitted_rules=repeated,
     )
-    estimates = analyse_effects(nuisance, held_out_rule(runs[0]), plan, rng)
+    estimates = analyse_effects(nuisance, held_out_rule(runs[0]), plan, rng, estimating(progress))
     return EffectResult(cohort, trial, nuisance, estimates, seed, harms=harms)
 
 
@@ -178,27 +176,30 @@ def _folds(title: str, progress: Progress) -> Callable[[int], None]:
     return report
 
 
+def estimating(progress: Progress) -> Callable[[str], None]:
+    """Progress of the estimation, which resamples patients for every interval."""
+
+    def report(step: str) -> None:
+        progress(f"estimating, {REPLICATES:,} resamples: {step}")
+
+    return report
+
+
 def allowed_options(cohort: Cohort, trial: StudyTrial) -> AllowedMask:
     """The options that safety allows at each decision of the trial."""
     return allowed_in_cohort(cohort)[trial.row]
 
 
 def estimate_harms(
-    cohort: Cohort,
-    trial: StudyTrial,
-    nuisance: Nuisance,
-    rng: np.random.Generator,
-    progress: Progress,
+    cohort: Cohort, trial: StudyTrial, nuisance: Nuisance, progress: Progress
 ) -> tuple[dict[str, Nuisance], dict[str, str]]:
     """Doubly robust scores of each harm or cost of the same decisions.
 
     Also the harms of which nothing can be said, and why.
     """
-    harms, secondary = {}, build_secondary_trials(cohort, trial)
-    for name, outcome in secondary.trials.items():
-        progress(f"other outcome: {name}")
-        harms[name] = fit_nuisance(outcome, rng, nuisance.propensity)
-    return harms, secondary.not_estimable
+    secondary = build_secondary_trials(cohort, trial)
+    progress(f"other outcomes: {', '.join(secondary.trials) or 'none'}")
+    return fit_other_outcomes(nuisance, secondary.trials), secondary.not_estimable
 
 
 def allowed_and_judged(allowed: AllowedMask, overlap: Overlap) -> AllowedMask:

@@ -19,12 +19,12 @@ from posology.learners.baselines import baselines
 from posology.learners.effects.cross_fitting import best_allowed_option
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_study import (
-    RESAMPLES,
     AllowedMask,
     EffectResult,
     allowed_and_judged,
     allowed_options,
     estimate_harms,
+    estimating,
     guideline_choices,
     plan_analysis,
 )
@@ -83,12 +83,11 @@ def estimate_policy_value(
     if choice.probability.max(axis=1).min() < DETERMINISTIC:
         rules = {"the policy as it draws": choice, **rules}
     rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
-    harms, not_estimable = estimate_harms(cohort, everyone, nuisance, rng, progress)
+    harms, not_estimable = estimate_harms(cohort, everyone, nuisance, progress)
     harms = {name: select_nuisance_rows(scores, in_test) for name, scores in harms.items()}
-    progress(RESAMPLES)
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
     plan = replace(plan, not_estimable=not_estimable)
-    estimates = analyse_effects(test_nuisance, rule, plan, rng)
+    estimates = analyse_effects(test_nuisance, rule, plan, rng, estimating(progress))
     return EffectResult(cohort, trial, test_nuisance, estimates, seed), rng
 
 

@@ -5,7 +5,7 @@ for whom every option that can be judged has a propensity of at least 5 %. A rul
 on patients it was not learned from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -138,11 +138,20 @@ class EffectStudy:
 
 
 def analyse_effects(
-    nuisance: Nuisance, rule: HeldOutRule, plan: AnalysisPlan, rng: np.random.Generator
+    nuisance: Nuisance,
+    rule: HeldOutRule,
+    plan: AnalysisPlan,
+    rng: np.random.Generator,
+    on_step: Callable[[str], None] = lambda step: None,  # noqa: ARG005
 ) -> EffectStudy:
-    """Estimate each option's effect and evaluate the rule, on patients it was not learned from."""
+    """Estimate each option's effect and evaluate the rule, on patients it was not learned from.
+
+    Args:
+        on_step: called with what is estimated next, for progress.
+    """
     refits = None if rule.personalised_folds is None else plan.refitted_rules
     question = Question(plan.unit, plan.reference, plan.overlap, rule.unrestricted, refits)
+    on_step("the verdict")
     verdict = decide_verdict(nuisance, rule.chosen, rule.best_single, rng, question)
     kind = OutcomeKind(plan.is_binary, plan.is_randomised)
     population, restricted = verdict.overlap.population, verdict.rule
@@ -154,11 +163,14 @@ def analyse_effects(
         supported_options=verdict.overlap.judged,
         gain_error_factor=verdict.gain_error_factor,
     )
+    on_step("effects of the options")
+    effects = estimate_option_effects(nuisance, verdict, kind, rng)
+    on_step("values of rules")
     study = EffectStudy(
         verdict=verdict,
         personalised_folds=rule.personalised_folds,
         heterogeneity=_heterogeneity(nuisance, evaluated, rule, population),
-        option_effects=estimate_option_effects(nuisance, verdict, kind, rng),
+        option_effects=effects,
         rule_values=judge_rules(nuisance, verdict, RULE, plan.rules, rng),
         rule_confounder_strength=None,
         number_needed_to_treat=None,
@@ -175,18 +187,50 @@ def analyse_effects(
     )
     if verdict.kind == CANNOT_JUDGE:
         return study
+    return _analyse_further(study, _Analysis(nuisance, rule, evaluated, plan), rng, on_step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Analysis:
+    """What is analysed."""
+
+    nuisance: Nuisance
+    rule: HeldOutRule
+    evaluated: EvaluatedRule
+    plan: AnalysisPlan
+
+
+def _analyse_further(
+    study: EffectStudy,
+    analysis: _Analysis,
+    rng: np.random.Generator,
+    on_step: Callable[[str], None],
+) -> EffectStudy:
+    """The study with all that is estimated only where it can be judged."""
+    nuisance, plan, verdict = analysis.nuisance, analysis.plan, study.verdict
+    kind = OutcomeKind(plan.is_binary, plan.is_randomised)
+    population = verdict.overlap.population
     number = None
     if plan.is_binary and verdict.gain is not None:
         number = number_needed_to_treat(verdict.gain)
+    on_step("hidden confounders")
+    strength = assess_rule_confounding(nuisance, verdict, kind, rng)
+    on_step("predicted benefit")
+    contrasts = _contrasts(nuisance, analysis.rule, verdict, rng)
+    on_step("other outcomes")
+    harms = _harms(plan, verdict, rng)
+    on_step("uncertain choices")
+    abstention = assess_abstention(nuisance, analysis.evaluated, population, rng)
+    on_step("subgroups and refits")
     return replace(
         study,
-        rule_confounder_strength=assess_rule_confounding(nuisance, verdict, kind, rng),
+        rule_confounder_strength=strength,
         number_needed_to_treat=number,
-        contrasts=_contrasts(nuisance, rule, verdict, rng),
-        harms=_harms(plan, verdict, rng),
-        abstention=assess_abstention(nuisance, evaluated, population, rng),
+        contrasts=contrasts,
+        harms=harms,
+        abstention=abstention,
         subgroups=tuple(
-            estimate_subgroup_gain(nuisance, evaluated, group, population, rng)
+            estimate_subgroup_gain(nuisance, analysis.evaluated, group, population, rng)
             for group in plan.subgroups
         ),
         stability=tuple(
