@@ -20,7 +20,7 @@ from posology.causal.propensity import (
     known_propensity,
     log_loss,
 )
-from posology.causal.trial import FOLDS, Trial, assign_folds, validate_trial
+from posology.causal.trial import FOLDS, Trial, assign_folds, require_every_option, validate_trial
 from posology.errors import UserError
 from tests.builders.followed_trials import stopped_early
 from tests.builders.known_effects import draw_trial
@@ -37,14 +37,19 @@ def test_a_subject_is_in_one_fold_and_options_are_balanced() -> None:
     assert counts.max() - counts.min() <= 1
 
 
-def test_missing_outcomes_and_rare_options_are_errors() -> None:
+def test_missing_outcomes_are_errors_and_options_given_rarely_where_they_could_be_chosen() -> None:
     trial, _ = draw_trial("rct", 100, 0)
     hole = trial.outcome.copy()
     hole[7] = np.nan
     with pytest.raises(UserError, match="row 7: outcome is nan, as in 1 of 100 rows"):
         validate_trial(replace(trial, outcome=hole))
-    with pytest.raises(UserError, match="option 'new' was given 0 times; at least 10"):
-        validate_trial(replace(trial, treatment=np.zeros(100, np.int64)))
+    one = replace(trial, treatment=np.zeros(100, np.int64))
+    with pytest.raises(UserError, match="nothing to compare: option 'new' was given 0 times"):
+        validate_trial(one)
+    rare = replace(trial, n_options=3, option_names=("old", "new", "rare"))
+    assert validate_trial(rare) is rare
+    with pytest.raises(UserError, match="option 'rare' was given 0 times; at least 10"):
+        require_every_option(rare)
 
 
 def test_propensities_are_close_to_the_truth_and_the_model_fits_the_data() -> None:
@@ -150,8 +155,8 @@ def test_other_outcomes_share_what_no_outcome_enters(monkeypatch: pytest.MonkeyP
     known = replace(trial, outcome=np.ones(400), follow_up=None)
     regression = fit_outcome_regression(known, fold)
     nuisance = Nuisance(known, fold, known_propensity(half), regression)
-    fits = {"_linear_ratio": 0, "ridge_columns": 0}
-    made = {"_linear_ratio": censoring._linear_ratio, "ridge_columns": ridge_columns}
+    fits = {"linear": 0, "boosted": 0, "ridge_columns": 0}
+    made = {**censoring._KINDS, "ridge_columns": ridge_columns}
 
     def counted(name: str) -> object:
         def fit(*args: Any) -> Any:
@@ -160,11 +165,13 @@ def test_other_outcomes_share_what_no_outcome_enters(monkeypatch: pytest.MonkeyP
 
         return fit
 
-    monkeypatch.setattr(censoring, "_linear_ratio", counted("_linear_ratio"))
+    for kind in ("linear", "boosted"):
+        monkeypatch.setitem(censoring._KINDS, kind, counted(kind))
     monkeypatch.setattr(doubly_robust_scores, "ridge_columns", counted("ridge_columns"))
     monkeypatch.setattr(outcome_regression, "ridge_columns", counted("ridge_columns"))
     harms = fit_other_outcomes(nuisance, {"first": trial, "second": replace(trial)})
-    assert fits == {"_linear_ratio": FOLDS, "ridge_columns": 1}
+    assert fits["ridge_columns"] == 1
+    assert {fits["linear"], fits["boosted"]} <= {1, 1 + FOLDS}, "to choose the kind, and by fold"
     np.testing.assert_array_equal(harms["first"].fold, fold)
     np.testing.assert_array_equal(harms["first"].scores, harms["second"].scores)
     assert harms["first"].trial.follow_up is None

@@ -45,6 +45,10 @@ def test_without_a_folder_decisions_are_only_counted(events: Path, tmp_path: Pat
     told = " ".join(nameless.summary().split())
     assert "12 codes have no name in words: LAB//LOINC//1-8," in told
     assert "and 2 more. Name those that matter in the study's [names]" in told
+    first, *others = flow.flow["arms"]
+    titled = CohortFlow(flow.flow | {"arms": [first | {"title": "Titled"}, *others]}, None)
+    assert "Titled" in titled.summary(), "the option's title, not its name"
+    assert all(arm["title"] for arm in flow.flow["arms"])
     assert steps[-1] == ("1 of 1 files", 1, 1)
     assert not any(tmp_path.iterdir())
     with pytest.raises(UserError, match="call build_cohort with a folder"):

@@ -4,7 +4,7 @@ A proportional hazards model of the time to censoring (Cox 1972), with the optio
 hazard ratio depends on covariates and option. Fitted without the subjects that it is applied to.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.binning import bin_columns
-from posology.causal.left_out import LeftOut
+from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import Column, FollowUp, Mask, Trial
@@ -100,22 +100,23 @@ def fit_hazard_ratios(
     """Each decision's hazard ratio of censoring, by models fitted without each fold.
 
     Its kind (none, log-linear for each option, boosted trees) is the one of the highest partial
-    likelihood on the held-out folds.
+    likelihood on two folds, fitted on the other three.
     """
-    fold, learning = left_out.fold, {f: left_out.learning(f) for f in left_out.folds}
-    candidates: dict[str, Callable[[FollowedTrial, Mask], Column]] = {"none": _no_ratio}
-    if min(int(followed.censored[rows].sum()) for rows in learning.values()) >= MIN_CENSORED:
-        candidates |= {"linear": _linear_ratio, "boosted": _boosted_ratio}
-    best, highest = {f: np.ones(len(fold)) for f in learning}, -np.inf
-    for kind, fit in candidates.items():
-        ratios: dict[int, Column] = {
-            f: left_out.once(f, f"{name}: {kind}", partial(fit, followed, rows))
-            for f, rows in learning.items()
-        }
-        likelihood = sum(_partial_likelihood(ratios[f], followed, fold == f) for f in ratios)
-        if likelihood > highest:
-            best, highest = ratios, likelihood
-    return best
+    pair, likelihoods = left_out.trial_pair, {}
+    for kind in _KINDS:
+        ratio = _ratio(followed, pair, TRIAL_FOLD, (name, kind))
+        likelihoods[kind] = _partial_likelihood(ratio, followed, ~pair.learning(TRIAL_FOLD))
+    chosen = max(likelihoods, key=lambda kind: likelihoods[kind])
+    return {f: _ratio(followed, left_out, f, (name, chosen)) for f in left_out.folds}
+
+
+def _ratio(followed: FollowedTrial, left_out: LeftOut, fold: int, name: tuple[str, str]) -> Column:
+    """Hazard ratios of one kind without a fold; 1 where hardly any decision is censored."""
+    rows = left_out.learning(fold)
+    if followed.censored[rows].sum() < MIN_CENSORED:
+        return np.ones(len(rows))
+    fit = partial(_KINDS[name[1]], followed, rows)
+    return left_out.once(fold, ": ".join(name), fit)
 
 
 def pool_follow_up(each: Sequence[FollowUp]) -> FollowUp:
@@ -220,6 +221,9 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
         )
         ratio = np.clip(fitted.predict(followed.inputs), *bounds)
     return ratio
+
+
+_KINDS = {"none": _no_ratio, "linear": _linear_ratio, "boosted": _boosted_ratio}
 
 
 def _at_most(rows: Rows) -> Int64[np.ndarray, " fitted"]:

@@ -1,13 +1,14 @@
 """Which folds a model leaves out; models that leave out the same folds are fitted once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from posology.causal.trial import FOLDS, Fold, Mask
 
+TRIAL_FOLD = FOLDS - 2
 _NOTHING = np.zeros(0)
 
 
@@ -28,6 +29,14 @@ class LeftOut:
     def folds(self) -> list[int]:
         """The folds with a model of their own."""
         return [f for f in range(FOLDS) if f != self.also]
+
+    @property
+    def trial_pair(self) -> "LeftOut":
+        """Leaves out the last two folds (with `TRIAL_FOLD`), on which kinds of models are compared.
+
+        Once for all rules, as it is fitted for those that are judged on either of these two.
+        """
+        return replace(self, also=FOLDS - 1)
 
     def learning(self, fold: int) -> Mask:
         """The decisions that the models for a fold are fitted on."""

@@ -1,16 +1,14 @@
 """The probability that a number was measured, of decisions that were followed to the end."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.causal.boosted_trees import make_boosted_classifier
 from posology.causal.censoring import CensoringModel, FollowedTrial, fit_censoring
-from posology.causal.left_out import LeftOut
+from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import Column, Mask
@@ -30,7 +28,7 @@ def measurement_factors(followed: FollowedTrial, left_out: LeftOut) -> dict[int,
     unlikely not to have been: (1 - F) / (1 - P F). 1 for all others. Fitted without each fold, on
     decisions followed to their number or the window's end, weighted by the inverse probability of
     being neither stopped nor censored so long; shares, logistic regression or boosted trees by
-    held-out log loss.
+    the log loss on two folds, fitted on the other three.
     """
     trial, follow_up = followed.trial, followed.follow_up
     needed = follow_up.is_resolved & follow_up.needs_measurement
@@ -40,7 +38,10 @@ def measurement_factors(followed: FollowedTrial, left_out: LeftOut) -> dict[int,
     stopped = follow_up.is_resolved & ~needed & (follow_up.days > follow_up.measured_from)
     remaining = replace(followed, follow_up=replace(follow_up, is_resolved=needed))
     models = fit_censoring(remaining, left_out, "stopped or censored")
-    for f, probability in _measured_probabilities(followed, left_out, models, needed).items():
+    measured = _Measured(followed, left_out.trial_pair, remaining, needed)
+    kind = _choose_kind(measured)
+    for f, model in models.items():
+        probability = _probability(replace(measured, left_out=left_out), f, model, kind)
         earlier = _measured_earlier(followed, needed & left_out.learning(f), models[f])
         factors[f][needed] = 1.0 / probability[needed]
         factors[f][stopped] = ((1 - earlier) / (1 - probability * earlier))[stopped]
@@ -64,38 +65,46 @@ def _measured_earlier(followed: FollowedTrial, rows: Mask, model: CensoringModel
     return earlier
 
 
-def _measured_probabilities(
-    followed: FollowedTrial, left_out: LeftOut, models: Mapping[int, CensoringModel], needed: Mask
-) -> dict[int, Column]:
-    trial, follow_up, fold = followed.trial, followed.follow_up, left_out.fold
-    weight = {
-        f: model.inverse_probability(trial.treatment, follow_up.days, needed)
-        for f, model in models.items()
-    }
-    best, lowest = {f: np.ones(len(trial)) for f in models}, np.inf
-    for kind, fit in {"shares": _shares, "logistic": _logistic, "boosted": _boosted}.items():
-        probability: dict[int, Column] = {}
-        loss = 0.0
-        for f in models:
-            rows = needed & left_out.learning(f)
-            make = partial(_probability, fit, followed, rows, weight[f])
-            probability[f] = left_out.once(f, f"measured: {kind}", make, weight[f])
-            here = needed & (fold == f)
-            chance = probability[f][here]
-            likelihood = np.log(np.where(follow_up.is_known[here], chance, 1.0 - chance))
-            loss -= float((weight[f][here] * likelihood).sum())
-        if loss < lowest:
-            best, lowest = probability, loss
-    return best
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """What the probability of a measurement is learned from."""
+
+    followed: FollowedTrial
+    left_out: LeftOut
+    remaining: FollowedTrial
+    """Followed until the number, or the window's end: stopping ends it too."""
+    needed: Mask
 
 
-def _probability(fit: Any, followed: FollowedTrial, rows: Mask, weight: Column) -> Column:
-    known = followed.follow_up.is_known[rows]
-    if known.all() or not known.any():
-        probability = np.full(len(rows), known.mean() if len(known) else 1.0)
-    else:
-        probability = fit(followed, rows, known, weight[rows])
-    return np.clip(probability, MIN_MEASURED_PROBABILITY, 1.0 - 1e-6)
+def _choose_kind(measured: _Measured) -> str:
+    pair, needed = measured.left_out, measured.needed
+    model = fit_censoring(measured.remaining, pair, "stopped or censored")[TRIAL_FOLD]
+    here, loss = needed & ~pair.learning(TRIAL_FOLD), {}
+    is_known, weight = measured.followed.follow_up.is_known[here], _weight(measured, model)[here]
+    for kind in _KINDS:
+        chance = _probability(measured, TRIAL_FOLD, model, kind)[here]
+        likelihood = np.log(np.where(is_known, chance, 1.0 - chance))
+        loss[kind] = -float((weight * likelihood).sum())
+    return min(loss, key=lambda kind: loss[kind])
+
+
+def _weight(measured: _Measured, model: CensoringModel) -> Column:
+    trial, follow_up = measured.followed.trial, measured.followed.follow_up
+    return model.inverse_probability(trial.treatment, follow_up.days, measured.needed)
+
+
+def _probability(measured: _Measured, fold: int, model: CensoringModel, kind: str) -> Column:
+    rows = measured.needed & measured.left_out.learning(fold)
+    known, weight = measured.followed.follow_up.is_known[rows], _weight(measured, model)
+
+    def fit() -> Column:
+        if known.all() or not known.any():
+            probability = np.full(len(rows), known.mean() if len(known) else 1.0)
+        else:
+            probability = _KINDS[kind](measured.followed, rows, known, weight[rows])
+        return np.clip(probability, MIN_MEASURED_PROBABILITY, 1.0 - 1e-6)
+
+    return measured.left_out.once(fold, f"measured: {kind}", fit, weight)
 
 
 def _shares(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
@@ -118,3 +127,10 @@ def _logistic(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weig
 def _boosted(followed: FollowedTrial, rows: Mask, known: Selected, weight: Weights) -> Column:
     fitted = make_boosted_classifier().fit(followed.inputs[rows], known, weight)
     return fitted.predict_proba(followed.inputs)[:, 1]
+
+
+_KINDS: dict[str, Callable[[FollowedTrial, Mask, Selected, Weights], Column]] = {
+    "shares": _shares,
+    "logistic": _logistic,
+    "boosted": _boosted,
+}

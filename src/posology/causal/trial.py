@@ -54,21 +54,50 @@ class Trial:
         return len(self.outcome)
 
 
+MIN_GIVEN = 10
+"""Decisions, two in each fold, with which an option can be learned about; our choice."""
+
+
 def validate_trial(trial: Trial) -> Trial:
-    """The same trial; UserError if an outcome is missing or an option has few patients."""
+    """The same trial; UserError if an outcome is missing or no two options have enough patients.
+
+    An option given more rarely than the others is not an error: it is not judged.
+    """
     unknown = np.flatnonzero(~np.isfinite(trial.outcome))
     if len(unknown):
         raise UserError(
             f"row {unknown[0]}: outcome is {trial.outcome[unknown[0]]}, as in {len(unknown)} of "
             f"{len(trial)} rows; leave out decisions without follow-up, or give `follow_up`"
         )
-    counts = np.bincount(trial.treatment, minlength=trial.n_options)
-    for option in np.flatnonzero(counts < 2 * FOLDS):
+    rare = rare_options(trial)
+    if trial.n_options - len(rare) < 2:
         raise UserError(
-            f"option {option_name(trial, int(option))!r} was given {counts[option]} times; at "
-            f"least {2 * FOLDS} are needed: leave the option out of the study"
+            f"fewer than two options were given at least {MIN_GIVEN} times, so that there is "
+            f"nothing to compare: {_how_often(trial, rare)}"
         )
     return trial
+
+
+def require_every_option(trial: Trial) -> Trial:
+    """The same trial; UserError if an option has few patients, as learners may choose it."""
+    if rare := rare_options(trial):
+        raise UserError(
+            f"{_how_often(trial, rare)}; at least {MIN_GIVEN} are needed: leave the option out of "
+            "the study"
+        )
+    return trial
+
+
+def rare_options(trial: Trial) -> list[int]:
+    """Options given less than MIN_GIVEN times."""
+    counts = np.bincount(trial.treatment, minlength=trial.n_options)
+    return np.flatnonzero(counts < MIN_GIVEN).tolist()
+
+
+def _how_often(trial: Trial, options: list[int]) -> str:
+    counts = np.bincount(trial.treatment, minlength=trial.n_options)
+    each = (f"option {option_name(trial, k)!r} was given {counts[k]} times" for k in options)
+    return ", ".join(each)
 
 
 def option_name(trial: Trial, option: int) -> str:

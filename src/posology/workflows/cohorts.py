@@ -175,7 +175,7 @@ def _arm_table(flow: dict[str, Any]) -> Table:
     for arm in (*flow["arms"], flow["outcome"]):
         rate, dose = arm["effective"], arm["dose_median"]
         table.add_row(
-            arm["name"],
+            arm.get("title") or arm["name"],
             f"{arm['decisions']:,}",
             f"{arm['complete']:,}",
             "-" if rate is None else f"{rate:.1%}",

@@ -84,6 +84,14 @@ def test_doses_become_a_daily_amount(per: str, expected: float) -> None:
     assert d.dose.tolist() == [pytest.approx(expected)]
 
 
+def test_a_daily_dose_is_of_as_many_days_as_it_is_divided_by() -> None:
+    """Eight doses, a day apart from time zero: the eighth belongs to the next seven days."""
+    changes = (("grace_days = 1", 'grace_days = 1\ndose_per = "each"\ndose_days = 7'),)
+    daily = [(1, day, "DRUG//A", 14.0) for day in range(8)]
+    d, _ = extract_from_rows(changes, (1, 0, "REVIEW", None), *daily)
+    assert d.dose.tolist() == [14.0]
+
+
 def test_the_outcome_is_the_first_number_in_the_window() -> None:
     d, _ = extract_from_rows(
         NONE,

@@ -50,6 +50,16 @@ def test_low_overlap_excludes_patients_and_describes_them() -> None:
     )
 
 
+def test_a_patient_of_many_excluded_decisions_counts_once_among_them() -> None:
+    """Nine decisions of one patient, 9 years old, and one of another, 1 year: 5, not 8.2."""
+    subject = np.array([0] * 9 + [1, 2, 3])
+    years = np.array([9.0] * 9 + [1.0, 4.0, 6.0])[:, None]
+    trial = Trial(years, np.arange(12) % 2, np.zeros(12), subject, 2)
+    [row] = compare_excluded(trial, np.arange(12) > 9, ("age",))
+    assert (row.included, row.excluded) == (5.0, 5.0)
+    assert row.difference == 0.0
+
+
 def test_options_of_separate_patients_lack_overlap() -> None:
     nuisance, _ = draw_nuisance("rct", 600, 2)
     x = nuisance.trial.covariates[:, 0]

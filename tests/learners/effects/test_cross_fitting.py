@@ -81,3 +81,18 @@ def test_the_reference_is_the_best_option_of_the_population_that_is_judged() -> 
     assert (held_out.best_single == 0).all()
     if not held_out.personal_folds:
         assert (held_out.chosen == held_out.best_single).all()
+
+
+def test_an_option_given_three_times_leaves_the_others_to_be_compared() -> None:
+    """It was an error; it is neither chosen nor in the way of the rule."""
+    sample, drawn = trial("rct", 600, 3)
+    treatment = np.where(np.arange(600) < 3, 2, sample.treatment)
+    several = replace(sample, treatment=treatment, n_options=3)
+    third = known_propensity(np.tile([0.4975, 0.4975, 0.005], (600, 1)))
+    fold = assign_folds(several, np.random.default_rng(0))
+    judged = np.tile([True, True, False], (600, 1))
+    found = estimate_held_out_effects(
+        fit_nested_nuisance(several, fold, third), judged, np.ones(600, bool)
+    )
+    assert set(found.chosen.tolist()) == {0, 1}
+    assert (found.chosen == drawn.expected.argmax(axis=1)).mean() > 0.7

@@ -58,8 +58,8 @@ def summarize_flow(
         "safety": count_rules(study, decisions),
         "leaks": find_leaks(flow.step_codes, decisions.treatment, study),
         "arms": [
-            _arm(name, decisions, decisions.treatment == row)
-            for row, name in enumerate(study.formulary.names)
+            {"title": option.title, **_arm(option.name, decisions, decisions.treatment == row)}
+            for row, option in enumerate(study.formulary.treatments)
         ],
         "outcome": _all_arms(study, decisions),
         "follow_up": {

@@ -90,7 +90,10 @@ def _daily_dose(
     if assignment.dose_per in _DAYS_PER_DOSE:
         rows = _until_next(amounts, at, assignment.grace_days)
         return first_value(amounts, rows) / _DAYS_PER_DOSE[assignment.dose_per]
-    rows = _until_next(amounts, at, assignment.dose_days)
+    # Half open: a dose of the same hour a week later belongs to the next week.
+    rows = window_rows(amounts, at, 0.0, assignment.dose_days, closed=True)
+    end = np.minimum(next_decision_time(at), at.time + assignment.dose_days)
+    rows = truncate_window(rows, amounts, at, end, inclusive=False)
     total = np.concatenate([[0.0], np.cumsum(amounts.value)])
     daily = (total[rows[1]] - total[rows[0]]) / assignment.dose_days
     return np.where(has_event(rows), daily, np.nan)

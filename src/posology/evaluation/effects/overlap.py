@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.propensity import Propensity
-from posology.causal.trial import Mask, Trial, option_name
+from posology.causal.trial import Column, Mask, Trial, option_name
 from posology.evaluation.effects.judged_options import (
     MIN_PROPENSITY,
     effective_sizes,
@@ -171,15 +171,28 @@ def assess_balance(
 def compare_excluded(
     trial: Trial, population: Mask, covariates: Sequence[str]
 ) -> tuple[ExcludedComparison, ...]:
-    """Covariates of excluded against included patients, largest difference first."""
+    """Covariates of excluded against included patients, largest difference first.
+
+    A patient of several decisions counts once on a side, with the mean of these.
+    """
     if population.all() or not population.any():
         return ()
     X = trial.covariates
-    included, excluded = (_mean(X, mask.astype(np.float64)) for mask in (population, ~population))
-    difference = (excluded - included) / _spread(X)
+    patient = np.unique(trial.subject, return_inverse=True)[1]
+    included, excluded = (
+        _mean(X, _by_patient(patient, side)) for side in (population, ~population)
+    )
+    everyone = np.ones(len(trial), dtype=bool)
+    spread = np.sqrt(_variance(X, _by_patient(patient, everyone)))
+    difference = (excluded - included) / np.where(spread > 1e-12, spread, 1.0)
     columns = (covariates, included.tolist(), excluded.tolist(), difference.tolist())
     rows = [ExcludedComparison(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=lambda row: -abs(row.difference)))
+
+
+def _by_patient(patient: Int64[np.ndarray, " decision"], rows: Mask) -> Column:
+    """Weights of the decisions in which every patient of these rows counts once."""
+    return rows / np.maximum(np.bincount(patient, rows)[patient], 1.0)
 
 
 def _mean(

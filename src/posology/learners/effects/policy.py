@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.doubly_robust_scores import fit_nuisance
-from posology.causal.trial import Trial
+from posology.causal.trial import Trial, require_every_option
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
@@ -86,7 +86,7 @@ class EffectLearner:
                 *(outcome_follow_up(c, treated_rows(c)) for c in (train, validation))
             ),
         )
-        nuisance = fit_nuisance(trial, np.random.default_rng(self.seed))
+        nuisance = fit_nuisance(require_every_option(trial), np.random.default_rng(self.seed))
         effects = fit_effects(nuisance, self.gate)
         effect = predict_effects(effects, trial.covariates)
         base = nuisance.trial.outcome - effect[np.arange(len(trial)), trial.treatment]

@@ -215,7 +215,8 @@ def _x_learner(
     are averaged, each weighted by the other option's share, since the expectation of the larger
     group is more precise. Shares rather than propensities: measured better where options hardly
     overlap (docs/decisions/effects-stack.md). Patients who could not have had the other option
-    (propensity at its floor) are left out: its expectation for them is an extrapolation.
+    (propensity at its floor) are left out: its expectation for them is an extrapolation. Options
+    that these decisions hardly have get no model, as they are not judged.
     """
     trial = nuisance.trial
     could = nuisance.propensity.probability > 2 * PROPENSITY_FLOOR
@@ -226,6 +227,8 @@ def _x_learner(
         if k == reference:
             continue
         of_option = rows & (trial.treatment == k)
+        if of_option.sum() < FOLDS:
+            continue
         share = float(of_option.sum() / (of_option.sum() + of_reference.sum()))
         gain = trial.outcome - mean[:, reference], _where(of_option, could[:, reference])
         gain_of_reference = mean[:, k] - trial.outcome, _where(of_reference, could[:, k])

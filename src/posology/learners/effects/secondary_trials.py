@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posology.causal.trial import Column, Trial, option_name
+from posology.causal.trial import Column, Trial, option_name, rare_options
 from posology.domain.cohort import Cohort
 from posology.learners.effects.follow_up import follow_up_of, harm_costs
 from posology.learners.effects.target_trial import StudyTrial
@@ -61,6 +61,6 @@ def _why_not_estimable(column: Column, trial: Trial) -> str:
     if len(values) < 2:
         return f"{values[0]:g} in all {known.sum():,} decisions where it is known"
     per_option = np.bincount(trial.treatment[known], minlength=trial.n_options)
-    for k in np.flatnonzero(per_option == 0):
-        return f"not known of any decision of {option_name(trial, int(k))}"
+    for k in sorted(set(np.flatnonzero(per_option == 0).tolist()) - set(rare_options(trial))):
+        return f"not known of any decision of {option_name(trial, k)}"
     return ""

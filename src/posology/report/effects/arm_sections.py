@@ -11,6 +11,8 @@ from posology.report.effects.curve_plot import draw_curves
 from posology.report.effects.forest import forest_cells
 from posology.report.text import Scale, format_number, format_p_value
 
+COMPARATOR = "compared with"
+"""Beside the option that the others are compared with. Not "reference", which may be usual care."""
 _REFERENCE = Difference(0.0, 0.0, 0.0, 1.0)
 _STRENGTH = (
     "Gamma is the factor by which unmeasured confounding must change the odds of treatment before "
@@ -78,7 +80,7 @@ def _outcome_table(results: EffectStudy, raw: RawData, scale: Scale) -> SectionT
         reason = results.verdict.overlap.options[k].reason
         rows.append(
             (
-                f"{name} (reference)" if is_reference else name,
+                f"{name} ({COMPARATOR})" if is_reference else name,
                 *_raw_cells(raw, k, scale),
                 "" if is_reference else scale.format_difference(unadjusted),
                 _adjusted(adjusted.get(name), scale),

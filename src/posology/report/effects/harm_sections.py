@@ -3,7 +3,7 @@
 from posology.evaluation.arms.raw_outcomes import RawOutcome
 from posology.evaluation.effects.effect_study import EffectStudy, Harm
 from posology.evaluation.intervals import Difference
-from posology.report.effects.arm_sections import describe_raw
+from posology.report.effects.arm_sections import COMPARATOR, describe_raw
 from posology.report.effects.content import Fold, RawData, Section, SectionTable
 from posology.report.effects.forest import forest_cells
 from posology.report.text import Scale, format_p_value
@@ -86,7 +86,7 @@ def _table(harm: Harm, raw: RawData, results: EffectStudy) -> SectionTable:
     rows = []
     differences: list[Difference | None] = []
     if observed is not None:
-        rows.append((f"{comparator} (reference)", *_raw(observed, observed.comparator), "", ""))
+        rows.append((f"{comparator} ({COMPARATOR})", *_raw(observed, observed.comparator), "", ""))
         differences.append(Difference(0.0, 0.0, 0.0, 1.0))
     for effect in harm.options:
         index = _index(observed, effect.option)
