@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from posology.domain.recommendation.findings import MissingFact
-from posology.domain.recommendation.option import NOT_ESTIMATED
+from posology.domain.recommendation.option import NO_CLEAR_DIFFERENCE, NOT_ESTIMATED, WORSE
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     ALL_FORBIDDEN,
@@ -101,10 +101,23 @@ def test_equals_stand_in_no_order_and_in_grey() -> None:
     assert 'class="interval good"' not in html
     assert html.count('class="interval same"') == 2
     assert "6 more 5 fewer to 17 more = no clear difference" in shown
+    assert "Dose: " not in shown
     assert "What separates low start from medium start" in shown
     assert "Options, in no order of merit" in text(BETTER_THAN_REFERENCE) or (
         ADVICE_BY_STATE[BETTER_THAN_REFERENCE].is_ranked
     )
+
+
+def test_options_that_are_all_worse_are_no_equals() -> None:
+    advice = ADVICE_BY_STATE[NO_OPTION_BETTER]
+    worse = tuple(
+        replace(o, standing=WORSE) if o.standing == NO_CLEAR_DIFFERENCE else o
+        for o in advice.options
+    )
+    html = render_patient_page(replace(advice, options=worse))
+    assert "None better than usual care" in html
+    assert "No clear difference</span>" not in html
+    assert "<h2>Options</h2>" in html
 
 
 def test_each_option_has_benefit_harms_dose_and_cost_in_one_row() -> None:

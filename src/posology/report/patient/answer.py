@@ -1,9 +1,15 @@
 """The first screen: who, the answer, its tags, what must be read first, what to go on instead."""
 
 import re
+from dataclasses import replace
 
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
-from posology.domain.recommendation.option import REFERENCE, OptionAdvice
+from posology.domain.recommendation.option import (
+    NO_CLEAR_DIFFERENCE,
+    NOT_ESTIMATED,
+    REFERENCE,
+    OptionAdvice,
+)
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     ALL_FORBIDDEN,
@@ -45,7 +51,7 @@ def tags(advice: Recommendation) -> tuple[Tag, ...]:
     elif advice.state == BETTER_THAN_REFERENCE:
         shown += [better, Tag("No clear difference to the next option", QUIET, "same")]
     elif advice.state == NO_OPTION_BETTER:
-        shown.append(Tag("No clear difference", QUIET, "same"))
+        shown.append(_no_option_tag(advice))
     elif advice.state == ALL_FORBIDDEN:
         shown.append(Tag("Every option is forbidden", STOP, "stop"))
     elif advice.state == FACT_MISSING:
@@ -60,6 +66,12 @@ def tags(advice: Recommendation) -> tuple[Tag, ...]:
             Tag(f"{count} similar patients", WARN if few else QUIET, "warn" if few else "")
         )
     return tuple(shown)
+
+
+def _no_option_tag(advice: Recommendation) -> Tag:
+    if any(option.standing == NO_CLEAR_DIFFERENCE for option in advice.options):
+        return Tag("No clear difference", QUIET, "same")
+    return Tag(f"None better than {words.inside(advice.reference)}", QUIET, "minus")
 
 
 def decision_note(advice: Recommendation) -> str:
@@ -142,6 +154,8 @@ def _guideline(advice: Recommendation) -> tuple[Line, ...]:
     lines = guideline_lines(advice)
     if not lines:
         return (Line("What the guideline says", "The study file names no guideline."),)
+    if len(lines) > 1:
+        return tuple(replace(line, label=f"Guideline: {line.label}") for line in lines)
     return tuple(
         Line("What the guideline says", f"{line.label}. {line.text}".strip(), line.strong)
         for line in lines
@@ -149,6 +163,9 @@ def _guideline(advice: Recommendation) -> tuple[Line, ...]:
 
 
 def _usual_care(advice: Recommendation) -> str:
+    usual = next((o for o in advice.options if o.name == "usual_care"), None)
+    if usual is not None and usual.remarks and usual.standing != NOT_ESTIMATED:
+        return " ".join(usual.remarks)
     given = [s for s in advice.why.similar if s.patients]
     total = sum(s.patients or 0 for s in given)
     if total:
@@ -169,7 +186,7 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
     name = words.capitalise(option.title)
     if advice.unit:
         return f"{name}: mean {value} {advice.unit} ({span})."
-    return f"{name}: of 100 patients like this one about {value} ({span}) {advice.goal}."
+    return f"{name}: about {value} of 100 patients like this one ({span}) reach the goal."
 
 
 def _remark(text: str) -> Callout:

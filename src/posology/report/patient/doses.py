@@ -5,6 +5,7 @@ from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     BETTER_FOR_PATIENT,
     DOSE_ONLY,
+    NO_OPTION_BETTER,
     UNSURE,
     Recommendation,
 )
@@ -16,8 +17,10 @@ from posology.report.patient.dose_strip import dose_strip
 def doses(advice: Recommendation) -> tuple[DosePart, ...]:
     """The study's dose; else of the first option where it is shown better, else of all.
 
-    Without an answer there is none, but what is known of it where just that is too uncertain.
+    Where nothing is advised there is none; where just the dose is too uncertain, its range.
     """
+    if advice.state == NO_OPTION_BETTER:
+        return ()
     if advice.state in ABSTAINED:
         is_range = advice.state == UNSURE and advice.dose is not None
         return (_dose_part("", advice.dose, False),) if is_range and advice.dose else ()

@@ -61,7 +61,7 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         else _row(advice, option, axis, all_harms)
         for option in advice.options
     )
-    is_equal = not advice.is_ranked and any(row.tag is None for row in rows)
+    is_equal = not advice.is_ranked and any(row.kind == SAME for row in rows)
     return OptionTable(
         heading="Options, in no order of merit" if is_equal else "Options",
         note=_note(advice, rows),

@@ -118,9 +118,8 @@ def _options(table: OptionTable) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if table.has_numbers:
         unit = "patients of 100" if table.goal_unit == "of 100" else table.goal_unit
-        parts.append(
-            _dim(f"In {unit}, with 95 % intervals; differences against {table.reference}.")
-        )
+        words = f"In {unit}, with 95 % intervals; differences against {table.reference}."
+        parts.append(_dim(f"Goal: {table.goal}. {words}"))
     return [*parts, *(_option(table, row) for row in table.rows)]
 
 
@@ -135,7 +134,8 @@ def _option(table: OptionTable, row: OptionRow) -> Group:
     for width in _COLUMNS:
         grid.add_column(width=width, overflow="fold")
     value = f"{row.value} ({row.interval})" if row.interval else row.value
-    grid.add_row(table.goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
+    goal = "Reach the goal" if table.goal_unit == "of 100" else "Mean"
+    grid.add_row(goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
     for harm in row.harms:
         name = f"{harm.name}, {harm.unit}" if harm.unit else harm.name
         value = f"{harm.value} ({harm.interval})" if harm.value else ""
