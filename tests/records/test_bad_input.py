@@ -212,15 +212,10 @@ ODD = {
 
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("name", TABLES)
-def test_no_column_type_causes_a_traceback(
-    tmp_path_factory: pytest.TempPathFactory, name: str, kind: str
-) -> None:
+def test_no_column_type_causes_a_traceback(folder: Path, name: str, kind: str) -> None:
     table = TABLES[name]
     columns = list(table.columns)
     at = list(ODD).index(kind)
-    for column in {columns[at % len(columns)], columns[at // 2 % len(columns)]}:
-        folder = tmp_path_factory.mktemp("types")
-        (folder / "in").mkdir()
-        path = folder / "in" / "data.parquet"
-        write_parquet(path, table, {column: ODD[kind]})
-        stage_all(table.sources(path), folder)
+    path = folder / "in" / "data.parquet"
+    write_parquet(path, table, {columns[at % len(columns)]: ODD[kind]})
+    stage_all(table.sources(path), folder)
