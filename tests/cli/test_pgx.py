@@ -55,6 +55,13 @@ def test_a_laboratorys_results_and_chosen_drugs(tmp_path: Path) -> None:
     assert "examplidol" not in text
 
 
+def test_why_a_position_has_no_call_is_shown(tmp_path: Path) -> None:
+    records = [*RECORDS, "chr10 400 rs4 G A . LowQual . GT 0/0"]
+    (tmp_path / "a.vcf").write_text(vcf(records))
+    text = run(tmp_path, "--vcf", tmp_path / "a.vcf")
+    assert "1 position missing: rs4 (FILTER is LowQual)." in text
+
+
 def test_a_result_that_is_not_settled_never_reads_as_no_change(tmp_path: Path) -> None:
     records = ["chr10 100 . A G . . . GT 0/0", "chr10 400 . G A . . . GT 0/0"]
     (tmp_path / "a.vcf").write_text(vcf(records))

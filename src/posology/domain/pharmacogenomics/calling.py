@@ -38,7 +38,7 @@ class GeneCall:
     not_excluded: tuple[str, ...]
     """Alleles that a missing position may hide."""
     missing: tuple[str, ...]
-    """Positions of the definitions without a call."""
+    """Positions of the definitions without a call, with the reason if it is not absence."""
     possible: frozenset[tuple[str, str]]
     """Every pair of alleles that the data admit; the fewer positions, the more."""
     notes: tuple[str, ...]
@@ -115,8 +115,13 @@ def describe_misfit(definition: GeneDefinition, observed: ObservedGene) -> str:
 
 
 def missing_names(definition: GeneDefinition, observed: ObservedGene) -> tuple[str, ...]:
-    """Names of the positions without a call."""
-    return tuple(x.name for x in definition.loci if x.position not in observed.sites)
+    """Names of the positions without a call, with the reason where a record has one."""
+    reasons = observed.problems
+    return tuple(
+        f"{x.name} ({reasons[x.position]})" if x.position in reasons else x.name
+        for x in definition.loci
+        if x.position not in observed.sites
+    )
 
 
 def in_pair_order(pairs: set[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

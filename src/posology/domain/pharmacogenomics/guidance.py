@@ -144,11 +144,6 @@ def find_guidance(
     return found
 
 
-def guided_genes(rules: Iterable[Guidance], drug: str) -> tuple[str, ...]:
-    """Genes that any guideline names for the drug."""
-    return tuple(sorted({gene for rule in rules if rule.drug == drug for gene, _ in rule.keys}))
-
-
 def _by_population(rules: Iterable[Guidance]) -> dict[str, list[Guidance]]:
     groups: dict[str, list[Guidance]] = {}
     for rule in rules:
