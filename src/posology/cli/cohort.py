@@ -39,6 +39,13 @@ def cohort(
     workers: Annotated[
         int, typer.Option(help="Cores to use, one file of events each; 0: all, at most four.")
     ] = 0,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What runs the workers: loky (this machine), dask, ray or spark; all must see the "
+            "same files."
+        ),
+    ] = "loky",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the selection flow as JSON.")
     ] = False,
@@ -59,7 +66,7 @@ def cohort(
         raise UserError("posology cohort: add --out with a new folder, or --dry-run.")
     if parts is not None and dry_run:
         raise UserError("posology cohort: --parts needs --out; a dry run caches nothing.")
-    settings = CohortSettings(truth, parts, rows, workers or min(4, cpu_count()))
+    settings = CohortSettings(truth, parts, rows, workers or min(4, cpu_count()), engine)
     with show_progress("cohort") as progress:
         result = build_cohort(parsed, events, None if dry_run else out, settings, progress)
     if as_json:

@@ -13,6 +13,7 @@ from posology.cohorts import build
 from posology.cohorts.events.chunks import distinct_codes, event_files, read_event_table
 from posology.cohorts.storage import folder as storage
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
+from posology.cohorts.storage.parallel import LOCAL
 from posology.cohorts.storage.record_check import check_records
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
@@ -73,6 +74,8 @@ class CohortSettings:
     """Events in memory at once, for each core."""
     workers: int = 1
     """Cores, one file of events each."""
+    engine: str = LOCAL
+    """What runs them: loky (this machine), dask, ray or spark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,12 @@ def build_cohort(
         progress(f"{done} of {files} files", done, files)
 
     options = storage.BuildOptions(
-        settings.max_events, settings.truth, settings.parts, settings.workers, report_files
+        settings.max_events,
+        settings.truth,
+        settings.parts,
+        settings.workers,
+        report_files,
+        settings.engine,
     )
     parsed = as_study(study)
     if folder is None:

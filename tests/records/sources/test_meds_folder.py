@@ -11,7 +11,7 @@ from posology.records.meds_dataset import read_codes, read_parent_codes, write_f
 from posology.records.pipeline.ingest import ingest
 from posology.records.schema import EVENTS
 from posology.records.sources.meds_folder import make_sources
-from tests.builders.raw_events import YEAR0, events_of
+from tests.builders.raw_events import YEAR0, events_of, raw_table
 
 
 @pytest.fixture
@@ -124,3 +124,15 @@ def test_a_damaged_file_of_codes_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "metadata" / "codes.parquet").write_bytes(b"no")
     with pytest.raises(RecordError, match=r"codes\.parquet is not a MEDS file of codes: "):
         read_codes(tmp_path)
+
+
+def test_a_parquet_file_that_is_damaged_inside_is_an_error_that_names_it(tmp_path):
+    """Before, an exception of DuckDB: its header and footer are whole."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(raw_table([(1, YEAR0, "LAB//a", float(n), None, None) for n in range(99)]), path)
+    column = pq.read_metadata(path).row_group(0).column(2)
+    data = bytearray(path.read_bytes())
+    data[column.dictionary_page_offset : column.dictionary_page_offset + 12] = b"\xff" * 12
+    path.write_bytes(bytes(data))
+    with pytest.raises(RecordError, match=r"a.parquet: the Parquet file is damaged \("):
+        ingest(make_sources([path]), tmp_path / "out")

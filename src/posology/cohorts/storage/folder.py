@@ -54,7 +54,7 @@ from posology.cohorts.storage.cached_parts import (
     shard_codes,
 )
 from posology.cohorts.storage.known_truth import join_truth
-from posology.cohorts.storage.parallel import Progress, run_parallel
+from posology.cohorts.storage.parallel import LOCAL, Progress, run_parallel
 from posology.cohorts.storage.record_check import check_records
 from posology.domain.codes import needs_name, study_codes
 from posology.domain.cohort import DECISION_COLUMNS, SPLITS, Cohort
@@ -82,6 +82,8 @@ class BuildOptions:
     workers: int = 1
     """Number of processes; the cohort does not depend on it."""
     progress: Progress | None = None
+    engine: str = LOCAL
+    """What runs them: loky (this machine), dask, ray or spark; the cohort does not depend on it."""
 
 
 def build_folder(
@@ -123,7 +125,7 @@ def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> 
     codes = distinct_codes(files)
     findings = _check_records(events, files, codes, study)
     job = partial(_decide_file, codes=codes, study=study, split=split, rows=options.rows_per_core)
-    per_file = run_parallel(job, files, options.workers, options.progress)
+    per_file = run_parallel(job, files, options.workers, options.progress, options.engine)
     decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
     _check_distinct(list(subjects), events)
     decisions = concatenate_decisions(list(decided))
@@ -185,7 +187,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     codes = tuple(sorted({code for shard in shards for code in shard_codes(shard)}))
     findings = _check_records(events, files, codes, study)
     job = partial(build_shard, study=study, split=split, rows=options.rows_per_core)
-    for _ in run_parallel(job, shards, options.workers, options.progress):
+    for _ in run_parallel(job, shards, options.workers, options.progress, options.engine):
         pass
     features = feature_codes(codes, study)
     (decisions, flow), total = _merge_counts(shards, features, study)
