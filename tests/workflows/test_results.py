@@ -1,7 +1,8 @@
+import numpy as np
 from rich.table import Table
 
 from posology.workflows.progress import no_progress
-from posology.workflows.results import TEXT_WIDTH, render_text, rows_to_table
+from posology.workflows.results import TEXT_WIDTH, render_text, rows_to_table, to_plain_json
 
 
 def test_rows_with_different_columns_become_one_table_with_nulls() -> None:
@@ -28,3 +29,8 @@ def test_text_has_no_colours_and_fits_its_width() -> None:
 
 def test_progress_may_be_ignored() -> None:
     assert no_progress("reading patients", 1, 2) is None
+
+
+def test_plain_json_has_no_number_that_json_lacks() -> None:
+    body = {"a": (np.float32(0.5), float("nan"), np.int64(3)), "b": {"c": float("inf"), "d": True}}
+    assert to_plain_json(body) == {"a": [0.5, None, 3], "b": {"c": None, "d": True}}

@@ -19,6 +19,7 @@ from posology.advice.why.answer import add_reasons
 from posology.advice.why.evidence import read_why
 from posology.artifact import Artifact
 from posology.domain.history import History
+from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.safety_rules.check import check_safety
 from posology.domain.safety_rules.fixed import fix_rules
@@ -40,7 +41,7 @@ from posology.workflows.patient import (
     uncertainty_of,
 )
 from posology.workflows.pharmacogenomics.advice import PgxOptions, add_genes
-from posology.workflows.results import Row, render_text, rows_to_table
+from posology.workflows.results import Row, render_text, rows_to_table, to_plain_json
 
 _WITHOUT_MODEL = (
     "Written from a study file: which values a policy knows, and which facts need a date, only the "
@@ -58,6 +59,10 @@ class RecommendResult:
     """The saved policy's version."""
     reading: PatientReading = NOTHING_TO_SAY
     """What must be said first: facts not used, beyond what the model saw, or assumed."""
+    study_evidence: StudyEvidence | None = None
+    """What the effect study found when the policy was fitted."""
+    dose_evidence: DoseEvidence | None = None
+    """The same where the right dose is known."""
 
     @property
     def rows(self) -> list[Row]:
@@ -69,8 +74,17 @@ class RecommendResult:
         return rows_to_table(self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON values."""
-        return {"reading": asdict(self.reading), **asdict(self.recommendation)}
+        """All of it as JSON values, in the published schema; no number is NaN or infinite.
+
+        The schema is `posology/domain/recommendation/recommendation.schema.json`.
+        """
+        body = {
+            "reading": asdict(self.reading),
+            **asdict(self.recommendation),
+            "study_evidence": None if self.study_evidence is None else asdict(self.study_evidence),
+            "dose_evidence": None if self.dose_evidence is None else asdict(self.dose_evidence),
+        }
+        return to_plain_json(body)
 
     def summary(self) -> str:
         """The answer, its options and dose, and what is not recorded, as text."""
@@ -111,7 +125,8 @@ def recommend(
         fixed = fix_rules(loaded.study, loaded.policy.profile, checked)
         values = compared_by(loaded, advice, inputs.evidence, fixed)
         advice = add_reasons(advice, loaded.policy, history, known, values)
-    return RecommendResult(advice, loaded.study, loaded.digest, reading)
+    stored = stored_evidence(loaded)
+    return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
 
 
 def gather_inputs(model: Artifact, history: History, reading: PatientReading) -> AdviceInputs:

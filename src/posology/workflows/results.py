@@ -47,6 +47,21 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def to_plain_json(value: Any) -> Any:
+    """JSON values of nested dicts and sequences; a number that JSON lacks becomes null."""
+    if isinstance(value, dict):
+        return {key: to_plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain_json(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return finite_or_none(float(value))
+    return value
+
+
 def write_measurements(
     path: Path, rows: Sequence[Row], started: float, seed: int | None = None
 ) -> None:

@@ -87,13 +87,14 @@ def measure_effects(result: EffectResult) -> dict[str, Any]:
         return found
     arrays: dict[str, np.ndarray] = {}
     spec = FeatureSpec(result.trial.codes, result.trial.kinds)
-    found[PATIENTS] = serialize(_fit_patient_model(source, rng), arrays, "patients")
+    found[PATIENTS] = serialize(fit_patient_model(source, rng), arrays, "patients")
     found[FEATURES] = serialize(spec, arrays, "features")
     found[ARRAYS] = arrays
     return found
 
 
-def _fit_patient_model(source: EvidenceSource, rng: np.random.Generator) -> PatientModel:
+def fit_patient_model(source: EvidenceSource, rng: np.random.Generator) -> PatientModel:
+    """The models that speak of one patient, from the analysis population."""
     verdict = source.study.verdict
     population, reference = verdict.overlap.population, verdict.reference
     inside = select_nuisance_rows(source.nuisance, population)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from posology.advice.comparisons import PatientEvidence
+from posology.advice.dose_support import round_dose
 from posology.advice.prediction import predict_patient
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
-from posology.domain.formulas.formula import Formula
+from posology.domain.formulas.formula import Formula, evaluate_formula
 from posology.domain.history import History
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.serialization import deserialize
@@ -37,6 +38,8 @@ class StoredEvidence:
     features: FeatureSpec | None
     dose: DoseEvidence | None
     not_judged: str
+    formulas: dict[str, Formula]
+    """Of the study's rules, by name, with what they fill in for missing facts."""
 
 
 @lru_cache(maxsize=2)
@@ -54,6 +57,10 @@ def stored_evidence(model: Artifact) -> StoredEvidence:
         features=deserialize(FeatureSpec, kept[FEATURES], arrays) if has_models else None,
         dose=None if dose is None else deserialize(DoseEvidence, dose, {}),
         not_judged=f"{reason[:1].upper()}{reason[1:]}." if reason else "",
+        formulas={
+            entry["name"]: deserialize(Formula, entry["formula"], {})
+            for entry in model.evidence.get(RULES, [])
+        },
     )
 
 
@@ -82,23 +89,23 @@ def usual_dose(model: Artifact) -> float | None:
 
 
 def _choice(model: Artifact, rule: Rule, history: History) -> str:
-    from posology.learners.guidelines.formula import FormulaPolicy
-    from posology.learners.guidelines.preference_list import PreferenceListPolicy
-
-    study, policy = model.study, model.policy
+    study, profile = model.study, model.policy.profile
     if rule.kind == "order":
-        ordered = PreferenceListPolicy(study.formulary, policy.profile, rule)
+        from posology.learners.guidelines.preference_list import PreferenceListPolicy
+
+        ordered = PreferenceListPolicy(study.formulary, profile, rule)
         chosen = predict_patient(ordered, study, history).chosen
         return study.formulary.treatments[int(chosen.argmax())].title
-    formulas = {entry["name"]: entry["formula"] for entry in model.evidence.get(RULES, [])}
+    formulas = stored_evidence(model).formulas
     if rule.kind == "fixed" and rule.dose is not None:
-        dose: float | None = rule.dose
+        dose = rule.dose
     elif rule.name not in formulas:
         return "not kept with this model"
     else:
-        formula = deserialize(Formula, formulas[rule.name], {})
-        by_formula = FormulaPolicy(study.formulary, policy.profile, formula)
-        found = predict_patient(by_formula, study, history).dose
-        dose = None if found is None else found.dose
+        decision = history.step_offsets[1:2] - 1
+        dose = float(evaluate_formula(formulas[rule.name], history, decision, profile.codes)[0])
+    if not np.isfinite(dose):
+        return "not known: a fact that it needs is not recorded"
     unit = study.outcome.unit if study.dose is None else study.dose.unit
-    return "not known: a fact that it needs is not recorded" if dose is None else f"{dose:g} {unit}"
+    rounded = dose if study.dose is None else round_dose(dose, study.dose)
+    return f"{rounded:g} {unit}"
