@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,45 @@ import numpy as np
 import posology
 from posology.advice.form.field import Field, Form
 from posology.artifact import Artifact
+from posology.domain.recommendation.findings import FORBIDS, USED_IN_DOSE
+from posology.domain.recommendation.recommendation import ALL_FORBIDDEN, Recommendation
+from posology.domain.safety_rules.rule import FORBID, DoseLimit, Fact, SafetyRule, SafetySpec
+from posology.domain.safety_rules.rule import LIMIT as LIMIT_DOSE
 from posology.errors import UserError
 from posology.workflows.patient import form_of, seen_doses
 from posology.workflows.recommend import RecommendResult, recommend
+
+LIMIT = 30.0
+"""Largest dose of the made-up rule for frail patients, mg a week."""
+_SOURCE = "made up for benchmarks.patient_files"
+_OPTIONS = ("low", "medium", "high")
+SAFETY = SafetySpec(
+    rules=(
+        SafetyRule(
+            name="allergy",
+            kind="allergy",
+            effect=FORBID,
+            options=_OPTIONS,
+            meaning="Made up.",
+            source=_SOURCE,
+            any_of=(Fact(("ALLERGY//warfarin",), "warfarin allergy", known_by=("ALLERGY//none",)),),
+        ),
+        SafetyRule(
+            name="frail",
+            kind="dose_limit",
+            effect=LIMIT_DOSE,
+            options=_OPTIONS,
+            meaning="Made up.",
+            source=_SOURCE,
+            any_of=(
+                Fact(("CONDITION//frail",), "frailty"),
+                Fact(("LAB//ALT",), "ALT", above=120.0, unit="U/L", within_days=365.0),
+            ),
+            dose=DoseLimit(at_most=LIMIT, unit="mg/wk"),
+        ),
+    )
+)
+"""Rules on facts that the model does not know: the form must have them, and they must hold."""
 
 _UNITS = ("", "kg", "lb", "cm", "in", "kPa", "mmol/L", "stone", "years", "%")
 _WORDS = ("yes", "no", "male", "A/G", "*1/*3", "maybe", "", "70-79", "90+", "2024-03-01", "NaN")
@@ -81,8 +118,25 @@ def _problem(model: Artifact, result: RecommendResult) -> str:
             return f"dose {name} of {dose:g} is outside {low:g} to {high:g}"
     if not all(0 <= option.choice_share <= 1 for option in advice.options):
         return "a probability is no probability"
-    if advice.dose is None and not any("dose" in text for text in advice.callouts):
+    is_forbidden = advice.state == ALL_FORBIDDEN
+    if advice.dose is None and not is_forbidden and not any("dose" in t for t in advice.callouts):
         return "no dose, and no warning says why"
+    return _unsafe(advice)
+
+
+def _unsafe(advice: Recommendation) -> str:
+    """How an answer breaks a safety rule that it names; "" if it does not."""
+    for option in advice.options:
+        against = any(f.kind == FORBIDS and option.title in f.options for f in advice.safety)
+        if against != (option.standing == "forbidden"):
+            return f"option {option.name} is {option.standing}"
+        if against and (option.choice_share > 0 or option.dose is not None):
+            return f"option {option.name} is forbidden and advised"
+    is_limited = any(f.kind == USED_IN_DOSE and f.source == _SOURCE for f in advice.safety)
+    if is_limited and advice.dose is not None and advice.dose.dose > LIMIT:
+        return f"dose of {advice.dose.dose:g} is above the limit of a safety rule"
+    if advice.state == ALL_FORBIDDEN and advice.dose is not None:
+        return "a dose though every option is forbidden"
     return ""
 
 
@@ -92,7 +146,7 @@ def run(trials: int, seed: int) -> dict[str, Any]:
 
     study = posology.read_study("iwpc")
     fitted = posology.fit(posology.read_cohort(study, iwpc.load().events), "logistic")
-    model = Artifact(fitted.policy, study, fitted.evidence, "")
+    model = Artifact(fitted.policy, replace(study, safety_packs=SAFETY), fitted.evidence, "")
     form, rng = form_of(model), np.random.default_rng(seed)
     counts: Counter[str] = Counter()
     wrong: list[dict[str, Any]] = []

@@ -38,7 +38,7 @@ def encode_patient(
     history = build_history(ordered, subjects, profile.codes, treatments)
     if len(history.code) == 0:
         raise RecordError(
-            f"patient file: the policy knows none of its facts ({', '.join(unknown[:5])}); "
+            f"patient: the policy knows none of its facts ({', '.join(unknown[:5])}); "
             "compare `posology template`."
         )
     return add_formula_events(history, profile), unknown
