@@ -14,6 +14,7 @@ from posology.cli.cohort import cohort
 from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
+from posology.cli.facts import facts
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
 from posology.cli.pgx import pgx
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
-    "For one patient": (template, recommend, predict, pgx),
+    "For one patient": (template, recommend, predict, pgx, facts),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }
