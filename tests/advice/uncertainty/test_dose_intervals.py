@@ -43,6 +43,17 @@ def test_the_wide_interval_covers_every_band_of_the_right_dose() -> None:
     assert (plain <= np.quantile(plain, 0.8))[band == 2].mean() < 0.6
 
 
+def test_a_band_that_other_bands_cover_gets_a_lower_threshold() -> None:
+    """The hull of what is kept in the low and the high band holds most medium doses anyway."""
+    said, right = simulated(4000, 6)
+    fitted = fit_dose_intervals(said, right, CLASSES)
+    assert fitted is not None
+    found = dose_intervals(fitted, said)
+    medium = band_of(right, CLASSES) == 1
+    inside = (found.ready_low <= right) & (right <= found.ready_high)
+    assert 0.80 <= inside[medium].mean() <= 0.805
+
+
 def test_the_narrow_interval_lies_within_the_wide_one_and_around_the_dose() -> None:
     said, right = simulated(500, 2)
     fitted = fit_dose_intervals(said, right, CLASSES)

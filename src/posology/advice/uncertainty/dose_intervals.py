@@ -20,6 +20,8 @@ from posology.advice.uncertainty.thresholds import (
     conformal_quantile,
     fit_margins,
     fit_thresholds,
+    largest,
+    needed_inside,
     thresholds_of,
     with_margin,
 )
@@ -112,6 +114,7 @@ def fit_dose_intervals(
     ready = fit_thresholds(scores, band, len(bands), coverage)
     cuts = tuple(np.quantile(predicted.dose, np.arange(1, _THIRDS) / _THIRDS).tolist())
     found = DoseIntervals(coverage, bands, spread, weight, ready, cuts, _NOTHING, len(right))
+    found = _without_excess(found, predicted, right, band)
     found = _with_ready_margins(found, predicted, right)
     low, high = _ready_bounds(found, predicted)
     distance = np.abs(np.sqrt(right) - np.sqrt(predicted.dose))
@@ -119,6 +122,38 @@ def fit_dose_intervals(
     third = np.searchsorted(np.array(cuts), predicted.dose).astype(np.int64)
     found = replace(found, plan=fit_thresholds(reach, third, _THIRDS, coverage))
     return _with_plan_margins(found, predicted, right)
+
+
+def _without_excess(
+    found: DoseIntervals, predicted: DosePredictions, right: Dose, band: Int64[np.ndarray, " _"]
+) -> DoseIntervals:
+    """Lower thresholds where the hull with other bands covers a band more often than it should.
+
+    The band with most patients first; enough of its patients stay inside for the next one.
+    """
+    by_size = np.argsort(-np.bincount(band, minlength=len(found.bands)), kind="stable")
+    for number in by_size.tolist():
+        found = _lowered(found, predicted, right, number, band == number)
+    return found
+
+
+def _lowered(
+    found: DoseIntervals, predicted: DosePredictions, right: Dose, number: int, here: Inside
+) -> DoseIntervals:
+    """The lowest threshold of one band at which enough of its own patients are covered."""
+    limit, needed = found.ready.parts[number], needed_inside(int(here.sum()), found.coverage)
+    if limit is None:
+        return found
+
+    def lowered(less: float) -> DoseIntervals:
+        parts = (*found.ready.parts[:number], limit - less, *found.ready.parts[number + 1 :])
+        return replace(found, ready=replace(found.ready, parts=parts))
+
+    def is_enough(less: float) -> bool:
+        low, high = _ready_bounds(lowered(less), predicted)
+        return bool(((low <= right) & (right <= high))[here].sum() >= needed)
+
+    return lowered(largest(is_enough))
 
 
 def _with_ready_margins(

@@ -52,11 +52,16 @@ def conformal_quantile(scores: Scores, coverage: float) -> float | None:
     the model (Vovk, Gammerman and Shafer 2005; Lei and others 2018,
     doi:10.1080/01621459.2017.1307116).
     """
-    rank = int(np.ceil(coverage * (len(scores) + 1) - 1e-9))
+    rank = needed_inside(len(scores), coverage)
     if not 0 < rank <= len(scores):
         return None
     value = float(np.partition(scores, rank - 1)[rank - 1])
     return value if np.isfinite(value) else None
+
+
+def needed_inside(count: int, coverage: float) -> int:
+    """How many of so many calibration patients must be covered: ceil(coverage (n + 1))."""
+    return int(np.ceil(coverage * (count + 1) - 1e-9))
 
 
 def fit_thresholds(scores: Scores, part: Parts, parts: int, coverage: float) -> Thresholds:
@@ -86,7 +91,7 @@ def fit_margins(
         error = np.sqrt(coverage * (1 - coverage) / count)
         if without[member].mean() >= coverage - _FEWER * error:
             continue
-        needed = min(int(np.ceil(coverage * (count + 1) - 1e-9)), count)
+        needed = min(needed_inside(count, coverage), count)
         margin = _smallest(lambda m, of=member, n=needed: inside(m)[of].sum() >= n)
         margins.append(GroupMargin(name, margin, count))
     return tuple(margins)
@@ -117,3 +122,12 @@ def _smallest(is_enough: Callable[[float], bool]) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
+
+
+def largest(is_enough: Callable[[float], bool]) -> float:
+    """The largest number up to _MOST for which this still holds, to a millionth; it does for 0."""
+    low, high = 0.0, _MOST
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_enough(middle) else (low, middle)
+    return low
