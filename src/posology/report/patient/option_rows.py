@@ -91,8 +91,8 @@ def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
         return ""
     what = f"the mean in {advice.unit}" if advice.unit else f"how many {OF_100}"
     return (
-        f"Large figures: {what}. Under them, the 95 % interval. A difference whose interval holds "
-        "0 reads “no clear difference”."
+        f"Goal: {advice.goal}. Large figures: {what}. Under them, the 95 % interval. A difference "
+        "whose interval holds 0 reads “no clear difference”."
     )
 
 
