@@ -15,6 +15,7 @@ def test_probabilities_are_written_as_percentages() -> None:
 def test_decimals_follow_the_width_of_the_interval() -> None:
     days = Scale("days", 1.0)
     assert days.format_difference(Interval(12.3, -40.0, 61.0)) == "+12 (-40 to 61)"
+    assert days.format_difference(Interval(-0.2, -40.0, 61.0)) == "0 (-40 to 61)"
     assert days.format_estimate(Interval(12.345, 11.98, 12.71)) == "12.35 (11.98 to 12.71)"
     wide = Interval(0.25311, 0.189, 0.317)
     assert Scale("points", 100.0).format_estimate(wide) == "25.3 % (18.9 to 31.7)"

@@ -56,6 +56,8 @@ class Scale:
             return "too few patients"
         digits = self._decimals(estimate)
         value = f"{self.factor * estimate.value:+.{digits}f}"
+        if not value.strip("+-0."):
+            value = value[1:]  # no minus zero
         return f"{value} ({self.format_interval(estimate)})"
 
 

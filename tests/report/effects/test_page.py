@@ -47,7 +47,8 @@ def test_the_unadjusted_column_holds_the_raw_data(page: str) -> None:
     assert f"{raw.value:+.2f} ({raw.low:.2f} to {raw.high:.2f})" in page
     assert "Difference, unadjusted (95\u00a0%)" in page
     assert "new (compared with)" in page
-    assert "(reference)" not in page, "the reference may be usual care"
+    assert "new (compared with, unadjusted)" in page
+    assert "(reference" not in page, "the reference may be usual care"
 
 
 def test_harms_are_absolute_and_per_100_patients(page: str) -> None:

@@ -114,9 +114,9 @@ def _caption(results: EffectStudy, raw: RawData, scale: Scale) -> str:
     per = "per 100 patients" if scale.factor == 100 else scale.unit
     known = "the areas under the curves" if raw.curves is not None else "of known outcomes"
     return (
-        f"{what} by option, {per}; differences from {results.verdict.comparator_name}, the "
-        f"reference. Unadjusted: {known}. Adjusted: doubly robust, as if "
-        "the whole analysis population had received the option; its intervals and p count all "
+        f"{what} by option, {per}; differences from {results.verdict.comparator_name}. "
+        f"Unadjusted: {known}. Adjusted: doubly robust, as if the whole "
+        "analysis population had received the option; its intervals and p count all "
         "options (max-t)."
     )
 

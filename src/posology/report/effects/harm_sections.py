@@ -46,7 +46,7 @@ def _overview(part: tuple[Harm, ...], raw: RawData, results: EffectStudy) -> Sec
     names = [e.option for e in part[0].options]
     observed = [raw.harms.get(h.rule.outcome) for h in part]
     rows = [
-        (f"{reference} (reference, unadjusted)", *(_raw(o, _reference(o))[0] for o in observed)),
+        (f"{reference} ({COMPARATOR}, unadjusted)", *(_raw(o, _reference(o))[0] for o in observed)),
         *(
             (name, *(_scale(h, raw).format_difference(_effect(h, name)) for h in part))
             for name in names
