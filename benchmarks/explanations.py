@@ -3,7 +3,7 @@
     python -m benchmarks.explanations --patients 4000 --seed 101 --json out/explanations.json
 
 The reasons are those that `posology recommend` gives: what each fact does to the difference of two
-options, by the effects of the effect study (`--method effects`, another learner: by its policy).
+options, by the effects of the effect study (`--method effects`: by the policy of that learner).
 One decision of each test patient for whom another option than the usual one (the one most often
 given in training) is shown better, as the answer shows it: the 95 % interval of the difference
 excludes 0. With a policy, which has no interval: every patient whom it advises another option.
@@ -11,11 +11,13 @@ excludes 0. With a policy, which has no interval: every patient whom it advises 
 `true_modifier`: share of patients among whose three largest reasons is a fact that truly changes
 the difference by at least two of 100 (benchmarks/explanations_truth.py), of those with any;
 `true_modifier_random`: the same for as many random facts of those recorded. `largest_modifier`:
-whether the three hold the fact that truly matters most. `refit_top`: whether the largest reason is
-among the three largest after a refit on a resample of the patients; `refit_three`: the mean share
-of the three that are. `deletion`: change of the difference without the three, against that without
-as many random facts, and its p (Wilcoxon). `randomised_*`: with the inputs exchanged at random, so
-that each weight meets another input than it was learned for.
+whether the three hold the fact that truly matters most. After a refit on a resample of the
+patients, `refit_direction`: whether the largest reason speaks for the same option
+(`refit_direction_of_three`: the share of the three); `refit_top`: whether it is among the three
+facts of the largest changes (`refit_three`: the share of the three). `deletion`: change of the
+difference without the three, against that without as many random facts, and its p (Wilcoxon).
+`randomised_*`: with the inputs exchanged at random, so that each weight meets another input than it
+was learned for.
 """
 
 import argparse
@@ -65,10 +67,15 @@ class Case:
     """Row of the test split's decisions."""
     pair: tuple[int, int]
     lead: float
-    known: tuple[int, ...]
-    """Facts that are recorded of the patient."""
+    contribution: dict[int, float]
+    """Of each fact that is recorded of the patient to the difference, of 100."""
     reasons: tuple[int, ...]
     """Facts of the reasons shown, the largest first."""
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """Facts that are recorded of the patient."""
+        return tuple(self.contribution)
 
     @property
     def top(self) -> tuple[int, ...]:
@@ -174,11 +181,16 @@ def _case(learned: Learned, why: WhyEvidence, test: Cohort, r: int, pair: tuple[
     fact_of = {code: i for i, fact in enumerate(why.facts) for code in fact.rows}
     row_of = {code: i for i, code in enumerate(test.profile.codes)}
     place = {id(fact): i for i, fact in enumerate(why.facts)}
+    lead = contrast.difference
     return Case(
         decision=r,
         pair=pair,
-        lead=contrast.difference,
-        known=tuple(place[id(e.fact)] for e in table.facts if e.is_known),
+        lead=lead,
+        contribution={
+            place[id(e.fact)]: lead - float(e.without[pair[0]] - e.without[pair[1]])
+            for e in table.facts
+            if e.is_known
+        },
         reasons=tuple(fact_of[row_of[reason.code]] for reason in contrast.reasons),
     )
 
@@ -255,13 +267,27 @@ def hit_rates(cases: Sequence[Case], truth: Truth) -> dict[str, float]:
 
 
 def agreement(cases: Sequence[Case], others: Sequence[Case]) -> dict[str, float]:
-    """How far two sets of reasons for the same pairs agree."""
-    pairs = [(a, b) for a, b in zip(cases, others, strict=True) if a.top]
+    """How far the largest reasons for the same pairs agree with another model's largest facts."""
+    pairs = [(a, b, _largest(b)) for a, b in zip(cases, others, strict=True) if a.top]
     return {
-        "top": float(np.mean([a.top[0] in b.top for a, b in pairs])),
-        "top_same": float(np.mean([a.top[:1] == b.top[:1] for a, b in pairs])),
-        "three": float(np.mean([len(set(a.top) & set(b.top)) / len(a.top) for a, b in pairs])),
+        "direction": float(np.mean([_same_side(a, b, a.top[0]) for a, b, _ in pairs])),
+        "direction_of_three": float(
+            np.mean([np.mean([_same_side(a, b, fact) for fact in a.top]) for a, b, _ in pairs])
+        ),
+        "top": float(np.mean([a.top[0] in largest for a, _, largest in pairs])),
+        "three": float(
+            np.mean([len(set(a.top) & largest) / len(a.top) for a, _, largest in pairs])
+        ),
     }
+
+
+def _largest(case: Case) -> set[int]:
+    """The facts of the three largest contributions, sure or not."""
+    return set(sorted(case.known, key=lambda fact: -abs(case.contribution[fact]))[:TOP])
+
+
+def _same_side(one: Case, other: Case, fact: int) -> bool:
+    return one.contribution[fact] * other.contribution[fact] > 0
 
 
 def deletion(

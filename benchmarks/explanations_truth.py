@@ -62,13 +62,15 @@ def meds_prefixes(fact: str) -> tuple[str, ...]:
     return tuple(CODES[ROW[name]].meds for name in RECORDED_AS[fact])
 
 
-def true_contributions(settings: ClinicSettings) -> TrueContributions:
+def true_contributions(
+    settings: ClinicSettings, facts: tuple[str, ...] = tuple(RECORDED_AS)
+) -> TrueContributions:
     """The truth of every decision, from a second run of the same patients."""
     seen: list[tuple[Patients, DiseaseState, np.ndarray]] = []
     ids = np.arange(settings.patients) + 1
     simulated = simulate_patients(settings, ids, lambda *now: seen.append(now))
     means = _means(seen)
-    parts = [_one_quarter(*now, means) for now in seen]
+    parts = [_one_quarter(*now, means, facts) for now in seen]
     subject = np.concatenate([patients.subject_id for patients, _, _ in seen])
     quarter = np.concatenate([np.full(len(reported), now.quarter) for _, now, reported in seen])
     minute = {
@@ -85,7 +87,7 @@ def true_contributions(settings: ClinicSettings) -> TrueContributions:
         for row, (s, q) in enumerate(zip(subject, quarter, strict=True))
     }
     effects = np.concatenate([part["recorded"] for part in parts])
-    without = {name: np.concatenate([part[name] for part in parts]) for name in RECORDED_AS}
+    without = {name: np.concatenate([part[name] for part in parts]) for name in facts}
     return TrueContributions(keys, effects, without)
 
 
@@ -105,15 +107,22 @@ def _means(seen: list[tuple[Patients, DiseaseState, np.ndarray]]) -> dict[str, f
 
 
 def _one_quarter(
-    patients: Patients, state: DiseaseState, reported: np.ndarray, means: dict[str, float]
+    patients: Patients,
+    state: DiseaseState,
+    reported: np.ndarray,
+    means: dict[str, float],
+    facts: tuple[str, ...],
 ) -> dict[str, Effects]:
     def effects(p: Patients, s: DiseaseState, r: np.ndarray) -> Effects:
         return 100 * effective_at_best_dose(true_effects(p, s, r))
 
     found = {"recorded": effects(patients, state, reported)}
     for name, (p, s, r) in _held(patients, state, reported, means):
-        found[name] = effects(p, s, r)
+        if name in facts:
+            found[name] = effects(p, s, r)
     for row, variant in enumerate(VARIANTS):
+        if variant.rsid not in facts:
+            continue
         f = variant.frequency
         total = np.zeros_like(found["recorded"])
         for copies, share in enumerate(((1 - f) ** 2, 2 * f * (1 - f), f**2)):
@@ -121,8 +130,9 @@ def _one_quarter(
             genotype[:, row] = copies
             total += share * effects(replace(patients, genotype=genotype), state, reported)
         found[variant.rsid] = total
-    other = np.where(patients.female, 1 - FEMALE, FEMALE)[:, None]  # share of the other sex
-    found["sex"] = other * found["sex"] + (1 - other) * found["recorded"]
+    if "sex" in facts:
+        other = np.where(patients.female, 1 - FEMALE, FEMALE)[:, None]  # share of the other sex
+        found["sex"] = other * found["sex"] + (1 - other) * found["recorded"]
     return found
 
 
