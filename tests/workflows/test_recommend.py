@@ -58,7 +58,7 @@ def test_a_fhir_bundle_is_read_as_ingest_reads_the_training_records(
         by_form.recommendation
     )
     assert result.reading.not_used == (
-        "Given but not read: 1 entry of the FHIR file: this type of resource is not mapped to "
+        "Given but not read: 1 entry of the FHIR file: resources of type Slot are not mapped to "
         "events.",
     )
     assert result.summary().startswith("! Given but not read: 1 entry of the FHIR file")
@@ -68,7 +68,7 @@ def test_a_bundle_of_two_patients_or_of_nothing_is_refused(model: Path) -> None:
     other = {"resource": {"resourceType": "Patient", "id": "8", "gender": "male"}}
     with pytest.raises(RecordError, match="has 2 patients; give a file with exactly one"):
         recommend(model, {**BUNDLE, "entry": [*BUNDLE["entry"], other]})
-    with pytest.raises(RecordError, match=r"nothing of it could be read \(this type of resource"):
+    with pytest.raises(RecordError, match=r"nothing of it could be read \(resources of type Slot"):
         recommend(model, {**BUNDLE, "entry": BUNDLE["entry"][1:]})
 
 
@@ -92,3 +92,19 @@ def test_a_policy_without_a_network_is_answered_without_torch(model: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_fact_that_the_study_needs_stops_the_answer_and_the_guideline_stands(
+    model: Path,
+) -> None:
+    loaded = artifact.load(model)
+    profile = replace(loaded.study.profile, required_for_advice=("WEIGHT",))
+    strict = replace(loaded, study=replace(loaded.study, profile=profile))
+    advice = recommend(strict, {"facts": {"sex": "male"}}).recommendation
+    assert advice.state == "fact_missing"
+    assert advice.headline == "No answer yet: weight is not recorded."
+    assert advice.lead == ("The study needs it.", "Enter it, or use the guideline below.")
+    assert ("fixed", "35 mg/wk") in [entry[:2] for entry in advice.guideline]
+    assert [fact.fact for fact in advice.missing if fact.is_required] == ["weight, kg"]
+    known = recommend(strict, {"facts": {"sex": "male", "weight": 80}}).recommendation
+    assert known.state == "dose"

@@ -18,7 +18,7 @@ from posology.advice.uncertainty.certainty import (
 )
 from posology.advice.uncertainty.evidence import NOT_MEASURED
 from posology.advice.words import describe_answer, reference_title
-from posology.domain.codes import display_name
+from posology.domain.codes import display_name, has_prefix
 from posology.domain.history import History, has_code
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
@@ -109,5 +109,7 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
     for family in dict.fromkeys((*study.profile.families, *groups)):
         rows = policy.profile.rows((family,))
         if rows and not has_code(history, decision, rows)[0]:
-            missing.append(MissingFact(display_name(family, study.names), _NOT_ASSUMED, ""))
+            name, required = display_name(family, study.names), study.profile.required_for_advice
+            is_required = any(has_prefix(family, r) or has_prefix(r, family) for r in required)
+            missing.append(MissingFact(name, _NOT_ASSUMED, "", is_required))
     return tuple(missing)

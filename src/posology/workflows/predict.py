@@ -22,7 +22,7 @@ from posology.domain.policy import OutcomePredictor
 from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
-from posology.errors import UserError
+from posology.errors import RecordError, UserError
 from posology.report.patient.forecast_terminal import forecast_panel, reading_lines, totals_table
 from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
@@ -141,6 +141,8 @@ def _check_has_targets(model: Artifact) -> None:
 def _predict_patient(model: Artifact, patient: Patient) -> PatientForecast:
     assert isinstance(model.policy, OutcomePredictor)
     history, reading = encode(model, patient)
+    if reading.required:
+        raise RecordError(" ".join((*reading.required, "Enter it and ask again.")))
     now = history.step_offsets[1:2] - 1
     prediction = next(forecast(model.policy, model.study, history, now))
     return PatientForecast(prediction, reading, model.study, model.digest)

@@ -142,6 +142,7 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         uncertainty=uncertainty_of(model),
         callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
         known=reading.known,
+        required=reading.required,
         guideline=guideline_answers(model, history),
         evidence=patient_evidence(model, history),
         dose_evidence=stored_evidence(model).dose,

@@ -17,6 +17,8 @@ class PatientReading:
     """What was assumed where the file leaves it open, such as a missing date."""
     known: tuple[KnownFact, ...] = ()
     """The facts that are used."""
+    required: tuple[str, ...] = ()
+    """Why there is no answer yet: a fact that the study needs is missing or was not read."""
     decision: str = ""
     """Moment of the decision, ISO 8601."""
 

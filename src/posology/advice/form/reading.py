@@ -83,7 +83,7 @@ def _read(
     subject: int | None = None,
 ) -> tuple[pa.Table, PatientReading]:
     aligned, assumed = align_times(entries, decision, source)
-    _check_required(aligned, form, source)
+    required = _missing_required(aligned, form)
     not_used = _not_used(aligned, form, from_records=subject is not None)
     if not any(entry.code for entry in aligned):
         raise RecordError(
@@ -91,26 +91,31 @@ def _read(
             "`posology template`."
         )
     known = known_facts(aligned, form, decision)
-    reading = PatientReading(not_used, _beyond(aligned), assumed, known, decision.isoformat())
+    reading = PatientReading(
+        not_used, _beyond(aligned), assumed, known, required, decision.isoformat()
+    )
     if subject is None:  # a fact that is named twice is one event
         aligned = list(dict.fromkeys(aligned))
         return to_events(aligned), reading
     return to_events(aligned, subject), reading
 
 
-def _check_required(entries: list[Entry], form: Form, source: str) -> None:
+def _missing_required(entries: list[Entry], form: Form) -> tuple[str, ...]:
+    """Why there is no answer yet: a sentence on the first missing fact, then what it means."""
+    missing = []
     for code, name in form.required:
         if any(has_prefix(entry.code, code) for entry in entries if entry.code):
             continue
         unread = [e.unknown for e in entries if e.unknown and has_prefix(e.field.stem, code)]
-        why = (
-            f"is given as {unread[0]!r}, which the model does not know"
-            if unread
-            else ("is not recorded")
-        )
-        raise RecordError(
-            f"{source}: no answer yet: `{name}` {why}. The study needs it; enter it and ask again."
-        )
+        is_unread = f"is given as {unread[0]!r}, which the model does not know" if unread else ""
+        missing.append((name.partition(", ")[0], is_unread or "is not recorded"))
+    if not missing:
+        return ()
+    (name, why), *others = missing
+    needed = "The study needs it."
+    if others:
+        needed = f"The study needs it, and also {', '.join(other for other, _ in others)}."
+    return f"No answer yet: {name} {why}.", needed
 
 
 def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str, ...]:
