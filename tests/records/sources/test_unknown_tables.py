@@ -167,6 +167,8 @@ def test_a_sample_that_ends_within_a_character_is_utf8() -> None:
         ('a;b\n"x,y,z";2\n', ";"),
         ("a|b\n1|2", "|"),
         ("a\n1\n", ","),
+        ("a;b\r1;2\r3;4", ";"),
+        ("a;b\n" + ";" * 10 + "9" * 200_000, ","),
         ("a\tb\n1\t2", "\t"),
     ],
 )

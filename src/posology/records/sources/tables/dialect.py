@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import logging
+import re
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,10 +89,13 @@ def detect_delimiter(text: str, path: Path) -> str:
     """The delimiter that cuts the first lines into equally many cells; a comma if none does."""
     if ".tsv" in path.name.lower():
         return "\t"
-    lines = [line[:100_000] for line in text.split("\n")[:20]]  # csv's limit of a cell is 131,072
+    lines = [line[:100_000] for line in re.split("\r\n|\r|\n", text, maxsplit=20)[:20]]
     best, most = ",", 1
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:  # a cell beyond csv's limit, a NUL: no sample to judge by
+            continue
         if widths and widths[0] > most and widths.count(widths[0]) > len(widths) / 2:
             best, most = delimiter, widths[0]
     return best
