@@ -160,7 +160,10 @@ ADVICE_BY_STATE = {
         headline="The dose to plan for is 16 mg a week.",
         lead=("Half of such patients need 12 to 21 mg a week.",),
         is_ranked=False,
-        options=tuple(replace(o, standing=NOT_ESTIMATED, remarks=()) for o in _UNKNOWN),
+        options=tuple(
+            replace(o, standing=NOT_ESTIMATED, remarks=() if o is not _UNKNOWN[3] else o.remarks)
+            for o in _UNKNOWN
+        ),
         dose=LOW_DOSE,
         why=replace(WHY, contrasts=(), dose=DOSE_REASONS),
     ),

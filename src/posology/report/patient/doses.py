@@ -13,6 +13,8 @@ from posology.report.patient import words
 from posology.report.patient.content import DosePart, Line
 from posology.report.patient.dose_strip import dose_strip
 
+ALWAYS_LISTED = ("usual_care", "no_change")
+
 
 def doses(advice: Recommendation) -> tuple[DosePart, ...]:
     """The study's dose; else of the first option where it is shown better, else of all.
@@ -35,7 +37,10 @@ def doses(advice: Recommendation) -> tuple[DosePart, ...]:
 def is_only_dose(advice: Recommendation) -> bool:
     """Whether the answer is a dose, and nothing is known of any option."""
     return advice.state == DOSE_ONLY and all(
-        option.standing == NOT_ESTIMATED and not option.remarks and not option.harms
+        option.standing == NOT_ESTIMATED
+        and option.outcome is None
+        and not option.harms
+        and (not option.remarks or option.name in ALWAYS_LISTED)
         for option in advice.options
     )
 

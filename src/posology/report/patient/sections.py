@@ -30,6 +30,7 @@ from posology.report.patient.content import (
     SimilarRow,
     Tag,
 )
+from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.marks import share_bar
 
 _TAGS = {
@@ -43,7 +44,6 @@ _STEPS = 8
 """Steps of attention that are shown: the last ones."""
 MIN_CELL, UNDER_5 = 5, "under 5"
 _MAX_LABEL = 32
-_ALWAYS = ("usual_care", "no_change")
 _NOT_WORKED_OUT = "What it would change was not worked out."
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
@@ -95,7 +95,7 @@ def safety_rows(advice: Recommendation) -> tuple[SafetyRow, ...]:
 
 
 def _safety_row(advice: Recommendation, finding: SafetyFinding) -> SafetyRow:
-    names = {option.title for option in advice.options if option.name not in _ALWAYS}
+    names = {option.title for option in advice.options if option.name not in ALWAYS_LISTED}
     concerns = "all options" if names <= set(finding.options) else ", ".join(finding.options)
     return SafetyRow(
         _TAGS[finding.kind],
@@ -140,10 +140,10 @@ def similar_heads(advice: Recommendation) -> tuple[str, ...]:
     has_mean = any(row.mean is not None for row in similar)
     if not has_mean:
         return goal, ""
+    if any(row.reached_goal is not None for row in similar):
+        return "Reached the goal", "Mean measured"
     unit = advice.unit or (advice.dose.unit if advice.dose is not None else "")
-    mean = f"{goal}, mean{f' in {unit}' if unit else ''}"
-    has_count = any(row.reached_goal is not None for row in similar)
-    return "Reached the goal" if has_count else "", mean
+    return "", f"{goal}, mean{f' in {unit}' if unit else ''}"
 
 
 def similar_note(advice: Recommendation) -> str:
