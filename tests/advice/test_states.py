@@ -97,6 +97,9 @@ def test_reasons_against_any_answer_come_first() -> None:
     assert advice.state == "outside_training"
     assert not advice.is_ranked
     assert advice.lead[0] == "Age 97 is above the highest it saw, 94."
+    assert advice.reference == "low dose"
+    for option in advice.options:
+        assert (option.standing, option.difference, option.harms) == ("not_estimated", None, ())
     missing = ("No answer yet: target INR is not recorded.", "The study needs it.")
     advice = answer(evidence("gain"), certainty=far, required=missing)
     assert (advice.state, advice.headline) == ("fact_missing", missing[0])

@@ -69,6 +69,12 @@ def in_order(options: tuple[OptionAdvice, ...], is_ranked: bool) -> tuple[Option
     return tuple(sorted(options, key=rank))
 
 
+def without_estimates(option: OptionAdvice) -> OptionAdvice:
+    """The option of an answer that was not given: forbidden, or not estimated."""
+    standing = FORBIDDEN if option.standing == FORBIDDEN else NOT_ESTIMATED
+    return replace(option, standing=standing, outcome=None, difference=None, harms=())
+
+
 def _option(
     study: Study, prediction: PatientPrediction, inputs: AdviceInputs, k: int
 ) -> OptionAdvice:

@@ -7,7 +7,7 @@ import numpy as np
 
 from posology.advice.goal import describe_goal
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
-from posology.advice.options import in_order, list_options
+from posology.advice.options import in_order, list_options, without_estimates
 from posology.advice.prediction import PatientPrediction, predict_patient
 from posology.advice.safety import describe_safety
 from posology.advice.states import RANKED, decide_state
@@ -23,7 +23,7 @@ from posology.domain.history import History, has_code
 from posology.domain.policy import Policy
 from posology.domain.recommendation.findings import MissingFact
 from posology.domain.recommendation.option import DoseAdvice
-from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.recommendation.recommendation import ABSTAINED, Recommendation
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
@@ -48,6 +48,8 @@ def recommend(
     found = list_options(study, prediction, inputs, given)
     state = decide_state(study, prediction, inputs, found)
     options = in_order(found, is_ranked=state in RANKED)
+    if state in ABSTAINED:  # where there is no answer, no option may read as better
+        options = tuple(without_estimates(option) for option in options)
     headline, lead = describe_answer(state, prediction, inputs, options)
     return Recommendation(
         state=state,
@@ -55,7 +57,7 @@ def recommend(
         lead=lead,
         goal=describe_goal(study),
         unit="" if inputs.evidence is None else inputs.evidence.study.unit,
-        reference=reference_title(options),
+        reference=reference_title(found),
         is_ranked=state in RANKED,
         options=options,
         dose=_with_usual(prediction.dose, inputs.usual_dose),

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from posology.advice.form.patient_reading import NOTHING_TO_SAY, PatientReading
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
 from posology.advice.why.answer import add_reasons
-from posology.advice.why.evidence import read_why
+from posology.advice.why.evidence import WhyEvidence, read_why
 from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
@@ -119,7 +120,7 @@ def recommend(
     inputs = replace(gather_inputs(loaded, history, reading), visible=visible)
     inputs = add_genes(inputs, loaded, patient, history, pgx)
     advice = advise(loaded.policy, loaded.study, history, inputs)
-    known = read_why(loaded.evidence)
+    known = _why_of(loaded)
     if known is not None:
         checked = check_safety(loaded.study, visible)
         fixed = fix_rules(loaded.study, loaded.policy.profile, checked)
@@ -127,6 +128,11 @@ def recommend(
         advice = add_reasons(advice, loaded.policy, history, known, values)
     stored = stored_evidence(loaded)
     return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
+
+
+@lru_cache(maxsize=2)
+def _why_of(model: Artifact) -> WhyEvidence | None:
+    return read_why(model.evidence)
 
 
 def gather_inputs(model: Artifact, history: History, reading: PatientReading) -> AdviceInputs:
