@@ -6,7 +6,13 @@ from posology.domain.recommendation.option import Estimate
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.0, "0"), (0.2, "fewer than 1"), (57.6, "58"), (99.8, "more than 99"), (100.0, "100")],
+    [
+        (0.0, "0"),
+        (0.2, "fewer than 1"),
+        (57.6, "58"),
+        (99.8, "more than 99"),
+        (100.0, "more than 99"),
+    ],
 )
 def test_counts_have_no_decimals_and_are_never_falsely_certain(value: float, words: str) -> None:
     assert count(value) == words

@@ -7,7 +7,7 @@ def count(value: float) -> str:
     """How many of 100 patients."""
     if 0 < value < 0.5:
         return "fewer than 1"
-    return "more than 99" if 99.5 <= value < 100 else f"{value:.0f}"
+    return "more than 99" if value >= 99.5 else f"{value:.0f}"
 
 
 def mean_words(value: float) -> str:

@@ -1,33 +1,51 @@
 """The goal of a study in words, with its horizon."""
 
 from posology.domain.codes import display_names
-from posology.domain.study import Bounds, Study
+from posology.domain.study import Bounds, Outcome, Study
 
 _DAYS_PER_WEEK, _LONGEST_IN_DAYS, _LONGEST_IN_WEEKS = 7, 27, 104
 
 
 def describe_goal(study: Study) -> str:
-    """Such as `HbA1c at most 53 within 26 weeks`."""
+    """Such as `HbA1c at most 53 mmol/mol, or down by at least 11 mmol/mol, within 41 weeks`."""
     outcome = study.outcome
     name, when = display_names(outcome.codes, study.names), f"within {_span(outcome.within_days)}"
+    if outcome.unit:
+        name = name.removesuffix(f", {outcome.unit}")
     match outcome.kind:
         case "does_not_occur" | "time_to_event":
             return f"no {name} {when}"
-        case "value_in_range" if outcome.range is not None:
-            return f"{name} {_bounds(outcome.range)} {when}"
         case "value_in_range" | "change":
-            return f"{name} changed as intended {when}"
+            return f"{name} {_wanted(outcome)} {when}"
         case "dose_class":
             return f"the right dose: {name}"
     return f"{name} {when}"
 
 
-def _bounds(bounds: Bounds) -> str:
+def _wanted(outcome: Outcome) -> str:
+    """What the number must be, or how it must change."""
+    value = "" if outcome.range is None else _bounds(outcome.range, outcome.unit)
+    change = "" if outcome.change is None else _change(outcome.change, outcome.unit)
+    if value and change:
+        return f"{value}, or {change},"
+    return value or change or "changed as intended"
+
+
+def _bounds(bounds: Bounds, unit: str) -> str:
     if bounds.at_least is None:
-        return f"at most {bounds.at_most:g}"
+        return f"at most {bounds.at_most:g} {unit}".rstrip()
     if bounds.at_most is None:
-        return f"at least {bounds.at_least:g}"
-    return f"from {bounds.at_least:g} to {bounds.at_most:g}"
+        return f"at least {bounds.at_least:g} {unit}".rstrip()
+    return f"from {bounds.at_least:g} to {bounds.at_most:g} {unit}".rstrip()
+
+
+def _change(bounds: Bounds, unit: str) -> str:
+    """`down by at least 11 mmol/mol`; between two bounds `changed by -5 to 5 mmol/mol`."""
+    if bounds.at_least is None and bounds.at_most is not None and bounds.at_most < 0:
+        return f"down by at least {-bounds.at_most:g} {unit}".rstrip()
+    if bounds.at_most is None and bounds.at_least is not None and bounds.at_least > 0:
+        return f"up by at least {bounds.at_least:g} {unit}".rstrip()
+    return f"changed by {_bounds(bounds, unit).removeprefix('from ')}"
 
 
 def _span(days: float) -> str:

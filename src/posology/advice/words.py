@@ -123,7 +123,7 @@ def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str)
     base = option.outcome.value - option.difference.value if level is None else level.value
     change = more_or_fewer(option.difference.value, unit)
     span = difference_range(option.difference, unit)
-    that_is = f"That is {change}, perhaps {span}."
+    that_is = f"That is {change}." if span == change else f"That is {change}, perhaps {span}."
     if unit:
         values = f"{mean_words(option.outcome.value)} with {title} and {mean_words(base)} with"
         return f"The mean is about {values} {of_reference} ({unit}). {that_is}"
