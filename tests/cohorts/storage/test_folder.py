@@ -176,7 +176,7 @@ def test_a_truncated_folder_is_an_error(built: Cohort, tmp_path: Path) -> None:
     save_cohort(built, tmp_path / "bad")
     path = tmp_path / "bad" / "reward.bin"
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(UserError, match=r"reward\.bin: is missing or truncated"):
+    with pytest.raises(UserError, match=r"reward\.bin: does not match its checksum"):
         load_cohort(tmp_path / "bad")
     with pytest.raises(UserError, match="is not a complete cohort"):
         load_cohort(tmp_path)

@@ -84,7 +84,7 @@ def test_a_value_is_dated_some_days_later_if_the_table_has_no_publication_date(
 
 def test_a_missing_place_measure_or_column_is_named(folder: Path) -> None:
     (folder / "map.toml").write_text(MAPPING.replace("unit", "units", 1))
-    with pytest.raises(RecordError, match=r"'measures\.pm25\.units'; did you mean 'unit'\?"):
+    with pytest.raises(RecordError, match=r"pm25: unknown key 'units'; did you mean 'unit'\?"):
         read_environment_settings(folder / "map.toml")
     (folder / "map.toml").write_text(MAPPING.replace("air.csv", "smog.csv"))
     mapping = read_environment_settings(folder / "map.toml")
