@@ -105,6 +105,6 @@ def test_a_fact_that_the_study_needs_stops_the_answer_and_the_guideline_stands(
     assert advice.headline == "No answer yet: weight is not recorded."
     assert advice.lead == ("The study needs it.", "Enter it, or use the guideline below.")
     assert ("fixed", "35 mg/wk") in [entry[:2] for entry in advice.guideline]
-    assert [fact.fact for fact in advice.missing if fact.is_required] == ["weight, kg"]
+    assert [fact.fact for fact in advice.missing if fact.is_required] == ["weight"]
     known = recommend(strict, {"facts": {"sex": "male", "weight": 80}}).recommendation
     assert known.state == "dose"

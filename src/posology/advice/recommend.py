@@ -111,7 +111,8 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
     for family in dict.fromkeys((*study.profile.families, *groups)):
         rows = policy.profile.rows((family,))
         if rows and not has_code(history, decision, rows)[0]:
-            name, required = display_name(family, study.names), study.profile.required_for_advice
+            name = display_name(family, study.names).partition(", ")[0]  # without its unit
+            required = study.profile.required_for_advice
             is_required = any(has_prefix(family, r) or has_prefix(r, family) for r in required)
             missing.append(MissingFact(name, _NOT_ASSUMED, "", is_required))
     return tuple(missing)

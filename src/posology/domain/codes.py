@@ -62,6 +62,7 @@ def given_name(code: str, names: Names) -> str:
 def words_of_code(code: str) -> str:
     """Words made of a code without a name."""
     family, *rest = code.split("//")
+    rest = [part.replace("_", " ") for part in rest]
     words = " ".join([_KNOWN.get(family, family.replace("_", " ").lower()), *rest[:1]])
     return f"{words}: {' '.join(rest[1:])}" if len(rest) > 1 else words
 

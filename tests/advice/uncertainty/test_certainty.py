@@ -109,11 +109,11 @@ def test_a_patient_unlike_training_is_named_fact_by_fact(evidence: UncertaintyEv
     far = one_patient(height=330.0, needed_alike=5)
     advice = advise(evidence, far)
     assert advice.state == OUTSIDE_TRAINING
-    assert advice.certainty.outside[0].startswith("Height, cm 330 is above the highest the model")
+    assert advice.certainty.outside[0].startswith("Height 330 cm is above the highest the model")
     assert advice.certainty.outside[0] in advice.lead
     patient = PatientAtHand(far.study, far.profile, far.history)
     without_ranges = assess_certainty(evidence, patient, np.array([0.7, 0.2, 0.1]))
-    assert "height, cm 330" in without_ranges.certainty.outside[0]
+    assert "height 330 cm" in without_ranges.certainty.outside[0]
 
 
 def test_the_studys_threshold_decides_what_is_outside(evidence: UncertaintyEvidence) -> None:

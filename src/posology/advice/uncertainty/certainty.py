@@ -134,8 +134,9 @@ def _meaning(alike: PatientsAlike, patient: PatientAtHand, own: np.ndarray) -> t
         if question.at_least is None:
             names.append(name if is_yes else f"not {name}")
         else:
-            size = _with_unit(patient.profile, row, question.at_least)
-            names.append(f"{name} {'at least' if is_yes else 'below'} {size}")
+            side = "at least" if is_yes else "below"
+            name, size = _name_and_size(patient.profile, row, question.at_least)
+            names.append(f"{name} {side} {size}")
     if not names:
         return ()
     return (f"Patients like this one: {'; '.join(names)}.",)
@@ -162,17 +163,20 @@ def _outside(
 
 
 def _fact_in_words(profile: Profile, row: int, is_recorded: bool, number: float) -> str:
-    name = profile.name(row)
     if np.isfinite(number):
-        return f"{name} {_with_unit(profile, row, number)}"
+        return " ".join(_name_and_size(profile, row, number))
+    name = profile.name(row)
     return name if is_recorded else f"{name} not recorded"
 
 
-def _with_unit(profile: Profile, row: int, number: float) -> str:
-    """The number with its unit, unless that is in the fact's name or is no unit (`{score}`)."""
-    unit = profile.unit(row)
-    is_said = not unit or unit.startswith("{") or profile.name(row).endswith(f" {unit}")
-    return f"{number:.4g}" if is_said else f"{number:.4g} {unit}"
+def _name_and_size(profile: Profile, row: int, number: float) -> tuple[str, str]:
+    """`weight` and `76 kg`; decades of age as years; a unit such as `{score}` is none."""
+    name, _, unit = profile.name(row).partition(", ")
+    if unit == "decades":
+        return name, f"{10 * number:.0f}"
+    if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
+        unit = profile.unit(row) or ""
+    return name, f"{number:.4g}" if unit.startswith("{") else f"{number:.4g} {unit}".strip()
 
 
 def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
@@ -186,6 +190,6 @@ def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
             continue
         side, bound = ("above the highest", high) if number > high else ("below the lowest", low)
         name = _fact_in_words(patient.profile, row, True, number)
-        seen = _with_unit(patient.profile, row, bound)
+        seen = _name_and_size(patient.profile, row, bound)[1]
         sentences.append(f"{name[:1].upper()}{name[1:]} is {side} the model saw, {seen}.")
     return tuple(sentences)
