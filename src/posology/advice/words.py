@@ -160,8 +160,16 @@ def _describe_dose(prediction: PatientPrediction, inputs: AdviceInputs) -> Answe
         return head, _describe_error(inputs)
     low, high = dose.plan_for
     of_100 = f"{100 * dose.coverage:.0f} of 100 patients like this one"
+    if dose.ready_for is not None and _whole(dose.ready_for) == _whole(dose.plan_for):
+        both = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need"
+        return head, (f"{both}, also of those who need little or much.", *_describe_error(inputs))
     plan = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need."
     return head, (plan, *_describe_range(prediction), *_describe_error(inputs))
+
+
+def _whole(interval: tuple[float, float]) -> tuple[int, int]:
+    """The interval as it is written."""
+    return round(interval[0]), round(interval[1])
 
 
 def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:

@@ -119,6 +119,15 @@ def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> Non
     )
 
 
+def test_the_order_of_two_alleles_means_nothing_and_no_other_genotype_is_offered(
+    form: Form,
+) -> None:
+    name = "GENOTYPE//VKORC1_rs9923231"
+    assert read(form, {name: "G/A"})[0] == read(form, {name: "A/G"})[0]
+    _, reading = read(form, {"height": 170, name: "G/T"})
+    assert "Did you mean" not in reading.not_used[0]
+
+
 def test_an_unknown_event_is_named(form: Form) -> None:
     _, reading = read(form, {"height": 170}, events=[{"code": "HERBAL//green tea"}])
     assert reading.not_used == (

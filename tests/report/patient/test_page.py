@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.findings import (
+    CLEAR,
+    USED_IN_DOSE,
+    MissingFact,
+    SafetyFinding,
+)
 from posology.domain.recommendation.option import NO_CLEAR_DIFFERENCE, NOT_ESTIMATED, WORSE
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
@@ -279,3 +284,12 @@ def test_the_same_recommendation_gives_the_same_bytes(tmp_path: Path) -> None:
     path = tmp_path / "new" / "page.html"
     write_patient_page(ADVICE_BY_STATE[DOSE_ONLY], path)
     assert path.read_text(encoding="utf-8") == page(DOSE_ONLY)
+
+
+def test_a_study_without_safety_rules_says_so() -> None:
+    advice = ADVICE_BY_STATE[DOSE_ONLY]
+    used = SafetyFinding(USED_IN_DOSE, (), "CYP2C9 *1/*3", "It is used.", "", "This model")
+    without = render_patient_page(replace(advice, safety=(used,)))
+    assert "This study has no safety rules: nothing was checked against them." in without
+    checked = render_patient_page(replace(advice, safety=(replace(used, kind=CLEAR), used)))
+    assert "This study has no safety rules" not in checked

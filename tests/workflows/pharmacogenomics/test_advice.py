@@ -12,7 +12,11 @@ from posology import artifact
 from posology.cli import app
 from posology.domain.pharmacogenomics.phenotypes import ReportedGene
 from posology.errors import UserError
-from posology.workflows.pharmacogenomics.advice import PgxOptions, reported_genes
+from posology.workflows.pharmacogenomics.advice import (
+    PgxOptions,
+    not_in_the_answer,
+    reported_genes,
+)
 from posology.workflows.recommend import recommend
 from tests.advice.test_pharmacogenomics import study
 from tests.builders.pharmacogenomics import write_tables
@@ -119,3 +123,17 @@ def test_options_of_the_command_line(model: Path, folder: Path, tmp_path: Path) 
     done = CliRunner().invoke(app, given, catch_exceptions=False)
     assert done.exit_code == 0
     assert json.loads(out.read_text())["safety"][0]["kind"] == "forbids"
+
+
+def test_a_laboratorys_result_that_the_model_does_not_read_is_named() -> None:
+    codes = ("GENOTYPE//CYP2C9//*1/*3", "SEX//male")
+    lab = [ReportedGene("CYP2C9", "*3/*1"), ReportedGene("TPMT", "*1/*1")]
+    (absent,) = not_in_the_answer(lab, {}, codes)
+    assert absent == (
+        "CYP2C9 *3/*1 of the laboratory's file is not used by the model: the patient's file does "
+        "not hold it. Enter it there."
+    )
+    other = {"CYP2C9": ReportedGene("CYP2C9", "*1/*1")}
+    assert "the patient's file says *1/*1." in not_in_the_answer(lab, other, codes)[0]
+    same = {"CYP2C9": ReportedGene("CYP2C9", "*1/*3")}
+    assert not_in_the_answer(lab, same, codes) == ()

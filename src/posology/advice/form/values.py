@@ -236,11 +236,20 @@ def _codes_by_word(field: Field) -> dict[str, str]:
         for other in (title, code):
             codes.setdefault(normalise(other), code)
     codes.pop("", None)
+    for word, code in list(codes.items()):  # the order of the two alleles means nothing
+        first, slash, second = word.partition("/")
+        if slash:
+            codes.setdefault(f"{second}/{first}", code)
     return codes
 
 
 def nearest_choice(field: Field, text: str) -> str:
-    """The choice that is spelled most like the text; "" if none is close."""
+    """The choice that is spelled most like the text; "" if none is close.
+
+    Never another genotype: its letters are not a spelling.
+    """
+    if "/" in text:
+        return ""
     words = [word for word, _ in field.choices]
     near = get_close_matches(text, words, n=1, cutoff=0.6)
     return near[0] if near else ""

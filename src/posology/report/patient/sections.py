@@ -112,6 +112,8 @@ def safety_note(advice: Recommendation) -> str:
     """That rules come first, and how many could not be checked."""
     unchecked = sum(finding.kind == NOT_CHECKED for finding in advice.safety)
     first = "Rules come first: an option that a rule forbids is never advised."
+    if all(finding.kind == USED_IN_DOSE for finding in advice.safety):
+        return "This study has no safety rules: nothing was checked against them."
     if not unchecked:
         return first
     return f"{first} {unchecked} {'rule' if unchecked == 1 else 'rules'} could not be checked."

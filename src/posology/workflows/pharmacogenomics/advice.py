@@ -1,6 +1,6 @@
 """Add what a patient's genes mean to the inputs of a recommendation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +50,11 @@ def add_genes(
     read = tables if isinstance(tables, PgxTables) else read_pgx_tables(tables)
     codes = [model.policy.profile.codes[index] for index in history.code.tolist()]
     reports = {report.gene: report for report in reported_genes(patient, codes, inputs.time)}
+    unread: tuple[str, ...] = ()
     if options.calls is not None:
-        reports |= {report.gene: report for report in read_outside_calls(options.calls)}
+        calls = {report.gene: report for report in read_outside_calls(options.calls)}
+        unread = not_in_the_answer(calls.values(), reports, model.policy.profile.codes)
+        reports |= calls
     results = assess_genes(read, {}, reports.values())
     today = datetime.now(UTC).date()
     found = find_pgx(model.study, read, results, today, options.population)
@@ -64,8 +67,39 @@ def add_genes(
         inputs,
         safety=(*inputs.safety, *found.findings, *used),
         forbidden=(*inputs.forbidden, *found.forbidden),
-        callouts=(*(_read_here(text, names) for text in inputs.callouts), *found.callouts),
+        callouts=(
+            *unread,
+            *(_read_here(text, names) for text in inputs.callouts),
+            *found.callouts,
+        ),
     )
+
+
+def not_in_the_answer(
+    calls: Iterable[ReportedGene], reports: Mapping[str, ReportedGene], codes: Sequence[str]
+) -> tuple[str, ...]:
+    """Results of the laboratory's file that the model would use, but reads from the patient's file.
+
+    Args:
+        reports: what the patient's file says of each gene.
+        codes: the model's.
+    """
+    remarks = []
+    for call in calls:
+        is_used = any(code.startswith(f"{_GENOTYPE}//{call.gene}//") for code in codes)
+        own = reports[call.gene].diplotype if call.gene in reports else ""
+        if not is_used or not call.diplotype or _alleles(own) == _alleles(call.diplotype):
+            continue
+        says = f"says {own}" if own else "does not hold it"
+        remarks.append(
+            f"{call.gene} {call.diplotype} of the laboratory's file is not used by the model: the "
+            f"patient's file {says}. Enter it there."
+        )
+    return tuple(remarks)
+
+
+def _alleles(diplotype: str) -> list[str]:
+    return sorted(diplotype.split("/"))
 
 
 def _read_here(callout: str, names: Sequence[str]) -> str:
