@@ -8,7 +8,7 @@ import pytest
 from posology.advice.form.training_facts import measure_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
-from posology.advice.uncertainty.alike import PatientsAlike
+from posology.advice.uncertainty.alike import PatientsAlike, Question
 from posology.advice.uncertainty.certainty import PatientAtHand, Sureness, assess_certainty
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.domain.cohort import Cohort, subset_decisions
@@ -68,6 +68,25 @@ def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence)
     known = [n or 0 for n in found.given]
     assert count - 10 < sum(known) <= count
     assert found.certainty.remarks[0].startswith("Patients like this one: ")
+
+
+def test_what_is_not_recorded_counts_as_not_and_is_said(evidence: UncertaintyEvidence) -> None:
+    one = one_patient()
+    rows = [row for row, code in enumerate(one.profile.codes) if code.startswith("SEX//")]
+    is_known = np.isin(one.history.code, rows)
+    (absent,) = set(rows) - set(one.history.code[is_known].tolist())
+    alike = evidence.alike
+    assert alike is not None
+    asked = replace(alike, questions=(Question(one.profile.codes[absent], None),))
+    height = one.profile.codes.index("HEIGHT")
+    other = replace(one.history, code=np.where(is_known, height, one.history.code))
+    here = replace(evidence, alike=asked)
+    shown = [
+        " ".join(assess(here, replace(one, history=h)).certainty.remarks)
+        for h in (one.history, other)
+    ]
+    said = "What is not recorded counts as not"
+    assert [said in words for words in shown] == [False, True]
 
 
 def test_both_intervals_stand_beside_the_dose(evidence: UncertaintyEvidence) -> None:

@@ -13,7 +13,7 @@ from posology.advice.uncertainty.evidence import UncertaintyEvidence
 from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
-from posology.domain.history import History
+from posology.domain.history import History, has_code
 from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice
@@ -127,19 +127,27 @@ def _given(cell: Cell) -> tuple[int | None, ...]:
 
 def _meaning(alike: PatientsAlike, patient: PatientAtHand, own: np.ndarray) -> tuple[str, ...]:
     """Which facts patients alike share, as a sentence."""
-    names = []
+    names, unknown = [], False
     for question, is_yes in zip(alike.questions, own, strict=True):
         row = patient.profile.codes.index(question.code)
         name = patient.profile.name(row)
         if question.at_least is None:
             names.append(name if is_yes else f"not {name}")
+            unknown = unknown or not (is_yes or _is_family_recorded(patient, question.code))
         else:
             side = "at least" if is_yes else "below"
             name, size = _name_and_size(patient.profile, row, question.at_least)
             names.append(f"{name} {side} {size}")
     if not names:
         return ()
-    return (f"Patients like this one: {'; '.join(names)}.",)
+    remark = ("What is not recorded counts as not: some of them have what this patient may have.",)
+    return (f"Patients like this one: {'; '.join(names)}.", *(remark if unknown else ()))
+
+
+def _is_family_recorded(patient: PatientAtHand, code: str) -> bool:
+    """Whether anything is recorded of what the code is one value of, such as a genotype."""
+    rows = patient.profile.rows((code.rpartition("//")[0] or code,))
+    return bool(has_code(patient.history, patient.decision, rows)[0])
 
 
 def _outside(
