@@ -38,7 +38,7 @@ clean:
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[demo,simulators]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[demo,simulators,serve]" --group dev
 	# icu-sepsis asks for gym, which no longer installs beside current numpy; its data need no gym.
 	$(BIN)/python -m pip install --quiet --no-deps "icu-sepsis==2.0.1"
 	touch $@

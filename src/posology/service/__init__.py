@@ -1,0 +1,1 @@
+"""The recommendation at the point of care: pages, CDS Hooks, an API, and their store."""
