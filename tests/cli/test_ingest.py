@@ -197,7 +197,7 @@ def test_every_source_reaches_its_reader(tmp_path):
         (["--omop", "gone.zip"], "gone.zip: there is no such file or folder"),
         pytest.param(
             ["--omop", "postgresql://no@127.0.0.1:1/cdm"],
-            "the database does not answer",
+            "cannot connect to the database",
             marks=pytest.mark.skipif(
                 importlib.util.find_spec("psycopg") is None,
                 reason="no psycopg: pip install 'posology[postgres]'",

@@ -14,7 +14,9 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from posology.errors import RecordError
 
@@ -154,20 +156,33 @@ def check_readable(paths: Iterable[Path]) -> None:
 
 
 def _copy_into(con: Any, name: str, file: str, schema: pa.Schema) -> None:
-    """Stream one Parquet file into a PostgreSQL table with COPY."""
-    columns = ", ".join(f'"{column}"' for column in schema.names)
-    with con.con.cursor() as cursor, cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as sink:
-        parquet = pq.ParquetFile(file)
-        present = [column for column in schema.names if column in parquet.schema_arrow.names]
+    """Stream one Parquet file into a PostgreSQL table with COPY.
+
+    As CSV, in which an empty text has quotes and a missing value has none.
+    """
+    parquet = pq.ParquetFile(file)
+    present = [column for column in schema.names if column in parquet.schema_arrow.names]
+    columns = ", ".join(f'"{column}"' for column in present)
+    copy = f'COPY "{name}" ({columns}) FROM STDIN (FORMAT csv)'
+    no_header = csv.WriteOptions(include_header=False)
+    with con.con.cursor() as cursor, cursor.copy(copy) as sink:
         for batch in parquet.iter_batches(batch_size=65_536, columns=present):
-            for row in batch.to_pylist():
-                sink.write_row([_without_nul(row.get(column)) for column in schema.names])
+            text = pa.BufferOutputStream()
+            csv.write_csv(_without_nul(batch.select(present)), text, no_header)
+            sink.write(text.getvalue().to_pybytes())
     con.con.commit()
 
 
-def _without_nul(value: Any) -> Any:
-    """The value without the character NUL, which PostgreSQL cannot store in a text."""
-    return value.replace("\x00", "") if isinstance(value, str) else value
+def _without_nul(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without the character NUL, which PostgreSQL cannot store in a text."""
+    for at, field in enumerate(batch.schema):
+        column = batch.column(at)
+        if pa.types.is_dictionary(field.type):
+            column = column.cast(field.type.value_type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column = pc.replace_substring(column, "\x00", "")
+        batch = batch.set_column(at, field.name, column)
+    return batch
 
 
 def conform(table: ir.Table, schema: pa.Schema) -> ir.Table:
