@@ -22,6 +22,7 @@ from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
 from posology.cli.safety import safety
+from posology.cli.serve import serve
 from posology.cli.simulate import simulate
 from posology.cli.template import template
 from posology.cli.tune import tune
@@ -37,6 +38,7 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
+    "At the point of care": (serve,),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }

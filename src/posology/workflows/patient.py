@@ -27,9 +27,11 @@ from posology.domain.serialization import deserialize
 from posology.errors import RecordError
 from posology.records.sources.patient_json import read_patient
 
-Patient: TypeAlias = str | Path | dict[str, Any] | pa.Table
-"""A filled-in `template` or its file; the MEDS events of one patient, a file or a table; or a FHIR
-Bundle or its file."""
+Records: TypeAlias = tuple[pa.Table, tuple[str, ...]]
+"""The events of one patient, and sentences about what of the source could not be read."""
+Patient: TypeAlias = str | Path | dict[str, Any] | pa.Table | Records
+"""A filled-in `template` or its file; the MEDS events of one patient, a file or a table; a FHIR
+Bundle or its file; or what `read_given` made of one of these."""
 
 _FHIR_FILES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz", ".json.gz")
 
@@ -107,8 +109,10 @@ def _today() -> datetime.datetime:
     return datetime.datetime(now.year, now.month, now.day)  # noqa: DTZ001 - MEDS times have no zone
 
 
-def read_given(patient: Patient) -> dict[str, Any] | tuple[pa.Table, tuple[str, ...]]:
+def read_given(patient: Patient) -> dict[str, Any] | Records:
     """A filled-in form; or events, and sentences about what could not be read."""
+    if isinstance(patient, tuple):
+        return patient
     if isinstance(patient, pa.Table):
         return patient, ()
     if isinstance(patient, dict):
@@ -126,7 +130,7 @@ def read_given(patient: Patient) -> dict[str, Any] | tuple[pa.Table, tuple[str, 
     return _read_bundle(body)
 
 
-def _read_bundle(body: dict[str, Any]) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_bundle(body: dict[str, Any]) -> Records:
     import orjson
 
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +139,7 @@ def _read_bundle(body: dict[str, Any]) -> tuple[pa.Table, tuple[str, ...]]:
         return _read_fhir(path)
 
 
-def _read_fhir(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
+def _read_fhir(path: Path) -> Records:
     """The events of a FHIR file, cleaned as `posology ingest` cleans the training records."""
     from posology.cohorts.events.chunks import event_files, read_event_table
     from posology.records.pipeline.ingest import IngestSettings, ingest

@@ -106,6 +106,7 @@ def recommend(
     patient: Patient,
     at: str | None = None,
     pgx: PgxOptions | None = None,
+    reasons: bool = True,
 ) -> RecommendResult:
     """Advice for one patient: options against the reference, doses, and what is not known.
 
@@ -114,13 +115,14 @@ def recommend(
             of the form, or of the last event of records.
         pgx: tables of pharmacogenomic guidelines: their recommendations are among the findings, and
             an option that they forbid is never advised.
+        reasons: whether the answer says why; without, it is made in less time.
     """
     loaded = as_artifact(model)
     history, reading, visible = encode_with_facts(loaded, patient, at)
     inputs = replace(gather_inputs(loaded, history, reading), visible=visible)
     inputs = add_genes(inputs, loaded, patient, history, pgx)
     advice = advise(loaded.policy, loaded.study, history, inputs)
-    known = _why_of(loaded)
+    known = _why_of(loaded) if reasons else None
     if known is not None:
         checked = check_safety(loaded.study, visible)
         fixed = fix_rules(loaded.study, loaded.policy.profile, checked)

@@ -1,0 +1,71 @@
+"""`posology serve`: recommendations for clinicians and other systems, over HTTP."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posology.errors import UserError
+
+if TYPE_CHECKING:
+    from posology.service.settings import Settings
+
+
+def serve(
+    model: Annotated[
+        Path | None, typer.Argument(help="A policy's folder; or name models in --settings.")
+    ] = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file of the service's settings.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of the store and the service's key.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that answer; 0: threads of this process.")
+    ] = None,
+    allow_unsigned: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unsigned", help="Serve a model without signature; every page says so."
+        ),
+    ] = False,
+) -> None:
+    """Serve a model: pages for clinicians, CDS Hooks and an API for other systems."""
+    _require_packages()
+    from posology.service.server import run
+
+    settings = _settings(model, settings_file)
+    changed = {"folder": folder, "host": host, "port": port, "workers": workers}
+    settings = replace(settings, **{k: v for k, v in changed.items() if v is not None})
+    if allow_unsigned:
+        settings = replace(settings, allow_unsigned=True)
+    run(settings)
+
+
+def _settings(model: Path | None, settings_file: Path | None) -> "Settings":
+    from posology.service.settings import ModelSettings, Settings, read_settings
+
+    if settings_file is not None:
+        settings = read_settings(settings_file)
+        if model is None:
+            return settings
+        return replace(settings, models=(ModelSettings(model.name, model), *settings.models))
+    if model is None:
+        raise UserError("posology serve: name a model's folder, or models in --settings FILE.")
+    return Settings(models=(ModelSettings(model.resolve().name, model),))
+
+
+def _require_packages() -> None:
+    import importlib.util
+
+    needed = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jwt", "structlog")
+    absent = [name for name in needed if importlib.util.find_spec(name) is None]
+    if absent:
+        raise UserError(
+            f"posology serve: needs {', '.join(absent)}; install them with "
+            '`pip install "posology[serve]"`.'
+        )

@@ -1,0 +1,121 @@
+"""A question becomes an answer that is stored and audited before anybody sees it."""
+
+import datetime
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from posology.errors import UserError
+from posology.service.deployment import Deployment
+from posology.service.errors import UnusableError
+from posology.service.models.served import ServedModel
+from posology.service.scrubbing import scrub
+from posology.service.store import AuditEvent, StoredAnswer, append_event, read_answer, save_answer
+from posology.service.store.clock import now, to_moment, to_text
+from posology.service.work import Done, Job, answer_job, unpack_result
+from posology.workflows.patient import Patient
+from posology.workflows.recommend import RecommendResult
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be answered, for whom, and through which door it came."""
+
+    model: str
+    """Name in the settings; empty: the first model."""
+    patient: Patient
+    """A form, a FHIR Bundle, MEDS events, or what `read_given` made of one of them."""
+    asked_by: str
+    """Subject of the caller."""
+    door: str
+    """`api`, `cds_hooks` or `page`."""
+    patient_id: str = ""
+    """The caller's id of the patient: stored as a keyed hash."""
+    at: str | None = None
+    """Date of the decision; by default that of the form, or of the last event."""
+    door_reference: str = ""
+    """Such as a hook's instance."""
+    reasons: bool = True
+    """Whether the answer says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A recommendation as it was given."""
+
+    id: str
+    """Safe in an address, and cannot be guessed."""
+    made_at: datetime.datetime
+    model: str
+    digest: str
+    result: RecommendResult
+    json: bytes
+    """The result as JSON, ready to be sent."""
+    is_demo: bool
+    is_signed: bool
+
+
+async def answer(deployment: Deployment, question: Question) -> Answer:
+    """Advise on the patient, store the answer and audit it, in this order, before it returns.
+
+    BusyError, TimedOutError, StoppedError, NotFoundError; UnusableError if the patient cannot be
+    read.
+    """
+    served = deployment.models.get(question.model or deployment.models.default)
+    job = Job(served.folder, served.digest, question.patient, question.at, question.reasons)
+    try:
+        done = await deployment.workers.run(answer_job, job)
+    except UserError as error:
+        raise UnusableError(scrub(str(error), question.patient)) from error
+    stored = _to_store(deployment, question, served, done)
+    await deployment.store.write(_keep, deployment.store.key, stored)
+    return Answer(
+        id=stored.id,
+        made_at=to_moment(stored.made_at),
+        model=served.name,
+        digest=served.digest,
+        result=unpack_result(done.stored, served.artifact),
+        json=done.json,
+        is_demo=stored.is_demo,
+        is_signed=bool(served.signed_by),
+    )
+
+
+async def recall(deployment: Deployment, answer_id: str) -> StoredAnswer | None:
+    """An answer that was given before."""
+    return await deployment.store.read(read_answer, answer_id)
+
+
+def _to_store(
+    deployment: Deployment, question: Question, served: ServedModel, done: Done
+) -> StoredAnswer:
+    return StoredAnswer(
+        id=secrets.token_urlsafe(24),
+        made_at=to_text(now()),
+        model=served.name,
+        digest=served.digest,
+        patient_key=deployment.patient_key(question.patient_id),
+        state=done.state,
+        headline=done.headline,
+        asked_by=question.asked_by,
+        door=question.door,
+        door_reference=question.door_reference,
+        is_demo=deployment.settings.is_demo,
+        milliseconds=done.milliseconds,
+        body=done.stored,
+        given=done.given,
+    )
+
+
+def _keep(connection: Connection, key: bytes, stored: StoredAnswer) -> None:
+    save_answer(connection, stored)
+    event = AuditEvent(
+        action="answer",
+        caller=stored.asked_by,
+        model=stored.model,
+        digest=stored.digest,
+        subject=stored.id,
+        detail={"state": stored.state, "door": stored.door, "patient": stored.patient_key},
+    )
+    append_event(connection, key, event)

@@ -1,0 +1,44 @@
+"""The application: routes, middleware and what lives as long as it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import posology
+from posology.service.api import health, recommendations
+from posology.service.deployment import Deployment, open_deployment
+from posology.service.problems import add_problem_handlers
+from posology.service.settings import Settings
+
+
+def create_app(settings: Settings, deployment: Deployment | None = None) -> FastAPI:
+    """The service of these settings. Nothing is shared with another app.
+
+    A deployment that is given is used and not closed; otherwise the app opens its own.
+    """
+    app = FastAPI(
+        title="posology",
+        version=posology.__version__,
+        description="Advice on treatment for one patient. Supports a decision; makes none.",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.deployment = deployment or open_deployment(settings)
+    app.state.owns_deployment = deployment is None
+    add_problem_handlers(app)
+    app.include_router(health.router)
+    app.include_router(recommendations.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    deployment: Deployment = app.state.deployment
+    deployment.is_ready = True
+    try:
+        yield
+    finally:
+        if app.state.owns_deployment:
+            await deployment.close()

@@ -1,0 +1,88 @@
+"""What one running service holds; every route gets it from `request.app.state.deployment`."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.requests import HTTPConnection
+
+from posology.service.identity.callers import Identify, nobody
+from posology.service.models.served import ServedModels, read_served_model
+from posology.service.settings import Settings
+from posology.service.store import AuditEvent, Store, append_event, open_store
+from posology.service.workers import Workers, make_workers
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One running service."""
+
+    settings: Settings
+    models: ServedModels
+    store: Store
+    workers: Workers
+    key: bytes
+    """The service's secret: `derive_key` makes one for each use of it."""
+    identify_person: Identify = nobody
+    identify_system: Identify = nobody
+    is_ready: bool = False
+    extra: dict[str, object] = field(default_factory=dict)
+    """What other rooms of the service keep: each under its own name."""
+
+    def patient_key(self, patient_id: str) -> str:
+        """What is stored instead of the caller's id of a patient."""
+        if not patient_id or self.settings.store_patient_ids:
+            return patient_id
+        return hmac.new(self.derive_key("patient"), patient_id.encode(), hashlib.sha256).hexdigest()
+
+    def derive_key(self, purpose: str) -> bytes:
+        """A secret of 32 bytes for one purpose, such as `session`."""
+        return derive_key(self.key, purpose)
+
+    async def audit(self, event: AuditEvent) -> None:
+        """Add one event to the audit log; together with another write, use `append_event`."""
+        await self.store.write(append_event, self.store.key, event)
+
+    async def close(self) -> None:
+        """Finish what runs, then close the store."""
+        self.is_ready = False
+        self.workers.close()
+        self.store.close()
+
+
+def get_deployment(request: HTTPConnection) -> Deployment:
+    """The deployment of a request. A FastAPI dependency."""
+    return request.app.state.deployment
+
+
+def open_deployment(settings: Settings) -> Deployment:
+    """The service's key, store, models and workers; UserError says what is wrong."""
+    folder = settings.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = _read_or_make_key(folder / "service.key")
+    models = ServedModels({m.name: read_served_model(m) for m in settings.models})
+    address = settings.database or f"sqlite:///{(folder / 'store.sqlite').absolute()}"
+    store = open_store(address, derive_key(key, "audit"))
+    return Deployment(settings, models, store, make_workers(settings), key)
+
+
+def derive_key(key: bytes, purpose: str) -> bytes:
+    """HMAC-SHA256 of the purpose: one secret's uses cannot be confused."""
+    return hmac.new(key, b"posology\0" + purpose.encode(), hashlib.sha256).digest()
+
+
+def _read_or_make_key(path: Path) -> bytes:
+    """The 32 bytes of the file, which only its owner may read; made at the first start."""
+    try:
+        return bytes.fromhex(path.read_text().strip())
+    except FileNotFoundError:
+        pass
+    key = secrets.token_bytes(32)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key

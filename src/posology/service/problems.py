@@ -1,0 +1,138 @@
+"""Errors as responses: one shape for programs, OperationOutcome where FHIR is spoken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from posology.errors import UserError
+from posology.service.errors import ServiceError
+
+FHIR_PATHS = ("/cds-services", "/fhir")
+"""Where an error is an OperationOutcome."""
+_FHIR_CODES = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    409: "conflict",
+    412: "required",
+    413: "too-costly",
+    422: "processing",
+    429: "throttled",
+    503: "transient",
+}
+"""Issue types of FHIR R4 (http://hl7.org/fhir/issue-type)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error, as every response words it."""
+
+    status: int
+    code: str
+    """For programs, such as `model_stopped`."""
+    message: str
+    """For people; names no patient."""
+    request_id: str
+    retry_after: int = 0
+    """Seconds after which it may work; 0 if that is unknown."""
+
+
+ErrorPage: TypeAlias = Callable[[Request, Problem], Response]
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Every error of the app becomes a Problem."""
+    app.add_exception_handler(ServiceError, _of_service)
+    app.add_exception_handler(UserError, _of_user)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+
+
+def to_response(request: Request, problem: Problem) -> Response:
+    """The problem in the shape that the caller reads."""
+    headers = {"Retry-After": str(problem.retry_after)} if problem.retry_after else {}
+    headers["Cache-Control"] = "no-store"
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if request.url.path.startswith(FHIR_PATHS):
+        body, kind = to_operation_outcome(problem), "application/fhir+json"
+        return Response(orjson.dumps(body), problem.status, headers, kind)
+    page: ErrorPage | None = getattr(request.app.state, "error_page", None)
+    if page is not None and "text/html" in request.headers.get("accept", ""):
+        response = page(request, problem)
+        response.headers.update(headers)
+        return response
+    body = {
+        "error": {
+            "code": problem.code,
+            "message": problem.message,
+            "request_id": problem.request_id,
+        }
+    }
+    return Response(orjson.dumps(body), problem.status, headers, "application/json")
+
+
+def to_operation_outcome(problem: Problem) -> dict[str, object]:
+    """FHIR's resource for an error."""
+    severity = "fatal" if problem.status == 500 else "error"
+    issue = {
+        "severity": severity,
+        "code": _FHIR_CODES.get(problem.status, "exception"),
+        "details": {"text": problem.message},
+        "diagnostics": f"{problem.code}, request {problem.request_id}",
+    }
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def request_id_of(request: Request) -> str:
+    """Id of the request, which the log carries too."""
+    return getattr(request.state, "request_id", "")
+
+
+async def _of_service(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    problem = Problem(
+        error.status,
+        error.code,
+        str(error),
+        request_id_of(request),
+        getattr(error, "retry_after", 0),
+    )
+    return to_response(request, problem)
+
+
+async def _of_user(request: Request, error: Exception) -> Response:
+    """A UserError that no route turned into words without the patient's values."""
+    del error
+    message = "The request holds something that cannot be used."
+    return to_response(request, Problem(422, "unusable", message, request_id_of(request)))
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    response = to_response(
+        request, Problem(error.status_code, code, str(error.detail), request_id_of(request))
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    """Names each field and what is wrong with it, never the value that was sent."""
+    assert isinstance(error, RequestValidationError)
+    parts = [
+        f"{'.'.join(str(step) for step in item['loc'])}: {item['type'].replace('_', ' ')}"
+        for item in error.errors()[:5]
+    ]
+    message = f"The request does not fit: {'; '.join(parts)}."
+    return to_response(request, Problem(422, "does_not_fit", message, request_id_of(request)))

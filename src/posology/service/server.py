@@ -1,0 +1,29 @@
+"""uvicorn, set up for this service: one process that answers HTTP, workers that compute."""
+
+import logging
+
+import uvicorn
+
+from posology.service.app import create_app
+from posology.service.settings import Settings
+
+_GRACE = 30
+"""Seconds that running requests get after a signal to end."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; running requests are finished first."""
+    app = create_app(settings)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,  # its lines hold addresses with queries
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE,
+        log_config=None,
+    )
+    print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
+    uvicorn.Server(config).run()

@@ -1,0 +1,59 @@
+"""Answers as they were given: who got which, from which model, and the patient's facts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, desc, insert, select
+
+from posology.service.store.tables import ANSWERS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """One answer as it is kept."""
+
+    id: str
+    made_at: str
+    model: str
+    digest: str
+    patient_key: str
+    """Keyed hash of the caller's id of the patient, or the id itself where settings say so."""
+    state: str
+    headline: str
+    asked_by: str
+    door: str
+    door_reference: str
+    is_demo: bool
+    milliseconds: float
+    body: bytes | None
+    """The result, as `work.unpack_result` reads it; None after its retention."""
+    given: bytes | None
+    """The patient, as `work.unpack` reads it: the form, or `{"events": rows}`; None as above."""
+
+
+def save_answer(connection: Connection, answer: StoredAnswer) -> None:
+    """Keep the answer."""
+    connection.execute(insert(ANSWERS), asdict(answer))
+
+
+def read_answer(connection: Connection, answer_id: str) -> StoredAnswer | None:
+    """The answer of this id."""
+    row = connection.execute(select(ANSWERS).where(ANSWERS.c.id == answer_id)).first()
+    return None if row is None else _to_answer(row)
+
+
+def newest_answers(
+    connection: Connection, limit: int, patient_key: str = "", states: Sequence[str] = ()
+) -> list[StoredAnswer]:
+    """The newest answers, of one patient or with one of these states where given."""
+    query = select(ANSWERS).order_by(desc(ANSWERS.c.made_at)).limit(limit)
+    if patient_key:
+        query = query.where(ANSWERS.c.patient_key == patient_key)
+    if states:
+        query = query.where(ANSWERS.c.state.in_(states))
+    return [_to_answer(row) for row in connection.execute(query)]
+
+
+def _to_answer(row: Row[Any]) -> StoredAnswer:
+    return StoredAnswer(**row._mapping)

@@ -1,0 +1,101 @@
+"""The audit log: rows are only added, and each carries a keyed hash over itself and the one before.
+
+Whoever can write to the database but does not have the service's key cannot change, remove or
+insert a row without `verify_audit` finding it. Rows cut off at the end show only against a head
+that was noted elsewhere (`posology serve audit verify --head`).
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, desc, insert, select
+
+from posology.service.store.clock import now, to_text
+from posology.service.store.tables import AUDIT
+
+START = "0" * 64
+"""What the first row has before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something that was done. No text of a patient or a clinician stands in it."""
+
+    action: str
+    """Such as `answer`, `decision`, `feedback`, `outcome`, `swap`, `stop`, `sign_in`."""
+    caller: str
+    """Subject of the person or system that did it."""
+    model: str = ""
+    digest: str = ""
+    subject: str = ""
+    """Id of the answer, decision or outcome that it is about."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """Plain JSON values: counts, states, keys; never free text."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """What `verify_audit` found."""
+
+    rows: int
+    head: str
+    """Hash of the last row: note it elsewhere to find rows cut off later."""
+    problem: str
+    """The first row that does not fit, in words; empty if all fit."""
+
+
+def append_event(connection: Connection, key: bytes, event: AuditEvent) -> str:
+    """Add the event as the newest row; returns its hash."""
+    last = connection.execute(
+        select(AUDIT.c.number, AUDIT.c.hash).order_by(desc(AUDIT.c.number)).limit(1)
+    ).first()
+    number, before = (last.number + 1, last.hash) if last else (1, START)
+    row = {
+        "number": number,
+        "at": to_text(now()),
+        "action": event.action,
+        "caller": event.caller,
+        "model": event.model,
+        "digest": event.digest,
+        "subject": event.subject,
+        "detail": json.dumps(event.detail, sort_keys=True),
+        "before": before,
+    }
+    row["hash"] = _hash(row, key)
+    connection.execute(insert(AUDIT), row)
+    return str(row["hash"])
+
+
+def verify_audit(connection: Connection, key: bytes) -> AuditCheck:
+    """Recompute every hash, and check that no number is left out."""
+    number, head = 0, START
+    for row in iterate_audit(connection):
+        body = dict(row._mapping)
+        number += 1
+        if body["number"] != number:
+            problem = f"row {number} is missing: row {body['number']} stands in its place"
+            return AuditCheck(number - 1, head, problem)
+        if body["before"] != head:
+            problem = f"row {number} does not follow row {number - 1}: one of them was replaced"
+            return AuditCheck(number - 1, head, problem)
+        found = body.pop("hash")
+        if not hmac.compare_digest(_hash(body, key), found):
+            problem = f"row {number} was changed after it was written, or the service's key was"
+            return AuditCheck(number - 1, head, problem)
+        head = found
+    return AuditCheck(number, head, "")
+
+
+def iterate_audit(connection: Connection, after: int = 0) -> Iterator[Row[Any]]:
+    """The rows after this number, oldest first."""
+    query = select(AUDIT).where(AUDIT.c.number > after).order_by(AUDIT.c.number)
+    yield from connection.execution_options(yield_per=1000).execute(query)
+
+
+def _hash(row: dict[str, Any], key: bytes) -> str:
+    body = json.dumps({k: v for k, v in row.items() if k != "hash"}, sort_keys=True)
+    return hmac.new(key, b"audit\0" + body.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,122 @@
+"""One answer, made in a worker: nothing here knows HTTP, the store or who calls."""
+
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from posology import artifact
+from posology.advice.form.patient_reading import PatientReading
+from posology.artifact import Artifact
+from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.serialization import deserialize, serialize
+from posology.errors import ArtifactError
+from posology.workflows.patient import Patient, read_given
+from posology.workflows.recommend import RecommendResult, recommend
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A question without its caller."""
+
+    folder: Path
+    digest: str
+    patient: Patient
+    at: str | None
+    reasons: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker sends back: small, and ready to be stored and sent."""
+
+    state: str
+    headline: str
+    json: bytes
+    """RecommendResult.to_json."""
+    stored: bytes
+    """The parts of the result, packed: `unpack_result` makes it again."""
+    given: bytes
+    """The patient's facts, packed."""
+    milliseconds: float
+
+
+@lru_cache(maxsize=3)
+def load_model(folder: Path, digest: str) -> Artifact:
+    """The saved policy, loaded once a process; ArtifactError if it is another than this digest."""
+    loaded = artifact.load(folder)
+    if loaded.digest != digest:
+        raise ArtifactError(
+            f"{folder}: is now version {loaded.digest[:12]}, and {digest[:12]} is served; the "
+            "folder of a served model must not change."
+        )
+    return loaded
+
+
+def answer_job(job: Job) -> Done:
+    """Advise on the patient of the job."""
+    started = time.perf_counter()
+    given = read_given(job.patient)
+    model = load_model(job.folder, job.digest)
+    result = recommend(model, given, job.at, reasons=job.reasons)
+    advice = result.recommendation
+    return Done(
+        state=advice.state,
+        headline=advice.headline,
+        json=orjson.dumps(result.to_json()),
+        stored=pack_result(result),
+        given=_pack(_without_identity(given)),
+        milliseconds=1000 * (time.perf_counter() - started),
+    )
+
+
+def pack_result(result: RecommendResult) -> bytes:
+    """The result without its study, compressed."""
+    parts = {
+        "recommendation": serialize(result.recommendation, {}),
+        "reading": serialize(result.reading, {}),
+        "study_evidence": serialize(result.study_evidence, {}),
+        "dose_evidence": serialize(result.dose_evidence, {}),
+    }
+    return _pack(parts)
+
+
+def unpack_result(stored: bytes, model: Artifact) -> RecommendResult:
+    """The result that was packed, with the study of its model."""
+    parts = unpack(stored)
+    return RecommendResult(
+        recommendation=deserialize(Recommendation, parts["recommendation"], {}),
+        study=model.study,
+        digest=model.digest,
+        reading=deserialize(PatientReading, parts["reading"], {}),
+        study_evidence=deserialize(StudyEvidence | None, parts["study_evidence"], {}),
+        dose_evidence=deserialize(DoseEvidence | None, parts["dose_evidence"], {}),
+    )
+
+
+def unpack(packed: bytes) -> dict[str, Any]:
+    """The JSON values that were packed."""
+
+    return json.loads(zlib.decompress(packed))
+
+
+def _pack(body: object) -> bytes:
+
+    return zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 1)
+
+
+def _without_identity(given: dict[str, Any] | tuple[pa.Table, tuple[str, ...]]) -> dict[str, Any]:
+    """The form itself; of records the rows, without the number of their patient."""
+    if isinstance(given, dict):
+        return given
+    rows = given[0].select([n for n in given[0].column_names if n != "subject_id"]).to_pylist()
+    for row in rows:
+        row["time"] = None if row["time"] is None else row["time"].isoformat()
+    return {"events": rows}

@@ -1,0 +1,110 @@
+"""Where answers are made: threads of this process, or processes of their own.
+
+The event loop never computes. Processes answer on every core and keep an answer that crashes
+from taking the service with it; threads start at once, which suits demonstrations and tests.
+"""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TypeVar
+
+from posology.service.errors import BusyError, NotReadyError, TimedOutError
+from posology.service.settings import Settings
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class Workers:
+    """A bounded pool."""
+
+    count: int
+    """Jobs at the same time."""
+    waiting: int
+    """Jobs that may wait for their turn."""
+    seconds: float
+    """Time allowed for one job, its wait included."""
+    is_processes: bool
+    pool: Executor
+    running: int = 0
+    """Jobs that run or wait."""
+    is_closed: bool = False
+    restarts: int = 0
+    """How often a worker process died and was replaced."""
+
+    async def run(self, function: Callable[[A], T], job: A) -> T:
+        """What the function makes of the job; BusyError, TimedOutError or its own error."""
+        if self.is_closed:
+            raise NotReadyError("The service ends; try again in a moment.")
+        if self.running >= self.count + self.waiting:
+            raise BusyError("Too many questions wait; try again in a moment.")
+        future = self._submit(function, job)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
+        except TimeoutError as error:
+            raise TimedOutError(
+                f"No answer within {self.seconds:g} seconds; try again in a moment."
+            ) from error
+        except BrokenProcessPool as error:
+            self._restart()
+            raise NotReadyError("A worker ended and is replaced; try again in a moment.") from error
+
+    def _submit(self, function: Callable[[A], T], job: A) -> Future[T]:
+        try:
+            future = self.pool.submit(function, job)
+        except BrokenProcessPool:
+            self._restart()
+            future = self.pool.submit(function, job)
+        loop = asyncio.get_running_loop()
+        self.running += 1  # until the job ends, though whoever waited may have left before
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finished))
+        return future
+
+    def _finished(self) -> None:
+        self.running -= 1
+
+    def _restart(self) -> None:
+        if not getattr(self.pool, "_broken", False):
+            return  # another job found it first
+        self.restarts += 1
+        self.pool.shutdown(wait=False)
+        self.pool = _make_pool(self.count, self.is_processes)
+
+    def close(self) -> None:
+        """Finish what runs, and end."""
+        self.is_closed = True
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def make_workers(settings: Settings) -> Workers:
+    """The pool that the settings describe."""
+    is_processes = settings.workers > 0
+    count = settings.workers or settings.threads
+    return Workers(
+        count=count,
+        waiting=settings.limits.waiting,
+        seconds=settings.limits.seconds,
+        is_processes=is_processes,
+        pool=_make_pool(count, is_processes),
+    )
+
+
+def _make_pool(count: int, is_processes: bool) -> Executor:
+    if is_processes:
+        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+        return ProcessPoolExecutor(count, mp_context=context, initializer=_use_one_thread)
+    return ThreadPoolExecutor(count, thread_name_prefix="answer")
+
+
+def _use_one_thread() -> None:
+    """One core a worker; and Ctrl-C is for the service, which ends its workers itself."""
+    import os
+    import signal
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,53 @@
+"""`POST /recommendations`: the same patient as a form, FHIR Bundle or MEDS events."""
+
+import asyncio
+
+import httpx
+from fastapi import FastAPI
+
+from posology.service.identity.callers import nobody
+from posology.service.store import newest_answers, verify_audit
+from tests.builders.service import FORM, SYSTEM, client, deployment_of
+
+PATIENT = {"resourceType": "Patient", "id": "7", "gender": "male"}
+BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": PATIENT}]}
+
+
+def post(app: FastAPI, body: object) -> httpx.Response:
+    async def send() -> httpx.Response:
+        async with client(app) as http:
+            return await http.post("/recommendations", json=body)
+
+    return asyncio.run(send())
+
+
+def test_an_answer_is_stored_and_audited_before_it_is_sent(app: FastAPI) -> None:
+    response = post(app, {"form": FORM, "patient_id": "MRN 4711"})
+    body = response.json()
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"/recommendations/{body['id']}"
+    assert body["recommendation"]["state"] == "dose"
+    store = deployment_of(app).store
+    kept = store.read_now(newest_answers, 10)
+    assert [(a.id, a.asked_by, a.door, a.state) for a in kept] == [
+        (body["id"], SYSTEM.subject, "api", "dose")
+    ]
+    assert "4711" not in kept[0].patient_key
+    check = store.read_now(verify_audit, store.key)
+    assert (check.rows, check.problem) == (1, "")
+
+
+def test_form_bundle_and_events_of_one_patient_get_one_answer(app: FastAPI) -> None:
+    events = [{"code": "SEX//male"}]
+    requests = ({"form": {"facts": {"sex": "male"}}}, {"bundle": BUNDLE}, {"events": events})
+    answers = [post(app, request).json()["recommendation"] for request in requests]
+    assert answers[0]["options"] == answers[1]["options"] == answers[2]["options"]
+
+
+def test_nobody_unknown_gets_an_answer(app: FastAPI) -> None:
+    deployment = deployment_of(app)
+    deployment.identify_person = deployment.identify_system = nobody
+    response = post(app, {"form": FORM})
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "not_signed_in"
+    assert deployment.store.read_now(newest_answers, 10) == []
