@@ -17,6 +17,7 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     FACT_MISSING,
     NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     NOT_JUDGED,
     OUTSIDE_TRAINING,
     STATES,
@@ -201,6 +202,16 @@ ADVICE_BY_STATE = {
             "See the rules below.",
         ),
         options=tuple(replace(o, standing=FORBIDDEN) for o in _UNKNOWN),
+    ),
+    NOT_ELIGIBLE: replace(
+        _abstained(
+            NOT_ELIGIBLE,
+            "No answer: this study is not for this patient.",
+            "It is for patients of 18 years and over, and this patient is 12.",
+        ),
+        guideline=(),
+        missing=(),
+        why=Why(),
     ),
     NOT_JUDGED: replace(
         _abstained(

@@ -108,3 +108,17 @@ def test_a_fact_that_the_study_needs_stops_the_answer_and_the_guideline_stands(
     assert [fact.fact for fact in advice.missing if fact.is_required] == ["weight"]
     known = recommend(strict, {"facts": {"sex": "male", "weight": 80}}).recommendation
     assert known.state == "dose"
+
+
+def test_a_child_gets_no_dose_of_a_study_of_adults(model: Path) -> None:
+    facts = {"sex": "male", "weight": 40}
+    advice = recommend(model, {"facts": {**facts, "age": 12}}).recommendation
+    assert advice.state == "not_eligible"
+    assert advice.headline == "No answer: this study is not for this patient."
+    assert advice.lead[0] == "It is for patients of 18 years and over, and this patient is 12."
+    assert (advice.dose, advice.guideline) == (None, ())
+    assert all(option.dose is None for option in advice.options)
+    unclear = recommend(model, {"facts": {**facts, "age": "10-19"}}).recommendation
+    assert unclear.headline == "No answer yet: an age of 10 to 19 is not exact enough."
+    adult = recommend(model, {"facts": {**facts, "age": 18}}).recommendation
+    assert adult.state == "dose"

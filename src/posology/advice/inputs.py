@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import SeenDoses
+from posology.advice.eligibility import ELIGIBLE, Eligibility
 from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.domain.recommendation.evidence import DoseEvidence
@@ -44,6 +45,8 @@ class AdviceInputs:
     """Dose of usual care, if the study has a rule for it."""
     required: tuple[str, ...] = ()
     """Facts without which the study gives no answer, and which this patient lacks: sentences."""
+    eligibility: Eligibility = ELIGIBLE
+    """Whether the study is for this patient."""
     certainty: Certainty = NO_CERTAINTY
     safety: tuple[SafetyFinding, ...] = ()
     """Findings besides those of the study's safety rules."""

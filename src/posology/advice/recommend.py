@@ -21,9 +21,10 @@ from posology.advice.words import describe_answer, reference_title
 from posology.domain.codes import display_name, has_prefix
 from posology.domain.history import History, has_code
 from posology.domain.policy import Policy
-from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.findings import Certainty, MissingFact
 from posology.domain.recommendation.option import DoseAdvice
-from posology.domain.recommendation.recommendation import ABSTAINED, Recommendation
+from posology.domain.recommendation.recommendation import ABSTAINED, NOT_ELIGIBLE, Recommendation
+from posology.domain.recommendation.why import Why
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
@@ -50,6 +51,10 @@ def recommend(
     options = in_order(found, is_ranked=state in RANKED)
     if state in ABSTAINED:  # where there is no answer, no option may read as better
         options = tuple(without_estimates(option) for option in options)
+    if state == NOT_ELIGIBLE:  # not even the doses and guidelines of other patients
+        options = tuple(replace(option, dose=None, remarks=()) for option in options)
+        prediction = replace(prediction, dose=None, warnings=())
+        inputs = replace(inputs, guideline=(), certainty=Certainty(), why=Why())
     headline, lead = describe_answer(state, prediction, inputs, options)
     return Recommendation(
         state=state,
@@ -65,7 +70,7 @@ def recommend(
         callouts=(*inputs.callouts, *safe.callouts, *prediction.warnings),
         certainty=inputs.certainty,
         safety=inputs.safety,
-        missing=list_missing(study, policy, history),
+        missing=() if state == NOT_ELIGIBLE else _missing(study, policy, history, inputs),
         why=inputs.why,
         model=inputs.label,
         time=inputs.time,
@@ -96,11 +101,36 @@ def _with_uncertainty(
         dose = with_intervals(prediction.dose, inputs.uncertainty, patient, effectiveness)
         prediction = replace(prediction, dose=dose)
     why = replace(inputs.why, similar=found.similar)
-    return prediction, replace(inputs, certainty=found.certainty, why=why), found.given
+    required = inputs.required or _why_lacking(found.lacking, inputs.callouts)
+    certainty = found.certainty
+    return prediction, replace(inputs, certainty=certainty, why=why, required=required), found.given
+
+
+def _why_lacking(lacking: tuple[str, ...], callouts: tuple[str, ...]) -> tuple[str, ...]:
+    """Why there is no answer without facts that nearly all training patients had."""
+    if not lacking:
+        return ()
+    first, *others = lacking
+    is_unread = any(text.startswith(f"Given but not used: {first} ") for text in callouts)
+    what = "is given in a word that the model does not know" if is_unread else "is not recorded"
+    also = f", and also {', '.join(others)}" if others else ""
+    had = f"Nearly all patients that it learned from had it{also}."
+    return f"No answer yet: {first} {what}.", had
 
 
 def _with_usual(dose: DoseAdvice | None, usual: float | None) -> DoseAdvice | None:
     return None if dose is None else replace(dose, usual=usual)
+
+
+def _missing(
+    study: Study, policy: Policy, history: History, inputs: AdviceInputs
+) -> tuple[MissingFact, ...]:
+    """The facts that are missing; the one that stops the answer is a required one."""
+    head = "".join(inputs.required[:1])
+    return tuple(
+        replace(fact, is_required=True) if head.startswith(f"No answer yet: {fact.fact} ") else fact
+        for fact in list_missing(study, policy, history)
+    )
 
 
 def list_missing(study: Study, policy: Policy, history: History) -> tuple[MissingFact, ...]:

@@ -18,6 +18,7 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     FACT_MISSING,
     NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     NOT_JUDGED,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
@@ -36,6 +37,8 @@ def decide_state(
 ) -> str:
     """The state of one patient's answer; reasons against any answer come first."""
     certainty = inputs.certainty
+    if inputs.eligibility.not_met:
+        return NOT_ELIGIBLE
     if inputs.required:
         return FACT_MISSING
     if not prediction.allowed.any():

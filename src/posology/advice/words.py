@@ -22,12 +22,14 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     FACT_MISSING,
     NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
     UNSURE,
 )
 
 BELOW = "The guideline and usual care are below."
+NOT_FOR_OTHERS = "Use a guideline that is for this patient, or ask a specialist."
 NOT_A_REASON = "This is not a reason to leave the patient without treatment."
 _BRACKET = re.compile(r",| \(")
 Answer = tuple[str, tuple[str, ...]]
@@ -51,6 +53,9 @@ def describe_answer(
 
 def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: AdviceInputs) -> Answer:
     certainty = inputs.certainty
+    if state == NOT_ELIGIBLE:
+        head = "No answer: this study is not for this patient."
+        return head, (*inputs.eligibility.not_met[:2], NOT_FOR_OTHERS)
     if state == FACT_MISSING:
         head, *rest = inputs.required
         return head, (*rest[:1], "Enter it, or use the guideline below.")

@@ -263,6 +263,10 @@ class KidneySpec:
     """In kg; without it Cockcroft-Gault is not computed."""
 
 
+SEX = ("SEX", "GENDER")
+"""Families of codes of sex, unless the study file names others."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileSpec:
     """Which events are features."""
@@ -283,6 +287,10 @@ class ProfileSpec:
     """Prefixes of codes without which there is no advice for a patient."""
     limits: tuple[ValueRange, ...] = ()
     """Numbers outside cannot be right: a patient's file that has one is refused."""
+    sex: tuple[str, ...] = SEX
+    """Prefixes of the codes of sex."""
+    age: tuple[str, ...] = ()
+    """Codes whose number is the age in years; ages in decades and dates of birth are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +327,10 @@ class AdviceSpec:
     widest_dose: float | None = None
     """No dose where the upper end of the wide interval is more than so many times the lower end;
     None: no such limit."""
+    min_age: float | None = None
+    """Years below which the study is not for a patient; None: no limit."""
+    max_age: float | None = None
+    """Years above which it is not."""
 
 
 @dataclass(frozen=True, slots=True)

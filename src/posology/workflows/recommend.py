@@ -10,6 +10,7 @@ import pyarrow as pa
 from rich.console import Group
 
 from posology import artifact
+from posology.advice.eligibility import check_eligibility
 from posology.advice.evidence_words import describe_evidence
 from posology.advice.form.blank import blank_form
 from posology.advice.form.build import build_study_form
@@ -23,6 +24,7 @@ from posology.domain.history import History
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.safety_rules.check import check_safety
+from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.safety_rules.fixed import fix_rules
 from posology.domain.study import Study
 from posology.report.patient.terminal import render_advice
@@ -119,7 +121,9 @@ def recommend(
     """
     loaded = as_artifact(model)
     history, reading, visible = encode_with_facts(loaded, patient, at)
-    inputs = replace(gather_inputs(loaded, history, reading), visible=visible)
+    inputs = _with_eligibility(
+        gather_inputs(loaded, history, reading), loaded.study, visible, reading
+    )
     inputs = add_genes(inputs, loaded, patient, history, pgx)
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = _why_of(loaded) if reasons else None
@@ -130,6 +134,20 @@ def recommend(
         advice = add_reasons(advice, loaded.policy, history, known, values)
     stored = stored_evidence(loaded)
     return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
+
+
+def _with_eligibility(
+    inputs: AdviceInputs, study: Study, visible: VisibleFacts, reading: PatientReading
+) -> AdviceInputs:
+    """The inputs with whether the study is for this patient."""
+    found = check_eligibility(study, visible, reading.age)
+    return replace(
+        inputs,
+        visible=visible,
+        eligibility=found,
+        required=inputs.required or found.required,
+        callouts=(*inputs.callouts, *found.undecided),
+    )
 
 
 @lru_cache(maxsize=2)

@@ -1,11 +1,12 @@
 """What a filled-in form becomes, and what is refused with its mend."""
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from posology.advice.form.field import Form
+from posology.advice.form.field import Field, Form
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form
 from posology.errors import RecordError
@@ -33,6 +34,8 @@ USED = [
     ({"DRUG//amiodarone": True}, [("DRUG//amiodarone//yes", None, None)]),
     ({"DRUG//amiodarone": "no"}, [("DRUG//amiodarone//no", None, None)]),
     ({"DRUG//amiodarone//yes": True}, [("DRUG//amiodarone//yes", None, None)]),
+    *(({"sex": word}, [("SEX//female", None, None)]) for word in ("f", "W", "weiblich", "Frau")),
+    *(({"sex": word}, [("SEX//male", None, None)]) for word in ("m", "M", "männlich", "man")),
     ({"drug_amiodarone": False}, [("DRUG//amiodarone//no", None, None)]),
     ({"sex": " Male ", "RACE": "white"}, [("RACE//White", None, None), ("SEX//male", None, None)]),
     (
@@ -84,6 +87,9 @@ REFUSED = [
     ({"sex": True}, "`sex` is True; write one of female, male, or null."),
     ({"sex": ["male", "female"]}, "2 values are given, but training patients had one"),
     ({"drug amiodarone": "maybe"}, "`drug amiodarone` is yes or no, not 'maybe'"),
+    ({"sex": "mal"}, "`sex` is 'mal', which is none of female, male. Did you mean male? Write"),
+    ({"sex": "?"}, "`sex` is '?', which is none of female, male. Write one of them, or null"),
+    ({"weight": "60-70"}, "`weight` is the range '60-70', and the model knows one number in kg"),
     ({"sex": "male", "SEX": "male"}, "`sex` and `SEX` are the same fact; keep one."),
     ({"wieght": 80}, "fact `wieght` is not one this model uses; did you mean `weight`?"),
     ({"zzz": 1}, "fact `zzz` is not one this model uses; the model's facts are sex, race, age"),
@@ -112,11 +118,37 @@ def test_a_number_beyond_training_is_named(form: Form) -> None:
 
 
 def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> None:
-    events, reading = read(form, {"sex": "mal", "height": 170})
+    events, reading = read(form, {"race": "Whit", "height": 170})
     assert [code for code, *_ in events] == ["HEIGHT"]
     assert reading.not_used == (
-        "Given but not used: sex mal. The model does not know this value. Did you mean male?",
+        "Given but not used: race Whit. The model does not know this value. Did you mean White?",
     )
+
+
+def test_a_third_sex_is_read_and_named_as_unknown_to_the_model(form: Form) -> None:
+    for word in ("divers", "d", "X"):
+        _, reading = read(form, {"sex": word, "height": 170})
+        assert reading.not_used == (
+            f"Given but not used: sex {word}. The model does not know this value.",
+        )
+
+
+def test_a_range_is_read_under_the_fact_of_the_range(form: Form) -> None:
+    target = Field("target INR", "TARGET_INR", "number", unit="{INR}")
+    choices = (("2-3", "TARGET_INR_RANGE//2-3"),)
+    span = Field("target INR range", "TARGET_INR_RANGE", "choice", choices)
+    both = replace(form, fields=(*form.fields, target, span))
+    for text in ("2-3", "2 \u2013 3", "2 to 3"):
+        assert read(both, {"target INR": text})[0] == [("TARGET_INR_RANGE//2-3", None, None)]
+    with pytest.raises(RecordError, match="`target INR range` and `target INR` are the same fact"):
+        read(both, {"target INR range": "2-3", "target INR": "2-3"})
+
+
+def test_the_age_that_was_given_is_kept_beside_the_decade(form: Form) -> None:
+    for given, span in ((12, (12, 12)), ("10-19", (10, 19)), ("90+", (90, 90))):
+        assert read(form, {"age": given})[1].age == span
+    assert read(form, {"AGE_DECADE": 1})[1].age == (10, 19)
+    assert read(form, {"sex": "f"})[1].age is None
 
 
 def test_the_order_of_two_alleles_means_nothing_and_no_other_genotype_is_offered(

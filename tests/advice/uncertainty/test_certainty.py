@@ -14,6 +14,7 @@ from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEviden
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
+    FACT_MISSING,
     OUTSIDE_TRAINING,
     TOO_FEW_ALIKE,
     UNSURE,
@@ -133,6 +134,24 @@ def test_a_patient_unlike_training_is_named_fact_by_fact(evidence: UncertaintyEv
     patient = PatientAtHand(far.study, far.profile, far.history)
     without_ranges = assess_certainty(evidence, patient, np.array([0.7, 0.2, 0.1]))
     assert "height 330 cm" in without_ranges.certainty.outside[0]
+
+
+def test_a_fact_that_nearly_all_had_is_asked_for_and_not_called_unlike_training(
+    evidence: UncertaintyEvidence,
+) -> None:
+    one = one_patient(needed_alike=5, outside_share=0.9)
+    rows = [row for row, code in enumerate(one.profile.codes) if code.startswith("SEX//")]
+    height = one.profile.codes.index("HEIGHT")
+    code = np.where(np.isin(one.history.code, rows), height, one.history.code)
+    lacks_sex = replace(one, history=replace(one.history, code=code))
+    assert assess(evidence, lacks_sex).certainty.is_outside_training
+    advice = advise(evidence, lacks_sex)
+    assert advice.state == FACT_MISSING
+    assert advice.headline == "No answer yet: sex is not recorded."
+    assert advice.lead[0] == "Nearly all patients that it learned from had it."
+    assert [fact.fact for fact in advice.missing if fact.is_required] == ["sex"]
+    far = replace(lacks_sex, history=replace(lacks_sex.history, value=one.history.value * 3))
+    assert advise(evidence, far).state == OUTSIDE_TRAINING
 
 
 def test_the_studys_threshold_decides_what_is_outside(evidence: UncertaintyEvidence) -> None:

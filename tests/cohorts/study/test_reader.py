@@ -76,11 +76,12 @@ MISTAKES = [
         'required_for_advice = ["HIGHT"]',
         "[profile] required_for_advice `HIGHT` is unknown; did you mean `HEIGHT`?",
     ),
-    ("[split]", "[advice]\nneeded_alike = 4\n[split]", "[advice] `needed_alike` is 4"),
-    ("[split]", "[advice]\noutside_share = 1.0\n[split]", "[advice] `outside_share` is 1.0"),
+    ("min_age = 18", "min_age = 18\nmax_age = 12", "[advice] `min_age` is 18 and `max_age` is 12"),
+    ("[advice]", "[advice]\nneeded_alike = 4", "[advice] `needed_alike` is 4"),
+    ("[advice]", "[advice]\noutside_share = 1.0", "[advice] `outside_share` is 1.0"),
     (
-        "[split]",
-        "[advice]\nneeded_like = 20\n[split]",
+        "[advice]",
+        "[advice]\nneeded_like = 20",
         "[advice] key `needed_like` is unknown; did you mean `needed_alike`?",
     ),
     (

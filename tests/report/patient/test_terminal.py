@@ -12,6 +12,7 @@ from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
     DOSE_ONLY,
     NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     STATES,
     Recommendation,
 )
@@ -48,7 +49,7 @@ def test_the_answer_is_first_and_nothing_is_cut(state: str) -> None:
     assert "Posology supports a decision; it does not make one." in shown
 
 
-@pytest.mark.parametrize("state", ABSTAINED)
+@pytest.mark.parametrize("state", [s for s in ABSTAINED if s != NOT_ELIGIBLE])
 def test_without_an_answer_it_says_what_to_go_on_before_the_options(state: str) -> None:
     shown = text(state)
     heads = ("What would help most:", "What the guideline says:", "What is known:", "Options")

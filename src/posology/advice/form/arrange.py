@@ -10,7 +10,7 @@ from posology.domain.study import Study
 
 def arrange_fields(fields: Sequence[Field], study: Study) -> tuple[Field, ...]:
     """The fields in the order of the study's families; listed ones first, since they name facts."""
-    marked = [_with_required(field, study) for field in _in_study_order(fields, study)]
+    marked = [_marked(field, study) for field in _in_study_order(fields, study)]
     return tuple(_with_distinct_names(marked))
 
 
@@ -24,10 +24,12 @@ def _in_study_order(fields: Sequence[Field], study: Study) -> list[Field]:
     return sorted(fields, key=place)
 
 
-def _with_required(field: Field, study: Study) -> Field:
+def _marked(field: Field, study: Study) -> Field:
+    """The field with what the study says of its fact: whether it is needed, whether it is sex."""
     codes = study.profile.required_for_advice
     required = any(has_prefix(field.stem, c) or has_prefix(c, field.stem) for c in codes)
-    return replace(field, required=required)
+    is_sex = field.kind == "choice" and any(has_prefix(field.stem, c) for c in study.profile.sex)
+    return replace(field, required=required, role="sex" if is_sex else "")
 
 
 def _with_distinct_names(fields: list[Field]) -> list[Field]:

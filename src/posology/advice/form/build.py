@@ -157,7 +157,7 @@ def _number_field(known: _Known, code: str) -> Field:
     kind, age_as = "number", ""
     if unit in _DECADE or code.rpartition("//")[2] == "AGE_DECADE":
         kind, age_as, name, unit = "age", "decades", "age", ""
-    elif unit in _YEARS and "age" in normalise(name).split():
+    elif code in known.study.profile.age or (unit in _YEARS and "age" in normalise(name).split()):
         kind, age_as, unit = "age", "years", ""
     return Field(
         name=name,

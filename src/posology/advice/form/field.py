@@ -54,6 +54,8 @@ class Field:
     """Whether there is no advice without it."""
     age_as: str = ""
     """Of `age`: what the records hold, `decades`, `years` or the date of `birth`."""
+    role: str = ""
+    """`sex` where the study marks it so: common short forms are read, other words refused."""
     is_listed: bool = True
     """Whether a blank form has the field; the others are other ways to name the same facts."""
 

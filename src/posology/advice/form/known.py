@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from posology.advice.form.field import STATIC, Form
 from posology.advice.form.unit_names import plain_unit
-from posology.advice.form.values import BIRTH_YEAR_DAYS, Entry
+from posology.advice.form.values import Entry
 from posology.domain.codes import display_name
 from posology.domain.recommendation.findings import KnownFact
 
@@ -34,7 +34,8 @@ def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:
     has_date = entry.time is not None and field.timing != STATIC and field.age_as != "birth"
     date = entry.time.date().isoformat() if has_date and entry.time is not None else ""
     name = field.name or display_name(entry.code, form.names)
-    return KnownFact("age" if field.kind == "age" else name, _words(entry, decision), date)
+    name = "age" if field.kind == "age" else field.role or name
+    return KnownFact(name, _words(entry, decision), date)
 
 
 def _words(entry: Entry, decision: datetime.datetime) -> str:
@@ -53,11 +54,36 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
 
 def _age_words(entry: Entry, decision: datetime.datetime) -> str:
     if entry.field.age_as == "decades" and entry.value is not None:
-        return f"{10 * entry.value:g} to {10 * entry.value + 9:g} years"
+        decade = f"{10 * entry.value:g} to {10 * entry.value + 9:g}"
+        if entry.years is None or entry.years[0] != entry.years[1]:
+            return f"{decade} years"
+        return f"{entry.years[0]:g} years (read as {decade})"
     years = entry.age if entry.age is not None else entry.value
     if years is None and entry.time is not None:
-        years = (decision - entry.time).days / BIRTH_YEAR_DAYS
+        years = _birthdays(entry.time, decision)
     return "recorded" if years is None else f"{int(years)} years"
+
+
+def age_span(entries: Sequence[Entry], decision: datetime.datetime) -> tuple[float, float] | None:
+    """Youngest and oldest age in years that the last entry of age allows."""
+    ages = [e for e in entries if e.code and (e.field.kind == "age" or e.field.age_as)]
+    if not ages:
+        return None
+    last = max(ages, key=_time)
+    if last.years is not None:
+        return last.years
+    if last.field.age_as == "decades" and last.value is not None:
+        return 10 * last.value, 10 * last.value + 9
+    years = last.age if last.age is not None else last.value
+    if years is None and last.time is not None:
+        years = _birthdays(last.time, decision)
+    return None if years is None else (years, years)
+
+
+def _birthdays(birth: datetime.datetime, decision: datetime.datetime) -> float:
+    """Whole years since birth."""
+    is_before = (decision.month, decision.day) < (birth.month, birth.day)
+    return float(decision.year - birth.year - is_before)
 
 
 def _time(entry: Entry) -> datetime.datetime:

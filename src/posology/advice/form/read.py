@@ -1,16 +1,16 @@
 """Read a filled-in form as the events that training would have had, or say what to mend."""
 
 import datetime
-from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from posology.advice.form.contradictions import Statement, check_form, statements_of
 from posology.advice.form.entries import field_of_code, read_event
 from posology.advice.form.field import Field, Form, Limits, normalise
 from posology.advice.form.moments import day_words, parse_moment
-from posology.advice.form.values import Entry, read_value
+from posology.advice.form.values import Entry, is_range, read_value
 from posology.errors import RecordError
 
 KEYS = ("posology", "study", "how", "fields", "decision", "facts", "events", "schema")
@@ -21,26 +21,32 @@ _DECADES = Limits(0.0, 12.0)
 
 def read_form(
     body: object, form: Form, source: str, today: datetime.datetime
-) -> tuple[list[Entry], datetime.datetime]:
-    """The entries of a form, and the moment of the decision. RecordError starts with `source`."""
+) -> tuple[list[Entry], datetime.datetime, tuple[str, ...]]:
+    """The entries, the moment of the decision, and sentences on what the form's events contradict.
+
+    RecordError starts with `source`.
+    """
     if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
         raise RecordError(
             f'{source}: has no "facts" object; write one with `posology template MODEL`.'
         )
     _check_keys(body, form, source)
-    entries = list(_facts(body["facts"], form, source))
+    entries, statements = _facts(body["facts"], form, source)
     events = body.get("events") or []
     if not isinstance(events, list):
         raise RecordError(f'{source}: "events" is {events!r}; write a list of objects.')
     by_code = field_of_code(form)
     for number, event in enumerate(events, start=1):
-        entries.append(read_event(event, by_code, f"{source}: event {number}"))
+        entry = read_event(event, by_code, f"{source}: event {number}")
+        entries.append(entry)
+        statements += statements_of([entry])
+    contradictions = check_form(statements, source)
     if not entries:
         raise RecordError(
             f"{source}: nothing is known of this patient (every fact is null); fill in at least "
             "one."
         )
-    return entries, _decision(body.get("decision"), entries, today, source)
+    return entries, _decision(body.get("decision"), entries, today, source), contradictions
 
 
 def _check_keys(body: dict, form: Form, source: str) -> None:
@@ -61,18 +67,49 @@ def _check_keys(body: dict, form: Form, source: str) -> None:
         )
 
 
-def _facts(facts: dict[str, Any], form: Form, source: str) -> Iterator[Entry]:
+def _facts(facts: dict[str, Any], form: Form, source: str) -> tuple[list[Entry], list[Statement]]:
+    """The entries of the facts, and what they state or deny."""
     fields, used = _fields_by_key(form), dict[str, str]()
+    entries: list[Entry] = []
+    statements: list[Statement] = []
     for key, value in facts.items():
         field = fields.get(normalise(str(key)))
         if field is None:
             raise RecordError(_unknown_key(str(key), fields, form, source))
         if value is None:
             continue
+        field = _range_field(field, value, form)
         earlier = used.setdefault(field.stem, str(key))
         if earlier != str(key):
             raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
-        yield from read_value(field, value, f"{source}: `{key}`")
+        own = list(read_value(field, value, f"{source}: `{key}`"))
+        entries += own
+        statements += [*statements_of(own, str(key)), *_denials(field, value, str(key))]
+    return entries, statements
+
+
+def _range_field(field: Field, value: Any, form: Form) -> Field:
+    """The field of the fact's range, where a range is written for a number."""
+    if field.kind != "number" or not is_range(value):
+        return field
+    ranges = (f for f in form.fields if f.stem == f"{field.stem}_RANGE" and f.kind == "choice")
+    return next(ranges, field)
+
+
+def _denials(field: Field, value: Any, key: str) -> list[Statement]:
+    """What a no denies where the records have no event for it."""
+    codes = dict(field.choices)
+    if field.kind != "yes_no" or codes["no"]:
+        return []
+    items = value if isinstance(value, list) else [value]
+    denied = []
+    for item in items:
+        if item in (None, "") or list(read_value(field, item, key)):
+            continue
+        when = item.get("date") or item.get("since") if isinstance(item, dict) else None
+        time = None if when is None else parse_moment(when, key)
+        denied.append(Statement(f"{key}: no", codes["yes"], is_denied=True, time=time))
+    return denied
 
 
 @lru_cache(maxsize=4)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from posology.advice.form.contradictions import check_records, statements_of
 from posology.advice.form.entries import read_table, to_events
 from posology.advice.form.field import Form
-from posology.advice.form.known import known_facts
+from posology.advice.form.known import age_span, known_facts
 from posology.advice.form.moments import day_words
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
@@ -25,8 +26,9 @@ def read_filled_form(
     body: object, form: Form, source: str, today: datetime.datetime
 ) -> tuple[pa.Table, PatientReading]:
     """The events of a filled-in form. RecordError names the field, its value and the mend."""
-    entries, decision = read_form(body, form, source, today)
-    return _read(entries, form, decision, source)
+    entries, decision, contradictions = read_form(body, form, source, today)
+    table, reading = _read(entries, form, decision, source)
+    return table, replace(reading, assumed=(*contradictions, *reading.assumed))
 
 
 def read_records(
@@ -50,7 +52,9 @@ def read_records(
     decision = max(times, default=today) if at is None else max([at, *times])
     subject = events["subject_id"][0].as_py() if events.num_rows else 0
     table, reading = _read(entries, form, decision, source, subject)
-    return table, replace(reading, assumed=(*_later_words(later, decision), *reading.assumed))
+    contradictions = check_records(statements_of(entries))
+    later_words = _later_words(later, decision)
+    return table, replace(reading, assumed=(*contradictions, *later_words, *reading.assumed))
 
 
 def _known_by(events: pa.Table, at: datetime.datetime, source: str) -> tuple[pa.Table, int]:
@@ -92,7 +96,13 @@ def _read(
         )
     known = known_facts(aligned, form, decision)
     reading = PatientReading(
-        not_used, _beyond(aligned), assumed, known, required, decision.isoformat()
+        not_used=not_used,
+        beyond=_beyond(aligned),
+        assumed=assumed,
+        known=known,
+        required=required,
+        age=age_span(aligned, decision),
+        decision=decision.isoformat(),
     )
     if subject is None:  # a fact that is named twice is one event
         aligned = list(dict.fromkeys(aligned))

@@ -11,6 +11,7 @@ from typing import Any
 
 from posology.advice.form.field import Field, Limits, normalise
 from posology.advice.form.moments import is_date, parse_moment
+from posology.advice.form.sex import words_of_sex
 from posology.advice.form.unit_names import unit_words, usual_units
 from posology.errors import RecordError
 from posology.records.pipeline.units import convert_number
@@ -18,6 +19,7 @@ from posology.records.schema import MAX_FLOAT32
 
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 _AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to)\s*(\d{1,3})|(\d{1,3})\s*\+")
+_RANGE = re.compile(r"\d+(?:[.,]\d+)?\s*(?:-|\u2013|to)\s*\d+(?:[.,]\d+)?")
 _YES = frozenset({"yes", "y", "true", "present"})
 _NO = frozenset({"no", "n", "false", "absent"})
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
@@ -35,6 +37,8 @@ class Entry:
     time: datetime.datetime | None = None
     age: float | None = None
     """Years at the decision, from which the date of birth follows."""
+    years: tuple[float, float] | None = None
+    """Youngest and oldest age that was given, where the records hold less."""
     unknown: str = ""
     """The value, where the model does not know it."""
 
@@ -48,7 +52,7 @@ def read_value(field: Field, value: Any, place: str) -> Iterator[Entry]:
         return
     entries = [entry for item in value for entry in read_value(field, item, place)]
     known = {(entry.code, entry.value) for entry in entries if entry.code}
-    if len(known) > 1 and not _may_be_list(field):
+    if len(known) > 1 and not may_have_several(field):
         raise RecordError(
             f"{place}: {len(known)} values are given, but training patients had one; keep one."
         )
@@ -76,7 +80,13 @@ def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
         yield _choice(field, value, time, place)
 
 
-def _may_be_list(field: Field) -> bool:
+def is_range(value: Any) -> bool:
+    """Whether a value is a range such as `2-3`."""
+    return isinstance(value, str) and _RANGE.fullmatch(value.strip()) is not None
+
+
+def may_have_several(field: Field) -> bool:
+    """Whether a patient may have several values of the field."""
     return field.several or (field.kind != "age" and field.timing != "static")
 
 
@@ -108,6 +118,11 @@ def _body_mass_index(value: dict, place: str) -> dict:
 
 
 def _number(field: Field, value: Any, unit: str | None, place: str) -> float:
+    if is_range(value):
+        raise RecordError(
+            f"{place} is the range {value!r}, and the model knows one number{_in_unit(field)}; "
+            "write the number that counts, or null."
+        )
     number, written = _split_number(value)
     if number is None:
         raise RecordError(
@@ -180,13 +195,12 @@ def _age(field: Field, value: Any, place: str) -> Entry:
     for age in (first, last):
         check_limits(field, age, place)
     if field.age_as == "decades":
-        return Entry(field, field.stem, _decade(field, first, last, place))
+        decade = _decade(field, first, last, place)
+        return Entry(field, field.stem, decade, years=(first, last))
     middle = first if first == last else (first + last + 1) / 2
-    return (
-        Entry(field, field.stem, age=middle)
-        if field.age_as == "birth"
-        else Entry(field, field.stem, middle)
-    )
+    if field.age_as == "birth":
+        return Entry(field, field.stem, age=middle, years=(first, last))
+    return Entry(field, field.stem, middle, years=(first, last))
 
 
 def _decade(field: Field, first: float, last: float, place: str) -> float:
@@ -223,14 +237,45 @@ def _choice(field: Field, value: Any, time: datetime.datetime | None, place: str
         words = ", ".join(word for word, _ in field.choices[:8])
         raise RecordError(f"{place} is {value!r}; write one of {words}, or null.")
     text = value.strip() if isinstance(value, str) else str(value).removesuffix(".0")
-    code = _codes_by_word(field).get(normalise(text))
+    known = _codes_by_word(field)
+    code = known.get(normalise(text)) or known.get(plain_range(text))
+    if code is None and field.role == "sex":
+        return _sex(field, text, time, place)
     return Entry(field, code or "", None, time, unknown="" if code else text)
+
+
+def plain_range(text: str) -> str:
+    """A range as the records write it: `2-3` for `2 – 3` and `2 to 3`."""
+    return (
+        re.sub(r"\s*(?:-|\u2013|to)\s*", "-", text.strip().replace(",", "."))
+        if is_range(text)
+        else ""
+    )
+
+
+def _sex(field: Field, text: str, time: datetime.datetime | None, place: str) -> Entry:
+    """Sex in another word than the records': a short form, or another language's."""
+    meant, known = words_of_sex(text), _codes_by_word(field)
+    if meant:
+        code = next((code for word, code in known.items() if word in meant), "")
+        return Entry(field, code, None, time, unknown="" if code else text)
+    words = [title or word for (word, _), title in zip(field.choices, _titles(field), strict=True)]
+    near = get_close_matches(normalise(text), [normalise(w) for w in words], n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise RecordError(
+        f"{place} is {text!r}, which is none of {', '.join(words)}.{hint} Write one of them, or "
+        "null if it is not known."
+    )
+
+
+def _titles(field: Field) -> tuple[str, ...]:
+    return field.titles or ("",) * len(field.choices)
 
 
 @lru_cache(maxsize=1024)
 def _codes_by_word(field: Field) -> dict[str, str]:
     """Code of each choice, by its word, its name and the code itself."""
-    titles = field.titles or ("",) * len(field.choices)
+    titles = _titles(field)
     codes = {normalise(word): code for word, code in field.choices}
     for (_, code), title in zip(field.choices, titles, strict=True):
         for other in (title, code):

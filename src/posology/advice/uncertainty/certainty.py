@@ -7,12 +7,18 @@ from jaxtyping import Float64
 
 from posology.advice.form.training_facts import TrainingFacts
 from posology.advice.uncertainty.alike import Cell, PatientsAlike, answer, answers_as_text
-from posology.advice.uncertainty.distance import share_less_unusual, unusual_codes
+from posology.advice.uncertainty.distance import (
+    Distance,
+    lacking_families,
+    share_less_unusual,
+    unusual_codes,
+)
 from posology.advice.uncertainty.dose_intervals import dose_intervals
 from posology.advice.uncertainty.evidence import UncertaintyEvidence
 from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
+from posology.domain.codes import display_name
 from posology.domain.history import History, has_code
 from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import Certainty
@@ -44,6 +50,8 @@ class Sureness:
     """One an option, in the study's order; empty if not measured."""
     given: tuple[int | None, ...] = ()
     """Patients like this one who were given each option; None: fewer than 5."""
+    lacking: tuple[str, ...] = ()
+    """Facts that nearly all training patients had, and whose lack alone makes this one unusual."""
 
 
 def assess_certainty(
@@ -67,15 +75,18 @@ def assess_certainty(
         )[0]
         is_outside = bool(share >= patient.study.advice.outside_share)
         named = _outside(evidence, patient, facts) if is_outside else ()
+        lacking = _lacking(evidence.distance, patient) if is_outside else ()
         certainty = replace(
             certainty, distance=float(share), is_outside_training=is_outside, outside=named
         )
+    else:
+        lacking = ()
     if evidence.options is not None:
         members = option_sets(evidence.options, effectiveness[None, :])[0]
         titles = [t.title for t in patient.study.formulary.treatments]
         chosen = tuple(t for t, is_in in zip(titles, members, strict=True) if is_in)
         certainty = replace(certainty, option_set=chosen, set_coverage=evidence.options.coverage)
-    return Sureness(certainty, similar, given)
+    return Sureness(certainty, similar, given, lacking)
 
 
 def with_intervals(
@@ -148,6 +159,20 @@ def _is_family_recorded(patient: PatientAtHand, code: str) -> bool:
     """Whether anything is recorded of what the code is one value of, such as a genotype."""
     rows = patient.profile.rows((code.rpartition("//")[0] or code,))
     return bool(has_code(patient.history, patient.decision, rows)[0])
+
+
+def _lacking(distance: Distance, patient: PatientAtHand) -> tuple[str, ...]:
+    """Facts not recorded here and of nearly all in training, if with them nothing is unusual."""
+    families = lacking_families(distance, patient.profile, patient.history, patient.decision)
+    if not families:
+        return ()
+    share = share_less_unusual(
+        distance, patient.profile, patient.history, patient.decision, usual=families
+    )[0]
+    if share >= patient.study.advice.outside_share:
+        return ()
+    names = (display_name(family, patient.study.names) for family in families)
+    return tuple(name.partition(", ")[0] for name in names)
 
 
 def _outside(

@@ -6,13 +6,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
+from posology.domain.codes import has_prefix
 from posology.domain.cohort import Cohort
-from posology.domain.history import History, StepIndex
+from posology.domain.history import History, StepIndex, has_code
 from posology.domain.profile import Profile
 
 MAX_COLUMNS = 60
 """Facts that enter the distance: those that vary most between patients; our choice."""
 MAX_DECISIONS = 20_000
+NEARLY_ALL = 0.95
+"""Share of training patients with a fact from which on one without it is unusual. Our choice."""
 _RAREST = 0.02
 """Share of decisions with a fact, or without it, below which the fact has no column."""
 SHARES = (*np.round(np.arange(0.0, 0.99, 0.01), 2).tolist(), 0.99, 0.995, 0.999)
@@ -59,10 +62,19 @@ def fit_distance(train: Cohort, rng: np.random.Generator) -> Distance | None:
 
 
 def share_less_unusual(
-    distance: Distance, profile: Profile, history: History, decisions: StepIndex
+    distance: Distance,
+    profile: Profile,
+    history: History,
+    decisions: StepIndex,
+    usual: tuple[str, ...] = (),
 ) -> Float64[np.ndarray, " decision"]:
-    """Share of training patients that are less unusual than each decision's patient."""
-    own = _squared(_rows(distance, profile, history, decisions), np.array(distance.precision))
+    """Share of training patients that are less unusual than each decision's patient.
+
+    usual: prefixes of codes of which each patient is taken to have what is usual.
+    """
+    rows = _rows(distance, profile, history, decisions)
+    rows[:, [any(has_prefix(code, p) for p in usual) for code in distance.codes]] = 0.0
+    own = _squared(rows, np.array(distance.precision))
     table = np.array(distance.quantiles)
     return np.interp(own, table, np.array(SHARES), right=SHARES[-1])
 
@@ -75,6 +87,25 @@ def unusual_codes(
     part = row * (np.array(distance.precision) @ row)
     order = np.argsort(-part, kind="stable")[:most]
     return tuple(distance.codes[column] for column in order if part[column] > 1.0)
+
+
+def lacking_families(
+    distance: Distance, profile: Profile, history: History, decision: StepIndex
+) -> tuple[str, ...]:
+    """Prefixes of choices that nearly all training patients had, and one patient has none of."""
+    shares: dict[str, float] = {}
+    for code, is_number, mean in zip(
+        distance.codes, distance.is_number, distance.mean, strict=True
+    ):
+        family = code.rpartition("//")[0]
+        if family and not is_number:
+            shares[family] = shares.get(family, 0.0) + mean
+    return tuple(
+        family
+        for family, share in shares.items()
+        if NEARLY_ALL <= share <= 1.0 + 1e-9
+        and not has_code(history, decision, profile.rows((family,)))[0]
+    )
 
 
 def _rows(

@@ -117,7 +117,7 @@ def _assemble(
         names=parts.names(file.names, where),
         reference=_reference(file.reference, place),
         safety_packs=safety_spec(file.safety_packs, formulary, where),
-        advice=_advice(file.advice),
+        advice=_advice(file.advice, where),
     )
 
 
@@ -138,8 +138,13 @@ def _reference(table: ReferenceSection | None, place: parts.Place) -> str | None
     return None if table is None else place.options("[reference]", [table.option])[0]
 
 
-def _advice(table: AdviceSection | None) -> AdviceSpec:
+def _advice(table: AdviceSection | None, where: str) -> AdviceSpec:
     """The table's keys; the defaults of those that it leaves out."""
+    if table is not None and table.min_age and table.max_age and table.min_age > table.max_age:
+        raise StudyError(
+            f"{where}: [advice] `min_age` is {table.min_age:g} and `max_age` is "
+            f"{table.max_age:g}: no patient is left; swap them."
+        )
     return AdviceSpec() if table is None else AdviceSpec(**table.model_dump(exclude_none=True))
 
 
@@ -154,4 +159,6 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         table.embedding_components,
         parts.required_for_advice(table, where),
         parts.ranges(table.limits, f"{where}: [profile] limits"),
+        tuple(table.sex),
+        tuple(table.age),
     )

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from posology.domain.study import SEX
+
 Codes = Annotated[list[str], Field(min_length=1)]
 Days = Annotated[float, Field(gt=0)]
 FromDays = Annotated[float, Field(ge=0)]
@@ -201,6 +203,8 @@ class ProfileSection(Strict):
     embedding_components: int | None = Field(default=None, ge=1)
     required_for_advice: list[str] = []
     limits: list[RangeSection] = []
+    sex: list[str] = list(SEX)
+    age: list[str] = []
 
 
 class AdviceSection(Strict):
@@ -210,6 +214,8 @@ class AdviceSection(Strict):
     outside_share: float | None = Field(default=None, ge=0.5, lt=1)
     least_difference: float | None = Field(default=None, ge=0)
     widest_dose: float | None = Field(default=None, gt=1)
+    min_age: float | None = Field(default=None, gt=0, le=120)
+    max_age: float | None = Field(default=None, gt=0, le=120)
 
 
 class SplitSection(Strict):

@@ -15,7 +15,9 @@ DOSE_ONLY = "dose"
 """The study's answer is a dose (`dose_class`): the right one is known afterwards."""
 TOO_FEW_ALIKE, OUTSIDE_TRAINING, UNSURE = "too_few_alike", "outside_training", "unsure"
 FACT_MISSING, ALL_FORBIDDEN, NOT_JUDGED = "fact_missing", "all_forbidden", "not_judged"
-"""NOT_JUDGED: the model carries no evidence that its options differ."""
+NOT_ELIGIBLE = "not_eligible"
+"""NOT_ELIGIBLE: the patient does not meet the study's own criteria, such as its youngest age.
+NOT_JUDGED: the model carries no evidence that its options differ."""
 STATES = (
     BETTER_FOR_PATIENT,
     BETTER_THAN_REFERENCE,
@@ -27,8 +29,17 @@ STATES = (
     FACT_MISSING,
     ALL_FORBIDDEN,
     NOT_JUDGED,
+    NOT_ELIGIBLE,
 )
-ABSTAINED = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, UNSURE, FACT_MISSING, ALL_FORBIDDEN, NOT_JUDGED)
+ABSTAINED = (
+    TOO_FEW_ALIKE,
+    OUTSIDE_TRAINING,
+    UNSURE,
+    FACT_MISSING,
+    ALL_FORBIDDEN,
+    NOT_JUDGED,
+    NOT_ELIGIBLE,
+)
 """States without an answer: the guideline, usual care and what is known are shown instead."""
 
 

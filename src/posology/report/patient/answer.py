@@ -18,6 +18,7 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     FACT_MISSING,
     NO_OPTION_BETTER,
+    NOT_ELIGIBLE,
     Recommendation,
 )
 from posology.report.patient import words
@@ -54,6 +55,8 @@ def tags(advice: Recommendation) -> tuple[Tag, ...]:
         shown.append(_no_option_tag(advice))
     elif advice.state == ALL_FORBIDDEN:
         shown.append(Tag("Every option is forbidden", STOP, "stop"))
+    elif advice.state == NOT_ELIGIBLE:
+        shown.append(Tag("Not for this patient", STOP, "stop"))
     elif advice.state == FACT_MISSING:
         shown.append(Tag("A needed fact is missing", WARN, "warn"))
     elif advice.state in ABSTAINED:
@@ -106,6 +109,8 @@ def instead(advice: Recommendation) -> tuple[Line, ...]:
     """Without an answer: what would help most, the guideline, usual care, what is known."""
     if advice.state not in (*ABSTAINED, NO_OPTION_BETTER):
         return ()
+    if advice.state == NOT_ELIGIBLE:
+        return (Line("What is known", known_words(advice)),)
     return (
         Line("What would help most", *_most_helpful(advice)),
         *_guideline(advice),

@@ -1,0 +1,114 @@
+"""Whether a study is for the patient at hand: its own criteria, as far as the facts decide them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posology.domain.codes import display_names, has_prefix
+from posology.domain.safety import is_in_range
+from posology.domain.safety_rules.facts import VisibleFacts
+from posology.domain.study import Study, ValueRange
+
+AgeSpan = tuple[float, float]
+"""Youngest and oldest age in years that what is known allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """Sentences on the criteria that are not met, and on those that could not be decided."""
+
+    not_met: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    """Of the first fact that decides a criterion and is not known: that there is no answer yet, and
+    why."""
+    undecided: tuple[str, ...] = ()
+
+
+ELIGIBLE = Eligibility()
+
+
+def check_eligibility(study: Study, visible: VisibleFacts, age: AgeSpan | None) -> Eligibility:
+    """The criteria of `[decision]` and the ages of `[advice]` for the only patient.
+
+    Args:
+        visible: what all events of the patient show to the decision.
+        age: None if it is not recorded.
+    """
+    not_met, required, undecided = _by_age(study, age)
+    decision = study.decision
+    for code in decision.excluded:
+        if visible.has_code((code,))[0]:
+            name = display_names((code,), study.names)
+            not_met.append(f"It is not for patients with this on record: {name}.")
+    is_open = not any(has_prefix(code, own) for code in decision.eligible for own in decision.codes)
+    if decision.eligible and is_open and not visible.has_code(decision.eligible)[0]:
+        required += _needed(decision.eligible, study)
+    for value_range in decision.ranges:
+        if np.isnan(visible.latest_value(value_range.codes)[0]):
+            required += _needed(value_range.codes, study)
+        elif not is_in_range(visible, value_range)[0]:
+            not_met.append(_outside(value_range, visible, study))
+    not_met += _used_before(study, visible)
+    return Eligibility(tuple(not_met), tuple(required[:2]), tuple(undecided))
+
+
+def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], list[str]]:
+    """What the ages of `[advice]` say: not met, no answer yet, undecided."""
+    low, high = study.advice.min_age, study.advice.max_age
+    if low is None and high is None:
+        return [], [], []
+    words = _age_words(low, high)
+    if age is None:
+        return [], [], [f"Age is not recorded. The study is for {words}."]
+    is_below, is_above = low is not None and age[0] < low, high is not None and age[1] > high
+    if not is_below and not is_above:
+        return [], [], []
+    if (low is not None and age[1] < low) or (high is not None and age[0] > high):
+        return [f"It is for {words}, and this patient is {_span(age)}."], [], []
+    head = f"No answer yet: an age of {_span(age)} is not exact enough."
+    return [], [head, f"The study is for {words}: give the age in years."], []
+
+
+def _age_words(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"patients from {low:g} to {high:g} years"
+    return f"patients of {low:g} years and over" if high is None else f"patients up to {high:g}"
+
+
+def _span(age: AgeSpan) -> str:
+    first, last = int(age[0]), int(age[1])
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def _needed(codes: tuple[str, ...], study: Study) -> list[str]:
+    name = display_names(codes, study.names).partition(", ")[0]
+    return [
+        f"No answer yet: {name} is not recorded.",
+        "The study is for patients of whom it is known.",
+    ]
+
+
+def _outside(value_range: ValueRange, visible: VisibleFacts, study: Study) -> str:
+    bounds, value = value_range.bounds, float(visible.latest_value(value_range.codes)[0])
+    name, _, unit = display_names(value_range.codes, study.names).partition(", ")
+    sides = (("at least", bounds.at_least), ("at most", bounds.at_most))
+    limits = " and ".join(f"{word} {bound:g}" for word, bound in sides if bound is not None)
+    return f"It is for patients whose {name} is {limits} {unit}".rstrip() + f", not {value:.4g}."
+
+
+def _used_before(study: Study, visible: VisibleFacts) -> list[str]:
+    """A sentence if an option was used too recently for the study's washout."""
+    washout = study.decision.new_users_days
+    if washout is None:
+        return []
+    used = [
+        treatment.title
+        for treatment in study.formulary.treatments
+        if treatment.codes and visible.days_since(treatment.codes, False)[0] <= washout
+    ]
+    if not used:
+        return []
+    return [
+        f"It is for patients who used none of its options for {washout:g} days, and this one had "
+        f"{' and '.join(used)}."
+    ]

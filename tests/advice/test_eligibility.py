@@ -1,0 +1,66 @@
+"""A study's own criteria, for the patient at hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from posology.advice.eligibility import ELIGIBLE, check_eligibility
+from posology.cohorts.study.reader import read_study
+from posology.domain.safety_rules.facts import VisibleFacts
+from posology.domain.study import Bounds, ValueRange
+
+HBA1C, PREGNANT = "MEASUREMENT//LOINC//59261-8", "CONDITION//SNOMED//77386006"
+STUDY = read_study("clinic")
+STUDY = replace(
+    STUDY,
+    decision=replace(
+        STUDY.decision,
+        excluded=(PREGNANT,),
+        ranges=(ValueRange((HBA1C,), Bounds(48.0, 120.0)),),
+        new_users_days=365.0,
+    ),
+    advice=replace(STUDY.advice, min_age=18.0, max_age=90.0),
+    names=(*STUDY.names, (PREGNANT, "pregnancy")),
+)
+
+
+def facts(numbers: dict[str, float], codes: tuple[str, ...] = (), used: float = np.nan):
+    """What is visible: last numbers, codes, and days since an option was given."""
+    known = {*numbers, *codes}
+    return VisibleFacts(
+        1,
+        lambda of: np.array([any(code in known for code in of)]),
+        lambda of: np.array([next((numbers[c] for c in of if c in numbers), np.nan)]),
+        lambda of, numeric: np.array([used if "DRUG//RXNORM//475968" in of else np.nan]),
+    )
+
+
+NOT_MET = [
+    (facts({HBA1C: 64.0}), (12.0, 12.0), "It is for patients from 18 to 90 years, and this "),
+    (facts({HBA1C: 64.0}), (91.0, 99.0), "this patient is 91 to 99."),
+    (facts({HBA1C: 40.0}), (50.0, 50.0), "whose HbA1c is at least 48 and at most 120 mmol/mol, n"),
+    (facts({HBA1C: 64.0}, (PREGNANT,)), (50.0, 50.0), "with this on record: pregnancy."),
+    (facts({HBA1C: 64.0}, used=30.0), (50.0, 50.0), "and this one had GLP-1 receptor agonist"),
+]
+
+
+@pytest.mark.parametrize(("visible", "age", "said"), NOT_MET)
+def test_a_criterion_that_is_not_met_is_named(visible, age, said: str) -> None:
+    (sentence,) = check_eligibility(STUDY, visible, age).not_met
+    assert said in sentence
+
+
+def test_what_is_not_known_is_asked_for() -> None:
+    assert check_eligibility(STUDY, facts({HBA1C: 64.0}, used=400.0), (18.0, 18.0)) == ELIGIBLE
+    assert check_eligibility(STUDY, facts({}), (50.0, 50.0)).required == (
+        "No answer yet: HbA1c is not recorded.",
+        "The study is for patients of whom it is known.",
+    )
+    assert check_eligibility(STUDY, facts({HBA1C: 64.0}), (10.0, 19.0)).required == (
+        "No answer yet: an age of 10 to 19 is not exact enough.",
+        "The study is for patients from 18 to 90 years: give the age in years.",
+    )
+    assert check_eligibility(STUDY, facts({HBA1C: 64.0}), None).undecided == (
+        "Age is not recorded. The study is for patients from 18 to 90 years.",
+    )
