@@ -134,7 +134,7 @@ def test_another_study_split_or_version_shares_no_parts(
 
 
 PARTS_DIGEST = "390eeb3979c0cd75409822053b69d59c5d9785436a488c4a3d64848b4f3f4fcd"
-"""Of the parts below as PARTS_VERSION 6 makes them."""
+"""Of the parts below as PARTS_VERSION 7 makes them."""
 
 
 def test_changed_parts_need_a_new_parts_version(tmp_path: Path) -> None:
@@ -181,9 +181,18 @@ def test_a_damaged_part_and_a_wrong_folder_are_errors(tmp_path: Path) -> None:
     write(tmp_path / "events", 0, 0)
     asked = BuildOptions(parts=tmp_path / "parts")
     build_folder(STUDY, tmp_path / "events", tmp_path / "one", asked)
-    (part,) = (tmp_path / "parts").rglob("*.npz")
-    part.write_bytes(part.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"000000\.npz: is damaged .*; remove .*shard-"):
+    kept = {path: path.read_bytes() for path in (tmp_path / "parts").rglob("*") if path.is_file()}
+    assert sorted(path.name for path in kept) == ["000000.npz", "checksums.json", "codes.json"]
+    for path, content in kept.items():
+        for at in (0, len(content) // 3, len(content) - 3):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+            with pytest.raises(UserError, match=r": is damaged; remove .*shard-"):
+                build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
+        path.write_bytes(content)
+    build_folder(STUDY, tmp_path / "events", tmp_path / "three", asked)
+    assert files(tmp_path / "three") == files(tmp_path / "one")
+    (path.parent / "000001.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"000001\.npz: is damaged; remove .*shard-"):
         build_folder(STUDY, tmp_path / "events", tmp_path / "two", asked)
     with pytest.raises(UserError, match=r"holds 0\.parquet, which is not a cohort part"):
         build_folder(

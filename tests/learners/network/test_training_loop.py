@@ -115,6 +115,22 @@ def test_other_settings_raise(data: tuple[Cohort, Cohort], tmp_path: Path) -> No
     )
 
 
+def test_a_flipped_bit_of_a_checkpoint_is_refused(
+    data: tuple[Cohort, Cohort], tmp_path: Path
+) -> None:
+    killed = LEARNER.fit_epochs(*data, tmp_path)
+    next(killed), next(killed)
+    killed.close()
+    for path in sorted(tmp_path.iterdir()):
+        content = path.read_bytes()
+        for at in range(7, len(content), len(content) // 9):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+            with pytest.raises(UserError, match="is damaged or of another version"):
+                next(LEARNER.fit_epochs(*data, tmp_path))
+        path.write_bytes(content)
+    assert next(LEARNER.fit_epochs(*data, tmp_path)).number == 1
+
+
 def test_another_network_raises(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
     run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     other = replace(LEARNER, sizes=replace(LEARNER.sizes, encoder="lstm"))

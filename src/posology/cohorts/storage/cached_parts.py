@@ -21,11 +21,18 @@ from posology.cohorts.part import build_part
 from posology.domain.history import History
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
-from posology.errors import UserError
+from posology.errors import RecordError, UserError
+from posology.records.io.checksums import (
+    CHECKSUMS,
+    read_checksums,
+    verify_files,
+    write_checksums,
+)
 
 _CODES = "codes.json"
+_COMMAND = "posology cohort --parts"
 _PREFIX = "shard-"
-PARTS_VERSION = 6
+PARTS_VERSION = 7
 """Raise it if the same events and study give different parts: older parts are rebuilt."""
 
 
@@ -45,7 +52,8 @@ class Shard:
 def list_shards(files: list[Path], folder: Path, settings: str | None) -> tuple[Shard, ...]:
     """The shards of the files. settings: hash of all other inputs; None if nothing is cached.
 
-    A cached shard is named by the file's content and `settings`.
+    A cached shard is named by the file's content and `settings`; UserError if its own files are
+    not as they were written. Drafts of a killed run are removed.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     unknown = [p.name for p in folder.iterdir() if not p.name.lstrip(".").startswith(_PREFIX)]
@@ -58,9 +66,27 @@ def list_shards(files: list[Path], folder: Path, settings: str | None) -> tuple[
         f"{row:06d}" if settings is None else _name(path, settings)
         for row, path in enumerate(files)
     ]
-    return tuple(
+    shards = tuple(
         Shard(path, folder / f"{_PREFIX}{name}") for path, name in zip(files, names, strict=True)
     )
+    for shard in shards:
+        shutil.rmtree(shard.draft, ignore_errors=True)
+        if shard.folder.exists():
+            _verify(shard.folder)
+    return shards
+
+
+def _verify(folder: Path) -> None:
+    """Raise UserError if a file of a cached shard is not as it was written."""
+    names = {path.name for path in folder.iterdir()} - {CHECKSUMS}
+    try:
+        sums = read_checksums(folder, _COMMAND)
+        verify_files(folder, sorted({*sums, *names}), sums, _COMMAND)
+    except RecordError as error:
+        raise UserError(
+            f"{str(error).partition(':')[0]}: is damaged; remove {folder} and build the cohort "
+            "again."
+        ) from error
 
 
 def _name(path: Path, settings: str) -> str:
@@ -95,6 +121,7 @@ def build_shard(shard: Shard, study: Study, split: SubjectMap | None, rows: int)
     codes = shard_codes(shard)
     for number, table in enumerate(subject_chunks(shard.events, rows)):
         _write_part(table, (codes, study, split), shard.draft / f"{number:06d}.npz")
+    write_checksums(shard.draft)
     shard.draft.rename(shard.folder)
 
 

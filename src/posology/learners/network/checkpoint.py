@@ -1,10 +1,12 @@
 """Checkpoints: an interrupted run resumes and ends as if it had not been interrupted."""
 
+import hashlib
 import json
 import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,9 +72,13 @@ def save_state(run: RunFolder, state: RunState, settings: dict, epoch: Epoch) ->
         "best_score": None if math.isinf(state.best_score) else state.best_score,
         "order": state.rng.bit_generator.state,
         "tensors": name,
+        "sha256": {
+            "tensors": _sha256((run.folder / name).read_bytes()),
+            "epochs": _sha256((run.folder / _EPOCHS).read_bytes()),
+        },
     }
     draft = run.folder / f".{_STATE}"
-    draft.write_text(json.dumps(body, indent=1))
+    draft.write_text(json.dumps({**body, "digest": _digest(body)}, indent=1))
     os.replace(draft, run.folder / _STATE)
     for old in run.folder.glob("state-*.safetensors"):
         if old.name != name:
@@ -82,13 +88,13 @@ def save_state(run: RunFolder, state: RunState, settings: dict, epoch: Epoch) ->
 def resume(run: RunFolder, state: RunState, settings: dict) -> list[Epoch]:
     """Load the checkpoint, if any, into the state and return its finished epochs.
 
-    UserError if the folder has a run with other settings, another network or another cohort.
+    UserError if the folder is damaged, or has a run with other settings, another network or
+    another cohort.
     """
-    path = run.folder / _STATE
-    if not path.exists():
+    if not (run.folder / _STATE).exists():
         (run.folder / _EPOCHS).unlink(missing_ok=True)
         return []
-    body = json.loads(path.read_text())
+    body, lines = _read_state(run.folder)
     if body["settings"] != settings:
         changed = sorted(k for k in settings if body["settings"].get(k) != settings[k])
         raise UserError(
@@ -105,10 +111,37 @@ def resume(run: RunFolder, state: RunState, settings: dict) -> list[Epoch]:
     state.rng.bit_generator.state = body["order"]
     state.batches = body["batches"]
     state.best_score = math.inf if body["best_score"] is None else body["best_score"]
-    lines = (run.folder / _EPOCHS).read_text().splitlines()[: body["epoch"]]
     if is_main_process():  # drops a line whose checkpoint was not yet written
         (run.folder / _EPOCHS).write_text("".join(line + "\n" for line in lines))
     return [Epoch(**json.loads(line)) for line in lines]
+
+
+def _read_state(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The checkpoint, and the lines of its epochs; UserError if a byte of them changed."""
+    try:
+        body = json.loads((folder / _STATE).read_text())
+        damaged = _STATE if body.pop("digest") != _digest(body) else ""
+        lines = (folder / _EPOCHS).read_text().splitlines()[: body["epoch"]]
+        if body["sha256"]["epochs"] != _sha256("".join(f"{line}\n" for line in lines).encode()):
+            damaged = damaged or _EPOCHS
+        if body["sha256"]["tensors"] != _sha256((folder / body["tensors"]).read_bytes()):
+            damaged = damaged or body["tensors"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        damaged = _STATE
+    if damaged:
+        raise UserError(
+            f"{folder / damaged}: is damaged or of another version, so that the run cannot be "
+            f"resumed; remove {folder} and train again."
+        )
+    return body, lines
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return _sha256(json.dumps(body, sort_keys=True).encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _state_tensors(run: RunFolder, state: RunState) -> dict[str, Tensor]:
