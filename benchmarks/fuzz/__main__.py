@@ -1,23 +1,27 @@
 """Damaged inputs, flipped bits, kills and full disks: what posology does with them.
 
-    python -m benchmarks.fuzz --trials 3000 --json out/fuzz.json
+    python -m benchmarks.fuzz --trials 3000 --json out/fuzz.json --log out/fuzz.jsonl
 
 Each trial damages one input of one kind and runs one command in a forked process. `tracebacks`
 counts exceptions that nobody expected (exit code 70, or another than 0, 2 and 3) and hangs, `lost`
 rows that are neither in an event nor refused, `accepted_corruption` folders with a flipped bit that
 were read, `nan` answers with a NaN. A quarter of the inputs is not damaged: `valid_accepted` is the
 share of those with exit code 0 or 3. Failing trials are printed with the seed that repeats them.
+Each trial is a line of the log; one that the log has already is not run again, so that a run that
+was cut short continues.
 """
 
 import argparse
+import json
 import random
 import shutil
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.fuzz import world
+from benchmarks.fuzz import trials, world
 from benchmarks.fuzz.process import posology
 from benchmarks.fuzz.trials import KINDS, Outcome, Trial
 from benchmarks.rows import keep, row
@@ -31,16 +35,18 @@ PROBLEMS = {
 
 
 def build_base(folder: Path) -> None:
-    """Events, cohort, model and a patient, each by its command in a forked process."""
-    import json
-
-    child_writes = folder / "events.parquet"
-    _in_child(lambda: world.write_iwpc(child_writes))
+    """Events, cohorts, models and a patient, each by its command in a forked process."""
+    _in_child(lambda: world.write_iwpc(folder / "events.parquet"))
+    _in_child(lambda: world.write_small_recipe(folder / "recipe.json"))
+    (folder / "study.toml").write_text(world.study_of_parts())
+    events, cohort = folder / "events", folder / "cohort"
     steps = [
-        ["ingest", "--meds", child_writes, "--out", folder / "events"],
-        ["cohort", "iwpc", folder / "events", "--out", folder / "cohort", "--workers", "1"],
-        ["fit", folder / "cohort", "--method", "logistic", "--out", folder / "model"],
+        ["ingest", "--meds", folder / "events.parquet", "--out", events],
+        ["cohort", "iwpc", events, "--out", cohort, "--workers", "1"],
+        ["fit", cohort, "--method", "logistic", "--out", folder / "model"],
         ["template", folder / "model", "--out", folder / "blank.json"],
+        trials.cohort_of_parts(folder, folder / "parts", folder / "of_parts"),
+        trials.fit_network(folder, folder / "run", folder / "network"),
     ]
     for words in steps:
         ended = posology(*words, folder=folder)
@@ -89,6 +95,14 @@ def rows_of(found: dict[str, list[Outcome]]) -> list[dict]:
     return rows
 
 
+def read_log(path: Path | None) -> dict[tuple[str, int], Outcome]:
+    """The trials of a log, by kind and seed."""
+    if path is None or not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {(line.pop("kind"), line.pop("seed")): Outcome(**line) for line in lines}
+
+
 def main() -> None:
     """Run the trials, print what failed, and write the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,6 +110,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="number of the first trial")
     parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--log", type=Path, help="a line of JSON for each trial")
     args = parser.parse_args()
     started = time.time()
     import posology.cli
@@ -103,21 +118,31 @@ def main() -> None:
 
     base = Path(tempfile.mkdtemp(prefix="fuzz-base-"))
     found: dict[str, list[Outcome]] = {kind: [] for kind in args.only}
+    known = read_log(args.log)
     try:
         build_base(base)
         for number in range(args.seed, args.seed + args.trials):
             kind = args.only[number % len(args.only)]
-            outcome = run_trial(kind, number, base)
+            outcome = known.get((kind, number)) or run_trial(kind, number, base)
             found[kind].append(outcome)
             if outcome.problem or outcome.detail:
                 said = outcome.problem or "a valid input was refused"
                 print(f"{kind} --seed {number}: {said}\n{outcome.detail}\n", flush=True)
-            keep(args.json, rows_of(found), args.seed, started)
+            if (kind, number) not in known:
+                _append(args.log, {"kind": kind, "seed": number, **asdict(outcome)})
+                keep(args.json, rows_of(found), args.seed, started)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+    keep(args.json, rows_of(found), args.seed, started)
     for each in rows_of(found):
         value = "-" if each["value"] is None else f"{each['value']:g}"
         print(f"{each['study']:14} {each['metric']:20} {value}")
+
+
+def _append(path: Path | None, line: dict) -> None:
+    if path is not None:
+        with path.open("a") as log:
+            log.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

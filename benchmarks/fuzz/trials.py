@@ -15,6 +15,8 @@ from pathlib import Path
 from benchmarks.fuzz import mutations, world
 from benchmarks.fuzz.process import Ended, posology
 
+REFORMATTED = ("checksums.json", "state.json")
+"""Files that are compared by their JSON, so that a changed space is none."""
 INTACT = 0.25
 """Share of trials whose input is not damaged (our choice)."""
 
@@ -225,7 +227,7 @@ def _flipped(trial: Trial, name: str, words: Callable[[Path], list]) -> Outcome:
         before = path.read_bytes()
         after = mutations.flip(before, trial.chosen)
         path.write_bytes(after)
-        if path.name == "checksums.json" and _same_json(before, after):
+        if path.name in REFORMATTED and _same_json(before, after):
             valid = True
     ended = posology(*words(copy), folder=trial.folder)
     if not valid and ended.code == 0:
@@ -257,6 +259,45 @@ def flip_model(trial: Trial) -> Outcome:
     """A flipped bit in a saved policy."""
     patient = trial.base / "patient.json"
     return _flipped(trial, "model", lambda copy: ["recommend", copy, "--patient", patient])
+
+
+def cohort_of_parts(base: Path, parts: Path, out: Path) -> list:
+    """The command that builds a cohort with cached parts."""
+    made = ["cohort", base / "study.toml", base / "events", "--parts", parts, "--out", out]
+    return [*made, "--workers", "1"]
+
+
+def fit_network(base: Path, run: Path, out: Path) -> list:
+    """The command that trains the network with checkpoints."""
+    words = ["fit", base / "cohort", "--recipe", base / "recipe.json", "--resume", run]
+    return [*words, "--out", out, "--evidence-decisions", "0"]
+
+
+def flip_parts(trial: Trial) -> Outcome:
+    """A flipped bit in the cached parts of a cohort."""
+    out = trial.folder / "again"
+    return _flipped(trial, "parts", lambda copy: cohort_of_parts(trial.base, copy, out))
+
+
+def flip_checkpoint(trial: Trial) -> Outcome:
+    """A flipped bit in a folder of checkpoints."""
+    return _flipped(
+        trial, "run", lambda copy: fit_network(trial.base, copy, trial.folder / "again")
+    )
+
+
+def kill_fit(trial: Trial) -> Outcome:
+    """Training killed at a random moment and run again ends with the same weights."""
+    out = trial.folder / "network"
+    words = fit_network(trial.base, trial.folder / "run", out)
+    posology(*words, folder=trial.folder, kill_after=trial.chosen.uniform(0.0, 6.0))
+    if not out.exists():
+        ended = posology(*words, folder=trial.folder)
+        if ended.code:
+            return judge(ended, True)
+    whole = sorted((trial.base / "network").rglob("*.safetensors"))
+    same = all(p.read_bytes() == (out / p.name).read_bytes() for p in whole)
+    return Outcome(True, True, None if same else "lost", "" if same else "other weights")
 
 
 def kill_ingest(trial: Trial) -> Outcome:
@@ -326,7 +367,10 @@ KINDS: dict[str, Callable[[Trial], Outcome]] = {
     "events_bytes": flip_events,
     "cohort_bytes": flip_cohort,
     "model_bytes": flip_model,
+    "parts_bytes": flip_parts,
+    "run_bytes": flip_checkpoint,
     "kill_ingest": kill_ingest,
     "kill_cohort": kill_cohort,
+    "kill_fit": kill_fit,
     "full_disk": full_disk,
 }

@@ -127,6 +127,29 @@ def write_iwpc(path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(iwpc_rows(), schema=schema), path)
 
 
+def study_of_parts() -> str:
+    """The shipped study iwpc without its refitted formula, so that parts of it can be cached."""
+    from posology.cohorts.study.reader import shipped_study_path
+
+    return shipped_study_path("iwpc").read_text("utf-8").replace("refit = [", "# refit = [")
+
+
+def write_small_recipe(path: Path) -> None:
+    """A recipe that trains in a second: two epochs of a small network in each phase."""
+    from dataclasses import replace
+
+    from posology.learners import recipes
+    from posology.learners.network.supervised import Sizes
+    from posology.learners.tune import write_recipe
+
+    recipe = recipes.default_recipe()
+    first, second = recipe.supervised, recipe.reinforcement
+    small = replace(first.training, epochs=2)
+    first = replace(first, sizes=Sizes(16, 8, 16, 1, 4, 0.2), training=small)
+    second = replace(second, training=replace(second.training, epochs=2))
+    write_recipe(replace(recipe, supervised=first, reinforcement=second), path)
+
+
 FACTS = {"age": 60, "weight": 80, "height": 170, "VKORC1 -1639": "A/G", "sex": "male"}
 """Facts of a patient, as the form of the study iwpc names them."""
 
