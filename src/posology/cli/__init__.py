@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from posology.cli.cohort import cohort
+from posology.cli.conform import conform
 from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
@@ -40,6 +41,7 @@ COMMANDS = {
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (serve,),
     "To try it out": (demo, simulate),
+    "To serve it": (conform,),
     "To train a better network": (pretrain, tune),
 }
 """Groups of `posology --help`, in the order of work."""
