@@ -39,9 +39,8 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (serve,),
+    "At the point of care": (serve, conform),
     "To try it out": (demo, simulate),
-    "To serve it": (conform,),
     "To train a better network": (pretrain, tune),
 }
 """Groups of `posology --help`, in the order of work."""
