@@ -116,7 +116,7 @@ def _claims(key: TokenKey, audience: str, other_endpoint: str) -> tuple[Abuse, .
     now = int(time.time())
     foreign_audience = "https://elsewhere.example/cds-services"
 
-    def claiming(**changed: object) -> str:
+    def claiming(changed: dict[str, object]) -> str:
         return token_of(header_for(key), claims_for(key, audience) | changed, sign(key))
 
     def without(name: str) -> str:
@@ -125,12 +125,12 @@ def _claims(key: TokenKey, audience: str, other_endpoint: str) -> tuple[Abuse, .
         return token_of(header_for(key), claims, sign(key))
 
     return (
-        Abuse("jwt-aud", "the audience of another service", claiming(aud=foreign_audience)),
+        Abuse("jwt-aud", "the audience of another service", claiming({"aud": foreign_audience})),
         Abuse("jwt-aud", "no audience", without("aud")),
-        Abuse("jwt-path", "the audience of another endpoint", claiming(aud=other_endpoint)),
-        Abuse("jwt-exp", "expired an hour ago", claiming(iat=now - 7200, exp=now - 3600)),
-        Abuse("jwt-nbf", "valid in an hour", claiming(nbf=now + 3600)),
-        Abuse("cds-195", "another issuer", claiming(iss="https://issuer.foreign.example")),
+        Abuse("jwt-path", "the audience of another endpoint", claiming({"aud": other_endpoint})),
+        Abuse("jwt-exp", "expired an hour ago", claiming({"iat": now - 7200, "exp": now - 3600})),
+        Abuse("jwt-nbf", "valid in an hour", claiming({"nbf": now + 3600})),
+        Abuse("cds-195", "another issuer", claiming({"iss": "https://issuer.foreign.example"})),
         *(Abuse("jwt-claims", f"no {name}", without(name)) for name in ("exp", "iat", "jti")),
     )
 
