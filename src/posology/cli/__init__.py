@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from posology.cli.cohort import cohort
-from posology.cli.conform import conform
 from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
@@ -39,7 +38,7 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (serve, conform),
+    "At the point of care": (serve,),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 import posology
 from posology.service.api import health, recommendations
+from posology.service.cds_hooks import routes as cds_hooks
+from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
 from posology.service.problems import add_problem_handlers
 from posology.service.settings import Settings
@@ -30,6 +32,8 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     add_problem_handlers(app)
     app.include_router(health.router)
     app.include_router(recommendations.router)
+    app.include_router(cds_hooks.router)
+    app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
     return app
 
 

@@ -13,6 +13,7 @@ from posology.service.identity.callers import Identify, nobody
 from posology.service.models.served import ServedModels, read_served_model
 from posology.service.settings import Settings
 from posology.service.store import AuditEvent, Store, append_event, open_store
+from posology.service.tokens.identify import identify_system
 from posology.service.workers import Workers, make_workers
 
 
@@ -66,7 +67,9 @@ def open_deployment(settings: Settings) -> Deployment:
     models = ServedModels({m.name: read_served_model(m) for m in settings.models})
     address = settings.database or f"sqlite:///{(folder / 'store.sqlite').absolute()}"
     store = open_store(address, derive_key(key, "audit"))
-    return Deployment(settings, models, store, make_workers(settings), key)
+    made = Deployment(settings, models, store, make_workers(settings), key)
+    made.identify_system = identify_system(settings)
+    return made
 
 
 def derive_key(key: bytes, purpose: str) -> bytes:

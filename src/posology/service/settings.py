@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from posology.errors import UserError
+from posology.service.cds_hooks.settings import CdsHooksSettings
 
 T = TypeVar("T")
 
@@ -77,6 +78,8 @@ class Settings:
     """Store callers' ids of patients as they are; otherwise only a keyed hash of them."""
     metrics_token: str = ""
     """Bearer token for /metrics; without one only this machine may read them."""
+    cds_hooks: CdsHooksSettings = field(default_factory=CdsHooksSettings)
+    """Record systems that call by CDS Hooks, and other systems with tokens."""
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
 

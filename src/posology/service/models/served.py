@@ -46,6 +46,10 @@ class ServedModels:
             raise StoppedError(f"The model {name} was stopped by an administrator.")
         return self.current[name]
 
+    def answering(self) -> tuple[ServedModel, ...]:
+        """The versions that answer, without models that were stopped."""
+        return tuple(one for name, one in self.current.items() if name not in self.stopped)
+
     @property
     def default(self) -> str:
         """Name of the first model: the one meant where a request names none."""

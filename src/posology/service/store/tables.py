@@ -56,6 +56,16 @@ DECISIONS = Table(
 )
 Index("decisions_by_answer", DECISIONS.c.answer)
 
+CARDS = Table(
+    "cards",
+    METADATA,
+    Column("uuid", String(36), primary_key=True),
+    Column("answer", String(43), ForeignKey("answers.id"), nullable=False),
+    Column("suggestions", Text, nullable=False),
+)
+"""Cards sent to CDS Hooks clients; suggestions as JSON: the option of each by its UUID."""
+Index("cards_by_answer", CARDS.c.answer)
+
 FEEDBACK = Table(
     "feedback",
     METADATA,

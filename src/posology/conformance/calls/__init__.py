@@ -1,1 +1,0 @@
-"""The calls: what the tester sends, and the transcript of the run."""

@@ -1,1 +1,0 @@
-"""What was found, for a terminal, for a program and for a browser."""

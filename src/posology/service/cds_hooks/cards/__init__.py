@@ -1,0 +1,1 @@
+"""Cards: what a recommendation says, as CDS Hooks shows it."""

@@ -1,0 +1,134 @@
+"""Suggestions of a card: orders that a clinician may accept with one press.
+
+Only what is shown better is suggested, and only where the study names the drug by a code. Nothing
+is suggested for what is ordered already, unless its dose is another.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from posology.domain.formulary import Treatment
+from posology.domain.recommendation.option import BETTER, DoseAdvice, OptionAdvice
+from posology.domain.recommendation.recommendation import (
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+)
+from posology.report.patient import words
+from posology.service.cds_hooks.cards.inputs import CardInputs
+from posology.service.cds_hooks.orders import DraftOrder
+from posology.service.fhir.medication_request import Drug, OrderFor, drug_of, new_order, with_dose
+from posology.service.fhir.transparency import with_transparency
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One suggestion, and the option that it stands for."""
+
+    body: Json
+    option: str
+    """Name of the option; `dose` for the study's single dose."""
+
+    @property
+    def uuid(self) -> str:
+        """Its id, which feedback names."""
+        return str(self.body["uuid"])
+
+
+def make_suggestions(inputs: CardInputs) -> tuple[Suggestion, ...]:
+    """The suggestions; at most one of them may be accepted."""
+    advice = inputs.advice
+    if advice.state == DOSE_ONLY and advice.dose is not None and inputs.drug is not None:
+        draft = next((d for d in inputs.orders.drafts if d.codes or d.resource), None)
+        known = draft if draft is not None and _is_drug(draft, inputs.drug) else None
+        body = _dose_suggestion(inputs, inputs.drug, advice.dose, known)
+        return (Suggestion(body, "dose"),)
+    if advice.state not in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE):
+        return ()
+    found = []
+    for option in advice.options:
+        body = _option_suggestion(inputs, option) if option.standing == BETTER else None
+        if body is not None:
+            if advice.state == BETTER_FOR_PATIENT and not found:
+                body["isRecommended"] = True
+            found.append(Suggestion(body, option.name))
+    return tuple(found)
+
+
+def _is_drug(draft: DraftOrder, drug: Drug) -> bool:
+    codings = (draft.resource.get("medicationCodeableConcept") or {}).get("coding") or []
+    return any(
+        isinstance(one, dict) and (one.get("system"), one.get("code")) == (drug.system, drug.code)
+        for one in codings
+    )
+
+
+def _dose_suggestion(
+    inputs: CardInputs, drug: Drug, dose: DoseAdvice, draft: DraftOrder | None
+) -> Json:
+    text = f"{drug.title}, {words.dose_words(dose)}"
+    if draft is not None and draft.reference:
+        return _body(f"Set the dose: {text}", [_update(inputs, draft, dose, text)])
+    return _body(f"Order {text}", [_create(inputs, drug, dose, text)])
+
+
+def _option_suggestion(inputs: CardInputs, option: OptionAdvice) -> Json | None:
+    """Order the option, set its dose, or replace another option that is about to be ordered."""
+    by_name = {t.name: t for t in inputs.study.formulary.treatments}
+    treatment = by_name.get(option.name)
+    drugs = () if treatment is None else _drugs(treatment, by_name)
+    if not drugs:
+        return None
+    dose = option.dose if len(drugs) == 1 else None
+    text = option.title if dose is None else f"{option.title}, {words.dose_words(dose)}"
+    drafted = [d for d in inputs.orders.drafts if d.option and d.reference]
+    same = next((d for d in drafted if d.option == option.name), None)
+    if same is not None:
+        if dose is None:
+            return None
+        return _body(f"Set the dose: {text}", [_update(inputs, same, dose, text)])
+    creates = [_create(inputs, drug, dose, text) for drug in drugs]
+    if not drafted:
+        return _body(f"Order {text}", creates)
+    titles = {t.name: t.title for t in inputs.study.formulary.treatments}
+    removed = " and ".join(dict.fromkeys(titles[d.option] for d in drafted))
+    deletes = [
+        {
+            "type": "delete",
+            "description": f"Do not order {titles[d.option]}",
+            "resourceId": d.reference,
+        }
+        for d in drafted
+    ]
+    return _body(f"Order {text} in place of {removed}", [*deletes, *creates])
+
+
+def _drugs(treatment: Treatment, by_name: dict[str, Treatment]) -> tuple[Drug, ...]:
+    """The drugs of an option, all of them; () if one has no code."""
+    parts = [by_name[name] for name in treatment.together] or [treatment]
+    drugs = [drug_of(part.codes, part.title) for part in parts]
+    return tuple(drug for drug in drugs if drug is not None) if all(drugs) else ()
+
+
+def _body(label: str, actions: list[Json]) -> Json:
+    return {"label": label, "uuid": str(uuid.uuid4()), "actions": actions}
+
+
+def _create(inputs: CardInputs, drug: Drug, dose: DoseAdvice | None, text: str) -> Json:
+    context = inputs.call.context
+    order = OrderFor(context.patientId, context.encounterId or "", inputs.made_at)
+    resource = _labelled(inputs, new_order(drug, dose, order))
+    return {"type": "create", "description": f"Order {text}", "resource": resource}
+
+
+def _update(inputs: CardInputs, draft: DraftOrder, dose: DoseAdvice, text: str) -> Json:
+    resource = _labelled(inputs, with_dose(draft.resource, dose))
+    return {"type": "update", "description": f"Set the dose: {text}", "resource": resource}
+
+
+def _labelled(inputs: CardInputs, resource: Json) -> Json:
+    card = f"{inputs.url}/models/{inputs.model}"
+    return with_transparency(resource, inputs.advice.model, card, inputs.made_at)

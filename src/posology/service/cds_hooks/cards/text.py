@@ -1,0 +1,110 @@
+"""The detail of a card: the same words as the patient's page, as Markdown."""
+
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient import words
+from posology.report.patient.assemble import build_page
+from posology.report.patient.content import Line, OptionRow, OptionTable, PatientPage
+from posology.service.cds_hooks.cards.markdown import escape, table
+
+_MOST_CALLOUTS = 8
+"""Lines of warnings and remarks on a card; the page has all. Our choice."""
+DEMONSTRATION = "Demonstration: not for the care of patients."
+UNSIGNED = "The model that answers has no trusted signature."
+
+
+def card_detail(advice: Recommendation, first: tuple[str, ...] = ()) -> str:
+    """The whole detail.
+
+    Args:
+        first: sentences that stand before anything else, such as what was not available.
+    """
+    page = build_page(advice)
+    parts = [
+        "\n".join(f"- **{escape(text)}**" for text in first),
+        " ".join(escape(sentence) for sentence in page.lead),
+        _callouts(page),
+        _options(page.options),
+        _doses(page),
+        _lines("What to go on", page.instead),
+        _lines("Guideline", page.guideline),
+        _lines("How sure", page.certainty),
+        _missing(page),
+        _evidence(page),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _callouts(page: PatientPage) -> str:
+    lines = []
+    for one in page.callouts[:_MOST_CALLOUTS]:
+        head = f"**{escape(one.head)}:** " if one.head else ""
+        lines.append(f"- {head}{escape(one.text)}")
+    if len(page.callouts) > _MOST_CALLOUTS:
+        lines.append(f"- And {len(page.callouts) - _MOST_CALLOUTS} more, on the page.")
+    return "\n".join(lines)
+
+
+def _options(options: OptionTable | None) -> str:
+    if options is None:
+        return ""
+    if not options.has_numbers:
+        rows = [f"- **{escape(r.title)}**: {escape(_why_quiet(r))}" for r in options.rows]
+        return f"### {escape(options.heading)}\n\n" + "\n".join(rows)
+    harms = [f"{name} ({unit or 'of 100'})" for name, unit in options.harms]
+    heads = ["Option", f"{options.goal} ({options.goal_unit})", f"Against {options.reference}"]
+    cells = [_row(row, len(harms)) for row in options.rows]
+    body = table([escape(head) for head in (*heads, *harms)], cells)
+    return f"### {escape(options.heading)}\n\n{body}\n\n{escape(options.note)}".rstrip()
+
+
+def _why_quiet(row: OptionRow) -> str:
+    tag = "" if row.tag is None else row.tag.text
+    return " ".join(part for part in (f"{tag}." if tag else "", *row.remarks) if part)
+
+
+def _row(row: OptionRow, harms: int) -> list[str]:
+    title = f"{escape(row.title)}{f', {escape(row.dose)}' if row.dose else ''}"
+    if row.is_first:
+        title = f"**{title}**"
+    if row.tag is not None:
+        return [title, escape(_why_quiet(row)), *[""] * (1 + harms)]
+    value = f"{row.value} ({row.interval})" if row.interval else row.value
+    change = f"{row.change} ({row.change_interval})" if row.change_interval else row.change
+    verdict = f"{change}: {row.verdict}" if row.verdict else change
+    cells = [f"{h.value} {h.change}".strip() for h in row.harms]
+    cells += [""] * (harms - len(cells))
+    return [title, *(escape(cell) for cell in (value, verdict, *cells))]
+
+
+def _doses(page: PatientPage) -> str:
+    if not page.doses:
+        return ""
+    lines = []
+    for part in page.doses:
+        name = f"{part.title}: " if part.title else ""
+        more = "; ".join(f"{line.label}: {_text(line)}" for line in part.lines)
+        lines.append(f"- **{escape(f'{name}{part.dose}')}**{f' {escape(more)}' if more else ''}")
+    return f"### {escape(page.dose_heading)}\n\n" + "\n".join(lines)
+
+
+def _lines(heading: str, lines: tuple[Line, ...]) -> str:
+    if not lines:
+        return ""
+    body = "\n".join(f"- **{escape(one.label)}:** {escape(_text(one))}" for one in lines)
+    return f"### {heading}\n\n{body}"
+
+
+def _text(line: Line) -> str:
+    return f"{line.strong} {line.text}".strip()
+
+
+def _missing(page: PatientPage) -> str:
+    if not page.missing:
+        return ""
+    names = "; ".join(escape(row.fact) for row in page.missing[:6])
+    return f"**Not recorded:** {names}."
+
+
+def _evidence(page: PatientPage) -> str:
+    body = " ".join(f"{one.label}: {_text(one)}" for one in page.evidence)
+    return f"{escape(body)}\n\n{' '.join(escape(words.sentence(one)) for one in page.footer)}"

@@ -1,0 +1,42 @@
+"""The services that clients find: one for each model, under one id at all three hooks.
+
+One id means that a later hook's cards replace the earlier ones (CDS Hooks 2.0, update stale
+guidance).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from posology.domain.study import Study
+from posology.service.cds_hooks.queries import Query
+from posology.service.cds_hooks.requests import HOOK_VERSION, HOOKS
+
+SPECIFICATION = "2.0.1"
+"""Version of CDS Hooks that is implemented; stated as 3.0 wants it."""
+_WHEN = {
+    "patient-view": "when a record is opened",
+    "order-select": "when a drug is selected",
+    "order-sign": "when orders are signed",
+}
+
+
+def describe_services(
+    name: str, study: Study, queries: Sequence[Query], is_demo: bool
+) -> list[dict[str, Any]]:
+    """The entries of one model, one for each hook."""
+    needed = ", ".join(dict.fromkeys(query.words for query in queries if query.is_needed))
+    demo = "Demonstration, not for the care of patients. " if is_demo else ""
+    not_for = f" Not for: {study.not_for}" if study.not_for else ""
+    return [
+        {
+            "hook": hook,
+            "id": name,
+            "title": study.title,
+            "description": f"{demo}{study.purpose} Advises {_WHEN[hook]}.{not_for}",
+            "usageRequirements": f"Answers 412 without {needed}, by prefetch or fhirAuthorization.",
+            "prefetch": {query.key: query.template for query in queries},
+            "version": SPECIFICATION,
+            "hookVersion": HOOK_VERSION,
+        }
+        for hook in HOOKS
+    ]

@@ -1,0 +1,254 @@
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Connection, select
+
+from posology.service.cds_hooks.settings import CdsHooksSettings
+from posology.service.settings import Settings
+from posology.service.store import verify_audit
+from posology.service.store.tables import ANSWERS, CARDS, FEEDBACK
+from posology.service.tokens.identify import identify_system
+from posology.service.tokens.key_sets import TrustedIssuer
+from tests.builders.hook_calls import PATIENT, call
+from tests.builders.hook_responses import check_response
+from tests.builders.service import client, deployment_of, running_app
+from tests.builders.signed_tokens import ISSUER, bearer, key_set
+
+URL = "http://posology.test"
+SERVICE = "/cds-services/warfarin"
+PREFETCH = {"patient": PATIENT}
+
+
+@pytest.fixture(scope="module")
+def app(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    tmp_path = tmp_path_factory.mktemp("hooks")
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(key_set()))
+    hooks = CdsHooksSettings(
+        issuers=(TrustedIssuer(ISSUER, keys),), origins=("https://ehr.example.org",)
+    )
+    settings = Settings(models=(), public_url=URL, allow_unsigned=True, cds_hooks=hooks)
+    with running_app(small_model, tmp_path / "service", settings) as running:
+        deployment = deployment_of(running)
+        deployment.identify_system = identify_system(deployment.settings)
+        yield running
+
+
+def token(path: str, **changes: Any) -> dict[str, str]:
+    now = int(time.time())
+    return bearer(f"{URL}{path}", iat=now, exp=now + 300, **changes)
+
+
+def post(app: FastAPI, path: str, body: Any, **headers: str) -> httpx.Response:
+    async def run() -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **token(path), **headers}
+        async with client(app) as caller:
+            return await caller.post(path, content=content, headers=sent)
+
+    return asyncio.run(run())
+
+
+def get(app: FastAPI, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def run() -> httpx.Response:
+        async with client(app) as caller:
+            return await caller.get(path, headers=token(path) if headers is None else headers)
+
+    return asyncio.run(run())
+
+
+def rows(app: FastAPI, table: Any) -> list[Any]:
+    def read(connection: Connection) -> list[Any]:
+        return list(connection.execute(select(table)))
+
+    return deployment_of(app).store.read_now(read)
+
+
+def outcome_text(response: httpx.Response) -> str:
+    body = response.json()
+    assert body["resourceType"] == "OperationOutcome"
+    assert response.headers["content-type"] == "application/fhir+json"
+    return body["issue"][0]["details"]["text"]
+
+
+def test_discovery_lists_one_id_at_three_hooks(app: FastAPI) -> None:
+    response = get(app, "/cds-services")
+    services = response.json()["services"]
+    assert response.status_code == 200
+    assert [(one["hook"], one["id"]) for one in services] == [
+        ("patient-view", "warfarin"),
+        ("order-select", "warfarin"),
+        ("order-sign", "warfarin"),
+    ]
+    assert services[0]["prefetch"]["patient"] == "Patient/{{context.patientId}}"
+    assert {one["hookVersion"] for one in services} == {"1.0"}
+    assert {one["version"] for one in services} == {"2.0.1"}
+    assert all(one["title"] and one["description"] for one in services)
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
+def test_a_call_is_answered_stored_and_audited(app: FastAPI, hook: str) -> None:
+    body = call(hook, prefetch=needed(app), hookInstance=str(uuid.uuid4()))
+    response = post(app, SERVICE, body)
+    assert response.status_code == 200, response.text
+    check_response(response.json())
+    (card,) = response.json()["cards"]
+    (kept,) = (one for one in rows(app, CARDS) if one.uuid == card["uuid"])
+    (answer,) = (one for one in rows(app, ANSWERS) if one.id == kept.answer)
+    assert card["summary"] == answer.headline
+    assert card["links"][0]["url"] == f"{URL}/answers/{answer.id}"
+    assert (answer.asked_by, answer.door_reference) == (ISSUER, body["hookInstance"])
+    store = deployment_of(app).store
+    assert store.read_now(verify_audit, store.key).problem == ""
+    assert "Canary" not in response.text
+    assert b"Canary" not in (deployment_of(app).settings.folder / "store.sqlite").read_bytes()
+
+
+def needed(app: FastAPI) -> dict[str, Any]:
+    """The patient, and nothing for every other template."""
+    services = get(app, "/cds-services").json()["services"]
+    return {**dict.fromkeys(services[0]["prefetch"]), **PREFETCH}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/cds-services", {}),
+        ("/cds-services", {"Authorization": "Basic dTpw"}),
+        ("/cds-services", {"Authorization": "Bearer x"}),
+        ("/cds-services", bearer(f"{URL}/cds-services", iat=1, exp=300)),
+        ("/cds-services", token("/cds-services/warfarin")),
+        ("/cds-services", token("/cds-services", iss="https://evil.org")),
+    ],
+)
+def test_nobody_unknown_is_answered(app: FastAPI, path: str, headers: dict[str, str]) -> None:
+    response = get(app, path, headers)
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "evil" not in outcome_text(response)
+
+
+def test_a_token_is_used_once(app: FastAPI) -> None:
+    headers = token("/cds-services")
+    assert get(app, "/cds-services", headers).status_code == 200
+    assert get(app, "/cds-services", headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"{", 400, "The body is not JSON."),
+        (b"[" * 5000, 400, "The body is not JSON."),
+        ([], 400, "The body is not as CDS Hooks defines it: body:"),
+        (call(hookInstance="7"), 400, "hookInstance: "),
+        (call(hook="encounter-start"), 400, "hook: this service is for patient-view, order-sel"),
+        (call(prefetch=None), 412, "prefetch `patient` (age and sex) was not sent"),
+        (call(prefetch={"patient": None}), 412, "was sent as an error, or is no answer"),
+        (
+            call(prefetch={"patient": {"resourceType": "OperationOutcome"}}),
+            412,
+            "was sent as an error",
+        ),
+    ],
+)
+def test_what_cannot_be_answered_says_why(app: FastAPI, body: Any, status: int, text: str) -> None:
+    before = len(rows(app, ANSWERS))
+    response = post(app, SERVICE, body)
+    assert response.status_code == status
+    assert text in outcome_text(response)
+    assert len(rows(app, ANSWERS)) == before
+
+
+def test_another_patient_is_refused(app: FastAPI) -> None:
+    prefetch = {**needed(app), "patient": {**PATIENT, "id": "p-2"}}
+    response = post(app, SERVICE, call(prefetch=prefetch))
+    assert response.status_code == 400
+    assert "is not the patient of the context" in outcome_text(response)
+
+
+def test_another_media_type_or_service_is_refused(app: FastAPI) -> None:
+    response = post(app, SERVICE, call(), **{"Content-Type": "text/plain"})
+    assert (response.status_code, outcome_text(response)) == (
+        400,
+        "The body is to be sent as application/json.",
+    )
+    response = post(app, "/cds-services/aspirin", call())
+    assert response.status_code == 404
+    assert "No model has this name" in outcome_text(response)
+
+
+def test_feedback_is_kept_once_and_finds_its_answer(app: FastAPI) -> None:
+    (card,) = post(app, SERVICE, call(prefetch=needed(app))).json()["cards"]
+    reason = {"code": "limited-time", "system": "http://x.org", "display": "No time"}
+    known = {
+        "card": card["uuid"],
+        "outcome": "overridden",
+        "overrideReason": {"reason": reason, "userComment": "later"},
+        "outcomeTimestamp": "2026-11-28T09:00:00.123Z",
+    }
+    other = {
+        "card": str(uuid.uuid4()),
+        "outcome": "accepted",
+        "acceptedSuggestions": [{"id": "s"}],
+        "outcomeTimestamp": "2026-11-28T09:00:01Z",
+    }
+    path = f"{SERVICE}/feedback"
+    first = post(app, path, {"feedback": [known, other]})
+    again = post(app, path, {"feedback": [known]})
+    assert first.json() == {"received": 2, "new": 2, "unknownCards": 1}
+    assert again.json() == {"received": 1, "new": 0, "unknownCards": 0}
+    kept = {row.card: row for row in rows(app, FEEDBACK)}
+    assert len(kept) == len(rows(app, FEEDBACK)) == 2
+    assert kept[card["uuid"]].answer in [row.id for row in rows(app, ANSWERS)]
+    assert kept[card["uuid"]].reason == "limited-time"
+    assert (kept[other["card"]].answer, kept[other["card"]].suggestions) == ("", '["s"]')
+
+
+def test_feedback_that_is_none_is_refused_whole(app: FastAPI) -> None:
+    before = len(rows(app, FEEDBACK))
+    good = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-11-28T09:00:00Z"}
+    response = post(app, f"{SERVICE}/feedback", {"feedback": [good, {**good, "outcome": "x"}]})
+    assert response.status_code == 400
+    assert "feedback[1].outcome: Input should be 'accepted' or 'overridden'" in outcome_text(
+        response
+    )
+    assert len(rows(app, FEEDBACK)) == before
+
+
+@pytest.mark.parametrize(
+    ("origin", "status", "allowed"),
+    [
+        ("https://ehr.example.org", 204, "https://ehr.example.org"),
+        ("https://evil.org", 403, None),
+        ("null", 403, None),
+    ],
+)
+def test_browsers_may_call_from_named_origins_only(
+    app: FastAPI, origin: str, status: int, allowed: str | None
+) -> None:
+    async def run() -> tuple[httpx.Response, httpx.Response]:
+        asks = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        async with client(app) as caller:
+            preflight = await caller.options(SERVICE, headers=asks)
+            actual = await caller.get("/cds-services", headers={"Origin": origin})
+            return preflight, actual
+
+    preflight, actual = asyncio.run(run())
+    assert preflight.status_code == status
+    for response in (preflight, actual):
+        assert response.headers.get("access-control-allow-origin") == allowed
+        assert "access-control-allow-credentials" not in response.headers
+        assert response.headers["vary"] == "Origin"
+
+
+def test_other_paths_have_no_cors(app: FastAPI) -> None:
+    response = get(app, "/health", {"Origin": "https://ehr.example.org"})
+    assert "access-control-allow-origin" not in response.headers
