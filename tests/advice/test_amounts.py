@@ -1,6 +1,12 @@
 import pytest
 
-from posology.advice.amounts import count, difference_range, more_or_fewer
+from posology.advice.amounts import (
+    count,
+    difference_as_written,
+    difference_range,
+    more_or_fewer,
+    whole_shares,
+)
 from posology.domain.recommendation.option import Estimate
 
 
@@ -33,3 +39,24 @@ def test_a_range_says_more_or_fewer(low: float, high: float, words: str) -> None
 
 def test_a_mean_has_a_decimal() -> None:
     assert more_or_fewer(-2.34, "days") == "2.3 fewer"
+
+
+AS_WRITTEN = [
+    ((62.4, 54.6), Estimate(7.8, 2.0, 12.0), 7.0),  # 62 and 55
+    ((55.4, 54.6), Estimate(0.8, 0.2, 1.4), 0.4),  # 55 and 55
+    ((54.6, 55.4), Estimate(-0.8, -1.4, -0.2), -0.4),
+    ((0.3, 8.0), Estimate(-7.7, -9.0, -6.0), -7.7),  # fewer than 1 and 8
+    ((62.0, 40.0), Estimate(7.8, 2.0, 12.0), 7.8),  # not a difference of these two
+]
+
+
+@pytest.mark.parametrize(("pair", "difference", "shown"), AS_WRITTEN)
+def test_a_difference_is_that_of_the_numbers_as_they_are_written(pair, difference, shown) -> None:
+    assert difference_as_written(pair, difference, count) == pytest.approx(shown)
+
+
+def test_whole_shares_sum_to_the_total() -> None:
+    assert whole_shares([1.0, 1.0, 1.0]) == [34, 33, 33]
+    assert whole_shares([41.6, 49.7, 12.1]) == [40, 48, 12]
+    assert whole_shares([0.335, 0.335, 0.33]) == [34, 33, 33]
+    assert whole_shares([0.0, 0.0]) == [0, 0]

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
+from posology.domain.recommendation.evidence import DoseEvidence, ProbabilityBin
 from posology.domain.recommendation.findings import Certainty
+from posology.domain.recommendation.option import Estimate
 from posology.domain.study import Contraindication, Study
 from tests.advice.test_prediction import encode
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -53,3 +55,14 @@ def test_what_is_not_recorded_is_listed_by_its_name() -> None:
     facts = [fact.fact for fact in advice.missing]
     assert any("VKORC1" in fact for fact in facts)
     assert not any("height" in fact for fact in facts)
+
+
+def test_of_100_patients_the_dose_classes_make_100() -> None:
+    bins = tuple(ProbabilityBin(p, Estimate(100 * p + 6, 0.0, 100.0), 50) for p in (0.0, 0.5, 1.0))
+    inputs = AdviceInputs(dose_evidence=DoseEvidence("mg/wk", 150, None, (), bins))
+    advice = recommend(fitted_policy("logistic"), iwpc_cohort().study, encode(), inputs)
+    outcomes = [option.outcome for option in advice.options[:3]]
+    values = [outcome.value for outcome in outcomes if outcome is not None]
+    assert len(values) == 3
+    assert sum(values) == 100
+    assert all(value == round(value) for value in values)

@@ -1,5 +1,8 @@
 """Amounts within a sentence: counts of 100 patients without decimals, means with one."""
 
+import math
+from collections.abc import Callable, Sequence
+
 from posology.domain.recommendation.option import Estimate
 
 
@@ -37,3 +40,38 @@ def difference_range(difference: Estimate, unit: str) -> str:
 
 def _or_none(words: str) -> str:
     return "none" if words == "hardly any difference" else words
+
+
+def difference_as_written(
+    pair: tuple[float, float], difference: Estimate, write: Callable[[float], str]
+) -> float:
+    """The difference of two numbers as they are written, so that what stands side by side adds up.
+
+    Where both read the same, less than half of a unit in the direction of the difference; where one
+    is written in words (`fewer than 1`), or the interval excludes the result, as it was estimated.
+
+    Args:
+        pair: the option's number and the reference's.
+        write: how both are written.
+    """
+    try:
+        first, second = (float(write(x).replace("\u2212", "-")) for x in pair)
+    except ValueError:
+        return difference.value
+    written = round(first - second, 6)
+    if not difference.low - 0.5 <= written <= difference.high + 0.5:
+        return difference.value
+    if written == 0 and abs(difference.value) >= 0.5:
+        return math.copysign(0.4, difference.value)
+    return written
+
+
+def whole_shares(shares: Sequence[float], total: int = 100) -> list[int]:
+    """Whole numbers that sum to the total, each next to its share: the largest remainders go up."""
+    scale = total / sum(shares) if sum(shares) > 0 else 0.0
+    exact = [share * scale for share in shares]
+    whole = [math.floor(x) for x in exact]
+    order = sorted(range(len(exact)), key=lambda i: whole[i] - exact[i])
+    for i in order[: round(sum(exact)) - sum(whole)]:
+        whole[i] += 1
+    return whole

@@ -12,6 +12,7 @@ from posology.domain.recommendation.evidence import DoseEvidence
 from posology.domain.recommendation.findings import Certainty, KnownFact, SafetyFinding
 from posology.domain.recommendation.recommendation import ModelLabel
 from posology.domain.recommendation.why import Why
+from posology.domain.safety_rules.check import SafetyCheck
 from posology.domain.safety_rules.facts import VisibleFacts
 
 NO_LABEL = ModelLabel("", "", "", "", "", "", "")
@@ -52,6 +53,8 @@ class AdviceInputs:
     """Findings besides those of the study's safety rules."""
     forbidden: tuple[str, ...] = ()
     """Names of options that these findings forbid."""
+    checked: SafetyCheck | None = None
+    """The safety rules applied to `visible`; None: not yet."""
     visible: VisibleFacts | None = None
     """What all of the patient's events show to safety rules; None: the history alone."""
     today: datetime.date | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from posology.advice.amounts import whole_shares
 from posology.advice.comparisons import (
     Comparison,
     PatientEvidence,
@@ -44,6 +45,8 @@ def list_options(
     `given`: patients like this one who were given each option; empty if not measured.
     """
     rows = [_option(study, prediction, inputs, k) for k in range(len(study.formulary.treatments))]
+    if study.outcome.kind == "dose_class":
+        rows = _of_one_class(rows)
     if given:
         rows = [replace(row, similar_patients=n) for row, n in zip(rows, given, strict=True)]
     no_change = OptionAdvice(
@@ -98,6 +101,21 @@ def _option(
     )
 
 
+def _of_one_class(rows: list[OptionAdvice]) -> list[OptionAdvice]:
+    """Of 100 patients, how many need each class: whole numbers that sum to 100.
+
+    One class is right for each, so where all are estimated one by one their counts are scaled.
+    """
+    outcomes = [row.outcome for row in rows if row.outcome is not None]
+    if len(outcomes) < len(rows) or sum(outcome.value for outcome in outcomes) <= 0:
+        return rows
+    whole = whole_shares([outcome.value for outcome in outcomes])
+    return [
+        replace(row, outcome=Estimate(float(n), min(o.low, n), max(o.high, n)))
+        for row, o, n in zip(rows, outcomes, whole, strict=True)
+    ]
+
+
 def _compare(prediction: PatientPrediction, inputs: AdviceInputs, k: int) -> Comparison:
     if inputs.evidence is not None:
         return compare_option(inputs.evidence, k)
@@ -146,5 +164,6 @@ def _usual_shares(study: Study, evidence: PatientEvidence) -> str:
     shares = evidence.outcomes.usual_shares
     order = np.argsort(-shares, kind="stable")[:_SHOWN]
     titles = [treatment.title for treatment in study.formulary.treatments]
-    named = [f"{100 * shares[k]:.0f} {titles[k]}" for k in order if shares[k] >= 0.05]
+    whole = whole_shares(shares.tolist())
+    named = [f"{whole[k]} {titles[k]}" for k in order if shares[k] >= 0.05]
     return f"Of 100 patients like this one, usual care gives {', '.join(named)}."

@@ -39,7 +39,7 @@ def recommend(
     visible = inputs.visible or history_facts(
         policy.profile, history, history.step_offsets[1:2] - 1
     )
-    checked = check_safety(study, visible)
+    checked = inputs.checked or check_safety(study, visible)
     today = inputs.today or datetime.datetime.now(datetime.UTC).date()
     safe = describe_safety(study, visible, checked, today)
     inputs = replace(inputs, safety=(*safe.findings, *inputs.safety))

@@ -2,7 +2,13 @@
 
 import re
 
-from posology.advice.amounts import count, difference_range, mean_words, more_or_fewer
+from posology.advice.amounts import (
+    count,
+    difference_as_written,
+    difference_range,
+    mean_words,
+    more_or_fewer,
+)
 from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
@@ -126,7 +132,9 @@ def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str)
         return ""
     level = None if reference is None else reference.outcome
     base = option.outcome.value - option.difference.value if level is None else level.value
-    change = more_or_fewer(option.difference.value, unit)
+    write = mean_words if unit else count
+    shown = difference_as_written((option.outcome.value, base), option.difference, write)
+    change = more_or_fewer(shown, unit)
     span = difference_range(option.difference, unit)
     that_is = f"That is {change}." if span == change else f"That is {change}, perhaps {span}."
     if unit:

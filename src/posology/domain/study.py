@@ -211,6 +211,13 @@ class Rule:
     """Lines of the guideline; the first whose condition is met applies."""
     skip_tried: bool = False
     """Whether options already given are skipped while another remains."""
+    title: str = ""
+    """Name for readers."""
+
+    @property
+    def words(self) -> str:
+        """The name for readers; without a title the name in words."""
+        return self.title or self.name.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

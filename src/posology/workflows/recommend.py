@@ -128,8 +128,8 @@ def recommend(
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = _why_of(loaded) if reasons else None
     if known is not None:
-        checked = check_safety(loaded.study, visible)
-        fixed = fix_rules(loaded.study, loaded.policy.profile, checked)
+        assert inputs.checked is not None
+        fixed = fix_rules(loaded.study, loaded.policy.profile, inputs.checked)
         values = compared_by(loaded, advice, inputs.evidence, fixed)
         advice = add_reasons(advice, loaded.policy, history, known, values)
     stored = stored_evidence(loaded)
@@ -144,6 +144,7 @@ def _with_eligibility(
     return replace(
         inputs,
         visible=visible,
+        checked=check_safety(study, visible),
         eligibility=found,
         required=inputs.required or found.required,
         callouts=(*inputs.callouts, *found.undecided),

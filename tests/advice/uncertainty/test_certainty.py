@@ -9,7 +9,12 @@ from posology.advice.form.training_facts import measure_facts
 from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend
 from posology.advice.uncertainty.alike import PatientsAlike, Question
-from posology.advice.uncertainty.certainty import PatientAtHand, Sureness, assess_certainty
+from posology.advice.uncertainty.certainty import (
+    PatientAtHand,
+    Sureness,
+    assess_certainty,
+    is_far_beyond,
+)
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.recommendation.recommendation import (
@@ -152,6 +157,18 @@ def test_a_fact_that_nearly_all_had_is_asked_for_and_not_called_unlike_training(
     assert [fact.fact for fact in advice.missing if fact.is_required] == ["sex"]
     far = replace(lacks_sex, history=replace(lacks_sex.history, value=one.history.value * 3))
     assert advise(evidence, far).state == OUTSIDE_TRAINING
+
+
+@pytest.mark.parametrize("share", [-0.06, -0.04, 1.04, 1.06])
+def test_a_number_beyond_training_counts_alike_on_both_sides(
+    evidence: UncertaintyEvidence, share: float
+) -> None:
+    facts = measure_facts(iwpc_cohort())
+    row = iwpc_cohort().profile.codes.index("HEIGHT")
+    low, high = np.log([facts.low[row] or 1.0, facts.high[row] or 1.0])
+    one = one_patient(height=float(np.exp(low + share * (high - low))))
+    patient = PatientAtHand(one.study, one.profile, one.history)
+    assert is_far_beyond(patient, facts) == (not -0.05 <= share <= 1.05)
 
 
 def test_the_studys_threshold_decides_what_is_outside(evidence: UncertaintyEvidence) -> None:

@@ -33,8 +33,17 @@ def test_a_range_without_an_advised_dose_has_no_mark() -> None:
 def test_a_support_far_beyond_the_dose_runs_out_of_the_scale() -> None:
     svg = dose_strip(replace(LOW_DOSE, supported=(2.1, 175.0), usual=None))
     assert ">to 175 \u2192</text>" in svg
-    assert ">100</text>" in svg
-    assert ">200</text>" not in svg
+    assert ">40</text>" in svg
+    assert ">50</text>" not in svg
+
+
+def test_the_intervals_have_room_where_far_more_is_supported() -> None:
+    warfarin = replace(
+        LOW_DOSE, dose=15.0, supported=(2.1, 175.0), plan_for=(8.0, 21.0), ready_for=(8.0, 21.0)
+    )
+    plan = re.search(r'class="plan" x="([\d.]+)%" width="([\d.]+)%"', dose_strip(warfarin))
+    assert plan is not None
+    assert float(plan[2]) > 20, "a fifth of 390 pixels: it was 9 per cent"
 
 
 def test_labels_that_would_meet_stand_on_two_lines() -> None:

@@ -15,7 +15,12 @@ from posology.domain.recommendation.findings import (
     MissingFact,
     SafetyFinding,
 )
-from posology.domain.recommendation.option import NO_CLEAR_DIFFERENCE, NOT_ESTIMATED, WORSE
+from posology.domain.recommendation.option import (
+    NO_CLEAR_DIFFERENCE,
+    NOT_ESTIMATED,
+    WORSE,
+    Estimate,
+)
 from posology.domain.recommendation.recommendation import (
     ABSTAINED,
     ALL_FORBIDDEN,
@@ -35,7 +40,7 @@ from posology.domain.recommendation.why import SimilarPatients, Why
 from posology.report.patient.assemble import build_page
 from posology.report.patient.page import render_patient_page, write_patient_page
 from tests.builders.html import HtmlReader, read_html
-from tests.builders.recommendation_parts import LOW_DOSE
+from tests.builders.recommendation_parts import LOW_DOSE, MISSING
 from tests.builders.recommendations import ADVICE_BY_STATE
 
 CSS = Path(__file__).parents[3] / "src/posology/report/patient/page.css"
@@ -189,6 +194,34 @@ def test_counts_and_means_of_similar_patients_have_their_own_columns() -> None:
     shown = " ".join(" ".join(read_html(html).text).split())
     assert "Reached the goal Mean measured" in shown
     assert "Low start 96 57 (59 of 100) 2.5 Medium start 8 under 5 3.1" in shown
+
+
+def test_patients_in_several_rows_are_said_to_be_counted_once_in_each() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    said = "Patients are counted, not decisions: who was given several options stands in several"
+    few = replace(advice, certainty=replace(advice.certainty, similar_patients=120))
+    assert said in render_patient_page(few)
+    assert said not in render_patient_page(advice)
+
+
+def test_the_order_of_missing_facts_is_said_to_count_common_values_more() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    said = "a common value counts for more than a rare one"
+    helpful = tuple(replace(fact, would_help="It would change much.") for fact in MISSING)
+    assert len(helpful) > 1
+    assert said in render_patient_page(replace(advice, missing=helpful))
+    assert said not in render_patient_page(replace(advice, missing=helpful[:1]))
+
+
+def test_what_stands_side_by_side_adds_up() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    first, usual = advice.options[0], advice.options[2]
+    first = replace(first, outcome=Estimate(62.4, 55.0, 70.0), difference=Estimate(7.8, 2.0, 12.0))
+    usual = replace(usual, outcome=Estimate(54.6, 50.0, 60.0))
+    shown = replace(advice, options=(first, usual))
+    words = " ".join(" ".join(read_html(render_patient_page(shown)).text).split())
+    assert "62 55 to 70 7 more" in words
+    assert "8 more" not in words
 
 
 def test_what_must_be_read_first_is_named_and_the_rest_is_folded() -> None:

@@ -2,7 +2,9 @@
 
 import datetime
 import hashlib
+import importlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,14 @@ import pyarrow as pa
 import pytest
 
 from posology import artifact
+from posology.advice.why.evidence import EVIDENCE as WHY
 from posology.artifact import Artifact
 from posology.cohorts.study.reader import parse_study, shipped_study_path
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.errors import UserError
 from posology.records.schema import EVENTS
+from posology.workflows.advice.reasons import measure_reasons
 from posology.workflows.recommend import recommend, template
 from tests.builders.policies import fitted_policy, iwpc_cohort
 from tests.builders.safety_packs import pack, rule, write
@@ -172,6 +177,30 @@ def test_a_limit_holds_for_every_dose(saved: Artifact) -> None:
     assert any("was lowered to 22.0 mg/wk by a safety rule" in text for text in held.callouts)
     used = [f for f in held.safety if f.kind == "used_in_dose"]
     assert used[0].meaning == "Small steps. Dose at most 22 mg/wk."
+
+
+def test_reasons_speak_of_the_dose_that_a_rule_left(saved: Artifact) -> None:
+    cohort = iwpc_cohort()
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    why = {WHY: measure_reasons(saved, train, validation)}
+    with_reasons = replace(saved, evidence=why)
+    free, held = ask(with_reasons).why.dose, ask(with_reasons, frailty="yes").why.dose
+    sizes = [
+        [float(found) for r in said for found in re.findall(r"would be ([\d.]+)", r.sentence)]
+        for said in (free, held)
+    ]
+    assert max(sizes[0]) > 22
+    assert max(sizes[1], default=0.0) <= 22, "without a fact, too, the rule holds"
+
+
+def test_the_rules_are_applied_once(saved: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = []
+    for module in ("posology.workflows.recommend", "posology.advice.recommend"):
+        whole = importlib.import_module(module)
+        once = whole.check_safety
+        monkeypatch.setattr(whole, "check_safety", lambda *a, f=once: count.append(1) or f(*a))
+    assert ask(saved).state == "dose"
+    assert len(count) == 1
 
 
 def test_unknown_blocks_where_the_study_says_so(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.recommendation.why import SimilarPatients
 from posology.domain.study import Study
 
+FAR = 0.05
+"""Share of training's range beyond which a number is unlike it, on either side. Our choice."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatientAtHand:
@@ -73,9 +76,10 @@ def assess_certainty(
         share = share_less_unusual(
             evidence.distance, patient.profile, patient.history, patient.decision
         )[0]
-        is_outside = bool(share >= patient.study.advice.outside_share)
+        is_far = facts is not None and is_far_beyond(patient, facts)
+        is_outside = bool(share >= patient.study.advice.outside_share) or is_far
         named = _outside(evidence, patient, facts) if is_outside else ()
-        lacking = _lacking(evidence.distance, patient) if is_outside else ()
+        lacking = _lacking(evidence.distance, patient) if is_outside and not is_far else ()
         certainty = replace(
             certainty, distance=float(share), is_outside_training=is_outside, outside=named
         )
@@ -210,6 +214,25 @@ def _name_and_size(profile: Profile, row: int, number: float) -> tuple[str, str]
     if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
         unit = profile.unit(row) or ""
     return name, f"{number:.4g}" if unit.startswith("{") else f"{number:.4g} {unit}".strip()
+
+
+def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
+    """Whether a number lies far below or above what training had, by one rule for both sides.
+
+    Far is more than FAR of the range that training had: in logarithms where all is above 0, so that
+    half of the smallest is as far as twice the largest.
+    """
+    codes = fact_codes(patient.profile)
+    table = read_facts(patient.history, patient.decision, codes)
+    for row, number in zip(codes.tolist(), table.number[0].tolist(), strict=True):
+        low, high = facts.low[row], facts.high[row]
+        if low is None or high is None or low == high or not np.isfinite(number):
+            continue
+        if low > 0 and number > 0:
+            low, high, number = np.log(low), np.log(high), np.log(number)
+        if max(low - number, number - high) > FAR * (high - low):
+            return True
+    return False
 
 
 def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:

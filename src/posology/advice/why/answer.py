@@ -58,7 +58,8 @@ def _explain(
     values: tuple[OptionValues, int] | None,
 ) -> Explanation:
     if advice.state == DOSE_ONLY:
-        return explain_single_dose(policy, history, known)
+        supported = None if advice.dose is None else advice.dose.supported
+        return explain_single_dose(policy, history, known, supported)
     if values is None or advice.state not in SHOWN_BETTER or not advice.options:
         return NOTHING_EXPLAINED
     found = explain_options(values[0], policy.profile, history, known, values[1])

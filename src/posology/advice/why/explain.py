@@ -63,10 +63,20 @@ def explain_options(
     )
 
 
-def explain_single_dose(policy: Policy, history: History, known: WhyEvidence) -> Explanation:
-    """What makes the study's single dose of the only patient."""
+def explain_single_dose(
+    policy: Policy,
+    history: History,
+    known: WhyEvidence,
+    supported: tuple[float, float] | None = None,
+) -> Explanation:
+    """What makes the study's single dose of the only patient.
+
+    supported: the doses that safety rules leave and training patients had: the dose that is shown
+    lies in them, and so does every one that it is compared with.
+    """
     unit = policy.formulary.dose.unit if policy.formulary.dose else ""
-    table = make_table(_situation(predict_single_dose(policy), policy.profile, history, known))
+    predict = predict_single_dose(policy, supported)
+    table = make_table(_situation(predict, policy.profile, history, known))
     if not np.isfinite(table.recorded).all():
         return NOTHING_EXPLAINED
     return Explanation(
@@ -74,13 +84,14 @@ def explain_single_dose(policy: Policy, history: History, known: WhyEvidence) ->
     )
 
 
-def predict_single_dose(policy: Policy) -> Predict:
-    """The study's single dose, the mean of the members."""
+def predict_single_dose(policy: Policy, supported: tuple[float, float] | None = None) -> Predict:
+    """The study's single dose, the mean of the members, within the doses that are supported."""
+    low, high = supported or (-np.inf, np.inf)
 
     def predict(history: History, decisions: StepIndex) -> tuple[Outputs, Permitted]:
         everything = allow_all_treatments(decisions, policy.formulary)
         dose = policy.predict_doses(history, decisions, everything).overall.mean(axis=1)
-        return dose[:, None], np.ones((len(dose), 1), dtype=bool)
+        return np.clip(dose, low, high)[:, None], np.ones((len(dose), 1), dtype=bool)
 
     return predict
 

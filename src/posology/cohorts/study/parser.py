@@ -1,6 +1,6 @@
 """Convert the tables of a study file to domain types, with the checks that types cannot make."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from posology.cohorts.study.error_messages import unknown_name_message
@@ -227,18 +227,20 @@ def rule(table: RuleSection, place: Place) -> Rule:
     if table.kind == "fixed":
         if table.dose is None or table.source is None:
             raise StudyError(f"{at}: a fixed rule needs `dose` and `source`.")
-        return Rule(table.name, "fixed", table.source, dose=table.dose)
+        return Rule(table.name, "fixed", table.source, dose=table.dose, title=table.title)
     if table.kind == "order":
         if not table.order or table.source is None:
             raise StudyError(f"{at}: a rule of kind order needs `order` and `source`.")
         lines = tuple(_preference(line, table.name, place) for line in table.order)
         if lines[-1].visible or lines[-1].ranges:
             raise StudyError(f"{at}: the last line of `order` must have no condition.")
-        return Rule(table.name, "order", table.source, order=lines, skip_tried=table.skip_tried)
+        rule = Rule(table.name, "order", table.source, order=lines, title=table.title)
+        return replace(rule, skip_tried=table.skip_tried)
     if table.formula is None:
         raise StudyError(f"{at}: a formula rule needs `formula`, one of {', '.join(FORMULAS)}.")
     named = formula(table.formula, place.where)
-    return Rule(table.name, "formula", table.source or named.source, formula=named)
+    source = table.source or named.source
+    return Rule(table.name, "formula", source, formula=named, title=table.title)
 
 
 def _preference(table: PreferenceSection, name: str, place: Place) -> Preference:

@@ -139,6 +139,7 @@ class RuleSection(Strict):
     """A guideline, as a comparator."""
 
     name: str
+    title: str = ""
     kind: Literal["fixed", "formula", "order"]
     dose: float | None = None
     formula: str | None = None

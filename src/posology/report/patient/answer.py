@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from posology.advice.amounts import whole_shares
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
 from posology.domain.recommendation.option import (
     NO_CLEAR_DIFFERENCE,
@@ -174,7 +175,8 @@ def _usual_care(advice: Recommendation) -> str:
     given = [s for s in advice.why.similar if s.patients]
     total = sum(s.patients or 0 for s in given)
     if total:
-        shares = [(words.count_words(100 * (s.patients or 0) / total), s.option) for s in given]
+        whole = whole_shares([float(s.patients or 0) for s in given])
+        shares = [(str(n) if n else "under 1", s.option) for n, s in zip(whole, given, strict=True)]
         parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
         return f"{words.capitalise(parts)}; of 100 patients like this one."
     reference = next((o for o in advice.options if o.standing == REFERENCE), None)

@@ -11,7 +11,7 @@ _TOP, _BAND, _INNER = 24, 40, 24
 """Pixels above the band, its height, and that of the intervals within it."""
 _NEAR = 26
 """Labels closer than this, in per cent, stand on two lines."""
-_REACH = 3.0
+_REACH = 1.3
 """The axis ends at so many times the largest dose of interest, if more is supported."""
 _ROOM = 22
 """Per cent of the width that `not advised` needs."""

@@ -1,7 +1,9 @@
 """The table of options: benefit and each harm side by side, against one reference, on one axis."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from posology.advice.amounts import difference_as_written
 from posology.domain.recommendation.option import (
     BETTER,
     FORBIDDEN,
@@ -138,11 +140,13 @@ def _row(
 ) -> OptionRow:
     kind = _KINDS.get(option.standing, NONE)
     unit, outcome, difference = advice.unit, option.outcome, option.difference
-    change = "" if difference is None else words.change_words(difference.value, unit)
+    shown = _difference(advice, option)
+    change = "" if shown is None else words.change_words(shown, unit)
     if kind == REFERENCE:
         change = "the reference"
     by_name = {(h.name, h.unit): h for h in option.harms}
-    cells = tuple(_harm_cell(name, by_name.get(name)) for name in all_harms)
+    of_reference = _harms_of_reference(advice)
+    cells = tuple(_harm_cell(name, by_name.get(name), of_reference.get(name)) for name in all_harms)
     is_first = advice.state == BETTER_FOR_PATIENT and option == advice.options[0]
     return OptionRow(
         title=words.capitalise(option.title),
@@ -156,7 +160,7 @@ def _row(
         ),
         verdict=_VERDICTS[kind],
         kind=kind,
-        mark=_mark(axis, option, kind, unit),
+        mark=_mark(axis, option, (kind, change, unit)),
         harms=cells[:MOST_HARMS],
         is_first=is_first,
         tag=None,
@@ -164,23 +168,48 @@ def _row(
     )
 
 
-def _mark(axis: Axis | None, option: OptionAdvice, kind: str, unit: str) -> str:
+def _difference(advice: Recommendation, option: OptionAdvice) -> float | None:
+    """The difference to the reference, which stands beside both numbers in the table."""
+    reference = _reference(advice)
+    if option.difference is None or option.outcome is None or reference is None:
+        return None if option.difference is None else option.difference.value
+    if reference.outcome is None:
+        return option.difference.value
+    pair = option.outcome.value, reference.outcome.value
+    return difference_as_written(pair, option.difference, _writer(advice.unit))
+
+
+def _writer(unit: str) -> Callable[[float], str]:
+    return lambda x: words.value_words(x, unit)
+
+
+def _reference(advice: Recommendation) -> OptionAdvice | None:
+    return next((o for o in advice.options if o.standing == IS_REFERENCE), None)
+
+
+def _harms_of_reference(advice: Recommendation) -> dict[tuple[str, str], Estimate | None]:
+    reference = _reference(advice)
+    return {} if reference is None else {(h.name, h.unit): h.value for h in reference.harms}
+
+
+def _mark(axis: Axis | None, option: OptionAdvice, words_of: tuple[str, str, str]) -> str:
+    """words_of: kind of the row, its change in words, and the unit."""
+    kind, change, unit = words_of
     if axis is None or kind == NONE or (option.difference is None and kind != REFERENCE):
         return ""
     return interval_svg(
         axis,
         None if kind == REFERENCE else option.difference,
         kind,
-        _picture_title(option.difference, kind, unit),
+        _picture_title(option.difference, kind, change, unit),
     )
 
 
-def _picture_title(difference: Estimate | None, kind: str, unit: str) -> str:
+def _picture_title(difference: Estimate | None, kind: str, change: str, unit: str) -> str:
     if difference is None or kind == REFERENCE:
         return "the reference"
-    size = words.change_words(difference.value, unit)
     span = words.change_interval_words(difference, unit)
-    return f"{size}, 95 % interval {span}: {_VERDICTS[kind]}"
+    return f"{change}, 95 % interval {span}: {_VERDICTS[kind]}"
 
 
 def _dose_notes(option: OptionAdvice) -> tuple[str, ...]:
@@ -199,14 +228,20 @@ def _support(option: OptionAdvice) -> tuple[str, ...]:
     return (f"given to {'under 5' if n < 5 else f'{n:,}'} similar patients",)
 
 
-def _harm_cell(column: tuple[str, str], harm: HarmAdvice | None) -> HarmCell:
+def _harm_cell(
+    column: tuple[str, str], harm: HarmAdvice | None, reference: Estimate | None
+) -> HarmCell:
     name, unit = words.capitalise(column[0]), column[1]
     if harm is None or harm.value is None:
         return HarmCell(name, unit, "", "", "not estimated", NONE)
     kind = _KINDS.get(harm.standing, NONE)
     change = ""
     if kind in (GOOD, BAD) and harm.difference is not None:
-        change = words.change_words(harm.difference.value, unit)
+        shown = harm.difference.value
+        if reference is not None:
+            pair = harm.value.value, reference.value
+            shown = difference_as_written(pair, harm.difference, _writer(unit))
+        change = words.change_words(shown, unit)
     elif kind == SAME:
         change = "no clear difference"
     return HarmCell(

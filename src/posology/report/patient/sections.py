@@ -45,6 +45,10 @@ _STEPS = 8
 MIN_CELL, UNDER_5 = 5, "under 5"
 _MAX_LABEL = 32
 _NOT_WORKED_OUT = "What it would change was not worked out."
+_ORDER_OF_HELP = (
+    "First comes what would change the answer most, on average over the values that earlier "
+    "patients had: a common value counts for more than a rare one, which may change more."
+)
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
 
@@ -152,16 +156,22 @@ def similar_note(advice: Recommendation) -> str:
     """That the counts are as they happened."""
     n = advice.certainty.similar_patients
     who = "The nearest patients" if n is None or n < 5 else f"The {n:,} nearest patients"
+    counted = ""
+    if n is not None and sum(row.patients or 0 for row in advice.why.similar) > n:
+        counted = (
+            " Patients are counted, not decisions: who was given several options stands in several "
+            "rows, and once in each."
+        )
     return (
-        f"{who}, what they were given and what came of it. Not adjusted: each was treated for a "
-        "reason. Cells under 5 are not shown."
+        f"{who}, what they were given and what came of it.{counted} Not adjusted: each was treated "
+        "for a reason. Cells under 5 are not shown."
     )
 
 
 def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
     """The facts that would help, the most helpful first; those alike in one row."""
     needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
-    is_same = bool(missing_note(advice))
+    is_same = bool(_assumed_note(advice))
     alike: dict[tuple[bool, str, str], list[str]] = {}
     for fact in advice.missing:
         if fact.is_required or fact.would_help:
@@ -190,7 +200,13 @@ def missing_rest(advice: Recommendation) -> str:
 
 
 def missing_note(advice: Recommendation) -> str:
-    """What was assumed, where it is the same for several facts."""
+    """What was assumed, where it is the same for several facts, and what their order means."""
+    helpful = sum(bool(fact.would_help) for fact in advice.missing)
+    order = _ORDER_OF_HELP if helpful > 1 else ""
+    return f"{_assumed_note(advice)} {order}".strip()
+
+
+def _assumed_note(advice: Recommendation) -> str:
     assumed = {fact.assumed for fact in advice.missing}
     if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
         return ""

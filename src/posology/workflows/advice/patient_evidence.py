@@ -78,8 +78,7 @@ def patient_evidence(model: Artifact, history: History) -> PatientEvidence | Non
 def guideline_answers(model: Artifact, history: History) -> tuple[tuple[str, str, str], ...]:
     """Name, choice and source of each rule of the study, for the only patient."""
     return tuple(
-        (rule.name.replace("_", " "), _choice(model, rule, history), rule.source)
-        for rule in model.study.rules
+        (rule.words, _choice(model, rule, history), rule.source) for rule in model.study.rules
     )
 
 
@@ -100,7 +99,7 @@ def _choice(model: Artifact, rule: Rule, history: History) -> str:
     if rule.kind == "fixed" and rule.dose is not None:
         dose = rule.dose
     elif rule.name not in formulas:
-        return "not kept with this model"
+        return "not kept with this model: it was saved by an older posology, fit the study again"
     else:
         decision = history.step_offsets[1:2] - 1
         dose = float(evaluate_formula(formulas[rule.name], history, decision, profile.codes)[0])
