@@ -14,7 +14,7 @@ from posology.service.scrubbing import scrub
 from posology.service.store import AuditEvent, StoredAnswer, append_event, read_answer, save_answer
 from posology.service.store.clock import now, to_moment, to_text
 from posology.service.work import Done, Job, answer_job, unpack_result
-from posology.workflows.patient import Patient
+from posology.workflows.patient import Patient, form_of
 from posology.workflows.recommend import RecommendResult
 
 
@@ -65,11 +65,15 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     served = deployment.models.get(question.model or deployment.models.default)
     job = Job(served.folder, served.digest, question.patient, question.at, question.reasons)
     try:
+        deployment.metrics.running.set(deployment.workers.running + 1)
         done = await deployment.workers.run(answer_job, job)
     except UserError as error:
-        raise UnusableError(scrub(str(error), question.patient)) from error
+        given = {"form": question.patient, "at": question.at}
+        raise UnusableError(scrub(str(error), given, form_of(served.artifact))) from error
     stored = _to_store(deployment, question, served, done)
     await deployment.store.write(_keep, deployment.store.key, stored)
+    deployment.metrics.answers.labels(served.name, question.door, done.state).inc()
+    deployment.metrics.answer_seconds.labels(served.name).observe(done.milliseconds / 1000)
     return Answer(
         id=stored.id,
         made_at=to_moment(stored.made_at),

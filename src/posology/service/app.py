@@ -1,17 +1,21 @@
 """The application: routes, middleware and what lives as long as it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 import posology
-from posology.service.api import health, recommendations
+from posology.service.api import health, metrics, models, outcomes, recommendations
 from posology.service.cds_hooks import routes as cds_hooks
 from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
+from posology.service.limits import LimitBodies
+from posology.service.models.switching import follow, start
 from posology.service.problems import add_problem_handlers
 from posology.service.settings import Settings
+from posology.service.watching import WatchRequests
 
 
 def create_app(settings: Settings, deployment: Deployment | None = None) -> FastAPI:
@@ -33,16 +37,24 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     app.include_router(health.router)
     app.include_router(recommendations.router)
     app.include_router(cds_hooks.router)
+    app.include_router(outcomes.router)
+    app.include_router(models.router)
+    app.include_router(metrics.router)
+    app.add_middleware(LimitBodies, limits=settings.limits)
     app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
+    app.add_middleware(WatchRequests, deployment=app.state.deployment)  # the outermost
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     deployment: Deployment = app.state.deployment
+    await start(deployment)
+    following = asyncio.create_task(follow(deployment))
     deployment.is_ready = True
     try:
         yield
     finally:
+        following.cancel()
         if app.state.owns_deployment:
             await deployment.close()

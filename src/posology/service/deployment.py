@@ -6,13 +6,22 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from posology.service.identity.callers import Identify, nobody
-from posology.service.models.served import ServedModels, read_served_model
-from posology.service.settings import Settings
+from posology.service.logs import make_log
+from posology.service.metrics import Metrics, make_metrics
+from posology.service.models.served import (
+    ServedModel,
+    ServedModels,
+    choose_version,
+    read_served_model,
+)
+from posology.service.settings import ModelSettings, Settings
 from posology.service.store import AuditEvent, Store, append_event, open_store
+from posology.service.store.served import current_state
 from posology.service.tokens.identify import identify_system
 from posology.service.workers import Workers, make_workers
 
@@ -27,9 +36,12 @@ class Deployment:
     workers: Workers
     key: bytes
     """The service's secret: `derive_key` makes one for each use of it."""
+    log: Any
+    """structlog's logger: nothing that identifies a patient or a person goes into it."""
+    metrics: Metrics
+    is_ready: bool = False
     identify_person: Identify = nobody
     identify_system: Identify = nobody
-    is_ready: bool = False
     extra: dict[str, object] = field(default_factory=dict)
     """What other rooms of the service keep: each under its own name."""
 
@@ -64,12 +76,28 @@ def open_deployment(settings: Settings) -> Deployment:
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = _read_or_make_key(folder / "service.key")
-    models = ServedModels({m.name: read_served_model(m) for m in settings.models})
     address = settings.database or f"sqlite:///{(folder / 'store.sqlite').absolute()}"
     store = open_store(address, derive_key(key, "audit"))
-    made = Deployment(settings, models, store, make_workers(settings), key)
-    made.identify_system = identify_system(settings)
-    return made
+    try:
+        models = ServedModels({m.name: _read_model(settings, m, store) for m in settings.models})
+    except BaseException:
+        store.close()
+        raise
+    return Deployment(
+        settings=settings,
+        models=models,
+        store=store,
+        workers=make_workers(settings),
+        key=key,
+        log=make_log(),
+        metrics=make_metrics(),
+        identify_system=identify_system(settings),
+    )
+
+
+def _read_model(settings: Settings, model: ModelSettings, store: Store) -> ServedModel:
+    last, _, _ = store.read_now(current_state, model.name)
+    return read_served_model(settings, model.name, choose_version(model, last))
 
 
 def derive_key(key: bytes, purpose: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import FastAPI
@@ -127,12 +127,15 @@ async def _of_http(request: Request, error: Exception) -> Response:
     return response
 
 
+def _place(item: dict[str, Any]) -> str:
+    """The field's path; the name of a field that is not ours may be anything."""
+    path = [str(step) for step in item["loc"]]
+    return ".".join([*path[:-1], "[...]"] if item["type"] == "extra_forbidden" else path)
+
+
 async def _of_validation(request: Request, error: Exception) -> Response:
     """Names each field and what is wrong with it, never the value that was sent."""
     assert isinstance(error, RequestValidationError)
-    parts = [
-        f"{'.'.join(str(step) for step in item['loc'])}: {item['type'].replace('_', ' ')}"
-        for item in error.errors()[:5]
-    ]
+    parts = [f"{_place(item)}: {item['type'].replace('_', ' ')}" for item in error.errors()[:5]]
     message = f"The request does not fit: {'; '.join(parts)}."
     return to_response(request, Problem(422, "does_not_fit", message, request_id_of(request)))

@@ -3,6 +3,7 @@
 import json
 import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from posology.artifact import Artifact
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.domain.serialization import deserialize, serialize
-from posology.errors import ArtifactError
+from posology.errors import ArtifactError, UserError
 from posology.workflows.patient import Patient, read_given
 from posology.workflows.recommend import RecommendResult, recommend
 
@@ -48,7 +49,7 @@ class Done:
     milliseconds: float
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=8)
 def load_model(folder: Path, digest: str) -> Artifact:
     """The saved policy, loaded once a process; ArtifactError if it is another than this digest."""
     loaded = artifact.load(folder)
@@ -58,6 +59,13 @@ def load_model(folder: Path, digest: str) -> Artifact:
             "folder of a served model must not change."
         )
     return loaded
+
+
+def warm_model(model: tuple[Path, str]) -> None:
+    """Load the model of this folder and digest, and answer once, which loads what answers need."""
+    loaded = load_model(*model)
+    with suppress(UserError):  # a model that needs facts is loaded all the same
+        recommend(loaded, {"facts": {}})
 
 
 def answer_job(job: Job) -> Done:

@@ -54,6 +54,10 @@ class Workers:
             self._restart()
             raise NotReadyError("A worker ended and is replaced; try again in a moment.") from error
 
+    async def prepare(self, function: Callable[[A], T], job: A) -> T:
+        """The same without limits of time and number: what the service itself has to do."""
+        return await asyncio.wrap_future(self.pool.submit(function, job))
+
     def _submit(self, function: Callable[[A], T], job: A) -> Future[T]:
         try:
             future = self.pool.submit(function, job)

@@ -78,7 +78,7 @@ def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]
     return body | {"decision": at}
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def form_of(model: Artifact) -> Form:
     """The patient's form of a saved policy."""
     return build_form(model.study, model.policy.profile, facts_of(model))
@@ -90,14 +90,14 @@ def seen_doses(model: Artifact) -> dict[str, tuple[float, float]]:
     return {} if facts is None else {name: (low, high) for name, low, high in facts.doses}
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def facts_of(model: Artifact) -> TrainingFacts | None:
     """What each code was in training; None if it was not measured."""
     stored = model.evidence.get(EVIDENCE)
     return None if stored is None else deserialize(TrainingFacts, stored, {})
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def uncertainty_of(model: Artifact) -> UncertaintyEvidence:
     """What `fit` measured about uncertainty; nothing if the policy was saved before it was."""
     stored = model.evidence.get(UNCERTAINTY)

@@ -151,7 +151,7 @@ def _with_eligibility(
     )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _why_of(model: Artifact) -> WhyEvidence | None:
     return read_why(model.evidence)
 

@@ -1,12 +1,17 @@
 """Which version of each model answers now."""
 
+import asyncio
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from posology import artifact
 from posology.artifact import Artifact
-from posology.errors import UserError
+from posology.errors import ArtifactError, UserError
 from posology.service.errors import NotFoundError, StoppedError
-from posology.service.settings import ModelSettings
+from posology.service.models.golden import check_golden
+from posology.service.models.signing import verify
+from posology.service.settings import ModelSettings, Settings
 from posology.service.work import load_model
 
 
@@ -34,16 +39,21 @@ class ServedModels:
 
     current: dict[str, ServedModel] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
-    """Models whose kill switch is on, with the reason in words."""
+    """Models whose kill switch is on, with the reason in an administrator's words."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a version is changed."""
 
     def get(self, name: str) -> ServedModel:
         """The version that answers; NotFoundError or StoppedError."""
-        if name not in self.current:
-            raise NotFoundError(
-                f"No model has this name; models: {', '.join(sorted(self.current))}."
-            )
         if name in self.stopped:
-            raise StoppedError(f"The model {name} was stopped by an administrator.")
+            raise StoppedError(f"The model {name} was stopped; it gives no answers.")
+        return self.find(name)
+
+    def find(self, name: str) -> ServedModel:
+        """The version that answers, or would if it were not stopped; NotFoundError."""
+        if name not in self.current:
+            names = ", ".join(sorted(self.current))
+            raise NotFoundError(f"No model has this name; the models are {names}.")
         return self.current[name]
 
     def answering(self) -> tuple[ServedModel, ...]:
@@ -56,14 +66,51 @@ class ServedModels:
         return next(iter(self.current))
 
 
-def read_served_model(settings: ModelSettings) -> ServedModel:
-    """The model of the settings, loaded."""
-    from posology import artifact
+def find_versions(model: ModelSettings) -> dict[str, Path]:
+    """Digest and folder of every version of the model, the newest last."""
+    folders = [model.folder]
+    if not (model.folder / "policy.json").exists() and model.folder.is_dir():
+        found = [path.parent for path in model.folder.glob("*/policy.json")]
+        folders = sorted(found, key=lambda path: ((path / "policy.json").stat().st_mtime, path))
+    versions = {}
+    for folder in folders:
+        checksums = folder / "checksums.json"
+        if checksums.exists():
+            versions[hashlib.sha256(checksums.read_bytes()).hexdigest()] = folder
+    return versions
 
-    loaded = artifact.load(settings.folder)
-    if settings.version and not loaded.digest.startswith(settings.version):
-        raise UserError(
-            f"model {settings.name}: {settings.folder} is version {loaded.digest[:12]}, not "
-            f"{settings.version}."
-        )
-    return ServedModel(settings.name, settings.folder, load_model(settings.folder, loaded.digest))
+
+def choose_version(model: ModelSettings, last: str) -> Path:
+    """The folder to serve: the version of the settings, the one served last, or the newest."""
+    versions = find_versions(model)
+    if model.version:
+        wanted = [path for digest, path in versions.items() if digest.startswith(model.version)]
+        if len(wanted) != 1:
+            raise UserError(
+                f"model {model.name}: {len(wanted)} versions in {model.folder} begin with "
+                f"{model.version}; write more of the digest of one that is there."
+            )
+        return wanted[0]
+    if last in versions:
+        return versions[last]
+    return list(versions.values())[-1] if versions else model.folder
+
+
+def read_served_model(settings: Settings, name: str, folder: Path) -> ServedModel:
+    """The version in this folder: its signature, its content and its golden patients checked."""
+    loaded = artifact.load(folder)
+    signed_by = ""
+    try:
+        signed_by = verify(folder, settings.trusted_keys)
+        if not signed_by and not settings.allow_unsigned:
+            raise ArtifactError(
+                f"{folder}: is not signed. Review it, then `posology serve sign {folder} --key "
+                "FILE` and name the public key in trusted_keys; or serve it with --allow-unsigned, "
+                "which every page and answer then says."
+            )
+    except ArtifactError:
+        if not settings.allow_unsigned:
+            raise
+    model = load_model(folder, loaded.digest)
+    golden = check_golden(folder, model) if signed_by else 0
+    return ServedModel(name, folder, model, signed_by, golden)

@@ -1,0 +1,131 @@
+"""Change what is served without losing a request: swap, roll back, stop, resume."""
+
+import asyncio
+from pathlib import Path
+
+from posology.errors import UserError
+from posology.service.deployment import Deployment
+from posology.service.errors import ConflictError, NotFoundError
+from posology.service.models.served import ServedModel, find_versions, read_served_model
+from posology.service.settings import ModelSettings
+from posology.service.store.served import (
+    RESUME,
+    ROLLBACK,
+    START,
+    STOP,
+    SWAP,
+    Change,
+    changes_of,
+    current_state,
+    save_change,
+)
+from posology.service.work import warm_model
+
+_FOLLOW_SECONDS = 2.0
+"""How often a service looks for changes made by another one on the same database."""
+
+
+async def swap(
+    deployment: Deployment, name: str, version: str, caller: str, action: str = SWAP
+) -> ServedModel:
+    """Serve another version, by the first characters of its digest.
+
+    It is checked and loaded by every worker first; questions that run are finished by the old one.
+    """
+    served = await _prepare(deployment, name, version)
+    change = Change(name, served.digest, action, caller)
+    await deployment.store.write(save_change, deployment.store.key, change)
+    deployment.models.current[name] = served
+    deployment.log.info(action, model=name, digest=served.digest)
+    return served
+
+
+async def roll_back(deployment: Deployment, name: str, caller: str) -> ServedModel:
+    """Serve the version that was served before this one."""
+    now = deployment.models.find(name).digest
+    changes = await deployment.store.read(changes_of, name)
+    chosen = [change.digest for _, change in changes if change.action in (START, SWAP, ROLLBACK)]
+    earlier = next((digest for digest in chosen if digest != now), None)
+    if earlier is None:
+        raise ConflictError(f"No other version of {name} was served before.")
+    return await swap(deployment, name, earlier, caller, ROLLBACK)
+
+
+async def stop(deployment: Deployment, name: str, reason: str, caller: str) -> None:
+    """The kill switch: from now on the model gives no answer, here and at every other service."""
+    served = deployment.models.find(name)
+    deployment.models.stopped[name] = reason  # first: it must not wait for the disk
+    change = Change(name, served.digest, STOP, caller, reason)
+    await deployment.store.write(save_change, deployment.store.key, change)
+    deployment.log.info("stop", model=name, digest=served.digest)
+
+
+async def resume(deployment: Deployment, name: str, reason: str, caller: str) -> None:
+    """Let a stopped model answer again."""
+    served = deployment.models.find(name)
+    if name not in deployment.models.stopped:
+        raise ConflictError(f"The model {name} is not stopped.")
+    change = Change(name, served.digest, RESUME, caller, reason)
+    await deployment.store.write(save_change, deployment.store.key, change)
+    deployment.models.stopped.pop(name, None)
+    deployment.log.info("resume", model=name, digest=served.digest)
+
+
+async def start(deployment: Deployment) -> None:
+    """Note which versions answer from now on, and load them in every worker."""
+    for name, served in deployment.models.current.items():
+        last, is_stopped, reason = await deployment.store.read(current_state, name)
+        if is_stopped:
+            deployment.models.stopped[name] = reason
+        if last != served.digest:
+            change = Change(name, served.digest, START, "service")
+            await deployment.store.write(save_change, deployment.store.key, change)
+        await _warm(deployment, served)
+
+
+async def follow(deployment: Deployment) -> None:
+    """Follow the changes that other services on the same database make, until cancelled."""
+    while True:
+        await asyncio.sleep(_FOLLOW_SECONDS)
+        for name in tuple(deployment.models.current):
+            await _follow_model(deployment, name)
+
+
+async def _follow_model(deployment: Deployment, name: str) -> None:
+    digest, is_stopped, reason = await deployment.store.read(current_state, name)
+    if is_stopped:
+        deployment.models.stopped[name] = reason
+    else:
+        deployment.models.stopped.pop(name, None)
+    if digest and digest != deployment.models.current[name].digest:
+        try:
+            deployment.models.current[name] = await _prepare(deployment, name, digest)
+        except (UserError, NotFoundError) as error:
+            deployment.log.error("follow", model=name, digest=digest, error=type(error).__name__)
+
+
+async def _prepare(deployment: Deployment, name: str, version: str) -> ServedModel:
+    """The version, checked and loaded by the workers; NotFoundError if it is not there."""
+    deployment.models.find(name)
+    model = next(m for m in deployment.settings.models if m.name == name)
+    async with deployment.models.changing:
+        found = await asyncio.to_thread(_find, model, version)
+        settings = deployment.settings
+        served = await asyncio.to_thread(read_served_model, settings, name, found)
+        await _warm(deployment, served)
+    return served
+
+
+def _find(model: ModelSettings, version: str) -> Path:
+    found = [path for digest, path in find_versions(model).items() if digest.startswith(version)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"{len(found)} versions of {model.name} have a digest that begins so; give more of one."
+        )
+    return found[0]
+
+
+async def _warm(deployment: Deployment, served: ServedModel) -> None:
+    """Load the model in each worker: each takes one of the jobs, as each job takes a moment."""
+    jobs = [(served.folder, served.digest)] * deployment.workers.count
+    await asyncio.gather(*(deployment.workers.prepare(warm_model, job) for job in jobs))

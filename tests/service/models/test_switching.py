@@ -1,0 +1,112 @@
+"""Swap, roll back, stop and resume while questions run: no request is lost."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from posology import artifact
+from posology.service.identity.callers import nobody
+from posology.service.models.switching import start
+from posology.service.settings import ModelSettings, Settings
+from posology.service.store import verify_audit
+from posology.service.store.served import current_state
+from tests.builders.service import FORM, client, deployment_of, running_app
+
+
+@pytest.fixture(scope="module")
+def versions(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two versions of the small model."""
+    folder = tmp_path_factory.mktemp("versions")
+    loaded = artifact.load(small_model)
+    shutil.copytree(small_model, folder / "first")
+    study = replace(loaded.study, title="The second version")
+    artifact.save(loaded.policy, study, loaded.evidence, folder / "second")
+    return folder
+
+
+@pytest.fixture
+def app(versions: Path, tmp_path: Path) -> Iterator[FastAPI]:
+    first = artifact.load(versions / "first").digest
+    model = ModelSettings("warfarin", versions, first)
+    settings = Settings((model,), allow_unsigned=True)
+    with running_app(versions, tmp_path / "service", settings) as running:
+        deployment_of(running).identify_system = nobody  # an administrator calls
+        yield running
+
+
+def test_no_request_is_lost_while_the_version_is_swapped(app: FastAPI, versions: Path) -> None:
+    first, second = (artifact.load(versions / n).digest for n in ("first", "second"))
+
+    async def run() -> tuple[list[tuple[int, str]], list[dict]]:
+        async with client(app) as http:
+            await start(deployment_of(app))
+
+            async def ask() -> tuple[int, str]:
+                response = await http.post("/recommendations", json={"form": FORM})
+                return response.status_code, response.json()["digest"]
+
+            running = [asyncio.create_task(ask()) for _ in range(6)]
+            swapped = await http.post("/models/warfarin/swap", json={"digest": second[:12]})
+            after = await ask()
+            back = await http.post("/models/warfarin/rollback")
+            answers = [*await asyncio.gather(*running), after, await ask()]
+            return answers, [swapped.json(), back.json()]
+
+    answers, changed = asyncio.run(run())
+    assert {status for status, _ in answers} == {201}
+    assert {digest for _, digest in answers} <= {first, second}
+    assert [answers[-2][1], answers[-1][1]] == [second, first]
+    assert [c["digest"] for c in changed] == [second, first]
+    assert changed[0]["title"] == "The second version"
+    store = deployment_of(app).store
+    assert store.read_now(current_state, "warfarin")[0] == first
+    assert store.read_now(verify_audit, store.key).problem == ""
+
+
+def test_a_stopped_model_answers_nobody_until_it_is_resumed(app: FastAPI) -> None:
+    async def run() -> list:
+        async with client(app) as http:
+            await start(deployment_of(app))
+            results = [await http.post("/models/warfarin/resume", json={"reason": "x"})]
+            for path, body in (
+                ("/models/warfarin/stop", {"reason": "a wrong dose was seen"}),
+                ("/recommendations", {"form": FORM}),
+                ("/models/warfarin/resume", {"reason": "reviewed"}),
+                ("/recommendations", {"form": FORM}),
+            ):
+                results.append(await http.post(path, json=body))
+            results.append(await http.get("/models/warfarin/history"))
+            return results
+
+    early, stopped, refused, resumed, answered, history = asyncio.run(run())
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "conflict")
+    assert stopped.json()["is_stopped"]
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "60"
+    assert refused.json()["error"]["code"] == "model_stopped"
+    assert not resumed.json()["is_stopped"]
+    assert answered.status_code == 201
+    assert [c["action"] for c in history.json()["changes"]] == ["resume", "stop", "start"]
+    assert history.json()["served"] == answered.json()["digest"]
+    assert len(history.json()["versions"]) == 2
+    assert "wrong dose" not in json.dumps(history.json())
+
+
+def test_an_unknown_version_and_an_unknown_model_are_not_found(app: FastAPI) -> None:
+    async def run() -> list:
+        async with client(app) as http:
+            return [
+                await http.post("/models/warfarin/swap", json={"digest": "f" * 12}),
+                await http.post("/models/other/swap", json={"digest": "f" * 12}),
+                await http.post("/models/warfarin/rollback"),
+            ]
+
+    unknown, other, rollback = asyncio.run(run())
+    assert [unknown.status_code, other.status_code, rollback.status_code] == [404, 404, 409]
+    assert other.json()["error"]["message"] == ("No model has this name; the models are warfarin.")

@@ -1,0 +1,96 @@
+"""Bodies that are too large, too deep or not JSON, and more questions than can wait."""
+
+import asyncio
+import threading
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from posology.service.errors import BusyError, TimedOutError
+from posology.service.logs import make_log
+from posology.service.settings import Limits, Settings
+from posology.service.workers import make_workers
+from tests.builders.service import client, deployment_of
+
+JSON = {"content-type": "application/json"}
+
+
+def post(app: FastAPI, content: bytes) -> httpx.Response:
+    async def send() -> httpx.Response:
+        async with client(app) as http:
+            return await http.post("/recommendations", content=content, headers=JSON)
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "message"),
+    [
+        (b"{", 400, "The body is not JSON, or has a number that JSON lacks."),
+        (b'{"form": NaN}', 400, "The body is not JSON, or has a number that JSON lacks."),
+        (b"[" * 70 + b"]" * 70, 413, "The body is nested more than 64 levels deep."),
+        (b"[" * 5000 + b"]" * 5000, 400, "The body is not JSON, or has a number that JSON lacks."),
+        (b" " * (4 << 20) + b"{}", 413, "The body has more than 4,194,304 bytes."),
+    ],
+)
+def test_a_body_beyond_the_limits_is_refused(
+    app: FastAPI, content: bytes, status: int, message: str
+) -> None:
+    response = post(app, content)
+    assert (response.status_code, response.json()["error"]["message"]) == (status, message)
+    assert response.json()["error"]["request_id"] == response.headers["x-request-id"]
+
+
+def test_an_exception_that_nobody_expected_is_a_500_without_its_text(
+    app: FastAPI,
+) -> None:
+    logs = StringIO()
+    deployment_of(app).log = make_log(logs)
+
+    async def fail(request: object) -> None:
+        raise RuntimeError("Jane Roe")
+
+    deployment_of(app).identify_system = fail
+    response = post(app, b'{"form": {}}')
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "defect")
+    shown = logs.getvalue()
+    assert '"error": "RuntimeError"' in shown
+    assert response.json()["error"]["request_id"] in shown
+    assert "Roe" not in shown + response.text
+
+
+def test_questions_beyond_those_that_may_wait_are_refused_and_none_waits_for_ever(
+    tmp_path: Path,
+) -> None:
+    settings = Settings((), tmp_path, threads=1, limits=Limits(waiting=1, seconds=0.2))
+    go = threading.Event()
+
+    async def run() -> list[type | object]:
+        workers = make_workers(settings)
+        jobs = [asyncio.create_task(workers.run(go.wait, 5)) for _ in range(3)]
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        go.set()
+        await asyncio.sleep(0.05)
+        assert workers.running == 0
+        again = await workers.run(str, 1)
+        workers.close()
+        return [*map(type, results), again]
+
+    assert asyncio.run(run()) == [TimedOutError, TimedOutError, BusyError, "1"]
+
+
+def test_metrics_are_for_this_machine_or_for_who_has_the_token(app: FastAPI) -> None:
+    async def get(headers: dict[str, str]) -> httpx.Response:
+        async with client(app) as http:
+            return await http.get("/metrics", headers=headers)
+
+    assert "posology_requests" in asyncio.run(get({})).text
+    assert asyncio.run(get({"x-forwarded-for": "10.0.0.1"})).status_code == 401
+    deployment = deployment_of(app)
+    deployment.settings = replace(deployment.settings, metrics_token="secret")
+    assert asyncio.run(get({})).status_code == 401
+    assert asyncio.run(get({"authorization": "Bearer secret"})).status_code == 200
