@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from posology.cli.cohort import cohort
+from posology.cli.conform import conform
 from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
@@ -38,7 +39,7 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (serve,),
+    "At the point of care": (serve, conform),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }

@@ -1,0 +1,1 @@
+"""The calls: what the tester sends, and the transcript of the run."""

@@ -1,0 +1,1 @@
+"""What was found, for a terminal, for a program and for a browser."""
