@@ -13,6 +13,7 @@ from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
 from posology.service.limits import LimitBodies
 from posology.service.models.switching import follow, start
+from posology.service.pages.routes import add_pages
 from posology.service.problems import add_problem_handlers
 from posology.service.settings import Settings
 from posology.service.watching import WatchRequests
@@ -40,9 +41,11 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     app.include_router(outcomes.router)
     app.include_router(models.router)
     app.include_router(metrics.router)
+    add_pages(app)
     app.add_middleware(LimitBodies, limits=settings.limits)
     app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
     app.add_middleware(WatchRequests, deployment=app.state.deployment)  # the outermost
+
     return app
 
 

@@ -5,6 +5,8 @@ import logging
 import uvicorn
 
 from posology.service.app import create_app
+from posology.service.identity.one_time_links import MINUTES
+from posology.service.identity.people import first_link
 from posology.service.settings import Settings
 
 _GRACE = 30
@@ -26,4 +28,6 @@ def run(settings: Settings) -> None:
         log_config=None,
     )
     print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
+    link = first_link(app.state.deployment)
+    print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
     uvicorn.Server(config).run()

@@ -8,7 +8,9 @@ from posology.service.store.clock import now, to_text
 from posology.service.store.tables import DECISIONS
 
 ACCEPTED, MODIFIED, DEFERRED, OVERRIDDEN = "accepted", "modified", "deferred", "overridden"
-DECISION_OUTCOMES = (ACCEPTED, MODIFIED, DEFERRED, OVERRIDDEN)
+CHOSEN = "chosen"
+"""Given where nothing was advised."""
+DECISION_OUTCOMES = (ACCEPTED, MODIFIED, DEFERRED, OVERRIDDEN, CHOSEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,203 @@
+"""The decision about an answer: the choices offered, what a form must hold, what was decided."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from posology.domain.recommendation.option import BETTER, FORBIDDEN, OptionAdvice
+from posology.domain.recommendation.recommendation import (
+    BETTER_FOR_PATIENT,
+    BETTER_THAN_REFERENCE,
+    DOSE_ONLY,
+    Recommendation,
+)
+from posology.report.patient.words import capitalise, dose_words
+from posology.service.store.decisions import (
+    ACCEPTED,
+    CHOSEN,
+    DEFERRED,
+    MODIFIED,
+    OVERRIDDEN,
+    DecisionRecord,
+)
+
+REASONS = (
+    ("patient_wish", "Patient's own wish"),
+    ("not_in_record", "Something the record does not show"),
+    ("safety", "Safety or interaction"),
+    ("guideline", "Local guideline"),
+    ("no_trust", "I do not trust this answer"),
+    ("other", "Other"),
+)
+"""Main reason to override or modify: its code in the store, and its words."""
+DEFER_REASONS = (
+    ("awaits_result", "A result is awaited"),
+    ("discussed", "To be discussed with the patient or a colleague"),
+    ("other", "Other"),
+)
+REASON_WORDS = dict((*DEFER_REASONS, *REASONS))
+OUTCOME_WORDS = {
+    ACCEPTED: "Accepted",
+    MODIFIED: "Modified",
+    DEFERRED: "Deferred",
+    OVERRIDDEN: "Overridden",
+    CHOSEN: "Chosen",
+}
+OTHER = "other"
+"""Something that is not among the options."""
+_LONGEST = 2000
+"""Characters of a comment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the equal choices."""
+
+    value: str
+    title: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionForm:
+    """The form's variables."""
+
+    choices: tuple[Choice, ...]
+    options: tuple[tuple[str, str], ...]
+    """Name and words of each option that may be given."""
+    acceptable: tuple[tuple[str, str], ...]
+    """The options shown better, where there are several."""
+    unit: str
+    """Of the dose; empty where the study has none."""
+    values: dict[str, str]
+    """What was entered, for a form that is shown again."""
+    errors: dict[str, str]
+    """Id of a field, and what to mend."""
+
+
+def decision_form(
+    advice: Recommendation,
+    values: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    may_accept: bool = True,
+) -> DecisionForm:
+    """The choices for an answer; without advice there is nothing to accept.
+
+    Args:
+        may_accept: False of an answer that is out of date, or whose model is stopped.
+    """
+    better = acceptable_options(advice)
+    options = tuple((o.name, option_words(o)) for o in advice.options if o.standing != FORBIDDEN)
+    first = _dose_only(advice) or (option_words(better[0]) if better else "")
+    others = Choice(DEFERRED, "Defer", "Wait for a result, or decide later")
+    if better or first:
+        hint = first if len(better) <= 1 else "One of the options shown better"
+        accept = Choice(ACCEPTED, "Accept", hint)
+        modify = Choice(MODIFIED, "Modify", "Take part of it: another dose, or another check")
+        override = Choice(OVERRIDDEN, "Override", "Choose another option and say why")
+        choices = (accept, modify, others, override) if may_accept else (others, override)
+    else:
+        choices = (Choice(CHOSEN, "Choose", "What will be given without an answer"), others)
+    return DecisionForm(
+        choices=choices,
+        options=(*options, (OTHER, "Something else")),
+        acceptable=tuple((o.name, option_words(o)) for o in better) if len(better) > 1 else (),
+        unit=_unit(advice),
+        values=dict(values or {}),
+        errors=dict(errors or {}),
+    )
+
+
+def acceptable_options(advice: Recommendation) -> tuple[OptionAdvice, ...]:
+    """The options that the answer advises."""
+    if advice.state == BETTER_FOR_PATIENT:
+        return advice.options[:1]
+    if advice.state == BETTER_THAN_REFERENCE:
+        return tuple(o for o in advice.options if o.standing == BETTER)
+    return ()
+
+
+def read_decision(
+    form: Mapping[str, str], advice: Recommendation, may_accept: bool, answer: str, person: str
+) -> tuple[DecisionRecord | None, dict[str, str]]:
+    """The decision, or what to mend, by the id of the field."""
+    outcome = form.get("outcome", "")
+    offered = {choice.value for choice in decision_form(advice, may_accept=may_accept).choices}
+    if outcome not in offered:
+        return None, {"outcome": "Choose what you decide"}
+    option, dose, reason, errors = "", None, "", {}
+    if outcome == ACCEPTED:
+        option, dose, errors = _accepted(form, advice)
+    elif outcome == DEFERRED:
+        reason = form.get("reason_deferred", "")
+        if reason not in dict(DEFER_REASONS):
+            errors["reason_deferred"] = "Choose what you wait for"
+    else:
+        option, dose, errors = _given(form, advice, outcome)
+        reason = form.get(f"reason_{outcome}", "")
+        if outcome != CHOSEN and reason not in dict(REASONS):
+            errors[f"reason_{outcome}"] = "Choose the main reason"
+    comment = form.get("comment", "").strip()
+    if len(comment) > _LONGEST:
+        errors["comment"] = f"Shorten what you add to {_LONGEST:,} characters"
+    if errors:
+        return None, errors
+    key = form.get("key", "") or f"{answer} {person}"
+    return DecisionRecord(key, answer, outcome, person, option, dose, reason, comment), {}
+
+
+def _accepted(
+    form: Mapping[str, str], advice: Recommendation
+) -> tuple[str, float | None, dict[str, str]]:
+    better = acceptable_options(advice)
+    if not better:
+        return "", advice.dose.dose if advice.dose else None, {}
+    names = {option.name: option for option in better}
+    chosen = names.get(form.get("option_accepted", better[0].name if len(better) == 1 else ""))
+    if chosen is None:
+        return "", None, {"option_accepted": "Choose which of them is given"}
+    dose = chosen.dose or advice.dose
+    return chosen.name, dose.dose if dose else None, {}
+
+
+def _given(
+    form: Mapping[str, str], advice: Recommendation, outcome: str
+) -> tuple[str, float | None, dict[str, str]]:
+    option, errors, dose = form.get(f"option_{outcome}", ""), {}, None
+    known = {o.name for o in advice.options if o.standing != FORBIDDEN} | {OTHER}
+    text = form.get(f"dose_{outcome}", "").strip().replace(",", ".")
+    if option not in known and not (text and advice.state == DOSE_ONLY):
+        errors[f"option_{outcome}"] = "Choose what will be given"
+    if text:
+        try:
+            dose = float(text)
+        except ValueError:
+            dose = math.nan
+        if not (math.isfinite(dose) and dose >= 0):
+            errors[f"dose_{outcome}"] = f"Enter the dose as a number in {_unit(advice)}"
+    return option, dose, errors
+
+
+def option_words(option: OptionAdvice) -> str:
+    """`Low start, 16 mg a week`."""
+    title = capitalise(option.title)
+    return title if option.dose is None else f"{title}, {dose_words(option.dose)}"
+
+
+def given_words(record: DecisionRecord, advice: Recommendation) -> str:
+    """What was decided to be given, in words; empty if that was not recorded."""
+    by_name = {option.name: option for option in advice.options}
+    option, unit = by_name.get(record.option), _unit(advice)
+    title = capitalise(option.title) if option else "Something else" if record.option else ""
+    dose = "" if record.dose is None else f"{record.dose:g} {unit}".strip()
+    return ", ".join(part for part in (title, dose) if part)
+
+
+def _dose_only(advice: Recommendation) -> str:
+    is_dose = advice.state == DOSE_ONLY and advice.dose is not None
+    return dose_words(advice.dose) if is_dose and advice.dose else ""
+
+
+def _unit(advice: Recommendation) -> str:
+    doses = [advice.dose, *(option.dose for option in advice.options)]
+    return next((dose.unit for dose in doses if dose is not None), "")

@@ -1,0 +1,78 @@
+"""Routes of the models' pages."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from posology.report.patient.content import QUIET, STOP, Tag
+from posology.service.deployment import Deployment, get_deployment
+from posology.service.errors import NotFoundError
+from posology.service.identity.callers import require_person
+from posology.service.models.served import ServedModel
+from posology.service.pages.model import model_page
+from posology.service.pages.responses import frame_of, page_response, redirect, with_page_headers
+from posology.workflows.facts.model_facts import model_facts
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_person())])
+Service = Annotated[Deployment, Depends(get_deployment)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model of the list."""
+
+    name: str
+    title: str
+    tag: Tag
+    note: str
+    digest: str
+    signed: str
+
+
+@router.get("/model")
+async def models(request: Request, deployment: Service) -> Response:
+    """The models; the page of the only one."""
+    current = deployment.models.current
+    if len(current) == 1:
+        return redirect(f"/model/{next(iter(current))}")
+    rows = [_row(deployment, served) for served in current.values()]
+    return page_response("models.html.j2", frame_of(request, "Models", "model"), {"rows": rows})
+
+
+@router.get("/model/{name}")
+async def model(request: Request, deployment: Service, name: str) -> Response:
+    """What a model is for, what it was shown to do, and what is not known of it."""
+    served = _served(deployment, name)
+    kicker = f"Model: {name}, version {served.digest[:12]}"
+    page = await asyncio.to_thread(model_page, name, served.artifact, kicker)
+    frame = frame_of(request, f"Model {name}", "model")
+    return page_response("model.html.j2", frame, {"page": page})
+
+
+@router.get("/model/{name}/card.xml")
+async def card(deployment: Service, name: str) -> Response:
+    """The model card, CHAI's XML."""
+    served = _served(deployment, name)
+    facts = await asyncio.to_thread(model_facts, served.artifact)
+    headers = {"Content-Disposition": f'attachment; filename="{name}-card.xml"'}
+    response = Response(facts.card, headers=headers, media_type="application/xml")
+    return with_page_headers(response)
+
+
+def _served(deployment: Deployment, name: str) -> ServedModel:
+    found = deployment.models.current.get(name)
+    if found is None:
+        raise NotFoundError("No model has this name.")
+    return found
+
+
+def _row(deployment: Deployment, served: ServedModel) -> ModelRow:
+    stopped = deployment.models.stopped.get(served.name, "")
+    tag = Tag("Stopped", STOP, "stop") if stopped else Tag("Answers", QUIET, "check")
+    signed = f"signed by {served.signed_by}" if served.signed_by else "not signed"
+    title = served.artifact.study.title
+    return ModelRow(served.name, title, tag, stopped, served.digest[:12], signed)

@@ -1,0 +1,104 @@
+"""A stored answer opened for a page: the recommendation, and what became of it since."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.serialization import deserialize
+from posology.service.answering import recall
+from posology.service.deployment import Deployment
+from posology.service.errors import NotFoundError
+from posology.service.identity.callers import Caller
+from posology.service.pages.patient import AnswerState
+from posology.service.pages.responses import local_time
+from posology.service.pages.what_if import FactsJob
+from posology.service.store import (
+    AuditEvent,
+    DecisionRecord,
+    StoredAnswer,
+    append_event,
+    newest_answers,
+    save_decision,
+)
+from posology.service.store.decisions import decisions_of
+from posology.service.work import unpack
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A stored answer that a page shows."""
+
+    stored: StoredAnswer
+    advice: Recommendation
+    state: AnswerState
+    facts: FactsJob | None
+    """How to read the patient's facts again; None after their retention, or if the version of the
+    model that answered is not the one that answers now."""
+
+
+async def open_answer(deployment: Deployment, answer_id: str, caller: Caller) -> Opened:
+    """The answer and what became of it; NotFoundError."""
+    stored = await recall(deployment, answer_id)
+    if stored is None:
+        raise NotFoundError("No answer has this address.")
+    if stored.body is None:
+        raise NotFoundError("This answer was kept as long as it may be.")
+    advice = await asyncio.to_thread(read_advice, stored.body)
+    found = await deployment.store.read(_state, stored)
+    served = deployment.models.current.get(stored.model)
+    is_served = served is not None and served.digest == stored.digest
+    state = replace(
+        found,
+        decided_by=person_words(found.decision, caller),
+        stopped=deployment.models.stopped.get(stored.model, ""),
+        is_replaced=served is not None and not is_served,
+    )
+    facts = None
+    if served is not None and is_served and stored.given is not None and not state.stopped:
+        given: dict[str, Any] = unpack(stored.given)
+        facts = FactsJob(served.folder, served.digest, given, advice.time)
+    return Opened(stored, advice, state, facts)
+
+
+def read_advice(body: bytes) -> Recommendation:
+    """The recommendation of a stored result."""
+    return deserialize(Recommendation, unpack(body)["recommendation"], {})
+
+
+def person_words(decision: DecisionRecord | None, caller: Caller) -> str:
+    """Who decided, as far as a page may say."""
+    if decision is None:
+        return ""
+    return caller.name if decision.decided_by == caller.subject else "another clinician"
+
+
+def keep_decision(
+    connection: Connection, key: bytes, record: DecisionRecord, stored: StoredAnswer
+) -> None:
+    """Store the decision and audit it, in one transaction; sent twice, it is kept once."""
+    if not save_decision(connection, record):
+        return
+    event = AuditEvent(
+        action="decision",
+        caller=record.decided_by,
+        model=stored.model,
+        digest=stored.digest,
+        subject=stored.id,
+        detail={"outcome": record.outcome, "reason": record.reason, "option": record.option},
+    )
+    append_event(connection, key, event)
+
+
+def _state(connection: Connection, stored: StoredAnswer) -> AnswerState:
+    decided = decisions_of(connection, stored.id)
+    record, at = decided[0] if decided else (None, "")
+    newer = None
+    if stored.patient_key:
+        same = newest_answers(connection, 50, stored.patient_key)
+        newer = next((a for a in same if a.model == stored.model), None)
+    if newer is None or newer.made_at <= stored.made_at:
+        return AnswerState(record, at)
+    return AnswerState(record, at, newer=newer.id, newer_at=local_time(newer.made_at))

@@ -1,0 +1,124 @@
+"""The patient's page: the report's own sections, and what the service knows of the answer."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient.assemble import build_page
+from posology.report.patient.content import STOP, WARN
+from posology.service.pages.decision import (
+    DEFER_REASONS,
+    OUTCOME_WORDS,
+    REASON_WORDS,
+    REASONS,
+    DecisionForm,
+    given_words,
+)
+from posology.service.pages.responses import local_time
+from posology.service.pages.timeline import Timeline
+from posology.service.pages.what_if import WhatIfForm
+from posology.service.store.decisions import DecisionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerState:
+    """What became of an answer since it was given."""
+
+    decision: DecisionRecord | None = None
+    decided_at: str = ""
+    decided_by: str = ""
+    """Name of the person, in words."""
+    newer: str = ""
+    """Id of a newer answer for the same patient and question."""
+    newer_at: str = ""
+    stopped: str = ""
+    """Why the model is stopped; empty if it answers."""
+    is_replaced: bool = False
+    """Whether another version of the model answers now."""
+
+    @property
+    def may_accept(self) -> bool:
+        """Whether the answer still holds."""
+        return not self.newer and not self.stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The decision's state, at the right of the answer and above its form."""
+
+    state: str
+    recorded: str
+    """Who decided what, in one line; empty before that."""
+    is_closed: bool
+    """Whether nothing can be decided here."""
+    closed: str
+    notice: str
+    """What changed since the answer, in bold, at the top of the page."""
+    notice_text: str
+    notice_tone: str
+    newer: str
+    key: str
+    """Of the form: sent twice, the decision is kept once."""
+
+
+def panel(advice: Recommendation, state: AnswerState) -> Panel:
+    """The words of the answer's state."""
+    notice, text, tone = _notice(state)
+    return Panel(
+        state="" if state.decision is not None else "not recorded yet",
+        recorded=recorded_words(advice, state),
+        is_closed=bool(state.newer),
+        closed="This answer is out of date and cannot be accepted." if state.newer else "",
+        notice=notice,
+        notice_text=text,
+        notice_tone=tone,
+        newer=state.newer,
+        key=secrets.token_urlsafe(18),
+    )
+
+
+def recorded_words(advice: Recommendation, state: AnswerState) -> str:
+    """`Overridden by Dr A. Sample, 27-Nov-2026 09:02: medium start. Reason: local guideline.`"""
+    if state.decision is None:
+        return ""
+    record = state.decision
+    given = given_words(record, advice)
+    reason = REASON_WORDS.get(record.reason, "")
+    words = f"{OUTCOME_WORDS[record.outcome]} by {state.decided_by}, {local_time(state.decided_at)}"
+    words += f": {given}." if given else "."
+    return f"{words} Reason: {reason[:1].lower()}{reason[1:]}." if reason else words
+
+
+def patient_variables(
+    advice: Recommendation,
+    state: AnswerState,
+    decision: DecisionForm,
+    what_if: WhatIfForm,
+    timeline: Timeline | None,
+) -> dict[str, Any]:
+    """The variables of the template: those of the report's page, and the service's."""
+    page = build_page(advice)
+    shared: Mapping[str, Any] = {f.name: getattr(page, f.name) for f in fields(page)}
+    return {
+        **shared,
+        "panel": panel(advice, state),
+        "decision": decision,
+        "what_if": what_if,
+        "timeline": timeline,
+        "all_reasons": REASONS,
+        "defer_reasons": DEFER_REASONS,
+    }
+
+
+def _notice(state: AnswerState) -> tuple[str, str, str]:
+    if state.stopped:
+        text = "The guideline and usual care are below. What it answered earlier stays for reading."
+        return f"This model is switched off: {state.stopped}", text, STOP
+    if state.newer:
+        text = "It stays for reading and cannot be accepted."
+        return f"This answer is out of date: a newer one is of {state.newer_at}.", text, WARN
+    if state.is_replaced and state.decision is None:
+        return "Another version of the model answers now.", "Ask again before you decide.", WARN
+    return "", "", ""

@@ -1,0 +1,169 @@
+"""What the record holds with a date: results as small pictures, all else as bars up to now."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from posology.advice.form.unit_names import plain_unit
+from posology.report.patient.words import capitalise, date_words
+from posology.workflows.advice.what_if import FactValue, PatientFacts
+
+_WINDOWS = (14, 60, 180, 365)
+"""Days that the axis may span; what is older is an arrow at its left edge."""
+_TOP, _BOTTOM = 20, 42
+"""Heights of the largest and the smallest result, in pixels."""
+_NEAR = 9.0
+"""Labels closer than this, in per cent of the width, are left out, but for the last."""
+
+_Point = tuple[datetime.datetime, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """One result or course."""
+
+    label: str
+    unit: str
+    picture: str
+    """SVG."""
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Rows on one axis of time."""
+
+    note: str
+    axis: str
+    """SVG."""
+    results: tuple[TimelineRow, ...]
+    courses: tuple[TimelineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    now: datetime.datetime
+    days: int
+
+    def place(self, time: datetime.datetime) -> float:
+        """Per cent of the width; 4 per cent stay free at the right for the last mark."""
+        age = (self.now - time) / datetime.timedelta(days=1)
+        return 96 * (1 - age / self.days)
+
+
+def timeline(facts: PatientFacts) -> Timeline | None:
+    """The dated facts; None where nothing has a date."""
+    numbers, marks = _dated(facts)
+    times = [t for points in numbers.values() for t, _ in points]
+    times += [t for found in marks.values() for t in found]
+    if not times:
+        return None
+    oldest = (facts.decision - min(times)).days
+    axis = _Axis(facts.decision, next((d for d in _WINDOWS if d >= oldest), _WINDOWS[-1]))
+    by_name = {fact.field.name: fact for fact in facts.values}
+    return Timeline(
+        note=f"The last {_span_words(axis.days)}. Dashed: the decision.",
+        axis=_axis_svg(axis),
+        results=tuple(_result(by_name[name], points, axis) for name, points in numbers.items()),
+        courses=tuple(_course(by_name[name], found, axis) for name, found in marks.items()),
+    )
+
+
+def _dated(
+    facts: PatientFacts,
+) -> tuple[dict[str, list[_Point]], dict[str, list[datetime.datetime]]]:
+    """Of each field's name, its dated numbers, or the days on which it was recorded."""
+    owner: dict[str, FactValue] = {}
+    for fact in facts.values:
+        codes = [code for word, code in fact.field.choices if code and word != "no"]
+        owner.update(dict.fromkeys(codes or [fact.field.stem], fact))
+    numbers: dict[str, list[_Point]] = {}
+    marks: dict[str, list[datetime.datetime]] = {}
+    for event in facts.events.select(["code", "time", "numeric_value"]).to_pylist():
+        fact, time = owner.get(event["code"]), event["time"]
+        if fact is None or time is None or fact.field.kind == "age":
+            continue
+        if event["numeric_value"] is None:
+            marks.setdefault(fact.field.name, []).append(time)
+        else:
+            numbers.setdefault(fact.field.name, []).append((time, event["numeric_value"]))
+    return numbers, marks
+
+
+def _result(fact: FactValue, points: list[_Point], axis: _Axis) -> TimelineRow:
+    points = sorted(points)
+    time, value = points[-1]
+    unit = plain_unit(fact.field.unit)
+    latest = f"{value:.4g} on {date_words(time.date().isoformat())}"
+    title = "; ".join(f"{v:.4g} on {date_words(t.date().isoformat())}" for t, v in points)
+    picture = _series_svg([p for p in points if axis.place(p[0]) >= 0], points, axis, title)
+    return TimelineRow(capitalise(fact.field.name), unit, picture, latest)
+
+
+def _series_svg(shown: Sequence[_Point], points: Sequence[_Point], axis: _Axis, title: str) -> str:
+    low, high = min(v for _, v in points), max(v for _, v in points)
+    span = (high - low) or 1.0
+    places = [
+        (axis.place(t), _BOTTOM - (_BOTTOM - _TOP) * ((v - low) / span if high > low else 0.5), v)
+        for t, v in shown
+    ]
+    parts = [_now(axis, 52)]
+    if len(places) > 1:
+        path = " ".join(f"{x:.2f},{y:.1f}" for x, y, _ in places)
+        parts.append(
+            '<svg viewBox="0 0 100 52" preserveAspectRatio="none" height="52">'
+            f'<polyline class="path" points="{path}"/></svg>'
+        )
+    last_label = 200.0
+    for x, y, value in reversed(places):
+        parts.append(f'<circle cx="{x:.2f}%" cy="{y:.1f}" r="3.5"/>')
+        if last_label - x >= _NEAR:
+            parts.append(_text(x, y - 8, f"{value:.4g}"))
+            last_label = x
+    if not shown:
+        parts.append(_text(0, 30, f"\u25c4 {date_words(points[-1][0].date().isoformat())}"))
+    return f'<svg class="series" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+
+
+def _course(fact: FactValue, times: list[datetime.datetime], axis: _Axis) -> TimelineRow:
+    first, last = min(times), max(times)
+    since = date_words(first.date().isoformat())
+    words = (
+        f"since {since}" if first == last else f"{since} to {date_words(last.date().isoformat())}"
+    )
+    left = max(axis.place(first), 0.0)
+    title = escape(f"{capitalise(fact.field.name)} {words}")
+    value = "" if fact.value in ("", "yes") else f"{fact.value}, "
+    return TimelineRow(
+        capitalise(fact.field.name),
+        "",
+        f'<svg class="bar" role="img"><title>{title}</title>{_now(axis, 18)}'
+        f'<rect class="for" x="{left:.2f}%" width="{max(96 - left, 0.6):.2f}%" y="4" height="10" '
+        'rx="2"/></svg>',
+        f"{value}{words}",
+    )
+
+
+def _axis_svg(axis: _Axis) -> str:
+    labels = []
+    for quarter in range(4):
+        time = axis.now - datetime.timedelta(days=axis.days * (4 - quarter) / 4)
+        day = date_words(time.date().isoformat())
+        labels.append(_text(axis.place(time), 12, day[3:6] if axis.days > 180 else day[:6]))
+    labels.append(_text(100, 12, "now"))
+    return f'<svg class="axis" aria-hidden="true">{"".join(labels)}</svg>'
+
+
+def _now(axis: _Axis, height: int) -> str:
+    x = f"{axis.place(axis.now):.2f}%"
+    return f'<line class="now" x1="{x}" x2="{x}" y1="0" y2="{height}"/>'
+
+
+def _text(x: float, y: float, text: str) -> str:
+    anchor = "start" if x < 4 else "end" if x > 97 else "middle"
+    return f'<text x="{x:.2f}%" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _span_words(days: int) -> str:
+    return {14: "two weeks", 60: "two months", 180: "six months", 365: "12 months"}[days]

@@ -1,0 +1,224 @@
+"""The worklist: the newest answer of each patient, and whether it waits for a decision."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from posology.domain.recommendation import recommendation as states
+from posology.domain.recommendation.option import REFERENCE
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient import answer as answer_words
+from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Tag
+from posology.report.patient.words import change_words, date_words, dose_words, without_stop
+from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS, given_words, option_words
+from posology.service.pages.responses import local_time
+from posology.service.store.decisions import DEFERRED, DecisionRecord
+
+TO_DECIDE, WAITING, DECIDED = "to-decide", "waiting", "decided"
+_TABS = (("", "All"), (TO_DECIDE, "To decide"), (WAITING, "Waiting"), (DECIDED, "Decided"))
+_HEADINGS = {
+    TO_DECIDE: "To decide, oldest answer first",
+    WAITING: "Waiting",
+    DECIDED: "Decided, newest first",
+}
+_TAGS = {
+    states.BETTER_FOR_PATIENT: Tag("Better than usual", GOOD, "up"),
+    states.BETTER_THAN_REFERENCE: Tag("Better than usual", GOOD, "up"),
+    states.NO_OPTION_BETTER: Tag("None shown better", QUIET, "same"),
+    states.DOSE_ONLY: Tag("Dose", NOTE, "info"),
+    states.TOO_FEW_ALIKE: Tag("Too few alike", QUIET, "minus"),
+    states.OUTSIDE_TRAINING: Tag("Unlike training", QUIET, "minus"),
+    states.UNSURE: Tag("Unsure", QUIET, "minus"),
+    states.FACT_MISSING: Tag("Fact missing", WARN, "warn"),
+    states.NOT_ELIGIBLE: Tag("Not eligible", STOP, "stop"),
+    states.ALL_FORBIDDEN: Tag("All forbidden", STOP, "stop"),
+    states.NOT_JUDGED: Tag("Not judged", QUIET, "minus"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistEntry:
+    """One patient's newest answer to one question."""
+
+    id: str
+    made_at: str
+    model: str
+    patient: str
+    advice: Recommendation | None
+    """None after its retention."""
+    decision: DecisionRecord | None
+    decided_at: str
+    decided_by: str
+    """Name in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistRow:
+    """One row of the table."""
+
+    id: str
+    patient: str
+    about: str
+    question: str
+    tag: Tag
+    answer: str
+    look: str
+    record: str
+    decision: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistGroup:
+    """Rows in the same state."""
+
+    heading: str
+    rows: tuple[WorklistRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A link to the rows of one state."""
+
+    title: str
+    count: int
+    address: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistQuery:
+    """What the person wants to see."""
+
+    find: str = ""
+    model: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistPage:
+    """The variables of the template."""
+
+    time: str
+    headline: str
+    find: str
+    model: str
+    models: tuple[tuple[str, str], ...]
+    tabs: tuple[Tab, ...]
+    groups: tuple[WorklistGroup, ...]
+    empty: str
+    can_ask: bool
+
+
+def worklist_page(
+    entries: Sequence[WorklistEntry], models: Sequence[tuple[str, str]], query: WorklistQuery
+) -> WorklistPage:
+    """The page for entries of which the newest comes first."""
+    find = query.find.strip().casefold()
+    shown = [e for e in entries if find in e.patient.casefold() and query.model in ("", e.model)]
+    groups = {
+        TO_DECIDE: [e for e in reversed(shown) if e.decision is None],
+        WAITING: [e for e in shown if e.decision is not None and e.decision.outcome == DEFERRED],
+        DECIDED: [e for e in shown if e.decision is not None and e.decision.outcome != DEFERRED],
+    }
+    titles = dict(models)
+    return WorklistPage(
+        time=local_time(datetime.datetime.now(datetime.UTC).isoformat()),
+        headline=_headline(len(groups[TO_DECIDE]), len(shown)),
+        find=query.find,
+        model=query.model,
+        models=tuple(models),
+        tabs=tuple(_tab(state, title, groups, query) for state, title in _TABS),
+        groups=tuple(
+            WorklistGroup(_HEADINGS[state], tuple(_row(e, titles) for e in found))
+            for state, found in groups.items()
+            if found and query.state in ("", state)
+        ),
+        empty="No patient fits what you look for." if entries else "No answers were given yet.",
+        can_ask=True,
+    )
+
+
+def _headline(waiting: int, total: int) -> str:
+    patients = "patient" if total == 1 else "patients"
+    if not total:
+        return "No patients"
+    if not waiting:
+        return f"None of {total} {patients} waits for your decision"
+    return (
+        f"{waiting} of {total} {patients} {'waits' if waiting == 1 else 'wait'} for your decision"
+    )
+
+
+def _tab(
+    state: str, title: str, groups: dict[str, list[WorklistEntry]], query: WorklistQuery
+) -> Tab:
+    count = sum(len(found) for key, found in groups.items() if state in ("", key))
+    kept = {"find": query.find, "model": query.model, "state": state}
+    address = f"/?{urlencode({k: v for k, v in kept.items() if v})}".rstrip("?")
+    return Tab(title, count, address, state == query.state)
+
+
+def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
+    advice, decision = entry.advice, entry.decision
+    is_erased = advice is None
+    by = ""
+    if decision is not None:
+        given = "" if advice is None else given_words(decision, advice)
+        by = " \u00b7 ".join(
+            part for part in (given, REASON_WORDS.get(decision.reason, "")) if part
+        )
+    return WorklistRow(
+        id=entry.id,
+        patient=entry.patient,
+        about="" if advice is None else about_patient(advice),
+        question=titles.get(entry.model, entry.model),
+        tag=Tag("Erased", QUIET, "minus") if advice is None else state_tag(advice),
+        answer="The answer was kept as long as it may be." if is_erased else answer_line(advice),
+        look="" if advice is None or decision is not None else _look(advice),
+        record="" if advice is None else date_words(advice.time),
+        decision=""
+        if decision is None
+        else f"{OUTCOME_WORDS[decision.outcome]} {local_time(entry.decided_at)}",
+        by=by,
+    )
+
+
+def state_tag(advice: Recommendation) -> Tag:
+    """The state in two words."""
+    tag = _TAGS[advice.state]
+    if tag.tone == GOOD and advice.reference.lower() != "usual care":
+        return Tag("Shown better", GOOD, "up")
+    return tag
+
+
+def about_patient(advice: Recommendation) -> str:
+    """Age and sex, as far as they are recorded."""
+    known = {fact.fact.split(",")[0].strip().lower(): fact.value for fact in advice.known}
+    return ", ".join(known[name] for name in ("sex", "age") if name in known)
+
+
+def answer_line(advice: Recommendation) -> str:
+    """The first option and what it gains; else the verdict."""
+    if advice.state == states.DOSE_ONLY and advice.dose is not None:
+        return dose_words(advice.dose)
+    first = advice.options[0] if advice.options else None
+    is_better = advice.state in (states.BETTER_FOR_PATIENT, states.BETTER_THAN_REFERENCE)
+    if not is_better or first is None or first.standing == REFERENCE:
+        return without_stop(advice.headline)
+    gain = ""
+    if first.difference is not None:
+        of_100 = f" {advice.unit}" if advice.unit else " of 100"
+        gain = f": {change_words(first.difference.value, advice.unit)}{of_100}"
+    return f"{option_words(first)}{gain}"
+
+
+def _look(advice: Recommendation) -> str:
+    """What must be read first, in a few words."""
+    found = answer_words.callouts(advice)
+    if not found:
+        return ""
+    first = found[0]
+    text = first.text.split(". ")[0].rstrip(".")
+    return f"{first.head}: {text}" if first.head else text

@@ -1,0 +1,76 @@
+"""Routes of the worklist."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from posology.service.deployment import Deployment, get_deployment
+from posology.service.identity.callers import CLINICIAN, Caller, require_person
+from posology.service.pages.opened import person_words, read_advice
+from posology.service.pages.responses import frame_of, page_response, patient_name, redirect
+from posology.service.pages.worklist import WorklistEntry, WorklistQuery, worklist_page
+from posology.service.store import DecisionRecord, StoredAnswer, newest_answers
+from posology.service.store.decisions import decisions_of
+
+MOST_ANSWERS = 300
+"""The newest answers that the worklist looks at."""
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def worklist(
+    request: Request,
+    caller: Annotated[Caller, Depends(require_person())],
+    deployment: Annotated[Deployment, Depends(get_deployment)],
+) -> Response:
+    """The patients whose answers wait; who treats none is led to the models."""
+    if CLINICIAN not in caller.roles:
+        return redirect("/model")
+    found = await deployment.store.read(_newest)
+    entries = await asyncio.to_thread(_entries, deployment, found, caller)
+    wanted = request.query_params
+    query = WorklistQuery(*(wanted.get(name, "") for name in ("find", "model", "state")))
+    models = [(m.name, m.artifact.study.title) for m in deployment.models.current.values()]
+    return page_response(
+        "worklist.html.j2",
+        frame_of(request, "Worklist", "worklist"),
+        {"page": worklist_page(entries, models, query)},
+    )
+
+
+_Found = tuple[StoredAnswer, DecisionRecord | None, str]
+
+
+def _newest(connection: Connection) -> list[_Found]:
+    """The newest answer to each question about each patient, with its newest decision."""
+    seen: set[tuple[str, str]] = set()
+    found: list[_Found] = []
+    for stored in newest_answers(connection, MOST_ANSWERS):
+        key = (stored.patient_key, stored.model)
+        if stored.patient_key and key in seen:
+            continue
+        seen.add(key)
+        decided = decisions_of(connection, stored.id)
+        record, at = decided[0] if decided else (None, "")
+        found.append((stored, record, at))
+    return found
+
+
+def _entries(deployment: Deployment, found: list[_Found], caller: Caller) -> list[WorklistEntry]:
+    return [
+        WorklistEntry(
+            id=stored.id,
+            made_at=stored.made_at,
+            model=stored.model,
+            patient=patient_name(deployment, stored.patient_key, stored.id),
+            advice=None if stored.body is None else read_advice(stored.body),
+            decision=record,
+            decided_at=at,
+            decided_by=person_words(record, caller),
+        )
+        for stored, record, at in found
+    ]

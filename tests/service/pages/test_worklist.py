@@ -1,0 +1,41 @@
+"""The worklist: groups, the newest answer of each patient, the words of every state."""
+
+import pytest
+from fastapi import FastAPI
+
+from posology.domain.recommendation.recommendation import STATES
+from posology.service.identity.callers import CLINICIAN
+from tests.builders.pages import signed_in, store_advice
+
+
+def test_every_state_has_a_tag_and_a_line(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    for minute, state in enumerate(STATES):
+        store_advice(app, state, f"patient {minute}", minute)
+    page = browser.get("/")
+    assert page.status_code == 200
+    assert f"{len(STATES)} of {len(STATES)} patients wait for your decision" in browser.text
+    for words in ("Better than usual", "Too few alike", "Not eligible", "21 more of 100"):
+        assert words in browser.text
+    assert browser.text.index("Not eligible") > browser.text.index("Better than usual")
+
+
+@pytest.mark.parametrize(
+    ("query", "count", "words"),
+    [
+        ("?state=waiting", 0, "No patient fits"),
+        ("?find=nobody", 0, "No patient fits"),
+        ("", 1, "Decide"),
+    ],
+)
+def test_a_newer_answer_replaces_the_older_one_and_rows_can_be_found(
+    app: FastAPI, query: str, count: int, words: str
+) -> None:
+    browser = signed_in(app, CLINICIAN)
+    old, new = (store_advice(app, "better", "p1", minute) for minute in (1, 2))
+    browser.get(f"/{query}")
+    assert (browser.links.count(f"/answers/{new}"), f"/answers/{old}" in browser.links) == (
+        count,
+        False,
+    )
+    assert words in browser.text
