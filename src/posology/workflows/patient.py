@@ -131,12 +131,17 @@ def read_given(patient: Patient) -> dict[str, Any] | Records:
 
 
 def _read_bundle(body: dict[str, Any]) -> Records:
-    import orjson
+    """The events of a FHIR resource, cleaned as those of a file, without files and an engine."""
+    from posology.records.pipeline.clean_in_memory import clean_in_memory
+    from posology.records.sources.fhir.reader import read_resource
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bundle.json"
-        path.write_bytes(orjson.dumps(body))
-        return _read_fhir(path)
+    batch = read_resource(body)
+    cleaned = clean_in_memory(batch.events)
+    reasons = Counter(batch.rejected["reason"].to_pylist()) + cleaned.rejected
+    if not cleaned.events.num_rows:
+        reason = reasons.most_common(1)[0][0] if reasons else "it has no resources"
+        raise RecordError(f"patient: nothing of it could be read ({reason}).")
+    return _of_one_patient(cleaned.events.drop_columns("text_value"), reasons, "patient")
 
 
 def _read_fhir(path: Path) -> Records:
@@ -155,10 +160,16 @@ def _read_fhir(path: Path) -> Records:
             raise RecordError(f"{path}: nothing of it could be read ({reason}).")
         table = read_event_table(event_files(out))
         rejected = pq.read_table(out / "rejected.parquet") if counts.raw else None
+    found: list[str] = [] if rejected is None else rejected["reason"].to_pylist()
+    reasons = Counter(found)
+    return _of_one_patient(table, reasons, str(path))
+
+
+def _of_one_patient(table: pa.Table, reasons: Counter[str], source: str) -> Records:
+    """The events, and sentences about what was rejected; RecordError if they are of several."""
     subjects = len(table["subject_id"].unique())
     if subjects != 1:
-        raise RecordError(f"{path}: has {subjects} patients; give a file with exactly one.")
-    reasons = Counter(rejected["reason"].to_pylist() if rejected is not None else ())
+        raise RecordError(f"{source}: has {subjects} patients; give a file with exactly one.")
     sentences = tuple(
         f"Given but not read: {count} {'entry' if count == 1 else 'entries'} of the FHIR file: "
         f"{reason}."

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from posology.records.batching import BatchBuilder
+from posology.records.batching import BatchBuilder, combine_batches
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, read_bytes, read_lines
 from posology.records.io.times import parse_time_zone
@@ -18,6 +18,8 @@ from posology.records.sources.fhir.coding import Context, Json, has_code, patien
 from posology.records.sources.fhir.r4_types import R4_TYPES
 from posology.records.sources.fhir.resources import EXTRACTORS, UNUSABLE
 
+_IN_MEMORY = "patient"
+"""Source of what is not read from a file."""
 _EXTENSIONS = (".ndjson", ".ndjson.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
 _INVALID_STATUS = frozenset({"entered-in-error", "refuted"})
 _MALFORMED = (AttributeError, TypeError, KeyError, IndexError)
@@ -71,6 +73,26 @@ def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None)
                 add_resource(builder, (str(path), row), resource, resource_context)
             yield from builder.batches()
     yield from builder.batches(last=True)
+
+
+def read_resource(resource: Json, settings: FhirSettings | None = None) -> Batch:
+    """The same for one resource or Bundle in memory; its source is `patient`."""
+    settings = settings or FhirSettings()
+    codes: dict[str, Json] = {}
+    _add_medications(resource, codes)
+    book = settings.book or read_code_book()
+    context = Context(parse_time_zone(settings.time_zone), book, codes)
+    is_bundle = resource.get("resourceType") == "Bundle"
+    parts = _bundled(resource, context) if is_bundle else [(resource, context)]
+    builder = BatchBuilder(settings.batch_rows)
+    batches: list[Batch] = []
+    for row, (part, part_context) in enumerate(parts, start=1):
+        if isinstance(part, Rejection):
+            builder.reject(_IN_MEMORY, row, part)
+        else:
+            add_resource(builder, (_IN_MEMORY, row), part, part_context)
+        batches += builder.batches()
+    return combine_batches([*batches, *builder.batches(last=True)])
 
 
 def _other_files(paths: Iterable[Path]) -> list[Path]:
@@ -231,17 +253,20 @@ def read_medications(files: Iterable[Path]) -> dict[str, Json]:
         lines = (line for _, line in read_lines(path) if isinstance(line, bytes))
         for text in [read_bytes(path)[0]] if _is_document(path) else lines:
             if b'"Medication"' in text:
-                _add_medications(text, codes)
+                _add_medications_of_text(text, codes)
     return codes
 
 
-def _add_medications(text: bytes, codes: dict[str, Json]) -> None:
+def _add_medications_of_text(text: bytes, codes: dict[str, Json]) -> None:
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
         return
-    if not isinstance(parsed, dict):
-        return
+    if isinstance(parsed, dict):
+        _add_medications(parsed, codes)
+
+
+def _add_medications(parsed: Json, codes: dict[str, Json]) -> None:
     pending: list[Any] = [{"resource": parsed}]
     while pending:
         entry = pending.pop()
