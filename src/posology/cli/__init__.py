@@ -39,7 +39,7 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (serve, conform),
+    "At the point of care": (conform,),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }
@@ -49,6 +49,7 @@ for group, commands in COMMANDS.items():
         kind = IngestCommand if command is ingest else None
         app.command(rich_help_panel=group, cls=kind)(command)
 app.add_typer(safety, rich_help_panel="For one patient")
+app.add_typer(serve, rich_help_panel="At the point of care")
 
 
 _MENDABLE = frozenset(

@@ -2,15 +2,14 @@
 
 import hashlib
 import hmac
-import os
-import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from posology.service.demo.patients import DemoPatient, demo_patients
 from posology.service.identity.callers import Identify, nobody
+from posology.service.keys import KEY, derive_key, read_or_make_key
 from posology.service.logs import make_log
 from posology.service.metrics import Metrics, make_metrics
 from posology.service.models.served import (
@@ -21,6 +20,7 @@ from posology.service.models.served import (
 )
 from posology.service.settings import ModelSettings, Settings
 from posology.service.store import AuditEvent, Store, append_event, open_store
+from posology.service.store.existing import address_of
 from posology.service.store.served import current_state
 from posology.service.tokens.identify import identify_system
 from posology.service.workers import Workers, make_workers
@@ -42,6 +42,8 @@ class Deployment:
     is_ready: bool = False
     identify_person: Identify = nobody
     identify_system: Identify = nobody
+    demo_patients: tuple[DemoPatient, ...] = ()
+    """Patients to try, of a demonstration."""
     extra: dict[str, object] = field(default_factory=dict)
     """What other rooms of the service keep: each under its own name."""
 
@@ -75,11 +77,11 @@ def open_deployment(settings: Settings) -> Deployment:
     """The service's key, store, models and workers; UserError says what is wrong."""
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = _read_or_make_key(folder / "service.key")
-    address = settings.database or f"sqlite:///{(folder / 'store.sqlite').absolute()}"
-    store = open_store(address, derive_key(key, "audit"))
+    key = read_or_make_key(folder / KEY)
+    store = open_store(address_of(folder, settings.database), derive_key(key, "audit"))
     try:
         models = ServedModels({m.name: _read_model(settings, m, store) for m in settings.models})
+        patients = demo_patients(models.find(models.default).artifact) if settings.is_demo else ()
     except BaseException:
         store.close()
         raise
@@ -91,6 +93,7 @@ def open_deployment(settings: Settings) -> Deployment:
         key=key,
         log=make_log(),
         metrics=make_metrics(),
+        demo_patients=patients,
         identify_system=identify_system(settings),
     )
 
@@ -98,22 +101,3 @@ def open_deployment(settings: Settings) -> Deployment:
 def _read_model(settings: Settings, model: ModelSettings, store: Store) -> ServedModel:
     last, _, _ = store.read_now(current_state, model.name)
     return read_served_model(settings, model.name, choose_version(model, last))
-
-
-def derive_key(key: bytes, purpose: str) -> bytes:
-    """HMAC-SHA256 of the purpose: one secret's uses cannot be confused."""
-    return hmac.new(key, b"posology\0" + purpose.encode(), hashlib.sha256).digest()
-
-
-def _read_or_make_key(path: Path) -> bytes:
-    """The 32 bytes of the file, which only its owner may read; made at the first start."""
-    try:
-        return bytes.fromhex(path.read_text().strip())
-    except FileNotFoundError:
-        pass
-    key = secrets.token_bytes(32)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return key

@@ -60,7 +60,7 @@ def _check_json(body: bytes, limits: Limits) -> tuple[int, str, str] | None:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return 400, "bad_request", "The body is not JSON, or has a number that JSON lacks."
+        return 400, "bad_request", "The body is not JSON."
     if not _is_within(value, limits.depth):
         return 413, "too_large", f"The body is nested more than {limits.depth} levels deep."
     return None

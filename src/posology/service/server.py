@@ -1,6 +1,8 @@
 """uvicorn, set up for this service: one process that answers HTTP, workers that compute."""
 
 import logging
+import threading
+import webbrowser
 
 import uvicorn
 
@@ -11,9 +13,11 @@ from posology.service.settings import Settings
 
 _GRACE = 30
 """Seconds that running requests get after a signal to end."""
+_START = 2
+"""Seconds after which a browser is opened."""
 
 
-def run(settings: Settings) -> None:
+def run_server(settings: Settings, opens_browser: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests are finished first."""
     app = create_app(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
@@ -30,4 +34,6 @@ def run(settings: Settings) -> None:
     print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
     link = first_link(app.state.deployment)
     print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
+    if opens_browser:
+        threading.Timer(_START, webbrowser.open, (link,)).start()
     uvicorn.Server(config).run()

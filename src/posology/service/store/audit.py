@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, desc, insert, select
@@ -88,6 +88,17 @@ def verify_audit(connection: Connection, key: bytes) -> AuditCheck:
             return AuditCheck(number - 1, head, problem)
         head = found
     return AuditCheck(number, head, "")
+
+
+def check_head(connection: Connection, key: bytes, head: str) -> AuditCheck:
+    """The same, and whether a hash noted before is still in the log (empty: none was)."""
+    check = verify_audit(connection, key)
+    if check.problem or not head:
+        return check
+    known = connection.execute(select(AUDIT.c.number).where(AUDIT.c.hash == head)).first()
+    if known is None:
+        return replace(check, problem="no row has the hash noted before: rows were cut off")
+    return check
 
 
 def iterate_audit(connection: Connection, after: int = 0) -> Iterator[Row[Any]]:

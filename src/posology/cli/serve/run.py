@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posology.cli.serve.packages import require_packages
 from posology.errors import UserError
+
+_DEMO_FOLDER = "posology-serve-demo"
 
 if TYPE_CHECKING:
     from posology.service.settings import Settings
 
 
-def serve(
+def run(
     model: Annotated[
         Path | None, typer.Argument(help="A policy's folder; or name models in --settings.")
     ] = None,
@@ -33,17 +36,38 @@ def serve(
             "--allow-unsigned", help="Serve a model without signature; every page says so."
         ),
     ] = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="With patients to try, and a model if none is named; opens the browser."
+        ),
+    ] = False,
 ) -> None:
     """Serve a model: pages for clinicians, CDS Hooks and an API for other systems."""
-    _require_packages()
-    from posology.service.server import run
+    require_packages()
+    from posology.service.server import run_server
 
+    if demo and model is None and settings_file is None:
+        model = _demo_model(folder or Path(_DEMO_FOLDER))
     settings = _settings(model, settings_file)
+    if demo:
+        settings = replace(
+            settings, is_demo=True, allow_unsigned=True, folder=folder or Path(_DEMO_FOLDER)
+        )
     changed = {"folder": folder, "host": host, "port": port, "workers": workers}
     settings = replace(settings, **{k: v for k, v in changed.items() if v is not None})
     if allow_unsigned:
         settings = replace(settings, allow_unsigned=True)
-    run(settings)
+    run_server(settings, opens_browser=demo)
+
+
+def _demo_model(folder: Path) -> Path:
+    from posology.cli.progress import show_progress, use_one_thread
+    from posology.service.demo.model import demo_model
+
+    use_one_thread()
+    with show_progress("a model for the demonstration") as progress:
+        return demo_model(folder / "models", progress)
 
 
 def _settings(model: Path | None, settings_file: Path | None) -> "Settings":
@@ -57,15 +81,3 @@ def _settings(model: Path | None, settings_file: Path | None) -> "Settings":
     if model is None:
         raise UserError("posology serve: name a model's folder, or models in --settings FILE.")
     return Settings(models=(ModelSettings(model.resolve().name, model),))
-
-
-def _require_packages() -> None:
-    import importlib.util
-
-    needed = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "jwt", "structlog")
-    absent = [name for name in needed if importlib.util.find_spec(name) is None]
-    if absent:
-        raise UserError(
-            f"posology serve: needs {', '.join(absent)}; install them with "
-            '`pip install "posology[serve]"`.'
-        )

@@ -1,0 +1,93 @@
+"""`posology serve sign`, `make-keys` and `audit`: for administrators."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posology.cli.options import ModelFolder, writable_file
+from posology.cli.serve.packages import require_packages
+from posology.errors import UserError
+
+
+def make_keys(
+    out: Annotated[Path, typer.Option(help="Name of the pair: NAME.key and NAME.pub are written.")],
+) -> None:
+    """Make a pair of Ed25519 keys: the private one signs models, services get the public one."""
+    require_packages()
+    from posology.cli.progress import CONSOLE
+    from posology.service.models.signing import make_keys as make
+
+    private, public = make(out)
+    CONSOLE.print(f"Private key: {private} (keep it off the service's machine)")
+    CONSOLE.print(f"Public key: {public} (name it in the service's trusted_keys)")
+
+
+def sign(
+    model: ModelFolder,
+    key: Annotated[Path, typer.Option(help="The private key, as `make-keys` writes it.")],
+    patient: Annotated[
+        list[Path] | None,
+        typer.Option(help="A filled-in form to keep as a golden patient; by default made-up ones."),
+    ] = None,
+) -> None:
+    """Sign a model that you have reviewed, with golden patients whose answers it must repeat."""
+    require_packages()
+    from posology import artifact
+    from posology.cli.progress import CONSOLE
+    from posology.service.models.golden import GOLDEN, make_golden
+    from posology.service.models.signing import sign as sign_folder
+
+    forms = [json.loads(path.read_text(encoding="utf-8")) for path in patient or []]
+    (model / GOLDEN).write_bytes(make_golden(artifact.load(model), forms))
+    sign_folder(model, key)
+    CONSOLE.print(f"Signed: {model}")
+
+
+audit = typer.Typer(
+    name="audit", help="Check and export the audit log of a service.", no_args_is_help=True
+)
+Folder = Annotated[Path, typer.Option(help="Folder of the service: its key and SQLite store.")]
+Database = Annotated[str, typer.Option(help="SQLAlchemy address, if not SQLite in the folder.")]
+
+
+@audit.command()
+def verify(
+    folder: Folder = Path("posology-service"),
+    database: Database = "",
+    head: Annotated[
+        str, typer.Option(help="A hash noted before, which must still be in the log.")
+    ] = "",
+) -> None:
+    """Recompute the whole chain; exit code 2 if a row was changed, removed or added."""
+    require_packages()
+    from posology.cli.progress import CONSOLE
+    from posology.service.store.audit import check_head
+    from posology.service.store.existing import existing_store
+
+    with existing_store(folder, database) as store:
+        check = store.read_now(check_head, store.key, head)
+    if check.problem:
+        raise UserError(f"audit log of {folder}: {check.problem}.")
+    CONSOLE.print(f"{check.rows:,} rows, unchanged. Head, to note elsewhere: {check.head}")
+
+
+@audit.command()
+def export(
+    out: Annotated[
+        Path, typer.Option(help="NDJSON file of FHIR AuditEvents.", callback=writable_file)
+    ],
+    folder: Folder = Path("posology-service"),
+    database: Database = "",
+    after: Annotated[int, typer.Option(help="Only rows after this number.")] = 0,
+) -> None:
+    """Write the audit log as FHIR AuditEvent resources, one a line."""
+    require_packages()
+    from posology.cli.progress import CONSOLE
+    from posology.service.store.audit_events import write_audit_events
+    from posology.service.store.existing import existing_store
+
+    with existing_store(folder, database) as store, out.open("w", encoding="utf-8") as file:
+        count = store.read_now(write_audit_events, file, after)
+    CONSOLE.print(f"{count:,} AuditEvents: {out}")

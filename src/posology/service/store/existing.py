@@ -1,0 +1,30 @@
+"""The store of a service, where it is and for whoever administers it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from posology.errors import UserError
+from posology.service.keys import KEY, derive_key, read_key
+from posology.service.store.store import Store, open_store
+
+_SQLITE = "store.sqlite"
+
+
+def address_of(folder: Path, database: str) -> str:
+    """The SQLAlchemy address: of the settings, or of SQLite in the service's folder."""
+    return database or f"sqlite:///{(folder / _SQLITE).absolute()}"
+
+
+@contextmanager
+def existing_store(folder: Path, database: str = "") -> Generator[Store]:
+    """The store of a service that ran before; UserError if there is none."""
+    for path in (folder / KEY, *(() if database else (folder / _SQLITE,))):
+        if not path.exists():
+            raise UserError(f"{path}: does not exist; name the folder of a service with --folder.")
+    key = derive_key(read_key(folder / KEY), "audit")
+    store = open_store(address_of(folder, database), key)
+    try:
+        yield store
+    finally:
+        store.close()
