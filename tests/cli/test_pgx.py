@@ -1,11 +1,15 @@
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from posology.cli import app
+from posology.domain.pharmacogenomics.guidance import DrugGuidance, Guidance
+from posology.domain.pharmacogenomics.tables import TableVersion
 from posology.errors import RecordError
+from posology.report.pharmacogenomics import pgx_lines
 from tests.builders.pharmacogenomics import vcf, write_tables
 
 RECORDS = [
@@ -98,3 +102,35 @@ def test_errors_name_the_mend(tmp_path: Path, words: tuple[str, ...], message: s
     (tmp_path / "two.vcf").write_text(vcf(two, samples=("7", "8")))
     with pytest.raises(RecordError, match=message):
         run(tmp_path, *(word.format(tmp_path) for word in words))
+
+
+def test_a_drug_that_is_misspelt_or_has_no_table_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "calls.tsv").write_text("GENEX\t*1/*1\n")
+    words = ("--calls", tmp_path / "calls.tsv", "--drug", "abacavr")
+    with pytest.raises(RecordError, match=r"did you mean abacavir\? Name an ingredient or its RxN"):
+        run(tmp_path, *words)
+    (tmp_path / "tables" / "recommendations_2022-09.json").unlink()
+    with pytest.raises(RecordError, match=r"has no table of recommendations, so nothing is known"):
+        run(tmp_path, *words)
+
+
+def test_short_names_of_patients_are_spelt_out() -> None:
+    rule = Guidance(
+        drug="clopidogrel",
+        rxnorm="32968",
+        keys=(("CYP2C19", "Poor Metabolizer"),),
+        population="CVI ACS PCI",
+        text="Avoid clopidogrel.",
+        strength="Strong",
+        implications="",
+        comments="",
+        guideline="made up",
+        citation="",
+        version="1",
+    )
+    found = DrugGuidance("clopidogrel", "32968", "made up", ("CYP2C19",), (rule,), ())
+    version = TableVersion("recommendations", "1", None, 1)
+    lines = pgx_lines("Genes.", {}, [found], [version], date(2026, 11, 28))
+    text = " ".join(" ".join(lines).split())
+    assert "CVI: cardiovascular indication; ACS: acute coronary syndrome; PCI: percut" in text
+    assert "NVI" not in text

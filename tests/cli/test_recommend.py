@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from posology import artifact
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.cli import app
 from posology.domain.cohort import TRAIN, select_split
 from posology.domain.serialization import serialize
 from posology.errors import RecordError
@@ -67,6 +70,15 @@ def test_a_filled_template_gives_a_recommendation(model: Path, tmp_path: Path) -
         ("height", "180 cm", ""),
         ("VKORC1 -1639", "A/A", ""),
     ]
+
+
+def test_on_a_terminal_a_template_is_a_list_for_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("posology.cli.progress.CONSOLE", Console(force_terminal=True))
+    shown = CliRunner().invoke(app, ["template", "iwpc"]).output
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "Write the form to a file with --out patient.json." in shown
 
 
 def test_a_blank_template_of_a_study_needs_no_model() -> None:

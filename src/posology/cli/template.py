@@ -18,17 +18,27 @@ def template(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Write to this file; by default, to the screen.", callback=writable_file),
+        typer.Option(
+            help="Write to this file; by default to standard output, as a list for reading if that "
+            "is a terminal.",
+            callback=writable_file,
+        ),
     ] = None,
 ) -> None:
     """Write a blank patient's form: JSON whose facts are null until you fill them in.
 
     From a policy's folder, with the unit, limits and choices of every fact that the policy uses.
     """
+    from posology.advice.form.blank import form_as_text
+    from posology.cli.progress import CONSOLE
     from posology.workflows.recommend import template as run
 
-    text = json.dumps(run(study), indent=2, ensure_ascii=False)
-    if out is None:
+    body = run(study)
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    if out is None and CONSOLE.is_terminal:
+        typer.echo(form_as_text(body))
+        typer.echo("\nWrite the form to a file with --out patient.json.")
+    elif out is None:
         typer.echo(text)
     else:
         out.write_text(text + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """Genes, recommendations and versions of tables as text of 80 columns."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -9,6 +10,14 @@ from posology.domain.pharmacogenomics.phenotypes import GeneResult
 from posology.domain.pharmacogenomics.tables import TableVersion
 
 WIDTH = 80
+POPULATIONS = (
+    ("CVI", "cardiovascular indication"),
+    ("NVI", "neurovascular indication"),
+    ("ACS", "acute coronary syndrome"),
+    ("PCI", "percutaneous coronary intervention"),
+)
+"""Short names that CPIC's guideline for clopidogrel has for patients (Lee et al. 2022,
+doi:10.1002/cpt.2526)."""
 _LISTED = 6
 """Names in a line before the rest is counted; our choice. JSON has all."""
 
@@ -27,7 +36,15 @@ def pgx_lines(
         lines += ["", *_gene_lines(result)]
     has_rules = any(v.content == "recommendations" and v.entries for v in versions)
     nothing = ["No recommendations: the folder has no table of them."]
-    return [*lines, "", *(_guidance_lines(guidance, results) if has_rules else nothing)]
+    lines += ["", *(_guidance_lines(guidance, results) if has_rules else nothing)]
+    return [*lines, *_meanings("\n".join(lines))]
+
+
+def _meanings(text: str) -> list[str]:
+    """What the short names of guidelines' patients in the text mean."""
+    words = set(re.findall(r"[A-Z]{3,}", text))
+    used = [f"{short}: {meaning}" for short, meaning in POPULATIONS if short in words]
+    return ["", *_wrap(f"{'; '.join(used)}.")] if used else []
 
 
 def _version_lines(versions: Sequence[TableVersion], today: date) -> list[str]:

@@ -33,6 +33,7 @@ from posology.workflows.progress import (
     Progress,
     describe_epoch,
     no_progress,
+    progress_of_python,
     run_epochs,
     to_learning_curves,
 )
@@ -112,7 +113,7 @@ def fit(
     method: str = NETWORK,
     seed: int = 0,
     settings: NetworkSettings = NetworkSettings(),
-    progress: Progress = no_progress,
+    progress: Progress = progress_of_python,
     evidence_decisions: int = MAX_DECISIONS,
 ) -> FitResult:
     """Fit a policy; the test split is not used. The same seed gives the same policy.
@@ -122,7 +123,8 @@ def fit(
         method: a name in `learners.methods.METHODS`.
         seed: of everything that is drawn at random.
         settings: of the method `network`; the others have their defaults.
-        progress: called with each epoch of the network, and with each step of the evidence.
+        progress: called with each epoch of the network, and with each step of the evidence; by
+            default one line on standard error, if that is a terminal.
         evidence_decisions: at most so many are used by the effect study that is kept for the
             answers of `recommend`; 0: none, and which option is better is then not answered.
     """
@@ -153,6 +155,8 @@ def fit(
     measured["warnings"] = list(cohort.warnings)
     if phases:
         measured["learning"] = to_learning_curves(phases)
+    if progress is progress_of_python:
+        progress("")  # leaves the line empty
     return FitResult(policy, cohort.study, measured, phases, len(validation), saves_result)
 
 

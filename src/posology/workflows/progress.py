@@ -1,9 +1,13 @@
 """How a workflow reports its progress, runs a training loop, and stores learning curves."""
 
+import sys
 from collections.abc import Generator, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from posology.learners.network.checkpoint import Epoch
+
+_WIDTH = 84
+"""Of a line of progress: 80 columns after the codes that clear it."""
 
 
 @runtime_checkable
@@ -18,6 +22,15 @@ class Progress(Protocol):
 def no_progress(message: str, done: int = 0, total: int | None = None) -> None:
     """Report nothing."""
     del message, done, total
+
+
+def progress_of_python(message: str, done: int = 0, total: int | None = None) -> None:
+    """One line on standard error that each report overwrites; nothing where it is no terminal."""
+    if not sys.stderr.isatty():
+        return
+    of_total = f", {done:,} of {total:,}" if total else ""
+    sys.stderr.write(f"\r\x1b[K{message}{of_total}"[:_WIDTH])
+    sys.stderr.flush()
 
 
 LearningCurves = tuple[tuple[str, list[dict[str, float]]], ...]

@@ -65,7 +65,7 @@ def test_there_are_31_attributes_in_nine_groups() -> None:
 
 
 def test_what_the_study_and_the_policy_know_is_filled_in() -> None:
-    found = facts({"warnings": ["Follow-up is short."], "effects": EFFECTS})
+    found = facts({"warnings": ["Follow-up is short."], "effects": {"study": EFFECTS}})
     assert value(found, "intended_use") == iwpc_cohort().study.purpose
     assert "medium dose, 21 to 49 mg a week" in value(found, "output")
     assert "Used: race, sex, date of birth or age." in value(found, "demographic_inputs")
@@ -110,7 +110,7 @@ def test_details_that_say_nothing_are_refused(tmp_path: Path, text: str, message
 
 
 def test_the_card_has_every_required_element_in_the_schemas_order() -> None:
-    for evidence in ({}, {"effects": EFFECTS}):
+    for evidence in ({}, {"effects": {"study": EFFECTS}}):
         root = ET.fromstring(facts(evidence).card)
         space = "{https://mc.chai.org/v0.2/schema.xsd}"
         assert root.tag == f"{space}AppliedModelCard"
@@ -130,3 +130,21 @@ def test_the_command_writes_both_files(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, command).exit_code == 0
     assert len(json.loads(out.read_text())["attributes"]) == 31
     assert ET.parse(card).getroot().tag.endswith("AppliedModelCard")
+
+
+def test_the_error_of_a_dose_is_its_validity() -> None:
+    error = {"value": 8.41, "low": 7.9, "high": 8.92}
+    found = facts({"dose": {"patients": 834, "error": error, "unit": "mg/wk"}})
+    assert value(found, "validity_test") == (
+        "In 834 validation patients the dose was off by 8.4 mg/wk on average (7.9 to 8.9)."
+    )
+
+
+def test_it_says_what_fills_what_is_not_provided() -> None:
+    summary = " ".join(facts().summary().split())
+    assert "`posology fit`, with its effect study, fills validity_test, fairness_test." in summary
+    assert "State the others in a TOML file (--details FILE), one text a key: developer, fund" in (
+        summary
+    )
+    known = " ".join(facts({"effects": {"study": EFFECTS}}).summary().split())
+    assert "`posology fit`" not in known

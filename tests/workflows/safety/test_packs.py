@@ -1,6 +1,7 @@
 """`posology safety check` and `posology safety seal`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.cohorts.study.packs.read import read_pack
-from posology.cohorts.study.reader import shipped_study_path
+from posology.cohorts.study.reader import read_study, shipped_study_path
+from posology.domain.formulary import Treatment
 from posology.errors import StudyError
 from posology.workflows.safety.packs import check_packs, seal_pack
 from tests.builders.safety_packs import pack, rule, write
@@ -49,8 +51,8 @@ def test_packs_that_contradict_and_packs_that_are_old_are_shown(tmp_path: Path) 
     body = json.loads(found.read_text())
     assert [row["expired"] for row in body["packs"]] == [False, True]
     assert body["conflicts"] == [
-        "made-up: b-kidney and other: likes-b say different things of B (forbid and recommend) if "
-        "both apply."
+        "made-up: b-kidney and other: likes-b say different things of drug B (forbid and "
+        "recommend) if both apply."
     ]
     assert "2021-01-01, expired" in run.output
 
@@ -72,3 +74,14 @@ def test_options_that_no_rule_concerns_are_named() -> None:
     assert found.rows[0]["rules_that_concern_the_study"] == found.rows[0]["rules"]
     assert "nobody" in found.summary(), "an example that nobody reviewed says so"
     assert found.to_frame().num_rows == 1
+
+
+def test_options_are_named_and_the_checksum_is_said_to_be_right() -> None:
+    found = check_packs([EXAMPLE], "clinic")
+    assert "the content is as it was sealed (sha256 " in found.summary()
+    (path, study) = (EXAMPLE, read_study("clinic"))
+    more = Treatment("insulin", "insulin (glargine)", ("DRUG//RXNORM//274783",))
+    formulary = replace(study.formulary, treatments=(*study.formulary.treatments, more))
+    assert check_packs([path], replace(study, formulary=formulary)).without_rules == (
+        "insulin (glargine)",
+    )

@@ -1,12 +1,16 @@
 """The blank form as JSON: every fact null, how to fill it in, and the schema of each field."""
 
+import re
+import textwrap
 from typing import Any
 
-from posology.advice.form.field import DATED, STATIC, Field, Form, Limits, normalise
+from posology.advice.form.field import DATED, FOLDED, STATIC, Field, Form, Limits, normalise
 from posology.advice.form.timing import RECENT_DAYS
 from posology.advice.form.unit_names import unit_words, usual_units
 from posology.advice.form.values import BMI_UNITS
 
+_OPAQUE = re.compile(r"\d+(?:_or_\d+)*")
+"""A choice that nobody can read: its name stands alone."""
 _HOW = (
     "null: not known. Leave every fact that is not known as it is; the order does not matter.",
     'A number is in the unit that `fields` names; for another write "176 lb", or {"value": 176, '
@@ -36,6 +40,7 @@ def blank_form(form: Form) -> dict[str, Any]:
         "study": form.study,
         "how": [*_HOW, *vectors],
         "fields": {field.name: describe_field(field) for field in fields},
+        "choices": {f.name: _choices(f) for f in fields if len(f.choices) > FOLDED},
         "decision": None,
         "facts": dict.fromkeys(field.name for field in fields),
         "events": [],
@@ -73,19 +78,35 @@ def _what(field: Field) -> str:
     if field.kind == "yes_no":
         is_presence = not dict(field.choices)["no"]
         return "yes, or no (read as not recorded)" if is_presence else "yes or no"
-    titles = field.titles or ("",) * len(field.choices)
-    named = zip(field.choices, titles, strict=True)
-    words = [_choice_words(word, title) for (word, _), title in named]
+    words = _choices(field)
     if not words:
         return "text"
-    return f"{'any' if field.several else 'one'} of {', '.join(words)}"
+    listed = ", ".join(words[:FOLDED])
+    more = f" ({FOLDED} of {len(words)}: all stand under `choices`)" if len(words) > FOLDED else ""
+    return f"{'any' if field.several else 'one'} of {listed}{more}"
+
+
+def _choices(field: Field) -> list[str]:
+    titles = field.titles or ("",) * len(field.choices)
+    named = zip(field.choices, titles, strict=True)
+    return [_choice_words(word, title) for (word, _), title in named]
+
+
+def form_as_text(body: dict[str, Any]) -> str:
+    """The fields of a blank form, for reading: lines of 80 columns."""
+    lines = [f"The form of the study {body['study']}: {len(body['fields'])} facts."]
+    for name, text in body["fields"].items():
+        lines += textwrap.wrap(
+            f"{name}: {text}", 80, subsequent_indent="    ", break_on_hyphens=False
+        )
+    return "\n".join(lines)
 
 
 def _choice_words(word: str, title: str) -> str:
     """A choice as the records have it, with its name; the name alone of an opaque code."""
     if not title or normalise(title) == normalise(word):
         return word
-    return title if word.isdigit() else f"{word} ({title})"
+    return title if _OPAQUE.fullmatch(word) else f"{word} ({title})"
 
 
 def _seen_words(field: Field) -> str:
@@ -135,10 +156,10 @@ def _field_schema(field: Field) -> dict[str, Any]:
     if field.kind in ("number", "age"):
         bounds = (("minimum", field.limits.low), ("maximum", field.limits.high))
         schema |= {name: bound for name, bound in bounds if bound is not None}
-    else:
+    elif len(field.choices) <= FOLDED:
         titles = field.titles or ("",) * len(field.choices)
         named = zip(field.choices, titles, strict=True)
         schema["examples"] = [
-            title if word.isdigit() and title else word for (word, _), title in named
+            title if _OPAQUE.fullmatch(word) and title else word for (word, _), title in named
         ]
     return schema

@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from posology.advice.form.arrange import arrange_fields
-from posology.advice.form.field import DATED, EITHER, STATIC, UNKNOWN, Field, Form, normalise
+from posology.advice.form.field import (
+    DATED,
+    EITHER,
+    FOLDED,
+    STATIC,
+    UNKNOWN,
+    Field,
+    Form,
+    normalise,
+)
 from posology.advice.form.limits import AGE, number_limits, seen_limits, usual_range
 from posology.advice.form.safety_fields import safety_codes, safety_fields
 from posology.advice.form.training_facts import TrainingFacts
@@ -120,7 +129,7 @@ def _words(known: _Known, code: str) -> str:
 
 def _title(known: _Known, stem: str, code: str) -> str:
     """The name of a choice, if it says more than the choice itself."""
-    title = known.profile.title(known.row[code])
+    title = known.profile.title(known.row[code]) or given_name(code, known.study.names)
     name = given_name(stem, known.study.names)
     return "" if title == f"{name}: {code.rpartition('//')[2]}" else title
 
@@ -183,6 +192,7 @@ def _groups(codes: list[str], numbers: dict[str, None]) -> list[tuple[str, list[
 
 def _group(known: _Known, stem: str, codes: list[str]) -> list[Field]:
     """The fields of one prefix: a yes or no, a choice, or a yes or no for each code."""
+    codes = _most_common_first(known, codes)
     values = [code.rpartition("//")[2] for code in codes]
     field = Field(
         name=_words(known, stem),
@@ -207,6 +217,14 @@ def _group(known: _Known, stem: str, codes: list[str]) -> list[Field]:
     is_split = has_dates and field.several and len(codes) <= SPLIT_AT_MOST
     listed = [replace(f, is_listed=is_split) for f in single]
     return [replace(field, is_listed=not is_split), *listed]
+
+
+def _most_common_first(known: _Known, codes: list[str]) -> list[str]:
+    """In the order of the vocabulary, and if they are many those that most patients had first."""
+    if known.facts is None or not known.facts.share or len(codes) <= FOLDED:
+        return codes
+    share = known.facts.share
+    return sorted(codes, key=lambda code: -share[known.row[code]])
 
 
 def _presence(known: _Known, code: str) -> Field:

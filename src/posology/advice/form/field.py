@@ -6,6 +6,10 @@ STATIC, DATED, EITHER, UNKNOWN = "static", "dated", "either", "unknown"
 """Whether the fact had a date in training; `unknown`: the policy was saved without telling."""
 
 
+FOLDED = 12
+"""Choices that the line of a field names; of more it names the most common. Our choice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """A closed range; None: no limit."""

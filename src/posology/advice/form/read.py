@@ -13,7 +13,7 @@ from posology.advice.form.moments import day_words, parse_moment
 from posology.advice.form.values import Entry, is_range, read_value
 from posology.errors import RecordError
 
-KEYS = ("posology", "study", "how", "fields", "decision", "facts", "events", "schema")
+KEYS = ("posology", "study", "how", "fields", "choices", "decision", "facts", "events", "schema")
 """Keys of a form, in the order of a blank one."""
 _OLD_KEYS = ("about", "model")
 _DECADES = Limits(0.0, 12.0)

@@ -28,6 +28,8 @@ class TrainingFacts:
     """Prefixes of which a training patient had more than one code."""
     doses: tuple[tuple[str, float, float], ...] = ()
     """Smallest and largest dose given of each option; of the study's single dose, under ""."""
+    share: tuple[float, ...] = ()
+    """Share of the patients who have the code; empty of a policy that was saved without."""
 
 
 def measure_facts(train: Cohort) -> TrainingFacts:
@@ -54,7 +56,13 @@ def measure_facts(train: Cohort) -> TrainingFacts:
         days_before=_median_days(owner[is_dated], code[is_dated], days, codes),
         several=_several(train.profile.codes, owner, code),
         doses=_doses(train),
+        share=_shares(owner, code, len(last), codes),
     )
+
+
+def _shares(owner: np.ndarray, code: np.ndarray, patients: int, codes: int) -> tuple[float, ...]:
+    pairs = np.unique(owner.astype(np.int64) * max(codes, 1) + code)
+    return _rounded(np.bincount(pairs % max(codes, 1), minlength=codes) / max(patients, 1))
 
 
 def _rounded(share: np.ndarray) -> tuple[float, ...]:

@@ -295,6 +295,6 @@ def nearest_choice(field: Field, text: str) -> str:
     """
     if "/" in text:
         return ""
-    words = [word for word, _ in field.choices]
+    words = [name for name in (*(w for w, _ in field.choices), *field.titles) if name]
     near = get_close_matches(text, words, n=1, cutoff=0.6)
     return near[0] if near else ""

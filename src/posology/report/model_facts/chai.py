@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posology.report.model_facts.attributes import NOT_PROVIDED, ModelFact
+from posology.report.model_facts.fill import study_findings
 
 NAMESPACE = "https://mc.chai.org/v0.2/schema.xsd"
 Tree = Mapping[str, Any]
@@ -100,8 +101,7 @@ def _trust(value: Mapping[str, str], model: Mapping[str, str]) -> Tree:
 
 
 def _metrics(value: Mapping[str, str], evidence: Mapping[str, Any]) -> Tree:
-    effects = evidence.get("effects")
-    effects = effects if isinstance(effects, dict) else {}
+    effects = study_findings(evidence)
     options = [
         (f"{row['name']}, difference to the reference", row["difference"])
         for row in effects.get("options", ())

@@ -75,13 +75,31 @@ def _of_policy(
     ]
     if risks:
         yield "limitations", " ".join(risks)
-    effects = evidence.get("effects")
-    if isinstance(effects, dict) and effects.get("sentence"):
+    dose = evidence.get("dose")
+    if isinstance(dose, dict) and dose.get("error"):
+        yield "validity_test", _dose_error(dose)
+    effects = study_findings(evidence)
+    if effects.get("sentence"):
         count = f" ({effects['patients']:,} patients)" if effects.get("patients") else ""
         yield "validity_test", f"{effects['sentence']}{count}"
         groups = [_group(row) for row in effects.get("groups", ()) if row.get("gain")]
         if groups:
             yield "fairness_test", f"Gain of choosing by the patient: {'; '.join(groups)}."
+
+
+def study_findings(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the effect study found, as a saved policy keeps it; empty without one."""
+    effects = evidence.get("effects")
+    found = effects.get("study") if isinstance(effects, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _dose_error(dose: Mapping[str, Any]) -> str:
+    error = dose["error"]
+    return (
+        f"In {dose['patients']:,} validation patients the dose was off by {error['value']:.2g} "
+        f"{dose['unit']} on average ({error['low']:.2g} to {error['high']:.2g})."
+    )
 
 
 def _group(row: Mapping[str, Any]) -> str:

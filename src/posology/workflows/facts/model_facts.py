@@ -19,6 +19,10 @@ from posology.report.model_facts.fill import fill_facts
 from posology.workflows.recommend import as_artifact
 from posology.workflows.results import Row, render_text, rows_to_table
 
+_BY_FIT = ("validity_test", "fairness_test")
+_BY_STUDY = ("fairness_approach",)
+"""Attributes that are filled without a file of details."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -66,9 +70,27 @@ class ModelFacts:
                 table.add_row(str(number), f"[bold]{GROUPS[number]}[/]", "")
             group = number
             table.add_row("", fact.attribute.title, escape(fact.value))
-        missing = sum(fact.value == NOT_PROVIDED for fact in self.facts)
-        note = f"{missing} of {len(self.facts)} are not provided; state them in a file (--details)."
-        return Group(table, note)
+        return Group(table, *(escape(line) for line in self._how_to_fill()))
+
+    def _how_to_fill(self) -> list[str]:
+        """How many are not provided, and which command or file provides each."""
+        missing = [f.attribute.key for f in self.facts if f.value == NOT_PROVIDED]
+        if not missing:
+            return []
+        by_fit = [key for key in missing if key in _BY_FIT]
+        by_study = [key for key in missing if key in _BY_STUDY]
+        own = [key for key in missing if key not in by_fit + by_study]
+        lines = [f"{len(missing)} of {len(self.facts)} are not provided."]
+        if by_fit:
+            lines.append(f"`posology fit`, with its effect study, fills {', '.join(by_fit)}.")
+        if by_study:
+            lines.append(f"The study file fills {', '.join(by_study)}, with [subgroups].")
+        if own:
+            lines.append(
+                f"State the others in a TOML file (--details FILE), one text a key: "
+                f"{', '.join(own)}."
+            )
+        return lines
 
 
 def model_facts(model: str | Path | Artifact, details: Path | None = None) -> ModelFacts:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,25 @@ def _read_sample(
 
 def _check_drugs(drugs: Sequence[str], guidance: Sequence[DrugGuidance], tables: PgxTables) -> None:
     """Every drug that was named must be in the table: silence would look like safety."""
+    if drugs and not tables.guidance:
+        raise RecordError(
+            f"drug {drugs[0]!r}: the folder of tables has no table of recommendations, so nothing "
+            "is known of any drug; add CPIC's *recommendation*.json to it, or leave --drug out to "
+            "see the genes alone"
+        )
     known = {name for found in guidance for name in (found.drug, found.rxnorm)}
+    names = sorted({rule.drug for rule in tables.guidance})
     for drug in drugs:
         if drug.strip().lower() not in known:
+            near = get_close_matches(drug.strip().lower(), names, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}?" if near else f"they are {_some(names)}"
             raise RecordError(
-                f"drug {drug!r}: the {len({x.drug for x in tables.guidance})} drugs of the table "
-                "of recommendations do not include it; name an ingredient, such as clopidogrel, "
-                "or its RxNorm code"
+                f"drug {drug!r}: the {len(names)} drugs of the table of recommendations do not "
+                f"include it; {hint} Name an ingredient or its RxNorm code"
             )
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and how many there are more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}."

@@ -63,10 +63,14 @@ class PackCheck:
             reviewed = row["reviewed_by"] or "nobody"
             rules = str(row["rules"])
             table.add_row(row["name"], row["version"], rules, until, reviewed, row["licence"])
+        sealed = [
+            Text(f"{row['name']}: the content is as it was sealed (sha256 {row['sha256'][:12]}).")
+            for row in self.rows
+        ]
         lines = [Text(f"Conflict: {sentence}") for sentence in self.conflicts]
         if self.without_rules:
             lines.append(Text(f"No rule concerns: {', '.join(self.without_rules)}."))
-        return Group(table, *(lines or [Text("No conflicts.")]))
+        return Group(table, *sealed, *(lines or [Text("No conflicts.")]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,9 @@ def check_packs(packs: list[Path], study: str | Path | Study | None = None) -> P
         rules += own
         rows.append(_row(path, pack, len({rule.name for rule in own}), today))
     concerned = {option for rule in rules for option in rule.options}
-    without = () if study is None else tuple(n for n in formulary.names if n not in concerned)
-    return PackCheck(rows, tuple(dict.fromkeys(_conflicts(rules))), without)
+    titles = {t.name: t.title for t in formulary.treatments}
+    without = () if study is None else tuple(x for n, x in titles.items() if n not in concerned)
+    return PackCheck(rows, tuple(dict.fromkeys(_conflicts(rules, titles))), without)
 
 
 def seal_pack(path: Path, dry_run: bool = False) -> SealResult:
@@ -159,14 +164,14 @@ def _all_drugs(packs: list[PackFile]) -> Formulary:
     for pack in packs:
         for name, codes in pack.drugs.items():
             for code in codes:
-                titles.setdefault(code, name if len(codes) == 1 else code)
+                titles.setdefault(code, name if len(codes) == 1 else f"{name} ({code})")
     return Formulary(tuple(Treatment(code, title, (code,)) for code, title in titles.items()))
 
 
-def _conflicts(rules: list[SafetyRule]) -> list[str]:
+def _conflicts(rules: list[SafetyRule], titles: dict[str, str]) -> list[str]:
     return [
         f"{first.pack}: {first.name} and {second.pack}: {second.name} say different things of "
-        f"{', '.join(sorted(set(first.options) & set(second.options)))} "
+        f"{', '.join(sorted(titles[o] for o in set(first.options) & set(second.options)))} "
         f"({first.effect} and {second.effect}) if both apply."
         for first, second in conflicting_rules(rules)
     ]
