@@ -18,7 +18,7 @@ class AsgiClient:
     ) -> httpx.Response:
         """The application's reply; its exceptions come through."""
         parts = urlsplit(url)
-        host = {"host": parts.netloc} | headers
+        host = {"host": parts.netloc, "content-length": str(len(content or b""))} | headers
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},

@@ -257,6 +257,7 @@ CALLS = (
     _forgets("crash on damaged data", "own-damaged", "truncated"),
     _forgets("cards on data of another", "own-patient", "wrong-patient"),
     _forgets("unknown fields refused", "own-fields", "unknown-fields"),
+    _forgets("extensions refused", "own-extension", "extension"),
     _forgets("any hook taken", "own-hook", "other-hook"),
     _forgets("any instance taken", "own-bad-uuid", "bad-uuid"),
     _forgets("crash on parts", "own-partial", "incomplete"),

@@ -217,6 +217,8 @@ async def judge(service: ReferenceService, body: JSON) -> JSON:
         raise RefusedError(400)
     if "unknown-fields" in crash and "unknownField" in body:
         raise RefusedError(400)
+    if "extension" in crash and "extension" in body:
+        raise RefusedError(400)
     if "fhirAuthorization" in body and "fhirServer" not in body:
         raise RefusedError(500 if "r-1" in crash else 400)
     token = body.get("fhirAuthorization") or {}

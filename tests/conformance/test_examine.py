@@ -37,7 +37,7 @@ def closed(key: TokenKey) -> Examination:
 
 def test_a_correct_service_has_no_fault(closed: Examination) -> None:
     assert [f for f in closed.findings if f.verdict == "failed"] == []
-    assert Counter(f.verdict for f in closed.findings) == {"passed": 121, "not observable": 3}
+    assert Counter(f.verdict for f in closed.findings) == {"passed": 122, "not observable": 3}
     assert closed.services == ("dose-advisor on patient-view", "dose-advisor on order-sign")
     assert closed.url == "https://dose.example/cds-services"
 

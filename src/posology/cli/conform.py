@@ -34,7 +34,9 @@ def conform(
     ] = None,
     patient: Annotated[
         Path | None,
-        typer.Option(help="A FHIR Bundle of one patient, for whom the service has advice."),
+        typer.Option(
+            help="A FHIR Bundle of one patient for whom it has advice, with a draft order."
+        ),
     ] = None,
     fhir_server: Annotated[
         str,

@@ -1,6 +1,7 @@
 """Frozen dataclasses to JSON values and named arrays, and back, without running stored code."""
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -73,7 +74,7 @@ def _deserialize_dataclass(
         raise ValueError(f"{data!r} is not a {cls.__name__}")
     names = renamed.get(cls.__name__, {})
     values = {names.get(name, name): value for name, value in data.items()}
-    hints = typing.get_type_hints(cls)
+    hints = _type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     missing = {name for name, f in fields.items() if name not in values and _is_required(f)}
     if missing or set(values) - set(fields):
@@ -81,6 +82,12 @@ def _deserialize_dataclass(
     return cls(
         **{name: deserialize(hints[name], value, arrays, renamed) for name, value in values.items()}
     )
+
+
+@functools.cache
+def _type_hints(cls: type) -> dict[str, typing.Any]:
+    """Resolved once a class: an answer of the service has some hundred dataclasses."""
+    return typing.get_type_hints(cls)
 
 
 def _is_required(field: dataclasses.Field[typing.Any]) -> bool:

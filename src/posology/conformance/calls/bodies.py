@@ -8,7 +8,7 @@ from typing import Any
 
 from posology.conformance.calls.fhir_queries import Resource
 from posology.conformance.calls.hooks import HOOKS, context_of
-from posology.conformance.calls.patient import draft_order, id_of
+from posology.conformance.calls.patient import draft_of, id_of, is_draft
 from posology.conformance.calls.prefetch import (
     Prefetch,
     damaged,
@@ -46,9 +46,10 @@ def right_call(service: Service, offered: list[Service], resources: list[Resourc
     """The call of a service for this patient, with everything that it wants."""
     hooks = frozenset(str(s.get("hook")) for s in offered if s.get("id") == service["id"])
     patient = id_of(resources)
-    context = context_of(str(service.get("hook")), patient, draft_order(patient))
+    context = context_of(str(service.get("hook")), patient, draft_of(resources))
     templates = service.get("prefetch")
-    prefetch = full_prefetch(templates if isinstance(templates, dict) else {}, context, resources)
+    record = [resource for resource in resources if not is_draft(resource)]
+    prefetch = full_prefetch(templates if isinstance(templates, dict) else {}, context, record)
     return RightCall(service, hooks, patient, context, prefetch)
 
 
@@ -101,12 +102,9 @@ def prefetch_variants(call: RightCall) -> Iterator[tuple[Kind, Body]]:
 def odd_bodies(call: RightCall) -> Iterator[tuple[Kind, Any]]:
     """Calls whose frame is not as it should be."""
     right = body_of(call)
-    extension = {"com.posology.conform": {"note": "made up"}}
-    unknown = {"unknownField": {"a": [1]}, "extension": extension}
-    yield (
-        "unknown fields",
-        right | unknown | {"context": call.context | {"unknownField": "x"}},
-    )
+    context = call.context | {"unknownField": "x"}
+    yield "unknown fields", right | {"unknownField": {"a": [1]}, "context": context}
+    yield "extension", right | {"extension": {"com.posology.conform": {"note": "made up"}}}
     other = next(hook for hook in (*HOOKS, "posology-hook") if hook not in call.hooks)
     yield "another hook", right | {"hook": other}
     yield "bad hookInstance", right | {"hookInstance": "not-a-uuid"}

@@ -67,8 +67,19 @@ def made_up_patient() -> list[Resource]:
     ]
 
 
+def draft_of(resources: list[Resource]) -> Resource:
+    """The order that is being chosen or signed: the record's draft, else one of warfarin."""
+    drafts = (r for r in resources if r.get("resourceType") == "MedicationRequest" and is_draft(r))
+    return next(drafts, draft_order(id_of(resources)))
+
+
+def is_draft(resource: Resource) -> bool:
+    """Whether a resource is an order that nobody has signed: no server holds it yet."""
+    return resource.get("status") == "draft" and isinstance(resource.get("id"), str)
+
+
 def draft_order(patient: str) -> Resource:
-    """The order that is being chosen or signed."""
+    """An order of warfarin."""
     return {
         "resourceType": "MedicationRequest",
         "id": "conform-order",

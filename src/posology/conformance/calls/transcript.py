@@ -9,7 +9,7 @@ from posology.conformance.calls.token_abuse import Abuse
 Kind = Literal[
     "all data", "no prefetch", "one key withheld", "server down", "fetched", "every key null",
     "every key failed", "first pages", "damaged data", "another patient", "unknown fields",
-    "another hook", "bad hookInstance", "incomplete", "no JSON object", "nested deep",
+    "extension", "another hook", "bad hookInstance", "incomplete", "no JSON object", "nested deep",
     "huge body", "burst", "no fhirServer", "scope without patient",
 ]  # fmt: skip
 """What a call tries; the report shows it."""

@@ -17,6 +17,7 @@ _JUDGED_KINDS: dict[Kind, str] = {
     "every key null": "own-null",
     "first pages": "own-paged",
     "unknown fields": "own-fields",
+    "extension": "own-extension",
 }
 _NO_CRASH: dict[Kind, str] = {
     "damaged data": "own-damaged",

@@ -13,6 +13,7 @@ _TEMPLATE = "the service declares no prefetch"
 
 ROWS = (
     _own("fields", "Fields that a service does not know are no error"),
+    _own("extension", "An extension of the call, a JSON object, is no error"),
     _own("hook", "A call with another hook is refused (4xx)"),
     _own("bad-uuid", "A hookInstance that is no UUID is refused (4xx)"),
     _own("partial", "A call without hook, instance, context or patient is refused"),
