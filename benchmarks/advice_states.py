@@ -25,17 +25,20 @@ from posology.advice.inputs import AdviceInputs
 from posology.advice.options import list_options
 from posology.advice.prediction import PatientPrediction
 from posology.advice.states import decide_state
+from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.heterogeneity import Heterogeneity
 from posology.causal.nested_nuisance import fit_nested_nuisance
 from posology.causal.patient.model import patient_outcomes
 from posology.causal.propensity import randomised_propensity
-from posology.causal.trial import Trial, assign_folds
+from posology.causal.trial import FOLDS, Trial, assign_folds
 from posology.domain.formulary import Formulary, Treatment
 from posology.domain.recommendation.recommendation import NO_OPTION_BETTER
 from posology.domain.study import Study
-from posology.evaluation.effects.effect_study import AnalysisPlan, analyse_effects
+from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.reference import Reference
 from posology.evaluation.effects.study_evidence import EvidenceSource, build_study_evidence
+from posology.evaluation.effects.verdict import Question, Verdict, decide_verdict
 from posology.evaluation.effects.verdict_sentence import Unit
 from posology.evaluation.intervals import wilson_interval
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
@@ -97,20 +100,35 @@ def learn(trial: Trial, seed: int) -> tuple[EvidenceSource, np.random.Generator]
         allowed = np.ones((len(trial), trial.n_options), dtype=bool)
         runs.append(held_out_rule(estimate_held_out_effects(nested, allowed, everyone)))
         overall.append(nested.overall)
-    plan = AnalysisPlan(
-        covariates=tuple(f"x{i}" for i in range(COVARIATES)),
-        rules={},
-        subgroups=[],
-        harms={},
-        refitted_rules=runs[1:],
+    question = Question(
         unit=Unit("points", 100.0),
-        is_binary=True,
-        is_randomised=True,
         reference=Reference(0),
         overlap=assess_overlap(trial, known),
+        refits=runs[1:],
     )
-    study = analyse_effects(overall[0], runs[0], plan, rng)
-    return EvidenceSource(study, overall[0], {}, OPTIONS, "", True), rng
+    verdict = decide_verdict(overall[0], runs[0].chosen, runs[0].best_single, rng, question)
+    return source_of(overall[0], verdict), rng
+
+
+def source_of(nuisance: Nuisance, verdict: Verdict) -> EvidenceSource:
+    """What answers rest on; nothing that only the page shows is estimated."""
+    study = EffectStudy(
+        verdict=verdict,
+        personalised_folds=FOLDS,
+        heterogeneity=Heterogeneity(0.0, 1.0, 0.5),
+        option_effects=(),
+        rule_values=(),
+        rule_confounder_strength=None,
+        number_needed_to_treat=None,
+        contrasts=(),
+        harms=(),
+        abstention=None,
+        subgroups=(),
+        stability=(),
+        balance=(),
+        excluded=(),
+    )
+    return EvidenceSource(study, nuisance, {}, OPTIONS, "", True)
 
 
 def answers(source: EvidenceSource, further: Trial, rng: np.random.Generator) -> Counter[str]:

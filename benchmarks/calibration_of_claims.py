@@ -29,7 +29,11 @@ from posology.evaluation.effects.benefit import calibrate_benefit, rank_weighted
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
 from posology.evaluation.effects.held_out_rule import EvaluatedRule, HeldOutRule, align_fold_means
 from posology.evaluation.effects.overlap import assess_overlap
-from posology.evaluation.effects.policy_values import estimate_average_effects
+from posology.evaluation.effects.policy_values import (
+    estimate_average_effects,
+    gain_per_patient,
+    option_scores,
+)
 from posology.evaluation.effects.sensitivity import plausible_gamma, sensitivity_bounds
 from posology.evaluation.effects.verdict import GAIN, NO_GAIN, Unit
 from posology.evaluation.intervals import Z_95, Difference, Interval
@@ -68,8 +72,8 @@ def study(scenario: str, rng: np.random.Generator) -> Claims:
     group = Subgroup("x5", "high", drawn.covariates[:, 5] > 0.5)
     asked = AnalysisPlan(tuple("abcdefgh"), {}, [group], {}, again, Unit(), is_binary=False)
     found = analyse_effects(nuisance, rule, asked, rng)
-    keep_, rows = found.verdict.overlap.population, np.arange(N)
-    gained = drawn.expected[rows, rule.chosen] - drawn.expected[rows, rule.best_single]
+    keep_, verdict = found.verdict.overlap.population, found.verdict
+    gained = gain_per_patient(drawn.expected, verdict.chosen_by_run, verdict.best_single_by_run)
     claims = _verdict(scenario, found)
     if found.verdict.gain is not None:
         claims["gain of the rule"] = held(found.verdict.gain, float(gained[keep_].mean()))
@@ -130,7 +134,7 @@ def _single_patients(
     inside = (off <= Z_95 * error)[:, 1 - single]
     high = drawn.covariates[:, 5] > 0.5
     left = choice_z_scores(effect, error, said) < Z_95
-    by_rule = drawn.expected[rows, rule.chosen]
+    by_rule = option_scores(drawn.expected, found.verdict.chosen_by_run)
     worth = np.where(left, drawn.expected[rows, drawn.treatment], by_rule)[keep_].mean()
     claims = {
         "effect on one patient": float(inside[keep_].mean()),

@@ -20,6 +20,7 @@ from posology.evaluation.effects.policy_values import (
     Comparators,
     estimate_average_effects,
     estimate_rule_values,
+    gain_per_patient,
 )
 from posology.evaluation.effects.reference import OBSERVED, compare_with_reference
 from posology.evaluation.effects.subgroup_gain import estimate_subgroup_gain
@@ -186,14 +187,14 @@ def rule_claims(
 
 def _gain_claims(here: Drawn, said: EffectStudy) -> Found:
     """The gain is held against that of the patients judged: what they would gain, as they are."""
-    verdict, rows = said.verdict, np.arange(len(here.expected))
+    verdict = said.verdict
     found = {"gains": float(verdict.kind == GAIN)}
     if verdict.gain is not None:
-        chosen, single = verdict.rule.chosen, verdict.rule.best_single
-        gained = (here.expected[rows, chosen] - here.expected[rows, single])[here.population]
+        chosen, single = verdict.chosen_by_run, verdict.best_single_by_run
+        gained = gain_per_patient(here.expected, chosen, single)[here.population]
         found["estimate|gain|rule"] = verdict.gain.value - float(gained.mean())
         found["covers|gain"] = covers(verdict.gain, float(gained.mean()))
-        found["treated differently"] = float((chosen != single)[here.population].mean())
+        found["treated differently"] = float((chosen != single)[:, here.population].mean())
     return found
 
 

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from benchmarks.advice_states import OPTIONS, answers, draw_trial, summarise
+from benchmarks.advice_states import OPTIONS, answers, draw_trial, source_of, summarise
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.heterogeneity import Heterogeneity
 from posology.causal.outcome_regression import OutcomeRegression
 from posology.causal.propensity import randomised_propensity
 from posology.causal.trial import FOLDS
-from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.effects.overlap import assess_overlap
 from posology.evaluation.effects.reference import Reference
 from posology.evaluation.effects.study_evidence import EvidenceSource
@@ -17,7 +15,7 @@ from posology.evaluation.effects.verdict import Question, decide_verdict
 PATIENTS = 900
 
 
-def source_of(world: str, seed: int) -> tuple[EvidenceSource, np.random.Generator]:
+def judged_trial(world: str, seed: int) -> tuple[EvidenceSource, np.random.Generator]:
     """Known shares, a regression that is constant, and a rule learned from nothing or the truth."""
     rng = np.random.default_rng(seed)
     drawn = draw_trial(world, PATIENTS, rng)
@@ -31,34 +29,18 @@ def source_of(world: str, seed: int) -> tuple[EvidenceSource, np.random.Generato
     question = Question(reference=Reference(0), overlap=assess_overlap(trial, propensity))
     best = np.full(PATIENTS, int(world == "average"), np.int64)
     verdict = decide_verdict(nuisance, chosen, best, rng, question)
-    study = EffectStudy(
-        verdict=verdict,
-        personalised_folds=5,
-        heterogeneity=Heterogeneity(0.0, 1.0, 0.5),
-        option_effects=(),
-        rule_values=(),
-        rule_confounder_strength=None,
-        number_needed_to_treat=None,
-        contrasts=(),
-        harms=(),
-        abstention=None,
-        subgroups=(),
-        stability=(),
-        balance=(),
-        excluded=(),
-    )
-    return EvidenceSource(study, nuisance, {}, OPTIONS, "", True), rng
+    return source_of(nuisance, verdict), rng
 
 
 def test_without_an_effect_no_option_is_shown_better_to_anybody() -> None:
     for seed in range(2):
-        source, rng = source_of("null", seed)
+        source, rng = judged_trial("null", seed)
         found = answers(source, draw_trial("null", 25, rng).trial, rng)
         assert found == {"no_option_better": 25}, f"seed {seed}: {source.study.verdict.sentence}"
 
 
 def test_where_the_effect_differs_the_answers_differ() -> None:
-    source, rng = source_of("heterogeneous", 0)
+    source, rng = judged_trial("heterogeneous", 0)
     assert source.study.verdict.kind == "gain"
     found = answers(source, draw_trial("heterogeneous", 40, rng).trial, rng)
     assert found["no_option_better"] < 40
@@ -66,7 +48,7 @@ def test_where_the_effect_differs_the_answers_differ() -> None:
 
 
 def test_an_effect_that_all_share_is_better_on_average_for_everybody() -> None:
-    source, rng = source_of("average", 1)
+    source, rng = judged_trial("average", 1)
     found = answers(source, draw_trial("average", 25, rng).trial, rng)
     assert source.study.verdict.kind == "none"
     assert len(found) == 1

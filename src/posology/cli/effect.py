@@ -19,8 +19,8 @@ def effect(
     repeats: Annotated[
         int,
         typer.Option(
-            help="Learn the rule again on so many other splits: how stable it is, and how far "
-            "noise decides, for the interval of its gain."
+            help="Learn the rule again on so many other splits; its values are means over all, "
+            "and how far they differ counts in the interval of its gain."
         ),
     ] = 1,
     seed: Seed = 0,

@@ -203,3 +203,33 @@ def test_a_rule_that_few_followed_stands_first_with_its_reason() -> None:
     assert [v.rule for v in others] == ["old for all", "new for all", "usual care"]
     assert all(np.isfinite(v.value.value) for v in others)
     assert len(study.option_effects) == 1
+
+
+def test_every_figure_of_a_rule_learned_twice_is_the_mean_of_its_runs() -> None:
+    """The second run treats every tenth patient otherwise."""
+    nuisance, truth = draw_nuisance("rct", 400, 0)
+    chosen = truth.expected.argmax(axis=1)
+    runs = np.stack([chosen, np.where(np.arange(400) % 10, chosen, 1 - chosen)])
+    first, second = (rule_of(truth.expected, run) for run in runs)
+    plan = replace(plan_of(400), harms={"bleeding": nuisance}, refitted_rules=[second])
+    study = analyse_effects(nuisance, first, plan, np.random.default_rng(0))
+    by_run = nuisance.scores[np.arange(400), runs]
+    gained = by_run - nuisance.scores[:, 1]
+    assert gained[0].mean() > gained[1].mean() + 0.02
+    mean = pytest.approx(gained.mean())
+    (value, *_), (harm,), (group, _) = study.rule_values, study.harms, study.subgroups
+    assert study.verdict.gain is not None
+    assert study.verdict.gain.value == mean
+    assert value.gain.value == mean
+    assert harm.rule.difference.value == mean
+    assert value.value.value == pytest.approx(by_run.mean())
+    assert study.abstention is not None
+    assert study.abstention.curve[0].gain_over_best_single.value == mean
+    assert group.gain.value == pytest.approx(gained[:, :200].mean())
+    differing = (runs != 1).sum(axis=1).mean()
+    assert study.verdict.differing.patients == np.ceil(differing)
+    assert group.differing_share == pytest.approx((runs != 1)[:, :200].mean())
+    assert [run.gain.value for run in study.stability] == [pytest.approx(gained[1].mean())]
+    assert study.rule_confounder_strength is not None
+    assert study.rule_confounder_strength.gamma > 1
+    assert 1 < study.verdict.gain_error_factor < 2**0.5

@@ -14,6 +14,7 @@ from posology.causal.conditional_effects import conditional_effect_errors
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Mask, Matrix, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
+from posology.evaluation.effects.policy_values import option_scores
 from posology.evaluation.intervals import (
     Z_95,
     Difference,
@@ -82,12 +83,11 @@ def assess_abstention(
             )
         )
     z_scores = choice_z_scores(effect, error, rule)
-    rows = np.arange(len(trial))
-    by_rule = nuisance.scores[rows, rule.chosen]
+    by_rule = option_scores(nuisance.scores, rule.chosen)
     abstained = [_least_certain(z_scores, population, share) for share in ABSTAINED_SHARES]
     abstained.append(z_scores < Z_95)
     outcomes = [np.where(mask, trial.outcome, by_rule) for mask in abstained]
-    outcomes += [trial.outcome, nuisance.scores[rows, rule.best_single_by_fold]]
+    outcomes += [trial.outcome, option_scores(nuisance.scores, rule.best_single_by_fold)]
     columns = np.column_stack(outcomes)[population]
     draws = bootstrap_means(columns, trial.subject[population], rng)
     points = [
@@ -100,12 +100,13 @@ def assess_abstention(
 def choice_z_scores(effect: Matrix, error: Matrix, rule: EvaluatedRule) -> Column:
     """Effect of the chosen option over its closest alternative, in standard errors.
 
-    The alternative is the comparator; if that is the chosen one, the best of the others.
+    The alternative is the comparator; if that is the chosen one, the best of the others. Predicted
+    effects and choices are those of the rule's first run.
     """
     others = [k for k in rule.supported_options if k != rule.comparator]
     z = np.divide(effect, error, out=np.zeros(effect.shape), where=error > 0)
     against_others = -z[:, others].max(axis=1) if others else np.zeros(len(effect))
-    chosen = rule.chosen
+    chosen = np.atleast_2d(rule.chosen)[0]
     return np.where(chosen == rule.comparator, against_others, z[np.arange(len(chosen)), chosen])
 
 

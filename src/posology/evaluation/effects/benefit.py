@@ -17,6 +17,7 @@ from posology.evaluation.effects.policy_values import (
     ChosenOption,
     ReferenceOption,
     gain_per_patient,
+    option_scores,
 )
 from posology.evaluation.intervals import (
     REPLICATES,
@@ -220,12 +221,12 @@ def secondary_outcomes(
     share (shared_noise.py): other outcomes may share as much of it as the main one.
     """
     rows = []
-    included = np.ones(len(chosen), dtype=bool) if population is None else population
     for outcome, nuisance in outcomes.items():
         scores = nuisance.scores
+        included = np.ones(len(scores), dtype=bool) if population is None else population
         per_patient = gain_per_patient(scores, chosen, best_single)[included]
         draws = bootstrap_means(per_patient[:, None], nuisance.trial.subject[included], rng)[:, 0]
-        value = float(scores[np.arange(len(chosen)), best_single][included].mean())
+        value = float(option_scores(scores, best_single)[included].mean())
         change = widened_difference(float(per_patient.mean()), draws, error_factor)
         rows.append(SecondaryOutcome(outcome, value + change.value, value, change))
     return tuple(rows)

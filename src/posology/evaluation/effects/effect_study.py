@@ -46,10 +46,12 @@ from posology.evaluation.effects.policy_values import (
     RuleValue,
     estimate_average_effects,
     estimate_gain,
+    gain_per_patient,
 )
 from posology.evaluation.effects.reference import OBSERVED, Reference
 from posology.evaluation.effects.restricted_rule import RestrictedRule
 from posology.evaluation.effects.rule_values import RuleChoices, judge_rules
+from posology.evaluation.effects.shared_noise import shared_noise_factor
 from posology.evaluation.effects.subgroup_gain import SubgroupGain, estimate_subgroup_gain
 from posology.evaluation.effects.verdict import CANNOT_JUDGE, Question, Verdict, decide_verdict
 from posology.evaluation.effects.verdict_sentence import Unit
@@ -101,7 +103,7 @@ class AnalysisPlan:
     harms: Mapping[str, Nuisance]
     """Other outcomes of the same decisions, each with its own models."""
     refitted_rules: Sequence[HeldOutRule]
-    """The rule learned again on other folds."""
+    """The rule learned again on other folds; values and gains are means of all runs."""
     unit: Unit
     is_binary: bool
     """Whether the outcome is a probability, so that risk ratios and numbers needed are defined."""
@@ -154,11 +156,11 @@ def analyse_effects(
     on_step("the verdict")
     verdict = decide_verdict(nuisance, rule.chosen, rule.best_single, rng, question)
     kind = OutcomeKind(plan.is_binary, plan.is_randomised)
-    population, restricted = verdict.overlap.population, verdict.rule
+    population = verdict.overlap.population
     evaluated = EvaluatedRule(
         effect=align_fold_means(rule.predicted_effect, rule.fold),
-        chosen=restricted.chosen,
-        best_single_by_fold=restricted.best_single,
+        chosen=verdict.chosen_by_run,
+        best_single_by_fold=verdict.best_single_by_run,
         comparator=verdict.comparator,
         supported_options=verdict.overlap.judged,
         gain_error_factor=verdict.gain_error_factor,
@@ -242,7 +244,12 @@ def _analyse_further(
 def _stability(
     nuisance: Nuisance, refit: RestrictedRule, verdict: Verdict, rng: np.random.Generator
 ) -> Stability:
-    population, factor = verdict.overlap.population, verdict.gain_error_factor
+    population = verdict.overlap.population
+    gains = [
+        gain_per_patient(nuisance.scores, run.chosen, run.best_single)[population]
+        for run in (refit, *verdict.runs)
+    ]
+    factor = shared_noise_factor(gains[0], gains[1:], nuisance.trial.subject[population])
     return Stability(
         float((refit.chosen == verdict.rule.chosen)[population].mean()),
         estimate_gain(nuisance, refit.chosen, refit.best_single, rng, population, factor),
@@ -310,9 +317,14 @@ def _widen_for_shared_noise(
 
 
 def _harms(plan: AnalysisPlan, verdict: Verdict, rng: np.random.Generator) -> tuple[Harm, ...]:
-    population, rule = verdict.overlap.population, verdict.rule
+    population = verdict.overlap.population
     of_rule = secondary_outcomes(
-        plan.harms, rule.chosen, rule.best_single, rng, population, verdict.gain_error_factor
+        plan.harms,
+        verdict.chosen_by_run,
+        verdict.best_single_by_run,
+        rng,
+        population,
+        verdict.gain_error_factor,
     )
     return tuple(
         Harm(

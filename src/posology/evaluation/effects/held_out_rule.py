@@ -33,8 +33,9 @@ class EvaluatedRule:
     effect: Matrix
     """Predicted effect of each option, up to a constant per decision; fold means aligned."""
     chosen: ChosenOption
+    """Of the first run or of every run, on other folds each."""
     best_single_by_fold: ChosenOption
-    """The best single option for all, chosen on other patients."""
+    """The best single option for all, chosen on other patients, for the same runs."""
     comparator: int
     """Option that effects are stated against: the study's control, else the best single option."""
     supported_options: Sequence[int]

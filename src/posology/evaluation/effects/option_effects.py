@@ -9,7 +9,11 @@ import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column
-from posology.evaluation.effects.policy_values import AverageEffect, estimate_average_effects
+from posology.evaluation.effects.policy_values import (
+    AverageEffect,
+    estimate_average_effects,
+    option_scores,
+)
 from posology.evaluation.effects.sensitivity import (
     approximate_risk_ratio,
     e_value,
@@ -86,12 +90,10 @@ def assess_rule_confounding(
     """What would explain the rule's gain away; None in a trial, or where no gain is stated."""
     if verdict.gain is None or kind.is_randomised:
         return None
-    rule, population = verdict.rule, verdict.overlap.population
-    rows = np.arange(len(rule.chosen))
-    baseline = float(nuisance.scores[rows, rule.best_single][population].mean())
-    gamma = interval_tipping_gamma(
-        nuisance, rule.chosen, rule.best_single, verdict.gain, rng, population
-    )
+    chosen, single = verdict.chosen_by_run, verdict.best_single_by_run
+    population = verdict.overlap.population
+    baseline = float(option_scores(nuisance.scores, single)[population].mean())
+    gamma = interval_tipping_gamma(nuisance, chosen, single, verdict.gain, rng, population)
     return _confounder_strength(verdict.gain, baseline, kind, nuisance.trial.outcome, gamma)
 
 

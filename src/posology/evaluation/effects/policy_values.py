@@ -25,8 +25,9 @@ from posology.evaluation.intervals import (
 )
 from posology.evaluation.off_policy.support import effective_sample_size
 
-ChosenOption = Int64[np.ndarray, " decision"]
-ReferenceOption = int | Int64[np.ndarray, " decision"]
+ChosenOption = Int64[np.ndarray, "*run decision"]
+"""Each decision's option; of a rule that was learned several times, on other folds, by each run."""
+ReferenceOption = int | Int64[np.ndarray, "*run decision"]
 """One option for all; if rules are cross-fitted, the option chosen without each patient's fold."""
 
 USUAL_CARE = "usual care"
@@ -71,8 +72,9 @@ class AverageEffect:
 
 
 def one_hot_probabilities(chosen: ChosenOption, options: int) -> Matrix:
-    """Probabilities of a deterministic rule."""
-    return np.eye(options)[chosen]
+    """Probabilities of a deterministic rule; of several runs, the share that chose each option."""
+    runs = np.atleast_2d(chosen)
+    return sum(np.eye(options)[run] for run in runs) / len(runs)
 
 
 ErrorFactors = tuple[float, float]
@@ -126,7 +128,7 @@ def estimate_rule_values(
     shares.append(one_hot[trial.treatment][included].mean(axis=0))
     subject = trial.subject[included]
     effective.append(effective_sample_size(np.ones(len(subject)), subject))
-    outcomes.append(scores[np.arange(len(trial)), comparators.best_single][included])
+    outcomes.append(option_scores(scores, comparators.best_single)[included])
     outcomes.append(comparators.reference[included])
     columns = np.column_stack(outcomes)
     values, draws = columns.mean(axis=0), bootstrap_means(columns, subject, rng)
@@ -270,7 +272,7 @@ def estimate_gain(
     population: Mask | None = None,
     error_factor: float = 1.0,
 ) -> Difference:
-    """Gain of a rule over one option for all.
+    """Gain of a rule over one option for all; of several runs, the mean of their gains.
 
     Args:
         nuisance: of the patients.
@@ -282,7 +284,7 @@ def estimate_gain(
             rule share (shared_noise.py); 1 for a rule learned from other data.
     """
     per_patient = gain_per_patient(nuisance.scores, chosen, reference)
-    included = np.ones(len(chosen), dtype=bool) if population is None else population
+    included = np.ones(len(per_patient), dtype=bool) if population is None else population
     subject = nuisance.trial.subject[included]
     draws = bootstrap_means(per_patient[included, None], subject, rng)[:, 0]
     return widened_difference(float(per_patient[included].mean()), draws, error_factor)
@@ -292,5 +294,10 @@ def gain_per_patient(
     scores: Matrix, chosen: ChosenOption, reference: ReferenceOption
 ) -> Float64[np.ndarray, " decision"]:
     """Each patient's score under the rule minus that under one option; 0 where both agree."""
-    rows = np.arange(len(chosen))
-    return scores[rows, chosen] - scores[rows, reference]
+    return option_scores(scores, chosen) - option_scores(scores, reference)
+
+
+def option_scores(scores: Matrix, option: ReferenceOption) -> Float64[np.ndarray, " decision"]:
+    """Each decision's score under an option; of several runs, the mean over the runs."""
+    of_option = scores[np.arange(len(scores)), option]
+    return of_option if of_option.ndim == 1 else of_option.mean(axis=0)

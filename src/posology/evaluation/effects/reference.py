@@ -1,7 +1,6 @@
 """What options and rules are compared with: the study's control, or treatment as observed."""
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from jaxtyping import Bool
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Column, Trial, option_name
 from posology.evaluation.effects.overlap import Overlap
-from posology.evaluation.effects.policy_values import USUAL_CARE, ChosenOption
+from posology.evaluation.effects.policy_values import USUAL_CARE, ChosenOption, option_scores
 from posology.evaluation.effects.shared_noise import shared_noise_factor
 from posology.evaluation.intervals import (
     Difference,
@@ -81,24 +80,26 @@ def compare_with_reference(
     reference: Reference,
     overlap: Overlap,
     rng: np.random.Generator,
-    refits: Sequence[ChosenOption] | None = None,
+    is_cross_fitted: bool = False,
 ) -> ReferenceComparison:
     """Compare each judged option for all, and a rule, with the reference, on the same resamples.
 
-    `refits` are the options of a cross-fitted rule that was learned again on other folds.
+    Of a rule that was learned several times, the mean of the runs is compared.
     """
     population, judged = overlap.population, overlap.judged
     scores, by_reference = nuisance.scores, reference_outcome(nuisance, reference)
-    rows = np.arange(len(chosen))
-    by_rule = scores[rows, chosen]
-    columns = np.column_stack([scores[:, judged], by_rule]) - by_reference[:, None]
+    columns = (
+        np.column_stack([scores[:, judged], option_scores(scores, chosen)]) - by_reference[:, None]
+    )
     columns = columns[population]
     means = columns.mean(axis=0)
     draws = bootstrap_means(columns, nuisance.trial.subject[population], rng)
     factor = 1.0
-    if refits is not None:
-        again = [(scores[rows, other] - by_reference)[population] for other in refits]
-        factor = shared_noise_factor(columns[:, -1], again, nuisance.trial.subject[population])
+    if is_cross_fitted:
+        runs = [
+            (option_scores(scores, run) - by_reference)[population] for run in np.atleast_2d(chosen)
+        ]
+        factor = shared_noise_factor(columns[:, -1], runs, nuisance.trial.subject[population])
     others = [at for at, k in enumerate(judged) if k != reference.option]
     effects = simultaneous_differences(means[others], draws[:, others])
     first, second = np.array(list(itertools.combinations(range(len(judged)), 2))).T

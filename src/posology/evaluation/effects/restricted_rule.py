@@ -88,9 +88,25 @@ def is_enough_against(
 def count_differently_treated(
     nuisance: Nuisance, chosen: ChosenOption, comparator: ReferenceOption, population: Mask
 ) -> DifferentlyTreated:
-    """Count the patients for whom the choices differ, and how many were given either."""
-    trial, other = nuisance.trial, np.broadcast_to(comparator, len(chosen))
-    differs = population & (chosen != other)
+    """Count the patients for whom the choices differ, and how many were given either.
+
+    Of a rule that was learned several times, the mean of the runs; a patient whom one run treats
+    differently counts.
+    """
+    runs = np.atleast_2d(chosen)
+    found = [
+        _count_of_run(nuisance, run, other, population)
+        for run, other in zip(runs, np.broadcast_to(comparator, runs.shape), strict=True)
+    ]
+    first, second = np.mean([each.effective for each in found], axis=0).tolist()
+    patients = int(np.ceil(np.mean([each.patients for each in found])))
+    return DifferentlyTreated(patients, (first, second))
+
+
+def _count_of_run(
+    nuisance: Nuisance, chosen: ChosenOption, other: ChosenOption, population: Mask
+) -> DifferentlyTreated:
+    trial, differs = nuisance.trial, population & (chosen != other)
     sizes = []
     for option in (chosen, other):
         given = np.flatnonzero(differs & (trial.treatment == option))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Mask, Matrix
@@ -14,6 +15,7 @@ from posology.evaluation.effects.policy_values import (
     RuleValue,
     estimate_rule_values,
     one_hot_probabilities,
+    option_scores,
 )
 from posology.evaluation.effects.reference import reference_outcome
 from posology.evaluation.effects.restricted_rule import (
@@ -38,7 +40,8 @@ class RuleChoices:
     unrestricted: Matrix | None = None
     """Among all options that are allowed; None: the same."""
     refits: tuple[Matrix, ...] | None = None
-    """If cross-fitted: the probabilities of the rule learned again, as for the verdict's refits."""
+    """If cross-fitted: the probabilities of the rule learned again, as for the verdict's refits.
+    Values are means of the runs."""
 
 
 def judge_rules(
@@ -61,67 +64,73 @@ def judge_rules(
         others: rules to compare it with.
         rng: of the resamples.
     """
-    overlap, rule = verdict.overlap, verdict.rule
-    options = nuisance.trial.n_options
+    overlap = verdict.overlap
+    mine = one_hot_probabilities(verdict.chosen_by_run, nuisance.trial.n_options)
     if not overlap.judged:
-        shares = tuple((np.eye(options)[rule.chosen]).mean(axis=0).tolist())
+        shares = tuple(mine.mean(axis=0).tolist())
         unknown = Interval(_NAN, _NAN, _NAN)
         unstated = _NO_GAIN_STATED
         return (RuleValue(name, unknown, unstated, unstated, shares, 0.0, 0.0, verdict.headline),)
-    rules = {name: one_hot_probabilities(rule.chosen, options)}
-    rules |= {other: choices.probability for other, choices in others.items()}
+    runs = _probabilities_by_run(nuisance, verdict, name, others)
+    rules = {rule: np.mean(of_run, axis=0) for rule, of_run in runs.items()}
+    learned = [name, *(other for other, choices in others.items() if choices.refits is not None)]
     rows = estimate_rule_values(
         nuisance,
         rules,
         Comparators(
-            best_single=rule.best_single,
+            best_single=verdict.best_single_by_run,
             reference=reference_outcome(nuisance, verdict.reference),
             singles=overlap.judged,
             observed=verdict.reference.observed,
         ),
         rng,
         overlap.population,
-        _error_factors(nuisance, verdict, name, others),
+        _error_factors(nuisance, verdict, {rule: runs[rule] for rule in learned}),
     )
     population = overlap.population
-    restricted = {name: float(rule.restricted[population].mean())} | {
+    restricted = {name: float(verdict.rule.restricted[population].mean())} | {
         other: _restricted_share(choices, overlap.is_judged, population)
         for other, choices in others.items()
     }
     stated = [
-        _state(nuisance, replace(row, restricted_share=restricted[row.rule]), rules, verdict)
-        if row.rule in rules
+        _state(nuisance, replace(row, restricted_share=restricted[row.rule]), runs, verdict)
+        if row.rule in runs
         else _without_value(row)
         for row in rows[:-1]
     ]
     return (*stated, rows[-1])
 
 
-def _error_factors(
+_Runs = dict[str, Float64[np.ndarray, "run decision treatment"]]
+"""Probabilities of each rule by run; one run of a rule that was not learned again."""
+
+
+def _probabilities_by_run(
     nuisance: Nuisance, verdict: Verdict, name: str, others: Mapping[str, RuleChoices]
-) -> dict[str, ErrorFactors]:
-    """Factors on the errors of the gains of cross-fitted rules."""
+) -> _Runs:
+    one_hot = np.eye(nuisance.trial.n_options)
+    return {name: one_hot[verdict.chosen_by_run]} | {
+        other: np.stack([choices.probability, *(choices.refits or ())])
+        for other, choices in others.items()
+    }
+
+
+def _error_factors(nuisance: Nuisance, verdict: Verdict, runs: _Runs) -> dict[str, ErrorFactors]:
+    """Factors on the errors of the gains of rules that were learned on the folds of the verdict."""
     if verdict.refits is None:
         return {}
     scores, population = nuisance.scores, verdict.overlap.population
-    subject, one_hot = nuisance.trial.subject[population], np.eye(nuisance.trial.n_options)
-    runs = (verdict.rule, *verdict.refits)
-    single = [one_hot[run.best_single] for run in runs]
+    subject = nuisance.trial.subject[population]
     reference = reference_outcome(nuisance, verdict.reference)[population]
-    learned = {name: [one_hot[run.chosen] for run in runs]} | {
-        other: [choices.probability, *choices.refits]
-        for other, choices in others.items()
-        if choices.refits is not None
-    }
+    singles = [option_scores(scores, run.best_single)[population] for run in verdict.runs]
     factors = {}
-    for rule, probabilities in learned.items():
+    for rule, probabilities in runs.items():
         values = [(p * scores).sum(axis=1)[population] for p in probabilities]
-        singles = [(p * scores).sum(axis=1)[population] for p in single]
-        gains = [v - s for v, s in zip(values, singles, strict=True)]
-        over_reference = [v - reference for v in values]
+        over_single = [value - single for value, single in zip(values, singles, strict=True)]
+        over_reference = [value - reference for value in values]
         factors[rule] = (
-            shared_noise_factor(gains[0], gains[1:], subject),
-            shared_noise_factor(over_reference[0], over_reference[1:], subject),
+            shared_noise_factor(np.mean(over_single, axis=0), over_single, subject),
+            shared_noise_factor(np.mean(over_reference, axis=0), over_reference, subject),
         )
     return factors
 
@@ -146,18 +155,18 @@ def _without_value(row: RuleValue) -> RuleValue:
     )
 
 
-def _state(
-    nuisance: Nuisance, row: RuleValue, rules: Mapping[str, Matrix], verdict: Verdict
-) -> RuleValue:
+def _state(nuisance: Nuisance, row: RuleValue, runs: _Runs, verdict: Verdict) -> RuleValue:
     """The row of a rule, without what too few patients support."""
     row = _without_value(row)
-    probability = rules[row.rule]
-    if row.reason or (probability.max(axis=1) < 1).any():
+    probability = runs[row.rule]
+    if row.reason or (probability.max(axis=-1) < 1).any():
         return row
-    chosen, population = probability.argmax(axis=1), verdict.overlap.population
+    chosen, population = probability.argmax(axis=-1), verdict.overlap.population
     if not is_enough_against(nuisance, chosen, verdict.reference.option, population):
         row = replace(row, reference_gain=_NO_GAIN_STATED)
-    differing = count_differently_treated(nuisance, chosen, verdict.rule.best_single, population)
+    single = verdict.best_single_by_run
+    single = single if len(single) == len(chosen) else single[:1]
+    differing = count_differently_treated(nuisance, chosen, single, population)
     if differing.is_enough or not differing.patients:
         return row
     return replace(row, gain=_NO_GAIN_STATED, reason=describe_too_few(differing))

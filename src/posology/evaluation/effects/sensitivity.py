@@ -168,14 +168,32 @@ def _smallest_gamma(lower: Callable[[float], float], largest: float) -> float:
 
 
 def _included_rows(chosen: ChosenOption, population: Mask | None) -> Rows:
-    return np.arange(len(chosen)) if population is None else np.flatnonzero(population)
+    return np.arange(chosen.shape[-1]) if population is None else np.flatnonzero(population)
 
 
 def _lower_bound_function(
     nuisance: Nuisance, first: ReferenceOption, second: ReferenceOption, included: Rows
 ) -> Callable[[Weights, float], Scores]:
-    """A function of weights and gamma: lower bound of the first rule's gain over the second."""
-    options = [np.broadcast_to(option, len(nuisance.trial)) for option in (first, second)]
+    """A function of weights and gamma: lower bound of the first rule's gain over the second.
+
+    Of several runs, the mean of their lower bounds, which the mean gain cannot be below.
+    """
+    firsts, seconds = np.broadcast_arrays(*(np.atleast_2d(option) for option in (first, second)))
+    bounds = [
+        _lower_bound_of_run(nuisance, *options, included)
+        for options in zip(firsts, seconds, strict=True)
+    ]
+
+    def lower_bound(weights: Weights, gamma: float) -> Scores:
+        return np.mean([bound(weights, gamma) for bound in bounds], axis=0)
+
+    return lower_bound
+
+
+def _lower_bound_of_run(
+    nuisance: Nuisance, first: ChosenOption, second: ChosenOption, included: Rows
+) -> Callable[[Weights, float], Scores]:
+    options = (first, second)
     differs = options[0][included] != options[1][included]
     rows = included[differs]
     arms = [_arm(nuisance, rows, option[rows]) for option in options]

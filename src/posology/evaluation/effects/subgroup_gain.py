@@ -12,7 +12,7 @@ from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.trial import Mask, option_name
 from posology.evaluation.effects.held_out_rule import EvaluatedRule
 from posology.evaluation.effects.overlap import count_patients
-from posology.evaluation.effects.policy_values import estimate_gain
+from posology.evaluation.effects.policy_values import estimate_gain, option_scores
 from posology.evaluation.effects.restricted_rule import count_differently_treated
 from posology.evaluation.intervals import Difference, Interval, bootstrap_means, percentile_interval
 from posology.evaluation.table1.subgroups import MIN_SUBGROUP_SIZE, Subgroup
@@ -78,7 +78,7 @@ def estimate_subgroup_gain(
         return unknown
     scores = nuisance.scores[members]
     columns = scores - scores[:, [single]]
-    columns[:, single] = scores[np.arange(judged.decisions), rule.chosen[members]]
+    columns[:, single] = option_scores(scores, rule.chosen[..., members])
     draws = bootstrap_means(columns, trial.subject[members], rng)
     observed = [
         percentile_interval(float(columns[:, k].mean()), draws[:, k])
@@ -87,7 +87,7 @@ def estimate_subgroup_gain(
     predicted = (rule.effect - rule.effect[:, [single]])[members].mean(axis=0)
     return replace(
         unknown,
-        differing_share=float((rule.chosen != rule.best_single_by_fold)[members].mean()),
+        differing_share=float((rule.chosen != rule.best_single_by_fold)[..., members].mean()),
         gain=_gain(nuisance, rule, members, rng),
         value=observed[single],
         benefits=tuple(

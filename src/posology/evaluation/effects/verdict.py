@@ -108,9 +108,25 @@ class Verdict:
     rule: RestrictedRule
     """The rule and the best single option, restricted to the options that can be judged."""
     refits: tuple[RestrictedRule, ...] | None
-    """The same, learned again on other folds; None of a rule learned from other data."""
+    """The same, learned again on other folds; None of a rule learned from other data. Gains are
+    means of the rule's and of these."""
     gain_error_factor: float = 1.0
     """Factor on the standard error of the gain, for noise that folds share (shared_noise.py)."""
+
+    @property
+    def runs(self) -> tuple[RestrictedRule, ...]:
+        """The rule, and the rule learned again on other folds."""
+        return (self.rule, *(self.refits or ()))
+
+    @property
+    def chosen_by_run(self) -> ChosenOption:
+        """Each run's option at every decision."""
+        return _by_run(self.runs)[0]
+
+    @property
+    def best_single_by_run(self) -> ChosenOption:
+        """The best single option of other patients, for each run's folds."""
+        return _by_run(self.runs)[1]
 
     @property
     def sentence(self) -> str:
@@ -142,17 +158,18 @@ def decide_verdict(
     Args:
         nuisance: of patients from whom the rule was not learned.
         chosen: the rule's option for each patient.
-        best_single: the best single option of the training patients, which may differ by fold; the
-            gain is measured against it, and the sentence names it.
+        best_single: the best single option of the training patients, which may differ by fold.
         question: unit, reference and, if it is known, the overlap.
     """
-    trial = nuisance.trial
+    trial, unit = nuisance.trial, question.unit
     overlap = question.overlap or assess_overlap(trial, nuisance.propensity)
     rule = restrict_rule(nuisance, chosen, best_single, overlap, question.unrestricted)
-    shares = _single_shares(rule.best_single, trial.n_options, overlap)
+    refits = _restricted_refits(nuisance, question.refits, overlap)
+    by_run, singles = _by_run((rule, *(refits or ())))
+    shares = _single_shares(singles, trial.n_options, overlap)
     reference = judged_reference(question.reference, overlap.is_judged)
     best, population = int(shares.argmax()), overlap.population
-    differing = count_differently_treated(nuisance, rule.chosen, rule.best_single, population)
+    differing = count_differently_treated(nuisance, by_run, singles, population)
     unjudged = Verdict(
         kind=CANNOT_JUDGE,
         headline=f"cannot be judged: {describe_unjudged(overlap)}",
@@ -166,20 +183,19 @@ def decide_verdict(
         against_reference=None,
         differing=differing,
         rule=rule,
-        refits=_restricted_refits(nuisance, question.refits, overlap),
+        refits=refits,
     )
     if not overlap.judged:
         return unjudged
-    refits = None if unjudged.refits is None else [refit.chosen for refit in unjudged.refits]
-    compared = compare_with_reference(nuisance, rule.chosen, reference, overlap, rng, refits)
-    effective = _effective_sample_size(nuisance, rule, population)
+    compared = compare_with_reference(nuisance, by_run, reference, overlap, rng, refits is not None)
+    effective = _effective_sample_size(nuisance, by_run, population)
     notes = missing_control_note(question.reference.option, overlap)
     with_options = replace(unjudged, against_reference=compared, notes=notes)
     if effective < MIN_EFFECTIVE_SAMPLE_SIZE:
-        return _unjudged_rule(with_options, compared, effective, question.unit)
+        return _unjudged_rule(with_options, compared, effective, unit)
     gain, factor = _gain(nuisance, unjudged, rng)
     facts = VerdictFacts(
-        unit=question.unit,
+        unit=unit,
         overlap=overlap,
         gain=gain,
         best_single=option_name(trial, best) + _other_singles(trial, shares),
@@ -187,7 +203,7 @@ def decide_verdict(
         compared=compared,
         differing=differing,
         restricted=count_patients(trial, rule.restricted & population),
-        is_reference_stated=is_enough_against(nuisance, rule.chosen, reference.option, population),
+        is_reference_stated=is_enough_against(nuisance, by_run, reference.option, population),
     )
     return _judged_rule(replace(with_options, gain_error_factor=factor), facts)
 
@@ -202,8 +218,13 @@ def _restricted_refits(
     )
 
 
-def _effective_sample_size(nuisance: Nuisance, rule: RestrictedRule, population: Mask) -> float:
-    probabilities = one_hot_probabilities(rule.chosen, nuisance.trial.n_options)
+def _by_run(runs: Sequence[RestrictedRule]) -> tuple[ChosenOption, ChosenOption]:
+    """Each run's choices, and each run's best single option."""
+    return np.stack([run.chosen for run in runs]), np.stack([run.best_single for run in runs])
+
+
+def _effective_sample_size(nuisance: Nuisance, chosen: ChosenOption, population: Mask) -> float:
+    probabilities = one_hot_probabilities(chosen, nuisance.trial.n_options)
     return rule_effective_sample_size(nuisance, probabilities, population)
 
 
@@ -211,11 +232,13 @@ def _gain(
     nuisance: Nuisance, verdict: Verdict, rng: np.random.Generator
 ) -> tuple[Difference, float]:
     """The gain over the best single option, and the factor on its standard error."""
-    rule, population, factor = verdict.rule, verdict.overlap.population, 1.0
+    population, factor = verdict.overlap.population, 1.0
     if verdict.refits is not None:
-        first, *refits = ((run.chosen, run.best_single) for run in (rule, *verdict.refits))
-        factor = gain_error_factor(nuisance, first, refits, population)
-    gain = estimate_gain(nuisance, rule.chosen, rule.best_single, rng, population, factor)
+        runs = [(run.chosen, run.best_single) for run in verdict.runs]
+        factor = gain_error_factor(nuisance, runs, population)
+    gain = estimate_gain(
+        nuisance, verdict.chosen_by_run, verdict.best_single_by_run, rng, population, factor
+    )
     return gain, factor
 
 
@@ -258,7 +281,8 @@ def _single_shares(
 ) -> Float64[np.ndarray, " treatment"]:
     """Share of the analysis population (of all, where it is empty) with each best single option."""
     rows = overlap.population if overlap.population.any() else ~overlap.population
-    return np.bincount(best_single[rows], minlength=options) / rows.sum()
+    singles = np.atleast_2d(best_single)[:, rows].ravel()
+    return np.bincount(singles, minlength=options) / len(singles)
 
 
 def _other_singles(trial: Trial, shares: Float64[np.ndarray, " treatment"]) -> str:

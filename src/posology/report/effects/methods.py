@@ -11,7 +11,8 @@ _LEARNED_RULE = (
     "and an X-learner. "
     "The rule is personalised only if effects vary significantly among the patients it is learned "
     "from (one-sided 5 %); otherwise it gives the best single option to every patient. Every "
-    "patient is evaluated with a rule, and against a best single option, from the other four folds."
+    "patient is evaluated with a rule, and against a best single option, from four other folds; "
+    "values, gains and harms of the rule are means over runs on different folds."
 )
 _SAVED_POLICY = (
     "The rule is the saved policy's first choice among the options that safety rules allow. The "

@@ -116,7 +116,10 @@ def _stability(results: EffectStudy, scale: Scale) -> tuple[Fold, ...]:
         ("Run", "Same option", "Gain (95 %)"),
         rows,
     )
-    text = "The rule was learned again on other folds of the same patients."
+    text = (
+        "The rule was learned again on other folds of the same patients. The values and gains of "
+        "the rule are means over all runs."
+    )
     return (Fold("Would other folds give the same rule?", (text,), tables=(table,)),)
 
 
