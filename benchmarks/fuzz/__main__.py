@@ -12,6 +12,7 @@ was cut short continues.
 """
 
 import argparse
+import importlib
 import json
 import random
 import shutil
@@ -26,6 +27,8 @@ from benchmarks.fuzz.process import posology
 from benchmarks.fuzz.trials import KINDS, Outcome, Trial
 from benchmarks.rows import keep, row
 
+IMPORTED = ("posology.cli", *(f"posology.workflows.{n}" for n in ("ingest", "fit", "recommend")))
+"""Modules that are imported once, before the forks: most of a trial's time otherwise."""
 PROBLEMS = {
     "traceback": "tracebacks",
     "lost": "lost",
@@ -113,9 +116,8 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="a line of JSON for each trial")
     args = parser.parse_args()
     started = time.time()
-    import posology.cli
-    import posology.workflows.ingest  # noqa: F401  (imported once, before the forks)
-
+    for name in IMPORTED:
+        importlib.import_module(name)
     base = Path(tempfile.mkdtemp(prefix="fuzz-base-"))
     found: dict[str, list[Outcome]] = {kind: [] for kind in args.only}
     known = read_log(args.log)

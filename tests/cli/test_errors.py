@@ -1,11 +1,13 @@
 """Unwritable places are found before the work; unexpected exceptions exit with 70."""
 
 import errno
+import io
 import sys
 
 import pytest
 
 from posology.cli import main
+from posology.errors import UserError
 
 NOWHERE = "/proc/nowhere"  # no user can write there
 OUTPUTS = [
@@ -86,3 +88,23 @@ def test_only_what_the_caller_can_mend_exits_with_2(monkeypatch, capsys, raised,
     assert ended == code
     assert expected in error
     assert ("Traceback" in error) == (code == 70)
+
+
+class FullDisk(io.StringIO):
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_error_that_cannot_be_printed_still_exits_with_2(monkeypatch):
+    def fail():
+        raise UserError("x")
+
+    monkeypatch.setattr("posology.cli.app", fail)
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, FullDisk())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    for stream in (sys.stdout, sys.stderr):  # as Python does when it ends
+        stream.flush()
+        stream.close()

@@ -2,8 +2,10 @@
 
 import errno
 import logging
+import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 import typer
@@ -89,10 +91,16 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    """Print one paragraph and exit with 2."""
+    """Print one paragraph, if there is somewhere to print it, and exit with 2."""
     message = message.encode("utf-8", "replace").decode()
     text = f"[bold red]posology:[/] {escape(message)}"
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False)
+    with suppress(OSError):
+        Console(stderr=True, soft_wrap=True).print(text, highlight=False)
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:  # on a full disk: Python would fail once more, and exit with 120
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     sys.exit(2)
 
 

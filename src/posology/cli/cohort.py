@@ -36,6 +36,13 @@ def cohort(
     rows: Annotated[
         int, typer.Option(help="Events in memory at once, for each core; limits memory.")
     ] = 2_000_000,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<size>",
+            help="The most memory of all cores together, such as 4GB; chooses --rows.",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(help="Cores to use, one file of events each; 0: all, at most four.")
     ] = 0,
@@ -66,11 +73,12 @@ def cohort(
         raise UserError("posology cohort: add --out with a new folder, or --dry-run.")
     if parts is not None and dry_run:
         raise UserError("posology cohort: --parts needs --out; a dry run caches nothing.")
-    settings = CohortSettings(truth, parts, rows, workers or min(4, cpu_count()), engine)
+    settings = CohortSettings(truth, parts, rows, workers or min(4, cpu_count()), engine, memory)
     with show_progress("cohort") as progress:
         result = build_cohort(parsed, events, None if dry_run else out, settings, progress)
     if as_json:
-        typer.echo(json.dumps(result.flow, indent=1))
+        memory_bytes = {"this_process": result.peak_memory, "worker": result.worker_memory}
+        typer.echo(json.dumps({**result.flow, "peak_memory_bytes": memory_bytes}, indent=1))
         return
     CONSOLE.print(result)
     if dry_run:

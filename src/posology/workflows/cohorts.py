@@ -13,12 +13,13 @@ from posology.cohorts import build
 from posology.cohorts.events.chunks import distinct_codes, event_files, read_event_table
 from posology.cohorts.storage import folder as storage
 from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
-from posology.cohorts.storage.parallel import LOCAL
+from posology.cohorts.storage.parallel import LOCAL, rows_within
 from posology.cohorts.storage.record_check import check_records
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.records.io.memory import format_size, parse_size, peak_memory
 from posology.records.meds_dataset import read_codes
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.record_findings import coverage_table, describe_findings
@@ -76,6 +77,8 @@ class CohortSettings:
     """Cores, one file of events each."""
     engine: str = LOCAL
     """What runs them: loky (this machine), dask, ray or spark."""
+    memory: str | None = None
+    """The most memory of all processes together, such as 4GB, instead of `max_events`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ class CohortFlow:
     flow: dict[str, Any]
     folder: Path | None
     """Where the cohort was saved; None if decisions were only counted."""
+    peak_memory: int = 0
+    """The most memory that this process has had so far, in bytes."""
+    worker_memory: int = 0
+    """The same of the largest worker; 0 if all was done in this process."""
 
     def load(self) -> Cohort:
         """The cohort that was built; UserError if decisions were only counted."""
@@ -117,7 +124,8 @@ class CohortFlow:
             _follow_up_text(self.flow),
             coverage_table(self.flow["coverage"]),
         )
-        return Group(*parts, *warnings, *_unnamed_text(self.flow), *describe_findings(self.flow))
+        found = (*_unnamed_text(self.flow), *describe_findings(self.flow))
+        return Group(*parts, *warnings, *found, _memory_text(self))
 
 
 def build_cohort(
@@ -135,19 +143,27 @@ def build_cohort(
     def report_files(done: int, files: int) -> None:
         progress(f"{done} of {files} files", done, files)
 
+    peaks = [0]
+    rows = settings.max_events
+    if settings.memory is not None:
+        rows = rows_within(parse_size(settings.memory), settings.workers)
     options = storage.BuildOptions(
-        settings.max_events,
+        rows,
         settings.truth,
         settings.parts,
         settings.workers,
         report_files,
         settings.engine,
+        peaks.append,
     )
     parsed = as_study(study)
     if folder is None:
-        return CohortFlow(storage.dry_run(parsed, Path(events), options), None)
-    storage.build_folder(parsed, Path(events), Path(folder), options)
-    return CohortFlow(load_flow(Path(folder)), Path(folder))
+        flow, out = storage.dry_run(parsed, Path(events), options), None
+    else:
+        storage.build_folder(parsed, Path(events), Path(folder), options)
+        flow, out = load_flow(Path(folder)), Path(folder)
+    worker = max(peaks) if settings.workers > 1 or settings.engine != LOCAL else 0
+    return CohortFlow(flow, out, peak_memory(), worker)
 
 
 def _selection_table(flow: dict[str, Any]) -> Table:
@@ -205,6 +221,14 @@ def _unnamed_text(flow: dict[str, Any]) -> list[Text]:
         "records."
     )
     return [Text(text)]  # no markup: brackets are text
+
+
+def _memory_text(result: CohortFlow) -> Text:
+    """The memory of this process, and of its workers."""
+    text = f"Peak memory: {format_size(result.peak_memory)}"
+    if result.worker_memory:
+        text += f", and {format_size(result.worker_memory)} in the largest worker"
+    return Text(f"{text}; --memory bounds it.")
 
 
 def _quartiles_text(quartiles: list[float | None]) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from posology.errors import RecordError
 from posology.records.io.engine import Engine
+from posology.records.io.memory import format_size, peak_memory
 from posology.records.io.text_lines import line_limit
 from posology.records.pipeline import ingest as pipeline
 from posology.records.pipeline.cleaning import CleaningSettings
@@ -38,7 +39,8 @@ class IngestOptions:
     engine: str = "duckdb"
     """duckdb, spark, or postgresql://user@host/name."""
     memory: str = "2GB"
-    """The most that the engine may use."""
+    """The most that the engine, and what reads beside it, may use; the rest of the process needs
+    about 0.3 GB more."""
     codebook: Path | None = None
     """Units and plausible limits of your own codes (TOML)."""
     free_text_codes: bool = False
@@ -59,6 +61,8 @@ class IngestResult:
     """All rejected rows of the folder so far, by source and reason."""
     losses: tuple[dict[str, Any], ...] = ()
     """Sources of this ingest that lost more than 5 % of their rows: source, lost and rows."""
+    peak_memory: int = 0
+    """The most memory that this process has had so far, in bytes."""
 
     @property
     def rows(self) -> list[Row]:
@@ -73,6 +77,7 @@ class IngestResult:
         for row in self.rejected:
             reason = {key: row[key] for key in ("rule", "reason", "field")}
             counts.append(("refused", row["source"], row["rows"], reason))
+        counts.append(("peak_memory_bytes", "all", self.peak_memory, {}))
         for loss in self.losses:
             counts.append(("lost", loss["source"], loss["lost"], {"rows": loss["rows"]}))
         names = {"study": "ingest", "model": "posology"}
@@ -113,6 +118,7 @@ class IngestResult:
             if len(reasons) > REASONS_SHOWN:
                 more = len(reasons) - REASONS_SHOWN
                 lines.append(f"    and {more} more reasons, in rejected.parquet")
+        lines.append(f"Peak memory: {format_size(self.peak_memory)}; --memory bounds it")
         lines.append(f"{self.folder} is ready; see {self.folder / 'quality.html'}")
         return "\n".join(lines)
 
@@ -184,7 +190,7 @@ def ingest(
     with line_limit(options.max_line):
         counts = pipeline.ingest(find_sources(sources), out, settings)
     if not counts.sources:
-        return IngestResult(counts, out, ())
+        return IngestResult(counts, out, (), peak_memory=peak_memory())
     report = _report(out)
     if counts.raw == 0 or counts.events == 0:
         reason = next(iter({**counts.reasons, **counts.rejected}), "the sources have no rows")
@@ -193,7 +199,7 @@ def ingest(
             f"{reason}); see {out / 'rejected.parquet'}"
         )
     losses = tuple(loss for loss in report["losses"] if loss not in before)
-    return IngestResult(counts, out, tuple(report["rejected"]), losses)
+    return IngestResult(counts, out, tuple(report["rejected"]), losses, peak_memory())
 
 
 def _report(folder: Path) -> dict[str, Any]:

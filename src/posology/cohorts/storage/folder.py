@@ -1,9 +1,10 @@
 """Build a cohort folder from a folder of events, file by file, in bounded memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class BuildOptions:
     progress: Progress | None = None
     engine: str = LOCAL
     """What runs them: loky (this machine), dask, ray or spark; the cohort does not depend on it."""
+    report_peak: Callable[[int], None] | None = None
+    """Called after each file with the peak memory of the process that worked on it, in bytes."""
 
 
 def build_folder(
@@ -125,12 +128,19 @@ def dry_run(study: Study, events: Path, options: BuildOptions | None = None) -> 
     codes = distinct_codes(files)
     findings = _check_records(events, files, codes, study)
     job = partial(_decide_file, codes=codes, study=study, split=split, rows=options.rows_per_core)
-    per_file = run_parallel(job, files, options.workers, options.progress, options.engine)
+    per_file = _run(job, files, options)
     decided, flows, subjects = zip(*(chunk for chunks in per_file for chunk in chunks), strict=True)
     _check_distinct(list(subjects), events)
     decisions = concatenate_decisions(list(decided))
     flow = summarize_flow(study, decisions, merge_flows(list(flows)), codes)
     return flow | findings
+
+
+def _run(job: partial[Any], items: Sequence[Any], options: BuildOptions) -> Iterator[Any]:
+    """Run the job for each item as the options say."""
+    return run_parallel(
+        job, items, options.workers, options.progress, options.engine, options.report_peak
+    )
 
 
 def _decide_file(
@@ -187,7 +197,7 @@ def _build(study: Study, records: Records, draft: Path, options: BuildOptions) -
     codes = tuple(sorted({code for shard in shards for code in shard_codes(shard)}))
     findings = _check_records(events, files, codes, study)
     job = partial(build_shard, study=study, split=split, rows=options.rows_per_core)
-    for _ in run_parallel(job, shards, options.workers, options.progress, options.engine):
+    for _ in _run(job, shards, options):
         pass
     features = feature_codes(codes, study)
     (decisions, flow), total = _merge_counts(shards, features, study)

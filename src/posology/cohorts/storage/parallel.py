@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
-from posology.errors import UserError
+from posology.errors import PosologyError, UserError
+from posology.records.io.engine import spark_session
+from posology.records.io.memory import format_size, peak_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,6 +23,12 @@ LOCAL = "loky"
 PACKAGES = {"dask": "distributed", "ray": "ray", "spark": "joblibspark"}
 """Engines, and the package that each needs."""
 ENGINES = (LOCAL, *PACKAGES)
+PROCESS_BYTES = 250_000_000
+"""Memory of a process before it holds events (measured: 0.23 GB)."""
+EVENT_BYTES = 300
+"""Memory of an event with its copies (measured: 185 to 225)."""
+FEWEST_ROWS = 50_000
+"""Events that a worker must be able to hold: a patient of an intensive care unit has as many."""
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 """Environment variable with the address of a Dask cluster; without it, one of this machine."""
 
@@ -31,22 +39,55 @@ def run_parallel(
     workers: int,
     progress: Progress | None = None,
     engine: str = LOCAL,
+    report_peak: Callable[[int], None] | None = None,
 ) -> Iterator[Result]:
     """Yield the job's result for each item, in order.
+
+    report_peak: called after each item with the peak memory of the process that ran it, in bytes.
 
     The first error stops all jobs and is raised unchanged. With several workers each job runs in a
     process of its own, so that job, items and results must be picklable. An engine's workers must
     see the same files.
     """
     processes = min(workers, len(items)) if engine == LOCAL else workers
-    jobs = (delayed(job)(item) for item in items)
+    jobs = (delayed(_run_and_measure)(job, item) for item in items)
     with _backend(engine, processes):
         kind = "generator" if engine == LOCAL else "list"
         results = Parallel(n_jobs=processes, return_as=kind)(jobs)
-        for done, result in enumerate(results, start=1):
+        for done, (result, peak, error) in enumerate(results, start=1):
+            if error is not None:
+                raise error
+            if report_peak is not None:
+                report_peak(peak)
             if progress is not None:
                 progress(done, len(items))
             yield result
+
+
+def _run_and_measure(
+    job: Callable[[Item], Result] | partial[Result], item: Item
+) -> tuple[Any, int, PosologyError | None]:
+    """The job's result, the process's peak memory, and an error, which not all engines pass on."""
+    try:
+        return job(item), peak_memory(), None
+    except PosologyError as error:
+        return None, peak_memory(), error
+
+
+def rows_within(memory: int, workers: int) -> int:
+    """Events that each worker may hold, so that all processes together stay within the bytes.
+
+    UserError if that is too few events to work with.
+    """
+    processes = workers + (workers > 1)  # the main one
+    rows = int((memory / processes - PROCESS_BYTES) / EVENT_BYTES)
+    if rows < FEWEST_ROWS:
+        least = processes * (PROCESS_BYTES + FEWEST_ROWS * EVENT_BYTES)
+        raise UserError(
+            f"--memory {format_size(memory)}: {workers} workers need at least "
+            f"{format_size(least)}; give more, or fewer --workers."
+        )
+    return rows
 
 
 @contextmanager
@@ -79,8 +120,9 @@ def _cluster(engine: str, workers: int) -> AbstractContextManager[object]:
         from ray.util.joblib import register_ray
 
         register_ray()
-    else:
-        from joblibspark import register_spark
+        return nullcontext()
+    from joblibspark import register_spark
 
-        register_spark()
+    spark_session(threads=workers)
+    register_spark()
     return nullcontext()

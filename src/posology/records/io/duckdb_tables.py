@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.engine import escape_quotes
+from posology.records.io.memory import reader_memory
 from posology.records.io.text_lines import (
     LINE_LIMIT,
     bounded_texts,
@@ -26,14 +27,12 @@ from posology.records.schema import REJECTED
 
 DUCKDB_EXTENSIONS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".parquet")
 """Files that DuckDB reads as tables."""
-READER_MEMORY = "1GB"
-"""Memory that reading may use before it spills to disk (own choice)."""
 
 
 def connect_reader(folder: Path, threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A separate DuckDB that reads files in row order; data beyond its memory go to the folder."""
     settings: dict[str, Any] = {
-        "memory_limit": READER_MEMORY,
+        "memory_limit": reader_memory(),
         "threads": threads,
         "temp_directory": str(folder / "spill"),
     }

@@ -5,6 +5,8 @@ differ between the engines, and only in this file.
 """
 
 import base64
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +36,8 @@ class Engine:
     name: str = "duckdb"
     """`duckdb`, `spark`, or the URL of a PostgreSQL database (`postgresql://user@host/name`)."""
     memory: str = "2GB"
-    """Memory that DuckDB may use before it spills to disk, or the memory of Spark's driver."""
+    """Memory that DuckDB may use before it spills to disk, or the memory of Spark's driver; what
+    reads beside it uses at most as much."""
     threads: int = 2
     """Number of cores that DuckDB or a local Spark may use."""
     spill: Path | None = None
@@ -71,6 +74,14 @@ def _duckdb(engine: Engine) -> Any:
 
 
 def _spark(engine: Engine) -> Any:
+    return ibis.pyspark.connect(spark_session(engine.memory, engine.threads))
+
+
+def spark_session(memory: str = "2GB", threads: int = 2) -> Any:
+    """The Spark session: where `spark.master` points, or local and listening to no one else.
+
+    A local one runs Python as this process does.
+    """
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -78,15 +89,16 @@ def _spark(engine: Engine) -> Any:
     session = (
         SparkSession.builder.appName("posology")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.memory", engine.memory.removesuffix("B"))
+        .config("spark.driver.memory", memory.removesuffix("B"))
         .config("spark.ui.enabled", "false")
     )
     if "spark.master" not in dict(session._options):
-        session = session.master(f"local[{engine.threads}]")
-        session = session.config("spark.sql.shuffle.partitions", str(2 * engine.threads))
+        session = session.master(f"local[{threads}]")
+        session = session.config("spark.sql.shuffle.partitions", str(2 * threads))
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         for name in ("spark.driver.bindAddress", "spark.driver.host"):
-            session = session.config(name, LOOPBACK)  # a local Spark listens to no one else
-    return ibis.pyspark.connect(session.getOrCreate())
+            session = session.config(name, LOOPBACK)
+    return session.getOrCreate()
 
 
 def _postgresql(url: str) -> Any:

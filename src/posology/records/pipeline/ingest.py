@@ -29,6 +29,7 @@ from posology.records.io.engine import (
     load_parquet,
     materialize,
 )
+from posology.records.io.memory import memory_limit, parse_size
 from posology.records.pipeline.cleaning import (
     CleaningSettings,
     births_and_deaths,
@@ -136,7 +137,8 @@ def ingest(
     sources: Iterable[Source], folder: Path, settings: IngestSettings = IngestSettings()
 ) -> IngestCounts:
     """Add the sources to a MEDS folder, which is created if it does not exist."""
-    with atomic_replace(folder) as new_folder:
+    limit = parse_size(settings.engine.memory)
+    with atomic_replace(folder) as new_folder, memory_limit(limit):
         manifest = read_manifest(folder)
         known = {entry["digest"] for entry in manifest["sources"]}
         digests = {source: content_digest(source) for source in sources}

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from posology.records.io.engine import escape_quotes
+from posology.records.io.memory import reader_memory
 from posology.records.io.patterns import value_pattern
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
@@ -19,8 +20,6 @@ from posology.records.pipeline.manifest import read_manifest
 from posology.records.pipeline.quality_page import quality_page
 from posology.records.pipeline.rejected_rows import REJECTED_FILE
 
-MEMORY = "1GB"
-"""Memory that counting may use before it spills to disk (own choice)."""
 EXPECTED_FAMILIES = (
     "MEDS_BIRTH",
     "SEX",
@@ -47,7 +46,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
     """
     manifest = manifest or read_manifest(folder)
     files = ", ".join(f"'{escape_quotes(path)}'" for path in data_files(folder))
-    duck = duckdb.connect(config={"memory_limit": MEMORY})
+    duck = duckdb.connect(config={"memory_limit": reader_memory()})
     duck.execute("SET enable_progress_bar = false")
     duck.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet([{files}])")
     rejected = escape_quotes(folder / REJECTED_FILE)
