@@ -103,13 +103,22 @@ def ask(app: FastAPI, patient_id: str = "MRN 4711", form: dict | None = None) ->
 
 def store_advice(app: FastAPI, state: str, patient: str = "", minute: int = 0) -> str:
     """Id of a stored answer that is made up."""
+    digest = ADVICE_BY_STATE[state].model.digest
+    stored = made_up_answer(state, f"2026-11-27T08:{minute:02d}:00.000000Z", patient, digest)
+    asyncio.run(deployment_of(app).store.write(save_answer, stored))
+    return stored.id
+
+
+def made_up_answer(
+    state: str, made_at: str, patient: str, digest: str, form: dict | None = None
+) -> StoredAnswer:
+    """An answer to be stored. form: facts, from which what-if starts."""
     advice = ADVICE_BY_STATE[state]
-    body = zlib.compress(json.dumps({"recommendation": serialize(advice, {})}).encode())
-    stored = StoredAnswer(
-        id=f"{state}-{minute:02d}",
-        made_at=f"2026-11-27T08:{minute:02d}:00.000000Z",
+    return StoredAnswer(
+        id=f"{state}-{made_at[5:19]}".replace(":", ""),
+        made_at=made_at,
         model="warfarin",
-        digest=advice.model.digest,
+        digest=digest,
         patient_key=patient,
         state=state,
         headline=advice.headline,
@@ -118,8 +127,10 @@ def store_advice(app: FastAPI, state: str, patient: str = "", minute: int = 0) -
         door_reference="",
         is_demo=False,
         milliseconds=12.0,
-        body=body,
-        given=None,
+        body=_pack({"recommendation": serialize(advice, {})}),
+        given=_pack(form) if form else None,
     )
-    asyncio.run(deployment_of(app).store.write(save_answer, stored))
-    return stored.id
+
+
+def _pack(body: object) -> bytes:
+    return zlib.compress(json.dumps(body).encode())

@@ -5,9 +5,12 @@ from starlette.responses import Response
 
 from posology.service.errors import NotFoundError
 from posology.service.identity.people import add_people
-from posology.service.pages import model_views, patient_views, sign_in_views, worklist_views
+from posology.service.pages import ask_views, patient_views, people_views, sign_in_views
 from posology.service.pages.error_pages import error_page
+from posology.service.pages.model import views as model_views
+from posology.service.pages.monitoring import views as monitoring_views
 from posology.service.pages.stylesheet import stylesheet, stylesheet_name
+from posology.service.pages.worklist import views as worklist_views
 
 router = APIRouter(include_in_schema=False)
 _ICON = (
@@ -34,6 +37,14 @@ def add_pages(app: FastAPI) -> None:
     """Add the pages and the sign-in of people to an app."""
     add_people(app.state.deployment)
     app.state.error_page = error_page
-    parts = (sign_in_views, worklist_views, patient_views, model_views)
+    parts = (
+        sign_in_views,
+        worklist_views,
+        ask_views,
+        patient_views,
+        model_views,
+        monitoring_views,
+        people_views,
+    )
     for part in (router, *(views.router for views in parts)):
         app.include_router(part)

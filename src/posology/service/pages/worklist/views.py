@@ -1,6 +1,7 @@
 """Routes of the worklist."""
 
 import asyncio
+import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,12 +13,15 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.pages.opened import person_words, read_advice
 from posology.service.pages.responses import frame_of, page_response, patient_name, redirect
-from posology.service.pages.worklist import WorklistEntry, WorklistQuery, worklist_page
+from posology.service.pages.worklist.content import WorklistEntry, WorklistQuery, worklist_page
 from posology.service.store import DecisionRecord, StoredAnswer, newest_answers
-from posology.service.store.decisions import decisions_of
+from posology.service.store.clock import now, to_text
+from posology.service.store.decisions import DEFERRED, decisions_of
 
 MOST_ANSWERS = 300
 """The newest answers that the worklist looks at."""
+DECIDED_HOURS = 24
+"""How long a patient stays on the list after a decision other than to wait."""
 router = APIRouter(include_in_schema=False)
 
 
@@ -47,6 +51,7 @@ _Found = tuple[StoredAnswer, DecisionRecord | None, str]
 
 def _newest(connection: Connection) -> list[_Found]:
     """The newest answer to each question about each patient, with its newest decision."""
+    recent = to_text(now() - datetime.timedelta(hours=DECIDED_HOURS))
     seen: set[tuple[str, str]] = set()
     found: list[_Found] = []
     for stored in newest_answers(connection, MOST_ANSWERS):
@@ -56,7 +61,8 @@ def _newest(connection: Connection) -> list[_Found]:
         seen.add(key)
         decided = decisions_of(connection, stored.id)
         record, at = decided[0] if decided else (None, "")
-        found.append((stored, record, at))
+        if record is None or record.outcome == DEFERRED or at >= recent:
+            found.append((stored, record, at))
     return found
 
 

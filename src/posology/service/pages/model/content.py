@@ -19,7 +19,7 @@ from posology.report.patient.words import (
     value_words,
     without_stop,
 )
-from posology.service.pages.calibration import Calibration, calibration
+from posology.service.pages.model.calibration import Calibration, calibration
 from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.facts.model_facts import model_facts
 

@@ -13,7 +13,7 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
 from posology.service.identity.callers import require_person
 from posology.service.models.served import ServedModel
-from posology.service.pages.model import model_page
+from posology.service.pages.model.content import model_page
 from posology.service.pages.responses import frame_of, page_response, redirect, with_page_headers
 from posology.workflows.facts.model_facts import model_facts
 

@@ -20,7 +20,7 @@ _TABS = (("", "All"), (TO_DECIDE, "To decide"), (WAITING, "Waiting"), (DECIDED, 
 _HEADINGS = {
     TO_DECIDE: "To decide, oldest answer first",
     WAITING: "Waiting",
-    DECIDED: "Decided, newest first",
+    DECIDED: "Decided in the last day",
 }
 _TAGS = {
     states.BETTER_FOR_PATIENT: Tag("Better than usual", GOOD, "up"),
@@ -140,6 +140,18 @@ def worklist_page(
     )
 
 
+def short_time(iso: str) -> str:
+    """`08:40` of today, else `26-Nov 16:05`, with the year if it is another."""
+    moment = datetime.datetime.fromisoformat(iso)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone().replace(tzinfo=None)
+    today = datetime.date.today()  # noqa: DTZ011 - the clinic's own day
+    words = date_words(moment.replace(second=0, microsecond=0).isoformat())
+    if moment.date() == today and ":" in words:
+        return words[12:]
+    return words.replace(f"-{today.year}", "")
+
+
 def _headline(waiting: int, total: int) -> str:
     patients = "patient" if total == 1 else "patients"
     if not total:
@@ -177,10 +189,10 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
         tag=Tag("Erased", QUIET, "minus") if advice is None else state_tag(advice),
         answer="The answer was kept as long as it may be." if is_erased else answer_line(advice),
         look="" if advice is None or decision is not None else _look(advice),
-        record="" if advice is None else date_words(advice.time),
+        record="" if advice is None else short_time(advice.time),
         decision=""
         if decision is None
-        else f"{OUTCOME_WORDS[decision.outcome]} {local_time(entry.decided_at)}",
+        else f"{OUTCOME_WORDS[decision.outcome]} {short_time(entry.decided_at)}",
         by=by,
     )
 

@@ -1,0 +1,107 @@
+"""Routes of a question that a clinician enters on a page."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from posology.advice.form.field import STATIC
+from posology.service.answering import Question, answer
+from posology.service.deployment import Deployment, get_deployment
+from posology.service.errors import UnusableError
+from posology.service.identity.callers import CLINICIAN, Caller, require_person
+from posology.service.identity.people import read_form
+from posology.service.models.served import ServedModel
+from posology.service.pages.facts_form import FactInput, changed_facts, fact_inputs
+from posology.service.pages.responses import frame_of, page_response, redirect
+from posology.workflows.advice.what_if import FactValue
+from posology.workflows.patient import form_of
+
+router = APIRouter(include_in_schema=False)
+Clinician = Annotated[Caller, Depends(require_person(CLINICIAN))]
+Service = Annotated[Deployment, Depends(get_deployment)]
+_SOURCE = "patient: "
+"""What sentences about a patient's facts begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPage:
+    """The variables of the template."""
+
+    model: str
+    title: str
+    models: tuple[tuple[str, str], ...]
+    patient: str
+    decision: str
+    fields: tuple[FactInput, ...]
+    errors: dict[str, str]
+
+
+@router.get("/ask")
+async def blank(request: Request, caller: Clinician, deployment: Service) -> Response:
+    """The form of a model, blank."""
+    del caller
+    name = request.query_params.get("model", "") or deployment.models.default
+    return _page(request, deployment, deployment.models.find(name), {}, {})
+
+
+@router.post("/ask")
+async def ask(request: Request, caller: Clinician, deployment: Service) -> Response:
+    """Answer the question, or show what to mend."""
+    form = await read_form(request)
+    served = deployment.models.get(form.get("model", ""))
+    values = _blank_values(served)
+    changes, errors = changed_facts(values, form)
+    if not changes and not errors:
+        errors["fact-0"] = "Nothing is known of this patient; fill in at least one fact"
+    if errors:
+        return _page(request, deployment, served, form, errors)
+    timing = {value.field.name: value.field.timing for value in values}
+    today = form.get("decision") or datetime.date.today().isoformat()  # noqa: DTZ011 - local
+    facts = {
+        name: text if timing[name] == STATIC else {"value": text, "date": today}
+        for name, text in changes.items()
+    }
+    question = Question(
+        model=served.name,
+        patient={"decision": today, "facts": facts},
+        patient_id=form.get("patient", "").strip(),
+        asked_by=caller.subject,
+        door="page",
+    )
+    try:
+        made = await answer(deployment, question)
+    except UnusableError as error:
+        first = next(iter(f"fact-{at}" for at, v in enumerate(values) if v.field.name in changes))
+        found = {first: str(error).removeprefix(_SOURCE)}
+        return _page(request, deployment, served, form, found)
+    return redirect(f"/answers/{made.id}")
+
+
+def _blank_values(served: ServedModel) -> tuple[FactValue, ...]:
+    return tuple(FactValue(f, "") for f in form_of(served.artifact).fields if f.is_listed)
+
+
+def _page(
+    request: Request,
+    deployment: Deployment,
+    served: ServedModel,
+    entered: Mapping[str, str],
+    errors: dict[str, str],
+) -> Response:
+    page = AskPage(
+        model=served.name,
+        title=served.artifact.study.title,
+        models=tuple((m.name, m.artifact.study.title) for m in deployment.models.current.values()),
+        patient=entered.get("patient", ""),
+        decision=entered.get("decision", ""),
+        fields=fact_inputs(_blank_values(served), entered, errors),
+        errors=errors,
+    )
+    title = f"{'Error: ' if errors else ''}Ask about a patient"
+    frame = frame_of(request, title, "worklist")
+    return page_response("ask.html.j2", frame, {"page": page}, 422 if errors else 200)

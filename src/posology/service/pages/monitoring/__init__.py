@@ -1,0 +1,1 @@
+"""Whether the service and its models do what is expected of them."""

@@ -1,0 +1,161 @@
+"""The monitoring page of one model."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from posology.artifact import Artifact
+from posology.report.patient.content import QUIET, STOP, WARN, Tag
+from posology.report.patient.marks import share_bar
+from posology.report.patient.words import count_words
+from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
+from posology.service.pages.monitoring.checks import OUT, CheckGroup, check_groups, headline
+from posology.service.pages.monitoring.weeks import WEEKS, Use
+from posology.service.pages.responses import local_time
+from posology.service.store.served import RESUME, ROLLBACK, START, SWAP, Change
+from posology.service.store.served import STOP as STOPPED
+from posology.workflows.patient import form_of
+
+MIN_CELL = 5
+"""Smaller counts are not shown."""
+_ACTIONS = {
+    START: "Started",
+    SWAP: "Put in place",
+    ROLLBACK: "Rolled back to",
+    STOPPED: "Stopped",
+    RESUME: "Answers again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One count of a list, with its picture."""
+
+    label: str
+    picture: str
+    """SVG."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRow:
+    """A change of what answers."""
+
+    at: str
+    version: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringPage:
+    """The variables of the template."""
+
+    name: str
+    kicker: str
+    headline: str
+    lead: str
+    tags: tuple[Tag, ...]
+    is_stopped: bool
+    stopped: str
+    may_change: bool
+    has_earlier: bool
+    groups: tuple[CheckGroup, ...]
+    done: tuple[Bar, ...]
+    done_note: str
+    reasons: tuple[Bar, ...]
+    reasons_note: str
+    served: tuple[ServedRow, ...]
+    audit: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What the service knows of the model beside its answers."""
+
+    name: str
+    stopped: str
+    """Reason; empty if it answers."""
+    changes: tuple[tuple[str, Change], ...]
+    may_change: bool
+    audit: str
+
+
+def monitoring_page(use: Use, model: Artifact, state: ModelState) -> MonitoringPage:
+    """The page from what the store knows."""
+    groups = check_groups(use, training_numbers(model))
+    out = sum(row.state == OUT for group in groups for row in group.rows)
+    total = sum(len(group.rows) for group in groups)
+    answers = sum(week.answers for week in use.weeks)
+    tags = [
+        Tag(f"{out} of {total} checks out of range", WARN, "warn")
+        if out
+        else Tag(f"{total} checks", QUIET, "check"),
+        Tag(f"{answers:,} answers", QUIET, "check"),
+        Tag(f"Outcomes known for {use.known_outcomes:,}", QUIET, "info"),
+    ]
+    if state.stopped:
+        tags.insert(0, Tag("Stopped", STOP, "stop"))
+    digests = {c.digest for _, c in state.changes if c.action in (START, SWAP, ROLLBACK)}
+    overridden = sum(use.reasons.values())
+    return MonitoringPage(
+        name=state.name,
+        kicker=f"Monitoring: {state.name}, {WEEKS} weeks",
+        headline="This model is switched off" if state.stopped else headline(groups),
+        lead=_lead(out, state.stopped),
+        tags=tuple(tags),
+        is_stopped=bool(state.stopped),
+        stopped=state.stopped,
+        may_change=state.may_change,
+        has_earlier=len(digests) > 1,
+        groups=groups,
+        done=_bars([(OUTCOME_WORDS.get(k, "Not recorded"), n) for k, n in _ordered(use.outcomes)]),
+        done_note=f"{answers:,} answers of the last {WEEKS} weeks, of 100.",
+        reasons=_counts([(REASON_WORDS.get(k, k), n) for k, n in use.reasons.most_common()]),
+        reasons_note=f"{overridden:,} times overridden or modified. Main reason given.",
+        served=tuple(
+            ServedRow(local_time(at), c.digest[:12], _ACTIONS[c.action], c.reason)
+            for at, c in state.changes
+        ),
+        audit=state.audit,
+    )
+
+
+def training_numbers(model: Artifact) -> dict[str, tuple[float, float, str]]:
+    """Of each listed fact with a number: mean, standard deviation and unit in training."""
+    profile = model.policy.profile
+    row = {code: at for at, code in enumerate(profile.codes)}
+    return {
+        field.name: (float(profile.center[at]), float(profile.spread[at]), field.unit)
+        for field in form_of(model).fields
+        if field.kind == "number" and (at := row.get(field.stem)) is not None
+    }
+
+
+def _lead(out: int, stopped: str) -> str:
+    if stopped:
+        return f"{stopped}. Clinicians see the guideline and usual care."
+    rows = "row in colour needs" if out == 1 else "rows in colour need"
+    return f"The model still answers. The {rows} a look." if out else ""
+
+
+def _ordered(outcomes: Counter[str]) -> list[tuple[str, int]]:
+    names = [*OUTCOME_WORDS, ""]
+    return [(name, outcomes[name]) for name in names if outcomes[name]]
+
+
+def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
+    total = sum(n for _, n in counts)
+    return tuple(
+        Bar(label, share_bar(n / total, label), count_words(100 * n / total)) for label, n in counts
+    )
+
+
+def _counts(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
+    most = max((n for _, n in counts), default=1)
+    return tuple(
+        Bar(label, share_bar(n / most, f"{n}"), f"{n:,}")
+        if n >= MIN_CELL
+        else Bar(label, "", f"under {MIN_CELL}")
+        for label, n in counts
+    )

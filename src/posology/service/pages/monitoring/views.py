@@ -1,0 +1,142 @@
+"""Routes of the monitoring pages, and of what an administrator may change there."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from posology.report.patient.content import WARN, Tag
+from posology.service.deployment import Deployment, get_deployment
+from posology.service.errors import NotFoundError
+from posology.service.identity.callers import (
+    ADMINISTRATOR,
+    DATA_SCIENTIST,
+    Caller,
+    require_person,
+)
+from posology.service.identity.people import read_form
+from posology.service.models.switching import resume, roll_back, stop
+from posology.service.pages.monitoring.content import ModelState, monitoring_page
+from posology.service.pages.monitoring.weeks import read_use
+from posology.service.pages.responses import frame_of, page_response, redirect
+from posology.service.store import verify_audit
+from posology.service.store.served import changes_of
+
+router = APIRouter(include_in_schema=False)
+Reader = Annotated[Caller, Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))]
+Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
+Service = Annotated[Deployment, Depends(get_deployment)]
+STOP, RESUME, ROLL_BACK = "stop", "resume", "roll-back"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """The page that asks before a change."""
+
+    name: str
+    action: str
+    heading: str
+    text: str
+    button: str
+    needs_reason: bool
+    error: str
+    tag: Tag
+
+
+_PAGES = {
+    STOP: (
+        "Stop {}?",
+        "It takes effect at once, on every screen and for every system. Clinicians then see the "
+        "guideline and usual care. Answers given before stay readable.",
+        "Stop this model",
+    ),
+    RESUME: ("Let {} answer again?", "It answers from now on, everywhere.", "Let it answer"),
+    ROLL_BACK: (
+        "Roll {} back?",
+        "The version that answered before this one takes its place, after its golden patients "
+        "were answered bit for bit.",
+        "Roll back",
+    ),
+}
+
+
+@router.get("/monitoring", dependencies=[Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))])
+async def models(deployment: Service) -> Response:
+    """The first model; its page names the others."""
+    return redirect(f"/monitoring/{deployment.models.default}")
+
+
+@router.get("/monitoring/{name}")
+async def monitoring(request: Request, caller: Reader, deployment: Service, name: str) -> Response:
+    """What a model did in the last weeks."""
+    served = deployment.models.find(name)
+    use = await deployment.store.read(read_use, name)
+    changes = await deployment.store.read(changes_of, name)
+    state = ModelState(
+        name=name,
+        stopped=deployment.models.stopped.get(name, ""),
+        changes=tuple(changes),
+        may_change=ADMINISTRATOR in caller.roles,
+        audit=await _audit_words(deployment) if "verify" in request.query_params else "",
+    )
+    page = await asyncio.to_thread(monitoring_page, use, served.artifact, state)
+    frame = frame_of(request, f"Monitoring {name}", "monitoring")
+    others = [other for other in deployment.models.current if other != name]
+    return page_response("monitoring.html.j2", frame, {"page": page, "others": others})
+
+
+@router.get("/monitoring/{name}/{action}", dependencies=[Depends(require_person(ADMINISTRATOR))])
+async def confirm(request: Request, deployment: Service, name: str, action: str) -> Response:
+    """Ask before a change."""
+    deployment.models.find(name)
+    return _confirm(request, name, action)
+
+
+@router.post("/monitoring/{name}/{action}")
+async def change(
+    request: Request, caller: Administrator, deployment: Service, name: str, action: str
+) -> Response:
+    """Stop, resume or roll back."""
+    form = await read_form(request)
+    deployment.models.find(name)
+    reason = form.get("reason", "").strip()
+    if action in (STOP, RESUME) and not reason:
+        return _confirm(request, name, action, "Write why, so that others understand it")
+    if action == STOP:
+        await stop(deployment, name, reason, caller.subject)
+    elif action == RESUME:
+        await resume(deployment, name, reason, caller.subject)
+    elif action == ROLL_BACK:
+        await roll_back(deployment, name, caller.subject)
+    else:
+        raise NotFoundError("There is no such action.")
+    return redirect(f"/monitoring/{name}")
+
+
+def _confirm(request: Request, name: str, action: str, error: str = "") -> Response:
+    if action not in _PAGES:
+        raise NotFoundError("There is no such page.")
+    heading, text, button = _PAGES[action]
+    page = ChangePage(
+        name=name,
+        action=action,
+        heading=heading.format(name),
+        text=text,
+        button=button,
+        needs_reason=action != ROLL_BACK,
+        error=error,
+        tag=Tag("This changes what clinicians see", WARN, "warn"),
+    )
+    title = f"{'Error: ' if error else ''}{page.heading}"
+    frame = frame_of(request, title, "monitoring")
+    return page_response("change.html.j2", frame, {"page": page}, 422 if error else 200)
+
+
+async def _audit_words(deployment: Deployment) -> str:
+    found = await deployment.store.read(verify_audit, deployment.store.key)
+    if found.problem:
+        return f"The audit log was changed: {found.problem}."
+    return f"Audit log verified: {found.rows:,} entries, chain unbroken, head {found.head[:12]}."

@@ -1,0 +1,1 @@
+"""The patients whose answers wait for a decision."""

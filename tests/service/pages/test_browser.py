@@ -1,0 +1,146 @@
+"""Every page in Debian's Chromium: nothing sideways, no serious finding of axe, no CSP report.
+
+With POSOLOGY_SCREENSHOTS=FOLDER the pictures of docs/service-pages.md are written there.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from posology.service.identity.callers import CLINICIAN
+from posology.service.identity.people import DEMO_PERSON, first_link
+from posology.service.settings import Settings
+from tests.builders.browser import CHROMIUM
+from tests.builders.pages import people_in
+from tests.builders.sample_pages import fill
+from tests.builders.service import deployment_of, running_app
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+_WATCH = """
+window.reports = [];
+addEventListener("securitypolicyviolation", e => reports.push(e.violatedDirective));
+"""
+_AXE = {"resultTypes": ["violations"]}
+_SIDEWAYS = "() => document.documentElement.scrollWidth"
+
+
+@pytest.fixture(scope="module")
+def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
+    """The app, its address, and the answer with the fullest page."""
+    import uvicorn
+
+    folder = tmp_path_factory.mktemp("pages")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(
+        models=(), port=port, allow_unsigned=True, is_demo=True, store_patient_ids=True
+    )
+    with running_app(small_model, folder, settings) as app:
+        answer = fill(app)
+        people_in(app)
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.02)
+        yield app, f"http://127.0.0.1:{port}", answer
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def paths(answer: str) -> dict[str, str]:
+    return {
+        "patient": f"/answers/{answer}",
+        "decision": f"/answers/{answer}?choice=overridden",
+        "worklist": "/",
+        "model": "/model/warfarin",
+        "monitoring": "/monitoring/warfarin",
+        "ask": "/ask",
+        "people": "/people",
+        "stop": "/monitoring/warfarin/stop",
+        "nothing": "/answers/nothing",
+    }
+
+
+def test_every_page_fits_is_accessible_and_breaks_no_policy(served: tuple, chromium) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    app, address, answer = served
+    axe = Axe()
+    context = chromium.new_context(color_scheme="light", viewport={"width": 1280, "height": 900})
+    context.add_init_script(_WATCH)
+    page = context.new_page()
+    for name, path in {"sign-in": "/sign-in", "link": "", **paths(answer)}.items():
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(first_link(deployment_of(app)) if name == "link" else address + path)
+        found = []
+        for width, scheme in ((1280, "light"), (390, "light"), (390, "dark"), (1280, "dark")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(_SIDEWAYS) <= width, (name, width)
+            if (width, scheme) in ((1280, "light"), (390, "dark")):
+                found += _serious(axe.run(page, options=_AXE).response)
+                _shoot(page, f"{name}-{width}-{scheme}")
+        assert found == [], name
+        assert page.evaluate("() => window.reports") == [], name
+    context.close()
+
+
+def _serious(response: dict) -> list[tuple[str, str]]:
+    return [
+        (finding["id"], node["html"][:120])
+        for finding in response["violations"]
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"]
+    ]
+
+
+def _shoot(page, name: str) -> None:
+    folder = os.environ.get("POSOLOGY_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page="worklist-1280" in name)
+
+
+def test_the_flow_works_with_javascript_switched_off(served: tuple, chromium) -> None:
+    app, address, answer = served
+    people = people_in(app)
+    who = replace(DEMO_PERSON, name="Dr B. Sample", roles=(CLINICIAN,))
+    token = people.links.make(who, people.now())
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/sign-in/link?token={token}")
+    page.goto(f"{address}/answers/{answer}")
+    page.get_by_role("link", name="Override").click()
+    page.get_by_role("button", name="Record decision").click()
+    assert page.title().startswith("Error: ")
+    assert page.get_by_role("alert").get_by_role("link", name="Choose the main reason").is_visible()
+    page.locator("#option_overridden").select_option("medium")
+    page.get_by_role("radio", name="Local guideline").locator("visible=true").check()
+    assert page.locator("#option_modified").is_hidden()
+    page.get_by_role("button", name="Record decision").click()
+    state = page.get_by_role("complementary").inner_text()
+    assert "Overridden by Dr B. Sample" in state
+    page.locator("input[name=fact-0], select[name=fact-0]").first.select_option("female")
+    page.get_by_role("button", name="Show what changes").click()
+    assert "Sex female (record: male)." in page.locator("#changed").inner_text()
+    page.get_by_role("button", name="Sign out").click()
+    assert page.url == f"{address}/sign-in"
+    context.close()
