@@ -22,6 +22,7 @@ from posology.domain.policy import Policy
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import Study
 from posology.errors import ArtifactError
+from posology.learners.stack.policy import StackedPolicy
 from posology.records.io.drafts import draft_folder
 
 FORMAT = 2
@@ -206,6 +207,8 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
     """Kind and fields of a policy; its arrays are added to `arrays`."""
     from posology.learners.network.policy import NetworkPolicy
 
+    if isinstance(policy, StackedPolicy):
+        return "StackedPolicy", _pack_stack(policy, arrays)
     if not isinstance(policy, NetworkPolicy):
         state = serialize(policy, arrays)
         assert isinstance(state, dict)
@@ -220,14 +223,29 @@ def _pack_policy(policy: Policy, arrays: dict[str, np.ndarray]) -> tuple[str, di
     }
 
 
+def _pack_stack(policy: StackedPolicy, arrays: dict[str, np.ndarray]) -> dict:
+    """The stack's own fields, and each member with its arrays under its number."""
+    state = serialize(replace(policy, members=()), arrays, "stack")
+    assert isinstance(state, dict)
+    members = []
+    for number, member in enumerate(policy.members):
+        own: dict[str, np.ndarray] = {}
+        kind, fields = _pack_policy(member, own)
+        arrays |= {f"member.{number}.{name}": array for name, array in own.items()}
+        members.append({"kind": kind, "policy": fields})
+    return state | {"members": members}
+
+
 _POLICIES = {
     "DoseGridPolicy": "posology.learners.outcome_models.dose_grid_policy",
     "EffectDosePolicy": "posology.learners.effects.dose_policy",
     "EffectPolicy": "posology.learners.effects.policy",
     "FormulaPolicy": "posology.learners.guidelines.formula",
+    "KernelPolicy": "posology.learners.outcome_models.kernel_regression",
     "LinearPolicy": "posology.learners.outcome_models.logistic",
     "PreferenceListPolicy": "posology.learners.guidelines.preference_list",
     "RecentWindowPolicy": "posology.learners.offline_rl.policy",
+    "StackedPolicy": "posology.learners.stack.policy",
     "StateCodePolicy": "posology.learners.offline_rl.tabular_policy",
     "TreePolicy": "posology.learners.outcome_models.tree_policy",
 }
@@ -240,8 +258,20 @@ def _unpack_policy(kind: str, state: dict, arrays: dict[str, np.ndarray], keys: 
         return _unpack_network_policy(state, arrays, keys)
     if kind not in _POLICIES:
         raise ValueError(f"no policy is called {kind}")
+    if kind == "StackedPolicy":
+        return _unpack_stack(state, arrays, keys)
     policy = getattr(importlib.import_module(_POLICIES[kind]), kind)
     return deserialize(policy, state, arrays, keys.fields)
+
+
+def _unpack_stack(state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:
+    members = []
+    for number, member in enumerate(state["members"]):
+        prefix = f"member.{number}."
+        own = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+        members.append(_unpack_policy(member["kind"], member["policy"], own, keys))
+    own_fields = deserialize(StackedPolicy, {**state, "members": []}, arrays, keys.fields)
+    return replace(own_fields, members=tuple(members))
 
 
 def _unpack_network_policy(state: dict, arrays: dict[str, np.ndarray], keys: Keys) -> Policy:

@@ -23,8 +23,11 @@ from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
 from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
 from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.kernel_regression import KernelLearner
 from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
+from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+from posology.learners.stack.learner import StackLearner
 from tests.builders.small_cohorts import policy_outputs
 from tests.builders.synthetic_iwpc import cohort as synthetic_iwpc_cohort
 from tests.builders.synthetic_iwpc import with_targets
@@ -37,6 +40,10 @@ NAMES = (
     "logistic",
     "forest",
     "boosting",
+    "tuned_boosting",
+    "lightgbm",
+    "kernel",
+    "stack",
     "effects",
     "posology_paper",
     "posology_supervised",
@@ -78,6 +85,14 @@ NETWORKS = {
     "foretelling_condensed": replace(SMALL, history_summary=True, last_steps=2),
 }
 FEW = QNetworkSettings(hidden=16, members=2, batch=64, epochs=4, lags=2, code_steps=2)
+TUNED = TunedBoostingLearner(round_counts=(5, 10), folds=2, bags=2, dose_losses=("squared_error",))
+
+
+def small_network(seed: int) -> Supervised:
+    """Stands for the recipe's network, which would take minutes."""
+    return Supervised(SMALL, Training(batch=64, epochs=2, seed=seed))
+
+
 OFFLINE = {
     "fitted_values": PessimisticFQI(FEW),
     "implicit": ImplicitQLearning(FEW),
@@ -94,6 +109,10 @@ def class_of(name: str) -> str:
         "logistic": "LinearPolicy",
         "forest": "TreePolicy",
         "boosting": "TreePolicy",
+        "tuned_boosting": "TreePolicy",
+        "lightgbm": "TreePolicy",
+        "kernel": "KernelPolicy",
+        "stack": "StackedPolicy",
         "effects": "EffectPolicy",
         "order": "PreferenceListPolicy",
         "ridge_margin": "DoseGridPolicy",
@@ -133,6 +152,16 @@ def fitted_policy(name: str) -> Policy:
             return RandomForestLearner(tree_count=20).fit(train, validation)
         case "boosting":
             return GradientBoostingLearner(max_rounds=10).fit(train, validation)
+        case "tuned_boosting":
+            return TUNED.fit(train, validation)
+        case "lightgbm":
+            return replace(TUNED, engine="lightgbm").fit(train, validation)
+        case "kernel":
+            return KernelLearner(cosines=40).fit(train, validation)
+        case "stack":
+            return StackLearner(small_network, TUNED, KernelLearner(cosines=40)).fit(
+                train, validation
+            )
         case "ridge_margin":
             return DoseRidgeLearner().fit(with_option_doses(train), with_option_doses(validation))
         case "boosting_margin":

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
-from posology.domain.history import History, subset_subjects
+from posology.domain.history import History, join_histories, subset_subjects
 from posology.domain.profile import Profile
 from posology.domain.study import Study
 from posology.errors import UserError
@@ -124,6 +124,24 @@ def subset_decisions(cohort: Cohort, keep: Bool[np.ndarray, " decision"]) -> Coh
         history=history,
         subject=subject.astype(np.int64),
         last_step=last_step.astype(np.int64),
+        **columns,
+    )
+
+
+def join_cohorts(first: Cohort, second: Cohort) -> Cohort:
+    """The decisions of two parts of one cohort that share no patient, those of `first` first."""
+    step, subject = len(first.history.time), len(first.history.subject_id)
+    columns: dict[str, Any] = {
+        name: None
+        if (column := getattr(first, name)) is None
+        else np.concatenate([column, getattr(second, name)])
+        for name in DECISION_COLUMNS
+    }
+    return replace(
+        first,
+        history=join_histories(first.history, second.history),
+        subject=np.concatenate([first.subject, second.subject + subject]),
+        last_step=np.concatenate([first.last_step, second.last_step + step]),
         **columns,
     )
 

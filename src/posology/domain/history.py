@@ -116,6 +116,22 @@ def subset_subjects(history: History, rows: Int64[np.ndarray, " chosen"]) -> His
     )
 
 
+def join_histories(first: History, second: History) -> History:
+    """The histories of other subjects below those of the first ones."""
+    return History(
+        code=np.concatenate([first.code, second.code]),
+        value=np.concatenate([first.value, second.value]),
+        event_offsets=np.concatenate(
+            [first.event_offsets, second.event_offsets[1:] + first.event_offsets[-1]]
+        ),
+        time=np.concatenate([first.time, second.time]),
+        step_offsets=np.concatenate(
+            [first.step_offsets, second.step_offsets[1:] + first.step_offsets[-1]]
+        ),
+        subject_id=np.concatenate([first.subject_id, second.subject_id]),
+    )
+
+
 def offsets_from_counts(counts: Int64[np.ndarray, " run"]) -> Int64[np.ndarray, " run_plus_one"]:
     """Cumulative sum from 0: where each run starts, and where the last one ends."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])

@@ -6,12 +6,10 @@ A new method is one file with a learner and one line in METHODS.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from posology.domain.cohort import Cohort
 from posology.domain.policy import Learner
 from posology.errors import UserError
 from posology.learners.effects.dose_policy import EffectDoseLearner
 from posology.learners.effects.policy import EffectLearner
-from posology.learners.network.policy import NetworkPolicy
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.cql import ConservativeQLearning
 from posology.learners.offline_rl.iql import ImplicitQLearning
@@ -21,9 +19,12 @@ from posology.learners.offline_rl.tabular_policy import StateCodeLearner
 from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
 from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
 from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
+from posology.learners.outcome_models.kernel_regression import KernelLearner
 from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
-from posology.learners.recipes import recipe_for_cohort
+from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+from posology.learners.recipes import NetworkLearner
+from posology.learners.stack.learner import StackLearner
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +35,6 @@ class Method:
     """One line for help texts."""
     build: Callable[[int], Learner]
     """The learner with its default settings and a random seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkLearner:
-    """The neural network in both phases, by the recipe that suits the cohort."""
-
-    seed: int = 0
-
-    def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
-        """Train the supervised phase, then the reinforcement phase."""
-        recipe = recipe_for_cohort(train, self.seed)
-        supervised = recipe.supervised.fit(train, validation)
-        return recipe.reinforcement.fit(supervised, train, validation)
 
 
 METHODS: dict[str, Method] = {
@@ -91,6 +79,21 @@ METHODS: dict[str, Method] = {
     "boosting": Method(
         "gradient boosting on the flattened history",
         lambda seed: GradientBoostingLearner(seed=seed),
+    ),
+    "tuned_boosting": Method(
+        "gradient boosting on random columns, bagged, rounds chosen by folds (scikit-learn)",
+        lambda seed: TunedBoostingLearner(seed=seed),
+    ),
+    "lightgbm": Method(
+        "the same grown by LightGBM, which the extra `boosting` installs",
+        lambda seed: TunedBoostingLearner("lightgbm", seed=seed),
+    ),
+    "kernel": Method(
+        "kernel regression by random Fourier features", lambda seed: KernelLearner(seed=seed)
+    ),
+    "stack": Method(
+        "networks, boosting and kernel regression, weighted by what each adds",
+        lambda seed: StackLearner(seed=seed),
     ),
     "dose_ridge": Method(
         "ridge regression of a numeric outcome on patient, option and dose",

@@ -6,6 +6,7 @@ import torch
 
 from posology.domain.cohort import Cohort
 from posology.errors import UserError
+from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.reinforcement import Reinforcement
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -166,3 +167,16 @@ def with_device(recipe: Recipe, device: str) -> Recipe:
             second, device=device, training=replace(second.training, mixed_precision=mixed)
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLearner:
+    """The neural network in both phases, by the recipe that suits the cohort."""
+
+    seed: int = 0
+
+    def fit(self, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        """Train the supervised phase, then the reinforcement phase."""
+        recipe = recipe_for_cohort(train, self.seed)
+        supervised = recipe.supervised.fit(train, validation)
+        return recipe.reinforcement.fit(supervised, train, validation)

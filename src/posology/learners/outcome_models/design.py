@@ -27,6 +27,10 @@ class Labels(NamedTuple):
     """Whether the most effective option is known; otherwise only the received option's outcome."""
 
 
+_LABEL_COLUMNS = ("best", "treatment", "effective", "dose", "weight")
+"""Fields of Labels with one row a decision, in order."""
+
+
 class Design(NamedTuple):
     """Feature matrices with the same columns, and labels, of both splits."""
 
@@ -63,6 +67,20 @@ def extract_labels(cohort: Cohort) -> Labels:
         option_count=len(cohort.study.formulary.treatments),
         is_multiclass=bool((cohort.best_treatment >= 0).any()),
     )
+
+
+def join_labels(first: Labels, second: Labels) -> Labels:
+    """The labels of two cohorts of one study, one below the other."""
+    columns = [
+        np.concatenate([getattr(first, name), getattr(second, name)]) for name in _LABEL_COLUMNS
+    ]
+    return Labels(*columns, first.option_count, first.is_multiclass)
+
+
+def select_labels(labels: Labels, rows: np.ndarray) -> Labels:
+    """The labels of some decisions, by a mask or by their rows."""
+    columns = [getattr(labels, name)[rows] for name in _LABEL_COLUMNS]
+    return Labels(*columns, labels.option_count, labels.is_multiclass)
 
 
 def sample_weight(

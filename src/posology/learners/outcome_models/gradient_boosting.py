@@ -76,7 +76,7 @@ class GradientBoostingLearner:
             y, width = np.nan_to_num(labels.effective, nan=-1).astype(np.int64), 2
             known = y >= 0
         if len(np.unique(y[known])) < 2:
-            return _constant_label_trees(labels, y[known])
+            return constant_label_trees(labels, y[known])
         best, best_loss = None, np.inf
         weight = sample_weight(labels, known)
         rows = X[known] if weight is None else bin_columns(X[known])
@@ -223,7 +223,7 @@ def _dose_errors(model: Any, data: Design) -> np.ndarray:
     )
 
 
-def _constant_label_trees(labels: Labels, y: np.ndarray) -> Trees:
+def constant_label_trees(labels: Labels, y: np.ndarray) -> Trees:
     """Where all labels are the same: that class or, of outcomes, the Laplace estimate."""
     if labels.is_multiclass:
         return constant_trees(np.eye(labels.option_count)[y[0]])

@@ -119,7 +119,7 @@ def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
     """Weights per option, with the penalty of the lowest validation log loss."""
     best, best_loss = None, np.inf
     for penalty in penalties:
-        fitted = _multinomial(data, penalty) if data.labels.is_multiclass else _arms(data, penalty)
+        fitted = fit_classes(data, penalty)
         logits = data.X_validation @ fitted.weights + fitted.intercept
         p = softmax(logits, axis=1) if data.labels.is_multiclass else expit(logits)
         loss = mean_log_loss(p, data.validation_labels)
@@ -128,6 +128,11 @@ def _classes(data: Design, penalties: tuple[float, ...]) -> _Linear:
     if best is None:
         raise ValueError("LogisticLearner.inverse_penalties is empty: give at least one to try")
     return best
+
+
+def fit_classes(data: Design, penalty: float) -> _Linear:
+    """Weights and intercepts of the options, with one inverse penalty."""
+    return _multinomial(data, penalty) if data.labels.is_multiclass else _arms(data, penalty)
 
 
 def _multinomial(data: Design, penalty: float) -> _Linear:

@@ -140,6 +140,23 @@ def scale_trees(trees: Trees, factor: float) -> Trees:
     return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
 
 
+def first_trees(trees: Trees, count: int) -> Trees:
+    """The first trees, such as those of the first rounds of boosting."""
+    if count >= len(trees.root):
+        return trees
+    end = int(trees.root[count])
+    return replace(
+        trees,
+        root=trees.root[:count],
+        feature=trees.feature[:end],
+        threshold=trees.threshold[:end],
+        left=trees.left[:end],
+        right=trees.right[:end],
+        missing_left=trees.missing_left[:end],
+        value=trees.value[:end],
+    )
+
+
 def add_trees(parts: list[Trees]) -> Trees:
     """The sum of several sets of trees."""
     return concatenate_trees(

@@ -1,0 +1,1 @@
+"""Several models as one policy, each weighted by what it adds."""
