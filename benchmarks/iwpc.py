@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,12 +37,15 @@ from posology.evaluation.table1.predictions import (
     concatenate_predictions,
     predict_cohort,
 )
+from posology.learners.stack.policy import StackedPolicy
 from posology.report.table1.terminal import render_table1
 from posology.workflows.results import write_measurements
 
 SITES = 11
 """Groups of hospitals held out in turn: GroupKFold(11) on Project Site."""
 
+_WEIGHTS = "weights.json"
+"""The stack's weights of a fold."""
 _DONE = "models.json"
 """Names of the models of a finished fold."""
 
@@ -120,7 +124,10 @@ def _run(folds: list[Fold], work: Path, jobs: int) -> None:
 def _one(fold: Fold, work: Path) -> str:
     import torch
 
+    from benchmarks.iwpc_svr import fit_svr
     from posology.learners.baselines import baselines, fit_networks, run_quietly
+    from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+    from posology.learners.stack.learner import StackLearner
 
     torch.set_num_threads(1)
     data, study = iwpc.load(), read_study("iwpc")
@@ -136,15 +143,42 @@ def _one(fold: Fold, work: Path) -> str:
     folder = _path(work, fold)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "posology.npz").exists():
-        for name, (policy, _) in fit_networks(train, validation, fold.seed, run_quietly).items():
-            _keep(folder, name, test, predict_cohort(policy, test))
-    names = ["posology", "posology_supervised", "posology_paper"]
-    for name, make in baselines(train, validation):
+        networks = fit_networks(train, validation, fold.seed, run_quietly)
+        for name, (policy, _) in networks.items():
+            _keep(folder, _NETWORKS[name], test, predict_cohort(policy, test))
+        stack = StackLearner(seed=fold.seed).extend(networks["posology"][0], train, validation)
+        (folder / _WEIGHTS).write_text(json.dumps(_weights(stack)))
+        for name, member in zip(_MEMBERS, stack.members[2:], strict=True):
+            _keep(folder, name, test, predict_cohort(member, test))
+        _keep(folder, "posology", test, predict_cohort(stack, test))
+    names = ["posology", *_NETWORKS.values(), *_MEMBERS]
+    rivals = [
+        ("lightgbm", partial(TunedBoostingLearner("lightgbm").fit, train, validation)),
+        ("svr", partial(fit_svr, train, validation)),
+    ]
+    for name, make in [*baselines(train, validation), *rivals]:
         names.append(name)
         if not (folder / f"{name}.npz").exists():
             _keep(folder, name, test, predict_cohort(make(), test))
     (folder / _DONE).write_text(json.dumps(names))
     return f"{fold.split} {fold.number}"
+
+
+_NETWORKS = {
+    "posology": "posology_network",
+    "posology_supervised": "posology_supervised",
+    "posology_paper": "posology_paper",
+}
+"""Rows of the networks alone; `posology` itself is the stack."""
+_MEMBERS = ("posology_boosting", "posology_kernel")
+"""Rows of the stack's other members."""
+
+
+def _weights(stack: StackedPolicy) -> dict[str, list[float]]:
+    return {
+        "effectiveness": stack.effectiveness_weight.tolist(),
+        "dose": stack.dose_weight.tolist(),
+    }
 
 
 def _keep(folder: Path, name: str, test: Cohort, said: Predictions) -> None:

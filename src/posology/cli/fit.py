@@ -19,8 +19,8 @@ def fit(
         str,
         typer.Option(
             help="How to learn the policy: network, effects, effects_and_doses, pessimistic_fqi, "
-            "iql, cql, behaviour_cloning, tabular, logistic, forest, boosting, dose_ridge or "
-            "dose_boosting."
+            "iql, cql, behaviour_cloning, tabular, logistic, forest, boosting, tuned_boosting, "
+            "lightgbm, kernel, stack, dose_ridge or dose_boosting."
         ),
     ] = "network",
     recipe: Annotated[

@@ -81,7 +81,7 @@ METHODS: dict[str, Method] = {
         lambda seed: GradientBoostingLearner(seed=seed),
     ),
     "tuned_boosting": Method(
-        "gradient boosting on random columns, bagged, rounds chosen by folds (scikit-learn)",
+        "gradient boosting on random columns, bagged, rounds chosen by folds",
         lambda seed: TunedBoostingLearner(seed=seed),
     ),
     "lightgbm": Method(

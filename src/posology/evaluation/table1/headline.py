@@ -15,6 +15,11 @@ MODEL_TITLES = {
     "forest": "the random forest",
     "boosting": "gradient boosting",
     "boosting_formula": "gradient boosting with the refitted formula as an input",
+    "posology_network": "posology's network alone",
+    "posology_boosting": "posology's boosting alone",
+    "posology_kernel": "posology's kernel regression alone",
+    "lightgbm": "LightGBM with the refitted formula as an input",
+    "svr": "support vector regression with the refitted formula as an input",
     "ridge_margin": "ridge regression of the target distance at each dose",
     "boosting_margin": "gradient boosting of the target distance at each dose",
 }

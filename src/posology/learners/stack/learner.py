@@ -32,15 +32,17 @@ class StackLearner:
 
     def fit(self, train: Cohort, validation: Cohort) -> StackedPolicy:
         """Fit the members, weight them, and fit again what can learn from all patients."""
+        return self.extend(self.network(self.seed).fit(train, validation), train, validation)
+
+    def extend(self, first: Policy, train: Cohort, validation: Cohort) -> StackedPolicy:
+        """The stack around a network that learned from `train` and chose on `validation`."""
         seed = self.seed
-        networks = self.network(seed), self.network(seed + 1)
         boosting, kernel = replace(self.boosting, seed=seed), replace(self.kernel, seed=seed)
         larger, smaller = _split(train, len(validation) / max(len(train), 1), seed)
-        first = networks[0].fit(train, validation)
         tried = (first, boosting.fit(larger, smaller), kernel.fit(larger, smaller))
         effectiveness, dose = _weights(tried, validation)
-        second = networks[1].fit(join_cohorts(larger, validation), smaller)
-        members: tuple[Policy, ...] = (
+        second = self.network(seed + 1).fit(join_cohorts(larger, validation), smaller)
+        members = (
             first,
             second,
             boosting.fit(train, validation),

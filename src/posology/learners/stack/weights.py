@@ -37,7 +37,7 @@ def fit_weights(
     return np.where(weights < _LEAST, 0.0, weights) / weights[weights >= _LEAST].sum()
 
 
-_PENALTY = 0.02
-"""A whole weight on one of two members costs 2 % of the loss where the decisions are few."""
+_PENALTY = 0.1
+"""A whole weight on one of two members costs a tenth of the loss where the decisions are few."""
 _LEAST = 0.02
 """A member with less is left out: it costs time and adds nothing."""

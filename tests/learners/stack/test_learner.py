@@ -1,0 +1,54 @@
+"""The stack is the mean of its members, and knows the rewards of its study."""
+
+import numpy as np
+
+from posology.domain.policy import allow_all_treatments
+from posology.learners.stack.policy import StackedPolicy
+from tests.builders.policies import fitted_policy, iwpc_cohort
+
+
+def stack() -> StackedPolicy:
+    policy = fitted_policy("stack")
+    assert isinstance(policy, StackedPolicy)
+    return policy
+
+
+def test_answers_lie_between_those_of_the_members() -> None:
+    policy, c = stack(), iwpc_cohort()
+    allowed = allow_all_treatments(c.last_step, c.study.formulary)
+    doses = [
+        m.predict_doses(c.history, c.last_step, allowed).overall.mean(1) for m in policy.members
+    ]
+    used = [d for d, weight in zip(doses, policy.dose_weight, strict=True) if weight > 0]
+    mine = policy.predict_doses(c.history, c.last_step, allowed).overall[:, 0]
+    assert (mine >= np.min(used, axis=0) - 1e-9).all()
+    assert (mine <= np.max(used, axis=0) + 1e-9).all()
+    assert np.ptp(used, axis=0).max() > 1, "the members must differ"
+
+
+def test_weights_are_shares_and_the_networks_share_one() -> None:
+    policy = stack()
+    for weight in (policy.effectiveness_weight, policy.dose_weight):
+        assert len(weight) == len(policy.members) == 4
+        assert (weight >= 0).all()
+        assert np.isclose(weight.sum(), 1.0)
+        assert weight[0] == weight[1]
+
+
+def test_the_choice_has_the_highest_expected_reward() -> None:
+    policy, c = stack(), iwpc_cohort()
+    allowed = allow_all_treatments(c.last_step, c.study.formulary)
+    p = policy.predict_effectiveness(c.history, c.last_step, allowed)[:, :, 0]
+    chosen = policy.choice_probabilities(c.history, c.last_step, allowed).argmax(1)
+    best = (p @ policy.reward.T).argmax(1)
+    np.testing.assert_array_equal(chosen, best)
+
+
+def test_no_training_patients_row_is_kept() -> None:
+    """Arrays of as many rows as patients would be their values, as a kernel machine keeps them."""
+    policy, c = stack(), iwpc_cohort()
+    kernel = policy.members[3]
+    patients = len(c.history.subject_id)
+    for name in type(kernel).__dataclass_fields__:  # type: ignore[attr-defined]
+        value = getattr(kernel, name)
+        assert not isinstance(value, np.ndarray) or patients not in value.shape, name
