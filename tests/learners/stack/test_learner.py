@@ -1,8 +1,11 @@
 """The stack is the mean of its members, and knows the rewards of its study."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from posology.domain.policy import allow_all_treatments
+from posology.learners.outcome_models.kernel_regression import KernelPolicy
 from posology.learners.stack.policy import StackedPolicy
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -49,6 +52,7 @@ def test_no_training_patients_row_is_kept() -> None:
     policy, c = stack(), iwpc_cohort()
     kernel = policy.members[3]
     patients = len(c.history.subject_id)
-    for name in type(kernel).__dataclass_fields__:  # type: ignore[attr-defined]
-        value = getattr(kernel, name)
-        assert not isinstance(value, np.ndarray) or patients not in value.shape, name
+    assert isinstance(kernel, KernelPolicy)
+    for field in fields(kernel):
+        value = getattr(kernel, field.name)
+        assert not isinstance(value, np.ndarray) or patients not in value.shape, field.name
