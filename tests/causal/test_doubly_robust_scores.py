@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posology.causal import censoring, doubly_robust_scores, outcome_regression
+from posology.causal import censoring, outcome_regression
 from posology.causal.doubly_robust_scores import (
     Nuisance,
     aipw_scores,
@@ -167,7 +167,6 @@ def test_other_outcomes_share_what_no_outcome_enters(monkeypatch: pytest.MonkeyP
 
     for kind in ("linear", "boosted"):
         monkeypatch.setitem(censoring._KINDS, kind, counted(kind))
-    monkeypatch.setattr(doubly_robust_scores, "ridge_columns", counted("ridge_columns"))
     monkeypatch.setattr(outcome_regression, "ridge_columns", counted("ridge_columns"))
     harms = fit_other_outcomes(nuisance, {"first": trial, "second": replace(trial)})
     assert fits["ridge_columns"] == 1

@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posology.causal import censoring, measurement, missing_outcomes, outcome_regression
+from posology.causal import (
+    censoring,
+    measurement,
+    missing_outcomes,
+    outcome_regression,
+    propensity,
+)
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.nested_nuisance import PAIRS, fit_nested_nuisance
 from posology.causal.propensity import known_propensity
@@ -42,6 +48,25 @@ def test_propensities_and_outcomes_are_as_good_as_those_fitted_one_fold_at_a_tim
     off = nested.overall.outcome_regression.mean[rows, trial.treatment]
     off -= truth.expected[rows, trial.treatment]
     assert np.sqrt((off**2).mean()) < 0.45, "the noise has a standard deviation of 1"
+
+
+def test_propensities_are_fitted_once_for_all_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four kinds on three folds, then the best without each fold; it was without each two folds."""
+    trial, _ = draw_trial("obs", 300, 0)
+    fits, made = [], propensity._fit
+
+    def counted(model: str, *args: Any) -> Any:
+        fits.append(model)
+        return made(model, *args)
+
+    monkeypatch.setattr(propensity, "_fit", counted)
+    fold = assign_folds(trial, np.random.default_rng(0))
+    nested = fit_nested_nuisance(trial, fold)
+    assert len(fits) == 4 + 5
+    assert fits[4:] == [nested.overall.propensity.model] * 5
+    for f, rule in enumerate(nested.without):
+        judged = nested.overall.propensity.probability[fold != f]
+        np.testing.assert_array_equal(rule.propensity.probability, judged)
 
 
 def test_outcomes_are_corrected_for_without_the_fold_that_is_judged() -> None:

@@ -18,7 +18,7 @@ from posology.causal.missing_outcomes import (
 from posology.causal.outcome_regression import (
     OutcomeRegression,
     fit_outcome_regression,
-    ridge_columns,
+    fit_outcome_regressions,
 )
 from posology.causal.propensity import PROPENSITY_FLOOR, Propensity, fit_propensity
 from posology.causal.trial import (
@@ -98,14 +98,17 @@ def fit_nuisance_in_folds(trial: Trial, fold: Fold, propensity: Propensity) -> N
 
 def fit_other_outcomes(nuisance: Nuisance, outcomes: Mapping[str, Trial]) -> dict[str, Nuisance]:
     """Nuisance models of other outcomes of the same decisions: its folds and propensities."""
-    fold, fitted = nuisance.fold, {}
-    columns = ridge_columns(nuisance.trial, fold)
-    completed = complete_together(list(outcomes.values()), fold)
-    for (name, trial), by_fold in zip(outcomes.items(), completed, strict=True):
-        known = with_completed_outcomes(validate_trial(trial), fold, by_fold)
-        regression = fit_outcome_regression(known, fold, by_fold, columns)
-        fitted[name] = Nuisance(known, fold, nuisance.propensity, regression)
-    return fitted
+    fold, trials = nuisance.fold, [validate_trial(trial) for trial in outcomes.values()]
+    completed = complete_together(trials, fold)
+    known = [
+        with_completed_outcomes(trial, fold, by_fold)
+        for trial, by_fold in zip(trials, completed, strict=True)
+    ]
+    regressions = fit_outcome_regressions(known, fold, completed)
+    return {
+        name: Nuisance(trial, fold, nuisance.propensity, regression)
+        for name, trial, regression in zip(outcomes, known, regressions, strict=True)
+    }
 
 
 def aipw_scores(trial: Trial, mean: Matrix, probability: Matrix) -> Matrix:

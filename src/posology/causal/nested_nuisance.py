@@ -3,6 +3,11 @@
 A rule that is evaluated on one fold is learned on the other four, whose nuisance models are
 themselves cross-fitted over these four. Leaving out folds j and k is the same for the rule of fold
 j and the rule of fold k, so that ten fits serve five rules, and their mean over j evaluates fold k.
+
+Propensities have no outcome in them and are therefore the same for all rules: each decision's are
+fitted on the other four folds, also on the one that a rule is judged on. The score of a decision is
+its expectation plus a residual that nothing of the rule has seen: which treatments others were given
+cannot make up an outcome.
 """
 
 from collections.abc import Callable
@@ -14,7 +19,7 @@ import numpy as np
 from posology.causal.doubly_robust_scores import Nuisance, select_nuisance_rows
 from posology.causal.missing_outcomes import complete_nested_outcomes
 from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
-from posology.causal.propensity import Propensity, fit_nested_propensities
+from posology.causal.propensity import Propensity, fit_chosen_propensity
 from posology.causal.trial import FOLDS, Fold, Trial, validate_trial
 
 PAIRS = FOLDS * (FOLDS - 1) // 2
@@ -28,8 +33,8 @@ class NestedNuisance:
     overall: Nuisance
     """Each decision's models are fitted on the other folds: for evaluation."""
     without: tuple[Nuisance, ...]
-    """Per fold: the decisions of the other folds, with models fitted on these only: for learning.
-    Changing any outcome of the fold changes nothing in it."""
+    """Per fold: the decisions of the other folds, with outcome models fitted on these only: for
+    learning. Changing any outcome of the fold changes nothing in it."""
 
 
 def fit_nested_nuisance(
@@ -38,18 +43,16 @@ def fit_nested_nuisance(
     propensity: Propensity | None = None,
     on_pair: Callable[[str, int], None] = lambda what, done: None,  # noqa: ARG005
 ) -> NestedNuisance:
-    """Fit propensities (unless they are given) and outcome regressions for every left-out fold.
+    """Fit propensities (unless they are given), and outcome regressions for every left-out fold.
 
     Args:
         on_pair: called with what is fitted and how many of PAIRS are done, for progress.
     """
     validate_trial(trial)
     if propensity is None:
-        propensities = fit_nested_propensities(trial, fold, partial(on_pair, "propensities"))
-    else:
-        propensities = (propensity,) * FOLDS
-    probability = np.stack([p.probability for p in propensities])[fold, np.arange(len(trial))]
-    overall = replace(propensities[0], probability=probability)
+        propensity = fit_chosen_propensity(
+            trial, fold, lambda done: on_pair("propensities", done * PAIRS // FOLDS)
+        )
     completed = complete_nested_outcomes(trial, fold, partial(on_pair, "unknown outcomes"))
     regressions = fit_nested_regressions(
         trial, fold, completed, partial(on_pair, "outcome regressions")
@@ -60,13 +63,13 @@ def fit_nested_nuisance(
         own = trial
         if completed is not None:
             own = replace(trial, outcome=completed[k][fold, rows], follow_up=None)
-        nuisance = Nuisance(own, fold, propensities[k], regressions[k])
+        nuisance = Nuisance(own, fold, propensity, regressions[k])
         without.append(select_nuisance_rows(nuisance, fold != k))
     if completed is not None:
         judged = np.stack(completed)[fold, fold, rows]
         trial = replace(trial, outcome=judged, follow_up=None)
     return NestedNuisance(
-        Nuisance(trial, fold, overall, _each_left_out(regressions, fold)), tuple(without)
+        Nuisance(trial, fold, propensity, _each_left_out(regressions, fold)), tuple(without)
     )
 
 

@@ -1,6 +1,6 @@
 """Outcome regressions: expected outcome under each option, cross-fitted and stacked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.left_out import LeftOut
-from posology.causal.ridge import PENALTIES, FoldProducts, Target, fold_products, solve_ridge
+from posology.causal.ridge import FoldProducts, RidgeFit, RidgeTask, Target, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
 
@@ -48,7 +48,6 @@ def fit_outcome_regression(
     trial: Trial,
     fold: Fold,
     outcome_by_fold: Float64[np.ndarray, "fold decision"] | None = None,
-    columns: RidgeColumns | None = None,
 ) -> OutcomeRegression:
     """Stack a ridge regression on a spline basis per option with boosted trees.
 
@@ -58,16 +57,31 @@ def fit_outcome_regression(
     Args:
         outcome_by_fold: outcomes for the models of each fold; those of its own decisions are
             `trial.outcome`. None: `trial.outcome` for all.
-        columns: of the ridge regression, if they were made for another outcome of the decisions.
     """
-    target = np.tile(trial.outcome, (FOLDS, 1)) if outcome_by_fold is None else outcome_by_fold
-    present = np.unique(fold).tolist()
-    boosted = [_boosted(trial, target[f], fold != f) for f in present]
-    for f in set(range(FOLDS)) - set(present):
-        boosted.insert(f, np.mean(boosted, axis=0))
-    columns = ridge_columns(trial, fold) if columns is None else columns
-    ridge = _ridge(columns, target, trial.n_options, LeftOut(fold))
-    return _stack(trial, fold, ridge, np.stack(boosted), _Used(target, None))
+    return fit_outcome_regressions([trial], fold, [outcome_by_fold])[0]
+
+
+def fit_outcome_regressions(
+    trials: Sequence[Trial],
+    fold: Fold,
+    outcomes: Sequence[Float64[np.ndarray, "fold decision"] | None],
+) -> list[OutcomeRegression]:
+    """The same of several outcomes of the same decisions, whose ridge regressions share systems."""
+    if not trials:
+        return []
+    targets = [
+        np.tile(trial.outcome, (FOLDS, 1)) if by_fold is None else by_fold
+        for trial, by_fold in zip(trials, outcomes, strict=True)
+    ]
+    tasks, present = [(target, None) for target in targets], np.unique(fold).tolist()
+    ridges = _ridges(ridge_columns(trials[0], fold), tasks, trials[0].n_options)
+    regressions = []
+    for trial, target, ridge in zip(trials, targets, ridges, strict=True):
+        boosted = [_boosted(trial, target[f], fold != f) for f in present]
+        for f in set(range(FOLDS)) - set(present):
+            boosted.insert(f, np.mean(boosted, axis=0))
+        regressions.append(_stack(trial, fold, ridge, np.stack(boosted), _Used(target, None)))
+    return regressions
 
 
 def fit_nested_regressions(
@@ -87,19 +101,21 @@ def fit_nested_regressions(
             each fold (missing_outcomes.py).
     """
     columns, rows, trees = ridge_columns(trial, fold), np.arange(len(trial)), LeftOut(fold)
-    ridges, regressions = LeftOut(fold), []
-    for k in range(FOLDS):
-        left_out, own, target = replace(trees, also=k), trial, np.tile(trial.outcome, (FOLDS, 1))
-        if completed is not None:
-            own, target = replace(trial, outcome=completed[k][fold, rows]), completed[k]
-        boosted = []
+    targets = [
+        np.tile(trial.outcome, (FOLDS, 1)) if completed is None else completed[k]
+        for k in range(FOLDS)
+    ]
+    ridges = _ridges(columns, [(targets[k], k) for k in range(FOLDS)], trial.n_options)
+    regressions = []
+    for k, target in enumerate(targets):
+        left_out, boosted = replace(trees, also=k), []
         for f in left_out.folds:
             on_pair(len(trees.fits))
             fit = partial(_boosted, trial, target[f], left_out.learning(f))
             boosted.append(left_out.once(f, "boosted trees", fit, target[f]))
         boosted.insert(k, np.mean(boosted, axis=0))
-        ridge = _ridge(columns, target, trial.n_options, replace(ridges, also=k))
-        regressions.append(_stack(own, fold, ridge, np.stack(boosted), _Used(target, k)))
+        own = replace(trial, outcome=target[fold, rows])
+        regressions.append(_stack(own, fold, ridges[k], np.stack(boosted), _Used(target, k)))
     return tuple(regressions)
 
 
@@ -154,11 +170,29 @@ def ridge_columns(trial: Trial, fold: Fold) -> RidgeColumns:
     own = expand_basis(fit_basis(trial.covariates, hinges=True, products=False), trial.covariates)
     given = np.eye(trial.n_options)[trial.treatment]
     by_option = [own * given[:, [k]] for k in range(trial.n_options)]
-    return RidgeColumns(common, own, fold_products(np.hstack([given, common, *by_option]), fold))
+    design = np.hstack([given, common, *by_option])
+    grams = np.zeros((FOLDS, design.shape[1], design.shape[1]))
+    for k in range(trial.n_options):
+        # Of a decision, the columns of the options that were not given are 0.
+        first, width = trial.n_options + common.shape[1], own.shape[1]
+        shared, mine = np.arange(trial.n_options, first), first + k * width + np.arange(width)
+        at = np.concatenate([[k], shared, mine])
+        for f in range(FOLDS):
+            rows = design[np.flatnonzero((fold == f) & (trial.treatment == k))[:, None], at]
+            grams[f][np.ix_(at, at)] += rows.T @ rows
+    return RidgeColumns(common, own, FoldProducts(design, fold, grams))
 
 
-def _ridge(columns: RidgeColumns, target: Target, options: int, left_out: LeftOut) -> EveryFold:
-    fitted = solve_ridge(columns.products, target, options, PENALTIES, left_out)
+def _ridges(
+    columns: RidgeColumns, tasks: Sequence[tuple[Target, int | None]], options: int
+) -> list[EveryFold]:
+    """Expected outcomes of each target (without a fold), by the coefficients without each fold."""
+    each = [RidgeTask(target, left_out) for target, left_out in tasks]
+    fits = solve_ridges(columns.products, each, n_unpenalised=options)
+    return [_predict_ridge(columns, fitted, options) for fitted in fits]
+
+
+def _predict_ridge(columns: RidgeColumns, fitted: RidgeFit, options: int) -> EveryFold:
     coefficients, start = fitted.fold_coefficients, options + columns.common.shape[1]
     shared = columns.common @ coefficients[:, options:start].T
     own = coefficients[:, start:].reshape(FOLDS, options, columns.own.shape[1])

@@ -1,6 +1,5 @@
 """Propensities: cross-fitted and calibrated; the model is chosen by its held-out log loss."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,24 +48,24 @@ def fit_propensity(trial: Trial, fold: Fold, models: tuple[str, ...] = _MODELS) 
     Options that decisions like it never had (`find_unsupported`) get the lowest propensity.
     """
     fitted = {model: _cross_fitted(trial, fold, model) for model in models}
-    everyone = np.ones(len(trial), dtype=bool)
-    probability = {model: _calibrated(p, trial, everyone) for model, p in fitted.items()}
+    probability = {model: _calibrated(p, trial) for model, p in fitted.items()}
     losses = {model: log_loss(p, trial) for model, p in probability.items()}
     chosen = min(losses, key=lambda model: losses[model])
     supported = _floor_unsupported(probability[chosen], find_unsupported(trial))
     return Propensity(supported, chosen, losses)
 
 
-def fit_nested_propensities(
+def fit_chosen_propensity(
     trial: Trial,
     fold: Fold,
-    on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
-) -> tuple[Propensity, ...]:
-    """For each fold, propensities cross-fitted over the other four, of every decision.
+    on_fold: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+) -> Propensity:
+    """The same, for a quarter of the time: the model is chosen before it is cross-fitted.
 
-    The decisions of the left-out fold get the mean of the four models, none of which has seen them.
-    Models that leave out the same two folds are fitted once; which of the four kinds is used is
-    decided once, by the log loss of models of three folds on the other two.
+    It is the one whose fit on three folds has the lowest log loss on the other two.
+
+    Args:
+        on_fold: called with the number of folds that are done, for progress.
     """
     first = fold < FOLDS - 2
     losses = {
@@ -74,19 +73,8 @@ def fit_nested_propensities(
         for model in _MODELS
     }
     chosen = min(losses, key=lambda model: losses[model])
-    by_fold = np.zeros((FOLDS, len(trial), trial.n_options))
-    for done, (j, k) in enumerate(itertools.combinations(range(FOLDS), 2)):
-        on_pair(done)
-        rest, here = (fold != j) & (fold != k), (fold == j) | (fold == k)
-        fitted = _fit_on(trial, chosen, rest, here)
-        of_first = fold[here] == j
-        by_fold[k, fold == j] = fitted[of_first]
-        by_fold[j, fold == k] = fitted[~of_first]
-        by_fold[j, fold == j] += fitted[of_first] / (FOLDS - 1)
-        by_fold[k, fold == k] += fitted[~of_first] / (FOLDS - 1)
-    unsupported = find_unsupported(trial)
-    calibrated = [_calibrated(by_fold[k], trial, fold != k) for k in range(FOLDS)]
-    return tuple(Propensity(_floor_unsupported(p, unsupported), chosen, losses) for p in calibrated)
+    fitted = _calibrated(_cross_fitted(trial, fold, chosen, on_fold), trial)
+    return Propensity(_floor_unsupported(fitted, find_unsupported(trial)), chosen, losses)
 
 
 def find_unsupported(trial: Trial) -> Bool[np.ndarray, "decision treatment"]:
@@ -132,9 +120,15 @@ def log_loss(probability: Matrix, trial: Trial) -> float:
     return float(-np.log(observed).mean())
 
 
-def _cross_fitted(trial: Trial, fold: Fold, model: str) -> Matrix:
+def _cross_fitted(
+    trial: Trial,
+    fold: Fold,
+    model: str,
+    on_fold: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+) -> Matrix:
     probability = np.zeros((len(trial), trial.n_options))
     for f in range(FOLDS):
+        on_fold(f)
         probability[fold == f] = _fit_on(trial, model, fold != f, fold == f)
     return probability
 
@@ -175,7 +169,7 @@ def _fit(
     return probability / probability.sum(axis=1, keepdims=True)
 
 
-def _calibrated(probability: Matrix, trial: Trial, fitted: Mask) -> Matrix:
+def _calibrated(probability: Matrix, trial: Trial) -> Matrix:
     """Scale the log probabilities by one temperature (Guo 2017, ICML).
 
     It is fitted on rows that it is used for: one number cannot overfit a patient.
@@ -183,11 +177,10 @@ def _calibrated(probability: Matrix, trial: Trial, fitted: Mask) -> Matrix:
     from scipy.optimize import minimize_scalar
     from scipy.special import softmax
 
-    logs, of_fitted = np.log(np.maximum(probability, PROPENSITY_FLOOR)), select_rows(trial, fitted)
+    logs = np.log(np.maximum(probability, PROPENSITY_FLOOR))
 
     def loss(temperature: float) -> float:
-        scaled = softmax(logs[fitted] * temperature, axis=1)
-        return log_loss(np.maximum(scaled, 1e-12), of_fitted)
+        return log_loss(np.maximum(softmax(logs * temperature, axis=1), 1e-12), trial)
 
     best = minimize_scalar(loss, bounds=(0.2, 2.0), method="bounded")
     calibrated = np.maximum(softmax(logs * float(best.x), axis=1), PROPENSITY_FLOOR)

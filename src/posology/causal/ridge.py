@@ -1,12 +1,11 @@
 """Ridge regression with the penalty chosen by cross-validation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.left_out import LeftOut
 from posology.causal.trial import FOLDS, Column, Fold
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
@@ -41,8 +40,21 @@ class FoldProducts:
 
 def fold_products(design: Float64[np.ndarray, "decision column"], fold: Fold) -> FoldProducts:
     """The cross products of a design."""
-    rows = [fold == f for f in range(FOLDS)]
-    return FoldProducts(design, fold, np.stack([design[at].T @ design[at] for at in rows]))
+    rows = (design[fold == f] for f in range(FOLDS))
+    return FoldProducts(design, fold, np.stack([own.T @ own for own in rows]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeTask:
+    """What is regressed on a design, as if the decisions of one fold did not exist."""
+
+    target: Target
+    left_out: int | None = None
+    """The fold that all coefficients leave out; None: no fold but their own."""
+
+    def of_fold(self, fold: int) -> Column:
+        """What the coefficients for a fold are fitted to."""
+        return self.target if self.target.ndim == 1 else self.target[fold]
 
 
 def fit_ridge(
@@ -54,52 +66,76 @@ def fit_ridge(
 ) -> RidgeFit:
     """Ridge regression with a penalty on all but the first `n_unpenalised` columns."""
     products = fold_products(design, fold)
-    return solve_ridge(products, target, n_unpenalised, penalties, LeftOut(fold))
+    return solve_ridges(products, [RidgeTask(target)], n_unpenalised, penalties)[0]
 
 
-def solve_ridge(
+def solve_ridges(
     products: FoldProducts,
-    target: Target,
+    tasks: Sequence[RidgeTask],
     n_unpenalised: int,
-    penalties: tuple[float, ...],
-    left_out: LeftOut,
-) -> RidgeFit:
-    """Ridge regression on this design, as if the decisions of fold `left_out.also` did not exist.
+    penalties: tuple[float, ...] = PENALTIES,
+) -> list[RidgeFit]:
+    """Ridge regressions on one design: each system is factorised once for all tasks.
 
-    Fits to the same numbers without the same two folds are taken from `left_out`.
+    Leaving out folds j and k is the same system for the tasks without fold j and without fold k.
     """
-    design, fold = products.design, products.fold
-    used = [f for f in left_out.folds if (fold == f).any()]
-    rows = np.isin(fold, used)
-    own = (target if target.ndim == 1 else target[fold, np.arange(len(fold))])[rows]
-    penalised = np.where(np.arange(design.shape[1]) < n_unpenalised, _TINY, 1.0)
-    by_fold = np.zeros((len(penalties), FOLDS, design.shape[1]))
-    for f in used:
-        rest = np.where(left_out.learning(f), target if target.ndim == 1 else target[f], 0.0)
-        gram = products.grams[[g for g in used if g != f]].sum(axis=0)
-        solve = partial(_solve_each, gram, design.T @ rest, penalised, penalties)
-        by_fold[:, f] = left_out.once(f, "ridge", solve, rest)
-    errors = [
-        float(((own - predict_held_out(each, design[rows], fold[rows])) ** 2).mean())
-        for each in by_fold
+    systems: dict[frozenset[int | None], list[tuple[int, int]]] = {}
+    present = np.unique(products.fold).tolist()
+    for t, task in enumerate(tasks):
+        for f in present:
+            if f != task.left_out:
+                systems.setdefault(frozenset({f, task.left_out}), []).append((t, f))
+    columns = products.design.shape[1]
+    penalised = np.where(np.arange(columns) < n_unpenalised, _TINY, 1.0)
+    found = np.zeros((len(tasks), len(penalties), FOLDS, columns))
+    for left_out, wanted in systems.items():
+        learning = ~np.isin(products.fold, [f for f in left_out if f is not None])
+        side = np.column_stack([np.where(learning, tasks[t].of_fold(f), 0.0) for t, f in wanted])
+        gram = products.grams[[g for g in present if g not in left_out]].sum(axis=0)
+        solved = _solve_each(gram, products.design.T @ side, penalised, penalties)
+        for at, (t, f) in enumerate(wanted):
+            found[t, :, f] = solved[:, :, at]
+    return [
+        _choose_penalty(products, task, by_fold, penalised, penalties)
+        for task, by_fold in zip(tasks, found, strict=True)
     ]
-    best = int(np.argmin(errors))
-    gram, side = products.grams[used].sum(axis=0), design[rows].T @ own
-    overall = _solve_each(gram, side, penalised, (penalties[best],))[0]
-    return RidgeFit(overall, by_fold[best], penalties[best], errors[best])
+
+
+def _choose_penalty(
+    products: FoldProducts,
+    task: RidgeTask,
+    by_fold: Float64[np.ndarray, "penalty fold column"],
+    penalised: Float64[np.ndarray, " column"],
+    penalties: tuple[float, ...],
+) -> RidgeFit:
+    """The fit of the penalty with the smallest error in the folds left out."""
+    fold = products.fold
+    used = [f for f in np.unique(fold).tolist() if f != task.left_out]
+    square, own = np.zeros(len(penalties)), np.zeros(len(fold))
+    for f in used:
+        here = fold == f
+        own[here] = task.of_fold(f)[here]
+        predicted = products.design[here] @ by_fold[:, f].T
+        square += ((own[here, None] - predicted) ** 2).sum(axis=0)
+    best = int(np.argmin(square))
+    gram, side = products.grams[used].sum(axis=0), (products.design.T @ own)[:, None]
+    overall = _solve_each(gram, side, penalised, (penalties[best],))[0, :, 0]
+    error = float(square[best] / np.isin(fold, used).sum())
+    return RidgeFit(overall, by_fold[best], penalties[best], error)
 
 
 def _solve_each(
     gram: np.ndarray, side: np.ndarray, penalised: np.ndarray, penalties: tuple[float, ...]
-) -> Float64[np.ndarray, "penalty column"]:
+) -> Float64[np.ndarray, "penalty column target"]:
     """Coefficients at each penalty."""
     from scipy.linalg import cho_factor, cho_solve
 
-    found = np.empty((len(penalties), len(side)))
+    found = np.empty((len(penalties), *side.shape))
     for at, penalty in enumerate(penalties):
         ridge = gram.copy()
         ridge.flat[:: len(gram) + 1] += penalised * penalty
-        factor = cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
+        # The transpose is in the order of the solver, which then needs no copy.
+        factor = cho_factor(ridge.T, lower=True, overwrite_a=True, check_finite=False)
         found[at] = cho_solve(factor, side, check_finite=False)
     return found
 
