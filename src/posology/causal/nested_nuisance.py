@@ -6,11 +6,11 @@ j and the rule of fold k, so that ten fits serve five rules, and their mean over
 
 Propensities have no outcome in them and are therefore the same for all rules: each decision's are
 fitted on the other four folds, also on the one that a rule is judged on. The score of a decision is
-its expectation plus a residual that nothing of the rule has seen: which treatments others were given
-cannot make up an outcome.
+its expectation plus a residual that nothing of the rule has seen: which treatments others were
+given cannot make up an outcome.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,10 +20,20 @@ from posology.causal.doubly_robust_scores import Nuisance, select_nuisance_rows
 from posology.causal.missing_outcomes import complete_nested_outcomes
 from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
 from posology.causal.propensity import Propensity, fit_chosen_propensity
-from posology.causal.trial import FOLDS, Fold, Trial, validate_trial
+from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial, validate_trial
 
 PAIRS = FOLDS * (FOLDS - 1) // 2
 """Fits of each kind of model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairOutcomes:
+    """What effects are learned from where two folds are left out: one judged, one to stack on."""
+
+    outcome: Column
+    """Of every decision; corrected by models of the other three folds where it is unknown."""
+    mean: Matrix
+    """Expected outcome under each option, by boosted trees of the other three folds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +45,8 @@ class NestedNuisance:
     without: tuple[Nuisance, ...]
     """Per fold: the decisions of the other folds, with outcome models fitted on these only: for
     learning. Changing any outcome of the fold changes nothing in it."""
+    pairs: Mapping[tuple[int, int], PairOutcomes]
+    """Per two folds, the smaller first: nothing in it depends on an outcome of either."""
 
 
 def fit_nested_nuisance(
@@ -54,9 +66,13 @@ def fit_nested_nuisance(
             trial, fold, lambda done: on_pair("propensities", done * PAIRS // FOLDS)
         )
     completed = complete_nested_outcomes(trial, fold, partial(on_pair, "unknown outcomes"))
-    regressions = fit_nested_regressions(
+    regressions, boosted = fit_nested_regressions(
         trial, fold, completed, partial(on_pair, "outcome regressions")
     )
+    pairs = {
+        (j, k): PairOutcomes(trial.outcome if completed is None else completed[j][k], mean)
+        for (j, k), mean in boosted.items()
+    }
     rows = np.arange(len(trial))
     without = []
     for k in range(FOLDS):
@@ -68,9 +84,8 @@ def fit_nested_nuisance(
     if completed is not None:
         judged = np.stack(completed)[fold, fold, rows]
         trial = replace(trial, outcome=judged, follow_up=None)
-    return NestedNuisance(
-        Nuisance(trial, fold, propensity, _each_left_out(regressions, fold)), tuple(without)
-    )
+    overall = Nuisance(trial, fold, propensity, _each_left_out(regressions, fold))
+    return NestedNuisance(overall, tuple(without), pairs)
 
 
 def _each_left_out(regressions: tuple[OutcomeRegression, ...], fold: Fold) -> OutcomeRegression:

@@ -89,8 +89,10 @@ def fit_nested_regressions(
     fold: Fold,
     completed: tuple[Float64[np.ndarray, "fold decision"], ...] | None = None,
     on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
-) -> tuple[OutcomeRegression, ...]:
+) -> tuple[tuple[OutcomeRegression, ...], dict[tuple[int, int], Matrix]]:
     """For each fold, outcome regressions cross-fitted over the other four, of every decision.
+
+    Also the expectations of the trees without each two folds.
 
     Nothing depends on an outcome of the left-out fold. The decisions of that fold get the mean of
     the four models, none of which has seen them. Models that leave out the same two folds are
@@ -106,17 +108,18 @@ def fit_nested_regressions(
         for k in range(FOLDS)
     ]
     ridges = _ridges(columns, [(targets[k], k) for k in range(FOLDS)], trial.n_options)
-    regressions = []
+    regressions, by_pair = [], {}
     for k, target in enumerate(targets):
         left_out, boosted = replace(trees, also=k), []
         for f in left_out.folds:
             on_pair(len(trees.fits))
             fit = partial(_boosted, trial, target[f], left_out.learning(f))
             boosted.append(left_out.once(f, "boosted trees", fit, target[f]))
+            by_pair[min(f, k), max(f, k)] = boosted[-1]
         boosted.insert(k, np.mean(boosted, axis=0))
         own = replace(trial, outcome=target[fold, rows])
         regressions.append(_stack(own, fold, ridges[k], np.stack(boosted), _Used(target, k)))
-    return tuple(regressions)
+    return tuple(regressions), by_pair
 
 
 @dataclass(frozen=True, slots=True, eq=False)

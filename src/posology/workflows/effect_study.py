@@ -14,7 +14,7 @@ from rich.text import Text
 from posology.causal.doubly_robust_scores import Nuisance, fit_other_outcomes
 from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
-from posology.causal.trial import FOLDS, assign_folds
+from posology.causal.trial import assign_folds
 from posology.domain.cohort import Cohort
 from posology.domain.safety import allowed_in_cohort
 from posology.evaluation.effects.effect_study import AnalysisPlan, EffectStudy, analyse_effects
@@ -131,11 +131,13 @@ def effect_study(
     nuisance = nested.overall
     overlap = assess_overlap(trial.trial, nuisance.propensity, allowed)
     judged, population = allowed_and_judged(allowed, overlap), overlap.population
-    runs = [estimate_held_out_effects(nested, judged, population, _folds("the rule", progress))]
+    runs = [estimate_held_out_effects(nested, judged, population, _learning("the rule", progress))]
     for number in range(1, repeats + 1):
         name = f"the rule again, {number} of {repeats}"
         nested = _fit_nested(trial, known, rng, progress, name)
-        runs.append(estimate_held_out_effects(nested, judged, population, _folds(name, progress)))
+        runs.append(
+            estimate_held_out_effects(nested, judged, population, _learning(name, progress))
+        )
     harms, not_estimable = estimate_harms(cohort, trial, nuisance, progress)
     linear, *again = (one_hot_probabilities(r.linear_choice, trial.trial.n_options) for r in runs)
     simple = RuleChoices(linear, refits=tuple(again))
@@ -167,11 +169,11 @@ def _fit_nested(
     return fit_nested_nuisance(trial.trial, assign_folds(trial.trial, rng), propensity, report)
 
 
-def _folds(title: str, progress: Progress) -> Callable[[int], None]:
-    """Progress of a rule that is learned without one fold after the other."""
+def _learning(title: str, progress: Progress) -> Callable[[int], None]:
+    """Progress of a rule that is learned without each two folds."""
 
-    def report(fold: int) -> None:
-        progress(f"{title}: fold {fold} of {FOLDS}", fold - 1, FOLDS)
+    def report(done: int) -> None:
+        progress(f"{title}: effects", done, PAIRS)
 
     return report
 

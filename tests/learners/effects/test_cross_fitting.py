@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posology.causal.nested_nuisance import NestedNuisance, fit_nested_nuisance
+from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial, assign_folds
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
@@ -39,15 +39,15 @@ def test_no_patient_is_predicted_by_a_model_fitted_on_them() -> None:
     assert not np.allclose(held_out.effects[held_out.fold == 1], again.effects[held_out.fold == 1])
 
 
-def test_the_best_rule_is_learned_and_progress_reports_each_fold() -> None:
+def test_the_best_rule_is_learned_and_progress_reports_each_pair_of_folds() -> None:
     sample, drawn = trial("rct", 1200, 1)
-    folds_seen: list[int] = []
+    pairs_seen: list[int] = []
     everything = np.ones((1200, 2), bool)
     nuisance = fit_nested_nuisance(sample, assign_folds(sample, np.random.default_rng(0)))
     held_out = estimate_held_out_effects(
-        nuisance, everything, np.ones(1200, bool), folds_seen.append
+        nuisance, everything, np.ones(1200, bool), pairs_seen.append
     )
-    assert folds_seen == [1, 2, 3, 4, 5]
+    assert pairs_seen == list(range(PAIRS))
     assert held_out.personal_folds == 5
     assert (held_out.chosen == drawn.expected.argmax(axis=1)).mean() > 0.8
 

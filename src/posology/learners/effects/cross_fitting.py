@@ -9,13 +9,8 @@ from jaxtyping import Bool, Int64
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.trial import Mask, Matrix
-from posology.learners.effects.r_learner import (
-    fit_effects,
-    fit_linear_effects,
-    gate_effects,
-    predict_effects,
-    preference_scores,
-)
+from posology.learners.effects.left_out_rules import learn_left_out_rules
+from posology.learners.effects.r_learner import SIGNIFICANCE_LEVEL
 
 Options = Int64[np.ndarray, " decision"]
 
@@ -42,7 +37,7 @@ def estimate_held_out_effects(
     nested: NestedNuisance,
     allowed: Bool[np.ndarray, "decision treatment"],
     population: Mask,
-    on_fold: Callable[[int], None] = lambda fold: None,  # noqa: ARG005
+    on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
 ) -> HeldOutEffects:
     """Learn on four folds of subjects and predict the fifth, five times.
 
@@ -50,27 +45,23 @@ def estimate_held_out_effects(
         allowed: options that the safety rules permit.
         population: the analysis population, in which the best single option is chosen. It may
             depend on covariates and treatments, not on outcomes.
-        on_fold: called with the number of each fold, for progress.
+        on_pair: called with how many of nested_nuisance.PAIRS are done, for progress.
     """
     trial, fold = nested.overall.trial, nested.overall.fold
     effects, chosen = np.zeros((len(trial), trial.n_options)), np.zeros(len(trial), np.int64)
     best_single, personal_folds = np.zeros(len(trial), np.int64), 0
     linear_choice = np.zeros(len(trial), np.int64)
-    for f, nuisance in enumerate(nested.without):
-        on_fold(f + 1)
-        rest, here = fold != f, fold == f
-        ungated = fit_effects(nuisance, gate=False)
-        rule = gate_effects(ungated, nuisance)
-        covariates = trial.covariates[here]
-        effects[here] = predict_effects(ungated, covariates)
-        best_single[here] = best_allowed_option(nuisance, population[rest], allowed[here])
+    for f, rule in enumerate(learn_left_out_rules(nested, on_pair)):
+        nuisance, here = nested.without[f], fold == f
+        effects[here] = rule.effects
+        best_single[here] = best_allowed_option(nuisance, population[~here], allowed[here])
         chosen[here] = best_single[here]
-        if rule.is_personal:
-            preferences = preference_scores(rule, covariates)
+        linear_choice[here] = np.where(allowed[here], rule.linear_effects, -np.inf).argmax(axis=1)
+        if rule.heterogeneity.p < SIGNIFICANCE_LEVEL:
+            # Ties go to the best single option.
+            preferences = rule.effects + 1e-12 * (np.arange(trial.n_options) == rule.best_single)
             chosen[here] = np.where(allowed[here], preferences, -np.inf).argmax(axis=1)
-        linear_effects = fit_linear_effects(nuisance, covariates)
-        linear_choice[here] = np.where(allowed[here], linear_effects, -np.inf).argmax(axis=1)
-        personal_folds += rule.is_personal
+            personal_folds += 1
     return HeldOutEffects(fold, effects, chosen, best_single, linear_choice, personal_folds)
 
 

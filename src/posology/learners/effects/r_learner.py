@@ -7,27 +7,24 @@ the rule is the best single option for every patient.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
 from posology.causal.outcome_regression import append_option
-from posology.causal.propensity import PROPENSITY_FLOOR
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
-from posology.causal.trial import FOLDS, Column, Mask, Matrix, Trial
+from posology.causal.trial import FOLDS, Column, Matrix
+from posology.learners.effects.x_learner import held_out_x_learner, x_learner_trees
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
 from posology.learners.outcome_models.tree_policy import (
     Trees,
-    add_trees,
     constant_trees,
     predict_each_option,
     predict_trees,
-    scale_trees,
 )
 
 SIGNIFICANCE_LEVEL = 0.05
@@ -109,25 +106,25 @@ class _Candidate:
 def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     """Fit effects to cross-fitted residuals; without `gate` the rule is always personal."""
     trial, treatment_residual = nuisance.trial, nuisance.treatment_residual
-    linear = [_linear(nuisance, basis) for basis in _bases(trial.covariates)]
+    linear = [_linear(nuisance, basis) for basis in effect_bases(trial.covariates)]
     held_outs = [s.held_out for s in linear]
     candidates = [
         *held_outs,
         nuisance.outcome_regression.boosted_mean,
-        _held_out_x_learner(nuisance),
+        held_out_x_learner(nuisance),
     ]
-    weights, level = _stack(candidates, nuisance.outcome_residual, treatment_residual)
+    weights, level = stack_effects(candidates, nuisance.outcome_residual, treatment_residual)
     *linear_weights, tree_weight, x_learner_weight = (float(w) for w in weights)
-    held_out = _held_out_stack(candidates, nuisance)
+    held_out = held_out_stack(candidates, nuisance)
     trees = constant_trees(np.zeros(1))
     if tree_weight > 0:
         model = make_boosted_trees().fit(
             append_option(trial.covariates, trial.treatment, trial.n_options), trial.outcome
         )
         trees = trees_of_boosting(model, model.n_iter_, 1)
-    x_learner_trees: tuple[Trees, ...] = ()
+    over_the_most_frequent: tuple[Trees, ...] = ()
     if x_learner_weight > 0:
-        x_learner_trees = _x_learner_trees(nuisance)
+        over_the_most_frequent = x_learner_trees(nuisance)
     ungated = Effects(
         best_single=int(nuisance.scores.mean(axis=0).argmax()),
         is_personal=True,
@@ -141,7 +138,7 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
         ),
         trees=trees,
         tree_weight=tree_weight,
-        x_learner_trees=x_learner_trees,
+        x_learner_trees=over_the_most_frequent,
         x_learner_weight=x_learner_weight,
     )
     return gate_effects(ungated, nuisance) if gate else ungated
@@ -154,115 +151,41 @@ def gate_effects(effects: Effects, nuisance: Nuisance) -> Effects:
     return replace(effects, is_personal=False, average=nuisance.scores.mean(axis=0))
 
 
-def fit_linear_effects(
-    nuisance: Nuisance,
-    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
-) -> Matrix:
-    """Effects by one linear ridge regression without a gate: the benchmark of a better rule."""
-    line = _linear(nuisance, fit_basis(nuisance.trial.covariates, hinges=False, products=False))
-    weights, level = _stack([line.held_out], nuisance.outcome_residual, nuisance.treatment_residual)
-    return level + weights[0] * (expand_basis(line.basis, X) @ line.weights)
-
-
-def _bases(X: Float64[np.ndarray, "decision feature"]) -> list[SplineBasis]:  # noqa: N803
+def effect_bases(X: Float64[np.ndarray, "decision feature"]) -> list[SplineBasis]:  # noqa: N803
     """Linear; linear splines; and, with few enough covariates, linear with products."""
     bases = [fit_basis(X, hinges=bent, products=False) for bent in (False, True)]
     together = fit_basis(X, hinges=False, products=True)
     return [*bases, together] if len(together.feature_pairs) else bases
 
 
+def effect_design(
+    columns: Float64[np.ndarray, "decision column"], treatment_residual: Matrix
+) -> Float64[np.ndarray, "decision regressor"]:
+    """Regressors of the effects: intercepts, then the columns, times each treatment residual."""
+    by_option = [columns * treatment_residual[:, [k]] for k in range(treatment_residual.shape[1])]
+    return np.hstack([treatment_residual, *by_option])
+
+
+def effect_weights(
+    coefficients: Float64[np.ndarray, " regressor"], options: int
+) -> Float64[np.ndarray, "column treatment"]:
+    """The coefficients of a design of effects, without its intercepts."""
+    return coefficients[options:].reshape(options, -1).T
+
+
 def _linear(nuisance: Nuisance, basis: SplineBasis) -> _Candidate:
     treatment_residual, options = nuisance.treatment_residual, nuisance.trial.n_options
     columns = expand_basis(basis, nuisance.trial.covariates)
-    design = np.hstack(
-        [treatment_residual, *(columns * treatment_residual[:, [k]] for k in range(options))]
-    )
+    design = effect_design(columns, treatment_residual)
     fitted = fit_ridge(design, nuisance.outcome_residual, nuisance.fold, n_unpenalised=options)
-
-    def by_option(coefficients: Column) -> Float64[np.ndarray, "column treatment"]:
-        return coefficients[options:].reshape(options, columns.shape[1]).T
-
     held_out = np.zeros(treatment_residual.shape)
     for f in range(FOLDS):
         here = nuisance.fold == f
-        held_out[here] = columns[here] @ by_option(fitted.fold_coefficients[f])
-    return _Candidate(basis, by_option(fitted.coefficients), held_out)
+        held_out[here] = columns[here] @ effect_weights(fitted.fold_coefficients[f], options)
+    return _Candidate(basis, effect_weights(fitted.coefficients, options), held_out)
 
 
-def _held_out_x_learner(nuisance: Nuisance) -> Matrix:
-    """X-learner effects of each fold by trees of the other folds.
-
-    The expectations they use are also of those folds: with this fold's outcomes in them, the stack
-    would give the trees too much weight.
-    """
-    trial, effect = nuisance.trial, np.zeros(nuisance.treatment_residual.shape)
-    for f in np.unique(nuisance.fold):
-        here = nuisance.fold == f
-        parts = _x_learner(nuisance, ~here, nuisance.outcome_regression.mean_by_fold[f])
-        for k, part in parts.items():
-            for model, weight in part:
-                effect[here, k] += weight * model.predict(trial.covariates[here])
-    return effect
-
-
-def _x_learner(
-    nuisance: Nuisance, rows: Bool[np.ndarray, " decision"], mean: Matrix
-) -> dict[int, tuple[tuple[Any, float], ...]]:
-    """X-learner (Künzel 2019, doi:10.1073/pnas.1804597116) against the most frequent option.
-
-    Per other option two models of the effect with their weights. For the patients of either option,
-    the effect is their outcome minus the expected outcome of the other (`mean`). The two estimates
-    are averaged, each weighted by the other option's share, since the expectation of the larger
-    group is more precise. Shares rather than propensities: measured better where options hardly
-    overlap (docs/decisions/effects-stack.md). Patients who could not have had the other option
-    (propensity at its floor) are left out: its expectation for them is an extrapolation. Options
-    that these decisions hardly have get no model, as they are not judged.
-    """
-    trial = nuisance.trial
-    could = nuisance.propensity.probability > 2 * PROPENSITY_FLOOR
-    reference = _most_frequent(trial, rows)
-    of_reference = rows & (trial.treatment == reference)
-    models = {}
-    for k in range(trial.n_options):
-        if k == reference:
-            continue
-        of_option = rows & (trial.treatment == k)
-        if of_option.sum() < FOLDS:
-            continue
-        share = float(of_option.sum() / (of_option.sum() + of_reference.sum()))
-        gain = trial.outcome - mean[:, reference], _where(of_option, could[:, reference])
-        gain_of_reference = mean[:, k] - trial.outcome, _where(of_reference, could[:, k])
-        models[k] = tuple(
-            (make_boosted_trees().fit(trial.covariates[fitted], target[fitted]), weight)
-            for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
-        )
-    return models
-
-
-def _x_learner_trees(nuisance: Nuisance) -> tuple[Trees, ...]:
-    """The X-learner of all decisions, as trees per option; constant for the most frequent one."""
-    everyone = np.ones(len(nuisance.trial), dtype=bool)
-    parts = _x_learner(nuisance, everyone, nuisance.outcome_regression.mean_by_fold.mean(axis=0))
-    x_learner_trees = []
-    for k in range(nuisance.trial.n_options):
-        trees = [
-            scale_trees(trees_of_boosting(model, model.n_iter_, 1), weight)
-            for model, weight in parts.get(k, ())
-        ]
-        x_learner_trees.append(add_trees(trees) if trees else constant_trees(np.zeros(1)))
-    return tuple(x_learner_trees)
-
-
-def _most_frequent(trial: Trial, rows: Bool[np.ndarray, " decision"]) -> int:
-    return int(np.bincount(trial.treatment[rows], minlength=trial.n_options).argmax())
-
-
-def _where(rows: Mask, condition: Mask) -> Mask:
-    """The rows that fulfil the condition; all of them if none does."""
-    return rows & condition if (rows & condition).any() else rows
-
-
-def _stack(
+def stack_effects(
     candidates: list[Matrix], residual: Column, treatment_residual: Matrix
 ) -> tuple[Float64[np.ndarray, " candidate"], Float64[np.ndarray, " treatment"]]:
     """Non-negative weights of the candidates, and each option's unconstrained average effect."""
@@ -277,13 +200,13 @@ def _stack(
     return weights, np.concatenate([[0.0], level])
 
 
-def _held_out_stack(candidates: list[Matrix], nuisance: Nuisance) -> Matrix:
+def held_out_stack(candidates: list[Matrix], nuisance: Nuisance) -> Matrix:
     """The stack's effects, with stacking weights also fitted outside each row's fold."""
     stacked = np.zeros(candidates[0].shape)
     for f in range(FOLDS):
         rest, here = nuisance.fold != f, nuisance.fold == f
         parts = [effect[rest] for effect in candidates]
-        weights, level = _stack(
+        weights, level = stack_effects(
             parts, nuisance.outcome_residual[rest], nuisance.treatment_residual[rest]
         )
         stacked[here] = level + sum(
