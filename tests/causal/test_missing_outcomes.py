@@ -87,8 +87,9 @@ def test_a_fold_s_outcomes_move_no_other_patient_s() -> None:
     first, second = complete_outcomes(trial, fold), complete_outcomes(moved, fold)
     assert first is not None
     assert second is not None
-    np.testing.assert_array_equal(first[2][fold != 2], second[2][fold != 2])
-    assert np.abs(first[2][fold == 2] - second[2][fold == 2]).max() > 1
+    before, after = first.outcome[2], second.outcome[2]
+    np.testing.assert_array_equal(before[fold != 2], after[fold != 2])
+    assert np.abs(before[fold == 2] - after[fold == 2]).max() > 1
     regressions = [
         fit_outcome_regression(with_completed_outcomes(t, fold, y), fold, y)
         for t, y in ((trial, first), (moved, second))
@@ -96,3 +97,15 @@ def test_a_fold_s_outcomes_move_no_other_patient_s() -> None:
     trees = [regression.boosted_mean for regression in regressions]
     np.testing.assert_array_equal(trees[0][fold == 2], trees[1][fold == 2])
     assert not np.allclose(trees[0][fold != 2], trees[1][fold != 2])
+
+
+def test_the_trees_that_correct_outcomes_are_the_expectations_under_each_option() -> None:
+    """Others, of the corrected outcomes, were fitted for that."""
+    trial, _ = stopped_early(300, 3)
+    fold = assign_folds(trial, RNG(0))
+    completed = complete_outcomes(trial, fold)
+    assert completed is not None
+    known = with_completed_outcomes(trial, fold, completed)
+    boosted = fit_outcome_regression(known, fold, completed).boosted_mean
+    np.testing.assert_array_equal(boosted, completed.expected[fold, np.arange(300)])
+    assert np.ptp(boosted, axis=1).max() > 0

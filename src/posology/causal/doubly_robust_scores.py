@@ -91,9 +91,9 @@ def fit_nuisance(
 
 def fit_nuisance_in_folds(trial: Trial, fold: Fold, propensity: Propensity) -> Nuisance:
     """Outcome regressions cross-fitted in these folds; a fold may be without decisions."""
-    by_fold = complete_outcomes(trial, fold)
-    trial = with_completed_outcomes(trial, fold, by_fold)
-    return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold, by_fold))
+    completed = complete_outcomes(trial, fold)
+    trial = with_completed_outcomes(trial, fold, completed)
+    return Nuisance(trial, fold, propensity, fit_outcome_regression(trial, fold, completed))
 
 
 def fit_other_outcomes(nuisance: Nuisance, outcomes: Mapping[str, Trial]) -> dict[str, Nuisance]:
@@ -101,8 +101,8 @@ def fit_other_outcomes(nuisance: Nuisance, outcomes: Mapping[str, Trial]) -> dic
     fold, trials = nuisance.fold, [validate_trial(trial) for trial in outcomes.values()]
     completed = complete_together(trials, fold)
     known = [
-        with_completed_outcomes(trial, fold, by_fold)
-        for trial, by_fold in zip(trials, completed, strict=True)
+        with_completed_outcomes(trial, fold, own)
+        for trial, own in zip(trials, completed, strict=True)
     ]
     regressions = fit_outcome_regressions(known, fold, completed)
     return {

@@ -16,12 +16,22 @@ from posology.causal.censoring import (
     with_baselines,
     with_inputs,
 )
+from posology.causal.completed import Completed
 from posology.causal.left_out import LeftOut
 from posology.causal.measurement import measurement_factors
-from posology.causal.trial import FOLDS, Column, Fold, FollowUp, Mask, Trial, assign_folds
+from posology.causal.outcome_regression import predict_options
+from posology.causal.trial import (
+    FOLDS,
+    Column,
+    Fold,
+    FollowUp,
+    Mask,
+    Matrix,
+    Trial,
+    assign_folds,
+)
 
 Selected = Float64[np.ndarray, " selected"]
-EveryFoldColumn = Float64[np.ndarray, "fold decision"]
 
 PERIODS = 6
 """Periods of follow-up, with equal numbers of censored decisions; the expected outcome of those
@@ -32,7 +42,7 @@ MIN_ROWS = 30
 """With fewer decisions of an option, the change is that of all options. Our choice."""
 
 
-def complete_outcomes(trial: Trial, fold: Fold) -> EveryFoldColumn | None:
+def complete_outcomes(trial: Trial, fold: Fold) -> Completed | None:
     """Every decision's outcome corrected for what is unknown, by models fitted without each fold.
 
     None where all outcomes are known. Row f is for models that predict fold f: no outcome of the
@@ -52,7 +62,7 @@ def complete_outcomes(trial: Trial, fold: Fold) -> EveryFoldColumn | None:
     return complete_together([trial], fold)[0]
 
 
-def complete_together(trials: Sequence[Trial], fold: Fold) -> list[EveryFoldColumn | None]:
+def complete_together(trials: Sequence[Trial], fold: Fold) -> list[Completed | None]:
     """The same of several outcomes of the same decisions, with one model of who is censored.
 
     The hazard ratio of censoring, given covariates and option, is that of all outcomes together.
@@ -63,7 +73,7 @@ def complete_together(trials: Sequence[Trial], fold: Fold) -> list[EveryFoldColu
         return [None] * len(trials)
     first = with_inputs(trials[0], pool_follow_up(follow_ups))
     ratios = fit_hazard_ratios(first, LeftOut(fold))
-    completed: list[EveryFoldColumn | None] = []
+    completed: list[Completed | None] = []
     for trial in trials:
         if trial.follow_up is None or not _has_unknown(trial):
             completed.append(None)
@@ -82,7 +92,7 @@ def complete_nested_outcomes(
     trial: Trial,
     fold: Fold,
     on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
-) -> tuple[EveryFoldColumn, ...] | None:
+) -> tuple[Completed, ...] | None:
     """For each left-out fold, the outcomes corrected by models of the other four, as above.
 
     Row f is by models without the left-out fold and fold f. The left-out fold's own row, for its
@@ -103,14 +113,16 @@ def complete_nested_outcomes(
 
 def _complete_every_fold(
     followed: FollowedTrial, left_out: LeftOut, models: Mapping[int, CensoringModel]
-) -> EveryFoldColumn:
+) -> Completed:
     factors = measurement_factors(followed, left_out)
-    rows = [
+    each = [
         _complete(_Learning(followed, left_out, f, models[f], factors[f])) for f in left_out.folds
     ]
+    outcomes, expected = [outcome for outcome, _ in each], [every for _, every in each]
     if left_out.also is not None:
-        rows.insert(left_out.also, np.mean(rows, axis=0))
-    return np.stack(rows)
+        outcomes.insert(left_out.also, np.mean(outcomes, axis=0))
+        expected.insert(left_out.also, np.mean(expected, axis=0))
+    return Completed(np.stack(outcomes), np.stack(expected))
 
 
 def observation_weights(trial: Trial, rng: np.random.Generator) -> Column:
@@ -134,11 +146,12 @@ def complete_trial(trial: Trial, rng: np.random.Generator) -> Trial:
     return with_completed_outcomes(trial, fold, complete_outcomes(trial, fold))
 
 
-def with_completed_outcomes(trial: Trial, fold: Fold, by_fold: EveryFoldColumn | None) -> Trial:
+def with_completed_outcomes(trial: Trial, fold: Fold, completed: Completed | None) -> Trial:
     """The trial with the outcomes of each decision's own fold; all are then known."""
-    if by_fold is None:
+    if completed is None:
         return trial
-    return replace(trial, outcome=by_fold[fold, np.arange(len(trial))], follow_up=None)
+    outcome = completed.outcome[fold, np.arange(len(trial))]
+    return replace(trial, outcome=outcome, follow_up=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,13 +177,17 @@ class _Learning:
         return self.model.inverse_probability(option, days, np.zeros_like(days) > 0)
 
 
-def _complete(learning: _Learning) -> Column:
-    """Y* of every decision: the integral is a sum over periods, in each of which Q is constant."""
+def _complete(learning: _Learning) -> tuple[Column, Matrix]:
+    """Y* of every decision: the integral is a sum over periods, in each of which Q is constant.
+
+    Also the expected outcome under each option.
+    """
     trial, follow_up = learning.followed.trial, learning.followed.follow_up
     days, resolved, is_known = follow_up.days, follow_up.is_resolved, follow_up.is_known
     inverse = learning.model.inverse_probability(trial.treatment, days, resolved)
     weight = np.where(is_known, inverse * learning.factor, 0.0)
-    expected = _expected_outcome(learning, weight)
+    every = _expected_outcomes(learning, weight)
+    expected = every[np.arange(len(trial)), trial.treatment]
     residual = np.where(is_known, trial.outcome - expected, 0.0) * learning.factor
     # Of resolved decisions; where the factor is 1, the outcome itself.
     outcome = expected + residual
@@ -183,7 +200,7 @@ def _complete(learning: _Learning) -> Column:
         total -= np.where(is_followed, later * (now - reached), 0.0)
         total += np.where(stops_here & ~resolved, later * inverse, 0.0)
         reached, start = now, end
-    return total
+    return total, every
 
 
 def _periods(follow_up: FollowUp, rest: Mask) -> list[tuple[float, float]]:
@@ -198,16 +215,17 @@ def _periods(follow_up: FollowUp, rest: Mask) -> list[tuple[float, float]]:
     return list(zip(middles, [*ends[:-1].tolist(), np.inf], strict=True))
 
 
-def _expected_outcome(learning: _Learning, weight: Column) -> Column:
+def _expected_outcomes(learning: _Learning, weight: Column) -> Matrix:
     """E[outcome | covariates, option] by boosted trees, from the known outcomes, weighted."""
     trial, inputs = learning.followed.trial, learning.followed.inputs
     rows = learning.rest & learning.followed.follow_up.is_known
     if len(np.unique(trial.outcome[rows])) < 2:
-        return np.full(len(trial), trial.outcome[rows].mean() if rows.any() else 0.0)
+        constant = float(trial.outcome[rows].mean()) if rows.any() else 0.0
+        return np.full((len(trial), trial.n_options), constant)
 
-    def fit() -> Column:
+    def fit() -> Matrix:
         trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows], weight[rows])
-        return trees.predict(inputs)
+        return predict_options(trees, inputs, trial.n_options)
 
     fitted_to = np.append(weight, np.where(rows, trial.outcome, 0.0))
     return learning.left_out.once(learning.fold, "expected outcome", fit, fitted_to)

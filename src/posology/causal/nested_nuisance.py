@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance, select_nuisance_rows
-from posology.causal.missing_outcomes import complete_nested_outcomes
+from posology.causal.missing_outcomes import complete_nested_outcomes, with_completed_outcomes
 from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
 from posology.causal.propensity import Propensity, fit_chosen_propensity
 from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial, validate_trial
@@ -70,19 +70,17 @@ def fit_nested_nuisance(
         trial, fold, completed, partial(on_pair, "outcome regressions")
     )
     pairs = {
-        (j, k): PairOutcomes(trial.outcome if completed is None else completed[j][k], mean)
+        (j, k): PairOutcomes(trial.outcome if completed is None else completed[j].outcome[k], mean)
         for (j, k), mean in boosted.items()
     }
     rows = np.arange(len(trial))
     without = []
     for k in range(FOLDS):
-        own = trial
-        if completed is not None:
-            own = replace(trial, outcome=completed[k][fold, rows], follow_up=None)
+        own = with_completed_outcomes(trial, fold, None if completed is None else completed[k])
         nuisance = Nuisance(own, fold, propensity, regressions[k])
         without.append(select_nuisance_rows(nuisance, fold != k))
     if completed is not None:
-        judged = np.stack(completed)[fold, fold, rows]
+        judged = np.stack([each.outcome for each in completed])[fold, fold, rows]
         trial = replace(trial, outcome=judged, follow_up=None)
     overall = Nuisance(trial, fold, propensity, _each_left_out(regressions, fold))
     return NestedNuisance(overall, tuple(without), pairs)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
-from posology.causal.left_out import LeftOut
+from posology.causal.completed import Completed
 from posology.causal.ridge import FoldProducts, RidgeFit, RidgeTask, Target, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
@@ -45,9 +46,7 @@ class RidgeColumns:
 
 
 def fit_outcome_regression(
-    trial: Trial,
-    fold: Fold,
-    outcome_by_fold: Float64[np.ndarray, "fold decision"] | None = None,
+    trial: Trial, fold: Fold, completed: Completed | None = None
 ) -> OutcomeRegression:
     """Stack a ridge regression on a spline basis per option with boosted trees.
 
@@ -55,29 +54,26 @@ def fit_outcome_regression(
     doi:10.1007/BF00117832).
 
     Args:
-        outcome_by_fold: outcomes for the models of each fold; those of its own decisions are
-            `trial.outcome`. None: `trial.outcome` for all.
+        trial: all outcomes are known, or completed.
+        fold: of each decision.
+        completed: where outcomes were unknown: those for the models of each fold, and the trees
+            that they were corrected by, which serve here, too.
     """
-    return fit_outcome_regressions([trial], fold, [outcome_by_fold])[0]
+    return fit_outcome_regressions([trial], fold, [completed])[0]
 
 
 def fit_outcome_regressions(
-    trials: Sequence[Trial],
-    fold: Fold,
-    outcomes: Sequence[Float64[np.ndarray, "fold decision"] | None],
+    trials: Sequence[Trial], fold: Fold, completed: Sequence[Completed | None]
 ) -> list[OutcomeRegression]:
     """The same of several outcomes of the same decisions, whose ridge regressions share systems."""
     if not trials:
         return []
-    targets = [
-        np.tile(trial.outcome, (FOLDS, 1)) if by_fold is None else by_fold
-        for trial, by_fold in zip(trials, outcomes, strict=True)
-    ]
+    targets = [_targets(*each) for each in zip(trials, completed, strict=True)]
     tasks, present = [(target, None) for target in targets], np.unique(fold).tolist()
     ridges = _ridges(ridge_columns(trials[0], fold), tasks, trials[0].n_options)
     regressions = []
-    for trial, target, ridge in zip(trials, targets, ridges, strict=True):
-        boosted = [_boosted(trial, target[f], fold != f) for f in present]
+    for trial, target, ridge, own in zip(trials, targets, ridges, completed, strict=True):
+        boosted = [_boosted(trial, fold != f) if own is None else own.expected[f] for f in present]
         for f in set(range(FOLDS)) - set(present):
             boosted.insert(f, np.mean(boosted, axis=0))
         regressions.append(_stack(trial, fold, ridge, np.stack(boosted), _Used(target, None)))
@@ -87,7 +83,7 @@ def fit_outcome_regressions(
 def fit_nested_regressions(
     trial: Trial,
     fold: Fold,
-    completed: tuple[Float64[np.ndarray, "fold decision"], ...] | None = None,
+    completed: tuple[Completed, ...] | None = None,
     on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
 ) -> tuple[tuple[OutcomeRegression, ...], dict[tuple[int, int], Matrix]]:
     """For each fold, outcome regressions cross-fitted over the other four, of every decision.
@@ -99,27 +95,31 @@ def fit_nested_regressions(
     fitted once.
 
     Args:
-        completed: where outcomes are unknown: for each left-out fold, outcomes for the models of
-            each fold (missing_outcomes.py).
+        trial: the decisions.
+        fold: of each decision.
+        completed: where outcomes are unknown: of each left-out fold.
+        on_pair: called with how many pairs of folds are done.
     """
-    columns, rows, trees = ridge_columns(trial, fold), np.arange(len(trial)), LeftOut(fold)
-    targets = [
-        np.tile(trial.outcome, (FOLDS, 1)) if completed is None else completed[k]
-        for k in range(FOLDS)
-    ]
-    ridges = _ridges(columns, [(targets[k], k) for k in range(FOLDS)], trial.n_options)
-    regressions, by_pair = [], {}
+    by_pair = {}
+    for done, (j, k) in enumerate(combinations(range(FOLDS), 2)):
+        on_pair(done)
+        rest = (fold != j) & (fold != k)
+        by_pair[j, k] = _boosted(trial, rest) if completed is None else completed[j].expected[k]
+    targets = [_targets(trial, None if completed is None else completed[k]) for k in range(FOLDS)]
+    tasks, rows = [(target, k) for k, target in enumerate(targets)], np.arange(len(trial))
+    ridges = _ridges(ridge_columns(trial, fold), tasks, trial.n_options)
+    regressions = []
     for k, target in enumerate(targets):
-        left_out, boosted = replace(trees, also=k), []
-        for f in left_out.folds:
-            on_pair(len(trees.fits))
-            fit = partial(_boosted, trial, target[f], left_out.learning(f))
-            boosted.append(left_out.once(f, "boosted trees", fit, target[f]))
-            by_pair[min(f, k), max(f, k)] = boosted[-1]
+        boosted = [by_pair[min(f, k), max(f, k)] for f in range(FOLDS) if f != k]
         boosted.insert(k, np.mean(boosted, axis=0))
         own = replace(trial, outcome=target[fold, rows])
         regressions.append(_stack(own, fold, ridges[k], np.stack(boosted), _Used(target, k)))
     return tuple(regressions), by_pair
+
+
+def _targets(trial: Trial, completed: Completed | None) -> Float64[np.ndarray, "fold decision"]:
+    """Outcomes for the models of each fold."""
+    return np.tile(trial.outcome, (FOLDS, 1)) if completed is None else completed.outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,14 +205,21 @@ def _predict_ridge(columns: RidgeColumns, fitted: RidgeFit, options: int) -> Eve
     return every
 
 
-def _boosted(trial: Trial, outcome: Column, rows: Mask) -> Matrix:
+def _boosted(trial: Trial, rows: Mask) -> Matrix:
     """Expected outcome of every decision under each option, by trees fitted on some rows."""
-    model = make_boosted_trees().fit(
-        append_option(trial.covariates[rows], trial.treatment[rows], trial.n_options), outcome[rows]
-    )
-    mean, inputs = np.empty((len(trial), trial.n_options)), trial.covariates
-    for k in range(trial.n_options):
-        mean[:, k] = model.predict(append_option(inputs, np.full(len(trial), k), trial.n_options))
+    inputs = append_option(trial.covariates, trial.treatment, trial.n_options)
+    trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows])
+    return predict_options(trees, inputs, trial.n_options)
+
+
+def predict_options(
+    trees: Any, inputs: Float64[np.ndarray, "decision feature_and_option"], options: int
+) -> Matrix:
+    """What trees predict under each option, whose one-hot columns are the last ones."""
+    mean, inputs = np.empty((len(inputs), options)), inputs.copy()
+    for k in range(options):
+        inputs[:, -options:] = np.arange(options) == k
+        mean[:, k] = trees.predict(inputs)
     return mean
 
 
