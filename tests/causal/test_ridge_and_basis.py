@@ -79,7 +79,7 @@ def test_each_system_is_factorised_once_for_all_targets(monkeypatch: pytest.Monk
         assert first.penalty == second.penalty
         np.testing.assert_allclose(first.fold_coefficients, second.fold_coefficients, atol=1e-9)
     factorised.clear()
-    rules = [RidgeTask(targets[0], left_out) for left_out in range(FOLDS)]
+    rules = [RidgeTask(targets[0], (left_out,)) for left_out in range(FOLDS)]
     without = solve_ridges(products, rules, 1, (0.3, 1.0, 10.0, 30.0))
     assert len(factorised) == 10 * 4 + FOLDS
     kept = fold != 2

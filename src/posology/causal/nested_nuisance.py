@@ -18,22 +18,16 @@ import numpy as np
 
 from posology.causal.doubly_robust_scores import Nuisance, select_nuisance_rows
 from posology.causal.missing_outcomes import complete_nested_outcomes, with_completed_outcomes
-from posology.causal.outcome_regression import OutcomeRegression, fit_nested_regressions
+from posology.causal.outcome_regression import (
+    OutcomeRegression,
+    PairOutcomes,
+    fit_nested_regressions,
+)
 from posology.causal.propensity import Propensity, fit_chosen_propensity
-from posology.causal.trial import FOLDS, Column, Fold, Matrix, Trial, validate_trial
+from posology.causal.trial import FOLDS, Fold, Trial, validate_trial
 
 PAIRS = FOLDS * (FOLDS - 1) // 2
 """Fits of each kind of model."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PairOutcomes:
-    """What effects are learned from where two folds are left out: one judged, one to stack on."""
-
-    outcome: Column
-    """Of every decision; corrected by models of the other three folds where it is unknown."""
-    mean: Matrix
-    """Expected outcome under each option, by boosted trees of the other three folds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +60,9 @@ def fit_nested_nuisance(
             trial, fold, lambda done: on_pair("propensities", done * PAIRS // FOLDS)
         )
     completed = complete_nested_outcomes(trial, fold, partial(on_pair, "unknown outcomes"))
-    regressions, boosted = fit_nested_regressions(
+    regressions, pairs = fit_nested_regressions(
         trial, fold, completed, partial(on_pair, "outcome regressions")
     )
-    pairs = {
-        (j, k): PairOutcomes(trial.outcome if completed is None else completed[j].outcome[k], mean)
-        for (j, k), mean in boosted.items()
-    }
     rows = np.arange(len(trial))
     without = []
     for k in range(FOLDS):

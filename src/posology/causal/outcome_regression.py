@@ -1,6 +1,6 @@
 """Outcome regressions: expected outcome under each option, cross-fitted and stacked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.completed import Completed
-from posology.causal.ridge import FoldProducts, RidgeFit, RidgeTask, Target, solve_ridges
+from posology.causal.ridge import PENALTIES, FoldProducts, RidgeTask, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Fold, Mask, Matrix, Trial
 
@@ -33,6 +33,17 @@ class OutcomeRegression:
     mean_by_fold: EveryFold
     """Expected outcome of every decision by the models fitted without each fold; `mean` takes each
     decision's own fold. Without a fold that has no decisions: the mean of the others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairOutcomes:
+    """What effects are learned from where two folds are left out: one judged, one to stack on."""
+
+    outcome: Column
+    """Of every decision; corrected by models of the other three folds where it is unknown."""
+    mean: Matrix
+    """Expected outcome under each option: mean of a ridge regression's and of boosted trees', both
+    of the other three folds. Weights that fit would need a fourth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +80,7 @@ def fit_outcome_regressions(
     if not trials:
         return []
     targets = [_targets(*each) for each in zip(trials, completed, strict=True)]
-    tasks, present = [(target, None) for target in targets], np.unique(fold).tolist()
+    tasks, present = [RidgeTask(target) for target in targets], np.unique(fold).tolist()
     ridges = _ridges(ridge_columns(trials[0], fold), tasks, trials[0].n_options)
     regressions = []
     for trial, target, ridge, own in zip(trials, targets, ridges, completed, strict=True):
@@ -85,10 +96,10 @@ def fit_nested_regressions(
     fold: Fold,
     completed: tuple[Completed, ...] | None = None,
     on_pair: Callable[[int], None] = lambda done: None,  # noqa: ARG005
-) -> tuple[tuple[OutcomeRegression, ...], dict[tuple[int, int], Matrix]]:
+) -> tuple[tuple[OutcomeRegression, ...], dict[tuple[int, int], PairOutcomes]]:
     """For each fold, outcome regressions cross-fitted over the other four, of every decision.
 
-    Also the expectations of the trees without each two folds.
+    Also what effects are learned from without each two folds.
 
     Nothing depends on an outcome of the left-out fold. The decisions of that fold get the mean of
     the four models, none of which has seen them. Models that leave out the same two folds are
@@ -100,21 +111,30 @@ def fit_nested_regressions(
         completed: where outcomes are unknown: of each left-out fold.
         on_pair: called with how many pairs of folds are done.
     """
-    by_pair = {}
-    for done, (j, k) in enumerate(combinations(range(FOLDS), 2)):
-        on_pair(done)
-        rest = (fold != j) & (fold != k)
-        by_pair[j, k] = _boosted(trial, rest) if completed is None else completed[j].expected[k]
+    boosted, outcomes = {}, {}
     targets = [_targets(trial, None if completed is None else completed[k]) for k in range(FOLDS)]
-    tasks, rows = [(target, k) for k, target in enumerate(targets)], np.arange(len(trial))
-    ridges = _ridges(ridge_columns(trial, fold), tasks, trial.n_options)
+    for done, pair in enumerate(combinations(range(FOLDS), 2)):
+        on_pair(done)
+        first, second = pair
+        outcomes[pair] = targets[first][second]
+        if completed is None:
+            boosted[pair] = _boosted(trial, ~np.isin(fold, pair))
+        else:
+            boosted[pair] = completed[first].expected[second]
+    columns, rows = ridge_columns(trial, fold), np.arange(len(trial))
+    tasks = [RidgeTask(target, (k,)) for k, target in enumerate(targets)]
     regressions = []
-    for k, target in enumerate(targets):
-        boosted = [by_pair[min(f, k), max(f, k)] for f in range(FOLDS) if f != k]
-        boosted.insert(k, np.mean(boosted, axis=0))
-        own = replace(trial, outcome=target[fold, rows])
-        regressions.append(_stack(own, fold, ridges[k], np.stack(boosted), _Used(target, k)))
-    return tuple(regressions), by_pair
+    for k, ridge in enumerate(_ridges(columns, tasks, trial.n_options)):
+        trees = [boosted[min(f, k), max(f, k)] for f in range(FOLDS) if f != k]
+        trees.insert(k, np.mean(trees, axis=0))
+        own = replace(trial, outcome=targets[k][fold, rows])
+        regressions.append(_stack(own, fold, ridge, np.stack(trees), _Used(targets[k], k)))
+    means = _pair_ridges(trial, columns, outcomes)
+    pairs = {
+        pair: PairOutcomes(outcome, (means[pair] + boosted[pair]) / 2)
+        for pair, outcome in outcomes.items()
+    }
+    return tuple(regressions), pairs
 
 
 def _targets(trial: Trial, completed: Completed | None) -> Float64[np.ndarray, "fold decision"]:
@@ -186,20 +206,34 @@ def ridge_columns(trial: Trial, fold: Fold) -> RidgeColumns:
     return RidgeColumns(common, own, FoldProducts(design, fold, grams))
 
 
-def _ridges(
-    columns: RidgeColumns, tasks: Sequence[tuple[Target, int | None]], options: int
-) -> list[EveryFold]:
-    """Expected outcomes of each target (without a fold), by the coefficients without each fold."""
-    each = [RidgeTask(target, left_out) for target, left_out in tasks]
-    fits = solve_ridges(columns.products, each, n_unpenalised=options)
-    return [_predict_ridge(columns, fitted, options) for fitted in fits]
+def _ridges(columns: RidgeColumns, tasks: Sequence[RidgeTask], options: int) -> list[EveryFold]:
+    """Expected outcomes of each target by the coefficients without each fold."""
+    fits = solve_ridges(columns.products, tasks, n_unpenalised=options)
+    return [_predict_ridge(columns, fitted.fold_coefficients, options) for fitted in fits]
 
 
-def _predict_ridge(columns: RidgeColumns, fitted: RidgeFit, options: int) -> EveryFold:
-    coefficients, start = fitted.fold_coefficients, options + columns.common.shape[1]
+def _pair_ridges(
+    trial: Trial, columns: RidgeColumns, targets: Mapping[tuple[int, int], Column]
+) -> dict[tuple[int, int], Matrix]:
+    """Expected outcomes of each target without its two folds; nor do these choose the penalty."""
+    tasks = [RidgeTask(target, pair) for pair, target in targets.items()]
+    fits = solve_ridges(columns.products, tasks, trial.n_options, PENALTIES[::2])
+    found = {}
+    for (pair, target), fitted in zip(targets.items(), fits, strict=True):
+        mean = _predict_ridge(columns, fitted.coefficients[None], trial.n_options)[0]
+        learning = ~np.isin(columns.products.fold, pair)
+        found[pair] = _within_observed(mean, trial, target, learning)
+    return found
+
+
+def _predict_ridge(
+    columns: RidgeColumns, coefficients: Float64[np.ndarray, "model column"], options: int
+) -> Float64[np.ndarray, "model decision treatment"]:
+    """Expected outcome of every decision under each option, by each model."""
+    start = options + columns.common.shape[1]
     shared = columns.common @ coefficients[:, options:start].T
-    own = coefficients[:, start:].reshape(FOLDS, options, columns.own.shape[1])
-    every = np.empty((FOLDS, len(shared), options))
+    own = coefficients[:, start:].reshape(len(coefficients), options, columns.own.shape[1])
+    every = np.empty((len(coefficients), len(shared), options))
     for k in range(options):
         every[:, :, k] = (shared + columns.own @ own[:, k].T + coefficients[:, k]).T
     return every

@@ -46,11 +46,11 @@ def fold_products(design: Float64[np.ndarray, "decision column"], fold: Fold) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RidgeTask:
-    """What is regressed on a design, as if the decisions of one fold did not exist."""
+    """What is regressed on a design, as if the decisions of some folds did not exist."""
 
     target: Target
-    left_out: int | None = None
-    """The fold that all coefficients leave out; None: no fold but their own."""
+    left_out: tuple[int, ...] = ()
+    """Folds that all coefficients leave out, besides their own."""
 
     def of_fold(self, fold: int) -> Column:
         """What the coefficients for a fold are fitted to."""
@@ -79,17 +79,17 @@ def solve_ridges(
 
     Leaving out folds j and k is the same system for the tasks without fold j and without fold k.
     """
-    systems: dict[frozenset[int | None], list[tuple[int, int]]] = {}
+    systems: dict[frozenset[int], list[tuple[int, int]]] = {}
     present = np.unique(products.fold).tolist()
     for t, task in enumerate(tasks):
         for f in present:
-            if f != task.left_out:
-                systems.setdefault(frozenset({f, task.left_out}), []).append((t, f))
+            if f not in task.left_out:
+                systems.setdefault(frozenset({f, *task.left_out}), []).append((t, f))
     columns = products.design.shape[1]
     penalised = np.where(np.arange(columns) < n_unpenalised, _TINY, 1.0)
     found = np.zeros((len(tasks), len(penalties), FOLDS, columns))
     for left_out, wanted in systems.items():
-        learning = ~np.isin(products.fold, [f for f in left_out if f is not None])
+        learning = ~np.isin(products.fold, list(left_out))
         side = np.column_stack([np.where(learning, tasks[t].of_fold(f), 0.0) for t, f in wanted])
         gram = products.grams[[g for g in present if g not in left_out]].sum(axis=0)
         solved = _solve_each(gram, products.design.T @ side, penalised, penalties)
@@ -110,7 +110,7 @@ def _choose_penalty(
 ) -> RidgeFit:
     """The fit of the penalty with the smallest error in the folds left out."""
     fold = products.fold
-    used = [f for f in np.unique(fold).tolist() if f != task.left_out]
+    used = [f for f in np.unique(fold).tolist() if f not in task.left_out]
     square, own = np.zeros(len(penalties)), np.zeros(len(fold))
     for f in used:
         here = fold == f

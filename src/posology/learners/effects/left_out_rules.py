@@ -95,7 +95,7 @@ def _linear_of_rules(nested: NestedNuisance, basis: SplineBasis) -> EveryRule:
     for k, nuisance in enumerate(nested.without):
         residual = np.zeros(len(fold))
         residual[fold != k] = nuisance.outcome_residual
-        tasks.append(RidgeTask(residual, left_out=k))
+        tasks.append(RidgeTask(residual, (k,)))
     products = fold_products(effect_design(columns, treatment_residual), fold)
     fits = solve_ridges(products, tasks, overall.trial.n_options)
     effect = np.zeros((FOLDS, *treatment_residual.shape))
