@@ -11,6 +11,8 @@ from posology.service.api import health, metrics, models, outcomes, recommendati
 from posology.service.cds_hooks import routes as cds_hooks
 from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
+from posology.service.ehr.trust import with_record_system
+from posology.service.ehr.views import add_record_system
 from posology.service.limits import LimitBodies
 from posology.service.models.switching import follow, start
 from posology.service.pages.routes import add_pages
@@ -32,7 +34,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
     )
-    app.state.deployment = deployment or open_deployment(settings)
+    app.state.deployment = deployment or open_deployment(with_record_system(settings))
     app.state.owns_deployment = deployment is None
     add_problem_handlers(app)
     app.include_router(health.router)
@@ -42,6 +44,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     app.include_router(models.router)
     app.include_router(metrics.router)
     add_pages(app)
+    add_record_system(app)
     app.add_middleware(LimitBodies, limits=settings.limits)
     app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
     app.add_middleware(WatchRequests, deployment=app.state.deployment)  # the outermost

@@ -80,6 +80,8 @@ class Settings:
     """Bearer token for /metrics; without one only this machine may read them."""
     cds_hooks: CdsHooksSettings = field(default_factory=CdsHooksSettings)
     """Record systems that call by CDS Hooks, and other systems with tokens."""
+    ehr_services: tuple[str, ...] = ()
+    """Base addresses of other services that a demonstration's record system may call."""
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
 

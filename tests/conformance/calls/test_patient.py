@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from posology.conformance.calls.fhir_queries import searchset
 from posology.conformance.calls.patient import id_of, made_up_patient, read_bundle
 from posology.errors import UserError
+from posology.records.sources.fhir.search import searchset
 
 
 def test_a_bundle_of_one_patient_is_played(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from posology.conformance.calls.fhir_queries import Resource
 from posology.conformance.calls.hooks import HOOKS, context_of
 from posology.conformance.calls.patient import draft_of, id_of, is_draft
 from posology.conformance.calls.prefetch import (
@@ -19,6 +18,7 @@ from posology.conformance.calls.prefetch import (
     paged,
 )
 from posology.conformance.calls.transcript import Kind, Service
+from posology.records.sources.fhir.search import Resource
 
 Body = dict[str, Any]
 NO_SERVER = "http://127.0.0.1:9/fhir"

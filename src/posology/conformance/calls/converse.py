@@ -18,13 +18,13 @@ from posology.conformance.calls.bodies import (
 )
 from posology.conformance.calls.exchange import Caller, Exchange, Request, send, url_of
 from posology.conformance.calls.feedback import converse_feedback
-from posology.conformance.calls.fhir_queries import Resource
 from posology.conformance.calls.fhir_server import fhir_server
 from posology.conformance.calls.patient import made_up_patient
 from posology.conformance.calls.token_abuse import abuses
 from posology.conformance.calls.token_key import TokenKey
 from posology.conformance.calls.transcript import AbuseCall, Call, Kind, Transcript
 from posology.errors import UserError
+from posology.records.sources.fhir.search import Resource
 
 LONGEST_WAIT = 2.0
 """Seconds that the tester waits where a busy service says Retry-After."""

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
 
-from posology.conformance.calls.fhir_queries import Resource, answer_query
 from posology.conformance.calls.transcript import FhirRequest
 from posology.errors import UserError
+from posology.records.sources.fhir.search import Resource, answer_query
 
 
 def answer_fhir(

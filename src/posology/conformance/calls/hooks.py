@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from posology.conformance.calls.fhir_queries import Resource
+from posology.records.sources.fhir.search import Resource
 
 USER_IDENTIFIERS = frozenset(
     {"userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId"}

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from posology.conformance.calls.fhir_queries import Resource
 from posology.errors import UserError
+from posology.records.sources.fhir.search import Resource
 
 PATIENT = "conform-patient"
 _LOINC, _SNOMED = "http://loinc.org", "http://snomed.info/sct"

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from posology.conformance.calls.fhir_queries import (
+from posology.records.sources.fhir.search import (
     Resource,
     answer_query,
     fill_template,

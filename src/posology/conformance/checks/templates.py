@@ -3,11 +3,11 @@
 import re
 from urllib.parse import parse_qsl
 
-from posology.conformance.calls.fhir_queries import TOKEN
 from posology.conformance.calls.hooks import HOOKS, USER_IDENTIFIERS
 from posology.conformance.calls.transcript import Service
 from posology.conformance.checks.values import is_text, show
 from posology.conformance.ledger import Ledger
+from posology.records.sources.fhir.search import TOKEN
 
 _PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
 _TYPE = re.compile(r"[A-Z][A-Za-z]+")

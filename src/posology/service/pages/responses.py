@@ -23,13 +23,17 @@ _LINKS = (
     ("monitoring", "/monitoring", "Monitoring", (DATA_SCIENTIST, ADMINISTRATOR)),
     ("people", "/people", "People", (ADMINISTRATOR,)),
 )
+_RECORD_SYSTEM = ("ehr", "/ehr", "Record system", (CLINICIAN,))
+"""Of demonstrations only."""
 
 
 def frame_of(request: Request, title: str, here: str = "", print_file: str = "") -> Frame:
     """The frame of a page for the person who calls."""
     session = people_of(request).session(request)
     roles = () if session is None else session.roles
-    links = tuple((n, a, t) for n, a, t, allowed in _LINKS if set(allowed) & set(roles))
+    is_demo = request.app.state.deployment.settings.is_demo
+    every = (*_LINKS, _RECORD_SYSTEM) if is_demo else _LINKS
+    links = tuple((n, a, t) for n, a, t, allowed in every if set(allowed) & set(roles))
     return Frame(
         title=title,
         here=here,
@@ -37,7 +41,7 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
         role="" if session is None else session.role_name,
         links=links,
         csrf=form_token(request),
-        is_demo=request.app.state.deployment.settings.is_demo,
+        is_demo=is_demo,
         is_embedded=session is not None and session.is_embedded,
         print_file=print_file,
     )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from posology.conformance.calls.fhir_queries import answer_query, fill_template
 from posology.conformance.calls.patient import PATIENT, made_up_patient
+from posology.records.sources.fhir.search import answer_query, fill_template
 
 CONTEXT = {"userId": "Practitioner/p1", "patientId": "x", "selections": ["A/1"]}
 

@@ -1,0 +1,118 @@
+"""What the pages of the record system show."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from posology.service.ehr.record_system import Call, Sent
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a card's detail: its text, and whether it is an item of a list."""
+
+    text: str
+    is_item: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardContent:
+    """One card."""
+
+    uuid: str
+    indicator: str
+    summary: str
+    lines: tuple[Line, ...]
+    source: str
+    source_url: str
+    suggestions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Id, label and the actions in words."""
+    reasons: tuple[tuple[str, str], ...]
+    """Number and words of each override reason."""
+    links: tuple[tuple[str, str], ...]
+
+
+def headline_of(call: Call) -> str:
+    """What came, in one sentence."""
+    sent = call.sent
+    took = f"in {sent.seconds * 1000:.0f} ms"
+    if not sent.status:
+        return f"No reply came from {sent.url}."
+    if sent.status == 412:
+        return f"The service cannot judge this patient without more data (status 412, {took})."
+    if sent.status != 200:
+        return f"The service refused the call (status {sent.status}, {took})."
+    cards = len(cards_of(sent))
+    if not cards:
+        return f"The service judged, and has nothing to say ({took})."
+    return f"The service sent {cards} card{'s' if cards > 1 else ''} ({took})."
+
+
+def problem_of(sent: Sent) -> str:
+    """What an OperationOutcome says; empty where none came."""
+    issues = sent.reply.get("issue") if isinstance(sent.reply, dict) else None
+    for issue in issues if isinstance(issues, list) else ():
+        details = issue.get("details") if isinstance(issue, dict) else None
+        text = details.get("text") if isinstance(details, dict) else None
+        if text or (isinstance(issue, dict) and issue.get("diagnostics")):
+            return str(text or issue["diagnostics"])
+    return ""
+
+
+def cards_of(sent: Sent) -> list[Json]:
+    """The cards of a reply."""
+    cards = sent.reply.get("cards") if isinstance(sent.reply, dict) else None
+    return [card for card in cards or () if isinstance(card, dict)]
+
+
+def card_content(card: Json) -> CardContent:
+    """A card as the page shows it. Only web addresses become links."""
+    source = card.get("source") or {}
+    return CardContent(
+        uuid=str(card.get("uuid", "")),
+        indicator=str(card.get("indicator", "")),
+        summary=str(card.get("summary", "")),
+        lines=tuple(_lines(str(card.get("detail", "")))),
+        source=str(source.get("label", "")),
+        source_url=_web(source.get("url")),
+        suggestions=tuple(
+            (str(one.get("uuid", "")), str(one.get("label", "")), _actions(one))
+            for one in card.get("suggestions") or ()
+        ),
+        reasons=tuple(
+            (str(number), str(one.get("display", "")))
+            for number, one in enumerate(card.get("overrideReasons") or ())
+        ),
+        links=tuple(
+            (str(one.get("label", "")), _web(one.get("url")))
+            for one in card.get("links") or ()
+            if _web(one.get("url"))
+        ),
+    )
+
+
+def _actions(suggestion: Json) -> tuple[str, ...]:
+    return tuple(str(one.get("description", "")) for one in suggestion.get("actions") or ())
+
+
+def _web(url: object) -> str:
+    is_web = isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}
+    return str(url) if is_web else ""
+
+
+def _lines(markdown: str) -> Iterator[Line]:
+    """Lines without the marks of Markdown."""
+    for line in markdown.splitlines():
+        text = line.strip().replace("**", "").replace("\\", "")
+        if text:
+            is_item = text.startswith(("- ", "* "))
+            yield Line(text.lstrip("-*# ").strip(), is_item)
+
+
+def as_json(value: Any) -> str:
+    """A body for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

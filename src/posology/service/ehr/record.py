@@ -1,0 +1,98 @@
+"""A patient's events as FHIR R4 resources, as far as their codes belong to systems of FHIR."""
+
+import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from posology.records.sources.fhir.coding import SYSTEMS
+from posology.service.fhir.medication_request import drug_of
+
+Json = dict[str, Any]
+_UCUM = "http://unitsofmeasure.org"
+_ADDRESSES = {name: address for address, name in reversed(SYSTEMS.items())}
+_KINDS = {
+    "MEASUREMENT": "Observation",
+    "OBSERVATION": "Observation",
+    "CONDITION": "Condition",
+    "PROCEDURE": "Procedure",
+    "DRUG": "MedicationRequest",
+}
+OTHER_DRUG = ("http://www.nlm.nih.gov/research/umls/rxnorm", "723", "amoxicillin")
+"""A drug that no study here is about."""
+
+
+def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
+    """The resources, and how many events have no code that FHIR knows: those are not sent."""
+    person: Json = {"resourceType": "Patient", "id": patient}
+    resources, left_out = [person], 0
+    for number, row in enumerate(events.to_pylist()):
+        family, *rest = str(row["code"]).split("//")
+        time = row["time"]
+        if family == "SEX" and rest:
+            person["gender"] = rest[0].lower() if rest[0].lower() in _GENDERS else "unknown"
+        elif family == "MEDS_BIRTH" and time is not None:
+            person["birthDate"] = f"{time:%Y-%m-%d}"
+        elif family in _KINDS and len(rest) >= 2 and rest[0] in _ADDRESSES:
+            resources.append(_resource(f"{patient}-{number}", patient, row))
+        elif family not in {"DRUG_PER_DAY", "DRUG_RATE"}:  # they stand in the order
+            left_out += 1
+    return resources, left_out
+
+
+_GENDERS = frozenset({"male", "female", "other"})
+
+
+def _resource(ident: str, patient: str, row: Json) -> Json:
+    family, system, code = row["code"].split("//")[:3]
+    coding = {"coding": [{"system": _ADDRESSES[system], "code": code}]}
+    resource: Json = {
+        "resourceType": _KINDS[family],
+        "id": ident,
+        "subject": {"reference": f"Patient/{patient}"},
+    }
+    when = None if row["time"] is None else row["time"].replace(tzinfo=datetime.UTC).isoformat()
+    value = row["numeric_value"]
+    if family in {"MEASUREMENT", "OBSERVATION"}:
+        group = "laboratory" if family == "MEASUREMENT" else "social-history"
+        resource |= {"status": "final", "code": coding, "effectiveDateTime": when}
+        resource["category"] = [{"coding": [{"code": group}]}]
+        if value is not None:
+            resource["valueQuantity"] = _quantity(value, row.get("unit"))
+    elif family == "DRUG":
+        resource |= {"status": "active", "intent": "order", "authoredOn": when}
+        resource["medicationCodeableConcept"] = coding
+    elif family == "CONDITION":
+        resource |= {"code": coding, "onsetDateTime": when, "recordedDate": when}
+    else:
+        resource |= {"status": "completed", "code": coding, "performedDateTime": when}
+    return {name: one for name, one in resource.items() if one is not None}
+
+
+def _quantity(value: float, unit: object) -> Json:
+    quantity: Json = {"value": round(float(value), 4)}
+    if isinstance(unit, str) and unit:
+        quantity |= {"unit": unit, "system": _UCUM, "code": unit}
+    return quantity
+
+
+def draft_order(patient: str, codes: tuple[str, ...], title: str) -> Json | None:
+    """A draft order of the drug with these study codes; of another drug where there are none."""
+    if codes:
+        drug = drug_of(codes, title)
+        if drug is None:
+            return None
+        concept = drug.concept()
+    else:
+        system, code, text = OTHER_DRUG
+        concept = {"coding": [{"system": system, "code": code}], "text": text}
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "draft-1",
+        "status": "draft",
+        "intent": "order",
+        "medicationCodeableConcept": concept,
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": now.isoformat(timespec="seconds"),
+    }
