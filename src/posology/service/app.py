@@ -18,6 +18,7 @@ from posology.service.models.switching import follow, start
 from posology.service.pages.routes import add_pages
 from posology.service.problems import add_problem_handlers
 from posology.service.settings import Settings
+from posology.service.smart import routes as smart
 from posology.service.watching import WatchRequests
 
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     app.include_router(metrics.router)
     add_pages(app)
     add_record_system(app)
+    app.include_router(smart.router)
     app.add_middleware(LimitBodies, limits=settings.limits)
     app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
     app.add_middleware(WatchRequests, deployment=app.state.deployment)  # the outermost

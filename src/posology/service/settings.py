@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from posology.errors import UserError
 from posology.service.cds_hooks.settings import CdsHooksSettings
+from posology.service.smart.settings import SmartSettings
 
 T = TypeVar("T")
 
@@ -82,6 +83,8 @@ class Settings:
     """Record systems that call by CDS Hooks, and other systems with tokens."""
     ehr_services: tuple[str, ...] = ()
     """Base addresses of other services that a demonstration's record system may call."""
+    smart: SmartSettings = field(default_factory=SmartSettings)
+    """Record systems that open pages by SMART App Launch."""
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
 

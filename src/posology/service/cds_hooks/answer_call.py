@@ -11,11 +11,12 @@ from posology.service.cds_hooks.cards.inputs import CardInputs
 from posology.service.cds_hooks.cards.response import NOTHING_TO_SAY, make_cards
 from posology.service.cds_hooks.gather import CannotJudgeError, gather
 from posology.service.cds_hooks.orders import Orders, read_orders
-from posology.service.cds_hooks.population import ReadJob, read_job
+from posology.service.cds_hooks.population import ReadJob, ReadPatient, read_job
 from posology.service.cds_hooks.requests import PATIENT_VIEW, HookCall
 from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment
 from posology.service.errors import UnusableError
+from posology.service.fhir.client import same_server
 from posology.service.identity import Caller
 from posology.service.models.served import ServedModel
 from posology.service.store import AuditEvent
@@ -40,12 +41,7 @@ async def answer_call(
         state.access(call.fhirServer, token),
     )
     at = datetime.datetime.now(datetime.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-    try:
-        job = ReadJob(served.folder, served.digest, gathered.bundle, at)
-        patient = await deployment.workers.run(read_job, job)
-    except UserError as error:
-        text = "Nothing can be judged: nothing that was sent could be read."
-        raise CannotJudgeError(text) from error
+    patient = await read_patient(deployment, served, gathered.bundle, at)
     if call.hook == PATIENT_VIEW and not patient.is_in_study:
         await _note_nothing(deployment, served, call, caller)
         return NOTHING_TO_SAY
@@ -65,10 +61,32 @@ async def answer_call(
     if call.hook == PATIENT_VIEW and made.result.recommendation.state == NOT_ELIGIBLE:
         return NOTHING_TO_SAY  # with an order, the card says that the study is not for the patient
     inputs = _card_inputs(made, served, call, orders, deployment.settings.url)
-    inputs = replace(inputs, drug=state.drug_of(name), not_there=gathered.not_there)
+    inputs = replace(
+        inputs,
+        drug=state.drug_of(name),
+        not_there=gathered.not_there,
+        has_launch=_has_launch(deployment, call.fhirServer),
+    )
     body, cards = make_cards(inputs)
     await deployment.store.write(save_cards, made.id, cards)
     return body
+
+
+def _has_launch(deployment: Deployment, server: str | None) -> bool:
+    servers = deployment.settings.smart.servers
+    return server is not None and any(same_server(server, one.fhir) for one in servers)
+
+
+async def read_patient(
+    deployment: Deployment, served: ServedModel, bundle: dict[str, Any], at: str
+) -> ReadPatient:
+    """The events of a gathered Bundle, read in a worker."""
+    try:
+        job = ReadJob(served.folder, served.digest, bundle, at)
+        return await deployment.workers.run(read_job, job)
+    except UserError as error:
+        text = "Nothing can be judged: nothing that was sent could be read."
+        raise CannotJudgeError(text) from error
 
 
 async def _note_nothing(

@@ -47,21 +47,8 @@ class FhirAccess:
 
     async def read(self, address: str) -> Json:
         """The resource at an address, relative to the base or a next page; FetchError if none."""
-        url = self._inside(address)
         headers = {"Accept": _ACCEPT, "Authorization": f"Bearer {self.token}"}
-        try:
-            async with self.client.stream("GET", url, headers=headers) as response:
-                _check_status(response.status_code)
-                body = await _read_body(response, self.limits.bytes)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise FetchError(f"the FHIR server did not answer ({type(error).__name__})") from error
-        try:
-            resource = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise FetchError("the FHIR server did not answer with JSON") from error
-        if not isinstance(resource, dict):
-            raise FetchError("the FHIR server did not answer with a resource")
-        return resource
+        return await read_json(self.client, self._inside(address), headers, self.limits.bytes)
 
     def _inside(self, address: str) -> str:
         """The whole address; FetchError if it lies outside the base address."""
@@ -74,6 +61,25 @@ class FhirAccess:
         if not is_plain:
             raise FetchError("a next page has an address that cannot be right")
         return url
+
+
+async def read_json(
+    client: httpx.AsyncClient, url: str, headers: dict[str, str], most: int = 1 << 20
+) -> Json:
+    """The JSON object at an address, of at most so many bytes; FetchError if there is none."""
+    try:
+        async with client.stream("GET", url, headers=headers) as response:
+            _check_status(response.status_code)
+            body = await _read_body(response, most)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise FetchError(f"the FHIR server did not answer ({type(error).__name__})") from error
+    try:
+        resource = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise FetchError("the FHIR server did not answer with JSON") from error
+    if not isinstance(resource, dict):
+        raise FetchError("the FHIR server did not answer with a resource")
+    return resource
 
 
 def _check_status(status: int) -> None:
