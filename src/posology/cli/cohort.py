@@ -6,16 +6,23 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import writable_folder
+from posology.cli.options import writable_folder, writable_place
 
 
 def cohort(
     study: Annotated[
         str, typer.Argument(help="A study file, or the name of a study that ships (clinic, iwpc).")
     ],
-    events: Annotated[Path, typer.Argument(help="A MEDS folder, or a Parquet file of events.")],
+    events: Annotated[
+        str, typer.Argument(help="A MEDS folder, or a Parquet file of events: a path or a URL.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="A new folder for the cohort.", callback=writable_folder)
+        str | None,
+        typer.Option(
+            metavar="<path>",
+            help="A new folder for the cohort: a path or a URL, such as s3://bucket/cohort.",
+            callback=writable_place,
+        ),
     ] = None,
     dry_run: Annotated[
         bool,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posology.errors import UserError
+from posology.records.io.remote import is_url
 
 _NEEDED = 1 << 20
 """Bytes that must be free where a result is written (our choice; results are larger)."""
@@ -38,6 +39,13 @@ def writable_folder(path: Path | None) -> Path | None:
     return path
 
 
+def writable_place(place: str | None) -> str | None:
+    """The same of a folder that may be a URL, which is not tried."""
+    if place is not None and not is_url(place):
+        writable_folder(Path(place))
+    return place
+
+
 def _try_to_write(path: Path) -> None:
     """Write and remove a temporary file in the nearest folder above the path that exists."""
     folder = path.absolute().parent
@@ -62,8 +70,11 @@ StudyOrCohort = Annotated[
     ),
 ]
 Events = Annotated[
-    Path | None,
-    typer.Option(help="MEDS folder or Parquet file of events, if STUDY is not a cohort's folder."),
+    str | None,
+    typer.Option(
+        metavar="<path>",
+        help="MEDS folder or Parquet file of events, if STUDY is not a cohort's folder.",
+    ),
 ]
 ReportFile = Annotated[
     Path | None,

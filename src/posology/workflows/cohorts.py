@@ -12,14 +12,16 @@ from rich.text import Text
 from posology.cohorts import build
 from posology.cohorts.events.chunks import distinct_codes, event_files, read_event_table
 from posology.cohorts.storage import folder as storage
-from posology.cohorts.storage.arrays import is_cohort, load_cohort, load_flow
+from posology.cohorts.storage.arrays import MANIFEST, is_cohort, load_cohort, load_flow
 from posology.cohorts.storage.parallel import LOCAL, rows_within
 from posology.cohorts.storage.record_check import check_records
 from posology.cohorts.study.reader import read_study
 from posology.domain.cohort import Cohort
 from posology.domain.study import Study
 from posology.errors import UserError
+from posology.records.io.checksums import CHECKSUMS
 from posology.records.io.memory import format_size, parse_size, peak_memory
+from posology.records.io.remote import is_url, local_copy, new_folder
 from posology.records.meds_dataset import read_codes
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.record_findings import coverage_table, describe_findings
@@ -30,11 +32,15 @@ MAX_UNNAMED = 10
 
 
 def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None = None) -> Cohort:
-    """The cohort of a folder, or of a study and its events, built in memory."""
-    if not isinstance(study, Study) and is_cohort(Path(study)):
+    """The cohort of a folder, or of a study and its events, built in memory.
+
+    A folder may be a URL, such as s3://bucket/cohort; a copy is read.
+    """
+    if not isinstance(study, Study) and (is_url(study) or is_cohort(Path(study))):
         if events is not None:
             raise UserError(f"{study} is a cohort already; leave --events out.")
-        return load_cohort(Path(study))
+        with local_copy(study) as folder:
+            return load_cohort(folder)  # mapped files outlive their names
     if events is None:
         parsed = as_study(study)
         raise UserError(
@@ -43,19 +49,22 @@ def read_cohort(study: str | Path | Study, events: str | Path | pa.Table | None 
         )
     meanings: dict[str, str | None] = {}
     if not isinstance(events, pa.Table):
-        path = Path(events)
-        if not path.exists():
-            raise UserError(f"--events {path}: no such file or folder.")
-        meanings = read_codes(path)
-        files = event_files(path)
-        check_records(path, files, distinct_codes(files), as_study(study))
-        events = read_event_table(files)
+        with local_copy(events) as path:
+            if not path.exists():
+                raise UserError(f"--events {path}: no such file or folder.")
+            meanings = read_codes(path)
+            files = event_files(path)
+            check_records(path, files, distinct_codes(files), as_study(study))
+            events = read_event_table(files)
     return build.build_cohort(events, as_study(study), descriptions=meanings)
 
 
 def read_flow(study: str | Path) -> dict[str, Any] | None:
     """The flow from the records to a cohort's folder; None of a study, whose cohort is not kept."""
-    return load_flow(Path(study)) if is_cohort(Path(study)) else None
+    if not is_url(study):
+        return load_flow(Path(study)) if is_cohort(Path(study)) else None
+    with local_copy(study, (MANIFEST, CHECKSUMS)) as folder:
+        return load_flow(folder)
 
 
 def as_study(study: str | Path | Study) -> Study:
@@ -86,8 +95,8 @@ class CohortFlow:
     """How many decisions remain after each step of selection, by arm and by split."""
 
     flow: dict[str, Any]
-    folder: Path | None
-    """Where the cohort was saved; None if decisions were only counted."""
+    folder: str | Path | None
+    """Where the cohort was saved, a path or a URL; None if decisions were only counted."""
     peak_memory: int = 0
     """The most memory that this process has had so far, in bytes."""
     worker_memory: int = 0
@@ -97,7 +106,7 @@ class CohortFlow:
         """The cohort that was built; UserError if decisions were only counted."""
         if self.folder is None:
             raise UserError("the cohort was not built: call build_cohort with a folder.")
-        return load_cohort(self.folder)
+        return read_cohort(self.folder)
 
     @property
     def rows(self) -> list[Row]:
@@ -137,7 +146,8 @@ def build_cohort(
 ) -> CohortFlow:
     """Build a study's cohort into a new folder; without a folder, only count its decisions.
 
-    `events` is a MEDS folder or a Parquet file of events.
+    `events` is a MEDS folder or a Parquet file of events. Both may be URLs of object storage:
+    events are copied here first, and the cohort is uploaded when it is complete.
     """
 
     def report_files(done: int, files: int) -> None:
@@ -157,13 +167,15 @@ def build_cohort(
         peaks.append,
     )
     parsed = as_study(study)
-    if folder is None:
-        flow, out = storage.dry_run(parsed, Path(events), options), None
-    else:
-        storage.build_folder(parsed, Path(events), Path(folder), options)
-        flow, out = load_flow(Path(folder)), Path(folder)
+    with local_copy(events) as place:
+        if folder is None:
+            flow = storage.dry_run(parsed, place, options)
+        else:
+            with new_folder(folder) as out:
+                storage.build_folder(parsed, place, out, options)
+                flow = load_flow(out)
     worker = max(peaks) if settings.workers > 1 or settings.engine != LOCAL else 0
-    return CohortFlow(flow, out, peak_memory(), worker)
+    return CohortFlow(flow, folder, peak_memory(), worker)
 
 
 def _selection_table(flow: dict[str, Any]) -> Table:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from posology.errors import RecordError
 
@@ -59,6 +60,11 @@ def verify_files(folder: Path, names: Iterable[str], sums: Mapping[str, str], ma
             )
 
 
+def sha256_of(file: Any) -> str:
+    """The SHA-256 of a file that is open in binary mode."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(file)
