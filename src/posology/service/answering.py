@@ -3,9 +3,11 @@
 import datetime
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
+from posology.artifact import Artifact
 from posology.errors import UserError
 from posology.service.deployment import Deployment
 from posology.service.errors import UnusableError
@@ -49,11 +51,24 @@ class Answer:
     made_at: datetime.datetime
     model: str
     digest: str
-    result: RecommendResult
     json: bytes
     """The result as JSON, ready to be sent."""
     is_demo: bool
     is_signed: bool
+    stored: bytes
+    """The result as it is kept."""
+    artifact: Artifact
+    """The model that answered."""
+
+    @property
+    def result(self) -> RecommendResult:
+        """The result itself, which is unpacked when it is first used."""
+        return _unpack(self.stored, self.artifact)
+
+
+@lru_cache(maxsize=16)
+def _unpack(stored: bytes, model: Artifact) -> RecommendResult:
+    return unpack_result(stored, model)
 
 
 async def answer(deployment: Deployment, question: Question) -> Answer:
@@ -79,10 +94,11 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
         made_at=to_moment(stored.made_at),
         model=served.name,
         digest=served.digest,
-        result=unpack_result(done.stored, served.artifact),
         json=done.json,
         is_demo=stored.is_demo,
         is_signed=bool(served.signed_by),
+        stored=done.stored,
+        artifact=served.artifact,
     )
 
 

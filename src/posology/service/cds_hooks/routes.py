@@ -49,7 +49,7 @@ async def call_service(name: str, request: Request, caller: System, deployment: 
 @router.post("/cds-services/{name}/feedback")
 async def take_feedback(name: str, request: Request, caller: System, deployment: Here) -> Response:
     """What became of cards."""
-    deployment.models.get(name)
+    deployment.models.find(name)  # of a stopped model too: its cards are still on screens
     body = await _read(request, Feedback)
     store = deployment.store
     new, unknown = await store.write(keep_feedback, store.key, name, caller.subject, body)

@@ -22,7 +22,7 @@ _DATE = "2026-01-01"
 def make_golden(model: Artifact, given: list[dict[str, Any]]) -> bytes:
     """The file's content: the given forms, or made-up patients of the model's own form."""
     answers = []
-    for form in given or _made_up(model):
+    for form in given or made_up_patients(model):
         try:
             answers.append({"form": form, "answer": _answer(model, form)})
         except UserError:
@@ -56,7 +56,7 @@ def _answer(model: Artifact, form: dict[str, Any]) -> dict[str, Any]:
     return orjson.loads(orjson.dumps(recommend(model, form).to_json()))
 
 
-def _made_up(model: Artifact) -> list[dict[str, Any]]:
+def made_up_patients(model: Artifact) -> list[dict[str, Any]]:
     """A patient of whom nothing is known, and three with low, middle and high values."""
     form = form_of(model)
     fields = [field for field in form.fields if field.is_listed]
