@@ -28,6 +28,18 @@ def test_an_ingest_balances_its_events_and_reports_each_stage(tmp_path: Path) ->
     assert "ingested before, skipped" in again.summary()
 
 
+@pytest.mark.parametrize(("copies", "warns"), [(1, False), (2, True)])
+def test_many_merged_duplicates_are_warned_of(tmp_path: Path, copies: int, warns: bool) -> None:
+    rows = ["patient,day,x"] + [f"{i},2024-01-{1 + i:02},{i}" for i in range(9)] * copies
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "t.toml").write_text(
+        'file = "t.csv"\nsubject = "patient"\ntime = "{day}"\n[[event]]\ncode = "LAB//X"\n'
+        'value = "x"\n'
+    )
+    summary = ingest({"table": tmp_path / "t.toml"}, tmp_path / "meds").summary()
+    assert ("Check the mapping: 9 of 18 events are the same as another one" in summary) == warns
+
+
 def test_an_unknown_kind_a_missing_path_and_no_source_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="unknown kind of source 'omp'; it is one of meds, omop"):
         find_sources({"omp": tmp_path})

@@ -1,6 +1,7 @@
 """Patient histories, step by step, as ragged arrays without padding."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
@@ -49,6 +50,9 @@ def visible_events(
         start, end = history.event_offsets[first[0]], history.event_offsets[decisions[0] + 1]
         return np.zeros(end - start, dtype=np.int64), np.arange(start, end)
     starts = history.event_offsets[first]
+    if len(decisions) == 1:  # one patient, whose answer must not wait
+        event = np.arange(starts[0], history.event_offsets[decisions[0] + 1], dtype=np.int64)
+        return np.zeros(len(event), dtype=np.int64), event
     counts = history.event_offsets[decisions + 1] - starts
     owner = np.repeat(np.arange(len(decisions)), counts)
     return owner, ragged_arange(starts, counts)
@@ -61,6 +65,19 @@ def ragged_arange(
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - counts), counts)
+
+
+@lru_cache(maxsize=4096)
+def _code_mask(codes: frozenset[int]) -> Bool[np.ndarray, " code"]:
+    """True at the codes; the last entry, beyond all of them, is False."""
+    mask = np.zeros(max(codes, default=-1) + 2, dtype=bool)
+    mask[list(codes)] = True
+    return mask
+
+
+def _is_any(code: Int32[np.ndarray, " event"], codes: frozenset[int]) -> Bool[np.ndarray, " event"]:
+    mask = _code_mask(codes)
+    return mask[np.minimum(code, len(mask) - 1)]
 
 
 def latest_value(

@@ -24,6 +24,8 @@ from posology.workflows.results import Row, render_text, rows_to_table
 
 Places = str | Path | Sequence[str | Path]
 """One path or several; for `omop`, also a postgresql:// URL."""
+MERGED_SHARE = 1 / 3
+"""Share of events that are exact duplicates from which on the summary warns. Our choice."""
 REASONS_SHOWN = 5
 """Reasons in the summary; rejected.parquet has all. Our choice."""
 
@@ -102,6 +104,12 @@ class IngestResult:
         """The sources, the balance of events, and the most frequent reasons for rejection."""
         c = self.counts
         lines = [self.warning] if self.losses else []
+        if c.merged > MERGED_SHARE * (c.raw + c.held):
+            lines.append(
+                f"Check the mapping: {c.merged:,} of {c.raw + c.held:,} events are the same as "
+                "another one (patient, time, code and number) and were merged. Either a table was "
+                "given twice, or a column that tells them apart, such as the time, is not read."
+            )
         lines += [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
         lines += [f"{name}: ingested before, skipped" for name in c.skipped]
         if not c.sources:

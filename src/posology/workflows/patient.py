@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from posology.advice.form.build import build_form
 from posology.advice.form.field import Form
@@ -146,6 +145,8 @@ def _read_bundle(body: dict[str, Any]) -> Records:
 
 def _read_fhir(path: Path) -> Records:
     """The events of a FHIR file, cleaned as `posology ingest` cleans the training records."""
+    import pyarrow.parquet as pq
+
     from posology.cohorts.events.chunks import event_files, read_event_table
     from posology.records.pipeline.ingest import IngestSettings, ingest
     from posology.records.sources.fhir.reader import make_sources

@@ -279,3 +279,20 @@ def test_nothing_is_suggested_without_rows_or_names(tmp_path: Path, content: str
         suggest_mapping(tmp_path / "a.csv")
     with pytest.raises(RecordError, match=r"gone.csv: is no table; give a file of .csv"):
         suggest_mapping(tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [("2024-02-11", "2024-02-31"), ("11.02.2024", "31.02.2024")]
+)
+def test_a_date_column_with_one_impossible_date_stays_one(
+    tmp_path: Path, good: str, bad: str
+) -> None:
+    path = tmp_path / "visits.csv"
+    cells = [good] * 19 + [bad]
+    rows = [f"{number},{cell},12.{number}" for number, cell in enumerate(cells)]
+    path.write_text("\n".join(["patient,visit,hb", *rows]))
+    mapping = suggest_mapping(path)
+    assert 'time = "{visit}"' in mapping
+    assert "# CHECK: 1 cell is no date: rows with such a one are rejected." in mapping
+    path.write_text("\n".join(["patient,visit,hb", *rows[:19]]))
+    assert "no date" not in suggest_mapping(path)

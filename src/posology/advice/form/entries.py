@@ -11,6 +11,7 @@ from posology.advice.form.moments import parse_moment
 from posology.advice.form.values import Entry, check_limits
 from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
+from posology.records.io.few_events import few_events
 from posology.records.pipeline.units import convert_number
 from posology.records.schema import EVENTS
 
@@ -115,7 +116,10 @@ def _with_safety(code: str, by_code: dict[str, Field], form: Form) -> dict[str, 
 
 def to_events(entries: list[Entry], subject: int = SUBJECT) -> pa.Table:
     """The used entries as events."""
-    used = [(e.time, e.code, e.value) for e in entries if e.code]
-    times, codes, values = zip(*used, strict=True) if used else ((), (), ())
-    nothing = [None] * len(used)
-    return pa.table([[subject] * len(used), times, codes, values, nothing, nothing], schema=EVENTS)
+    used = [entry for entry in entries if entry.code]
+    return few_events(
+        subject,
+        [entry.time for entry in used],
+        [entry.code for entry in used],
+        [entry.value for entry in used],
+    )

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from posology.domain.codes import has_prefix
 
 _DAY = 86_400e6
+_NO_TIME = -(2**63)
+"""Stands for null among microseconds."""
 """Microseconds in a day."""
 
 
@@ -37,15 +39,15 @@ def sort_events(events: pa.Table, codes: tuple[str, ...] | None = None) -> Event
     if not isinstance(encoded, pa.DictionaryArray):
         encoded = encoded.dictionary_encode()
     names = encoded.dictionary.to_pylist()
-    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    indices = _numbers(encoded.indices)
     if codes is None:
         codes = tuple(sorted(names[i] for i in np.unique(indices)))
     number = {name: row for row, name in enumerate(codes)}
     rank = np.array([number.get(name, -1) for name in names], dtype=np.int32)
     code = rank[indices] if names else np.empty(0, np.int32)
-    subject = events["subject_id"].to_numpy().astype(np.int64)
+    subject = _numbers(events["subject_id"]).astype(np.int64)
     time = _days(events["time"])
-    value = events["numeric_value"].to_numpy().astype(np.float32)
+    value = _numbers(_filled(events["numeric_value"], np.nan)).astype(np.float32)
     rows = event_order(subject, time, code, value)
     return EventStream(subject[rows], time[rows], code[rows], value[rows], codes)
 
@@ -110,8 +112,20 @@ def _ascending(subject: np.ndarray, when: np.ndarray) -> bool:
 
 def _days(time: pa.ChunkedArray) -> Float64[np.ndarray, " event"]:
     micros = pc.cast(pc.cast(time, pa.timestamp("us")), pa.int64())
-    return (
-        micros.to_numpy(zero_copy_only=False).astype(np.float64) / _DAY
-        if len(time)
-        else (np.empty(0, dtype=np.float64))
-    )
+    known = _numbers(_filled(micros, _NO_TIME))
+    return np.where(known == _NO_TIME, np.nan, known.astype(np.float64) / _DAY)
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Numbers without nulls. By DLPack: pyarrow's own conversion imports pandas."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.from_dlpack(array) if len(array) else np.empty(0, array.type.to_pandas_dtype())
+
+
+def _filled(column: pa.ChunkedArray, value: float | int) -> pa.ChunkedArray:
+    """The column with a number in place of nulls, which is made without pyarrow's import too."""
+    if not column.null_count:
+        return column
+    one = np.array([value], column.type.to_pandas_dtype())
+    scalar = pa.Array.from_buffers(column.type, 1, [None, pa.py_buffer(one.tobytes())])[0]
+    return pc.fill_null(column, scalar)

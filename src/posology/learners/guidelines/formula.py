@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import softmax
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import DoseRange, Formulary, clip_to_range, is_in_range
@@ -12,6 +11,7 @@ from posology.domain.formulas.formula import Formula, Term, evaluate_formula, fi
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.statistics.link_functions import softmax
 from posology.domain.study import Rule
 from posology.errors import StudyError
 from posology.learners.guidelines.preference_list import PreferenceListPolicy

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
-from scipy.special import softmax
 from torch import Tensor
 
 from posology.domain.condense import condense_histories, expand_weights
@@ -18,6 +17,7 @@ from posology.domain.policy import (
     OutcomePredictions,
 )
 from posology.domain.profile import Profile
+from posology.domain.statistics.link_functions import softmax
 from posology.learners.network.losses import survival
 from posology.nn.batch import gather_batch, history_to_tensors, split_by_budget
 from posology.nn.network import Network, NetworkOutput

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import ndtr, softmax
+from scipy.special import ndtr
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.recent_window import (
     RecentRows,
     RecentWindowSpec,

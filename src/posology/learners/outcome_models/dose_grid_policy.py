@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
-from scipy.special import expit
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.scaling import standardize
+from posology.domain.statistics.link_functions import expit
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.predictions import choose_most_effective
 from posology.learners.outcome_models.target_distance import (

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.special import expit, softmax
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
@@ -14,6 +13,7 @@ from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
 from posology.domain.scaling import mean_and_std, standardize
+from posology.domain.statistics.link_functions import expit, softmax
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.design import (
     Design,

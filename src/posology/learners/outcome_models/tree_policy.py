@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
-from scipy.special import softmax
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
 from posology.domain.profile import Profile
+from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.predictions import (
     choose_most_effective,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.documents import parse_json
@@ -30,6 +29,8 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_meds(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq  # a form needs none
+
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from posology.records.pipeline.units import DIMENSIONS, load_codebook
 from posology.records.sources.tables.months import guess_language, month_numbers, numeric_format
@@ -35,6 +35,8 @@ CODES = {
     "ICD10": re.compile(r"[A-TV-Z]\d{2}(\.?[0-9A-Z]{1,4})?"),
 }
 """Patterns of codes: loinc.org (number and check digit), whocc.no (fifth level), WHO's ICD-10."""
+MOST = 0.9
+"""Share of a column's cells that must be dates, so that it is one of dates (our choice)."""
 FEW = 12
 """Distinct values of a column of categories (our choice)."""
 
@@ -57,6 +59,8 @@ class Column:
     """Of codes, their system."""
     ambiguous: bool = False
     """Whether day and month could be the other way round."""
+    misfits: int = 0
+    """Of dates, how many cells are none."""
 
 
 def describe_column(name: str, cells: Sequence[str]) -> Column:
@@ -98,24 +102,36 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 def _as_dates(
     name: str, cells: Sequence[str]
-) -> tuple[tuple[str, ...], str | None, None, str, None, bool] | None:
-    """Fields `formats` to `ambiguous` of a Column of dates; None if the cells are none."""
-    if all(ISO.fullmatch(cell) for cell in cells):
-        is_year = all(len(cell) == 4 for cell in cells)
-        plausible = all(1850 <= int(cell) <= 2100 for cell in cells) if is_year else True
+) -> tuple[tuple[str, ...], str | None, None, str, None, bool, int] | None:
+    """Fields `formats` to `misfits` of a Column of dates; None if the cells are none.
+
+    A few cells may be no date (31 February): the column is one of dates nevertheless.
+    """
+    dates = [cell for cell in cells if ISO.fullmatch(cell)]
+    if len(dates) >= MOST * len(cells):
+        is_year = all(len(cell) == 4 for cell in dates)
+        plausible = all(1850 <= int(cell) <= 2100 for cell in dates) if is_year else True
         known = BIRTH.search(plain_name(name)) or ENTRY.search(plain_name(name)) or not is_year
-        return ((), None, None, ".", None, False) if plausible and known else None
+        misfits = len(cells) - sum(map(_is_iso_day, dates))
+        return ((), None, None, ".", None, False, misfits) if plausible and known else None
     language = guess_language(list(cells))
-    if language:
-        texts = [month_numbers(cell, language) for cell in cells]
-        named = [f for f in FORMATS if "%b" in f.lower()]
-        fitting = [f for f in named if all(_fits(text, numeric_format(f)) for text in texts)]
-    else:
-        fitting = [f for f in FORMATS if all(_fits(text, f) for text in cells)]
-    if not fitting:
+    texts = [month_numbers(cell, language) for cell in cells] if language else list(cells)
+    tried = [f for f in FORMATS if "%b" in f.lower()] if language else list(FORMATS)
+    counts = {f: sum(_fits(t, numeric_format(f) if language else f) for t in texts) for f in tried}
+    most = max(counts.values())
+    if most < MOST * len(cells):
         return None
+    fitting = [f for f in tried if counts[f] == most]
     ambiguous = "%d/%m/%Y" in fitting and "%m/%d/%Y" in fitting
-    return (fitting[0],), language, None, ".", None, ambiguous
+    return (fitting[0],), language, None, ".", None, ambiguous, len(cells) - most
+
+
+def _is_iso_day(text: str) -> bool:
+    """Whether the day of an ISO date exists; a year or month has none."""
+    try:
+        return len(text) < 10 or date.fromisoformat(text[:10]) is not None
+    except ValueError:
+        return False
 
 
 def _fits(text: str, time_format: str) -> bool:

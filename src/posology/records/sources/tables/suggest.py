@@ -109,6 +109,9 @@ def _shared_lines(
 
 def _time_lines(column: Column, shared: Column | None) -> Iterator[str]:
     """How a column writes its dates, where that is not how the date of all rows is written."""
+    if column.misfits:
+        cells = "cell is no date" if column.misfits == 1 else "cells are no dates"
+        yield f"# CHECK: {column.misfits} {cells}: rows with such a one are rejected."
     if shared is not None and (column.formats, column.months) == (shared.formats, shared.months):
         return
     if column.ambiguous:
