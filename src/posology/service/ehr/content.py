@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,11 +13,13 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a card's detail: its text, and whether it is an item of a list."""
+class Block:
+    """A part of a card's detail."""
 
-    text: str
-    is_item: bool
+    kind: str
+    """`paragraph`, `heading`, `list` or `table`."""
+    rows: tuple[tuple[str, ...], ...]
+    """Of a table its rows, the first of them its head; else one text a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class CardContent:
     uuid: str
     indicator: str
     summary: str
-    lines: tuple[Line, ...]
+    detail: tuple[Block, ...]
     source: str
     source_url: str
     suggestions: tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -76,7 +79,7 @@ def card_content(card: Json) -> CardContent:
         uuid=str(card.get("uuid", "")),
         indicator=str(card.get("indicator", "")),
         summary=str(card.get("summary", "")),
-        lines=tuple(_lines(str(card.get("detail", "")))),
+        detail=tuple(blocks_of(str(card.get("detail", "")))),
         source=str(source.get("label", "")),
         source_url=_web(source.get("url")),
         suggestions=tuple(
@@ -104,13 +107,34 @@ def _web(url: object) -> str:
     return str(url) if is_web else ""
 
 
-def _lines(markdown: str) -> Iterator[Line]:
-    """Lines without the marks of Markdown."""
-    for line in markdown.splitlines():
-        text = line.strip().replace("**", "").replace("\\", "")
-        if text:
-            is_item = text.startswith(("- ", "* "))
-            yield Line(text.lstrip("-*# ").strip(), is_item)
+def blocks_of(markdown: str) -> Iterator[Block]:
+    """The parts of a text in Markdown that cards use; whatever else stays as it was written."""
+    lines = (line.strip() for line in markdown.splitlines())
+    for kind, group in groupby((line for line in lines if line), _kind_of):
+        if kind == "table":
+            yield Block(kind, tuple(_cells(line) for line in group if set(line) - set("|-: ")))
+        elif kind == "list":
+            yield Block(kind, tuple((_plain(line[2:]),) for line in group))
+        else:
+            yield from (Block(kind, ((_plain(line.lstrip("# ")),),)) for line in group)
+
+
+def _kind_of(line: str) -> str:
+    if line.startswith("|"):
+        return "table"
+    if line.startswith(("- ", "* ")):
+        return "list"
+    is_bold = line.startswith("**") and line.endswith("**") and line.count("**") == 2
+    return "heading" if is_bold or line.startswith("#") else "paragraph"
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(_plain(cell) for cell in line.strip("|").split("|"))
+
+
+def _plain(text: str) -> str:
+    """Without the marks of bold text and of escapes."""
+    return text.replace("**", "").replace("\\", "").strip()
 
 
 def as_json(value: Any) -> str:
