@@ -50,6 +50,11 @@ def test_the_best_rule_is_learned_and_progress_reports_each_pair_of_folds() -> N
     assert pairs_seen == list(range(PAIRS))
     assert held_out.personal_folds == 5
     assert (held_out.chosen == drawn.expected.argmax(axis=1)).mean() > 0.8
+    rows = np.arange(1200)
+    lead = held_out.effects - held_out.effects[rows, held_out.best_single][:, None]
+    stays = held_out.chosen == held_out.best_single
+    assert (stays & (lead.max(axis=1) > 0)).any(), "gains that do not count change nothing"
+    assert (lead.max(axis=1)[stays] < lead.max(axis=1)[~stays].mean()).all()
 
 
 def test_a_forbidden_option_is_neither_chosen_nor_the_reference() -> None:

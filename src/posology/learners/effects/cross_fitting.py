@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int64
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.trial import Mask, Matrix
+from posology.learners.effects.least_gain import choose_where_it_counts
 from posology.learners.effects.left_out_rules import learn_left_out_rules
 from posology.learners.effects.r_learner import SIGNIFICANCE_LEVEL
 
@@ -23,7 +24,8 @@ class HeldOutEffects:
     effects: Matrix
     """Each option's effect up to a constant per fold, before the heterogeneity test."""
     chosen: Options
-    """Option of the rule: `best_single`, unless heterogeneity is shown in the other folds."""
+    """Option of the rule: `best_single`, unless heterogeneity is shown in the other folds, and the
+    predicted gain counts (least_gain.py)."""
     best_single: Options
     """Option of the highest mean in the analysis population of the other folds; where it is
     forbidden, the next best."""
@@ -58,9 +60,7 @@ def estimate_held_out_effects(
         chosen[here] = best_single[here]
         linear_choice[here] = np.where(allowed[here], rule.linear_effects, -np.inf).argmax(axis=1)
         if rule.heterogeneity.p < SIGNIFICANCE_LEVEL:
-            # Ties go to the best single option.
-            preferences = rule.effects + 1e-12 * (np.arange(trial.n_options) == rule.best_single)
-            chosen[here] = np.where(allowed[here], preferences, -np.inf).argmax(axis=1)
+            chosen[here] = choose_where_it_counts(rule.effects, best_single[here], allowed[here])
             personal_folds += 1
     return HeldOutEffects(fold, effects, chosen, best_single, linear_choice, personal_folds)
 

@@ -35,7 +35,6 @@ class LeftOutRule:
     """Over the best single option."""
     linear_effects: Float64[np.ndarray, "left_out treatment"]
     """By one linear ridge regression, up to a constant: the benchmark of a better rule."""
-    best_single: int
     heterogeneity: Heterogeneity
     """In the other folds."""
 
@@ -77,7 +76,6 @@ def _stack_rule(
     return LeftOutRule(
         effects - effects[:, [best_single]],
         linear_level + linear_weights[0] * new[0],
-        best_single,
         heterogeneity_test(
             held_out_stack(held_out, nuisance),
             residual,
