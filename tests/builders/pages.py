@@ -39,6 +39,12 @@ class Browser:
         found = re.search(r'name="csrf" value="([^"]*)"', self.page.text if self.page else "")
         return found[1] if found else ""
 
+    def leave(self, path: str) -> str:
+        """Where a page leads to that is not ours."""
+        self._send("GET", path, {}, follows=False)
+        assert self.page is not None
+        return self.page.headers["location"]
+
     @property
     def text(self) -> str:
         """What stands on the page."""
@@ -55,13 +61,15 @@ class Browser:
         """Addresses of the page's links."""
         return [attrs["href"] for tag, attrs in self.reader.elements if tag == "a"]
 
-    def _send(self, method: str, path: str, fields: dict[str, str]) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, fields: dict[str, str], follows: bool = True
+    ) -> httpx.Response:
         async def send() -> httpx.Response:
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(self.app),
                 base_url="http://127.0.0.1:8000",
                 cookies=self.cookies,
-                follow_redirects=True,
+                follow_redirects=follows,
             ) as http:
                 response = await http.request(method, path, data=fields or None, headers=HTML)
                 self.cookies = http.cookies

@@ -51,6 +51,24 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenIdSettings:
+    """The hospital's provider."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: Path | None = None
+    """File with the client's secret; None for a public client."""
+    scope: str = "openid profile"
+    name_claim: str = "name"
+    """Claim with the name that pages show."""
+    roles_claim: str = "groups"
+    """Claim with the person's groups."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """Of each group of the provider, the role here: `clinician`, `data_scientist` or
+    `administrator`. Who has none of these groups is refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that the service can be set to."""
 
@@ -85,6 +103,8 @@ class Settings:
     """Base addresses of other services that a demonstration's record system may call."""
     smart: SmartSettings = field(default_factory=SmartSettings)
     """Record systems that open pages by SMART App Launch."""
+    openid: OpenIdSettings | None = None
+    """Where people sign in; None: by one-time links alone."""
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
 

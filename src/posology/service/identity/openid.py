@@ -6,7 +6,6 @@ OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3.7; RFC 7636; RFC 9207.
 import secrets
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import jwt
 
 from posology.errors import UserError
 from posology.service.identity.callers import ROLES
+from posology.service.settings import OpenIdSettings
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
 _SECONDS = 10.0
@@ -26,24 +26,6 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 class SignInRefusedError(UserError):
     """The provider or its answer cannot be trusted, or the person has no role here."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenIdSettings:
-    """The hospital's provider."""
-
-    issuer: str
-    client_id: str
-    client_secret_file: Path | None = None
-    """File with the client's secret; None for a public client."""
-    scope: str = "openid profile"
-    name_claim: str = "name"
-    """Claim with the name that pages show."""
-    roles_claim: str = "groups"
-    """Claim with the person's groups."""
-    roles: dict[str, str] = field(default_factory=dict)
-    """Of each group of the provider, the role here: `clinician`, `data_scientist` or
-    `administrator`. Who has none of these groups is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,13 @@ class People:
         return Caller(session.subject, "person", session.roles, session.name)
 
 
-def add_people(deployment: Deployment, openid: OpenId | None = None) -> People:
+def add_people(deployment: Deployment) -> People:
     """Let people sign in to a deployment."""
-    is_https = deployment.settings.url.startswith("https://")
+    settings = deployment.settings
+    openid = None
+    if settings.openid is not None:
+        openid = OpenId(settings.openid, f"{settings.url}/sign-in/callback")
+    is_https = settings.url.startswith("https://")
     people = People(deployment.derive_key("session"), is_https, openid=openid)
     deployment.extra[NAME] = people
     if deployment.identify_person is nobody:

@@ -84,6 +84,9 @@ def patient_name(deployment: Deployment, patient_key: str, answer: str) -> str:
     """How pages name a patient: the caller's id where it is stored, else a short mark."""
     if not patient_key:
         return f"Patient of answer {answer[:6]}"
+    for patient in deployment.demo_patients:
+        if deployment.patient_key(patient.id) == patient_key:
+            return f"{patient.name} ({patient.id})"
     if deployment.settings.store_patient_ids:
         return patient_key
     return f"Patient {patient_key[:4]}-{patient_key[4:8]}"

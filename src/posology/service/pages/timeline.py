@@ -9,11 +9,12 @@ from posology.advice.form.unit_names import plain_unit
 from posology.report.patient.words import capitalise, date_words
 from posology.workflows.advice.what_if import FactValue, PatientFacts
 
+MOST_ROWS = 10
 _WINDOWS = (14, 60, 180, 365)
 """Days that the axis may span; what is older is an arrow at its left edge."""
 _TOP, _BOTTOM = 20, 42
 """Heights of the largest and the smallest result, in pixels."""
-_NEAR = 9.0
+_NEAR = 14.0
 """Labels closer than this, in per cent of the width, are left out, but for the last."""
 
 _Point = tuple[datetime.datetime, float]
@@ -38,6 +39,9 @@ class Timeline:
     axis: str
     """SVG."""
     results: tuple[TimelineRow, ...]
+    """Those with most points first."""
+    more: tuple[TimelineRow, ...]
+    """Results beyond MOST_ROWS."""
     courses: tuple[TimelineRow, ...]
 
 
@@ -62,10 +66,17 @@ def timeline(facts: PatientFacts) -> Timeline | None:
     oldest = (facts.decision - min(times)).days
     axis = _Axis(facts.decision, next((d for d in _WINDOWS if d >= oldest), _WINDOWS[-1]))
     by_name = {fact.field.name: fact for fact in facts.values}
+
+    def fewest_last(item: tuple[str, list[_Point]]) -> int:
+        return -min(sum(axis.place(time) >= 0 for time, _ in item[1]), 2)
+
+    ordered = sorted(numbers.items(), key=fewest_last)
+    results = tuple(_result(by_name[name], points, axis) for name, points in ordered)
     return Timeline(
         note=f"The last {_span_words(axis.days)}. Dashed: the decision.",
         axis=_axis_svg(axis),
-        results=tuple(_result(by_name[name], points, axis) for name, points in numbers.items()),
+        results=results[:MOST_ROWS],
+        more=results[MOST_ROWS:],
         courses=tuple(_course(by_name[name], found, axis) for name, found in marks.items()),
     )
 
@@ -95,8 +106,8 @@ def _result(fact: FactValue, points: list[_Point], axis: _Axis) -> TimelineRow:
     points = sorted(points)
     time, value = points[-1]
     unit = plain_unit(fact.field.unit)
-    latest = f"{value:.4g} on {date_words(time.date().isoformat())}"
-    title = "; ".join(f"{v:.4g} on {date_words(t.date().isoformat())}" for t, v in points)
+    latest = f"{_number(value)} on {date_words(time.date().isoformat())}"
+    title = "; ".join(f"{_number(v)} on {date_words(t.date().isoformat())}" for t, v in points)
     picture = _series_svg([p for p in points if axis.place(p[0]) >= 0], points, axis, title)
     return TimelineRow(capitalise(fact.field.name), unit, picture, latest)
 
@@ -119,7 +130,7 @@ def _series_svg(shown: Sequence[_Point], points: Sequence[_Point], axis: _Axis, 
     for x, y, value in reversed(places):
         parts.append(f'<circle cx="{x:.2f}%" cy="{y:.1f}" r="3.5"/>')
         if last_label - x >= _NEAR:
-            parts.append(_text(x, y - 8, f"{value:.4g}"))
+            parts.append(_text(x, y - 8, _number(value)))
             last_label = x
     if not shown:
         parts.append(_text(0, 30, f"\u25c4 {date_words(points[-1][0].date().isoformat())}"))
@@ -134,7 +145,7 @@ def _course(fact: FactValue, times: list[datetime.datetime], axis: _Axis) -> Tim
     )
     left = max(axis.place(first), 0.0)
     title = escape(f"{capitalise(fact.field.name)} {words}")
-    value = "" if fact.value in ("", "yes") else f"{fact.value}, "
+    value = "" if fact.value in ("", "yes") else f"{_word(fact)}, "
     return TimelineRow(
         capitalise(fact.field.name),
         "",
@@ -143,6 +154,19 @@ def _course(fact: FactValue, times: list[datetime.datetime], axis: _Axis) -> Tim
         'rx="2"/></svg>',
         f"{value}{words}",
     )
+
+
+def _word(fact: FactValue) -> str:
+    """The value of a choice in words."""
+    titles = fact.field.titles or ("",) * len(fact.field.choices)
+    words = {
+        word: title or word for (word, _), title in zip(fact.field.choices, titles, strict=True)
+    }
+    return words.get(fact.value, fact.value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _axis_svg(axis: _Axis) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
 from posology.domain.recommendation.evidence import DoseEvidence, GroupEvidence, StudyEvidence
 from posology.domain.recommendation.option import Estimate
@@ -23,6 +24,12 @@ from posology.service.pages.model.calibration import Calibration, calibration
 from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.facts.model_facts import model_facts
 
+VERDICTS = {
+    "gain": "Choosing by the patient is shown to gain",
+    "none": "Choosing by the patient is not shown to gain over one option for all",
+    "unjudged": "It could not be judged whether choosing by the patient gains",
+}
+"""By the verdict of the effect study."""
 _WORDS = {GOOD: "better", BAD: "worse", SAME: "no clear difference", REFERENCE: ""}
 
 
@@ -72,6 +79,7 @@ class ModelPage:
     name: str
     kicker: str
     headline: str
+    lead: str
     tags: tuple[Tag, ...]
     purpose: str
     not_for: str
@@ -92,12 +100,14 @@ def model_page(name: str, model: Artifact, kicker: str) -> ModelPage:
     stored = stored_evidence(model)
     study, dose = stored.study, stored.dose
     facts = model_facts(model).facts
-    compared = _options(study) if study is not None else _rules(dose) if dose else None
+    titles = {t.name: t.title for t in model.study.formulary.treatments}
+    compared = _options(study, titles) if study is not None else _rules(dose) if dose else None
     groups = None if study is None else _groups(study)
     return ModelPage(
         name=name,
         kicker=kicker,
         headline=_headline(model, study, dose),
+        lead="" if study is None else sentence(study.sentence),
         tags=_tags(study, dose, groups),
         purpose=sentence(model.study.purpose) or "Not provided.",
         not_for=sentence(model.study.not_for) or "Not provided.",
@@ -135,7 +145,7 @@ def _facts_note(facts: Sequence[ModelFact]) -> str:
 
 def _headline(model: Artifact, study: StudyEvidence | None, dose: DoseEvidence | None) -> str:
     if study is not None:
-        return without_stop(study.sentence)
+        return without_stop(VERDICTS.get(study.verdict, VERDICTS["unjudged"]))
     if dose is None or dose.error is None:
         return f"{without_stop(model.study.title)}: what it is worth was not measured"
     words = f"The dose is off by {dose.error.value:.1f} {dose.unit} on average"
@@ -218,11 +228,11 @@ def _rules(dose: DoseEvidence) -> Compared | None:
     )
 
 
-def _options(study: StudyEvidence) -> Compared:
+def _options(study: StudyEvidence, titles: Mapping[str, str]) -> Compared:
     """Each option for all patients against the reference."""
     axis = common_axis([o.difference for o in study.options if o.difference is not None])
     rows = []
-    reference = study.reference or "usual care"
+    reference = titles.get(study.reference, study.reference) or "usual care"
     if study.reference_value is not None:
         own = _row(reference, "", study.reference_value, None, (REFERENCE, study.unit, axis))
         rows.append(own)
@@ -231,7 +241,8 @@ def _options(study: StudyEvidence) -> Compared:
             continue
         note = f"given to {option.patients:,} patients" if option.patients >= 5 else ""
         kind = _standing(option.difference) if option.is_judged else SAME
-        row = _row(option.name, note, option.value, option.difference, (kind, study.unit, axis))
+        name = titles.get(option.name, option.name)
+        row = _row(name, note, option.value, option.difference, (kind, study.unit, axis))
         rows.append(row)
     unit = study.unit or "of 100"
     return Compared(
@@ -333,7 +344,7 @@ def _learned(model: Artifact) -> tuple[tuple[str, str, str], ...]:
         low, high = facts.low[at], facts.high[at]
         scale = 10 if field.age_as == "decades" else 1
         top = scale * (high or 0) + (9 if scale == 10 else 0)
-        unit = "years" if field.kind == "age" else field.unit
+        unit = "years" if field.kind == "age" else plain_unit(field.unit)
         span = f"{scale * (low or 0):.4g} to {top:.4g} {unit}".strip()
         dated = f"{100 * facts.dated[at]:.0f} of 100"
         rows.append((capitalise(field.name), span, dated))

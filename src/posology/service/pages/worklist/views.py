@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from posology.service.demo.worklist import fill_worklist
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.pages.opened import person_words, read_advice
@@ -35,6 +36,9 @@ async def worklist(
     if CLINICIAN not in caller.roles:
         return redirect("/model")
     found = await deployment.store.read(_newest)
+    if not found and deployment.demo_patients:
+        await fill_worklist(deployment)
+        found = await deployment.store.read(_newest)
     entries = await asyncio.to_thread(_entries, deployment, found, caller)
     wanted = request.query_params
     query = WorklistQuery(*(wanted.get(name, "") for name in ("find", "model", "state")))

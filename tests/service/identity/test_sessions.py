@@ -1,0 +1,89 @@
+"""Session cookies: only ours, only in time, only until signed out."""
+
+import pytest
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from posology.service.identity.callers import CLINICIAN
+from posology.service.identity.one_time_links import Invitation, OneTimeLinks
+from posology.service.identity.sessions import (
+    SECONDS,
+    csrf_token,
+    is_csrf_token,
+    new_session,
+    read_session,
+    seal,
+    unseal,
+    write_session,
+)
+from tests.builders.pages import people_in, signed_in
+
+KEY = b"k" * 32
+SESSION = new_session("local:a", "Dr A. Sample", (CLINICIAN,), 1000.0)
+
+
+def test_a_cookie_is_read_until_its_end() -> None:
+    text = write_session(SESSION, KEY)
+    assert read_session(text, KEY, 1000.0 + SECONDS - 1) == SESSION
+    assert read_session(text, KEY, 1000.0 + SECONDS) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "e30.", "e30.AAAA", "x.y", write_session(SESSION, b"o" * 32)]
+)
+def test_what_we_did_not_sign_is_no_session(text: str) -> None:
+    assert read_session(text, KEY, 1000.0) is None
+
+
+def test_a_changed_byte_is_no_session() -> None:
+    text = write_session(SESSION, KEY)
+    for at in range(0, len(text), 7):
+        changed = text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+        assert read_session(changed, KEY, 1000.0) is None or changed[at] == text[at]
+
+
+def test_what_is_sealed_for_one_purpose_serves_no_other() -> None:
+    sealed = seal({"a": 1}, KEY, "sign-in")
+    assert unseal(sealed, KEY, "sign-in") == {"a": 1}
+    assert unseal(sealed, KEY, "session") is None
+    assert read_session(seal({"a": 1}, KEY, "session"), KEY, 0.0) is None
+
+
+def test_a_form_s_token_belongs_to_its_session() -> None:
+    other = new_session("local:a", "Dr A. Sample", (CLINICIAN,), 1000.0)
+    assert is_csrf_token(csrf_token(SESSION, KEY), SESSION, KEY)
+    assert not is_csrf_token(csrf_token(other, KEY), SESSION, KEY)
+    assert not is_csrf_token("ä", SESSION, KEY)
+
+
+def test_a_link_works_once_and_not_later_than_its_time() -> None:
+    links, who = OneTimeLinks(), Invitation("local:a", "A", (CLINICIAN,))
+    first, late = links.make(who, 0.0), links.make(who, 0.0)
+    assert links.use(first, 899.0) == who
+    assert links.use(first, 899.0) is None
+    assert links.use(late, 900.0) is None
+    assert links.use("never made", 0.0) is None
+
+
+def test_a_copied_cookie_ends_with_its_session(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/")
+    copy = dict(browser.cookies)
+    browser.post("/sign-out", {})
+    browser.cookies.update(copy)
+    assert browser.get("/").url.path == "/sign-in"
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(app: FastAPI) -> None:
+    people = people_in(app)
+    response = Response()
+    people.start(response, SESSION)
+    attributes = response.headers["set-cookie"].lower()
+    assert "httponly" in attributes
+    assert "samesite=lax" in attributes
+    assert "secure" not in attributes
+    people.is_https = True
+    response = Response()
+    people.start(response, SESSION)
+    assert response.headers["set-cookie"].startswith("__Host-posology=")
+    assert "; secure" in response.headers["set-cookie"].lower()

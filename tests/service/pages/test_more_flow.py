@@ -1,0 +1,110 @@
+"""Asking on a page, stopping a model and inviting people: each a plain form."""
+
+import re
+
+import pytest
+from fastapi import FastAPI
+
+from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
+from posology.service.store import newest_answers
+from tests.builders.pages import Browser, signed_in
+from tests.builders.service import deployment_of
+
+
+def field_of(browser: Browser, label: str) -> str:
+    """Id of the field with this label."""
+    assert browser.page is not None
+    found = re.search(rf'<label for="([^"]+)">{label}</label>', browser.page.text)
+    assert found is not None
+    return found[1]
+
+
+def test_a_question_asked_on_a_page_is_answered_and_stored(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/ask")
+    fields = {field_of(browser, name): value for name, value in FACTS.items()}
+    browser.post("/ask", {"model": "warfarin", "patient": "MRN 1"} | fields)
+    assert browser.page is not None
+    kept = deployment_of(app).store.read_now(newest_answers, 10)
+    assert browser.page.url.path == f"/answers/{kept[0].id}"
+    assert (kept[0].door, kept[0].asked_by) == ("page", "local:Dr A. Sample")
+    assert "MRN" not in kept[0].patient_key
+
+
+FACTS = {"Age": "70-79", "Height": "180", "Weight": "80", "Sex": "male"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "Nothing is known of this patient; fill in at least one fact"),
+        ({"Height": "1750"}, "Height: 1750 cm cannot be right; enter from"),
+        ({"Height": "tall"}, "Height: “tall” is no number in cm; enter one, or leave it empty"),
+        ({"Age": "old"}, "must be years, or a range such as"),
+    ],
+)
+def test_a_question_that_cannot_be_right_is_shown_again_with_the_mend(
+    app: FastAPI, facts: dict[str, str], words: str
+) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/ask")
+    fields = {field_of(browser, name): value for name, value in facts.items()}
+    page = browser.post("/ask", {"model": "warfarin"} | fields)
+    assert page.status_code == 422
+    assert words in browser.text
+    assert "<title>Error: " in page.text
+    if "Height" in facts:
+        assert 'aria-invalid="true"' in page.text
+        assert f'value="{facts["Height"]}"' in page.text
+    assert deployment_of(app).store.read_now(newest_answers, 10) == []
+
+
+def test_an_administrator_stops_a_model_after_a_confirming_page(app: FastAPI) -> None:
+    browser, reader = signed_in(app, ADMINISTRATOR), signed_in(app, DATA_SCIENTIST)
+    stop = "/monitoring/warfarin/stop"
+    reader.get("/monitoring/warfarin")
+    assert stop not in reader.links
+    assert reader.post(stop, {"reason": "x"}).status_code == 403
+    browser.get("/monitoring/warfarin")
+    assert "Too few answers to judge yet" in browser.text
+    assert stop in browser.links
+    browser.get(stop)
+    assert browser.post(stop, {"reason": " "}).status_code == 422
+    assert "Write why, so that others understand it" in browser.text
+    assert deployment_of(app).models.stopped == {}
+    browser.post(stop, {"reason": "wrong doses"})
+    assert "This model is switched off" in browser.text
+    assert deployment_of(app).models.stopped == {"warfarin": "wrong doses"}
+    browser.get("/monitoring/warfarin/resume")
+    browser.post("/monitoring/warfarin/resume", {"reason": "mended"})
+    assert deployment_of(app).models.stopped == {}
+    assert "Answers again" in browser.text
+    browser.get("/monitoring/warfarin?verify=1")
+    assert "Audit log verified:" in browser.text
+    assert browser.get("/monitoring/warfarin/explode").status_code == 404
+
+
+def test_an_administrator_invites_a_person_who_signs_in_once(app: FastAPI) -> None:
+    browser = signed_in(app, ADMINISTRATOR)
+    browser.get("/people")
+    assert browser.post("/people", {"role": "king"}).status_code == 422
+    assert "Enter the person's name" in browser.text
+    page = browser.post("/people", {"name": "Dr C. Sample", "role": CLINICIAN})
+    link = re.search(r"http://[^<]+/sign-in/link\?token=[\w-]+", page.text)
+    assert link is not None
+    guest = Browser(app)
+    guest.get(link[0])
+    guest.post("/sign-in/link", {"token": link[0].partition("=")[2]})
+    assert "Dr C. Sample, clinician" in guest.text
+    assert signed_in(app, CLINICIAN).get("/people").status_code == 403
+
+
+def test_an_error_page_says_what_to_do_and_keeps_its_policy(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    page = browser.get("/answers/none")
+    assert page.status_code == 404
+    assert "There is nothing at this address" in browser.text
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert page.headers["cache-control"] == "no-store"
