@@ -94,7 +94,7 @@ def open_deployment(settings: Settings) -> Deployment:
         log=make_log(),
         metrics=make_metrics(),
         demo_patients=patients,
-        identify_system=identify_system(settings),
+        identify_system=identify_system(settings, store),
     )
 
 

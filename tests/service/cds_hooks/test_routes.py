@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 import time
 import uuid
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, select
 
 from posology.service.cds_hooks.settings import CdsHooksSettings
+from posology.service.logs import make_log
 from posology.service.settings import Settings
 from posology.service.store import verify_audit
 from posology.service.store.tables import ANSWERS, CARDS, FEEDBACK
@@ -38,7 +40,7 @@ def app(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     settings = Settings(models=(), public_url=URL, allow_unsigned=True, cds_hooks=hooks)
     with running_app(small_model, tmp_path / "service", settings) as running:
         deployment = deployment_of(running)
-        deployment.identify_system = identify_system(deployment.settings)
+        deployment.identify_system = identify_system(deployment.settings, deployment.store)
         yield running
 
 
@@ -136,10 +138,27 @@ def test_nobody_unknown_is_answered(app: FastAPI, path: str, headers: dict[str, 
     assert "evil" not in outcome_text(response)
 
 
-def test_a_token_is_used_once(app: FastAPI) -> None:
+def test_the_log_says_why_and_holds_no_token(app: FastAPI) -> None:
+    deployment, lines = deployment_of(app), io.StringIO()
+    before, deployment.log = deployment.log, make_log(lines)
+    headers = token("/cds-services", aud="https://secret.example/other")
+    assert get(app, "/cds-services", headers).status_code == 401
+    deployment.log = before
+    refused, _ = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert (refused["event"], refused["reason"]) == ("token_refused", "audience")
+    assert "secret" not in lines.getvalue()
+    assert headers["Authorization"][-40:] not in lines.getvalue()
+
+
+def test_a_token_is_used_once_also_after_a_restart(app: FastAPI) -> None:
     headers = token("/cds-services")
     assert get(app, "/cds-services", headers).status_code == 200
     assert get(app, "/cds-services", headers).status_code == 401
+    deployment = deployment_of(app)
+    deployment.store.write_now(lambda _: None)  # what was to be written later is written
+    deployment.identify_system = identify_system(deployment.settings, deployment.store)
+    assert get(app, "/cds-services", headers).status_code == 401
+    assert get(app, "/cds-services").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ class Store:
         """The same, waiting in this thread; never call it in the event loop."""
         return self._submit(lambda at: function(at, *args)).result()
 
+    def write_later(self, function: Callable[[Connection, Unpack[Ts]], object], *args: *Ts) -> None:
+        """Write in a while, without waiting: for what may be lost if the power fails."""
+        self._submit(lambda at: function(at, *args))
+
     def _submit(self, run: Callable[[Connection], T]) -> Future[T]:
         done: Future[T] = Future()
         self.writes.put(_Write(run, done))

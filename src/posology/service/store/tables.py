@@ -66,6 +66,15 @@ CARDS = Table(
 """Cards sent to CDS Hooks clients; suggestions as JSON: the option of each by its UUID."""
 Index("cards_by_answer", CARDS.c.answer)
 
+NONCES = Table(
+    "nonces",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("until", Float, nullable=False),
+)
+"""Nonces of tokens until they expire, hashed; seconds since 1970."""
+Index("nonces_by_time", NONCES.c.until)
+
 FEEDBACK = Table(
     "feedback",
     METADATA,

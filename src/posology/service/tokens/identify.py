@@ -2,7 +2,6 @@
 
 import time
 
-import httpx
 from starlette.requests import Request
 
 from posology.errors import UserError
@@ -10,7 +9,10 @@ from posology.service.cds_hooks.settings import CdsHooksSettings
 from posology.service.errors import NotSignedInError
 from posology.service.fhir.client import fetch_key_set, make_client
 from posology.service.identity.callers import Caller, Identify
+from posology.service.problems import request_id_of
 from posology.service.settings import Settings
+from posology.service.store.nonces import save_nonce, unexpired_nonces
+from posology.service.store.store import Store
 from posology.service.tokens.claims import ClaimRules
 from posology.service.tokens.key_ring import make_key_ring
 from posology.service.tokens.refusal import TokenError
@@ -23,18 +25,31 @@ OPEN = Caller("anybody", "system", ("clinician",))
 """Of a demonstration on loopback that asks for no tokens."""
 
 
-def make_verifier(
-    settings: CdsHooksSettings, client: httpx.AsyncClient | None = None
-) -> TokenVerifier:
-    """The verifier of these settings. UserError names the key file or issuer that is wrong."""
-    network = client or make_client()
+def make_verifier(settings: CdsHooksSettings, store: Store | None = None) -> TokenVerifier:
+    """The verifier of these settings. UserError names the key file or issuer that is wrong.
+
+    Args:
+        store: keeps nonces for the next start.
+    """
+    network = make_client()
 
     async def fetch(address: str) -> bytes:
         return await fetch_key_set(network, address)
 
     ring = make_key_ring(settings.issuers, fetch)
     rules = ClaimRules(settings.clock_skew, settings.longest_token_life)
-    return TokenVerifier(ring, ReplayMemory(), time.time, rules)
+    return TokenVerifier(ring, _make_memory(store), time.time, rules)
+
+
+def _make_memory(store: Store | None) -> ReplayMemory:
+    if store is None:
+        return ReplayMemory()
+
+    def keep(key: str, until: float, now: float) -> None:
+        store.write_later(save_nonce, key, until, now)
+
+    known = store.read_now(unexpired_nonces, time.time())
+    return ReplayMemory(keep=keep, known=known)
 
 
 def identify_by_token(verifier: TokenVerifier, url: str) -> Identify:
@@ -51,7 +66,8 @@ def identify_by_token(verifier: TokenVerifier, url: str) -> Identify:
         try:
             claims = await verifier.verify(authorization, f"{url}{request.url.path}")
         except TokenError as error:
-            request.state.refused = error.reason
+            log = request.app.state.deployment.log
+            log.warning("token_refused", request=request_id_of(request), reason=error.reason)
             raise NotSignedInError(_REFUSED) from error
         roles = verifier.keys.issuers[claims.issuer].roles
         return Caller(claims.issuer, "system", roles)
@@ -59,11 +75,11 @@ def identify_by_token(verifier: TokenVerifier, url: str) -> Identify:
     return identify
 
 
-def identify_system(settings: Settings) -> Identify:
+def identify_system(settings: Settings, store: Store | None = None) -> Identify:
     """How these settings find the system that calls."""
     hooks = settings.cds_hooks
     if hooks.require_token:
-        return identify_by_token(make_verifier(hooks), settings.url)
+        return identify_by_token(make_verifier(hooks, store), settings.url)
     if not (settings.is_demo and settings.host in _LOOPBACK):
         raise UserError(
             "cds_hooks, require_token: is false; only a demonstration (--demo) on 127.0.0.1 may "

@@ -1,0 +1,23 @@
+"""Nonces of tokens until they expire: hashed, since a nonce is a part of a caller's secret."""
+
+from sqlalchemy import Connection, delete, insert, select
+
+from posology.service.store.tables import NONCES
+
+
+def save_nonce(connection: Connection, key: str, until: float, now: float) -> None:
+    """Keep the nonce, and forget those that have expired.
+
+    Args:
+        key: its hash.
+        until, now: seconds since 1970.
+    """
+    connection.execute(delete(NONCES).where(NONCES.c.until <= now))
+    if connection.execute(select(NONCES.c.key).where(NONCES.c.key == key)).first() is None:
+        connection.execute(insert(NONCES), {"key": key, "until": until})
+
+
+def unexpired_nonces(connection: Connection, now: float) -> list[tuple[str, float]]:
+    """The nonces whose tokens still hold, and until when."""
+    query = select(NONCES.c.key, NONCES.c.until).where(NONCES.c.until > now)
+    return [(row.key, row.until) for row in connection.execute(query)]
