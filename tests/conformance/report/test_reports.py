@@ -38,7 +38,7 @@ def test_the_verdict_counts_only_what_shall() -> None:
 def test_faults_name_places_and_count_the_rest() -> None:
     text = report_text(found("cds-83"))
     block = text.partition("FAILED\n")[2].partition("\n\n")[0]
-    assert block.startswith("cds-83       SHALL  A card's summary is text under 140 characters\n")
+    assert block.startswith("cds-83        SHALL  A card's summary is text under 140 characters\n")
     assert "<dose> on order-sign, card 2: a & b" in block
     assert "and 2 more of 5" in block
     assert "card 3" not in block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -14,6 +15,10 @@ Sign = Callable[[str], str]
 """A bearer token for the endpoint with this URL."""
 LONGEST_REPLY = 20_000_000
 """Characters of a reply that are read as JSON."""
+DEEPEST_REPLY = 100
+"""Levels of a reply that is read as JSON; FHIR resources have about ten."""
+LONGEST_SECONDS = 60.0
+"""Time for a whole reply, however slowly it comes."""
 
 
 class Client(Protocol):
@@ -130,8 +135,11 @@ async def send(caller: Caller, request: Request) -> Exchange:
         headers["Authorization"] = f"Bearer {token}"
     started = time.perf_counter()
     try:
-        reply = await caller.client.request(request.method, url, content=content, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            reply = await caller.client.request(
+                request.method, url, content=content, headers=headers
+            )
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         seconds = time.perf_counter() - started
         failure = type(error).__name__
         exchange = Exchange(request, url, 0, {}, None, False, (), seconds, failure)
@@ -140,6 +148,17 @@ async def send(caller: Caller, request: Request) -> Exchange:
     caller.exchanges.append(exchange)
     caller.report(request.purpose, len(caller.exchanges))
     return exchange
+
+
+def _is_shallow(body: Any) -> bool:
+    """Whether a reply has at most DEEPEST_REPLY levels, so that checks may walk through it."""
+    level = [body]
+    for _ in range(DEEPEST_REPLY):
+        inner = [one for one in level if isinstance(one, dict | list)]
+        level = [x for one in inner for x in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return True
+    return False
 
 
 def _read(request: Request, url: str, reply: httpx.Response, seconds: float) -> Exchange:
@@ -152,9 +171,10 @@ def _read(request: Request, url: str, reply: httpx.Response, seconds: float) -> 
 
     try:
         body = json.loads(reply.text[:LONGEST_REPLY], object_pairs_hook=pairs)
-        is_json = True
+        is_json = _is_shallow(body)
     except (ValueError, RecursionError):
         body, is_json = None, False
+    body = body if is_json else None
     headers = {name.lower(): value for name, value in reply.headers.items()}
     return Exchange(
         request, url, reply.status_code, headers, body, is_json, tuple(sorted(repeated)), seconds

@@ -31,8 +31,14 @@ def check_discovery(ledger: Ledger, transcript: Transcript) -> None:
     _check_same_id(ledger, transcript.services)
     for exchange in transcript.discovery[:1]:
         for name in exchange.repeated:
-            if any(name in (s.get("prefetch") or {}) for s in transcript.services):
+            if any(name in templates_of(service) for service in transcript.services):
                 ledger.expect("cds-36", False, "discovery", f"the key {name!r} stands twice")
+
+
+def templates_of(service: Service) -> dict[str, Any]:
+    """The prefetch templates of an entry; none where they are no object."""
+    templates = service.get("prefetch")
+    return templates if isinstance(templates, dict) else {}
 
 
 def _check_availability(ledger: Ledger, calls: list[Exchange]) -> None:

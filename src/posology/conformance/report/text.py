@@ -11,7 +11,7 @@ from posology.conformance.statements import Level
 WIDTH = 80
 _SHOWN = 3
 """Places of a fault that are shown; the rest are counted."""
-_INDENT = " " * 20
+_INDENT = " " * 21
 
 
 def verdict_of(examination: Examination) -> str:
@@ -72,7 +72,7 @@ def _lines(examination: Examination) -> Iterator[str]:
 
 def _finding(finding: Finding) -> Iterator[str]:
     statement = finding.statement
-    head = f"{statement.id:13}{statement.level:7}"
+    head = f"{statement.id:14}{statement.level:7}"
     yield from textwrap.wrap(statement.about, WIDTH, initial_indent=head, subsequent_indent=_INDENT)
     for fault in finding.faults[:_SHOWN]:
         yield from _wrapped(f"{fault.where}: {fault.what}")

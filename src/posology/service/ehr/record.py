@@ -17,6 +17,7 @@ _KINDS = {
     "CONDITION": "Condition",
     "PROCEDURE": "Procedure",
     "DRUG": "MedicationRequest",
+    "DRUG_PER_DAY": "MedicationRequest",
 }
 OTHER_DRUG = ("http://www.nlm.nih.gov/research/umls/rxnorm", "723", "amoxicillin")
 """A drug that no study here is about."""
@@ -26,16 +27,20 @@ def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
     """The resources, and how many events have no code that FHIR knows: those are not sent."""
     person: Json = {"resourceType": "Patient", "id": patient}
     resources, left_out = [person], 0
-    for number, row in enumerate(events.to_pylist()):
+    rows = events.to_pylist()
+    daily = {(_drug(row), row["time"]) for row in rows if row["code"].startswith("DRUG_PER_DAY//")}
+    for number, row in enumerate(rows):
         family, *rest = str(row["code"]).split("//")
         time = row["time"]
         if family == "SEX" and rest:
             person["gender"] = rest[0].lower() if rest[0].lower() in _GENDERS else "unknown"
         elif family == "MEDS_BIRTH" and time is not None:
             person["birthDate"] = f"{time:%Y-%m-%d}"
-        elif family in _KINDS and len(rest) >= 2 and rest[0] in _ADDRESSES:
+        elif family == "DRUG" and (_drug(row), row["time"]) in daily:
+            continue  # the order with its daily dose says both
+        elif family in _KINDS and _is_coded(family, rest):
             resources.append(_resource(f"{patient}-{number}", patient, row))
-        elif family not in {"DRUG_PER_DAY", "DRUG_RATE"}:  # they stand in the order
+        else:
             left_out += 1
     return resources, left_out
 
@@ -43,9 +48,20 @@ def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
 _GENDERS = frozenset({"male", "female", "other"})
 
 
+def _is_coded(family: str, rest: list[str]) -> bool:
+    """Whether code, and answer where there is one, belong to systems that FHIR knows."""
+    systems = rest[:1] if family.startswith("DRUG") else rest[0:4:2]
+    return len(rest) >= 2 and all(name in _ADDRESSES for name in systems)
+
+
+def _drug(row: Json) -> tuple[str, ...]:
+    """Code system and code of a drug's event."""
+    return tuple(str(row["code"]).split("//")[1:3])
+
+
 def _resource(ident: str, patient: str, row: Json) -> Json:
-    family, system, code = row["code"].split("//")[:3]
-    coding = {"coding": [{"system": _ADDRESSES[system], "code": code}]}
+    family, system, code, *answer = row["code"].split("//")
+    coding = _concept(system, code)
     resource: Json = {
         "resourceType": _KINDS[family],
         "id": ident,
@@ -57,16 +73,31 @@ def _resource(ident: str, patient: str, row: Json) -> Json:
         group = "laboratory" if family == "MEASUREMENT" else "social-history"
         resource |= {"status": "final", "code": coding, "effectiveDateTime": when}
         resource["category"] = [{"coding": [{"code": group}]}]
-        if value is not None:
+        if len(answer) == 2:
+            resource["valueCodeableConcept"] = _concept(*answer)
+        elif value is not None:
             resource["valueQuantity"] = _quantity(value, row.get("unit"))
-    elif family == "DRUG":
+    elif family in {"DRUG", "DRUG_PER_DAY"}:
         resource |= {"status": "active", "intent": "order", "authoredOn": when}
         resource["medicationCodeableConcept"] = coding
+        if family == "DRUG_PER_DAY" and value is not None:
+            resource["dosageInstruction"] = [_daily(value, str(row.get("unit") or ""))]
     elif family == "CONDITION":
         resource |= {"code": coding, "onsetDateTime": when, "recordedDate": when}
     else:
         resource |= {"status": "completed", "code": coding, "performedDateTime": when}
     return {name: one for name, one in resource.items() if one is not None}
+
+
+def _concept(system: str, code: str) -> Json:
+    return {"coding": [{"system": _ADDRESSES[system], "code": code}]}
+
+
+def _daily(value: float, unit: str) -> Json:
+    """A dose once a day, of a unit such as `mg/d`."""
+    dose = {"doseQuantity": _quantity(value, unit.removesuffix("/d"))}
+    repeat = {"frequency": 1, "period": 1, "periodUnit": "d"}
+    return {"timing": {"repeat": repeat}, "doseAndRate": [dose]}
 
 
 def _quantity(value: float, unit: object) -> Json:
