@@ -176,7 +176,8 @@ def explain_cases(
 
 def _case(learned: Learned, why: WhyEvidence, test: Cohort, r: int, pair: tuple[int, int]) -> Case:
     step, values = int(test.last_step[r]), learned.values
-    table = make_table(Situation(values.predict, test.history, test.profile, step, why.facts))
+    parts = (test.history, test.profile, step, why.facts, why.groups)
+    table = make_table(Situation(values.predict, *parts))
     contrast = contrast_options(table, test.profile, pair, values)
     fact_of = {code: i for i, fact in enumerate(why.facts) for code in fact.rows}
     row_of = {code: i for i, code in enumerate(test.profile.codes)}

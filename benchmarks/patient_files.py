@@ -18,7 +18,11 @@ import posology
 from posology.advice.form.field import Field, Form
 from posology.artifact import Artifact
 from posology.domain.recommendation.findings import FORBIDS, USED_IN_DOSE
-from posology.domain.recommendation.recommendation import ALL_FORBIDDEN, Recommendation
+from posology.domain.recommendation.recommendation import (
+    ALL_FORBIDDEN,
+    NOT_ELIGIBLE,
+    Recommendation,
+)
 from posology.domain.safety_rules.rule import FORBID, DoseLimit, Fact, SafetyRule, SafetySpec
 from posology.domain.safety_rules.rule import LIMIT as LIMIT_DOSE
 from posology.errors import UserError
@@ -118,7 +122,7 @@ def _problem(model: Artifact, result: RecommendResult) -> str:
             return f"dose {name} of {dose:g} is outside {low:g} to {high:g}"
     if not all(0 <= option.choice_share <= 1 for option in advice.options):
         return "a probability is no probability"
-    is_forbidden = advice.state == ALL_FORBIDDEN
+    is_forbidden = advice.state in (ALL_FORBIDDEN, NOT_ELIGIBLE)
     if advice.dose is None and not is_forbidden and not any("dose" in t for t in advice.callouts):
         return "no dose, and no warning says why"
     return _unsafe(advice)

@@ -66,3 +66,10 @@ def test_of_100_patients_the_dose_classes_make_100() -> None:
     assert len(values) == 3
     assert sum(values) == 100
     assert all(value == round(value) for value in values)
+
+
+def test_what_forbids_every_option_comes_before_a_missing_fact() -> None:
+    study = study_that_forbids("low", "medium", "high")
+    inputs = AdviceInputs(required=("No answer yet: weight is not recorded.", "It is needed."))
+    advice = recommend(fitted_policy("logistic"), study, encode(), inputs)
+    assert advice.state == "all_forbidden"

@@ -39,10 +39,10 @@ def decide_state(
     certainty = inputs.certainty
     if inputs.eligibility.not_met:
         return NOT_ELIGIBLE
+    if not prediction.allowed.any():  # whatever a missing fact might be
+        return ALL_FORBIDDEN
     if inputs.required:
         return FACT_MISSING
-    if not prediction.allowed.any():
-        return ALL_FORBIDDEN
     if certainty.is_outside_training:
         return OUTSIDE_TRAINING
     found, needed = certainty.similar_patients, certainty.needed_patients

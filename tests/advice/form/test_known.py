@@ -1,10 +1,17 @@
 """The facts that a model uses, in words."""
 
 import datetime
+from dataclasses import replace
 
+import numpy as np
+
+from posology.advice.form.build import build_form
 from posology.advice.form.field import DATED, Field, Form
 from posology.advice.form.known import known_facts
+from posology.advice.form.reading import read_filled_form
 from posology.advice.form.values import Entry
+from posology.cohorts.study.reader import read_study
+from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import KnownFact
 
 DECISION = datetime.datetime(2026, 11, 27)  # noqa: DTZ001
@@ -53,3 +60,18 @@ def test_a_unit_is_written_as_people_do() -> None:
     entries = [Entry(egfr, "EGFR", 82.0), Entry(copies, "G", 1.0)]
     values = [fact.value for fact in known_facts(entries, FORM, DECISION)]
     assert values == ["82 mL/min/1.73 m2", "1"]
+
+
+def test_the_banner_finds_age_and_sex_by_the_studys_marks() -> None:
+    codes = ("OBSERVATION//GESCHLECHT//w", "OBSERVATION//GESCHLECHT//m", "OBSERVATION//ALTER")
+    study = read_study("clinic")
+    marked = replace(study.profile, sex=("OBSERVATION//GESCHLECHT",), age=("OBSERVATION//ALTER",))
+    numbers, spread = np.zeros(3, np.float32), np.array([1, 1, 9], np.float32)
+    form = build_form(replace(study, profile=marked), Profile(codes, numbers, spread), None)
+    body = {"facts": {"OBSERVATION//GESCHLECHT": "weiblich", "OBSERVATION//ALTER": 61}}
+    _, reading = read_filled_form(body, form, "p.json", DECISION)
+    assert {(fact.fact, fact.value) for fact in reading.known} == {
+        ("sex", "w"),
+        ("age", "61 years"),
+    }
+    assert reading.age == (61, 61)

@@ -113,4 +113,4 @@ def test_what_is_kept_is_json_and_holds_no_patient() -> None:
     assert known is not None
     assert known.surrogate is not None
     assert 0.5 < known.surrogate.fidelity <= 1.0
-    assert set(kept) == {"facts", "surrogate"}
+    assert set(kept) == {"facts", "surrogate", "groups"}

@@ -31,57 +31,75 @@ def contrast_options(
     titles, unit = (values.titles[first], values.titles[other]), values.unit
     lead = float(table.recorded[first] - table.recorded[other])
     reasons = []
-    for effects in table.facts:
-        change = table.recorded - effects.without
+    for members, without in _moved_together(table):
+        change = table.recorded - without
         contribution = float(change[first] - change[other])
-        if not effects.is_known or is_nothing(contribution, unit):
+        if is_nothing(contribution, unit):
             continue
         if values.error and abs(contribution) < SURE * values.error(pair, change):
             continue
-        fact = describe_value(effects.fact, effects.row, effects.number, profile)
+        alone = [float((table.recorded - e.without)[[first, other]] @ [1, -1]) for e in members]
+        fact, code = _named(members, alone, profile)
         side = titles[0] if contribution > 0 else titles[1]
-        rest = _lead_without(lead - contribution, titles, unit)
-        reasons.append(
-            ContrastReason(
-                fact=fact,
-                code=profile.codes[effects.row],
-                contribution=contribution,
-                sentence=f"{as_sentence(fact)} speaks for {side}. {rest}",
-            )
-        )
+        verb, it = ("speaks", "it") if len(members) == 1 else ("speak", "them")
+        rest = _lead_without(lead - contribution, titles, unit, it)
+        sentence = f"{as_sentence(fact)} {verb} for {side}. {rest}"
+        reasons.append(ContrastReason(fact, code, contribution, sentence))
     reasons.sort(key=lambda reason: -abs(reason.contribution))
     return Contrast(*titles, lead, tuple(reasons[:MAX_REASONS]))
 
 
-def _lead_without(lead: float, titles: tuple[str, str], unit: str) -> str:
+Members = tuple[FactEffects, ...]
+
+
+def _moved_together(table: WhatIfTable) -> list[tuple[Members, np.ndarray]]:
+    """Each known fact with the outputs without it; facts that go together once, as one."""
+    grouped = {id(member) for group in table.groups for member in group.members}
+    singles = [((e,), e.without) for e in table.facts if e.is_known and id(e) not in grouped]
+    return [*singles, *((group.members, group.without) for group in table.groups)]
+
+
+def _named(members: Members, alone: list[float], profile: Profile) -> tuple[str, str]:
+    """The facts with their values, and the code of the one that does most alone: it comes first."""
+    order = sorted(range(len(members)), key=lambda k: -abs(alone[k]))
+    chosen = [members[k] for k in order]
+    names = [describe_value(e.fact, e.row, e.number, profile) for e in chosen]
+    return " and ".join(names), profile.codes[chosen[0].row]
+
+
+def _lead_without(lead: float, titles: tuple[str, str], unit: str, it: str) -> str:
     if is_nothing(lead, unit):
-        return "Without it there would be no lead."
+        return f"Without {it} there would be no lead."
     if lead > 0:
-        return f"Without it the lead would be {describe_size(lead, unit)}."
-    return f"Without it {titles[1]} would lead by {describe_size(lead, unit)}."
+        return f"Without {it} the lead would be {describe_size(lead, unit)}."
+    return f"Without {it} {titles[1]} would lead by {describe_size(lead, unit)}."
 
 
 def explain_dose(table: WhatIfTable, profile: Profile, unit: str) -> tuple[DoseReason, ...]:
     """What each fact does to the dose, the largest first; the table's only output is the dose."""
     dose = float(table.recorded[0])
     reasons = [
-        _dose_reason(effects, dose, profile, unit)
-        for effects in table.facts
-        if effects.is_known and np.isfinite(effects.without[0])
+        _dose_reason(members, float(without[0]), (dose, unit), profile)
+        for members, without in _moved_together(table)
+        if np.isfinite(without[0])
     ]
     kept = [reason for reason in reasons if round(reason.contribution, 1)]
     kept.sort(key=lambda reason: -abs(reason.contribution))
     return tuple(kept[:MAX_REASONS])
 
 
-def _dose_reason(effects: FactEffects, dose: float, profile: Profile, unit: str) -> DoseReason:
-    without = float(effects.without[0])
-    fact = describe_value(effects.fact, effects.row, effects.number, profile)
-    change = "raises" if dose > without else "lowers"
+def _dose_reason(
+    members: Members, without: float, shown: tuple[float, str], profile: Profile
+) -> DoseReason:
+    """shown: the dose with the facts, and its unit."""
+    dose, unit = shown
+    fact, code = _named(members, [dose - float(e.without[0]) for e in members], profile)
+    change = "raise" if dose > without else "lower"
+    verb, it = (f"{change}s", "it") if len(members) == 1 else (change, "them")
     return DoseReason(
         fact=fact,
-        code=profile.codes[effects.row],
+        code=code,
         contribution=dose - without,
-        sentence=f"{as_sentence(fact)} {change} the dose. Without it the dose would be "
+        sentence=f"{as_sentence(fact)} {verb} the dose. Without {it} the dose would be "
         f"{without:.1f} {unit}.",
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from posology.advice.form.field import Form
 from posology.advice.why.facts import Fact, measure_facts_of
+from posology.advice.why.groups import FactGroup, find_groups
 from posology.advice.why.surrogate import Decisions, FirstOptions, SurrogateTree, fit_surrogate
 from posology.domain.cohort import Cohort
 from posology.domain.serialization import deserialize, serialize
@@ -24,6 +25,8 @@ class WhyEvidence:
     facts: tuple[Fact, ...]
     surrogate: SurrogateTree | None = None
     """None where the study's answer is a dose, or decisions are too few."""
+    groups: tuple[FactGroup, ...] = ()
+    """Facts that go together in training: one reason."""
 
 
 def measure_why(
@@ -39,7 +42,7 @@ def measure_why(
             _sample(train, first_options),
             _sample(validation, first_options),
         )
-    stored = serialize(WhyEvidence(facts, surrogate), {})
+    stored = serialize(WhyEvidence(facts, surrogate, find_groups(facts, train)), {})
     assert isinstance(stored, dict)
     return stored
 

@@ -133,7 +133,9 @@ def attention_by_step(policy: Policy, history: History) -> tuple[tuple[str, floa
 def _situation(
     predict: Predict, profile: Profile, history: History, known: WhyEvidence
 ) -> Situation:
-    return Situation(predict, history, profile, int(history.step_offsets[1]) - 1, known.facts)
+    return Situation(
+        predict, history, profile, int(history.step_offsets[1]) - 1, known.facts, known.groups
+    )
 
 
 def _next_best(table: WhatIfTable, first: int) -> list[int]:

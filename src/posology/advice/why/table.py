@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.why.facts import PRESENCE, Fact, FactValue, fact_numbers, latest_events
+from posology.advice.why.groups import FactGroup
 from posology.advice.why.what_if import Predict, WhatIf, predict_what_ifs
 from posology.domain.history import History
 from posology.domain.profile import Profile
@@ -22,6 +23,7 @@ class Situation:
     decision: int
     """Last visible step."""
     facts: tuple[Fact, ...]
+    groups: tuple[FactGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +47,22 @@ class FactEffects:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class GroupEffects:
+    """The outputs where facts that go together are not known, all at once."""
+
+    members: tuple[FactEffects, ...]
+    """Those that the patient has, two or more."""
+    without: Float64[np.ndarray, " output"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class WhatIfTable:
     """The outputs as recorded, and with other values of each fact."""
 
     recorded: Float64[np.ndarray, " output"]
     allowed: Bool[np.ndarray, " output"]
     facts: tuple[FactEffects, ...]
+    groups: tuple[GroupEffects, ...] = ()
 
 
 def make_table(situation: Situation) -> WhatIfTable:
@@ -76,12 +88,43 @@ def make_table(situation: Situation) -> WhatIfTable:
         cases += [((fact, None),)] * int(_is_removed(fact, is_known))
         cases += [((fact, value),) for value in values]
         places.append((i, start, len(cases)))
+    joint = _group_cases(s, latest)
+    facts_end = len(cases)
+    cases += [case for _, of_group in joint for case in of_group]
     outputs, allowed = predict_what_ifs(s.predict, s.history, s.profile, s.decision, cases)
     effects = [
         _fact_effects(s, i, latest, (outputs[start:end], allowed[start:end], outputs[0]))
         for i, start, end in places
     ]
-    return WhatIfTable(outputs[0], allowed[0], tuple(effects))
+    place = {id(fact): i for i, fact in enumerate(s.facts)}
+    by_place = {place[id(e.fact)]: e for e in effects}
+    groups, start = [], facts_end
+    for members, of_group in joint:
+        without = outputs[start : start + len(of_group)].mean(axis=0)
+        groups.append(GroupEffects(tuple(by_place[i] for i in members), without))
+        start += len(of_group)
+    return WhatIfTable(outputs[0], allowed[0], tuple(effects), tuple(groups))
+
+
+def _group_cases(
+    s: Situation, latest: Int64[np.ndarray, " fact"]
+) -> list[tuple[list[int], list[WhatIf]]]:
+    """Of each group of which the patient has two facts or more: those, and its joint values."""
+    found = []
+    for group in s.groups:
+        own = [k for k, i in enumerate(group.members) if latest[i] >= 0]
+        if len(own) < 2:
+            continue
+        facts = [s.facts[group.members[k]] for k in own]
+        cases: list[WhatIf] = [
+            tuple(
+                (fact, FactValue(fact.rows[0], values[k], 0.0))
+                for k, fact in zip(own, facts, strict=True)
+            )
+            for values in group.values
+        ]
+        found.append(([group.members[k] for k in own], cases))
+    return found
 
 
 def _is_removed(fact: Fact, is_known: bool) -> bool:
