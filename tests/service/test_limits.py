@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from posology.service.app import create_app
 from posology.service.errors import BusyError, TimedOutError
 from posology.service.logs import make_log
 from posology.service.settings import Limits, Settings
@@ -43,6 +45,25 @@ def test_a_body_beyond_the_limits_is_refused(
     response = post(app, content)
     assert (response.status_code, response.json()["error"]["message"]) == (status, message)
     assert response.json()["error"]["request_id"] == response.headers["x-request-id"]
+
+
+def test_a_body_that_does_not_arrive_is_refused(app: FastAPI) -> None:
+    async def slowly() -> AsyncGenerator[bytes]:
+        yield b"{"
+        await asyncio.sleep(5)
+
+    async def send() -> httpx.Response:
+        async with client(app) as http:
+            return await http.post("/recommendations", content=slowly(), headers=JSON)
+
+    deployment = deployment_of(app)
+    quick = replace(deployment.settings, limits=Limits(seconds=0.05))
+    app = create_app(quick, deployment)
+    response = asyncio.run(send())
+    assert (response.status_code, response.json()["error"]["message"]) == (
+        408,
+        "The body did not arrive within 0.05 seconds.",
+    )
 
 
 def test_an_exception_that_nobody_expected_is_a_500_without_its_text(

@@ -14,11 +14,12 @@ from posology.service.deployment import Deployment, open_deployment
 from posology.service.ehr.trust import with_record_system
 from posology.service.ehr.views import add_record_system
 from posology.service.limits import LimitBodies
-from posology.service.models.switching import follow, start
+from posology.service.models.switching import start
 from posology.service.pages.routes import add_pages
 from posology.service.problems import add_problem_handlers
 from posology.service.settings import Settings
 from posology.service.smart import routes as smart
+from posology.service.upkeep import keep_up
 from posology.service.watching import WatchRequests
 
 
@@ -58,7 +59,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     deployment: Deployment = app.state.deployment
     await start(deployment)
-    following = asyncio.create_task(follow(deployment))
+    following = asyncio.create_task(keep_up(deployment))
     deployment.is_ready = True
     try:
         yield

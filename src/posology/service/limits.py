@@ -1,5 +1,6 @@
 """Limits on a request's body, before any route reads it: its size, its depth, that it is JSON."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -24,11 +25,19 @@ class LimitBodies:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        body, problem = await _read_body(receive, Headers(scope=scope), self._limits)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                body, problem = await _read_body(receive, Headers(scope=scope), self._limits)
+        except TimeoutError:
+            body, problem = b"", _slow(self._limits)
         if problem:
             await scope["state"]["refuse"](scope, receive, send, *problem)
             return
         await self._app(scope, _replay(body, receive), send)
+
+
+def _slow(limits: Limits) -> tuple[int, str, str]:
+    return 408, "took_too_long", f"The body did not arrive within {limits.seconds:g} seconds."
 
 
 async def _read_body(

@@ -13,6 +13,8 @@ from posology.service.settings import Settings
 
 _GRACE = 30
 """Seconds that running requests get after a signal to end."""
+_CONNECTIONS = 512
+"""Connections and requests at the same time; uvicorn refuses further ones with 503."""
 _START = 2
 """Seconds after which a browser is opened."""
 
@@ -28,6 +30,7 @@ def run_server(settings: Settings, opens_browser: bool = False) -> None:
         access_log=False,  # its lines hold addresses with queries
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
         log_config=None,
     )

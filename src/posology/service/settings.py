@@ -74,7 +74,7 @@ class Settings:
 
     models: tuple[ModelSettings, ...]
     folder: Path = Path("posology-service")
-    """Holds the store, the service's key and its log."""
+    """Holds the service's key, and its store if that is SQLite."""
     database: str = ""
     """SQLAlchemy address; empty: SQLite in the folder."""
     host: str = "127.0.0.1"

@@ -21,6 +21,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 """On every response that does not set them itself."""
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 _DEFECT = "This is a defect of the service. Its log has more under the id of the request."
 
 
@@ -73,15 +74,17 @@ class WatchRequests:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         metrics = self._deployment.metrics
-        metrics.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.requests.labels(method, route, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         self._deployment.log.info(
             "request",
             request=scope["state"]["request_id"],
-            method=scope["method"],
+            method=method,
             route=route,
             status=status,
             ms=round(1000 * seconds, 1),
+            **({"refused": scope["state"]["refused"]} if "refused" in scope["state"] else {}),
         )
 
 

@@ -22,6 +22,7 @@ from posology.errors import ArtifactError, UserError
 from posology.service.models.golden import made_up_patients
 from posology.workflows.patient import Patient, read_given
 from posology.workflows.recommend import RecommendResult, recommend
+from posology.workflows.results import to_plain_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,13 @@ def unpack_result(stored: bytes, model: Artifact) -> RecommendResult:
         study_evidence=deserialize(StudyEvidence | None, parts["study_evidence"], {}),
         dose_evidence=deserialize(DoseEvidence | None, parts["dose_evidence"], {}),
     )
+
+
+def unpack_json(stored: bytes) -> dict[str, Any]:
+    """RecommendResult.to_json of a result that was packed."""
+    parts = unpack(stored)
+    evidence = {name: parts[name] for name in ("study_evidence", "dose_evidence")}
+    return to_plain_json({"reading": parts["reading"], **parts["recommendation"], **evidence})
 
 
 def unpack(packed: bytes) -> dict[str, Any]:

@@ -6,10 +6,14 @@ from taking the service with it; threads start at once, which suits demonstratio
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from posology.service.errors import BusyError, NotReadyError, TimedOutError
@@ -33,6 +37,7 @@ class Workers:
     pool: Executor
     running: int = 0
     """Jobs that run or wait."""
+    counting: threading.Lock = field(default_factory=threading.Lock)
     is_closed: bool = False
     restarts: int = 0
     """How often a worker process died and was replaced."""
@@ -64,13 +69,14 @@ class Workers:
         except BrokenProcessPool:
             self._restart()
             future = self.pool.submit(function, job)
-        loop = asyncio.get_running_loop()
-        self.running += 1  # until the job ends, though whoever waited may have left before
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._finished))
+        with self.counting:
+            self.running += 1  # until the job ends, though whoever waited may have left before
+        future.add_done_callback(self._finished)
         return future
 
-    def _finished(self) -> None:
-        self.running -= 1
+    def _finished(self, _future: Future[T]) -> None:
+        with self.counting:
+            self.running -= 1
 
     def _restart(self) -> None:
         if not getattr(self.pool, "_broken", False):
@@ -101,14 +107,17 @@ def make_workers(settings: Settings) -> Workers:
 def _make_pool(count: int, is_processes: bool) -> Executor:
     if is_processes:
         context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-        return ProcessPoolExecutor(count, mp_context=context, initializer=_use_one_thread)
+        return ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     return ThreadPoolExecutor(count, thread_name_prefix="answer")
 
 
-def _use_one_thread() -> None:
-    """One core a worker; and Ctrl-C is for the service, which ends its workers itself."""
-    import os
-    import signal
-
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _start_worker() -> None:
+    """Ctrl-C is for the service, which ends its workers itself; none outlives a killed service."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -37,6 +37,19 @@ def test_an_answer_is_stored_and_audited_before_it_is_sent(app: FastAPI) -> None
     assert (check.rows, check.problem) == (1, "")
 
 
+def test_an_answer_can_be_read_again(app: FastAPI) -> None:
+    made = post(app, {"form": FORM}).json()
+
+    async def get(path: str) -> httpx.Response:
+        async with client(app) as http:
+            return await http.get(path)
+
+    again = asyncio.run(get(f"/recommendations/{made['id']}"))
+    assert again.json()["recommendation"] == made["recommendation"]
+    unknown = asyncio.run(get("/recommendations/unknown"))
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
+
+
 def test_form_bundle_and_events_of_one_patient_get_one_answer(app: FastAPI) -> None:
     events = [{"code": "SEX//male"}]
     requests = ({"form": {"facts": {"sex": "male"}}}, {"bundle": BUNDLE}, {"events": events})

@@ -4,7 +4,16 @@ import importlib.util
 
 from posology.errors import UserError
 
-_NEEDED = ("fastapi", "uvicorn", "multipart", "httpx", "sqlalchemy", "alembic", "jwt", "authlib")
+_NEEDED = (
+    "fastapi",
+    "uvicorn",
+    "python_multipart",
+    "httpx",
+    "sqlalchemy",
+    "alembic",
+    "jwt",
+    "authlib",
+)
 _ALSO = ("cryptography", "structlog", "prometheus_client")
 
 

@@ -5,16 +5,17 @@ from typing import Annotated, Any
 
 import orjson
 import pyarrow as pa
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from posology.records.schema import EVENTS
-from posology.service.answering import Answer, Question, answer
+from posology.service.answering import Answer, Question, answer, recall
 from posology.service.deployment import Deployment, get_deployment
-from posology.service.errors import BadRequestError
+from posology.service.errors import BadRequestError, NotFoundError
 from posology.service.identity import CLINICIAN, Caller, require_caller
 from posology.service.store.clock import to_text
+from posology.service.work import unpack_json
 
 router = APIRouter(tags=["recommendations"])
 
@@ -64,6 +65,27 @@ async def recommend(
     made = await answer(deployment, question)
     headers = {"Location": f"/recommendations/{made.id}", "Cache-Control": "no-store"}
     return Response(_write(made), 201, headers, "application/json")
+
+
+@router.get("/recommendations/{answer_id}")
+async def read(
+    answer_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,43}$")],
+    _caller: Annotated[Caller, Depends(require_caller(CLINICIAN))],
+    deployment: Annotated[Deployment, Depends(get_deployment)],
+) -> Response:
+    """An answer as it was given; its recommendation is null once its retention is over."""
+    stored = await recall(deployment, answer_id)
+    if stored is None:
+        raise NotFoundError("No answer has this id.")
+    body = {
+        "id": stored.id,
+        "made_at": stored.made_at,
+        "model": stored.model,
+        "digest": stored.digest,
+        "is_demo": stored.is_demo,
+        "recommendation": None if stored.body is None else unpack_json(stored.body),
+    }
+    return Response(orjson.dumps(body), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
 def _patient_of(body: RecommendationRequest) -> dict[str, Any] | pa.Table:

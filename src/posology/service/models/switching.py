@@ -21,9 +21,6 @@ from posology.service.store.served import (
 )
 from posology.service.work import warm_model
 
-_FOLLOW_SECONDS = 2.0
-"""How often a service looks for changes made by another one on the same database."""
-
 
 async def swap(
     deployment: Deployment, name: str, version: str, caller: str, action: str = SWAP
@@ -83,12 +80,10 @@ async def start(deployment: Deployment) -> None:
         await _warm(deployment, served)
 
 
-async def follow(deployment: Deployment) -> None:
-    """Follow the changes that other services on the same database make, until cancelled."""
-    while True:
-        await asyncio.sleep(_FOLLOW_SECONDS)
-        for name in tuple(deployment.models.current):
-            await _follow_model(deployment, name)
+async def follow_changes(deployment: Deployment) -> None:
+    """Stop, resume and swap as another service on the same database did."""
+    for name in tuple(deployment.models.current):
+        await _follow_model(deployment, name)
 
 
 async def _follow_model(deployment: Deployment, name: str) -> None:

@@ -1,0 +1,63 @@
+"""Facts and texts of old answers are erased; what is counted and audited stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from posology.service.store import (
+    DecisionRecord,
+    Store,
+    StoredAnswer,
+    open_store,
+    read_answer,
+    save_answer,
+    save_decision,
+    verify_audit,
+)
+from posology.service.store.decisions import decisions_of
+from posology.service.store.retention import erase_patients
+
+SECRET = b"k" * 32
+ANSWER = StoredAnswer(
+    *("a1", "2026-01-01T00:00:00.000000Z", "warfarin", "d" * 64, "p1", "dose", "Give 35 mg."),
+    *("ehr", "api", "ref", False, 1.0, b"body", b"given"),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}", SECRET)
+    yield store
+    store.close()
+
+
+def test_old_answers_lose_their_patient_and_nothing_else(store: Store) -> None:
+    new = StoredAnswer(*("a2", "2099-01-01T00:00:00.000000Z"), *_rest(ANSWER))
+    for answer in (ANSWER, new):
+        store.write_now(save_answer, answer)
+    record = DecisionRecord("k", "a1", "overridden", "person-1", reason="other", comment="Jane")
+    store.write_now(save_decision, record)
+    assert store.write_now(erase_patients, SECRET, 30) == 1
+    assert store.write_now(erase_patients, SECRET, 30) == 0
+    erased, kept = (store.read_now(read_answer, name) for name in ("a1", "a2"))
+    assert erased is not None
+    assert (erased.body, erased.given, erased.headline) == (None, None, "")
+    assert (erased.state, erased.patient_key, erased.model) == ("dose", "p1", "warfarin")
+    assert kept == new
+    (decision, _), *_ = store.read_now(decisions_of, "a1")
+    assert (decision.outcome, decision.reason, decision.comment) == ("overridden", "other", "")
+    check = store.read_now(verify_audit, SECRET)
+    assert (check.rows, check.problem) == (1, "")
+
+
+def test_a_form_sent_twice_is_one_decision(store: Store) -> None:
+    store.write_now(save_answer, ANSWER)
+    record = DecisionRecord("form-1", "a1", "accepted", "person-1")
+    assert store.write_now(save_decision, record)
+    assert not store.write_now(save_decision, record)
+    assert len(store.read_now(decisions_of, "a1")) == 1
+
+
+def _rest(answer: StoredAnswer) -> tuple:
+    return tuple(getattr(answer, name) for name in StoredAnswer.__slots__[2:])

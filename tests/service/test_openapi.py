@@ -1,0 +1,73 @@
+"""The API as it is published, and random requests that follow or break it: none is a defect."""
+
+import asyncio
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.builders.service import client, deployment_of
+
+GOLDEN = Path(__file__).parent / "openapi.json"
+WRITE = "POSOLOGY_WRITE_GOLDEN"
+
+
+def test_the_api_is_the_one_that_was_published(app: FastAPI) -> None:
+    found = app.openapi()
+    found["info"]["version"] = "any"
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    if os.environ.get(WRITE):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text(), f"review the change, then run with {WRITE}=1"
+
+
+PATHS = ("/recommendations", "/outcomes", "/models/{name}/history")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_random_request_is_an_unhandled_error(app: FastAPI, path: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import schemathesis
+        from schemathesis.generation import GenerationMode
+
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    method = "GET" if path.endswith("history") else "POST"
+    operation = schema[path][method]
+    statuses: set[int] = set()
+
+    async def send(case: Any) -> httpx.Response:
+        async with client(app) as http:
+            request = case.as_transport_kwargs()
+            return await http.request(
+                case.method,
+                case.formatted_path.replace("{name}", "warfarin"),
+                json=request.get("json"),
+                content=request.get("data") if isinstance(request.get("data"), bytes) else None,
+                headers={k: v for k, v in (request.get("headers") or {}).items() if v.isascii()},
+            )
+
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+        @seed(7)
+        @settings(
+            max_examples=4,
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def run(case: Any) -> None:
+            statuses.add(asyncio.run(send(case)).status_code)
+
+        run()
+    assert statuses
+    assert not {status for status in statuses if status >= 500}
+    assert deployment_of(app).metrics.defects._value.get() == 0
