@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +28,38 @@ def shared() -> Path:
         if place.is_dir() and place.name == "shared":
             return place
     pytest.skip("no ../shared beside the project: its data are needed here")
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory) -> Iterator[str]:
+    """A PostgreSQL server of our own on a socket, as a URL."""
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
+    url = os.environ.get("POSOLOGY_POSTGRESQL")
+    if url:
+        yield url
+        return
+    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+        pytest.skip("no PostgreSQL server on this machine")
+    folder = Path(tmp_path_factory.mktemp("pg", numbered=True))
+    place = Path("/tmp") / f"posology-{os.getpid()}"  # a socket's path has at most 107 characters
+    place.mkdir()
+    user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL does not run as root
+        if shutil.which("runuser") is None:
+            pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        user = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(place, "postgres")
+    data, log = place / "data", folder / "log"
+    options = f"-c listen_addresses='' -k {place} -F"
+    start = [*user, "pg_ctl", "-D", str(data), "-o", options, "-l", str(place / "log"), "-w"]
+    try:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+        initdb = [*user, "initdb", "-D", str(data), "-A", "trust", "-U", "posology", "-E", "UTF8"]
+        subprocess.run(initdb, **quiet)
+        subprocess.run([*start, "start"], **quiet)
+        yield f"postgresql://posology@/postgres?host={place}"
+        subprocess.run([*start, "-m", "immediate", "stop"], **quiet)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"PostgreSQL does not start here: {error} {log}")
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -68,8 +68,8 @@ class Deployment:
         self.store.close()
 
 
-def get_deployment(request: HTTPConnection) -> Deployment:
-    """The deployment of a request. A FastAPI dependency."""
+async def get_deployment(request: HTTPConnection) -> Deployment:
+    """The deployment of a request. A FastAPI dependency, async so that it needs no thread."""
     return request.app.state.deployment
 
 

@@ -1,0 +1,38 @@
+"""The same store on PostgreSQL: tables, an append-only audit log, outcomes kept once."""
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from posology.service.store import (
+    AuditEvent,
+    OutcomeRecord,
+    append_event,
+    open_store,
+    save_outcome,
+    verify_audit,
+)
+
+KEY = b"k" * 32
+
+
+def test_the_store_works_on_postgresql(postgresql: str) -> None:
+    store = open_store(postgresql, KEY)
+    try:
+        other = open_store(postgresql, KEY)  # a second service on the same database
+        other.write_now(append_event, KEY, AuditEvent("answer", "ehr"))
+        store.write_now(append_event, KEY, AuditEvent("answer", "ehr"))
+        other.close()
+        for action in ("UPDATE audit SET subject = 'x'", "DELETE FROM audit", "TRUNCATE audit"):
+            with pytest.raises(SQLAlchemyError, match="append-only"):
+                store.write_now(_run, action)
+        record = OutcomeRecord("k1", "INR", 2.5, "2026-05-01", "ehr")
+        assert [store.write_now(save_outcome, record) for _ in range(2)] == ["kept", "known"]
+        check = store.read_now(verify_audit, KEY)
+        assert (check.rows, check.problem) == (2, "")
+    finally:
+        store.close()
+
+
+def _run(connection: Connection, statement: str) -> None:
+    connection.execute(text(statement))
