@@ -57,7 +57,7 @@ def test_no_random_request_is_an_unhandled_error(app: FastAPI, path: str) -> Non
 
         @seed(7)
         @settings(
-            max_examples=4,
+            max_examples=3,
             phases=[Phase.generate],
             database=None,
             deadline=None,
