@@ -49,7 +49,7 @@ def test_bins_keep_the_order_and_what_is_missing() -> None:
     known = binned[5:, 0]
     assert len(np.unique(known)) == MAX_BINS
     assert (np.diff(known[np.argsort(X[5:, 0])]) >= -1e-12).all()
-    assert np.abs(known - X[5:, 0]).mean() < 0.02
+    assert np.abs(known - X[5:, 0]).mean() < 0.03
 
 
 def test_who_had_one_outcome_is_still_seen_to_leave() -> None:

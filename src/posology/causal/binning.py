@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-MAX_BINS = 200
-"""Bins of a column with more values than that; fewer than scikit-learn's own 255."""
+from posology.causal.boosted_trees import MAX_BINS
 
 
 def bin_columns(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.binning import bin_columns
+from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -196,8 +197,6 @@ def _linear_ratio(followed: FollowedTrial, rows: Mask) -> Column:
 
 def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
     """By boosted trees: Poisson, on the cumulative hazard of the option."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
     trial, mine = followed.trial, _at_most(np.flatnonzero(rows))
     ratio, bounds = np.ones(len(trial)), np.exp([-MAX_LOG_RATIO, MAX_LOG_RATIO])
     for _ in range(ROUNDS - 1):
@@ -206,15 +205,7 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
             own = trial.treatment[mine] == k
             exposure[own] = _exposure(followed, mine[own], ratio)
         at_risk = exposure > 0
-        fitted = HistGradientBoostingRegressor(
-            loss="poisson",
-            max_iter=60,
-            learning_rate=0.1,
-            max_leaf_nodes=8,
-            min_samples_leaf=20,
-            early_stopping=False,
-            random_state=0,
-        ).fit(
+        fitted = make_boosted_trees("poisson").fit(
             followed.inputs[mine[at_risk]],
             followed.censored[mine[at_risk]] / exposure[at_risk],
             sample_weight=exposure[at_risk],

@@ -1,10 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import known_propensity
 from posology.causal.trial import Trial, assign_folds
+from posology.learners.effects import x_learner
 from posology.learners.effects.cross_fitting import estimate_held_out_effects
 from posology.simulators import two_options as simulator
 
@@ -101,3 +103,21 @@ def test_an_option_given_three_times_leaves_the_others_to_be_compared() -> None:
     )
     assert set(found.chosen.tolist()) == {0, 1}
     assert (found.chosen == drawn.expected.argmax(axis=1)).mean() > 0.7
+
+
+def test_trees_that_leave_out_two_folds_serve_the_rules_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of five rules had eight of its own, and two more: 50 instead of 20."""
+    sample, _ = trial("rct", 300, 4)
+    both, fits, made = nested(sample), [], x_learner.make_effect_trees
+
+    def counted() -> object:
+        fits.append(1)
+        return made()
+
+    monkeypatch.setattr(x_learner, "make_effect_trees", counted)
+    effect = x_learner.nested_x_learner(both)
+    assert len(fits) == 2 * PAIRS
+    own = effect[both.overall.fold, np.arange(300)]
+    assert np.ptp(own, axis=1).min() > 0, "the decisions that a rule is judged on get effects, too"

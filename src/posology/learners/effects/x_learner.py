@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import make_boosted_trees
+from posology.causal.boosted_trees import make_effect_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.propensity import PROPENSITY_FLOOR
@@ -111,7 +111,7 @@ def _fit(imputing: _Imputing, rows: Mask) -> Models:
         gain = outcome - mean[:, reference], _where(of_option, could[:, reference])
         gain_of_reference = mean[:, k] - outcome, _where(of_reference, could[:, k])
         models[k] = tuple(
-            (make_boosted_trees().fit(trial.covariates[fitted], target[fitted]), weight)
+            (make_effect_trees().fit(trial.covariates[fitted], target[fitted]), weight)
             for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
         )
     return models
