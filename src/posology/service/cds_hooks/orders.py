@@ -1,5 +1,6 @@
 """Draft orders of a call: which of the study's options they are, if any."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from posology.domain.formulary import Treatment
 from posology.domain.study import Study
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.service.cds_hooks.patient_bundle import check_subject
-from posology.service.cds_hooks.requests import ORDER_SELECT, PATIENT_VIEW, HookCall
+from posology.service.cds_hooks.requests import ID, ORDER_SELECT, PATIENT_VIEW, HookCall
 from posology.service.errors import BadRequestError
 
 Json = dict[str, Any]
@@ -26,9 +27,10 @@ class DraftOrder:
 
     @property
     def reference(self) -> str:
-        """`MedicationRequest/103`; "" if the draft has no id."""
+        """`MedicationRequest/103`; "" if the draft has no id that FHIR allows."""
         name = self.resource.get("id")
-        return f"MedicationRequest/{name}" if isinstance(name, str) and name else ""
+        is_id = isinstance(name, str) and re.fullmatch(ID, name) is not None
+        return f"MedicationRequest/{name}" if is_id else ""
 
 
 @dataclass(frozen=True, slots=True)

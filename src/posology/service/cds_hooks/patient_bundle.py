@@ -27,7 +27,8 @@ def put_together(resources: Iterable[Json], patient: str) -> Json:
     kept: dict[tuple[object, object], Json] = {}
     for number, resource in enumerate(resources):
         check_subject(resource, patient)
-        name = resource.get("id") or number
+        given = resource.get("id")
+        name = given if isinstance(given, str) and given else number
         kept[resource.get("resourceType"), name] = _slim(resource)
     entries = [{"resource": resource} for resource in kept.values()]
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}

@@ -25,7 +25,8 @@ HOOKS = (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN)
 HOOK_VERSION = "1.0"
 """Of all three hooks, in the CDS Hooks Library 2.0 ballot as in the older publications."""
 
-_ID = r"[A-Za-z0-9\-.]{1,64}"
+ID = r"[A-Za-z0-9\-.]{1,64}"
+"""Of a FHIR resource, as a pattern."""
 _MOST_ISSUES = 20
 
 
@@ -34,11 +35,11 @@ def _uuid(text: str) -> str:
     return text
 
 
-FhirId = Annotated[str, StringConstraints(pattern=rf"^{_ID}$")]
+FhirId = Annotated[str, StringConstraints(pattern=rf"^{ID}$")]
 """A FHIR id; anything else could change the address that it becomes part of."""
 UserId = Annotated[
     str,
-    StringConstraints(pattern=rf"^(Practitioner|PractitionerRole|Patient|RelatedPerson)/{_ID}$"),
+    StringConstraints(pattern=rf"^(Practitioner|PractitionerRole|Patient|RelatedPerson)/{ID}$"),
 ]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\\@]+$", max_length=2048)]
 Uuid = Annotated[str, StringConstraints(max_length=64), AfterValidator(_uuid)]

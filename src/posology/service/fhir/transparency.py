@@ -31,9 +31,21 @@ _AI = {
 
 def label(resource: Json) -> Json:
     """The resource with the label AIAST beside the labels that it has."""
-    meta = resource.get("meta") or {}
-    others = [one for one in meta.get("security") or [] if one.get("code") != LABEL["code"]]
+    given = resource.get("meta")
+    meta = given if isinstance(given, dict) else {}
+    labels = _objects(meta.get("security"))
+    others = [one for one in labels if one.get("code") != LABEL["code"]]
     return {**resource, "meta": {**meta, "security": [*others, LABEL]}}
+
+
+def _objects(value: object) -> list[Json]:
+    """The objects of a list that a caller sent; nothing of anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _is_resource(value: Json) -> bool:
+    kind = value.get("resourceType")
+    return isinstance(kind, str) and bool(kind)
 
 
 def device(model: ModelLabel) -> Json:
@@ -111,7 +123,8 @@ def with_transparency(
 ) -> Json:
     """The resource, labelled, with its Provenance, Device and model card contained."""
     ours = (DEVICE_ID, CARD_ID, PROVENANCE_ID)
-    others = [one for one in resource.get("contained") or [] if one.get("id") not in ours]
+    inner = [one for one in _objects(resource.get("contained")) if _is_resource(one)]
+    others = [one for one in inner if one.get("id") not in ours]
     made = [device(model), model_card(model, card_url), provenance("#", at)]
     return label({**resource, "contained": [*others, *made]})
 

@@ -15,6 +15,7 @@ from posology.domain.recommendation.recommendation import (
     BETTER_THAN_REFERENCE,
     DOSE_ONLY,
 )
+from posology.records.sources.fhir.coding import SYSTEMS
 from posology.report.patient import words
 from posology.service.cds_hooks.cards.inputs import CardInputs
 from posology.service.cds_hooks.orders import DraftOrder
@@ -42,9 +43,9 @@ def make_suggestions(inputs: CardInputs) -> tuple[Suggestion, ...]:
     """The suggestions; at most one of them may be accepted."""
     advice = inputs.advice
     if advice.state == DOSE_ONLY and advice.dose is not None and inputs.drug is not None:
-        draft = next((d for d in inputs.orders.drafts if d.codes or d.resource), None)
-        known = draft if draft is not None and _is_drug(draft, inputs.drug) else None
-        body = _dose_suggestion(inputs, inputs.drug, advice.dose, known)
+        drug = inputs.drug
+        known = next((d for d in inputs.orders.drafts if _is_drug(d, drug)), None)
+        body = _dose_suggestion(inputs, drug, advice.dose, known)
         return (Suggestion(body, "dose"),)
     if advice.state not in (BETTER_FOR_PATIENT, BETTER_THAN_REFERENCE):
         return ()
@@ -59,11 +60,7 @@ def make_suggestions(inputs: CardInputs) -> tuple[Suggestion, ...]:
 
 
 def _is_drug(draft: DraftOrder, drug: Drug) -> bool:
-    codings = (draft.resource.get("medicationCodeableConcept") or {}).get("coding") or []
-    return any(
-        isinstance(one, dict) and (one.get("system"), one.get("code")) == (drug.system, drug.code)
-        for one in codings
-    )
+    return f"{SYSTEMS.get(drug.system, drug.system)}//{drug.code}" in draft.codes
 
 
 def _dose_suggestion(
