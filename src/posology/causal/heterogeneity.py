@@ -60,6 +60,44 @@ def heterogeneity_test(
     return Heterogeneity(float(coefficient[0]), standard_error, p)
 
 
+def interaction_test(
+    covariates: Float64[np.ndarray, "decision column"],
+    outcome_residual: Column,
+    treatment_residual: Matrix,
+    subject: Int64[np.ndarray, " decision"],
+) -> float:
+    """P value of the null hypothesis that no covariate changes the effect of any option linearly.
+
+    The score test of a variance component that all interactions share (Goeman, van de Geer and van
+    Houwelingen 2006, doi:10.1111/j.1467-9868.2006.00551.x): the sum of their squared scores, whose
+    distribution is a weighted sum of chi-squares, here by its first two moments (Satterthwaite
+    1946). Nothing is learned from other patients, so that no folds share noise, and it sees
+    interactions that are too many to be learned well. Scores are summed by subject.
+
+    Args:
+        covariates: of standard deviation 1.
+        outcome_residual: outcome minus its expectation before the treatment is known.
+        treatment_residual: one-hot treatment minus the propensities.
+        subject: of each decision.
+    """
+    from scipy.stats import chi2
+
+    options = treatment_residual.shape[1]
+    interactions = np.hstack([covariates * treatment_residual[:, [k]] for k in range(options)])
+    averages = treatment_residual[:, 1:]
+    both = np.column_stack([interactions, outcome_residual])
+    both = both - averages @ np.linalg.lstsq(averages, both, rcond=None)[0]
+    subjects, row = np.unique(subject, return_inverse=True)
+    score = np.zeros((len(subjects), interactions.shape[1]))
+    np.add.at(score, row, both[:, :-1] * both[:, [-1]])
+    covariance = score.T @ score
+    total, squares = float(np.trace(covariance)), float((covariance**2).sum())
+    if not squares > 0:
+        return 1.0
+    statistic = float((score.sum(axis=0) ** 2).sum())
+    return float(chi2.sf(statistic * total / squares, total**2 / squares))
+
+
 def _clustered_covariance(
     design: Float64[np.ndarray, "decision column"],
     inverse: Float64[np.ndarray, "column column"],

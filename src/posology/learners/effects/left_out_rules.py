@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
+from posology.causal.heterogeneity import Heterogeneity
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.ridge import RidgeTask, fold_products, solve_ridges
 from posology.causal.spline_basis import SplineBasis, expand_basis
 from posology.causal.trial import FOLDS
+from posology.learners.effects.gate import assess_heterogeneity
 from posology.learners.effects.r_learner import (
     effect_bases,
     effect_design,
@@ -76,12 +77,7 @@ def _stack_rule(
     return LeftOutRule(
         effects - effects[:, [best_single]],
         linear_level + linear_weights[0] * new[0],
-        heterogeneity_test(
-            held_out_stack(held_out, nuisance),
-            residual,
-            treatment_residual,
-            nuisance.trial.subject,
-        ),
+        assess_heterogeneity(nuisance, held_out_stack(held_out, nuisance)),
     )
 
 

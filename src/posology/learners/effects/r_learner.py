@@ -13,11 +13,12 @@ from jaxtyping import Float64
 
 from posology.causal.boosted_trees import make_boosted_trees
 from posology.causal.doubly_robust_scores import Nuisance
-from posology.causal.heterogeneity import Heterogeneity, heterogeneity_test
+from posology.causal.heterogeneity import Heterogeneity
 from posology.causal.outcome_regression import append_option
 from posology.causal.ridge import fit_ridge
 from posology.causal.spline_basis import SplineBasis, expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Column, Matrix
+from posology.learners.effects.gate import assess_heterogeneity
 from posology.learners.effects.x_learner import held_out_x_learner, x_learner_trees
 from posology.learners.outcome_models.gradient_boosting import trees_of_boosting
 from posology.learners.outcome_models.tree_policy import (
@@ -28,7 +29,7 @@ from posology.learners.outcome_models.tree_policy import (
 )
 
 SIGNIFICANCE_LEVEL = 0.05
-"""One-sided significance level of the heterogeneity test that permits a personal rule."""
+"""Significance level of the heterogeneity test that permits a personal rule (gate.py)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,9 +129,7 @@ def fit_effects(nuisance: Nuisance, gate: bool = True) -> Effects:
     ungated = Effects(
         best_single=int(nuisance.scores.mean(axis=0).argmax()),
         is_personal=True,
-        heterogeneity=heterogeneity_test(
-            held_out, nuisance.outcome_residual, treatment_residual, trial.subject
-        ),
+        heterogeneity=assess_heterogeneity(nuisance, held_out),
         average=level,
         linear=tuple(
             LinearEffects(s.basis, w * s.weights)

@@ -10,9 +10,9 @@ _LEARNED_RULE = (
     "Individual effects: an R-learner that stacks linear terms, splines, products, boosted trees "
     "and an X-learner. "
     "The rule is personalised only if effects vary significantly among the patients it is learned "
-    "from (one-sided 5 %); otherwise it gives the best single option to every patient. It departs "
-    "from that option where the predicted gain is at least a quarter of its standard deviation "
-    "between patients. Every "
+    "from (5 %: by the predicted effects, or by all interactions together); otherwise it gives the "
+    "best single option to every patient. It departs from that option where the predicted gain is "
+    "at least a quarter of its standard deviation between patients. Every "
     "patient is evaluated with a rule, and against a best single option, from four other folds; "
     "values, gains and harms of the rule are means over runs on different folds."
 )
