@@ -1,6 +1,9 @@
 """What stands behind a model, in one or two plain sentences."""
 
+from collections.abc import Sequence
+
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
+from posology.domain.study import Rule
 
 _VERDICTS = {
     "gain": "In patients it was not learned from, choosing by the patient is shown to gain.",
@@ -9,8 +12,13 @@ _VERDICTS = {
 }
 
 
-def describe_evidence(study: StudyEvidence | None, dose: DoseEvidence | None) -> str:
-    """The verdict of the effect study, or the error of the dose; empty without evidence."""
+def describe_evidence(
+    study: StudyEvidence | None, dose: DoseEvidence | None, rules: Sequence[Rule] = ()
+) -> str:
+    """The verdict of the effect study, or the error of the dose; empty without evidence.
+
+    rules: of the study, by whose titles the errors of guidelines are named.
+    """
     if study is not None:
         kind = "In a trial" if study.is_randomised else "In records of usual care"
         basis = f"{kind}: {study.patients:,} patients, {study.decisions:,} decisions."
@@ -19,5 +27,6 @@ def describe_evidence(study: StudyEvidence | None, dose: DoseEvidence | None) ->
         return ""
     error = f"In {dose.patients:,} patients it was not learned from, its dose was off by "
     sentence = f"{error}{dose.error.value:.1f} {dose.unit} on average"
-    rules = [f"{rule.name} by {rule.error.value:.1f}" for rule in dose.rules]
-    return f"{sentence}; {', '.join(rules)}." if rules else f"{sentence}."
+    titles = {rule.name: rule.words for rule in rules}
+    others = [f"{titles.get(r.name, r.name)} by {r.error.value:.1f}" for r in dose.rules]
+    return f"{sentence}; {', '.join(others)}." if others else f"{sentence}."

@@ -192,7 +192,7 @@ def label_of(model: Artifact) -> ModelLabel:
         not_for=study.not_for,
         digest=model.digest,
         learned_from=learned_from,
-        evidence=describe_evidence(stored.study, stored.dose),
+        evidence=describe_evidence(stored.study, stored.dose, study.rules),
     )
 
 

@@ -1,0 +1,16 @@
+"""What stands behind a model, in words for readers."""
+
+from posology.advice.evidence_words import describe_evidence
+from posology.cohorts.study.reader import read_study
+from posology.domain.recommendation.evidence import DoseEvidence, RuleError
+from posology.domain.recommendation.option import Estimate
+
+
+def test_guidelines_are_named_by_their_titles() -> None:
+    error = Estimate(13.04, 12.0, 14.0)
+    rules = (RuleError("fixed", error, error), RuleError("other", error, error))
+    dose = DoseEvidence("mg/wk", 834, Estimate(8.41, 8.0, 9.0), rules, ())
+    assert describe_evidence(None, dose, read_study("iwpc").rules) == (
+        "In 834 patients it was not learned from, its dose was off by 8.4 mg/wk on average; usual "
+        "start, 5 mg a day for everyone by 13.0, other by 13.0."
+    )
