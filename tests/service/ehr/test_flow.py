@@ -17,7 +17,7 @@ from posology.service import answering
 from posology.service.app import create_app
 from posology.service.demo.patients import DemoPatient
 from posology.service.deployment import open_deployment
-from posology.service.ehr.record_system import RecordSystem, open_record_system
+from posology.service.ehr.record_system import Call, RecordSystem, open_record_system
 from posology.service.ehr.trust import with_record_system
 from posology.service.ehr.views import add_record_system
 from posology.service.identity.callers import CLINICIAN
@@ -56,18 +56,15 @@ def events() -> pa.Table:
     )
 
 
-@pytest.fixture
-def app(small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastAPI]:
+@pytest.fixture(scope="module")
+def app(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """A demonstration whose answers are at once better for one option."""
     result = RecommendResult(ADVICE_BY_STATE["better"], study(), "")
     advice = result.recommendation
     done = Done(advice.state, advice.headline, b"{}", b"", b"", 1.0)
-    monkeypatch.setattr(answering, "unpack_result", lambda _stored, _model: result)
-    monkeypatch.setattr(answering, "answer_job", lambda _job: done)
     models = (ModelSettings("warfarin", small_model),)
-    settings = with_record_system(
-        Settings(models, tmp_path / "service", is_demo=True, allow_unsigned=True)
-    )
+    folder = tmp_path_factory.mktemp("ehr") / "service"
+    settings = with_record_system(Settings(models, folder, is_demo=True, allow_unsigned=True))
     # The small model's study is no demonstration's: its patients are given here.
     deployment = open_deployment(replace(settings, is_demo=False))
     deployment.settings = settings
@@ -76,7 +73,10 @@ def app(small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     model = replace(served.artifact, study=study())
     deployment.models.current["warfarin"] = replace(served, artifact=model)
     deployment.is_ready = True
-    yield create_app(settings, deployment)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(answering, "unpack_result", lambda _stored, _model: result)
+        monkeypatch.setattr(answering, "answer_job", lambda _job: done)
+        yield create_app(settings, deployment)
     deployment.workers.close()
     deployment.store.close()
 
@@ -90,8 +90,12 @@ def system_of(app: FastAPI) -> RecordSystem:
     return open_record_system(app)
 
 
+def last_call(app: FastAPI) -> Call:
+    return next(reversed(system_of(app).calls.values()))
+
+
 def last_body(app: FastAPI) -> dict:
-    return next(reversed(system_of(app).calls.values())).sent.body
+    return last_call(app).sent.body
 
 
 def fire(browser: Browser, **fields: str) -> None:
@@ -119,7 +123,7 @@ def test_a_hook_is_fired_and_its_suggestion_accepted(app: FastAPI, browser: Brow
     order = body["context"]["draftOrders"]["entry"][0]["resource"]
     assert order["medicationCodeableConcept"]["coding"][0]["code"] == "222"
     assert body["prefetch"]["patient"]["id"] == "demo-01"
-    call = next(iter(system_of(app).calls.values()))
+    call = last_call(app)
     card = call.sent.reply["cards"][0]
     suggestion = card["suggestions"][0]
     assert suggestion["label"] in browser.text
@@ -186,12 +190,13 @@ def test_leave_to_fetch_opens_one_patient_by_its_token(app: FastAPI, browser: Br
 
 
 def test_only_servers_on_the_list_are_called(app: FastAPI, browser: Browser) -> None:
+    before = len(system_of(app).calls)
     browser.get(PAGE)
     page = browser.post(PAGE, FIRE | {"server": "http://169.254.169.254"})
     assert page.status_code == 400
     assert "not on the list of the settings, ehr_services" in browser.text
     assert browser.get(f"{PAGE}?server=http://169.254.169.254").status_code == 400
-    assert not system_of(app).calls
+    assert len(system_of(app).calls) == before
 
 
 @pytest.mark.parametrize(
