@@ -138,7 +138,7 @@ def test_the_undamaged_call_is_judged() -> None:
     assert asyncio.run(_judge(_damaged([]))) == "judged"
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ODD), min_size=1, max_size=4))
 def test_a_damaged_call_is_judged_or_refused(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     asyncio.run(_judge(_damaged(changes)))
