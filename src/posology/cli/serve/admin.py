@@ -70,7 +70,7 @@ def verify(
         check = store.read_now(check_head, store.key, head)
     if check.problem:
         raise UserError(f"audit log of {folder}: {check.problem}.")
-    CONSOLE.print(f"{check.rows:,} rows, unchanged. Head, to note elsewhere: {check.head}")
+    CONSOLE.print(f"Rows: {check.rows:,}, unchanged. Head, to note elsewhere: {check.head}")
 
 
 @audit.command()

@@ -1,0 +1,72 @@
+"""`posology serve MODEL` is `posology serve run MODEL`; its other commands stand beside it."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posology.cli import app
+from posology.errors import UserError
+from posology.service import server
+from posology.service.keys import KEY, derive_key, read_or_make_key
+from posology.service.settings import Settings
+from posology.service.store import AuditEvent, append_event, open_store
+from posology.service.store.existing import address_of
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings with which a server would have been started."""
+    started: list[Settings] = []
+    monkeypatch.setattr(
+        server, "run_server", lambda settings, opens_browser=False: started.append(settings)
+    )
+    return started
+
+
+def run(*words: str | Path) -> BaseException | None:
+    return CliRunner().invoke(app, ["serve", *map(str, words)]).exception
+
+
+def test_a_model_and_options_become_settings(served: list[Settings], tmp_path: Path) -> None:
+    assert run(tmp_path / "warfarin", "--port", "8123", "--workers", "2") is None
+    assert run("run", tmp_path / "warfarin", "--allow-unsigned") is None
+    assert [model.name for model in served[0].models] == ["warfarin"]
+    assert (served[0].port, served[0].workers, served[0].allow_unsigned) == (8123, 2, False)
+    assert served[1].allow_unsigned
+
+
+def test_a_demonstration_says_so(served: list[Settings], tmp_path: Path) -> None:
+    assert run(tmp_path / "warfarin", "--demo", "--folder", tmp_path / "d") is None
+    assert (served[0].is_demo, served[0].folder) == (True, tmp_path / "d")
+
+
+def test_what_is_missing_is_named(
+    served: list[Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = run()
+    assert isinstance(error, UserError)
+    assert str(error) == "posology serve: name a model's folder, or models in --settings FILE."
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
+    )
+    error = run(tmp_path)
+    assert str(error) == (
+        'posology serve: needs uvicorn; install them with `pip install "posology[serve]"`.'
+    )
+    assert served == []
+
+
+def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
+    key = derive_key(read_or_make_key(tmp_path / KEY), "audit")
+    store = open_store(address_of(tmp_path, ""), key)
+    head = store.write_now(append_event, key, AuditEvent("answer", "ehr"))
+    store.close()
+    assert run("audit", "verify", "--folder", tmp_path, "--head", head) is None
+    error = run("audit", "verify", "--folder", tmp_path, "--head", "f" * 64)
+    assert "no row has the hash noted before: rows were cut off" in str(error)
+    out = tmp_path / "audit.ndjson"
+    assert run("audit", "export", "--folder", tmp_path, "--out", out) is None
+    assert out.read_text().count("AuditEvent") == 1
