@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from posology import artifact
 from posology.service.identity.callers import CLINICIAN
 from posology.service.identity.people import DEMO_PERSON, first_link
 from posology.service.settings import Settings
+from posology.workflows.advice.keys import DOSE
 from tests.builders.browser import CHROMIUM
+from tests.builders.model_evidence import ERRORS, as_json
 from tests.builders.pages import people_in
 from tests.builders.sample_pages import fill
 from tests.builders.service import deployment_of, running_app
@@ -43,7 +46,10 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = Settings(
         models=(), port=port, allow_unsigned=True, is_demo=True, store_patient_ids=True
     )
-    with running_app(small_model, folder, settings) as app:
+    loaded = artifact.load(small_model)
+    kept = {**loaded.evidence, DOSE: as_json(ERRORS), "train": 4411}
+    artifact.save(loaded.policy, loaded.study, kept, folder / "warfarin")
+    with running_app(folder / "warfarin", folder, settings) as app:
         answer = fill(app)
         people_in(app)
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))
@@ -113,10 +119,17 @@ def _serious(response: dict) -> list[tuple[str, str]]:
 
 
 def _shoot(page, name: str) -> None:
+    """A small picture of the page's first screen, or of the form of the decision."""
     folder = os.environ.get("POSOLOGY_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page="worklist-1280" in name)
+    if not folder:
+        return
+    from PIL import Image
+
+    file = Path(folder) / f"{name}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    shown = page.locator("#decide") if name.startswith("decision") else page
+    shown.screenshot(path=file)
+    Image.open(file).convert("RGB").quantize(96).save(file, optimize=True)
 
 
 def test_the_flow_works_with_javascript_switched_off(served: tuple, chromium) -> None:

@@ -18,7 +18,8 @@ def stylesheet() -> str:
     report = Path(patient_page.__file__).with_name("page.css").read_text(encoding="utf-8")
     own = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     text = _STAMP.sub("", report) + own
-    return re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\n\s*", "", text))
+    text = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\n\s*", "", text))
+    return re.sub(r":\s+", ":", text).replace(";}", "}")
 
 
 @cache

@@ -78,12 +78,17 @@ def what_if(
     events = facts.events
     for name, value in changes.items():
         events = _without(events, known[name])
-        if value:
+        if value and _has_event(known[name].field, value):
             events = pa.concat_tables([events, _changed(model, facts, known[name], value)])
     has_time = pc.is_valid(events["time"])
     undated, dated = events.filter(pc.invert(has_time)), events.filter(has_time)
     ordered = pa.concat_tables([undated, dated.sort_by("time")])
     return recommend(model, ordered, facts.decision.isoformat())
+
+
+def _has_event(field: Field, value: str) -> bool:
+    """Whether the value stands in records; `no` may be that nothing does."""
+    return field.kind != "yes_no" or bool(dict(field.choices).get(value, value))
 
 
 def _changed(model: Artifact, facts: PatientFacts, fact: FactValue, value: str) -> pa.Table:
@@ -93,9 +98,7 @@ def _changed(model: Artifact, facts: PatientFacts, fact: FactValue, value: str) 
         dated = {"value": value, "date": fact.time.isoformat()}
         body["facts"] = {fact.field.name: dated}
     form = replace(form_of(model), required=())
-    table, reading = read_filled_form(body, form, "what if", facts.decision)
-    if reading.not_used:
-        raise RecordError(f"what if: {' '.join(reading.not_used)}")
+    table, _ = read_filled_form(body, form, "what if", facts.decision)
     if facts.events.num_rows:
         subject = pa.array([facts.events["subject_id"][0].as_py()] * table.num_rows, pa.int64())
         table = table.set_column(0, table.schema.field(0), subject)
