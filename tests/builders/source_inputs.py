@@ -93,6 +93,10 @@ def images() -> None:
         header.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
         header.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
         header.save_as(f"images/{name}", enforce_file_format=True)
+    from PIL import Image
+
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("scan.png")
+    Path("pictures.csv").write_text("subject,time,file,modality\n17,2020-01-01,scan.png,XC\n")
     np.savez(
         "vectors.npz",
         subject=np.array(["17"]),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from posology.errors import UserError
+from posology.errors import RecordError
 
 READER_MEMORY = 1_000_000_000
 """Bytes that reading a table or a report may use before it spills to disk (own choice)."""
@@ -47,7 +47,7 @@ def reader_memory() -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as 500MB, 2GB or 2GiB; UserError if it is none."""
+    """Bytes of a size such as 500MB, 2GB or 2GiB; RecordError if it is none."""
     match = _SIZE.fullmatch(text)
     size = 0.0
     if match is not None:
@@ -56,7 +56,7 @@ def parse_size(text: str) -> int:
         factor = 1024 ** list(_UNITS).index(unit.upper()) if binary else factor
         size = float(number) * factor
     if size < 1:
-        raise UserError(f"memory {text!r} is not a size: write 2GB or 500MB")
+        raise RecordError(f"memory {text!r} is not a size: write 2GB or 500MB")
     return int(size)
 
 

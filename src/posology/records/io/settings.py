@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar, get_args, get_type_hints
+from typing import TypeVar, get_args, get_origin, get_type_hints
 
 from posology.errors import RecordError
 from posology.records.io.documents import parse_toml
@@ -46,7 +46,7 @@ def _check_keys(path: Path, place: tuple[str | int, ...], content: object, kind:
     shape = next((k for k in inner if is_dataclass(k)), None)
     if shape is None:
         return
-    if isinstance(content, dict) and kind is not shape:  # dict[str, Shape]
+    if isinstance(content, dict) and get_origin(kind) is dict:  # dict[str, Shape]
         for key, value in content.items():
             _check_keys(path, (*place, key), value, shape)
     elif isinstance(content, list):

@@ -29,6 +29,7 @@ from posology.records.io.engine import (
     load_parquet,
     materialize,
 )
+from posology.records.io.image_store import place_images
 from posology.records.io.memory import memory_limit, parse_size
 from posology.records.pipeline.cleaning import (
     CleaningSettings,
@@ -120,7 +121,7 @@ class _Run:
     manifest: dict[str, Any]
     settings: IngestSettings
     unchanged: dict[str, str] = field(default_factory=dict)
-    """Checksums of the shards that are linked into the new folder."""
+    """Checksums of the shards and images that are linked into the new folder."""
 
     @property
     def scratch(self) -> Path:
@@ -215,6 +216,9 @@ def _build(run: _Run, staged: list[tuple[str, StagedSource]]) -> IngestCounts:
     unreadable = [path for _, source in staged for path in source.rejected]
     reasons = merge_rejected(run.folder, run.new_folder, unreadable, earlier)
     _link_unchanged(run, changed)
+    images = [path for _, source in staged for path in source.images]
+    sums = meds_dataset.verify_folder(run.folder, ())
+    run.unchanged.update(place_images(run.folder, run.new_folder, images, sums))
     _write_metadata(run, staged, written.codes)
     splits = [(name, source.splits) for name, source in staged]
     write_splits((run.folder, run.new_folder), splits, settings.splits)

@@ -24,6 +24,8 @@ class StagedSource:
     """Descriptions of codes, if the source has them."""
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Parent codes of codes, if the source has them."""
+    images: tuple[Path, ...] = ()
+    """Files of arrays that the events refer to, as `image_store` writes them."""
     splits: Mapping[int, str] = field(default_factory=dict)
     """Each subject's split, if the source has splits."""
 

@@ -1,21 +1,37 @@
-"""Images as events: fields of the DICOM header, and embeddings computed elsewhere."""
+"""Images as events: fields of the DICOM header and, if wanted, small arrays of the pixels."""
 
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part
+from posology.records.io.image_store import Store, image_writer
 from posology.records.io.python_tables import parse_cell_time, parse_subject, read_rows
+from posology.records.io.settings import load_settings
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files
 from posology.records.io.times import parse_time_zone, to_microseconds
-from posology.records.pipeline.staging import Source, batch_source, split_mapping
-from posology.records.schema import Batch, Event, Rejection, finite_number
+from posology.records.pipeline.staging import (
+    Source,
+    StagedSource,
+    batch_source,
+    only_mapping,
+    split_mapping,
+    stage_batches,
+)
+from posology.records.schema import Batch, Event, Rejection
+from posology.records.sources.image_embeddings import read_embeddings
+from posology.records.sources.image_pixels import (
+    PixelError,
+    PixelSettings,
+    read_dicom_pixels,
+    read_picture,
+)
 
 _TAGS = [
     "PatientID",
@@ -30,7 +46,10 @@ _TAGS = [
     "ContentDate",
     "ContentTime",
 ]
-"""The only tags that are read. PatientID becomes a subject id; the others identify no person."""
+"""The only tags that events are made of. PatientID becomes a subject id; the others identify no
+person."""
+PICTURE_COLUMNS = ("subject", "time", "file")
+"""Columns that a table of pictures must have."""
 _DATED = ("Series", "Study", "Acquisition", "Content")
 """Prefixes of the date and time tags, by preference."""
 
@@ -42,31 +61,64 @@ class ImagingSettings:
     time_zone: str = "UTC"
     extensions: tuple[str, ...] = (".dcm",)
     """Extensions of DICOM files in a folder; "" reads every file."""
+    pixels: PixelSettings | None = None
+    """How an image becomes a small array; None: only headers are read."""
+    table: str | None = None
+    """A table of PNG or TIFF files, relative to the settings file."""
     batch_rows: int = 50_000
 
 
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
-    """One source: DICOM headers, and embeddings from files that are arrays."""
-    paths = split_mapping(inputs)[1]
+    """One source: DICOM files, pictures of a table, and embeddings from files that are arrays."""
+    mappings, paths = split_mapping(inputs)
+    settings, table = ImagingSettings(), None
+    if mappings:
+        settings = load_settings(only_mapping("dicom", mappings), ImagingSettings)
+        table = mappings[0].parent / settings.table if settings.table else None
+        check_settings(mappings[0], settings)
     arrays = [path for path in paths if path.suffix in (".npz", ".parquet")]
-    headers = [path for path in paths if path not in arrays]
+    images = [path for path in paths if path not in arrays]
 
-    def read() -> Iterator[Batch]:
-        if headers:
-            yield from read_dicom(headers)
+    def read(store: Store) -> Iterator[Batch]:
+        if images:
+            yield from read_dicom(images, settings, store)
+        if table is not None:
+            yield from read_pictures(table, settings, store)
         if arrays:
-            yield from read_embeddings(arrays)
+            yield from read_embeddings(arrays, settings.time_zone, settings.batch_rows)
 
-    return [batch_source("dicom", inputs, read)]
+    def stage(_con: Any, folder: Path) -> StagedSource:
+        with image_writer(folder / "images.npz") as store:
+            staged = stage_batches(read(store), folder)
+        return replace(staged, images=(folder / "images.npz",))
+
+    found = [*inputs, *([table, *picture_files(table)] if table else [])]
+    source = batch_source("dicom", found, lambda: iter(()))
+    return [replace(source, name=", ".join(map(str, inputs)), stage=stage)]
+
+
+def check_settings(path: Path, settings: ImagingSettings) -> None:
+    """Raise RecordError at a number of the settings that makes no array."""
+    pixels = settings.pixels
+    if settings.table is not None and pixels is None:
+        raise RecordError(f"{path}: `table` needs a section [pixels], such as size = 64")
+    if pixels is not None and not (8 <= pixels.size <= 1024 and 1 <= pixels.frames <= 1024):
+        raise RecordError(f"{path}: pixels: size is from 8 to 1024, frames from 1 to 1024")
+    for modality, (_, width) in (pixels.window if pixels else {}).items():
+        if not width >= 1:
+            raise RecordError(f"{path}: pixels: window: {modality}: the width is at least 1")
 
 
 def read_dicom(
-    paths: Iterable[str | Path], settings: ImagingSettings | None = None
+    paths: Iterable[str | Path],
+    settings: ImagingSettings | None = None,
+    store: Store | None = None,
 ) -> Iterator[Batch]:
     """`IMAGING//modality//body part` for each file, at the time of its series.
 
-    Files of one series give the same event, and cleaning merges them. Names, birth dates,
-    addresses, free text and pixels are not read.
+    Files of one series give the same event, and cleaning merges them. With a store and
+    `settings.pixels`, `IMAGE//modality//body part` of each file refers to its pixels. Names, birth
+    dates, addresses and free text are not read.
     """
     settings = settings or ImagingSettings()
     try:
@@ -111,7 +163,65 @@ def read_dicom(
                 part = code_part(tags["BodyPartExamined"]).upper() or "UNKNOWN"
                 code = f"IMAGING//{code_part(tags['Modality'])}//{part}"
                 event = Event(code, to_microseconds(time, zone))
-                builder.add(str(path), 1, to_subject_id(tags["PatientID"]), [event])
+                events, rejected = _with_pixels(event, path, settings.pixels, store)
+                subject = to_subject_id(tags["PatientID"])
+                builder.add(str(path), 1, subject, events, rejected)
+        yield from builder.batches()
+    yield from builder.batches(last=True)
+
+
+def _with_pixels(
+    event: Event, path: Path, pixels: PixelSettings | None, store: Store | None
+) -> tuple[list[Event], list[Rejection]]:
+    """The event and, if they are wanted and can be read, one that refers to its pixels."""
+    if pixels is None or store is None:
+        return [event], []
+    try:
+        array = read_dicom_pixels(path, pixels)
+    except (PixelError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
+        reason = str(error) if isinstance(error, PixelError) else "has damaged pixels"
+        return [event], [Rejection("PixelData", "", reason)]
+    if array is None:
+        return [event], []
+    code = event.code.replace("IMAGING//", "IMAGE//", 1)
+    return [event, Event(code, event.time, text=store(array))], []
+
+
+def picture_files(table: Path) -> list[Path]:
+    """The files that a table of pictures names and that exist."""
+    rows = (row for _, row in read_rows(table, PICTURE_COLUMNS) if not isinstance(row, Rejection))
+    files = (table.parent / str(row["file"]) for row in rows if row["file"])
+    return sorted({path for path in files if path.is_file()})
+
+
+def read_pictures(table: Path, settings: ImagingSettings, store: Store) -> Iterator[Batch]:
+    """The same of PNG and TIFF files: a row of the table for each.
+
+    Columns subject, time, file (relative to the table) and, if there are, modality and body_part.
+    """
+    if settings.pixels is None:
+        raise RecordError(f"{table}: pictures need a section [pixels] in the settings file")
+    zone = parse_time_zone(settings.time_zone)
+    builder = BatchBuilder(settings.batch_rows)
+    for number, row in read_rows(table, PICTURE_COLUMNS):
+        if isinstance(row, Rejection):
+            builder.reject(str(table), number, row)
+            continue
+        column = "subject"
+        try:
+            subject = parse_subject(row["subject"])
+            column = "time"
+            time = parse_cell_time(row["time"], zone)
+            column = "file"
+            modality = code_part(str(row.get("modality") or "OT")).upper()
+            array = read_picture(table.parent / str(row["file"]), settings.pixels, modality)
+        except (ValueError, TypeError) as error:
+            builder.reject(str(table), number, Rejection(column, row[column], str(error)))
+        else:
+            part = code_part(str(row.get("body_part") or "")).upper() or "UNKNOWN"
+            kind = f"{modality}//{part}"
+            image = Event(f"IMAGE//{kind}", time, text=store(array))
+            builder.add(str(table), number, subject, [Event(f"IMAGING//{kind}", time), image])
         yield from builder.batches()
     yield from builder.batches(last=True)
 
@@ -129,85 +239,3 @@ def _parse_time(tags: dict[str, str], prefix: str) -> datetime | None:
         return first.replace(hour=parts[0], minute=parts[1], second=parts[2])
     except ValueError:
         return first
-
-
-def read_embeddings(
-    paths: Iterable[str | Path], settings: ImagingSettings | None = None
-) -> Iterator[Batch]:
-    """`EMBEDDING//model@hash//0007`, one event per dimension, from npz or Parquet files.
-
-    A file has `subject`, `time`, `vector`, `model` and `hash` (of the weights, so that vectors of
-    two versions never mix); in an npz, one model and one hash may apply to all rows.
-    """
-    settings = settings or ImagingSettings()
-    zone = parse_time_zone(settings.time_zone)
-    builder = BatchBuilder(settings.batch_rows)
-    width: dict[str, int] = {}
-    for path in list_files(paths, (".npz", ".parquet")):
-        for number, row in _npz(path) if path.suffix == ".npz" else read_rows(path):
-            if isinstance(row, Rejection):
-                builder.reject(str(path), number, row)
-                continue
-            column = "subject"
-            try:
-                _require_fields(path, row)
-                subject = parse_subject(row["subject"])
-                column = "time"
-                time = parse_cell_time(row["time"], zone)
-                column = "hash"
-                model = _model_name(row)
-                column = "vector"
-                vector = [finite_number(float(number)) for number in row["vector"]]
-                if width.setdefault(model, len(vector)) != len(vector) or not vector:
-                    raise ValueError(f"has {len(vector)} numbers, others of {model} {width[model]}")
-            except (ValueError, TypeError) as error:
-                builder.reject(str(path), number, Rejection(column, row[column], str(error)))
-            else:
-                events = [
-                    Event(f"EMBEDDING//{model}//{i:04d}", time, v) for i, v in enumerate(vector)
-                ]
-                builder.add(str(path), number, subject, events)
-            yield from builder.batches()
-    yield from builder.batches(last=True)
-
-
-def _require_fields(path: Path, row: dict[str, Any]) -> None:
-    missing = [n for n in ("subject", "time", "vector", "model", "hash") if n not in row]
-    if missing:
-        raise RecordError(
-            f"{path}: has no {missing[0]!r}; embeddings need subject, time, vector, model and hash"
-        )
-
-
-def _model_name(row: dict[str, Any]) -> str:
-    name, weights = (code_part(str(row[key] or "")) for key in ("model", "hash"))
-    if not name or not weights:
-        raise ValueError("the model and the hash of its weights are required")
-    return f"{name}@{weights[:12]}"
-
-
-def _npz(path: Path) -> Iterator[tuple[int, dict[str, Any] | Rejection]]:
-    import zipfile
-
-    import numpy as np
-
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-        _require_fields(path, columns)
-        count = len(columns["subject"])
-        lists = {
-            name: values.tolist() if values.ndim else [values.item()] * count
-            for name, values in columns.items()
-        }
-        unequal = [name for name, values in lists.items() if len(values) != count]
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError, TypeError) as error:
-        if isinstance(error, RecordError):
-            raise
-        yield 1, Rejection("file", path.name, f"the npz file cannot be read ({str(error)[:120]})")
-        return
-    if unequal:
-        yield 1, Rejection(unequal[0], "", f"has {len(lists[unequal[0]])} rows, subject {count}")
-        return
-    for number in range(count):
-        yield number + 1, {name: values[number] for name, values in lists.items()}

@@ -44,7 +44,11 @@ SOURCE_KINDS = (
     SourceKind(
         "wearable", "wearables", "A mapping file (TOML) of wearables, then their recordings."
     ),
-    SourceKind("dicom", "imaging", "DICOM files or folders; embeddings as npz or Parquet."),
+    SourceKind(
+        "dicom",
+        "imaging",
+        "A settings file (TOML) for pixels; DICOM; embeddings as npz or Parquet.",
+    ),
     SourceKind(
         "environment", "exposures", "A mapping file (TOML) of exposures, then residence tables."
     ),
