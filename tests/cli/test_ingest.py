@@ -82,9 +82,9 @@ def test_the_result_is_written_as_rows_of_json(events, tmp_path):
         (str(tmp_path / "b.parquet"), 1),
     ]
     assert [value(rows, name) for name in ("raw", "events", "merged")] == [3, 1, 1]
-    (refused,) = [row for row in rows if row["metric"] == "refused"]
-    assert (refused["value"], refused["rule"]) == (1, "out_of_range")
-    assert refused["reason"] == "the value is outside the code's plausible limits"
+    (rejected,) = [row for row in rows if row["metric"] == "rejected"]
+    assert (rejected["value"], rejected["rule"]) == (1, "out_of_range")
+    assert rejected["reason"] == "the value is outside the code's plausible limits"
     run("--meds", events, "--out", tmp_path / "out", "--json", tmp_path / "again.json")
     assert value(rows_of(tmp_path / "again.json"), "skipped") == 1
 

@@ -78,7 +78,7 @@ class IngestResult:
         counts += [("repaired", "all", n, {"rule": rule}) for rule, n in c.repairs.items()]
         for row in self.rejected:
             reason = {key: row[key] for key in ("rule", "reason", "field")}
-            counts.append(("refused", row["source"], row["rows"], reason))
+            counts.append(("rejected", row["source"], row["rows"], reason))
         counts.append(("peak_memory_bytes", "all", self.peak_memory, {}))
         for loss in self.losses:
             counts.append(("lost", loss["source"], loss["lost"], {"rows": loss["rows"]}))

@@ -264,7 +264,7 @@ def test_a_dry_run_shows_refused_rows_by_pattern_and_suspects_columns(tmp_path: 
     assert lines[0] == f"{tmp_path / 'a.csv'} (event 1): 60 events of the first 61 rows"
     assert lines[1] == "  row 1: 2020-01-01 00:00:00 A//word 0 mg 'x'"
     assert lines[6:] == [
-        "  refused: 1 rows, {at} is not a date as ISO 8601; set time_format, such as %d/%m/%Y "
+        "  rejected: 1 rows, {at} is not a date as ISO 8601; set time_format, such as %d/%m/%Y "
         "(99.99.9999)",
         "  CHECK: most cells of 'v' are no numbers, but the events have a unit",
         "  CHECK: 60 different codes in 60 events: A//{note} names a text",

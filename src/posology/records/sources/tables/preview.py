@@ -1,4 +1,4 @@
-"""What a mapping file would read: some events of each of its blocks, and what is refused."""
+"""What a mapping file would read: some events of each of its blocks, and what is rejected."""
 
 import tempfile
 from collections import Counter
@@ -19,7 +19,7 @@ SHOWN = 5
 
 
 def preview_mapping(path: Path) -> Iterator[str]:
-    """Lines for a person: of each block its first events, refused rows, or its error.
+    """Lines for a person: of each block its first events, rejected rows, or its error.
 
     Raises RecordError at the end if a block cannot be read.
     """
@@ -54,7 +54,7 @@ def _preview(table: TableInput) -> Iterator[str]:
     for (field, reason), count in reasons.most_common(3):
         example = next(row for row in rejected if (row["field"], row["reason"]) == (field, reason))
         shown = value_pattern(example["value"] or "")
-        yield f"  refused: {count:,} rows, {field} {reason}" + (f" ({shown})" if shown else "")
+        yield f"  rejected: {count:,} rows, {field} {reason}" + (f" ({shown})" if shown else "")
     if not events.num_rows:
         yield "  CHECK: no row gives an event"
     yield from _suspicions(table, events)
