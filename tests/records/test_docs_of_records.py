@@ -16,8 +16,8 @@ from posology.cli.ingest import IngestCommand, ingest
 from posology.records.pipeline.cleaning import REJECTION_RULES, REPAIRS
 from posology.records.pipeline.units import ENTRY_KEYS
 from posology.records.sources.exposures import EnvironmentSettings, ExposureMeasure
-from posology.records.sources.image_pixels import PixelSettings
-from posology.records.sources.imaging import ImagingSettings
+from posology.records.sources.imaging.pixels import PixelSettings
+from posology.records.sources.imaging.reader import ImagingSettings
 from posology.records.sources.meds_folder import MedsColumns
 from posology.records.sources.questionnaires import QuestionnaireTable
 from posology.records.sources.registry import SOURCE_KINDS

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from posology.errors import RecordError
+from posology.records.io.checksums import read_checksums, verify_files
 
 IMAGES = "images"
 PREFIX = "image "
@@ -77,10 +78,9 @@ def read_images(folder: Path, references: Iterable[str]) -> Iterator[np.ndarray]
 
     RecordError if the folder has no such image, or if a byte of the images changed.
     """
-    from posology.records.meds_dataset import verify_folder
-
     paths = sorted((folder / IMAGES).glob("*.npz"))
-    verify_folder(folder, [f"{IMAGES}/{path.name}" for path in paths])
+    sums = read_checksums(folder, "posology ingest")
+    verify_files(folder, [f"{IMAGES}/{p.name}" for p in paths], sums, "posology ingest")
     place: dict[str, Path] = {}
     for path in paths:
         place |= dict.fromkeys(_names(path), path)

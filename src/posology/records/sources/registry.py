@@ -46,7 +46,7 @@ SOURCE_KINDS = (
     ),
     SourceKind(
         "dicom",
-        "imaging",
+        "imaging.reader",
         "A settings file (TOML) for pixels; DICOM; embeddings as npz or Parquet.",
     ),
     SourceKind(

@@ -9,14 +9,14 @@ import pytest
 from posology.errors import RecordError
 from posology.records.io.image_store import read_images
 from posology.records.pipeline.ingest import ingest
-from posology.records.sources.image_pixels import (
+from posology.records.sources.imaging.pixels import (
     PixelError,
     PixelSettings,
     read_dicom_pixels,
     read_picture,
     shrink,
 )
-from posology.records.sources.imaging import make_sources
+from posology.records.sources.imaging.reader import make_sources
 from tests.builders.raw_events import events_of
 
 pydicom = pytest.importorskip("pydicom", reason="needs posology[imaging]")

@@ -9,8 +9,8 @@ import pytest
 from posology.errors import RecordError
 from posology.records.batching import combine_batches
 from posology.records.io.subject_ids import to_subject_id
-from posology.records.sources.image_embeddings import read_embeddings
-from posology.records.sources.imaging import ImagingSettings, read_dicom
+from posology.records.sources.imaging.embeddings import read_embeddings
+from posology.records.sources.imaging.reader import ImagingSettings, read_dicom
 
 
 @pytest.fixture(name="dicom")

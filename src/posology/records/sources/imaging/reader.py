@@ -25,8 +25,8 @@ from posology.records.pipeline.staging import (
     stage_batches,
 )
 from posology.records.schema import Batch, Event, Rejection
-from posology.records.sources.image_embeddings import read_embeddings
-from posology.records.sources.image_pixels import (
+from posology.records.sources.imaging.embeddings import read_embeddings
+from posology.records.sources.imaging.pixels import (
     PixelError,
     PixelSettings,
     read_dicom_pixels,
