@@ -20,6 +20,7 @@ from posology.records.io.text_lines import (
     LINE_LIMIT,
     bounded_texts,
     decompressed,
+    find_long_lines,
     is_gzipped,
     too_long,
 )
@@ -126,18 +127,26 @@ def _scan_sql(path: Path, columns: list[str], delimiter: str) -> str:
     )
 
 
-def rejected_lines(duck: duckdb.DuckDBPyConnection, path: Path) -> pa.Table:
-    """Malformed lines of the CSV files read so far, each returned once, in REJECTED."""
+def rejected_lines(duck: duckdb.DuckDBPyConnection, path: Path, is_whole: bool = True) -> pa.Table:
+    """Malformed lines of the CSV file read last, each returned once, in REJECTED.
+
+    is_whole: whether the whole file was read. A line that does not fit into DuckDB's buffer is lost
+    without a word; such lines are searched for here.
+    """
     known = duck.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
     ).fetchone()
-    if not known or not known[0]:
-        return REJECTED.empty_table()
-    rows = duck.execute(
-        "SELECT line - 1, first(column_name), first(csv_line), first(error_type) "
-        "FROM reject_errors GROUP BY scan_id, file_id, line ORDER BY line"
-    ).fetchall()
-    duck.execute("DELETE FROM reject_errors")
+    rows: list[tuple] = []
+    if known and known[0]:
+        rows = duck.execute(
+            "SELECT line - 1, first(column_name), first(csv_line), first(error_type) "
+            "FROM reject_errors GROUP BY scan_id, file_id, line ORDER BY line"
+        ).fetchall()
+        duck.execute("DELETE FROM reject_errors")
+    if is_whole and path.suffix != ".parquet":
+        seen = {row[0] for row in rows}
+        lost = (line - 1 for line in find_long_lines(path) if line - 1 not in seen)
+        rows += [(line, None, "", "LINE SIZE OVER MAXIMUM") for line in lost]
     reasons = {
         "MISSING COLUMNS": "has fewer cells than the header",
         "TOO MANY COLUMNS": "has more cells than the header",

@@ -14,6 +14,8 @@ from posology.records.schema import Rejection
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MOST_DEFLATED = 1033
+"""Bytes that one byte of gzip can stand for, at most (zlib's documentation: 1032 to 1)."""
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -48,6 +50,27 @@ def _bounded_lines(stream: BufferedReader | gzip.GzipFile) -> Iterator[bytes | R
         while not line.endswith(b"\n") and (line := stream.readline(1 << 20)):
             pass
         yield Rejection("line", "", too_long(limit))
+
+
+def find_long_lines(path: Path) -> list[int]:
+    """Numbers from 1 of the lines that are longer than LINE_LIMIT, their ends included."""
+    limit = LINE_LIMIT.get()
+    with path.open("rb") as raw:
+        most = path.stat().st_size * (_MOST_DEFLATED if is_gzipped(raw) else 1)
+        if most <= limit:
+            return []
+        found, line, begun = [], 1, 0
+        stream = decompressed(raw)
+        while piece := stream.read(min(limit, 1 << 24)):  # a line within it is short enough
+            first = piece.find(b"\n")
+            if first < 0:
+                begun += len(piece)
+                continue
+            if begun + first + 1 > limit:
+                found.append(line)
+            line += piece.count(b"\n")
+            begun = len(piece) - piece.rfind(b"\n") - 1
+    return [*found, line] if begun > limit else found
 
 
 def bounded_texts(stream: TextIOWrapper) -> Iterator[str]:

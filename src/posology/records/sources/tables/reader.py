@@ -129,7 +129,7 @@ def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> Sta
     try:
         first, delimiter = _readable(table, 0, folder)
         create_table(duck, first, "first", delimiter, rows)
-        malformed = rejected_lines(duck, first)
+        malformed = rejected_lines(duck, first, is_whole=rows is None)
         columns = read_column_names(first, delimiter)
         if len(table.files) > 1:
             other, separated = _readable(table, 1, folder)
