@@ -344,6 +344,8 @@ def full_disk(trial: Trial) -> Outcome:
         words = ["cohort", "iwpc", trial.base / "events", "--out", out, "--workers", "1"]
     most = trial.chosen.choice([0, 100, 1_000, 3_000, 10_000, 2 << 20])
     ended = posology(*words, folder=trial.folder, before=lambda: _limit_files(most))
+    if most == 0 and not ended.error:  # nor may the file grow that its words are written to
+        ended = Ended(ended.code, "not a word could be written")
     if ended.code == 2 and out.exists():
         return Outcome(False, False, "lost", "a failed run left a folder")
     return judge(ended, False)
