@@ -18,6 +18,7 @@ from posology.service.models.served import (
     choose_version,
     read_served_model,
 )
+from posology.service.ranges import check_ranges
 from posology.service.settings import ModelSettings, Settings
 from posology.service.store import AuditEvent, Store, append_event, open_store
 from posology.service.store.existing import address_of
@@ -75,6 +76,7 @@ async def get_deployment(request: HTTPConnection) -> Deployment:
 
 def open_deployment(settings: Settings) -> Deployment:
     """The service's key, store, models and workers; UserError says what is wrong."""
+    check_ranges(settings)
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = read_or_make_key(folder / KEY)
