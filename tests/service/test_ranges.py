@@ -30,6 +30,7 @@ def test_the_defaults_are_inside_their_ranges() -> None:
         (replace(SETTINGS, limits=Limits(seconds=0.0)), "limits, seconds: is 0.0"),
         (replace(SETTINGS, limits=Limits(waiting=-1)), "limits, waiting: is -1"),
         (replace(SETTINGS, limits=Limits(body=0)), "limits, body: is 0"),
+        (replace(SETTINGS, public_url="ftp://x"), "public_url: is 'ftp://x'; write the address"),
         (replace(SETTINGS, retention=Retention(patients=-5)), "retention, patients: is -5"),
     ],
 )

@@ -23,3 +23,8 @@ def check_ranges(settings: Settings) -> None:
     ):
         if not low <= value <= high:  # also where it is NaN
             raise UserError(f"Setting {key}: is {value}; write a number from {low} to {high}.")
+    if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
+        raise UserError(
+            f"Setting public_url: is {settings.public_url!r}; write the address that callers use, "
+            "such as https://posology.hospital.example."
+        )

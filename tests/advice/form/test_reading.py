@@ -163,7 +163,8 @@ def test_the_order_of_two_alleles_means_nothing_and_no_other_genotype_is_offered
 def test_an_unknown_event_is_named(form: Form) -> None:
     _, reading = read(form, {"height": 170}, events=[{"code": "HERBAL//green tea"}])
     assert reading.not_used == (
-        "Given but not used: herbal green tea. The model does not know it.",
+        "Given but not used: herbal medicine, vitamins or supplements: green tea. "
+        "The model does not know it.",
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from posology.errors import RecordError
+from posology.errors import RecordError, UserError
 from posology.records.io import engine
 from posology.records.io.engine import Engine
 from posology.records.meds_dataset import read_splits, write_folder, write_splits
@@ -241,7 +241,7 @@ def test_an_unknown_engine_or_memory_size_is_an_error(tmp_path):
     source = raw_source(tmp_path / "a.parquet", raw_table([]))
     with pytest.raises(RecordError, match="engine 'oracle' is not known: write duckdb, spark"):
         ingest([source], tmp_path / "out", IngestSettings(engine=Engine("oracle")))
-    with pytest.raises(RecordError, match="memory 'much' is not a size: write 2GB"):
+    with pytest.raises(UserError, match="memory 'much' is not a size: write 2GB"):
         ingest([source], tmp_path / "out", IngestSettings(engine=Engine(memory="much")))
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
 from posology.service.store import newest_answers
-from tests.builders.pages import Browser, signed_in
+from tests.builders.pages import Browser, signed_in, store_advice
 from tests.builders.service import deployment_of
 
 
@@ -108,3 +108,22 @@ def test_an_error_page_says_what_to_do_and_keeps_its_policy(app: FastAPI) -> Non
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_dose_far_above_all_others_needs_a_word(app: FastAPI) -> None:
+    """900 mg for 90 is a slip of the keyboard more often than a dose."""
+    browser = signed_in(app, CLINICIAN)
+    answer = store_advice(app, "better")
+    browser.get(f"/answers/{answer}")
+    body = {
+        "outcome": "overridden",
+        "option_overridden": "medium",
+        "dose_overridden": "900",
+        "reason_overridden": "guideline",
+    }
+    page = browser.post(f"/answers/{answer}/decision", body)
+    assert page.status_code == 422
+    assert "900 mg a week is far above" in page.text
+    assert "say under “Anything to add” why it is right" in page.text
+    browser.post(f"/answers/{answer}/decision", body | {"comment": "resistant to warfarin"})
+    assert "Overridden by" in browser.text

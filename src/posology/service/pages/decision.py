@@ -45,6 +45,8 @@ OUTCOME_WORDS = {
 }
 OTHER = "other"
 """Something that is not among the options."""
+_FAR_ABOVE = 2.0
+"""A dose more than so many times the highest supported one needs a word. Our choice."""
 _LONGEST = 2000
 """Characters of a comment."""
 
@@ -173,9 +175,21 @@ def _given(
             dose = float(text)
         except ValueError:
             dose = math.nan
+        field, highest = f"dose_{outcome}", _highest_dose(advice)
         if not (math.isfinite(dose) and dose >= 0):
-            errors[f"dose_{outcome}"] = f"Enter the dose as a number in {_unit(advice)}"
+            errors[field] = f"Enter the dose as a number in {_unit(advice)}"
+        elif dose > _FAR_ABOVE * highest and not form.get("comment", "").strip():
+            errors[field] = (
+                f"{dose:g} {_unit(advice)} is far above {highest:g}, the highest that the data "
+                "support: correct it, or say under “Anything to add” why it is right"
+            )
     return option, dose, errors
+
+
+def _highest_dose(advice: Recommendation) -> float:
+    """Upper end of what the data support, over all options; infinite where there are no doses."""
+    doses = [advice.dose, *(option.dose for option in advice.options)]
+    return max((dose.supported[1] for dose in doses if dose is not None), default=math.inf)
 
 
 def option_words(option: OptionAdvice) -> str:

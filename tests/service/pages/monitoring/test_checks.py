@@ -84,3 +84,13 @@ def test_the_headline_names_what_needs_a_look() -> None:
 @pytest.mark.parametrize(("share", "value"), [(0.5, 2.0), (0.99, 4.0), (0.0, None)])
 def test_a_percentile_is_a_value_that_was_seen(share: float, value: float | None) -> None:
     assert percentile([4.0, 1.0, 2.0, 3.0] if value else [], share) == value
+
+
+def test_few_judged_checks_are_no_all_clear() -> None:
+    """One check of eleven that holds once read "Everything is as expected"."""
+    few = check_groups(Use([Week(), steady(40, 1)]), {})
+    rows = [row for group in few for row in group.rows]
+    judged = sum(row.state == OK for row in rows)
+    assert 0 < judged < len(rows)
+    assert f"{judged} of {len(rows)} checks could be judged" in headline(few)
+    assert "Everything" not in headline(few)

@@ -90,7 +90,7 @@ def _frame(inputs: CardInputs, summary: str, indicator: str) -> Json:
         "indicator": indicator,
         "source": {
             "label": shorten(f"posology: {model.title}"),
-            "url": f"{inputs.url}/models/{inputs.model}",
+            "url": f"{inputs.url}/model/{inputs.model}",
             "topic": {"system": TOPICS, "code": model.study, "display": model.title},
         },
         "overrideReasons": override_reasons(),

@@ -127,5 +127,5 @@ def _update(inputs: CardInputs, draft: DraftOrder, dose: DoseAdvice, text: str) 
 
 
 def _labelled(inputs: CardInputs, resource: Json) -> Json:
-    card = f"{inputs.url}/models/{inputs.model}"
+    card = f"{inputs.url}/model/{inputs.model}"
     return with_transparency(resource, inputs.advice.model, card, inputs.made_at)

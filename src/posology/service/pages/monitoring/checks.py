@@ -72,8 +72,13 @@ def headline(groups: Sequence[CheckGroup]) -> str:
     rows = [row for group in groups for row in group.rows]
     out = [row for row in rows if row.state == OUT]
     if not out:
-        is_known = any(row.state == OK for row in rows)
-        return "Everything is as expected" if is_known else "Too few answers to judge yet"
+        judged = sum(row.state == OK for row in rows)
+        if judged == len(rows):
+            return "Everything is as expected"
+        share = f"{judged} of {len(rows)} checks could be judged"
+        if 2 * judged < len(rows):
+            return f"Too early to say: {share}" if judged else "Too few answers to judge yet"
+        return f"What was judged is as expected: {share}"
     first = f"{out[0].name[:1].lower()}{out[0].name[1:]} is {out[0].last}, {out[0].expected}"
     if len(out) == 1:
         return f"One thing needs a look: {first} expected"
