@@ -10,10 +10,6 @@ StepIndex = Int64[np.ndarray, " decision"]
 """For each decision, the last step (a row of `History.time`) that is visible to it."""
 
 
-_FEW = 100
-"""Events up to which a set of codes is searched faster one by one (measured)."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
     """Events ordered by subject and time, grouped into steps.
@@ -76,6 +72,7 @@ def _code_mask(codes: frozenset[int]) -> Bool[np.ndarray, " code"]:
 
 
 def _is_any(code: Int32[np.ndarray, " event"], codes: frozenset[int]) -> Bool[np.ndarray, " event"]:
+    """Which events have any of the codes."""
     mask = _code_mask(codes)
     return mask[np.minimum(code, len(mask) - 1)]
 
@@ -99,13 +96,6 @@ def has_code(
     is_present = np.zeros(len(decisions), dtype=bool)
     is_present[owner[_is_any(history.code[event], codes)]] = True
     return is_present
-
-
-def _is_any(code: Int32[np.ndarray, " event"], codes: frozenset[int]) -> Bool[np.ndarray, " event"]:
-    """Which events have any of the codes."""
-    if len(code) <= _FEW:
-        return np.array([one in codes for one in code.tolist()], dtype=bool)
-    return np.isin(code, list(codes))
 
 
 def days_since(
