@@ -101,6 +101,9 @@ def test_a_stopped_model_leaves_nothing_to_accept(app: FastAPI) -> None:
     assert "This model is switched off: wrong doses, 27-Nov-2026" in browser.text
     assert browser.page is not None
     assert 'value="accepted"' not in browser.page.text
+    headline = re.search(r"<h1[^>]*>(.*?)</h1>", browser.page.text, re.DOTALL)
+    assert headline is not None
+    assert headline[1].strip() == "No answer: this model is switched off"
     page = browser.post(f"/answers/{answer}/decision", {"outcome": "accepted"})
     assert (page.status_code, decisions(app, answer)) == (422, [])
 

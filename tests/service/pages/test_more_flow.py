@@ -127,3 +127,25 @@ def test_a_dose_far_above_all_others_needs_a_word(app: FastAPI) -> None:
     assert "say under “Anything to add” why it is right" in page.text
     browser.post(f"/answers/{answer}/decision", body | {"comment": "resistant to warfarin"})
     assert "Overridden by" in browser.text
+
+
+def test_a_refused_age_stands_at_the_age(app: FastAPI) -> None:
+    """It stood at the first field that was filled in."""
+    browser = signed_in(app, CLINICIAN)
+    page = browser.get("/ask")
+    fields = dict(re.findall(r'<label for="(fact-\d+)">\s*([^<]*?)\s*<', page.text))
+    own = {label: name for name, label in fields.items()}
+    page = browser.post("/ask", {"model": "warfarin", own["Sex"]: "female", own["Age"]: "820"})
+    assert page.status_code == 422
+    assert f'href="#{own["Age"]}"' in page.text
+    assert f'href="#{own["Sex"]}"' not in page.text
+
+
+def test_a_decision_of_the_future_is_refused(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    page = browser.get("/ask")
+    own = re.search(r'<label for="(fact-\d+)">\s*Age', page.text)
+    assert own is not None
+    page = browser.post("/ask", {"model": "warfarin", own[1]: "70", "decision": "2999-01-01"})
+    assert page.status_code == 422
+    assert "A decision of the future cannot be advised on" in page.text

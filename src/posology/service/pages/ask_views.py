@@ -1,7 +1,7 @@
 """Routes of a question that a clinician enters on a page."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -58,6 +58,8 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     changes, errors = changed_facts(values, form)
     if not changes and not errors:
         errors["fact-0"] = "Nothing is known of this patient; fill in at least one fact"
+    if form.get("decision", "") > datetime.date.today().isoformat():  # noqa: DTZ011 - local
+        errors["decision"] = "A decision of the future cannot be advised on; empty: today"
     if errors:
         return _page(request, deployment, served, form, errors)
     timing = {value.field.name: value.field.timing for value in values}
@@ -76,10 +78,18 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     try:
         made = await answer(deployment, question)
     except UnusableError as error:
-        first = next(iter(f"fact-{at}" for at, v in enumerate(values) if v.field.name in changes))
-        found = {first: str(error).removeprefix(_SOURCE)}
+        found = {_field_of(str(error), values, changes): str(error).removeprefix(_SOURCE)}
         return _page(request, deployment, served, form, found)
     return redirect(f"/answers/{made.id}")
+
+
+def _field_of(message: str, values: Sequence[FactValue], changes: Mapping[str, str]) -> str:
+    """Id of the field that the message names; else of the first one that was filled in."""
+    filled = [
+        (f"fact-{at}", v.field.name) for at, v in enumerate(values) if v.field.name in changes
+    ]
+    named = [own for own, name in filled if f"`{name}`" in message]
+    return named[0] if named else filled[0][0]
 
 
 def _blank_values(served: ServedModel) -> tuple[FactValue, ...]:

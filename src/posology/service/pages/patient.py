@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from posology.domain.recommendation.recommendation import Recommendation
@@ -20,6 +20,9 @@ from posology.service.pages.responses import local_time
 from posology.service.pages.timeline import Timeline
 from posology.service.pages.what_if import WhatIfForm
 from posology.service.store.decisions import DecisionRecord
+
+_SWITCHED_OFF = "No answer: this model is switched off"
+_EARLIER = "It said earlier: “{}”. That is kept for reading only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ def patient_variables(
 ) -> dict[str, Any]:
     """The variables of the template: those of the report's page, and the service's."""
     page = build_page(advice)
+    if state.stopped:
+        page = replace(
+            page, headline=_SWITCHED_OFF, lead=(_EARLIER.format(page.headline),), tags=()
+        )
     shared: Mapping[str, Any] = {f.name: getattr(page, f.name) for f in fields(page)}
     return {
         **shared,
