@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,23 @@ def test_a_flipped_bit_of_a_checkpoint_is_refused(
                 next(LEARNER.fit_epochs(*data, tmp_path))
         path.write_bytes(content)
     assert next(LEARNER.fit_epochs(*data, tmp_path)).number == 1
+
+
+def test_a_digit_that_changes_no_number_is_noticed(
+    data: tuple[Cohort, Cohort], tmp_path: Path
+) -> None:
+    """0.10000000000000001 is 0.1: the digest of the values alone does not see it."""
+    killed = LEARNER.fit_epochs(*data, tmp_path)
+    next(killed)
+    killed.close()
+    path = tmp_path / "state.json"
+    text = path.read_text()
+    changed = re.sub(r'("best_score": )([0-9.]+)', r"\g<1>\g<2>0000000000000000000000001", text)
+    assert changed != text
+    assert json.loads(changed) == json.loads(text)
+    path.write_text(changed)
+    with pytest.raises(UserError, match=r"state.json: is damaged or of another version"):
+        next(LEARNER.fit_epochs(*data, tmp_path))
 
 
 def test_another_network_raises(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
