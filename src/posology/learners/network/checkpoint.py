@@ -124,7 +124,7 @@ def _read_state(folder: Path) -> tuple[dict[str, Any], list[str]]:
         # The text too: another last digit may be the same number.
         is_as_written = json.dumps(body, indent=1) == text
         damaged = "" if body.pop("digest") == _digest(body) and is_as_written else _STATE
-        lines = (folder / _EPOCHS).read_text().splitlines()[: body["epoch"]]
+        lines = (folder / _EPOCHS).read_text().split("\n")[: body["epoch"]]
         if body["sha256"]["epochs"] != _sha256("".join(f"{line}\n" for line in lines).encode()):
             damaged = damaged or _EPOCHS
         if body["sha256"]["tensors"] != _sha256((folder / body["tensors"]).read_bytes()):
