@@ -22,7 +22,7 @@ from posology.service.pages.what_if import WhatIfForm
 from posology.service.store.decisions import DecisionRecord
 
 _SWITCHED_OFF = "No answer: this model is switched off"
-_EARLIER = "It said earlier: “{}”. That is kept for reading only."
+_EARLIER = "Its earlier answer was: “{}”. That is kept for reading only."
 
 
 @dataclass(frozen=True, slots=True)
