@@ -13,11 +13,12 @@ from sklearn.svm import SVR
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex
 from posology.domain.policy import AllowedMask, Doses
-from posology.domain.scaling import mean_and_std, standardize
+from posology.domain.scaling import mean_and_std
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.design import build_design, join_labels, mean_dose_error
 from posology.learners.outcome_models.gradient_boosting import drop_unsplittable_columns
-from posology.learners.outcome_models.kernel_regression import KernelLearner, KernelPolicy
+from posology.learners.outcome_models.kernel_regression import KernelLearner
+from posology.learners.outcome_models.logistic import LinearPolicy, scale_and_clip
 from posology.learners.outcome_models.predictions import dose_from_root, doses_within_ranges
 
 _COSTS, _WIDTHS, _TUBE = (0.5, 1.0, 2.0), (0.1, 0.3), 0.3
@@ -27,7 +28,7 @@ _COSTS, _WIDTHS, _TUBE = (0.5, 1.0, 2.0), (0.1, 0.3), 0.3
 class SvrPolicy:
     """The regression's dose, and the classes of the same kernel by logistic regression."""
 
-    classes: KernelPolicy
+    classes: LinearPolicy
     spec: FeatureSpec
     center: np.ndarray
     spread: np.ndarray
@@ -55,7 +56,9 @@ class SvrPolicy:
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the regression."""
-        X = _rows(extract_features(self.spec, history, decisions), self.center, self.spread)
+        X = scale_and_clip(
+            extract_features(self.spec, history, decisions), self.center, self.spread
+        )
         return doses_within_ranges(dose_from_root(self.model.predict(X)), self.formulary, allowed)
 
 
@@ -63,7 +66,7 @@ def fit_svr(train: Cohort, validation: Cohort) -> SvrPolicy:
     """Cost and width chosen on the validation patients, then fitted on both."""
     data = drop_unsplittable_columns(build_design(train, validation, ()))
     center, spread = mean_and_std(data.X)
-    X, V = _rows(data.X, center, spread), _rows(data.X_validation, center, spread)
+    X, V = scale_and_clip(data.X, center, spread), scale_and_clip(data.X_validation, center, spread)
     known = ~np.isnan(data.labels.dose)
     tried = []
     for cost, width in product(_COSTS, _WIDTHS):
@@ -78,7 +81,3 @@ def fit_svr(train: Cohort, validation: Cohort) -> SvrPolicy:
     model.fit(np.vstack([X, V])[known], np.sqrt(labels.dose[known]))
     classes = KernelLearner().fit(train, validation)
     return SvrPolicy(classes, data.spec, center, spread, model)
-
-
-def _rows(X: np.ndarray, center: np.ndarray, spread: np.ndarray) -> np.ndarray:  # noqa: N803
-    return np.clip(standardize(X, center, spread), -5.0, 5.0)

@@ -241,7 +241,6 @@ _POLICIES = {
     "EffectDosePolicy": "posology.learners.effects.dose_policy",
     "EffectPolicy": "posology.learners.effects.policy",
     "FormulaPolicy": "posology.learners.guidelines.formula",
-    "KernelPolicy": "posology.learners.outcome_models.kernel_regression",
     "LinearPolicy": "posology.learners.outcome_models.logistic",
     "PreferenceListPolicy": "posology.learners.guidelines.preference_list",
     "RecentWindowPolicy": "posology.learners.offline_rl.policy",

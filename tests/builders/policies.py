@@ -111,7 +111,7 @@ def class_of(name: str) -> str:
         "boosting": "TreePolicy",
         "tuned_boosting": "TreePolicy",
         "lightgbm": "TreePolicy",
-        "kernel": "KernelPolicy",
+        "kernel": "LinearPolicy",
         "stack": "StackedPolicy",
         "effects": "EffectPolicy",
         "order": "PreferenceListPolicy",

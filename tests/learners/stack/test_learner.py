@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from posology.domain.policy import allow_all_treatments
-from posology.learners.outcome_models.kernel_regression import KernelPolicy
+from posology.learners.outcome_models.logistic import LinearPolicy
 from posology.learners.stack.policy import StackedPolicy
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -52,7 +52,7 @@ def test_no_training_patients_row_is_kept() -> None:
     policy, c = stack(), iwpc_cohort()
     kernel = policy.members[3]
     patients = len(c.history.subject_id)
-    assert isinstance(kernel, KernelPolicy)
+    assert isinstance(kernel, LinearPolicy)
     for field in fields(kernel):
         value = getattr(kernel, field.name)
         assert not isinstance(value, np.ndarray) or patients not in value.shape, field.name

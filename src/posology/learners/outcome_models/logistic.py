@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
@@ -30,21 +30,34 @@ from posology.learners.outcome_models.predictions import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Cosines:
+    """Random Fourier features of the standardised features, which make a linear model smooth."""
+
+    direction: Float32[np.ndarray, "feature cosine"]
+    phase: Float32[np.ndarray, " cosine"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LinearPolicy:
-    """Linear in the standardised features; a missing value counts as the training mean."""
+    """Linear in the standardised features, or in cosines of them.
+
+    A missing value counts as the training mean.
+    """
 
     formulary: Formulary
     profile: Profile
     spec: FeatureSpec
     center: Float64[np.ndarray, " feature"]
     spread: Float64[np.ndarray, " feature"]
-    weights: Float64[np.ndarray, "feature treatment"]
+    weights: Float64[np.ndarray, "column treatment"]
     intercept: Float64[np.ndarray, " treatment"]
     is_multiclass: bool
     """Softmax over the options; otherwise one logistic regression per option."""
-    dose_weights: Float64[np.ndarray, " feature"]
+    dose_weights: Float64[np.ndarray, " column"]
     dose_intercept: float
     """Of the square root of the dose; NaN where no dose was known in training."""
+    cosines: Cosines | None = None
+    """None: the columns are the features themselves."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -68,9 +81,34 @@ class LinearPolicy:
 
     def _columns(
         self, history: History, decisions: StepIndex
-    ) -> Float64[np.ndarray, "decision feature"]:
+    ) -> Float64[np.ndarray, "decision column"]:
         X = extract_features(self.spec, history, decisions)
-        return standardize(X, self.center, self.spread)
+        if self.cosines is None:
+            return standardize(X, self.center, self.spread)
+        return take_cosines(scale_and_clip(X, self.center, self.spread), self.cosines)
+
+
+FARTHEST = 5.0
+"""Standardised values are cut here before cosines are taken: rare codes would otherwise lie far
+from everything."""
+
+
+def scale_and_clip(
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    center: Float64[np.ndarray, " feature"],
+    spread: Float64[np.ndarray, " feature"],
+) -> Float64[np.ndarray, "decision feature"]:
+    """Standardised features within FARTHEST standard deviations."""
+    return np.clip(standardize(X, center, spread), -FARTHEST, FARTHEST)
+
+
+def take_cosines(
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+    cosines: Cosines,
+) -> Float64[np.ndarray, "decision cosine"]:
+    """Random Fourier features (Rahimi and Recht 2007, algorithm 1)."""
+    scale = np.sqrt(2 / max(len(cosines.phase), 1))
+    return scale * np.cos(X @ cosines.direction.astype(np.float64) + cosines.phase)
 
 
 @dataclass(frozen=True, slots=True)
