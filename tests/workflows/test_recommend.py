@@ -5,10 +5,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from posology import artifact
+from posology.cohorts.events import day_order
 from posology.errors import RecordError
 from posology.workflows.recommend import recommend, template
 from tests.builders.policies import fitted_policy, iwpc_cohort
@@ -124,3 +126,18 @@ def test_a_child_gets_no_dose_of_a_study_of_adults(model: Path) -> None:
     assert unclear.headline == "No answer yet: an age of 10 to 19 is not exact enough."
     adult = recommend(model, {"facts": {**facts, "age": 18}}).recommendation
     assert adult.state == "dose"
+
+
+def test_an_answer_sorts_the_patients_events_once(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history and the facts of safety rules are read from the same sorted events."""
+    sort, sorted_tables = day_order.sort_events, []
+
+    def count(*given: Any) -> Any:
+        sorted_tables.append(given)
+        return sort(*given)
+
+    monkeypatch.setattr(day_order, "sort_events", count)
+    recommend(model, {"facts": {"sex": "male"}}, reasons=False)
+    assert len(sorted_tables) == 1

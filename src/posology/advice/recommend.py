@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -137,12 +138,18 @@ def list_missing(study: Study, policy: Policy, history: History) -> tuple[Missin
     """The study's facts that the model knows and this patient has no event of."""
     decision = history.step_offsets[1:2] - 1
     groups = (code for _, codes in study.subgroups for code in codes)
+    families = tuple(dict.fromkeys((*study.profile.families, *groups)))
     missing = []
-    for family in dict.fromkeys((*study.profile.families, *groups)):
+    for family, name in zip(families, _short_names(families, study.names), strict=True):
         rows = policy.profile.rows((family,))
         if rows and not has_code(history, decision, rows)[0]:
-            name = display_name(family, study.names).partition(", ")[0]  # without its unit
             required = study.profile.required_for_advice
             is_required = any(has_prefix(family, r) or has_prefix(r, family) for r in required)
             missing.append(MissingFact(name, _NOT_ASSUMED, "", is_required))
     return tuple(missing)
+
+
+@lru_cache(maxsize=64)
+def _short_names(codes: tuple[str, ...], names: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Names without units."""
+    return tuple(display_name(code, names).partition(", ")[0] for code in codes)

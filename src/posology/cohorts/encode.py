@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int32, Int64
 
 from posology.cohorts.events.stream import EventStream, has_any_code, subject_runs
 from posology.cohorts.events.windows import DecisionTimes, count_before, make_event_times
-from posology.domain.codes import Names, given_name, has_prefix
+from posology.domain.codes import Names, given_name, has_prefix, vocabulary_rows
 from posology.domain.formulas.formula import evaluate_formula, fit_fill_values, refit_formula
 from posology.domain.history import History, offsets_from_counts
 from posology.domain.profile import Profile
@@ -29,7 +29,7 @@ def build_history(
     Every subject's first step is static; it may be empty. A time at which a treatment was given
     makes two steps: first what was known, then the treatment.
     """
-    row_of = {code: row for row, code in enumerate(codes)}
+    row_of = vocabulary_rows(codes)
     vocabulary_row = np.array([row_of.get(code, -1) for code in events.codes], dtype=np.int32)
     if not len(subjects) or not len(vocabulary_row):
         none = np.zeros(0, np.int64)

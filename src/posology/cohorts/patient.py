@@ -30,7 +30,21 @@ def encode_patient(
     The decision is now: its last visible step is the History's last. RecordError if none of its
     codes is in the vocabulary.
     """
-    ordered = reduce_embeddings(study_events(events, study), profile.reductions)
+    return _encode(study_events(events, study), study, profile)
+
+
+def encode_with_visible_facts(
+    events: pa.Table, study: Study, profile: Profile, now: float
+) -> tuple[History, VisibleFacts]:
+    """The History of `encode_patient` and the facts of `patient_facts`; the events sorted once."""
+    ordered = study_events(events, study)
+    return _encode(ordered, study, profile)[0], _facts(ordered, study, now)
+
+
+def _encode(
+    ordered: EventStream, study: Study, profile: Profile
+) -> tuple[History, tuple[str, ...]]:
+    ordered = reduce_embeddings(ordered, profile.reductions)
     ordered = _look_back(average_bins(ordered, study.profile.resolution), study)
     unknown = tuple(unknown_codes(ordered, profile.codes))
     treatments = tuple(code for t in study.formulary.treatments for code in t.codes)
@@ -49,7 +63,10 @@ def patient_facts(events: pa.Table, study: Study, now: float) -> VisibleFacts:
 
     Events of the same moment are visible; so are codes that are no features of a policy.
     """
-    ordered = study_events(events, study)
+    return _facts(study_events(events, study), study, now)
+
+
+def _facts(ordered: EventStream, study: Study, now: float) -> VisibleFacts:
     last = np.nanmax(np.append(ordered.time, -np.inf))
     at = DecisionTimes(np.zeros(1, np.int64), np.array([max(now, last) + _MOMENT]))
     return event_facts(ordered, np.zeros(len(ordered.code), np.int64), at, study)

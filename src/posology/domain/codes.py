@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 Names = Sequence[tuple[str, str]]
 """Codes, or prefixes of codes, each with its name in words."""
@@ -24,7 +25,15 @@ _CODE_FIELDS = frozenset(
 
 def has_prefix(code: str, prefix: str) -> bool:
     """Whether a code is the prefix, or continues it after `//`."""
-    return code == prefix or code.startswith(prefix + "//")
+    if not code.startswith(prefix):
+        return False
+    return len(code) == len(prefix) or code.startswith("//", len(prefix))
+
+
+@lru_cache(maxsize=64)
+def vocabulary_rows(vocabulary: tuple[str, ...]) -> Mapping[str, int]:
+    """Row of each code of a vocabulary."""
+    return MappingProxyType({code: row for row, code in enumerate(vocabulary)})
 
 
 @lru_cache(maxsize=4096)

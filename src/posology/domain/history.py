@@ -41,17 +41,22 @@ def visible_events(
     history: History, decisions: StepIndex
 ) -> tuple[Int64[np.ndarray, " visible"], Int64[np.ndarray, " visible"]]:
     """All events visible to each decision, in time order: row of the decision, row of the event."""
-    first = history.step_offsets[subject_rows(history, decisions)]
-    if len(decisions) == 1:  # one patient at the point of care: in a third of the time
-        start, end = history.event_offsets[first[0]], history.event_offsets[decisions[0] + 1]
-        return np.zeros(end - start, dtype=np.int64), np.arange(start, end)
-    starts = history.event_offsets[first]
     if len(decisions) == 1:  # one patient, whose answer must not wait
-        event = np.arange(starts[0], history.event_offsets[decisions[0] + 1], dtype=np.int64)
+        visible = _visible_to(history, decisions)
+        event = np.arange(visible.start, visible.stop, dtype=np.int64)
         return np.zeros(len(event), dtype=np.int64), event
+    starts = history.event_offsets[history.step_offsets[subject_rows(history, decisions)]]
     counts = history.event_offsets[decisions + 1] - starts
     owner = np.repeat(np.arange(len(decisions)), counts)
     return owner, ragged_arange(starts, counts)
+
+
+def _visible_to(history: History, decision: StepIndex) -> slice:
+    """Rows of the events that the only decision sees."""
+    last = int(decision[0])
+    subject = int(history.step_offsets.searchsorted(last, side="right")) - 1
+    first = history.event_offsets[history.step_offsets[subject]]
+    return slice(int(first), int(history.event_offsets[last + 1]))
 
 
 def ragged_arange(
@@ -81,6 +86,11 @@ def latest_value(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Float64[np.ndarray, " decision"]:
     """The last visible number of any of the codes (vocabulary rows); NaN if there is none."""
+    if len(decisions) == 1:
+        visible = _visible_to(history, decisions)
+        value = history.value[visible]
+        known = value[_is_any(history.code[visible], codes) & ~np.isnan(value)]
+        return np.array([known[-1] if len(known) else np.nan], dtype=np.float64)
     owner, event = visible_events(history, decisions)
     keep = _is_any(history.code[event], codes) & ~np.isnan(history.value[event])
     latest = np.full(len(decisions), np.nan)
@@ -92,6 +102,9 @@ def has_code(
     history: History, decisions: StepIndex, codes: frozenset[int]
 ) -> Bool[np.ndarray, " decision"]:
     """Whether any of the codes (vocabulary rows) is visible to each decision."""
+    if len(decisions) == 1:
+        seen = _is_any(history.code[_visible_to(history, decisions)], codes)
+        return np.array([seen.any()])
     owner, event = visible_events(history, decisions)
     is_present = np.zeros(len(decisions), dtype=bool)
     is_present[owner[_is_any(history.code[event], codes)]] = True

@@ -19,7 +19,7 @@ from posology.advice.form.training_facts import EVIDENCE, TrainingFacts
 from posology.advice.uncertainty.evidence import EVIDENCE as UNCERTAINTY
 from posology.advice.uncertainty.evidence import NOT_MEASURED, UncertaintyEvidence
 from posology.artifact import Artifact
-from posology.cohorts.patient import encode_patient, patient_facts
+from posology.cohorts.patient import encode_with_visible_facts
 from posology.domain.history import History
 from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.serialization import deserialize
@@ -63,8 +63,10 @@ def encode_with_facts(
         events, reading = read_records(table, form, source, today, moment)
         reading = replace(reading, not_used=rejected + reading.not_used)
     now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
-    facts = patient_facts(events, model.study, now / datetime.timedelta(days=1))
-    return encode_patient(events, model.study, model.policy.profile)[0], reading, facts
+    days = now / datetime.timedelta(days=1)
+    profile = model.policy.profile
+    history, facts = encode_with_visible_facts(events, model.study, profile, days)
+    return history, reading, facts
 
 
 def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
+from posology.domain.codes import vocabulary_rows
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
@@ -98,7 +99,7 @@ def answer(
     questions: tuple[Question, ...], profile: Profile, history: History, decisions: StepIndex
 ) -> Bool[np.ndarray, "decision question"]:
     """Each decision's answers; no where the fact is not recorded."""
-    row_of = {code: row for row, code in enumerate(profile.codes)}
+    row_of = vocabulary_rows(profile.codes)
     codes = np.array(sorted({row_of[q.code] for q in questions}), dtype=np.int64)
     facts = read_facts(history, decisions, codes)
     columns = [

@@ -1,5 +1,6 @@
 """How sure the answer for one patient is, as a clinician reads it."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -224,12 +225,13 @@ def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
     """
     codes = fact_codes(patient.profile)
     table = read_facts(patient.history, patient.decision, codes)
-    for row, number in zip(codes.tolist(), table.number[0].tolist(), strict=True):
+    known = np.flatnonzero(np.isfinite(table.number[0]))
+    for row, number in zip(codes[known].tolist(), table.number[0][known].tolist(), strict=True):
         low, high = facts.low[row], facts.high[row]
-        if low is None or high is None or low == high or not np.isfinite(number):
+        if low is None or high is None or low == high:
             continue
         if low > 0 and number > 0:
-            low, high, number = np.log(low), np.log(high), np.log(number)
+            low, high, number = math.log(low), math.log(high), math.log(number)
         if max(low - number, number - high) > FAR * (high - low):
             return True
     return False

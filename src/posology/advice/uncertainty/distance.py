@@ -1,12 +1,13 @@
 """How unlike the training patients a patient is: Mahalanobis distance with a shrunk covariance."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from posology.advice.uncertainty.facts import FactTable, fact_codes, read_facts
-from posology.domain.codes import has_prefix
+from posology.domain.codes import has_prefix, vocabulary_rows
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex, has_code
 from posology.domain.profile import Profile
@@ -34,6 +35,10 @@ class Distance:
     """Inverse of the shrunk correlation matrix of the standardised columns."""
     quantiles: tuple[float, ...]
     """Distances of the training decisions at SHARES."""
+
+    def __hash__(self) -> int:
+        """By the quantiles: hashing every number of the matrix takes longer than an answer may."""
+        return hash(self.quantiles)
 
 
 def fit_distance(train: Cohort, rng: np.random.Generator) -> Distance | None:
@@ -74,9 +79,9 @@ def share_less_unusual(
     """
     rows = _rows(distance, profile, history, decisions)
     rows[:, [any(has_prefix(code, p) for p in usual) for code in distance.codes]] = 0.0
-    own = _squared(rows, np.array(distance.precision))
-    table = np.array(distance.quantiles)
-    return np.interp(own, table, np.array(SHARES), right=SHARES[-1])
+    known = _arrays(distance)
+    own = _squared(rows, known.precision)
+    return np.interp(own, known.quantiles, known.shares, right=SHARES[-1])
 
 
 def unusual_codes(
@@ -84,7 +89,7 @@ def unusual_codes(
 ) -> tuple[str, ...]:
     """Codes of the facts that make one patient unusual, the largest part of the distance first."""
     row = _rows(distance, profile, history, decision)[0]
-    part = row * (np.array(distance.precision) @ row)
+    part = row * (_arrays(distance).precision @ row)
     order = np.argsort(-part, kind="stable")[:most]
     return tuple(distance.codes[column] for column in order if part[column] > 1.0)
 
@@ -111,15 +116,33 @@ def lacking_families(
 def _rows(
     distance: Distance, profile: Profile, history: History, decisions: StepIndex
 ) -> Float64[np.ndarray, "decision column"]:
-    row_of = {code: row for row, code in enumerate(profile.codes)}
+    row_of = vocabulary_rows(profile.codes)
     rows = np.array([row_of[code] for code in distance.codes], dtype=np.int64)
     codes = np.unique(rows)
     facts = read_facts(history, decisions, codes)
-    column = np.searchsorted(codes, rows).tolist()
-    raw = np.column_stack(
-        [_column(facts, c, n) for c, n in zip(column, distance.is_number, strict=True)]
-    )
-    return _standardised(raw, np.array(distance.mean), np.array(distance.deviation))
+    column, known = np.searchsorted(codes, rows), _arrays(distance)
+    raw = np.where(known.is_number, facts.number[:, column], facts.recorded[:, column])
+    return _standardised(raw, known.mean, known.deviation)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arrays:
+    """The numbers of a Distance."""
+
+    is_number: Bool[np.ndarray, " column"]
+    mean: Float64[np.ndarray, " column"]
+    deviation: Float64[np.ndarray, " column"]
+    precision: Float64[np.ndarray, "column column"]
+    quantiles: Float64[np.ndarray, " quantile"]
+    shares: Float64[np.ndarray, " quantile"]
+
+
+@lru_cache(maxsize=8)
+def _arrays(distance: Distance) -> _Arrays:
+    """Made once for all answers of a saved policy."""
+    parts = (distance.mean, distance.deviation, distance.precision, distance.quantiles, SHARES)
+    numbers = (np.array(part, dtype=np.float64) for part in parts)
+    return _Arrays(np.array(distance.is_number, dtype=bool), *numbers)
 
 
 def _varying(facts: FactTable) -> list[tuple[int, bool]]:

@@ -81,16 +81,15 @@ def _filled(
     vocabulary: tuple[str, ...],
 ) -> Float64[np.ndarray, "decision term"]:
     column = {term.name: index for index, term in enumerate(formula.terms)}
-    present: dict[str, np.ndarray] = {}
-    for fill in formula.fill:
-        rows = np.isnan(X[:, column[fill.term]])
+    missing, present = np.isnan(X), {}
+    for fill in formula.fill if missing.any() else ():
+        rows = missing[:, column[fill.term]]
         for code in fill.group:
-            if not rows.any():
-                break
             if code not in present:
                 present[code] = has_code(history, decisions, matching_rows(vocabulary, (code,)))
             rows = rows & present[code]
         X[rows, column[fill.term]] = fill.mean
+        missing[rows, column[fill.term]] = False
     return X
 
 
