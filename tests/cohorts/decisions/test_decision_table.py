@@ -335,6 +335,18 @@ def test_overlapping_periods_are_one_and_any_pair_of_codes_is_a_period() -> None
     assert flow.exclusions[0].decisions == 1
 
 
+def test_a_period_without_an_end_goes_on_until_the_records_end() -> None:
+    """Such as today's insurance: before, the end of the one before it ended follow-up."""
+    days = ((-90.0, "START"), (-50.0, "END"), (-9.0, "START"))
+    rows = (*((1, day, f"OBSERVATION_PERIOD//{side}", None) for day, side in days),)
+    rows += ((1, 30.0, "HARM", None), (1, 90.0, "LAB", 1.0))
+    kind = event_kind("does_not_occur")
+    d, _ = extract_from_rows(kind, *START[:2], *rows)
+    assert (d.resolved_by.tolist(), d.days_followed.tolist()) == ([OUTCOME], [90])
+    d, _ = extract_from_rows((*kind, until(60)), *START[:2], *rows)
+    assert d.days_followed.tolist() == [60]
+
+
 def test_a_named_event_ends_observation() -> None:
     rows = (*START, (1, 10.0, "MOVED", None), (1, 12.0, "HARM", None), (2, 60.0, "LAB", 1.0))
     moved = ("[follow_up]", '[follow_up]\nobserved_by = ["MOVED"]')

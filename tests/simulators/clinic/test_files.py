@@ -52,6 +52,9 @@ def test_meds_is_valid_and_sorted(folder, events):
     assert np.array_equal(order, np.arange(len(order)))
 
 
+PERIOD = ["OBSERVATION_PERIOD//START", "OBSERVATION_PERIOD//END"]
+
+
 def meds_counts(events) -> Counter:
     return Counter(events["code"].to_pylist())
 
@@ -82,6 +85,7 @@ def test_omop_has_the_same_events(folder, events):
         assert rows[f"{table}_id"] == list(range(1, len(answers) + 1))
     visits = len(tables["visit_occurrence"]["person_id"])
     counts |= {"VISIT//AMB//start": visits, "VISIT//AMB//end": visits}
+    counts |= dict.fromkeys(PERIOD, len(tables["observation_period"]["person_id"]))
     counts["MEDS_DEATH"] = len(tables["death"]["person_id"])
     counts["MEDS_BIRTH"] = len(tables["person"]["person_id"])
     counts["SEX//female"] = tables["person"]["gender_concept_id"].count(8532)
@@ -123,6 +127,8 @@ def fhir_codes(resource: dict) -> list[str]:
             return [f"DRUG//{code}//ordered", f"DRUG_PER_DAY//{code}//ordered"]
         case "Encounter":
             return ["VISIT//AMB//start", "VISIT//AMB//end"]
+        case "Coverage":
+            return PERIOD
         case "Patient":
             dead = ["MEDS_DEATH"] if "deceasedDateTime" in resource else []
             return ["MEDS_BIRTH", f"SEX//{resource['gender']}", *dead]

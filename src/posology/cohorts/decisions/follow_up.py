@@ -69,7 +69,8 @@ def follow_up(
 ) -> FollowUp:
     """Follow-up of every subject: to the first of `ended_by`, `observed_by` and `until`.
 
-    Without `until` and an event of `observed_by`, it ends at the subject's last event.
+    Without `until` and an event of `observed_by`, or in a period that has no end, it ends at the
+    subject's last event.
     """
     spec, slack = study.follow_up, study.clock.slack
     until = np.inf if spec.until is None else spec.until + slack
@@ -87,7 +88,10 @@ def follow_up(
     has_periods = bool(matching_codes(events.codes, opens).any())
     if has_periods:
         starts, stops = _bridge(*_join(starts, stops))
-    end[stops.subject] = np.minimum(stops.time, until)
+    opened = np.full(subjects, -np.inf)
+    opened[starts.subject] = starts.time  # in order of time: the last one is written last
+    last = stops.time >= opened[stops.subject]  # none ends a period that is still open
+    end[stops.subject[last]] = np.minimum(stops.time[last], until)
     deaths = _dated(event_times(events, subject, spec.ended_by))
     death = np.full(subjects, np.inf)
     death[deaths.subject[::-1]] = deaths.time[::-1]  # the first one is written last

@@ -112,3 +112,45 @@ def test_code_systems_are_known_by_their_oid(tmp_path: Path) -> None:
     assert [code for _, code, *_ in events(batch)] == [
         f"CONDITION//{name}//X1" for name in oids.values()
     ]
+
+
+COVERAGE = {
+    # HL7's example 9876B1 (hl7.org/fhir/R4/coverage-example.json), without its narrative
+    "resourceType": "Coverage",
+    "id": "9876B1",
+    "identifier": [{"system": "http://benefitsinc.com/certificate", "value": "12345"}],
+    "status": "active",
+    "type": coded("http://terminology.hl7.org/CodeSystem/v3-ActCode", "EHCPOL"),
+    "policyHolder": {"reference": "http://benefitsinc.com/FHIR/Organization/CBI35"},
+    "subscriber": {"reference": "Patient/4"},
+    "beneficiary": {"reference": "Patient/4"},
+    "dependent": "0",
+    "relationship": {"coding": [{"code": "self"}]},
+    "period": {"start": "2011-05-23", "end": "2012-05-23"},
+    "payor": [{"reference": "Organization/2"}],
+}
+
+
+def test_a_coverage_is_an_observation_period_of_its_beneficiary(tmp_path: Path) -> None:
+    batch = read(tmp_path, COVERAGE, {**COVERAGE, "status": "cancelled"})
+    rows = [(e["subject_id"], str(e["time"]), e["code"]) for e in batch.events.to_pylist()]
+    assert rows == 2 * [
+        (4, "2011-05-23 00:00:00", "OBSERVATION_PERIOD//START"),
+        (4, "2012-05-23 23:59:59", "OBSERVATION_PERIOD//END"),
+    ]
+    still = read(tmp_path, {**COVERAGE, "period": {"start": "2011-05-23"}})
+    assert still.events["code"].to_pylist() == ["OBSERVATION_PERIOD//START"]
+
+
+def test_a_coverage_that_was_never_in_force_or_has_no_readable_period_is_rejected(tmp_path) -> None:
+    periods = ({}, {"end": "2012"}, {"start": "2012", "end": "2011"}, {"start": "2012", "end": "x"})
+    unusable = [{**COVERAGE, "status": status} for status in ("draft", "entered-in-error")]
+    batch = read(tmp_path, *unusable, *({**COVERAGE, "period": period} for period in periods))
+    assert batch.events.num_rows == 0
+    missing = "is missing: when the coverage began is unknown"
+    assert batch.rejected["reason"].to_pylist() == [
+        *2 * ["Coverage of this status did not happen or is not valid"],
+        *2 * [missing],
+        "period.end lies before period.start",
+        "period.end is not a date",
+    ]

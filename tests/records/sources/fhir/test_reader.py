@@ -596,9 +596,11 @@ FIELDS = [
     "vaccineCode",
     "occurrenceDateTime",
     "contained",
+    "beneficiary",
 ]
 KINDS = [
     "Patient",
+    "Coverage",
     "Encounter",
     "Condition",
     "MedicationRequest",

@@ -151,12 +151,16 @@ def parse_moment(text: str, path: str, context: Context, end: bool = False) -> i
         raise ValueError(f"{path} is not a date") from error
 
 
+_OTHER_SUBJECTS = ("patient", "beneficiary")
+"""Elements that name the patient where `subject` does not."""
+
+
 def patient_id(resource: Json, context: Context) -> str | Rejection:
     """The id of the patient that a resource is about."""
     if resource["resourceType"] == "Patient":
         name = resource.get("id")
         return str(name) if name else Rejection("id", "", "a Patient without an id")
-    field_name = "patient" if "patient" in resource else "subject"
+    field_name = next((name for name in _OTHER_SUBJECTS if name in resource), "subject")
     text = (resource.get(field_name) or {}).get("reference")
     if not text:
         return Rejection(field_name, resource.get(field_name), "no reference to a patient")

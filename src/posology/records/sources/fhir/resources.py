@@ -7,6 +7,7 @@ event's time is when it became known, so `recorded` is preferred to `onset` and 
 
 from typing import Any
 
+from posology.domain.study import PERIOD_END, PERIOD_START
 from posology.records.batching import append_outcome, code_part
 from posology.records.io.times import parse_time
 from posology.records.schema import Event, Rejection, finite_number
@@ -95,6 +96,29 @@ def encounter(resource: Json, context: Context, events: Events, rejections: Reje
                 rejections.append(Rejection(f"period.{edge}", period[edge], str(error)))
     if not period:
         rejections.append(Rejection("period", "", "an Encounter without a period has no time"))
+
+
+def coverage(resource: Json, context: Context, events: Events, rejections: Rejections) -> None:
+    """When a patient's care is paid for, and so recorded: an observation period, as OMOP has them.
+
+    A day alone as the end means the end of that day. Without an end the period is open.
+    """
+    period = resource.get("period") or {}
+    if not period.get("start"):
+        reason = "is missing: when the coverage began is unknown"
+        rejections.append(Rejection("period.start", "", reason))
+        return
+    start, end = parse_moment(period["start"], "period.start", context), None
+    if period.get("end"):
+        try:
+            end = parse_time(period["end"], context.zone, True)
+        except (ValueError, AttributeError) as error:
+            raise ValueError("period.end is not a date") from error
+        if end < start:
+            raise ValueError("period.end lies before period.start")
+    events.append(Event(PERIOD_START, start))
+    if end is not None:
+        events.append(Event(PERIOD_END, end))
 
 
 def _coded(family: str, concept: str, *times: str) -> Extractor:
@@ -202,6 +226,7 @@ def family_history(
 _ENTERED = frozenset({"entered-in-error"})
 UNUSABLE: dict[str, frozenset[str]] = {
     # R4 status codes of events that did not happen or must not be used
+    "Coverage": _ENTERED | {"draft"},
     "Encounter": _ENTERED | {"cancelled", "planned"},
     "MedicationRequest": _ENTERED | {"cancelled", "draft"},
     "MedicationAdministration": _ENTERED | {"not-done"},
@@ -217,6 +242,7 @@ UNUSABLE: dict[str, frozenset[str]] = {
 
 EXTRACTORS: dict[str, Extractor] = {
     "Patient": patient,
+    "Coverage": coverage,
     "Encounter": encounter,
     "Condition": _coded("CONDITION", "code", "recordedDate", "onsetDateTime", "onsetPeriod"),
     "MedicationRequest": medication("ordered", "dosageInstruction", "authoredOn"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from posology.simulators.clinic.events import CODES, ROW, STATIC, SYSTEMS, Code, Events
 from posology.simulators.clinic.files.omop import DAYS_SUPPLY
+from posology.simulators.clinic.files.periods import Periods, observation_periods
 
 UCUM = "http://unitsofmeasure.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -28,6 +29,7 @@ def write_fhir(folder: Path, events: Events) -> None:
         name: (folder / f"{name}.ndjson").open("a", encoding="utf-8")
         for name in (
             "Patient",
+            "Coverage",
             "Encounter",
             "Condition",
             "MedicationRequest",
@@ -37,6 +39,7 @@ def write_fhir(folder: Path, events: Events) -> None:
     }
     try:
         files["Patient"].writelines(_patients(events, stamp))
+        files["Coverage"].writelines(_coverages(observation_periods(events)))
         value = np.round(events.value.astype(float), 4).tolist()
         columns = (
             events.subject_id.tolist(),
@@ -208,6 +211,23 @@ def _patients(events: Events, stamp: np.ndarray) -> list[str]:
         if subject in dead:
             patient["deceasedDateTime"] = str(dead[subject])
         lines.append(json.dumps(patient, separators=(",", ":")) + "\n")
+    return lines
+
+
+def _coverages(periods: Periods) -> list[str]:
+    """When each patient was seen, as the period of a coverage."""
+    first, last = (day.astype("datetime64[D]") for day in (periods.first_day, periods.last_day))
+    lines = []
+    for subject, start, end in zip(periods.subject_id.tolist(), first, last, strict=True):
+        coverage = {
+            "resourceType": "Coverage",
+            "id": str(subject),
+            "status": "active",
+            "beneficiary": {"reference": f"Patient/{subject}"},
+            "period": {"start": str(start), "end": str(end)},
+            "payor": [{"display": "virtual clinic"}],
+        }
+        lines.append(json.dumps(coverage, separators=(",", ":")) + "\n")
     return lines
 
 

@@ -9,6 +9,11 @@ import pyarrow.parquet as pq
 
 from posology.records.schema import EVENTS
 from posology.simulators.clinic.events import CODES, STATIC, Events
+from posology.simulators.clinic.files.periods import CODES as CODES_OF_PERIODS
+from posology.simulators.clinic.files.periods import Periods, observation_periods
+
+_DAY = 86_400
+"""Seconds."""
 
 
 def meds_table(events: Events) -> pa.Table:
@@ -29,7 +34,7 @@ def meds_table(events: Events) -> pa.Table:
     static = events.minute[rows] == STATIC
     time = pa.array(np.where(static, 0, events.minute[rows]) * 60_000_000, mask=static)
     value = events.value[rows]
-    return pa.table(
+    table = pa.table(
         {
             "subject_id": events.subject_id[rows],
             "time": time.cast(pa.timestamp("us")),
@@ -40,6 +45,22 @@ def meds_table(events: Events) -> pa.Table:
         },
         schema=EVENTS,
     )
+    return _with_periods(table, observation_periods(events))
+
+
+def _with_periods(table: pa.Table, periods: Periods) -> pa.Table:
+    """The same with observation periods: from the first second of a day to the last of another."""
+    seconds = np.concatenate([periods.first_day * _DAY, periods.last_day * _DAY + _DAY - 1])
+    subject, rows = np.tile(periods.subject_id, 2), len(periods.subject_id)
+    columns = {
+        "subject_id": subject,
+        "time": pa.array(seconds * 1_000_000).cast(pa.timestamp("us")),
+        "code": np.repeat(CODES_OF_PERIODS, rows),
+    }
+    others = {f.name: pa.nulls(2 * rows, f.type) for f in EVENTS if f.name not in columns}
+    whole = pa.concat_tables([table, pa.table(columns | others, schema=EVENTS)])
+    time = whole["time"].cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
+    return whole.take(np.lexsort((time.to_numpy(), whole["subject_id"].to_numpy())))
 
 
 def write_meds(folder: Path, shard: int, events: Events) -> None:
@@ -57,6 +78,9 @@ def write_meds_metadata(folder: Path, name: str) -> None:
     metadata.mkdir(parents=True, exist_ok=True)
     titles = {code.meds: code.title for code in CODES}
     titles |= {code.second_event: code.title for code in CODES if code.second_event}
+    titles |= dict(
+        zip(CODES_OF_PERIODS, ("start of observation", "end of observation"), strict=True)
+    )
     table = pa.table(
         {
             "code": list(titles),

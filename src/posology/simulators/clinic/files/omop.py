@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from posology.simulators.clinic.events import CODES, MINUTES, ROW, STATIC, Code, Events
+from posology.simulators.clinic.events import CODES, MINUTES, ROW, Code, Events
+from posology.simulators.clinic.files.periods import observation_periods
 from posology.simulators.clinic.options import METFORMIN, OPTIONS
 
 FIRST_CONCEPT = 2_000_000_001
@@ -190,18 +191,16 @@ def _people(out: OmopFolder, events: Events) -> None:
             "gender_source_value": np.where(female, "F", "M"),
         },
     )
-    timed = _rows(events, (events.minute != STATIC) & (events.quarter >= 0))
-    first = np.flatnonzero(np.r_[True, np.diff(timed.subject_id) > 0])
-    last = np.r_[first[1:] - 1, len(timed.subject_id) - 1]
-    ids = out.written.get("observation_period", 0) + 1 + np.arange(len(first))
+    periods = observation_periods(events)
+    ids = out.written.get("observation_period", 0) + 1 + np.arange(len(periods.subject_id))
     out.append(
         "observation_period",
         {
             "observation_period_id": ids,
-            "person_id": timed.subject_id[first],
-            "observation_period_start_date": _days(timed.minute[first] // MINUTES),
-            "observation_period_end_date": _days(timed.minute[last] // MINUTES),
-            "period_type_concept_id": np.full(len(first), EHR),
+            "person_id": periods.subject_id,
+            "observation_period_start_date": _days(periods.first_day),
+            "observation_period_end_date": _days(periods.last_day),
+            "period_type_concept_id": np.full(len(ids), EHR),
         },
     )
 
