@@ -16,7 +16,8 @@ from posology.service.errors import UnusableError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
 from posology.service.models.served import ServedModel
-from posology.service.pages.facts_form import FactInput, changed_facts, fact_inputs
+from posology.service.pages.facts_form import FactGroup, changed_facts, fact_groups
+from posology.service.pages.field_groups import field_order
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.workflows.advice.what_if import FactValue
 from posology.workflows.patient import form_of
@@ -37,7 +38,7 @@ class AskPage:
     models: tuple[tuple[str, str], ...]
     patient: str
     decision: str
-    fields: tuple[FactInput, ...]
+    groups: tuple[FactGroup, ...]
     errors: dict[str, str]
 
 
@@ -109,7 +110,9 @@ def _page(
         models=tuple((m.name, m.artifact.study.title) for m in deployment.models.current.values()),
         patient=entered.get("patient", ""),
         decision=entered.get("decision", ""),
-        fields=fact_inputs(_blank_values(served), entered, errors),
+        groups=fact_groups(
+            _blank_values(served), entered, errors, field_order(served.artifact)
+        ),
         errors=errors,
     )
     title = f"{'Error: ' if errors else ''}Ask about a patient"

@@ -7,10 +7,15 @@ from posology.advice.form.field import Field, Limits
 from posology.advice.form.unit_names import unit_words
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.report.patient.words import capitalise, date_words
+from posology.service.pages.field_groups import (
+    GROUPS,
+    MOST_SHOWN,
+    FieldOrder,
+    group_of,
+    place_in_group,
+    plain_label,
+)
 from posology.workflows.advice.what_if import FactValue
-
-MOST_FIRST = 9
-"""Fields that stand before `more facts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +32,80 @@ class FactInput:
     unit: str
     hint: str
     is_number: bool
-    is_first: bool
-    """Whether it stands before `more facts`."""
     is_changed: bool
     error: str
 
 
-def fact_inputs(
+@dataclass(frozen=True, slots=True)
+class FactGroup:
+    """The fields under one heading."""
+
+    heading: str
+    shown: tuple[FactInput, ...]
+    folded: tuple[FactInput, ...]
+    """Rarely recorded, or in the words of hospitals: they open on demand."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a folded field has something to mend."""
+        return any(field.error for field in self.folded)
+
+
+def fact_groups(
     values: Sequence[FactValue],
     entered: Mapping[str, str],
     errors: Mapping[str, str],
+    order: FieldOrder,
     first: Sequence[str] = (),
-) -> tuple[FactInput, ...]:
-    """The fields; those of the codes `first`, then those that are recorded, before others.
+) -> tuple[FactGroup, ...]:
+    """The fields by clinical group, each with its own field first that decides most.
 
     Args:
         entered: of each field's id, what was entered instead of what is recorded.
         errors: of each field's id, what to mend.
+        first: codes of the facts that speak most for or against an answer.
     """
     rank = {code: at for at, code in enumerate(first)}
-    ids = {id(fact): f"fact-{at}" for at, fact in enumerate(values)}
-
-    def order(fact: FactValue) -> tuple[bool, int, bool]:
-        own = ids[id(fact)]
-        is_touched = own in errors or entered.get(own, fact.value) != fact.value
+    grouped: dict[str, list[_Placed]] = {name: [] for name in GROUPS}
+    for at, fact in enumerate(values):
+        own = f"fact-{at}"
         codes = (fact.field.stem, *(code for _, code in fact.field.choices))
-        place = min((rank[code] for code in codes if code in rank), default=len(rank))
-        return not is_touched, place, not fact.value
+        weight = min((rank[code] for code in codes if code in rank), default=len(rank))
+        is_touched = own in errors or entered.get(own, fact.value) != fact.value
+        must_show = is_touched or weight < len(rank) or fact.field.required
+        is_named = order.is_named(fact.field)
+        place = (place_in_group(fact.field), not is_touched, weight, not is_named)
+        placed = _Placed(own, fact, place, must_show or is_named, order.is_usual(fact.field))
+        grouped[group_of(fact.field)].append(placed)
+    return tuple(
+        _fact_group(name, sorted(found, key=lambda p: p.place), entered, errors)
+        for name, found in grouped.items()
+        if found
+    )
 
-    ordered = sorted(values, key=order)
-    shown = []
-    for at, fact in enumerate(ordered):
-        own = ids[id(fact)]
-        is_first = at < MOST_FIRST
-        shown.append(_input(fact, own, entered.get(own, fact.value), errors.get(own, ""), is_first))
-    return tuple(shown)
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    own: str
+    fact: FactValue
+    place: tuple[int, bool, int, bool]
+    must_show: bool
+    is_usual: bool
+
+
+def _fact_group(
+    name: str, found: Sequence[_Placed], entered: Mapping[str, str], errors: Mapping[str, str]
+) -> FactGroup:
+    shown: list[FactInput] = []
+    folded: list[FactInput] = []
+    for placed in found:
+        own, value = placed.own, entered.get(placed.own, placed.fact.value)
+        field = _input(placed.fact, own, value, errors.get(own, ""))
+        is_shown = placed.must_show or (placed.is_usual and len(shown) < MOST_SHOWN)
+        (shown if is_shown else folded).append(field)
+    if not shown:  # a heading over nothing but a fold
+        shown, folded = folded[:MOST_SHOWN], folded[MOST_SHOWN:]
+    return FactGroup(name, tuple(shown), tuple(folded))
 
 
 def changed_facts(
@@ -98,7 +142,7 @@ def important_codes(advice: Recommendation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason.code for reason in (*contrasts, *advice.why.dose)))
 
 
-def _input(fact: FactValue, own: str, value: str, error: str, is_first: bool) -> FactInput:
+def _input(fact: FactValue, own: str, value: str, error: str) -> FactInput:
     field = fact.field
     is_changed = value != fact.value
     hints = []
@@ -110,14 +154,13 @@ def _input(fact: FactValue, own: str, value: str, error: str, is_first: bool) ->
         hints.append("needed: no answer without it")
     return FactInput(
         id=own,
-        label=capitalise(field.name),
+        label=capitalise(plain_label(field)),
         value=value,
         recorded=fact.value,
         options=_options(field),
         unit="years" if field.kind == "age" else unit_words(field.unit) if field.unit else "",
         hint=", ".join(hints),
         is_number=field.kind == "number" or (field.kind == "age" and "-" not in value),
-        is_first=is_first,
         is_changed=is_changed,
         error=error,
     )
@@ -130,7 +173,7 @@ def _options(field: Field) -> tuple[tuple[str, str], ...]:
         return ()
     titles = field.titles or ("",) * len(field.choices)
     pairs = zip(field.choices, titles, strict=True)
-    return tuple((word, title or word) for (word, _), title in pairs)
+    return tuple((word, title or word.replace("_", " ")) for (word, _), title in pairs)
 
 
 def _words(field: Field, value: str) -> str:

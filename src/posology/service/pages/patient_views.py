@@ -21,9 +21,10 @@ from posology.service.pages.decision import decision_form, read_decision
 from posology.service.pages.facts_form import (
     changed_facts,
     changes_words,
-    fact_inputs,
+    fact_groups,
     important_codes,
 )
+from posology.service.pages.field_groups import field_order
 from posology.service.pages.opened import Opened, keep_decision, open_answer
 from posology.service.pages.patient import patient_variables
 from posology.service.pages.responses import (
@@ -156,8 +157,10 @@ async def _what_if_form(
             result = compare(opened.advice, changed, changes_words(facts.values, changes))
         except UserError as error:
             errors = {next(iter(entered)): str(error).partition("what if: ")[2] or str(error)}
-    fields = fact_inputs(facts.values, entered, errors, important_codes(opened.advice))
-    return WhatIfForm(fields, errors, result)
+    order = field_order(deployment.models.find(opened.stored.model).artifact)
+    first = important_codes(opened.advice)
+    groups = fact_groups(facts.values, entered, errors, order, first)
+    return WhatIfForm(groups, errors, result)
 
 
 def _seal(deployment: Deployment, answer_id: str, facts: dict[str, str]) -> str:

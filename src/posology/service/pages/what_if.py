@@ -12,7 +12,7 @@ from posology.domain.recommendation.option import OptionAdvice
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.records.schema import EVENTS
 from posology.report.patient.words import capitalise, dose_words, value_words, without_stop
-from posology.service.pages.facts_form import FactInput
+from posology.service.pages.facts_form import FactGroup
 from posology.service.work import load_model
 from posology.workflows.advice.what_if import PatientFacts, read_facts, what_if
 from posology.workflows.patient import Patient
@@ -43,7 +43,7 @@ class WhatIfResult:
 class WhatIfForm:
     """The form's variables."""
 
-    fields: tuple[FactInput, ...]
+    groups: tuple[FactGroup, ...]
     errors: dict[str, str]
     result: WhatIfResult | None
 
