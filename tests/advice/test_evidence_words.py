@@ -11,6 +11,6 @@ def test_guidelines_are_named_by_their_titles() -> None:
     rules = (RuleError("fixed", error, error), RuleError("other", error, error))
     dose = DoseEvidence("mg/wk", 834, Estimate(8.41, 8.0, 9.0), rules, ())
     assert describe_evidence(None, dose, read_study("iwpc").rules) == (
-        "In 834 patients it was not learned from, its dose was off by 8.4 mg/wk on average; usual "
-        "start, 5 mg a day for everyone by 13.0, other by 13.0."
+        "In 834 patients kept aside for choosing, not for learning, its dose was off by 8.4 mg/wk "
+        "on average; usual start, 5 mg a day for everyone by 13.0, other by 13.0."
     )

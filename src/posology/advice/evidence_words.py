@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.study import Rule
 
+KEPT_ASIDE = "kept aside for choosing, not for learning"
+"""Patients of the validation split: settings were chosen by them, and no weight was learned."""
 _VERDICTS = {
     "gain": "In patients it was not learned from, choosing by the patient is shown to gain.",
     "none": "Choosing by the patient is not shown to gain over one option for all.",
@@ -25,7 +27,7 @@ def describe_evidence(
         return f"{_VERDICTS.get(study.verdict, '')} {basis}".strip()
     if dose is None or dose.error is None:
         return ""
-    error = f"In {dose.patients:,} patients it was not learned from, its dose was off by "
+    error = f"In {dose.patients:,} patients {KEPT_ASIDE}, its dose was off by "
     sentence = f"{error}{dose.error.value:.1f} {dose.unit} on average"
     titles = {rule.name: rule.words for rule in rules}
     others = [f"{titles.get(r.name, r.name)} by {r.error.value:.1f}" for r in dose.rules]

@@ -8,6 +8,9 @@ from posology.advice.why.counterfactuals import first_option
 from posology.advice.why.facts import PRESENCE
 from posology.advice.why.table import FactEffects, WhatIfTable
 
+NO_CHANGE = "Whatever its value,"
+"""What the sentence of a fact begins with that would change nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class MissingHelp:
@@ -39,7 +42,7 @@ def help_to_choose(table: WhatIfTable, titles: tuple[str, ...]) -> tuple[Missing
 
 def _choice_sentence(change: float, others: np.ndarray, titles: tuple[str, ...]) -> str:
     if round(100 * change) == 0:
-        return "Whatever its value, the first option would most likely stay the same."
+        return f"{NO_CHANGE} the first option would most likely stay the same."
     which = " or ".join(titles[option] for option in dict.fromkeys(others.tolist()))
     return (
         f"If it were known, {which} would come first for {100 * change:.0f} of 100 patients with "
@@ -57,7 +60,7 @@ def help_to_dose(table: WhatIfTable, unit: str) -> tuple[MissingHelp, ...]:
         low, high = float(doses.min()), float(doses.max())
         sentence = f"If it were known, the dose would be from {low:.0f} to {high:.0f} {unit}."
         if round(low) == round(high):
-            change, sentence = 0.0, "Whatever its value, the dose would stay nearly the same."
+            change, sentence = 0.0, f"{NO_CHANGE} the dose would stay nearly the same."
         found.append(_help(effects, change, sentence))
     return tuple(sorted(found, key=lambda item: -item.change))
 

@@ -24,6 +24,7 @@ from posology.domain.recommendation.recommendation import (
 )
 from posology.report.patient import words
 from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Callout, Line, Tag
+from posology.report.patient.missing import NEEDED, most_helpful
 
 IN_BANNER = ("age", "sex", "weight", "height")
 """Facts that help to see whose page this is; the form has no names."""
@@ -145,9 +146,11 @@ def known_words(advice: Recommendation) -> str:
 
 def _most_helpful(advice: Recommendation) -> tuple[str, str]:
     """Text, and its first words in bold."""
-    for fact in advice.missing:
-        if fact.is_required or fact.would_help:
-            return words.sentence(fact.would_help), words.sentence(fact.fact)
+    fact = most_helpful(advice)
+    if fact is not None:
+        return words.sentence(fact.would_help) or NEEDED, words.sentence(fact.fact)
+    if any(fact.would_help for fact in advice.missing):
+        return "No missing fact would change the answer much.", ""
     if advice.missing:
         names = ", ".join(fact.fact for fact in advice.missing[:3])
         return f"Not recorded: {names}. What they would change was not worked out.", ""

@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 from posology.domain.recommendation.recommendation import Recommendation
-from posology.report.patient import answer, doses, option_rows, reasons, sections, words
+from posology.report.patient import (
+    answer,
+    doses,
+    missing,
+    option_rows,
+    reasons,
+    sections,
+    words,
+)
 from posology.report.patient.content import Line, PatientPage
 
 FOOTER = "Posology supports a decision; it does not make one. It is not a medical device."
@@ -51,9 +59,9 @@ def build_page(advice: Recommendation) -> PatientPage:
         similar_note=sections.similar_note(advice),
         similar_heads=sections.similar_heads(advice),
         similar=sections.similar_rows(advice),
-        missing_note=sections.missing_note(advice),
-        missing=sections.missing_rows(advice),
-        missing_rest=sections.missing_rest(advice),
+        missing_note=missing.missing_note(advice),
+        missing=missing.missing_rows(advice),
+        missing_rest=missing.missing_rest(advice),
         known=sections.known_lines(advice),
         looked=sections.looked_rows(advice),
         guideline=guideline,

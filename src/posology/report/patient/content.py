@@ -90,6 +90,11 @@ class OptionTable:
         return any(row.tag is None for row in self.rows)
 
     @property
+    def has_changes(self) -> bool:
+        """Whether any row is compared with the reference."""
+        return any(row.change for row in self.rows)
+
+    @property
     def counted(self) -> int:
         """Columns of harms that are counted of 100; they stand first."""
         return sum(not unit for _, unit in self.harms)

@@ -37,6 +37,13 @@ from posology.report.patient.content import (
 from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_svg
 
 OF_100 = "of 100 patients like this one"
+RANGES = (
+    "Each row is a range of doses, not a dose to give: the dose stands below. Large figures: how "
+    "many of 100 patients like this one needed a dose in that range. Under them, the 95 % "
+    "interval. What another dose would have done is not known, so no row is compared with usual "
+    "care."
+)
+"""Of a study whose outcome is the right dose, and whose options are ranges of it."""
 MOST_HARMS = 5
 """Columns of harms that fit beside the benefit; further ones stand in words under the row."""
 _KINDS = {
@@ -64,8 +71,9 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         for option in advice.options
     )
     is_equal = not advice.is_ranked and any(row.kind == SAME for row in rows)
+    heading = "Options, in no order of merit" if is_equal else "Options"
     return OptionTable(
-        heading="Options, in no order of merit" if is_equal else "Options",
+        heading="In which range this patient's dose lies" if is_of_ranges(advice) else heading,
         note=_note(advice, rows),
         goal=words.capitalise(advice.goal),
         goal_unit=advice.unit or "of 100",
@@ -74,6 +82,13 @@ def option_table(advice: Recommendation) -> OptionTable | None:
         sides=("lower", "higher") if advice.unit else ("fewer", "more"),
         harms=tuple((words.capitalise(name), unit) for name, unit in columns),
         rows=rows,
+    )
+
+
+def is_of_ranges(advice: Recommendation) -> bool:
+    """Whether the options are ranges of the one dose that is advised: none is compared."""
+    return advice.dose is not None and not any(
+        option.difference is not None or option.harms for option in advice.options
     )
 
 
@@ -91,6 +106,8 @@ def _nothing_estimated(advice: Recommendation) -> OptionTable:
 def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
     if all(row.tag is not None for row in rows):
         return ""
+    if is_of_ranges(advice):
+        return RANGES
     what = f"the mean in {advice.unit}" if advice.unit else f"how many {OF_100}"
     return (
         f"Goal: {advice.goal}. Large figures: {what}. Under them, the 95 % interval. A difference "
@@ -148,13 +165,14 @@ def _row(
     of_reference = _harms_of_reference(advice)
     cells = tuple(_harm_cell(name, by_name.get(name), of_reference.get(name)) for name in all_harms)
     is_first = advice.state == BETTER_FOR_PATIENT and option == advice.options[0]
+    is_range = is_of_ranges(advice)
     return OptionRow(
         title=words.capitalise(option.title),
-        dose="" if option.dose is None else words.dose_words(option.dose),
-        notes=(*_dose_notes(option), *_support(option)),
+        dose="" if option.dose is None or is_range else words.dose_words(option.dose),
+        notes=(*(() if is_range else _dose_notes(option)), *_support(option)),
         value="not estimated" if outcome is None else words.value_words(outcome.value, unit),
         interval="" if outcome is None else words.interval_words(outcome, unit),
-        change=change or "not estimated",
+        change="" if is_range else change or "not estimated",
         change_interval=(
             "" if difference is None else words.change_interval_words(difference, unit)
         ),

@@ -25,7 +25,6 @@ from posology.report.patient.content import (
     WARN,
     Line,
     LookedRow,
-    MissingRow,
     SafetyRow,
     SimilarRow,
     Tag,
@@ -44,11 +43,6 @@ _STEPS = 8
 """Steps of attention that are shown: the last ones."""
 MIN_CELL, UNDER_5 = 5, "under 5"
 _MAX_LABEL = 32
-_NOT_WORKED_OUT = "What it would change was not worked out."
-_ORDER_OF_HELP = (
-    "First comes what would change the answer most, on average over the values that earlier "
-    "patients had: a common value counts for more than a rare one, which may change more."
-)
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
 
@@ -166,51 +160,6 @@ def similar_note(advice: Recommendation) -> str:
         f"{who}, what they were given and what came of it.{counted} Not adjusted: each was treated "
         "for a reason. Cells under 5 are not shown."
     )
-
-
-def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
-    """The facts that would help, the most helpful first; those alike in one row."""
-    needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
-    is_same = bool(_assumed_note(advice))
-    alike: dict[tuple[bool, str, str], list[str]] = {}
-    for fact in advice.missing:
-        if fact.is_required or fact.would_help:
-            key = (fact.is_required, "" if is_same else fact.assumed, fact.would_help)
-            alike.setdefault(key, []).append(fact.fact)
-    first = next((key for key in alike if key[2]), None)
-    return tuple(
-        MissingRow(
-            needed if key[0] else other,
-            words.capitalise(", ".join(names)),
-            words.capitalise(key[1]),
-            words.sentence(key[2]) or _NOT_WORKED_OUT,
-            key == first,
-        )
-        for key, names in alike.items()
-    )
-
-
-def missing_rest(advice: Recommendation) -> str:
-    """The facts of which nobody knows what they would change."""
-    names = [f.fact for f in advice.missing if not (f.is_required or f.would_help)]
-    if not names:
-        return ""
-    also = "Also not" if len(names) < len(advice.missing) else "Not"
-    return f"{also} recorded: {', '.join(names)}. {_NOT_WORKED_OUT}"
-
-
-def missing_note(advice: Recommendation) -> str:
-    """What was assumed, where it is the same for several facts, and what their order means."""
-    helpful = sum(bool(fact.would_help) for fact in advice.missing)
-    order = _ORDER_OF_HELP if helpful > 1 else ""
-    return f"{_assumed_note(advice)} {order}".strip()
-
-
-def _assumed_note(advice: Recommendation) -> str:
-    assumed = {fact.assumed for fact in advice.missing}
-    if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
-        return ""
-    return f"Assumed in place of each: {text[:1].lower()}{words.without_stop(text[1:])}."
 
 
 def known_lines(advice: Recommendation) -> tuple[Line, ...]:

@@ -119,7 +119,7 @@ def _options(table: OptionTable) -> list[RenderableType]:
     if table.has_numbers:
         unit = "patients of 100" if table.goal_unit == "of 100" else table.goal_unit
         words = f"In {unit}, with 95 % intervals; differences against {table.reference}."
-        parts.append(_dim(f"Goal: {table.goal}. {words}"))
+        parts.append(_dim(f"Goal: {table.goal}. {words}" if table.has_changes else table.note))
     return [*parts, *(_option(table, row) for row in table.rows)]
 
 

@@ -110,9 +110,7 @@ def _page(
         models=tuple((m.name, m.artifact.study.title) for m in deployment.models.current.values()),
         patient=entered.get("patient", ""),
         decision=entered.get("decision", ""),
-        groups=fact_groups(
-            _blank_values(served), entered, errors, field_order(served.artifact)
-        ),
+        groups=fact_groups(_blank_values(served), entered, errors, field_order(served.artifact)),
         errors=errors,
     )
     title = f"{'Error: ' if errors else ''}Ask about a patient"

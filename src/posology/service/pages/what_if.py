@@ -11,6 +11,7 @@ import pyarrow as pa
 from posology.domain.recommendation.option import OptionAdvice
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.records.schema import EVENTS
+from posology.report.patient.option_rows import is_of_ranges
 from posology.report.patient.words import capitalise, dose_words, value_words, without_stop
 from posology.service.pages.facts_form import FactGroup
 from posology.service.work import load_model
@@ -97,6 +98,7 @@ def compare(now: Recommendation, changed: Recommendation, changes: str) -> WhatI
     names = [*before, *(o.name for o in changed.options if o.name not in before)]
     after = {option.name: option for option in changed.options}
     has_dose = any(option.dose for option in (*now.options, *changed.options))
+    has_dose = has_dose and not is_of_ranges(now)
     rows = [
         _row(before.get(name), after.get(name), now.unit, has_dose)
         for name in names

@@ -25,7 +25,7 @@ def test_errors_of_the_dose_stand_beside_those_of_each_rule() -> None:
     )
     assert [tag.text for tag in page.tags] == [
         "Better dose than all rules",
-        "Checked on 917 patients",
+        "Checked on 917 patients kept aside",
     ]
     assert page.compared is not None
     rows = page.compared.rows

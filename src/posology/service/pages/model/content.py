@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from posology.advice.evidence_words import KEPT_ASIDE
 from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
 from posology.domain.recommendation.evidence import DoseEvidence, GroupEvidence, StudyEvidence
@@ -174,7 +175,7 @@ def _tags(
         if better:
             rules = "all rules" if better == len(dose.rules) else f"{better} of {len(dose.rules)}"
             shown.append(Tag(f"Better dose than {rules}", GOOD, "up"))
-        shown.append(Tag(f"Checked on {dose.patients:,} patients", QUIET, "check"))
+        shown.append(Tag(f"Checked on {dose.patients:,} patients kept aside", QUIET, "check"))
     else:
         shown.append(Tag("Not measured", WARN, "warn"))
     worse = sum(row.kind == BAD for row in groups.rows) if groups else 0
@@ -193,7 +194,7 @@ def _evidence(
         kind = "a trial" if study.is_randomised else "records of usual care: no trial has tested it"
         parts.append(f"Checked on {study.patients:,} patients of {kind}.")
     elif dose is not None:
-        parts.append(f"Checked on {dose.patients:,} patients that it had not seen.")
+        parts.append(f"Checked on {dose.patients:,} patients {KEPT_ASIDE}.")
     return " ".join(parts) or "Nothing was measured when it was fitted."
 
 
@@ -219,8 +220,8 @@ def _rules(dose: DoseEvidence) -> Compared | None:
         rows.append(_row(rule.name, "", rule.error, rule.difference, (kind, dose.unit, axis)))
     return Compared(
         heading="Is it better than what we have?",
-        note=f"{dose.patients:,} patients held out. Mean error of the dose in {dose.unit}: lower "
-        "is better. Under each figure its 95 % interval.",
+        note=f"{dose.patients:,} patients {KEPT_ASIDE}; no test patient is among them. Mean error "
+        f"of the dose in {dose.unit}: lower is better. Under each figure its 95 % interval.",
         heads=("Model or rule", f"Error, {dose.unit}", "This model minus it"),
         sides=("model better", "rule better"),
         axis="" if axis is None else axis_svg(axis),

@@ -1,0 +1,70 @@
+"""Facts that were missing: the one that helps most is the same on every part of a page."""
+
+from posology.advice.why.missing import NO_CHANGE
+from posology.domain.recommendation.findings import MissingFact
+from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient import words
+from posology.report.patient.content import WARN, MissingRow, Tag
+
+NEEDED = "There is no answer without it."
+_NOT_WORKED_OUT = "What it would change was not worked out."
+_ORDER_OF_HELP = (
+    "First comes what would change the answer most, on average over the values that earlier "
+    "patients had: a common value counts for more than a rare one, which may change more."
+)
+
+
+def most_helpful(advice: Recommendation) -> MissingFact | None:
+    """The fact that stops the answer; else the first that would change it. They are in order."""
+    needed = (fact for fact in advice.missing if fact.is_required)
+    helpful = (
+        fact
+        for fact in advice.missing
+        if fact.would_help and not fact.would_help.startswith(NO_CHANGE)
+    )
+    return next(needed, None) or next(helpful, None)
+
+
+def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
+    """The facts that would help, the most helpful first; those alike in one row."""
+    needed, other = Tag("Needed", WARN, "warn"), Tag("Not recorded", "", "minus")
+    is_same = bool(_assumed_note(advice))
+    alike: dict[tuple[bool, str, str], list[str]] = {}
+    for fact in advice.missing:
+        if fact.is_required or fact.would_help:
+            key = (fact.is_required, "" if is_same else fact.assumed, fact.would_help)
+            alike.setdefault(key, []).append(fact.fact)
+    first = most_helpful(advice)
+    return tuple(
+        MissingRow(
+            needed if key[0] else other,
+            words.capitalise(", ".join(names)),
+            words.capitalise(key[1]),
+            words.sentence(key[2]) or NEEDED,
+            first is not None and first.fact in names,
+        )
+        for key, names in alike.items()
+    )
+
+
+def missing_rest(advice: Recommendation) -> str:
+    """The facts of which nobody knows what they would change."""
+    names = [f.fact for f in advice.missing if not (f.is_required or f.would_help)]
+    if not names:
+        return ""
+    also = "Also not" if len(names) < len(advice.missing) else "Not"
+    return f"{also} recorded: {', '.join(names)}. {_NOT_WORKED_OUT}"
+
+
+def missing_note(advice: Recommendation) -> str:
+    """What was assumed, where it is the same for several facts, and what their order means."""
+    helpful = sum(bool(fact.would_help) for fact in advice.missing)
+    order = _ORDER_OF_HELP if helpful > 1 else ""
+    return f"{_assumed_note(advice)} {order}".strip()
+
+
+def _assumed_note(advice: Recommendation) -> str:
+    assumed = {fact.assumed for fact in advice.missing}
+    if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
+        return ""
+    return f"Assumed in place of each: {text[:1].lower()}{words.without_stop(text[1:])}."

@@ -1,0 +1,43 @@
+"""Options that are ranges of the one dose: no doses to give, no column without content."""
+
+from dataclasses import replace
+
+from posology.domain.recommendation.option import NOT_ESTIMATED
+from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, DOSE_ONLY
+from posology.report.patient.option_rows import RANGES, option_table
+from posology.report.patient.page import render_patient_page
+from posology.service.pages.what_if import compare
+from tests.builders.html import read_html
+from tests.builders.recommendations import ADVICE_BY_STATE
+
+_BETTER = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+ADVICE = replace(
+    ADVICE_BY_STATE[DOSE_ONLY],
+    options=tuple(
+        replace(option, standing=NOT_ESTIMATED, difference=None, harms=(), remarks=())
+        for option in _BETTER.options
+    ),
+)
+
+
+def test_a_range_of_doses_is_not_shown_as_a_dose_to_give() -> None:
+    assert any(option.dose for option in ADVICE.options)
+    table = option_table(ADVICE)
+    assert table is not None
+    assert {row.dose for row in table.rows} == {""}
+    assert table.note == RANGES
+    assert table.heading == "In which range this patient's dose lies"
+
+
+def test_a_column_that_holds_nothing_is_left_out_and_the_reason_stands_once() -> None:
+    shown = " ".join(" ".join(read_html(render_patient_page(ADVICE)).text).split())
+    assert "Against usual care" not in shown
+    assert shown.count("no row is compared with usual care") == 1
+    compared = " ".join(" ".join(read_html(render_patient_page(_BETTER)).text).split())
+    assert "Against usual care" in compared
+
+
+def test_what_if_compares_the_dose_and_not_those_of_its_ranges() -> None:
+    rows = {row.title: row.cells for row in compare(ADVICE, ADVICE, "").rows}
+    assert rows["Low start"][2:] == ("", "")
+    assert rows["Dose"][2:] == ("16 mg a week", "16 mg a week")
