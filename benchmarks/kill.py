@@ -1,13 +1,16 @@
 """SIGKILL under load: nothing acknowledged is lost or doubled, and the audit chain verifies.
 
-python -m benchmarks.kill --kills 100 --json out/kill.json
+python -m benchmarks.kill --kills 100 --folder out/kill --json out/kill.json
 
 Clients send outcomes and feedback; after a kill they send what was not acknowledged again, as a
-record system would. On SQLite, and on PostgreSQL where this machine has its server.
+record system would. On SQLite, and on PostgreSQL where this machine has its server. With
+`--folder`, the stores and what the clients know are kept after each kill: a run that ended early
+continues there.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -17,7 +20,7 @@ import tempfile
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,23 @@ class Sent:
     """Paths and keys to send again."""
     sent_again: int = 0
     refused: int = 0
+    kills: int = 0
+
+
+def _read_sent(file: Path) -> Sent:
+    """What clients knew after the last kill of an earlier run."""
+    if not file.exists():
+        return Sent()
+    body = json.loads(file.read_text())
+    keys = {path: set(known) for path, known in body.pop("acknowledged").items()}
+    pending = [(path, key) for path, key in body.pop("pending")]
+    return Sent(keys, pending, **body)
+
+
+def _write_sent(sent: Sent, file: Path) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(sent), default=sorted))
+    draft.replace(file)
 
 
 def _body(path: str, key: str) -> bytes:
@@ -86,12 +106,16 @@ async def _load(service: Service, sent: Sent, process: Any, seconds: float) -> N
 
 def run(service: Service, database: str, kills: int) -> dict[str, Any]:
     """Kill the service so many times under load, then compare its store with the clients."""
-    sent, rng = Sent(), random.Random(0)
-    for number in range(kills):
+    known = service.folder / "sent.json"
+    sent = _read_sent(known)
+    while sent.kills < kills:
         with started(service) as process:
-            asyncio.run(_load(service, sent, process, rng.uniform(0.05, 1.5)))
-        if number % 10 == 9:
-            print(f"{number + 1} kills", flush=True)
+            asyncio.run(_load(service, sent, process, random.uniform(0.05, 1.5)))
+        sent.kills += 1
+        _write_sent(sent, known)
+        if sent.kills % 10 == 0 or sent.kills == kills:
+            done = sum(len(keys) for keys in sent.acknowledged.values())
+            print(f"{service.folder.name}: {sent.kills} kills, {done} acknowledged", flush=True)
     with existing_store(service.folder / "service", database) as store:
         check = store.read_now(verify_audit, store.key)
         kept = store.read_now(_kept)
@@ -99,7 +123,7 @@ def run(service: Service, database: str, kills: int) -> dict[str, Any]:
     doubled = sum(len(keys) - len(set(keys)) for keys in kept["rows"].values())
     rows = sum(len(keys) for keys in kept["rows"].values())
     return {
-        "kills": kills,
+        "kills": sent.kills,
         "acknowledged": sum(len(keys) for keys in sent.acknowledged.values()),
         "kept": rows,
         "sent_again": sent.sent_again,
@@ -121,12 +145,19 @@ def _kept(connection: Connection) -> dict[str, Any]:
 
 
 @contextmanager
-def postgresql() -> Generator[str]:
-    """A server of our own on a socket; an empty address if this machine has none."""
+def postgresql(kept: Path | None) -> Generator[str]:
+    """A server of our own on a socket; an empty address if this machine has none.
+
+    Args:
+        kept: the folder of a run that may continue: its database is found again, and stays.
+    """
     if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
         yield ""
         return
-    place = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
+    name = hashlib.sha256(str(kept and kept.absolute()).encode()).hexdigest()[:8]
+    # a socket's path must be short, and another user's
+    place = Path(f"/tmp/pg-{name}") if kept else Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    place.mkdir(exist_ok=True)
     user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         user = ["runuser", "-u", "postgres", "--"]
@@ -135,13 +166,18 @@ def postgresql() -> Generator[str]:
     options = f"-c listen_addresses='' -k {place}"
     pg_ctl = [*user, "pg_ctl", "-D", str(data), "-o", options, "-l", str(place / "log"), "-w"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "check": True}
-    subprocess.run([*user, "initdb", "-D", str(data), "-A", "trust", "-U", "posology"], **quiet)
+    if data.exists():  # a server of a run that was killed may still be there
+        left_over: dict[str, Any] = quiet | {"check": False, "stderr": subprocess.DEVNULL}
+        subprocess.run([*pg_ctl, "-m", "immediate", "stop"], **left_over)
+    else:
+        subprocess.run([*user, "initdb", "-D", str(data), "-A", "trust", "-U", "posology"], **quiet)
     subprocess.run([*pg_ctl, "start"], **quiet)
     try:
         yield f"postgresql://posology@/postgres?host={place}"
     finally:
         subprocess.run([*pg_ctl, "-m", "immediate", "stop"], **quiet)
-        shutil.rmtree(place, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def main() -> None:
@@ -149,10 +185,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--folder", type=Path, help="Keep everything here, and continue here.")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     model, rows = args.model or demo_model(Path("out/service-model")), []
-    with tempfile.TemporaryDirectory() as scratch, postgresql() as address:
+    with tempfile.TemporaryDirectory() as temporary, postgresql(args.folder) as address:
+        scratch = args.folder or temporary
         for name, database in (("sqlite", ""), ("postgresql", address)):
             if name == "postgresql" and not database:
                 print("postgresql: no server on this machine")

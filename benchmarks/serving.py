@@ -49,8 +49,8 @@ class Service:
 
 
 def describe_service(folder: Path, model: Path, workers: int, database: str = "") -> Service:
-    """Write the settings of a service of this model into a new folder."""
-    folder.mkdir(parents=True)
+    """Write the settings of a service of this model into a folder; its store may exist already."""
+    folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP384R1())
     public = json.loads(ECAlgorithm.to_jwk(key.public_key()))
     public |= {"kid": "bench", "alg": "ES384", "use": "sig"}
