@@ -1,10 +1,8 @@
 """Our own service under `posology conform`: no fault, with everything that a card can have."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,21 +16,14 @@ from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT
 from posology.service import answering
 from posology.service.cds_hooks import answer_call
 from posology.service.cds_hooks.population import ReadPatient
-from posology.service.cds_hooks.settings import CdsHooksSettings
-from posology.service.settings import Settings
 from posology.service.tokens.identify import identify_system
-from posology.service.tokens.key_sets import TrustedIssuer
 from posology.service.work import Done
 from posology.workflows.recommend import RecommendResult
 from tests.builders.asgi_client import AsgiClient
-from tests.builders.free_address import free_address
 from tests.builders.hook_calls import draft, study
+from tests.builders.own_cds_service import FHIR, ORIGIN, URL, own_service
 from tests.builders.recommendations import ADVICE_BY_STATE
-from tests.builders.service import deployment_of, running_app
-
-URL = "http://127.0.0.1:8000"
-ORIGIN = "https://ehr.example"
-FHIR = free_address()
+from tests.builders.service import deployment_of
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +33,10 @@ def key() -> TokenKey:
 
 @pytest.fixture
 def app(small_model: Path, tmp_path: Path, key: TokenKey) -> Iterator[FastAPI]:
-    """The service with the study of the drugs of `hook_calls`, which trusts the tester."""
-    keys = tmp_path / "jwks.json"
-    keys.write_text(json.dumps({"keys": [key.jwk]}))
-    hooks = CdsHooksSettings(
-        issuers=(TrustedIssuer(key.issuer, keys),), origins=(ORIGIN,), fhir_servers=(FHIR,)
-    )
-    settings = Settings(models=(), public_url=URL, allow_unsigned=True, cds_hooks=hooks)
-    with running_app(small_model, tmp_path / "service", settings) as running:
+    """The service that allows the tester, and wants its tokens."""
+    with own_service(small_model, tmp_path, key) as running:
         deployment = deployment_of(running)
         deployment.identify_system = identify_system(deployment.settings)
-        served = deployment.models.current["warfarin"]
-        model = replace(served.artifact, study=study())
-        deployment.models.current["warfarin"] = replace(served, artifact=model)
         yield running
 
 
