@@ -13,6 +13,7 @@ from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
 from posology.advice.prediction import PatientPrediction
 from posology.advice.safety import why_all_forbidden
+from posology.advice.uncertainty.certainty import UNLIKE
 from posology.domain.recommendation.option import (
     BETTER,
     NO_CLEAR_DIFFERENCE,
@@ -72,6 +73,9 @@ def _describe_no_answer(state: str, prediction: PatientPrediction, inputs: Advic
         found = f"{certainty.similar_patients} were found and {certainty.needed_patients} are "
         return "No answer: too few patients like this one.", (f"{found}needed.", BELOW)
     if state == OUTSIDE_TRAINING:
+        first, *others = certainty.outside or ("",)
+        if first.endswith(UNLIKE):
+            return f"No answer: {first[:1].lower()}{first[1:]}", (*others[:1], BELOW)
         head = "No answer: this patient is unlike those the model learned from."
         return head, (*certainty.outside[:2], BELOW)
     if state == UNSURE:

@@ -17,6 +17,7 @@ from posology.advice.uncertainty.distance import (
 from posology.advice.uncertainty.dose_intervals import dose_intervals
 from posology.advice.uncertainty.evidence import UncertaintyEvidence
 from posology.advice.uncertainty.facts import fact_codes, read_facts
+from posology.advice.uncertainty.number_pairs import oddest_pair
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
 from posology.domain.codes import display_name
@@ -29,6 +30,8 @@ from posology.domain.study import Study
 
 FAR = 0.05
 """Share of training's range beyond which a number is unlike it, on either side. Our choice."""
+UNLIKE = "is unlike the patients the model learned from."
+"""What the sentence ends with that names two numbers which do not go together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,9 +81,11 @@ def assess_certainty(
             evidence.distance, patient.profile, patient.history, patient.decision
         )[0]
         is_far = facts is not None and is_far_beyond(patient, facts)
-        is_outside = bool(share >= patient.study.advice.outside_share) or is_far
-        named = _outside(evidence, patient, facts) if is_outside else ()
-        lacking = _lacking(evidence.distance, patient) if is_outside and not is_far else ()
+        together = _together(evidence, patient, facts)
+        is_outside = bool(share >= patient.study.advice.outside_share or is_far or together)
+        named = (*together, *_outside(evidence, patient, facts)) if is_outside else ()
+        is_plain = is_far or bool(together)
+        lacking = _lacking(evidence.distance, patient) if is_outside and not is_plain else ()
         certainty = replace(
             certainty, distance=float(share), is_outside_training=is_outside, outside=named
         )
@@ -178,6 +183,30 @@ def _lacking(distance: Distance, patient: PatientAtHand) -> tuple[str, ...]:
         return ()
     names = (display_name(family, patient.study.names) for family in families)
     return tuple(name.partition(", ")[0] for name in names)
+
+
+def _together(
+    evidence: UncertaintyEvidence, patient: PatientAtHand, facts: TrainingFacts | None
+) -> tuple[str, ...]:
+    """Two numbers, each within what training had, that together are beyond it; as a sentence."""
+    if evidence.number_pairs is None or facts is None:
+        return ()
+    at = patient.profile, patient.history, patient.decision
+    odd = oddest_pair(evidence.number_pairs, *at)
+    if odd is None or odd.share < patient.study.advice.outside_share:
+        return ()
+    rows = np.array(sorted(patient.profile.codes.index(code) for code in odd.codes))
+    numbers = read_facts(patient.history, patient.decision, rows).number[0]
+    both = list(zip(rows.tolist(), numbers.tolist(), strict=True))
+    if any(_is_beyond(facts, row, number) for row, number in both):
+        return ()  # the one that is beyond is named by itself
+    first, second = (_fact_in_words(patient.profile, row, True, number) for row, number in both)
+    return (f"{first[:1].upper()}{first[1:]} with {second} {UNLIKE}",)
+
+
+def _is_beyond(facts: TrainingFacts, row: int, number: float) -> bool:
+    low, high = facts.low[row], facts.high[row]
+    return low is not None and high is not None and not low <= number <= high
 
 
 def _outside(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from posology.advice.uncertainty.alike import PatientsAlike
 from posology.advice.uncertainty.distance import Distance
 from posology.advice.uncertainty.dose_intervals import DoseIntervals
+from posology.advice.uncertainty.number_pairs import NumberPairs
 from posology.advice.uncertainty.option_sets import OptionSets
 
 EVIDENCE = "uncertainty"
@@ -19,6 +20,7 @@ class UncertaintyEvidence:
     options: OptionSets | None = None
     alike: PatientsAlike | None = None
     distance: Distance | None = None
+    number_pairs: NumberPairs | None = None
 
 
 NOT_MEASURED = UncertaintyEvidence()

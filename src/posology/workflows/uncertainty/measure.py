@@ -12,6 +12,7 @@ from posology.advice.uncertainty.dose_intervals import (
     fit_dose_intervals,
 )
 from posology.advice.uncertainty.evidence import UncertaintyEvidence
+from posology.advice.uncertainty.number_pairs import fit_number_pairs
 from posology.advice.uncertainty.option_sets import fit_option_sets
 from posology.advice.uncertainty.predictions import dose_bands, dose_predictions
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split, subset_decisions
@@ -39,6 +40,7 @@ def measure_uncertainty(policy: Policy, cohort: Cohort, seed: int = 0) -> Uncert
         else fit_option_sets(predicted.effectiveness, validation.best_treatment.astype(np.int64)),
         alike=fit_patients_alike(learned, cohort.study.advice.needed_alike, rng),
         distance=fit_distance(train, rng) if len(train) else None,
+        number_pairs=fit_number_pairs(train, rng) if len(train) else None,
     )
 
 
