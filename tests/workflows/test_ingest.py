@@ -1,13 +1,17 @@
 """Records are ingested from Python as from the command line."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
+from posology.records.io.remote import local_copy
+from posology.records.meds_dataset import verify_folder
 from posology.workflows.ingest import find_sources, ingest
 from tests.builders import synthetic_iwpc
+from tests.builders.raw_events import as_set, events_of
 
 
 def test_an_ingest_balances_its_events_and_reports_each_stage(tmp_path: Path) -> None:
@@ -47,3 +51,51 @@ def test_an_unknown_kind_a_missing_path_and_no_source_are_refused(tmp_path: Path
         find_sources({"fhir": tmp_path / "gone"})
     with pytest.raises(RecordError, match="nothing to ingest"):
         find_sources({"fhir": []})
+
+
+MAPPING = """file = "{name}.csv"
+subject = "patient"
+time = "{{day}}"
+[[event]]
+code = "LAB//X"
+value = "x"
+"""
+
+
+def labs(folder: Path, name: str, days: list[str]) -> dict[str, Path]:
+    """A mapped table with a row for each day."""
+    lines = ["patient,day,x", *(f"{at % 3},{day},{at}" for at, day in enumerate(days))]
+    (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    (folder / f"{name}.toml").write_text(MAPPING.format(name=name))
+    return {"table": folder / f"{name}.toml"}
+
+
+def test_events_at_a_url_are_added_to_as_those_of_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="no fsspec: pip install 'posology[cloud]'")
+    url = f"memory://{uuid4().hex}/events"
+    first = labs(tmp_path, "a", ["2020-01-01", "2020-01-02", "02.01.2020"])
+    later = labs(tmp_path, "b", ["2021-01-01"] * 4)
+    for source in (first, later):
+        ingest(source, tmp_path / "here")
+        result = ingest(source, url)
+    assert f"{url} is ready; see {url}/quality.html" in result.summary()
+    with local_copy(url) as copy:
+        assert verify_folder(copy)
+        assert as_set(events_of(copy)) == as_set(events_of(tmp_path / "here"))
+        rejected = (pq.read_table(f / "rejected.parquet") for f in (copy, tmp_path / "here"))
+        assert len({str(as_set(table)) for table in rejected}) == 1
+    assert f"{url} is unchanged" in ingest(later, url).summary()
+
+
+def test_no_event_at_a_url_is_an_error_that_names_its_list_of_rejected_rows(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="no fsspec: pip install 'posology[cloud]'")
+    url = f"memory://{uuid4().hex}/events"
+    with pytest.raises(RecordError, match=f"see {url}/rejected.parquet"):
+        ingest(labs(tmp_path, "a", ["1.1.2020"]), url)
+    with local_copy(url) as copy:
+        assert len(pq.read_table(copy / "rejected.parquet")) == 1
+
+
+def test_a_source_at_a_url_is_refused() -> None:
+    with pytest.raises(RecordError, match="--fhir s3://bucket/export: sources are read from a"):
+        find_sources({"fhir": "s3://bucket/export"})

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from posology.cli.options import JsonFile, writable_folder
+from posology.cli.options import JsonFile, writable_place
 from posology.records.sources.registry import SOURCE_KINDS, SourceKind
 
 
@@ -53,8 +53,12 @@ class IngestCommand(TyperCommand):
 def ingest(
     ctx: typer.Context,
     out: Annotated[
-        Path | None,
-        typer.Option(help="The MEDS folder to make or to add to.", callback=writable_folder),
+        str | None,
+        typer.Option(
+            metavar="<folder>",
+            help="The MEDS folder to make or to add to, also by URL.",
+            callback=writable_place,
+        ),
     ] = None,
     suggest: Annotated[
         Path | None,

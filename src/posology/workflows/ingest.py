@@ -11,6 +11,7 @@ import pyarrow as pa
 from posology.errors import RecordError
 from posology.records.io.engine import Engine
 from posology.records.io.memory import format_size, peak_memory
+from posology.records.io.remote import changed_folder, is_url
 from posology.records.io.text_lines import line_limit
 from posology.records.pipeline import ingest as pipeline
 from posology.records.pipeline.cleaning import CleaningSettings
@@ -58,7 +59,8 @@ class IngestResult:
     """What an ingest read, repaired and rejected."""
 
     counts: pipeline.IngestCounts
-    folder: Path
+    folder: str | Path
+    """A path or a URL."""
     rejected: tuple[dict[str, Any], ...]
     """All rejected rows of the folder so far, by source and reason."""
     losses: tuple[dict[str, Any], ...] = ()
@@ -127,7 +129,7 @@ class IngestResult:
                 more = len(reasons) - REASONS_SHOWN
                 lines.append(f"    and {more} more reasons, in rejected.parquet")
         lines.append(f"Peak memory: {format_size(self.peak_memory)}; --memory bounds it")
-        lines.append(f"{self.folder} is ready; see {self.folder / 'quality.html'}")
+        lines.append(f"{self.folder} is ready; see {_in_folder(self.folder, 'quality.html')}")
         return "\n".join(lines)
 
     def __rich__(self) -> str:
@@ -143,6 +145,12 @@ def find_sources(places: Mapping[str, Places]) -> list[Source]:
     sources = []
     for kind in kinds:
         paths = _as_list(places.get(kind, ()))
+        for path in paths:
+            if is_url(path) and not (kind == "omop" and str(path).startswith("postgres")):
+                raise RecordError(
+                    f"--{kind} {path}: sources are read from a disk; mount the store, or copy "
+                    "the files here. (--out may be a URL.)"
+                )
         if paths:
             sources += make_sources(kind, paths)
     if not sources:
@@ -177,7 +185,7 @@ def ingest(
 
     Args:
         sources: paths by kind, such as `{"omop": "cdm/", "vcf": ["genomes/"]}`.
-        folder: the MEDS folder to make or to add to.
+        folder: the MEDS folder to make or to add to, a path or a URL such as s3://bucket/events.
         options: engine, memory, code book, and whether texts become codes.
         progress: called with each stage and the rows it has done.
     """
@@ -193,21 +201,28 @@ def ingest(
         splits=None if options.splits is None else parse_shares(options.splits),
         progress=report_rows,
     )
-    out = Path(folder)
-    before = _report(out).get("losses", [])
-    with line_limit(options.max_line):
-        counts = pipeline.ingest(find_sources(sources), out, settings)
+    found = find_sources(sources)
+    with changed_folder(folder) as out:
+        before = _report(out).get("losses", [])
+        with line_limit(options.max_line):
+            counts = pipeline.ingest(found, out, settings)
+        report = _report(out)
+    place = folder if is_url(folder) else Path(folder)
     if not counts.sources:
-        return IngestResult(counts, out, (), peak_memory=peak_memory())
-    report = _report(out)
+        return IngestResult(counts, place, (), peak_memory=peak_memory())
     if counts.raw == 0 or counts.events == 0:
         reason = next(iter({**counts.reasons, **counts.rejected}), "the sources have no rows")
         raise RecordError(
             f"no row of {', '.join(counts.sources)} became an event (most frequent reason: "
-            f"{reason}); see {out / 'rejected.parquet'}"
+            f"{reason}); see {_in_folder(place, 'rejected.parquet')}"
         )
     losses = tuple(loss for loss in report["losses"] if loss not in before)
-    return IngestResult(counts, out, tuple(report["rejected"]), losses, peak_memory())
+    return IngestResult(counts, place, tuple(report["rejected"]), losses, peak_memory())
+
+
+def _in_folder(folder: str | Path, name: str) -> str:
+    """The file of a folder that is a path or a URL."""
+    return f"{str(folder).rstrip('/')}/{name}"
 
 
 def _report(folder: Path) -> dict[str, Any]:

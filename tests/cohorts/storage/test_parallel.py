@@ -60,7 +60,7 @@ def test_an_engine_builds_the_same_cohort_byte_by_byte(engine: str, tmp_path: Pa
 def test_an_engine_without_its_package_is_an_error(
     absent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("distributed", "ray.util.joblib", "joblibspark"):
+    for name in ("distributed", "ray.util.joblib", "pyspark"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UserError, match=rf"--engine {absent}: needs a package: pip install "):
         list(run_parallel(square, [1], 1, engine=absent))

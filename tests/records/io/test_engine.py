@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from posology.errors import RecordError
-from posology.records.io.engine import Engine, connect
+from posology.records.io.engine import Engine, connect, names_master
 from posology.records.pipeline.ingest import IngestSettings, ingest
 from tests.builders.raw_events import YEAR0, as_set, events_of, raw_source, raw_table, rows
 
@@ -86,3 +86,16 @@ def test_an_unreachable_database_is_an_error():
     pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
     with pytest.raises(RecordError, match="cannot connect to the database: "):
         connect(Engine("postgresql://nobody@127.0.0.1:1/none"))
+
+
+def test_spark_goes_where_its_own_settings_point(tmp_path):
+    assert not names_master({"PYSPARK_SUBMIT_ARGS": "--conf spark.ui.enabled=false pyspark-shell"})
+    assert not names_master({"SPARK_CONF_DIR": str(tmp_path)})
+    assert names_master({"PYSPARK_SUBMIT_ARGS": "--master spark://host:7077 pyspark-shell"})
+    assert names_master({"PYSPARK_GATEWAY_PORT": "4040"}), "by spark-submit"
+    (tmp_path / "conf").mkdir()
+    defaults = tmp_path / "conf" / "spark-defaults.conf"
+    defaults.write_text("# spark.master local\n")
+    assert not names_master({"SPARK_HOME": str(tmp_path)})
+    defaults.write_text("spark.master yarn\n")
+    assert names_master({"SPARK_HOME": str(tmp_path)})

@@ -1,15 +1,15 @@
 """Run one job per item in parallel: on this machine, or on the workers of an engine (joblib)."""
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
+from posology.cohorts.storage.spark_jobs import run_on_spark
 from posology.errors import PosologyError, UserError
-from posology.records.io.engine import spark_session
 from posology.records.io.memory import format_size, peak_memory
 
 Item = TypeVar("Item")
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 LOCAL = "loky"
 """Processes of this machine."""
-PACKAGES = {"dask": "distributed", "ray": "ray", "spark": "joblibspark"}
+PACKAGES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 """Engines, and the package that each needs."""
 ENGINES = (LOCAL, *PACKAGES)
 PROCESS_BYTES = 250_000_000
@@ -50,10 +50,9 @@ def run_parallel(
     see the same files.
     """
     processes = min(workers, len(items)) if engine == LOCAL else workers
-    jobs = (delayed(_run_and_measure)(job, item) for item in items)
+    measured = partial(_run_and_measure, job)
     with _backend(engine, processes):
-        kind = "generator" if engine == LOCAL else "list"
-        results = Parallel(n_jobs=processes, return_as=kind)(jobs)
+        results = _results(measured, items, processes, engine)
         for done, (result, peak, error) in enumerate(results, start=1):
             if error is not None:
                 raise error
@@ -62,6 +61,15 @@ def run_parallel(
             if progress is not None:
                 progress(done, len(items))
             yield result
+
+
+def _results(
+    job: Callable[[Item], Result], items: Sequence[Item], workers: int, engine: str
+) -> Iterable[Result]:
+    if engine == "spark":
+        return run_on_spark(job, items, workers)
+    kind = "generator" if engine == LOCAL else "list"
+    return Parallel(n_jobs=workers, return_as=kind)(delayed(job)(item) for item in items)
 
 
 def _run_and_measure(
@@ -103,7 +111,7 @@ def _backend(engine: str, workers: int) -> Generator[None]:
     except ImportError as error:
         name = PACKAGES[engine]
         raise UserError(f"--engine {engine}: needs a package: pip install {name}") from error
-    with cluster, parallel_config(engine):
+    with cluster, nullcontext() if engine == "spark" else parallel_config(engine):
         yield
 
 
@@ -121,8 +129,6 @@ def _cluster(engine: str, workers: int) -> AbstractContextManager[object]:
 
         register_ray()
         return nullcontext()
-    from joblibspark import register_spark
+    import pyspark  # noqa: F401
 
-    spark_session(threads=workers)
-    register_spark()
     return nullcontext()

@@ -6,8 +6,9 @@ differ between the engines, and only in this file.
 
 import base64
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,9 @@ def _spark(engine: Engine) -> Any:
 
 
 def spark_session(memory: str = "2GB", threads: int = 2) -> Any:
-    """The Spark session: where `spark.master` points, or local and listening to no one else.
+    """The Spark session: the one that exists, or where `spark.master` points, else a local one.
 
-    A local one runs Python as this process does.
+    A local one listens to no one else and runs Python as this process does.
     """
     try:
         from pyspark.sql import SparkSession
@@ -92,13 +93,27 @@ def spark_session(memory: str = "2GB", threads: int = 2) -> Any:
         .config("spark.driver.memory", memory.removesuffix("B"))
         .config("spark.ui.enabled", "false")
     )
-    if "spark.master" not in dict(session._options):
+    if "spark.master" not in dict(session._options) and not names_master(os.environ):
         session = session.master(f"local[{threads}]")
         session = session.config("spark.sql.shuffle.partitions", str(2 * threads))
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         for name in ("spark.driver.bindAddress", "spark.driver.host"):
             session = session.config(name, LOOPBACK)
     return session.getOrCreate()
+
+
+def names_master(environment: Mapping[str, str]) -> bool:
+    """Whether Spark's own settings name a master: spark-submit, its arguments, its defaults."""
+    if any(environment.get(name) for name in ("PYSPARK_GATEWAY_PORT", "MASTER", "SPARK_REMOTE")):
+        return True
+    if re.search(r"--master|spark\.master", environment.get("PYSPARK_SUBMIT_ARGS", "")):
+        return True
+    home = environment.get("SPARK_HOME")
+    folder = environment.get("SPARK_CONF_DIR") or (f"{home}/conf" if home else "")
+    defaults = Path(folder) / "spark-defaults.conf"
+    if not folder or not defaults.is_file():
+        return False
+    return any(line.startswith("spark.master") for line in defaults.read_text("utf-8").splitlines())
 
 
 def _postgresql(url: str) -> Any:

@@ -1,10 +1,8 @@
 """Folders on object storage or a shared disk, by URL (fsspec): read and written through a copy.
 
-A folder is uploaded file by file, its checksums last. Until they are there, every reader refuses
-it: a store without a rename never shows half a folder as a whole one.
+How a store that has no rename never shows half a folder as a whole one is in `publish`.
 """
 
-import json
 import re
 import tempfile
 from collections.abc import Generator, Iterable
@@ -13,7 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from posology.errors import RecordError, UserError
-from posology.records.io.checksums import CHECKSUMS, sha256_of
+from posology.records.io.checksums import CHECKSUMS
+from posology.records.io.publish import (
+    finish_change,
+    is_half_changed,
+    names_in,
+    publish,
+    stored_sums,
+)
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://.+", re.DOTALL)
 _SECRET = re.compile(r"//[^/@]*@")
@@ -45,7 +50,7 @@ def local_copy(place: str | Path, names: Iterable[str] | None = None) -> Generat
 def new_folder(place: str | Path) -> Generator[Path]:
     """The path itself; for a URL, a path to write a new folder at, uploaded if no error ends it.
 
-    UserError if the URL has a folder already. What an upload that was cut short left is replaced.
+    UserError if the URL has a folder already. An upload that was cut short is continued.
     """
     if not is_url(place):
         yield Path(place)
@@ -56,7 +61,31 @@ def new_folder(place: str | Path) -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="posology-") as scratch:
         copy = Path(scratch) / "folder"
         yield copy
-        _try(str(place), lambda: _upload(files, root, copy))
+        _try(str(place), lambda: publish(files, root, copy, None))
+
+
+@contextmanager
+def changed_folder(place: str | Path) -> Generator[Path]:
+    """The path itself; for a URL, a copy of its folder, if there is one, to change or to make.
+
+    If no error ends the block, what changed is uploaded. A change that was cut short is finished
+    first. RecordError if another run changed the folder in the meantime.
+    """
+    if not is_url(place):
+        yield Path(place)
+        return
+    url = str(place)
+    files, root = _file_system(url)
+    with tempfile.TemporaryDirectory(prefix="posology-") as scratch:
+        copy = Path(scratch) / (PurePosixPath(root).name or "folder")
+        if _try(url, lambda: is_half_changed(files, root)):
+            _try(url, lambda: finish_change(files, root))
+        before = _try(url, lambda: stored_sums(files, root))
+        if before is not None:
+            _download(url, copy, None)
+        yield copy
+        if (copy / CHECKSUMS).exists():
+            _try(url, lambda: publish(files, root, copy, before))
 
 
 def _download(url: str, copy: Path, names: Iterable[str] | None) -> None:
@@ -66,38 +95,20 @@ def _download(url: str, copy: Path, names: Iterable[str] | None) -> None:
         if names is None and files.isfile(root):
             files.get_file(root, str(copy))
             return
-        found = [f"{root}/{name}" for name in names] if names else files.find(root)
-        for path in found:
-            name = PurePosixPath(path.removeprefix(root).lstrip("/"))
-            if ".." in name.parts:
+        if is_half_changed(files, root):
+            raise RecordError(
+                "is being changed, or a change was cut short: wait, or run the command that "
+                "changed it again"
+            )
+        for name in names or names_in(files, root):
+            if ".." in PurePosixPath(name).parts:
                 raise ValueError(f"the name {name} leads out of the folder")
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            files.get_file(path, str(copy / name))
+            files.get_file(f"{root}/{name}", str(copy / name))
 
     _try(url, download)
     if not copy.exists():
         raise RecordError(f"{_shown(url)}: no such file or folder.")
-
-
-def _upload(files: Any, root: str, copy: Path) -> None:
-    """Upload the folder, its checksums last, and read every file again."""
-    if files.exists(root):
-        files.rm(root, recursive=True)
-    names = sorted(p.relative_to(copy).as_posix() for p in copy.rglob("*") if p.is_file())
-    sums = json.loads((copy / CHECKSUMS).read_text(encoding="utf-8"))
-    for name in sorted(names, key=lambda name: name == CHECKSUMS):
-        files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
-        if name == CHECKSUMS:
-            _compare(files, root, sums)
-        files.put_file(str(copy / name), f"{root}/{name}")
-
-
-def _compare(files: Any, root: str, sums: dict[str, str]) -> None:
-    """Raise OSError if a file was not stored as it is."""
-    for name, expected in sums.items():
-        with files.open(f"{root}/{name}", "rb") as file:
-            if sha256_of(file) != expected:
-                raise OSError(f"{name} was not stored as it was written")
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -107,6 +118,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
         files, root = url_to_fs(url)
+        files.invalidate_cache()  # another machine may have written
         return files, root.rstrip("/")
 
     return _try(url, open_url)
@@ -116,6 +128,8 @@ def _try(url: str, job: Any) -> Any:
     """The job's result; RecordError that names the URL, without what it has of secrets."""
     try:
         return job()
+    except RecordError as error:
+        raise RecordError(f"{_shown(url)}: {error}") from error
     except _FAILED as error:
         reason = f"needs a package: {error}" if isinstance(error, ImportError) else error
         shown = _SECRET.sub("//", str(reason) or type(error).__name__)

@@ -162,7 +162,7 @@ def ingest(
         finally:
             con.disconnect()
         shutil.rmtree(scratch)
-        _update_manifest(run, result)
+        _update_manifest(run, result, [source for _, source in staged])
         if settings.report:
             write_report(new_folder, manifest, folder.name)
         write_manifest(new_folder, manifest)
@@ -310,7 +310,7 @@ def _write_metadata(run: _Run, staged: list[tuple[str, StagedSource]], codes: se
     meds_dataset.write_metadata(run.new_folder, meanings, run.settings.name, parents)
 
 
-def _update_manifest(run: _Run, result: IngestCounts) -> None:
+def _update_manifest(run: _Run, result: IngestCounts, staged: Iterable[StagedSource]) -> None:
     """Add this ingest to the manifest; a database is listed once."""
     manifest = run.manifest
     previous = [
@@ -320,7 +320,8 @@ def _update_manifest(run: _Run, result: IngestCounts) -> None:
     ]
     manifest["sources"] = previous + [
         {"name": source.name, "digest": digest, "rows": result.sources[source.name]}
-        for source, digest in run.digests.items()
+        | ({"models": dict(found.models)} if found.models else {})
+        for (source, digest), found in zip(run.digests.items(), staged, strict=True)
     ]
     manifest["repairs"] = dict(Counter(manifest["repairs"]) + Counter(result.repairs))
     manifest["merged"] += result.merged

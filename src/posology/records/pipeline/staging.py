@@ -26,6 +26,8 @@ class StagedSource:
     """Parent codes of codes, if the source has them."""
     images: tuple[Path, ...] = ()
     """Files of arrays that the events refer to, as `image_store` writes them."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each model that made events of images, by its name in their codes."""
     splits: Mapping[int, str] = field(default_factory=dict)
     """Each subject's split, if the source has splits."""
 

@@ -2,11 +2,13 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from posology.errors import RecordError
 from posology.records.batching import BatchBuilder, code_part
@@ -26,6 +28,7 @@ from posology.records.pipeline.staging import (
 )
 from posology.records.schema import Batch, Event, Rejection
 from posology.records.sources.imaging.embeddings import read_embeddings
+from posology.records.sources.imaging.encoder import Encoder, EncoderSettings, load_encoder
 from posology.records.sources.imaging.pixels import (
     PixelError,
     PixelSettings,
@@ -54,6 +57,10 @@ _DATED = ("Series", "Study", "Acquisition", "Content")
 """Prefixes of the date and time tags, by preference."""
 
 
+ImageEvents = Callable[[Event, np.ndarray], list[Event]]
+"""The further events of an image, from the event of its header and its pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImagingSettings:
     """How images are read."""
@@ -63,6 +70,8 @@ class ImagingSettings:
     """Extensions of DICOM files in a folder; "" reads every file."""
     pixels: PixelSettings | None = None
     """How an image becomes a small array; None: only headers are read."""
+    encoder: EncoderSettings | None = None
+    """A model that makes a vector of each image."""
     table: str | None = None
     """A table of PNG or TIFF files, relative to the settings file."""
     batch_rows: int = 50_000
@@ -71,30 +80,49 @@ class ImagingSettings:
 def make_sources(inputs: Sequence[str | Path]) -> list[Source]:
     """One source: DICOM files, pictures of a table, and embeddings from files that are arrays."""
     mappings, paths = split_mapping(inputs)
-    settings, table = ImagingSettings(), None
+    settings, table, model, encoder = ImagingSettings(), None, None, None
     if mappings:
         settings = load_settings(only_mapping("dicom", mappings), ImagingSettings)
         table = mappings[0].parent / settings.table if settings.table else None
         check_settings(mappings[0], settings)
+        if settings.encoder is not None and settings.pixels is not None:
+            model = mappings[0].parent / settings.encoder.model
+            encoder = load_encoder(model, settings.encoder, settings.pixels.size)
     arrays = [path for path in paths if path.suffix in (".npz", ".parquet")]
     images = [path for path in paths if path not in arrays]
 
-    def read(store: Store) -> Iterator[Batch]:
+    def read(image_events: ImageEvents) -> Iterator[Batch]:
         if images:
-            yield from read_dicom(images, settings, store)
+            yield from read_dicom(images, settings, image_events)
         if table is not None:
-            yield from read_pictures(table, settings, store)
+            yield from read_pictures(table, settings, image_events)
         if arrays:
             yield from read_embeddings(arrays, settings.time_zone, settings.batch_rows)
 
     def stage(_con: Any, folder: Path) -> StagedSource:
         with image_writer(folder / "images.npz") as store:
-            staged = stage_batches(read(store), folder)
-        return replace(staged, images=(folder / "images.npz",))
+            staged = stage_batches(read(_image_events(store, encoder, settings)), folder)
+        models = {} if encoder is None else {encoder.name: encoder.sha256}
+        return replace(staged, images=(folder / "images.npz",), models=models)
 
-    found = [*inputs, *([table, *picture_files(table)] if table else [])]
+    found: list[str | Path] = [*inputs, *([table, *picture_files(table)] if table else [])]
+    found += [] if model is None else [model]
     source = batch_source("dicom", found, lambda: iter(()))
     return [replace(source, name=", ".join(map(str, inputs)), stage=stage)]
+
+
+def _image_events(store: Store, encoder: Encoder | None, settings: ImagingSettings) -> ImageEvents:
+    """An image's vector, if there is an encoder; else, or if wanted, a reference to its pixels."""
+    keeps = settings.encoder is None or settings.encoder.keep_pixels
+
+    def events(header: Event, image: np.ndarray) -> list[Event]:
+        found = [] if encoder is None else encoder.events(header, image)
+        if keeps:
+            code = header.code.replace("IMAGING//", "IMAGE//", 1)
+            found.append(Event(code, header.time, text=store(image)))
+        return found
+
+    return events
 
 
 def check_settings(path: Path, settings: ImagingSettings) -> None:
@@ -102,6 +130,8 @@ def check_settings(path: Path, settings: ImagingSettings) -> None:
     pixels = settings.pixels
     if settings.table is not None and pixels is None:
         raise RecordError(f"{path}: `table` needs a section [pixels], such as size = 64")
+    if settings.encoder is not None and pixels is None:
+        raise RecordError(f"{path}: [encoder] needs a section [pixels], such as size = 224")
     if pixels is not None and not (8 <= pixels.size <= 1024 and 1 <= pixels.frames <= 1024):
         raise RecordError(f"{path}: pixels: size is from 8 to 1024, frames from 1 to 1024")
     for modality, (_, width) in (pixels.window if pixels else {}).items():
@@ -112,13 +142,13 @@ def check_settings(path: Path, settings: ImagingSettings) -> None:
 def read_dicom(
     paths: Iterable[str | Path],
     settings: ImagingSettings | None = None,
-    store: Store | None = None,
+    image_events: ImageEvents | None = None,
 ) -> Iterator[Batch]:
     """`IMAGING//modality//body part` for each file, at the time of its series.
 
-    Files of one series give the same event, and cleaning merges them. With a store and
-    `settings.pixels`, `IMAGE//modality//body part` of each file refers to its pixels. Names, birth
-    dates, addresses and free text are not read.
+    Files of one series give the same event, and cleaning merges them. With `image_events` and
+    `settings.pixels`, each file's pixels give further events. Names, birth dates, addresses and
+    free text are not read.
     """
     settings = settings or ImagingSettings()
     try:
@@ -163,7 +193,7 @@ def read_dicom(
                 part = code_part(tags["BodyPartExamined"]).upper() or "UNKNOWN"
                 code = f"IMAGING//{code_part(tags['Modality'])}//{part}"
                 event = Event(code, to_microseconds(time, zone))
-                events, rejected = _with_pixels(event, path, settings.pixels, store)
+                events, rejected = _with_pixels(event, path, settings.pixels, image_events)
                 subject = to_subject_id(tags["PatientID"])
                 builder.add(str(path), 1, subject, events, rejected)
         yield from builder.batches()
@@ -171,20 +201,18 @@ def read_dicom(
 
 
 def _with_pixels(
-    event: Event, path: Path, pixels: PixelSettings | None, store: Store | None
+    event: Event, path: Path, pixels: PixelSettings | None, image_events: ImageEvents | None
 ) -> tuple[list[Event], list[Rejection]]:
-    """The event and, if they are wanted and can be read, one that refers to its pixels."""
-    if pixels is None or store is None:
+    """The event and, if they are wanted and can be read, those of its pixels."""
+    if pixels is None or image_events is None:
         return [event], []
     try:
         array = read_dicom_pixels(path, pixels)
+        further = [] if array is None else image_events(event, array)
     except (PixelError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
         reason = str(error) if isinstance(error, PixelError) else "has damaged pixels"
         return [event], [Rejection("PixelData", "", reason)]
-    if array is None:
-        return [event], []
-    code = event.code.replace("IMAGING//", "IMAGE//", 1)
-    return [event, Event(code, event.time, text=store(array))], []
+    return [event, *further], []
 
 
 def picture_files(table: Path) -> list[Path]:
@@ -194,7 +222,9 @@ def picture_files(table: Path) -> list[Path]:
     return sorted({path for path in files if path.is_file()})
 
 
-def read_pictures(table: Path, settings: ImagingSettings, store: Store) -> Iterator[Batch]:
+def read_pictures(
+    table: Path, settings: ImagingSettings, image_events: ImageEvents
+) -> Iterator[Batch]:
     """The same of PNG and TIFF files: a row of the table for each.
 
     Columns subject, time, file (relative to the table) and, if there are, modality and body_part.
@@ -214,14 +244,14 @@ def read_pictures(table: Path, settings: ImagingSettings, store: Store) -> Itera
             time = parse_cell_time(row["time"], zone)
             column = "file"
             modality = code_part(str(row.get("modality") or "OT")).upper()
+            part = code_part(str(row.get("body_part") or "")).upper() or "UNKNOWN"
+            header = Event(f"IMAGING//{modality}//{part}", time)
             array = read_picture(table.parent / str(row["file"]), settings.pixels, modality)
+            further = image_events(header, array)
         except (ValueError, TypeError) as error:
             builder.reject(str(table), number, Rejection(column, row[column], str(error)))
         else:
-            part = code_part(str(row.get("body_part") or "")).upper() or "UNKNOWN"
-            kind = f"{modality}//{part}"
-            image = Event(f"IMAGE//{kind}", time, text=store(array))
-            builder.add(str(table), number, subject, [Event(f"IMAGING//{kind}", time), image])
+            builder.add(str(table), number, subject, [header, *further])
         yield from builder.batches()
     yield from builder.batches(last=True)
 
