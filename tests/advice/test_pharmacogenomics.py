@@ -132,8 +132,8 @@ def test_what_the_tables_do_not_have_is_said(tmp_path: Path) -> None:
     empty = find_pgx(study(), replace(read, guidance=()), {}, TODAY)
     assert empty.findings == ()
     assert empty.callouts == (
-        "Pharmacogenomics was not checked: the folder of tables has no *recommendation*.json of "
-        "CPIC.",
+        "Pharmacogenomics was not checked: the folder of tables has no recommendations "
+        "(*recommendation*.json of CPIC, or prescribing_guidance.json of PharmCAT).",
     )
 
 

@@ -68,7 +68,7 @@ def test_rules_choose_among_options_that_are_allowed_and_can_be_judged() -> None
     assert overlap.judged == (0, 2)
     assert not overlap.population[:10].any()
     assert overlap.population[10:].all()
-    np.testing.assert_array_equal(judged[:10], [[True, False, True]] * 10)
+    np.testing.assert_array_equal(judged[:10], [[False, True, False]] * 10)
     np.testing.assert_array_equal(judged[10:20], [[False, False, True]] * 10)
     few = assess_overlap(
         select_nuisance_rows(nuisance, np.arange(500) < 40).trial,

@@ -33,7 +33,8 @@ GENE_FAMILIES = ("GENOTYPE", "PHENOTYPE", "ACTIVITY_SCORE")
 _DRUG_FAMILIES = ("DRUG", "DRUG_PER_DAY", "DRUG_RATE")
 _RXNORM = "RXNORM"
 _NO_RULES = (
-    "Pharmacogenomics was not checked: the folder of tables has no *recommendation*.json of CPIC."
+    "Pharmacogenomics was not checked: the folder of tables has no recommendations "
+    "(*recommendation*.json of CPIC, or prescribing_guidance.json of PharmCAT)."
 )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posology.cli.options import ModelFolder, writable_file
-from posology.errors import UserError
 
 if TYPE_CHECKING:
     from posology.workflows.pharmacogenomics.advice import PgxOptions
@@ -36,7 +35,10 @@ def recommend(
     ] = None,
     pgx_tables: Annotated[
         Path | None,
-        typer.Option(help="Folder of pharmacogenomic tables, in PharmCAT's and CPIC's layout."),
+        typer.Option(
+            help="Folder of pharmacogenomic tables, in PharmCAT's and CPIC's layout; by default "
+            "that of the study file."
+        ),
     ] = None,
     pgx_calls: Annotated[
         Path | None,
@@ -70,11 +72,6 @@ def recommend(
 def _pgx(tables: Path | None, calls: Path | None, population: str) -> "PgxOptions | None":
     from posology.workflows.pharmacogenomics.advice import PgxOptions
 
-    if tables is not None:
-        return PgxOptions(tables, calls, population)
-    if calls is not None or population:
-        raise UserError(
-            "--pgx-calls and --pgx-population need --pgx-tables FOLDER: the tables that say what "
-            "the results mean"
-        )
-    return None
+    if tables is None and calls is None and not population:
+        return None
+    return PgxOptions(tables, calls, population)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
+from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.safety_rules.rule import NO_PACKS, SafetySpec
 
 _NEGATION = re.compile(r"^\s*not\s+(?:(?:intended|meant)\s+)?for:?\s+", re.IGNORECASE)
@@ -379,6 +380,7 @@ class Study:
     """The table `[safety_packs]`."""
     advice: AdviceSpec = AdviceSpec()
     """The table `[advice]`."""
+    pharmacogenomics: PgxSpec | None = None
 
     @property
     def not_for(self) -> str:

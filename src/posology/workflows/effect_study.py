@@ -205,14 +205,15 @@ def estimate_harms(
 
 
 def allowed_and_judged(allowed: AllowedMask, overlap: Overlap) -> AllowedMask:
-    """The allowed options that can be judged; without one, as outside the population, all judged.
+    """The allowed options that can be judged; without one, as outside the population, the allowed.
 
-    If no option can be judged, the allowed ones.
+    If no option can be judged, the allowed ones. A forbidden option is never among them.
     """
     if not overlap.judged:
         return allowed
     judged = allowed & overlap.is_judged
-    judged[~judged.any(axis=1)] = overlap.is_judged
+    has_none = ~judged.any(axis=1)
+    judged[has_none] = allowed[has_none]
     return judged
 
 

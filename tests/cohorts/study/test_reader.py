@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from posology.cohorts.study.reader import parse_study, read_study, shipped_study_path
+from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.errors import StudyError
 from tests.builders.two_drug_records import study
 
@@ -258,3 +259,13 @@ def test_the_reference_is_an_option_or_usual_care() -> None:
     assert parse_study(CLINIC, "my.toml").reference is None
     text = CLINIC.replace("[[safety]]", '[reference]\noption = "su"\n\n[[safety]]', 1)
     assert parse_study(text, "my.toml").reference == "su"
+
+
+def test_the_folder_of_pharmacogenomic_tables_lies_beside_the_study_file(tmp_path: Path) -> None:
+    table = '[pharmacogenomics]\ntables = "tables"\npopulation = "adults"\n\n[profile]'
+    text, where = TEXT.replace("[profile]", table, 1), str(tmp_path / "my.toml")
+    with pytest.raises(StudyError, match=r"\[pharmacogenomics\] `tables` is 'tables': there is no"):
+        parse_study(text, where)
+    (tmp_path / "tables").mkdir()
+    assert parse_study(text, where).pharmacogenomics == PgxSpec(str(tmp_path / "tables"), "adults")
+    assert parse_study(TEXT, where).pharmacogenomics is None

@@ -20,6 +20,7 @@ TABLES = {
     "`[time]`": schema.TimeSection,
     "`[[safety]]`": schema.SafetySection,
     "`[safety_packs]`": schema.SafetyPacksSection,
+    "`[pharmacogenomics]`": schema.PharmacogenomicsSection,
     "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,
     "`[profile]`": schema.ProfileSection,

@@ -11,9 +11,11 @@ from typer.testing import CliRunner
 from posology import artifact
 from posology.cli import app
 from posology.domain.pharmacogenomics.phenotypes import ReportedGene
+from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.errors import UserError
 from posology.workflows.pharmacogenomics.advice import (
     PgxOptions,
+    _read_stamped,
     not_in_the_answer,
     reported_genes,
 )
@@ -116,13 +118,41 @@ def test_options_of_the_command_line(model: Path, folder: Path, tmp_path: Path) 
     (tmp_path / "calls.tsv").write_text("GENEX\t*3/*3\n")
     given = ["recommend", str(model), "--patient", str(tmp_path / "patient.json")]
     given += ["--pgx-calls", str(tmp_path / "calls.tsv")]
-    with pytest.raises(UserError, match="--pgx-calls and --pgx-population need --pgx-tables"):
+    needed = "--pgx-calls and --pgx-population need the tables .* --pgx-tables FOLDER, or `tables`"
+    with pytest.raises(UserError, match=needed):
         CliRunner().invoke(app, given, catch_exceptions=False)
     out = tmp_path / "a.json"
     given += ["--pgx-tables", str(folder), "--pgx-population", "adults", "--json", str(out)]
     done = CliRunner().invoke(app, given, catch_exceptions=False)
     assert done.exit_code == 0
     assert json.loads(out.read_text())["safety"][0]["kind"] == "forbids"
+
+
+def test_a_study_may_name_the_tables(model: Path, folder: Path, tmp_path: Path) -> None:
+    patient = PATIENT | {"events": [POOR]}
+    saved = artifact.load(model)
+    named = PgxSpec(str(folder), "adults")
+    with_tables = replace(saved, study=replace(saved.study, pharmacogenomics=named))
+    by_study, by_hand = recommend(with_tables, patient), PgxOptions(folder, population="adults")
+    assert by_study.recommendation == recommend(saved, patient, pgx=by_hand).recommendation
+    assert [finding.kind for finding in by_study.recommendation.safety] == ["forbids"]
+    moved = PgxSpec(str(tmp_path / "gone"))
+    gone = replace(saved, study=replace(saved.study, pharmacogenomics=moved))
+    assert (
+        "Pharmacogenomics was not checked: the folder of tables that the study file names is not "
+        "there." in recommend(gone, patient).recommendation.callouts
+    )
+
+
+def test_tables_are_read_again_only_if_a_file_changed(model: Path, tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "t")
+    saved, patient = artifact.load(model), PATIENT | {"events": [POOR]}
+    first = recommend(saved, patient, pgx=PgxOptions(folder)).recommendation
+    before = _read_stamped.cache_info().misses
+    assert recommend(saved, patient, pgx=PgxOptions(folder)).recommendation == first
+    assert _read_stamped.cache_info().misses == before
+    (folder / "recommendations_2022-09.json").unlink()
+    assert recommend(saved, patient, pgx=PgxOptions(folder)).recommendation != first
 
 
 def test_a_laboratorys_result_that_the_model_does_not_read_is_named() -> None:

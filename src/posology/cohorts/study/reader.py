@@ -12,12 +12,14 @@ from posology.cohorts.study.error_messages import add_line_number, describe_firs
 from posology.cohorts.study.packs.table import safety_spec
 from posology.cohorts.study.schema import (
     AdviceSection,
+    PharmacogenomicsSection,
     ProfileSection,
     ReferenceSection,
     StudySection,
 )
 from posology.cohorts.study.windows import check_windows
 from posology.domain.formulary import DoseRange, Formulary, Treatment
+from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.study import AdviceSpec, ProfileSpec, Resolution, Reward, Study
 from posology.errors import StudyError
 from posology.records.io.documents import parse_toml
@@ -118,6 +120,7 @@ def _assemble(
         reference=_reference(file.reference, place),
         safety_packs=safety_spec(file.safety_packs, formulary, where),
         advice=_advice(file.advice, where),
+        pharmacogenomics=_pharmacogenomics(file.pharmacogenomics, where),
     )
 
 
@@ -162,3 +165,16 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         tuple(table.sex),
         tuple(table.age),
     )
+
+
+def _pharmacogenomics(table: PharmacogenomicsSection | None, where: str) -> PgxSpec | None:
+    """The folder as an absolute path, since a saved policy may be used from anywhere."""
+    if table is None:
+        return None
+    folder = (Path(where).parent / table.tables).absolute()
+    if not folder.is_dir():
+        raise StudyError(
+            f"{where}: [pharmacogenomics] `tables` is {table.tables!r}: there is no such folder "
+            "beside the study file; correct it, or remove the table."
+        )
+    return PgxSpec(str(folder), table.population)

@@ -166,6 +166,13 @@ class SafetyPacksSection(Strict):
     drugs: dict[str, Codes] = {}
 
 
+class PharmacogenomicsSection(Strict):
+    """Where the tables of guidelines are, and for whom."""
+
+    tables: str = Field(min_length=1)
+    population: str = ""
+
+
 class TargetSection(Strict):
     """A further outcome to predict."""
 
@@ -250,6 +257,7 @@ class StudySection(Strict):
     reward: dict[str, str | float | dict[str, float] | list[CostSection]]
     safety: list[SafetySection] = []
     safety_packs: SafetyPacksSection | None = None
+    pharmacogenomics: PharmacogenomicsSection | None = None
     reference: ReferenceSection | None = None
     rules: list[RuleSection] = []
     profile: ProfileSection

@@ -11,7 +11,7 @@ def choose_most_effective(
     effectiveness: Float64[np.ndarray, "decision treatment"], allowed: AllowedMask
 ) -> Float64[np.ndarray, "decision treatment"]:
     """Probability 1 for the most effective allowed option, the first of equals."""
-    best = np.where(allowed, effectiveness, -1.0).argmax(axis=1)
+    best = np.where(allowed, effectiveness, -np.inf).argmax(axis=1)
     return np.eye(effectiveness.shape[1])[best]
 
 

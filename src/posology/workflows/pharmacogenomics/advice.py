@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,12 +15,17 @@ from posology.domain.codes import display_name
 from posology.domain.history import History
 from posology.domain.pharmacogenomics.patient import assess_genes
 from posology.domain.pharmacogenomics.phenotypes import ReportedGene
+from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.pharmacogenomics.tables import PgxTables
+from posology.errors import UserError
 from posology.records.sources.genomics.outside_calls import read_outside_calls
 from posology.records.sources.genomics.pgx_tables import read_pgx_tables
 from posology.workflows.patient import Patient, read_given
 
 _GENOTYPE, _PHENOTYPE, _SCORE = GENE_FAMILIES
+_NOT_THERE = (
+    "Pharmacogenomics was not checked: the folder of tables that the study file names is not there."
+)
 _NOT_USED = "Given but not used: "
 """How advice/form/reading.py begins such a remark."""
 
@@ -28,7 +34,8 @@ _NOT_USED = "Given but not used: "
 class PgxOptions:
     """Where the tables are, and what else is known of the patient's genes."""
 
-    tables: str | Path | PgxTables
+    tables: str | Path | PgxTables | None = None
+    """None: the folder that the study file names."""
     calls: str | Path | None = None
     """A laboratory's results: tab-separated gene, diplotype, phenotype, activity score."""
     population: str = ""
@@ -44,10 +51,15 @@ def add_genes(
 ) -> AdviceInputs:
     """The inputs with findings of pharmacogenomics; without tables only the genes that are used."""
     used = used_genes(model.study, model.policy.profile, history)
+    spec = model.study.pharmacogenomics
+    options = options or (None if spec is None else PgxOptions())
     if options is None:
         return replace(inputs, safety=(*inputs.safety, *used))
-    tables = options.tables
-    read = tables if isinstance(tables, PgxTables) else read_pgx_tables(tables)
+    read = _tables(options, spec)
+    if read is None:
+        kept = (*inputs.callouts, _NOT_THERE)
+        return replace(inputs, safety=(*inputs.safety, *used), callouts=kept)
+    population = options.population or ("" if spec is None else spec.population)
     codes = [model.policy.profile.codes[index] for index in history.code.tolist()]
     reports = {report.gene: report for report in reported_genes(patient, codes, inputs.time)}
     unread: tuple[str, ...] = ()
@@ -57,7 +69,7 @@ def add_genes(
         reports |= calls
     results = assess_genes(read, {}, reports.values())
     today = datetime.now(UTC).date()
-    found = find_pgx(model.study, read, results, today, options.population)
+    found = find_pgx(model.study, read, results, today, population)
     names = [
         display_name(f"{family}//{gene}", model.study.names)
         for family in GENE_FAMILIES
@@ -73,6 +85,33 @@ def add_genes(
             *found.callouts,
         ),
     )
+
+
+def _tables(options: PgxOptions, spec: PgxSpec | None) -> PgxTables | None:
+    """The tables of the options, else those of the study; None where the study's are gone."""
+    if isinstance(options.tables, PgxTables):
+        return options.tables
+    if options.tables is not None:
+        return _read_tables(Path(options.tables))
+    if spec is None:
+        raise UserError(
+            "--pgx-calls and --pgx-population need the tables that say what the results mean: "
+            "--pgx-tables FOLDER, or `tables` of [pharmacogenomics] in the study file"
+        )
+    folder = Path(spec.tables)
+    return _read_tables(folder) if folder.is_dir() else None
+
+
+def _read_tables(folder: Path) -> PgxTables:
+    """Read again only if a file changed: a folder takes longer to read than an answer may."""
+    files = sorted(folder.rglob("*.json"))
+    stamps = [(file, file.stat()) for file in files]
+    return _read_stamped(folder, tuple((f, s.st_mtime_ns, s.st_size) for f, s in stamps))
+
+
+@lru_cache(maxsize=2)
+def _read_stamped(folder: Path, _: tuple[tuple[Path, int, int], ...]) -> PgxTables:
+    return read_pgx_tables(folder)
 
 
 def not_in_the_answer(

@@ -5,7 +5,8 @@ The folder, searched with its subfolders, may hold
 - `exemptions.json` beside them: required positions and priorities of unphased diplotypes;
 - `phenotype/GENE.json` as PharmCAT ships them, or `phenotype_GENE.json`: alleles' functions and
   diplotypes' phenotypes;
-- `*recommendation*.json`: CPIC's recommendations, a list of drugs each with its recommendations.
+- `*recommendation*.json`: CPIC's recommendations, a list of drugs each with its recommendations;
+- `prescribing_guidance.json`: CPIC's recommendations as PharmCAT carries them.
 Nothing of it is copied.
 """
 
@@ -20,6 +21,10 @@ from posology.domain.pharmacogenomics.guidance import Guidance
 from posology.domain.pharmacogenomics.phenotypes import PhenotypeTable
 from posology.domain.pharmacogenomics.tables import PgxTables, TableVersion, find_date
 from posology.errors import RecordError
+from posology.records.sources.genomics.pharmcat_guidance import (
+    PRESCRIBING_GUIDANCE,
+    read_prescribing_guidance,
+)
 
 Json = dict[str, Any]
 _BUILD = "GRCh38"
@@ -44,13 +49,23 @@ def read_pgx_tables(folder: str | Path) -> PgxTables:
     ]
     sources = [path for path in files if "recommendation" in path.name.lower()]
     guidance = [rule for path in sources for rule in _guard(path, read_guidance)]
+    rxnorm = {rule.drug: rule.rxnorm for rule in guidance if rule.rxnorm}
+    carried = [
+        rule
+        for path in files
+        if path.name == PRESCRIBING_GUIDANCE
+        for rule in _guard(path, lambda body: read_prescribing_guidance(body, rxnorm))
+    ]
+    names = [path.name for path in sources]
+    own = _version("recommendations", [x.version for x in guidance], names, len(guidance))
+    of_pharmcat = _version("recommendations", [x.version for x in carried])
+    guidance += carried
     if not definitions and not phenotypes and not guidance:
         raise RecordError(
             f"{root}: holds no pharmacogenomic table; expected GENE_translation.json, "
-            "phenotype_GENE.json (or phenotype/GENE.json) or *recommendation*.json, as PharmCAT "
-            "and CPIC publish them"
+            "phenotype_GENE.json (or phenotype/GENE.json), *recommendation*.json or "
+            "prescribing_guidance.json, as PharmCAT and CPIC publish them"
         )
-    names = [path.name for path in sources]
     return PgxTables(
         {x.gene: x for x in definitions},
         {x.gene: x for x in phenotypes},
@@ -58,7 +73,7 @@ def read_pgx_tables(folder: str | Path) -> PgxTables:
         (
             _version("allele definitions", [x.version for x in definitions]),
             _version("phenotypes", [x.version for x in phenotypes]),
-            _version("recommendations", [x.version for x in guidance], names, len(guidance)),
+            _join(own, of_pharmcat),
         ),
     )
 
@@ -165,6 +180,15 @@ def _is_number(value: object) -> bool:
 
 def _pair_key(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name.strip() for name in names))
+
+
+def _join(first: TableVersion, second: TableVersion) -> TableVersion:
+    """Two tables of the same content: both versions, and the older date; unknown if one's is."""
+    if not first.entries or not second.entries:
+        return first if first.entries else second
+    made = None if first.made is None or second.made is None else min(first.made, second.made)
+    version = " and ".join(x.version for x in (first, second) if x.version)
+    return TableVersion(first.content, version, made, first.entries + second.entries)
 
 
 def _guard(path: Path, read: Callable[[Any], Any]) -> Any:
