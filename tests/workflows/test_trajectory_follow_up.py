@@ -18,16 +18,19 @@ from tests.builders.small_cohorts import small_cohort
 REVIEWS, EVERY, WINDOW = 6, 120.0, 110.0
 
 
-def followed_patients(n: int, ill_leave: bool) -> tuple[Cohort, np.ndarray, np.ndarray]:
+def followed_patients(
+    n: int, ill_leave: bool, first_leaves: float = 10
+) -> tuple[Cohort, np.ndarray, np.ndarray]:
     """Six reviews in 730 days; three in ten are ill, respond rarely, and die.
 
-    Of those with a low x, who respond less too, two thirds leave. Also x, and everybody's return.
+    Of those with a low x, who respond less too, two thirds leave from day `first_leaves` on. Also
+    x, and everybody's return.
     """
     rng = np.random.default_rng(0)
     ill, x = rng.random(n) < 0.3, rng.integers(0, 2, n).astype(float)
     death = np.where(ill, rng.uniform(200, 700, n), np.inf)
     leaves = ill_leave & (x == 0) & (rng.random(n) < 0.67)
-    leave = np.where(leaves, rng.uniform(10, 730, n), 730.0)
+    leave = np.where(leaves, rng.uniform(first_leaves, 730, n), 730.0)
     day = np.tile(EVERY * np.arange(REVIEWS), (n, 1))
     good = rng.random((n, REVIEWS)) < np.where(ill, 0.2, 0.5 + 0.4 * x)[:, None]
     good &= day + 100 < death[:, None]
@@ -51,16 +54,15 @@ def followed_patients(n: int, ill_leave: bool) -> tuple[Cohort, np.ndarray, np.n
     return cohort, x, (good & (day < death[:, None])).sum(axis=1)
 
 
-def usual_care(cohort: Cohort, x: np.ndarray) -> float:
-    """Mean return of the complete trajectories, weighted."""
+def usual_care(cohort: Cohort, x: np.ndarray, known_at_first: bool = True) -> float:
+    """Mean return of the complete trajectories, weighted; is x known at the first decision?"""
     everyone = np.ones(len(cohort), bool)
     horizon = choose_horizon(cohort, everyone)
     assert horizon == pytest.approx(730.0)
     keep = is_complete_trajectory(cohort, horizon)
     row = np.arange(len(cohort))
-    trial = Trial(
-        x[cohort.subject][:, None], cohort.treatment.astype(np.int64), row * 0.0, cohort.subject, 1
-    )
+    seen = np.where(known_at_first | (cohort.time > 14_000.0), x[cohort.subject], 0.5)
+    trial = Trial(seen[:, None], cohort.treatment.astype(np.int64), row * 0.0, cohort.subject, 1)
     kind, code = np.zeros(1, np.int8), np.zeros(1, np.int32)
     study_trial = StudyTrial(trial, row, ("x",), "", True, everyone, kind, code)
     weight = trajectory_weights(cohort, study_trial, keep, horizon, np.random.default_rng(0))
@@ -86,6 +88,13 @@ def test_who_stays_stands_for_those_alike_who_leave() -> None:
     unweighted = cohort.reward[keep].sum() / len(complete)
     assert abs(unweighted - returns.mean()) > 0.15
     assert usual_care(cohort, x) == pytest.approx(returns.mean(), abs=0.1)
+
+
+def test_who_leaves_for_what_happened_after_the_first_decision_is_stood_for_too() -> None:
+    """x shows at the second review only; before, the value was that of those who stayed."""
+    cohort, x, returns = followed_patients(3000, ill_leave=True, first_leaves=EVERY + 10)
+    value = usual_care(cohort, x, known_at_first=False)
+    assert value == pytest.approx(returns.mean(), abs=0.1)
 
 
 def test_decisions_whose_reward_comes_after_the_horizon_do_not_count() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.censoring import cumulative_hazard
 from posology.causal.missing_outcomes import observation_weights
@@ -64,38 +64,63 @@ def trajectory_weights(
 ) -> Float64[np.ndarray, " patient"] | None:
     """Weight of each complete trajectory, of mean 1, for those alike that were not complete.
 
-    1 / P(followed to the horizon or death, with every reward measured | what was known at the first
-    decision, and its option), cross-fitted; what a patient's later course says about leaving is not
-    used. None where all are complete.
+    The product over a patient's decisions of 1 / P(followed to the next decision, to death or the
+    horizon, with the reward measured | what was known at the decision, and its option),
+    cross-fitted: what happened since the first decision says who leaves, too. None where all are
+    complete.
     """
-    if not np.isfinite(horizon):
+    if not np.isfinite(horizon) or cohort.time is None:
         return None
     is_kept = np.isin(cohort.subject, cohort.subject[keep])
-    first = _is_first(cohort)[study_trial.row]
-    row = study_trial.row[first]
+    start = _start_of_trajectory(cohort)
+    among = cohort.time[study_trial.row] - start[study_trial.row] < horizon
+    row = study_trial.row[among]
     if is_kept[row].all():
         return None
-    resolved = (_has_ended(cohort) | (_days_of_trajectory(cohort) >= horizon))[row]
-    follow_up = FollowUp(
-        np.minimum(_days_of_trajectory(cohort)[row], horizon),
-        resolved,
-        is_kept[row],
-        np.ones(len(row), dtype=bool),
-    )
+    full = study_trial.trial
     trial = Trial(
-        study_trial.trial.covariates[first],
-        study_trial.trial.treatment[first],
+        full.covariates[among],
+        full.treatment[among],
         np.zeros(len(row)),
-        study_trial.trial.subject[first],
-        study_trial.trial.n_options,
-        follow_up=follow_up,
+        full.subject[among],
+        full.n_options,
+        follow_up=_follow_up_to_the_next(cohort, row, start, horizon),
     )
-    weight = observation_weights(trial, rng)[is_kept[row]]
-    return weight / weight.mean()
+    weight = np.zeros(len(cohort))
+    weight[row] = observation_weights(trial, rng)
+    first = row[np.append(True, cohort.subject[row][1:] != cohort.subject[row][:-1])]
+    position = np.searchsorted(row, first)
+    product = np.multiply.reduceat(weight[row], position)[is_kept[first]]
+    return product / product.mean()
+
+
+def _follow_up_to_the_next(
+    cohort: Cohort,
+    row: Int64[np.ndarray, " selected"],
+    start: Float64[np.ndarray, " decision"],
+    horizon: float,
+) -> FollowUp:
+    """How long each of these decisions was followed: to the next, to death or to the horizon."""
+    assert cohort.time is not None
+    day = cohort.time[row] - start[row]
+    has_next = np.append(cohort.subject[row][1:] == cohort.subject[row][:-1], False)
+    end = np.minimum(_days_of_trajectory(cohort)[row], horizon)
+    until = np.where(has_next, np.append(day[1:], 0.0), end)
+    resolved = has_next | (_has_ended(cohort) | (_days_of_trajectory(cohort) >= horizon))[row]
+    needed = _is_inside(cohort, horizon)[row]
+    is_known = resolved & ~(needed & np.isnan(cohort.reward[row]))
+    return FollowUp(np.maximum(until - day, 0.0), resolved, is_known, needed)
 
 
 def _is_first(cohort: Cohort) -> Decisions:
     return np.append(True, cohort.subject[1:] != cohort.subject[:-1])[: len(cohort)]
+
+
+def _start_of_trajectory(cohort: Cohort) -> Float64[np.ndarray, " decision"]:
+    """Day of the patient's first decision."""
+    assert cohort.time is not None
+    first = np.flatnonzero(_is_first(cohort))
+    return np.repeat(cohort.time[first], np.diff(np.append(first, len(cohort))))
 
 
 def _is_inside(cohort: Cohort, horizon: float) -> Decisions:
@@ -103,9 +128,9 @@ def _is_inside(cohort: Cohort, horizon: float) -> Decisions:
     assert cohort.time is not None
     study = cohort.study
     windows = [study.outcome.within_days, *(cost.within_days for cost in study.reward.costs)]
-    first = np.flatnonzero(_is_first(cohort))
-    start = np.repeat(cohort.time[first], np.diff(np.append(first, len(cohort))))
-    settled = cohort.time - start + study.assignment.grace_days + max(windows)
+    settled = (
+        cohort.time - _start_of_trajectory(cohort) + study.assignment.grace_days + max(windows)
+    )
     return settled <= horizon + HUNDREDTH
 
 

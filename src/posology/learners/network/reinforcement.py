@@ -11,7 +11,12 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
-from posology.learners.features.rewards import has_next_decision, known_rewards, returns_to_go
+from posology.learners.features.rewards import (
+    has_next_decision,
+    known_rewards,
+    returns_to_go,
+    with_last_states,
+)
 from posology.learners.network import losses
 from posology.learners.network.checkpoint import Epoch, RunFolder
 from posology.learners.network.distributed import distribute
@@ -89,11 +94,12 @@ class Reinforcement:
         network = copy.deepcopy(first.network).to(device)
         target = copy.deepcopy(network).eval()
         decoding = _with_value_scale(first.decoding, train, self)
-        learn = cohort_to_tensors(train, decoding, network.config, device)
-        check = cohort_to_tensors(validation, decoding, network.config, device)
+        seen, check_seen = (with_last_states(c, discount) for c in (train, validation))
+        learn = cohort_to_tensors(seen, decoding, network.config, device)
+        check = cohort_to_tensors(check_seen, decoding, network.config, device)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(train_all or name.startswith(("value.", "effect_to_value.")))
-        _init_values(network, learn, decoding, returns_to_go(train, self.discount))
+        _init_values(network, learn, decoding, returns_to_go(seen, self.discount))
         target.load_state_dict(network.state_dict())
 
         model = distribute(network)

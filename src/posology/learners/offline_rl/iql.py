@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.learners.features.rewards import with_last_states
 from posology.learners.offline_rl.dataset import (
     build_dataset,
     fit_behaviour_policy,
@@ -42,6 +43,7 @@ class ImplicitQLearning:
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
         """Train on `train`; nothing is selected on `validation`."""
+        train = with_last_states(train, train.study.reward.discount)
         data = build_dataset(train, self.settings)
         behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
         options = len(train.study.formulary.treatments)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from posology.domain.cohort import Cohort
+from posology.learners.features.rewards import with_last_states
 from posology.learners.offline_rl.dataset import (
     build_dataset,
     fit_behaviour_policy,
@@ -46,6 +47,7 @@ class PessimisticFQI:
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
         """Train on `train`; nothing is selected on `validation`."""
+        train = with_last_states(train, train.study.reward.discount)
         data = build_dataset(train, self.settings)
         behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
         supported = supported_treatments(data, behaviour, self.min_support)
