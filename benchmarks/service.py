@@ -4,6 +4,8 @@ python -m benchmarks.service --json out/service.json
 
 Model: the demonstration's (IWPC if installed, else the virtual clinic), or `--model FOLDER`. The
 clients run on the same cores, so that the service has less than all of them.
+
+`--hooks 20000` measures CDS Hooks calls instead (`benchmarks.hook_calls`).
 """
 
 import argparse
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hook_calls import measure_hooks
 from benchmarks.serving import (
     Service,
     connect,
@@ -26,9 +29,10 @@ from benchmarks.serving import (
     processor_seconds,
     resident_mib,
     started,
+    timed,
 )
 from posology import artifact
-from posology.service.demo.model import demo_model
+from posology.service.demo.model import clinic_model, demo_model
 from posology.service.store import verify_audit
 from posology.service.store.existing import existing_store
 from posology.workflows.patient import form_of
@@ -75,9 +79,8 @@ async def call_all(service: Service, clients: int, bodies: list[bytes]) -> Measu
         client = await connect(service)
         while waiting:
             token, body = waiting.pop()
-            began = time.perf_counter()
-            status, _ = await client.post(_PATH, token, body)
-            measured.milliseconds.append(1000 * (time.perf_counter() - began))
+            (status, _), milliseconds = await timed(client.post(_PATH, token, body))
+            measured.milliseconds.append(milliseconds)
             measured.statuses[status] += 1
         client.writer.close()
 
@@ -143,6 +146,20 @@ def _measure_memory(service: Service, process: Any, model: Path, calls: int) -> 
     }
 
 
+def _answered(row: dict[str, Any]) -> int:
+    """Answers that must be in the audit log."""
+    if "replies" in row:
+        return row["replies"].get("200 with a card", 0)
+    return row["statuses"].get(201, 0)
+
+
+def _measure_hooks(service: Service, model: Path, calls: int) -> list[dict[str, Any]]:
+    with started(service) as process:
+        rows = [measure_hooks(service, process, model, calls)]
+    print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     """Measure, check that every answer was audited, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -150,16 +167,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--long-calls", type=int, default=0, help="Calls to judge memory by.")
+    parser.add_argument("--hooks", type=int, default=0, help="CDS Hooks calls, and no others.")
     parser.add_argument("--database", default="")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        model = args.model or demo_model(Path("out/service-model"))
+        models = Path("out/service-model")
+        model = args.model or (clinic_model(models) if args.hooks else demo_model(models))
         service = describe_service(Path(scratch) / "run", model, args.workers, args.database)
-        rows = measure(service, model, args.calls, args.long_calls)
+        if args.hooks:
+            rows = _measure_hooks(service, model, args.hooks)
+        else:
+            rows = measure(service, model, args.calls, args.long_calls)
         with existing_store(service.folder / "service", args.database) as store:
             check = store.read_now(verify_audit, store.key)
-    answered = sum(row["statuses"].get(201, 0) for row in rows)
+    answered = sum(_answered(row) for row in rows)
     print(f"audit log: {check.rows} rows for {answered} answers and what went before")
     if check.problem or check.rows < answered:
         raise SystemExit(f"the audit log does not hold: {check.problem or 'rows are missing'}")

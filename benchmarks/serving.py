@@ -9,17 +9,20 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+T = TypeVar("T")
 ISSUER = "https://ehr.example"
+NO_SERVER = "http://127.0.0.1:9/fhir"
+"""Port 9 (discard) of this machine, where nobody listens: the service may fetch from there."""
 _SERVE = "from posology.cli import main; main()"
 _START_SECONDS = 120
 _LIFE = 3000
@@ -63,6 +66,7 @@ def describe_service(folder: Path, model: Path, workers: int, database: str = ""
         f'folder = "{folder / "service"}"\ndatabase = "{database}"\nport = {port}\n'
         f"workers = {workers}\nallow_unsigned = true\n\n"
         f'[[models]]\nname = "warfarin"\nfolder = "{model.absolute()}"\n\n'
+        f'[cds_hooks]\nfhir_servers = ["{NO_SERVER}"]\n\n'
         f'[[cds_hooks.issuers]]\nissuer = "{ISSUER}"\nkeys = "{folder / "keys.json"}"\n'
     )
     return Service(folder, settings, port, key)
@@ -118,8 +122,14 @@ class Client:
 
     async def post(self, path: str, token: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the response; ConnectionError if the service is gone."""
+        return await self.send("POST", path, token, body)
+
+    async def send(
+        self, method: str, path: str, token: str, body: bytes = b""
+    ) -> tuple[int, bytes]:
+        """The same with another method."""
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self.writer.write(head.encode() + body)
@@ -142,6 +152,13 @@ class Client:
 async def connect(service: Service) -> Client:
     """A new connection."""
     return Client(*await asyncio.open_connection("127.0.0.1", service.port, limit=1 << 22))
+
+
+async def timed(reply: Awaitable[T]) -> tuple[T, float]:
+    """The reply, and after how many milliseconds it came."""
+    began = time.perf_counter()
+    found = await reply
+    return found, 1000 * (time.perf_counter() - began)
 
 
 def resident_mib(process: subprocess.Popen[bytes]) -> float:

