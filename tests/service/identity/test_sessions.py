@@ -1,5 +1,8 @@
 """Session cookies: only ours, only in time, only until signed out."""
 
+from pathlib import Path
+
+import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -16,7 +19,8 @@ from posology.service.identity.sessions import (
     unseal,
     write_session,
 )
-from tests.builders.pages import people_in, signed_in
+from tests.builders.pages import Browser, people_in, signed_in
+from tests.builders.service import running_app
 
 KEY = b"k" * 32
 SESSION = new_session("local:a", "Dr A. Sample", (CLINICIAN,), 1000.0)
@@ -72,6 +76,18 @@ def test_a_copied_cookie_ends_with_its_session(app: FastAPI) -> None:
     browser.post("/sign-out", {})
     browser.cookies.update(copy)
     assert browser.get("/").url.path == "/sign-in"
+
+
+def test_an_ended_session_stays_ended_after_a_restart(small_model: Path, tmp_path: Path) -> None:
+    with running_app(small_model, tmp_path) as app:
+        browser, other = signed_in(app, CLINICIAN), signed_in(app, CLINICIAN)
+        browser.get("/")
+        copies = [dict(browser.cookies), dict(other.cookies)]
+        browser.post("/sign-out", {})
+    with running_app(small_model, tmp_path) as app:
+        people_in(app)
+        reached = [Browser(app, httpx.Cookies(copy)).get("/").url.path for copy in copies]
+        assert reached == ["/sign-in", "/"]
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(app: FastAPI) -> None:

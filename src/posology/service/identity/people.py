@@ -1,5 +1,6 @@
 """People of one service: who is signed in, and the forms that come from their pages."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from posology.service.identity.sessions import (
     read_session,
     write_session,
 )
+from posology.service.store import Store
+from posology.service.store.nonces import is_kept, save_nonce
 
 NAME = "people"
 """Of this room among the deployment's extras."""
@@ -45,6 +48,8 @@ class People:
     openid: OpenId | None = None
     signed_out: dict[str, int] = field(default_factory=dict)
     """Sessions that were ended before their time, and when that is."""
+    store: Store | None = None
+    """Knows of ended sessions after a restart, and for other services on the same database."""
     now: Callable[[], float] = time.time
 
     @property
@@ -84,7 +89,24 @@ class People:
         session = self.session(request)
         if session is None:
             return None
+        if self.store is not None and await self.store.read(is_kept, session_key(session)):
+            self.signed_out[session.id] = session.until
+            return None
         return Caller(session.subject, "person", session.roles, session.name)
+
+
+def session_key(session: Session) -> str:
+    """What is stored of a session that was ended: nothing by which it could be used."""
+    return hashlib.sha256(f"session {session.id}".encode()).hexdigest()
+
+
+async def end_session(deployment: Deployment, response: Response, session: Session) -> None:
+    """End the session here, on every service of the database, and after a restart."""
+    people = deployment.extra[NAME]
+    assert isinstance(people, People)
+    until, now = float(session.until), people.now()
+    await deployment.store.write(save_nonce, session_key(session), until, now)
+    people.end(response, session)
 
 
 def add_people(deployment: Deployment) -> People:
@@ -94,7 +116,8 @@ def add_people(deployment: Deployment) -> People:
     if settings.openid is not None:
         openid = OpenId(settings.openid, f"{settings.url}/sign-in/callback")
     is_https = settings.url.startswith("https://")
-    people = People(deployment.derive_key("session"), is_https, openid=openid)
+    key, store = deployment.derive_key("session"), deployment.store
+    people = People(key, is_https, openid=openid, store=store)
     deployment.extra[NAME] = people
     if deployment.identify_person is nobody:
         deployment.identify_person = people.identify

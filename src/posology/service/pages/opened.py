@@ -1,6 +1,7 @@
 """A stored answer opened for a page: the recommendation, and what became of it since."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from posology.service.store import (
     save_decision,
 )
 from posology.service.store.decisions import decisions_of
+from posology.service.store.people import names_of
 from posology.service.work import unpack
 
 
@@ -47,12 +49,12 @@ async def open_answer(deployment: Deployment, answer_id: str, caller: Caller) ->
     if stored.body is None:
         raise NotFoundError("This answer was kept as long as it may be.")
     advice = await asyncio.to_thread(read_advice, stored.body)
-    found = await deployment.store.read(_state, stored)
+    found, names = await deployment.store.read(_state, stored)
     served = deployment.models.current.get(stored.model)
     is_served = served is not None and served.digest == stored.digest
     state = replace(
         found,
-        decided_by=person_words(found.decision, caller),
+        decided_by=person_words(found.decision, caller, names),
         stopped=deployment.models.stopped.get(stored.model, ""),
         is_replaced=served is not None and not is_served,
     )
@@ -68,11 +70,17 @@ def read_advice(body: bytes) -> Recommendation:
     return deserialize(Recommendation, unpack(body)["recommendation"], {})
 
 
-def person_words(decision: DecisionRecord | None, caller: Caller) -> str:
-    """Who decided, as far as a page may say."""
+def person_words(decision: DecisionRecord | None, caller: Caller, names: Mapping[str, str]) -> str:
+    """Who decided: the name that the person signed in with.
+
+    Args:
+        names: of people who signed in before, by their subjects.
+    """
     if decision is None:
         return ""
-    return caller.name if decision.decided_by == caller.subject else "another clinician"
+    if decision.decided_by == caller.subject and caller.name:
+        return caller.name
+    return names.get(decision.decided_by) or "another clinician"
 
 
 def keep_decision(
@@ -92,9 +100,17 @@ def keep_decision(
     append_event(connection, key, event)
 
 
-def _state(connection: Connection, stored: StoredAnswer) -> AnswerState:
+def _state(connection: Connection, stored: StoredAnswer) -> tuple[AnswerState, dict[str, str]]:
+    """What became of the answer, and the names of who decided."""
     decided = decisions_of(connection, stored.id)
     record, at = decided[0] if decided else (None, "")
+    names = names_of(connection, [] if record is None else [record.decided_by])
+    return _with_newer(connection, stored, record, at), names
+
+
+def _with_newer(
+    connection: Connection, stored: StoredAnswer, record: DecisionRecord | None, at: str
+) -> AnswerState:
     newer = None
     if stored.patient_key:
         same = newest_answers(connection, 50, stored.patient_key)

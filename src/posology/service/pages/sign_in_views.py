@@ -11,10 +11,17 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
 from posology.service.identity.one_time_links import MINUTES, Invitation
 from posology.service.identity.openid import SignInRefusedError
-from posology.service.identity.people import People, people_of, read_form, session_of
+from posology.service.identity.people import (
+    People,
+    end_session,
+    people_of,
+    read_form,
+    session_of,
+)
 from posology.service.identity.sessions import new_session, seal, unseal
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.store import AuditEvent
+from posology.service.store.people import save_person
 
 router = APIRouter(include_in_schema=False)
 Service = Annotated[Deployment, Depends(get_deployment)]
@@ -116,7 +123,7 @@ async def sign_out(request: Request, deployment: Service) -> Response:
     session = session_of(request)
     await deployment.audit(AuditEvent("sign_out", session.subject))
     response = redirect("/sign-in")
-    people_of(request).end(response, session)
+    await end_session(deployment, response, session)
     return response
 
 
@@ -132,6 +139,7 @@ async def _start(people: People, deployment: Deployment, invitation: Invitation)
     session = new_session(invitation.subject, invitation.name, invitation.roles, people.now())
     event = AuditEvent("sign_in", session.subject, detail={"roles": list(session.roles)})
     await deployment.audit(event)
+    await deployment.store.write(save_person, session.subject, session.name)
     response = redirect("/")
     people.start(response, session)
     return response

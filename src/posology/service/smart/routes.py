@@ -35,6 +35,7 @@ from posology.service.smart.errors import LaunchError
 from posology.service.smart.person import read_person
 from posology.service.smart.settings import SmartServer
 from posology.service.store import AuditEvent
+from posology.service.store.people import save_person
 
 router = APIRouter(include_in_schema=False)
 Service = Annotated[Deployment, Depends(get_deployment)]
@@ -94,6 +95,7 @@ async def come_back(
     session = new_session(subject, name, roles, people.now(), is_embedded=True)
     event = AuditEvent("sign_in", subject, detail={"roles": list(roles), "door": "smart"})
     await deployment.audit(event)
+    await deployment.store.write(save_person, subject, name)
     response = redirect(f"/answers/{answer_id}")
     people.start(response, session)
     response.delete_cookie(_COOKIE, path="/smart")

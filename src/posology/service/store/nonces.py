@@ -1,4 +1,4 @@
-"""Nonces of tokens until they expire: hashed, since a nonce is a part of a caller's secret."""
+"""Nonces of tokens, and ended sessions, until they expire: hashed, since both are secrets."""
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -15,6 +15,11 @@ def save_nonce(connection: Connection, key: str, until: float, now: float) -> No
     connection.execute(delete(NONCES).where(NONCES.c.until <= now))
     if connection.execute(select(NONCES.c.key).where(NONCES.c.key == key)).first() is None:
         connection.execute(insert(NONCES), {"key": key, "until": until})
+
+
+def is_kept(connection: Connection, key: str) -> bool:
+    """Whether this key was kept and not yet forgotten."""
+    return connection.execute(select(NONCES.c.key).where(NONCES.c.key == key)).first() is not None
 
 
 def unexpired_nonces(connection: Connection, now: float) -> list[tuple[str, float]]:

@@ -72,8 +72,18 @@ NONCES = Table(
     Column("key", String(64), primary_key=True),
     Column("until", Float, nullable=False),
 )
-"""Nonces of tokens until they expire, hashed; seconds since 1970."""
+"""Nonces of tokens, and sessions ended before their time, until they expire; hashed. Seconds since
+1970."""
 Index("nonces_by_time", NONCES.c.until)
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("subject", String(400), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("seen_at", String(32), nullable=False),
+)
+"""Who signed in, by the name that pages show; apart from the audit log, which has no names."""
 
 FEEDBACK = Table(
     "feedback",

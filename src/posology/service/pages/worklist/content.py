@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from posology.domain.recommendation import recommendation as states
@@ -17,6 +17,9 @@ from posology.service.store.decisions import DEFERRED, DecisionRecord
 
 TO_DECIDE, WAITING, DECIDED = "to-decide", "waiting", "decided"
 _TABS = (("", "All"), (TO_DECIDE, "To decide"), (WAITING, "Waiting"), (DECIDED, "Decided"))
+MINE = "mine"
+PAGE = 50
+"""Patients on one page of the list. Our choice."""
 _HEADINGS = {
     TO_DECIDE: "To decide, oldest answer first",
     WAITING: "Waiting",
@@ -51,6 +54,8 @@ class WorklistEntry:
     decided_at: str
     decided_by: str
     """Name in words."""
+    is_mine: bool = False
+    """Whether the person who reads asked about the patient, or decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,18 @@ class WorklistQuery:
     find: str = ""
     model: str = ""
     state: str = ""
+    whose: str = ""
+    """`mine`: only patients that the person asked about or decided about."""
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Where in a long list the page stands; addresses are empty where there is none."""
+
+    words: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +123,11 @@ class WorklistPage:
     model: str
     models: tuple[tuple[str, str], ...]
     tabs: tuple[Tab, ...]
+    whose: str
     groups: tuple[WorklistGroup, ...]
+    pages: Pages | None
+    """None where all patients stand on one page."""
     empty: str
-    can_ask: bool
 
 
 def worklist_page(
@@ -116,13 +135,27 @@ def worklist_page(
 ) -> WorklistPage:
     """The page for entries of which the newest comes first."""
     find = query.find.strip().casefold()
-    shown = [e for e in entries if find in e.patient.casefold() and query.model in ("", e.model)]
+    shown = [
+        e
+        for e in entries
+        if find in e.patient.casefold()
+        and query.model in ("", e.model)
+        and (query.whose != MINE or e.is_mine)
+    ]
     groups = {
         TO_DECIDE: [e for e in reversed(shown) if e.decision is None],
         WAITING: [e for e in shown if e.decision is not None and e.decision.outcome == DEFERRED],
         DECIDED: [e for e in shown if e.decision is not None and e.decision.outcome != DEFERRED],
     }
     titles = dict(models)
+    listed = [
+        (state, entry)
+        for state, found in groups.items()
+        for entry in found
+        if query.state in ("", state)
+    ]
+    start = min(max(query.page, 1) - 1, max(len(listed) - 1, 0) // PAGE) * PAGE
+    part = listed[start : start + PAGE]
     return WorklistPage(
         time=local_time(datetime.datetime.now(datetime.UTC).isoformat()),
         headline=_headline(len(groups[TO_DECIDE]), len(shown)),
@@ -130,14 +163,33 @@ def worklist_page(
         model=query.model,
         models=tuple(models),
         tabs=tuple(_tab(state, title, groups, query) for state, title in _TABS),
+        whose=query.whose,
         groups=tuple(
-            WorklistGroup(_HEADINGS[state], tuple(_row(e, titles) for e in found))
-            for state, found in groups.items()
-            if found and query.state in ("", state)
+            WorklistGroup(heading, rows)
+            for state, heading in _HEADINGS.items()
+            if (rows := tuple(_row(e, titles) for at, e in part if at == state))
         ),
+        pages=_pages(start, len(listed), query),
         empty="No patient fits what you look for." if entries else "No answers were given yet.",
-        can_ask=True,
     )
+
+
+def _pages(start: int, total: int, query: WorklistQuery) -> Pages | None:
+    if total <= PAGE:
+        return None
+    end, number = min(start + PAGE, total), start // PAGE + 1
+    return Pages(
+        f"{start + 1} to {end} of {total} patients",
+        _address(replace(query, page=number - 1)) if start else "",
+        _address(replace(query, page=number + 1)) if end < total else "",
+    )
+
+
+def _address(query: WorklistQuery) -> str:
+    """The list that the query asks for."""
+    kept = {name: getattr(query, name) for name in ("find", "model", "state", "whose")}
+    page = {"page": str(query.page)} if query.page > 1 else {}
+    return f"/?{urlencode({k: v for k, v in (kept | page).items() if v})}".rstrip("?")
 
 
 def short_time(iso: str) -> str:
@@ -167,9 +219,7 @@ def _tab(
     state: str, title: str, groups: dict[str, list[WorklistEntry]], query: WorklistQuery
 ) -> Tab:
     count = sum(len(found) for key, found in groups.items() if state in ("", key))
-    kept = {"find": query.find, "model": query.model, "state": state}
-    address = f"/?{urlencode({k: v for k, v in kept.items() if v})}".rstrip("?")
-    return Tab(title, count, address, state == query.state)
+    return Tab(title, count, _address(replace(query, state=state, page=1)), state == query.state)
 
 
 def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
@@ -178,8 +228,9 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
     by = ""
     if decision is not None:
         given = "" if advice is None else given_words(decision, advice)
+        who = f"by {entry.decided_by}" if entry.decided_by else ""
         by = " \u00b7 ".join(
-            part for part in (given, REASON_WORDS.get(decision.reason, "")) if part
+            part for part in (who, given, REASON_WORDS.get(decision.reason, "")) if part
         )
     return WorklistRow(
         id=entry.id,

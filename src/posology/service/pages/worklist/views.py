@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -18,6 +19,7 @@ from posology.service.pages.worklist.content import WorklistEntry, WorklistQuery
 from posology.service.store import DecisionRecord, StoredAnswer, newest_answers
 from posology.service.store.clock import now, to_text
 from posology.service.store.decisions import DEFERRED, decisions_of
+from posology.service.store.people import names_of
 
 MOST_ANSWERS = 300
 """The newest answers that the worklist looks at."""
@@ -35,13 +37,16 @@ async def worklist(
     """The patients whose answers wait; who treats none is led to the models."""
     if CLINICIAN not in caller.roles:
         return redirect("/model")
-    found = await deployment.store.read(_newest)
+    found, names = await deployment.store.read(_newest)
     if not found and deployment.demo_patients:
         await fill_worklist(deployment)
-        found = await deployment.store.read(_newest)
-    entries = await asyncio.to_thread(_entries, deployment, found, caller)
+        found, names = await deployment.store.read(_newest)
+    entries = await asyncio.to_thread(_entries, deployment, found, caller, names)
     wanted = request.query_params
-    query = WorklistQuery(*(wanted.get(name, "") for name in ("find", "model", "state")))
+    query = WorklistQuery(
+        *(wanted.get(name, "") for name in ("find", "model", "state", "whose")),
+        page=_page_number(wanted.get("page", "")),
+    )
     models = [(m.name, m.artifact.study.title) for m in deployment.models.current.values()]
     return page_response(
         "worklist.html.j2",
@@ -53,8 +58,14 @@ async def worklist(
 _Found = tuple[StoredAnswer, DecisionRecord | None, str]
 
 
-def _newest(connection: Connection) -> list[_Found]:
-    """The newest answer to each question about each patient, with its newest decision."""
+def _page_number(text: str) -> int:
+    """The page of the list that an address names; the first if it names none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _newest(connection: Connection) -> tuple[list[_Found], dict[str, str]]:
+    """The newest answer to each question about each patient, with its newest decision; and the
+    names of who decided."""
     recent = to_text(now() - datetime.timedelta(hours=DECIDED_HOURS))
     seen: set[tuple[str, str]] = set()
     found: list[_Found] = []
@@ -67,10 +78,13 @@ def _newest(connection: Connection) -> list[_Found]:
         record, at = decided[0] if decided else (None, "")
         if record is None or record.outcome == DEFERRED or at >= recent:
             found.append((stored, record, at))
-    return found
+    deciders = (record.decided_by for _, record, _ in found if record is not None)
+    return found, names_of(connection, deciders)
 
 
-def _entries(deployment: Deployment, found: list[_Found], caller: Caller) -> list[WorklistEntry]:
+def _entries(
+    deployment: Deployment, found: list[_Found], caller: Caller, names: Mapping[str, str]
+) -> list[WorklistEntry]:
     return [
         WorklistEntry(
             id=stored.id,
@@ -80,7 +94,9 @@ def _entries(deployment: Deployment, found: list[_Found], caller: Caller) -> lis
             advice=None if stored.body is None else read_advice(stored.body),
             decision=record,
             decided_at=at,
-            decided_by=person_words(record, caller),
+            decided_by=person_words(record, caller, names),
+            is_mine=caller.subject
+            in (stored.asked_by, "" if record is None else record.decided_by),
         )
         for stored, record, at in found
     ]
