@@ -85,6 +85,7 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     except UserError as error:
         given = {"form": question.patient, "at": question.at}
         raise UnusableError(scrub(str(error), given, form_of(served.artifact))) from error
+    deployment.models.get(served.name)  # it may have been stopped meanwhile
     stored = _to_store(deployment, question, served, done)
     await deployment.store.write(_keep, deployment.store.key, stored)
     deployment.metrics.answers.labels(served.name, question.door, done.state).inc()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from fastapi import FastAPI
 
 from posology import artifact
+from posology.service import answering
 from posology.service.identity.callers import nobody
-from posology.service.models.switching import start
+from posology.service.models.switching import follow_changes, start, stop
 from posology.service.settings import ModelSettings, Settings
-from posology.service.store import verify_audit
+from posology.service.store import Store, newest_answers, verify_audit
 from posology.service.store.served import current_state
+from posology.service.work import Done, Job, answer_job
 from tests.builders.service import FORM, client, deployment_of, running_app
 
 
@@ -110,3 +113,88 @@ def test_an_unknown_version_and_an_unknown_model_are_not_found(app: FastAPI) -> 
     unknown, other, rollback = asyncio.run(run())
     assert [unknown.status_code, other.status_code, rollback.status_code] == [404, 404, 409]
     assert other.json()["error"]["message"] == ("No model has this name; the models are warfarin.")
+
+
+def test_a_question_that_runs_when_its_model_is_stopped_gets_no_answer(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_running, go_on = threading.Event(), threading.Event()
+
+    def slowly(job: Job) -> Done:
+        is_running.set()
+        go_on.wait(5)
+        return answer_job(job)
+
+    monkeypatch.setattr(answering, "answer_job", slowly)
+
+    async def run() -> list:
+        async with client(app) as http:
+            asked = asyncio.create_task(http.post("/recommendations", json={"form": FORM}))
+            await asyncio.to_thread(is_running.wait, 5)
+            stopped = await http.post("/models/warfarin/stop", json={"reason": "a wrong dose"})
+            go_on.set()
+            return [stopped, await asked]
+
+    stopped, refused = asyncio.run(run())
+    assert stopped.status_code == 200
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_stopped")
+    assert deployment_of(app).store.read_now(newest_answers, 10) == []
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_state_read_before_a_stop_does_not_undo_it(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    """A service follows the store every two seconds; `is_written`: the stop is in it by then."""
+    deployment = deployment_of(app)
+    intact_read, intact_write = Store.read, Store.write
+
+    async def run() -> None:
+        await start(deployment)
+        go_on = asyncio.Event()
+        stopping: list[asyncio.Task[None]] = []
+
+        async def write_later(self: Store, *arguments: object) -> object:
+            await go_on.wait()
+            return await intact_write(self, *arguments)
+
+        async def read_and_stop(self: Store, *arguments: object) -> object:
+            state = await intact_read(self, *arguments)
+            stopping.append(asyncio.create_task(stop(deployment, "warfarin", "wrong", "admin")))
+            await (stopping[0] if is_written else asyncio.sleep(0))
+            return state
+
+        if not is_written:
+            monkeypatch.setattr(Store, "write", write_later)
+        monkeypatch.setattr(Store, "read", read_and_stop)
+        await follow_changes(deployment)
+        assert deployment.models.stopped == {"warfarin": "wrong"}
+        go_on.set()
+        await stopping[0]
+        monkeypatch.setattr(Store, "read", intact_read)
+        await follow_changes(deployment)
+        assert deployment.models.stopped == {"warfarin": "wrong"}
+
+    asyncio.run(run())
+
+
+def test_a_stop_that_the_store_did_not_take_holds_and_is_written_later(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = deployment_of(app)
+
+    async def away(*_arguments: object) -> None:
+        raise OSError("the database is away")
+
+    async def run() -> int:
+        await start(deployment)
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "write", away)
+            async with client(app) as http:
+                response = await http.post("/models/warfarin/stop", json={"reason": "wrong"})
+        await follow_changes(deployment)
+        return response.status_code
+
+    assert asyncio.run(run()) == 500
+    assert deployment.models.stopped == {"warfarin": "wrong"}
+    assert deployment.store.read_now(current_state, "warfarin")[1:] == (True, "wrong")

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from posology.service.errors import NotFoundError, StoppedError
 from posology.service.models.golden import check_golden
 from posology.service.models.signing import verify
 from posology.service.settings import ModelSettings, Settings
+from posology.service.store.served import Change
 from posology.service.work import load_model
 
 
@@ -42,6 +45,21 @@ class ServedModels:
     """Models whose kill switch is on, with the reason in an administrator's words."""
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a version is changed."""
+    unsaved_stops: list[Change] = field(default_factory=list)
+    """Stops that hold here and are not in the store yet."""
+    begun: int = 0
+    """Changes that were begun here."""
+    ended: int = 0
+    """Those of them that are in the store, or failed."""
+
+    @contextmanager
+    def change(self) -> Generator[None]:
+        """A change from here: until it is stored, the store's older state must not undo it."""
+        self.begun += 1
+        try:
+            yield
+        finally:
+            self.ended += 1
 
     def get(self, name: str) -> ServedModel:
         """The version that answers; NotFoundError or StoppedError."""

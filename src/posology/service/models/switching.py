@@ -31,8 +31,9 @@ async def swap(
     """
     served = await _prepare(deployment, name, version)
     change = Change(name, served.digest, action, caller)
-    await deployment.store.write(save_change, deployment.store.key, change)
-    deployment.models.current[name] = served
+    with deployment.models.change():
+        await deployment.store.write(save_change, deployment.store.key, change)
+        deployment.models.current[name] = served
     deployment.log.info(action, model=name, digest=served.digest)
     return served
 
@@ -51,9 +52,11 @@ async def roll_back(deployment: Deployment, name: str, caller: str) -> ServedMod
 async def stop(deployment: Deployment, name: str, reason: str, caller: str) -> None:
     """The kill switch: from now on the model gives no answer, here and at every other service."""
     served = deployment.models.find(name)
-    deployment.models.stopped[name] = reason  # first: it must not wait for the disk
     change = Change(name, served.digest, STOP, caller, reason)
-    await deployment.store.write(save_change, deployment.store.key, change)
+    with deployment.models.change():
+        deployment.models.stopped[name] = reason  # first: it must not wait for the disk
+        deployment.models.unsaved_stops.append(change)
+        await _save_stops(deployment)
     deployment.log.info("stop", model=name, digest=served.digest)
 
 
@@ -63,8 +66,10 @@ async def resume(deployment: Deployment, name: str, reason: str, caller: str) ->
     if name not in deployment.models.stopped:
         raise ConflictError(f"The model {name} is not stopped.")
     change = Change(name, served.digest, RESUME, caller, reason)
-    await deployment.store.write(save_change, deployment.store.key, change)
-    deployment.models.stopped.pop(name, None)
+    with deployment.models.change():
+        await _save_stops(deployment)
+        await deployment.store.write(save_change, deployment.store.key, change)
+        deployment.models.stopped.pop(name, None)
     deployment.log.info("resume", model=name, digest=served.digest)
 
 
@@ -80,21 +85,40 @@ async def start(deployment: Deployment) -> None:
         await _warm(deployment, served)
 
 
+async def _save_stops(deployment: Deployment) -> None:
+    """Write the stops that are not in the store yet: it may have been away."""
+    unsaved = deployment.models.unsaved_stops
+    while unsaved:
+        change = unsaved.pop(0)
+        try:
+            await deployment.store.write(save_change, deployment.store.key, change)
+        except BaseException:
+            unsaved.insert(0, change)
+            raise
+
+
 async def follow_changes(deployment: Deployment) -> None:
     """Stop, resume and swap as another service on the same database did."""
+    await _save_stops(deployment)
     for name in tuple(deployment.models.current):
         await _follow_model(deployment, name)
 
 
 async def _follow_model(deployment: Deployment, name: str) -> None:
+    models = deployment.models
+    begun = models.begun
     digest, is_stopped, reason = await deployment.store.read(current_state, name)
+    if not begun == models.begun == models.ended:
+        return  # something was changed here meanwhile: what was read may be older
     if is_stopped:
         deployment.models.stopped[name] = reason
     else:
         deployment.models.stopped.pop(name, None)
     if digest and digest != deployment.models.current[name].digest:
         try:
-            deployment.models.current[name] = await _prepare(deployment, name, digest)
+            served = await _prepare(deployment, name, digest)
+            if begun == models.begun:
+                models.current[name] = served
         except (UserError, NotFoundError) as error:
             deployment.log.error("follow", model=name, digest=digest, error=type(error).__name__)
 
