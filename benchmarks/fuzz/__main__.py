@@ -22,11 +22,12 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.fuzz import trials, world
+from benchmarks.fuzz import further_inputs, service, trials, world, writing
 from benchmarks.fuzz.process import posology
-from benchmarks.fuzz.trials import KINDS, Outcome, Trial
+from benchmarks.fuzz.trials import Outcome, Trial
 from benchmarks.rows import keep, row
 
+KINDS = trials.KINDS | further_inputs.KINDS | writing.KINDS | service.KINDS
 IMPORTED = ("posology.cli", *(f"posology.workflows.{n}" for n in ("ingest", "fit", "recommend")))
 """Modules that are imported once, before the forks: most of a trial's time otherwise."""
 PROBLEMS = {
@@ -51,12 +52,19 @@ def build_base(folder: Path) -> None:
         trials.cohort_of_parts(folder, folder / "parts", folder / "of_parts"),
         trials.fit_network(folder, folder / "run", folder / "network"),
     ]
+    _run_steps(steps, folder)
+    blank = json.loads((folder / "blank.json").read_text())
+    (folder / "patient.json").write_text(json.dumps(world.patient(blank)))
+    shutil.copytree(folder / "model", folder / "signed")
+    _run_steps(service.sign_commands(folder), folder)
+    _in_child(lambda: service.write_store(folder / "store"))
+
+
+def _run_steps(steps: list[list], folder: Path) -> None:
     for words in steps:
         ended = posology(*words, folder=folder)
         if ended.code:
             raise SystemExit(f"{words[0]}: exit {ended.code}\n{ended.error}")
-    blank = json.loads((folder / "blank.json").read_text())
-    (folder / "patient.json").write_text(json.dumps(world.patient(blank)))
 
 
 def _in_child(job) -> None:

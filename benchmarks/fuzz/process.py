@@ -27,30 +27,41 @@ def posology(
     folder: Path,
     kill_after: float | None = None,
     before: Callable[[], None] | None = None,
+    job: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run `posology WORDS`. kill_after: seconds after which it is killed; before: called first."""
+    """Run `posology WORDS`, or a job as if it were a command.
+
+    kill_after: seconds after which it is killed; before: called first.
+    """
     out, error = folder / "stdout.txt", folder / "stderr.txt"
     child = os.fork()
     if child == 0:
-        _run([str(word) for word in words], (out, error), before)
+        _run([str(word) for word in words], (out, error), before, job)
     code = _wait(child, kill_after)
     text = error.read_text("utf-8", "replace") if error.exists() else ""
     return Ended(code, text)
 
 
-def _run(words: list[str], files: tuple[Path, Path], before: Callable[[], None] | None) -> None:
+def _run(
+    words: list[str],
+    files: tuple[Path, Path],
+    before: Callable[[], None] | None,
+    job: Callable[[], None] | None,
+) -> None:
     """In the child: never returns."""
     code = 99
     try:
         for number, path in enumerate(files, start=1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         sys.argv = ["posology", *words]
-        from posology.cli import main
+        from posology import cli
 
+        if job is not None:
+            cli.app = job  # so that its errors end as those of a command
         if before is not None:
             before()
         try:
-            main()
+            cli.main()
             code = 0
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1

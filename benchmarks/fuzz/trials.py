@@ -89,10 +89,11 @@ def ingest_csv(trial: Trial) -> Outcome:
             data, expected = mutations.of_bytes(data, trial.chosen), 0
     (trial.folder / "labs.csv").write_bytes(data)
     (trial.folder / "labs.toml").write_text(world.MAPPING)
-    return _ingest(trial, ["--table", trial.folder / "labs.toml"], valid, expected)
+    return ingest_words(trial, ["--table", trial.folder / "labs.toml"], valid, expected)
 
 
-def _ingest(trial: Trial, words: list, valid: bool, expected: int = 0) -> Outcome:
+def ingest_words(trial: Trial, words: list, valid: bool, expected: int = 0) -> Outcome:
+    """Ingest these sources, and look for rows that are missing of those `expected`."""
     out = trial.folder / "out"
     ended = posology("ingest", *words, "--out", out, folder=trial.folder)
     return judge(ended, valid, missing_rows(out, expected) if ended.code in (0, 3) else "")
@@ -104,7 +105,7 @@ def ingest_mapping(trial: Trial) -> Outcome:
     text = world.MAPPING if valid else mutations.of_toml(world.MAPPING, trial.chosen)
     (trial.folder / "labs.csv").write_bytes(world.to_csv(world.labs()))
     (trial.folder / "labs.toml").write_text(text, encoding="utf-8")
-    return _ingest(trial, ["--table", trial.folder / "labs.toml"], valid)
+    return ingest_words(trial, ["--table", trial.folder / "labs.toml"], valid)
 
 
 def ingest_ndjson(trial: Trial) -> Outcome:
@@ -123,7 +124,7 @@ def ingest_ndjson(trial: Trial) -> Outcome:
     if not valid and chosen.random() < 0.3:
         data, expected = mutations.of_bytes(data, chosen), 0
     (trial.folder / "a.ndjson").write_bytes(data)
-    return _ingest(trial, ["--fhir", trial.folder / "a.ndjson"], valid, expected)
+    return ingest_words(trial, ["--fhir", trial.folder / "a.ndjson"], valid, expected)
 
 
 def ingest_bundle(trial: Trial) -> Outcome:
@@ -138,7 +139,7 @@ def ingest_bundle(trial: Trial) -> Outcome:
         data = text.encode("utf-8", "surrogatepass")
         data = mutations.of_bytes(data, chosen) if chosen.random() < 0.3 else data
     (trial.folder / "a.json").write_bytes(data)
-    return _ingest(trial, ["--fhir", trial.folder / "a.json"], valid)
+    return ingest_words(trial, ["--fhir", trial.folder / "a.json"], valid)
 
 
 def ingest_omop(trial: Trial) -> Outcome:
@@ -153,7 +154,7 @@ def ingest_omop(trial: Trial) -> Outcome:
         if not valid and trial.chosen.random() < 0.2:
             data, expected = mutations.of_bytes(data, trial.chosen), 0
         (trial.folder / f"{name}.csv").write_bytes(data)
-    return _ingest(trial, ["--omop", trial.folder], valid, expected)
+    return ingest_words(trial, ["--omop", trial.folder], valid, expected)
 
 
 def ingest_vcf(trial: Trial) -> Outcome:
@@ -165,7 +166,7 @@ def ingest_vcf(trial: Trial) -> Outcome:
     (trial.folder / "panel.csv").write_text(world.PANEL)
     (trial.folder / "g.toml").write_text(f'panel = "{trial.folder / "panel.csv"}"\n')
     words = ["--vcf", trial.folder / "g.toml", "--vcf", trial.folder / "s.vcf"]
-    return _ingest(trial, words, valid)
+    return ingest_words(trial, words, valid)
 
 
 def ingest_meds(trial: Trial) -> Outcome:
@@ -174,7 +175,7 @@ def ingest_meds(trial: Trial) -> Outcome:
     data = (trial.base / "events.parquet").read_bytes()
     data = data if valid else mutations.of_bytes(data, trial.chosen)
     (trial.folder / "e.parquet").write_bytes(data)
-    return _ingest(trial, ["--meds", trial.folder / "e.parquet"], valid)
+    return ingest_words(trial, ["--meds", trial.folder / "e.parquet"], valid)
 
 
 def read_study(trial: Trial) -> Outcome:
@@ -343,7 +344,7 @@ def full_disk(trial: Trial) -> Outcome:
     if trial.chosen.random() < 0.5:
         words = ["cohort", "iwpc", trial.base / "events", "--out", out, "--workers", "1"]
     most = trial.chosen.choice([0, 100, 1_000, 3_000, 10_000, 2 << 20])
-    ended = posology(*words, folder=trial.folder, before=lambda: _limit_files(most))
+    ended = posology(*words, folder=trial.folder, before=lambda: limit_files(most))
     if most == 0 and not ended.error:  # nor may the file grow that its words are written to
         ended = Ended(ended.code, "not a word could be written")
     if ended.code == 2 and out.exists():
@@ -351,7 +352,8 @@ def full_disk(trial: Trial) -> Outcome:
     return judge(ended, False)
 
 
-def _limit_files(size: int) -> None:
+def limit_files(size: int) -> None:
+    """Let no file of this process grow beyond the size."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 

@@ -9,6 +9,7 @@ import typer
 
 from posology.cli.options import writable_file
 from posology.errors import UserError
+from posology.records.io.drafts import write_whole
 
 
 def conform(
@@ -77,9 +78,9 @@ def conform(
     typer.echo(report_text(examination), nl=False)
     if json_file is not None:
         text = json.dumps(report_json(examination), indent=2)
-        json_file.write_text(text + "\n", encoding="utf-8")
+        write_whole(json_file, text + "\n")
     if html_file is not None:
-        html_file.write_text(report_page(examination), encoding="utf-8")
+        write_whole(html_file, report_page(examination))
     if examination.faults:
         raise typer.Exit(1)
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import ModelFolder
+from posology.cli.options import ModelFolder, writable_file
+from posology.records.io.drafts import write_whole
 
 
 def facts(
@@ -16,10 +17,16 @@ def facts(
         typer.Option(help="TOML file that states what the model cannot know, such as `funding`."),
     ] = None,
     xml: Annotated[
-        Path | None, typer.Option(help="Write a CHAI Applied Model Card to this XML file.")
+        Path | None,
+        typer.Option(
+            help="Write a CHAI Applied Model Card to this XML file.", callback=writable_file
+        ),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the attributes to this JSON file.")
+        Path | None,
+        typer.Option(
+            "--json", help="Write the attributes to this JSON file.", callback=writable_file
+        ),
     ] = None,
 ) -> None:
     """Show the 31 source attributes of a saved policy; what nobody stated is not provided."""
@@ -29,6 +36,6 @@ def facts(
     result = model_facts(model, details)
     CONSOLE.print(result)
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")
     if xml is not None:
-        xml.write_text(result.card, encoding="utf-8")
+        write_whole(xml, result.card)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posology.cli.options import writable_file
+from posology.records.io.drafts import write_whole
 
 Tables = Annotated[
     Path,
@@ -57,4 +58,4 @@ def pgx(
     result = run(tables, vcf, calls, tuple(drug or ()), population, assembly)
     typer.echo(result.summary())
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=1) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(result.to_json(), indent=1) + "\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posology.cli.options import ModelFolder, writable_file
+from posology.records.io.drafts import write_whole
 
 if TYPE_CHECKING:
     from posology.workflows.pharmacogenomics.advice import PgxOptions
@@ -63,7 +64,7 @@ def recommend(
     result = run(model, patient, at, _pgx(pgx_tables, pgx_calls, pgx_population))
     CONSOLE.print(result)
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")
     if html is not None:
         result.report(html)
         CONSOLE.print(f"Page: [bold]{html}[/]")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posology.cli.options import writable_file
+from posology.records.io.drafts import write_whole
 
 safety = typer.Typer(
     name="safety",
@@ -35,7 +36,7 @@ def check(
     result = check_packs(packs, study)
     CONSOLE.print(result)
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")
 
 
 @safety.command()
@@ -53,4 +54,4 @@ def seal(
     result = seal_pack(pack, dry_run)
     CONSOLE.print(result)
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_whole(json_file, json.dumps(result.to_json(), indent=2) + "\n")

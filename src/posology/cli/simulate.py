@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posology.cli.options import JsonFile, Seed, writable_folder
+from posology.records.io.drafts import write_whole
 
 
 def simulate(
@@ -70,4 +71,4 @@ def simulate(
             "peak_gib": result.peak_gib,
         }
         body = json.dumps({"meta": meta, "rows": result.rows}, indent=1)
-        json_file.write_text(body + "\n", encoding="utf-8")
+        write_whole(json_file, body + "\n")

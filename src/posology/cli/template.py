@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from posology.cli.options import writable_file
+from posology.records.io.drafts import write_whole
 
 
 def template(
@@ -41,5 +42,5 @@ def template(
     elif out is None:
         typer.echo(text)
     else:
-        out.write_text(text + "\n", encoding="utf-8")
+        write_whole(out, text + "\n")
         typer.echo(f"{out}: fill in what is known, leave the rest null.")

@@ -15,6 +15,7 @@ from posology.learners import recipes
 from posology.learners.recipes import Recipe
 from posology.nn.encoders import EncoderName
 from posology.records.io.documents import parse_json
+from posology.records.io.drafts import write_whole
 
 _TRIALS, _SEARCH = "trials.jsonl", "search.json"
 
@@ -124,7 +125,7 @@ def best_recipe(candidates: list[Recipe], trials: list[Trial]) -> Recipe:
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write the recipe as JSON for `posology fit --recipe`."""
-    path.write_text(json.dumps(serialize(recipe, {}), indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(serialize(recipe, {}), indent=1) + "\n")
 
 
 def load_recipe(name: str, seed: int, train: Cohort) -> Recipe:
@@ -173,7 +174,7 @@ def _read_results(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _SEARCH
     if not path.exists():
-        path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(settings, indent=1) + "\n")
     elif json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
         raise UserError(f"{folder}: contains another search; choose a new folder.")
     results = folder / _TRIALS

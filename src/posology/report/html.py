@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from posology.records.io.drafts import write_whole
+
 
 def render_template(template: str, page: Any) -> str:
     """The HTML of a page; every value is escaped.
@@ -33,5 +35,4 @@ def _environment() -> Environment:
 
 def write_html(html: str, path: Path) -> None:
     """Write a UTF-8 file, and create its folder if it does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    write_whole(path, html)

@@ -23,6 +23,7 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
+from posology.records.io.drafts import write_whole
 from posology.report.patient.forecast_terminal import forecast_panel, reading_lines, totals_table
 from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
@@ -124,7 +125,7 @@ def predict(
     result = _predict_patient(loaded, patient)
     if path is not None:
         text = json.dumps(result.to_json()) + "\n"
-        Path(path).write_text(text, encoding="utf-8")
+        write_whole(Path(path), text)
     return result
 
 

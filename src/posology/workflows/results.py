@@ -16,6 +16,7 @@ import pyarrow as pa
 from rich.console import Console, RenderableType
 
 import posology
+from posology.records.io.drafts import write_whole
 
 Row = dict[str, Any]
 """One figure: study, model, split, metric, value, low, high, n, and what else it needs."""
@@ -75,9 +76,8 @@ def write_measurements(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     body = {"meta": meta, "rows": list(rows)}
-    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(body, indent=1) + "\n")
 
 
 def _commit() -> str | None:

@@ -1,6 +1,7 @@
-"""Drafts of folders: written aside, renamed when complete, removed by the next run if killed."""
+"""Drafts of folders and files: written aside, renamed when complete, never seen in part."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -49,3 +50,23 @@ def _remove_abandoned(out: Path) -> None:
                 shutil.rmtree(draft, ignore_errors=True)
         elif draft.is_dir() and time.time() - draft.stat().st_mtime > _UNLOCKED_SECONDS:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in one step, and make its folder: what was there stays until then.
+
+    A draft that a killed run left is written over by the next. A device is written to as it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # a link stays one
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -29,7 +29,8 @@ def load_settings(path: str | Path, kind: type[Settings]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         stated = repr(first["input"])[:200]
-        raise RecordError(f"{path}: {_place(first['loc'])}{first['msg']}, not {stated}") from error
+        wanted = "Input should be a list, as [..]" if "tuple" in first["type"] else first["msg"]
+        raise RecordError(f"{path}: {_place(first['loc'])}{wanted}, not {stated}") from error
 
 
 def _place(parts: Sequence[str | int]) -> str:

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from posology.domain.formulary import Formulary, Treatment
 from posology.domain.safety_rules.packs import conflicting_rules, is_expired
 from posology.domain.safety_rules.rule import SafetyRule
 from posology.domain.study import Study
+from posology.records.io.drafts import write_whole
 from posology.workflows.cohorts import as_study
 from posology.workflows.results import Row, render_text, rows_to_table
 
@@ -132,9 +132,7 @@ def seal_pack(path: Path, dry_run: bool = False) -> SealResult:
     if changed:
         body["sha256"] = after
         text = json.dumps(body, indent=1, ensure_ascii=False) + "\n"
-        draft = path.with_name(f".{path.name}.sealing")
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
+        write_whole(path, text)
     return SealResult(str(path), pack.name, pack.version, before, after, changed)
 
 

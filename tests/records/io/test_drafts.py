@@ -1,0 +1,52 @@
+"""A result is written whole or not at all: what was there before stays."""
+
+import resource
+import signal
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from posology.records.io.drafts import write_whole
+from posology.report.html import write_html
+
+
+@contextmanager
+def full_disk(size: int) -> Generator[None]:
+    """No file of this process may grow beyond so many bytes within the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_on_a_full_disk_the_earlier_result_stays(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.html"
+    write_html("<html>old</html>", path)
+    with full_disk(1_000), pytest.raises(OSError, match="File too large"):
+        write_html("<html>" + "x" * 5_000, path)
+    assert path.read_text() == "<html>old</html>"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_mode_of_a_file_and_links_stay(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.json", tmp_path / "link.json"
+    path.write_text("old")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    (tmp_path / ".a.json.draft").write_text("left by a run that was killed")
+    write_whole(link, "new")
+    assert (link.is_symlink(), path.read_text()) == (True, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "link.json"]
+
+
+def test_a_device_is_written_to() -> None:
+    write_whole(Path("/dev/null"), "new")
+    assert not Path("/dev/null").is_file()
