@@ -135,10 +135,11 @@ def made_up_answer(
         door_reference="",
         is_demo=False,
         milliseconds=12.0,
-        body=_pack({"recommendation": serialize(advice, {})}),
-        given=_pack(form) if form else None,
+        body=pack({"recommendation": serialize(advice, {})}),
+        given=pack(form) if form else None,
     )
 
 
-def _pack(body: object) -> bytes:
+def pack(body: object) -> bytes:
+    """As the store keeps it."""
     return zlib.compress(json.dumps(body).encode())

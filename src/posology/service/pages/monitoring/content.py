@@ -4,16 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
 from posology.report.patient.content import QUIET, STOP, WARN, Tag
 from posology.report.patient.marks import share_bar
 from posology.report.patient.words import count_words
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
 from posology.service.pages.monitoring.checks import OUT, CheckGroup, check_groups, headline
+from posology.service.pages.monitoring.followed import FollowedPart, followed_part
+from posology.service.pages.monitoring.outcomes import Followed
 from posology.service.pages.monitoring.weeks import WEEKS, Use
 from posology.service.pages.responses import local_time
 from posology.service.store.served import RESUME, ROLLBACK, START, SWAP, Change
 from posology.service.store.served import STOP as STOPPED
+from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.patient import form_of
 
 MIN_CELL = 5
@@ -65,6 +69,7 @@ class MonitoringPage:
     done_note: str
     reasons: tuple[Bar, ...]
     reasons_note: str
+    followed: FollowedPart
     served: tuple[ServedRow, ...]
     audit: str
 
@@ -81,7 +86,9 @@ class ModelState:
     audit: str
 
 
-def monitoring_page(use: Use, model: Artifact, state: ModelState) -> MonitoringPage:
+def monitoring_page(
+    use: Use, followed: Followed, model: Artifact, state: ModelState
+) -> MonitoringPage:
     """The page from what the store knows."""
     groups = check_groups(use, training_numbers(model))
     out = sum(row.state == OUT for group in groups for row in group.rows)
@@ -113,6 +120,7 @@ def monitoring_page(use: Use, model: Artifact, state: ModelState) -> MonitoringP
         done_note=f"{answers:,} answers of the last {WEEKS} weeks, of 100.",
         reasons=_counts([(REASON_WORDS.get(k, k), n) for k, n in use.reasons.most_common()]),
         reasons_note=f"{overridden:,} times overridden or modified. Main reason given.",
+        followed=followed_part(followed, stored_evidence(model).dose),
         served=tuple(
             ServedRow(local_time(at), c.digest[:12], _ACTIONS[c.action], c.reason)
             for at, c in state.changes
@@ -126,7 +134,7 @@ def training_numbers(model: Artifact) -> dict[str, tuple[float, float, str]]:
     profile = model.policy.profile
     row = {code: at for at, code in enumerate(profile.codes)}
     return {
-        field.name: (float(profile.center[at]), float(profile.spread[at]), field.unit)
+        field.name: (float(profile.center[at]), float(profile.spread[at]), plain_unit(field.unit))
         for field in form_of(model).fields
         if field.kind == "number" and (at := row.get(field.stem)) is not None
     }

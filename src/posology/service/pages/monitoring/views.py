@@ -20,6 +20,7 @@ from posology.service.identity.callers import (
 from posology.service.identity.people import read_form
 from posology.service.models.switching import resume, roll_back, stop
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
+from posology.service.pages.monitoring.outcomes import read_followed
 from posology.service.pages.monitoring.weeks import read_use
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.store import verify_audit
@@ -82,7 +83,8 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
         may_change=ADMINISTRATOR in caller.roles,
         audit=await _audit_words(deployment) if "verify" in request.query_params else "",
     )
-    page = await asyncio.to_thread(monitoring_page, use, served.artifact, state)
+    followed = await deployment.store.read(read_followed, name, served.artifact.study)
+    page = await asyncio.to_thread(monitoring_page, use, followed, served.artifact, state)
     frame = frame_of(request, f"Monitoring {name}", "monitoring")
     others = [other for other in deployment.models.current if other != name]
     return page_response("monitoring.html.j2", frame, {"page": page, "others": others})

@@ -1,0 +1,166 @@
+"""Outcomes as they arrive, each with the answer that it followed and what was then done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, desc, select
+
+from posology.domain.codes import has_prefix
+from posology.domain.formulary import DoseRange
+from posology.domain.study import Bounds, Study
+from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
+from posology.service.work import unpack
+
+MOST_READ = 600
+"""Newest outcomes that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One probability, and whether it came true."""
+
+    patient: str
+    probability: float
+    came_true: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoseError:
+    """A dose that was advised, and the one that turned out right."""
+
+    patient: str
+    advised: float
+    right: float
+    planned: bool | None
+    """Whether the right dose lay in the interval to plan for; None without one."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """What became of the patients of one model's answers."""
+
+    predictions: list[Prediction]
+    doses: list[DoseError]
+    unlinked: int = 0
+    """Patients whose answer does not predict their outcome, or was erased."""
+
+
+def read_followed(connection: Connection, model: str, study: Study) -> Followed:
+    """The outcomes of a model's answers: the last version of each, the newest of a patient."""
+    found = Followed([], [])
+    seen: set[str] = set()
+    for row in _newest_versions(connection):
+        if not any(has_prefix(row.code, code) for code in study.outcome.codes):
+            continue
+        answer = _answer_of(connection, row, model)
+        if answer is None:
+            continue  # of another model, or of a patient of whom nobody asked
+        if answer.body is None:
+            found.unlinked += 1
+            continue
+        patient = answer.patient_key or answer.id
+        if patient in seen:
+            continue
+        seen.add(patient)
+        advice = unpack(answer.body)["recommendation"]
+        before = len(found.predictions) + len(found.doses)
+        if study.outcome.kind == "dose_class":
+            _follow_dose(found, patient, advice, row.value, study)
+        else:
+            _follow_choice(
+                found, patient, advice, (row.value, _given(connection, answer.id)), study
+            )
+        found.unlinked += before == len(found.predictions) + len(found.doses)
+    return found
+
+
+def _newest_versions(connection: Connection) -> list[Any]:
+    query = select(OUTCOMES).order_by(desc(OUTCOMES.c.number)).limit(MOST_READ)
+    rows, keys = [], set()
+    for row in connection.execute(query):
+        if row.key not in keys:
+            keys.add(row.key)
+            rows.append(row)
+    return rows
+
+
+def _answer_of(connection: Connection, outcome: Any, model: str) -> Any:
+    """The answer that the sender names; else the patient's last one before the observation."""
+    query = select(ANSWERS).where(ANSWERS.c.model == model)
+    if outcome.answer:
+        return connection.execute(query.where(ANSWERS.c.id == outcome.answer)).first()
+    if not outcome.patient_key:
+        return None
+    own = (ANSWERS.c.patient_key == outcome.patient_key) & (
+        ANSWERS.c.made_at <= outcome.observed_at
+    )
+    return connection.execute(query.where(own).order_by(desc(ANSWERS.c.made_at)).limit(1)).first()
+
+
+def _given(connection: Connection, answer: str) -> str:
+    """The option that was given after the answer; empty if nobody recorded it."""
+    query = (
+        select(DECISIONS.c.option)
+        .where(DECISIONS.c.answer == answer)
+        .order_by(desc(DECISIONS.c.number))
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return "" if row is None else row.option
+
+
+def _follow_dose(
+    found: Followed, patient: str, advice: Mapping[str, Any], right: float | None, study: Study
+) -> None:
+    if right is None:
+        return
+    dose = advice["dose"]
+    if dose is not None:
+        plan = dose["plan_for"]
+        planned = None if plan is None else plan[0] <= right <= plan[1]
+        found.doses.append(DoseError(patient, dose["dose"], right, planned))
+    ranges = {t.name: t.dose for t in study.formulary.treatments}
+    for option in advice["options"]:
+        span = ranges.get(option["name"])
+        if option["outcome"] is not None and span is not None:
+            share = option["outcome"]["value"] / 100
+            found.predictions.append(Prediction(patient, share, _lies_in(right, span)))
+
+
+def _follow_choice(
+    found: Followed,
+    patient: str,
+    advice: Mapping[str, Any],
+    outcome: tuple[float | None, str],
+    study: Study,
+) -> None:
+    """outcome: the number that was sent, and the option that was given."""
+    value, given = outcome
+    came_true = _is_effective(value, study)
+    if came_true is None or advice["unit"]:
+        return
+    for option in advice["options"]:
+        if option["name"] == given and option["outcome"] is not None:
+            share = option["outcome"]["value"] / 100
+            found.predictions.append(Prediction(patient, share, came_true))
+
+
+def _is_effective(value: float | None, study: Study) -> bool | None:
+    """Whether the goal was reached; None where one number does not say so."""
+    kind = study.outcome.kind
+    if kind in ("occurs", "does_not_occur"):  # 0 says that it did not happen
+        return (value != 0) == (kind == "occurs")
+    if kind == "value_in_range" and study.outcome.range is not None and value is not None:
+        return _is_within(value, study.outcome.range)
+    return None
+
+
+def _is_within(value: float, bounds: Bounds) -> bool:
+    low, high = bounds.at_least, bounds.at_most
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _lies_in(dose: float, span: DoseRange) -> bool:
+    above = dose > span.low if span.open_low else dose >= span.low
+    return above and (dose < span.high if span.open_high else dose <= span.high)
