@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.binning import bin_columns
-from posology.causal.boosted_trees import make_boosted_trees
+from posology.causal.boosted_trees import distinct_columns, make_boosted_trees
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -47,7 +47,7 @@ class FollowedTrial:
 
 def with_inputs(trial: Trial, follow_up: FollowUp) -> FollowedTrial:
     """The trial with inputs for trees."""
-    binned = bin_columns(trial.covariates)
+    binned = bin_columns(distinct_columns(trial.covariates))
     return FollowedTrial(trial, follow_up, append_option(binned, trial.treatment, trial.n_options))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from posology.causal.boosted_trees import make_boosted_trees
+from posology.causal.boosted_trees import distinct_columns, make_boosted_trees
 from posology.causal.completed import Completed
 from posology.causal.ridge import PENALTIES, FoldProducts, RidgeTask, solve_ridges
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -241,7 +241,8 @@ def _predict_ridge(
 
 def _boosted(trial: Trial, rows: Mask) -> Matrix:
     """Expected outcome of every decision under each option, by trees fitted on some rows."""
-    inputs = append_option(trial.covariates, trial.treatment, trial.n_options)
+    columns = distinct_columns(trial.covariates)
+    inputs = append_option(columns, trial.treatment, trial.n_options)
     trees = make_boosted_trees().fit(inputs[rows], trial.outcome[rows])
     return predict_options(trees, inputs, trial.n_options)
 

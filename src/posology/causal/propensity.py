@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import make_boosted_classifier
+from posology.causal.boosted_trees import distinct_columns, make_boosted_classifier
 from posology.causal.spline_basis import expand_basis, fit_basis
 from posology.causal.trial import FOLDS, Fold, Mask, Matrix, Trial, select_rows
 
@@ -137,7 +137,8 @@ def _fit_on(
     trial: Trial, model: str, rest: Mask, here: Mask
 ) -> Float64[np.ndarray, "predicted treatment"]:
     """Propensities of the decisions `here` by a model fitted on the decisions `rest`."""
-    X, new = trial.covariates[rest], trial.covariates[here]
+    columns = trial.covariates if model != "boosting" else distinct_columns(trial.covariates)
+    X, new = columns[rest], columns[here]
     return _fit(model, X, trial.treatment[rest], new, trial.n_options)
 
 

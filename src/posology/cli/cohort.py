@@ -91,4 +91,4 @@ def cohort(
     if dry_run:
         CONSOLE.print("Nothing was built: this was a dry run.")
     else:
-        CONSOLE.print(f"Cohort saved in {out}\nNext: posology fit {out} --out model")
+        CONSOLE.print(f"Cohort saved in {out}\nNext: posology effect {out} --report effect.html")

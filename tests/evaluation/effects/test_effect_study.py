@@ -178,6 +178,9 @@ def test_everything_is_against_the_studys_control() -> None:
     study = analyse_effects(nuisance, rule, plan, np.random.default_rng(0))
     (new,) = study.option_effects
     assert (new.effect.option, new.effect.comparator) == ("new", "old")
+    against = study.verdict.against_reference
+    assert against is not None
+    assert new.effect.effect == against.contrasts[0].effect, "the verdict's interval, not another"
     (contrast,) = study.contrasts
     assert (contrast.option, contrast.comparator) == ("new", "old")
     assert study.abstention is not None

@@ -94,6 +94,15 @@ def test_an_option_is_recommended_only_if_it_is_better_than_the_control(rng) -> 
     )
 
 
+def test_a_long_unit_is_written_once_for_several_options(rng) -> None:
+    nuisance = draw_trial([0.0, 2.0, 1.0, 0.9], [0.25] * 4, 800)
+    unit = Question(Unit("points, of patients who gain"), reference=Reference(0))
+    verdict = decide_verdict(nuisance, np.ones(800, np.int64), 1, rng, unit)
+    assert verdict.notes[0].startswith("also better than a: c 0.862 (0.637, 1.09); d 0.8")
+    assert verdict.notes[0].endswith(") points, of patients who gain")
+    assert verdict.notes[0].count("points") == 1
+
+
 def test_recommending_counts_all_options(rng) -> None:
     """Of five options, intervals are 2.57 standard errors wide (Dunnett's, 0.25 correlated)."""
     nuisance = draw_trial([0.0] * 5, [0.2] * 5, 2000)

@@ -3,7 +3,7 @@
 In a randomised trial nothing confounds the treatment given, so that strength is not computed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,20 +60,22 @@ def estimate_option_effects(
     """Average effect of each judged option against the comparator, in the analysis population.
 
     The comparator is the study's control; without one it is the best single option, and intervals
-    hold for every pair of options.
+    hold for every pair of options. Where the verdict states the same difference, it is that one.
     """
     overlap, comparator = verdict.overlap, verdict.comparator
     trial, population = nuisance.trial, overlap.population
     if comparator not in overlap.judged:
         return ()
     baseline = float(nuisance.scores[population, comparator].mean())
-    is_selected = verdict.reference.option is None
+    is_selected, against = verdict.reference.option is None, verdict.against_reference
     effects = estimate_average_effects(
         nuisance, comparator, rng, population, is_selected, overlap.judged
     )
+    stated = {c.index: c.effect for c in against.contrasts} if against and not is_selected else {}
     rows = []
     others = [k for k in overlap.judged if k != comparator]
-    for k, effect in zip(others, effects, strict=True):
+    for k, estimated in zip(others, effects, strict=True):
+        effect = replace(estimated, effect=stated.get(k, estimated.effect))
         strength = None
         if not kind.is_randomised:
             better, worse = (k, comparator) if effect.effect.value > 0 else (comparator, k)

@@ -97,15 +97,13 @@ def describe_options(
     worse = [c for c in contrasts if c.effect.high < 0]
     notes = []
     if worse:
-        named = "; ".join(f"{c.option} {_amount(c.effect, unit)}" for c in worse)
-        notes.append(f"shown to be worse than {reference}: {named}")
+        notes.append(f"shown to be worse than {reference}: {_amounts(worse, unit)}")
     if not better:
         return "", tuple(notes)
     best = max(better, key=lambda c: c.effect.value)
     others = [c for c in better if c is not best]
     if others:
-        named = "; ".join(f"{c.option} {_amount(c.effect, unit)}" for c in others)
-        notes.insert(0, f"also better than {reference}: {named}")
+        notes.insert(0, f"also better than {reference}: {_amounts(others, unit)}")
     amount = _amount(best.effect, unit)
     return f"use {best.option} for all, better than {reference} by {amount}", tuple(notes)
 
@@ -172,6 +170,13 @@ def _notes(facts: VerdictFacts) -> tuple[str, ...]:
 
 def _differing(contrasts: tuple[ReferenceContrast, ...]) -> bool:
     return any(c.effect.low > 0 or c.effect.high < 0 for c in contrasts)
+
+
+def _amounts(contrasts: list[ReferenceContrast], unit: Unit) -> str:
+    """Each option with its difference; the unit once, at the end."""
+    units = [Unit("", unit.factor)] * (len(contrasts) - 1) + [unit]
+    pairs = zip(contrasts, units, strict=True)
+    return "; ".join(f"{c.option} {_amount(c.effect, each)}" for c, each in pairs)
 
 
 def _amount(difference: Difference, unit: Unit) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from posology.causal.boosted_trees import make_effect_trees
+from posology.causal.boosted_trees import distinct_columns, make_effect_trees
 from posology.causal.doubly_robust_scores import Nuisance
 from posology.causal.nested_nuisance import NestedNuisance
 from posology.causal.propensity import PROPENSITY_FLOOR
@@ -35,10 +35,11 @@ def held_out_x_learner(nuisance: Nuisance) -> Matrix:
     would give the trees too much weight.
     """
     trial, effect = nuisance.trial, np.zeros(nuisance.treatment_residual.shape)
+    X = distinct_columns(trial.covariates)
     for f in np.unique(nuisance.fold):
         here, mean = nuisance.fold == f, nuisance.outcome_regression.mean_by_fold[f]
-        models = _fit(_Imputing(nuisance, trial.outcome, mean), ~here)
-        effect[here] = _predict(models, trial.covariates[here], trial.n_options)
+        models = _fit(_Imputing(nuisance, trial.outcome, mean, X), ~here)
+        effect[here] = _predict(models, X[here], trial.n_options)
     return effect
 
 
@@ -52,13 +53,13 @@ def nested_x_learner(
     judged on get the mean of the four models that have not seen it.
     """
     trial, fold = nested.overall.trial, nested.overall.fold
-    effect = np.zeros((FOLDS, len(trial), trial.n_options))
+    effect, X = np.zeros((FOLDS, len(trial), trial.n_options)), distinct_columns(trial.covariates)
     for done, (pair, without) in enumerate(nested.pairs.items()):
         on_pair(done)
         left_out = np.isin(fold, pair)
-        models = _fit(_Imputing(nested.overall, without.outcome, without.mean), ~left_out)
+        models = _fit(_Imputing(nested.overall, without.outcome, without.mean, X), ~left_out)
         found = np.zeros((len(trial), trial.n_options))
-        found[left_out] = _predict(models, trial.covariates[left_out], trial.n_options)
+        found[left_out] = _predict(models, X[left_out], trial.n_options)
         for judged, other in (pair, pair[::-1]):
             effect[judged, fold == other] = found[fold == other]
             effect[judged, fold == judged] += found[fold == judged] / (FOLDS - 1)
@@ -69,8 +70,9 @@ def x_learner_trees(nuisance: Nuisance) -> tuple[Trees, ...]:
     """The X-learner of all decisions, as trees per option; constant for the most frequent one."""
     everyone = np.ones(len(nuisance.trial), dtype=bool)
     mean = nuisance.outcome_regression.mean_by_fold.mean(axis=0)
-    models, found = _fit(_Imputing(nuisance, nuisance.trial.outcome, mean), everyone), []
-    for k in range(nuisance.trial.n_options):
+    trial, found = nuisance.trial, []
+    models = _fit(_Imputing(nuisance, trial.outcome, mean, trial.covariates), everyone)
+    for k in range(trial.n_options):
         trees = [
             scale_trees(trees_of_boosting(model, model.n_iter_, 1), weight)
             for model, weight in models.get(k, ())
@@ -86,6 +88,8 @@ class _Imputing:
     nuisance: Nuisance
     outcome: Column
     mean: Matrix
+    columns: Float64[np.ndarray, "decision feature"]
+    """What trees split on."""
 
 
 def _fit(imputing: _Imputing, rows: Mask) -> Models:
@@ -111,7 +115,7 @@ def _fit(imputing: _Imputing, rows: Mask) -> Models:
         gain = outcome - mean[:, reference], _where(of_option, could[:, reference])
         gain_of_reference = mean[:, k] - outcome, _where(of_reference, could[:, k])
         models[k] = tuple(
-            (make_effect_trees().fit(trial.covariates[fitted], target[fitted]), weight)
+            (make_effect_trees().fit(imputing.columns[fitted], target[fitted]), weight)
             for (target, fitted), weight in ((gain, 1 - share), (gain_of_reference, share))
         )
     return models

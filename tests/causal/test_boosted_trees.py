@@ -1,0 +1,18 @@
+"""Boosted trees of the nuisance models."""
+
+import numpy as np
+
+from posology.causal.boosted_trees import distinct_columns, make_effect_trees
+
+
+def test_columns_that_repeat_an_earlier_one_change_no_prediction() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 5, (300, 4)).astype(float)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    repeated = X[:, [0, 1, 0, 2, 1, 3, 3]]
+    kept = distinct_columns(repeated)
+    np.testing.assert_array_equal(kept, X[:, [0, 1, 2, 3]])
+    assert distinct_columns(X) is X
+    y = np.nan_to_num(X[:, 1]) + rng.normal(size=300)
+    predicted = [make_effect_trees().fit(each, y).predict(each) for each in (repeated, kept)]
+    np.testing.assert_array_equal(*predicted)
