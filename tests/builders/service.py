@@ -13,6 +13,7 @@ from posology import artifact
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.domain.cohort import TRAIN, select_split
 from posology.domain.serialization import serialize
+from posology.domain.study import Study
 from posology.service.app import create_app
 from posology.service.deployment import Deployment, open_deployment
 from posology.service.identity import ROLES, Caller
@@ -25,11 +26,11 @@ PERSON = Caller("person-1", "person", ROLES, "Dr. Ada Example")
 SYSTEM = Caller("https://ehr.example", "system", ("clinician",))
 
 
-def save_small_model(folder: Path) -> Path:
+def save_small_model(folder: Path, study: Study | None = None) -> Path:
     """A logistic regression on synthetic warfarin patients, with what its form needs."""
     train = select_split(iwpc_cohort(), TRAIN)
     evidence = {EVIDENCE: serialize(measure_facts(train), {})}
-    artifact.save(fitted_policy("logistic"), iwpc_cohort().study, evidence, folder)
+    artifact.save(fitted_policy("logistic"), study or iwpc_cohort().study, evidence, folder)
     return folder
 
 

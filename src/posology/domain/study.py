@@ -7,6 +7,7 @@ from posology.domain.formulary import DoseRange, Formulary
 from posology.domain.formulas.formula import Formula
 from posology.domain.pharmacogenomics.spec import PgxSpec
 from posology.domain.safety_rules.rule import NO_PACKS, SafetySpec
+from posology.domain.standard_facts import StandardFact
 
 _NEGATION = re.compile(r"^\s*not\s+(?:(?:intended|meant)\s+)?for:?\s+", re.IGNORECASE)
 
@@ -299,6 +300,8 @@ class ProfileSpec:
     """Prefixes of the codes of sex."""
     age: tuple[str, ...] = ()
     """Codes whose number is the age in years; ages in decades and dates of birth are known."""
+    standard: tuple[StandardFact, ...] = ()
+    """How facts of a patient are found under the codes of other systems, for advice."""
 
 
 @dataclass(frozen=True, slots=True)

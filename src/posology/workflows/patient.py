@@ -51,6 +51,18 @@ def encode_with_facts(
     model: Artifact, patient: Patient, at: str | None = None
 ) -> tuple[History, PatientReading, VisibleFacts]:
     """As `encode`, with what every event shows to safety rules."""
+    events, reading = read_known_events(model, patient, at)
+    now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
+    days = now / datetime.timedelta(days=1)
+    profile = model.policy.profile
+    history, facts = encode_with_visible_facts(events, model.study, profile, days)
+    return history, reading, facts
+
+
+def read_known_events(
+    model: Artifact, patient: Patient, at: str | None = None
+) -> tuple[pa.Table, PatientReading]:
+    """The events of the patient that the model or its safety rules know, as training had them."""
     form, today = form_of(model), _today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
     moment = None if at is None else parse_decision(at, "--at", today)
@@ -62,11 +74,7 @@ def encode_with_facts(
         table, rejected = given
         events, reading = read_records(table, form, source, today, moment)
         reading = replace(reading, not_used=rejected + reading.not_used)
-    now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
-    days = now / datetime.timedelta(days=1)
-    profile = model.policy.profile
-    history, facts = encode_with_visible_facts(events, model.study, profile, days)
-    return history, reading, facts
+    return events, reading
 
 
 def _with_decision(body: dict[str, Any], at: str, source: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def read(facts: dict[str, Any], form: Form | None = None) -> list[tuple]:
 def test_the_blank_form_has_one_field_a_fact_with_unit_limits_and_date() -> None:
     fields = blank_form(clinical_form(required=(SBP,)))["fields"]
     assert fields == {
-        "age": "age in years, or a range such as '70-79', or the date of birth; must be from 0 to "
+        "age": "age in years, a range such as '70-79', or the date of birth; must be from 0 to "
         "120 [MEDS_BIRTH]",
         "systolic blood pressure": "number in mmHg (or kPa); must be from 38 to 370; training "
         f"patients had 76 to 183; dated; needed: no answer without it [{SBP}]",

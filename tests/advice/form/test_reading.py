@@ -74,7 +74,10 @@ REFUSED = [
     ({"age": 820}, "`age` of 820 years cannot be right: it must be from 0 to 120 years."),
     ({"age": "65-74"}, "65 to 74 years are of two decades, and the model knows decades of age"),
     ({"age": "79-70"}, "'79-70' ends before it begins; swap the ages."),
-    ({"age": "old"}, "`age` must be years, or a range such as '70-79', not 'old'"),
+    (
+        {"age": "old"},
+        "`age` must be years, a range such as '70-79' or the date of birth, not 'old'",
+    ),
     ({"AGE_DECADE": 72}, "`AGE_DECADE` of 72 cannot be right: it must be from 0 to 12."),
     ({"height": True}, "`height` must be a number in cm, not True; write null if it is"),
     (

@@ -73,7 +73,7 @@ MISTAKES = [
     ("dose = 35.0", "", "rule fixed: a fixed rule needs `dose` and `source`."),
     ("[decision]", "[decision", "not valid TOML"),
     (
-        "minimum_patients = 5",
+        'required_for_advice = ["AGE_DECADE", "WEIGHT"]',
         'required_for_advice = ["HIGHT"]',
         "[profile] required_for_advice `HIGHT` is unknown; did you mean `HEIGHT`?",
     ),

@@ -24,6 +24,7 @@ TABLES = {
     "`[reference]`": schema.ReferenceSection,
     "`[[rules]]`": schema.RuleSection,
     "`[profile]`": schema.ProfileSection,
+    "`[[profile.standard]]`": schema.StandardSection,
     "`[advice]`": schema.AdviceSection,
     "`[split]`": schema.SplitSection,
     "`[[diagnosis]]`, `[[progression]]` and `[[time_to_event]]`": schema.TargetSection,

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Connection, select
 
+from posology.cohorts.study.reader import read_study
 from posology.service.cds_hooks.settings import CdsHooksSettings
 from posology.service.logs import make_log
 from posology.service.settings import Settings
@@ -19,9 +20,10 @@ from posology.service.store import verify_audit
 from posology.service.store.tables import ANSWERS, CARDS, FEEDBACK
 from posology.service.tokens.identify import identify_system
 from posology.service.tokens.key_sets import TrustedIssuer
-from tests.builders.hook_calls import PATIENT, call
+from posology.workflows.recommend import recommend
+from tests.builders.hook_calls import PATIENT, call, searchset
 from tests.builders.hook_responses import check_response
-from tests.builders.service import client, deployment_of, running_app
+from tests.builders.service import client, deployment_of, running_app, save_small_model
 from tests.builders.signed_tokens import ISSUER, bearer, key_set
 
 URL = "http://posology.test"
@@ -169,7 +171,7 @@ def test_a_token_is_used_once_also_after_a_restart(app: FastAPI) -> None:
         ([], 400, "The body is not as CDS Hooks defines it: body:"),
         (call(hookInstance="7"), 400, "hookInstance: "),
         (call(hook="encounter-start"), 400, "hook: this service is for patient-view, order-sel"),
-        (call(prefetch=None), 412, "prefetch `patient` (age and sex) was not sent"),
+        (call(prefetch=None), 412, "prefetch `patient` (the patient) was not sent"),
         (call(prefetch={"patient": None}), 412, "was sent as an error, or is no answer"),
         (
             call(prefetch={"patient": {"resourceType": "OperationOutcome"}}),
@@ -184,6 +186,83 @@ def test_what_cannot_be_answered_says_why(app: FastAPI, body: Any, status: int, 
     assert response.status_code == status
     assert text in outcome_text(response)
     assert len(rows(app, ANSWERS)) == before
+
+
+WEIGHT = {
+    "resourceType": "Observation",
+    "id": "w-1",
+    "status": "final",
+    "subject": {"reference": "Patient/p-1"},
+    "category": [{"coding": [{"code": "vital-signs"}]}],
+    "code": {"coding": [{"system": "http://loinc.org", "code": "3141-9"}]},
+    "effectiveDateTime": "2026-11-01",
+    "valueQuantity": {"value": 176.37, "unit": "lb", "code": "[lb_av]"},
+}
+
+
+@pytest.fixture(scope="module")
+def strict(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """A service of the shipped study, which gives no dose without age and weight."""
+    folder = tmp_path_factory.mktemp("strict")
+    model = save_small_model(folder / "warfarin", read_study("iwpc"))
+    keys = folder / "jwks.json"
+    keys.write_text(json.dumps(key_set()))
+    settings = Settings(models=(), public_url=URL, allow_unsigned=True)
+    with running_app(model, folder / "service", settings) as running:
+        yield running
+
+
+def test_the_templates_ask_for_age_and_weight_and_say_that_both_are_needed(
+    strict: FastAPI,
+) -> None:
+    service = get(strict, "/cds-services").json()["services"][0]
+    assert service["usageRequirements"] == (
+        "Answers 412 without the patient, laboratory results and other observations, age, weight, "
+        "by prefetch or fhirAuthorization."
+    )
+    assert service["prefetch"]["observationsNeeded"].endswith(
+        "&code=http://loinc.org|29463-7,http://loinc.org|3141-9,http://loinc.org|3142-7"
+    )
+    assert "http://loinc.org|8302-2" in service["prefetch"]["observations"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "weight", "lacking"),
+    [
+        (PATIENT, None, "weight is not recorded."),
+        ({**PATIENT, "birthDate": None}, WEIGHT, "age is not recorded."),
+        (
+            {**PATIENT, "birthDate": None},
+            None,
+            "age is not recorded. The study needs it, and also ",
+        ),
+    ],
+)
+def test_without_a_fact_that_the_study_needs_it_cannot_judge(
+    strict: FastAPI, patient: dict[str, Any], weight: dict[str, Any] | None, lacking: str
+) -> None:
+    before = len(rows(strict, ANSWERS))
+    person = {name: value for name, value in patient.items() if value is not None}
+    prefetch = {"patient": person, "observationsNeeded": weight and searchset(weight)}
+    response = post(strict, SERVICE, call(prefetch=prefetch))
+    assert response.status_code == 412
+    assert f"Nothing can be judged: {lacking}" in outcome_text(response)
+    assert len(rows(strict, ANSWERS)) == before
+
+
+def test_a_birth_date_and_a_weight_in_pounds_reach_the_answer(strict: FastAPI) -> None:
+    prefetch = {"patient": PATIENT, "observationsNeeded": searchset(WEIGHT)}
+    response = post(strict, SERVICE, call(prefetch=prefetch))
+    assert response.status_code == 200, response.text
+    (answer,) = rows(strict, ANSWERS)[-1:]
+    form = {"facts": {"sex": "male", "age": "1954-03-02", "weight": 80.0}}
+    served = deployment_of(strict).models.get("warfarin")
+    wanted = recommend(served.artifact, form, reasons=False).recommendation
+    assert answer.headline == wanted.headline
+    assert wanted.dose is not None
+    detail = response.json()["cards"][0]["detail"]
+    assert "from the date of birth" in detail
+    assert "weight 80 kg, from LOINC 3141-9 of 01-Nov-2026" in detail.replace("\\", "")
 
 
 def test_another_patient_is_refused(app: FastAPI) -> None:

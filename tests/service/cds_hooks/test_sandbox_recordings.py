@@ -97,18 +97,16 @@ def test_every_recorded_request_is_answered(
         statuses.append((one[0], response.status_code))
         if "origin" in one[2]:
             assert response.headers["access-control-allow-origin"] == one[2]["origin"]
-        if response.status_code == 412:
-            assert "prefetch `conditions`" in response.json()["issue"][0]["details"]["text"]
-    # the first was curl without a token; the recorder's services had other templates than ours
+    # the first was curl without a token; of other templates than ours, the patient is read
     assert statuses == [
         ("GET", 401),
         ("GET", 200),
-        ("POST", 412),
-        ("POST", 412),
+        ("POST", 200),
+        ("POST", 200),
         ("GET", 200),
-        ("POST", 412),
+        ("POST", 200),
         ("FEEDBACK", 200),
-        ("POST", 412),
+        ("POST", 200),
         ("FEEDBACK", 200),
     ]
 

@@ -40,7 +40,7 @@ FACTS = {"Age": "70-79", "Height": "180", "Weight": "80", "Sex": "male"}
         ({}, "Nothing is known of this patient; fill in at least one fact"),
         ({"Height": "1750"}, "Height: 1750 cm cannot be right; enter from"),
         ({"Height": "tall"}, "Height: “tall” is no number in cm; enter one, or leave it empty"),
-        ({"Age": "old"}, "must be years, or a range such as"),
+        ({"Age": "old"}, "must be years, a range such as"),
     ],
 )
 def test_a_question_that_cannot_be_right_is_shown_again_with_the_mend(

@@ -73,8 +73,7 @@ def _what(field: Field) -> str:
             also = ', or {"weight": "82 kg", "height": "171 cm"}'
         return f"number in {unit_words(field.unit)}{also}" if field.unit else "number"
     if field.kind == "age":
-        birth = ", or the date of birth" if field.age_as == "birth" else ""
-        return f"age in years, or a range such as '70-79'{birth}"
+        return "age in years, a range such as '70-79', or the date of birth"
     if field.kind == "yes_no":
         is_presence = not dict(field.choices)["no"]
         return "yes, or no (read as not recorded)" if is_presence else "yes or no"

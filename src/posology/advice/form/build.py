@@ -73,6 +73,7 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
         required=tuple((c, _words(known, c)) for c in study.profile.required_for_advice),
         names=study.names,
         safety=safety_codes(study),
+        standard=study.profile.standard,
         vectors=vectors,
     )
 

@@ -10,6 +10,7 @@ from posology.advice.form.field import DATED, EITHER, Field, Form
 from posology.advice.form.moments import parse_moment
 from posology.advice.form.values import Entry, check_limits
 from posology.domain.codes import display_name, has_prefix
+from posology.domain.standard_facts import other_family
 from posology.errors import RecordError
 from posology.records.io.few_events import few_events
 from posology.records.pipeline.units import convert_number
@@ -69,10 +70,14 @@ def make_entry(
     place: str,
 ) -> Entry:
     """The entry of an event, its number checked and in the records' unit."""
-    field = by_code.get(code)
-    if field is None:
-        return Entry(Field(code, code, "event", timing=DATED), "", None, time, unknown=code)
     value, unit = number
+    field = by_code.get(code)
+    if field is None and other_family(code) in by_code:
+        code = other_family(code)
+        field = by_code[code]
+    if field is None:
+        unknown = Field(code, code, "event", unit=unit or "", timing=DATED)
+        return Entry(unknown, "", value, time, unknown=code)
     if value is None:
         if field.kind == "number":
             raise RecordError(f"{place}: needs a number.")

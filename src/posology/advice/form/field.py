@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from posology.domain.standard_facts import StandardFact
+
 STATIC, DATED, EITHER, UNKNOWN = "static", "dated", "either", "unknown"
 """Whether the fact had a date in training; `unknown`: the policy was saved without telling."""
 
@@ -80,6 +82,8 @@ class Form:
     """Names of codes that have no field."""
     safety: tuple[str, ...] = ()
     """Prefixes of codes that safety rules read, whether the model knows them or not."""
+    standard: tuple[StandardFact, ...] = ()
+    """How facts are found under the codes of other systems."""
     vectors: tuple[tuple[str, int], ...] = ()
     """Models of images whose vectors are facts, and the length of each."""
 

@@ -8,6 +8,7 @@ from posology.advice.form.unit_names import plain_unit
 from posology.advice.form.values import Entry
 from posology.domain.codes import display_name
 from posology.domain.recommendation.findings import KnownFact
+from posology.domain.standard_facts import completed_years
 
 _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
@@ -35,7 +36,8 @@ def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:
     date = entry.time.date().isoformat() if has_date and entry.time is not None else ""
     name = field.name or display_name(entry.code, form.names)
     name = "age" if field.kind == "age" else field.role or name
-    return KnownFact(name, _words(entry, decision), date)
+    words = ", ".join(part for part in (_words(entry, decision), entry.origin) if part)
+    return KnownFact(name, words, date)
 
 
 def _words(entry: Entry, decision: datetime.datetime) -> str:
@@ -60,7 +62,7 @@ def _age_words(entry: Entry, decision: datetime.datetime) -> str:
         return f"{entry.years[0]:g} years (read as {decade})"
     years = entry.age if entry.age is not None else entry.value
     if years is None and entry.time is not None:
-        years = _birthdays(entry.time, decision)
+        years = float(completed_years(entry.time, decision))
     return "recorded" if years is None else f"{int(years)} years"
 
 
@@ -76,14 +78,8 @@ def age_span(entries: Sequence[Entry], decision: datetime.datetime) -> tuple[flo
         return 10 * last.value, 10 * last.value + 9
     years = last.age if last.age is not None else last.value
     if years is None and last.time is not None:
-        years = _birthdays(last.time, decision)
+        years = float(completed_years(last.time, decision))
     return None if years is None else (years, years)
-
-
-def _birthdays(birth: datetime.datetime, decision: datetime.datetime) -> float:
-    """Whole years since birth."""
-    is_before = (decision.month, decision.day) < (birth.month, birth.day)
-    return float(decision.year - birth.year - is_before)
 
 
 def _time(entry: Entry) -> datetime.datetime:

@@ -12,6 +12,7 @@ from posology.advice.form.known import age_span, known_facts
 from posology.advice.form.moments import day_words
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
+from posology.advice.form.standard_facts import add_standard_facts
 from posology.advice.form.timing import align_times
 from posology.advice.form.unit_names import unit_words
 from posology.advice.form.values import Entry, nearest_choice
@@ -86,6 +87,7 @@ def _read(
     source: str,
     subject: int | None = None,
 ) -> tuple[pa.Table, PatientReading]:
+    entries, not_taken = add_standard_facts(entries, form, decision, source)
     aligned, assumed = align_times(entries, decision, source)
     required = _missing_required(aligned, form)
     not_used = _not_used(aligned, form, from_records=subject is not None)
@@ -96,7 +98,7 @@ def _read(
         )
     known = known_facts(aligned, form, decision)
     reading = PatientReading(
-        not_used=not_used,
+        not_used=(*not_taken, *not_used),
         beyond=_beyond(aligned),
         assumed=assumed,
         known=known,

@@ -41,6 +41,8 @@ class Entry:
     """Youngest and oldest age that was given, where the records hold less."""
     unknown: str = ""
     """The value, where the model does not know it."""
+    origin: str = ""
+    """Of a fact that was worked out from another: `from the date of birth`."""
 
 
 def read_value(field: Field, value: Any, place: str) -> Iterator[Entry]:
@@ -176,7 +178,7 @@ def _split_number(value: Any) -> tuple[float | None, str | None]:
 
 def _age(field: Field, value: Any, place: str) -> Entry:
     """An age in years, a range of ages, or the date of birth."""
-    if field.age_as == "birth" and is_date(value):
+    if is_date(value):
         return Entry(field, field.stem, None, parse_moment(value, place))
     span = _AGE_RANGE.fullmatch(value.strip()) if isinstance(value, str) else None
     if span:
@@ -188,14 +190,14 @@ def _age(field: Field, value: Any, place: str) -> Entry:
         number, unit = _split_number(value)
         if number is None or normalise(unit or "years") not in ("years", "year", "y", "a"):
             raise RecordError(
-                f"{place} must be years, or a range such as '70-79', not {value!r}; write null if "
-                "it is not known."
+                f"{place} must be years, a range such as '70-79' or the date of birth, not "
+                f"{value!r}; write null if it is not known."
             )
         first = last = number
     for age in (first, last):
         check_limits(field, age, place)
     if field.age_as == "decades":
-        decade = _decade(field, first, last, place)
+        decade = decade_of(field, first, last, place)
         return Entry(field, field.stem, decade, years=(first, last))
     middle = first if first == last else (first + last + 1) / 2
     if field.age_as == "birth":
@@ -203,7 +205,7 @@ def _age(field: Field, value: Any, place: str) -> Entry:
     return Entry(field, field.stem, middle, years=(first, last))
 
 
-def _decade(field: Field, first: float, last: float, place: str) -> float:
+def decade_of(field: Field, first: float, last: float, place: str) -> float:
     """The decade of an age; the last one that training saw also stands for later ones."""
     decades = {math.floor(age / 10) for age in (first, last)}
     highest = field.seen.high if field.seen.high is not None else 9.0

@@ -24,6 +24,7 @@ from posology.domain.codes import has_prefix
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.formulas.formula import Formula
 from posology.domain.formulas.published import FORMULAS
+from posology.domain.standard_facts import StandardFact
 from posology.domain.study import (
     DEATH,
     PERIOD_END,
@@ -279,6 +280,20 @@ def required_for_advice(table: ProfileSection, where: str) -> tuple[str, ...]:
                 )
             )
     return tuple(table.required_for_advice)
+
+
+def standard_facts(table: ProfileSection, where: str) -> tuple[StandardFact, ...]:
+    """Facts under standard codes: each fact belongs to a family, each number has a unit."""
+    place = f"{where}: [[profile.standard]] fact"
+    for entry in table.standard:
+        if not any(has_prefix(entry.fact, family) for family in table.families):
+            raise StudyError(unknown_name_message(place, entry.fact, table.families))
+        if (entry.how == "number") != bool(entry.unit):
+            mend = "remove `unit`" if entry.unit else 'add `unit`, such as "kg"'
+            raise StudyError(f"{place} {entry.fact!r} is found as {entry.how!r}: {mend}.")
+    return tuple(
+        StandardFact(s.fact, tuple(s.sent_as), s.how, s.unit, s.within_days) for s in table.standard
+    )
 
 
 def formula(name: str, where: str) -> Formula:

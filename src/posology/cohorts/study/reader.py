@@ -164,6 +164,7 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         parts.ranges(table.limits, f"{where}: [profile] limits"),
         tuple(table.sex),
         tuple(table.age),
+        parts.standard_facts(table, where),
     )
 
 

@@ -199,6 +199,16 @@ class KidneySection(Strict):
     weight: list[str] = []
 
 
+class StandardSection(Strict):
+    """A fact of the study under standard codes."""
+
+    fact: str
+    sent_as: Codes
+    how: Literal["number", "age_decades", "age_years", "code"] = "number"
+    unit: str = ""
+    within_days: float | None = Field(default=None, gt=0)
+
+
 class ProfileSection(Strict):
     """Which events may be features."""
 
@@ -213,6 +223,7 @@ class ProfileSection(Strict):
     limits: list[RangeSection] = []
     sex: list[str] = list(SEX)
     age: list[str] = []
+    standard: list[StandardSection] = []
 
 
 class AdviceSection(Strict):

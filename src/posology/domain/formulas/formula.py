@@ -93,6 +93,29 @@ def _filled(
     return X
 
 
+def assumed_terms(
+    formula: Formula, history: History, decision: StepIndex, vocabulary: tuple[str, ...]
+) -> tuple[tuple[Term, float], ...]:
+    """The terms of a single decision that nothing recorded tells, each with what is taken for it.
+
+    A missing number is the imputed one; of a code that is one of several values of a fact, such as
+    a race, nothing is known where the patient has none of the values, and it is taken as absent.
+    """
+    bare = design_matrix(replace(formula, fill=()), history, decision, vocabulary)[0]
+    filled = design_matrix(formula, history, decision, vocabulary)[0]
+    told = {code for term in formula.terms if term.kind == "none" for code in term.codes}
+    found = []
+    for term, without, value in zip(formula.terms, bare, filled, strict=True):
+        if term.kind == "value" and np.isnan(without) and not np.isnan(value):
+            found.append((term, float(value)))
+        elif term.kind == "any":
+            facts = tuple(dict.fromkeys(code.rpartition("//")[0] or code for code in term.codes))
+            rows = matching_rows(vocabulary, facts)
+            if not told & set(facts) and not has_code(history, decision, rows)[0]:
+                found.append((term, 0.0))
+    return tuple(found)
+
+
 def fit_fill_values(
     formula: Formula,
     groups: tuple[tuple[str, ...], ...],

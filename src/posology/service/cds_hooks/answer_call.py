@@ -45,6 +45,8 @@ async def answer_call(
     if call.hook == PATIENT_VIEW and not patient.is_in_study:
         await _note_nothing(deployment, served, call, caller)
         return NOTHING_TO_SAY
+    if patient.required:
+        raise CannotJudgeError(_lacking(patient.required))
     question = Question(
         model=name,
         patient=patient.records,
@@ -70,6 +72,12 @@ async def answer_call(
     body, cards = make_cards(inputs)
     await deployment.store.write(save_cards, made.id, cards)
     return body
+
+
+def _lacking(required: tuple[str, ...]) -> str:
+    """What is needed and was not found in anything that was sent or fetched."""
+    first, *rest = (text.removeprefix("No answer yet: ") for text in required)
+    return f"Nothing can be judged: {' '.join((first, *rest))} Send it by prefetch, or record it."
 
 
 def _has_launch(deployment: Deployment, server: str | None) -> bool:

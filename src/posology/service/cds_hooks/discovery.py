@@ -7,6 +7,7 @@ guidance).
 from collections.abc import Sequence
 from typing import Any
 
+from posology.domain.codes import display_name
 from posology.domain.study import Study
 from posology.service.cds_hooks.queries import Query
 from posology.service.cds_hooks.requests import HOOK_VERSION, HOOKS
@@ -24,7 +25,12 @@ def describe_services(
     name: str, study: Study, queries: Sequence[Query], is_demo: bool
 ) -> list[dict[str, Any]]:
     """The entries of one model, one for each hook."""
-    needed = ", ".join(dict.fromkeys(query.words for query in queries if query.is_needed))
+    lists = [query.words for query in queries if query.is_needed]
+    facts = [
+        display_name(code, study.names).partition(", ")[0]
+        for code in study.profile.required_for_advice
+    ]
+    needed = ", ".join(dict.fromkeys((*lists, *facts)))
     demo = "Demonstration, not for the care of patients. " if is_demo else ""
     not_for = f" Not for: {study.not_for}" if study.not_for else ""
     return [

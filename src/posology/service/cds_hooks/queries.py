@@ -4,11 +4,12 @@ They are derived from the codes that the model, its safety rules and its study r
 system sends what is used and nothing else.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from posology.advice.form.field import Form
+from posology.domain.codes import has_prefix
 from posology.domain.study import Study
 from posology.records.sources.fhir.coding import SYSTEMS
 from posology.records.sources.fhir.genotypes import GENETIC
@@ -64,11 +65,16 @@ def make_queries(
     """The queries of a model. Codes of systems without a known address are left out."""
     needed = _needed_codes(study)
     codes = sorted({*form.codes, *form.safety, *needed})
+    helpful = [c for spec in form.standard if spec.fact in form.codes for c in spec.codes]
     known = _addresses() | dict(systems)
-    found = [Query(PATIENT, f"Patient/{_TOKEN}", "Patient", "age and sex", is_needed=True)]
-    found += _presence_queries(codes, page_size)
-    found += _drug_queries(codes, study, page_size)
-    found += _observation_queries(codes, needed, known, page_size)
+    found = [Query(PATIENT, f"Patient/{_TOKEN}", "Patient", "the patient", is_needed=True)]
+    coded = [code for code in codes if code in needed or _is_coded(code, known)]
+    lists = _presence_queries(coded, page_size) + _drug_queries(coded, study, page_size)
+    keys = {query.key for query in lists}
+    others = _presence_queries(helpful, page_size) + _drugs_of(helpful, page_size)
+    found += lists
+    found += [replace(query, is_needed=False) for query in others if query.key not in keys]
+    found += _observation_queries(sorted({*codes, *helpful}), needed, known, page_size)
     return tuple(found)
 
 
@@ -82,17 +88,28 @@ def _addresses() -> dict[str, str]:
 
 def _needed_codes(study: Study) -> frozenset[str]:
     """Codes without which it is not known whether the study is about this patient."""
-    decision = study.decision
+    decision, required = study.decision, study.profile.required_for_advice
     ranges = [*decision.ranges, *(r for rule in study.safety for r in rule.ranges)]
     return frozenset(
         {
-            *study.profile.required_for_advice,
+            *required,
+            *(c for s in study.profile.standard if _is_of(s.fact, required) for c in s.codes),
             *decision.eligible,
             *decision.excluded,
             *(code for one in ranges for code in one.codes),
             *(code for rule in study.safety for code in rule.visible),
         }
     )
+
+
+def _is_coded(code: str, known: Mapping[str, str]) -> bool:
+    """Whether a record system can send it: its code system has an address."""
+    parts = code.split("//")
+    return len(parts) > 1 and parts[1] in known
+
+
+def _is_of(fact: str, required: Sequence[str]) -> bool:
+    return any(has_prefix(fact, code) or has_prefix(code, fact) for code in required)
 
 
 def _family(code: str) -> str:
@@ -110,7 +127,12 @@ def _presence_queries(codes: Iterable[str], page_size: int) -> list[Query]:
 
 def _drug_queries(codes: Iterable[str], study: Study, page_size: int) -> list[Query]:
     given = [code for option in study.formulary.treatments for code in option.codes]
-    drugs = [code for code in (*codes, *given) if _family(code) in _DRUGS]
+    return _drugs_of((*codes, *given), page_size)
+
+
+def _drugs_of(codes: Iterable[str], page_size: int) -> list[Query]:
+    """Queries of medicines; of any order where codes do not say which."""
+    drugs = [code for code in codes if _family(code) in _DRUGS]
     if not drugs:
         return []
     ends = {code.rpartition("//")[2] for code in drugs} & _ORDERS.keys()

@@ -11,7 +11,8 @@ from posology.advice.dose_support import round_dose
 from posology.advice.prediction import predict_patient
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
-from posology.domain.formulas.formula import Formula, evaluate_formula
+from posology.domain.codes import display_name
+from posology.domain.formulas.formula import Formula, Term, assumed_terms, evaluate_formula
 from posology.domain.history import History
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.serialization import deserialize
@@ -95,16 +96,47 @@ def _choice(model: Artifact, rule: Rule, history: History) -> str:
         ordered = PreferenceListPolicy(study.formulary, profile, rule)
         chosen = predict_patient(ordered, study, history).chosen
         return study.formulary.treatments[int(chosen.argmax())].title
-    formulas = stored_evidence(model).formulas
+    formulas, assumed = stored_evidence(model).formulas, ""
     if rule.kind == "fixed" and rule.dose is not None:
         dose = rule.dose
     elif rule.name not in formulas:
         return "not kept with this model: it was saved by an older posology, fit the study again"
     else:
         decision = history.step_offsets[1:2] - 1
-        dose = float(evaluate_formula(formulas[rule.name], history, decision, profile.codes)[0])
+        formula = formulas[rule.name]
+        dose = float(evaluate_formula(formula, history, decision, profile.codes)[0])
+        assumed = _assumed(formula, history, model)
     if not np.isfinite(dose):
         return "not known: a fact that it needs is not recorded"
     unit = study.outcome.unit if study.dose is None else study.dose.unit
     rounded = dose if study.dose is None else round_dose(dose, study.dose)
-    return f"{rounded:g} {unit}"
+    return f"{rounded:g} {unit}{assumed}"
+
+
+def _assumed(formula: Formula, history: History, model: Artifact) -> str:
+    """` (assumes height 168 cm and no amiodarone: not given)`; "" if every fact is recorded."""
+    decision, names = history.step_offsets[1:2] - 1, model.study.names
+    numbers: list[str] = []
+    groups: dict[str, list[Term]] = {}
+    for term, value in assumed_terms(formula, history, decision, model.policy.profile.codes):
+        if term.kind == "value":
+            numbers.append(_number_words(display_name(term.codes[0], names), value))
+        else:
+            groups.setdefault(term.codes[0].rpartition("//")[0], []).append(term)
+    others = [
+        f"no {terms[0].name}"
+        if len(terms) == 1
+        else f"{display_name(fact, names)} none of {', '.join(term.name for term in terms)}"
+        for fact, terms in groups.items()
+    ]
+    words = [*numbers, *others]
+    listed = " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+    return f" (assumes {listed}: not given)" if words else ""
+
+
+def _number_words(title: str, value: float) -> str:
+    """`height 168 cm`; a decade of age, which begins at ten times its number, in years."""
+    name, _, unit = title.partition(", ")
+    if unit == "decades":
+        return f"{name} {10 * value + 5:.0f} years"
+    return f"{name} {value:.3g} {unit}".strip()

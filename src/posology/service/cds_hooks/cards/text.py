@@ -8,6 +8,8 @@ from posology.service.cds_hooks.cards.markdown import escape, table
 
 _MOST_CALLOUTS = 8
 """Lines of warnings and remarks on a card; the page has all. Our choice."""
+_MOST_KNOWN = 8
+"""Facts on a card. Our choice."""
 DEMONSTRATION = "Demonstration: not for the care of patients."
 UNSIGNED = "The model that answers has no trusted signature."
 
@@ -28,6 +30,7 @@ def card_detail(advice: Recommendation, first: tuple[str, ...] = ()) -> str:
         _lines("What to go on", page.instead),
         _lines("Guideline", page.guideline),
         _lines("How sure", page.certainty),
+        _known(advice),
         _missing(page),
         _evidence(page),
     ]
@@ -96,6 +99,16 @@ def _lines(heading: str, lines: tuple[Line, ...]) -> str:
 
 def _text(line: Line) -> str:
     return f"{line.strong} {line.text}".strip()
+
+
+def _known(advice: Recommendation) -> str:
+    """What was read of the record, and what was worked out from what."""
+    if not advice.known:
+        return ""
+    shown = advice.known[:_MOST_KNOWN]
+    listed = "; ".join(escape(f"{fact.fact} {fact.value}") for fact in shown)
+    more = len(advice.known) - len(shown)
+    return f"**Read from the record:** {listed}{f'; and {more} more, on the page' if more else ''}."
 
 
 def _missing(page: PatientPage) -> str:
