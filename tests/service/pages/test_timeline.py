@@ -1,12 +1,15 @@
 """The timeline: what has a date, on one axis that ends at the decision."""
 
 import datetime
+from dataclasses import replace
 
 import pyarrow as pa
 
 from posology.advice.form.field import Field
+from posology.cohorts.study.reader import read_study
+from posology.domain.study import Bounds
 from posology.records.schema import EVENTS
-from posology.service.pages.timeline import MOST_ROWS, timeline
+from posology.service.pages.timeline import MOST_ROWS, target_ranges, timeline
 from posology.workflows.advice.what_if import FactValue, PatientFacts
 
 NOW = datetime.datetime(2026, 11, 27, 8, 40)  # noqa: DTZ001 - MEDS times have no zone
@@ -52,6 +55,33 @@ def test_an_old_result_is_an_arrow_with_its_date_and_stands_last() -> None:
     assert [row.label for row in shown.results] == ["HbA1c", "ALT"]
     assert "\u25c4 23-Sep-2025" in shown.results[1].picture
     assert "<circle" not in shown.results[1].picture
+
+
+def test_a_long_time_without_results_is_dotted_and_a_range_is_shaded() -> None:
+    days = (170, 160, 5, 2)
+    rows = [("LAB//HBA1C", at, 60.0 + at / 10) for at in days]
+    shown = timeline(facts(rows, [HBA1C]), {"LAB//HBA1C": Bounds(48.0, 58.0)})
+    assert shown is not None
+    assert shown.note.endswith("Shaded: the range to be reached.")
+    picture = shown.results[0].picture
+    assert picture.count('class="path"') == 2
+    assert picture.count('class="path gap"') == 1
+    assert '<rect class="usual" width="96%" y="' in picture
+    assert "; to be reached: 48 to 58</title>" in picture
+    assert "Shaded" not in timeline(facts(rows, [HBA1C])).note  # type: ignore[union-attr]
+
+
+def test_a_single_result_is_a_point_with_its_value_and_no_line() -> None:
+    shown = timeline(facts([("LAB//HBA1C", 7, 68.0)], [HBA1C]), {"LAB": Bounds(None, 53.0)})
+    assert shown is not None
+    picture = shown.results[0].picture
+    assert (picture.count("<circle"), picture.count(">68</text>")) == (1, 1)
+    assert 'class="path' not in picture
+    assert "to be reached: at most 53" in picture
+    study = read_study("iwpc")
+    assert target_ranges(study) == {}
+    goal = replace(study.outcome, range=Bounds(2.0, 3.0), codes=("INR",))
+    assert target_ranges(replace(study, outcome=goal)) == {"INR": Bounds(2.0, 3.0)}
 
 
 def test_a_medicine_is_a_bar_since_its_date() -> None:

@@ -35,7 +35,7 @@ from posology.service.pages.responses import (
     with_page_headers,
 )
 from posology.service.pages.stylesheet import print_stamp
-from posology.service.pages.timeline import timeline
+from posology.service.pages.timeline import target_ranges, timeline
 from posology.service.pages.what_if import NO_FORM, WhatIfForm, compare, facts_job, what_if_job
 from posology.workflows.advice.what_if import PatientFacts
 
@@ -127,9 +127,11 @@ async def _page(
         form = await _what_if_form(deployment, opened, facts, entered.facts)
     is_wrong = bool(entered.errors or form.errors)
     title = f"{'Error: ' if is_wrong else ''}{who}"
+    served = deployment.models.current.get(stored.model)
+    targets = {} if served is None else target_ranges(served.artifact.study)
     decision = decision_form(advice, entered.decision, entered.errors, opened.state.may_accept)
     variables = patient_variables(
-        advice, opened.state, decision, form, None if facts is None else timeline(facts)
+        advice, opened.state, decision, form, None if facts is None else timeline(facts, targets)
     )
     return page_response(
         "patient.html.j2",

@@ -1,11 +1,15 @@
 """What the record holds with a date: results as small pictures, all else as bars up to now."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
+from types import MappingProxyType
 
 from posology.advice.form.unit_names import plain_unit
+from posology.domain.codes import has_prefix
+from posology.domain.study import Bounds, Study
 from posology.report.patient.words import capitalise, date_words
 from posology.workflows.advice.what_if import FactValue, PatientFacts
 
@@ -16,6 +20,9 @@ _TOP, _BOTTOM = 20, 42
 """Heights of the largest and the smallest result, in pixels."""
 _NEAR = 14.0
 """Labels closer than this, in per cent of the width, are left out, but for the last."""
+
+LONG_GAP = 1 / 3
+"""Share of the axis without a result over which no line is drawn through. Our choice."""
 
 _Point = tuple[datetime.datetime, float]
 
@@ -29,6 +36,7 @@ class TimelineRow:
     picture: str
     """SVG."""
     latest: str
+    has_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,20 @@ class _Axis:
         return 96 * (1 - age / self.days)
 
 
-def timeline(facts: PatientFacts) -> Timeline | None:
-    """The dated facts; None where nothing has a date."""
+def target_ranges(study: Study) -> dict[str, Bounds]:
+    """Of each code that the study's goal names with a range, the range to be reached."""
+    goal = study.outcome.range
+    return {} if goal is None else dict.fromkeys(study.outcome.codes, goal)
+
+
+def timeline(
+    facts: PatientFacts, targets: Mapping[str, Bounds] = MappingProxyType({})
+) -> Timeline | None:
+    """The dated facts; None where nothing has a date.
+
+    Args:
+        targets: of codes, or prefixes of codes, the range that a result should lie in.
+    """
     numbers, marks = _dated(facts)
     times = [t for points in numbers.values() for t, _ in points]
     times += [t for found in marks.values() for t in found]
@@ -71,9 +91,13 @@ def timeline(facts: PatientFacts) -> Timeline | None:
         return -min(sum(axis.place(time) >= 0 for time, _ in item[1]), 2)
 
     ordered = sorted(numbers.items(), key=fewest_last)
-    results = tuple(_result(by_name[name], points, axis) for name, points in ordered)
+    results = tuple(
+        _result(by_name[name], points, axis, _target_of(by_name[name], targets))
+        for name, points in ordered
+    )
+    shaded = " Shaded: the range to be reached." if any(r.has_target for r in results) else ""
     return Timeline(
-        note=f"The last {_span_words(axis.days)}. Dashed: the decision.",
+        note=f"The last {_span_words(axis.days)}. Dashed: the decision.{shaded}",
         axis=_axis_svg(axis),
         results=results[:MOST_ROWS],
         more=results[MOST_ROWS:],
@@ -102,30 +126,45 @@ def _dated(
     return numbers, marks
 
 
-def _result(fact: FactValue, points: list[_Point], axis: _Axis) -> TimelineRow:
+def _target_of(fact: FactValue, targets: Mapping[str, Bounds]) -> Bounds | None:
+    return next((b for code, b in targets.items() if has_prefix(fact.field.stem, code)), None)
+
+
+def _result(
+    fact: FactValue, points: list[_Point], axis: _Axis, target: Bounds | None
+) -> TimelineRow:
     points = sorted(points)
     time, value = points[-1]
     unit = plain_unit(fact.field.unit)
     latest = f"{_number(value)} on {date_words(time.date().isoformat())}"
     title = "; ".join(f"{_number(v)} on {date_words(t.date().isoformat())}" for t, v in points)
-    picture = _series_svg([p for p in points if axis.place(p[0]) >= 0], points, axis, title)
-    return TimelineRow(capitalise(fact.field.name), unit, picture, latest)
+    if target is not None:
+        title = f"{title}; to be reached: {_target_words(target)}"
+    picture = _series_svg(points, axis, target, title)
+    return TimelineRow(capitalise(fact.field.name), unit, picture, latest, target is not None)
 
 
-def _series_svg(shown: Sequence[_Point], points: Sequence[_Point], axis: _Axis, title: str) -> str:
-    low, high = min(v for _, v in points), max(v for _, v in points)
-    span = (high - low) or 1.0
-    places = [
-        (axis.place(t), _BOTTOM - (_BOTTOM - _TOP) * ((v - low) / span if high > low else 0.5), v)
-        for t, v in shown
-    ]
-    parts = [_now(axis, 52)]
-    if len(places) > 1:
-        path = " ".join(f"{x:.2f},{y:.1f}" for x, y, _ in places)
-        parts.append(
-            '<svg viewBox="0 0 100 52" preserveAspectRatio="none" height="52">'
-            f'<polyline class="path" points="{path}"/></svg>'
-        )
+def _target_words(target: Bounds) -> str:
+    low, high = target.at_least, target.at_most
+    if low is None or high is None:
+        return f"at most {high:g}" if low is None else f"at least {low:g}"
+    return f"{low:g} to {high:g}"
+
+
+def _series_svg(points: Sequence[_Point], axis: _Axis, target: Bounds | None, title: str) -> str:
+    shown = [point for point in points if axis.place(point[0]) >= 0]
+    ends = [value for _, value in points]
+    ends += (
+        [] if target is None else [x for x in (target.at_least, target.at_most) if x is not None]
+    )
+    low, high = min(ends), max(ends)
+
+    def height(value: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * ((value - low) / (high - low) if high > low else 0.5)
+
+    places = [(axis.place(t), height(v), v) for t, v in shown]
+    band = "" if target is None else _band(target, height)
+    parts = [band, _now(axis, 52), *_lines(places)]
     last_label = 200.0
     for x, y, value in reversed(places):
         parts.append(f'<circle cx="{x:.2f}%" cy="{y:.1f}" r="3.5"/>')
@@ -135,6 +174,24 @@ def _series_svg(shown: Sequence[_Point], points: Sequence[_Point], axis: _Axis, 
     if not shown:
         parts.append(_text(0, 30, f"\u25c4 {date_words(points[-1][0].date().isoformat())}"))
     return f'<svg class="series" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+
+
+def _band(target: Bounds, y: Callable[[float], float]) -> str:
+    """The range to be reached; a side without a bound runs to the edge of the row."""
+    top = 0.0 if target.at_most is None else y(target.at_most)
+    bottom = 52.0 if target.at_least is None else y(target.at_least)
+    return f'<rect class="usual" width="96%" y="{top:.1f}" height="{max(bottom - top, 2):.1f}"/>'
+
+
+def _lines(places: Sequence[tuple[float, float, float]]) -> list[str]:
+    """Between results a line; over a long time without any, a dotted one: nobody knows it."""
+    parts = []
+    for (x, y, _), (later, height, _) in pairwise(places):
+        kind = "path gap" if later - x > 100 * LONG_GAP else "path"
+        parts.append(
+            f'<line class="{kind}" x1="{x:.2f}%" y1="{y:.1f}" x2="{later:.2f}%" y2="{height:.1f}"/>'
+        )
+    return parts
 
 
 def _course(fact: FactValue, times: list[datetime.datetime], axis: _Axis) -> TimelineRow:
