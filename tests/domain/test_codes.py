@@ -24,6 +24,12 @@ def test_without_a_name_the_code_becomes_words_without_slashes() -> None:
     assert display_names(("MEDS_DEATH", "SEX//female"), ()) == "death or sex female"
 
 
+def test_observation_periods_have_names_of_their_own() -> None:
+    """Before, pages said "follow-up ends at observation period END"."""
+    assert display_name("OBSERVATION_PERIOD//END", ()) == "the end of observation"
+    assert display_name("OBSERVATION_PERIOD//OTHER", ()) == "observation period OTHER"
+
+
 def test_only_codes_that_nobody_can_read_need_a_name() -> None:
     needed = ("MEASUREMENT//LOINC//59261-8", "CONDITION//ICD10CM//E11.9", "DRUG//RXNORM//593411")
     assert all(needs_name(code, ()) for code in needed)

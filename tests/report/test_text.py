@@ -1,7 +1,12 @@
 import math
 
 from posology.evaluation.intervals import Difference, Interval
-from posology.report.text import Scale, format_number, format_p, format_share
+from posology.report.text import Scale, begin_sentence, format_number, format_p, format_share
+
+
+def test_a_sentence_begins_with_a_large_letter() -> None:
+    assert begin_sentence("posology's rule: too few.") == "Posology's rule: too few."
+    assert begin_sentence("") == ""
 
 
 def test_probabilities_are_written_as_percentages() -> None:

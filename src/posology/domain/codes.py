@@ -13,7 +13,12 @@ Names = Sequence[tuple[str, str]]
 """Codes, or prefixes of codes, each with its name in words."""
 
 _OPAQUE = re.compile(r"[A-Z]{0,2}\d[\dA-Z.\-]+")
-_KNOWN = {"MEDS_BIRTH": "birth", "MEDS_DEATH": "death"}
+_KNOWN = {
+    "MEDS_BIRTH": "birth",
+    "MEDS_DEATH": "death",
+    "OBSERVATION_PERIOD//START": "the start of observation",
+    "OBSERVATION_PERIOD//END": "the end of observation",
+}
 _CODE_FIELDS = frozenset(
     {
         *("codes", "eligible", "excluded", "unless", "competing", "visible"),
@@ -70,6 +75,8 @@ def given_name(code: str, names: Names) -> str:
 
 def words_of_code(code: str) -> str:
     """Words made of a code without a name."""
+    if code in _KNOWN:
+        return _KNOWN[code]
     family, *rest = code.split("//")
     rest = [part.replace("_", " ") for part in rest]
     words = " ".join([_KNOWN.get(family, family.replace("_", " ").lower()), *rest[:1]])

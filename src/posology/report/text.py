@@ -91,6 +91,11 @@ def format_p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def begin_sentence(text: str) -> str:
+    """The text with a large first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def format_share(x: float) -> str:
     """A percentage."""
     return (

@@ -55,7 +55,7 @@ def test_without_a_rule_a_warning_says_what_is_too_high_and_what_to_set() -> Non
             (),
             "at the last event or death",
         ),
-        ((), END, "at observation period END or death"),
+        ((), END, "at the end of observation or death"),
     ],
 )
 def test_a_stated_rule_is_shown_and_needs_no_warning(changes, rows, rule: str) -> None:

@@ -56,3 +56,5 @@ def test_a_death_as_the_outcome_does_not_compete_with_itself() -> None:
     changes = (*changes, *event("time_to_event")[2:])
     sentence = estimand_sentence(study(*changes))
     assert sentence == f"Time to death within 40 days of the decision; {LEAVING}, given lab."
+    years = study(*changes, ("within_days = 40", "within_days = 1826"))
+    assert estimand_sentence(years).startswith("Time to death within 1,826 days of the decision")

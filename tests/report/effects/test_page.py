@@ -106,9 +106,11 @@ def test_balance_names_the_covariate_that_differs_most() -> None:
     rows = (Balance("weight", "old", "new", 0.2, -0.164), Balance("age", "old", "new", 0.1, 0.02))
     section = baseline(replace(content, results=replace(content.results, balance=rows)))
     assert section.paragraphs == (
-        "1 of 2 covariates differ by more than 0.1 between two options; weighted by inverse "
+        "1 of 2 covariates differs by more than 0.1 between two options; weighted by inverse "
         "propensity, 1 still does, most of all weight (0.16).",
     )
+    alone = baseline(replace(content, results=replace(content.results, balance=rows[1:])))
+    assert alone.paragraphs[0].startswith("0 of 1 covariate differ")
 
 
 def test_without_two_options_in_the_population_there_is_no_balance() -> None:

@@ -44,8 +44,8 @@ def estimand_sentence(study: Study) -> str:
 
 def _window(outcome: Outcome) -> str:
     if outcome.from_days:
-        return f"from day {outcome.from_days:g} to {outcome.within_days:g} after the decision"
-    return f"within {outcome.within_days:g} days of the decision"
+        return f"from day {outcome.from_days:,g} to {outcome.within_days:,g} after the decision"
+    return f"within {outcome.within_days:,g} days of the decision"
 
 
 def _competing_codes(study: Study) -> tuple[str, ...]:

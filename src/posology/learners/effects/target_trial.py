@@ -115,7 +115,7 @@ def _with_follow_up(
     days, follow_up = restricted_times(days, known, horizon, trial.treatment)
     return (
         replace(trial, outcome=days, follow_up=follow_up),
-        f"days without the event, of {window:g}",
+        f"days without the event, of {window:,g}",
     )
 
 

@@ -177,7 +177,9 @@ def _describe_balance(results: EffectStudy, after: dict[str, float], is_randomis
         if row.before == row.before:
             before[row.covariate] = max(before.get(row.covariate, 0.0), abs(row.before))
     unbalanced = sum(value > 0.1 for value in before.values())
-    text = f"{unbalanced} of {len(before)} covariates differ by more than 0.1 between two options"
+    noun = "covariate" if len(before) == 1 else "covariates"
+    verb = "differs" if unbalanced == 1 else "differ"
+    text = f"{unbalanced} of {len(before)} {noun} {verb} by more than 0.1 between two options"
     if is_randomised:
         return f"{text}; treatment was randomised, so these differences are due to chance."
     weighted = {name: value for name, value in after.items() if value > 0.1}

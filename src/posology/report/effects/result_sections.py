@@ -7,7 +7,7 @@ from posology.evaluation.intervals import Difference
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.report.effects.content import Fold, Section, SectionTable
 from posology.report.effects.forest import forest_cells
-from posology.report.text import Scale, format_p_value, format_share
+from posology.report.text import Scale, begin_sentence, format_p_value, format_share
 from posology.report.trajectories import text as trajectory_text
 
 
@@ -58,7 +58,9 @@ def _describe_rule(results: EffectStudy) -> tuple[str, ...]:
         "multiple comparisons. Effective sample size: of the patients whose treatment agrees with "
         "the rule, after weighting."
     ]
-    paragraphs += [f"{v.rule}: {v.reason}." for v in results.rule_values if v.reason]
+    paragraphs += [
+        begin_sentence(f"{v.rule}: {v.reason}.") for v in results.rule_values if v.reason
+    ]
     number = results.number_needed_to_treat
     if number is not None and results.verdict.differing.patients:
         paragraphs.append(

@@ -10,7 +10,7 @@ from posology.evaluation.effects.effect_study import EffectStudy
 from posology.evaluation.intervals import Difference
 from posology.report.effects.content import RawData
 from posology.report.effects.text import describe_personalisation
-from posology.report.text import Scale, format_p, format_share
+from posology.report.text import Scale, begin_sentence, format_p, format_share
 
 
 def render_effects(results: EffectStudy, raw: RawData, scale: Scale) -> Group:
@@ -71,7 +71,7 @@ def _rule_values(results: EffectStudy, scale: Scale) -> list[Table | Text]:
             *(_gain(g, scale) for g in gains),
         )
         if v.reason:
-            notes.append(Text(f"{v.rule}: {v.reason}."))
+            notes.append(Text(begin_sentence(f"{v.rule}: {v.reason}.")))
         if v.restricted_share:
             share = format_share(v.restricted_share)
             notes.append(
