@@ -5,8 +5,12 @@
 Regret is the P(effective) lost against the truly best option. At 100 % every test patient gets the
 policy's option; at 80 % the fifth that a score puts last gets usual care, what the clinician gave.
 Scores: the predicted gain over usual care (with the option the clinician gave, or with the shares
-of options in training), the lead over the next option, and how certain the effectiveness is. The
-last rows know the truth: no score can do better.
+of options in training), the lead over the next option, and how certain the effectiveness is. By the
+effects that answers use, with their errors: the lower bound of the gain over the option given, and
+the expected loss against the best option. By regression on other test patients: the doubly robust
+gain of their observed outcomes. The last rows know the truth: that of the patient, with which no
+score can do better, and that of other patients, learned from what is recorded, which is about what
+a score could do that had all outcomes to learn from.
 """
 
 import argparse
@@ -20,6 +24,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.abstention_scores import (
+    PosteriorScore,
+    doubly_robust_gain,
+    learn_from_others,
+    posterior_scores,
+    score_inputs,
+)
 from benchmarks.clinic import build_clinic
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
@@ -39,7 +50,8 @@ def main() -> None:
     cohort = build_clinic(options, folder)
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     policy: Policy = build_learner(options.method, options.seed).fit(train, validation)
-    rows = measure(predict_cohort(policy, test), train, test)
+    scores = posterior_scores((train, validation), test, options.seed) if options.posterior else {}
+    rows = measure(predict_cohort(policy, test), train, test, scores)
     named = {"study": "clinic", "model": options.method, "split": "test", "n": len(test)}
     _print(rows)
     if options.json:
@@ -52,13 +64,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history-effect", type=float, default=1.0)
     parser.add_argument("--method", default="effects", choices=sorted(METHODS))
+    parser.add_argument("--no-posterior", dest="posterior", action="store_false")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--work", type=Path, default=Path("out/clinic"))
     return parser.parse_args()
 
 
-def measure(predicted: Predictions, train: Cohort, test: Cohort) -> list[Row]:
-    """Regret of answering everybody, and of abstaining by each score."""
+def measure(
+    predicted: Predictions, train: Cohort, test: Cohort, further: dict[str, PosteriorScore]
+) -> list[Row]:
+    """Regret of answering everybody, and of abstaining by each score.
+
+    further: scores of chosen options (decision x option) and options given.
+    """
     rewards, given = test.potential_rewards.astype(np.float64), test.treatment
     judged = ~np.isnan(rewards).any(axis=1) & (given >= 0)
     rewards, given = rewards[judged], given[judged]
@@ -73,6 +91,14 @@ def measure(predicted: Predictions, train: Cohort, test: Cohort) -> list[Row]:
         "gain over shares of options": own - effectiveness @ (share / share.sum()),
         "lead over the next option": ordered[:, -1] - ordered[:, -2],
         "certainty of the outcome": np.abs(own - 0.5),
+        **{name: make(chosen, given, judged) for name, make in further.items()},
+    }
+    inputs, subject = score_inputs(effectiveness, chosen, given), test.subject[judged]
+    gain = doubly_robust_gain(test, judged, chosen, effectiveness)
+    scores |= {
+        "learned: doubly robust gain": learn_from_others(inputs, gain, subject),
+        "truth of others, learned: gain": learn_from_others(inputs, usual - ours, subject),
+        "truth of others, learned: regret": -learn_from_others(inputs, ours, subject),
         "truth: gain over the option given": usual - ours,
         "truth: least regret": -ours,
     }

@@ -41,7 +41,7 @@ class Learned:
 def learn(method: str, parts: tuple[Cohort, Cohort], seed: int) -> Learned:
     """Effects, or a policy, from training and validation patients."""
     if method == ANSWERS:
-        spec, posterior = _fit_posterior(parts, seed)
+        spec, posterior = fit_posterior(parts, seed)
         return _by_effects(parts[0], spec, posterior)
     policy = build_learner(method, seed).fit(*parts)
     if not isinstance(policy, EffectPolicy):
@@ -54,7 +54,8 @@ def randomised(learned: Learned, rng: np.random.Generator) -> Learned:
     return learned.exchanged(rng)
 
 
-def _fit_posterior(parts: tuple[Cohort, Cohort], seed: int) -> tuple[FeatureSpec, EffectPosterior]:
+def fit_posterior(parts: tuple[Cohort, Cohort], seed: int) -> tuple[FeatureSpec, EffectPosterior]:
+    """Effects as answers compare options by, from training and validation patients."""
     spec = build_feature_spec(parts[0])
     first, second = (build_trial(part, spec) for part in parts)
     trial = Trial(

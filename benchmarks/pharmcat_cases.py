@@ -131,7 +131,7 @@ def _pipeline_case(source: _Source, kind: str, test: str, texts: tuple[str, str]
     before, statement = texts
     tables = source.tables
     before = before[max(before.rfind("new PipelineWrapper("), 0) :]
-    if before.startswith("new PipelineWrapper(testInfo, true"):
+    if re.match(r'new PipelineWrapper\(testInfo,\s*(?:"[^"]*",\s*)?true', before):
         raise _SkipError("searches for combinations of alleles")
     gene = "DPYD"
     if kind == "testSourceDiplotypes":

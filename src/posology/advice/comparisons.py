@@ -4,7 +4,7 @@ Where choosing by the patient is shown to gain, differences are the patient's ow
 are the averages of the study. Levels are those of patients with a similar prognosis.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -170,10 +170,9 @@ def _add(level: Estimate, difference: Estimate, highest: float) -> Estimate:
 
 
 def _within(estimate: Estimate, low: float, high: float) -> Estimate:
-    value, least, most = (
-        float(np.clip(x, low, high)) for x in (estimate.value, estimate.low, estimate.high)
+    return Estimate(
+        *(min(max(x, low), high) for x in (estimate.value, estimate.low, estimate.high))
     )
-    return replace(estimate, value=value, low=least, high=most)
 
 
 def _negative(estimate: Estimate) -> Estimate:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Group
 
@@ -21,6 +22,7 @@ from posology.advice.why.answer import add_reasons
 from posology.advice.why.evidence import WhyEvidence, read_why
 from posology.artifact import Artifact
 from posology.domain.history import History
+from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
 from posology.domain.safety_rules.check import check_safety
@@ -125,6 +127,7 @@ def recommend(
         gather_inputs(loaded, history, reading), loaded.study, visible, reading
     )
     inputs = add_genes(inputs, loaded, patient, history, pgx)
+    inputs = replace(inputs, guideline=guideline_answers(loaded, history, _allowed(loaded, inputs)))
     advice = advise(loaded.policy, loaded.study, history, inputs)
     known = _why_of(loaded) if reasons else None
     if known is not None:
@@ -151,6 +154,13 @@ def _with_eligibility(
     )
 
 
+def _allowed(model: Artifact, inputs: AdviceInputs) -> AllowedMask:
+    """Options that neither safety rules, by all of the patient's events, nor genes forbid."""
+    assert inputs.checked is not None
+    by_genes = [name in inputs.forbidden for name in model.study.formulary.names]
+    return ~(inputs.checked.forbidden | np.array([by_genes]))
+
+
 @lru_cache(maxsize=8)
 def _why_of(model: Artifact) -> WhyEvidence | None:
     return read_why(model.evidence)
@@ -170,7 +180,6 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
         known=reading.known,
         required=reading.required,
-        guideline=guideline_answers(model, history),
         evidence=patient_evidence(model, history),
         dose_evidence=stored_evidence(model).dose,
         not_judged=stored_evidence(model).not_judged,

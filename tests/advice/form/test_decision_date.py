@@ -1,6 +1,7 @@
 """The date of the decision for events of records: nothing after it is visible."""
 
 import datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from posology.advice.form.field import Form
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.patient_reading import PatientReading
-from posology.advice.form.reading import read_records
+from posology.advice.form.reading import read_filled_form, read_records
 from posology.errors import RecordError
 from posology.records.schema import EVENTS
 
@@ -80,3 +81,23 @@ def test_a_date_that_cannot_be_a_decision_is_named_with_the_mend(text: str, expe
 def test_today_and_a_time_of_day_are_dates_of_a_decision() -> None:
     assert parse_decision("2026-11-28", "--at", TODAY) == TODAY
     assert parse_decision("2026-11-27T08:40", "--at", TODAY).hour == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("2062-11-27", "27-Nov-2062 lies after today, 28-Nov-2026; write the day on which"),
+        ("2026", "'2026' is not a day; write one such as 2026-03-01."),
+        (2026, "2026 is not a day; write one such as 2026-03-01."),
+    ],
+)
+def test_the_decision_of_a_form_is_held_to_the_same(form: Form, given: Any, expected: str) -> None:
+    body = {"decision": given, "facts": {"sex": "female"}}
+    with pytest.raises(RecordError) as error:
+        read_filled_form(body, form, "p.json", TODAY)
+    assert str(error.value).startswith(f"p.json: decision: {expected}")
+
+
+def test_it_may_be_tomorrow_where_the_clinician_is(form: Form) -> None:
+    body = {"decision": "2026-11-29", "facts": {"sex": "female"}}
+    assert read_filled_form(body, form, "p.json", TODAY)[1].decision == "2026-11-29T00:00:00"

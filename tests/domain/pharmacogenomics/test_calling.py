@@ -267,3 +267,14 @@ def test_names_are_sorted_by_their_numbers() -> None:
         "*2A",
         "*10",
     ]
+
+
+def test_an_undefined_base_hides_no_other_variant_where_variants_make_a_drug_toxic() -> None:
+    """C/G where *2A is C/T: the position counts as missing, and *2A stays possible."""
+    found = call(dpyd(p97450058="C/G", p97082391="T/A"), D)
+    assert found.diplotypes == ("Reference/c.2846A>T",)
+    assert found.missing == ("rs3918290 (C/G: in no definition)",)
+    assert ("*2A", "c.2846A>T") in found.possible
+    alone = call(dpyd(p97450058="C/G"), D)
+    assert alone.possible == call(dpyd(p97450058=""), D).possible
+    assert call(genex(p200="C/G")).diplotypes == (), "other genes are not called"

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,22 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, select
 
 from posology.cohorts.study.reader import read_study
+from posology.domain.recommendation.recommendation import NOT_ELIGIBLE
+from posology.service.answering import Answer, Question
+from posology.service.cds_hooks import answer_call
 from posology.service.cds_hooks.settings import CdsHooksSettings
+from posology.service.deployment import Deployment
 from posology.service.logs import make_log
 from posology.service.settings import Settings
 from posology.service.store import verify_audit
 from posology.service.store.tables import ANSWERS, CARDS, FEEDBACK
 from posology.service.tokens.identify import identify_system
 from posology.service.tokens.key_sets import TrustedIssuer
+from posology.service.work import pack_result
 from posology.workflows.recommend import recommend
 from tests.builders.hook_calls import PATIENT, call, searchset
 from tests.builders.hook_responses import check_response
+from tests.builders.recommendations import ADVICE_BY_STATE
 from tests.builders.service import client, deployment_of, running_app, save_small_model
 from tests.builders.signed_tokens import ISSUER, bearer, key_set
 
@@ -114,6 +121,30 @@ def test_a_call_is_answered_stored_and_audited(app: FastAPI, hook: str) -> None:
     assert store.read_now(verify_audit, store.key).problem == ""
     assert "Canary" not in response.text
     assert b"Canary" not in (deployment_of(app).settings.folder / "store.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "order-sign"])
+def test_a_patient_whom_the_study_is_not_for_has_a_card_only_with_an_order(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, hook: str
+) -> None:
+    made = answer_call.answer
+
+    async def not_eligible(deployment: Deployment, question: Question) -> Answer:
+        found = await made(deployment, question)
+        advice = ADVICE_BY_STATE[NOT_ELIGIBLE]
+        result = replace(found.result, recommendation=advice)
+        return replace(found, stored=pack_result(result))
+
+    monkeypatch.setattr(answer_call, "answer", not_eligible)
+    body = call(hook, prefetch=needed(app), hookInstance=str(uuid.uuid4()))
+    cards = post(app, SERVICE, body).json()["cards"]
+    if hook == "patient-view":
+        assert cards == []
+        return
+    (card,) = cards
+    assert card["summary"] == "No answer: this study is not for this patient."
+    assert "It is for patients of 18 years and over" in card["detail"]
+    assert (card["indicator"], card.get("suggestions")) == ("info", None)
 
 
 def needed(app: FastAPI) -> dict[str, Any]:

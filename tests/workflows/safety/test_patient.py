@@ -19,6 +19,7 @@ from posology.artifact import Artifact
 from posology.cohorts.study.reader import parse_study, shipped_study_path
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.study import Preference, Rule
 from posology.errors import UserError
 from posology.records.schema import EVENTS
 from posology.workflows.advice.reasons import measure_reasons
@@ -177,6 +178,22 @@ def test_a_limit_holds_for_every_dose(saved: Artifact) -> None:
     assert any("was lowered to 22.0 mg/wk by a safety rule" in text for text in held.callouts)
     used = [f for f in held.safety if f.kind == "used_in_dose"]
     assert used[0].meaning == "Small steps. Dose at most 22 mg/wk."
+
+
+def test_a_guideline_never_chooses_what_a_rule_forbids(saved: Artifact) -> None:
+    """Also by facts that the model does not know, as those of packs are."""
+    line = Rule("list", "order", "made up", order=(Preference(("high", "medium")),))
+    listed = replace(saved, study=replace(saved.study, rules=(line,)))
+    low, medium, high = (t.title for t in saved.study.formulary.treatments)
+
+    def choice(**facts: Any) -> str:
+        return ask(listed, **facts).guideline[0][1]
+
+    assert choice() == high
+    assert choice(frailty="yes") == f"{medium} ({high} would come first, but is forbidden)"
+    none = "none of its options: all are forbidden for this patient"
+    assert choice(warfarin_allergy="yes") == none
+    assert low not in (choice(), choice(frailty="yes"))
 
 
 def test_reasons_speak_of_the_dose_that_a_rule_left(saved: Artifact) -> None:

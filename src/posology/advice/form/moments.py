@@ -29,11 +29,14 @@ def parse_moment(text: object, place: str) -> datetime.datetime:
 
 
 def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.datetime:
-    """The moment of a decision: a day, with or without a time, that is not after today."""
+    """The moment of a decision: a day, with or without a time, that is not after today.
+
+    today: in universal time; it may be tomorrow where the clinician is.
+    """
     if _PARTIAL.fullmatch(text.strip()):
         raise RecordError(f"{place}: {text!r} is not a day; write one such as 2026-03-01.")
     moment = parse_moment(text, place)
-    if moment.date() > today.date():
+    if moment.date() > today.date() + datetime.timedelta(days=1):
         raise RecordError(
             f"{place}: {day_words(moment)} lies after today, {day_words(today)}; write the day on "
             "which the decision is made."

