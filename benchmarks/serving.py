@@ -119,6 +119,8 @@ class Client:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    is_open: bool = True
+    """Whether the service takes another request here: it has not said that it closes."""
 
     async def post(self, path: str, token: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the response; ConnectionError if the service is gone."""
@@ -138,6 +140,7 @@ class Client:
             answer = await self.reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError("the service is gone") from error
+        self.is_open = b"\r\nconnection: close" not in answer.lower()
         length = next(
             int(line.split(b":")[1])
             for line in answer.split(b"\r\n")

@@ -41,6 +41,8 @@ class Deployment:
     """structlog's logger: nothing that identifies a patient or a person goes into it."""
     metrics: Metrics
     is_ready: bool = False
+    is_ending: bool = False
+    """No connection is to be used again."""
     identify_person: Identify = nobody
     identify_system: Identify = nobody
     demo_patients: tuple[DemoPatient, ...] = ()

@@ -1,10 +1,14 @@
 """uvicorn, set up for this service: one process that answers HTTP, workers that compute."""
 
+import asyncio
 import logging
+import socket
 import threading
+import time
 import webbrowser
 
 import uvicorn
+from fastapi import FastAPI
 
 from posology.service.app import create_app
 from posology.service.identity.one_time_links import MINUTES
@@ -13,6 +17,10 @@ from posology.service.settings import Settings
 
 _GRACE = 30
 """Seconds that running requests get after a signal to end."""
+_DRAIN = 2.0
+"""Seconds after such a signal in which open connections may still send a request. Our choice."""
+_LOOK = 0.02
+"""Seconds between two looks at whether they are all closed."""
 _CONNECTIONS = 512
 """Connections and requests at the same time; uvicorn refuses further ones with 503."""
 _START = 2
@@ -22,6 +30,16 @@ _START = 2
 def run_server(settings: Settings, opens_browser: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C; running requests are finished first."""
     app = create_app(settings)
+    print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
+    link = first_link(app.state.deployment)
+    print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
+    if opens_browser:
+        threading.Timer(_START, webbrowser.open, (link,)).start()
+    make_server(app, settings).run()
+
+
+def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The server of an app, which ends without losing a request."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
@@ -34,9 +52,23 @@ def run_server(settings: Settings, opens_browser: bool = False) -> None:
         timeout_graceful_shutdown=_GRACE,
         log_config=None,
     )
-    print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
-    link = first_link(app.state.deployment)
-    print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
-    if opens_browser:
-        threading.Timer(_START, webbrowser.open, (link,)).start()
-    uvicorn.Server(config).run()
+    return _DrainingServer(config)
+
+
+class _DrainingServer(uvicorn.Server):
+    """uvicorn closes connections at once, also those on which a request is on its way.
+
+    Here no new connection is taken first; each open one gets `Connection: close` with its next
+    response, and is closed after _DRAIN seconds at the latest.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, as uvicorn does once its connections are closed."""
+        for server in self.servers:
+            server.close()
+        app: FastAPI = self.config.app  # ty: ignore[invalid-assignment]
+        app.state.deployment.is_ending = True
+        end = time.monotonic() + _DRAIN
+        while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(_LOOK)
+        await super().shutdown(sockets)

@@ -55,6 +55,8 @@ class WatchRequests:
                 seen.status, seen.is_started = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = state["request_id"]
+                if self._deployment.is_ending:
+                    headers["Connection"] = "close"
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -19,6 +19,6 @@ async def health() -> dict[str, str]:
 @router.get("/ready")
 async def ready(deployment: Annotated[Deployment, Depends(get_deployment)]) -> dict[str, str]:
     """Models are loaded and checked and the store is open: send requests only while this is so."""
-    if not deployment.is_ready:
+    if deployment.is_ending or not deployment.is_ready:
         raise NotReadyError("The service starts or ends.")
     return {"status": "ready"}
