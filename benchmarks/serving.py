@@ -80,7 +80,7 @@ def started(service: Service) -> Generator[subprocess.Popen[bytes]]:
             [sys.executable, "-c", _SERVE, "serve", "run", "--settings", str(service.settings)],
             stdout=subprocess.DEVNULL,
             stderr=log,
-            start_new_session=True,
+            process_group=0,  # its own group, to be killed as one; of the priority of this session
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
     try:

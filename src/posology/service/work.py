@@ -24,6 +24,13 @@ from posology.workflows.patient import Patient, read_given
 from posology.workflows.recommend import RecommendResult, recommend
 from posology.workflows.results import to_plain_json
 
+_ANYBODY = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [{"resource": {"resourceType": "Patient", "id": "1", "gender": "male"}}],
+}
+"""A patient of whom nothing is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -64,8 +71,13 @@ def load_model(folder: Path, digest: str) -> Artifact:
 
 
 def warm_model(model: tuple[Path, str]) -> None:
-    """Load the model of this folder and digest, and answer once, which loads what answers need."""
+    """Load the model of this folder and digest, and answer once, which loads what answers need.
+
+    A Bundle is read too: the first one would take a second.
+    """
     loaded = load_model(*model)
+    with suppress(UserError):
+        read_given(_ANYBODY)
     for form in made_up_patients(loaded):
         with suppress(UserError):  # a model that needs other facts is loaded all the same
             recommend(loaded, form)

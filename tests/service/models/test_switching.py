@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from posology import artifact
 from posology.service import answering
+from posology.service.cds_hooks.state import HooksState
 from posology.service.identity.callers import nobody
 from posology.service.models.switching import follow_changes, start, stop
 from posology.service.settings import ModelSettings, Settings
@@ -198,3 +199,11 @@ def test_a_stop_that_the_store_did_not_take_holds_and_is_written_later(
     assert asyncio.run(run()) == 500
     assert deployment.models.stopped == {"warfarin": "wrong"}
     assert deployment.store.read_now(current_state, "warfarin")[1:] == (True, "wrong")
+
+
+def test_a_model_is_ready_for_cds_hooks_before_its_first_call(app: FastAPI) -> None:
+    deployment = deployment_of(app)
+    asyncio.run(start(deployment))
+    state = deployment.extra["cds_hooks"]
+    assert isinstance(state, HooksState)
+    assert state.queries.keys() == {deployment.models.current["warfarin"].digest}

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from posology.errors import UserError
+from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment
 from posology.service.errors import ConflictError, NotFoundError
 from posology.service.models.served import ServedModel, find_versions, read_served_model
@@ -146,5 +147,6 @@ def _find(model: ModelSettings, version: str) -> Path:
 
 async def _warm(deployment: Deployment, served: ServedModel) -> None:
     """Load the model in each worker: each takes one of the jobs, as each job takes a moment."""
+    await asyncio.to_thread(hooks_state(deployment).queries_of, served.artifact)
     jobs = [(served.folder, served.digest)] * deployment.workers.count
     await asyncio.gather(*(deployment.workers.prepare(warm_model, job) for job in jobs))
