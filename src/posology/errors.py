@@ -16,6 +16,14 @@ class StudyError(UserError):
 class RecordError(UserError):
     """Records or a patient's file cannot be read as they are."""
 
+    def __init__(self, text: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.problems = problems
+        """One sentence for each field, where several are wrong; they are all in the text."""
+
+    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:
+        return type(self), (str(self), self.problems)
+
 
 class ArtifactError(UserError):
     """A saved policy is damaged, foreign or of another format."""

@@ -8,10 +8,11 @@ from functools import lru_cache
 from sqlalchemy import Connection
 
 from posology.artifact import Artifact
-from posology.errors import UserError
+from posology.errors import RecordError, UserError
 from posology.service.deployment import Deployment
 from posology.service.errors import UnusableError
 from posology.service.models.served import ServedModel
+from posology.service.models.stopped import answering_model
 from posology.service.scrubbing import scrub
 from posology.service.store import AuditEvent, StoredAnswer, append_event, read_answer, save_answer
 from posology.service.store.clock import now, to_moment, to_text
@@ -77,14 +78,17 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     BusyError, TimedOutError, StoppedError, NotFoundError; UnusableError if the patient cannot be
     read.
     """
-    served = deployment.models.get(question.model or deployment.models.default)
+    served = await answering_model(deployment, question.model or deployment.models.default)
     job = Job(served.folder, served.digest, question.patient, question.at, question.reasons)
     try:
         deployment.metrics.running.set(deployment.workers.running + 1)
         done = await deployment.workers.run(answer_job, job)
     except UserError as error:
         given = {"form": question.patient, "at": question.at}
-        raise UnusableError(scrub(str(error), given, form_of(served.artifact))) from error
+        form = form_of(served.artifact)
+        problems = error.problems if isinstance(error, RecordError) else ()
+        scrubbed = tuple(scrub(text, given, form) for text in problems)
+        raise UnusableError(scrub(str(error), given, form), scrubbed) from error
     deployment.models.get(served.name)  # it may have been stopped meanwhile
     stored = _to_store(deployment, question, served, done)
     await deployment.store.write(_keep, deployment.store.key, stored)

@@ -63,6 +63,11 @@ class UnusableError(ServiceError):
     status = 422
     code = "unusable"
 
+    def __init__(self, text: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.problems = problems
+        """One sentence for each field that is wrong, where that is known."""
+
 
 class TooLargeError(ServiceError):
     """The body is larger or deeper than the limits allow."""

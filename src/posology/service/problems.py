@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from posology.errors import UserError
 from posology.service.errors import ServiceError
+from posology.service.scrubbing import is_like_ours
 
 FHIR_PATHS = ("/cds-services", "/fhir")
 """Where an error is an OperationOutcome."""
@@ -44,8 +45,12 @@ class Problem:
     request_id: str
     retry_after: int = 0
     """Seconds after which it may work; 0 if that is unknown."""
+    problems: tuple[str, ...] = ()
+    """One sentence for each field, where several are wrong."""
 
 
+_MOST_PLACES = 20
+"""Wrong fields that one error names. Our choice."""
 ErrorPage: TypeAlias = Callable[[Request, Problem], Response]
 
 
@@ -71,13 +76,14 @@ def to_response(request: Request, problem: Problem) -> Response:
         response = page(request, problem)
         response.headers.update(headers)
         return response
-    body = {
-        "error": {
-            "code": problem.code,
-            "message": problem.message,
-            "request_id": problem.request_id,
-        }
+    error: dict[str, object] = {
+        "code": problem.code,
+        "message": problem.message,
+        "request_id": problem.request_id,
     }
+    if problem.problems:
+        error["problems"] = problem.problems
+    body = {"error": error}
     return Response(orjson.dumps(body), problem.status, headers, "application/json")
 
 
@@ -106,6 +112,7 @@ async def _of_service(request: Request, error: Exception) -> Response:
         str(error),
         request_id_of(request),
         getattr(error, "retry_after", 0),
+        getattr(error, "problems", ()),
     )
     return to_response(request, problem)
 
@@ -128,14 +135,19 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _place(item: dict[str, Any]) -> str:
-    """The field's path; the name of a field that is not ours may be anything."""
+    """The field's path; the name of a field that is like none of ours may be anything."""
     path = [str(step) for step in item["loc"]]
-    return ".".join([*path[:-1], "[...]"] if item["type"] == "extra_forbidden" else path)
+    if item["type"] == "extra_forbidden" and not is_like_ours(path[-1]):
+        path[-1] = "[...]"
+    return ".".join(path)
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
     """Names each field and what is wrong with it, never the value that was sent."""
     assert isinstance(error, RequestValidationError)
-    parts = [f"{_place(item)}: {item['type'].replace('_', ' ')}" for item in error.errors()[:5]]
+    parts = [
+        f"{_place(item)}: {item['type'].replace('_', ' ')}"
+        for item in error.errors()[:_MOST_PLACES]
+    ]
     message = f"The request does not fit: {'; '.join(parts)}."
     return to_response(request, Problem(422, "does_not_fit", message, request_id_of(request)))

@@ -2,24 +2,33 @@
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from posology.advice.form.field import Form, normalise
 
 _SHORT = 3
 """Characters up to which a text says nothing about anybody: `yes`, `A/A`."""
+_NEAR = 0.75
+"""Likeness from which a key is a slip in a field's name (difflib's ratio). Our choice: below it a
+person's name might be like a fact's."""
 _KEYS = frozenset(
     {
         *("posology", "study", "how", "fields", "decision", "facts", "events", "schema"),
         *("value", "date", "unit", "code", "time", "form", "bundle"),
         *("numeric value", "text value", "resourcetype", "entry", "resource"),
+        *("model", "patient id", "at", "reasons", "since", "outcomes", "key", "observed at"),
+        *("answer", "reason", "digest"),
     }
 )
 """Keys of forms and Bundles, normalised: they are ours, not the caller's."""
 
 
 def scrub(message: str, given: Any, form: Form) -> str:
-    """The message with `[...]` for texts, unknown keys and long numbers of what was given."""
+    """The message with `[...]` for texts, unknown keys and long numbers of what was given.
+
+    Keys that are nearly a field's name stay: who sent them must see which is meant.
+    """
     known = _KEYS | {normalise(word) for f in form.fields for word in (f.name, f.stem)}
     texts = {text for text in _texts(given, known) if len(text) > _SHORT}
     for text in sorted(texts, key=len, reverse=True):
@@ -27,12 +36,23 @@ def scrub(message: str, given: Any, form: Form) -> str:
     return re.sub(r"\d{5,}", "[...]", message)
 
 
+def is_like_ours(key: str) -> bool:
+    """Whether a key of a request is one of the API's, or is spelled nearly so."""
+    return _is_like(key, _KEYS)
+
+
+def _is_like(key: str, known: frozenset[str] | set[str]) -> bool:
+    """Whether a key is known or a slip in one that is: it then says nothing about anybody."""
+    own = normalise(key)
+    return own in known or bool(get_close_matches(own, known, n=1, cutoff=_NEAR))
+
+
 def _texts(value: Any, known: frozenset[str] | set[str]) -> Iterator[str]:
     """Every text in JSON values, and every key that is not known."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from (key for key in value if normalise(str(key)) not in known)
+        yield from (key for key in value if not _is_like(str(key), known))
         for item in value.values():
             yield from _texts(item, known)
     elif isinstance(value, list):

@@ -114,8 +114,10 @@ def uncertainty_of(model: Artifact) -> UncertaintyEvidence:
 
 
 def _today() -> datetime.datetime:
+    """The day here, or by UTC if that is later."""
     now = datetime.datetime.now(datetime.UTC)
-    return datetime.datetime(now.year, now.month, now.day)  # noqa: DTZ001 - MEDS times have no zone
+    day = max(now.date(), now.astimezone().date())
+    return datetime.datetime(day.year, day.month, day.day)  # noqa: DTZ001 - MEDS times have no zone
 
 
 def read_given(patient: Patient) -> dict[str, Any] | Records:

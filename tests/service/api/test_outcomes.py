@@ -1,6 +1,7 @@
 """`POST /outcomes`: sent twice it is kept once, sent otherwise it is a correction."""
 
 import asyncio
+import datetime
 from typing import Any
 
 import httpx
@@ -39,3 +40,18 @@ def test_an_outcome_that_does_not_fit_is_refused_and_not_repeated(app: FastAPI) 
         "extra forbidden."
     )
     assert "Roe" not in response.text
+
+
+def test_an_observation_of_the_future_is_refused_and_named(app: FastAPI) -> None:
+    def at(**ahead: float) -> str:
+        return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ahead)).isoformat()
+
+    late = FIRST | {"key": "lab-9", "observed_at": at(minutes=7)}
+    response = post(app, FIRST, late, late | {"observed_at": at(days=2)})
+    assert response.status_code == 422
+    assert response.json()["error"]["problems"] == [
+        "outcomes.1.observed_at lies in the future; send what was observed, once it was.",
+        "outcomes.2.observed_at lies in the future; send what was observed, once it was.",
+    ]
+    assert deployment_of(app).store.read_now(lambda c: c.execute(select(OUTCOMES)).all()) == []
+    assert post(app, FIRST | {"observed_at": at(minutes=4)}).json() == {"results": ["kept"]}

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from posology.service.identity.callers import nobody
@@ -64,3 +65,42 @@ def test_nobody_unknown_gets_an_answer(app: FastAPI) -> None:
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "not_signed_in"
     assert deployment.store.read_now(newest_answers, 10) == []
+
+
+def test_everything_that_is_wrong_is_named_at_once_with_its_field(app: FastAPI) -> None:
+    facts = {"height": 1750, "weihgt": 80, "age": "old", "sex": "Jane Roe", "race": "White"}
+    response = post(app, {"form": {"facts": facts}})
+    assert response.status_code == 422
+    error = response.json()["error"]
+    assert "4 things are to be mended." in error["message"]
+    height, weight, age, sex = error["problems"]
+    assert "`height` of 1750 cm cannot be right" in height
+    assert "fact `weihgt` is not one this model uses; did you mean `weight`?" in weight
+    assert "`age` must be years" in age
+    assert "`sex` is '[...]', which is none of" in sex
+    assert "Roe" not in response.text
+
+
+def test_a_slip_in_a_key_of_the_request_is_shown(app: FastAPI) -> None:
+    response = post(app, {"form": FORM, "patient_ids": "12", "Jane Roe": 1})
+    assert response.json()["error"]["message"] == (
+        "The request does not fit: body.patient_ids: extra forbidden; body.[...]: extra forbidden."
+    )
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        {"form": {**FORM, "decision": "2990-01-01"}},
+        {"form": FORM, "at": "2990-01-01"},
+        {"form": {"facts": FORM["facts"] | {"age": "2990-01-01"}}},
+        {"bundle": {**BUNDLE, "entry": [{"resource": {**PATIENT, "birthDate": "2031-01-01"}}]}},
+        {"events": [{"code": "SEX//male"}, {"code": "MEDS_BIRTH", "time": "2990-01-01T00:00:00"}]},
+        {"events": [{"code": "SEX//male"}, {"code": "WEIGHT", "time": "2990-01-01T00:00:00"}]},
+    ],
+)
+def test_dates_of_the_future_are_refused(app: FastAPI, patient: dict) -> None:
+    response = post(app, patient)
+    assert response.status_code == 422, response.text
+    message = response.json()["error"]["message"]
+    assert "lies after" in message or "after the decision" in message

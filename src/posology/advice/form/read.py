@@ -1,6 +1,7 @@
 """Read a filled-in form as the events that training would have had, or say what to mend."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -72,20 +73,37 @@ def _facts(facts: dict[str, Any], form: Form, source: str) -> tuple[list[Entry],
     fields, used = _fields_by_key(form), dict[str, str]()
     entries: list[Entry] = []
     statements: list[Statement] = []
+    problems: list[str] = []
     for key, value in facts.items():
-        field = fields.get(normalise(str(key)))
-        if field is None:
-            raise RecordError(_unknown_key(str(key), fields, form, source))
-        if value is None:
+        try:
+            field = fields.get(normalise(str(key)))
+            if field is None:
+                raise RecordError(_unknown_key(str(key), fields, form, source))
+            if value is None:
+                continue
+            field = _range_field(field, value, form)
+            earlier = used.setdefault(field.stem, str(key))
+            if earlier != str(key):
+                raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
+            own = list(read_value(field, value, f"{source}: `{key}`"))
+            denied = _denials(field, value, str(key))
+        except RecordError as error:
+            problems.append(str(error))
             continue
-        field = _range_field(field, value, form)
-        earlier = used.setdefault(field.stem, str(key))
-        if earlier != str(key):
-            raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
-        own = list(read_value(field, value, f"{source}: `{key}`"))
         entries += own
-        statements += [*statements_of(own, str(key)), *_denials(field, value, str(key))]
+        statements += [*statements_of(own, str(key)), *denied]
+    raise_all(problems, source)
     return entries, statements
+
+
+def raise_all(problems: Sequence[str], source: str) -> None:
+    """RecordError with everything that is wrong; nothing happens if nothing is."""
+    if len(problems) == 1:
+        raise RecordError(problems[0], (problems[0],))
+    if problems:
+        listed = " ".join(text.removeprefix(f"{source}: ") for text in problems)
+        text = f"{source}: {len(problems)} things are to be mended. {listed}"
+        raise RecordError(text, tuple(problems))
 
 
 def _range_field(field: Field, value: Any, form: Form) -> Field:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from posology.advice.form.build import BIRTH
 from posology.advice.form.contradictions import check_records, statements_of
 from posology.advice.form.entries import read_table, to_events
 from posology.advice.form.field import Form
@@ -46,6 +47,7 @@ def read_records(
             default the decision is at the last event.
     """
     later = 0
+    _check_ahead(events, at or today, source, has_decision=at is not None)
     if at is not None:
         events, later = _known_by(events, at, source)
     entries = read_table(events, form, source)
@@ -56,6 +58,26 @@ def read_records(
     contradictions = check_records(statements_of(entries))
     later_words = _later_words(later, decision)
     return table, replace(reading, assumed=(*contradictions, *later_words, *reading.assumed))
+
+
+def _check_ahead(
+    events: pa.Table, moment: datetime.datetime, source: str, has_decision: bool
+) -> None:
+    """RecordError for a birth after the decision, or an event after today that would decide it."""
+    codes, times = events["code"].to_pylist(), events["time"].to_pylist()
+    for code, time in zip(codes, times, strict=True):
+        if time is None or time.date() <= moment.date():
+            continue
+        if code == BIRTH:
+            raise RecordError(
+                f"{source}: the date of birth, {day_words(time)}, lies after the decision, "
+                f"{day_words(moment)}; correct one of the two."
+            )
+        if not has_decision:
+            raise RecordError(
+                f"{source}: an event of {day_words(time)} lies after today, {day_words(moment)}; "
+                "correct its date, or give the date of the decision (--at)."
+            )
 
 
 def _known_by(events: pa.Table, at: datetime.datetime, source: str) -> tuple[pa.Table, int]:

@@ -8,12 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from posology.service.deployment import Deployment, get_deployment
+from posology.service.errors import UnusableError
 from posology.service.identity import CLINICIAN, DATA_SCIENTIST, Caller, require_caller
 from posology.service.store import AuditEvent, OutcomeRecord, append_event, save_outcome
-from posology.service.store.clock import to_text
+from posology.service.store.clock import now, to_text
 
 router = APIRouter(tags=["outcomes"])
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,43}$")]
+
+
+CLOCK_SKEW = datetime.timedelta(minutes=5)
+"""By how much the sender's clock may be ahead. Our choice."""
+_MOST_NAMED = 20
 
 
 class Outcome(BaseModel):
@@ -55,6 +61,7 @@ async def keep_outcomes(
     deployment: Annotated[Deployment, Depends(get_deployment)],
 ) -> OutcomesResponse:
     """Keep the observations; answers once they are on the disk, so a lost reply is sent again."""
+    _check_times(body.outcomes)
     records = [
         OutcomeRecord(
             key=f"{caller.subject}|{outcome.key}",
@@ -70,6 +77,20 @@ async def keep_outcomes(
     return OutcomesResponse(
         results=await deployment.store.write(_keep, deployment.store.key, records)
     )
+
+
+def _check_times(outcomes: list[Outcome]) -> None:
+    """UnusableError that names each observation of the future."""
+    latest = now() + CLOCK_SKEW
+    wrong = [at for at, one in enumerate(outcomes) if _with_zone(one.observed_at) > latest]
+    if not wrong:
+        return
+    problems = tuple(
+        f"outcomes.{at}.observed_at lies in the future; send what was observed, once it was."
+        for at in wrong[:_MOST_NAMED]
+    )
+    more = f" And {len(wrong) - _MOST_NAMED} more." if len(wrong) > _MOST_NAMED else ""
+    raise UnusableError(f"Nothing was kept. {' '.join(problems)}{more}", problems)
 
 
 def _with_zone(moment: datetime.datetime) -> datetime.datetime:

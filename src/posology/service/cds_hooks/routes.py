@@ -16,6 +16,7 @@ from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import BadRequestError
 from posology.service.identity import Caller, require_system
+from posology.service.models.stopped import answering_model
 
 router = APIRouter(tags=["cds-hooks"])
 System = Annotated[Caller, Depends(require_system)]
@@ -39,7 +40,7 @@ async def discover(_caller: System, deployment: Here) -> Response:
 @router.post("/cds-services/{name}")
 async def call_service(name: str, request: Request, caller: System, deployment: Here) -> Response:
     """Cards about one patient."""
-    deployment.models.get(name)  # NotFound before anything is read
+    await answering_model(deployment, name)  # NotFound or stopped before anything is read
     call = await _read(request, HookCall)
     if call.hook not in HOOKS:
         raise BadRequestError(f"hook: this service is for {', '.join(HOOKS)}.")

@@ -16,6 +16,7 @@ from posology.service.errors import UnusableError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
 from posology.service.models.served import ServedModel
+from posology.service.models.stopped import why_stopped
 from posology.service.pages.facts_form import FactGroup, changed_facts, fact_groups
 from posology.service.pages.field_groups import field_order
 from posology.service.pages.responses import frame_of, page_response, redirect
@@ -40,6 +41,8 @@ class AskPage:
     decision: str
     groups: tuple[FactGroup, ...]
     errors: dict[str, str]
+    stopped: str
+    """Why the model gives no answer; empty if it does."""
 
 
 @router.get("/ask")
@@ -47,14 +50,16 @@ async def blank(request: Request, caller: Clinician, deployment: Service) -> Res
     """The form of a model, blank."""
     del caller
     name = request.query_params.get("model", "") or deployment.models.default
-    return _page(request, deployment, deployment.models.find(name), {}, {})
+    return await _page(request, deployment, deployment.models.find(name), {}, {})
 
 
 @router.post("/ask")
 async def ask(request: Request, caller: Clinician, deployment: Service) -> Response:
     """Answer the question, or show what to mend."""
     form = await read_form(request)
-    served = deployment.models.get(form.get("model", ""))
+    served = deployment.models.find(form.get("model", ""))
+    if served.name in deployment.models.stopped:
+        return await _page(request, deployment, served, form, {})
     values = _blank_values(served)
     changes, errors = changed_facts(values, form)
     if not changes and not errors:
@@ -62,7 +67,7 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     if form.get("decision", "") > datetime.date.today().isoformat():  # noqa: DTZ011 - local
         errors["decision"] = "A decision of the future cannot be advised on; empty: today"
     if errors:
-        return _page(request, deployment, served, form, errors)
+        return await _page(request, deployment, served, form, errors)
     timing = {value.field.name: value.field.timing for value in values}
     today = form.get("decision") or datetime.date.today().isoformat()  # noqa: DTZ011 - local
     facts = {
@@ -79,8 +84,11 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     try:
         made = await answer(deployment, question)
     except UnusableError as error:
-        found = {_field_of(str(error), values, changes): str(error).removeprefix(_SOURCE)}
-        return _page(request, deployment, served, form, found)
+        found: dict[str, str] = {}
+        for problem in error.problems or (str(error),):
+            field = _field_of(problem, values, changes)
+            found[field] = " ".join((*found.get(field, "").split(), problem.removeprefix(_SOURCE)))
+        return await _page(request, deployment, served, form, found)
     return redirect(f"/answers/{made.id}")
 
 
@@ -97,13 +105,15 @@ def _blank_values(served: ServedModel) -> tuple[FactValue, ...]:
     return tuple(FactValue(f, "") for f in form_of(served.artifact).fields if f.is_listed)
 
 
-def _page(
+async def _page(
     request: Request,
     deployment: Deployment,
     served: ServedModel,
     entered: Mapping[str, str],
     errors: dict[str, str],
 ) -> Response:
+    is_stopped = served.name in deployment.models.stopped
+    stopped = await why_stopped(deployment, served.name) if is_stopped else ""
     page = AskPage(
         model=served.name,
         title=served.artifact.study.title,
@@ -112,7 +122,10 @@ def _page(
         decision=entered.get("decision", ""),
         groups=fact_groups(_blank_values(served), entered, errors, field_order(served.artifact)),
         errors=errors,
+        stopped=stopped,
     )
     title = f"{'Error: ' if errors else ''}Ask about a patient"
     frame = frame_of(request, title, "worklist")
-    return page_response("ask.html.j2", frame, {"page": page}, 422 if errors else 200)
+    is_refused = is_stopped and request.method == "POST"
+    status = 503 if is_refused else 422 if errors else 200
+    return page_response("ask.html.j2", frame, {"page": page}, status)

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from posology.domain.formulary import DoseRange, is_in_range
 from posology.domain.recommendation.option import BETTER, FORBIDDEN, OptionAdvice
 from posology.domain.recommendation.recommendation import (
     BETTER_FOR_PATIENT,
@@ -11,6 +14,7 @@ from posology.domain.recommendation.recommendation import (
     DOSE_ONLY,
     Recommendation,
 )
+from posology.domain.study import Study
 from posology.report.patient.words import capitalise, dose_words
 from posology.service.store.decisions import (
     ACCEPTED,
@@ -120,9 +124,18 @@ def acceptable_options(advice: Recommendation) -> tuple[OptionAdvice, ...]:
 
 
 def read_decision(
-    form: Mapping[str, str], advice: Recommendation, may_accept: bool, answer: str, person: str
+    form: Mapping[str, str],
+    about: tuple[Recommendation, Mapping[str, DoseRange]],
+    may_accept: bool,
+    answer: str,
+    person: str,
 ) -> tuple[DecisionRecord | None, dict[str, str]]:
-    """The decision, or what to mend, by the id of the field."""
+    """The decision, or what to mend, by the id of the field.
+
+    Args:
+        about: the advice, and the doses that belong to each option.
+    """
+    advice, ranges = about
     outcome = form.get("outcome", "")
     offered = {choice.value for choice in decision_form(advice, may_accept=may_accept).choices}
     if outcome not in offered:
@@ -136,6 +149,8 @@ def read_decision(
             errors["reason_deferred"] = "Choose what you wait for"
     else:
         option, dose, errors = _given(form, advice, outcome)
+        if dose is not None and not errors:
+            errors = _other_class((option, dose), advice, ranges, f"dose_{outcome}")
         reason = form.get(f"reason_{outcome}", "")
         if outcome != CHOSEN and reason not in dict(REASONS):
             errors[f"reason_{outcome}"] = "Choose the main reason"
@@ -184,6 +199,35 @@ def _given(
                 "support: correct it, or say under “Anything to add” why it is right"
             )
     return option, dose, errors
+
+
+def option_ranges(study: Study) -> dict[str, DoseRange]:
+    """The doses that belong to each option, where the study says so."""
+    options = study.formulary.treatments
+    return {option.name: option.dose for option in options if option.dose is not None}
+
+
+def _other_class(
+    given: tuple[str, float],
+    advice: Recommendation,
+    ranges: Mapping[str, DoseRange],
+    field: str,
+) -> dict[str, str]:
+    """What to mend where the dose does not belong to the option that was chosen with it."""
+    name, dose = given
+    unit, allowed = _unit(advice), ranges.get(name)
+    if allowed is None or allowed.unit != unit or is_in_range(np.array([dose]), allowed)[0]:
+        return {}
+    titles = {option.name: option.title for option in advice.options}
+    fits = [
+        titles[other]
+        for other, one in ranges.items()
+        if other in titles and one.unit == unit and is_in_range(np.array([dose]), one)[0]
+    ]
+    mend = f"choose “{capitalise(fits[0])}”" if fits else "choose “Something else”"
+    return {
+        field: f"{dose:g} {unit} is not “{titles[name]}”: change the dose, or {mend}",
+    }
 
 
 def _highest_dose(advice: Recommendation) -> float:

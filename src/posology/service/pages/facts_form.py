@@ -1,11 +1,14 @@
 """The facts of a patient as fields of a form: what if, and a question asked on a page."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posology.advice.form.field import Field, Limits
-from posology.advice.form.unit_names import unit_words
+from posology.advice.form.unit_names import unit_words, usual_units
+from posology.advice.form.values import read_value
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.errors import RecordError
 from posology.report.patient.words import capitalise, date_words
 from posology.service.pages.field_groups import (
     GROUPS,
@@ -30,6 +33,9 @@ class FactInput:
     options: tuple[tuple[str, str], ...]
     """Of a choice: value and words."""
     unit: str
+    units: tuple[str, ...]
+    """Units in which a number may be entered, the records' first; empty if there is no choice."""
+    chosen_unit: str
     hint: str
     is_number: bool
     is_changed: bool
@@ -100,7 +106,8 @@ def _fact_group(
     folded: list[FactInput] = []
     for placed in found:
         own, value = placed.own, entered.get(placed.own, placed.fact.value)
-        field = _input(placed.fact, own, value, errors.get(own, ""))
+        given = (value, entered.get(f"{own}-unit", ""))
+        field = _input(placed.fact, own, given, errors.get(own, ""))
         is_shown = placed.must_show or (placed.is_usual and len(shown) < MOST_SHOWN)
         (shown if is_shown else folded).append(field)
     if not shown:  # a heading over nothing but a fold
@@ -114,7 +121,7 @@ def changed_facts(
     """Of each changed field's name its new value; and of each id what to mend."""
     changes, errors = {}, {}
     for at, fact in enumerate(values):
-        text = entered.get(f"fact-{at}", fact.value).strip()
+        text = entered_text(fact.field, entered, f"fact-{at}", fact.value)
         if text == fact.value:
             continue
         problem = _problem(fact.field, text)
@@ -142,8 +149,23 @@ def important_codes(advice: Recommendation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason.code for reason in (*contrasts, *advice.why.dose)))
 
 
-def _input(fact: FactValue, own: str, value: str, error: str) -> FactInput:
-    field = fact.field
+def entered_text(field: Field, entered: Mapping[str, str], own: str, recorded: str) -> str:
+    """What was entered, with the unit that was chosen for it if that is not the records'."""
+    text, unit = entered.get(own, recorded).strip(), entered.get(f"{own}-unit", "").strip()
+    is_bare = re.fullmatch(r"[-+\d.,eE]+", text) is not None
+    return f"{text} {unit}" if is_bare and unit in _units(field)[1:] else text
+
+
+def _units(field: Field) -> tuple[str, ...]:
+    """The units of a number for a choice, the records' first."""
+    if field.kind != "number" or not field.unit:
+        return ()
+    others = usual_units(field.unit, field.stem)
+    return (unit_words(field.unit), *others) if others else ()
+
+
+def _input(fact: FactValue, own: str, entered: tuple[str, str], error: str) -> FactInput:
+    field, (value, unit) = fact.field, entered
     is_changed = value != fact.value
     hints = []
     if is_changed:
@@ -159,6 +181,8 @@ def _input(fact: FactValue, own: str, value: str, error: str) -> FactInput:
         recorded=fact.value,
         options=_options(field),
         unit="years" if field.kind == "age" else unit_words(field.unit) if field.unit else "",
+        units=_units(field),
+        chosen_unit=unit,
         hint=", ".join(hints),
         is_number=field.kind == "number" or (field.kind == "age" and "-" not in value),
         is_changed=is_changed,
@@ -184,14 +208,22 @@ def _words(field: Field, value: str) -> str:
     return dict(_options(field)).get(value, value)
 
 
+def _number(field: Field, text: str) -> float | None:
+    """The number in the field's unit, read as a form of the API is; None if it is none."""
+    anything = replace(field, limits=Limits())
+    try:
+        return next((entry.value for entry in read_value(anything, text, field.name)), None)
+    except RecordError:
+        return None
+
+
 def _problem(field: Field, text: str) -> str:
     """What to mend of a number; the rest is checked where forms are read."""
     if not text or field.kind != "number":
         return ""
     unit = unit_words(field.unit) if field.unit else ""
-    try:
-        number = float(text.replace(",", "."))
-    except ValueError:
+    number = _number(field, text)
+    if number is None:
         given = f"{capitalise(field.name)}: \u201c{text}\u201d is no number"
         return f"{given}{f' in {unit}' if unit else ''}; enter one, or leave it empty"
     if field.limits == Limits() or field.limits.contains(number):

@@ -17,10 +17,11 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import ConflictError, NotFoundError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
-from posology.service.pages.decision import decision_form, read_decision
+from posology.service.pages.decision import decision_form, option_ranges, read_decision
 from posology.service.pages.facts_form import (
     changed_facts,
     changes_words,
+    entered_text,
     fact_groups,
     important_codes,
 )
@@ -77,7 +78,10 @@ async def decide(
     if opened.state.newer:
         raise ConflictError("This answer is out of date. Open the newer one and decide there.")
     may_accept = opened.state.may_accept
-    record, errors = read_decision(form, opened.advice, may_accept, answer_id, caller.subject)
+    served = deployment.models.current.get(opened.stored.model)
+    ranges = {} if served is None else option_ranges(served.artifact.study)
+    about = (opened.advice, ranges)
+    record, errors = read_decision(form, about, may_accept, answer_id, caller.subject)
     if record is None:
         return await _page(request, deployment, opened, Entered(form, errors), 422)
     await deployment.store.write(keep_decision, deployment.store.key, record, opened.stored)
@@ -94,12 +98,12 @@ async def ask_what_if(
     facts = await _read_facts(deployment, opened)
     if facts is None:
         raise NotFoundError("The facts of this patient are not kept any more.")
-    recorded = {f"fact-{at}": fact.value for at, fact in enumerate(facts.values)}
-    changed = {
-        name: form[name].strip()
-        for name, value in recorded.items()
-        if name in form and form[name].strip() != value
+    entered = {
+        f"fact-{at}": (entered_text(fact.field, form, f"fact-{at}", fact.value), fact.value)
+        for at, fact in enumerate(facts.values)
+        if f"fact-{at}" in form
     }
+    changed = {name: text for name, (text, recorded) in entered.items() if text != recorded}
     if changed_facts(facts.values, changed)[1]:
         return await _page(request, deployment, opened, Entered(facts=changed), 422)
     query = f"?what_if={_seal(deployment, answer_id, changed)}" if changed else ""

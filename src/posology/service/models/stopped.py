@@ -1,0 +1,33 @@
+"""Models whose kill switch is on: why, since when, by whom, and what to do instead."""
+
+import datetime
+
+from posology.service.deployment import Deployment
+from posology.service.errors import StoppedError
+from posology.service.models.served import ServedModel
+from posology.service.store.served import STOP, changes_of
+
+INSTEAD = "Use the guideline or usual care until it answers again."
+
+
+async def answering_model(deployment: Deployment, name: str) -> ServedModel:
+    """The version that answers; NotFoundError, or StoppedError with why it does not."""
+    if name in deployment.models.stopped:
+        served = deployment.models.find(name)
+        raise StoppedError(await why_stopped(deployment, served.name))
+    return deployment.models.get(name)
+
+
+async def why_stopped(deployment: Deployment, name: str) -> str:
+    """The stop in words: for people and systems that may use the model, never for logs."""
+    reason = deployment.models.stopped[name].strip()
+    changes = await deployment.store.read(changes_of, name)
+    last = next(((at, c.caller) for at, c in changes if c.action == STOP), None)
+    when = "" if last is None else f" on {_moment_words(last[0])} by {last[1]}"
+    why = f": {reason}{'' if reason.endswith('.') else '.'}" if reason else "."
+    return f"The model {name} was stopped{when}{why} It gives no answers. {INSTEAD}"
+
+
+def _moment_words(text: str) -> str:
+    moment = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
+    return moment.strftime("%d-%b-%Y %H:%M UTC")
