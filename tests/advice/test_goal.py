@@ -22,6 +22,10 @@ DOWN, UP = Bounds(None, -11.0), Bounds(50.0, None)
             "INR from 2 to 3 within 30 days",
         ),
         (
+            replace(INR, unit="{INR}", kind="value_in_range", range=Bounds(2.0, 3.0)),
+            "INR from 2 to 3 within 30 days",
+        ),
+        (
             replace(HBA1C, kind="value_in_range", range=Bounds(None, 53.0), change=DOWN),
             "HbA1c at most 53 mmol/mol, or down by at least 11 mmol/mol, within 41 weeks",
         ),

@@ -1,5 +1,6 @@
 """The goal of a study in words, with its horizon."""
 
+from posology.advice.form.unit_names import plain_unit, unit_words
 from posology.domain.codes import display_names
 from posology.domain.study import Bounds, Outcome, Study
 
@@ -11,7 +12,7 @@ def describe_goal(study: Study) -> str:
     outcome = study.outcome
     name, when = display_names(outcome.codes, study.names), f"within {_span(outcome.within_days)}"
     if outcome.unit:
-        name = name.removesuffix(f", {outcome.unit}")
+        name = name.removesuffix(f", {outcome.unit}").removesuffix(f", {unit_words(outcome.unit)}")
     match outcome.kind:
         case "does_not_occur" | "time_to_event":
             return f"no {name} {when}"
@@ -24,8 +25,9 @@ def describe_goal(study: Study) -> str:
 
 def _wanted(outcome: Outcome) -> str:
     """What the number must be, or how it must change."""
-    value = "" if outcome.range is None else _bounds(outcome.range, outcome.unit)
-    change = "" if outcome.change is None else _change(outcome.change, outcome.unit)
+    unit = plain_unit(outcome.unit)
+    value = "" if outcome.range is None else _bounds(outcome.range, unit)
+    change = "" if outcome.change is None else _change(outcome.change, unit)
     if value and change:
         return f"{value}, or {change},"
     return value or change or "changed as intended"

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from posology.advice.form.unit_names import unit_words
 from posology.advice.goal import describe_goal
 from posology.advice.inputs import NOTHING_MORE, AdviceInputs
 from posology.advice.options import in_order, list_options, without_estimates
@@ -62,7 +63,7 @@ def recommend(
         headline=headline,
         lead=lead,
         goal=describe_goal(study),
-        unit="" if inputs.evidence is None else inputs.evidence.study.unit,
+        unit="" if inputs.evidence is None else unit_words(inputs.evidence.study.unit),
         reference=reference_title(found),
         is_ranked=state in RANKED,
         options=options,

@@ -1,6 +1,6 @@
 """The facts of a safety rule in words, for one patient."""
 
-from posology.advice.form.unit_names import unit_words
+from posology.advice.form.unit_names import plain_unit, unit_words
 from posology.domain.codes import Names, display_names
 from posology.domain.safety_rules.facts import (
     MET,
@@ -53,7 +53,7 @@ def _known(facts: VisibleFacts, fact: Fact, names: Names) -> str:
     if fact.is_age:
         return f"{name} {int(value)}"
     unit = fact.unit or display_names(fact.codes, names).partition(", ")[2]
-    return f"{name} {value:.4g} {_plain(unit)}".strip()
+    return f"{name} {value:.4g} {plain_unit(unit)}".strip()
 
 
 def _unknown(facts: VisibleFacts, fact: Fact, names: Names) -> str:
@@ -63,9 +63,3 @@ def _unknown(facts: VisibleFacts, fact: Fact, names: Names) -> str:
     days = float(facts.days_since(fact.codes, fact.is_number)[0])
     months = round(days / _MONTH)
     return f"{name} is {months} months old" if months > 1 else f"{name} is {days:.0f} days old"
-
-
-def _plain(unit: str) -> str:
-    """UCUM without its brackets: `mL/min/{1.73_m2}` is `mL/min/1.73 m²`."""
-    words = unit_words("" if unit == "1" else unit)
-    return words.replace("{", "").replace("}", "").replace("_", " ").replace("m2", "m²")

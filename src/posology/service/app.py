@@ -13,6 +13,7 @@ from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
 from posology.service.ehr.trust import with_record_system
 from posology.service.ehr.views import add_record_system
+from posology.service.fhir import routes as fhir
 from posology.service.limits import LimitBodies
 from posology.service.models.switching import start
 from posology.service.pages.routes import add_pages
@@ -48,6 +49,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     add_pages(app)
     add_record_system(app)
     app.include_router(smart.router)
+    app.include_router(fhir.router)
     app.add_middleware(LimitBodies, limits=settings.limits)
     app.add_middleware(CdsHooksCors, origins=app.state.deployment.settings.cds_hooks.origins)
     app.add_middleware(WatchRequests, deployment=app.state.deployment)  # the outermost

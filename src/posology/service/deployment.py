@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from posology.service.demo.orders import with_demo_orders
 from posology.service.demo.patients import DemoPatient, demo_patients
 from posology.service.identity.callers import Identify, nobody
 from posology.service.keys import KEY, derive_key, read_or_make_key
@@ -86,6 +87,9 @@ def open_deployment(settings: Settings) -> Deployment:
     try:
         models = ServedModels({m.name: _read_model(settings, m, store) for m in settings.models})
         patients = demo_patients(models.find(models.default).artifact) if settings.is_demo else ()
+        if settings.is_demo:
+            studies = {name: one.artifact.study.name for name, one in models.current.items()}
+            settings = with_demo_orders(settings, studies)
     except BaseException:
         store.close()
         raise

@@ -59,7 +59,7 @@ def test_a_unit_is_written_as_people_do() -> None:
     copies = Field("CYP2C9: copies of C", "G", "number", unit="copies")
     entries = [Entry(egfr, "EGFR", 82.0), Entry(copies, "G", 1.0)]
     values = [fact.value for fact in known_facts(entries, FORM, DECISION)]
-    assert values == ["82 mL/min/1.73 m2", "1"]
+    assert values == ["82 mL/min/1.73 m²", "1"]
 
 
 def test_the_banner_finds_age_and_sex_by_the_studys_marks() -> None:

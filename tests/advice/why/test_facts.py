@@ -8,6 +8,7 @@ import pytest
 
 from posology.advice.form.build import build_form
 from posology.advice.form.training_facts import measure_facts
+from posology.advice.form.unit_names import plain_unit
 from posology.advice.why.evidence import measure_why, read_why
 from posology.advice.why.facts import (
     GRID,
@@ -15,7 +16,6 @@ from posology.advice.why.facts import (
     SMALLEST_CELL,
     Fact,
     measure_values,
-    plain_unit,
 )
 from posology.advice.why.values import first_by_value, policy_values
 from posology.domain.cohort import TRAIN, VALIDATION, select_split

@@ -11,8 +11,8 @@ from posology.report.patient import words
         (0.0, "0"),
         (0.3, "under 1"),
         (58.2, "58"),
-        (99.6, "over 99"),
-        (100.0, "over 99"),
+        (99.6, "more than 99"),
+        (100.0, "more than 99"),
     ],
 )
 def test_no_count_of_100_reads_100_and_no_small_one_reads_0(x: float, expected: str) -> None:

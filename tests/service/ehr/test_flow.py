@@ -172,10 +172,11 @@ def test_an_order_that_the_study_is_not_about_brings_no_card(browser: Browser) -
 
 
 def test_leave_to_fetch_opens_one_patient_by_its_token(app: FastAPI, browser: Browser) -> None:
-    fire(browser, **{"fetch": "yes", "way-conditions": "late"})
+    fire(browser, **{"fetch": "yes", "way-medicationRequests": "late", "way-unknown": "late"})
     leave = last_body(app)["fhirAuthorization"]
     assert last_body(app)["fhirServer"] == "http://127.0.0.1:8000/ehr/fhir"
-    assert system_of(app).grants[leave["access_token"]] == ("demo-01", frozenset({"Condition"}))
+    late = frozenset({"MedicationRequest"})
+    assert system_of(app).grants[leave["access_token"]] == ("demo-01", late)
 
     async def read(path: str, token: str) -> httpx.Response:
         transport = httpx.ASGITransport(app)

@@ -1,5 +1,7 @@
 """Units as people write them, beside the UCUM spelling of the records."""
 
+import re
+
 from posology.records.pipeline.units import convert_number, convertible_units
 
 _WORDS = {
@@ -16,8 +18,8 @@ _USUAL = 1001.0
 
 
 def unit_words(unit: str) -> str:
-    """The unit as people write it; annotations such as `{INR}` without their braces."""
-    return _WORDS.get(unit, unit[1:-1] if unit.startswith("{") and unit.endswith("}") else unit)
+    """The unit as people write it: `mmHg`, and annotations such as `{INR}` without braces."""
+    return _WORDS.get(unit, unit.replace("{", "").replace("}", "").replace("_", " "))
 
 
 def usual_units(unit: str, code: str) -> tuple[str, ...]:
@@ -29,5 +31,6 @@ def usual_units(unit: str, code: str) -> tuple[str, ...]:
 
 
 def plain_unit(unit: str) -> str:
-    """The unit without the braces of UCUM: `mL/min/1.73 m2`."""
-    return unit_words(unit).replace("{", "").replace("}", "").replace("_", " ")
+    """The unit beside a number, `mL/min/1.73 m²`; nothing for mere annotations (`{score}`)."""
+    is_annotation = unit.startswith("{") and unit.endswith("}")
+    return "" if unit == "1" or is_annotation else re.sub(r"m2\b", "m²", unit_words(unit))

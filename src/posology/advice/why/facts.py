@@ -1,6 +1,5 @@
 """Facts as a clinician knows them, and the values that training patients had of each."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from posology.advice.form.field import Field, Form
-from posology.advice.form.unit_names import unit_words
+from posology.advice.form.unit_names import plain_unit
 from posology.domain.codes import has_prefix
 from posology.domain.cohort import Cohort
 from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT
@@ -126,15 +125,6 @@ def _fact_of_field(field: Field, row: dict[str, int]) -> Fact | None:
         kind = SINCE if field.age_as == "birth" else NUMBER
     unit = plain_unit(field.unit)
     return Fact(field.name, unit, kind, rows, days_before=field.days_before, age_as=field.age_as)
-
-
-def plain_unit(unit: str) -> str:
-    """The unit as people write it: `mL/min/1.73 m²`; nothing for mere annotations (`{score}`)."""
-    words = unit_words(unit)
-    if unit.startswith("{") and unit.endswith("}"):
-        return ""
-    words = words.replace("{", "").replace("}", "").replace("_", " ")
-    return re.sub(r"m2\b", "m²", words)
 
 
 LatestEvents = Int64[np.ndarray, "decision fact"]

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from posology.cli.serve.admin import audit, erase, make_keys, sign
+from posology.cli.serve.admin import audit, erase, make_keys, make_token, sign
 from posology.cli.serve.run import run
 
 
@@ -27,5 +27,6 @@ serve = typer.Typer(
 serve.command()(run)
 serve.command()(sign)
 serve.command("make-keys")(make_keys)
+serve.command("make-token")(make_token)
 serve.command()(erase)
 serve.add_typer(audit)

@@ -45,6 +45,26 @@ def sign(
     CONSOLE.print(f"Signed: {model}")
 
 
+def make_token(
+    issuer: Annotated[
+        str, typer.Option(help="The `issuer` of the settings' [[cds_hooks.issuers]].")
+    ],
+    address: Annotated[
+        str, typer.Option("--for", help="The exact address that is called; one token a call.")
+    ],
+    key: Annotated[
+        Path, typer.Option(help="Private key of the calling system; made if there is none.")
+    ] = Path("caller.pem"),
+) -> None:
+    """Print a token for one call of the service; its key set is written beside the key."""
+    require_packages()
+    from posology.service.tokens.signer import read_signer, write_key_set
+
+    signer = read_signer(key, issuer, key.stem)
+    write_key_set(signer, key.with_suffix(".jwks.json"))
+    typer.echo(signer.token(address))
+
+
 audit = typer.Typer(
     name="audit", help="Check and export the audit log of a service.", no_args_is_help=True
 )

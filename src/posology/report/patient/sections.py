@@ -185,5 +185,5 @@ def looked_rows(advice: Recommendation) -> tuple[LookedRow, ...]:
 
 def _percent(share: float) -> str:
     if share >= 0.995:
-        return "over 99 %"
+        return "more than 99 %"
     return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"

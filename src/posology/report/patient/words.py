@@ -1,6 +1,7 @@
 """How numbers, doses and dates of a recommendation are written: of 100 patients, without decimals.
 
-No count reads 100 and no small one reads 0 unless it is: `over 99` and `under 1` say what is known.
+No count reads 100 and no small one reads 0 unless it is: `more than 99` and `under 1` say what
+is known.
 """
 
 import datetime
@@ -18,7 +19,7 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def count_words(x: float) -> str:
     """How many of 100 patients."""
     if x >= 99.5:
-        return "over 99"
+        return "more than 99"
     return "0" if x <= 0 else "under 1" if x < 0.5 else f"{x:.0f}"
 
 

@@ -100,7 +100,7 @@ def _body(system: RecordSystem, patient: VirtualPatient, wish: Wish, entry: Json
 def _leave(system: RecordSystem, patient: VirtualPatient, wish: Wish, entry: Json) -> Json:
     """Leave to fetch this patient's data; types of keys sent late come late."""
     templates = entry.get("prefetch") or {}
-    late = (str(templates[key]) for key, way in wish.ways.items() if way == LATE)
+    late = (str(templates[k]) for k, way in wish.ways.items() if way == LATE and k in templates)
     types = frozenset(template.partition("?")[0].partition("/")[0] for template in late)
     return {
         "fhirServer": system.deployment.settings.url + FHIR_PATH,

@@ -1,11 +1,20 @@
 """A patient's events as FHIR R4 resources, as far as their codes belong to systems of FHIR."""
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from posology.domain.standard_facts import StandardFact
 from posology.records.sources.fhir.coding import SYSTEMS
+from posology.service.ehr.own_facts import (
+    days_ago,
+    genotype,
+    person_element,
+    sent_row,
+    spec_of,
+)
 from posology.service.fhir.medication_request import drug_of
 
 Json = dict[str, Any]
@@ -23,11 +32,23 @@ OTHER_DRUG = ("http://www.nlm.nih.gov/research/umls/rxnorm", "723", "amoxicillin
 """A drug that no study here is about."""
 
 
-def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
-    """The resources, and how many events have no code that FHIR knows: those are not sent."""
+def resources_of(
+    patient: str, events: pa.Table, standard: Sequence[StandardFact] = ()
+) -> tuple[list[Json], int]:
+    """The resources, and how many events have no code that FHIR knows: those are not sent.
+
+    Args:
+        standard: the standard codes of facts that the study has under codes of its own.
+    """
     person: Json = {"resourceType": "Patient", "id": patient}
     resources, left_out = [person], 0
-    rows = events.to_pylist()
+    today = datetime.datetime.now(datetime.UTC).date()
+    given = [(row, spec_of(row["code"], standard)) for row in events.to_pylist()]
+    rows = []
+    for row, spec in given:
+        element = person_element(row, spec, today)
+        person |= element
+        rows += [] if element else [sent_row(row, spec, today)]
     daily = {(_drug(row), row["time"]) for row in rows if row["code"].startswith("DRUG_PER_DAY//")}
     for number, row in enumerate(rows):
         family, *rest = str(row["code"]).split("//")
@@ -36,6 +57,11 @@ def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
             person["gender"] = rest[0].lower() if rest[0].lower() in _GENDERS else "unknown"
         elif family == "MEDS_BIRTH" and time is not None:
             person["birthDate"] = f"{time:%Y-%m-%d}"
+        elif family == "GENOTYPE" and len(rest) == 2:
+            when = f"{time or days_ago(today):%Y-%m-%d}"
+            made = genotype(f"{patient}-{number}", patient, str(row["code"]), when)
+            resources += [made] if made else []
+            left_out += made is None
         elif family == "DRUG" and (_drug(row), row["time"]) in daily:
             continue  # the order with its daily dose says both
         elif family in _KINDS and _is_coded(family, rest):
@@ -43,6 +69,13 @@ def resources_of(patient: str, events: pa.Table) -> tuple[list[Json], int]:
         else:
             left_out += 1
     return resources, left_out
+
+
+def record_bundle(patient: str, events: pa.Table, standard: Sequence[StandardFact]) -> Json:
+    """The whole record of a patient, as a call of the record system would bring it together."""
+    resources, _ = resources_of(patient, events, standard)
+    entries = [{"resource": resource} for resource in resources]
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
 _GENDERS = frozenset({"male", "female", "other"})

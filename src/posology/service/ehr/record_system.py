@@ -11,10 +11,13 @@ import httpx
 from fastapi import FastAPI
 
 from posology.domain.study import Study
+from posology.records.sources.fhir.coding import SYSTEMS
+from posology.service.demo.orders import DRUG_NAMES
 from posology.service.deployment import Deployment
 from posology.service.ehr.record import draft_order, resources_of
-from posology.service.ehr.trust import Signer, read_signer
+from posology.service.ehr.trust import read_signer
 from posology.service.fhir.medication_request import drug_of
+from posology.service.tokens.signer import Signer
 
 Json = dict[str, Any]
 NAME = "ehr"
@@ -114,21 +117,28 @@ def open_record_system(app: FastAPI) -> RecordSystem:
     found = deployment.extra.get(NAME)
     if isinstance(found, RecordSystem):
         return found
-    patients = {}
+    patients, name = {}, deployment.models.default
+    study = deployment.models.find(name).artifact.study
     for patient in deployment.demo_patients:
-        resources, left_out = resources_of(patient.id, patient.events)
+        resources, left_out = resources_of(patient.id, patient.events, study.profile.standard)
         patients[patient.id] = VirtualPatient(patient.id, patient.name, resources, left_out)
-    study = deployment.models.get(deployment.models.default).artifact.study
-    made = RecordSystem(
-        app, deployment, read_signer(deployment.settings.folder), patients, _orders(study)
-    )
+    orders = _orders(study, deployment.settings.cds_hooks.order_codes.get(name, ()))
+    made = RecordSystem(app, deployment, read_signer(deployment.settings.folder), patients, orders)
     deployment.extra[NAME] = made
     return made
 
 
-def _orders(study: Study) -> tuple[Order, ...]:
+def _orders(study: Study, order_codes: tuple[str, ...]) -> tuple[Order, ...]:
+    """The options that have codes, else the drugs of the settings; and one of no study."""
     named = (Order(t.name, t.title, t.codes) for t in study.formulary.treatments)
     known = tuple(order for order in named if drug_of(order.codes, order.title))
+    if not known:
+        tokens = (token.rpartition("|") for token in order_codes)
+        known = tuple(
+            Order(f"drug-{code}", DRUG_NAMES.get(code, code), (f"DRUG//{SYSTEMS[system]}//{code}",))
+            for system, _, code in tokens
+            if system in SYSTEMS
+        )
     return (*known, Order("other", "amoxicillin, which the study is not about", ()))
 
 

@@ -48,8 +48,8 @@ def _is_resource(value: Json) -> bool:
     return isinstance(kind, str) and bool(kind)
 
 
-def device(model: ModelLabel) -> Json:
-    """The model as a Device."""
+def device(model: ModelLabel, url: str = "") -> Json:
+    """The model as a Device; `url`: where it can be read as a resource of its own."""
     machine_learning = {"system": _KIND, "code": "Machine-Learning-Models"}
     return {
         "resourceType": "Device",
@@ -67,6 +67,7 @@ def device(model: ModelLabel) -> Json:
         "modelNumber": model.study,
         "type": {"coding": [_AI]},
         "version": [{"value": model.digest}, {"value": f"posology {__version__}"}],
+        **({"url": url} if url else {}),
     }
 
 
@@ -90,8 +91,14 @@ def model_card(model: ModelLabel, url: str) -> Json:
     }
 
 
-def provenance(target: str, at: datetime.datetime) -> Json:
-    """Who made the target: the contained Device, described by the contained model card."""
+_CONTAINED = (f"#{DEVICE_ID}", f"#{CARD_ID}")
+
+
+def provenance(
+    target: str, at: datetime.datetime, references: tuple[str, str] = _CONTAINED
+) -> Json:
+    """Who made the target: the Device, described by the model card; both contained by default."""
+    model, card = references
     create = {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE"}
     author = {
         "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
@@ -111,21 +118,30 @@ def provenance(target: str, at: datetime.datetime) -> Json:
             {
                 "type": {"coding": [author]},
                 "role": [{"coding": [_AI]}],
-                "who": {"reference": f"#{DEVICE_ID}"},
+                "who": {"reference": model},
             }
         ],
-        "entity": [{"role": "derivation", "what": {"reference": f"#{CARD_ID}"}}],
+        "entity": [{"role": "derivation", "what": {"reference": card}}],
     }
 
 
 def with_transparency(
-    resource: Json, model: ModelLabel, card_url: str, at: datetime.datetime
+    resource: Json, model: ModelLabel, card_url: str, at: datetime.datetime, fhir: str = ""
 ) -> Json:
-    """The resource, labelled, with its Provenance, Device and model card contained."""
+    """The resource, labelled, with its Provenance, Device and model card contained.
+
+    Args:
+        fhir: base address at which Device and model card can be read as resources of their own.
+    """
     ours = (DEVICE_ID, CARD_ID, PROVENANCE_ID)
     inner = [one for one in _objects(resource.get("contained")) if _is_resource(one)]
     others = [one for one in inner if one.get("id") not in ours]
-    made = [device(model), model_card(model, card_url), provenance("#", at)]
+    card, own = model_card(model, card_url), ""
+    if fhir:
+        own = f"{fhir}/Device/{model.digest}"
+        address = f"{fhir}/DocumentReference/{model.digest}"
+        card["masterIdentifier"] = {"system": "urn:ietf:rfc:3986", "value": address}
+    made = [device(model, own), card, provenance("#", at)]
     return label({**resource, "contained": [*others, *made]})
 
 

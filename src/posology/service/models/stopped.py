@@ -5,6 +5,7 @@ import datetime
 from posology.service.deployment import Deployment
 from posology.service.errors import StoppedError
 from posology.service.models.served import ServedModel
+from posology.service.store.people import names_of
 from posology.service.store.served import STOP, changes_of
 
 INSTEAD = "Use the guideline or usual care until it answers again."
@@ -23,7 +24,10 @@ async def why_stopped(deployment: Deployment, name: str) -> str:
     reason = deployment.models.stopped[name].strip()
     changes = await deployment.store.read(changes_of, name)
     last = next(((at, c.caller) for at, c in changes if c.action == STOP), None)
-    when = "" if last is None else f" on {_moment_words(last[0])} by {last[1]}"
+    when = ""
+    if last is not None:
+        names = await deployment.store.read(names_of, [last[1]])
+        when = f" on {_moment_words(last[0])} by {names.get(last[1], last[1])}"
     why = f": {reason}{'' if reason.endswith('.') else '.'}" if reason else "."
     return f"The model {name} was stopped{when}{why} It gives no answers. {INSTEAD}"
 

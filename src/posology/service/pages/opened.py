@@ -15,6 +15,7 @@ from posology.service.errors import NotFoundError
 from posology.service.identity.callers import Caller
 from posology.service.pages.patient import AnswerState
 from posology.service.pages.responses import local_time
+from posology.service.pages.standing_decision import standing_decision
 from posology.service.pages.what_if import FactsJob
 from posology.service.store import (
     AuditEvent,
@@ -102,19 +103,21 @@ def keep_decision(
 
 def _state(connection: Connection, stored: StoredAnswer) -> tuple[AnswerState, dict[str, str]]:
     """What became of the answer, and the names of who decided."""
+    state = _with_others(connection, stored)
+    record = state.decision
+    return state, names_of(connection, [] if record is None else [record.decided_by])
+
+
+def _with_others(connection: Connection, stored: StoredAnswer) -> AnswerState:
+    """The decision that stands for the answer; or the newer answer that replaced it."""
+    same = [stored]
+    if stored.patient_key:
+        found = newest_answers(connection, 50, stored.patient_key)
+        same = [a for a in found if a.model == stored.model] or same
+    if same[0].made_at <= stored.made_at:
+        standing = standing_decision(connection, same)
+        changed = local_time(standing.changed_since) if standing.changed_since else ""
+        return AnswerState(standing.record, standing.at, changed_since=changed)
     decided = decisions_of(connection, stored.id)
     record, at = decided[0] if decided else (None, "")
-    names = names_of(connection, [] if record is None else [record.decided_by])
-    return _with_newer(connection, stored, record, at), names
-
-
-def _with_newer(
-    connection: Connection, stored: StoredAnswer, record: DecisionRecord | None, at: str
-) -> AnswerState:
-    newer = None
-    if stored.patient_key:
-        same = newest_answers(connection, 50, stored.patient_key)
-        newer = next((a for a in same if a.model == stored.model), None)
-    if newer is None or newer.made_at <= stored.made_at:
-        return AnswerState(record, at)
-    return AnswerState(record, at, newer=newer.id, newer_at=local_time(newer.made_at))
+    return AnswerState(record, at, newer=same[0].id, newer_at=local_time(same[0].made_at))

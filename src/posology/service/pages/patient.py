@@ -40,6 +40,8 @@ class AnswerState:
     """Why the model is stopped; empty if it answers."""
     is_replaced: bool = False
     """Whether another version of the model answers now."""
+    changed_since: str = ""
+    """When an earlier answer that advised something else was decided about, in words."""
 
     @property
     def may_accept(self) -> bool:
@@ -126,6 +128,9 @@ def _notice(state: AnswerState) -> tuple[str, str, str]:
     if state.newer:
         text = "It stays for reading and cannot be accepted."
         return f"This answer is out of date: a newer one is of {state.newer_at}.", text, WARN
+    if state.changed_since and state.decision is None:
+        text = "An earlier answer advised something else. Decide again."
+        return f"The advice changed since your decision of {state.changed_since}.", text, WARN
     if state.is_replaced and state.decision is None:
         return "Another version of the model answers now.", "Ask again before you decide.", WARN
     return "", "", ""

@@ -55,5 +55,12 @@ def newest_answers(
     return [_to_answer(row) for row in connection.execute(query)]
 
 
+def newest_of_version(connection: Connection, digest: str) -> StoredAnswer | None:
+    """The newest answer of one version of a model that is still kept whole."""
+    query = select(ANSWERS).where(ANSWERS.c.digest == digest, ANSWERS.c.body.is_not(None))
+    row = connection.execute(query.order_by(desc(ANSWERS.c.made_at)).limit(1)).first()
+    return None if row is None else _to_answer(row)
+
+
 def _to_answer(row: Row[Any]) -> StoredAnswer:
     return StoredAnswer(**row._mapping)

@@ -128,4 +128,5 @@ def _update(inputs: CardInputs, draft: DraftOrder, dose: DoseAdvice, text: str) 
 
 def _labelled(inputs: CardInputs, resource: Json) -> Json:
     card = f"{inputs.url}/model/{inputs.model}"
-    return with_transparency(resource, inputs.advice.model, card, inputs.made_at)
+    fhir = f"{inputs.url}/fhir"
+    return with_transparency(resource, inputs.advice.model, card, inputs.made_at, fhir)

@@ -54,6 +54,8 @@ class WorklistEntry:
     decided_at: str
     decided_by: str
     """Name in words."""
+    changed_since: str = ""
+    """Moment of a decision about an earlier answer that advised something else."""
     is_mine: bool = False
     """Whether the person who reads asked about the patient, or decided."""
 
@@ -239,13 +241,25 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
         question=titles.get(entry.model, entry.model),
         tag=Tag("Erased", QUIET, "minus") if advice is None else state_tag(advice),
         answer="The answer was kept as long as it may be." if is_erased else answer_line(advice),
-        look="" if advice is None or decision is not None else _look(advice),
+        look=_changed_words(entry) or _look_of(entry),
         record="" if advice is None else short_time(advice.time),
         decision=""
         if decision is None
         else f"{OUTCOME_WORDS[decision.outcome]} {short_time(entry.decided_at)}",
         by=by,
     )
+
+
+def _changed_words(entry: WorklistEntry) -> str:
+    """That the advice is another than when it was decided; first of what must be read."""
+    if not entry.changed_since:
+        return ""
+    return f"Changed since your decision of {short_time(entry.changed_since)}"
+
+
+def _look_of(entry: WorklistEntry) -> str:
+    advice = entry.advice
+    return "" if advice is None or entry.decision is not None else _look(advice)
 
 
 def state_tag(advice: Recommendation) -> Tag:
@@ -259,7 +273,7 @@ def state_tag(advice: Recommendation) -> Tag:
 def about_patient(advice: Recommendation) -> str:
     """Age and sex, as far as they are recorded."""
     known = {fact.fact.split(",")[0].strip().lower(): fact.value for fact in advice.known}
-    return ", ".join(known[name] for name in ("sex", "age") if name in known)
+    return ", ".join(known[n].partition(", ")[0] for n in ("sex", "age") if n in known)
 
 
 def answer_line(advice: Recommendation) -> str:

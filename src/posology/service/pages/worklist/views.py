@@ -15,10 +15,11 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.pages.opened import person_words, read_advice
 from posology.service.pages.responses import frame_of, page_response, patient_name, redirect
+from posology.service.pages.standing_decision import Standing, standing_decision
 from posology.service.pages.worklist.content import WorklistEntry, WorklistQuery, worklist_page
-from posology.service.store import DecisionRecord, StoredAnswer, newest_answers
+from posology.service.store import StoredAnswer, newest_answers
 from posology.service.store.clock import now, to_text
-from posology.service.store.decisions import DEFERRED, decisions_of
+from posology.service.store.decisions import DEFERRED
 from posology.service.store.people import names_of
 
 MOST_ANSWERS = 300
@@ -55,7 +56,7 @@ async def worklist(
     )
 
 
-_Found = tuple[StoredAnswer, DecisionRecord | None, str]
+_Found = tuple[StoredAnswer, Standing]
 
 
 def _page_number(text: str) -> int:
@@ -67,18 +68,17 @@ def _newest(connection: Connection) -> tuple[list[_Found], dict[str, str]]:
     """The newest answer to each question about each patient, with its newest decision; and the
     names of who decided."""
     recent = to_text(now() - datetime.timedelta(hours=DECIDED_HOURS))
-    seen: set[tuple[str, str]] = set()
-    found: list[_Found] = []
+    groups: dict[tuple[str, str], list[StoredAnswer]] = {}
     for stored in newest_answers(connection, MOST_ANSWERS):
-        key = (stored.patient_key, stored.model)
-        if stored.patient_key and key in seen:
-            continue
-        seen.add(key)
-        decided = decisions_of(connection, stored.id)
-        record, at = decided[0] if decided else (None, "")
-        if record is None or record.outcome == DEFERRED or at >= recent:
-            found.append((stored, record, at))
-    deciders = (record.decided_by for _, record, _ in found if record is not None)
+        key = (stored.patient_key or stored.id, stored.model)
+        groups.setdefault(key, []).append(stored)
+    found: list[_Found] = []
+    for answers in groups.values():
+        standing = standing_decision(connection, answers)
+        record = standing.record
+        if record is None or record.outcome == DEFERRED or standing.at >= recent:
+            found.append((answers[0], standing))
+    deciders = (one.record.decided_by for _, one in found if one.record is not None)
     return found, names_of(connection, deciders)
 
 
@@ -92,11 +92,12 @@ def _entries(
             model=stored.model,
             patient=patient_name(deployment, stored.patient_key, stored.id),
             advice=None if stored.body is None else read_advice(stored.body),
-            decision=record,
-            decided_at=at,
-            decided_by=person_words(record, caller, names),
+            decision=standing.record,
+            decided_at=standing.at,
+            decided_by=person_words(standing.record, caller, names),
             is_mine=caller.subject
-            in (stored.asked_by, "" if record is None else record.decided_by),
+            in (stored.asked_by, "" if standing.record is None else standing.record.decided_by),
+            changed_since=standing.changed_since,
         )
-        for stored, record, at in found
+        for stored, standing in found
     ]
