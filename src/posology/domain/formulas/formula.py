@@ -103,7 +103,7 @@ def assumed_terms(
     """
     bare = design_matrix(replace(formula, fill=()), history, decision, vocabulary)[0]
     filled = design_matrix(formula, history, decision, vocabulary)[0]
-    told = {code for term in formula.terms if term.kind == "none" for code in term.codes}
+    covered = {code for term in formula.terms if term.kind == "none" for code in term.codes}
     found = []
     for term, without, value in zip(formula.terms, bare, filled, strict=True):
         if term.kind == "value" and np.isnan(without) and not np.isnan(value):
@@ -111,7 +111,7 @@ def assumed_terms(
         elif term.kind == "any":
             facts = tuple(dict.fromkeys(code.rpartition("//")[0] or code for code in term.codes))
             rows = matching_rows(vocabulary, facts)
-            if not told & set(facts) and not has_code(history, decision, rows)[0]:
+            if not covered & set(facts) and not has_code(history, decision, rows)[0]:
                 found.append((term, 0.0))
     return tuple(found)
 

@@ -23,7 +23,7 @@ class Standing:
 
 
 def standing_decision(connection: Connection, answers: Sequence[StoredAnswer]) -> Standing:
-    """The decision about the first of these answers: its own, or that of one that said the same.
+    """The decision about the first of these answers: its own, or that of one that advised the same.
 
     Args:
         answers: about one patient and question, the newest first.
