@@ -9,7 +9,7 @@ from posology.causal.censoring import (
     with_inputs,
 )
 from posology.causal.left_out import LeftOut
-from posology.causal.trial import FollowUp, assign_folds
+from posology.causal.trial import FollowUp, Trial, assign_folds
 from tests.builders.followed_trials import left_by_the_ill
 
 
@@ -65,3 +65,24 @@ def test_who_had_one_outcome_is_still_seen_to_leave() -> None:
     )
     np.testing.assert_array_equal(pooled.days, [80.0, 50.0, 365.0])
     np.testing.assert_array_equal(pooled.is_resolved, [False, False, True])
+
+
+def test_trees_do_not_learn_by_heart_who_was_censored() -> None:
+    """Third and fourth decisions are cut by the study's end, first and second never; in every
+    group, known outcomes over the probability to be followed stand for all decisions."""
+    rng = np.random.default_rng(0)
+    n, options = 1600, 8
+    number = rng.integers(1, 5, n)
+    X = np.column_stack([number, rng.normal(size=(n, 3))])
+    event = np.minimum(rng.exponential(300, n), 180)
+    end = np.where(number > 2, rng.uniform(0, 400, n), np.inf)
+    resolved = event < end
+    follow_up = FollowUp(np.minimum(event, end), resolved, resolved, np.zeros(n, bool))
+    trial = Trial(X, rng.integers(0, options, n), event, np.arange(n), options, (), follow_up)
+    fold = assign_folds(trial, rng)
+    weight = np.zeros(n)
+    for f, model in fit_censoring(with_inputs(trial, follow_up), LeftOut(fold)).items():
+        inverse = model.inverse_probability(trial.treatment, follow_up.days, resolved)
+        weight[fold == f] = (inverse * resolved)[fold == f]
+    for group in (number <= 2, number > 2):
+        assert weight[group].mean() == pytest.approx(1.0, abs=0.15)

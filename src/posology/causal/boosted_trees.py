@@ -7,6 +7,8 @@ from jaxtyping import Float64
 
 MAX_BINS = 64
 """Bins of a covariate. As good as 255, which take up to twice the time (effects-stack.md)."""
+MIN_LEAF_SIZE = 20
+"""Decisions in a leaf, at least; our choice."""
 
 
 def distinct_columns(
@@ -23,7 +25,9 @@ def distinct_columns(
     return X if len(first) == X.shape[1] else X[:, list(first.values())]
 
 
-def make_boosted_trees(loss: Literal["squared_error", "poisson"] = "squared_error") -> Any:
+def make_boosted_trees(
+    loss: Literal["squared_error", "poisson"] = "squared_error", min_leaf_size: int = MIN_LEAF_SIZE
+) -> Any:
     """New boosted trees, as in every outcome regression; their settings are our choice."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -32,7 +36,7 @@ def make_boosted_trees(loss: Literal["squared_error", "poisson"] = "squared_erro
         max_iter=50,
         learning_rate=0.15,
         max_leaf_nodes=8,
-        min_samples_leaf=20,
+        min_samples_leaf=min_leaf_size,
         max_bins=MAX_BINS,
         early_stopping=False,
         random_state=0,

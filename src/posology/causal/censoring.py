@@ -4,6 +4,7 @@ A proportional hazards model of the time to censoring (Cox 1972), with the optio
 hazard ratio depends on covariates and option. Fitted without the subjects that it is applied to.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.causal.binning import bin_columns
-from posology.causal.boosted_trees import distinct_columns, make_boosted_trees
+from posology.causal.boosted_trees import MIN_LEAF_SIZE, distinct_columns, make_boosted_trees
 from posology.causal.left_out import TRIAL_FOLD, LeftOut
 from posology.causal.outcome_regression import append_option
 from posology.causal.spline_basis import expand_basis, fit_basis
@@ -199,13 +200,15 @@ def _boosted_ratio(followed: FollowedTrial, rows: Mask) -> Column:
     """By boosted trees: Poisson, on the cumulative hazard of the option."""
     trial, mine = followed.trial, _at_most(np.flatnonzero(rows))
     ratio, bounds = np.ones(len(trial)), np.exp([-MAX_LOG_RATIO, MAX_LOG_RATIO])
+    share = followed.censored[mine].mean()
+    leaf = min(max(MIN_LEAF_SIZE, math.ceil(MIN_CENSORED / share)), len(mine) // 2)
     for _ in range(ROUNDS - 1):
         exposure = np.zeros(len(mine))
         for k in range(trial.n_options):
             own = trial.treatment[mine] == k
             exposure[own] = _exposure(followed, mine[own], ratio)
         at_risk = exposure > 0
-        fitted = make_boosted_trees("poisson").fit(
+        fitted = make_boosted_trees("poisson", leaf).fit(
             followed.inputs[mine[at_risk]],
             followed.censored[mine[at_risk]] / exposure[at_risk],
             sample_weight=exposure[at_risk],
