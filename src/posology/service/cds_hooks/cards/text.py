@@ -55,8 +55,10 @@ def _options(options: OptionTable | None) -> str:
         return f"### {escape(options.heading)}\n\n" + "\n".join(rows)
     harms = [f"{name} ({unit or 'of 100'})" for name, unit in options.harms]
     heads = ["Option", f"{options.goal} ({options.goal_unit})", f"Against {options.reference}"]
-    cells = [_row(row, len(harms)) for row in options.rows]
-    body = table([escape(head) for head in (*heads, *harms)], cells)
+    rows = [[*heads, *harms], *(_row(row, len(harms)) for row in options.rows)]
+    if not options.has_changes:
+        rows = [row[:2] + row[3:] for row in rows]
+    body = table([escape(head) for head in rows[0]], rows[1:])
     return f"### {escape(options.heading)}\n\n{body}\n\n{escape(options.note)}".rstrip()
 
 
@@ -85,7 +87,7 @@ def _doses(page: PatientPage) -> str:
     lines = []
     for part in page.doses:
         name = f"{part.title}: " if part.title else ""
-        more = "; ".join(f"{line.label}: {_text(line)}" for line in part.lines)
+        more = " ".join(f"{line.label}: {_text(line)}" for line in part.lines)
         lines.append(f"- **{escape(f'{name}{part.dose}')}**{f' {escape(more)}' if more else ''}")
     return f"### {escape(page.dose_heading)}\n\n" + "\n".join(lines)
 
