@@ -44,6 +44,16 @@ def test_many_merged_duplicates_are_warned_of(tmp_path: Path, copies: int, warns
     assert ("Check the mapping: 9 of 18 events are the same as another one" in summary) == warns
 
 
+def test_a_summary_lists_the_first_sources(tmp_path: Path) -> None:
+    events = "".join(f'[[event]]\ncode = "LAB//{n}"\nvalue = "x"\n' for n in range(12))
+    (tmp_path / "t.csv").write_text("patient,day,x\n1,2024-01-01,5\n")
+    common = 'file = "t.csv"\nsubject = "patient"\ntime = "{day}"\n'
+    (tmp_path / "t.toml").write_text(common + events)
+    result = ingest({"table": tmp_path / "t.toml"}, tmp_path / "meds")
+    assert "(event 10): 1 rows\nand 2 more sources: 2 rows\n" in result.summary()
+    assert sum(row["metric"] == "read" for row in result.rows) == 12
+
+
 def test_an_unknown_kind_a_missing_path_and_no_source_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="unknown kind of source 'omp'; it is one of meds, omop"):
         find_sources({"omp": tmp_path})

@@ -30,7 +30,8 @@ MERGED_SHARE = 1 / 3
 REASONS_SHOWN = 5
 """Reasons in the summary; rejected.parquet has all. Our choice."""
 
-
+SOURCES_SHOWN = 10
+"""Sources in the summary; --json has all. Our choice."""
 LOSSES_SHOWN = 3
 """Sources in the summary's warning; quality.json has all. Our choice."""
 
@@ -112,7 +113,10 @@ class IngestResult:
                 "another one (patient, time, code and number) and were merged. Either a table was "
                 "given twice, or a column that tells them apart, such as the time, is not read."
             )
-        lines += [f"{name}: {rows:,} rows" for name, rows in c.sources.items()]
+        lines += [f"{name}: {rows:,} rows" for name, rows in [*c.sources.items()][:SOURCES_SHOWN]]
+        if len(c.sources) > SOURCES_SHOWN:
+            more = sum([*c.sources.values()][SOURCES_SHOWN:])
+            lines.append(f"and {len(c.sources) - SOURCES_SHOWN:,} more sources: {more:,} rows")
         lines += [f"{name}: ingested before, skipped" for name in c.skipped]
         if not c.sources:
             return "\n".join([*lines, f"{self.folder} is unchanged"])

@@ -153,6 +153,33 @@ def test_a_joined_file_with_a_duplicate_key_is_an_error(tmp_path):
         stage(tmp_path, BASE + 'join = "b.csv"\non = "id"')
 
 
+def test_a_joined_file_may_be_of_another_dialect(tmp_path):
+    (tmp_path / "labs.csv").write_bytes("id;Płeć\n1;K\n2;M\n".encode("cp1250"))
+    (tmp_path / "sex.csv").write_text("Płeć,sex\nK,female\nM,male\n", encoding="utf-8")
+    mapping = """
+        [[event]]
+        file = "labs.csv"
+        encoding = "cp1250"
+        delimiter = ";"
+        join = "sex.csv"
+        on = "Płeć"
+        subject = "id"
+        code = "SEX//{sex}"
+        """
+    events, _, _ = stage(tmp_path, mapping)
+    assert [event["code"] for event in events] == ["SEX//female", "SEX//male"]
+    (tmp_path / "sex.csv").write_text("gender,sex\nK,female\n")
+    with pytest.raises(RecordError, match=r"sex.csv has no column 'Płeć', which `on` joins"):
+        stage(tmp_path, mapping)
+
+
+def test_a_gzipped_file_with_a_false_checksum_is_an_error(tmp_path):
+    whole = gzip.compress(b"id,at,label,value,unit\n" + b"1,2020-01-01,a,1,\n" * 70_000)
+    (tmp_path / "labs.csv.gz").write_bytes(whole[:-8] + b"\0" + whole[-7:])
+    with pytest.raises(RecordError, match=r"labs.csv.gz: the file is damaged \(CRC check failed"):
+        stage(tmp_path, BASE.replace("labs.csv", "labs.csv.gz"))
+
+
 def test_damaged_files_are_errors(tmp_path):
     mapping = BASE.replace("labs.csv", "labs.csv.gz")
     whole = gzip.compress(b"id,at,label,value,unit\n" + b"1,2020-01-01,a,1,\n" * 100_000)

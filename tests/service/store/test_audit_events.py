@@ -41,3 +41,20 @@ def test_a_folder_without_a_service_is_named(tmp_path: Path) -> None:
         existing_store(tmp_path),
     ):
         pass
+
+
+def test_a_damaged_store_is_one_paragraph_without_its_content(tmp_path: Path) -> None:
+    key = derive_key(read_or_make_key(tmp_path / KEY), "audit")
+    store = open_store(address_of(tmp_path, ""), key)
+    head = store.write_now(append_event, key, AuditEvent("answer", "ehr"))
+    store.close()
+    path = tmp_path / "store.sqlite"
+    path.write_bytes(path.read_bytes().replace(head.encode(), b"\xff" + head.encode()[1:]))
+    with (
+        pytest.raises(
+            UserError, match=r"the store is damaged or cannot be read \(Operat"
+        ) as caught,
+        existing_store(tmp_path) as again,
+    ):
+        again.read_now(check_head, key, "")
+    assert head[1:] not in str(caught.value)

@@ -99,12 +99,12 @@ def create_table(
 
 @contextmanager
 def damage_as_record_error(source: str) -> Generator[None]:
-    """Raise DuckDB's errors of the block as a RecordError: the source is damaged."""
+    """Raise errors of DuckDB or gzip in the block as a RecordError: the source is damaged."""
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error as error:
+    except (duckdb.Error, EOFError, zlib.error, BadGzipFile) as error:
         raise RecordError(f"{source}: the file is damaged ({_first_line(error)})") from error
 
 
@@ -145,7 +145,8 @@ def rejected_lines(duck: duckdb.DuckDBPyConnection, path: Path, is_whole: bool =
         duck.execute("DELETE FROM reject_errors")
     if is_whole and path.suffix != ".parquet":
         seen = {row[0] for row in rows}
-        lost = (line - 1 for line in find_long_lines(path) if line - 1 not in seen)
+        with damage_as_record_error(str(path)):  # also a checksum that DuckDB does not compare
+            lost = [line - 1 for line in find_long_lines(path) if line - 1 not in seen]
         rows += [(line, None, "", "LINE SIZE OVER MAXIMUM") for line in lost]
     reasons = {
         "MISSING COLUMNS": "has fewer cells than the header",

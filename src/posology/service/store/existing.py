@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
 from posology.errors import UserError
 from posology.service.keys import KEY, derive_key, read_key
 from posology.service.store.store import Store, open_store
@@ -18,13 +20,22 @@ def address_of(folder: Path, database: str) -> str:
 
 @contextmanager
 def existing_store(folder: Path, database: str = "") -> Generator[Store]:
-    """The store of a service that ran before; UserError if there is none."""
+    """The store of a service that ran before; UserError if there is none, or it is damaged.
+
+    A damaged row may name a patient: the error does not show it.
+    """
     for path in (folder / KEY, *(() if database else (folder / _SQLITE,))):
         if not path.exists():
             raise UserError(f"{path}: does not exist; name the folder of a service with --folder.")
     key = derive_key(read_key(folder / KEY), "audit")
-    store = open_store(address_of(folder, database), key)
     try:
-        yield store
-    finally:
-        store.close()
+        store = open_store(address_of(folder, database), key)
+        try:
+            yield store
+        finally:
+            store.close()
+    except DatabaseError as error:
+        kind = type(error.orig).__name__
+        raise UserError(
+            f"{folder}: the store is damaged or cannot be read ({kind}); restore it from a backup."
+        ) from error

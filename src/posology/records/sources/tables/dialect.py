@@ -41,19 +41,39 @@ def find_dialect(path: Path, encoding: str | None = None, delimiter: str | None 
     """The dialect of a table: what is stated, and what a sample shows of the rest."""
     if path.suffix == ".parquet":
         return Dialect()
-    try:
-        with path.open("rb") as raw:
-            sample = decompressed(raw).read(SAMPLE)
-    except (EOFError, zlib.error, BadGzipFile) as error:
-        raise RecordError(f"{path}: the file is damaged ({error})") from error
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
+    sample = _sample(path)
     found = Dialect(encoding or detect_encoding(sample))
     text = sample.decode(found.encoding, "replace")
     found = Dialect(found.encoding, delimiter or detect_delimiter(text, path))
     if found.encoding not in ("utf-8", "utf-8-sig") or found.delimiter not in (",", "\t"):
         _announce(str(path), found)
     return found
+
+
+def find_joined_dialect(path: Path, encoding: str | None, delimiter: str | None) -> Dialect:
+    """The dialect of a table that is joined to one whose dialect is stated.
+
+    The joined one may differ: UTF-8 is recognised, and a delimiter that its first line lacks is
+    not used.
+    """
+    if path.suffix == ".parquet":
+        return Dialect()
+    sample = _sample(path)
+    own = detect_encoding(sample)
+    encoding = own if own.startswith("utf") else encoding
+    first = sample.decode(encoding or own, "replace").splitlines()[:1]
+    return find_dialect(path, encoding, delimiter if (delimiter or "") in "".join(first) else None)
+
+
+def _sample(path: Path) -> bytes:
+    """The beginning of a file, unpacked; RecordError if it cannot be read."""
+    try:
+        with path.open("rb") as raw:
+            return decompressed(raw).read(SAMPLE)
+    except (EOFError, zlib.error, BadGzipFile) as error:
+        raise RecordError(f"{path}: the file is damaged ({error})") from error
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 @lru_cache

@@ -27,7 +27,11 @@ from posology.records.io.header import describe_columns
 from posology.records.io.subject_ids import to_subject_ids
 from posology.records.pipeline.staging import Source, StagedSource
 from posology.records.schema import RAW, REJECTED
-from posology.records.sources.tables.dialect import as_utf8, find_dialect
+from posology.records.sources.tables.dialect import (
+    as_utf8,
+    find_dialect,
+    find_joined_dialect,
+)
 from posology.records.sources.tables.mapping import EventMapping, TableMapping, read_mapping
 from posology.records.sources.tables.sql import parsed_sql, quote_name, selected_sql
 
@@ -133,6 +137,7 @@ def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> Sta
         columns = read_column_names(first, delimiter)
         if len(table.files) > 1:
             other, separated = _readable(table, 1, folder)
+            _check_key(table, columns, read_column_names(other, separated))
             _join(duck, (other, separated), entry.on or "", table.files[1])
             columns += [n for n in read_column_names(other, separated) if n not in columns]
         else:
@@ -147,7 +152,8 @@ def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> Sta
 def _readable(table: TableInput, which: int, folder: Path) -> tuple[Path, str]:
     """One of the files as UTF-8, and what separates its cells."""
     path, entry = table.files[which], table.entry
-    dialect = find_dialect(path, entry.encoding, entry.delimiter)
+    find = find_joined_dialect if which else find_dialect
+    dialect = find(path, entry.encoding, entry.delimiter)
     return as_utf8(path, dialect, folder), dialect.delimiter
 
 
@@ -161,6 +167,16 @@ def check_columns(table: TableInput, columns: list[str]) -> None:
     raise RecordError(
         f"{table.name}: has no column {missing[0]!r}; {hint}{describe_columns(columns)}"
     )
+
+
+def _check_key(table: TableInput, columns: list[str], joined: list[str]) -> None:
+    """RecordError if one of two tables lacks the column that joins them."""
+    for path, names in zip(table.files, (columns, joined), strict=True):
+        if table.entry.on not in names:
+            raise RecordError(
+                f"{table.name}: {path} has no column {table.entry.on!r}, which `on` joins by; "
+                f"{describe_columns(names)}"
+            )
 
 
 def _join(duck: duckdb.DuckDBPyConnection, readable: tuple[Path, str], on: str, path: Path) -> None:
