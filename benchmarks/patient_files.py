@@ -19,8 +19,9 @@ from posology.advice.form.field import Field, Form
 from posology.artifact import Artifact
 from posology.domain.recommendation.findings import FORBIDS, USED_IN_DOSE
 from posology.domain.recommendation.recommendation import (
+    ABSTAINED,
     ALL_FORBIDDEN,
-    NOT_ELIGIBLE,
+    UNSURE,
     Recommendation,
 )
 from posology.domain.safety_rules.rule import FORBID, DoseLimit, Fact, SafetyRule, SafetySpec
@@ -122,9 +123,11 @@ def _problem(model: Artifact, result: RecommendResult) -> str:
             return f"dose {name} of {dose:g} is outside {low:g} to {high:g}"
     if not all(0 <= option.choice_share <= 1 for option in advice.options):
         return "a probability is no probability"
-    is_forbidden = advice.state in (ALL_FORBIDDEN, NOT_ELIGIBLE)
-    if advice.dose is None and not is_forbidden and not any("dose" in t for t in advice.callouts):
+    is_answered = advice.state not in ABSTAINED
+    if advice.dose is None and is_answered and not any("dose" in t for t in advice.callouts):
         return "no dose, and no warning says why"
+    if result.to_json()["dose"] and not is_answered and advice.state != UNSURE:
+        return "a dose is sent without an answer"
     return _unsafe(advice)
 
 

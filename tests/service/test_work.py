@@ -8,7 +8,7 @@ import pytest
 
 from posology import artifact
 from posology.errors import ArtifactError
-from posology.service.work import Job, answer_job, unpack, unpack_result
+from posology.service.work import Job, answer_job, unpack, unpack_json, unpack_result
 from posology.workflows.recommend import recommend
 from tests.builders.service import FORM
 
@@ -20,6 +20,7 @@ def test_a_worker_answers_as_recommend_does(small_model: Path, form: dict) -> No
     done = answer_job(Job(small_model, model.digest, form, None))
     assert orjson.loads(done.json) == json.loads(json.dumps(result.to_json()))
     assert unpack_result(done.stored, model).to_json() == result.to_json()
+    assert unpack_json(done.stored) == json.loads(json.dumps(result.to_json()))
     assert unpack(done.given) == form
     assert (done.state, done.headline) == (
         result.recommendation.state,

@@ -103,10 +103,13 @@ def test_a_fact_that_the_study_needs_stops_the_answer_and_the_guideline_stands(
     loaded = artifact.load(model)
     profile = replace(loaded.study.profile, required_for_advice=("WEIGHT",))
     strict = replace(loaded, study=replace(loaded.study, profile=profile))
-    advice = recommend(strict, {"facts": {"sex": "male"}}).recommendation
+    result = recommend(strict, {"facts": {"sex": "male"}})
+    advice, sent = result.recommendation, result.to_json()
     assert advice.state == "fact_missing"
     assert advice.headline == "No answer yet: weight is not recorded."
     assert advice.lead == ("The study needs it.", "Enter it, or use the guideline below.")
+    assert [sent["dose"], *(row["dose"] for row in sent["options"])] == [None] * 6
+    assert {row["dose"] for row in result.rows} == {None}
     usual = ("usual start, 5 mg a day for everyone", "35 mg/wk")
     assert usual in [entry[:2] for entry in advice.guideline]
     assert [fact.fact for fact in advice.missing if fact.is_required] == ["weight"]

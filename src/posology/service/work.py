@@ -4,7 +4,7 @@ import json
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from posology import artifact
 from posology.advice.form.patient_reading import PatientReading
 from posology.artifact import Artifact
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
-from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.recommendation.recommendation import Recommendation, as_sent
 from posology.domain.serialization import deserialize
 from posology.errors import ArtifactError, UserError
 from posology.service.models.golden import made_up_patients
@@ -102,7 +102,7 @@ def answer_job(job: Job) -> Done:
 
 def write_json(result: RecommendResult) -> bytes:
     """RecommendResult.to_json as text, in a tenth of the time."""
-    advice = result.recommendation
+    advice = as_sent(result.recommendation)
     parts = {field.name: getattr(advice, field.name) for field in fields(advice)}
     body = {"reading": result.reading, **parts}
     body |= {"study_evidence": result.study_evidence, "dose_evidence": result.dose_evidence}
@@ -137,7 +137,8 @@ def unpack_json(stored: bytes) -> dict[str, Any]:
     """RecommendResult.to_json of a result that was packed."""
     parts = unpack(stored)
     evidence = {name: parts[name] for name in ("study_evidence", "dose_evidence")}
-    return to_plain_json({"reading": parts["reading"], **parts["recommendation"], **evidence})
+    advice = as_sent(deserialize(Recommendation, parts["recommendation"], {}))
+    return to_plain_json({"reading": parts["reading"], **asdict(advice), **evidence})
 
 
 def unpack(packed: bytes) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.policy import AllowedMask
 from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
-from posology.domain.recommendation.recommendation import ModelLabel, Recommendation
+from posology.domain.recommendation.recommendation import ModelLabel, Recommendation, as_sent
 from posology.domain.safety_rules.check import check_safety
 from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.safety_rules.fixed import fix_rules
@@ -72,7 +72,7 @@ class RecommendResult:
     @property
     def rows(self) -> list[Row]:
         """One row an option, in the order shown."""
-        return [asdict(option) for option in self.recommendation.options]
+        return [asdict(option) for option in as_sent(self.recommendation).options]
 
     def to_frame(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -85,7 +85,7 @@ class RecommendResult:
         """
         body = {
             "reading": asdict(self.reading),
-            **asdict(self.recommendation),
+            **asdict(as_sent(self.recommendation)),
             "study_evidence": None if self.study_evidence is None else asdict(self.study_evidence),
             "dose_evidence": None if self.dose_evidence is None else asdict(self.dose_evidence),
         }

@@ -15,6 +15,7 @@ from posology.advice.form.training_facts import EVIDENCE, measure_facts
 from posology.artifact import Artifact
 from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import Policy
+from posology.domain.recommendation.recommendation import ABSTAINED
 from posology.domain.safety import allowed_in_cohort
 from posology.domain.safety_rules.check import check_safety
 from posology.domain.serialization import serialize
@@ -82,7 +83,10 @@ def test_neither_recommend_nor_the_service_advises_what_a_rule_forbids(
             assert (advice.state, advice.dose) == ("all_forbidden", None)
         monkeypatch.setattr(work, "load_model", lambda *_, made=model: made)
         done = work.answer_job(work.Job(Path("model"), "", patient, None))
-        sent = {option["name"]: option for option in json.loads(done.json)["options"]}
+        body = json.loads(done.json)
+        sent = {option["name"]: option for option in body["options"]}
+        if advice.state in ABSTAINED:
+            assert [body["dose"], *(option["dose"] for option in body["options"])] == [None] * 6
         for option, is_forbidden in forbidden.items():
             if is_forbidden:
                 assert (sent[option]["choice_share"], sent[option]["dose"]) == (0.0, None)

@@ -1,6 +1,6 @@
 """The recommendation for one patient: the one object that text, JSON, pages and service show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posology.domain.recommendation.findings import Certainty, KnownFact, MissingFact, SafetyFinding
 from posology.domain.recommendation.option import DoseAdvice, OptionAdvice
@@ -93,3 +93,15 @@ class Recommendation:
     """Date of the decision, ISO 8601."""
     known: tuple[KnownFact, ...] = ()
     """The facts of the patient that were used, as they are recorded."""
+
+
+def as_sent(advice: Recommendation) -> Recommendation:
+    """What a program may read: no dose where there is no answer.
+
+    A page says in words that there is none; a program might read the dose alone. Of a dose that is
+    too uncertain the range stays. Inside, doses keep their unit and what the data support.
+    """
+    if advice.state not in ABSTAINED or advice.state == UNSURE:
+        return advice
+    options = tuple(replace(option, dose=None) for option in advice.options)
+    return replace(advice, dose=None, options=options)
