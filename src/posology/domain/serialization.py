@@ -15,6 +15,8 @@ Renamed = Mapping[str, Mapping[str, str]]
 NOTHING_RENAMED: Renamed = {}
 
 _ARRAY = "$array"
+_PLAIN = frozenset({str, int, float, bool})
+"""Types of most values: they need no look at their annotation."""
 
 
 def serialize(value: object, arrays: dict[str, np.ndarray], path: str = "") -> JsonValue:
@@ -45,6 +47,8 @@ def deserialize(
     A missing field takes its default, so that files written before the field existed still load.
     `renamed` translates the field names of an older file.
     """
+    if annotation in _PLAIN and type(data) is annotation:
+        return data
     if isinstance(data, dict) and _ARRAY in data:
         return arrays[str(data[_ARRAY])]
     origin = typing.get_origin(annotation)
@@ -74,10 +78,8 @@ def _deserialize_dataclass(
         raise ValueError(f"{data!r} is not a {cls.__name__}")
     names = renamed.get(cls.__name__, {})
     values = {names.get(name, name): value for name, value in data.items()}
-    hints = _type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    missing = {name for name, f in fields.items() if name not in values and _is_required(f)}
-    if missing or set(values) - set(fields):
+    hints, fields, required = _shape(cls)
+    if not required <= values.keys() <= fields:
         raise ValueError(f"{cls.__name__} has the fields {sorted(fields)}, not {sorted(values)}")
     return cls(
         **{name: deserialize(hints[name], value, arrays, renamed) for name, value in values.items()}
@@ -85,9 +87,14 @@ def _deserialize_dataclass(
 
 
 @functools.cache
-def _type_hints(cls: type) -> dict[str, typing.Any]:
-    """Resolved once a class: an answer of the service has some hundred dataclasses."""
-    return typing.get_type_hints(cls)
+def _shape(cls: typing.Any) -> tuple[dict[str, typing.Any], frozenset[str], frozenset[str]]:
+    """Types, names and required names of its fields.
+
+    Found once a class: an answer of the service has some hundred dataclasses.
+    """
+    fields = dataclasses.fields(cls)
+    required = frozenset(f.name for f in fields if _is_required(f))
+    return typing.get_type_hints(cls), frozenset(f.name for f in fields), required
 
 
 def _is_required(field: dataclasses.Field[typing.Any]) -> bool:

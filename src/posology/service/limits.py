@@ -9,6 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from posology.service.settings import Limits
 
+JSON = "json"
+"""Under this name the state of a request has its body as JSON, where it is some: read once."""
+_HOLDERS = frozenset({dict, list})
+
 
 class LimitBodies:
     """ASGI middleware: refuses bodies that are too large, too deep or not JSON where they say so.
@@ -30,6 +34,9 @@ class LimitBodies:
                 body, problem = await _read_body(receive, Headers(scope=scope), self._limits)
         except TimeoutError:
             body, problem = b"", _slow(self._limits)
+        if problem is None and body and "json" in Headers(scope=scope).get("content-type", ""):
+            value, problem = _read_json(body, self._limits)
+            scope["state"][JSON] = value
         if problem:
             await scope["state"]["refuse"](scope, receive, send, *problem)
             return
@@ -59,34 +66,35 @@ async def _read_body(
         if size > limits.body:
             return b"", too_large
         is_more = message.get("more_body", False)
-    body = b"".join(parts)
-    if body and "json" in headers.get("content-type", ""):
-        return body, _check_json(body, limits)
-    return body, None
+    return b"".join(parts), None
 
 
-def _check_json(body: bytes, limits: Limits) -> tuple[int, str, str] | None:
+def _read_json(body: bytes, limits: Limits) -> tuple[Any, tuple[int, str, str] | None]:
+    """The JSON value; or why it is refused."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return 400, "bad_request", "The body is not JSON."
+        return None, (400, "bad_request", "The body is not JSON.")
     if not _is_within(value, limits.depth):
-        return 413, "too_large", f"The body is nested more than {limits.depth} levels deep."
-    return None
+        message = f"The body is nested more than {limits.depth} levels deep."
+        return None, (413, "too_large", message)
+    return value, None
 
 
 def _is_within(value: Any, depth: int) -> bool:
     """Whether objects and lists are nested at most so deep; level by level, without recursion."""
     level = [value]
-    for _ in range(depth + 1):
-        level = [
-            item
-            for holder in level
-            if isinstance(holder, dict | list)
-            for item in (holder.values() if isinstance(holder, dict) else holder)
-        ]
-        if not level:
+    for _ in range(depth):
+        inner = []
+        for holder in level:
+            kind = type(holder)
+            if kind is dict:
+                inner += [one for one in holder.values() if type(one) in _HOLDERS]
+            elif kind is list:
+                inner += [one for one in holder if type(one) in _HOLDERS]
+        if not inner:
             return True
+        level = inner
     return False
 
 

@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from posology import artifact
+from posology.advice.form.field import DATED, STATIC, Field
 from posology.errors import ArtifactError, UserError
+from posology.service.models import golden
 from posology.service.models.golden import GOLDEN, make_golden
 from posology.service.models.served import choose_version, read_served_model
 from posology.service.models.signing import SIGNATURE, make_keys, sign, verify
@@ -102,3 +106,15 @@ def test_the_version_of_the_settings_is_served_else_the_last_else_the_newest(
     assert choose_version(ModelSettings("m", tmp_path, digests[1][:12]), digests[0]).name == "2"
     with pytest.raises(UserError, match=r"model m: 0 versions in .* begin with ffff"):
         choose_version(ModelSettings("m", tmp_path, "ffff"), "")
+
+
+def test_made_up_values_have_a_date_where_training_patients_had_one(
+    small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = (("yes", "SMOKES//yes"), ("no", "SMOKES//no"))
+    old = Field("smoking", "SMOKES", "yes_no", answers, timing=DATED, days_before=174.0)
+    form = SimpleNamespace(fields=[old, replace(old, name="sex", timing=STATIC)])
+    monkeypatch.setattr(golden, "form_of", lambda _model: form)
+    nobody, first, *_ = golden.made_up_patients(artifact.load(small_model))
+    assert nobody["facts"] == {}
+    assert first["facts"] == {"smoking": {"value": "yes", "date": "2025-07-11"}, "sex": "yes"}

@@ -16,6 +16,7 @@ from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import BadRequestError
 from posology.service.identity import Caller, require_system
+from posology.service.limits import JSON
 from posology.service.models.stopped import answering_model
 
 router = APIRouter(tags=["cds-hooks"])
@@ -62,12 +63,10 @@ async def _read(request: Request, kind: type[T]) -> T:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in _JSON:
         raise BadRequestError("The body is to be sent as application/json.")
+    if JSON not in request.scope["state"]:
+        raise BadRequestError("The body is not JSON.")  # there is none
     try:
-        value = orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise BadRequestError("The body is not JSON.") from error
-    try:
-        return kind.model_validate(value)
+        return kind.model_validate(request.scope["state"][JSON])
     except ValidationError as error:
         listed = "; ".join(f"{place}: {reason}" for place, reason in issues_of(error))
         raise BadRequestError(f"The body is not as CDS Hooks defines it: {listed}.") from error

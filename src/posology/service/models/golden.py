@@ -1,5 +1,6 @@
 """Golden patients: forms whose answers are kept with a model, and must come again bit for bit."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import orjson
 
 import posology
-from posology.advice.form.field import Field
+from posology.advice.form.field import DATED, Field
 from posology.artifact import Artifact
 from posology.errors import ArtifactError, UserError
 from posology.workflows.patient import form_of
@@ -17,6 +18,8 @@ GOLDEN = "golden.json"
 """File in the model's folder."""
 _DATE = "2026-01-01"
 """Of every decision made for a golden patient: an answer must not depend on today."""
+_DAYS_BEFORE = 12
+"""Age of a value in days where training does not say how old values are."""
 
 
 def make_golden(model: Artifact, given: list[dict[str, Any]]) -> bytes:
@@ -69,11 +72,19 @@ def made_up_patients(model: Artifact) -> list[dict[str, Any]]:
 
 
 def _value(field: Field, share: float) -> Any:
-    """A value between the smallest and the largest in training; None where that is unknown."""
+    """A value, with its date where training patients had one; None where it is unknown."""
+    value = _plain_value(field, share)
+    if value is None or field.timing != DATED or field.age_as == "birth":
+        return value
+    days = datetime.timedelta(days=round(field.days_before or _DAYS_BEFORE))
+    return {"value": value, "date": (datetime.date.fromisoformat(_DATE) - days).isoformat()}
+
+
+def _plain_value(field: Field, share: float) -> Any:
+    """A value between the smallest and the largest in training, or one of the choices."""
     if field.kind in ("choice", "yes_no"):
         return field.choices[int(share * len(field.choices))][0] if field.choices else None
     low, high = field.seen.low, field.seen.high
     if field.kind != "number" or low is None or high is None:
         return None
-    value: Any = round(low + share * (high - low), 1)
-    return {"value": value, "date": "2025-12-20"} if field.timing == "dated" else value
+    return round(low + share * (high - low), 1)
