@@ -17,10 +17,11 @@ from posology import artifact
 from posology.service.identity.callers import CLINICIAN
 from posology.service.identity.people import DEMO_PERSON, first_link
 from posology.service.settings import Settings
+from posology.service.store import save_answer
 from posology.workflows.advice.keys import DOSE
 from tests.builders.browser import CHROMIUM
 from tests.builders.model_evidence import ERRORS, as_json
-from tests.builders.pages import people_in
+from tests.builders.pages import made_up_answer, people_in
 from tests.builders.sample_pages import fill
 from tests.builders.service import deployment_of, running_app
 
@@ -168,6 +169,13 @@ def test_the_flow_works_with_javascript_switched_off(served: tuple, chromium) ->
     page.locator("select[name=fact-0]").select_option("female")
     page.get_by_role("button", name="Show what changes").click()
     assert "Sex female (record: male)." in page.locator("#changed").inner_text()
+    page.set_viewport_size({"width": 390, "height": 900})
+    long = made_up_answer("better", "2026-11-27T08:59:00.000000Z", "W" * 150, "0" * 12)
+    deployment_of(app).store.write_now(save_answer, long)
+    page.goto(f"{address}/answers/{long.id}")
+    box = page.locator(".banner b").bounding_box()
+    assert box is not None
+    assert box["width"] <= 390  # long names wrap
     page.goto(f"{address}/ehr")
     page.get_by_role("link", name="Ada Sample").click()
     page.locator("[name=entry]").first.check()

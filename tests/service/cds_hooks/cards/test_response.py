@@ -75,6 +75,18 @@ def test_the_first_option_is_recommended_only_where_it_is_shown_better_than_the_
     assert [one.get("isRecommended") for one in equals] == [None, None]
 
 
+def test_a_card_has_no_column_that_holds_nothing() -> None:
+    """Ranges of one dose are compared with nothing."""
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    ranges = tuple(replace(o, difference=None, harms=()) for o in advice.options)
+    given = replace(inputs(DOSE_ONLY), advice=replace(ADVICE_BY_STATE[DOSE_ONLY], options=ranges))
+    detail = cards(given)[0]["detail"]
+    assert "In which range this patient's dose lies" in detail
+    assert "Against usual care" not in detail
+    assert "patients.; " not in detail
+    assert "Against usual care" in cards(inputs(BETTER_FOR_PATIENT))[0]["detail"]
+
+
 def test_an_order_names_drug_patient_and_dose() -> None:
     resource = cards(inputs(BETTER_FOR_PATIENT))[0]["suggestions"][0]["actions"][0]["resource"]
     assert resource["status"] == "draft"
