@@ -62,6 +62,13 @@ def test_importing_posology_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_ingest_and_cohort_import_no_torch() -> None:
+    """It takes 2 processor seconds, which is most of a small ingest."""
+    names = "posology.workflows.ingest, posology.workflows.cohorts, posology.cli"
+    code = f"import {names}, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_no_dumping_grounds() -> None:
     names = {p.stem for p in SOURCES}
     assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "types"}

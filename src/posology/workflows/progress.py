@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Generator, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from posology.learners.network.checkpoint import Epoch
+if TYPE_CHECKING:  # it imports torch, which ingest and cohort do without
+    from posology.learners.network.checkpoint import Epoch
 
 _WIDTH = 84
 """Of a line of progress: 80 columns after the codes that clear it."""
@@ -39,8 +40,8 @@ Fitted = TypeVar("Fitted")
 
 
 def run_epochs(
-    fitting: Generator[Epoch, None, Fitted], title: str, epochs: int, progress: Progress
-) -> tuple[Fitted, list[Epoch]]:
+    fitting: "Generator[Epoch, None, Fitted]", title: str, epochs: int, progress: Progress
+) -> "tuple[Fitted, list[Epoch]]":
     """Run a training loop to its end: what it fitted, and its learning curve."""
     curve: list[Epoch] = []
     progress(title, 0, epochs)
@@ -53,13 +54,13 @@ def run_epochs(
         progress(f"{title}: {describe_epoch(epoch)}", len(curve), epochs)
 
 
-def describe_epoch(epoch: Epoch) -> str:
+def describe_epoch(epoch: "Epoch") -> str:
     """Validation score and speed of an epoch, in one line."""
     score = epoch.validation["score"]
     return f"validation {score:.4f}, {epoch.steps_per_second:,.0f} steps/s"
 
 
-def to_learning_curves(phases: Mapping[str, list[Epoch]]) -> LearningCurves:
+def to_learning_curves(phases: "Mapping[str, list[Epoch]]") -> LearningCurves:
     """The epochs of each phase as plain numbers."""
     return tuple((phase, [_losses(epoch) for epoch in epochs]) for phase, epochs in phases.items())
 
@@ -69,7 +70,7 @@ def stored_learning_curves(evidence: Mapping[str, Any]) -> LearningCurves:
     return tuple((phase, epochs) for phase, epochs in evidence.get("learning", ()))
 
 
-def _losses(epoch: Epoch) -> dict[str, float]:
+def _losses(epoch: "Epoch") -> dict[str, float]:
     return (
         {"epoch": float(epoch.number)}
         | {f"train_{name}": value for name, value in epoch.train.items()}
