@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 
 from tests.builders.service import client, deployment_of
 
@@ -27,18 +29,27 @@ def test_the_api_is_the_one_that_was_published(app: FastAPI) -> None:
     assert text == GOLDEN.read_text(), f"review the change, then run with {WRITE}=1"
 
 
-PATHS = ("/recommendations", "/outcomes", "/models/{name}/history")
+PATHS = (
+    ("POST", "/recommendations"),
+    ("GET", "/recommendations/{answer_id}"),
+    ("POST", "/outcomes"),
+    ("GET", "/models/{name}/history"),
+    ("POST", "/models/{name}/stop"),
+    ("POST", "/models/{name}/swap"),
+    ("POST", "/cds-services/{name}"),
+    ("POST", "/cds-services/{name}/feedback"),
+)
+"""What of a request may be anything. `cds_hooks/test_damaged_calls.py` has more of CDS Hooks."""
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_no_random_request_is_an_unhandled_error(app: FastAPI, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_no_random_request_is_an_unhandled_error(app: FastAPI, method: str, path: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import schemathesis
         from schemathesis.generation import GenerationMode
 
     schema = schemathesis.openapi.from_dict(app.openapi())
-    method = "GET" if path.endswith("history") else "POST"
     operation = schema[path][method]
     statuses: set[int] = set()
 
@@ -67,7 +78,8 @@ def test_no_random_request_is_an_unhandled_error(app: FastAPI, path: str) -> Non
         def run(case: Any) -> None:
             statuses.add(asyncio.run(send(case)).status_code)
 
-        run()
+        with suppress(Unsatisfiable):  # a request without a body or a query cannot break the schema
+            run()
     assert statuses
     assert not {status for status in statuses if status >= 500}
     assert deployment_of(app).metrics.defects._value.get() == 0
