@@ -38,10 +38,9 @@ from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_
 
 OF_100 = "of 100 patients like this one"
 RANGES = (
-    "Each row is a range of doses, not a dose to give: the dose stands below. Large figures: how "
-    "many of 100 patients like this one needed a dose in that range. Under them, the 95 % "
-    "interval. What another dose would have done is not known, so no row is compared with usual "
-    "care."
+    "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
+    "100 patients like this one needed a dose in that range, with the 95 % interval. What another "
+    "dose would have done is not known, so no row is compared with usual care."
 )
 """Of a study whose outcome is the right dose, and whose options are ranges of it."""
 MOST_HARMS = 5
@@ -110,7 +109,7 @@ def _note(advice: Recommendation, rows: tuple[OptionRow, ...]) -> str:
         return RANGES
     what = f"the mean in {advice.unit}" if advice.unit else f"how many {OF_100}"
     return (
-        f"Goal: {advice.goal}. Large figures: {what}. Under them, the 95 % interval. A difference "
+        f"Goal: {advice.goal}. Figures: {what}, with the 95 % interval. A difference "
         "whose interval holds 0 reads “no clear difference”."
     )
 
