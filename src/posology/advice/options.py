@@ -111,8 +111,8 @@ def _of_one_class(rows: list[OptionAdvice]) -> list[OptionAdvice]:
         return rows
     whole = whole_shares([outcome.value for outcome in outcomes])
     return [
-        replace(row, outcome=Estimate(float(n), min(o.low, n), max(o.high, n)))
-        for row, o, n in zip(rows, outcomes, whole, strict=True)
+        replace(row, outcome=Estimate(n, min(o.low, n), max(o.high, n)))
+        for row, o, n in zip(rows, outcomes, map(float, whole), strict=True)
     ]
 
 

@@ -57,6 +57,7 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
+            assert thread.is_alive(), "the service did not start"
             time.sleep(0.02)
         yield app, f"http://127.0.0.1:{port}", answer
         server.should_exit = True
