@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.fuzz import further_inputs, service, trials, world, writing
+from benchmarks.fuzz import commands, further_inputs, service, trials, world, writing
 from benchmarks.fuzz.process import posology
 from benchmarks.fuzz.trials import Outcome, Trial
 from benchmarks.rows import keep, row
@@ -42,6 +42,7 @@ def build_base(folder: Path) -> None:
     """Events, cohorts, models and a patient, each by its command in a forked process."""
     _in_child(lambda: world.write_iwpc(folder / "events.parquet"))
     _in_child(lambda: world.write_small_recipe(folder / "recipe.json"))
+    _in_child(lambda: commands.write_pgx_tables(folder / "tables"))
     (folder / "study.toml").write_text(world.study_of_parts())
     events, cohort = folder / "events", folder / "cohort"
     steps = [
@@ -51,6 +52,7 @@ def build_base(folder: Path) -> None:
         ["template", folder / "model", "--out", folder / "blank.json"],
         trials.cohort_of_parts(folder, folder / "parts", folder / "of_parts"),
         trials.fit_network(folder, folder / "run", folder / "network"),
+        *_clinic_steps(folder),
     ]
     _run_steps(steps, folder)
     blank = json.loads((folder / "blank.json").read_text())
@@ -58,6 +60,17 @@ def build_base(folder: Path) -> None:
     shutil.copytree(folder / "model", folder / "signed")
     _run_steps(service.sign_commands(folder), folder)
     _in_child(lambda: service.write_store(folder / "store"))
+
+
+def _clinic_steps(folder: Path) -> list[list]:
+    """The commands that make a cohort and a model with predictions."""
+    made, cohort, model = (folder / name for name in ("clinic", "clinic_cohort", "clinic_model"))
+    fits = ["fit", cohort, "--recipe", folder / "recipe.json", "--out", model]
+    return [
+        ["simulate", "clinic", "--patients", "60", "--out", made],
+        ["cohort", "clinic", made / "meds", "--out", cohort, "--workers", "1"],
+        [*fits, "--evidence-decisions", "0"],
+    ]
 
 
 def _run_steps(steps: list[list], folder: Path) -> None:

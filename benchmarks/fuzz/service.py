@@ -42,7 +42,7 @@ def flip_signed(trial: Trial) -> Outcome:
         if path.name == "signature.json" and _same_signature(path, trial.base / "signed"):
             return Outcome(False, True)
     key = trial.base / "signer.pub"
-    ended = posology(folder=trial.folder, job=lambda: _verify(copy, key))
+    ended = posology(folder=trial.folder, job=lambda: verify_signed(copy, key))
     if not intact and ended.code == 0:
         return Outcome(False, True, "accepted_corruption", path.name)
     return judge(ended, intact)
@@ -58,7 +58,8 @@ def _same_signature(changed: Path, base: Path) -> bool:
         return False
 
 
-def _verify(model: Path, key: Path) -> None:
+def verify_signed(model: Path, key: Path) -> None:
+    """ArtifactError if the model is not as the key signed it."""
     from posology import artifact
     from posology.service.models.signing import verify
 

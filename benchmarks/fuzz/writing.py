@@ -5,13 +5,17 @@ A result that was there before stays as it was until the new one is complete.
 
 import ctypes
 import json
+import os
 import random
-from collections.abc import Callable
+import resource
+import signal
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks.fuzz import world
+from benchmarks.fuzz import commands
 from benchmarks.fuzz.process import posology
+from benchmarks.fuzz.service import verify_signed
 from benchmarks.fuzz.trials import Outcome, Trial, judge, limit_files
 
 BEFORE = '{"before": true}'
@@ -19,54 +23,27 @@ BEFORE = '{"before": true}'
 _CAPABILITIES = 0x20080522
 """linux/capability.h: version 3 of the interface."""
 
-Writer = Callable[[Path, Path, Path], list]
-"""The words of a command, from the base, a folder with inputs, and the folder to write to."""
-
-
-def _ingest(_base: Path, inputs: Path, out: Path) -> list:
-    (inputs / "labs.csv").write_bytes(world.to_csv(world.labs()))
-    (inputs / "labs.toml").write_text(world.MAPPING)
-    return ["ingest", "--table", inputs / "labs.toml", "--out", out / "d", "--json", out / "a.json"]
-
-
-def _simulate(_base: Path, _inputs: Path, out: Path) -> list:
-    return ["simulate", "clinic", "--patients", "20", "--out", out / "d", "--json", out / "a.json"]
-
-
-FOLDERS: dict[str, Writer] = {
-    "ingest": _ingest,
-    "simulate": _simulate,
-    "cohort": lambda b, _i, o: ["cohort", "iwpc", b / "events", "--out", o / "d"],
-    "fit": lambda b, _i, o: [
-        *("fit", b / "cohort", "--method", "logistic", "--out", o / "d", "--json", o / "a.json")
-    ],
-}
-"""Commands that make a folder, `d`."""
-FILES: dict[str, Writer] = {
-    "template": lambda b, _i, o: ["template", b / "model", "--out", o / "a.json"],
-    "recommend": lambda b, _i, o: [
-        *("recommend", b / "model", "--patient", b / "patient.json"),
-        *("--json", o / "a.json", "--html", o / "a.html"),
-    ],
-    "facts": lambda b, _i, o: [
-        *("facts", b / "model", "--json", o / "a.json", "--xml", o / "a.xml")
-    ],
-}
-"""Commands that write files."""
-WRITERS = {**FOLDERS, **FILES}
+WRITERS = commands.FOLDERS | commands.FILES | commands.SLOW
+TEXTS = (".json", ".ndjson", ".html", ".xml")
+"""Endings of results that replace what was there before."""
+EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.link")
+"""Audit events of Python at which a command is killed."""
 
 
 def read_only(trial: Trial) -> Outcome:
     """A folder in which nothing may be written: one paragraph, before anything is computed."""
-    name, words, out = _command(trial, WRITERS)
+    name, words, out = _command(trial, WRITERS | commands.UNREACHED)
+    before = sorted(path.name for path in out.iterdir())
     out.chmod(0o555)
     try:
         ended = posology(*words, folder=trial.folder, before=_drop_capabilities)
         if ended.code == 0:
             return Outcome(False, True, "accepted_corruption", f"{name} wrote in a read-only place")
         left = sorted(path.name for path in out.iterdir())
-        if left:
+        if left != before:
             return Outcome(False, False, "lost", f"{name} left {left}")
+        if "cannot be written" not in ended.error:
+            return Outcome(False, False, "lost", f"{name}, before the work: {ended.error[-400:]}")
         return judge(ended, False)
     finally:
         out.chmod(0o755)
@@ -74,57 +51,128 @@ def read_only(trial: Trial) -> Outcome:
 
 def full_disk_for_files(trial: Trial) -> Outcome:
     """Files that may not grow: what was there before stays, and no part of the new one is left."""
-    name, words, out = _command(trial, FILES)
-    for path in _files_of(words, out):
-        path.write_text(BEFORE)
+    name, words, out = _command(trial, commands.FILES)
     most = trial.chosen.choice([200, 1_000, 3_000, 10_000, 1_000_000, 2 << 20])
     ended = posology(*words, folder=trial.folder, before=lambda: limit_files(most))
-    return judge(ended, False, "") if (lost := _halves(out)) == "" else _lost(name, lost)
+    lost = _halves(out) or _unsigned(trial, out)
+    return judge(ended, False, "") if lost == "" else _lost(name, lost)
 
 
 def kill_writer(trial: Trial) -> Outcome:
-    """Killed at any moment, each file is as before or complete; the next run ends well."""
+    """Killed at any moment, each file is as before or complete; the next run ends well.
+
+    At a random time, at a random one of the command's first steps in the folder, or in the midst of
+    a file.
+    """
     name, words, out = _command(trial, WRITERS)
-    for path in _files_of(words, out):
-        path.write_text(BEFORE)
-    posology(*words, folder=trial.folder, kill_after=trial.chosen.uniform(0.0, 2.5))
-    if lost := _halves(out):
+    chosen, seconds, before = trial.chosen, None, None
+    how = 0 if name in commands.SLOW else chosen.randrange(3)
+    if how == 0:
+        seconds = chosen.uniform(0.0, 2.5)
+    elif how == 1:
+        steps = chosen.randrange(16)
+        before = lambda: _die_at_step(out, steps)  # noqa: E731
+    else:
+        size = int(10 ** chosen.uniform(0.0, 5.0))
+        before = lambda: _die_at_size(size)  # noqa: E731
+    posology(*words, folder=trial.folder, kill_after=seconds, before=before)
+    if lost := _halves(out) or _unsigned(trial, out):
         return _lost(name, lost)
-    if (out / "d").exists() and name != "ingest":
+    if name in commands.SLOW or _is_complete(name, out):
         return Outcome(True, True)
     ended = posology(*words, folder=trial.folder)
-    left = sorted(p.name for p in out.iterdir() if p.name.endswith(".draft"))
-    return judge(ended, True, _halves(out) or (f"{left} is left" if left else ""))
+    left = sorted(p.name for p in out.rglob("*.draft"))
+    lost = _halves(out) or _unsigned(trial, out) or (f"{left} is left" if left else "")
+    return judge(ended, True, lost and f"{name}: {lost}")
 
 
-def _command(trial: Trial, writers: dict[str, Writer]) -> tuple[str, list, Path]:
+def _is_complete(name: str, out: Path) -> bool:
+    """Whether the killed command was done, and would refuse to write over its result."""
+    if name in commands.PAIRS:
+        return all((out / file).exists() for file in commands.PAIRS[name])
+    if name in ("ingest", "tune"):
+        return False
+    return (out / "d").exists() or (out / "w.safetensors").exists()
+
+
+def _die_at_step(out: Path, steps: int) -> None:
+    """Kill this process before it opens, moves or removes a file in the folder once more."""
+    seen, place = 0, str(out)
+
+    def watch(event: str, arguments: tuple) -> None:
+        nonlocal seen
+        if event in EVENTS and any(str(each).startswith(place) for each in arguments[:2]):
+            seen += 1
+            if seen > steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+
+
+def _die_at_size(size: int) -> None:
+    """Let the kernel end this process where a file would grow beyond so many bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _command(trial: Trial, writers: dict[str, commands.Writer]) -> tuple[str, list, Path]:
+    """A command, after something was put where it writes."""
     name = random.Random(trial.chosen.random()).choice(sorted(writers))
     inputs, out = trial.folder / "in", trial.folder / "results"
     inputs.mkdir()
     out.mkdir()
-    return name, writers[name](trial.base, inputs, out), out
-
-
-def _files_of(words: list, out: Path) -> list[Path]:
-    return [w for w in words if isinstance(w, Path) and w.parent == out and w.suffix]
+    words = writers[name](trial.base, inputs, out)
+    for word in words:
+        is_result = isinstance(word, Path) and word.parent == out and word.suffix in TEXTS
+        if is_result and not word.exists():
+            word.write_text(BEFORE)
+    return name, words, out
 
 
 def _halves(out: Path) -> str:
     """The files that are neither as before nor complete; empty if none is."""
-    for path in sorted(p for p in out.iterdir() if p.is_file() and not p.name.startswith(".")):
-        text = path.read_text("utf-8", "replace")
-        if text == BEFORE:
-            continue
+    found = [p for p in out.glob("*") if p.is_file()] + list((out / "keys").glob("*"))
+    for path in sorted(p for p in found if not p.name.startswith(".")):
         try:
-            if path.suffix == ".json":
-                json.loads(text)
-            elif path.suffix == ".xml":
-                ElementTree.fromstring(text)
-            elif not text.rstrip().endswith("</html>"):
-                return f"{path.name} is half a page"
+            _read_whole(path)
         except (ValueError, ElementTree.ParseError) as error:
             return f"{path.name} is half a file: {error}"
     return ""
+
+
+def _read_whole(path: Path) -> None:
+    """ValueError if the file is not complete."""
+    content = path.read_bytes()
+    text = content.decode("utf-8", "replace")
+    if path.suffix == ".json" or text == BEFORE:
+        json.loads(text)
+    elif path.suffix == ".ndjson":
+        if not text.endswith("\n"):
+            raise ValueError("no end of the last line")
+        for line in text.splitlines():
+            json.loads(line)
+    elif path.suffix == ".xml":
+        ElementTree.fromstring(text)
+    elif path.suffix == ".html" and not text.rstrip().endswith("</html>"):
+        raise ValueError("no end of the page")
+    elif path.suffix in (".pem", ".key", ".pub") and "-----END" not in text:
+        raise ValueError("no end of the key")
+    elif path.suffix == ".safetensors":
+        header = int.from_bytes(content[:8], "little")
+        about = json.loads(content[8 : 8 + header])
+        ends = [v["data_offsets"][1] for k, v in about.items() if k != "__metadata__"]
+        if len(content) != 8 + header + max(ends):
+            raise ValueError("the weights are cut")
+
+
+def _unsigned(trial: Trial, out: Path) -> str:
+    """What is wrong with the signed model in the folder; empty if nothing, or there is none."""
+    if not (out / "m").exists():
+        return ""
+    key = trial.base / "signer.pub"
+    ended = posology(folder=trial.folder, job=lambda: verify_signed(out / "m", key))
+    return f"the model is not signed: {ended.error[-300:]}" if ended.code else ""
 
 
 def _lost(name: str, what: str) -> Outcome:

@@ -63,6 +63,19 @@ def test_a_key_is_made_and_then_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (played[0].key.issuer, played[0].key.jwk["kid"]) == ("https://me", kid)
 
 
+def test_a_key_that_was_left_alone_gets_its_key_set(tmp_path: Path) -> None:
+    run("--make-key", tmp_path)
+    before = (tmp_path / "jwks.json").read_bytes(), (tmp_path / "conform-key.pem").read_bytes()
+    (tmp_path / "jwks.json").unlink()
+    run("--make-key", tmp_path)
+    assert before == (
+        (tmp_path / "jwks.json").read_bytes(),
+        (tmp_path / "conform-key.pem").read_bytes(),
+    )
+    with pytest.raises(UserError, match="is there already; name another folder"):
+        run("--make-key", tmp_path)
+
+
 def test_the_address_is_needed() -> None:
     with pytest.raises(UserError, match="URL is missing; give the base URL"):
         run()

@@ -31,6 +31,19 @@ OUTPUTS = [
     ("simulate", "clinic", "--out", f"{NOWHERE}/out"),
     ("demo", "--out", f"{NOWHERE}/out"),
     ("template", "iwpc", "--out", f"{NOWHERE}.json"),
+    ("pgx", "--tables", "gone", "--json", f"{NOWHERE}.json"),
+    ("safety", "check", "gone", "--json", f"{NOWHERE}.json"),
+    ("safety", "seal", "gone", "--json", f"{NOWHERE}.json"),
+    ("conform", "http://127.0.0.1:9", "--json", f"{NOWHERE}.json"),
+    ("conform", "http://127.0.0.1:9", "--html", f"{NOWHERE}.html"),
+    ("conform", "--make-key", "/proc"),
+    ("serve", "make-keys", "--out", NOWHERE),
+    ("serve", "sign", "--key", "gone", NOWHERE),
+    ("serve", "audit", "export", "--out", f"{NOWHERE}.ndjson"),
+    ("tune", "gone", "--out", "/proc"),
+    ("demo", "--out", "/proc"),
+    ("fit", "gone", "--resume", "/proc"),
+    ("cohort", "iwpc", "gone", "--out", "OUT", "--parts", "/proc"),
 ]
 
 

@@ -16,6 +16,7 @@ from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
+from posology.workflows.predict import predict
 from tests.builders.policies import fitted_policy, iwpc_cohort
 from tests.builders.synthetic_iwpc import cohort, with_targets
 
@@ -71,6 +72,21 @@ def test_each_decision_of_a_cohort_is_one_line(model_and_cohort: tuple, tmp_path
     for line, one in zip(lines, expected, strict=True):
         for name in ("diagnosis", "progression", "time_to_event"):
             assert line[name] == json.loads(json.dumps(asdict(one)))[name]
+
+
+def test_predictions_that_were_cut_off_leave_the_earlier_file(
+    model_and_cohort: tuple, tmp_path: Path
+) -> None:
+    def die(_text: str, *_numbers: object) -> None:
+        raise InterruptedError
+
+    model, folder, _ = model_and_cohort
+    path = tmp_path / "out.jsonl"
+    path.write_text("before")
+    with pytest.raises(InterruptedError):
+        predict(model, folder, "test", path, die)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_another_cohort_is_refused(model_and_cohort: tuple, tmp_path: Path) -> None:

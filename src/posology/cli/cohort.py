@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import writable_folder, writable_place
+from posology.cli.options import writable_inside, writable_place
 
 
 def cohort(
@@ -37,7 +37,7 @@ def cohort(
         typer.Option(
             help="A folder that caches the result for each file of events; unchanged files are "
             "not processed again.",
-            callback=writable_folder,
+            callback=writable_inside,
         ),
     ] = None,
     rows: Annotated[

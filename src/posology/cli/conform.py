@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import writable_file
+from posology.cli.options import writable_file, writable_inside
 from posology.errors import UserError
 from posology.records.io.drafts import write_whole
 
@@ -31,7 +31,9 @@ def conform(
     issuer: Annotated[str, typer.Option(help="Issuer of the tester's tokens.")] = "",
     make_key: Annotated[
         Path | None,
-        typer.Option(help="Make a key and its key set in this folder, and end."),
+        typer.Option(
+            help="Make a key and its key set in this folder, and end.", callback=writable_inside
+        ),
     ] = None,
     patient: Annotated[
         Path | None,

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, Seed, writable_folder
+from posology.cli.options import JsonFile, Seed, writable_inside
 
 
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Folder for the report and the policy.", callback=writable_folder)
+        Path, typer.Option(help="Folder for the report and the policy.", callback=writable_inside)
     ] = Path("posology-demo"),
     seed: Seed = 0,
     json_file: JsonFile = None,

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, Seed, StudyOrCohort, writable_file, writable_folder
+from posology.cli.options import (
+    Events,
+    Seed,
+    StudyOrCohort,
+    writable_file,
+    writable_folder,
+    writable_inside,
+)
 
 
 def fit(
@@ -41,7 +48,7 @@ def fit(
         Path | None,
         typer.Option(
             help="Folder for checkpoints; an interrupted run continues from it.",
-            callback=writable_folder,
+            callback=writable_inside,
         ),
     ] = None,
     start: Annotated[

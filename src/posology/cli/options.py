@@ -30,12 +30,20 @@ def writable_file(path: Path | None) -> Path | None:
 
 
 def writable_folder(path: Path | None) -> Path | None:
-    """The same of a folder in which, or next to which, results are written."""
+    """The same of a folder that is made, or replaced, in one step."""
     if path is None:
         return None
     if path.is_file():
         raise UserError(f"{path}: is a file; name a folder.")
     _try_to_write(path)
+    return path
+
+
+def writable_inside(path: Path | None) -> Path | None:
+    """The same of a folder into which files are written, whether it is there already or not."""
+    if path is None or not path.is_dir():
+        return writable_folder(path)
+    _try_to_write(path / "file", path)
     return path
 
 
@@ -46,8 +54,11 @@ def writable_place(place: str | None) -> str | None:
     return place
 
 
-def _try_to_write(path: Path) -> None:
-    """Write and remove a temporary file in the nearest folder above the path that exists."""
+def _try_to_write(path: Path, named: Path | None = None) -> None:
+    """Write and remove a temporary file in the nearest folder above the path that exists.
+
+    named: what the error names, if not the path.
+    """
     folder = path.absolute().parent
     try:
         while not folder.exists():
@@ -57,8 +68,8 @@ def _try_to_write(path: Path) -> None:
             file.flush()
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); make room in {folder} or "
-            "choose another place."
+            f"{named or path}: cannot be written ({error.strerror or error}); make room in "
+            f"{folder} or choose another place."
         ) from error
 
 

@@ -51,6 +51,8 @@ def seal(
     from posology.cli.progress import CONSOLE
     from posology.workflows.safety.packs import seal_pack
 
+    if pack.exists() and not dry_run:
+        writable_file(pack)
     result = seal_pack(pack, dry_run)
     CONSOLE.print(result)
     if json_file is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, Seed, StudyOrCohort, writable_file, writable_folder
+from posology.cli.options import Events, Seed, StudyOrCohort, writable_file, writable_inside
 
 
 def tune(
@@ -16,7 +16,7 @@ def tune(
         Path,
         typer.Option(
             help="Folder of the search; an interrupted search continues from it.",
-            callback=writable_folder,
+            callback=writable_inside,
         ),
     ] = Path("tuned"),
     trials: Annotated[

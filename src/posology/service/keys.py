@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from posology.errors import UserError
+from posology.records.io.drafts import write_secret
 
 KEY = "service.key"
 """File in the service's folder."""
@@ -33,8 +33,5 @@ def read_or_make_key(path: Path) -> bytes:
     if path.exists():
         return read_key(path)
     key = secrets.token_bytes(32)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_secret(path, f"{key.hex()}\n".encode())
     return key

@@ -23,7 +23,7 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import RecordError, UserError
-from posology.records.io.drafts import write_whole
+from posology.records.io.drafts import draft_file, write_whole
 from posology.report.patient.forecast_terminal import forecast_panel, reading_lines, totals_table
 from posology.workflows.patient import Patient, encode
 from posology.workflows.progress import Progress, no_progress
@@ -181,7 +181,7 @@ def _open_or_none(path: str | Path | None) -> Generator[IO[str] | None]:
     if path is None:
         yield None
         return
-    with Path(path).open("w", encoding="utf-8") as file:
+    with draft_file(Path(path)) as draft, draft.open("w", encoding="utf-8") as file:
         yield file
 
 

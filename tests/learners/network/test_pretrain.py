@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -67,3 +68,12 @@ def test_weights_of_another_network_or_vocabulary_are_refused(tmp_path: Path) ->
         load_pretrained(tmp_path / "start", SIZES, other)
     with pytest.raises(UserError, match="cannot be read"):
         load_pretrained(tmp_path / "none", SIZES, WHOLE.profile)
+
+
+def test_patients_of_one_step_teach_nothing_and_are_refused() -> None:
+    history = TRAINED.history
+    steps = np.arange(history.step_offsets[-1] + 1)
+    alone = replace(history, step_offsets=steps, subject_id=steps[:-1])
+    learner = Pretraining(SIZES, Training(1e-2, batch=32, epochs=1, patience=0))
+    with pytest.raises(UserError, match="No training patient has two dated steps"):
+        next(learner.fit_epochs(replace(TRAINED, history=alone), CHOSEN_BY))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posology.records.io.drafts import write_whole
+from posology.records.io.drafts import draft_file, write_secret, write_whole
 from posology.report.html import write_html
 
 
@@ -45,6 +45,29 @@ def test_the_mode_of_a_file_and_links_stay(tmp_path: Path) -> None:
     assert (link.is_symlink(), path.read_text()) == (True, "new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "link.json"]
+
+
+def test_a_file_written_in_parts_is_seen_when_complete(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.ndjson"
+    with draft_file(path) as draft:
+        draft.write_text("old")
+        assert not path.exists()
+    with full_disk(3), pytest.raises(OSError, match="File too large"), draft_file(path) as draft:
+        draft.write_text("half")
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_secret_is_for_its_owner_whole_and_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "k.key"
+    with full_disk(3), pytest.raises(OSError, match="File too large"):
+        write_secret(path, b"secret")
+    assert list(tmp_path.iterdir()) == []
+    write_secret(path, b"secret")
+    with pytest.raises(FileExistsError):
+        write_secret(path, b"other")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"secret", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_device_is_written_to() -> None:

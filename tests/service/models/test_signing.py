@@ -11,7 +11,7 @@ import pytest
 from posology import artifact
 from posology.advice.form.field import DATED, STATIC, Field
 from posology.errors import ArtifactError, UserError
-from posology.service.models import golden
+from posology.service.models import golden, signing
 from posology.service.models.golden import GOLDEN, make_golden
 from posology.service.models.served import choose_version, read_served_model
 from posology.service.models.signing import SIGNATURE, make_keys, sign, verify
@@ -25,8 +25,7 @@ def signed(small_model: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
     shutil.copytree(small_model, folder)
     private, public = make_keys(tmp_path / "hospital")
     patients = [{"decision": "2026-01-01", "facts": {"sex": "male"}}]
-    (folder / GOLDEN).write_bytes(make_golden(artifact.load(folder), patients))
-    sign(folder, private)
+    sign(folder, private, make_golden(artifact.load(folder), patients))
     return folder, private, public
 
 
@@ -78,6 +77,32 @@ def test_an_answer_that_differs_in_one_bit_stops_the_start(
     sign(folder, private)
     with pytest.raises(ArtifactError, match=r"golden patient 1 of 1 gets another answer \(options"):
         read_served_model(Settings((), trusted_keys=(public,)), "warfarin", folder)
+
+
+def test_a_signature_that_was_cut_off_leaves_the_model_as_it_was_signed(
+    signed: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise InterruptedError
+
+    folder, private, public = signed
+    monkeypatch.setattr(signing, "exchange_folders", die)
+    with pytest.raises(InterruptedError):
+        sign(folder, private, b"other golden patients")
+    assert verify(folder, (public,)) == "hospital"
+    monkeypatch.undo()
+    sign(folder, private, b"other golden patients")
+    assert verify(folder, (public,)) == "hospital"
+    assert (folder / GOLDEN).read_bytes() == b"other golden patients"
+    assert [p.name for p in folder.parent.glob(".model-*")] == []
+
+
+def test_a_private_key_that_was_left_alone_gets_its_public_key(tmp_path: Path) -> None:
+    private, public = make_keys(tmp_path / "k")
+    before = private.read_bytes(), public.read_bytes()
+    public.unlink()
+    make_keys(tmp_path / "k")
+    assert (private.read_bytes(), public.read_bytes()) == before
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:

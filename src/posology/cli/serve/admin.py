@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import ModelFolder, writable_file
+from posology.cli.options import ModelFolder, writable_file, writable_folder
 from posology.cli.serve.packages import require_packages
 from posology.errors import UserError
 
 
 def make_keys(
-    out: Annotated[Path, typer.Option(help="Name of the pair: NAME.key and NAME.pub are written.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Name of the pair: NAME.key and NAME.pub are written.", callback=writable_folder
+        ),
+    ],
 ) -> None:
     """Make a pair of Ed25519 keys: the private one signs models, services get the public one."""
     require_packages()
@@ -36,12 +41,12 @@ def sign(
     require_packages()
     from posology import artifact
     from posology.cli.progress import CONSOLE
-    from posology.service.models.golden import GOLDEN, make_golden
+    from posology.service.models.golden import make_golden
     from posology.service.models.signing import sign as sign_folder
 
+    writable_folder(model)
     forms = [json.loads(path.read_text(encoding="utf-8")) for path in patient or []]
-    (model / GOLDEN).write_bytes(make_golden(artifact.load(model), forms))
-    sign_folder(model, key)
+    sign_folder(model, key, make_golden(artifact.load(model), forms))
     CONSOLE.print(f"Signed: {model}")
 
 
@@ -60,8 +65,10 @@ def make_token(
     require_packages()
     from posology.service.tokens.signer import read_signer, write_key_set
 
+    key_set = key.with_suffix(".jwks.json")
+    writable_file(key_set)
     signer = read_signer(key, issuer, key.stem)
-    write_key_set(signer, key.with_suffix(".jwks.json"))
+    write_key_set(signer, key_set)
     typer.echo(signer.token(address))
 
 
@@ -105,10 +112,15 @@ def export(
     """Write the audit log as FHIR AuditEvent resources, one a line."""
     require_packages()
     from posology.cli.progress import CONSOLE
+    from posology.records.io.drafts import draft_file
     from posology.service.store.audit_events import write_audit_events
     from posology.service.store.existing import existing_store
 
-    with existing_store(folder, database) as store, out.open("w", encoding="utf-8") as file:
+    with (
+        existing_store(folder, database) as store,
+        draft_file(out) as draft,
+        draft.open("w", encoding="utf-8") as file,
+    ):
         count = store.read_now(write_audit_events, file, after)
     CONSOLE.print(f"{count:,} AuditEvents: {out}")
 

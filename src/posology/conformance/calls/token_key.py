@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from posology.errors import UserError
+from posology.records.io.drafts import write_secret, write_whole
 
 KEY_FILE, SET_FILE = "conform-key.pem", "jwks.json"
 ISSUER = "https://conform.posology.example"
@@ -51,22 +51,28 @@ def new_key(issuer: str = ISSUER) -> TokenKey:
 
 
 def make_key(folder: Path) -> TokenKey:
-    """Write a key (mode 0600) and its key set into a folder; UserError where one is there."""
+    """Write a key (mode 0600) and its key set into a folder; UserError where one is there.
+
+    Where there is the key alone, as a killed run leaves it, its key set is written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / KEY_FILE
+    if path.exists() and (folder / SET_FILE).exists():
+        raise UserError(f"{path}: is there already; name another folder.")
+    key = read_key(path) if path.exists() else _write_new_key(path)
+    text = json.dumps({"keys": [key.jwk]}, indent=2) + "\n"
+    write_whole(folder / SET_FILE, text)
+    return key
+
+
+def _write_new_key(path: Path) -> TokenKey:
     key = new_key()
     pem = key.private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    try:
-        handle = os.open(folder / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise UserError(f"{folder / KEY_FILE}: is there already; name another folder.") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-    text = json.dumps({"keys": [key.jwk]}, indent=2) + "\n"
-    (folder / SET_FILE).write_text(text, encoding="utf-8")
+    write_secret(path, pem)
     return key
 
 

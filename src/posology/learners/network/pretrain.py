@@ -22,6 +22,7 @@ from posology.learners.network.training_loop import Training, train_epochs
 from posology.nn.batch import HistoryTensors, gather_batch, history_to_tensors
 from posology.nn.network import Network
 from posology.nn.ragged import ragged_range
+from posology.records.io.drafts import draft_file
 
 SHARED = ("events.", "encoder.", "attention.", "trunk.")
 """Parts of the network that are reused; the heads depend on the study."""
@@ -53,6 +54,11 @@ class Pretraining:
             torch.manual_seed(self.training.seed)
             model = _NextStepLoss(network, len(train.profile.codes)).to(device)
         learn, check = (_step_data(c, network, device) for c in (train, validation))
+        if not (learn.counts > 0).any():
+            raise UserError(
+                "No training patient has two dated steps, and pretraining learns from each next "
+                "step; train without --start."
+            )
 
         def loss(rows: Tensor) -> dict[str, Tensor]:
             return model(learn, rows)
@@ -75,7 +81,9 @@ def shared_weights(network: Network) -> dict[str, Tensor]:
 def save_pretrained(network: Network, sizes: Sizes, profile: Profile, path: Path) -> None:
     """Write the shared weights to a file for `posology fit --start`."""
     about = {"sizes": json.dumps(asdict(sizes)), "codes": json.dumps(profile.codes)}
-    save_file({k: w.cpu().contiguous() for k, w in shared_weights(network).items()}, path, about)
+    weights = {k: w.cpu().contiguous() for k, w in shared_weights(network).items()}
+    with draft_file(path) as draft:
+        save_file(weights, draft, about)
 
 
 def load_pretrained(path: Path, sizes: Sizes, profile: Profile) -> dict[str, Tensor]:

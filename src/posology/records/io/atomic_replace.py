@@ -39,19 +39,19 @@ def atomic_replace(folder: Path) -> Generator[Path]:
         shutil.rmtree(new.with_name(new.name + ".old"), ignore_errors=True)
         if new.exists():
             if not folder.exists() and (new / CHECKSUMS).exists():
-                os.rename(new, folder)  # killed between the two renames of `_exchange`
+                os.rename(new, folder)  # killed between the two renames of `exchange_folders`
             else:
                 shutil.rmtree(new)
         new.mkdir(mode=0o700)
         try:
             yield new
             if any(new.iterdir()):
-                _exchange(new, folder)
+                exchange_folders(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
 
-def _exchange(new: Path, folder: Path) -> None:
+def exchange_folders(new: Path, folder: Path) -> None:
     """Exchange `new` and `folder`, so that the old content is then at `new`."""
     if not folder.exists():
         os.rename(new, folder)

@@ -57,16 +57,40 @@ def write_whole(path: Path, text: str) -> None:
 
     A draft that a killed run left is written over by the next. A device is written to as it is.
     """
+    with draft_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def draft_file(path: Path) -> Generator[Path]:
+    """Where to write what becomes the file `path` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        yield path
         return
     path = path.resolve()  # a link stays one
     draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_text(text, encoding="utf-8")
+        yield draft
         if path.exists():
             shutil.copymode(path, draft)
         os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read; FileExistsError if it is there already.
+
+    A killed run leaves no part of it.
+    """
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -11,11 +11,10 @@ import posology
 from posology.advice.form.field import DATED, Field
 from posology.artifact import Artifact
 from posology.errors import ArtifactError, UserError
+from posology.service.models.signing import GOLDEN
 from posology.workflows.patient import form_of
 from posology.workflows.recommend import recommend
 
-GOLDEN = "golden.json"
-"""File in the model's folder."""
 _DATE = "2026-01-01"
 """Of every decision made for a golden patient: an answer must not depend on today."""
 _DAYS_BEFORE = 12

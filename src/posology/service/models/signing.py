@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,64 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from posology.errors import ArtifactError, UserError
+from posology.records.io.atomic_replace import exchange_folders
+from posology.records.io.drafts import draft_file, draft_folder, write_secret, write_whole
 
 SIGNATURE = "signature.json"
 """File in the model's folder."""
-_SIGNED = ("policy.json", "weights.safetensors", "checksums.json", "golden.json")
+GOLDEN = "golden.json"
+"""File of golden patients and the answers to them."""
+_SIGNED = ("policy.json", "weights.safetensors", "checksums.json", GOLDEN)
 
 
 def make_keys(name: Path) -> tuple[Path, Path]:
-    """A new pair of keys: NAME.key, for its owner alone, and NAME.pub, for services."""
+    """A new pair of keys: NAME.key, for its owner alone, and NAME.pub, for services.
+
+    Where there is NAME.key alone, as a killed run leaves it, its NAME.pub is written.
+    """
     private, public = name.with_suffix(".key"), name.with_suffix(".pub")
     for path in (private, public):
-        if path.exists():
+        if path.exists() and public.exists():
             raise UserError(f"{path}: exists already; a key is never overwritten.")
-    key = Ed25519PrivateKey.generate()
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    public.write_bytes(
-        key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    if not private.exists():
+        private.parent.mkdir(parents=True, exist_ok=True)
+        made = Ed25519PrivateKey.generate()
+        write_secret(private, made.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    key = _read_private_key(private).public_key()
+    with draft_file(public) as draft:
+        draft.write_bytes(key.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
     return private, public
 
 
-def sign(folder: Path, private_key: Path) -> None:
-    """Write the signature of the folder's files; an older one is replaced."""
+def sign(folder: Path, private_key: Path, golden: bytes | None = None) -> None:
+    """Replace the folder by one with the signature of its files; an older one is replaced.
+
+    golden: content of golden.json, which is written in the same step.
+    """
     key = _read_private_key(private_key)
-    files = _digests(folder)
-    body = {
-        "files": files,
-        "key": key_id(key.public_key()),
-        "signature": base64.b64encode(key.sign(_message(files))).decode(),
-    }
-    draft = folder / f".{SIGNATURE}"
-    draft.write_text(json.dumps(body, indent=1, sort_keys=True))
-    draft.replace(folder / SIGNATURE)
+    folder = folder.resolve()
+    with draft_folder(folder) as draft:
+        new = draft / "signed"
+        shutil.copytree(folder, new, copy_function=_link)
+        if golden is not None:
+            with draft_file(new / GOLDEN) as file:
+                file.write_bytes(golden)
+        files = _digests(new)
+        body = {
+            "files": files,
+            "key": key_id(key.public_key()),
+            "signature": base64.b64encode(key.sign(_message(files))).decode(),
+        }
+        write_whole(new / SIGNATURE, json.dumps(body, indent=1, sort_keys=True))
+        exchange_folders(new, folder)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # no links in this file system
+        shutil.copy2(source, target)
 
 
 def verify(folder: Path, trusted: tuple[Path, ...]) -> str:

@@ -1,7 +1,6 @@
 """Keys and tokens of a system that calls the service: for trying it, and for small callers."""
 
 import json
-import os
 import time
 import uuid
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from posology.errors import UserError
+from posology.records.io.drafts import write_secret, write_whole
 
 SECONDS = 300
 """How long a token lives."""
@@ -54,8 +54,7 @@ def read_signer(path: Path, issuer: str, name: str) -> Signer:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
+        write_secret(path, pem)
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (ValueError, TypeError) as error:
@@ -67,4 +66,4 @@ def read_signer(path: Path, issuer: str, name: str) -> Signer:
 
 def write_key_set(signer: Signer, path: Path) -> None:
     """The key set as a file, which the settings of a service name."""
-    path.write_text(json.dumps(signer.key_set()) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(signer.key_set()) + "\n")
