@@ -197,6 +197,41 @@ def test_damaged_files_are_errors(tmp_path):
         stage(tmp_path, BASE.replace("labs.csv", "labs.parquet"))
 
 
+JOINED = """
+[[event]]
+file = "labs.csv"
+join = "sex.csv"
+on = "id"
+subject = "id"
+code = "SEX//{sex}"
+"""
+
+
+def test_malformed_rows_of_a_joined_file_are_rejected(tmp_path):
+    (tmp_path / "labs.csv").write_text("id\n1\n2\n")
+    (tmp_path / "sex.csv").write_text("id,sex\n1,female\n2\n3,male,x\n")
+    events, rejected, rows = stage(tmp_path, JOINED)
+    assert [event["code"] for event in events] == ["SEX//female"]
+    assert [(r["row"], r["value"], r["reason"]) for r in rejected] == [
+        (2, None, "a column of SEX//{sex} is empty"),
+        (2, "2", "of sex.csv: has fewer cells than the header"),
+        (3, "3,male,x", "of sex.csv: has more cells than the header"),
+    ]
+    assert rows == 4
+    done = ingest(make_sources("table", [tmp_path / "map.toml"]), tmp_path / "out")
+    assert (done.raw, done.events, done.unreadable) == (1, 1, 3)
+
+
+def test_a_false_checksum_of_a_joined_file_is_found_beyond_a_megabyte(tmp_path):
+    (tmp_path / "labs.csv").write_text("id\n1\n2\n")
+    lines = "".join(f"{number},{'x' * 100}\n" for number in range(1, 30_000))
+    packed = bytearray(gzip.compress(f"id,sex\n{lines}".encode(), compresslevel=1))
+    packed[-8] ^= 1  # the CRC-32 of RFC 1952
+    (tmp_path / "sex.csv.gz").write_bytes(packed)
+    with pytest.raises(RecordError, match=r"sex\.csv\.gz: the file is damaged \(CRC check failed"):
+        stage(tmp_path, JOINED.replace("sex.csv", "sex.csv.gz"))
+
+
 def test_malformed_rows_are_not_lost(tmp_path):
     huge = "x" * 10_000_000
     lines = [

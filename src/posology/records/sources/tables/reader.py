@@ -139,6 +139,8 @@ def stage_table(table: TableInput, folder: Path, rows: int | None = None) -> Sta
             other, separated = _readable(table, 1, folder)
             _check_key(table, columns, read_column_names(other, separated))
             _join(duck, (other, separated), entry.on or "", table.files[1])
+            refused = rejected_lines(duck, other, is_whole=rows is None)
+            malformed = pa.concat_tables([malformed, _of_joined(refused, table.files[1])])
             columns += [n for n in read_column_names(other, separated) if n not in columns]
         else:
             duck.execute("CREATE TEMP VIEW input AS SELECT * FROM first")
@@ -197,6 +199,13 @@ def _join(duck: duckdb.DuckDBPyConnection, readable: tuple[Path, str], on: str, 
         f"CREATE TEMP TABLE input AS SELECT first.*, other.* EXCLUDE (_row, {key}) "
         f"FROM first LEFT JOIN other ON first.{key} = other.{key} ORDER BY first._row"
     )
+
+
+def _of_joined(refused: pa.Table, path: Path) -> pa.Table:
+    """Rejected lines of a joined file, whose name stands before each reason."""
+    reasons = [f"of {path.name}: {reason}" for reason in refused["reason"].to_pylist()]
+    column = refused.schema.get_field_index("reason")
+    return refused.set_column(column, "reason", pa.array(reasons, pa.string()))
 
 
 def _stage(
