@@ -70,7 +70,9 @@ def _seal(_base: Path, _inputs: Path, out: Path) -> list:
 
 
 def _check_pack(_base: Path, inputs: Path, out: Path) -> list:
-    (inputs / "pack.json").write_text(json.dumps(PACK))
+    from posology.cohorts.study.packs.read import checksum
+
+    (inputs / "pack.json").write_text(json.dumps({**PACK, "sha256": checksum(PACK)}))
     return ["safety", "check", inputs / "pack.json", "--json", out / "a.json"]
 
 
