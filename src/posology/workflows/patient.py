@@ -1,8 +1,8 @@
 """One patient for a saved policy: a filled-in form, MEDS events or a FHIR Bundle."""
 
 import datetime
-import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from posology.domain.history import History
 from posology.domain.safety_rules.facts import VisibleFacts
 from posology.domain.serialization import deserialize
 from posology.errors import RecordError
+from posology.records.schema import Batch
 from posology.records.sources.patient_json import read_patient
 
 Records: TypeAlias = tuple[pa.Table, tuple[str, ...]]
@@ -143,49 +144,45 @@ def read_given(patient: Patient) -> dict[str, Any] | Records:
 
 def _read_bundle(body: dict[str, Any]) -> Records:
     """The events of a FHIR resource, cleaned as those of a file, without files and an engine."""
-    from posology.records.pipeline.clean_in_memory import clean_in_memory
     from posology.records.sources.fhir.reader import read_resource
 
-    batch = read_resource(body)
-    cleaned = clean_in_memory(batch.events)
-    reasons = Counter(batch.rejected["reason"].to_pylist()) + cleaned.rejected
-    if not cleaned.events.num_rows:
-        reason = reasons.most_common(1)[0][0] if reasons else "it has no resources"
-        raise RecordError(f"patient: nothing of it could be read ({reason}).")
-    return _of_one_patient(cleaned.events.drop_columns("text_value"), reasons, "patient")
+    return _clean_patient([read_resource(body)], "patient")
 
 
 def _read_fhir(path: Path) -> Records:
-    """The events of a FHIR file, cleaned as `posology ingest` cleans the training records."""
-    import pyarrow.parquet as pq
-
-    from posology.cohorts.events.chunks import event_files, read_event_table
-    from posology.records.pipeline.ingest import IngestSettings, ingest
-    from posology.records.sources.fhir.reader import make_sources
+    """The events of a FHIR file, cleaned by the rules of `posology ingest`."""
+    from posology.records.sources.fhir.reader import read_fhir
 
     if not path.is_file():
         raise RecordError(f"{path}: there is no such file.")
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "events"
-        counts = ingest(make_sources([path]), out, IngestSettings(report=False))
-        if not counts.events:
-            reason = next(iter({**counts.reasons, **counts.rejected}), "it has no resources")
-            raise RecordError(f"{path}: nothing of it could be read ({reason}).")
-        table = read_event_table(event_files(out))
-        rejected = pq.read_table(out / "rejected.parquet") if counts.raw else None
-    found: list[str] = [] if rejected is None else rejected["reason"].to_pylist()
-    reasons = Counter(found)
-    return _of_one_patient(table, reasons, str(path))
+    return _clean_patient(read_fhir([path]), str(path))
 
 
-def _of_one_patient(table: pa.Table, reasons: Counter[str], source: str) -> Records:
-    """The events, and sentences about what was rejected; RecordError if they are of several."""
-    subjects = len(table["subject_id"].unique())
-    if subjects != 1:
-        raise RecordError(f"{source}: has {subjects} patients; give a file with exactly one.")
-    sentences = tuple(
+def _clean_patient(batches: Iterable[Batch], source: str) -> Records:
+    """The clean events of one patient; a number whose unit cannot be read is kept as sent."""
+    from posology.records.pipeline.clean_in_memory import clean_in_memory
+
+    raw: list[pa.Table] = []
+    reasons: Counter[str] = Counter()
+    subjects: set[int] = set()
+    for batch in batches:
+        reasons.update(batch.rejected["reason"].to_pylist())
+        subjects.update(batch.events["subject_id"].unique().to_pylist())
+        raw = [*raw, batch.events] if len(subjects) <= 1 else []
+    if len(subjects) > 1:
+        raise RecordError(f"{source}: has {len(subjects)} patients; give a file with exactly one.")
+    cleaned = clean_in_memory(pa.concat_tables(raw), keep_unread=True) if raw else None
+    reasons += cleaned.rejected if cleaned else Counter()
+    if cleaned is None or not cleaned.events.num_rows:
+        reason = reasons.most_common(1)[0][0] if reasons else "it has no resources"
+        raise RecordError(f"{source}: nothing of it could be read ({reason}).")
+    return cleaned.events.drop_columns("text_value"), _rejected_words(reasons)
+
+
+def _rejected_words(reasons: Counter[str]) -> tuple[str, ...]:
+    """Sentences about what of a FHIR file was rejected."""
+    return tuple(
         f"Given but not read: {count} {'entry' if count == 1 else 'entries'} of the FHIR file: "
         f"{reason}."
         for reason, count in reasons.most_common()
     )
-    return table, sentences

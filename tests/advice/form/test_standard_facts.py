@@ -1,6 +1,7 @@
 """Facts sent under standard codes: one reading for forms, MEDS events and FHIR Bundles."""
 
 import datetime
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -157,12 +158,38 @@ def test_the_latest_number_counts_and_an_old_one_is_named(model: Artifact) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "why"),
+    [
+        (165, None, "was sent as 165 without a unit"),
+        (1650, None, "was sent as 1650 without a unit"),
+        (11, "cubits", "was sent in cubits, which is not a unit posology knows"),
+        (11, "kPa", "was sent in kPa, which cannot be read as kg"),
+        (11, "Anna of Dorf", "was sent in a unit posology does not know"),
+    ],
+)
+def test_a_needed_number_in_no_usable_unit_is_named_and_gives_no_answer(
+    model: Artifact, tmp_path: Path, value: float, unit: str | None, why: str
+) -> None:
+    sent = bundle(observation("29463-7", value, unit))
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps(sent), encoding="utf-8")
+    for patient in (sent, file):
+        found = ask(model, patient)
+        assert found.recommendation.state == "fact_missing"
+        assert found.recommendation.headline == f"No answer yet: weight {why}."
+        assert found.reading.not_used[0] == (
+            f"Given but not used: weight. It {why}; send it with its unit, such as kg."
+        )
+
+
 def test_a_number_in_no_usable_unit_is_named(model: Artifact) -> None:
     found = ask(model, bundle(observation("3142-7", 80, None), observation("8302-2", 5, "kPa")))
     assert found.reading.not_used[:2] == (
-        "Given but not read: 1 entry of the FHIR file: the unit cannot be converted to the code's "
-        "unit.",
-        "Given but not used: weight. It was sent without a unit, which cannot be read as kg.",
+        "Given but not used: weight. It was sent as 80 without a unit; send it with its unit, such "
+        "as kg.",
+        "Given but not used: height. It was sent in kPa, which cannot be read as cm; send it with "
+        "its unit, such as cm.",
     )
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from posology.advice.form.field import DATED, EITHER, Field, Form
 from posology.advice.form.moments import parse_moment
+from posology.advice.form.unit_names import needs_unit, unread_unit, without_unit
 from posology.advice.form.values import Entry, check_limits
 from posology.domain.codes import display_name, has_prefix
 from posology.domain.standard_facts import other_family
@@ -68,8 +69,13 @@ def make_entry(
     time: datetime.datetime | None,
     by_code: dict[str, Field],
     place: str,
+    unread: bool = False,
 ) -> Entry:
-    """The entry of an event, its number checked and in the records' unit."""
+    """The entry of an event, its number checked and in the records' unit.
+
+    unread: a number whose unit cannot be read is an entry that is not used, and says why; otherwise
+    it is a RecordError.
+    """
     value, unit = number
     field = by_code.get(code)
     if field is None and other_family(code) in by_code:
@@ -77,13 +83,18 @@ def make_entry(
         field = by_code[code]
     if field is None:
         unknown = Field(code, code, "event", unit=unit or "", timing=DATED)
-        return Entry(unknown, "", value, time, unknown=code)
+        why = without_unit(value) if unit == "" and value is not None else ""
+        return Entry(unknown, "", value, time, unknown=code, why=why)
     if value is None:
         if field.kind == "number":
             raise RecordError(f"{place}: needs a number.")
         return Entry(field, code, None, time)
+    if unread and not unit and unit is not None and needs_unit(field.unit, code):
+        return Entry(field, "", value, time, unknown=code, why=without_unit(value))
     if unit and field.unit:
         converted = convert_number(value, (unit, field.unit), code)
+        if converted is None and unread:
+            return Entry(field, "", value, time, unknown=code, why=unread_unit(unit, field.unit))
         if converted is None:
             raise RecordError(f"{place}: unit {unit!r} cannot be converted to {field.unit}.")
         value = converted
@@ -107,7 +118,7 @@ def read_table(events: pa.Table, form: Form, source: str) -> list[Entry]:
         name = field.name if field and field.name else display_name(row["code"], form.names)
         place = f"{source}: `{name}`" + (f" of {row['time']:%d-%b-%Y}" if row["time"] else "")
         number = (row["numeric_value"], row.get("unit"))
-        entries.append(make_entry(row["code"], number, row["time"], by_code, place))
+        entries.append(make_entry(row["code"], number, row["time"], by_code, place, unread=True))
     return entries
 
 

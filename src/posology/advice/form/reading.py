@@ -140,8 +140,8 @@ def _missing_required(entries: list[Entry], form: Form) -> tuple[str, ...]:
     for code, name in form.required:
         if any(has_prefix(entry.code, code) for entry in entries if entry.code):
             continue
-        unread = [e.unknown for e in entries if e.unknown and has_prefix(e.field.stem, code)]
-        is_unread = f"is given as {unread[0]!r}, which the model does not know" if unread else ""
+        unread = [e for e in entries if e.unknown and has_prefix(e.field.stem, code)]
+        is_unread = _why_unread(unread[0]) if unread else ""
         missing.append((name.partition(", ")[0], is_unread or "is not recorded"))
     if not missing:
         return ()
@@ -152,6 +152,10 @@ def _missing_required(entries: list[Entry], form: Form) -> tuple[str, ...]:
     return f"No answer yet: {name} {why}.", needed
 
 
+def _why_unread(entry: Entry) -> str:
+    return entry.why or f"is given as {entry.unknown!r}, which the model does not know"
+
+
 def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str, ...]:
     """A sentence for each fact that is not used. Of records, only those of the study's families."""
     sentences: dict[str, None] = {}
@@ -160,7 +164,8 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
         if entry.code:
             continue
         is_feature = any(has_prefix(entry.unknown, family) for family in form.families)
-        if from_records and not is_feature:
+        is_named = is_feature or (entry.why and entry.field.kind != "event")
+        if from_records and not is_named:
             others += 1
             continue
         sentences[_sentence(entry, form)] = None
@@ -179,6 +184,9 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
 
 def _sentence(entry: Entry, form: Form) -> str:
     field = entry.field
+    if entry.why and field.kind != "event":
+        mend = f"send it with its unit, such as {unit_words(field.unit)}"
+        return f"Given but not used: {field.name}. It {entry.why}; {mend}."
     if field.kind == "event":
         name = display_name(entry.unknown, form.names)
         return f"Given but not used: {name}. The model does not know it."

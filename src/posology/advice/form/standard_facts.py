@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from posology.advice.form.entries import field_of_code
 from posology.advice.form.field import STATIC, Field, Form
 from posology.advice.form.moments import day_words
+from posology.advice.form.unit_names import unread_unit, without_unit
 from posology.advice.form.values import Entry, check_limits, decade_of
 from posology.domain.standard_facts import CODE, NUMBER, StandardFact, completed_years
 from posology.errors import RecordError
@@ -37,7 +38,7 @@ def add_standard_facts(
         if not recent:
             notes.append(_too_old(field, sent, spec))
         elif spec.how == NUMBER:
-            found += _numbers(field, recent, source, notes)
+            found += _numbers(field, recent, source)
         elif spec.how == CODE:
             found.append(_coded(field, spec, recent))
         else:
@@ -90,7 +91,7 @@ def _too_old(field: Field, sent: Iterable[Entry], spec: StandardFact) -> str:
     )
 
 
-def _numbers(field: Field, sent: Sequence[Entry], source: str, notes: list[str]) -> list[Entry]:
+def _numbers(field: Field, sent: Sequence[Entry], source: str) -> list[Entry]:
     """The numbers in the field's unit: all of a series, else the latest."""
     known = [entry for entry in sent if entry.value is not None]
     known = sorted(known, key=_time)
@@ -98,14 +99,11 @@ def _numbers(field: Field, sent: Sequence[Entry], source: str, notes: list[str])
     for entry in known[-1:] if field.timing == STATIC else known:
         assert entry.value is not None
         code, sent_unit = entry.unknown or entry.code, entry.field.unit
-        unit = sent_unit or plausible_limits(code)[0] or ""
+        unit = sent_unit or ("" if entry.why else plausible_limits(code)[0]) or ""
         number = convert_number(entry.value, (unit, field.unit), code) if unit else None
         if number is None:
-            given = f"in {sent_unit}" if sent_unit else "without a unit"
-            notes.append(
-                f"Given but not used: {field.name}. It was sent {given}, which cannot be read as "
-                f"{field.unit}."
-            )
+            why = unread_unit(sent_unit, field.unit) if sent_unit else without_unit(entry.value)
+            found.append(Entry(field, "", entry.value, unknown=code, why=why))
             continue
         number = check_limits(field, number, f"{source}: `{field.name}`")
         time = None if field.timing == STATIC else entry.time

@@ -2,7 +2,7 @@
 
 import re
 
-from posology.records.pipeline.units import convert_number, convertible_units
+from posology.records.pipeline.units import convert_number, convertible_units, is_known_unit
 
 _WORDS = {
     "[in_i]": "in",
@@ -13,6 +13,7 @@ _WORDS = {
     "Cel": "°C",
     "[degF]": "°F",
 }
+_SHORT = re.compile(r"\S{1,20}")
 _USUAL = 1001.0
 """A unit is named on the form if it is at most this many times larger or smaller."""
 
@@ -34,3 +35,24 @@ def plain_unit(unit: str) -> str:
     """The unit beside a number, `mL/min/1.73 m²`; nothing for mere annotations (`{score}`)."""
     is_annotation = unit.startswith("{") and unit.endswith("}")
     return "" if unit == "1" or is_annotation else re.sub(r"m2\b", "m²", unit_words(unit))
+
+
+def needs_unit(unit: str, code: str) -> bool:
+    """Whether a number of the code means nothing without its unit; not so scores and ratios."""
+    if not unit or unit == "1" or unit.startswith("{"):
+        return False
+    return "/" in unit or unit in ("%", "Cel") or len(convertible_units(unit, code)) > 1
+
+
+def without_unit(value: float) -> str:
+    """What is wrong with a number that was sent without a unit."""
+    return f"was sent as {value:g} without a unit"
+
+
+def unread_unit(unit: str, wanted: str) -> str:
+    """What is wrong with the unit of a number. A long one is not repeated: it may be any text."""
+    if not _SHORT.fullmatch(unit):
+        return "was sent in a unit posology does not know"
+    if is_known_unit(unit):
+        return f"was sent in {unit}, which cannot be read as {unit_words(wanted)}"
+    return f"was sent in {unit}, which is not a unit posology knows"

@@ -41,6 +41,8 @@ class Entry:
     """Youngest and oldest age that was given, where the records hold less."""
     unknown: str = ""
     """The value, where the model does not know it."""
+    why: str = ""
+    """Why a number is not used: `was sent in stone, which is not a unit posology knows`."""
     origin: str = ""
     """Of a fact that was worked out from another: `from the date of birth`."""
 

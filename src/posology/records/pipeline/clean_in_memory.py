@@ -45,8 +45,16 @@ class _Life:
     death: datetime.datetime | None
 
 
-def clean_in_memory(raw: pa.Table, settings: CleaningSettings | None = None) -> CleanedEvents:
-    """The clean events of raw ones (columns of RAW) of few patients."""
+def clean_in_memory(
+    raw: pa.Table, settings: CleaningSettings | None = None, keep_unread: bool = False
+) -> CleanedEvents:
+    """The clean events of raw ones (columns of RAW) of few patients.
+
+    Args:
+        keep_unread: a number without a unit, or in one that its code cannot be read in, is neither
+            given the code's unit nor rejected: it stays as sent, with its own unit or an empty one,
+            for the reader to name.
+    """
     settings = settings or CleaningSettings()
     rows = raw.to_pylist()
     by_subject: dict[int | None, list[Row]] = {}
@@ -58,6 +66,7 @@ def clean_in_memory(raw: pa.Table, settings: CleaningSettings | None = None) -> 
         life = _life_of(subject, settings)
         for row in subject:
             rule = _rule_of(row["code"] or "", row["unit"] or None, settings)
+            rule = _as_sent(rule, row) if keep_unread else rule
             number = _number(row, rule)
             reason = _reason(row, rule, number, (life, settings))
             if reason is None:
@@ -72,6 +81,16 @@ def _rule_of(code: str, unit: str | None, settings: CleaningSettings) -> CodeRul
     rule = code_rule(code, unit, load_codebook(settings.codebook))
     is_text = not settings.free_text_codes and is_free_text(rule.code)
     return replace(rule, rejection="free_text_code") if is_text else rule
+
+
+def _as_sent(rule: CodeRule, row: Row) -> CodeRule:
+    """The rule without a guess at the unit of the row's number, and without limits in that unit."""
+    if _number(row, CodeRule(rule.code, None)) is None:
+        return rule
+    unit = (row["unit"] or "").strip()
+    if rule.rejection == "unit_incompatible" or (not unit and "unit_assumed" in rule.repairs):
+        return CodeRule(rule.code, unit, repairs=rule.repairs)
+    return rule if unit or rule.unit else replace(rule, unit="")
 
 
 def _life_of(rows: Sequence[Row], settings: CleaningSettings) -> _Life:

@@ -187,6 +187,14 @@ def convertible_units(unit: str, code: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((unit, *others)))
 
 
+def is_known_unit(unit: str) -> bool:
+    """Whether the code book has the unit, in any usual spelling."""
+    book = load_codebook()
+    text = _ucum_spelling(unit, book) or ""
+    others = set(book["spelling"].values()) | {"Cel", "[degF]"}
+    return text in others or any(text in book[dimension] for dimension in DIMENSIONS)
+
+
 def plausible_limits(code: str) -> tuple[str | None, float | None, float | None]:
     """Unit and plausible limits of a code in the package's code book; None where it has none."""
     entry = _find_entry(normalise_code(code), load_codebook()["code"]) or {}
