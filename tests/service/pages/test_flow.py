@@ -104,6 +104,14 @@ def test_a_stopped_model_leaves_nothing_to_accept(app: FastAPI) -> None:
     headline = re.search(r"<h1[^>]*>(.*?)</h1>", browser.page.text, re.DOTALL)
     assert headline is not None
     assert headline[1].strip() == "No answer: this model is switched off"
+    now = browser.text.index("What to go on now")
+    assert browser.text.index("This model is switched off") < now
+    assert browser.text.index("What the guideline says") < browser.text.index(headline[1].strip())
+    visible = re.sub(r"<details.*?</details>", "", browser.page.text, flags=re.DOTALL)
+    assert "<h2>What to go on now</h2>" in visible
+    for old in ('id="options"', 'id="contrasts"', 'id="doses"', 'id="certainty"'):
+        assert old not in visible
+    assert "The earlier answer of this model: for reading only" in browser.text
     page = browser.post(f"/answers/{answer}/decision", {"outcome": "accepted"})
     assert (page.status_code, decisions(app, answer)) == (422, [])
 

@@ -121,6 +121,13 @@ def instead(advice: Recommendation) -> tuple[Line, ...]:
     )
 
 
+def guideline_and_usual_care(advice: Recommendation) -> tuple[Line, ...]:
+    """What to go on where the model may not be: nothing that it worked out is among it."""
+    shares = _given_shares(advice)
+    usual = Line("What is usually done here", shares or "As before there was this model.")
+    return (*_guideline(advice), usual)
+
+
 def guideline_lines(advice: Recommendation) -> tuple[Line, ...]:
     """Of each rule of the study: what it would do, and its source."""
     return tuple(
@@ -175,17 +182,24 @@ def _usual_care(advice: Recommendation) -> str:
     usual = next((o for o in advice.options if o.name == "usual_care"), None)
     if usual is not None and usual.remarks and usual.standing != NOT_ESTIMATED:
         return " ".join(usual.remarks)
-    given = [s for s in advice.why.similar if s.patients]
-    total = sum(s.patients or 0 for s in given)
-    if total:
-        whole = whole_shares([float(s.patients or 0) for s in given])
-        shares = [(str(n) if n else "under 1", s.option) for n, s in zip(whole, given, strict=True)]
-        parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
-        return f"{words.capitalise(parts)}; of 100 patients like this one."
+    shares = _given_shares(advice)
+    if shares:
+        return shares
     reference = next((o for o in advice.options if o.standing == REFERENCE), None)
     if reference is not None and reference.outcome is not None:
         return _reference_words(advice, reference)
     return f"{words.sentence(advice.reference)} No figure is known for patients like this one."
+
+
+def _given_shares(advice: Recommendation) -> str:
+    """What patients like this one were given, of 100; empty if that is not known."""
+    given = [s for s in advice.why.similar if s.patients]
+    if not given:
+        return ""
+    whole = whole_shares([float(s.patients or 0) for s in given])
+    shares = [(str(n) if n else "under 1", s.option) for n, s in zip(whole, given, strict=True)]
+    parts = "; ".join(f"{words.inside(option)}: {share}" for share, option in shares)
+    return f"{words.capitalise(parts)}; of 100 patients like this one."
 
 
 def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:

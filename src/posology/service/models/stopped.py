@@ -19,11 +19,22 @@ async def answering_model(deployment: Deployment, name: str) -> ServedModel:
     return deployment.models.get(name)
 
 
+async def stopped_since(deployment: Deployment, name: str) -> str:
+    """The day of the stop, `27-Nov-2026`; empty if the store does not know it."""
+    last = await _last_stop(deployment, name)
+    return "" if last is None else _moment_words(last[0])[:11]
+
+
+async def _last_stop(deployment: Deployment, name: str) -> tuple[str, str] | None:
+    """When the model was last stopped, and by whom."""
+    changes = await deployment.store.read(changes_of, name)
+    return next(((at, c.caller) for at, c in changes if c.action == STOP), None)
+
+
 async def why_stopped(deployment: Deployment, name: str) -> str:
     """The stop in words: for people and systems that may use the model, never for logs."""
     reason = deployment.models.stopped[name].strip()
-    changes = await deployment.store.read(changes_of, name)
-    last = next(((at, c.caller) for at, c in changes if c.action == STOP), None)
+    last = await _last_stop(deployment, name)
     when = ""
     if last is not None:
         names = await deployment.store.read(names_of, [last[1]])

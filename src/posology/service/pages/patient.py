@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from posology.domain.recommendation.recommendation import Recommendation
+from posology.report.patient.answer import guideline_and_usual_care
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import STOP, WARN
 from posology.service.pages.decision import (
@@ -22,7 +23,7 @@ from posology.service.pages.what_if import WhatIfForm
 from posology.service.store.decisions import DecisionRecord
 
 _SWITCHED_OFF = "No answer: this model is switched off"
-_EARLIER = "Its earlier answer was: “{}”. That is kept for reading only."
+_FOLDED = "Its earlier answer is folded below, for reading only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,13 @@ def patient_variables(
     page = build_page(advice)
     if state.stopped:
         page = replace(
-            page, headline=_SWITCHED_OFF, lead=(_EARLIER.format(page.headline),), tags=()
+            page, headline=_SWITCHED_OFF, lead=(_FOLDED,), tags=(), links=(), guideline=()
         )
     shared: Mapping[str, Any] = {f.name: getattr(page, f.name) for f in fields(page)}
     return {
         **shared,
         "panel": panel(advice, state),
+        "stopped_instead": guideline_and_usual_care(advice) if state.stopped else (),
         "decision": decision,
         "what_if": what_if,
         "timeline": timeline,
@@ -123,7 +125,7 @@ def patient_variables(
 
 def _notice(state: AnswerState) -> tuple[str, str, str]:
     if state.stopped:
-        text = "The guideline and usual care are below. What it answered earlier stays for reading."
+        text = "Go on with the guideline and usual care, which are directly below."
         return f"This model is switched off: {state.stopped}", text, STOP
     if state.newer:
         text = "It stays for reading and cannot be accepted."

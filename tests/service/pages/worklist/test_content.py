@@ -1,11 +1,16 @@
 """The worklist: groups, the newest answer of each patient, the words of every state."""
 
+import asyncio
+import datetime
+
 import pytest
 from fastapi import FastAPI
 
 from posology.domain.recommendation.recommendation import STATES
 from posology.service.identity.callers import CLINICIAN
+from posology.service.models.switching import stop
 from tests.builders.pages import signed_in, store_advice
+from tests.builders.service import deployment_of
 
 
 def test_every_state_has_a_tag_and_a_line(app: FastAPI) -> None:
@@ -39,3 +44,21 @@ def test_a_newer_answer_replaces_the_older_one_and_rows_can_be_found(
         False,
     )
     assert words in browser.text
+
+
+def test_a_stopped_model_advises_nothing_on_the_worklist(app: FastAPI) -> None:
+    """No dose of it, nobody waits for a decision about it, and the stop stands at the top."""
+    browser = signed_in(app, CLINICIAN)
+    store_advice(app, "dose", "p1", 1)
+    store_advice(app, "better", "p2", 2)
+    browser.get("/")
+    assert " mg" in browser.text
+    asyncio.run(stop(deployment_of(app), "warfarin", "wrong doses", "local:admin"))
+    browser.get("/")
+    today = datetime.datetime.now(datetime.UTC).strftime("%d-%b-%Y")
+    assert "Model stopped. The model warfarin was stopped on" in browser.text
+    assert browser.text.index("wrong doses") < browser.text.index("None of 2 patients waits")
+    assert browser.text.count(f"Stopped No advice since {today}; follow the guideline") == 2
+    assert " mg" not in browser.text
+    assert "more of 100" not in browser.text
+    assert "Model stopped 2" in browser.text

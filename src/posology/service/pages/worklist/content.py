@@ -15,12 +15,19 @@ from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS, given_w
 from posology.service.pages.responses import local_time
 from posology.service.store.decisions import DEFERRED, DecisionRecord
 
-TO_DECIDE, WAITING, DECIDED = "to-decide", "waiting", "decided"
-_TABS = (("", "All"), (TO_DECIDE, "To decide"), (WAITING, "Waiting"), (DECIDED, "Decided"))
+TO_DECIDE, WAITING, DECIDED, STOPPED = "to-decide", "waiting", "decided", "stopped"
+_TABS = (
+    ("", "All"),
+    (STOPPED, "Model stopped"),
+    (TO_DECIDE, "To decide"),
+    (WAITING, "Waiting"),
+    (DECIDED, "Decided"),
+)
 MINE = "mine"
 PAGE = 50
 """Patients on one page of the list. Our choice."""
 _HEADINGS = {
+    STOPPED: "Model stopped",
     TO_DECIDE: "To decide, oldest answer first",
     WAITING: "Waiting",
     DECIDED: "Decided in the last day",
@@ -58,6 +65,8 @@ class WorklistEntry:
     """Moment of a decision about an earlier answer that advised something else."""
     is_mine: bool = False
     """Whether the person who reads asked about the patient, or decided."""
+    stopped: str = ""
+    """That the model is stopped, since when, and what to follow; empty if it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ class WorklistGroup:
 
     heading: str
     rows: tuple[WorklistRow, ...]
+    is_stopped: bool
+    """Whether nothing of these models may be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,8 @@ class WorklistPage:
 
     time: str
     headline: str
+    stops: tuple[str, ...]
+    """Of each stopped model, what must be known before anything is read."""
     find: str
     model: str
     models: tuple[tuple[str, str], ...]
@@ -133,9 +146,16 @@ class WorklistPage:
 
 
 def worklist_page(
-    entries: Sequence[WorklistEntry], models: Sequence[tuple[str, str]], query: WorklistQuery
+    entries: Sequence[WorklistEntry],
+    models: Sequence[tuple[str, str]],
+    query: WorklistQuery,
+    stops: Sequence[str] = (),
 ) -> WorklistPage:
-    """The page for entries of which the newest comes first."""
+    """The page for entries of which the newest comes first.
+
+    Args:
+        stops: of each stopped model, why, since when, and what to do instead.
+    """
     find = query.find.strip().casefold()
     shown = [
         e
@@ -144,11 +164,10 @@ def worklist_page(
         and query.model in ("", e.model)
         and (query.whose != MINE or e.is_mine)
     ]
-    groups = {
-        TO_DECIDE: [e for e in reversed(shown) if e.decision is None],
-        WAITING: [e for e in shown if e.decision is not None and e.decision.outcome == DEFERRED],
-        DECIDED: [e for e in shown if e.decision is not None and e.decision.outcome != DEFERRED],
-    }
+    groups: dict[str, list[WorklistEntry]] = {state: [] for state in _HEADINGS}
+    for entry in shown:
+        groups[_group_of(entry)].append(entry)
+    groups[TO_DECIDE].reverse()
     titles = dict(models)
     listed = [
         (state, entry)
@@ -161,19 +180,32 @@ def worklist_page(
     return WorklistPage(
         time=local_time(datetime.datetime.now(datetime.UTC).isoformat()),
         headline=_headline(len(groups[TO_DECIDE]), len(shown)),
+        stops=tuple(stops),
         find=query.find,
         model=query.model,
         models=tuple(models),
-        tabs=tuple(_tab(state, title, groups, query) for state, title in _TABS),
+        tabs=tuple(
+            _tab(state, title, groups, query)
+            for state, title in _TABS
+            if state != STOPPED or groups[STOPPED]
+        ),
         whose=query.whose,
         groups=tuple(
-            WorklistGroup(heading, rows)
+            WorklistGroup(heading, rows, state == STOPPED)
             for state, heading in _HEADINGS.items()
             if (rows := tuple(_row(e, titles) for at, e in part if at == state))
         ),
         pages=_pages(start, len(listed), query),
         empty="No patient fits what you look for." if entries else "No answers were given yet.",
     )
+
+
+def _group_of(entry: WorklistEntry) -> str:
+    if entry.stopped:
+        return STOPPED
+    if entry.decision is None:
+        return TO_DECIDE
+    return WAITING if entry.decision.outcome == DEFERRED else DECIDED
 
 
 def _pages(start: int, total: int, query: WorklistQuery) -> Pages | None:
@@ -224,6 +256,11 @@ def _tab(
     return Tab(title, count, _address(replace(query, state=state, page=1)), state == query.state)
 
 
+def _stopped_row(row: WorklistRow, stopped: str) -> WorklistRow:
+    """Nothing that the model answered."""
+    return replace(row, tag=Tag("Stopped", STOP, "stop"), answer=stopped, look="", by="")
+
+
 def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
     advice, decision = entry.advice, entry.decision
     is_erased = advice is None
@@ -234,7 +271,7 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
         by = " \u00b7 ".join(
             part for part in (who, given, REASON_WORDS.get(decision.reason, "")) if part
         )
-    return WorklistRow(
+    row = WorklistRow(
         id=entry.id,
         patient=entry.patient,
         about="" if advice is None else about_patient(advice),
@@ -248,6 +285,7 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
         else f"{OUTCOME_WORDS[decision.outcome]} {short_time(entry.decided_at)}",
         by=by,
     )
+    return _stopped_row(row, entry.stopped) if entry.stopped else row
 
 
 def _changed_words(entry: WorklistEntry) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from posology.service.demo.worklist import fill_worklist
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
+from posology.service.models.stopped import stopped_since, why_stopped
 from posology.service.pages.opened import person_words, read_advice
 from posology.service.pages.responses import frame_of, page_response, patient_name, redirect
 from posology.service.pages.standing_decision import Standing, standing_decision
@@ -43,6 +45,13 @@ async def worklist(
         await fill_worklist(deployment)
         found, names = await deployment.store.read(_newest)
     entries = await asyncio.to_thread(_entries, deployment, found, caller, names)
+    stopped = tuple(deployment.models.stopped)
+    since = {name: await stopped_since(deployment, name) for name in stopped}
+    entries = [
+        replace(e, stopped=_stopped_words(since[e.model])) if e.model in since else e
+        for e in entries
+    ]
+    stops = [await why_stopped(deployment, name) for name in stopped]
     wanted = request.query_params
     query = WorklistQuery(
         *(wanted.get(name, "") for name in ("find", "model", "state", "whose")),
@@ -52,11 +61,16 @@ async def worklist(
     return page_response(
         "worklist.html.j2",
         frame_of(request, "Worklist", "worklist"),
-        {"page": worklist_page(entries, models, query)},
+        {"page": worklist_page(entries, models, query, stops)},
     )
 
 
 _Found = tuple[StoredAnswer, Standing]
+
+
+def _stopped_words(since: str) -> str:
+    """What stands in place of a stopped model's answer."""
+    return f"No advice{f' since {since}' if since else ''}; follow the guideline"
 
 
 def _page_number(text: str) -> int:
