@@ -51,6 +51,11 @@ def test_a_decision_after_the_last_event_is_its_own_date(form: Form) -> None:
     assert reading.decision == "1999-03-01T00:00:00"
 
 
+def test_a_birth_alone_is_no_decision(form: Form) -> None:
+    _, reading = read(form, SEX, ("MEDS_BIRTH", day(1)), at=None)
+    assert reading.decision == "2026-11-28T00:00:00"
+
+
 def test_a_decision_before_every_event_is_refused(form: Form) -> None:
     with pytest.raises(RecordError) as error:
         read(form, SEX, ("CONDITION//a", day(5)), at=day(1))

@@ -44,7 +44,7 @@ def read_records(
 
     Args:
         at: the decision; nothing after it is visible. A day without a time is the whole day. By
-            default the decision is at the last event.
+            default the decision is at the last event that is not the birth; today if none is.
     """
     later = 0
     _check_ahead(events, at or today, source, has_decision=at is not None)
@@ -52,7 +52,12 @@ def read_records(
         events, later = _known_by(events, at, source)
     entries = read_table(events, form, source)
     times = [entry.time for entry in entries if entry.time is not None]
-    decision = max(times, default=today) if at is None else max([at, *times])
+    later_than_birth = [
+        entry.time
+        for entry in entries
+        if entry.time is not None and BIRTH not in (entry.code, entry.unknown)
+    ]
+    decision = max(later_than_birth, default=today) if at is None else max([at, *times])
     subject = events["subject_id"][0].as_py() if events.num_rows else 0
     table, reading = _read(entries, form, decision, source, subject)
     contradictions = check_records(statements_of(entries))
