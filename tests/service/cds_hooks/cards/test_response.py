@@ -123,10 +123,13 @@ def test_ordering_what_is_forbidden_is_critical_and_what_is_worse_a_warning() ->
 def test_a_dose_is_suggested_where_the_drug_is_known_by_a_code() -> None:
     given = replace(inputs(DOSE_ONLY), drug=WARFARIN)
     suggestion = cards(given)[0]["suggestions"][0]
-    assert suggestion["label"] == "Order warfarin, 16 mg a week"
+    assert suggestion["label"] == "Order warfarin, predicted dose 16 mg a week"
     ordered = {**draft(""), "id": "w", "medicationCodeableConcept": WARFARIN.concept()}
     given = replace(inputs(DOSE_ONLY, ordered), drug=WARFARIN)
-    assert cards(given)[0]["suggestions"][0]["label"] == "Set the dose: warfarin, 16 mg a week"
+    assert (
+        cards(given)[0]["suggestions"][0]["label"]
+        == "Set the dose: warfarin, predicted dose 16 mg a week"
+    )
 
 
 def test_a_demonstration_and_an_unsigned_model_say_so() -> None:

@@ -1,7 +1,8 @@
 """Suggestions of a card: orders that a clinician may accept with one press.
 
-Only what is shown better is suggested, and only where the study names the drug by a code. Nothing
-is suggested for what is ordered already, unless its dose is another.
+Of options, only what is shown better is suggested. Of a study about a dose, which compares no
+options, the predicted dose is, and is named so. Either needs a code of the drug in the study. No
+option is suggested that is ordered already, unless its dose is another.
 """
 
 import uuid
@@ -66,7 +67,7 @@ def _is_drug(draft: DraftOrder, drug: Drug) -> bool:
 def _dose_suggestion(
     inputs: CardInputs, drug: Drug, dose: DoseAdvice, draft: DraftOrder | None
 ) -> Json:
-    text = f"{drug.title}, {words.dose_words(dose)}"
+    text = f"{drug.title}, predicted dose {words.dose_words(dose)}"
     if draft is not None and draft.reference:
         return _body(f"Set the dose: {text}", [_update(inputs, draft, dose, text)])
     return _body(f"Order {text}", [_create(inputs, drug, dose, text)])
