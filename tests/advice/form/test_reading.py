@@ -174,7 +174,7 @@ def test_an_unknown_event_is_named(form: Form) -> None:
 def test_a_date_that_training_did_not_have_is_left_out_and_named(form: Form) -> None:
     events, reading = read(form, {"sex": {"value": "male", "since": "1999-01-01"}})
     assert events == [("SEX//male", None, None)]
-    assert reading.assumed == ("The date of sex is not used: it had none in the training records.",)
+    assert reading.assumed == ("Used without a date, as the training records have none: sex.",)
 
 
 BODIES = [

@@ -43,7 +43,7 @@ def align_times(
         )
     if unneeded:
         notes.append(
-            f"The date of {', '.join(unneeded)} is not used: it had none in the training records."
+            f"Used without a date, as the training records have none: {', '.join(unneeded)}."
         )
     if unknown:
         notes.append(
