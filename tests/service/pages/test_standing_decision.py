@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from fastapi import FastAPI
 
+from posology.domain.recommendation.findings import KnownFact
 from posology.domain.recommendation.recommendation import Recommendation
 from posology.service.identity.callers import CLINICIAN
 from posology.service.store import DecisionRecord, StoredAnswer, save_answer, save_decision
@@ -75,3 +76,54 @@ def test_other_advice_asks_again_and_says_so(app: FastAPI, advice: Recommendatio
     assert "Changed since your decision of" in browser.text
     browser.get("/answers/second")
     assert "The advice changed since your decision of" in browser.text
+
+
+KNOWN = (KnownFact("height", "180 cm"), KnownFact("VKORC1", "A/G"), KnownFact("sex", "male"))
+FULL = replace(SAME, known=KNOWN)
+POORER = replace(OTHERS[0], known=KNOWN[2:])
+
+
+def test_an_answer_that_knew_less_reopens_no_decision_and_says_what_is_missing(
+    app: FastAPI,
+) -> None:
+    answered(app, "first", 0, FULL)
+    decided(app)
+    answered(app, "second", 5, POORER)
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/")
+    assert "None of 1 patient waits for your decision" in browser.text
+    assert "knew fewer facts than before: height, VKORC1 missing" in browser.text
+    assert "/answers/first" in browser.links
+    browser.get("/answers/second")
+    assert "This answer knew fewer facts than before: height, VKORC1 missing." in browser.text
+    assert "/answers/first" in browser.links
+    browser.get("/answers/first")
+    assert "knew fewer facts than before: height, VKORC1 missing." in browser.text
+    assert "out of date" not in browser.text
+    assert "/answers/second" in browser.links
+
+
+def test_a_decision_reopened_with_all_facts_stays_open_after_one_that_knew_less(
+    app: FastAPI,
+) -> None:
+    answered(app, "first", 0, FULL)
+    decided(app)
+    answered(app, "second", 5, replace(OTHERS[0], known=KNOWN))
+    answered(app, "third", 6, POORER)
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/")
+    assert "1 of 1 patient waits for your decision" in browser.text
+    assert "A newer answer knew fewer facts than before" in browser.text
+    assert "/answers/second" in browser.links
+
+
+def test_a_new_value_reopens_the_decision_though_other_facts_are_missing(app: FastAPI) -> None:
+    answered(app, "first", 0, FULL)
+    decided(app)
+    answered(app, "second", 5, replace(POORER, known=(KnownFact("sex", "female"),)))
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/")
+    assert "1 of 1 patient waits for your decision" in browser.text
+    assert "This answer knew fewer facts than before: height, VKORC1 missing" in browser.text
+    browser.get("/answers/second")
+    assert "Decide again. This answer knew fewer facts than before" in browser.text

@@ -15,7 +15,7 @@ from posology.service.errors import NotFoundError
 from posology.service.identity.callers import Caller
 from posology.service.pages.patient import AnswerState
 from posology.service.pages.responses import local_time
-from posology.service.pages.standing_decision import standing_decision
+from posology.service.pages.standing_decision import Standing, lost_words, standing_decision
 from posology.service.pages.what_if import FactsJob
 from posology.service.store import (
     AuditEvent,
@@ -114,10 +114,28 @@ def _with_others(connection: Connection, stored: StoredAnswer) -> AnswerState:
     if stored.patient_key:
         found = newest_answers(connection, 50, stored.patient_key)
         same = [a for a in found if a.model == stored.model] or same
-    if same[0].made_at <= stored.made_at:
-        standing = standing_decision(connection, same)
-        changed = local_time(standing.changed_since) if standing.changed_since else ""
-        return AnswerState(standing.record, standing.at, changed_since=changed)
+    standing = standing_decision(connection, same)
+    holds = standing.answer or same[0]
+    if stored.id in (holds.id, same[0].id) or holds.made_at <= stored.made_at:
+        return _of_standing(standing, stored, holds)
     decided = decisions_of(connection, stored.id)
     record, at = decided[0] if decided else (None, "")
-    return AnswerState(record, at, newer=same[0].id, newer_at=local_time(same[0].made_at))
+    return AnswerState(record, at, newer=holds.id, newer_at=local_time(holds.made_at))
+
+
+def _of_standing(standing: Standing, stored: StoredAnswer, holds: StoredAnswer) -> AnswerState:
+    """The state of the answer that holds, or of a newer one that knew less."""
+    state = AnswerState(
+        standing.record,
+        standing.at,
+        changed_since=local_time(standing.changed_since) if standing.changed_since else "",
+    )
+    poorer = standing.poorer
+    if poorer is None:
+        return state
+    lost = lost_words(standing.lost)
+    if stored.id == holds.id != poorer.id:
+        at = local_time(poorer.made_at)
+        return replace(state, fewer=f"A newer answer, of {at}, knew {lost}.", other=poorer.id)
+    other = "" if holds.id == stored.id else holds.id
+    return replace(state, fewer=f"This answer knew {lost}.", other=other)

@@ -43,6 +43,10 @@ class AnswerState:
     """Whether another version of the model answers now."""
     changed_since: str = ""
     """When an earlier answer that advised something else was decided about, in words."""
+    fewer: str = ""
+    """Which answer knew fewer facts than the one decided upon, and which were missing."""
+    other: str = ""
+    """Id of the other one of those two answers, if it is not the one shown."""
 
     @property
     def may_accept(self) -> bool:
@@ -65,6 +69,8 @@ class Panel:
     notice_text: str
     notice_tone: str
     newer: str
+    other: str
+    """Id of the answer that knew more or less than this one; empty if there is none."""
     key: str
     """Of the form: sent twice, the decision is kept once."""
 
@@ -81,6 +87,7 @@ def panel(advice: Recommendation, state: AnswerState) -> Panel:
         notice_text=text,
         notice_tone=tone,
         newer=state.newer,
+        other=state.other,
         key=secrets.token_urlsafe(18),
     )
 
@@ -132,7 +139,10 @@ def _notice(state: AnswerState) -> tuple[str, str, str]:
         return f"This answer is out of date: a newer one is of {state.newer_at}.", text, WARN
     if state.changed_since and state.decision is None:
         text = "An earlier answer advised something else. Decide again."
+        text = f"{text} {state.fewer}".strip()
         return f"The advice changed since your decision of {state.changed_since}.", text, WARN
+    if state.fewer:
+        return state.fewer, "The decision was made with more facts and still stands.", WARN
     if state.is_replaced and state.decision is None:
         return "Another version of the model answers now.", "Ask again before you decide.", WARN
     return "", "", ""

@@ -13,6 +13,7 @@ from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Tag
 from posology.report.patient.words import change_words, date_words, dose_words, without_stop
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS, given_words, option_words
 from posology.service.pages.responses import local_time
+from posology.service.pages.standing_decision import lost_words
 from posology.service.store.decisions import DEFERRED, DecisionRecord
 
 TO_DECIDE, WAITING, DECIDED, STOPPED = "to-decide", "waiting", "decided", "stopped"
@@ -63,6 +64,10 @@ class WorklistEntry:
     """Name in words."""
     changed_since: str = ""
     """Moment of a decision about an earlier answer that advised something else."""
+    lost: tuple[str, ...] = ()
+    """Facts that the newest answer knew no more, though the one decided upon did."""
+    is_poorer: bool = False
+    """Whether the answer of this row is that newest one."""
     is_mine: bool = False
     """Whether the person who reads asked about the patient, or decided."""
     stopped: str = ""
@@ -278,7 +283,8 @@ def _row(entry: WorklistEntry, titles: dict[str, str]) -> WorklistRow:
         question=titles.get(entry.model, entry.model),
         tag=Tag("Erased", QUIET, "minus") if advice is None else state_tag(advice),
         answer="The answer was kept as long as it may be." if is_erased else answer_line(advice),
-        look=_changed_words(entry) or _look_of(entry),
+        look=". ".join(filter(None, (_changed_words(entry), _lost_words(entry))))
+        or _look_of(entry),
         record="" if advice is None else short_time(advice.time),
         decision=""
         if decision is None
@@ -293,6 +299,14 @@ def _changed_words(entry: WorklistEntry) -> str:
     if not entry.changed_since:
         return ""
     return f"Changed since your decision of {short_time(entry.changed_since)}"
+
+
+def _lost_words(entry: WorklistEntry) -> str:
+    """That the newest answer knew less than the one decided upon."""
+    if not entry.lost:
+        return ""
+    words = lost_words(entry.lost)
+    return f"This answer knew {words}" if entry.is_poorer else f"A newer answer knew {words}"
 
 
 def _look_of(entry: WorklistEntry) -> str:

@@ -91,7 +91,7 @@ def _newest(connection: Connection) -> tuple[list[_Found], dict[str, str]]:
         standing = standing_decision(connection, answers)
         record = standing.record
         if record is None or record.outcome == DEFERRED or standing.at >= recent:
-            found.append((answers[0], standing))
+            found.append((standing.answer or answers[0], standing))
     deciders = (one.record.decided_by for _, one in found if one.record is not None)
     return found, names_of(connection, deciders)
 
@@ -112,6 +112,8 @@ def _entries(
             is_mine=caller.subject
             in (stored.asked_by, "" if standing.record is None else standing.record.decided_by),
             changed_since=standing.changed_since,
+            lost=standing.lost,
+            is_poorer=standing.poorer is not None and standing.poorer.id == stored.id,
         )
         for stored, standing in found
     ]
