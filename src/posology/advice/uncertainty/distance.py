@@ -59,10 +59,10 @@ def fit_distance(train: Cohort, rng: np.random.Generator) -> Distance | None:
     return Distance(
         codes=tuple(train.profile.codes[codes[column]] for column, _ in chosen),
         is_number=tuple(is_number for _, is_number in chosen),
-        mean=_rounded(mean),
-        deviation=_rounded(deviation),
-        precision=tuple(_rounded(row) for row in precision),
-        quantiles=_rounded(np.quantile(own, SHARES)),
+        mean=rounded(mean),
+        deviation=rounded(deviation),
+        precision=tuple(rounded(row) for row in precision),
+        quantiles=rounded(np.quantile(own, SHARES)),
     )
 
 
@@ -184,6 +184,6 @@ def _squared(rows: np.ndarray, precision: np.ndarray) -> Float64[np.ndarray, " d
     return np.einsum("ij,jk,ik->i", rows, precision, rows)
 
 
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
+def rounded(values: np.ndarray) -> tuple[float, ...]:
     """Six digits: enough for a distance, and half the size in JSON."""
     return tuple(float(f"{value:.6g}") for value in values)

@@ -10,8 +10,9 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float64
 
-from posology.advice.uncertainty.distance import MAX_DECISIONS, SHARES
+from posology.advice.uncertainty.distance import MAX_DECISIONS, SHARES, rounded
 from posology.advice.uncertainty.facts import fact_codes, read_facts
+from posology.domain.codes import vocabulary_rows
 from posology.domain.cohort import Cohort
 from posology.domain.history import History, StepIndex
 from posology.domain.profile import Profile
@@ -82,10 +83,10 @@ def fit_number_pairs(train: Cohort, rng: np.random.Generator) -> NumberPairs | N
     return NumberPairs(
         codes=tuple(train.profile.codes[codes[c]] for c in chosen),
         is_log=is_log,
-        mean=_rounded(mean),
-        deviation=_rounded(deviation),
+        mean=rounded(mean),
+        deviation=rounded(deviation),
         pairs=pairs,
-        quantiles=_rounded(np.quantile(largest, SHARES)),
+        quantiles=rounded(np.quantile(largest, SHARES)),
     )
 
 
@@ -93,7 +94,7 @@ def oddest_pair(
     found: NumberPairs, profile: Profile, history: History, decision: StepIndex
 ) -> OddPair | None:
     """The pair of one patient that is most unusual; None if no two of the numbers are known."""
-    row_of = {code: row for row, code in enumerate(profile.codes)}
+    row_of = vocabulary_rows(profile.codes)
     rows = np.array([row_of[code] for code in found.codes], dtype=np.int64)
     codes = np.unique(rows)
     raw = read_facts(history, decision, codes).number[:, np.searchsorted(codes, rows)]
@@ -139,7 +140,3 @@ def _in_logs(raw: np.ndarray, is_log: tuple[bool, ...]) -> np.ndarray:
             values = np.where(rows[:, column] > 0, rows[:, column], np.nan)
             rows[:, column] = np.log(values)
     return rows
-
-
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{value:.6g}") for value in values)

@@ -8,6 +8,7 @@ from posology.advice.form.unit_names import plain_unit
 from posology.artifact import Artifact
 from posology.report.patient.content import QUIET, STOP, WARN, Tag
 from posology.report.patient.marks import share_bar
+from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import count_words
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
 from posology.service.pages.monitoring.checks import OUT, CheckGroup, check_groups, headline
@@ -20,8 +21,6 @@ from posology.service.store.served import STOP as STOPPED
 from posology.workflows.advice.patient_evidence import stored_evidence
 from posology.workflows.patient import form_of
 
-MIN_CELL = 5
-"""Smaller counts are not shown."""
 _ACTIONS = {
     START: "Started",
     SWAP: "Put in place",
@@ -164,6 +163,6 @@ def _counts(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
     return tuple(
         Bar(label, share_bar(n / most, f"{n}"), f"{n:,}")
         if n >= MIN_CELL
-        else Bar(label, "", f"under {MIN_CELL}")
+        else Bar(label, "", UNDER_5)
         for label, n in counts
     )

@@ -8,12 +8,11 @@ import numpy as np
 from posology.domain.recommendation.evidence import DoseEvidence, ProbabilityBin
 from posology.domain.recommendation.option import Estimate
 from posology.evaluation.intervals import clustered_wilson_interval
+from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import count_words, value_words
 from posology.service.pages.model.calibration import Calibration, calibration
 from posology.service.pages.monitoring.outcomes import DoseError, Followed, Prediction
 
-MIN_CELL = 5
-"""Patients below which nothing is shown."""
 BIN_PATIENTS, MOST_BINS = 20, 5
 _Z_95 = 1.96
 
@@ -34,7 +33,7 @@ def followed_part(followed: Followed, evidence: DoseEvidence | None) -> Followed
     patients = len({p.patient for p in (*followed.predictions, *followed.doses)})
     unlinked = ""
     if followed.unlinked:
-        few = "under 5" if followed.unlinked < MIN_CELL else f"{followed.unlinked:,}"
+        few = UNDER_5 if followed.unlinked < MIN_CELL else f"{followed.unlinked:,}"
         unlinked = f"Of {few} more patients the answer did not predict the outcome."
     if patients < MIN_CELL:
         verdict = f"Outcomes of under {MIN_CELL} patients are known: nothing is shown yet."

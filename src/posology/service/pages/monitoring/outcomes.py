@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, desc, select
 
 from posology.domain.codes import has_prefix
-from posology.domain.formulary import DoseRange
+from posology.domain.formulary import is_in_range
 from posology.domain.study import Bounds, Study
 from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
 from posology.service.work import unpack
@@ -125,7 +126,8 @@ def _follow_dose(
         span = ranges.get(option["name"])
         if option["outcome"] is not None and span is not None:
             share = option["outcome"]["value"] / 100
-            found.predictions.append(Prediction(patient, share, _lies_in(right, span)))
+            came_true = bool(is_in_range(np.array([right]), span)[0])
+            found.predictions.append(Prediction(patient, share, came_true))
 
 
 def _follow_choice(
@@ -159,8 +161,3 @@ def _is_effective(value: float | None, study: Study) -> bool | None:
 def _is_within(value: float, bounds: Bounds) -> bool:
     low, high = bounds.at_least, bounds.at_most
     return (low is None or value >= low) and (high is None or value <= high)
-
-
-def _lies_in(dose: float, span: DoseRange) -> bool:
-    above = dose > span.low if span.open_low else dose >= span.low
-    return above and (dose < span.high if span.open_high else dose <= span.high)
