@@ -2,7 +2,10 @@
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +13,7 @@ from posology.errors import UserError
 from posology.service.keys import KEY, derive_key, read_or_make_key
 from posology.service.store import AuditEvent, append_event, open_store
 from posology.service.store.audit import check_head
-from posology.service.store.audit_events import write_audit_events
+from posology.service.store.audit_events import to_audit_event, write_audit_events
 from posology.service.store.existing import address_of, existing_store
 
 
@@ -33,6 +36,102 @@ def test_each_row_is_an_audit_event(tmp_path: Path) -> None:
     assert resource["agent"][0]["who"]["identifier"]["value"] == "ehr"
     values = [e["what"]["identifier"]["value"] for e in resource["entity"]]
     assert values == [f"warfarin@{'d' * 64}", "answer-1", "a1b2", head]
+
+
+@pytest.mark.parametrize("head", ["a1b2c3d4e5f6", "f" * 63, "g" * 64])
+def test_what_is_no_whole_head_is_refused_and_says_nothing_of_the_log(
+    tmp_path: Path, head: str
+) -> None:
+    """The first characters of a right head once read "rows were cut off": a false alarm."""
+    store = open_store(address_of(tmp_path, ""), b"k" * 32)
+    store.write_now(append_event, b"k" * 32, AuditEvent("answer", "ehr"))
+    with pytest.raises(UserError) as refused:
+        store.read_now(check_head, b"k" * 32, head)
+    store.close()
+    assert str(refused.value) == (
+        f"--head: has {len(head)} characters and is no head of an audit log, which has 64, each a "
+        "digit or a letter from a to f; give the whole one, as `posology serve audit verify` "
+        "printed it. Nothing was checked."
+    )
+
+
+def test_a_head_in_capitals_or_with_spaces_is_the_same(tmp_path: Path) -> None:
+    store = open_store(address_of(tmp_path, ""), b"k" * 32)
+    head = store.write_now(append_event, b"k" * 32, AuditEvent("answer", "ehr"))
+    assert store.read_now(check_head, b"k" * 32, f" {head.upper()}\n").problem == ""
+    store.close()
+
+
+def resource_of(event: AuditEvent) -> dict[str, Any]:
+    detail = json.dumps(event.detail)
+    row = asdict(event) | {"detail": detail, "number": 7, "hash": "b" * 64, "before": "a" * 64}
+    return to_audit_event(cast(Any, SimpleNamespace(**row, at="2026-11-28T10:00:00.000000Z")))
+
+
+def test_each_item_of_a_list_is_a_detail_of_its_own() -> None:
+    """The roles once read `['clinician', 'administrator']`, the way Python prints a list."""
+    roles = {"roles": ["clinician", "administrator"], "door": "smart", "count": 3, "old": True}
+    entity = resource_of(AuditEvent("sign_in", "local:a", detail=roles))["entity"][0]
+    assert [(one["type"], one["valueString"]) for one in entity["detail"]] == [
+        ("count", "3"),
+        ("door", "smart"),
+        ("old", "true"),
+        ("roles", "clinician"),
+        ("roles", "administrator"),
+    ]
+
+
+def empty_places(value: Any, place: str = "") -> list[str]:
+    """Where a resource has an empty text, list, object or null, which FHIR's JSON forbids."""
+    if isinstance(value, str | bool | int | float):
+        return [place] if value == "" else []
+    inner = value.items() if isinstance(value, dict) else enumerate(value or [])
+    found = [one for key, item in inner for one in empty_places(item, f"{place}.{key}")]
+    return found if value else [place]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        AuditEvent("sign_in_refused", ""),
+        AuditEvent("feedback", "ehr", detail={"outcome": "accepted", "reason": "", "card": "c"}),
+        AuditEvent("swap", "local:a", "warfarin", "d" * 64),
+        AuditEvent("erase", "service", detail={"before": "2026-01-01", "answers": 1}),
+        AuditEvent("answer", "ehr", "warfarin", "d" * 64, "a1", {"patient": "p", "state": None}),
+    ],
+)
+def test_an_audit_event_has_what_r4_requires_and_nothing_empty(event: AuditEvent) -> None:
+    """An unknown caller and an empty reason once were empty texts, which no FHIR server takes."""
+    resource = resource_of(event)
+    assert empty_places(resource) == []
+    assert {"type", "recorded", "agent", "source"} <= set(resource)
+    assert resource["agent"][0]["requestor"] is True
+    assert resource["source"]["observer"]
+    assert all(("name" in one) != ("role" in one) for one in resource["entity"])
+    assert all(
+        {"type", "valueString"} == set(d) for e in resource["entity"] for d in e.get("detail", [])
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "subtypes", "letter", "outcome"),
+    [
+        ("answer", "110110", ["answer"], "E", "0"),
+        ("erase", "110110", ["erase"], "D", "0"),
+        ("sign_in", "110114", ["110122", "sign_in"], "E", "0"),
+        ("sign_in_refused", "110114", ["110122", "sign_in_refused"], "E", "4"),
+        ("sign_out", "110114", ["110123", "sign_out"], "E", "0"),
+        ("swap", "110100", ["swap"], "U", "0"),
+    ],
+)
+def test_the_type_says_what_was_done(
+    action: str, kind: str, subtypes: list[str], letter: str, outcome: str
+) -> None:
+    """Everything once was an Application Activity, which is DICOM's for start and stop."""
+    resource = resource_of(AuditEvent(action, "a"))
+    assert resource["type"]["code"] == kind
+    assert [one["code"] for one in resource["subtype"]] == subtypes
+    assert (resource["action"], resource["outcome"]) == (letter, outcome)
 
 
 def test_a_folder_without_a_service_is_named(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ that was noted elsewhere (`posology serve audit verify --head`).
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, desc, insert, select
 
+from posology.errors import UserError
 from posology.service.store.clock import now, to_text
 from posology.service.store.tables import AUDIT
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 START = "0" * 64
 """What the first row has before it."""
 
@@ -91,7 +94,17 @@ def verify_audit(connection: Connection, key: bytes) -> AuditCheck:
 
 
 def check_head(connection: Connection, key: bytes, head: str) -> AuditCheck:
-    """The same, and whether a hash noted before is still in the log (empty: none was)."""
+    """The same, and whether a hash noted before is still in the log (empty: none was).
+
+    UserError where what was noted is no whole hash: it says nothing about the log.
+    """
+    head = head.strip().lower()
+    if head and _HASH.fullmatch(head) is None:
+        raise UserError(
+            f"--head: has {len(head)} characters and is no head of an audit log, which has 64, "
+            "each a digit or a letter from a to f; give the whole one, as `posology serve audit "
+            "verify` printed it. Nothing was checked."
+        )
     check = verify_audit(connection, key)
     if check.problem or not head:
         return check

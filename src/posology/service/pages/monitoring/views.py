@@ -141,4 +141,4 @@ async def _audit_words(deployment: Deployment) -> str:
     found = await deployment.store.read(verify_audit, deployment.store.key)
     if found.problem:
         return f"The audit log was changed: {found.problem}."
-    return f"Audit log verified: {found.rows:,} entries, chain unbroken, head {found.head[:12]}."
+    return f"Audit log verified: {found.rows:,} entries, chain unbroken, head {found.head}."
