@@ -1,5 +1,7 @@
 """Session cookies: only ours, only in time, only until signed out."""
 
+import asyncio
+import base64
 from pathlib import Path
 
 import httpx
@@ -8,7 +10,13 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from posology.service.identity.callers import CLINICIAN
-from posology.service.identity.one_time_links import Invitation, OneTimeLinks
+from posology.service.identity.one_time_links import (
+    EXPIRED,
+    UNKNOWN,
+    USED,
+    Invitation,
+    OneTimeLinks,
+)
 from posology.service.identity.sessions import (
     SECONDS,
     csrf_token,
@@ -19,6 +27,7 @@ from posology.service.identity.sessions import (
     unseal,
     write_session,
 )
+from posology.service.store import open_store
 from tests.builders.pages import Browser, people_in, signed_in
 from tests.builders.service import running_app
 
@@ -60,13 +69,50 @@ def test_a_form_s_token_belongs_to_its_session() -> None:
     assert not is_csrf_token("ä", SESSION, KEY)
 
 
-def test_a_link_works_once_and_not_later_than_its_time() -> None:
-    links, who = OneTimeLinks(), Invitation("local:a", "A", (CLINICIAN,))
+def test_a_link_works_once_not_later_than_its_time_and_says_why(tmp_path: Path) -> None:
+    who = Invitation("local:a", "Ada Example", (CLINICIAN,))
+    address = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store = open_store(address, KEY)
+    links = OneTimeLinks(KEY, store)
     first, late = links.make(who, 0.0), links.make(who, 0.0)
-    assert links.use(first, 899.0) == who
-    assert links.use(first, 899.0) is None
-    assert links.use(late, 900.0) is None
-    assert links.use("never made", 0.0) is None
+    assert "Example" not in str(base64.urlsafe_b64decode(first + "=="))
+    assert asyncio.run(links.use(first, 899.0)) == who
+    assert asyncio.run(links.use(first, 899.0)) == USED
+    assert asyncio.run(links.peek(first, 40_000.0)) == USED
+    assert asyncio.run(links.use(late, 900.0)) == EXPIRED
+    foreign = OneTimeLinks(b"x" * 32, store).make(who, 0.0)
+    for wrong in ("never made", "", first[:-1], f"{first}A", "ä", foreign):
+        assert asyncio.run(links.use(wrong, 0.0)) == UNKNOWN, wrong
+    store.close()
+
+
+def test_an_unused_link_works_after_a_restart_and_a_used_one_does_not(tmp_path: Path) -> None:
+    """A restart once ended every unused link, and its page gave another reason."""
+    who = Invitation("local:a", "A", (CLINICIAN,))
+    address = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store = open_store(address, KEY)
+    links = OneTimeLinks(KEY, store)
+    used, unused = links.make(who, 0.0), links.make(who, 0.0)
+    assert asyncio.run(links.use(used, 1.0)) == who
+    store.close()
+    again = open_store(address, KEY)
+    after = OneTimeLinks(KEY, again)
+    assert asyncio.run(after.use(used, 2.0)) == USED
+    assert asyncio.run(after.use(unused, 2.0)) == who
+    assert asyncio.run(after.use(unused, 2.0)) == USED
+    again.close()
+
+
+def test_a_link_opened_twice_at_once_signs_in_once(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}", KEY)
+    links, who = OneTimeLinks(KEY, store), Invitation("local:a", "A", (CLINICIAN,))
+    token = links.make(who, 0.0)
+
+    async def both() -> list[Invitation | str]:
+        return await asyncio.gather(*(links.use(token, 1.0) for _ in range(8)))
+
+    assert sorted(map(str, asyncio.run(both()))) == sorted([str(who), *[USED] * 7])
+    store.close()
 
 
 def test_a_copied_cookie_ends_with_its_session(app: FastAPI) -> None:

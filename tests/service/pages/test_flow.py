@@ -165,7 +165,10 @@ def test_a_link_signs_in_once(app: FastAPI) -> None:
     assert browser.get("/model").url.path == "/model/warfarin"
     again = Browser(app)
     assert again.post("/sign-in/link", {"token": token}).status_code == 403
-    assert "This link was used, or is older than 15 minutes." in again.text
+    assert "This link was used already; each works once." in again.text
+    assert "An administrator makes a new one on the page People" in again.text
+    again.get(f"/sign-in/link?token={token[:40]}")
+    assert "Some of it may be missing: copy the whole link." in again.text
 
 
 def test_the_answer_of_a_system_names_no_patient(app: FastAPI) -> None:

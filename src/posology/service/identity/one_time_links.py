@@ -1,11 +1,31 @@
-"""Links that sign one person in, once: for the first administrator, and for people they invite."""
+"""Links that sign one person in, once: for the first administrator, and for people they invite.
 
+A link holds whom it signs in, encrypted under a key of the service, so that one which nobody used
+works after a restart too; the store knows which were used.
+"""
+
+import base64
 import hashlib
+import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy.exc import IntegrityError
+
+from posology.service.store import Store
+from posology.service.store.nonces import is_kept, use_nonce
 
 MINUTES = 15
 """How long a link works."""
+_REMEMBERED = 24 * 3600.0
+"""Seconds for which a used link is remembered once it is too old, so that its page says so."""
+USED = (
+    "This link was used already; each works once. If that was not you, tell an administrator at "
+    "once."
+)
+EXPIRED = f"This link is older than {MINUTES} minutes, so it does not work any more."
+UNKNOWN = "This is no link of this service. Some of it may be missing: copy the whole link."
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,30 +37,58 @@ class Invitation:
     roles: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class OneTimeLinks:
-    """The links that still work; only their hashes are kept, and only in memory."""
+@dataclass(frozen=True, slots=True)
+class _Link:
+    id: str
+    until: float
+    invitation: Invitation
 
-    _waiting: dict[str, tuple[Invitation, float]] = field(default_factory=dict)
+
+@dataclass(frozen=True, slots=True)
+class OneTimeLinks:
+    """Makes links and knows which still work."""
+
+    key: bytes
+    """32 secret bytes of the service, for this use alone."""
+    store: Store
 
     def make(self, invitation: Invitation, now: float) -> str:
         """A token for one sign-in within MINUTES. now: seconds since 1970-01-01 UTC."""
-        token = secrets.token_urlsafe(32)
-        self._waiting = {k: v for k, v in self._waiting.items() if v[1] > now}
-        self._waiting[_hash(token)] = (invitation, now + 60 * MINUTES)
-        return token
+        body = asdict(invitation) | {"id": secrets.token_urlsafe(12), "until": now + 60 * MINUTES}
+        return self._fernet().encrypt(json.dumps(body).encode()).decode().rstrip("=")
 
-    def peek(self, token: str, now: float) -> Invitation | None:
-        """Whom the token would sign in."""
-        invitation, until = self._waiting.get(_hash(token), (None, 0.0))
-        return invitation if now < until else None
+    async def peek(self, token: str, now: float) -> Invitation | str:
+        """Whom the token would sign in; or why it does not, in words."""
+        link = self._read(token)
+        if link is None:
+            return UNKNOWN
+        if await self.store.read(is_kept, _hash(link)):
+            return USED
+        return link.invitation if now < link.until else EXPIRED
 
-    def use(self, token: str, now: float) -> Invitation | None:
-        """Whom the token signs in; None if it was used, is too old, or was never made."""
-        invitation = self.peek(token, now)
-        self._waiting.pop(_hash(token), None)
-        return invitation
+    async def use(self, token: str, now: float) -> Invitation | str:
+        """Whom the token signs in, once; or why it does not, in words."""
+        link, found = self._read(token), await self.peek(token, now)
+        if link is None or isinstance(found, str):
+            return found
+        try:
+            is_first = await self.store.write(use_nonce, _hash(link), link.until + _REMEMBERED, now)
+        except IntegrityError:  # another service on the same database was faster
+            is_first = False
+        return found if is_first else USED
+
+    def _read(self, token: str) -> _Link | None:
+        try:
+            body = json.loads(self._fernet().decrypt(token + "=" * (-len(token) % 4)))
+        except (InvalidToken, ValueError):
+            return None
+        who = Invitation(body["subject"], body["name"], tuple(body["roles"]))
+        return _Link(body["id"], body["until"], who)
+
+    def _fernet(self) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.key))
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _hash(link: _Link) -> str:
+    """What the store has of a used link: nothing by which it could be used."""
+    return hashlib.sha256(f"link {link.id}".encode()).hexdigest()

@@ -44,12 +44,13 @@ class People:
     """Signs sessions."""
     is_https: bool
     """Whether browsers reach the service by https only."""
-    links: OneTimeLinks = field(default_factory=OneTimeLinks)
+    links: OneTimeLinks
+    store: Store
+    """Knows of ended sessions and used links, also after a restart and for other services on the
+    same database."""
     openid: OpenId | None = None
     signed_out: dict[str, int] = field(default_factory=dict)
     """Sessions that were ended before their time, and when that is."""
-    store: Store | None = None
-    """Knows of ended sessions after a restart, and for other services on the same database."""
     now: Callable[[], float] = time.time
 
     @property
@@ -89,7 +90,7 @@ class People:
         session = self.session(request)
         if session is None:
             return None
-        if self.store is not None and await self.store.read(is_kept, session_key(session)):
+        if await self.store.read(is_kept, session_key(session)):
             self.signed_out[session.id] = session.until
             return None
         return Caller(session.subject, "person", session.roles, session.name)
@@ -117,7 +118,8 @@ def add_people(deployment: Deployment) -> People:
         openid = OpenId(settings.openid, f"{settings.url}/sign-in/callback")
     is_https = settings.url.startswith("https://")
     key, store = deployment.derive_key("session"), deployment.store
-    people = People(key, is_https, openid=openid, store=store)
+    links = OneTimeLinks(deployment.derive_key("one-time links"), store)
+    people = People(key, is_https, links, store, openid)
     deployment.extra[NAME] = people
     if deployment.identify_person is nobody:
         deployment.identify_person = people.identify

@@ -28,7 +28,10 @@ Service = Annotated[Deployment, Depends(get_deployment)]
 _MEMORY = "posology-sign-in"
 """Cookie that holds what a sign-in at the provider must come back with."""
 _MEMORY_SECONDS = 600
-_USED = "This link was used, or is older than {minutes} minutes. Ask for a new one."
+_ASK = (
+    "An administrator makes a new one on the page People; the server prints one for the first "
+    "administrator each time it starts."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,9 @@ async def sign_in(request: Request) -> Response:
 async def show_link(request: Request, deployment: Service, token: str = "") -> Response:
     """Whom the link signs in. It is used by the button, so that no preview uses it up."""
     people = people_of(request)
-    invitation = people.links.peek(token, people.now())
-    if invitation is None:
-        return _page(request, problem=_USED.format(minutes=MINUTES), status=403)
+    invitation = await people.links.peek(token, people.now())
+    if isinstance(invitation, str):
+        return _page(request, problem=f"{invitation} {_ASK}", status=403)
     if deployment.settings.is_demo:
         return await _use_link(request, deployment, token)
     return _page(request, token=token, invitation=invitation)
@@ -129,9 +132,9 @@ async def sign_out(request: Request, deployment: Service) -> Response:
 
 async def _use_link(request: Request, deployment: Deployment, token: str) -> Response:
     people = people_of(request)
-    invitation = people.links.use(token, people.now())
-    if invitation is None:
-        return _page(request, problem=_USED.format(minutes=MINUTES), status=403)
+    invitation = await people.links.use(token, people.now())
+    if isinstance(invitation, str):
+        return _page(request, problem=f"{invitation} {_ASK}", status=403)
     return await _start(people, deployment, invitation)
 
 

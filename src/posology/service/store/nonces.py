@@ -1,4 +1,4 @@
-"""Nonces of tokens, and ended sessions, until they expire: hashed, since both are secrets."""
+"""Nonces of tokens, ended sessions and used links until they expire: hashed, as all are secrets."""
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -15,6 +15,13 @@ def save_nonce(connection: Connection, key: str, until: float, now: float) -> No
     connection.execute(delete(NONCES).where(NONCES.c.until <= now))
     if connection.execute(select(NONCES.c.key).where(NONCES.c.key == key)).first() is None:
         connection.execute(insert(NONCES), {"key": key, "until": until})
+
+
+def use_nonce(connection: Connection, key: str, until: float, now: float) -> bool:
+    """Keep the nonce as `save_nonce` does; whether it was new."""
+    is_new = not is_kept(connection, key)
+    save_nonce(connection, key, until, now)
+    return is_new
 
 
 def is_kept(connection: Connection, key: str) -> bool:

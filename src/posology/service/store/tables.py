@@ -72,8 +72,8 @@ NONCES = Table(
     Column("key", String(64), primary_key=True),
     Column("until", Float, nullable=False),
 )
-"""Nonces of tokens, and sessions ended before their time, until they expire; hashed. Seconds since
-1970."""
+"""Nonces of tokens, sessions ended before their time, and used links, until they expire; hashed.
+Seconds since 1970."""
 Index("nonces_by_time", NONCES.c.until)
 
 PEOPLE = Table(
