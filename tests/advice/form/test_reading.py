@@ -120,6 +120,18 @@ def test_a_number_beyond_training_is_named(form: Form) -> None:
     assert said.startswith("Weight 300 kg is beyond the highest the model saw, 1")
 
 
+@pytest.mark.parametrize(("age", "shown"), [(19, "19 years"), ("10-19", "10 to 19 years")])
+def test_an_age_beyond_training_is_named_in_years_also_where_decades_are_known(
+    form: Form, age: int | str, shown: str
+) -> None:
+    (low,) = [field.seen.low for field in form.fields if field.age_as == "decades"]
+    assert low is not None
+    assert low > 1
+    _, reading = read(form, {"age": age})
+    limit = f"{10 * low:.0f} to {10 * low + 9:.0f} years"
+    assert reading.beyond == (f"Age {shown} is beyond the lowest the model saw, {limit}.",)
+
+
 def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> None:
     events, reading = read(form, {"race": "Whit", "height": 170})
     assert [code for code, *_ in events] == ["HEIGHT"]

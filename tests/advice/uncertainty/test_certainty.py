@@ -76,14 +76,16 @@ def test_patients_alike_are_counted_and_described(evidence: UncertaintyEvidence)
     assert found.certainty.remarks[0].startswith("Patients like this one: ")
 
 
-def test_what_is_not_recorded_counts_as_not_and_is_said(evidence: UncertaintyEvidence) -> None:
+def test_what_is_not_recorded_is_said_to_be_so_and_a_choice_is_named_once(
+    evidence: UncertaintyEvidence,
+) -> None:
     one = one_patient()
     rows = [row for row, code in enumerate(one.profile.codes) if code.startswith("SEX//")]
     is_known = np.isin(one.history.code, rows)
     (absent,) = set(rows) - set(one.history.code[is_known].tolist())
     alike = evidence.alike
     assert alike is not None
-    asked = replace(alike, questions=(Question(one.profile.codes[absent], None),))
+    asked = replace(alike, questions=tuple(Question(one.profile.codes[row], None) for row in rows))
     height = one.profile.codes.index("HEIGHT")
     other = replace(one.history, code=np.where(is_known, height, one.history.code))
     here = replace(evidence, alike=asked)
@@ -91,8 +93,10 @@ def test_what_is_not_recorded_counts_as_not_and_is_said(evidence: UncertaintyEvi
         " ".join(assess(here, replace(one, history=h)).certainty.remarks)
         for h in (one.history, other)
     ]
-    said = "What is not recorded counts as not"
-    assert [said in words for words in shown] == [False, True]
+    (present,) = set(rows) - {absent}
+    sex = one.profile.name(present)
+    assert shown[0].startswith(f"Patients like this one: {sex}.")
+    assert shown[1].startswith("Patients like this one: sex not recorded, or not female or male.")
 
 
 def test_both_intervals_stand_beside_the_dose(evidence: UncertaintyEvidence) -> None:
@@ -191,6 +195,16 @@ def test_a_dose_interval_wider_than_the_study_allows_is_no_answer(
 def test_the_set_of_options_has_the_titles_and_its_coverage(evidence: UncertaintyEvidence) -> None:
     found = assess(evidence, one_patient()).certainty
     titles = [t.title for t in iwpc_cohort().study.formulary.treatments]
-    assert found.option_set[0] == titles[0]
+    assert found.option_set[0] == titles[0]  # the likeliest
+    patient = PatientAtHand(one_patient().study, one_patient().profile, one_patient().history)
+    other = assess_certainty(evidence, patient, np.array([0.2, 0.1, 0.7])).certainty.option_set
+    order = [titles[2], titles[0], titles[1]]
+    assert other == tuple(order[: len(other)])
+    assert evidence.options is not None
+    parts = (None, None, None)
+    every = replace(evidence.options, thresholds=replace(evidence.options.thresholds, parts=parts))
+    everyone = replace(evidence, options=every)
+    shown = assess_certainty(everyone, patient, np.array([0.2, 0.1, 0.7])).certainty.option_set
+    assert shown == tuple(order)
     assert set(found.option_set) <= set(titles)
     assert found.set_coverage == 0.8

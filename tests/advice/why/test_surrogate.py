@@ -1,5 +1,7 @@
 """The shallow tree that imitates a policy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from posology.advice.why.surrogate import (
     fit_surrogate,
 )
 from posology.domain.history import History, offsets_from_counts
-from tests.builders.reasons import CODES, FACTS, PROFILE, WOMAN
+from tests.builders.reasons import CODES, EGFR, FACTS, PROFILE, WOMAN
 
 TITLES = ("drug A", "drug B", "drug C")
 
@@ -70,6 +72,19 @@ def test_the_rules_are_words_and_the_patient_s_own_stands_first() -> None:
         "is above 4" in line and "and not heart failure: drug C" in line for line in rule.lines
     )
     assert len(rule.lines) <= 8
+
+
+def test_a_question_on_the_decade_of_age_is_asked_in_years() -> None:
+    facts = (replace(EGFR, name="age", age_as="decades"), *FACTS[1:])
+    fitted = tree()
+    nodes = [replace(n, threshold=5.5) if n.fact == 0 and n.row < 0 else n for n in fitted.nodes]
+    rule = describe_surrogate(
+        replace(fitted, nodes=tuple(nodes)), facts, (WOMAN, 2), PROFILE, TITLES
+    )
+    shown = " ".join(rule.lines)
+    assert "age is below 60 years" in shown
+    assert "age is 60 years or more" in shown
+    assert "decade" not in shown
 
 
 @pytest.mark.parametrize("n", [0, 10])

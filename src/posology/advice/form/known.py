@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 
 from posology.advice.form.field import STATIC, Form
-from posology.advice.form.unit_names import plain_unit
+from posology.advice.form.unit_names import decade_words, plain_unit
 from posology.advice.form.values import Entry
 from posology.domain.codes import display_name
 from posology.domain.recommendation.findings import KnownFact
@@ -56,10 +56,10 @@ def _words(entry: Entry, decision: datetime.datetime) -> str:
 
 def _age_words(entry: Entry, decision: datetime.datetime) -> str:
     if entry.field.age_as == "decades" and entry.value is not None:
-        decade = f"{10 * entry.value:g} to {10 * entry.value + 9:g}"
+        decade = decade_words(entry.value)
         if entry.years is None or entry.years[0] != entry.years[1]:
-            return f"{decade} years"
-        return f"{entry.years[0]:g} years (read as {decade})"
+            return decade
+        return f"{entry.years[0]:g} years (read as {decade.removesuffix(' years')})"
     years = entry.age if entry.age is not None else entry.value
     if years is None and entry.time is not None:
         years = float(completed_years(entry.time, decision))

@@ -15,7 +15,7 @@ from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
 from posology.advice.form.standard_facts import add_standard_facts
 from posology.advice.form.timing import align_times
-from posology.advice.form.unit_names import unit_words
+from posology.advice.form.unit_names import decade_words, unit_words
 from posology.advice.form.values import Entry, nearest_choice
 from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
@@ -207,16 +207,26 @@ def _beyond(entries: list[Entry]) -> tuple[str, ...]:
     """A sentence for each number beyond the smallest or largest of training."""
     sentences: dict[str, None] = {}
     for entry in entries:
-        value, seen, unit = entry.value, entry.field.seen, unit_words(entry.field.unit)
+        value, seen = entry.value, entry.field.seen
         if value is None or not entry.code or seen.contains(value):
             continue
         too_high = seen.high is not None and value > seen.high
         bound, word = (seen.high, "highest") if too_high else (seen.low, "lowest")
+        if bound is None:
+            continue
         name = entry.field.name
-        decade = " (decade)" if entry.field.age_as == "decades" else ""
-        sentences[
-            f"{name[0].upper()}{name[1:]}{decade} {value:g} {unit}".strip()
-            + f" is beyond the {word} the model saw, {bound:g} {unit}".rstrip()
-            + "."
-        ] = None
+        size = _age_or_size(entry, value, entry.years)
+        limit = _age_or_size(entry, bound, None)
+        sentence = (
+            f"{name[0].upper()}{name[1:]} {size} is beyond the {word} the model saw, {limit}."
+        )
+        sentences[sentence] = None
     return tuple(sentences)
+
+
+def _age_or_size(entry: Entry, value: float, years: tuple[float, float] | None) -> str:
+    """A number with its unit; a decade of age as years, exact where they are known."""
+    if entry.field.age_as != "decades":
+        return f"{value:g} {unit_words(entry.field.unit)}".strip()
+    is_exact = years is not None and years[0] == years[1]
+    return f"{years[0]:g} years" if years is not None and is_exact else decade_words(value)

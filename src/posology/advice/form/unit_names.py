@@ -23,6 +23,16 @@ def unit_words(unit: str) -> str:
     return _WORDS.get(unit, unit.replace("{", "").replace("}", "").replace("_", " "))
 
 
+def is_decade(code: str, unit: str) -> bool:
+    """Whether a number is an age in decades, as 7 for 70 to 79 years."""
+    return unit in ("decades", "{decade}") or code.rpartition("//")[2] == "AGE_DECADE"
+
+
+def decade_words(decade: float) -> str:
+    """`70 to 79 years`, of an age that is known as its decade."""
+    return f"{10 * decade:.0f} to {10 * decade + 9:.0f} years"
+
+
 def usual_units(unit: str, code: str) -> tuple[str, ...]:
     """Other units in which a number of the code may be written."""
     others = convertible_units(unit, code)[1:]

@@ -16,12 +16,19 @@ from posology.advice.uncertainty.distance import (
 )
 from posology.advice.uncertainty.dose_intervals import dose_intervals
 from posology.advice.uncertainty.evidence import UncertaintyEvidence
+from posology.advice.uncertainty.fact_words import (
+    At,
+    fact_in_words,
+    name_and_size,
+    shared_facts,
+    unusual_in_words,
+)
 from posology.advice.uncertainty.facts import fact_codes, read_facts
 from posology.advice.uncertainty.number_pairs import oddest_pair
 from posology.advice.uncertainty.option_sets import option_sets
 from posology.advice.uncertainty.predictions import dose_predictions
 from posology.domain.codes import display_name
-from posology.domain.history import History, has_code
+from posology.domain.history import History
 from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import Certainty
 from posology.domain.recommendation.option import DoseAdvice
@@ -46,6 +53,11 @@ class PatientAtHand:
     def decision(self) -> np.ndarray:
         """The patient's last step."""
         return self.history.step_offsets[1:2] - 1
+
+    @property
+    def at(self) -> At:
+        """The same as a tuple, with the step."""
+        return self.study, self.profile, self.history, self.decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def assess_certainty(
         effectiveness: P(option is effective), mean over the ensemble.
         facts: what each code was in training, to name what is beyond it.
     """
-    alike, similar, given = _alike(evidence.alike, patient)
+    alike, similar, given = _alike(evidence.alike, patient, facts)
     certainty = Certainty(needed_patients=patient.study.advice.needed_alike)
     certainty = replace(certainty, similar_patients=alike[0], remarks=alike[1])
     if evidence.distance is not None:
@@ -83,7 +95,7 @@ def assess_certainty(
         is_far = facts is not None and is_far_beyond(patient, facts)
         together = _together(evidence, patient, facts)
         is_outside = bool(share >= patient.study.advice.outside_share or is_far or together)
-        named = (*together, *_outside(evidence, patient, facts)) if is_outside else ()
+        named = _outside(evidence, patient, facts, together) if is_outside else ()
         is_plain = is_far or bool(together)
         lacking = _lacking(evidence.distance, patient) if is_outside and not is_plain else ()
         certainty = replace(
@@ -94,7 +106,8 @@ def assess_certainty(
     if evidence.options is not None:
         members = option_sets(evidence.options, effectiveness[None, :])[0]
         titles = [t.title for t in patient.study.formulary.treatments]
-        chosen = tuple(t for t, is_in in zip(titles, members, strict=True) if is_in)
+        likeliest = np.argsort(-effectiveness, kind="stable").tolist()
+        chosen = tuple(titles[k] for k in likeliest if members[k])
         certainty = replace(certainty, option_set=chosen, set_coverage=evidence.options.coverage)
     return Sureness(certainty, similar, given, lacking)
 
@@ -121,14 +134,14 @@ def with_intervals(
 
 
 def _alike(
-    alike: PatientsAlike | None, patient: PatientAtHand
+    alike: PatientsAlike | None, patient: PatientAtHand, facts: TrainingFacts | None
 ) -> tuple[tuple[int | None, tuple[str, ...]], tuple[SimilarPatients, ...], tuple[int | None, ...]]:
     """Number alike and what that means; counts by option."""
     if alike is None:
         return (None, ()), (), ()
     own = answer(alike.questions, patient.profile, patient.history, patient.decision)[0]
     cell = alike.cell(answers_as_text(own))
-    remark = _meaning(alike, patient, own)
+    remark = _meaning(alike, patient, own, facts)
     if cell is None:
         rare = "Fewer than 5 training patients are like this one; smaller counts are not kept."
         return (0, (*remark, rare)), (), ()
@@ -146,29 +159,12 @@ def _given(cell: Cell) -> tuple[int | None, ...]:
     return tuple(option.patients for option in cell.options)
 
 
-def _meaning(alike: PatientsAlike, patient: PatientAtHand, own: np.ndarray) -> tuple[str, ...]:
+def _meaning(
+    alike: PatientsAlike, patient: PatientAtHand, own: np.ndarray, facts: TrainingFacts | None
+) -> tuple[str, ...]:
     """Which facts patients alike share, as a sentence."""
-    names, unknown = [], False
-    for question, is_yes in zip(alike.questions, own, strict=True):
-        row = patient.profile.codes.index(question.code)
-        name = patient.profile.name(row)
-        if question.at_least is None:
-            names.append(name if is_yes else f"not {name}")
-            unknown = unknown or not (is_yes or _is_family_recorded(patient, question.code))
-        else:
-            side = "at least" if is_yes else "below"
-            name, size = _name_and_size(patient.profile, row, question.at_least)
-            names.append(f"{name} {side} {size}")
-    if not names:
-        return ()
-    remark = ("What is not recorded counts as not: some of them have what this patient may have.",)
-    return (f"Patients like this one: {'; '.join(names)}.", *(remark if unknown else ()))
-
-
-def _is_family_recorded(patient: PatientAtHand, code: str) -> bool:
-    """Whether anything is recorded of what the code is one value of, such as a genotype."""
-    rows = patient.profile.rows((code.rpartition("//")[0] or code,))
-    return bool(has_code(patient.history, patient.decision, rows)[0])
+    shared = shared_facts(patient.at, alike.questions, own, facts)
+    return (f"Patients like this one: {'; '.join(shared)}.",) if shared else ()
 
 
 def _lacking(distance: Distance, patient: PatientAtHand) -> tuple[str, ...]:
@@ -200,7 +196,7 @@ def _together(
     both = list(zip(rows.tolist(), numbers.tolist(), strict=True))
     if any(_is_beyond(facts, row, number) for row, number in both):
         return ()  # the one that is beyond is named by itself
-    first, second = (_fact_in_words(patient.profile, row, True, number) for row, number in both)
+    first, second = (fact_in_words(patient.profile, row, number) for row, number in both)
     return (f"{first[:1].upper()}{first[1:]} with {second} {UNLIKE}",)
 
 
@@ -210,40 +206,24 @@ def _is_beyond(facts: TrainingFacts, row: int, number: float) -> bool:
 
 
 def _outside(
-    evidence: UncertaintyEvidence, patient: PatientAtHand, facts: TrainingFacts | None
+    evidence: UncertaintyEvidence,
+    patient: PatientAtHand,
+    facts: TrainingFacts | None,
+    together: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """What is beyond training; if nothing is, the facts that are unusual together."""
+    """What is beyond training; if nothing is, the facts that are unusual together.
+
+    together: the sentence on two numbers, which comes first; what it names is not named again.
+    """
     beyond = () if facts is None else _beyond(patient, facts)
     if beyond or evidence.distance is None:
-        return beyond
+        return (*together, *beyond)
     codes = unusual_codes(evidence.distance, patient.profile, patient.history, patient.decision)
-    if not codes:
-        return ()
-    profile = patient.profile
-    rows = np.array(sorted(profile.codes.index(code) for code in codes))
-    table = read_facts(patient.history, patient.decision, rows)
-    words = [
-        _fact_in_words(profile, int(row), bool(table.recorded[0, i]), float(table.number[0, i]))
-        for i, row in enumerate(rows)
-    ]
-    return (f"Rare in training, alone or together: {'; '.join(words)}.",)
-
-
-def _fact_in_words(profile: Profile, row: int, is_recorded: bool, number: float) -> str:
-    if np.isfinite(number):
-        return " ".join(_name_and_size(profile, row, number))
-    name = profile.name(row)
-    return name if is_recorded else f"{name} not recorded"
-
-
-def _name_and_size(profile: Profile, row: int, number: float) -> tuple[str, str]:
-    """`weight` and `76 kg`; decades of age as years; a unit such as `{score}` is none."""
-    name, _, unit = profile.name(row).partition(", ")
-    if unit == "decades":
-        return name, f"{10 * number:.0f}"
-    if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
-        unit = profile.unit(row) or ""
-    return name, f"{number:.4g}" if unit.startswith("{") else f"{number:.4g} {unit}".strip()
+    named = " ".join(together).lower()
+    words = [w for w in unusual_in_words(patient.at, codes, facts) if w.lower() not in named]
+    if not words:
+        return together
+    return (*together, f"Rare in training, alone or together: {'; '.join(words)}.")
 
 
 def is_far_beyond(patient: PatientAtHand, facts: TrainingFacts) -> bool:
@@ -276,7 +256,7 @@ def _beyond(patient: PatientAtHand, facts: TrainingFacts) -> tuple[str, ...]:
         if low is None or high is None or not np.isfinite(number) or low <= number <= high:
             continue
         side, bound = ("above the highest", high) if number > high else ("below the lowest", low)
-        name = _fact_in_words(patient.profile, row, True, number)
-        seen = _name_and_size(patient.profile, row, bound)[1]
+        name = fact_in_words(patient.profile, row, number)
+        seen = name_and_size(patient.profile, row, bound)[1]
         sentences.append(f"{name[:1].upper()}{name[1:]} is {side} the model saw, {seen}.")
     return tuple(sentences)

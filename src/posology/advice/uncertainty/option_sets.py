@@ -42,9 +42,15 @@ def fit_option_sets(
 
 
 def option_sets(sets: OptionSets, probability: Probability) -> Bool[np.ndarray, "decision option"]:
-    """Which options are in each decision's set; never none: then the most probable one."""
+    """Which options are in each decision's set; never none: then the most probable one.
+
+    A set with an option also has every option that is more probable, which the thresholds alone may
+    leave out: it would read as if the less probable one were the better guess. This only adds
+    options, so that each is still found as often as the thresholds say, or more often.
+    """
     nobody = ((), np.zeros((len(probability), 0), dtype=bool))
     members = (1.0 - probability) <= thresholds_of(sets.thresholds, nobody)
     empty = ~members.any(axis=1)
     members[empty, probability[empty].argmax(axis=1)] = True
-    return members
+    least = np.where(members, probability, np.inf).min(axis=1)
+    return members | (probability >= least[:, None])

@@ -10,6 +10,7 @@ from posology.advice.why.table import FactEffects, Situation, WhatIfTable
 from posology.advice.why.what_if import WhatIf, predict_what_ifs
 from posology.advice.why.words import (
     as_sentence,
+    describe_limit,
     describe_number,
     describe_value,
     name_of_number,
@@ -157,10 +158,12 @@ def _condition(effects: FactEffects, value: FactValue, option: int, profile: Pro
         )
         if v.number is not None and (v.number > number) == (number > effects.number)
     ]
-    words, name = describe_number(fact, number), name_of_number(fact, profile)
+    name, is_more = name_of_number(fact, profile), number > effects.number
     if not all(beyond):
-        return f"If {name} were about {words}"
-    return f"If {name} were {words} or {'more' if number > effects.number else 'less'}"
+        about = "" if fact.age_as == "decades" else "about "
+        return f"If {name} were {about}{describe_number(fact, number)}"
+    limit = describe_limit(fact, number, is_more)
+    return f"If {name} were {limit} or {'more' if is_more else 'less'}"
 
 
 def _other_finding(effects: FactEffects, value: FactValue, profile: Profile) -> str:

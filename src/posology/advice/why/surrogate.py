@@ -1,5 +1,6 @@
 """A shallow tree that imitates which option a policy puts first, as a rule in words."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -210,8 +211,11 @@ def _rules(
 def _answers(node: Node, fact: Fact, profile: Profile) -> tuple[str, str]:
     """Both answers to a question, in words."""
     if node.row < 0:
-        words = describe_number(fact, node.threshold)
         name = name_of_number(fact, profile)
+        if fact.age_as == "decades":  # at most a half is at most the decade below it
+            years = f"{10 * (math.floor(node.threshold) + 1)} years"
+            return f"{name} is below {years}", f"{name} is {years} or more"
+        words = describe_number(fact, node.threshold)
         return f"{name} is at most {words}", f"{name} is above {words}"
     name = describe_value(fact, node.row, None, profile) if fact.kind == CHOICE else fact.name
     return name, f"not {name}"

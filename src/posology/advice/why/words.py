@@ -2,10 +2,9 @@
 
 import datetime
 
+from posology.advice.form.unit_names import decade_words, is_decade
 from posology.advice.why.facts import BIRTH, CHOICE, NO_EVENT, NUMBER, SINCE, Fact
 from posology.domain.profile import Profile
-
-DECADE = 10
 
 
 def describe_value(fact: Fact, row: int, number: float | None, profile: Profile) -> str:
@@ -32,10 +31,19 @@ def name_of_number(fact: Fact, profile: Profile) -> str:
 def describe_number(fact: Fact, number: float) -> str:
     """A number of the fact with its unit; decades as years."""
     if fact.age_as == "decades":
-        return f"{number * DECADE:.0f} to {number * DECADE + DECADE - 1:.0f}"
+        return decade_words(number)
+    if fact.age_as == "years":
+        return f"{number:.0f} years"
     if fact.kind == SINCE:
         return f"{number:.0f} years"
     return f"{number:.4g} {fact.unit}".strip()
+
+
+def describe_limit(fact: Fact, number: float, is_at_least: bool) -> str:
+    """A number as a limit: of decades the year with which the first one begins or the last ends."""
+    if fact.age_as != "decades":
+        return describe_number(fact, number)
+    return f"{10 * number if is_at_least else 10 * number + 9:.0f} years"
 
 
 def describe_size(size: float, unit: str) -> str:
@@ -55,6 +63,8 @@ def code_label(profile: Profile, row: int, value: float) -> str:
     name = profile.name(row)
     if value != value:  # NaN
         return name
+    if is_decade(profile.codes[row], name.partition(", ")[2] or profile.unit(row)):
+        return f"age {decade_words(value)}"
     return f"{name}: {value:g}" if "," in name else f"{name} {value:g}"
 
 

@@ -7,9 +7,9 @@ from posology.domain.recommendation.findings import (
     NOT_CHECKED,
     USED_IN_DOSE,
     WARNING,
-    Certainty,
     SafetyFinding,
 )
+from posology.domain.recommendation.option import FORBIDDEN
 from posology.domain.recommendation.recommendation import (
     ALL_FORBIDDEN,
     FACT_MISSING,
@@ -31,6 +31,7 @@ from posology.report.patient.content import (
 )
 from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.marks import share_bar
+from posology.report.patient.option_rows import is_of_ranges
 
 _TAGS = {
     FORBIDS: Tag("Forbidden", STOP, "stop"),
@@ -64,17 +65,26 @@ def certainty_lines(advice: Recommendation) -> tuple[Line, ...]:
         text = f"More unusual than {rarer} of 100 patients that it learned from."
         lines.append(Line("Within what it saw", text, "Yes."))
     if sure.option_set and advice.state not in _UNKNOWN_PATIENT:
-        lines.append(Line("Could be the best", _option_set(sure)))
+        label = "Could be right" if is_of_ranges(advice) else "Could be the best"
+        lines.append(Line(label, _option_set(advice)))
     lines += [_remark(text) for text in sure.remarks]
     return tuple(lines)
 
 
-def _option_set(sure: Certainty) -> str:
-    names = words.sentence(" or ".join(sure.option_set))
-    if sure.set_coverage is None:
-        return names
-    of_100 = words.count_words(100 * sure.set_coverage)
-    return f"{names} Such a list holds the best option of {of_100} of 100 patients."
+def _option_set(advice: Recommendation) -> str:
+    """The options of the set, the likeliest first, and how often such a list is right."""
+    sure = advice.certainty
+    forbidden = {option.title for option in advice.options if option.standing == FORBIDDEN}
+    first, *others = (
+        f"{title} (not offered)" if title in forbidden else title for title in sure.option_set
+    )
+    names = words.sentence("; or ".join([first, *map(words.lower_first, others)]))
+    parts = [names, *(["The likeliest comes first."] if others else [])]
+    if sure.set_coverage is not None:
+        of_100 = words.count_words(100 * sure.set_coverage)
+        which = "range" if is_of_ranges(advice) else "option"
+        parts.append(f"Such a list holds the right {which} for {of_100} or more of 100 patients.")
+    return " ".join(parts)
 
 
 def _remark(text: str) -> Line:

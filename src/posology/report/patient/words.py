@@ -113,6 +113,12 @@ def capitalise(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}" if word.islower() else text
 
 
+def lower_first(text: str) -> str:
+    """The first letter small, unless the word has its own spelling, such as CYP2C9 or HbA1c."""
+    word = text.split(" ", 1)[0]
+    return f"{text[:1].lower()}{text[1:]}" if word[1:].islower() else text
+
+
 def inside(title: str) -> str:
     """The name of an option within a sentence."""
     return title.lower() if title in _LOWERED else title

@@ -1,0 +1,130 @@
+"""Facts of one patient in words: what is unusual of them, and what patients like this one share."""
+
+import math
+
+import numpy as np
+
+from posology.advice.form.training_facts import TrainingFacts
+from posology.advice.form.unit_names import decade_words, is_decade
+from posology.advice.uncertainty.alike import Question
+from posology.advice.uncertainty.facts import read_facts
+from posology.domain.codes import display_name
+from posology.domain.history import History, StepIndex, has_code
+from posology.domain.profile import Profile
+from posology.domain.study import Study
+
+At = tuple[Study, Profile, History, StepIndex]
+"""A patient at hand: the study, the encoding, the history, the last step."""
+
+
+def fact_in_words(profile: Profile, row: int, number: float) -> str:
+    """`weight 76 kg`, `age 10 to 19 years`; the name alone of a fact without a number."""
+    if np.isfinite(number):
+        return " ".join(name_and_size(profile, row, number))
+    return profile.name(row)
+
+
+def name_and_size(profile: Profile, row: int, number: float) -> tuple[str, str]:
+    """`weight` and `76 kg`; decades of age as years; a unit such as `{score}` is none."""
+    name, _, unit = profile.name(row).partition(", ")
+    if is_decade(profile.codes[row], unit or profile.unit(row)):
+        return "age", decade_words(number)
+    if not unit or unit[0].isdigit():  # a range of scores, such as `0 to 10`
+        unit = profile.unit(row) or ""
+    return name, f"{number:.4g}" if unit.startswith("{") else f"{number:.4g} {unit}".strip()
+
+
+def unusual_in_words(at: At, codes: tuple[str, ...], facts: TrainingFacts | None) -> list[str]:
+    """Each fact that is unusual, once: of a choice what is recorded, or that nothing is."""
+    study, profile, history, decision = at
+    rows = np.array(sorted(profile.codes.index(code) for code in codes), dtype=np.int64)
+    table = read_facts(history, decision, rows)
+    words: dict[str, None] = {}
+    for i, row in enumerate(rows.tolist()):
+        family = profile.codes[row].rpartition("//")[0]
+        recorded = _recorded(at, family)
+        if table.recorded[0, i]:
+            words[fact_in_words(profile, row, float(table.number[0, i]))] = None
+        elif not family or not _is_choice(family, facts):
+            words[f"{profile.name(row)} is not recorded"] = None
+        elif not recorded:
+            words[f"{_short(family, study)} is not recorded"] = None
+        else:
+            words[profile.name(recorded[0])] = None
+    return list(words)
+
+
+def shared_facts(
+    at: At, questions: tuple[Question, ...], own: np.ndarray, facts: TrainingFacts | None
+) -> list[str]:
+    """What patients like this one have in common, one phrase a fact.
+
+    Args:
+        own: this patient's answers; no where a fact is not recorded.
+    """
+    profile = at[1]
+    limits: dict[int, list[tuple[float, bool]]] = {}
+    findings: dict[str, list[tuple[int, bool]]] = {}
+    for question, is_yes in zip(questions, own.tolist(), strict=True):
+        row = profile.codes.index(question.code)
+        if question.at_least is not None:
+            limits.setdefault(row, []).append((question.at_least, is_yes))
+            continue
+        family = question.code.rpartition("//")[0]
+        key = family if family and _is_choice(family, facts) else question.code
+        findings.setdefault(key, []).append((row, is_yes))
+    numbers = [_limits_in_words(at, row, answers) for row, answers in limits.items()]
+    return [*numbers, *(_choice_in_words(at, key, answers) for key, answers in findings.items())]
+
+
+def _limits_in_words(at: At, row: int, answers: list[tuple[float, bool]]) -> str:
+    """`age from 40 to below 60 years`, of one number; also where it is not recorded."""
+    _, profile, history, decision = at
+    low = max((limit for limit, is_yes in answers if is_yes), default=None)
+    high = min((limit for limit, is_yes in answers if not is_yes), default=None)
+    name = _limit(profile, row, answers[0][0])[0]
+    sides = (("at least", low), ("below", high))
+    parts = [f"{side} {_limit(profile, row, x)[1]}" for side, x in sides if x is not None]
+    is_known = low is not None or has_code(history, decision, frozenset({row}))[0]
+    return f"{name} {' and '.join(parts)}{'' if is_known else ', or not recorded'}"
+
+
+def _limit(profile: Profile, row: int, limit: float) -> tuple[str, str]:
+    """Name and size of a limit; of decades the year with which one begins."""
+    unit = profile.name(row).partition(", ")[2] or profile.unit(row)
+    if is_decade(profile.codes[row], unit):
+        return "age", f"{10 * math.ceil(limit)} years"
+    return name_and_size(profile, row, limit)
+
+
+def _choice_in_words(at: At, key: str, answers: list[tuple[int, bool]]) -> str:
+    """`CYP2C9: *1/*1`; else which of its values it is not, or that none is recorded."""
+    study, profile = at[0], at[1]
+    present = [profile.name(row) for row, is_yes in answers if is_yes]
+    if present:
+        return " and ".join(present)
+    if key == profile.codes[answers[0][0]]:
+        return f"no {profile.name(answers[0][0])} recorded"
+    name = _short(key, study)
+    values = [profile.name(row).removeprefix(f"{name}: ") for row, _ in answers]
+    if {value.lower() for value in values} <= {"yes", "no"}:
+        other = "no" if values[0].lower() == "yes" else "yes"
+        return f"{name}: {other}" if _recorded(at, key) else f"{name} {other} or not recorded"
+    neither = f"not {' or '.join(values)}"
+    return f"{name} {neither}" if _recorded(at, key) else f"{name} not recorded, or {neither}"
+
+
+def _recorded(at: At, family: str) -> list[int]:
+    """Rows of the codes of a family that the patient has."""
+    _, profile, history, decision = at
+    rows = sorted(profile.rows((family,))) if family else []
+    return [row for row in rows if has_code(history, decision, frozenset({row}))[0]]
+
+
+def _is_choice(family: str, facts: TrainingFacts | None) -> bool:
+    """Whether a patient has at most one code of the family, such as one sex."""
+    return facts is not None and family not in facts.several
+
+
+def _short(family: str, study: Study) -> str:
+    return display_name(family, study.names).partition(", ")[0]
