@@ -64,16 +64,16 @@ def read_known_events(
     model: Artifact, patient: Patient, at: str | None = None
 ) -> tuple[pa.Table, PatientReading]:
     """The events of the patient that the model or its safety rules know, as training had them."""
-    form, today = form_of(model), _today()
+    form, now = form_of(model), today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
-    moment = None if at is None else parse_decision(at, "--at", today)
+    moment = None if at is None else parse_decision(at, "--at", now)
     given = read_given(patient)
     if isinstance(given, dict):
         body = given if at is None else _with_decision(given, at, source)
-        events, reading = read_filled_form(body, form, source, today)
+        events, reading = read_filled_form(body, form, source, now)
     else:
         table, rejected = given
-        events, reading = read_records(table, form, source, today, moment)
+        events, reading = read_records(table, form, source, now, moment)
         reading = replace(reading, not_used=rejected + reading.not_used)
     return events, reading
 
@@ -114,7 +114,7 @@ def uncertainty_of(model: Artifact) -> UncertaintyEvidence:
     return NOT_MEASURED if stored is None else deserialize(UncertaintyEvidence, stored, {})
 
 
-def _today() -> datetime.datetime:
+def today() -> datetime.datetime:
     """The day here, or by UTC if that is later."""
     now = datetime.datetime.now(datetime.UTC)
     day = max(now.date(), now.astimezone().date())

@@ -153,8 +153,10 @@ def test_the_latest_number_counts_and_an_old_one_is_named(model: Artifact) -> No
     assert "80 kg, from LOINC 3141-9" in str(ask(model, two).recommendation.known)
     old = ask(model, bundle(observation("29463-7", 80, "kg", "2019-01-02")))
     assert old.recommendation.state == "fact_missing"
+    why = "weight is of 02-Jan-2019, older than 366 days."
+    assert any(why in text for text in old.reading.required), old.reading.required
     assert old.reading.not_used == (
-        "Given but not used: weight of 02-Jan-2019. It is older than 366 days; give a newer one.",
+        "Given but not used: weight. It is of 02-Jan-2019, older than 366 days; give a newer one.",
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from posology.service.identity.callers import nobody
 from posology.service.store import newest_answers, verify_audit
+from posology.workflows.patient import today
 from tests.builders.service import FORM, SYSTEM, client, deployment_of
 
 PATIENT = {"resourceType": "Patient", "id": "7", "gender": "male"}
@@ -104,3 +105,24 @@ def test_dates_of_the_future_are_refused(app: FastAPI, patient: dict) -> None:
     assert response.status_code == 422, response.text
     message = response.json()["error"]["message"]
     assert "lies after" in message or "after the decision" in message
+
+
+def test_a_bundle_is_decided_today_and_events_at_the_last(app: FastAPI) -> None:
+    weight = {
+        "resourceType": "Observation",
+        "status": "final",
+        "subject": {"reference": "Patient/7"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+        "effectiveDateTime": "2019-01-02",
+        "valueQuantity": {"value": 80, "unit": "kg"},
+    }
+    bundle = {**BUNDLE, "entry": [*BUNDLE["entry"], {"resource": weight}]}
+    events = [{"code": "SEX//male"}, {"code": "WEIGHT", "time": "2019-01-02", "numeric_value": 80}]
+    days = []
+    for patient in ({"bundle": bundle}, {"bundle": bundle, "at": "2020-01-01"}, {"events": events}):
+        body = post(app, patient).json()["recommendation"]
+        days.append(body["time"][:10])
+        old = [text for text in body["callouts"] if "older than 366 days" in text]
+        assert bool(old) == (days == [today().date().isoformat()])
+    assert days[1:] == ["2020-01-01", "2019-01-02"]
+    assert days[0] == today().date().isoformat()

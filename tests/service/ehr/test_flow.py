@@ -105,7 +105,7 @@ def fire(browser: Browser, **fields: str) -> None:
 
 def test_patients_are_listed_with_what_cannot_be_sent(app: FastAPI, browser: Browser) -> None:
     browser.get("/ehr")
-    assert "1 made-up patient, whose record system" in browser.text
+    assert "1 patient, whose record system" in browser.text
     assert PAGE in browser.links
     (patient,) = system_of(app).patients.values()
     assert patient.left_out == 1

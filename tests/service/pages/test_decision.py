@@ -62,3 +62,60 @@ def test_a_dose_of_the_class_is_kept(option: str, dose: str) -> None:
     record, errors = decide("overridden", option, dose)
     assert errors == {}
     assert record is not None
+
+
+AS_ADVISED = "This is what was advised: "
+
+
+@pytest.mark.parametrize(("option", "dose"), [("low", "16"), ("low", "16,0"), ("low", "")])
+@pytest.mark.parametrize("comment", ["", "as the registrar wished"])
+def test_an_override_with_what_was_advised_is_refused(option: str, dose: str, comment: str) -> None:
+    advice = ADVICE_BY_STATE["better"]
+    form = {"outcome": "overridden", "option_overridden": option, "dose_overridden": dose}
+    form |= {"reason_overridden": "guideline", "comment": comment}
+    record, errors = read_decision(form, (advice, {}), True, "answer", "person")
+    field = "dose_overridden" if dose else "option_overridden"
+    assert record is None
+    assert errors == {field: AS_ADVISED + "choose “Accept”, or another option or dose"}
+    stopped, _ = read_decision(form, (advice, {}), False, "answer", "person")
+    assert stopped is not None, "nothing can be accepted: the same dose is then another decision"
+
+
+@pytest.mark.parametrize("outcome", ["modified", "overridden"])
+def test_a_dose_as_advised_is_refused_and_another_is_kept(outcome: str) -> None:
+    advised = DOSE.dose if DOSE else 0.0
+    name = next(n for n, r in RANGES.items() if r.low <= advised <= r.high)
+    for option, dose in ((name, f"{advised:g}"), (name, ""), ("other", f"{advised:g}")):
+        _, errors = decide(outcome, option, dose)
+        assert [text[: len(AS_ADVISED)] for text in errors.values()] == [AS_ADVISED], (option, dose)
+    record, errors = decide(outcome, name, f"{advised + 0.5:g}")
+    assert (record is not None, errors) == (True, {})
+
+
+def test_a_modification_may_add_a_check_to_the_advised_dose() -> None:
+    form = {"outcome": "modified", "option_modified": "low", "reason_modified": "guideline"}
+    about = (ADVICE_BY_STATE["better"], {})
+    assert read_decision(form, about, True, "answer", "person")[0] is None
+    with_check = form | {"comment": "INR after three days"}
+    assert read_decision(with_check, about, True, "answer", "person")[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"outcome": "overridden", "option_overridden": "other"}, "say here what is given"),
+        (
+            {"outcome": "overridden", "option_overridden": "medium", "reason_overridden": "other"},
+            "say here what the reason is",
+        ),
+        ({"outcome": "deferred", "reason_deferred": "other"}, "say here what the reason is"),
+    ],
+)
+def test_something_else_and_other_need_a_word(form: dict[str, str], words: str) -> None:
+    form = {"reason_overridden": "guideline"} | form
+    about = (ADVICE_BY_STATE["better"], {})
+    record, errors = read_decision(form | {"comment": " "}, about, True, "answer", "person")
+    assert record is None
+    assert words in errors["comment"]
+    record, _ = read_decision(form | {"comment": "apixaban"}, about, True, "a", "person")
+    assert record is not None

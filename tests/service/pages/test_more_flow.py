@@ -149,3 +149,9 @@ def test_a_decision_of_the_future_is_refused(app: FastAPI) -> None:
     page = browser.post("/ask", {"model": "warfarin", own[1]: "70", "decision": "2999-01-01"})
     assert page.status_code == 422
     assert "A decision of the future cannot be advised on" in page.text
+
+
+def test_the_header_names_every_role(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN, ADMINISTRATOR)
+    browser.get("/")
+    assert "Dr A. Sample, clinician, administrator" in browser.text

@@ -114,7 +114,7 @@ def _read(
     source: str,
     subject: int | None = None,
 ) -> tuple[pa.Table, PatientReading]:
-    entries, not_taken = add_standard_facts(entries, form, decision, source)
+    entries = add_standard_facts(entries, form, decision, source)
     aligned, assumed = align_times(entries, decision, source)
     required = _missing_required(aligned, form)
     not_used = _not_used(aligned, form, from_records=subject is not None)
@@ -125,7 +125,7 @@ def _read(
         )
     known = known_facts(aligned, form, decision)
     reading = PatientReading(
-        not_used=(*not_taken, *not_used),
+        not_used=not_used,
         beyond=_beyond(aligned),
         assumed=assumed,
         known=known,
@@ -190,7 +190,7 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
 def _sentence(entry: Entry, form: Form) -> str:
     field = entry.field
     if entry.why and field.kind != "event":
-        mend = f"send it with its unit, such as {unit_words(field.unit)}"
+        mend = entry.mend or f"send it with its unit, such as {unit_words(field.unit)}"
         return f"Given but not used: {field.name}. It {entry.why}; {mend}."
     if field.kind == "event":
         name = display_name(entry.unknown, form.names)

@@ -5,7 +5,7 @@ FHIR Bundles and calls of record systems all pass through here.
 """
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from posology.advice.form.entries import field_of_code
 from posology.advice.form.field import STATIC, Field, Form
@@ -22,13 +22,13 @@ _BEFORE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
 
 def add_standard_facts(
     entries: Sequence[Entry], form: Form, decision: datetime.datetime, source: str
-) -> tuple[list[Entry], tuple[str, ...]]:
-    """The entries with the facts found under standard codes, and sentences on what was not taken.
+) -> list[Entry]:
+    """The entries with the facts found under standard codes, and why others were not taken.
 
     A fact that is given itself is left as it is. RecordError if a number cannot be right.
     """
     found = [_with_age(entry, decision, source) for entry in entries]
-    fields, notes = field_of_code(form), list[str]()
+    fields = field_of_code(form)
     for spec in form.standard:
         field = fields.get(spec.fact)
         sent = [e for e in found if spec.is_sent_as(e.unknown or e.code)]
@@ -36,7 +36,7 @@ def add_standard_facts(
             continue
         recent = [e for e in sent if _is_recent(e, spec, decision)]
         if not recent:
-            notes.append(_too_old(field, sent, spec))
+            found.append(_too_old(field, sent, spec))
         elif spec.how == NUMBER:
             found += _numbers(field, recent, source)
         elif spec.how == CODE:
@@ -47,7 +47,7 @@ def add_standard_facts(
             found += [_age(field, spec.fact, b, (decision, place)) for b in births[:1]]
         used = {id(entry) for entry in sent if not entry.code}
         found = [entry for entry in found if id(entry) not in used]
-    return found, tuple(notes)
+    return found
 
 
 def _with_age(entry: Entry, decision: datetime.datetime, source: str) -> Entry:
@@ -82,13 +82,11 @@ def _is_recent(entry: Entry, spec: StandardFact, decision: datetime.datetime) ->
     return decision - entry.time <= datetime.timedelta(days=spec.within_days)
 
 
-def _too_old(field: Field, sent: Iterable[Entry], spec: StandardFact) -> str:
-    last = max(entry.time for entry in sent if entry.time is not None)
-    days = spec.within_days or 0.0
-    return (
-        f"Given but not used: {field.name} of {day_words(last)}. It is older than {days:g} days; "
-        "give a newer one."
-    )
+def _too_old(field: Field, sent: Sequence[Entry], spec: StandardFact) -> Entry:
+    last = max(sent, key=_time)
+    why = f"is of {day_words(_time(last))}, older than {spec.within_days or 0.0:g} days"
+    unknown = last.unknown or last.code
+    return Entry(field, "", last.value, unknown=unknown, why=why, mend="give a newer one")
 
 
 def _numbers(field: Field, sent: Sequence[Entry], source: str) -> list[Entry]:

@@ -43,6 +43,8 @@ class Entry:
     """The value, where the model does not know it."""
     why: str = ""
     """Why a number is not used: `was sent in stone, which is not a unit posology knows`."""
+    mend: str = ""
+    """What to do about `why`; empty: send the number with its unit."""
     origin: str = ""
     """Of a fact that was worked out from another: `from the date of birth`."""
 

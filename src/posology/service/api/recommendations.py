@@ -16,6 +16,7 @@ from posology.service.errors import BadRequestError, NotFoundError
 from posology.service.identity import CLINICIAN, Caller, require_caller
 from posology.service.store.clock import to_text
 from posology.service.work import unpack_json
+from posology.workflows.patient import today
 
 router = APIRouter(tags=["recommendations"])
 
@@ -39,7 +40,12 @@ class RecommendationRequest(BaseModel):
 
     model: str = Field("", max_length=200, description="Name of the model; empty: the first.")
     patient_id: str = Field("", max_length=200, description="The caller's id; stored hashed.")
-    at: str | None = Field(None, max_length=40, description="Date of the decision.")
+    at: str | None = Field(
+        None,
+        max_length=40,
+        description="Date of the decision. Without it a form and a Bundle are decided today, "
+        "events at the last of them.",
+    )
     reasons: bool = Field(True, description="Whether the answer says why.")
     form: dict[str, Any] | None = Field(None, description="As `posology template MODEL` writes.")
     bundle: dict[str, Any] | None = Field(None, description="A FHIR Bundle of one patient.")
@@ -57,7 +63,7 @@ async def recommend(
         model=body.model,
         patient=_patient_of(body),
         patient_id=body.patient_id,
-        at=body.at,
+        at=body.at or (today().date().isoformat() if body.bundle is not None else None),
         asked_by=caller.subject,
         door="api",
         reasons=body.reasons,

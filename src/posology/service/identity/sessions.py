@@ -37,9 +37,9 @@ class Session:
     """Started within a record system, which shows who is signed in."""
 
     @property
-    def role_name(self) -> str:
-        """The first role, in words."""
-        return ROLE_NAMES[self.roles[0]] if self.roles else ""
+    def role_names(self) -> str:
+        """All roles, in words."""
+        return ", ".join(ROLE_NAMES[role] for role in self.roles)
 
 
 def new_session(

@@ -135,7 +135,7 @@ def read_decision(
     Args:
         about: the advice, and the doses that belong to each option.
     """
-    advice, ranges = about
+    advice, _ = about
     outcome = form.get("outcome", "")
     offered = {choice.value for choice in decision_form(advice, may_accept=may_accept).choices}
     if outcome not in offered:
@@ -148,19 +148,35 @@ def read_decision(
         if reason not in dict(DEFER_REASONS):
             errors["reason_deferred"] = "Choose what you wait for"
     else:
-        option, dose, errors = _given(form, advice, outcome)
-        if dose is not None and not errors:
-            errors = _other_class((option, dose), advice, ranges, f"dose_{outcome}")
-        reason = form.get(f"reason_{outcome}", "")
-        if outcome != CHOSEN and reason not in dict(REASONS):
-            errors[f"reason_{outcome}"] = "Choose the main reason"
+        option, dose, reason, errors = _own(form, about, may_accept)
     comment = form.get("comment", "").strip()
     if len(comment) > _LONGEST:
         errors["comment"] = f"Shorten what you add to {_LONGEST:,} characters"
+    elif not comment:
+        errors |= _unsaid(option, dose, reason, advice)
     if errors:
         return None, errors
     key = form.get("key", "") or f"{answer} {person}"
     return DecisionRecord(key, answer, outcome, person, option, dose, reason, comment), {}
+
+
+def _own(
+    form: Mapping[str, str], about: tuple[Recommendation, Mapping[str, DoseRange]], may_accept: bool
+) -> tuple[str, float | None, str, dict[str, str]]:
+    """Option, dose and reason of a decision other than the advised, and what to mend."""
+    (advice, ranges), outcome = about, form["outcome"]
+    option, dose, errors = _given(form, advice, outcome)
+    if dose is not None and not errors:
+        errors = _other_class((option, dose), advice, ranges, f"dose_{outcome}")
+    reason = form.get(f"reason_{outcome}", "")
+    if outcome == CHOSEN:
+        return option, dose, reason, errors
+    is_unsaid = option == OTHER and dose is None
+    if may_accept and not is_unsaid and not errors:
+        errors = _as_advised((option, dose), about, form)
+    if reason not in dict(REASONS):
+        errors[f"reason_{outcome}"] = "Choose the main reason"
+    return option, dose, reason, errors
 
 
 def _accepted(
@@ -199,6 +215,52 @@ def _given(
                 "support: correct it, or say under “Anything to add” why it is right"
             )
     return option, dose, errors
+
+
+def _as_advised(
+    given: tuple[str, float | None],
+    about: tuple[Recommendation, Mapping[str, DoseRange]],
+    form: Mapping[str, str],
+) -> dict[str, str]:
+    """What to mend of a change that changes nothing: the decision says to have left the advice."""
+    (option, dose), outcome = given, form["outcome"]
+    is_described = bool(form.get("comment", "").strip())
+    advised = _advised_dose(option, *about)
+    if advised is None or dose not in (None, advised):
+        return {}
+    if is_described and (outcome == MODIFIED or option == OTHER):
+        return {}
+    mend = (
+        "change the dose, or say under “Anything to add” what is different"
+        if outcome == MODIFIED
+        else "choose “Accept”, or another option or dose"
+    )
+    field = f"option_{outcome}" if dose is None else f"dose_{outcome}"
+    return {field: f"This is what was advised: {mend}"}
+
+
+def _advised_dose(
+    option: str, advice: Recommendation, ranges: Mapping[str, DoseRange]
+) -> float | None:
+    """The dose advised with the option, NaN if it is advised without one; None: not advised."""
+    if advice.state == DOSE_ONLY and advice.dose is not None:
+        dose, own = advice.dose.dose, ranges.get(option)
+        return dose if own is None or is_in_range(np.array([dose]), own)[0] else None
+    chosen = next((one for one in acceptable_options(advice) if one.name == option), None)
+    if chosen is None:
+        return None
+    dose = chosen.dose or advice.dose
+    return math.nan if dose is None else dose.dose
+
+
+def _unsaid(option: str, dose: float | None, reason: str, advice: Recommendation) -> dict[str, str]:
+    """What to add where “Something else” or “Other” was chosen, and nothing says what."""
+    is_named = advice.state == DOSE_ONLY and dose is not None
+    if option == OTHER and not is_named:
+        return {"comment": "You chose “Something else”: say here what is given"}
+    if reason == OTHER:
+        return {"comment": "You chose “Other”: say here what the reason is"}
+    return {}
 
 
 def option_ranges(study: Study) -> dict[str, DoseRange]:

@@ -12,7 +12,8 @@ class Frame:
     """Which entry of the navigation is current: `worklist`, `model`, `monitoring`, `people`."""
     person: str = ""
     """Empty: nobody is signed in, and there is no navigation."""
-    role: str = ""
+    roles: str = ""
+    """Of the person, in words."""
     links: tuple[tuple[str, str, str], ...] = ()
     """Name, address and title of the navigation's entries, those that this person may open."""
     csrf: str = ""

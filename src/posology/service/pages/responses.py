@@ -38,7 +38,7 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
         title=title,
         here=here,
         person="" if session is None else session.name,
-        role="" if session is None else session.role_name,
+        roles="" if session is None else session.role_names,
         links=links,
         csrf=form_token(request),
         is_demo=is_demo,
