@@ -32,6 +32,7 @@ from posology.service.store import verify_audit
 from posology.service.store.existing import existing_store
 from posology.service.store.tables import AUDIT, FEEDBACK, OUTCOMES
 
+_CODE = "MEDS_DEATH"  # every study has it
 _OUTCOMES, _FEEDBACK = "/outcomes", "/cds-services/warfarin/feedback"
 _CLIENTS = 4
 _WHEN = "2026-05-01T08:00:00Z"
@@ -69,7 +70,8 @@ def _write_sent(sent: Sent, file: Path) -> None:
 
 def _body(path: str, key: str) -> bytes:
     if path == _OUTCOMES:
-        outcome = {"key": key, "code": "INR", "value": 2.5, "observed_at": _WHEN}
+        outcome = {"key": key, "code": _CODE, "value": 1.0, "observed_at": _WHEN}
+        outcome |= {"patient_id": "kill"}
         return json.dumps({"outcomes": [outcome]}).encode()
     feedback = {"card": key, "outcome": "accepted", "outcomeTimestamp": _WHEN}
     feedback |= {"acceptedSuggestions": [{"id": str(uuid.uuid5(uuid.UUID(key), "s"))}]}

@@ -1,12 +1,14 @@
 """`/models`: what is served, which version answered when, and the switches of administrators."""
 
 import datetime
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from posology.errors import UserError
+from posology.service.api.expected_outcomes import expected_outcomes
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
 from posology.service.identity import ADMINISTRATOR, Caller, require_caller
@@ -21,6 +23,18 @@ Anybody = Annotated[Caller, Depends(require_caller())]
 Administrator = Annotated[Caller, Depends(require_caller(ADMINISTRATOR))]
 
 
+class OutcomeCode(BaseModel):
+    """A code under which `POST /outcomes` takes what became of a patient."""
+
+    code: str = Field(description="Or a continuation of it after `//`.")
+    title: str
+    role: str = Field(description="outcome, harm, stopped, competing, end or forecast.")
+    is_number: bool = Field(description="Otherwise an event: 1 or no value, or 0 for none.")
+    unit: str
+    least: float | None
+    most: float | None
+
+
 class Model(BaseModel):
     """One model as it is served now."""
 
@@ -31,6 +45,7 @@ class Model(BaseModel):
     golden_patients: int = Field(description="Answered bit for bit before it was served.")
     is_stopped: bool
     is_demo: bool
+    outcomes: list[OutcomeCode] = Field(description="What `POST /outcomes` takes for this model.")
 
 
 class ModelChange(BaseModel):
@@ -132,4 +147,5 @@ def _describe(deployment: Deployment, served: ServedModel) -> Model:
         golden_patients=served.golden,
         is_stopped=served.name in deployment.models.stopped,
         is_demo=deployment.settings.is_demo,
+        outcomes=[OutcomeCode(**asdict(one)) for one in expected_outcomes(served.artifact.study)],
     )

@@ -1,16 +1,26 @@
 """`POST /outcomes`: how patients fared, as it becomes known; late, corrected or sent twice."""
 
 import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from posology.service.api.expected_outcomes import (
+    ExpectedOutcome,
+    expected_outcomes,
+    find_expected,
+    in_the_study_s_unit,
+    unknown_code,
+)
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
 from posology.service.identity import CLINICIAN, DATA_SCIENTIST, Caller, require_caller
 from posology.service.store import AuditEvent, OutcomeRecord, append_event, save_outcome
+from posology.service.store.answers import models_of
 from posology.service.store.clock import now, to_text
 
 router = APIRouter(tags=["outcomes"])
@@ -33,9 +43,18 @@ class Outcome(BaseModel):
         description="The sender's id of the observation: sent again with other content, it is a "
         "correction.",
     )
-    code: str = Field(min_length=1, max_length=400, description="As in the study's events.")
+    code: str = Field(
+        min_length=1,
+        max_length=400,
+        description="One that `GET /models` lists under `outcomes`, or a continuation of it.",
+    )
     observed_at: datetime.datetime
-    value: float | None = None
+    value: float | None = Field(
+        None, description="The number; of an event 1 or nothing where it happened, else 0."
+    )
+    unit: str = Field(
+        "", max_length=40, description="Of the number; by default the one that `GET /models` names."
+    )
     patient_id: str = Field("", max_length=200, description="As in the question; stored hashed.")
     answer: _Id = Field("", description="Id of the answer that it belongs to, if known.")
 
@@ -61,36 +80,85 @@ async def keep_outcomes(
     deployment: Annotated[Deployment, Depends(get_deployment)],
 ) -> OutcomesResponse:
     """Keep the observations; answers once they are on the disk, so a lost reply is sent again."""
-    _check_times(body.outcomes)
+    values = await _check(deployment, body.outcomes)
     records = [
         OutcomeRecord(
             key=f"{caller.subject}|{outcome.key}",
             code=outcome.code,
-            value=outcome.value,
+            value=value,
             observed_at=to_text(_with_zone(outcome.observed_at)),
             sent_by=caller.subject,
             patient_key=deployment.patient_key(outcome.patient_id),
             answer=outcome.answer,
         )
-        for outcome in body.outcomes
+        for outcome, value in zip(body.outcomes, values, strict=True)
     ]
     return OutcomesResponse(
         results=await deployment.store.write(_keep, deployment.store.key, records)
     )
 
 
-def _check_times(outcomes: list[Outcome]) -> None:
-    """UnusableError that names each observation of the future."""
-    latest = now() + CLOCK_SKEW
-    wrong = [at for at, one in enumerate(outcomes) if _with_zone(one.observed_at) > latest]
-    if not wrong:
-        return
-    problems = tuple(
-        f"outcomes.{at}.observed_at lies in the future; send what was observed, once it was."
-        for at in wrong[:_MOST_NAMED]
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What observations are checked against."""
+
+    latest: datetime.datetime
+    """Moment after which nothing can have been observed."""
+    answers: Mapping[str, str]
+    """Of the answers that were named and exist, the model."""
+    expected: Mapping[str, tuple[ExpectedOutcome, ...]]
+    """Of each model that is served, the outcomes and harms of its study."""
+
+    def expected_of(self, answer: str) -> tuple[ExpectedOutcome, ...]:
+        """Those of the answer's model; of every model where that is not known."""
+        own = self.expected.get(self.answers.get(answer, ""))
+        return own or tuple(one for every in self.expected.values() for one in every)
+
+
+async def _check(deployment: Deployment, outcomes: list[Outcome]) -> list[float | None]:
+    """Each value as it is kept; UnusableError names everything that is wrong, and keeps nothing."""
+    names = {one.answer for one in outcomes} - {""}
+    known = _Known(
+        latest=now() + CLOCK_SKEW,
+        answers=await deployment.store.read(models_of, names) if names else {},
+        expected={
+            name: expected_outcomes(served.artifact.study)
+            for name, served in deployment.models.current.items()
+        },
     )
-    more = f" And {len(wrong) - _MOST_NAMED} more." if len(wrong) > _MOST_NAMED else ""
-    raise UnusableError(f"Nothing was kept. {' '.join(problems)}{more}", problems)
+    values: list[float | None] = []
+    problems: list[str] = []
+    for at, outcome in enumerate(outcomes):
+        wrong = list(_wrong_with(outcome, known))
+        try:
+            values.append(_value_of(outcome, known))
+        except ValueError as error:
+            wrong.append(str(error))
+        problems += (f"outcomes.{at}.{text}" for text in wrong)
+    if problems:
+        shown = tuple(problems[:_MOST_NAMED])
+        more = f" And {len(problems) - _MOST_NAMED} more." if len(problems) > _MOST_NAMED else ""
+        raise UnusableError(f"Nothing was kept. {' '.join(shown)}{more}", shown)
+    return values
+
+
+def _wrong_with(outcome: Outcome, known: _Known) -> Iterator[str]:
+    """What is wrong with its time and with whom it is about."""
+    if _with_zone(outcome.observed_at) > known.latest:
+        yield "observed_at: lies in the future; send what was observed, once it was."
+    if not (outcome.patient_id or outcome.answer):
+        yield "patient_id: is missing, and so is answer; send one, or it belongs to nobody."
+    if outcome.answer and outcome.answer not in known.answers:
+        yield "answer: no answer has this id; send `id` of the reply to POST /recommendations."
+
+
+def _value_of(outcome: Outcome, known: _Known) -> float | None:
+    """The value in the study's unit; ValueError says what is wrong with the code or the value."""
+    expected = known.expected_of(outcome.answer)
+    found = find_expected(expected, outcome.code)
+    if found is None:
+        raise ValueError(unknown_code(expected))
+    return in_the_study_s_unit(outcome.value, outcome.unit, found)
 
 
 def _with_zone(moment: datetime.datetime) -> datetime.datetime:

@@ -1,6 +1,6 @@
 """Answers as they were given: who got which, from which model, and the patient's facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ def read_answer(connection: Connection, answer_id: str) -> StoredAnswer | None:
     """The answer of this id."""
     row = connection.execute(select(ANSWERS).where(ANSWERS.c.id == answer_id)).first()
     return None if row is None else _to_answer(row)
+
+
+def models_of(connection: Connection, answers: Iterable[str]) -> dict[str, str]:
+    """Of each of these answers that exists, the name of its model."""
+    query = select(ANSWERS.c.id, ANSWERS.c.model).where(ANSWERS.c.id.in_(sorted(set(answers))))
+    return {row.id: row.model for row in connection.execute(query)}
 
 
 def newest_answers(
