@@ -97,7 +97,8 @@ class IngestResult:
         """The sources that lost many rows, the worst first, in one line."""
         shown = "; ".join(describe_loss(loss) for loss in self.losses[:LOSSES_SHOWN])
         more = len(self.losses) - LOSSES_SHOWN
-        return f"Rows were lost: {shown}" + (f"; and {more} more sources" if more > 0 else "")
+        rest = f"; and {more} more {'source' if more == 1 else 'sources'}" if more > 0 else ""
+        return f"Rows were lost: {shown}{rest}"
 
     def to_frame(self) -> pa.Table:
         """The rows as an Arrow table."""

@@ -19,6 +19,9 @@ _INTENDED = frozenset(
 )
 """Fields of FHIR whose rejected rows are no events by their own statement, so not lost; and files
 that are not FHIR by their names."""
+_FEW_ROWS = 20
+"""A JSON document of fewer rows is judged with the other such files of its folder (own choice):
+with one resource in each file, a single rejected one would be a loss of 100 %."""
 
 
 def find_losses(
@@ -27,7 +30,8 @@ def find_losses(
     """Sources that lost more than MAX_LOST_SHARE of their rows, the worst first.
 
     A source is a file or a table. Its rows are its raw events, and its rows that gave no event. A
-    rejected part of a row (`file#part`) counts as a lost row of its file.
+    rejected part of a row (`file#part`) counts as a lost row of its file. The JSON documents of a
+    folder that have few rows are one source.
 
     Args:
         source_counts: raw events by source and family, as in the manifest.
@@ -38,20 +42,42 @@ def find_losses(
         raw[row["source"]] += row["events"]
     unreadable: Counter[str] = Counter()
     by_rule: Counter[str] = Counter()
+    rejected = list(rejected)
+    known = {*raw, *(row["source"] for row in rejected)}
     for row in rejected:
         if row["field"] and row["field"].rsplit(".", 1)[-1] in _INTENDED:
             continue
         source = row["source"] or ""
         whole = source.rpartition("#")[0]
-        source = whole if whole in raw and source not in raw else source
+        source = whole if whole in known and source not in raw else source
         (unreadable if row["rule"] == "unreadable" else by_rule)[source] += row["rows"]
-    losses = []
-    for source in {*unreadable, *by_rule}:
-        rows = raw[source] + unreadable[source]
-        lost = unreadable[source] + by_rule[source]
-        if rows and lost / rows > MAX_LOST_SHARE:
-            losses.append({"source": source, "lost": lost, "rows": rows})
+    rows, lost = raw + unreadable, unreadable + by_rule
+    names = _pooled(rows)
+    pooled_rows: Counter[str] = Counter()
+    pooled_lost: Counter[str] = Counter()
+    for source, count in rows.items():
+        pooled_rows[names.get(source, source)] += count
+        pooled_lost[names.get(source, source)] += lost[source]
+    losses = [
+        {"source": source, "lost": pooled_lost[source], "rows": count}
+        for source, count in pooled_rows.items()
+        if pooled_lost[source] / count > MAX_LOST_SHARE
+    ]
     return sorted(losses, key=lambda row: (-row["lost"] / row["rows"], row["source"]))
+
+
+def _pooled(rows: Mapping[str, int]) -> dict[str, str]:
+    """The name of the pool of each source that is judged with others of its folder."""
+    folders: dict[str, list[str]] = {}
+    for source, count in rows.items():
+        if count < _FEW_ROWS and source.endswith((".json", ".json.gz")):
+            folders.setdefault(source.rpartition("/")[0], []).append(source)
+    return {
+        source: f"{folder or '.'}/*.json ({len(sources):,} small files)"
+        for folder, sources in folders.items()
+        if len(sources) > 1
+        for source in sources
+    }
 
 
 def describe_loss(loss: Mapping[str, Any]) -> str:

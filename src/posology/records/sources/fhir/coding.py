@@ -114,9 +114,16 @@ def _system_name(system: str | None) -> str:
 
 
 def quantity(value: Json) -> tuple[float | None, str | None, str | None]:
-    """Number, text and unit of a Quantity; a comparator makes it a text such as "<5"."""
+    """Number, text and unit of a Quantity; a comparator makes it a text such as "<5".
+
+    The unit is its code in UCUM; a code of another system (SNOMED's 258813002) says less than the
+    printed unit (mmol/L), which is then used.
+    """
     number = value.get("value")
-    unit = value.get("code") or value.get("unit")
+    names = ("code", "unit")
+    if value.get("system") and SYSTEMS.get(value["system"]) != "UCUM":
+        names = ("unit", "code")
+    unit = value.get(names[0]) or value.get(names[1])
     unit = str(unit) if unit else None
     if number is None:
         raise ValueError("a quantity without a value")
@@ -168,6 +175,9 @@ def patient_id(resource: Json, context: Context) -> str | Rejection:
         reason = "a search, not a reference to one patient; export references with ids"
         return Rejection(field_name, text, reason)
     kind, name = resolve_reference(text, context)
+    if kind == "contained":
+        reason = "refers to a patient inside the resource, who has no id outside it"
+        return Rejection(field_name, text, reason)
     if kind not in ("Patient", "") or not name:
         return Rejection(field_name, text, "refers to something other than a Patient")
     return name

@@ -16,6 +16,8 @@ from posology.records.sources.fhir.coding import (
 from posology.records.sources.fhir.timing import doses_per_day, is_as_needed, why_not_summed
 
 Amount = tuple[float | None, str | None, str | None]
+_PER = ("/", "-1", " per ")
+"""A unit has one of these if it is an amount per time: mL/h, mL.h-1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +132,30 @@ def _dose(used: list[_Dosage]) -> Amount:
 def _amount(dosage: Json, what: str, path: str, rejections: list[Rejection]) -> Amount:
     """Number, text and unit of a dosage's `dose` or `rate`."""
     try:
-        amount = dosage.get(what) or dosage.get(f"{what}Quantity")  # of MedicationAdministration
-        for rate in dosage.get("doseAndRate") or ():
-            amount = amount or rate.get(f"{what}Quantity")
-            if rate.get(f"{what}Range") or rate.get(f"{what}Ratio"):
-                raise ValueError("a range or a ratio, not one amount")
-        if dosage.get(f"{what}Ratio"):
-            raise ValueError("a range or a ratio, not one amount")
-        return quantity(amount) if amount else (None, None, None)
+        parts = (dosage, *(dosage.get("doseAndRate") or ()))
+        if any(part.get(f"{what}Range") for part in parts):
+            raise ValueError("a range, not one amount")
+        stated = [part.get(name) for part in parts for name in (what, f"{what}Quantity")]
+        amounts = [quantity(amount) for amount in stated if amount]
+        amounts += [_ratio(part[f"{what}Ratio"]) for part in parts if part.get(f"{what}Ratio")]
+        amount = amounts[0] if amounts else (None, None, None)
+        if what == "rate" and amount[2] and not any(per in amount[2] for per in _PER):
+            raise ValueError("its unit is not an amount per time, such as mL/h")
+        return amount
     except ValueError as error:
         rejections.append(
             Rejection(f"{path}.{what}", dosage, f"the {what} cannot be read: {error}")
         )
         return None, None, None
+
+
+def _ratio(ratio: Json) -> Amount:
+    """A Ratio as number, text and unit: 100 mL in 2 h are 50 mL/h."""
+    top, _, amount = quantity(ratio.get("numerator") or {})
+    bottom, _, per = quantity(ratio.get("denominator") or {})
+    if top is None or not bottom or not amount or not per:
+        raise ValueError("a ratio without two numbers and their units")
+    return finite_number(top / bottom), None, f"{amount}/{per}"
 
 
 def _drug_code(resource: Json, context: Context, rejections: list[Rejection]) -> str | None:
@@ -152,14 +165,16 @@ def _drug_code(resource: Json, context: Context, rejections: list[Rejection]) ->
         text = pointer.get("reference") or ""
         kind, name = resolve_reference(text, context)
         if kind == "contained":
-            contained = {c.get("id"): c for c in resource.get("contained") or ()}
-            concept = (contained.get(name) or {}).get("code")
+            inside = (c for c in resource.get("contained") or () if c.get("id") == name)
+            concept = next((c.get("code") or {} for c in inside), None)
         else:
             concept = context.medications.get(name)
-        if concept is None and pointer.get("display"):
+        if not concept and pointer.get("display"):
             concept = {"text": pointer["display"]}
-        if concept is None:
+        if not concept:
             reason = "the Medication it refers to is not among the files; add its file"
+            if concept is not None:
+                reason = "the Medication it refers to has no code"
             rejections.append(Rejection("medicationReference", text, reason))
             return None
     code = concept_code(concept)

@@ -107,6 +107,10 @@ def add_resource(
     """Add a resource of any type and shape; `row_id` is its source and row."""
     events: list[Event] = []
     rejections: list[Rejection] = []
+    if isinstance(resource, dict) and "resourceType" not in resource:
+        reason = "has no resourceType, so it is not a FHIR resource"
+        builder.reject(*row_id, Rejection("resource", resource, reason))
+        return
     try:
         subject = _extract(resource, context, events, rejections)
     except _MALFORMED as error:
@@ -247,7 +251,8 @@ def _addresses(entries: Any) -> dict[str, str]:
 
 
 def read_medications(files: Iterable[Path]) -> dict[str, Json]:
-    """The code of every Medication in the files, by its id; only these lines are parsed."""
+    """The code of every Medication in the files, by its id, and {} for one that has no code; only
+    these lines are parsed."""
     codes: dict[str, Json] = {}
     for path in files:
         lines = (line for _, line in read_lines(path) if isinstance(line, bytes))
@@ -277,5 +282,8 @@ def _add_medications(parsed: Json, codes: dict[str, Json]) -> None:
         if isinstance(resource, dict) and resource.get("resourceType") == "Medication":
             address = str(entry.get("fullUrl") or "")
             name = resource.get("id") or address.rsplit(":", 1)[-1]
-            if isinstance(resource.get("code"), dict):
-                codes[str(name)] = resource["code"]
+            code = resource.get("code")
+            if isinstance(code, dict):
+                codes[str(name)] = code
+            else:
+                codes.setdefault(str(name), {})
