@@ -1,10 +1,7 @@
-"""Splits that ingest draws, and the tools that read MEDS with them."""
+"""Splits that ingest draws."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
@@ -52,64 +49,3 @@ def test_shares_that_are_none_are_an_error(text: str) -> None:
     assert parse_shares("0.8,0.1,0.1") == (0.8, 0.1, 0.1)
     with pytest.raises(RecordError, match=r"--splits .*: write the shares of train, validation, "):
         parse_shares(text)
-
-
-ACES = """
-predicates:
-  lab:
-    code: LAB//k
-trigger: lab
-windows:
-  input:
-    start: null
-    end: trigger
-    start_inclusive: True
-    end_inclusive: True
-    index_timestamp: end
-  target:
-    start: input.end
-    end: start + 400 days
-    start_inclusive: False
-    end_inclusive: True
-    label: lab
-"""
-
-
-@pytest.fixture
-def with_splits(tmp_path: Path) -> Path:
-    source = raw_source(tmp_path / "a.parquet", raw_table(rows(range(1, 30))))
-    ingest([source], tmp_path / "out", IngestSettings(report=False, splits=SHARES))
-    return tmp_path / "out"
-
-
-def test_aces_extracts_a_task(with_splits: Path, tmp_path: Path) -> None:
-    if shutil.which("aces-cli") is None:
-        pytest.skip("no ACES here: pip install es-aces")
-    (tmp_path / "task.yaml").write_text(ACES)
-    command = [
-        *("aces-cli", "cohort_name=task", f"cohort_dir={tmp_path}", "data.standard=meds"),
-        f"data.path={with_splits / 'data' / '0.parquet'}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    labels = pq.read_table(tmp_path / "task.parquet")
-    assert labels.num_rows == 29 * 3
-    assert sorted(set(labels["boolean_value"].to_pylist())) == [False, True]
-
-
-def test_meds_transforms_reads_the_folder(with_splits: Path, tmp_path: Path) -> None:
-    if shutil.which("MEDS_transform-stage") is None:
-        pytest.skip("no MEDS-transforms here: pip install MEDS-transforms")
-    config = tmp_path / "pipeline.yaml"
-    config.write_text(
-        f"input_dir: {with_splits}\noutput_dir: {tmp_path / 'made'}\n"
-        "stages:\n  - aggregate_code_metadata:\n      aggregations:\n"
-        "        - code/n_occurrences\n        - values/sum\n"
-    )
-    command = ["MEDS_transform-pipeline", str(config)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    codes = pq.read_table(tmp_path / "made" / "metadata" / "codes.parquet").to_pylist()
-    splits = read_splits(with_splits) or {}
-    of_training = 3 * list(splits.values()).count("train")
-    assert [row["code/n_occurrences"] for row in codes if row["code"] == "LAB//k"] == [of_training]
