@@ -4,6 +4,7 @@ from posology.advice.amounts import (
     count,
     difference_as_written,
     difference_range,
+    mean_words,
     more_or_fewer,
     whole_shares,
 )
@@ -38,7 +39,25 @@ def test_a_range_says_more_or_fewer(low: float, high: float, words: str) -> None
 
 
 def test_a_mean_has_a_decimal() -> None:
-    assert more_or_fewer(-2.34, "days") == "2.3 fewer"
+    assert more_or_fewer(-2.34, "days") == "2.3 lower"
+    assert difference_range(Estimate(-2.0, -3.1, -1.0), "days") == "1.0 to 3.1 lower"
+    assert difference_range(Estimate(0.5, -0.0196, 1.0), "%") == "0.02 lower to 1.0 higher"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (477.31, "477"),
+        (99.96, "100"),
+        (6.213, "6.2"),
+        (0.854, "0.85"),
+        (0.0196, "0.02"),
+        (-0.0196, "-0.02"),
+        (-0.004, "0"),
+    ],
+)
+def test_a_mean_has_as_many_digits_as_can_be_read(value: float, words: str) -> None:
+    assert mean_words(value) == words
 
 
 AS_WRITTEN = [

@@ -14,27 +14,31 @@ def count(value: float) -> str:
 
 
 def mean_words(value: float) -> str:
-    """A mean in the outcome's unit."""
-    return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+    """A mean in the outcome's unit: `477`, `6.2`, `0.02`; never `-0.0` or `0.0196`."""
+    size = abs(value)
+    digits = 0 if size >= 99.95 else 1 if size >= 0.995 else 2
+    words = f"{value:.{digits}f}"
+    return words if float(words) else "0"
 
 
 def more_or_fewer(value: float, unit: str) -> str:
-    """`21 more`, `3 fewer`, `no more and no fewer`."""
+    """`21 more`, `3 fewer` of 100; `3.2 higher` of a mean; `hardly any difference`."""
     size = mean_words(abs(value)) if unit else f"{abs(value):.0f}"
     if float(size) == 0:
         return "hardly any difference"
-    return f"{size} {'more' if value > 0 else 'fewer'}"
+    up, down = ("higher", "lower") if unit else ("more", "fewer")
+    return f"{size} {up if value > 0 else down}"
 
 
 def difference_range(difference: Estimate, unit: str) -> str:
-    """`11 to 31 more`, `2 fewer to 12 more`."""
+    """`11 to 31 more`, `2 fewer to 12 more`, `1.2 to 3.4 lower`."""
     low, high = more_or_fewer(difference.low, unit), more_or_fewer(difference.high, unit)
     if low == high:
         return low
     if difference.low > 0:
-        return f"{low.removesuffix(' more')} to {high}"
+        return f"{_or_none(low).split()[0]} to {high}"
     if difference.high < 0:
-        return f"{high.removesuffix(' fewer')} to {low}"
+        return f"{_or_none(high).split()[0]} to {low}"
     return f"{_or_none(low)} to {_or_none(high)}"
 
 
@@ -64,6 +68,14 @@ def difference_as_written(
     if written == 0 and abs(difference.value) >= 0.5:
         return math.copysign(0.4, difference.value)
     return written
+
+
+def span_words(span: tuple[float, float]) -> str:
+    """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
+    width = span[1] - span[0]
+    digits = 0 if width >= 5 else 1 if width >= 0.5 else 3
+    low, high = (f"{x:.{digits}f}" if digits < 3 else f"{x:.3g}" for x in span)
+    return low if low == high else f"{low} to {high}"
 
 
 def whole_shares(shares: Sequence[float], total: int = 100) -> list[int]:

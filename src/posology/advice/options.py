@@ -29,7 +29,7 @@ from posology.domain.recommendation.option import (
 from posology.domain.study import Study
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
-_NO_CHANGE = "Always possible. What comes of it was not estimated."
+_NO_CHANGE = "Always possible."
 _SHOWN = 3
 """Options of usual care that are named."""
 

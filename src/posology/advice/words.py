@@ -8,6 +8,7 @@ from posology.advice.amounts import (
     difference_range,
     mean_words,
     more_or_fewer,
+    span_words,
 )
 from posology.advice.inputs import AdviceInputs
 from posology.advice.options import USUAL_CARE
@@ -38,6 +39,7 @@ from posology.domain.recommendation.recommendation import (
 BELOW = "The guideline and usual care are below."
 NOT_FOR_OTHERS = "Use a guideline that is for this patient, or ask a specialist."
 NOT_A_REASON = "This is not a reason to leave the patient without treatment."
+_ALSO = "also among those who need little or much"
 _BRACKET = re.compile(r",| \(")
 Answer = tuple[str, tuple[str, ...]]
 
@@ -175,18 +177,13 @@ def _describe_dose(prediction: PatientPrediction, inputs: AdviceInputs) -> Answe
     head = f"This patient likely needs {dose.dose:g} {dose.unit}."
     if dose.plan_for is None or dose.coverage is None:
         return head, _describe_error(inputs)
-    low, high = dose.plan_for
-    of_100 = f"{100 * dose.coverage:.0f} of 100 patients like this one"
-    if dose.ready_for is not None and _whole(dose.ready_for) == _whole(dose.plan_for):
-        both = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need"
-        return head, (f"{both}, also of those who need little or much.", *_describe_error(inputs))
-    plan = f"Plan for {low:.0f} to {high:.0f} {dose.unit}: what {of_100} need."
-    return head, (plan, *_describe_range(prediction), *_describe_error(inputs))
-
-
-def _whole(interval: tuple[float, float]) -> tuple[int, int]:
-    """The interval as it is written."""
-    return round(interval[0]), round(interval[1])
+    plan = f"Plan for {span_words(dose.plan_for)} {dose.unit}"
+    of_100 = f"{100 * dose.coverage:.0f} of 100"
+    if dose.ready_for is not None and span_words(dose.ready_for) == span_words(dose.plan_for):
+        both = f"{plan}: it holds the right dose of {of_100} patients, {_ALSO}."
+        return head, (both, *_describe_error(inputs))
+    holds = f"{plan}: it holds the right dose of {of_100} patients."
+    return head, (holds, *_describe_range(prediction), *_describe_error(inputs))
 
 
 def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
@@ -194,17 +191,17 @@ def _describe_range(prediction: PatientPrediction) -> tuple[str, ...]:
     dose = prediction.dose
     if dose is None or dose.ready_for is None or dose.coverage is None:
         return ()
-    low, high = dose.ready_for
-    of_100 = f"{100 * dose.coverage:.0f} of 100 who need little, and as many who need much"
-    return (f"Be ready for {low:.0f} to {high:.0f} {dose.unit}: it holds the dose of {of_100}.",)
+    of_100 = f"{100 * dose.coverage:.0f} of 100 patients, {_ALSO}"
+    span = f"{span_words(dose.ready_for)} {dose.unit}"
+    return (f"Be ready for {span}: it holds the right dose of {of_100}.",)
 
 
 def _describe_error(inputs: AdviceInputs) -> tuple[str, ...]:
     """How far off the dose is on average, where it was measured."""
     if inputs.dose_evidence is None or inputs.dose_evidence.error is None:
         return ()
-    error = inputs.dose_evidence.error.value
-    return (f"On average the dose was off by {error:.0f} {inputs.dose_evidence.unit}.",)
+    error = mean_words(inputs.dose_evidence.error.value)
+    return (f"On average its dose was off by {error} {inputs.dose_evidence.unit}.",)
 
 
 def reference_title(options: tuple[OptionAdvice, ...]) -> str:

@@ -134,14 +134,15 @@ def test_a_guideline_names_what_it_assumes(model: Artifact) -> None:
         return next(text for name, text, _ in answer if name == "IWPC formula without genes")
 
     assert row(FORM).endswith(
-        " mg/wk (assumes race none of asian, black, missing or mixed race, no enzyme inducer and "
-        "no amiodarone: not given)"
+        " mg/wk (it assumes no enzyme inducer and no amiodarone, which are not recorded)"
     )
     known = FORM | {"race": "White", "drug amiodarone": "no"}
-    assert row(known).endswith(" mg/wk (assumes no enzyme inducer: not given)")
+    assert row(known).endswith(" mg/wk (it assumes no enzyme inducer, which is not recorded)")
     without = row(known | {"height": None})
     assert re.fullmatch(
-        r"[\d.]+ mg/wk \(assumes height 1[67]\d cm and no enzyme inducer: not given\)", without
+        r"[\d.]+ mg/wk \(it assumes height 1[67]\d cm and no enzyme inducer, which are not "
+        r"recorded\)",
+        without,
     )
 
 

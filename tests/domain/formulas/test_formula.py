@@ -6,6 +6,7 @@ import pytest
 from posology.cohorts.encode import build_history
 from posology.cohorts.events.stream import sort_events
 from posology.domain.formulas.formula import (
+    assumed_terms,
     design_matrix,
     evaluate_formula,
     fit_fill_values,
@@ -23,6 +24,9 @@ CODES = (
     "GENOTYPE//VKORC1_rs9923231//A/G",
     "HEIGHT",
     "RACE//Asian",
+    "RACE//Black",
+    "RACE//Unknown",
+    "RACE//White",
     "WEIGHT",
 )
 
@@ -67,8 +71,25 @@ def test_the_pharmacogenetic_formula_by_hand() -> None:
 def test_unknown_genotypes_have_terms_of_their_own() -> None:
     history = one({"AGE_DECADE": 5, "HEIGHT": 160, "WEIGHT": 60, "DRUG//phenytoin//yes": None})
     root = 5.6044 - 0.2614 * 5 + 0.0087 * 160 + 0.0128 * 60 - 0.4854 - 0.2188 + 1.1816
+    root -= 0.1032  # a race that is not recorded: the paper's "missing or mixed race"
     found = evaluate_formula(IWPC_PHARMACOGENETIC, history, np.array([0]), CODES)
     np.testing.assert_allclose(found, [root**2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("race", "coefficient"),
+    [(None, 0.0443), ("Unknown", 0.0443), ("White", 0.0), ("Black", 0.4060), ("Asian", -0.6752)],
+)
+def test_a_race_that_is_not_recorded_has_the_term_of_missing_or_mixed_race(
+    race: str | None, coefficient: float
+) -> None:
+    facts = {"AGE_DECADE": 8, "HEIGHT": 175, "WEIGHT": 90}
+    history = one(facts | ({f"RACE//{race}": None} if race else {}))
+    root = 4.0376 - 0.2546 * 8 + 0.0118 * 175 + 0.0134 * 90 + coefficient
+    found = evaluate_formula(IWPC_CLINICAL, history, np.array([0]), CODES)
+    np.testing.assert_allclose(found, [root**2], rtol=1e-6)
+    assumed = assumed_terms(IWPC_CLINICAL, history, np.array([0]), CODES)
+    assert [term.name for term, _ in assumed] == ["enzyme inducer", "amiodarone"]
 
 
 def test_the_clinical_formula_by_hand() -> None:

@@ -10,7 +10,7 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.report.patient.answer import instead
-from posology.report.patient.missing import NEEDED, missing_rows, most_helpful
+from posology.report.patient.missing import NEEDED, missing_note, missing_rows, most_helpful
 from tests.builders.recommendations import ADVICE_BY_STATE
 
 _NEEDED = MissingFact("target INR", "Nothing.", "", True)
@@ -29,6 +29,21 @@ def test_the_parts_of_a_page_name_the_same_fact() -> None:
     assert [(row.fact, row.is_first) for row in rows] == [("Target INR", True), ("Smoker", False)]
     assert rows[0].help == NEEDED
     assert (instead(asked)[0].strong, instead(asked)[0].text) == ("Target INR.", NEEDED)
+
+
+def test_what_is_assumed_and_what_several_facts_would_help_are_whole_sentences() -> None:
+    nothing = "Nothing: the model also learned from patients without it."
+    both = [
+        MissingFact(name, nothing, "If it were known, the dose would be from 16 to 18 mg.")
+        for name in ("smoker", "herbal")
+    ]
+    asked = advice(*both, state=DOSE_ONLY)
+    assert missing_note(asked).startswith(
+        "Nothing was assumed in their place: the model also learned from such patients."
+    )
+    assert [(row.fact, row.help) for row in missing_rows(asked)] == [
+        ("Smoker, herbal", "If one of them were known, the dose would be from 16 to 18 mg.")
+    ]
 
 
 def test_a_fact_that_changes_nothing_does_not_help_most() -> None:

@@ -1,11 +1,15 @@
 """Options that are ranges of the one dose: no doses to give, no column without content."""
 
+import io
 from dataclasses import replace
+
+from rich.console import Console
 
 from posology.domain.recommendation.option import NOT_ESTIMATED
 from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, DOSE_ONLY
 from posology.report.patient.option_rows import RANGES, option_table
 from posology.report.patient.page import render_patient_page
+from posology.report.patient.terminal import render_advice
 from posology.service.pages.what_if import compare
 from tests.builders.html import read_html
 from tests.builders.recommendations import ADVICE_BY_STATE
@@ -27,6 +31,21 @@ def test_a_range_of_doses_is_not_shown_as_a_dose_to_give() -> None:
     assert {row.dose for row in table.rows} == {""}
     assert table.note == RANGES
     assert table.heading == "In which range this patient's dose lies"
+
+
+def test_the_models_figures_and_the_similar_patients_are_not_taken_for_one_another() -> None:
+    table = option_table(ADVICE)
+    assert table is not None
+    assert table.rows[0].notes == ("96 of 214 similar patients had such a dose",)
+    assert "so the two may differ" in table.note
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(render_advice(ADVICE))
+    shown = " ".join(console.export_text().split())
+    assert "Need such a dose 58 (50 to 66)" in shown
+    assert "Reach the goal" not in shown
+    compared = option_table(_BETTER)
+    assert compared is not None
+    assert "given to 96 similar patients" in compared.rows[0].notes
 
 
 def test_a_column_that_holds_nothing_is_left_out_and_the_reason_stands_once() -> None:

@@ -37,7 +37,9 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
 )
 from posology.domain.recommendation.why import SimilarPatients, Why
+from posology.report.patient.answer import callouts
 from posology.report.patient.assemble import build_page
+from posology.report.patient.content import NOTE, WARN
 from posology.report.patient.page import render_patient_page, write_patient_page
 from tests.builders.html import HtmlReader, read_html
 from tests.builders.recommendation_parts import LOW_DOSE, MISSING
@@ -141,6 +143,33 @@ def test_each_option_has_benefit_harms_dose_and_cost_in_one_row() -> None:
     assert "Usual care given to 30 similar patients 37 31 to 44 the reference" in shown
     assert "No change Not estimated Fewer than 5 similar patients stayed on enoxaparin." in shown
     assert "High start Not offered Rule W-03 forbids it with amiodarone" in shown
+
+
+def test_two_intervals_that_read_the_same_are_one_line() -> None:
+    advice = ADVICE_BY_STATE[DOSE_ONLY]
+    assert advice.dose is not None
+    assert advice.dose.plan_for is not None
+    low, high = advice.dose.plan_for
+    dose = replace(advice.dose, ready_for=(low - 0.2, high + 0.2))
+    html = render_patient_page(replace(advice, dose=dose))
+    shown = " ".join(" ".join(read_html(html).text).split())
+    line = "Plan for 12 to 21 mg a week. It holds the right dose of 80 of 100 patients, also among"
+    assert line in shown
+    assert "Be ready for" not in shown
+
+
+def test_a_note_about_a_date_is_no_warning() -> None:
+    notes = (
+        "Used without a date, as the training records have none: age, weight.",
+        "No date was given for weight: taken as recorded at the decision, 28-Nov-2026.",
+        "Height 205 cm is beyond the highest the model saw, 202 cm.",
+    )
+    shown = callouts(replace(ADVICE_BY_STATE[DOSE_ONLY], callouts=notes, safety=()))
+    assert [(one.text, one.tone) for one in shown] == [
+        (notes[2], WARN),
+        (notes[0], NOTE),
+        (notes[1], NOTE),
+    ]
 
 
 def test_harms_that_do_not_fit_stand_in_words_under_the_row() -> None:
@@ -256,9 +285,11 @@ def test_a_missing_fact_and_a_dose_have_their_words() -> None:
     assert "Could be the best" not in text(OUTSIDE_TRAINING)
     shown = text(DOSE_ONLY)
     assert 'id="options"' not in page(DOSE_ONLY)
-    assert "Plan for 12 to 21 mg a week. Holds for 80 of 100 patients." in shown
-    assert "No dose outside 7 to 45 mg a week is advised" in shown
-    assert "Why 16 mg a week Each line says how much of the dose would go" in shown
+    holds = "It holds the right dose of 80 of 100 patients"
+    assert f"Plan for 12 to 21 mg a week. {holds}." in shown
+    assert f"Be ready for 10 to 29 mg a week. {holds}, also among those who need" in shown
+    assert "No dose outside 7 to 45 mg a week is advised. This range is of the whole study" in shown
+    assert "Why 16 mg a week Each line says how much the dose would change if" in shown
     assert "It was not compared with other treatments, usual care or no change." in shown
     assert "VKORC1 -1639 A/G. Without it: 22 mg a week." in shown
 

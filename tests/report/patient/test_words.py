@@ -27,8 +27,8 @@ def test_no_count_of_100_reads_100_and_no_small_one_reads_0(x: float, expected: 
         (-30.0, -16.0, "", "16 to 30 fewer"),
         (0.0, 4.0, "", "no change to 4 more"),
         (0.6, 0.7, "", "1 more"),
-        (-4.1, -2.0, "mmol/mol", "2 to 4.1 lower"),
-        (-4.1, 2.0, "mmol/mol", "4.1 lower to 2 higher"),
+        (-4.1, -2.0, "mmol/mol", "2.0 to 4.1 lower"),
+        (-4.1, 2.0, "mmol/mol", "4.1 lower to 2.0 higher"),
     ],
 )
 def test_an_interval_of_a_difference_says_its_direction_once(
@@ -39,7 +39,9 @@ def test_an_interval_of_a_difference_says_its_direction_once(
 
 
 def test_a_mean_below_zero_has_a_minus_sign() -> None:
-    assert words.value_words(-3.25, "points") == "\u22123.25"
+    assert words.value_words(-3.25, "points") == "\u22123.2"
+    assert words.value_words(-0.0196, "points") == "\u22120.02"
+    assert words.value_words(-0.0004, "points") == "0"
     assert words.signed_words(-2.4, "") == "\u22122"
     assert words.signed_words(0.04, "") == "0"
     assert words.signed_words(0.3, "") == "+0.3"

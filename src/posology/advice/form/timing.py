@@ -13,6 +13,10 @@ RECENT_DAYS = 31.0
 """A fact without a date is taken as recorded at the decision if, in training, its median age was at
 most this; an older one needs its date. Our choice."""
 
+WITHOUT_DATE = "Used without a date, as the training records have none: "
+NO_DATE = "No date was given for "
+"""How the notes begin that say of which day a fact was taken to be; the fact itself is used."""
+
 
 def align_times(
     entries: Iterable[Entry], decision: datetime.datetime, source: str
@@ -38,13 +42,11 @@ def align_times(
     notes = []
     if undated:
         notes.append(
-            f"No date was given for {', '.join(undated)}: taken as recorded at the decision, "
+            f"{NO_DATE}{', '.join(undated)}: taken as recorded at the decision, "
             f"{day_words(decision)}."
         )
     if unneeded:
-        notes.append(
-            f"Used without a date, as the training records have none: {', '.join(unneeded)}."
-        )
+        notes.append(f"{WITHOUT_DATE}{', '.join(unneeded)}.")
     if unknown:
         notes.append(
             "This policy was saved without telling which facts had a date in training: a fact "

@@ -103,7 +103,8 @@ def assumed_terms(
     """
     bare = design_matrix(replace(formula, fill=()), history, decision, vocabulary)[0]
     filled = design_matrix(formula, history, decision, vocabulary)[0]
-    covered = {code for term in formula.terms if term.kind == "none" for code in term.codes}
+    none = [code for term in formula.terms if term.kind == "none" for code in term.codes]
+    covered = {*none, *(code.rpartition("//")[0] for code in none)}
     found = []
     for term, without, value in zip(formula.terms, bare, filled, strict=True):
         if term.kind == "value" and np.isnan(without) and not np.isnan(value):

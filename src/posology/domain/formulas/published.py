@@ -10,6 +10,9 @@ _INDUCERS = ("DRUG//carbamazepine//yes", "DRUG//phenytoin//yes", "DRUG//rifampic
 _VKORC1 = "GENOTYPE//VKORC1_rs9923231"
 _CYP2C9 = "GENOTYPE//CYP2C9"
 
+_RACES = ("Asian", "Black", "White")
+"""Races with a term, or in the constant: who has none on record is of missing or mixed race."""
+
 _BODY = ("AGE_DECADE", "HEIGHT", "WEIGHT")
 
 
@@ -25,7 +28,7 @@ def _race(asian: float, black: float, unknown: float) -> tuple[Term, ...]:
     return (
         Term("asian", "any", ("RACE//Asian",), asian),
         Term("black", "any", ("RACE//Black",), black),
-        Term("missing or mixed race", "any", ("RACE//Unknown",), unknown),
+        Term("missing or mixed race", "none", tuple(f"RACE//{race}" for race in _RACES), unknown),
     )
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from posology.advice.amounts import whole_shares
+from posology.advice.form.timing import NO_DATE, WITHOUT_DATE
 from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
 from posology.domain.recommendation.option import (
     NO_CLEAR_DIFFERENCE,
@@ -214,8 +215,8 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
 
 
 def _remark(text: str) -> Callout:
-    """What was counted while reading is information; all else is to be looked at."""
-    if _COUNTED.match(text):
+    """What was counted, or of which day a fact was taken, is a note; all else is to be seen."""
+    if _COUNTED.match(text) or text.startswith((WITHOUT_DATE, NO_DATE)):
         return Callout("", text, NOTE)
     head, colon, rest = text.partition(": ")
     if colon and len(head) <= _MAX_HEAD:

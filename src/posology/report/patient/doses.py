@@ -53,7 +53,10 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
         return "The range is too wide to advise one dose."
     dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
     span = words.dose_span(dose.supported)
-    note = f"No dose outside {span} {dose.unit} is advised for a patient like this one."
+    note = (
+        f"No dose outside {span} {dose.unit} is advised. This range is of the whole study and its "
+        "safety rules: it is not what this patient needs."
+    )
     if is_only_dose(advice):
         note += " It was not compared with other treatments, usual care or no change."
     return note
@@ -61,19 +64,8 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
 
 def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
     """is_advised: whether the dose itself is shown, or its intervals alone."""
-    lines = []
-    of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
-    if dose.plan_for is not None:
-        holds = f"Holds for {of_100} of 100 patients." if of_100 else ""
-        lines.append(Line("Plan for", holds, _reach(dose.plan_for, dose), "plan"))
-    if dose.ready_for is not None:
-        holds = (
-            f"Holds for {of_100} of 100 even among those who need unusually little or much."
-            if of_100
-            else "Also holds for those who need unusually little or much."
-        )
-        lines.append(Line("Be ready for", holds, _reach(dose.ready_for, dose), "ready"))
-    text = "What the study allows and training patients were given."
+    lines = _interval_lines(dose)
+    text = "What the study and its safety rules allow, and training patients were given."
     lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
     if dose.usual is not None:
         usual = f"{words.dose_number(dose.usual)} {dose.unit}."
@@ -83,6 +75,27 @@ def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePar
         lines.append(Line("Before rounding", f"{exact} {dose.unit}."))
     shown = words.dose_words(dose) if is_advised else ""
     return DosePart(title, shown, dose_strip(dose, is_advised), tuple(lines))
+
+
+def _interval_lines(dose: DoseAdvice) -> list[Line]:
+    """Both intervals, each with what it holds; one line where they read the same."""
+    of_100 = None if dose.coverage is None else words.count_words(100 * dose.coverage)
+    all_of = f"It holds the right dose of {of_100} of 100 patients." if of_100 else ""
+    rare = (
+        f"It holds the right dose of {of_100} of 100 patients, also among those who need little or "
+        "much."
+        if of_100
+        else "It also holds for those who need little or much."
+    )
+    plan, ready = dose.plan_for, dose.ready_for
+    if plan is not None and ready is not None and _reach(plan, dose) == _reach(ready, dose):
+        return [Line("Plan for", rare, _reach(plan, dose), "plan")]
+    lines = []
+    if plan is not None:
+        lines.append(Line("Plan for", all_of, _reach(plan, dose), "plan"))
+    if ready is not None:
+        lines.append(Line("Be ready for", rare, _reach(ready, dose), "ready"))
+    return lines
 
 
 def dose_heading(parts: tuple[DosePart, ...]) -> str:

@@ -40,11 +40,19 @@ def missing_rows(advice: Recommendation) -> tuple[MissingRow, ...]:
             needed if key[0] else other,
             words.capitalise(", ".join(names)),
             words.capitalise(key[1]),
-            words.sentence(key[2]) or NEEDED,
+            _of_several(words.sentence(key[2]), len(names)) or NEEDED,
             first is not None and first.fact in names,
         )
         for key, names in alike.items()
     )
+
+
+def _of_several(sentence: str, facts: int) -> str:
+    """What would help, of several facts of which each alone would do the same."""
+    if facts == 1:
+        return sentence
+    alone = sentence.replace("If it were known,", "If one of them were known,")
+    return alone.replace("Whatever its value,", "Whatever their values,")
 
 
 def missing_rest(advice: Recommendation) -> str:
@@ -67,4 +75,6 @@ def _assumed_note(advice: Recommendation) -> str:
     assumed = {fact.assumed for fact in advice.missing}
     if len(advice.missing) < 2 or len(assumed) != 1 or not (text := assumed.pop()):
         return ""
+    if text.startswith("Nothing:"):
+        return "Nothing was assumed in their place: the model also learned from such patients."
     return f"Assumed in place of each: {text[:1].lower()}{words.without_stop(text[1:])}."

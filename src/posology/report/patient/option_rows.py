@@ -39,8 +39,10 @@ from posology.report.patient.marks import Axis, axis_svg, common_axis, interval_
 OF_100 = "of 100 patients like this one"
 RANGES = (
     "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
-    "100 patients like this one needed a dose in that range, with the 95 % interval. What another "
-    "dose would have done is not known, so no row is compared with usual care."
+    "100 patients with facts like these need a dose in that range, by the model, with the 95 % "
+    "interval. Under a range stands how many of the similar patients had such a dose. They share "
+    "only a few facts with this patient, and the model uses every fact: so the two may differ. "
+    "What another dose would have done is not known, so no row is compared with usual care."
 )
 """Of a study whose outcome is the right dose, and whose options are ranges of it."""
 MOST_HARMS = 5
@@ -168,7 +170,7 @@ def _row(
     return OptionRow(
         title=words.capitalise(option.title),
         dose="" if option.dose is None or is_range else words.dose_words(option.dose),
-        notes=(*(() if is_range else _dose_notes(option)), *_support(option)),
+        notes=(*(() if is_range else _dose_notes(option)), *_support(advice, option)),
         value="not estimated" if outcome is None else words.value_words(outcome.value, unit),
         interval="" if outcome is None else words.interval_words(outcome, unit),
         change="" if is_range else change or "not estimated",
@@ -238,11 +240,15 @@ def _dose_notes(option: OptionAdvice) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
-def _support(option: OptionAdvice) -> tuple[str, ...]:
-    n = option.similar_patients
+def _support(advice: Recommendation, option: OptionAdvice) -> tuple[str, ...]:
+    """How many similar patients were given it; of a range of doses, how many of all had one."""
+    n, every = option.similar_patients, advice.certainty.similar_patients
     if n is None:
         return ()
-    return (f"given to {'under 5' if n < 5 else f'{n:,}'} similar patients",)
+    count = "under 5" if n < 5 else f"{n:,}"
+    if is_of_ranges(advice) and every is not None:
+        return (f"{count} of {every:,} similar patients had such a dose",)
+    return (f"given to {count} similar patients",)
 
 
 def _harm_cell(

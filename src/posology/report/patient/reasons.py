@@ -54,7 +54,7 @@ def _dose_part(advice: Recommendation) -> tuple[ContrastPart, ...]:
         rows.append(ReasonRow(*words.after_name(reason.fact, reason.sentence), amount, bar))
     part = ContrastPart(
         f"Why {words.dose_words(dose)}",
-        "Each line says how much of the dose would go if one fact were not known. The lines need "
+        "Each line says how much the dose would change if one fact were not known. The lines need "
         "not add up.",
         ("for less", "for more"),
         dose.unit,

@@ -22,6 +22,7 @@ from posology.report.patient.content import (
     SafetyRow,
     Tag,
 )
+from posology.report.patient.option_rows import RANGES
 from posology.report.patient.words import without_stop
 
 _UNUSED = "Given but not"
@@ -135,6 +136,7 @@ def _option(table: OptionTable, row: OptionRow) -> Group:
         grid.add_column(width=width, overflow="fold")
     value = f"{row.value} ({row.interval})" if row.interval else row.value
     goal = "Reach the goal" if table.goal_unit == "of 100" else "Mean"
+    goal = "Need such a dose" if table.note == RANGES else goal
     grid.add_row(goal, value, _change(row.change, row.change_interval, row.verdict, row.kind))
     for harm in row.harms:
         name = f"{harm.name}, {harm.unit}" if harm.unit else harm.name

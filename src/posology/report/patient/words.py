@@ -5,8 +5,10 @@ is known.
 """
 
 import datetime
+import math
 import re
 
+from posology.advice.amounts import mean_words, span_words
 from posology.domain.recommendation.option import DoseAdvice, Estimate
 from posology.report.text import format_number
 
@@ -25,7 +27,9 @@ def count_words(x: float) -> str:
 
 def value_words(x: float, unit: str) -> str:
     """A mean in its unit, or how many of 100 where there is no unit."""
-    return format_number(x).replace("-", MINUS) if unit else count_words(x)
+    if not unit:
+        return count_words(x)
+    return (mean_words(x) if math.isfinite(x) else format_number(x)).replace("-", MINUS)
 
 
 def interval_words(estimate: Estimate, unit: str) -> str:
@@ -79,10 +83,7 @@ def dose_span(span: tuple[float, float]) -> str:
 
 def dose_reach(span: tuple[float, float]) -> str:
     """`12 to 21`: an interval, whose ends are no more exact than a tenth of its width."""
-    width = span[1] - span[0]
-    digits = 0 if width >= 5 else 1 if width >= 0.5 else 3
-    low, high = (f"{x:.{digits}f}" if digits < 3 else f"{x:.3g}" for x in span)
-    return low if low == high else f"{low} to {high}"
+    return span_words(span)
 
 
 def after_name(name: str, text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from posology.advice.comparisons import PatientEvidence
 from posology.advice.dose_support import round_dose
 from posology.artifact import Artifact
 from posology.causal.patient.model import PatientModel, patient_outcomes
-from posology.domain.codes import display_name
+from posology.domain.codes import Names, display_name
 from posology.domain.formulas.formula import Formula, Term, assumed_terms, evaluate_formula
 from posology.domain.history import History
 from posology.domain.policy import AllowedMask
@@ -116,7 +116,7 @@ def _choice(model: Artifact, rule: Rule, history: History, allowed: AllowedMask)
 
 
 def _assumed(formula: Formula, history: History, model: Artifact) -> str:
-    """` (assumes height 168 cm and no amiodarone: not given)`; "" if every fact is recorded."""
+    """` (it assumes height 168 cm and no amiodarone, which are not recorded)`; "" if all are."""
     decision, names = history.step_offsets[1:2] - 1, model.study.names
     numbers: list[str] = []
     groups: dict[str, list[Term]] = {}
@@ -126,14 +126,23 @@ def _assumed(formula: Formula, history: History, model: Artifact) -> str:
         else:
             groups.setdefault(term.codes[0].rpartition("//")[0], []).append(term)
     others = [
-        f"no {terms[0].name}"
-        if len(terms) == 1
-        else f"{display_name(fact, names)} none of {', '.join(term.name for term in terms)}"
+        f"no {terms[0].name}" if len(terms) == 1 else _other_than(fact, terms, names)
         for fact, terms in groups.items()
     ]
     words = [*numbers, *others]
     listed = " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
-    return f" (assumes {listed}: not given)" if words else ""
+    verb = "is" if len(words) == 1 else "are"
+    return f" (it assumes {listed}, which {verb} not recorded)" if words else ""
+
+
+def _other_than(fact: str, terms: list[Term], names: Names) -> str:
+    """`race other than Asian or Black`, as the records write them; `Unknown` is no value."""
+    name = display_name(fact, names)
+    codes = [code for term in terms for code in term.codes]
+    values = [display_name(code, names).removeprefix(f"{name}: ") for code in codes]
+    values = [value for value in values if value.lower() != "unknown"] or values
+    listed = " or ".join(part for part in (", ".join(values[:-1]), *values[-1:]) if part)
+    return f"{name} other than {listed}"
 
 
 def _number_words(title: str, value: float) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
@@ -9,7 +10,9 @@ from fastapi import FastAPI
 from posology.domain.recommendation.recommendation import STATES
 from posology.service.identity.callers import CLINICIAN
 from posology.service.models.switching import stop
+from posology.service.pages.worklist.content import WorklistEntry, WorklistQuery, worklist_page
 from tests.builders.pages import signed_in, store_advice
+from tests.builders.recommendations import ADVICE_BY_STATE
 from tests.builders.service import deployment_of
 
 
@@ -62,3 +65,17 @@ def test_a_stopped_model_advises_nothing_on_the_worklist(app: FastAPI) -> None:
     assert " mg" not in browser.text
     assert "more of 100" not in browser.text
     assert "Model stopped 2" in browser.text
+
+
+def test_a_note_about_a_date_is_nothing_to_look_at_first() -> None:
+    note = "Used without a date, as the training records have none: age."
+    warning = "Height 205 cm is beyond the highest the model saw, 202 cm."
+
+    def look(*remarks: str) -> str:
+        advice = replace(ADVICE_BY_STATE["dose"], callouts=remarks, safety=())
+        entry = WorklistEntry("a", "2026-11-27T08:00:00", "m", "p", advice, None, "", "")
+        (group,) = worklist_page([entry], [("m", "M")], WorklistQuery()).groups
+        return group.rows[0].look
+
+    assert look(note) == ""
+    assert look(note, warning) == warning.removesuffix(".")

@@ -345,7 +345,7 @@ def answer_line(advice: Recommendation) -> str:
 
 def _look(advice: Recommendation) -> str:
     """What must be read first, in a few words."""
-    found = answer_words.callouts(advice)
+    found = [one for one in answer_words.callouts(advice) if one.tone != NOTE]
     if not found:
         return ""
     first = found[0]
