@@ -26,11 +26,11 @@ PERSON = Caller("person-1", "person", ROLES, "Dr. Ada Example")
 SYSTEM = Caller("https://ehr.example", "system", ("clinician",))
 
 
-def save_small_model(folder: Path, study: Study | None = None) -> Path:
-    """A logistic regression on synthetic warfarin patients, with what its form needs."""
+def save_small_model(folder: Path, study: Study | None = None, policy: str = "logistic") -> Path:
+    """A regression on synthetic warfarin patients, with what its form needs."""
     train = select_split(iwpc_cohort(), TRAIN)
     evidence = {EVIDENCE: serialize(measure_facts(train), {})}
-    artifact.save(fitted_policy("logistic"), study or iwpc_cohort().study, evidence, folder)
+    artifact.save(fitted_policy(policy), study or iwpc_cohort().study, evidence, folder)
     return folder
 
 
@@ -48,6 +48,7 @@ def running_app(model: Path, folder: Path, settings: Settings | None = None) -> 
     try:
         yield create_app(deployment.settings, deployment)
     finally:
+        deployment.shadow.close(0.0)
         deployment.workers.close()
         deployment.store.close()
 

@@ -43,7 +43,10 @@ MODELS = '[[models]]\nname = "m"\nfolder = "m"\n'
         ('hots = "x"', "unknown key hots; did you mean host?"),
         ("port = true", "port: is True; write a value of type int"),
         ('port = "80"', "port: is '80'; write a value of type int"),
-        (f"{MODELS}colour = 1", r"models\[0\]: unknown key colour; it knows folder, name, version"),
+        (
+            f"{MODELS}colour = 1",
+            r"models\[0\]: unknown key colour; it knows challenger, folder, name, version",
+        ),
         ("limits = 3", "limits: is 3; write a table of keys and values"),
     ],
 )

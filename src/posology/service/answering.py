@@ -14,6 +14,7 @@ from posology.service.errors import UnusableError
 from posology.service.models.served import ServedModel
 from posology.service.models.stopped import answering_model
 from posology.service.scrubbing import scrub
+from posology.service.shadow.offering import offer
 from posology.service.store import AuditEvent, StoredAnswer, append_event, read_answer, save_answer
 from posology.service.store.clock import now, to_moment, to_text
 from posology.service.work import Done, Job, answer_job, unpack_result
@@ -94,6 +95,7 @@ async def answer(deployment: Deployment, question: Question) -> Answer:
     await deployment.store.write(_keep, deployment.store.key, stored)
     deployment.metrics.answers.labels(served.name, question.door, done.state).inc()
     deployment.metrics.answer_seconds.labels(served.name).observe(done.milliseconds / 1000)
+    offer(deployment, served, job, stored.id, done.stored)
     return Answer(
         id=stored.id,
         made_at=to_moment(stored.made_at),

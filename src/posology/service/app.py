@@ -7,7 +7,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import posology
-from posology.service.api import health, metrics, models, outcomes, recommendations
+from posology.service.api import (
+    challengers,
+    health,
+    metrics,
+    models,
+    outcomes,
+    recommendations,
+)
 from posology.service.cds_hooks import routes as cds_hooks
 from posology.service.cds_hooks.cors import CdsHooksCors
 from posology.service.deployment import Deployment, open_deployment
@@ -45,6 +52,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
     app.include_router(cds_hooks.router)
     app.include_router(outcomes.router)
     app.include_router(models.router)
+    app.include_router(challengers.router)
     app.include_router(metrics.router)
     add_pages(app)
     add_record_system(app)

@@ -1,5 +1,6 @@
 """What one running service holds; every route gets it from `request.app.state.deployment`."""
 
+import asyncio
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from posology.service.identity.callers import Identify, nobody
 from posology.service.keys import KEY, derive_key, read_or_make_key
 from posology.service.logs import make_log
 from posology.service.metrics import Metrics, make_metrics
+from posology.service.models.challengers import read_challengers
 from posology.service.models.served import (
     ServedModel,
     ServedModels,
@@ -21,6 +23,7 @@ from posology.service.models.served import (
 )
 from posology.service.ranges import check_ranges
 from posology.service.settings import ModelSettings, Settings
+from posology.service.shadow.asking import Shadow, make_shadow
 from posology.service.store import AuditEvent, Store, append_event, open_store
 from posology.service.store.existing import address_of
 from posology.service.store.served import current_state
@@ -41,6 +44,8 @@ class Deployment:
     log: Any
     """structlog's logger: nothing that identifies a patient or a person goes into it."""
     metrics: Metrics
+    shadow: Shadow
+    """What challengers are asked, and by whom."""
     is_ready: bool = False
     is_ending: bool = False
     """No connection is to be used again."""
@@ -68,6 +73,7 @@ class Deployment:
     async def close(self) -> None:
         """Finish what runs, then close the store."""
         self.is_ready = False
+        await asyncio.to_thread(self.shadow.close)
         self.workers.close()
         self.store.close()
 
@@ -86,6 +92,7 @@ def open_deployment(settings: Settings) -> Deployment:
     store = open_store(address_of(folder, settings.database), derive_key(key, "audit"))
     try:
         models = ServedModels({m.name: _read_model(settings, m, store) for m in settings.models})
+        models.challengers = read_challengers(settings, models, store)
         patients = demo_patients(models.find(models.default).artifact) if settings.is_demo else ()
         if settings.is_demo:
             studies = {name: one.artifact.study.name for name, one in models.current.items()}
@@ -93,6 +100,7 @@ def open_deployment(settings: Settings) -> Deployment:
     except BaseException:
         store.close()
         raise
+    metrics = make_metrics()
     return Deployment(
         settings=settings,
         models=models,
@@ -100,7 +108,8 @@ def open_deployment(settings: Settings) -> Deployment:
         workers=make_workers(settings),
         key=key,
         log=make_log(),
-        metrics=make_metrics(),
+        metrics=metrics,
+        shadow=make_shadow(models, store, metrics, settings.limits),
         demo_patients=patients,
         identify_system=identify_system(settings, store),
     )

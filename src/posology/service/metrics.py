@@ -18,6 +18,10 @@ class Metrics:
     answer_seconds: Histogram
     running: Gauge
     defects: Counter
+    shadow_answers: Counter
+    """Of challengers; `state` is also failed, too_slow or refused."""
+    shadow_dropped: Counter
+    shadow_seconds: Histogram
 
     def render(self) -> bytes:
         """As Prometheus reads it."""
@@ -51,4 +55,23 @@ def make_metrics() -> Metrics:
         ),
         running=Gauge("posology_running", "Questions that run or wait", registry=registry),
         defects=Counter("posology_defects", "Exceptions that nobody expected", registry=registry),
+        shadow_answers=Counter(
+            "posology_shadow_answers",
+            "Answers of challengers, which nobody is shown",
+            ("model", "state"),
+            registry=registry,
+        ),
+        shadow_dropped=Counter(
+            "posology_shadow_dropped",
+            "Questions that were not put to the challenger, or its answer not kept",
+            ("model", "reason"),
+            registry=registry,
+        ),
+        shadow_seconds=Histogram(
+            "posology_shadow_seconds",
+            "Time that a challenger needed for an answer",
+            ("model",),
+            buckets=_SECONDS,
+            registry=registry,
+        ),
     )

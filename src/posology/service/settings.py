@@ -26,6 +26,9 @@ class ModelSettings:
     """A saved policy; or a folder of saved policies, its versions, of which `version` is served."""
     version: str = ""
     """First characters of the digest of the version; the newest folder if empty."""
+    challenger: Path | None = None
+    """A saved policy that answers silently beside the one served, or a folder of them, of which it
+    is the newest; None: none, until an administrator sets one."""
 
 
 @dataclass(frozen=True, slots=True)

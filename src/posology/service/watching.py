@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from posology.service.deployment import Deployment
 from posology.service.logs import describe_defect
 from posology.service.problems import Problem, to_response
+from posology.service.shadow.offering import after_response
 
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _HEADERS = {
@@ -61,17 +62,18 @@ class WatchRequests:
                     headers.setdefault(name, value)
             await send(message)
 
-        try:
-            await self._app(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001  (counted as a defect, not hidden)
-            self._deployment.metrics.defects.inc()
-            self._deployment.log.error(
-                "defect", request=state["request_id"], **describe_defect(error)
-            )
-            if not seen.is_started:
-                await _refuse(scope, receive, watched, 500, "defect", _DEFECT)
-        finally:
-            self._record(scope, seen.status, time.perf_counter() - started)
+        with after_response():
+            try:
+                await self._app(scope, receive, watched)
+            except Exception as error:  # noqa: BLE001  (counted as a defect, not hidden)
+                self._deployment.metrics.defects.inc()
+                self._deployment.log.error(
+                    "defect", request=state["request_id"], **describe_defect(error)
+                )
+                if not seen.is_started:
+                    await _refuse(scope, receive, watched, 500, "defect", _DEFECT)
+            finally:
+                self._record(scope, seen.status, time.perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -1,6 +1,7 @@
 """Facts and texts of old answers are erased; what is counted and audited stays."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ from posology.service.store import (
 from posology.service.store.decisions import decisions_of
 from posology.service.store.feedback import FeedbackRecord, save_feedback
 from posology.service.store.retention import count_erasable, erase_patients
+from posology.service.store.shadows import (
+    ShadowAnswer,
+    read_pairs,
+    read_shadow_body,
+    save_shadows,
+)
 from posology.service.store.tables import FEEDBACK
 
 SECRET = b"k" * 32
@@ -66,6 +73,20 @@ def test_a_comment_on_a_card_that_nobody_knows_is_erased_by_its_own_time(store: 
     assert store.write_now(erase_patients, SECRET, 30).comments == 1
     assert store.read_now(_comments) == {"old": "", "new": "Jane Roe"}
     assert store.read_now(verify_audit, SECRET).problem == ""
+
+
+def test_challengers_answers_lose_their_text_with_the_answer_given(
+    store: Store,
+) -> None:
+    store.write_now(save_answer, ANSWER)
+    shadow = ShadowAnswer("a1", ANSWER.made_at, "e" * 64, "dose", "low", 16.0, "low", 17.0, 1.0)
+    store.write_now(save_shadows, [replace(shadow, body=b"body")])
+    assert store.read_now(count_erasable, 30).shadows == 1
+    assert store.write_now(erase_patients, SECRET, 30).shadows == 1
+    assert store.read_now(read_shadow_body, "a1", "e" * 64) is None
+    [pair] = store.read_now(read_pairs, "warfarin", "d" * 64, "e" * 64)
+    assert (pair.option, pair.dose, pair.champion_dose) == ("low", 16.0, 17.0)
+    assert store.read_now(count_erasable, 30).shadows == 0
 
 
 def _receive_at(connection: Connection, card: str, at: str) -> None:

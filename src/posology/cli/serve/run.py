@@ -19,6 +19,12 @@ def run(
     model: Annotated[
         Path | None, typer.Argument(help="A policy's folder; or name models in --settings.")
     ] = None,
+    challenger: Annotated[
+        Path | None,
+        typer.Option(
+            help="A policy's folder: it answers silently beside MODEL, and nobody is shown it."
+        ),
+    ] = None,
     settings_file: Annotated[
         Path | None, typer.Option("--settings", help="TOML file of the service's settings.")
     ] = None,
@@ -50,6 +56,9 @@ def run(
     if demo and model is None and settings_file is None:
         model = _demo_model(folder or Path(_DEMO_FOLDER))
     settings = _settings(model, settings_file)
+    if challenger is not None:  # of the first model, which is MODEL
+        first = replace(settings.models[0], challenger=challenger)
+        settings = replace(settings, models=(first, *settings.models[1:]))
     if demo:
         settings = replace(
             settings, is_demo=True, allow_unsigned=True, folder=folder or Path(_DEMO_FOLDER)

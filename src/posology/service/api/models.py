@@ -46,6 +46,7 @@ class Model(BaseModel):
     is_stopped: bool
     is_demo: bool
     outcomes: list[OutcomeCode] = Field(description="What `POST /outcomes` takes for this model.")
+    challenger: str = Field("", description="Digest of the version that answers silently.")
 
 
 class ModelChange(BaseModel):
@@ -139,6 +140,7 @@ async def roll_back(name: str, caller: Administrator, deployment: Deployed) -> M
 
 
 def _describe(deployment: Deployment, served: ServedModel) -> Model:
+    challenger = deployment.models.challengers.get(served.name)
     return Model(
         name=served.name,
         title=served.artifact.study.title,
@@ -148,4 +150,5 @@ def _describe(deployment: Deployment, served: ServedModel) -> Model:
         is_stopped=served.name in deployment.models.stopped,
         is_demo=deployment.settings.is_demo,
         outcomes=[OutcomeCode(**asdict(one)) for one in expected_outcomes(served.artifact.study)],
+        challenger=challenger.digest if challenger else "",
     )

@@ -43,6 +43,8 @@ class ServedModels:
     current: dict[str, ServedModel] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
     """Models whose kill switch is on, with the reason in an administrator's words."""
+    challengers: dict[str, ServedModel] = field(default_factory=dict)
+    """Versions that answer silently beside a model: nobody is shown their answers."""
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a version is changed."""
     unsaved_stops: list[Change] = field(default_factory=list)
@@ -85,17 +87,37 @@ class ServedModels:
 
 
 def find_versions(model: ModelSettings) -> dict[str, Path]:
-    """Digest and folder of every version of the model, the newest last."""
-    folders = [model.folder]
-    if not (model.folder / "policy.json").exists() and model.folder.is_dir():
-        found = [path.parent for path in model.folder.glob("*/policy.json")]
+    """Digest and folder of every version of the model, the newest last.
+
+    Those of its challenger's folder come first: they are served only where they are named.
+    """
+    other = {} if model.challenger is None else versions_in(model.challenger)
+    own = versions_in(model.folder)
+    return {**{d: path for d, path in other.items() if d not in own}, **own}
+
+
+def versions_in(folder: Path) -> dict[str, Path]:
+    """Digest and folder of the saved policy, or of each one in the folder, the newest last."""
+    folders = [folder]
+    if not (folder / "policy.json").exists() and folder.is_dir():
+        found = [path.parent for path in folder.glob("*/policy.json")]
         folders = sorted(found, key=lambda path: ((path / "policy.json").stat().st_mtime, path))
     versions = {}
-    for folder in folders:
-        checksums = folder / "checksums.json"
+    for path in folders:
+        checksums = path / "checksums.json"
         if checksums.exists():
-            versions[hashlib.sha256(checksums.read_bytes()).hexdigest()] = folder
+            versions[hashlib.sha256(checksums.read_bytes()).hexdigest()] = path
     return versions
+
+
+def find_version(model: ModelSettings, version: str) -> Path:
+    """The folder of the only version whose digest begins so; NotFoundError."""
+    found = [path for digest, path in find_versions(model).items() if digest.startswith(version)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"{len(found)} versions of {model.name} have a digest that begins so; give more of one."
+        )
+    return found[0]
 
 
 def choose_version(model: ModelSettings, last: str) -> Path:
@@ -111,7 +133,8 @@ def choose_version(model: ModelSettings, last: str) -> Path:
         return wanted[0]
     if last in versions:
         return versions[last]
-    return list(versions.values())[-1] if versions else model.folder
+    own = versions_in(model.folder)
+    return list(own.values())[-1] if own else model.folder
 
 
 def read_served_model(settings: Settings, name: str, folder: Path) -> ServedModel:

@@ -1,14 +1,16 @@
 """Change what is served without losing a request: swap, roll back, stop, resume."""
 
 import asyncio
-from pathlib import Path
+
+from sqlalchemy import Connection
 
 from posology.errors import UserError
 from posology.service.cds_hooks.state import hooks_state
 from posology.service.deployment import Deployment
 from posology.service.errors import ConflictError, NotFoundError
-from posology.service.models.served import ServedModel, find_versions, read_served_model
-from posology.service.settings import ModelSettings
+from posology.service.models.challenging import follow_challenger, note_challengers, promotion_of
+from posology.service.models.served import ServedModel, find_version, read_served_model
+from posology.service.store.challengers import ChallengerChange, save_challenger_change
 from posology.service.store.served import (
     RESUME,
     ROLLBACK,
@@ -32,11 +34,23 @@ async def swap(
     """
     served = await _prepare(deployment, name, version)
     change = Change(name, served.digest, action, caller)
+    promoted = promotion_of(deployment.models, served, caller)
     with deployment.models.change():
-        await deployment.store.write(save_change, deployment.store.key, change)
+        await deployment.store.write(_save, deployment.store.key, change, promoted)
         deployment.models.current[name] = served
+        if promoted is not None:
+            deployment.models.challengers.pop(name, None)
     deployment.log.info(action, model=name, digest=served.digest)
     return served
+
+
+def _save(
+    connection: Connection, key: bytes, change: Change, promoted: ChallengerChange | None
+) -> None:
+    """Keep the change, and in one step that a challenger that is promoted is none any more."""
+    save_change(connection, key, change)
+    if promoted is not None:
+        save_challenger_change(connection, key, promoted)
 
 
 async def roll_back(deployment: Deployment, name: str, caller: str) -> ServedModel:
@@ -84,6 +98,7 @@ async def start(deployment: Deployment) -> None:
             change = Change(name, served.digest, START, "service")
             await deployment.store.write(save_change, deployment.store.key, change)
         await _warm(deployment, served)
+    await note_challengers(deployment)
 
 
 async def _save_stops(deployment: Deployment) -> None:
@@ -103,6 +118,7 @@ async def follow_changes(deployment: Deployment) -> None:
     await _save_stops(deployment)
     for name in tuple(deployment.models.current):
         await _follow_model(deployment, name)
+        await follow_challenger(deployment, name)
 
 
 async def _follow_model(deployment: Deployment, name: str) -> None:
@@ -129,20 +145,11 @@ async def _prepare(deployment: Deployment, name: str, version: str) -> ServedMod
     deployment.models.find(name)
     model = next(m for m in deployment.settings.models if m.name == name)
     async with deployment.models.changing:
-        found = await asyncio.to_thread(_find, model, version)
+        found = await asyncio.to_thread(find_version, model, version)
         settings = deployment.settings
         served = await asyncio.to_thread(read_served_model, settings, name, found)
         await _warm(deployment, served)
     return served
-
-
-def _find(model: ModelSettings, version: str) -> Path:
-    found = [path for digest, path in find_versions(model).items() if digest.startswith(version)]
-    if len(found) != 1:
-        raise NotFoundError(
-            f"{len(found)} versions of {model.name} have a digest that begins so; give more of one."
-        )
-    return found[0]
 
 
 async def _warm(deployment: Deployment, served: ServedModel) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
 from posology.service.store.audit import AuditEvent, append_event
 from posology.service.store.clock import now, to_text
-from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK
+from posology.service.store.tables import ANSWERS, DECISIONS, FEEDBACK, SHADOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,19 @@ class Erasable:
     """Answers with the patient's facts or a text."""
     comments: int
     """Comments of decisions and of feedback."""
+    shadows: int = 0
+    """Texts of challengers' answers."""
 
 
 def count_erasable(connection: Connection, days: int) -> Erasable:
     """What `erase_patients` would erase now."""
     before = _days_ago(days)
-    counts = [
-        connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
+    counts = {
+        table.name: connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
         for table, condition in _erasable(before).items()
-    ]
-    return Erasable(before, counts[0], sum(counts[1:]))
+    }
+    answers, shadows = counts.pop(ANSWERS.name), counts.pop(SHADOWS.name)
+    return Erasable(before, answers, sum(counts.values()), shadows)
 
 
 def erase_patients(connection: Connection, key: bytes, days: int) -> Erasable:
@@ -39,11 +42,11 @@ def erase_patients(connection: Connection, key: bytes, days: int) -> Erasable:
     outcomes are matched. The erasure itself is audited.
     """
     found = count_erasable(connection, days)
-    if not (found.answers or found.comments):
+    if not (found.answers or found.comments or found.shadows):
         return found
     facts = {"body": None, "given": None, "headline": "", "door_reference": ""}
     for table, condition in _erasable(found.before).items():
-        erased = facts if table is ANSWERS else {"comment": ""}
+        erased = {ANSWERS: facts, SHADOWS: {"body": None}}.get(table, {"comment": ""})
         connection.execute(update(table).where(condition).values(erased))
     append_event(connection, key, AuditEvent("erase", "service", detail=asdict(found)))
     return found
@@ -60,7 +63,8 @@ def _erasable(before: str) -> dict[Table, ColumnElement[bool]]:
         if table is FEEDBACK:
             is_old |= (table.c.answer == "") & (table.c.received_at < before)
         comments[table] = (table.c.comment != "") & is_old
-    return {ANSWERS: old & has_facts, **comments}
+    shadows = SHADOWS.c.body.is_not(None) & SHADOWS.c.answer.in_(answers)
+    return {ANSWERS: old & has_facts, SHADOWS: shadows, **comments}
 
 
 def _days_ago(days: int) -> str:

@@ -148,3 +148,37 @@ SERVED = Table(
     Column("reason", Text, nullable=False),
 )
 """Which model answered from when: a row for each start, swap, rollback, stop and restart."""
+
+CHALLENGERS = Table(
+    "challengers",
+    METADATA,
+    Column("number", _KEY, primary_key=True, autoincrement=True),
+    Column("at", String(32), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("caller", String(400), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Which challenger answered silently beside a model from when: apart from SERVED, since nothing
+that it answers reaches anybody."""
+
+SHADOWS = Table(
+    "shadows",
+    METADATA,
+    Column("number", _KEY, primary_key=True, autoincrement=True),
+    Column("answer", String(43), ForeignKey("answers.id"), nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("state", String(40), nullable=False),
+    Column("option", String(200), nullable=False),
+    Column("dose", Float),
+    Column("champion_option", String(200), nullable=False),
+    Column("champion_dose", Float),
+    Column("milliseconds", Float, nullable=False),
+    Column("body", LargeBinary),
+)
+"""What a challenger answered to the question of an answer: apart from ANSWERS, so that no page,
+card, decision or history can take it for what was answered."""
+Index("shadows_by_answer", SHADOWS.c.answer, SHADOWS.c.digest, unique=True)
+Index("shadows_by_version", SHADOWS.c.digest, SHADOWS.c.number)

@@ -1,8 +1,8 @@
 """Outcomes as they arrive, each with the answer that it followed and what was then done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sqlalchemy import Connection, desc, select
@@ -13,6 +13,7 @@ from posology.domain.study import Bounds, Study
 from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
 from posology.service.work import unpack
 
+AdviceOf: TypeAlias = Callable[[Connection, Any], Mapping[str, Any] | None]
 MOST_READ = 600
 """Newest outcomes that are looked at."""
 
@@ -47,8 +48,19 @@ class Followed:
     """Patients whose answer does not predict their outcome, or was erased."""
 
 
-def read_followed(connection: Connection, model: str, study: Study) -> Followed:
-    """The outcomes of a model's answers: the last version of each, the newest of a patient."""
+def advice_of_answer(_connection: Connection, answer: Any) -> Mapping[str, Any] | None:
+    """What the answer advised; None after its retention."""
+    return None if answer.body is None else unpack(answer.body)["recommendation"]
+
+
+def read_followed(
+    connection: Connection, model: str, study: Study, advice_of: AdviceOf = advice_of_answer
+) -> Followed:
+    """The outcomes of a model's answers: the last version of each, the newest of a patient.
+
+    Args:
+        advice_of: the advice to be judged for a row of ANSWERS; None if it is not known.
+    """
     found = Followed([], [])
     seen: set[str] = set()
     for row in _newest_versions(connection):
@@ -57,14 +69,14 @@ def read_followed(connection: Connection, model: str, study: Study) -> Followed:
         answer = _answer_of(connection, row, model)
         if answer is None:
             continue  # of another model, or of a patient of whom nobody asked
-        if answer.body is None:
+        advice = advice_of(connection, answer)
+        if advice is None:
             found.unlinked += 1
             continue
         patient = answer.patient_key or answer.id
         if patient in seen:
             continue
         seen.add(patient)
-        advice = unpack(answer.body)["recommendation"]
         before = len(found.predictions) + len(found.doses)
         if study.outcome.kind == "dose_class":
             _follow_dose(found, patient, advice, row.value, study)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from posology.report.patient.content import WARN, Tag
+from posology.report.patient.content import QUIET, WARN, Tag
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
 from posology.service.identity.callers import (
@@ -18,11 +18,15 @@ from posology.service.identity.callers import (
     require_person,
 )
 from posology.service.identity.people import read_form
+from posology.service.models.challenging import drop_challenger
+from posology.service.models.served import ServedModel
 from posology.service.models.switching import resume, roll_back, stop
+from posology.service.pages.monitoring.challenger import ChallengerPart, challenger_part
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
 from posology.service.pages.monitoring.outcomes import read_followed
 from posology.service.pages.monitoring.weeks import read_use
 from posology.service.pages.responses import frame_of, page_response, redirect
+from posology.service.shadow.comparison import compare
 from posology.service.store import verify_audit
 from posology.service.store.served import changes_of
 
@@ -30,7 +34,7 @@ router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(require_person(DATA_SCIENTIST, ADMINISTRATOR))]
 Administrator = Annotated[Caller, Depends(require_person(ADMINISTRATOR))]
 Service = Annotated[Deployment, Depends(get_deployment)]
-STOP, RESUME, ROLL_BACK = "stop", "resume", "roll-back"
+STOP, RESUME, ROLL_BACK, DROP = "stop", "resume", "roll-back", "drop-challenger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class ChangePage:
     text: str
     button: str
     needs_reason: bool
+    readers: str
+    """Who reads the reason."""
     error: str
     tag: Tag
 
@@ -60,6 +66,12 @@ _PAGES = {
         "The version that answered before this one takes its place, after its golden patients "
         "were answered bit for bit.",
         "Roll back",
+    ),
+    DROP: (
+        "Drop the challenger of {}?",
+        "It gets no more questions. Clinicians notice nothing: nobody is shown its answers. What "
+        "it answered until now stays.",
+        "Drop the challenger",
     ),
 }
 
@@ -87,7 +99,20 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
     page = await asyncio.to_thread(monitoring_page, use, followed, served.artifact, state)
     frame = frame_of(request, f"Monitoring {name}", "monitoring")
     others = [other for other in deployment.models.current if other != name]
-    return page_response("monitoring.html.j2", frame, {"page": page, "others": others})
+    variables = {
+        "page": page,
+        "others": others,
+        "challenger": await _challenger(deployment, served),
+    }
+    return page_response("monitoring.html.j2", frame, variables)
+
+
+async def _challenger(deployment: Deployment, served: ServedModel) -> ChallengerPart | None:
+    challenger = deployment.models.challengers.get(served.name)
+    if challenger is None:
+        return None
+    found = await asyncio.to_thread(compare, deployment, served, challenger)
+    return challenger_part(found, served.artifact.study)
 
 
 @router.get("/monitoring/{name}/{action}", dependencies=[Depends(require_person(ADMINISTRATOR))])
@@ -101,11 +126,11 @@ async def confirm(request: Request, deployment: Service, name: str, action: str)
 async def change(
     request: Request, caller: Administrator, deployment: Service, name: str, action: str
 ) -> Response:
-    """Stop, resume or roll back."""
+    """Stop, resume, roll back, or drop the challenger."""
     form = await read_form(request)
     deployment.models.find(name)
     reason = form.get("reason", "").strip()
-    if action in (STOP, RESUME) and not reason:
+    if action in (STOP, RESUME, DROP) and not reason:
         return _confirm(request, name, action, "Write why, so that others understand it")
     if action == STOP:
         await stop(deployment, name, reason, caller.subject)
@@ -113,6 +138,8 @@ async def change(
         await resume(deployment, name, reason, caller.subject)
     elif action == ROLL_BACK:
         await roll_back(deployment, name, caller.subject)
+    elif action == DROP:
+        await drop_challenger(deployment, name, reason, caller.subject)
     else:
         raise NotFoundError("There is no such action.")
     return redirect(f"/monitoring/{name}")
@@ -129,8 +156,11 @@ def _confirm(request: Request, name: str, action: str, error: str = "") -> Respo
         text=text,
         button=button,
         needs_reason=action != ROLL_BACK,
+        readers="It stays in the store." if action == DROP else "Clinicians read it.",
         error=error,
-        tag=Tag("This changes what clinicians see", WARN, "warn"),
+        tag=Tag("This changes what clinicians see", WARN, "warn")
+        if action != DROP
+        else Tag("Clinicians notice nothing", QUIET, "info"),
     )
     title = f"{'Error: ' if error else ''}{page.heading}"
     frame = frame_of(request, title, "monitoring")

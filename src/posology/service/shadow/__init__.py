@@ -1,0 +1,1 @@
+"""A challenger answers silently beside the model in use: after it, stored apart, compared."""
