@@ -11,7 +11,7 @@ from posology.service.deployment import Deployment
 from posology.service.identity.callers import ADMINISTRATOR, CLINICIAN, DATA_SCIENTIST
 from posology.service.identity.people import form_token, people_of
 from posology.service.pages.environment import render
-from posology.service.pages.frame import Frame
+from posology.service.pages.frame import Frame, describe_answering, describe_unsigned
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -31,7 +31,9 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
     """The frame of a page for the person who calls."""
     session = people_of(request).session(request)
     roles = () if session is None else session.roles
-    is_demo = request.app.state.deployment.settings.is_demo
+    deployment: Deployment = request.app.state.deployment
+    is_demo = deployment.settings.is_demo
+    answering = () if session is None else deployment.models.answering()
     every = (*_LINKS, _RECORD_SYSTEM) if is_demo else _LINKS
     links = tuple((n, a, t) for n, a, t, allowed in every if set(allowed) & set(roles))
     return Frame(
@@ -43,6 +45,8 @@ def frame_of(request: Request, title: str, here: str = "", print_file: str = "")
         csrf=form_token(request),
         is_demo=is_demo,
         is_embedded=session is not None and session.is_embedded,
+        unsigned=describe_unsigned(answering),
+        footer=describe_answering(answering),
         print_file=print_file,
     )
 

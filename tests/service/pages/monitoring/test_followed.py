@@ -87,7 +87,7 @@ def test_doses_and_classes_are_judged_by_the_last_version_of_each_outcome(app: F
     rows = {name: (now, then) for name, now, then in part.doses}
     assert rows["Patients with a right dose"] == ("40", "")
     [name] = [name for name in rows if name.startswith("Off on average")]
-    assert rows[name][0].startswith("8 (6")
+    assert rows[name][0].startswith("8.0 (6")
     assert rows[name][1].startswith("8.5 (")
     assert rows["Right dose in the interval to plan for, of 100"][0] == "50"
     assert part.verdict.startswith("In 2 of 4 bins what happened differs")
