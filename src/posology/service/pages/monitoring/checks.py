@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import capitalise, count_words
 from posology.service.pages.monitoring.weeks import Use, Week
 
@@ -16,8 +17,12 @@ _SIGMAS = 3.0
 _MOST_FACTS = 4
 _SLOW = 500.0
 """Milliseconds."""
+_TIMED, _TIMED_WEEKS = 100, 4
+"""Answers that must be timed, in the last week or else in the last weeks, before the slowest of 100
+is judged: of fewer, one slow answer decides."""
 _SHIFT, _SHIFT_PATIENTS = 0.5, 20
-"""Standard deviations of training by which the mean may move, and patients needed to say so."""
+"""Standard deviations of training by which the mean may move, and patients needed to say so. It
+may also move by three standard errors of the mean, which is more for fewer than 36 patients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +90,25 @@ def headline(groups: Sequence[CheckGroup]) -> str:
     return f"{len(out)} things need a look; first: {first} expected"
 
 
+def few(count: int) -> str:
+    """A count of patients or answers; small ones are not shown."""
+    return UNDER_5 if 0 < count < MIN_CELL else f"{count:,}"
+
+
 def _count(weeks: Sequence[Week]) -> Check:
     counts = [week.answers for week in weeks]
     earlier = [n for n in counts[:-1] if n]
-    name, last = "Answers a week", f"{counts[-1]:,}"
-    if len(earlier) < 4:
-        return Check(name, UNKNOWN, last, "not known yet", spark(counts, None), _FEW_WEEKS)
+    name, last, words = "Answers a week", few(counts[-1]), [few(n) for n in counts]
+    if len(earlier) < 4 or sum(earlier) < _EARLIER:
+        reading = _FEW_WEEKS if len(earlier) < 4 else _FEW_ANSWERS
+        return Check(name, UNKNOWN, last, "not known yet", spark(counts, None, words), reading)
     mean = sum(earlier) / len(earlier)
     spread = math.sqrt(sum((n - mean) ** 2 for n in earlier) / len(earlier))
     reach = _SIGMAS * max(spread, math.sqrt(mean))
     low, high = max(mean - reach, 0.0), mean + reach
     state = OK if low <= counts[-1] <= high else OUT
-    words = f"{low:.0f} to {high:.0f}"
-    return Check(name, state, last, words, spark(counts, (low, high)), f"{mean:.0f} before")
+    picture = spark(counts, (low, high), words, state == OUT)
+    return Check(name, state, last, f"{low:.0f} to {high:.0f}", picture, f"{mean:.0f} before")
 
 
 _FEW_WEEKS = "Too few weeks to judge yet"
@@ -106,30 +117,50 @@ _FEW_ANSWERS = "Too few answers to judge yet"
 
 def _share(name: str, counts: Sequence[tuple[int, int]], reading: str = "") -> Check:
     """A share that should not grow. counts: of each week, how many, and of how many."""
-    shares = [100 * part / whole if whole else None for part, whole in counts]
+    shares = [100 * part / whole if whole >= MIN_CELL else None for part, whole in counts]
+    words = [_share_words(*pair) for pair in counts]
     part, whole = counts[-1]
     before, before_of = (sum(column) for column in zip(*counts[:-1], strict=True))
-    last = f"{count_words(100 * part / whole)} of 100" if whole else "no answers"
     if whole < _LAST or before_of < _EARLIER:
-        return Check(name, UNKNOWN, last, "not known yet", spark(shares, None), _FEW_ANSWERS)
+        picture = spark(shares, None, words)
+        return Check(name, UNKNOWN, words[-1], "not known yet", picture, _FEW_ANSWERS)
     mean = before / before_of
     reach = _SIGMAS * math.sqrt(max(mean * (1 - mean), 1 / before_of) / whole)
     high = 100 * min(mean + reach, 1.0)
     state = OK if 100 * part / whole <= high else OUT
-    words = f"at most {high:.0f} of 100"
+    expected = f"at most {high:.0f} of 100"
     if state == OUT:
         reading = f"{count_words(100 * mean)} of 100 in the weeks before"
-    return Check(name, state, last, words, spark(shares, (0.0, high)), reading)
+    picture = spark(shares, (0.0, high), words, state == OUT)
+    return Check(name, state, words[-1], expected, picture, reading)
+
+
+def _share_words(part: int, whole: int) -> str:
+    """A share of 100; of small counts not even that, since it shows them."""
+    if not whole:
+        return "no answers"
+    if whole < MIN_CELL:
+        return f"{UNDER_5} answers"
+    if 0 < part < MIN_CELL:
+        return f"{UNDER_5} of {whole:,}"
+    return f"{count_words(100 * part / whole)} of 100"
 
 
 def _time(weeks: Sequence[Week]) -> Check:
     slowest = [percentile(week.milliseconds, 0.99) for week in weeks]
-    last, name = slowest[-1], "Time to answer, 99 of 100"
-    words, limits = f"under {_SLOW:.0f} ms", (0.0, _SLOW)
-    if last is None:
-        return Check(name, UNKNOWN, "no answers", words, spark(slowest, limits), _FEW_ANSWERS)
+    times, reading = weeks[-1].milliseconds, ""
+    if len(times) < _TIMED:
+        times = [x for week in weeks[-_TIMED_WEEKS:] for x in week.milliseconds]
+        reading = f"Of the last {_TIMED_WEEKS} weeks"
+    last, name, limits = percentile(times, 0.99), "Time to answer, 99 of 100", (0.0, _SLOW)
+    words = ["none" if x is None else f"{x:.0f} ms" for x in slowest]
+    expected, shown = f"under {_SLOW:.0f} ms", "no answers" if last is None else f"{last:.0f} ms"
+    if last is None or len(times) < _TIMED:
+        reading = f"Judged from {_TIMED} answers in {_TIMED_WEEKS} weeks"
+        return Check(name, UNKNOWN, shown, expected, spark(slowest, limits, words), reading)
     state = OK if last < _SLOW else OUT
-    return Check(name, state, f"{last:.0f} ms", words, spark(slowest, limits), "")
+    picture = spark(slowest, limits, words, state == OUT)
+    return Check(name, state, shown, expected, picture, reading)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -150,31 +181,53 @@ def _missing(weeks: Sequence[Week]) -> list[Check]:
 
 
 def _shifts(weeks: Sequence[Week], training: Mapping[str, tuple[float, float, str]]) -> list[Check]:
+    """Of each fact its mean in the last four weeks; nothing is shown of fewer than five values."""
     checks = []
     for name, (center, spread, unit) in training.items():
         means = [_shift(week.numbers.get(name, []), center, spread) for week in weeks]
         recent = [x for week in weeks[-4:] for x in week.numbers.get(name, [])]
-        last = _shift(recent, center, spread)
-        if last is None or not recent:
+        if not recent or spread <= 0:
             continue
-        mean = f"mean {sum(recent) / len(recent):.4g} {unit}".strip()
-        reading = f"{mean}; {center:.4g} in training"
-        words, limits = f"within {_SHIFT:g} SD", (-_SHIFT, _SHIFT)
+        title, last = f"{capitalise(name)}, shift", _shift(recent, center, spread)
+        if last is None:
+            shown = f"{UNDER_5} values"
+            checks.append(Check(title, UNKNOWN, shown, f"within {_SHIFT:g} SD", "", _FEW_ANSWERS))
+            continue
+        reading = f"mean {sum(recent) / len(recent):.4g} {unit}".strip()
+        reach = max(_SHIFT, _SIGMAS / math.sqrt(len(recent)))
         state = UNKNOWN
         if len(recent) >= _SHIFT_PATIENTS:
-            state = OK if abs(last) <= _SHIFT else OUT
-        shown = f"{last:+.2f} SD".replace("-", "\u2212")
-        title = f"{capitalise(name)}, shift"
-        checks.append(Check(title, state, shown, words, spark(means, limits), reading))
+            state = OK if abs(last) <= reach else OUT
+        words = ["none or few" if x is None else _deviations(x) for x in means]
+        picture = spark(means, (-reach, reach), words, state == OUT)
+        expected, reading = f"within {reach:.2g} SD", f"{reading}; {center:.4g} in training"
+        checks.append(Check(title, state, _deviations(last), expected, picture, reading))
     return checks
 
 
+def _deviations(value: float) -> str:
+    return f"{value:+.2f} SD".replace("-", "\u2212")
+
+
 def _shift(values: Sequence[float], center: float, spread: float) -> float | None:
-    return (sum(values) / len(values) - center) / spread if values and spread > 0 else None
+    """Standard deviations from training; None of so few values that they would be shown."""
+    if len(values) < MIN_CELL or spread <= 0:
+        return None
+    return (sum(values) / len(values) - center) / spread
 
 
-def spark(values: Sequence[float | None], limits: tuple[float, float] | None) -> str:
-    """Twelve weeks as a line on the range that is expected; the last one is a mark."""
+def spark(
+    values: Sequence[float | None],
+    limits: tuple[float, float] | None,
+    words: Sequence[str],
+    is_out: bool = False,
+) -> str:
+    """Twelve weeks as a line on the range that is expected; the last one is a mark.
+
+    Args:
+        words: of each week, for who cannot see the picture.
+        is_out: whether the check is judged out of range: the mark says what its row says.
+    """
     known = [v for v in values if v is not None]
     if not known:
         return ""
@@ -199,13 +252,11 @@ def spark(values: Sequence[float | None], limits: tuple[float, float] | None) ->
     )
     last = values[-1]
     if last is not None:
-        is_out = limits is not None and not limits[0] <= last <= limits[1]
         mark = (
             f'<rect class="out" x="-4" y="{y(last) - 4:.1f}" width="8" height="8"/>'
             if is_out
             else f'<circle cy="{y(last):.1f}" r="4"/>'
         )
         parts.append(f'<svg x="96%" overflow="visible">{mark}</svg>')
-    words = ", ".join("none" if v is None else f"{v:.3g}" for v in values)
-    title = escape(f"The last {len(values)} weeks: {words}")
+    title = escape(f"The last {len(values)} weeks: {', '.join(words)}")
     return f'<svg class="series spark" role="img"><title>{title}</title>{"".join(parts)}</svg>'

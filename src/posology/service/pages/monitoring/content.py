@@ -9,9 +9,15 @@ from posology.artifact import Artifact
 from posology.report.patient.content import QUIET, STOP, WARN, Tag
 from posology.report.patient.marks import share_bar
 from posology.report.patient.sections import MIN_CELL, UNDER_5
-from posology.report.patient.words import count_words
+from posology.report.patient.words import capitalise, count_words
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
-from posology.service.pages.monitoring.checks import OUT, CheckGroup, check_groups, headline
+from posology.service.pages.monitoring.checks import (
+    OUT,
+    CheckGroup,
+    check_groups,
+    few,
+    headline,
+)
 from posology.service.pages.monitoring.followed import FollowedPart, followed_part
 from posology.service.pages.monitoring.outcomes import Followed
 from posology.service.pages.monitoring.weeks import WEEKS, Use
@@ -97,8 +103,8 @@ def monitoring_page(
         Tag(f"{out} of {total} checks out of range", WARN, "warn")
         if out
         else Tag(f"{total} checks", QUIET, "check"),
-        Tag(f"{answers:,} answers", QUIET, "check"),
-        Tag(f"Outcomes known for {use.known_outcomes:,}", QUIET, "info"),
+        Tag(f"{few(answers)} answers", QUIET, "check"),
+        Tag(f"Outcomes known for {few(use.known_outcomes)}", QUIET, "info"),
     ]
     if state.stopped:
         tags.insert(0, Tag("Stopped", STOP, "stop"))
@@ -116,9 +122,9 @@ def monitoring_page(
         has_earlier=len(digests) > 1,
         groups=groups,
         done=_bars([(OUTCOME_WORDS.get(k, "Not recorded"), n) for k, n in _ordered(use.outcomes)]),
-        done_note=f"{answers:,} answers of the last {WEEKS} weeks, of 100.",
+        done_note=capitalise(f"{few(answers)} answers of the last {WEEKS} weeks, of 100."),
         reasons=_counts([(REASON_WORDS.get(k, k), n) for k, n in use.reasons.most_common()]),
-        reasons_note=f"{overridden:,} times overridden or modified. Main reason given.",
+        reasons_note=_reasons_note(overridden),
         followed=followed_part(followed, stored_evidence(model).dose),
         served=tuple(
             ServedRow(local_time(at), c.digest[:12], _ACTIONS[c.action], c.reason)
@@ -151,10 +157,20 @@ def _ordered(outcomes: Counter[str]) -> list[tuple[str, int]]:
     return [(name, outcomes[name]) for name in names if outcomes[name]]
 
 
+def _reasons_note(overridden: int) -> str:
+    if not overridden:
+        return "Not once overridden or modified."
+    return capitalise(f"{few(overridden)} times overridden or modified. Main reason given.")
+
+
 def _bars(counts: Sequence[tuple[str, int]]) -> tuple[Bar, ...]:
+    """Shares of 100; a small count has no picture, which would show it."""
     total = sum(n for _, n in counts)
     return tuple(
-        Bar(label, share_bar(n / total, label), count_words(100 * n / total)) for label, n in counts
+        Bar(label, share_bar(n / total, label), count_words(100 * n / total))
+        if n >= MIN_CELL
+        else Bar(label, "", f"{UNDER_5} answers")
+        for label, n in counts
     )
 
 

@@ -1,6 +1,7 @@
 """Outcomes as they arrive, each with the answer that it followed and what was then done."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -61,12 +62,17 @@ def read_followed(
     Args:
         advice_of: the advice to be judged for a row of ANSWERS; None if it is not known.
     """
+    rows = [
+        row
+        for row in _newest_versions(connection)
+        if any(has_prefix(row.code, code) for code in study.outcome.codes)
+    ]
+    answers = _answers_of(connection, rows, model)
+    given = _given(connection, {answer.id for answer in answers.values()})
     found = Followed([], [])
     seen: set[str] = set()
-    for row in _newest_versions(connection):
-        if not any(has_prefix(row.code, code) for code in study.outcome.codes):
-            continue
-        answer = _answer_of(connection, row, model)
+    for row in rows:
+        answer = answers.get(row.number)
         if answer is None:
             continue  # of another model, or of a patient of whom nobody asked
         advice = advice_of(connection, answer)
@@ -81,9 +87,7 @@ def read_followed(
         if study.outcome.kind == "dose_class":
             _follow_dose(found, patient, advice, row.value, study)
         else:
-            _follow_choice(
-                found, patient, advice, (row.value, _given(connection, answer.id)), study
-            )
+            _follow_choice(found, patient, advice, (row.value, given.get(answer.id, "")), study)
         found.unlinked += before == len(found.predictions) + len(found.doses)
     return found
 
@@ -98,29 +102,36 @@ def _newest_versions(connection: Connection) -> list[Any]:
     return rows
 
 
-def _answer_of(connection: Connection, outcome: Any, model: str) -> Any:
-    """The answer that the sender names; else the patient's last one before the observation."""
-    query = select(ANSWERS).where(ANSWERS.c.model == model)
-    if outcome.answer:
-        return connection.execute(query.where(ANSWERS.c.id == outcome.answer)).first()
-    if not outcome.patient_key:
-        return None
-    own = (ANSWERS.c.patient_key == outcome.patient_key) & (
-        ANSWERS.c.made_at <= outcome.observed_at
-    )
-    return connection.execute(query.where(own).order_by(desc(ANSWERS.c.made_at)).limit(1)).first()
+def _answers_of(connection: Connection, outcomes: Sequence[Any], model: str) -> dict[int, Any]:
+    """Of each outcome (its number) the answer that its sender names; else its patient's last one
+    before the observation. A few queries for all of them."""
+    patients = {row.patient_key for row in outcomes if row.patient_key and not row.answer}
+    made: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    own = select(ANSWERS.c.patient_key, ANSWERS.c.made_at, ANSWERS.c.id)
+    own = own.where(ANSWERS.c.model == model, ANSWERS.c.patient_key.in_(patients))
+    for patient, made_at, answer in connection.execute(own.order_by(ANSWERS.c.made_at)):
+        made[patient].append((made_at, answer))
+    wanted = {row.number: row.answer or _last_before(made, row) for row in outcomes}
+    query = select(ANSWERS.c.id, ANSWERS.c.patient_key, ANSWERS.c.body)
+    query = query.where(ANSWERS.c.model == model, ANSWERS.c.id.in_(set(wanted.values()) - {""}))
+    by_id = {answer.id: answer for answer in connection.execute(query)}
+    return {number: by_id[answer] for number, answer in wanted.items() if answer in by_id}
 
 
-def _given(connection: Connection, answer: str) -> str:
-    """The option that was given after the answer; empty if nobody recorded it."""
-    query = (
-        select(DECISIONS.c.option)
-        .where(DECISIONS.c.answer == answer)
-        .order_by(desc(DECISIONS.c.number))
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    return "" if row is None else row.option
+def _last_before(made: Mapping[str, list[tuple[str, str]]], outcome: Any) -> str:
+    """The patient's last answer made by the time of the observation; empty without one."""
+    before = [
+        answer for at, answer in made.get(outcome.patient_key, ()) if at <= outcome.observed_at
+    ]
+    return before[-1] if before else ""
+
+
+def _given(connection: Connection, answers: Collection[str]) -> dict[str, str]:
+    """The option that was given after each answer, where somebody recorded it; the last one."""
+    query = select(DECISIONS.c.answer, DECISIONS.c.option).where(DECISIONS.c.answer.in_(answers))
+    return {
+        row.answer: row.option for row in connection.execute(query.order_by(DECISIONS.c.number))
+    }
 
 
 def _follow_dose(

@@ -1,5 +1,6 @@
 """What the store knows of one model's answers, week by week."""
 
+import bisect
 import datetime
 import re
 from collections import Counter
@@ -7,16 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, desc, func, select
+from sqlalchemy import Connection, case, desc, func, select
 
 from posology.domain.recommendation.recommendation import ABSTAINED
-from posology.service.store.clock import now, to_moment, to_text
+from posology.service.store.clock import now, to_text
 from posology.service.store.tables import ANSWERS, DECISIONS, OUTCOMES
 from posology.service.work import unpack
 
 WEEKS = 12
 MOST_READ = 600
 """Newest answers of which the patient's facts are looked at."""
+MOST_TIMED = 500
+"""Newest answers of each week whose times are read: enough for the slowest of 100."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -51,34 +54,39 @@ class Use:
 
 
 def read_use(connection: Connection, model: str) -> Use:
-    """The last WEEKS of a model."""
+    """The last WEEKS of a model: counts by the database, and a bounded number of rows."""
     moment = now()
-    start = moment - datetime.timedelta(weeks=WEEKS)
-    use = Use([Week() for _ in range(WEEKS)])
-    columns = (ANSWERS.c.id, ANSWERS.c.made_at, ANSWERS.c.state, ANSWERS.c.milliseconds)
-    recent = (ANSWERS.c.model == model, ANSWERS.c.made_at >= to_text(start))
-    ids = set()
-    for answer, made_at, state, milliseconds in connection.execute(select(*columns).where(*recent)):
-        week = use.weeks[_week(made_at, start)]
-        week.answers += 1
-        week.abstained += state in ABSTAINED
-        week.milliseconds.append(milliseconds)
-        ids.add(answer)
-    _count_decisions(connection, use, recent, ids)
+    ends = [moment - datetime.timedelta(weeks=WEEKS - at) for at in range(WEEKS + 1)]
+    edges = [to_text(end) for end in ends]
+    recent = (ANSWERS.c.model == model, ANSWERS.c.made_at >= edges[0])
+    last = [*edges[1:-1], ""]  # the last week has no end: another clock may be ahead
+    spans = zip(edges[:-1], last, strict=True)
+    use = Use([_read_week(connection, model, *span) for span in spans])
+    _count_decisions(connection, use, recent)
     bodies = select(ANSWERS.c.made_at, ANSWERS.c.body).where(*recent)
     newest = bodies.order_by(desc(ANSWERS.c.made_at)).limit(MOST_READ)
     for made_at, body in connection.execute(newest):
         if body is not None:
-            _look(use.weeks[_week(made_at, start)], unpack(body)["recommendation"])
+            at = bisect.bisect_right(edges, made_at, 0, WEEKS) - 1
+            _look(use.weeks[at], unpack(body)["recommendation"])
     known = select(func.count(func.distinct(OUTCOMES.c.answer)))
     joined = known.join(ANSWERS, ANSWERS.c.id == OUTCOMES.c.answer).where(*recent)
     use.known_outcomes = connection.execute(joined).scalar() or 0
     return use
 
 
-def _count_decisions(
-    connection: Connection, use: Use, recent: Iterable[Any], ids: set[str]
-) -> None:
+def _read_week(connection: Connection, model: str, start: str, end: str) -> Week:
+    """Counts and times from one moment to before another ("": to now)."""
+    own = [ANSWERS.c.model == model, ANSWERS.c.made_at >= start]
+    own += [ANSWERS.c.made_at < end] if end else []
+    abstained = func.sum(case((ANSWERS.c.state.in_(ABSTAINED), 1), else_=0))
+    counts = connection.execute(select(func.count(), abstained).where(*own)).one()
+    times = select(ANSWERS.c.milliseconds).where(*own)
+    newest = times.order_by(desc(ANSWERS.c.made_at)).limit(MOST_TIMED)
+    return Week(counts[0], int(counts[1] or 0), list(connection.scalars(newest)))
+
+
+def _count_decisions(connection: Connection, use: Use, recent: Iterable[Any]) -> None:
     query = (
         select(DECISIONS.c.answer, DECISIONS.c.outcome, DECISIONS.c.reason)
         .join(ANSWERS, ANSWERS.c.id == DECISIONS.c.answer)
@@ -87,14 +95,10 @@ def _count_decisions(
     )
     last = {answer: (outcome, reason) for answer, outcome, reason in connection.execute(query)}
     use.outcomes.update(outcome for outcome, _ in last.values())
-    use.outcomes[""] = len(ids) - len(last)
+    use.outcomes[""] = sum(week.answers for week in use.weeks) - len(last)
     use.reasons.update(
         reason for outcome, reason in last.values() if outcome in ("overridden", "modified")
     )
-
-
-def _week(made_at: str, start: datetime.datetime) -> int:
-    return min(int((to_moment(made_at) - start) / datetime.timedelta(weeks=1)), WEEKS - 1)
 
 
 def _look(week: Week, advice: Mapping[str, Any]) -> None:
