@@ -16,7 +16,7 @@ import pytest
 from posology import artifact
 from posology.service.identity.callers import CLINICIAN
 from posology.service.identity.people import DEMO_PERSON, first_link
-from posology.service.settings import Settings
+from posology.service.settings import ModelSettings, Settings
 from posology.service.store import save_answer
 from posology.workflows.advice.keys import DOSE
 from tests.builders.browser import CHROMIUM
@@ -50,6 +50,10 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     loaded = artifact.load(small_model)
     kept = {**loaded.evidence, DOSE: as_json(ERRORS), "train": 4411}
     artifact.save(loaded.policy, loaded.study, kept, folder / "warfarin")
+    other = folder / "challenger"
+    artifact.save(loaded.policy, replace(loaded.study, title="Other"), kept, other)
+    model = ModelSettings("warfarin", folder / "warfarin", challenger=other)
+    settings = replace(settings, models=(model,))
     with running_app(folder / "warfarin", folder, settings) as app:
         answer = fill(app)
         people_in(app)
@@ -82,6 +86,7 @@ def paths(answer: str) -> dict[str, str]:
         "ask": "/ask",
         "people": "/people",
         "stop": "/monitoring/warfarin/stop",
+        "drop": "/monitoring/warfarin/drop-challenger",
         "nothing": "/answers/nothing",
         "ehr": "/ehr",
         "ehr-patient": "/ehr/patients/demo-01",

@@ -34,9 +34,11 @@ def test_the_section_compares_and_gives_no_verdict(app: FastAPI) -> None:
     browser = signed_in(app, DATA_SCIENTIST)
     browser.get("/monitoring/warfarin")
     text = browser.text
-    assert "Both name the same dose range in 90 of 100 (70 to 97) answers." in text
+    assert (
+        "Where both gave an answer, they name the same dose range in 90 of 100 (70 to 97)." in text
+    )
     assert "answers silently beside the model in use. Nobody is shown its answers." in text
-    assert "Half of the doses are at most 0 mg/wk apart" in text
+    assert "The challenger's is the same in the middle. Half differ by at most 0 mg/wk." in text
     assert "More than 10 % apart: 10 of 100 (3 to 30)." in text
     assert "nothing is shown yet" in text
     assert "better" not in text[text.index("Challenger") : text.index("What answered when")]

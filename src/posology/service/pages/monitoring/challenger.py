@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from posology.advice.form.unit_names import unit_words
 from posology.domain.study import Study
 from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import MINUS, capitalise, count_words, dose_number
@@ -54,7 +55,7 @@ def challenger_part(found: Comparison, study: Study) -> ChallengerPart:
         sentence=_sentence(found, is_dose),
         about=_about(found),
         paused=_PAUSED if found.is_paused else "",
-        rows=tuple(_rows(found, is_dose)),
+        rows=tuple(_rows(found)),
         fared=() if found.outcomes is None else tuple(_fared(found.outcomes, found.dose)),
         fared_note=_fared_note(found.outcomes, is_dose),
     )
@@ -72,8 +73,8 @@ def _sentence(found: Comparison, is_dose: bool) -> str:
         return f"Fewer than {MIN_PAIRS} patients have an answer from both. Nothing is compared yet."
     what = "name the same dose range" if is_dose else "put the same option first"
     if share.count == share.of:
-        return f"Both {what} for every patient, so far."
-    return f"Both {what} in {_share(share)} answers."
+        return f"Wherever both gave an answer, they {what}, so far."
+    return f"Where both gave an answer, they {what} in {_share(share)}."
 
 
 def _about(found: Comparison) -> str:
@@ -85,11 +86,8 @@ def _about(found: Comparison) -> str:
     )
 
 
-def _rows(found: Comparison, is_dose: bool) -> list[tuple[str, str]]:
+def _rows(found: Comparison) -> list[tuple[str, str]]:
     rows = []
-    if found.same_first is not None:
-        title = "Same dose range" if is_dose else "Same option first"
-        rows.append((title, f"{_share(found.same_first)}, where both gave an answer."))
     if found.dose is not None:
         rows.append(("Dose", _dose(found.dose)))
     if found.pairs >= MIN_CELL:
@@ -117,13 +115,16 @@ def _rows(found: Comparison, is_dose: bool) -> list[tuple[str, str]]:
 
 
 def _dose(dose: DoseDifference) -> str:
-    size = f"{dose_number(dose.median_apart)} {dose.unit}".strip()
-    lean = "neither higher nor lower"
+    unit = unit_words(dose.unit)
+    middle = "the same"
     if dose.median:
-        lean = f"{dose_number(abs(dose.median))} {'higher' if dose.median > 0 else 'lower'}"
+        direction = "higher" if dose.median > 0 else "lower"
+        middle = f"{dose_number(abs(dose.median))} {unit} {direction}".replace("  ", " ")
     return (
-        f"Half of the doses are at most {size} apart; the challenger's is {lean} in the middle. "
-        f"More than 10 % apart: {_share(dose.over_10)}. More than 20 %: {_share(dose.over_20)}."
+        f"The challenger's is {middle} in the middle. Half differ by at most "
+        f"{dose_number(dose.median_apart)} {unit}".rstrip()
+        + f". More than 10 % apart: {_share(dose.over_10)}. More than 20 %: "
+        f"{_share(dose.over_20)}."
     )
 
 
@@ -164,7 +165,10 @@ def _fared(found: OutcomeComparison, dose: DoseDifference | None) -> list[tuple[
             rows.append((title, f"{_share(goal)}."))
     if found.doses is not None:
         rows.append(
-            ("Dose off on average", _errors(found.doses, "" if dose is None else dose.unit))
+            (
+                "Dose off on average",
+                _errors(found.doses, "" if dose is None else unit_words(dose.unit)),
+            )
         )
     return rows
 
