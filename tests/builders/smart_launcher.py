@@ -16,11 +16,18 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from tests.builders.hook_calls import PATIENT, searchset
-from tests.builders.signed_tokens import ec_key, jwk_of, key_set, sign
+from tests.builders.signed_tokens import ec_key, jwk_of, key_set, raw_token, sign
 
 BASE = "https://ehr.example.org"
 FHIR = f"{BASE}/fhir"
 CLIENT = "posology"
+_TOKEN_REPLIES = {
+    "refuses": httpx.Response(400, json={"error": "invalid_grant"}),
+    "token error": httpx.Response(200, json={"error": "server_error"}),
+    "no JSON": httpx.Response(200, text="<html>Sign in</html>"),
+    "token is a list": httpx.Response(200, json=["token"]),
+    "token elsewhere": httpx.Response(307, headers={"location": f"{BASE}/elsewhere"}),
+}
 
 
 @dataclass(slots=True)
@@ -69,25 +76,30 @@ class Launcher:
             return self._exchange(request)
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return httpx.Response(401)
+        if self.broken == "scope refused":
+            return httpx.Response(403)
         if path == "/fhir/Patient/p-1":
             return httpx.Response(200, json=PATIENT)
         return httpx.Response(200, json=searchset())
 
     def _configuration(self) -> dict[str, Any]:
         http = self.broken == "http"
+        methods = {"plain": ["plain"], "no PKCE": None}.get(self.broken, ["S256"])
         return {
             "issuer": BASE,
             "jwks_uri": f"{BASE}/auth/jwks",
             "authorization_endpoint": f"{BASE}/auth/authorize",
             "token_endpoint": f"{BASE.replace('https', 'http') if http else BASE}/auth/token",
             "capabilities": ["launch-ehr", "launch-standalone", "client-public"],
-            "code_challenge_methods_supported": ["plain"] if self.broken == "plain" else ["S256"],
+            "code_challenge_methods_supported": methods,
         }
 
     def _exchange(self, request: httpx.Request) -> httpx.Response:
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         asked = self.codes.pop(form.get("code", ""), None)
-        if self.broken == "refuses" or asked is None:
+        if self.broken in _TOKEN_REPLIES:
+            return _TOKEN_REPLIES[self.broken]
+        if asked is None:
             return httpx.Response(400, json={"error": "invalid_grant"})
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -129,6 +141,10 @@ class Launcher:
         } | changes.get(self.broken, {})
         if self.broken == "no identity":
             return None
+        if self.broken == "unsigned":
+            return raw_token({"alg": "none", "typ": "JWT", "kid": "ehr-1"}, claims)
+        if self.broken == "shared secret":
+            return sign(claims, b"posology" * 4, "HS256")
         key = ec_key("somebody else") if self.broken == "key" else ec_key()
         assert jwk_of(ec_key(), "ehr-1")["kid"] == "ehr-1"
         return sign({name: value for name, value in claims.items() if value is not None}, key)

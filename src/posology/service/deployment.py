@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from posology.errors import UserError
 from posology.service.demo.orders import with_demo_orders
 from posology.service.demo.patients import DemoPatient, demo_patients
 from posology.service.identity.callers import Identify, nobody
@@ -25,6 +26,7 @@ from posology.service.ranges import check_ranges
 from posology.service.settings import ModelSettings, Settings
 from posology.service.shadow.asking import Shadow, make_shadow
 from posology.service.store import AuditEvent, Store, append_event, open_store
+from posology.service.store.audit import is_own_log
 from posology.service.store.existing import address_of
 from posology.service.store.served import current_state
 from posology.service.tokens.identify import identify_system
@@ -91,6 +93,12 @@ def open_deployment(settings: Settings) -> Deployment:
     key = read_or_make_key(folder / KEY)
     store = open_store(address_of(folder, settings.database), derive_key(key, "audit"))
     try:
+        if not store.read_now(is_own_log, store.key):
+            raise UserError(
+                f"{folder / KEY}: is not the key with which the audit log of this database was "
+                "written. Put the service.key of the service that wrote it there: its services "
+                "share one key."
+            )
         models = ServedModels({m.name: _read_model(settings, m, store) for m in settings.models})
         models.challengers = read_challengers(settings, models, store)
         patients = demo_patients(models.find(models.default).artifact) if settings.is_demo else ()

@@ -257,7 +257,9 @@ def test_a_key_file_that_is_none_and_an_issuer_without_keys_are_refused(tmp_path
 def test_nonces_are_forgotten_when_their_tokens_have_expired_and_never_before() -> None:
     memory = ReplayMemory(capacity=2)
 
-    is_first = memory.is_first_use
+    def is_first(issuer: str, nonce: str, until: float, now: float) -> bool:
+        return asyncio.run(memory.is_first_use(issuer, nonce, until, now))
+
     assert is_first("i", "a", 10.0, 0.0)
     assert not is_first("i", "a", 10.0, 9.9)
     assert is_first("j", "a", 20.0, 9.9)

@@ -35,6 +35,11 @@ class CannotJudgeError(ServiceError):
     status = 412
     code = "cannot_judge"
 
+    def __init__(self, message: str, for_people: str = "") -> None:
+        super().__init__(message)
+        self.for_people = for_people
+        """The same without the words of CDS Hooks, for a page; empty if they are the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -90,7 +95,12 @@ def _check_needed(received: Mapping[Query, Received], reasons: Mapping[Query, st
         f"; it could not be fetched: {reasons[query]}"
         for query in lacking
     ]
-    raise CannotJudgeError(f"Nothing can be judged: {'. '.join(parts)}.")
+    what = ". ".join(f"Not read: {query.words}; {reasons[query]}" for query in lacking)
+    raise CannotJudgeError(
+        f"Nothing can be judged: {'. '.join(parts)}.",
+        f"The record system did not give what an answer needs. {what}. Ask its support, and go by "
+        "the guideline meanwhile.",
+    )
 
 
 async def _fetch(query: Query, patient: str, access: FhirAccess) -> Received | str:

@@ -5,6 +5,8 @@ base address. Time, pages and sizes have limits, and nothing of a response is lo
 """
 
 import asyncio
+import functools
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,8 +110,15 @@ def make_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.Asyn
         timeout=httpx.Timeout(5.0, connect=2.0),
         follow_redirects=False,
         trust_env=False,
+        verify=_certificates(),
         limits=httpx.Limits(max_connections=40, max_keepalive_connections=20),
     )
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Whom clients of this process trust; read once."""
+    return httpx.create_ssl_context()
 
 
 async def fetch_key_set(client: httpx.AsyncClient, address: str) -> bytes:

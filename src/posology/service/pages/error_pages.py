@@ -13,6 +13,7 @@ _HEADINGS = {
     404: "There is nothing at this address",
     405: "This page cannot be sent that way",
     409: "This cannot be done now",
+    412: "No answer for this patient",
     413: "That was too much",
     422: "This cannot be used as it is",
     429: "Too many questions wait",

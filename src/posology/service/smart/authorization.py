@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,27 +11,10 @@ import httpx
 import orjson
 
 from posology.service.cds_hooks.queries import Query
-from posology.service.smart.configuration import Configuration
 from posology.service.smart.errors import LaunchError
-from posology.service.smart.settings import SmartServer
+from posology.service.smart.pending import Pending
 
-MINUTES = 10
-"""How long a launch may take."""
-_MOST_PENDING = 10_000
 _FHIR_ID = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A launch that was begun."""
-
-    server: SmartServer
-    configuration: Configuration
-    state: str
-    nonce: str
-    verifier: str = field(repr=False)
-    until: float = 0.0
-    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +26,6 @@ class Grant:
     patient: str
     app_context: str
     """What a card's link carried; "" if nothing."""
-
-
-def begin(server: SmartServer, configuration: Configuration, now: float) -> Pending:
-    """A launch with fresh secrets."""
-    secret = secrets.token_urlsafe
-    until = now + 60 * MINUTES
-    return Pending(server, configuration, secret(32), secret(32), secret(64), until)
 
 
 def authorization_address(
@@ -78,24 +53,6 @@ def authorization_address(
     }
     address = pending.configuration.authorization_endpoint
     return f"{address}{'&' if '?' in address else '?'}{urlencode(parameters)}"
-
-
-def remember(pending: dict[str, Pending], one: Pending, now: float) -> None:
-    """Keep the launch until it comes back; forget those that are too old."""
-    for state in [state for state, other in pending.items() if other.until <= now]:
-        del pending[state]
-    if len(pending) >= _MOST_PENDING:
-        raise LaunchError("Too many launches are under way; try again in a moment.")
-    pending[one.state] = one
-
-
-def take(pending: dict[str, Pending], state: str, cookie: str, now: float) -> Pending:
-    """The launch that comes back to the browser that began it; each comes back once."""
-    is_ours = bool(state) and secrets.compare_digest(state.encode(), cookie.encode())
-    found = pending.pop(state, None) if is_ours else None
-    if found is None or found.until <= now:
-        raise LaunchError("This launch was not begun in this browser, or took too long. Try again.")
-    return found
 
 
 async def exchange(

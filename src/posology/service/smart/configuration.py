@@ -22,7 +22,6 @@ class Configuration:
     """Of its identity tokens."""
     jwks_uri: str
     """Keys of its identity tokens."""
-    capabilities: tuple[str, ...]
 
 
 async def read_configuration(client: httpx.AsyncClient, fhir: str) -> Configuration:
@@ -40,7 +39,6 @@ async def read_configuration(client: httpx.AsyncClient, fhir: str) -> Configurat
         _address(body, "token_endpoint"),
         str(body.get("issuer") or ""),
         _address(body, "jwks_uri"),
-        tuple(str(one) for one in body.get("capabilities") or ()),
     )
 
 

@@ -2,7 +2,6 @@
 
 import datetime
 import time
-from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -11,7 +10,7 @@ from starlette.responses import Response
 
 from posology.service.answering import Question, answer, recall
 from posology.service.cds_hooks.answer_call import read_patient
-from posology.service.cds_hooks.gather import gather
+from posology.service.cds_hooks.gather import CannotJudgeError, gather
 from posology.service.cds_hooks.state import HooksState, hooks_state
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
@@ -20,35 +19,28 @@ from posology.service.identity.people import people_of
 from posology.service.identity.sessions import new_session
 from posology.service.models.served import ServedModel
 from posology.service.pages.responses import redirect
-from posology.service.smart.authorization import (
-    MINUTES,
-    Grant,
-    Pending,
-    authorization_address,
-    begin,
-    exchange,
-    remember,
-    take,
-)
+from posology.service.smart.authorization import Grant, authorization_address, exchange
 from posology.service.smart.configuration import read_configuration
 from posology.service.smart.errors import LaunchError
+from posology.service.smart.pending import (
+    MINUTES,
+    Pending,
+    begin,
+    read_pending,
+    write_pending,
+)
 from posology.service.smart.person import read_person
 from posology.service.smart.settings import SmartServer
 from posology.service.store import AuditEvent
+from posology.service.store.nonces import use_nonce
 from posology.service.store.people import save_person
 
 router = APIRouter(include_in_schema=False)
 Service = Annotated[Deployment, Depends(get_deployment)]
 _COOKIE = "posology-smart"
-_NAME = "smart"
+_KEY = "smart launches"
+"""Purpose of the secret that encrypts the cookie."""
 _LONGEST_LAUNCH = 4096
-
-
-@dataclass(slots=True)
-class Launches:
-    """Launches under way, of one application."""
-
-    pending: dict[str, Pending] = field(default_factory=dict)
 
 
 @router.get("/smart/launch")
@@ -81,8 +73,7 @@ async def come_back(
 ) -> Response:
     """Exchange the code, advise on the patient, and show the page."""
     now, client = time.time(), hooks_state(deployment).client
-    cookie = request.cookies.get(_COOKIE, "")
-    pending = take(_launches(deployment).pending, state, cookie, now)
+    pending = await _take(deployment, request.cookies.get(_COOKIE, ""), state, now)
     if iss and iss != pending.configuration.issuer:
         raise LaunchError("Another record system answered than the one that was called.")
     if not code:
@@ -108,14 +99,13 @@ async def _begin(
     state, now = hooks_state(deployment), time.time()
     configuration = await read_configuration(state.client, server.fhir)
     pending = begin(server, configuration, now)
-    remember(_launches(deployment).pending, pending, now)
     served = _model_of(deployment, server)
     queries = state.queries_of(served.artifact)
     address = authorization_address(pending, _redirect_uri(deployment), queries, launch)
     response = redirect(address)
     response.set_cookie(
         _COOKIE,
-        pending.state,
+        write_pending(pending, deployment.derive_key(_KEY)),
         max_age=60 * MINUTES,
         path="/smart",
         secure=people_of(request).is_https,
@@ -123,6 +113,21 @@ async def _begin(
         samesite="lax",
     )
     return response
+
+
+async def _take(deployment: Deployment, cookie: str, state: str, now: float) -> Pending:
+    """The launch that comes back to the browser that began it; each comes back once.
+
+    It may have begun at another service on the same database.
+    """
+    servers = deployment.settings.smart.servers
+    found = read_pending(cookie, deployment.derive_key(_KEY), servers, state, now)
+    is_new = found is not None and await deployment.store.write(
+        use_nonce, found.key, found.until, now
+    )
+    if found is None or not is_new:
+        raise LaunchError("This launch was not begun in this browser, or took too long. Try again.")
+    return found
 
 
 async def _answer_for(
@@ -135,7 +140,10 @@ async def _answer_for(
             return stored.id
     state, served = hooks_state(deployment), _model_of(deployment, server)
     access = _access(state, server, grant)
-    gathered = await gather(state.queries_of(served.artifact), None, grant.patient, access)
+    try:
+        gathered = await gather(state.queries_of(served.artifact), None, grant.patient, access)
+    except CannotJudgeError as error:
+        raise CannotJudgeError(error.for_people or str(error)) from error
     moment = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     at = moment.isoformat(timespec="seconds")
     patient = await read_patient(deployment, served, gathered.bundle, at)
@@ -162,11 +170,3 @@ def _model_of(deployment: Deployment, server: SmartServer) -> ServedModel:
 
 def _redirect_uri(deployment: Deployment) -> str:
     return f"{deployment.settings.url}/smart/callback"
-
-
-def _launches(deployment: Deployment) -> Launches:
-    found = deployment.extra.get(_NAME)
-    if not isinstance(found, Launches):
-        found = Launches()
-        deployment.extra[_NAME] = found
-    return found

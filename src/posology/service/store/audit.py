@@ -93,6 +93,16 @@ def verify_audit(connection: Connection, key: bytes) -> AuditCheck:
     return AuditCheck(number, head, "")
 
 
+def is_own_log(connection: Connection, key: bytes) -> bool:
+    """Whether the newest row was written with this key; another would break the chain unseen."""
+    row = connection.execute(select(AUDIT).order_by(desc(AUDIT.c.number)).limit(1)).first()
+    if row is None:
+        return True
+    body = dict(row._mapping)
+    found = body.pop("hash")
+    return hmac.compare_digest(_hash(body, key), found)
+
+
 def check_head(connection: Connection, key: bytes, head: str) -> AuditCheck:
     """The same, and whether a hash noted before is still in the log (empty: none was).
 

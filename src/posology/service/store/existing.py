@@ -10,12 +10,13 @@ from posology.errors import UserError
 from posology.service.keys import KEY, derive_key, read_key
 from posology.service.store.store import Store, open_store
 
-_SQLITE = "store.sqlite"
+SQLITE = "store.sqlite"
+"""File in the service's folder, where no database is named."""
 
 
 def address_of(folder: Path, database: str) -> str:
     """The SQLAlchemy address: of the settings, or of SQLite in the service's folder."""
-    return database or f"sqlite:///{(folder / _SQLITE).absolute()}"
+    return database or f"sqlite:///{(folder / SQLITE).absolute()}"
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def existing_store(folder: Path, database: str = "") -> Generator[Store]:
 
     A damaged row may name a patient: the error does not show it.
     """
-    for path in (folder / KEY, *(() if database else (folder / _SQLITE,))):
+    for path in (folder / KEY, *(() if database else (folder / SQLITE,))):
         if not path.exists():
             raise UserError(f"{path}: does not exist; name the folder of a service with --folder.")
     key = derive_key(read_key(folder / KEY), "audit")

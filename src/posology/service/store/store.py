@@ -37,6 +37,11 @@ class Store:
     writes: "queue.SimpleQueue[_Write | None]"
     writer: threading.Thread
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other services may be on the same database: it is no file of our own."""
+        return self.engines.writing.dialect.name != "sqlite"
+
     async def read(self, function: Callable[[Connection, Unpack[Ts]], T], *args: *Ts) -> T:
         """What the function reads, in a thread."""
         return await asyncio.to_thread(lambda: self.read_now(function, *args))

@@ -11,7 +11,7 @@ from posology.service.fhir.client import fetch_key_set, make_client
 from posology.service.identity.callers import Caller, Identify
 from posology.service.problems import request_id_of
 from posology.service.settings import Settings
-from posology.service.store.nonces import save_nonce, unexpired_nonces
+from posology.service.store.nonces import save_nonce, unexpired_nonces, use_nonce
 from posology.service.store.store import Store
 from posology.service.tokens.claims import ClaimRules
 from posology.service.tokens.key_ring import make_key_ring
@@ -29,7 +29,7 @@ def make_verifier(settings: CdsHooksSettings, store: Store | None = None) -> Tok
     """The verifier of these settings. UserError names the key file or issuer that is wrong.
 
     Args:
-        store: keeps nonces for the next start.
+        store: keeps nonces for the next start, and for other services on the same database.
     """
     network = make_client()
 
@@ -45,8 +45,11 @@ def _make_memory(store: Store | None) -> ReplayMemory:
     if store is None:
         return ReplayMemory()
 
-    def keep(key: str, until: float, now: float) -> None:
+    async def keep(key: str, until: float, now: float) -> bool:
+        if store.is_shared:
+            return await store.write(use_nonce, key, until, now)
         store.write_later(save_nonce, key, until, now)
+        return True
 
     known = store.read_now(unexpired_nonces, time.time())
     return ReplayMemory(keep=keep, known=known)

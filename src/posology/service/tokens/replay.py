@@ -2,14 +2,19 @@
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-Keep = Callable[[str, float, float], None]
-"""Keeps a hashed nonce until a moment, for a service that starts again; the third is now."""
+Keep = Callable[[str, float, float], Awaitable[bool]]
+"""Keeps a hashed nonce until a moment, the third being now; False if another process has it."""
+
+
+async def keep_nothing(_key: str, _until: float, _now: float) -> bool:
+    """One process alone, which forgets when it ends."""
+    return True
 
 
 class ReplayMemory:
-    """Nonces in the memory of one process, and kept by `keep` for its next start.
+    """Nonces in the memory of one process; `keep` has them for its next start and for others.
 
     When it is full of nonces that have not expired, no further token is accepted: forgetting one
     would allow its replay. Only tokens with a right signature come here, so nobody else can fill
@@ -21,7 +26,7 @@ class ReplayMemory:
     def __init__(
         self,
         capacity: int = 500_000,
-        keep: Keep | None = None,
+        keep: Keep = keep_nothing,
         known: Iterable[tuple[str, float]] = (),
     ) -> None:
         self._capacity, self._keep = capacity, keep
@@ -29,7 +34,7 @@ class ReplayMemory:
         heapq.heapify(self._queue)
         self._seen = {key for _, key in self._queue}
 
-    def is_first_use(self, issuer: str, nonce: str, until: float, now: float) -> bool:
+    async def is_first_use(self, issuer: str, nonce: str, until: float, now: float) -> bool:
         """Whether this nonce of this issuer was not seen before; it is remembered.
 
         Args:
@@ -42,6 +47,4 @@ class ReplayMemory:
             return False
         self._seen.add(key)
         heapq.heappush(self._queue, (until, key))
-        if self._keep is not None:
-            self._keep(key, until, now)
-        return True
+        return await self._keep(key, until, now)

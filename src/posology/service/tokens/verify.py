@@ -16,7 +16,7 @@ from posology.service.tokens.refusal import TokenError
 class SeenNonces(Protocol):
     """Remembers nonces until their tokens expire."""
 
-    def is_first_use(self, issuer: str, nonce: str, until: float, now: float) -> bool:
+    async def is_first_use(self, issuer: str, nonce: str, until: float, now: float) -> bool:
         """Whether the nonce is new; it is remembered."""
         ...
 
@@ -51,7 +51,7 @@ class TokenVerifier:
         now = self.clock()
         claims = check_claims(parse_object(body), endpoint, now, self.rules)
         until = claims.expires + self.rules.skew
-        if not self.nonces.is_first_use(claims.issuer, claims.nonce, until, now):
+        if not await self.nonces.is_first_use(claims.issuer, claims.nonce, until, now):
             raise TokenError("used before")
         return claims
 
