@@ -4,14 +4,17 @@ from dataclasses import replace
 
 from posology.advice.comparisons import PatientEvidence
 from posology.advice.inputs import AdviceInputs
+from posology.advice.prediction import predict_patient
 from posology.advice.recommend import recommend
+from posology.advice.words import describe_answer
 from posology.domain.recommendation.findings import Certainty
-from posology.domain.recommendation.option import Estimate
-from posology.domain.recommendation.recommendation import Recommendation
+from posology.domain.recommendation.option import BETTER, REFERENCE, Estimate, HarmAdvice
+from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, Recommendation
 from posology.domain.study import Study
 from tests.advice.test_prediction import encode
 from tests.builders.patient_evidence import estimate, evidence
 from tests.builders.policies import fitted_policy, iwpc_cohort
+from tests.builders.recommendations import ADVICE_BY_STATE
 
 
 def study_with_an_outcome() -> Study:
@@ -72,6 +75,7 @@ def test_what_is_worse_is_said_and_stands_behind_the_equals() -> None:
     advice = answer(evidence("none", averages=(estimate(-9.0, 3.0), estimate(0.0, 3.0))))
     assert advice.state == "no_option_better"
     assert advice.lead[0] == "Shown to be worse than low dose: medium dose."
+    assert advice.lead[1] == "The other differences are too small to rely on."
     assert [o.name for o in advice.options][:3] == ["low", "high", "medium"]
 
 
@@ -113,3 +117,15 @@ def test_usual_care_as_the_reference_says_what_it_is() -> None:
     assert usual.remarks[0].startswith(
         "Of 100 patients like this one, usual care gives 50 low dose"
     )
+
+
+def test_a_harm_in_the_lead_is_the_difference_of_the_two_numbers_in_the_table() -> None:
+    """5 and 2 of 100 stood beside "3 fewer" in the table and "2 fewer" in the lead."""
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    low, usual = advice.options[0], advice.options[2]
+    own = HarmAdvice("bleed", "", Estimate(2.4, 1.0, 4.0), Estimate(-2.2, -3.0, -1.0), BETTER)
+    other = HarmAdvice("bleed", "", Estimate(4.6, 3.0, 6.0), None, REFERENCE)
+    options = (replace(low, harms=(own,)), replace(usual, harms=(other,)))
+    prediction = predict_patient(fitted_policy("logistic"), study_with_an_outcome(), encode(), {})
+    _, lead = describe_answer(BETTER_FOR_PATIENT, prediction, AdviceInputs(), options)
+    assert "With low start: 3 fewer of 100 have bleed." in lead

@@ -30,6 +30,8 @@ from posology.domain.study import Study
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
 _NO_CHANGE = "Always possible."
+GIVES = "Of 100 patients like this one, usual care gives"
+"""How the remark of usual care begins that a model of the treatments given predicts."""
 _SHOWN = 3
 """Options of usual care that are named."""
 
@@ -166,4 +168,4 @@ def _usual_shares(study: Study, evidence: PatientEvidence) -> str:
     titles = [treatment.title for treatment in study.formulary.treatments]
     whole = whole_shares(shares.tolist())
     named = [f"{whole[k]} {titles[k]}" for k in order if shares[k] >= 0.05]
-    return f"Of 100 patients like this one, usual care gives {', '.join(named)}."
+    return f"{GIVES} {', '.join(named)}."

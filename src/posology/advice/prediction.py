@@ -21,6 +21,8 @@ from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
 from posology.domain.study import Study
 
+NO_DOSES = "This model gives no dose of any option for this patient."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatientPrediction:
@@ -144,7 +146,9 @@ def _missing_dose_warning(safe: SafeDoses, first: int) -> tuple[str, ...]:
     treatment = safe.treatments[first]
     if treatment.dose is None or not np.isnan(safe.doses.by_treatment[0, first]):
         return ()
+    if np.isnan(safe.doses.by_treatment[0]).all():
+        return (NO_DOSES,)
     return (
-        f"No dose of “{treatment.title}” is recommended: no dose lies both in the range that "
-        "similar patients received and within the option's limits.",
+        f"No dose of “{treatment.title}” is given: similar patients had none that the study "
+        "allows.",
     )

@@ -20,6 +20,7 @@ from posology.domain.recommendation.option import (
     NO_CLEAR_DIFFERENCE,
     REFERENCE,
     WORSE,
+    Estimate,
     HarmAdvice,
     OptionAdvice,
 )
@@ -116,7 +117,8 @@ def _describe_no_option(inputs: AdviceInputs, options: tuple[OptionAdvice, ...])
     elif len(equals) == 1:
         sentences.append(_numbers(equals[0], options, unit))
     if equals:
-        sentences.append("These differences are too small to rely on.")
+        which = "The other" if worse else "These"
+        sentences.append(f"{which} differences are too small to rely on.")
     sentences.append(_choose_by(options))
     return head, (*sentences[:2], *sentences[2:][-1:])
 
@@ -154,8 +156,11 @@ def _numbers(option: OptionAdvice, options: tuple[OptionAdvice, ...], unit: str)
 
 def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> tuple[str, ...]:
     """The harms that differ, benefits of the option first."""
-    fewer = [_harm_words(harm) for harm in option.harms if harm.standing == BETTER]
-    more = [_harm_words(harm) for harm in option.harms if harm.standing == WORSE]
+    reference = next((o for o in options if o.standing == REFERENCE), None)
+    of_reference = {} if reference is None else {h.name: h.value for h in reference.harms}
+    found = [(h.standing, _harm_words(h, of_reference.get(h.name))) for h in option.harms]
+    fewer = [text for standing, text in found if standing == BETTER]
+    more = [text for standing, text in found if standing == WORSE]
     if not fewer and not more:
         return ()
     words = " and ".join(fewer)
@@ -164,8 +169,12 @@ def _harm_sentences(option: OptionAdvice, options: tuple[OptionAdvice, ...]) -> 
     return (f"With {_short(option, options)}: {words}.",)
 
 
-def _harm_words(harm: HarmAdvice) -> str:
+def _harm_words(harm: HarmAdvice, of_reference: Estimate | None) -> str:
+    """The difference of the two numbers that stand in the table."""
     value = 0.0 if harm.difference is None else harm.difference.value
+    if harm.difference is not None and harm.value is not None and of_reference is not None:
+        pair, write = (harm.value.value, of_reference.value), mean_words if harm.unit else count
+        value = difference_as_written(pair, harm.difference, write)
     change = more_or_fewer(value, harm.unit)
     return f"{harm.name} {change}" if harm.unit else f"{change} of 100 have {harm.name}"
 

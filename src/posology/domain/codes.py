@@ -19,6 +19,7 @@ _KNOWN = {
     "OBSERVATION_PERIOD//START": "the start of observation",
     "OBSERVATION_PERIOD//END": "the end of observation",
 }
+_SYSTEMS = ("SNOMED", "LOINC", "RxNorm", "ATC", "ICD10", "ICD10CM", "ICD9CM")
 _CODE_FIELDS = frozenset(
     {
         *("codes", "eligible", "excluded", "unless", "competing", "visible"),
@@ -71,6 +72,12 @@ def given_name(code: str, names: Names) -> str:
     prefix, name = max(named, key=lambda pair: len(pair[0]))
     rest = code[len(prefix) :].strip("/").replace("//", " ")
     return f"{name}: {rest}" if rest else name
+
+
+def without_system(name: str) -> str:
+    """A name without the vocabulary of its values: not `smoking: SNOMED` but `smoking`."""
+    head, _, system = name.rpartition(": ")
+    return head if head and system in _SYSTEMS else name
 
 
 def words_of_code(code: str) -> str:

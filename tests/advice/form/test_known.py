@@ -11,6 +11,7 @@ from posology.advice.form.known import known_facts
 from posology.advice.form.reading import read_filled_form
 from posology.advice.form.values import Entry
 from posology.cohorts.study.reader import read_study
+from posology.domain.codes import without_system
 from posology.domain.profile import Profile
 from posology.domain.recommendation.findings import KnownFact
 
@@ -75,3 +76,9 @@ def test_the_banner_finds_age_and_sex_by_the_studys_marks() -> None:
         ("age", "61 years"),
     }
     assert reading.age == (61, 61)
+
+
+def test_a_fact_is_named_without_the_vocabulary_of_its_values() -> None:
+    assert without_system("tobacco smoking: SNOMED") == "tobacco smoking"
+    assert without_system("CYP2C9 rs1057910: copies of C") == "CYP2C9 rs1057910: copies of C"
+    assert without_system("SNOMED") == "SNOMED"

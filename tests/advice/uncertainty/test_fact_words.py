@@ -62,6 +62,14 @@ def test_a_number_that_is_not_recorded_is_not_said_to_be_below_a_limit() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("is_yes", "words"), [(True, "height on record"), (False, "no height on record")]
+)
+def test_a_fact_that_is_there_or_not_has_no_unit(is_yes: bool, words: str) -> None:
+    at, _ = one_patient()
+    assert shared_facts(at, (Question("HEIGHT", None),), np.array([is_yes]), FACTS) == [words]
+
+
 def test_a_choice_that_is_not_recorded_is_named_once() -> None:
     at, _ = one_patient("SEX//")
     assert len(codes_of("SEX//")) == 2

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from posology.advice.recommend import recommend
-from posology.advice.why.answer import add_reasons
+from posology.advice.why.answer import _with_help, add_reasons
 from posology.advice.why.evidence import WhyEvidence
 from posology.advice.why.explain import attention_by_step
+from posology.advice.why.missing import MissingHelp
 from posology.advice.why.values import policy_values
 from posology.domain.history import History, subset_subjects
 from posology.domain.recommendation.findings import MissingFact
@@ -85,3 +86,12 @@ def test_attention_is_where_the_network_looked_and_sums_to_one() -> None:
     assert sum(share for _, share in shares) == pytest.approx(1, abs=1e-5)
     assert shares[0][0] == "static facts"
     assert attention_by_step(fitted_policy("logistic"), first) == ()
+
+
+def test_a_fact_whose_name_has_a_comma_is_listed_once() -> None:
+    """`herbal medicine` stood again among the facts of which nothing is known."""
+    missing = (MissingFact("herbal medicine", "Nothing.", ""),)
+    help_ = MissingHelp("herbal medicine, vitamins or supplements", (1,), 0.2, "It would help.")
+    assert [(f.fact, f.would_help) for f in _with_help(missing, (help_,))] == [
+        ("herbal medicine", "It would help.")
+    ]

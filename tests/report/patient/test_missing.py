@@ -10,7 +10,13 @@ from posology.domain.recommendation.recommendation import (
     Recommendation,
 )
 from posology.report.patient.answer import instead
-from posology.report.patient.missing import NEEDED, missing_note, missing_rows, most_helpful
+from posology.report.patient.missing import (
+    NEEDED,
+    missing_note,
+    missing_rest,
+    missing_rows,
+    most_helpful,
+)
 from tests.builders.recommendations import ADVICE_BY_STATE
 
 _NEEDED = MissingFact("target INR", "Nothing.", "", True)
@@ -44,6 +50,12 @@ def test_what_is_assumed_and_what_several_facts_would_help_are_whole_sentences()
     assert [(row.fact, row.help) for row in missing_rows(asked)] == [
         ("Smoker, herbal", "If one of them were known, the dose would be from 16 to 18 mg.")
     ]
+
+
+def test_a_family_is_not_named_beside_its_parts() -> None:
+    named = [MissingFact(name, "Nothing.", "") for name in ("drug", "race")]
+    part = MissingFact("drug amiodarone", "Nothing.", "The dose would be 12 to 20.")
+    assert "recorded: race." in missing_rest(advice(*named, part, state=DOSE_ONLY))
 
 
 def test_a_fact_that_changes_nothing_does_not_help_most() -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from posology.advice.options import GIVES
 from posology.domain.recommendation.findings import (
     CLEAR,
+    FORBIDS,
     USED_IN_DOSE,
+    KnownFact,
     MissingFact,
     SafetyFinding,
 )
@@ -37,7 +40,7 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
 )
 from posology.domain.recommendation.why import SimilarPatients, Why
-from posology.report.patient.answer import callouts
+from posology.report.patient.answer import banner_facts, callouts
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import NOTE, WARN
 from posology.report.patient.page import render_patient_page, write_patient_page
@@ -170,6 +173,45 @@ def test_a_note_about_a_date_is_no_warning() -> None:
         (notes[0], NOTE),
         (notes[1], NOTE),
     ]
+
+
+def test_what_is_not_offered_is_named_in_the_callout() -> None:
+    finding = SafetyFinding(
+        FORBIDS, ("high start",), "heart failure recorded", "A reason against it.", "", "a label"
+    )
+    one = callouts(replace(ADVICE_BY_STATE[DOSE_ONLY], callouts=(), safety=(finding,)))
+    assert [c.text for c in one] == ["High start. Heart failure recorded. A reason against it."]
+
+
+def test_without_an_answer_usual_care_has_one_figure() -> None:
+    advice = ADVICE_BY_STATE[TOO_FEW_ALIKE]
+    remark = f"{GIVES} 45 low start, 41 medium start."
+    options = tuple(
+        replace(o, remarks=(remark,)) if o.name == "usual_care" else o for o in advice.options
+    )
+    html = render_patient_page(replace(advice, options=options))
+    assert "usual care: 14; of 100 patients like this one" in html
+    assert "usual care gives 45" not in html
+    bare = replace(advice, options=options, why=Why())
+    assert "usual care gives 45" in render_patient_page(bare)
+
+
+def test_a_list_of_every_option_says_that_none_is_ruled_out() -> None:
+    advice = ADVICE_BY_STATE[UNSURE]
+    listed = ("low start", "medium start", "high start")
+    certainty = replace(advice.certainty, option_set=listed, set_coverage=0.8)
+    html = render_patient_page(replace(advice, certainty=certainty))
+    assert "Any of them: none can be ruled out." in html
+
+
+def test_the_banner_has_the_day_of_a_value_and_not_its_code() -> None:
+    known = (
+        KnownFact("age", "85 years (read as 80 to 89), from the date of birth"),
+        KnownFact("weight", "84 kg, from LOINC 29463-7 of 29-Oct-2026"),
+    )
+    shown = dict(banner_facts(replace(ADVICE_BY_STATE[DOSE_ONLY], known=known)))
+    assert shown["Age"] == "85 years (read as 80 to 89)"
+    assert shown["Weight"] == "84 kg (29-Oct-2026)"
 
 
 def test_harms_that_do_not_fit_stand_in_words_under_the_row() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from posology.advice.form.field import STATIC, Form
 from posology.advice.form.unit_names import decade_words, plain_unit
 from posology.advice.form.values import Entry
-from posology.domain.codes import display_name
+from posology.domain.codes import display_name, without_system
 from posology.domain.recommendation.findings import KnownFact
 from posology.domain.standard_facts import completed_years
 
@@ -34,7 +34,7 @@ def _fact(entry: Entry, form: Form, decision: datetime.datetime) -> KnownFact:
     field = entry.field
     has_date = entry.time is not None and field.timing != STATIC and field.age_as != "birth"
     date = entry.time.date().isoformat() if has_date and entry.time is not None else ""
-    name = field.name or display_name(entry.code, form.names)
+    name = without_system(field.name or display_name(entry.code, form.names))
     name = "age" if field.kind == "age" else field.role or name
     words = ", ".join(part for part in (_words(entry, decision), entry.origin) if part)
     return KnownFact(name, words, date)

@@ -100,12 +100,14 @@ def _limit(profile: Profile, row: int, limit: float) -> tuple[str, str]:
 def _choice_in_words(at: At, key: str, answers: list[tuple[int, bool]]) -> str:
     """`CYP2C9: *1/*1`; else which of its values it is not, or that none is recorded."""
     study, profile = at[0], at[1]
+    first, is_first = answers[0]
+    name = _short(key, study)
+    if key == profile.codes[first] or name == profile.name(first):  # there or not, of no choice
+        name = profile.name(first).partition(", ")[0]
+        return f"{name} on record" if is_first else f"no {name} on record"
     present = [profile.name(row) for row, is_yes in answers if is_yes]
     if present:
         return " and ".join(present)
-    if key == profile.codes[answers[0][0]]:
-        return f"no {profile.name(answers[0][0])} recorded"
-    name = _short(key, study)
     values = [profile.name(row).removeprefix(f"{name}: ") for row, _ in answers]
     if {value.lower() for value in values} <= {"yes", "no"}:
         other = "no" if values[0].lower() == "yes" else "yes"

@@ -76,14 +76,14 @@ def _with_help(
 
     A fact that would change something is added where the list has only its family.
     """
-    order = {found.fact: place for place, found in enumerate(helps)}
+    order = {_short(found.fact): place for place, found in enumerate(helps)}
     by_fact = {_short(fact.fact): fact for fact in missing}
     facts = [
-        replace(by_fact[found.fact], would_help=found.sentence)
-        if found.fact in by_fact
+        replace(by_fact[_short(found.fact)], would_help=found.sentence)
+        if _short(found.fact) in by_fact
         else MissingFact(found.fact, NOTHING_ASSUMED, found.sentence)
         for found in helps
-        if found.fact in by_fact or found.change > 0
+        if _short(found.fact) in by_fact or found.change > 0
     ]
     facts += [fact for name, fact in by_fact.items() if name not in order]
     facts.sort(key=lambda fact: (not fact.is_required, order.get(_short(fact.fact), len(order))))

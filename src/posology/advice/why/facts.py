@@ -8,7 +8,7 @@ from jaxtyping import Int64
 
 from posology.advice.form.field import Field, Form
 from posology.advice.form.unit_names import plain_unit
-from posology.domain.codes import has_prefix
+from posology.domain.codes import has_prefix, without_system
 from posology.domain.cohort import Cohort
 from posology.domain.formulas.kidney import CKD_EPI, COCKCROFT_GAULT
 from posology.domain.history import History, StepIndex, subject_rows, visible_events
@@ -124,7 +124,8 @@ def _fact_of_field(field: Field, row: dict[str, int]) -> Fact | None:
     if field.kind in ("number", "age"):
         kind = SINCE if field.age_as == "birth" else NUMBER
     unit = plain_unit(field.unit)
-    return Fact(field.name, unit, kind, rows, days_before=field.days_before, age_as=field.age_as)
+    name = without_system(field.name)
+    return Fact(name, unit, kind, rows, days_before=field.days_before, age_as=field.age_as)
 
 
 LatestEvents = Int64[np.ndarray, "decision fact"]

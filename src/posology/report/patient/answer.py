@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from posology.advice.amounts import whole_shares
 from posology.advice.form.timing import NO_DATE, WITHOUT_DATE
-from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact
+from posology.advice.prediction import NO_DOSES
+from posology.domain.recommendation.findings import FORBIDS, WARNING, KnownFact, SafetyFinding
 from posology.domain.recommendation.option import (
     NO_CLEAR_DIFFERENCE,
     NOT_ESTIMATED,
@@ -25,11 +26,13 @@ from posology.domain.recommendation.recommendation import (
 )
 from posology.report.patient import words
 from posology.report.patient.content import GOOD, NOTE, QUIET, STOP, WARN, Callout, Line, Tag
+from posology.report.patient.doses import ALWAYS_LISTED
 from posology.report.patient.missing import NEEDED, most_helpful
 
 IN_BANNER = ("age", "sex", "weight", "height")
 """Facts that help to see whose page this is; the form has no names."""
 _MAX_HEAD = 32
+_DATE = re.compile(r"\d{2}-[A-Z][a-z]{2}-\d{4}")
 _COUNTED = re.compile(r"[\d,]+ (?:other )?events? ")
 
 
@@ -42,7 +45,7 @@ def banner_facts(advice: Recommendation) -> tuple[tuple[str, str], ...]:
         if fact is None and name in ("age", "sex"):
             facts.append((name.capitalize(), "not recorded"))
         elif fact is not None:
-            facts.append((name.capitalize(), _dated(fact)))
+            facts.append((name.capitalize(), _in_banner(fact)))
     return tuple(facts)
 
 
@@ -95,7 +98,7 @@ def callouts(advice: Recommendation) -> tuple[Callout, ...]:
     found = [
         Callout(
             "Not offered" if finding.kind == FORBIDS else "Warning",
-            f"{words.sentence(finding.finding)} {words.sentence(finding.meaning)}".strip(),
+            _finding_words(advice, finding),
             STOP if advice.state == ALL_FORBIDDEN and finding.kind == FORBIDS else WARN,
             "safety",
             "Safety",
@@ -106,6 +109,16 @@ def callouts(advice: Recommendation) -> tuple[Callout, ...]:
     ]
     remarks = sorted((_remark(text) for text in advice.callouts), key=lambda c: c.tone == NOTE)
     return (*found, *remarks)
+
+
+def _finding_words(advice: Recommendation, finding: SafetyFinding) -> str:
+    """What was found and what it means; first which options, where it is not all of them."""
+    text = f"{words.sentence(finding.finding)} {words.sentence(finding.meaning)}".strip()
+    names = {option.title for option in advice.options if option.name not in ALWAYS_LISTED}
+    if not finding.options or names <= set(finding.options):
+        return text
+    concerned = " and ".join(finding.options)
+    return text if concerned.lower() in text.lower() else f"{words.sentence(concerned)} {text}"
 
 
 def instead(advice: Recommendation) -> tuple[Line, ...]:
@@ -133,7 +146,7 @@ def guideline_lines(advice: Recommendation) -> tuple[Line, ...]:
     """Of each rule of the study: what it would do, and its source."""
     return tuple(
         Line(
-            name,
+            words.capitalise(name),
             f"Source: {words.sentence(words.with_dates(source))}" if source else "",
             words.sentence(option),
         )
@@ -215,8 +228,8 @@ def _reference_words(advice: Recommendation, option: OptionAdvice) -> str:
 
 
 def _remark(text: str) -> Callout:
-    """What was counted, or of which day a fact was taken, is a note; all else is to be seen."""
-    if _COUNTED.match(text) or text.startswith((WITHOUT_DATE, NO_DATE)):
+    """What was counted, of which day a fact was taken, and what a model never says are notes."""
+    if _COUNTED.match(text) or text.startswith((WITHOUT_DATE, NO_DATE, NO_DOSES)):
         return Callout("", text, NOTE)
     head, colon, rest = text.partition(": ")
     if colon and len(head) <= _MAX_HEAD:
@@ -226,6 +239,15 @@ def _remark(text: str) -> Callout:
 
 def _dated(fact: KnownFact) -> str:
     return f"{fact.value} ({words.date_words(fact.date)})" if fact.date else fact.value
+
+
+def _in_banner(fact: KnownFact) -> str:
+    """The value with its day; from which code of the records it came stands among the facts."""
+    value, _, origin = fact.value.partition(", from ")
+    day = origin.rpartition(" of ")[2] if " of " in origin else ""
+    day = day if _DATE.fullmatch(day) else ""
+    shown = _dated(KnownFact(fact.fact, value, fact.date))
+    return f"{shown} ({day})" if day and not fact.date else shown
 
 
 def _name(fact: KnownFact) -> str:

@@ -56,8 +56,10 @@ def _of_several(sentence: str, facts: int) -> str:
 
 
 def missing_rest(advice: Recommendation) -> str:
-    """The facts of which nobody knows what they would change."""
+    """The facts of which nobody knows what they would change; none whose parts are listed."""
+    every = [f.fact for f in advice.missing]
     names = [f.fact for f in advice.missing if not (f.is_required or f.would_help)]
+    names = [n for n in names if not any(other.startswith(f"{n} ") for other in every)]
     if not names:
         return ""
     also = "Also not" if len(names) < len(advice.missing) else "Not"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from posology.advice.amounts import difference_as_written
+from posology.advice.options import GIVES
 from posology.domain.recommendation.option import (
     BETTER,
     FORBIDDEN,
@@ -40,9 +41,9 @@ OF_100 = "of 100 patients like this one"
 RANGES = (
     "Each row is a range of doses, not a dose to give: the dose stands below. Figures: how many of "
     "100 patients with facts like these need a dose in that range, by the model, with the 95 % "
-    "interval. Under a range stands how many of the similar patients had such a dose. They share "
-    "only a few facts with this patient, and the model uses every fact: so the two may differ. "
-    "What another dose would have done is not known, so no row is compared with usual care."
+    "interval. Under a range: how many of the similar patients had such a dose. They share only a "
+    "few facts with this patient, so the two may differ. What another dose would have done is not "
+    "known, so no row is compared with usual care."
 )
 """Of a study whose outcome is the right dose, and whose options are ranges of it."""
 MOST_HARMS = 5
@@ -66,7 +67,7 @@ def option_table(advice: Recommendation) -> OptionTable | None:
     if all(_says_nothing(option) for option in advice.options):
         return _nothing_estimated(advice)
     rows = tuple(
-        _quiet_row(option, advice.state in ABSTAINED)
+        _quiet_row(_with_one_usual_care(advice, option), advice.state in ABSTAINED)
         if _is_quiet(option)
         else _row(advice, option, axis, all_harms)
         for option in advice.options
@@ -127,6 +128,13 @@ def _is_quiet(option: OptionAdvice) -> bool:
         return True
     has_harms = any(h.value is not None for h in option.harms)
     return option.standing == NOT_ESTIMATED and option.outcome is None and not has_harms
+
+
+def _with_one_usual_care(advice: Recommendation, option: OptionAdvice) -> OptionAdvice:
+    """Without an answer, what similar patients were given stands above: no second figure of it."""
+    if advice.state not in ABSTAINED or not any(s.patients for s in advice.why.similar):
+        return option
+    return replace(option, remarks=tuple(r for r in option.remarks if not r.startswith(GIVES)))
 
 
 def _quiet_row(option: OptionAdvice, is_abstained: bool) -> OptionRow:

@@ -75,6 +75,9 @@ def _option_set(advice: Recommendation) -> str:
     """The options of the set, the likeliest first, and how often such a list is right."""
     sure = advice.certainty
     forbidden = {option.title for option in advice.options if option.standing == FORBIDDEN}
+    every = [option.title for option in advice.options if option.name not in ALWAYS_LISTED]
+    if len(every) > 1 and set(every) <= set(sure.option_set):
+        return "Any of them: none can be ruled out."
     first, *others = (
         f"{title} (not offered)" if title in forbidden else title for title in sure.option_set
     )
@@ -166,6 +169,9 @@ def similar_note(advice: Recommendation) -> str:
             " Patients are counted, not decisions: who was given several options stands in several "
             "rows, and once in each."
         )
+    options = {option.title: option.similar_patients for option in advice.options}
+    if any(options.get(s.option) not in (None, s.patients) for s in advice.why.similar):
+        counted += " Only those whose result is known are counted, fewer than were given an option."
     return (
         f"{who}, what they were given and what came of it.{counted} Not adjusted: each was treated "
         "for a reason. Cells under 5 are not shown."
