@@ -32,17 +32,17 @@ def post(app: FastAPI, content: bytes) -> httpx.Response:
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"{", 400, "The body is not JSON."),
-        (b'{"form": NaN}', 400, "The body is not JSON."),
+        (b"{", 400, "The body is not JSON: look at line 1, column 2."),
+        (b'{"form": NaN}', 400, "The body is not JSON: look at line 1, column 10."),
         (b"[" * 70 + b"]" * 70, 413, "The body is nested more than 64 levels deep."),
         (b"[" * 65 + b"]" * 65, 413, "The body is nested more than 64 levels deep."),
         (b'{"a": ' * 65 + b"1" + b"}" * 65, 413, "The body is nested more than 64 levels deep."),
         (
             b"[" * 64 + b"1" + b"]" * 64,
             422,
-            "The request does not fit: body: model attributes type.",
+            "The request does not fit. the body: is a list; send an object.",
         ),
-        (b"[" * 5000 + b"]" * 5000, 400, "The body is not JSON."),
+        (b"[" * 5000 + b"]" * 5000, 413, "The body is nested more than 64 levels deep."),
         (b" " * (4 << 20) + b"{}", 413, "The body has more than 4,194,304 bytes."),
     ],
 )

@@ -71,14 +71,16 @@ async def _read_body(
 
 def _read_json(body: bytes, limits: Limits) -> tuple[Any, tuple[int, str, str] | None]:
     """The JSON value; or why it is refused."""
+    message = f"The body is nested more than {limits.depth} levels deep."
+    too_deep = (413, "too_large", message)
     try:
         value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None, (400, "bad_request", "The body is not JSON.")
-    if not _is_within(value, limits.depth):
-        message = f"The body is nested more than {limits.depth} levels deep."
-        return None, (413, "too_large", message)
-    return value, None
+    except orjson.JSONDecodeError as error:
+        if "depth limit" in str(error):  # deeper than orjson reads: 1,024 levels
+            return None, too_deep
+        where = f"line {error.lineno}, column {error.colno}"
+        return None, (400, "bad_request", f"The body is not JSON: look at {where}.")
+    return (value, None) if _is_within(value, limits.depth) else (None, too_deep)
 
 
 def _is_within(value: Any, depth: int) -> bool:

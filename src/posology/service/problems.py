@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from posology.errors import UserError
 from posology.service.errors import ServiceError
-from posology.service.scrubbing import is_like_ours
+from posology.service.scrubbing import nearest_of_ours
+from posology.service.validation_words import is_no_json, place_words, reason_words
 
 FHIR_PATHS = ("/cds-services", "/fhir")
 """Where an error is an OperationOutcome."""
@@ -26,6 +27,7 @@ _FHIR_CODES = {
     409: "conflict",
     412: "required",
     413: "too-costly",
+    415: "invalid",
     422: "processing",
     429: "throttled",
     503: "transient",
@@ -49,6 +51,7 @@ class Problem:
     """One sentence for each field, where several are wrong."""
 
 
+_NO_JSON = "The body was not sent as JSON; send it with the header Content-Type: application/json."
 _MOST_PLACES = 20
 """Wrong fields that one error names. Our choice."""
 ErrorPage: TypeAlias = Callable[[Request, Problem], Response]
@@ -134,20 +137,25 @@ async def _of_http(request: Request, error: Exception) -> Response:
     return response
 
 
-def _place(item: dict[str, Any]) -> str:
-    """The field's path; the name of a field that is like none of ours may be anything."""
-    path = [str(step) for step in item["loc"]]
-    if item["type"] == "extra_forbidden" and not is_like_ours(path[-1]):
-        path[-1] = "[...]"
-    return ".".join(path)
+def _sentence(item: dict[str, Any]) -> str:
+    """The field and its mend; the name of a field that is like none of ours may be anything."""
+    path, near = list(item["loc"]), ""
+    if item["type"] == "extra_forbidden":
+        near = nearest_of_ours(str(path[-1]))
+        path[-1] = path[-1] if near else "[...]"
+    reason = reason_words(item, near)
+    return f"{place_words(path)}: {reason}{'' if reason.endswith('?') else '.'}"
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
     """Names each field and what is wrong with it, never the value that was sent."""
     assert isinstance(error, RequestValidationError)
-    parts = [
-        f"{_place(item)}: {item['type'].replace('_', ' ')}"
-        for item in error.errors()[:_MOST_PLACES]
-    ]
-    message = f"The request does not fit: {'; '.join(parts)}."
-    return to_response(request, Problem(422, "does_not_fit", message, request_id_of(request)))
+    found = error.errors()
+    if any(is_no_json(item) for item in found):
+        problem = Problem(415, "not_json", _NO_JSON, request_id_of(request))
+        return to_response(request, problem)
+    problems = tuple(_sentence(item) for item in found[:_MOST_PLACES])
+    more = f" And {len(found) - _MOST_PLACES} more." if len(found) > _MOST_PLACES else ""
+    message = f"The request does not fit. {' '.join(problems)}{more}"
+    problem = Problem(422, "does_not_fit", message, request_id_of(request), problems=problems)
+    return to_response(request, problem)

@@ -36,9 +36,11 @@ def scrub(message: str, given: Any, form: Form) -> str:
     return re.sub(r"\d{5,}", "[...]", message)
 
 
-def is_like_ours(key: str) -> bool:
-    """Whether a key of a request is one of the API's, or is spelled nearly so."""
-    return _is_like(key, _KEYS)
+def nearest_of_ours(key: str) -> str:
+    """The key of the API that a request's key is, or is spelled nearly as; empty if none."""
+    own = normalise(key)
+    near = get_close_matches(own, _KEYS, n=1, cutoff=_NEAR)
+    return (near[0] if near else "").replace(" ", "_")
 
 
 def _is_like(key: str, known: frozenset[str] | set[str]) -> bool:

@@ -54,6 +54,10 @@ def test_an_outcome_is_kept_once_and_every_correction_stays(app: FastAPI) -> Non
 def test_an_outcome_that_does_not_fit_is_refused_and_not_repeated(app: FastAPI) -> None:
     response = post(app, FIRST | {"value": "Jane Roe"}, FIRST | {"colour": "Jane Roe"})
     assert response.status_code == 422
+    assert response.json()["error"]["problems"] == [
+        "outcomes.0.value: is a text; send a number.",
+        "outcomes.1.[...]: is no field of this request; take it out.",
+    ]
     assert "Roe" not in response.text
 
 

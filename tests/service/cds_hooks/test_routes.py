@@ -197,8 +197,8 @@ def test_a_token_is_used_once_also_after_a_restart(app: FastAPI) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "text"),
     [
-        (b"{", 400, "The body is not JSON."),
-        (b"[" * 5000, 400, "The body is not JSON."),
+        (b"{", 400, "The body is not JSON: look at line 1, column 2."),
+        (b"[" * 5000, 413, "The body is nested more than 64 levels deep."),
         ([], 400, "The body is not as CDS Hooks defines it: body:"),
         (call(hookInstance="7"), 400, "hookInstance: "),
         (call(hook="encounter-start"), 400, "hook: this service is for patient-view, order-sel"),
@@ -346,7 +346,7 @@ def test_feedback_that_is_none_is_refused_whole(app: FastAPI) -> None:
     good = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-11-28T09:00:00Z"}
     response = post(app, f"{SERVICE}/feedback", {"feedback": [good, {**good, "outcome": "x"}]})
     assert response.status_code == 400
-    assert "feedback[1].outcome: Input should be 'accepted' or 'overridden'" in outcome_text(
+    assert "feedback[1].outcome: is a text; send one of 'accepted' or 'overridden'" in outcome_text(
         response
     )
     assert len(rows(app, FEEDBACK)) == before

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from posology.service.validation_words import reason_words
+
 PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = "patient-view", "order-select", "order-sign"
 HOOKS = (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN)
 HOOK_VERSION = "1.0"
@@ -31,7 +33,10 @@ _MOST_ISSUES = 20
 
 
 def _uuid(text: str) -> str:
-    UUID(text)
+    try:
+        UUID(text)
+    except ValueError:
+        raise ValueError("is no UUID; send one") from None
     return text
 
 
@@ -83,12 +88,12 @@ class HookCall(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "HookCall":
         if self.fhirAuthorization is not None and self.fhirServer is None:
-            raise ValueError("fhirAuthorization without fhirServer")
+            raise ValueError("fhirAuthorization came without fhirServer; send both")
         is_order = self.hook in (ORDER_SELECT, ORDER_SIGN)
         if is_order and self.context.draftOrders is None:
-            raise ValueError("context.draftOrders is missing")
+            raise ValueError("context.draftOrders is missing; this hook needs it")
         if self.hook == ORDER_SELECT and self.context.selections is None:
-            raise ValueError("context.selections is missing")
+            raise ValueError("context.selections is missing; this hook needs it")
         return self
 
 
@@ -111,7 +116,7 @@ class OverrideReason(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "OverrideReason":
         if self.reason is None and not self.userComment:
-            raise ValueError("an overrideReason without reason or userComment")
+            raise ValueError("is empty; send reason or userComment in it")
         return self
 
 
@@ -135,7 +140,7 @@ class CardFeedback(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "CardFeedback":
         if self.outcome == "accepted" and not self.acceptedSuggestions:
-            raise ValueError("accepted without acceptedSuggestions")
+            raise ValueError("is accepted without acceptedSuggestions; send them")
         return self
 
 
@@ -148,15 +153,11 @@ class Feedback(BaseModel):
 
 def issues_of(error: ValidationError) -> tuple[tuple[str, str], ...]:
     """Place and reason of what is wrong with a body, without its values."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return tuple((_place(one["loc"]), _reason(one["msg"])) for one in found[:_MOST_ISSUES])
+    found = error.errors(include_url=False)
+    return tuple((_place(one["loc"]), reason_words(one)) for one in found[:_MOST_ISSUES])
 
 
 def _place(parts: Sequence[int | str]) -> str:
     """`context.patientId`; names that the client made up, such as prefetch keys, are shortened."""
     words = "".join(f"[{p}]" if isinstance(p, int) else f".{p[:40]}" for p in parts)
     return re.sub(r"[^\w.\[\]\-]", "?", words.lstrip(".")) or "body"
-
-
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")[:200]
