@@ -63,7 +63,9 @@ def events(patients: int = 240, seed: int = 0) -> pa.Table:
 def study() -> Study:
     """The IWPC study, but every fact may be missing: tests that need one say so."""
     shipped = read_study("iwpc")
-    return replace(shipped, profile=replace(shipped.profile, required_for_advice=()))
+    return replace(
+        shipped, profile=replace(shipped.profile, required_for_advice=(), may_be_unknown=())
+    )
 
 
 def cohort(patients: int = 240, seed: int = 0) -> Cohort:

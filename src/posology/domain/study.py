@@ -302,6 +302,9 @@ class ProfileSpec:
     """Codes whose number is the age in years; ages in decades and dates of birth are known."""
     standard: tuple[StandardFact, ...] = ()
     """How facts of a patient are found under the codes of other systems, for advice."""
+    may_be_unknown: tuple[str, ...] = ()
+    """Those of `required_for_advice` without which a form is answered that states in words that
+    they are not known; the answer then begins with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,10 @@ def encode(
 
 
 def encode_with_facts(
-    model: Artifact, patient: Patient, at: str | None = None
+    model: Artifact, patient: Patient, at: str | None = None, unknown: tuple[str, ...] = ()
 ) -> tuple[History, PatientReading, VisibleFacts]:
     """As `encode`, with what every event shows to safety rules."""
-    events, reading = read_known_events(model, patient, at)
+    events, reading = read_known_events(model, patient, at, unknown)
     now = datetime.datetime.fromisoformat(reading.decision) - datetime.datetime(1970, 1, 1)  # noqa: DTZ001
     days = now / datetime.timedelta(days=1)
     profile = model.policy.profile
@@ -61,9 +61,14 @@ def encode_with_facts(
 
 
 def read_known_events(
-    model: Artifact, patient: Patient, at: str | None = None
+    model: Artifact, patient: Patient, at: str | None = None, unknown: tuple[str, ...] = ()
 ) -> tuple[pa.Table, PatientReading]:
-    """The events of the patient that the model or its safety rules know, as training had them."""
+    """The events of the patient that the model or its safety rules know, as training had them.
+
+    Args:
+        unknown: prefixes of facts of records of which is stated that they are not known; a form
+            says so itself.
+    """
     form, now = form_of(model), today()
     source = str(patient) if isinstance(patient, str | Path) else "patient"
     moment = None if at is None else parse_decision(at, "--at", now)
@@ -73,7 +78,7 @@ def read_known_events(
         events, reading = read_filled_form(body, form, source, now)
     else:
         table, rejected = given
-        events, reading = read_records(table, form, source, now, moment)
+        events, reading = read_records(table, form, source, now, moment, unknown)
         reading = replace(reading, not_used=rejected + reading.not_used)
     return events, reading
 

@@ -20,6 +20,7 @@ from posology.advice.inputs import AdviceInputs
 from posology.advice.recommend import recommend as advise
 from posology.advice.why.answer import add_reasons
 from posology.advice.why.evidence import WhyEvidence, read_why
+from posology.advice.why.unknown import with_unknown
 from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.policy import AllowedMask
@@ -111,6 +112,7 @@ def recommend(
     at: str | None = None,
     pgx: PgxOptions | None = None,
     reasons: bool = True,
+    unknown: tuple[str, ...] = (),
 ) -> RecommendResult:
     """Advice for one patient: options against the reference, doses, and what is not known.
 
@@ -120,21 +122,27 @@ def recommend(
         pgx: tables of pharmacogenomic guidelines: their recommendations are among the findings, and
             an option that they forbid is never advised.
         reasons: whether the answer says why; without, it is made in less time.
+        unknown: of records, prefixes of needed facts that nobody knows (`may_be_unknown` of the
+            study): they are answered without them. A form says it itself.
     """
     loaded = as_artifact(model)
-    history, reading, visible = encode_with_facts(loaded, patient, at)
+    history, reading, visible = encode_with_facts(loaded, patient, at, unknown)
     inputs = _with_eligibility(
         gather_inputs(loaded, history, reading), loaded.study, visible, reading
     )
     inputs = add_genes(inputs, loaded, patient, history, pgx)
     inputs = replace(inputs, guideline=guideline_answers(loaded, history, _allowed(loaded, inputs)))
     advice = advise(loaded.policy, loaded.study, history, inputs)
-    known = _why_of(loaded) if reasons else None
+    kept = _why_of(loaded)
+    known = kept if reasons else None
     if known is not None:
         assert inputs.checked is not None
         fixed = fix_rules(loaded.study, loaded.policy.profile, inputs.checked)
         values = compared_by(loaded, advice, inputs.evidence, fixed)
         advice = add_reasons(advice, loaded.policy, history, known, values)
+    facts = () if kept is None else kept.facts
+    patient_at_hand = loaded.policy, history
+    advice = with_unknown(advice, loaded.study, patient_at_hand, reading.unknown, facts)
     stored = stored_evidence(loaded)
     return RecommendResult(advice, loaded.study, loaded.digest, reading, stored.study, stored.dose)
 

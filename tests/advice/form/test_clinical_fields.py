@@ -72,8 +72,8 @@ def test_the_blank_form_has_one_field_a_fact_with_unit_limits_and_date() -> None
         "120 [MEDS_BIRTH]",
         "systolic blood pressure": "number in mmHg (or kPa); must be from 38 to 370; training "
         f"patients had 76 to 183; dated; needed: no answer without it [{SBP}]",
-        "weight": "number in kg (or g, lb, oz); must be from 26 to 310; training patients had 52 "
-        f"to 155; dated: write since when it is known [{WEIGHT}]",
+        "weight": "number in kg (or g, lb, oz, stone); must be from 26 to 310; training patients "
+        f"had 52 to 155; dated: write since when it is known [{WEIGHT}]",
         "heart failure": "yes, or no (read as not recorded); dated [CONDITION//SNOMED//84114007]",
         "hypertension": "yes, or no (read as not recorded); dated: write since when it is known "
         "[CONDITION//SNOMED//38341003]",

@@ -92,6 +92,8 @@ def test_today_and_a_time_of_day_are_dates_of_a_decision() -> None:
     ("given", "expected"),
     [
         ("2062-11-27", "27-Nov-2062 lies after today, 28-Nov-2026; write the day on which"),
+        ("1900-01-01", "01-Jan-1900 lies before 01-Jan-1950, the first day of which a decision"),
+        ("0026-11-27", "27-Nov-0026 lies before 01-Jan-1950"),
         ("2026", "'2026' is not a day; write one such as 2026-03-01."),
         (2026, "2026 is not a day; write one such as 2026-03-01."),
     ],

@@ -29,6 +29,26 @@ USED = [
     ({"height": 180}, [("HEIGHT", 180.0, None)]),
     ({"HEIGHT": "180"}, [("HEIGHT", 180.0, None)]),
     ({"height": "1,8 m"}, [("HEIGHT", 180.0, None)]),
+    *(
+        ({"height": text}, [("HEIGHT", pytest.approx(162.56), None)])
+        for text in (
+            "5 ft 4 in",
+            "5ft4",
+            "5'4\"",
+            "5\u2019 4\u201d",
+            "5 feet, 4 inches",
+            "64 in",
+            "5.33333333 ft",
+        )
+    ),
+    ({"height": "1 m 70"}, [("HEIGHT", pytest.approx(170.0), None)]),
+    ({"height": "\u00a0\uff11\uff17\uff10\u00a0cm "}, [("HEIGHT", 170.0, None)]),
+    *(
+        ({"weight": text}, [("WEIGHT", pytest.approx(71.66759), None)])
+        for text in ("11 st 4 lb", "11st 4", "11 stone 4 pounds", "158 lb", "11.285714 stone")
+    ),
+    ({"weight": {"value": "158 lb", "unit": "lbs"}}, [("WEIGHT", pytest.approx(71.66759), None)]),
+    ({"weight": "70,5 kg"}, [("WEIGHT", 70.5, None)]),
     ({"height": {"value": 72.0, "unit": "Inches"}}, [("HEIGHT", pytest.approx(182.88), None)]),
     ({"drug amiodarone": True}, [("DRUG//amiodarone//yes", None, None)]),
     ({"DRUG//amiodarone": True}, [("DRUG//amiodarone//yes", None, None)]),
@@ -84,7 +104,16 @@ REFUSED = [
         {"height": "180 kg"},
         "`height`: unit 'kg' is not one of cm, m, mm, in, ft; convert the number",
     ),
-    ({"weight": {"value": 12, "unit": "stone"}}, "unit 'stone' is not one of kg, g, lb, oz"),
+    ({"weight": {"value": 12, "unit": "jin"}}, "unit 'jin' is not one of kg, g, lb, oz, stone"),
+    ({"height": "5 ft 14 in"}, "is '5 ft 14 in': write whole feet, and fewer than 12 inches."),
+    ({"weight": "11.5 st 4 lb"}, "write whole stone, and fewer than 14 pounds."),
+    ({"weight": "11 st 4 kg"}, "`weight`: unit 'st 4 kg' is not one of kg, g, lb, oz, stone"),
+    ({"weight": {"value": "176 lb", "unit": "kg"}}, "has the unit 'lb' and also 'kg'; keep one."),
+    ({"weight": "1,234 lb"}, "a comma before three digits may mean 1234 or 1.234; write the num"),
+    ({"weight": "<b>80</b>"}, "`weight` must be a number in kg, not '<b>80</b>'; write null"),
+    ({"weight": "8" * 10_000}, "`weight` of inf kg cannot be right"),
+    ({"weight": "x" * 10_000}, f"must be a number in kg, not '{'x' * 59}...; write null if it"),
+    ({"weight": "-0"}, "`weight` of 0 kg cannot be right: it must be from 20 to 350 kg."),
     ({"height": [170, 180]}, "2 values are given, but training patients had one; keep one."),
     ({"height": {"value": 170, "on": 1}}, "`on` is unknown; an object has value, unit, date"),
     ({"sex": True}, "`sex` is True; write one of female, male, or null."),

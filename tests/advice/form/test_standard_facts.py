@@ -272,3 +272,11 @@ def test_a_fact_that_the_model_does_not_know_is_left_out(model: Artifact) -> Non
     study = replace(model.study, profile=replace(model.study.profile, standard=()))
     other = replace(model, study=study)
     assert ask(other, SENT["kilograms and centimetres"]).recommendation.state == "fact_missing"
+
+
+def test_a_weight_without_a_unit_in_meds_is_no_kilograms(model: Artifact) -> None:
+    found = ask(model, meds(("MEASUREMENT//LOINC//29463-7", 165, None)))
+    assert found.recommendation.headline == (
+        "No answer yet: weight was sent as 165 without a unit."
+    )
+    assert found.reading.not_used[0].endswith("send it with its unit, such as kg.")

@@ -77,6 +77,11 @@ MISTAKES = [
         'required_for_advice = ["HIGHT"]',
         "[profile] required_for_advice `HIGHT` is unknown; did you mean `HEIGHT`?",
     ),
+    (
+        'may_be_unknown = ["AGE_DECADE", "WEIGHT"]',
+        'may_be_unknown = ["WIEGHT"]',
+        "[profile] may_be_unknown `WIEGHT` is unknown; did you mean `WEIGHT`?",
+    ),
     ("min_age = 18", "min_age = 18\nmax_age = 12", "[advice] `min_age` is 18 and `max_age` is 12"),
     ("[advice]", "[advice]\nneeded_alike = 4", "[advice] `needed_alike` is 4"),
     ("[advice]", "[advice]\noutside_share = 1.0", "[advice] `outside_share` is 1.0"),

@@ -1,6 +1,7 @@
 """Asking on a page, stopping a model and inviting people: each a plain form."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
@@ -40,7 +41,7 @@ FACTS = {"Age": "70-79", "Height": "180", "Weight": "80", "Sex": "male"}
         ({}, "Nothing is known of this patient; fill in at least one fact"),
         ({"Height": "1750"}, "Height: 1750 cm cannot be right; enter from"),
         ({"Height": "tall"}, "Height: “tall” is no number in cm; enter one, or leave it empty"),
-        ({"Age": "old"}, "must be years, a range such as"),
+        ({"Age": "old"}, "Age: “old” is no age; enter years such as 72, a range such as 70-79, or"),
     ],
 )
 def test_a_question_that_cannot_be_right_is_shown_again_with_the_mend(
@@ -155,3 +156,52 @@ def test_the_header_names_every_role(app: FastAPI) -> None:
     browser = signed_in(app, CLINICIAN, ADMINISTRATOR)
     browser.get("/")
     assert "Dr A. Sample, clinician, administrator" in browser.text
+
+
+def test_every_wrong_field_is_named_at_once_at_its_place(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/ask")
+    wrong = {"Height": "1750", "Weight": "8,000 kg", "Age": "old", "Sex": "mal"}
+    fields = {field_of(browser, name): value for name, value in wrong.items()}
+    body = {"model": "warfarin", "patient": "1" * 101, "decision": "1900-01-01"}
+    page = browser.post("/ask", body | fields)
+    assert page.status_code == 422
+    assert page.text.count('aria-invalid="true"') == 6
+    for own in (*fields, "patient", "decision"):
+        assert f'<a href="#{own}">' in page.text
+        assert f'id="{own}-why"' in page.text
+    for words in (
+        "Height: 1750 cm cannot be right; enter from 100 to 250 cm, or leave it empty",
+        "Weight: ",
+        "a comma before three digits may mean 8000 or 8.000; write the number with a point",
+        "Age: \u201cold\u201d is no age; enter years such as 72",
+        "Sex: ",
+        "Shorten the patient's number to 100 characters",
+        "Date of the decision: 01-Jan-1900 lies before 01-Jan-1950",
+    ):
+        assert words in browser.text, words
+    assert "null" not in browser.text
+
+
+def test_a_needed_fact_is_entered_or_ticked_as_not_known(app: FastAPI) -> None:
+    needy = ("WEIGHT",)
+    model = deployment_of(app).models.current["warfarin"]
+    profile = replace(model.artifact.study.profile, required_for_advice=needy, may_be_unknown=needy)
+    study = replace(model.artifact.study, profile=profile)
+    changed = replace(model, artifact=replace(model.artifact, study=study))
+    deployment_of(app).models.current["warfarin"] = changed
+    browser = signed_in(app, CLINICIAN)
+    page = browser.get("/ask")
+    assert page.text.count("needed: no answer without it") == 1
+    assert "needed: it tells whether the study is for this patient" in browser.text, "age"
+    weight, sex = field_of(browser, "Weight"), field_of(browser, "Sex")
+    body = {"model": "warfarin", sex: "male"}
+    assert browser.post("/ask", body).status_code == 422
+    assert "Weight is needed: enter it, or tick \u201cNot known\u201d" in browser.text
+    both = browser.post("/ask", body | {weight: "80", f"{weight}-unknown": "yes"})
+    assert both.status_code == 422
+    assert "Weight: is entered, and ticked as not known; keep one of the two" in browser.text
+    assert f'name="{weight}-unknown" value="yes" checked' in both.text
+    alone = browser.post("/ask", {"model": "warfarin", f"{weight}-unknown": "yes"})
+    assert alone.status_code == 422
+    assert "Nothing is known of this patient" in browser.text

@@ -1,5 +1,6 @@
 """What if a fact were another: the record stays, and the same facts give the same answer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,8 @@ from posology.artifact import Artifact
 from posology.domain.cohort import TRAIN, select_split
 from posology.domain.serialization import serialize
 from posology.errors import RecordError
-from posology.workflows.advice.what_if import read_facts, what_if
+from posology.workflows.advice.what_if import _value, _without, read_facts, what_if
+from posology.workflows.patient import form_of
 from posology.workflows.recommend import recommend
 from tests.builders.policies import fitted_policy, iwpc_cohort
 
@@ -81,3 +83,33 @@ def test_a_change_that_cannot_be_read_names_the_fact(
 ) -> None:
     with pytest.raises(RecordError, match=words):
         what_if(model, FORM, changes)
+
+
+def test_a_needed_fact_that_nobody_knows_stays_so_in_a_what_if(model: Artifact) -> None:
+    profile = model.study.profile
+    needs = replace(profile, required_for_advice=("WEIGHT",), may_be_unknown=("WEIGHT",))
+    strict = replace(model, study=replace(model.study, profile=needs))
+    unknown = {"facts": FORM["facts"] | {"weight": "not known"}}
+    values = {fact.field.name: fact.value for fact in read_facts(strict, unknown).values}
+    assert values["weight"] == "not known"
+    older = what_if(strict, unknown, {"age": "80-89"}, "2026-11-27").recommendation
+    assert older.headline.startswith("Weight not known: this patient")
+    told = what_if(strict, unknown, {"weight": "90"}, "2026-11-27").recommendation
+    assert told.headline.startswith("This patient likely needs")
+    blank = what_if(strict, FORM, {"weight": ""}, "2026-11-27").recommendation
+    assert blank.state == "fact_missing"
+    stated = what_if(strict, FORM, {"weight": "not known"}, "2026-11-27").recommendation
+    assert stated.headline.startswith("Weight not known: this patient")
+
+
+def test_of_several_choices_only_the_one_shown_is_changed(model: Artifact) -> None:
+    when = [{"value": name, "since": f"2026-0{at}"} for at, name in enumerate("ab", 1)]
+    body = {"facts": FORM["facts"] | {"CONDITION": when}}
+    facts = read_facts(model, body, "2026-11-27")
+    field = next(f for f in form_of(model).fields if f.stem == "CONDITION")
+    several = replace(field, several=True)
+    shown = _value(several, facts.events, facts.decision)
+    assert (shown.value, shown.others) == ("b", ("a",))
+    codes = _without(facts.events, shown)["code"].to_pylist()
+    assert "CONDITION//a" in codes
+    assert "CONDITION//b" not in codes

@@ -26,10 +26,13 @@ def _in_study_order(fields: Sequence[Field], study: Study) -> list[Field]:
 
 def _marked(field: Field, study: Study) -> Field:
     """The field with what the study says of its fact: whether it is needed, whether it is sex."""
-    codes = study.profile.required_for_advice
-    required = any(has_prefix(field.stem, c) or has_prefix(c, field.stem) for c in codes)
+    required, may_be_unknown = (
+        any(has_prefix(field.stem, c) or has_prefix(c, field.stem) for c in codes)
+        for codes in (study.profile.required_for_advice, study.profile.may_be_unknown)
+    )
     is_sex = field.kind == "choice" and any(has_prefix(field.stem, c) for c in study.profile.sex)
-    return replace(field, required=required, role="sex" if is_sex else "")
+    role = "sex" if is_sex else ""
+    return replace(field, required=required, may_be_unknown=may_be_unknown, role=role)
 
 
 def _with_distinct_names(fields: list[Field]) -> list[Field]:

@@ -7,14 +7,15 @@ from typing import Any
 from posology.advice.form.field import DATED, FOLDED, STATIC, Field, Form, Limits, normalise
 from posology.advice.form.timing import RECENT_DAYS
 from posology.advice.form.unit_names import unit_words, usual_units
-from posology.advice.form.values import BMI_UNITS
+from posology.advice.form.values import BMI_UNITS, NOT_KNOWN
 
 _OPAQUE = re.compile(r"\d+(?:_or_\d+)*")
 """A choice that nobody can read: its name stands alone."""
 _HOW = (
     "null: not known. Leave every fact that is not known as it is; the order does not matter.",
-    'A number is in the unit that `fields` names; for another write "176 lb", or {"value": 176, '
-    '"unit": "lb"}. A choice is one of the words that `fields` lists; several are a list.',
+    'A number is in the unit that `fields` names; for another write "176 lb", "12 st 8 lb" or '
+    '{"value": 176, "unit": "lb"}. A choice is one of the words that `fields` lists; several are a '
+    "list.",
     "A fact that `fields` calls dated needs the date since when it is known, as training patients "
     'had it: {"value": 53, "date": "2026-10-02"}, {"value": "yes", "since": "2024-03"} or, for yes '
     'or no, "2024-03-01". Several measurements are a list of these, in any order. Without a date '
@@ -61,7 +62,8 @@ def describe_field(field: Field) -> str:
         is_old = days is not None and days > RECENT_DAYS
         parts.append("dated: write since when it is known" if is_old else "dated")
     if field.required:
-        parts.append("needed: no answer without it")
+        needed = "needed: no answer without it"
+        parts.append(f'{needed}, unless "{NOT_KNOWN}"' if field.may_be_unknown else needed)
     return "; ".join(parts) + f" [{field.stem}]"
 
 

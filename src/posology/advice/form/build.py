@@ -71,6 +71,7 @@ def build_form(study: Study, profile: Profile, facts: TrainingFacts | None) -> F
         codes=frozenset({*profile.codes, *inputs, *extra}),
         families=study.profile.families,
         required=tuple((c, _words(known, c)) for c in study.profile.required_for_advice),
+        may_be_unknown=study.profile.may_be_unknown,
         names=study.names,
         safety=safety_codes(study),
         standard=study.profile.standard,

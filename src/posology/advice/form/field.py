@@ -58,6 +58,8 @@ class Field:
     """Whether a patient may have several values at once."""
     required: bool = False
     """Whether there is no advice without it."""
+    may_be_unknown: bool = False
+    """Whether a needed fact may be stated as not known, in words: then there is advice."""
     age_as: str = ""
     """Of `age`: what the records hold, `decades`, `years` or the date of `birth`."""
     role: str = ""
@@ -78,6 +80,8 @@ class Form:
     """Prefixes of the codes that the study reads as facts."""
     required: tuple[tuple[str, str], ...] = ()
     """Prefixes without which there is no advice, and their names."""
+    may_be_unknown: tuple[str, ...] = ()
+    """Those of `required` that a form may state as not known."""
     names: tuple[tuple[str, str], ...] = ()
     """Names of codes that have no field."""
     safety: tuple[str, ...] = ()

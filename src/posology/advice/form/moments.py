@@ -6,6 +6,9 @@ import re
 from posology.errors import RecordError
 
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
+EARLIEST = datetime.datetime(1950, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
+"""First day of a decision: before it, neither the records nor the guidelines of today's treatments
+mean anything. Our choice."""
 EXAMPLE = "write a date such as 2026-03-01, 2026-03 or 2026"
 
 
@@ -41,6 +44,16 @@ def parse_decision(text: str, place: str, today: datetime.datetime) -> datetime.
             f"{place}: {day_words(moment)} lies after today, {day_words(today)}; write the day on "
             "which the decision is made."
         )
+    return check_early(moment, place)
+
+
+def check_early(moment: datetime.datetime, place: str) -> datetime.datetime:
+    """The moment of a decision; RecordError if it lies before any that can be advised on."""
+    if moment < EARLIEST:
+        raise RecordError(
+            f"{place}: {day_words(moment)} lies before {day_words(EARLIEST)}, the first day of "
+            "which a decision can be advised on; write the day on which the decision is made."
+        )
     return moment
 
 
@@ -51,4 +64,4 @@ def is_date(text: object) -> bool:
 
 def day_words(moment: datetime.datetime) -> str:
     """A date as in `28-Nov-2026`."""
-    return moment.strftime("%d-%b-%Y")
+    return f"{moment:%d-%b}-{moment.year:04d}"

@@ -19,6 +19,8 @@ class PatientReading:
     """The facts that are used."""
     required: tuple[str, ...] = ()
     """Why there is no answer yet: a fact that the study needs is missing or was not read."""
+    unknown: tuple[str, ...] = ()
+    """Prefixes of the needed facts of which it is stated that they are not known."""
     age: tuple[float, float] | None = None
     """Youngest and oldest age in years that the facts allow; None if age is not recorded."""
     decision: str = ""

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from posology.advice.form.contradictions import Statement, check_form, statement
 from posology.advice.form.entries import field_of_code, read_event
 from posology.advice.form.field import Field, Form, Limits, normalise
 from posology.advice.form.moments import day_words, parse_decision, parse_moment
-from posology.advice.form.values import Entry, is_range, read_value
+from posology.advice.form.values import Entry, is_not_known, is_range, read_value
 from posology.errors import RecordError
 
 KEYS = ("posology", "study", "how", "fields", "choices", "decision", "facts", "events", "schema")
@@ -20,19 +20,26 @@ _OLD_KEYS = ("about", "model")
 _DECADES = Limits(0.0, 12.0)
 
 
-def read_form(
-    body: object, form: Form, source: str, today: datetime.datetime
-) -> tuple[list[Entry], datetime.datetime, tuple[str, ...]]:
-    """The entries, the moment of the decision, and sentences on what the form's events contradict.
+@dataclass(frozen=True, slots=True)
+class FormContent:
+    """What a filled-in form says."""
 
-    RecordError starts with `source`.
-    """
+    entries: list[Entry]
+    decision: datetime.datetime
+    contradictions: tuple[str, ...]
+    """Sentences on what the form's events contradict."""
+    unknown: tuple[str, ...]
+    """Stems of the fields of which it says in words that they are not known."""
+
+
+def read_form(body: object, form: Form, source: str, today: datetime.datetime) -> FormContent:
+    """What the form says. RecordError starts with `source`."""
     if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
         raise RecordError(
             f'{source}: has no "facts" object; write one with `posology template MODEL`.'
         )
     _check_keys(body, form, source)
-    entries, statements = _facts(body["facts"], form, source)
+    entries, statements, unknown = _facts(body["facts"], form, source)
     events = body.get("events") or []
     if not isinstance(events, list):
         raise RecordError(f'{source}: "events" is {events!r}; write a list of objects.')
@@ -47,7 +54,8 @@ def read_form(
             f"{source}: nothing is known of this patient (every fact is null); fill in at least "
             "one."
         )
-    return entries, _decision(body.get("decision"), entries, today, source), contradictions
+    decision = _decision(body.get("decision"), entries, today, source)
+    return FormContent(entries, decision, contradictions, tuple(unknown))
 
 
 def _check_keys(body: dict, form: Form, source: str) -> None:
@@ -68,12 +76,15 @@ def _check_keys(body: dict, form: Form, source: str) -> None:
         )
 
 
-def _facts(facts: dict[str, Any], form: Form, source: str) -> tuple[list[Entry], list[Statement]]:
-    """The entries of the facts, and what they state or deny."""
+def _facts(
+    facts: dict[str, Any], form: Form, source: str
+) -> tuple[list[Entry], list[Statement], list[str]]:
+    """The entries of the facts, what they state or deny, and stems of those stated not known."""
     fields, used = _fields_by_key(form), dict[str, str]()
     entries: list[Entry] = []
     statements: list[Statement] = []
     problems: list[str] = []
+    unknown: list[str] = []
     for key, value in facts.items():
         try:
             field = fields.get(normalise(str(key)))
@@ -85,6 +96,9 @@ def _facts(facts: dict[str, Any], form: Form, source: str) -> tuple[list[Entry],
             earlier = used.setdefault(field.stem, str(key))
             if earlier != str(key):
                 raise RecordError(f"{source}: `{earlier}` and `{key}` are the same fact; keep one.")
+            if is_not_known(field, value):
+                unknown.append(field.stem)
+                continue
             own = list(read_value(field, value, f"{source}: `{key}`"))
             denied = _denials(field, value, str(key))
         except RecordError as error:
@@ -93,7 +107,7 @@ def _facts(facts: dict[str, Any], form: Form, source: str) -> tuple[list[Entry],
         entries += own
         statements += [*statements_of(own, str(key)), *denied]
     raise_all(problems, source)
-    return entries, statements
+    return entries, statements, unknown
 
 
 def raise_all(problems: Sequence[str], source: str) -> None:

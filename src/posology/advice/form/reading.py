@@ -10,13 +10,13 @@ from posology.advice.form.contradictions import check_records, statements_of
 from posology.advice.form.entries import read_table, to_events
 from posology.advice.form.field import Form
 from posology.advice.form.known import age_span, known_facts
-from posology.advice.form.moments import day_words
+from posology.advice.form.moments import check_early, day_words
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
 from posology.advice.form.standard_facts import add_standard_facts
 from posology.advice.form.timing import align_times
 from posology.advice.form.unit_names import decade_words, unit_words
-from posology.advice.form.values import Entry, nearest_choice
+from posology.advice.form.values import NOT_KNOWN, Entry, nearest_choice
 from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
 
@@ -28,9 +28,9 @@ def read_filled_form(
     body: object, form: Form, source: str, today: datetime.datetime
 ) -> tuple[pa.Table, PatientReading]:
     """The events of a filled-in form. RecordError names the field, its value and the mend."""
-    entries, decision, contradictions = read_form(body, form, source, today)
-    table, reading = _read(entries, form, decision, source)
-    return table, replace(reading, assumed=(*contradictions, *reading.assumed))
+    content = read_form(body, form, source, today)
+    table, reading = _read(content.entries, form, (content.decision, source), content.unknown)
+    return table, replace(reading, assumed=(*content.contradictions, *reading.assumed))
 
 
 def read_records(
@@ -39,12 +39,14 @@ def read_records(
     source: str,
     today: datetime.datetime,
     at: datetime.datetime | None = None,
+    unknown: tuple[str, ...] = (),
 ) -> tuple[pa.Table, PatientReading]:
     """The events of one patient's records that the model uses, in the form of its training.
 
     Args:
         at: the decision; nothing after it is visible. A day without a time is the whole day. By
             default the decision is at the last event that is not the birth; today if none is.
+        unknown: prefixes of facts of which is stated that they are not known.
     """
     later = 0
     _check_ahead(events, at or today, source, has_decision=at is not None)
@@ -58,8 +60,10 @@ def read_records(
         if entry.time is not None and BIRTH not in (entry.code, entry.unknown)
     ]
     decision = max(later_than_birth, default=today) if at is None else max([at, *times])
+    if at is None:
+        check_early(decision, f"{source}: its newest event (give the decision's date with --at)")
     subject = events["subject_id"][0].as_py() if events.num_rows else 0
-    table, reading = _read(entries, form, decision, source, subject)
+    table, reading = _read(entries, form, (decision, source), unknown, subject)
     contradictions = check_records(statements_of(entries))
     later_words = _later_words(later, decision)
     return table, replace(reading, assumed=(*contradictions, *later_words, *reading.assumed))
@@ -110,13 +114,17 @@ def _later_words(count: int, decision: datetime.datetime) -> tuple[str, ...]:
 def _read(
     entries: list[Entry],
     form: Form,
-    decision: datetime.datetime,
-    source: str,
+    place: tuple[datetime.datetime, str],
+    unknown: tuple[str, ...],
     subject: int | None = None,
 ) -> tuple[pa.Table, PatientReading]:
+    """place: the moment of the decision, and what errors begin with."""
+    decision, source = place
     entries = add_standard_facts(entries, form, decision, source)
     aligned, assumed = align_times(entries, decision, source)
-    required = _missing_required(aligned, form)
+    lacking = _lacking(aligned, form)
+    stated = _stated_unknown(lacking, form, unknown)
+    required = _missing_required([one for one in lacking if one[0] not in stated], form)
     not_used = _not_used(aligned, form, from_records=subject is not None)
     if not any(entry.code for entry in aligned):
         raise RecordError(
@@ -130,6 +138,7 @@ def _read(
         assumed=assumed,
         known=known,
         required=required,
+        unknown=stated,
         age=age_span(aligned, decision),
         decision=decision.isoformat(),
     )
@@ -139,21 +148,40 @@ def _read(
     return to_events(aligned, subject), reading
 
 
-def _missing_required(entries: list[Entry], form: Form) -> tuple[str, ...]:
-    """Why there is no answer yet: a sentence on the first missing fact, then what it means."""
+def _lacking(entries: list[Entry], form: Form) -> list[tuple[str, str, str]]:
+    """Code, name and reason of each needed fact that is missing or was not understood."""
     missing = []
     for code, name in form.required:
         if any(has_prefix(entry.code, code) for entry in entries if entry.code):
             continue
         unread = [e for e in entries if e.unknown and has_prefix(e.field.stem, code)]
         is_unread = _why_unread(unread[0]) if unread else ""
-        missing.append((name.partition(", ")[0], is_unread or "is not recorded"))
+        missing.append((code, name.partition(", ")[0], is_unread or "is not recorded"))
+    return missing
+
+
+def _stated_unknown(
+    lacking: list[tuple[str, str, str]], form: Form, unknown: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The codes of the missing facts that may be stated as not known, and are."""
+    return tuple(
+        code
+        for code, _, _ in lacking
+        if code in form.may_be_unknown
+        and any(has_prefix(stem, code) or has_prefix(code, stem) for stem in unknown)
+    )
+
+
+def _missing_required(missing: list[tuple[str, str, str]], form: Form) -> tuple[str, ...]:
+    """Why there is no answer yet: a sentence on the first missing fact, then what it means."""
     if not missing:
         return ()
-    (name, why), *others = missing
+    (code, name, why), *others = missing
     needed = "The study needs it."
     if others:
-        needed = f"The study needs it, and also {', '.join(other for other, _ in others)}."
+        needed = f"The study needs it, and also {', '.join(other for _, other, _ in others)}."
+    if code in form.may_be_unknown:
+        needed += f" Where nobody can tell it, the form may say “{NOT_KNOWN}”."
     return f"No answer yet: {name} {why}.", needed
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from posology.advice.form.entries import field_of_code
 from posology.advice.form.field import STATIC, Field, Form
 from posology.advice.form.moments import day_words
-from posology.advice.form.unit_names import unread_unit, without_unit
+from posology.advice.form.unit_names import needs_unit, unread_unit, without_unit
 from posology.advice.form.values import Entry, check_limits, decade_of
 from posology.domain.standard_facts import CODE, NUMBER, StandardFact, completed_years
 from posology.errors import RecordError
@@ -97,7 +97,8 @@ def _numbers(field: Field, sent: Sequence[Entry], source: str) -> list[Entry]:
     for entry in known[-1:] if field.timing == STATIC else known:
         assert entry.value is not None
         code, sent_unit = entry.unknown or entry.code, entry.field.unit
-        unit = sent_unit or ("" if entry.why else plausible_limits(code)[0]) or ""
+        is_needed = bool(entry.why) or needs_unit(field.unit, code)
+        unit = sent_unit or ("" if is_needed else plausible_limits(code)[0]) or ""
         number = convert_number(entry.value, (unit, field.unit), code) if unit else None
         if number is None:
             why = unread_unit(sent_unit, field.unit) if sent_unit else without_unit(entry.value)

@@ -1,7 +1,9 @@
-"""Units as people write them, beside the UCUM spelling of the records."""
+"""Units as people write them, beside the UCUM spelling of the records: 5 ft 4 in, 11 st 4 lb."""
 
 import re
+from dataclasses import dataclass
 
+from posology.errors import RecordError
 from posology.records.pipeline.units import convert_number, convertible_units, is_known_unit
 
 _WORDS = {
@@ -9,6 +11,7 @@ _WORDS = {
     "[ft_i]": "ft",
     "[lb_av]": "lb",
     "[oz_av]": "oz",
+    "[stone_av]": "stone",
     "mm[Hg]": "mmHg",
     "Cel": "°C",
     "[degF]": "°F",
@@ -66,3 +69,57 @@ def unread_unit(unit: str, wanted: str) -> str:
     if is_known_unit(unit):
         return f"was sent in {unit}, which cannot be read as {unit_words(wanted)}"
     return f"was sent in {unit}, which is not a unit posology knows"
+
+
+_N = r"(\d+(?:[.,]\d+)?)"
+_ALONE = ("st", "'", "\u2019", "\u2032")
+"""Large units that the code book of units does not know; the others are its own."""
+_AND = r"\s*(?:,|and)?\s*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A large unit, the small one in which both are counted, and how many make the large one."""
+
+    pattern: re.Pattern[str]
+    words: tuple[str, str]
+    unit: str
+    size: float
+
+
+def _pair(large: str, small: str, words: tuple[str, str], unit: str, size: float) -> _Pair:
+    text = rf"{_N}\s*({large})(?:{_AND}{_N}\s*(?:{small})?)?"
+    return _Pair(re.compile(text, re.IGNORECASE), words, unit, size)
+
+
+_PAIRS = (
+    _pair(
+        r"ft|foot|feet|['\u2019\u2032]",
+        r"in|inch|inches|''|[\"\u201d\u2033]",
+        ("feet", "inches"),
+        "in",
+        12.0,
+    ),
+    _pair(r"st|stones?", r"lbs?|pounds?", ("stone", "pounds"), "lb", 14.0),
+    _pair(r"lbs?|pounds?", r"oz|ounces?", ("pounds", "ounces"), "oz", 16.0),
+    _pair(r"m|met(?:re|er)s?", r"cm", ("metres", "centimetres"), "cm", 100.0),
+)
+
+
+def read_pair(text: str, place: str) -> tuple[float, str] | None:
+    """The number and its unit of a measure in two units; None if the text is none.
+
+    RecordError if the small part makes another large one: `5 ft 14 in`.
+    """
+    for pair in _PAIRS:
+        found = pair.pattern.fullmatch(text.strip())
+        if found is None or (found[3] is None and found[2].lower() not in _ALONE):
+            continue
+        large, small = (float((part or "0").replace(",", ".")) for part in (found[1], found[3]))
+        if small >= pair.size or (found[3] is not None and large % 1):
+            raise RecordError(
+                f"{place} is {text.strip()!r}: write whole {pair.words[0]}, and fewer than "
+                f"{pair.size:g} {pair.words[1]}."
+            )
+        return large * pair.size + small, pair.unit
+    return None

@@ -12,7 +12,7 @@ from typing import Any
 from posology.advice.form.field import Field, Limits, normalise
 from posology.advice.form.moments import is_date, parse_moment
 from posology.advice.form.sex import words_of_sex
-from posology.advice.form.unit_names import unit_words, usual_units
+from posology.advice.form.unit_names import read_pair, unit_words, usual_units
 from posology.errors import RecordError
 from posology.records.pipeline.units import convert_number
 from posology.records.schema import MAX_FLOAT32
@@ -20,6 +20,12 @@ from posology.records.schema import MAX_FLOAT32
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 _AGE_RANGE = re.compile(r"(\d{1,3})\s*(?:-|to)\s*(\d{1,3})|(\d{1,3})\s*\+")
 _RANGE = re.compile(r"\d+(?:[.,]\d+)?\s*(?:-|\u2013|to)\s*\d+(?:[.,]\d+)?")
+NOT_KNOWN = "not known"
+_NOT_KNOWN = frozenset({NOT_KNOWN, "unknown"})
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+")
+"""What is 1234 for some readers, and 1.234 for others."""
+_SHOWN = 60
+"""Characters of a value that an error repeats. Our choice."""
 _YES = frozenset({"yes", "y", "true", "present"})
 _NO = frozenset({"no", "n", "false", "absent"})
 BMI_UNITS = ("kg/m2", "kg/m²", "kg/m^2", "kg/m*2")
@@ -86,6 +92,12 @@ def _read_one(field: Field, value: Any, place: str) -> Iterator[Entry]:
         yield _choice(field, value, time, place)
 
 
+def is_not_known(field: Field, value: Any) -> bool:
+    """Whether a value states in words that the fact is not known, and is none of its choices."""
+    word = normalise(value) if isinstance(value, str) else ""
+    return word in _NOT_KNOWN and word not in _codes_by_word(field)
+
+
 def is_range(value: Any) -> bool:
     """Whether a value is a range such as `2-3`."""
     return isinstance(value, str) and _RANGE.fullmatch(value.strip()) is not None
@@ -126,15 +138,17 @@ def _body_mass_index(value: dict, place: str) -> dict:
 def _number(field: Field, value: Any, unit: str | None, place: str) -> float:
     if is_range(value):
         raise RecordError(
-            f"{place} is the range {value!r}, and the model knows one number{_in_unit(field)}; "
-            "write the number that counts, or null."
+            f"{place} is the range {shown(value)}, and the model knows one "
+            f"number{_in_unit(field)}; write the number that counts, or null."
         )
-    number, written = _split_number(value)
+    number, written = split_number(value, place)
     if number is None:
         raise RecordError(
-            f"{place} must be a number{_in_unit(field)}, not {value!r}; "
+            f"{place} must be a number{_in_unit(field)}, not {shown(value)}; "
             "write null if it is not known."
         )
+    if unit and written and not _is_same_unit(field, unit, written):
+        raise RecordError(f"{place} has the unit {written!r} and also {unit!r}; keep one.")
     unit = unit or written
     if unit and not field.unit:
         raise RecordError(
@@ -148,6 +162,17 @@ def _number(field: Field, value: Any, unit: str | None, place: str) -> float:
             raise RecordError(f"{place}: unit {unit!r} is not one of {units}; convert the number.")
         number = converted
     return check_limits(field, number, place)
+
+
+def _is_same_unit(field: Field, first: str, second: str) -> bool:
+    sizes = [convert_number(1.0, (unit, field.unit), field.stem) for unit in (first, second)]
+    return first == second or (None not in sizes and sizes[0] == sizes[1])
+
+
+def shown(value: Any) -> str:
+    """A value as an error repeats it; a long one is cut."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _in_unit(field: Field) -> str:
@@ -166,18 +191,30 @@ def check_limits(field: Field, number: float, place: str) -> float:
     )
 
 
-def _split_number(value: Any) -> tuple[float | None, str | None]:
+def split_number(value: Any, place: str) -> tuple[float | None, str | None]:
+    """The number, and the unit written after it; (None, None) if it is none."""
     if isinstance(value, bool):
         return None, None
     if isinstance(value, int | float):
         try:
-            return float(value), None
+            return float(value) + 0.0, None  # -0 is 0
         except OverflowError:
             return math.inf, None
-    found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None, None
+    text = " ".join(value.replace("\u2212", "-").split())
+    found = read_pair(text, place) or _NUMBER.fullmatch(text)
+    if isinstance(found, tuple):
+        return found
     if not found:
         return None, None
-    return float(found[1].replace(",", ".")), found[2].strip() or None
+    if _THOUSANDS.fullmatch(found[1]):
+        plain = found[1].replace(",", "")
+        raise RecordError(
+            f"{place} is {shown(value)}: a comma before three digits may mean {plain} or "
+            f"{found[1].replace(',', '.', 1)}; write the number with a point, or without a comma."
+        )
+    return float(found[1].replace(",", ".")) + 0.0, found[2].strip() or None
 
 
 def _age(field: Field, value: Any, place: str) -> Entry:
@@ -191,11 +228,11 @@ def _age(field: Field, value: Any, place: str) -> Entry:
         if last < first:
             raise RecordError(f"{place}: {value!r} ends before it begins; swap the ages.")
     else:
-        number, unit = _split_number(value)
+        number, unit = split_number(value, place)
         if number is None or normalise(unit or "years") not in ("years", "year", "y", "a"):
             raise RecordError(
                 f"{place} must be years, a range such as '70-79' or the date of birth, not "
-                f"{value!r}; write null if it is not known."
+                f"{shown(value)}; write null if it is not known."
             )
         first = last = number
     for age in (first, last):
@@ -229,7 +266,7 @@ def _yes_no(
     if value in (0, 1) and not isinstance(value, bool | str):
         word = "yes" if value else "no"
     if word not in _YES | _NO:
-        raise RecordError(f"{place} is yes or no, not {value!r}; write yes, no or null.")
+        raise RecordError(f"{place} is yes or no, not {shown(value)}; write yes, no or null.")
     answer = "yes" if word in _YES else "no"
     codes = dict(field.choices)
     if codes[answer]:
@@ -241,7 +278,7 @@ def _yes_no(
 def _choice(field: Field, value: Any, time: datetime.datetime | None, place: str) -> Entry:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         words = ", ".join(word for word, _ in field.choices[:8])
-        raise RecordError(f"{place} is {value!r}; write one of {words}, or null.")
+        raise RecordError(f"{place} is {shown(value)}; write one of {words}, or null.")
     text = value.strip() if isinstance(value, str) else str(value).removesuffix(".0")
     known = _codes_by_word(field)
     code = known.get(normalise(text)) or known.get(plain_range(text))
@@ -269,8 +306,8 @@ def _sex(field: Field, text: str, time: datetime.datetime | None, place: str) ->
     near = get_close_matches(normalise(text), [normalise(w) for w in words], n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise RecordError(
-        f"{place} is {text!r}, which is none of {', '.join(words)}.{hint} Write one of them, or "
-        "null if it is not known."
+        f"{place} is {shown(text)}, which is none of {', '.join(words)}.{hint} Write one of them, "
+        "or null if it is not known."
     )
 
 

@@ -98,6 +98,15 @@ def lacking_families(
     distance: Distance, profile: Profile, history: History, decision: StepIndex
 ) -> tuple[str, ...]:
     """Prefixes of choices that nearly all training patients had, and one patient has none of."""
+    return tuple(
+        family
+        for family in usual_families(distance)
+        if not has_code(history, decision, profile.rows((family,)))[0]
+    )
+
+
+def usual_families(distance: Distance) -> tuple[str, ...]:
+    """Prefixes of choices that nearly all training patients had."""
     shares: dict[str, float] = {}
     for code, is_number, mean in zip(
         distance.codes, distance.is_number, distance.mean, strict=True
@@ -105,12 +114,7 @@ def lacking_families(
         family = code.rpartition("//")[0]
         if family and not is_number:
             shares[family] = shares.get(family, 0.0) + mean
-    return tuple(
-        family
-        for family, share in shares.items()
-        if NEARLY_ALL <= share <= 1.0 + 1e-9
-        and not has_code(history, decision, profile.rows((family,)))[0]
-    )
+    return tuple(f for f, share in shares.items() if NEARLY_ALL <= share <= 1.0 + 1e-9)
 
 
 def _rows(

@@ -282,6 +282,17 @@ def required_for_advice(table: ProfileSection, where: str) -> tuple[str, ...]:
     return tuple(table.required_for_advice)
 
 
+def may_be_unknown(table: ProfileSection, where: str) -> tuple[str, ...]:
+    """Needed facts that a form may state as not known: each is one of `required_for_advice`."""
+    place = f"{where}: [profile] may_be_unknown"
+    for code in table.may_be_unknown:
+        if code not in table.required_for_advice:
+            if not table.required_for_advice:
+                raise StudyError(f"{place}: add {code!r} to `required_for_advice` too.")
+            raise StudyError(unknown_name_message(place, code, table.required_for_advice))
+    return tuple(table.may_be_unknown)
+
+
 def standard_facts(table: ProfileSection, where: str) -> tuple[StandardFact, ...]:
     """Facts under standard codes: each fact belongs to a family, each number has a unit."""
     place = f"{where}: [[profile.standard]] fact"

@@ -165,6 +165,7 @@ def _profile(table: ProfileSection, where: str) -> ProfileSpec:
         tuple(table.sex),
         tuple(table.age),
         parts.standard_facts(table, where),
+        parts.may_be_unknown(table, where),
     )
 
 

@@ -220,6 +220,7 @@ class ProfileSection(Strict):
     kidney: KidneySection | None = None
     embedding_components: int | None = Field(default=None, ge=1)
     required_for_advice: list[str] = []
+    may_be_unknown: list[str] = []
     limits: list[RangeSection] = []
     sex: list[str] = list(SEX)
     age: list[str] = []

@@ -10,6 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from posology.advice.form.field import STATIC
+from posology.advice.form.moments import parse_decision
+from posology.advice.form.values import NOT_KNOWN
+from posology.errors import RecordError
+from posology.report.patient.words import capitalise
 from posology.service.answering import Question, answer
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
@@ -18,14 +22,16 @@ from posology.service.identity.people import read_form
 from posology.service.models.served import ServedModel
 from posology.service.models.stopped import why_stopped
 from posology.service.pages.facts_form import FactGroup, changed_facts, fact_groups
-from posology.service.pages.field_groups import field_order
+from posology.service.pages.field_groups import field_order, plain_label
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.workflows.advice.what_if import FactValue
-from posology.workflows.patient import form_of
+from posology.workflows.patient import form_of, today
 
 router = APIRouter(include_in_schema=False)
 Clinician = Annotated[Caller, Depends(require_person(CLINICIAN))]
 Service = Annotated[Deployment, Depends(get_deployment)]
+LONGEST_NUMBER = 100
+"""Characters of a patient's number."""
 _SOURCE = "patient: "
 """What sentences about a patient's facts begin with."""
 
@@ -62,21 +68,20 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
         return await _page(request, deployment, served, form, {})
     values = _blank_values(served)
     changes, errors = changed_facts(values, form)
-    if not changes and not errors:
+    if not errors and not any(text != NOT_KNOWN for text in changes.values()):
         errors["fact-0"] = "Nothing is known of this patient; fill in at least one fact"
-    if form.get("decision", "") > datetime.date.today().isoformat():  # noqa: DTZ011 - local
-        errors["decision"] = "A decision of the future cannot be advised on; empty: today"
+    errors |= _needed(values, changes, errors) | _about_question(form)
     if errors:
         return await _page(request, deployment, served, form, errors)
     timing = {value.field.name: value.field.timing for value in values}
-    today = form.get("decision") or datetime.date.today().isoformat()  # noqa: DTZ011 - local
+    day = form.get("decision", "").strip() or datetime.date.today().isoformat()  # noqa: DTZ011
     facts = {
-        name: text if timing[name] == STATIC else {"value": text, "date": today}
+        name: text if timing[name] == STATIC or text == NOT_KNOWN else {"value": text, "date": day}
         for name, text in changes.items()
     }
     question = Question(
         model=served.name,
-        patient={"decision": today, "facts": facts},
+        patient={"decision": day, "facts": facts},
         patient_id=form.get("patient", "").strip(),
         asked_by=caller.subject,
         door="page",
@@ -90,6 +95,35 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
             found[field] = " ".join((*found.get(field, "").split(), problem.removeprefix(_SOURCE)))
         return await _page(request, deployment, served, form, found)
     return redirect(f"/answers/{made.id}")
+
+
+def _needed(
+    values: Sequence[FactValue], changes: Mapping[str, str], errors: Mapping[str, str]
+) -> dict[str, str]:
+    """What to mend of needed facts that are neither entered nor ticked as not known."""
+    return {
+        f"fact-{at}": f"{capitalise(plain_label(fact.field))} is needed: enter it, or tick "
+        "“Not known”"
+        for at, fact in enumerate(values)
+        if fact.field.required and fact.field.name not in changes and f"fact-{at}" not in errors
+    }
+
+
+def _about_question(form: Mapping[str, str]) -> dict[str, str]:
+    """What to mend of the patient's number and the date of the decision."""
+    found: dict[str, str] = {}
+    if len(form.get("patient", "").strip()) > LONGEST_NUMBER:
+        found["patient"] = f"Shorten the patient's number to {LONGEST_NUMBER} characters"
+    day = form.get("decision", "").strip()
+    if day:
+        try:
+            parse_decision(day, "decision", today())
+        except RecordError as error:
+            words = str(error).removeprefix("decision: ").rstrip(".")
+            found["decision"] = f"Date of the decision: {words}; empty: today"
+        if day > datetime.date.today().isoformat():  # noqa: DTZ011 - local
+            found["decision"] = "A decision of the future cannot be advised on; empty: today"
+    return found
 
 
 def _field_of(message: str, values: Sequence[FactValue], changes: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from posology.advice.form.field import FOLDED, Field
 from posology.advice.form.training_facts import EVIDENCE
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
+from posology.service.pages.needed_facts import Needs, needed_facts, why_needed
 
 PERSON, MEDICINES, LABORATORY = "Person", "Medicines", "Laboratory and other measurements"
 GENES, HISTORY = "Genes", "History"
@@ -42,6 +43,12 @@ class FieldOrder:
     """Codes that the study's guidelines, formulas, rules or subgroups name."""
     shares: Mapping[str, float] | None = None
     """Of each code, the share of training patients who had it; None if that was not kept."""
+    needs: Needs = ()
+    """Facts that an answer needs, and why."""
+
+    def why_needed(self, field: Field) -> str:
+        """Why an answer needs the fact; empty if it does not."""
+        return why_needed(self.needs, (field.stem, *_codes(field)))
 
     def is_named(self, field: Field) -> bool:
         """Whether a guideline, rule or subgroup of the study reads the fact."""
@@ -72,7 +79,7 @@ def field_order(model: Artifact) -> FieldOrder:
     ]
     codes = model.policy.profile.codes
     shares = dict(zip(codes, kept, strict=True)) if len(kept) == len(codes) else None
-    return FieldOrder(frozenset(found), shares)
+    return FieldOrder(frozenset(found), shares, needed_facts(model))
 
 
 def group_of(field: Field) -> str:

@@ -24,6 +24,7 @@ from posology.service.pages.facts_form import (
     entered_text,
     fact_groups,
     important_codes,
+    is_ticked,
 )
 from posology.service.pages.field_groups import field_order
 from posology.service.pages.opened import Opened, keep_decision, open_answer
@@ -101,7 +102,7 @@ async def ask_what_if(
     entered = {
         f"fact-{at}": (entered_text(fact.field, form, f"fact-{at}", fact.value), fact.value)
         for at, fact in enumerate(facts.values)
-        if f"fact-{at}" in form
+        if f"fact-{at}" in form or is_ticked(form, f"fact-{at}")
     }
     changed = {name: text for name, (text, recorded) in entered.items() if text != recorded}
     if changed_facts(facts.values, changed)[1]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from posology.advice.form.field import Field
 from posology.advice.form.moments import parse_decision
 from posology.advice.form.reading import read_filled_form, read_records
-from posology.advice.form.values import BIRTH_YEAR_DAYS
+from posology.advice.form.values import BIRTH_YEAR_DAYS, NOT_KNOWN
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
 from posology.errors import RecordError
@@ -29,6 +29,8 @@ class FactValue:
     """As the form writes it: a number in the field's unit, a word; empty if not recorded."""
     time: datetime.datetime | None = None
     """Since when it is known; None for a fact without a date."""
+    others: tuple[str, ...] = ()
+    """Other choices that the record holds of a field with several."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class PatientFacts:
     decision: datetime.datetime
     values: tuple[FactValue, ...]
     """One a listed field, in the form's order."""
+    unknown: tuple[str, ...] = ()
+    """Prefixes of needed facts of which the form says that they are not known."""
 
 
 def read_facts(model: Artifact, patient: Patient, at: str | None = None) -> PatientFacts:
@@ -56,8 +60,13 @@ def read_facts(model: Artifact, patient: Patient, at: str | None = None) -> Pati
         events, reading = read_records(given[0], form, "patient", today, moment)
     decision = datetime.datetime.fromisoformat(reading.decision)
     fields = [field for field in form.fields if field.is_listed]
-    values = tuple(_value(field, events, decision) for field in fields)
-    return PatientFacts(events, decision, values)
+    values = tuple(
+        replace(value, value=NOT_KNOWN)
+        if not value.value and any(has_prefix(value.field.stem, c) for c in reading.unknown)
+        else value
+        for value in (_value(field, events, decision) for field in fields)
+    )
+    return PatientFacts(events, decision, values, reading.unknown)
 
 
 def what_if(
@@ -67,7 +76,8 @@ def what_if(
 
     Args:
         changes: of each field's name, the value as the form writes it; empty for not recorded. The
-            last number of a field is replaced, and every choice; other events stay.
+            last number of a field is replaced, and the choice that `read_facts` shows; other events
+            stay, and so do a field's other choices where there may be several.
         at: date of the decision, as for `recommend`.
     """
     facts = read_facts(model, patient, at)
@@ -76,14 +86,18 @@ def what_if(
     if unknown:
         raise RecordError(f"what if: `{unknown[0]}` is not a fact of this model.")
     events = facts.events
+    stated = {known[name].field.stem for name, value in changes.items() if value != NOT_KNOWN}
+    unknown = [code for code in facts.unknown if not any(has_prefix(stem, code) for stem in stated)]
     for name, value in changes.items():
         events = _without(events, known[name])
-        if value and _has_event(known[name].field, value):
+        if value == NOT_KNOWN:
+            unknown.append(known[name].field.stem)
+        elif value and _has_event(known[name].field, value):
             events = pa.concat_tables([events, _changed(model, facts, known[name], value)])
     has_time = pc.is_valid(events["time"])
     undated, dated = events.filter(pc.invert(has_time)), events.filter(has_time)
     ordered = pa.concat_tables([undated, dated.sort_by("time")])
-    return recommend(model, ordered, facts.decision.isoformat())
+    return recommend(model, ordered, facts.decision.isoformat(), unknown=tuple(unknown))
 
 
 def _has_event(field: Field, value: str) -> bool:
@@ -123,9 +137,10 @@ def _rows(field: Field, events: pa.Table) -> list[int]:
 
 
 def _without(events: pa.Table, fact: FactValue) -> pa.Table:
-    """The events without the last number of the field, or without all of its choices."""
+    """The events without the value that is shown of the field."""
     rows = _rows(fact.field, events)
-    gone = set(rows[-1:] if fact.field.kind == "number" else rows)
+    shows_last = fact.field.kind == "number" or fact.field.several
+    gone = set(rows[-1:] if shows_last else rows)
     keep = [row for row in range(events.num_rows) if row not in gone]
     return events.take(pa.array(keep, pa.int64()))
 
@@ -141,7 +156,11 @@ def _value(field: Field, events: pa.Table, decision: datetime.datetime) -> FactV
     if number is not None:
         return FactValue(field, f"{number:.6g}", time)
     words = {code: word for word, code in field.choices}
-    return FactValue(field, words.get(event["code"], ""), time)
+    shown = words.get(event["code"], "")
+    codes = events["code"].to_pylist()
+    others = [words.get(codes[row], "") for row in rows[:-1]] if field.several else []
+    named = tuple(dict.fromkeys(word for word in others if word not in ("", shown)))
+    return FactValue(field, shown, time, named)
 
 
 def _age(
