@@ -62,6 +62,8 @@ def test_a_mapping_of_100_columns_is_suggested_corrected_and_read(tmp_path: Path
         'months = "polish"',
         'encoding = "cp1250"',
         'decimal = ","',
+        "# sex.csv with the columns Płeć and sex, a line for each word, and here:",
+        "# code = 'SEX//{sex}', join = 'sex.csv', on = \"Płeć\"",
         'code = "MEASUREMENT//LOCAL//masa_ciala"',
         'unit = "kg"',
         'code = "CONDITION//ICD10//{Rozpoznanie}"',
@@ -71,7 +73,10 @@ def test_a_mapping_of_100_columns_is_suggested_corrected_and_read(tmp_path: Path
         '# "Pusta" is empty: not read',
     ):
         assert line in text.splitlines(), line
-    corrected = text.replace("LOCAL//masa_ciala", "LOINC//29463-7")  # one line of a person
+    corrected = text.replace("LOCAL//masa_ciala", "LOINC//29463-7")  # by a person: one line
+    sex = 'code = "SEX//{sex}"\njoin = "sex.csv"\non = "Płeć"'  # and three
+    corrected = corrected.replace('code = "SEX//{Płeć}"', sex)
+    (tmp_path / "sex.csv").write_text("Płeć,sex\nK,female\nM,male\n")
     (tmp_path / "badanie.toml").write_text(corrected)
     shown = run("ingest", "--table", tmp_path / "badanie.toml", "--dry-run")
     assert shown.exit_code == 0, shown.output
@@ -82,6 +87,9 @@ def test_a_mapping_of_100_columns_is_suggested_corrected_and_read(tmp_path: Path
     events = pq.read_table(tmp_path / "out" / "data").to_pylist()
     assert len(events) == 60 * 12
     assert len({event["subject_id"] for event in events}) == 60
+    assert {e["code"] for e in events if e["code"].startswith("SEX//")} == {
+        *("SEX//female", "SEX//male")
+    }
     births = {e["time"].year for e in events if e["code"] == "MEDS_BIRTH"}
     assert min(births) >= 1930 and max(births) <= 1980  # noqa: PT018
     weights = [e["numeric_value"] for e in events if e["code"].endswith("29463-7")]
@@ -89,7 +97,7 @@ def test_a_mapping_of_100_columns_is_suggested_corrected_and_read(tmp_path: Path
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_the_quality_report_of_a_wide_table_fits_1280_pixels(tmp_path: Path) -> None:
+def test_the_quality_report_of_a_wide_table_fits_a_screen_and_a_telephone(tmp_path: Path) -> None:
     from posology.records.pipeline.quality_page import quality_page
 
     code = {"events": 60, "subjects": 60, "numbers": 60, "texts": 0, "units": ["mmol/L"]}
@@ -110,9 +118,13 @@ def test_the_quality_report_of_a_wide_table_fits_1280_pixels(tmp_path: Path) -> 
         "rejected": [row],
         "gaps": ["MEASUREMENT//LOCAL//" + "x" * 200],
     }
-    (layout,) = lay_out(quality_page(report, {}, "events"), tmp_path, [(1280, "light")])
-    assert layout.scroll_width <= 1280
-    assert layout.overflowing == []
+    frames = [(1280, "light"), (390, "dark")]
+    layouts = lay_out(quality_page(report, {}, "events"), tmp_path, frames)
+    for layout, (width, _) in zip(layouts, frames, strict=True):
+        assert layout.scroll_width <= width
+        assert layout.faint == []
+    assert layouts[0].overflowing == [], "at 1,280 px no table needs to be scrolled"
+    assert [layout.background for layout in layouts] == ["rgb(255, 255, 255)", "rgb(17, 23, 29)"]
 
 
 def test_dates_numbers_and_offsets_as_the_mapping_says(tmp_path: Path) -> None:
@@ -210,8 +222,8 @@ def test_what_a_column_probably_is(name: str, cells: list, kind: str, detail: ob
 
 
 def test_units_in_names_of_columns() -> None:
-    names = ["Hb [g/dl]", "weight_kg", "crea_umol_l", "SpO2 (%)", "name", "days_of_week"]
-    assert [unit_in_name(n) for n in names] == ["g/dL", "kg", "umol/L", "%", None, None]
+    names = ["Hb [g/dl]", "weight_kg", "crea_umol_l", "SpO2 (%)", "HbA1c %", "name", "days_of_week"]
+    assert [unit_in_name(n) for n in names] == ["g/dL", "kg", "umol/L", "%", "%", None, None]
 
 
 MISTAKES = {

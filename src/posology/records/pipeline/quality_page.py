@@ -106,7 +106,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
     )
     more = len(rows) - MAX_ROWS
     rest = f"<p>{more:,} more are in quality.json.</p>" if more > 0 else ""
-    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>{rest}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<div tabindex=0>{table}</div>{rest}"
 
 
 def _cell(name: str, value: Any) -> str:
@@ -125,18 +126,25 @@ def _day(time: str) -> str:
 
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Quality of {title}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Quality of {title}</title>
 <style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
+:root {{ --paper: #fff; --ink: #1a1a1a; --line: #ccc; --head: #f2f2f2; }}
+@media screen and (prefers-color-scheme: dark) {{
+  :root {{ --paper: #11171d; --ink: #e6ebf0; --line: #33404c; --head: #19222b; }}
+}}
+body {{ font: 15px/1.4 system-ui, sans-serif; margin: clamp(1rem, 4vw, 2rem); color: var(--ink);
+  background: var(--paper); }}
 table {{ border-collapse: collapse; margin: .5rem 0 1.5rem; max-width: 100%; }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .2rem .5rem; text-align: left;
+th, td {{ border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: left;
   vertical-align: top; }}
 td {{ max-width: 24rem; }}
 .w {{ overflow-wrap: anywhere; min-width: 8rem; }}
 div {{ overflow-x: auto; }}
 .n {{ text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }}
 .t {{ white-space: nowrap; }}
-th {{ background: #f2f2f2; }}
+th {{ background: var(--head); }}
 </style></head>
 <body><h1>Quality of {title}</h1><p>{totals}</p>{body}</body></html>
 """

@@ -152,6 +152,6 @@ def unit_in_name(name: str) -> str | None:
     endings = ["/".join(tokens[-2:]), tokens[-1]] if len(tokens) > 1 else []
     for text in [inside[1]] if inside else endings:
         found = known.get(text.strip().lower()) or (text if text == "%" else None)
-        if found and (inside or len(text) > 1):
+        if found and (inside or len(text) > 1 or text == "%"):
             return found
     return inside[1].strip() if inside else None

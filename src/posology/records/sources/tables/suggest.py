@@ -142,8 +142,9 @@ def _event_lines(column: Column, columns: Sequence[Column], time: Column | None)
             yield f"time = {_quoted(cell)}"
             yield from _time_lines(column, time)
     elif column.kind == "sex":
-        yield "# CHECK: studies know SEX//female and SEX//male. To translate other words, join a"
-        yield "# table of the two: code = 'SEX//{sex}', join = 'sex.csv', on = this column."
+        yield "# CHECK: studies know SEX//female and SEX//male. To translate other words, write"
+        yield f"# sex.csv with the columns {column.name} and sex, a line for each word, and here:"
+        yield f"# code = 'SEX//{{sex}}', join = 'sex.csv', on = {_quoted(column.name)}"
         yield f"code = {_quoted(f'SEX//{cell}')}"
         yield "static = true"
     elif column.kind == "code":
