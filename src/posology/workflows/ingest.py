@@ -66,6 +66,8 @@ class IngestResult:
     """All rejected rows of the folder so far, by source and reason."""
     losses: tuple[dict[str, Any], ...] = ()
     """Sources of this ingest that lost more than 5 % of their rows: source, lost and rows."""
+    commas: tuple[str, ...] = ()
+    """Codes of this ingest whose values are texts with a comma, such as 61,5, in sentences."""
     peak_memory: int = 0
     """The most memory that this process has had so far, in bytes."""
 
@@ -114,6 +116,10 @@ class IngestResult:
                 "another one (patient, time, code and number) and were merged. Either a table was "
                 "given twice, or a column that tells them apart, such as the time, is not read."
             )
+        lines += [f"Check the mapping: {sentence}" for sentence in self.commas[:LOSSES_SHOWN]]
+        if len(self.commas) > LOSSES_SHOWN:
+            more = len(self.commas) - LOSSES_SHOWN
+            lines.append(f"and {more} more such codes; see quality.html")
         lines += [f"{name}: {rows:,} rows" for name, rows in [*c.sources.items()][:SOURCES_SHOWN]]
         if len(c.sources) > SOURCES_SHOWN:
             more = sum([*c.sources.values()][SOURCES_SHOWN:])
@@ -208,7 +214,7 @@ def ingest(
     )
     found = find_sources(sources)
     with changed_folder(folder) as out:
-        before = _report(out).get("losses", [])
+        before = _report(out)
         with line_limit(options.max_line):
             counts = pipeline.ingest(found, out, settings)
         report = _report(out)
@@ -221,8 +227,9 @@ def ingest(
             f"no row of {', '.join(counts.sources)} became an event (most frequent reason: "
             f"{reason}); see {_in_folder(place, 'rejected.parquet')}"
         )
-    losses = tuple(loss for loss in report["losses"] if loss not in before)
-    return IngestResult(counts, place, tuple(report["rejected"]), losses, peak_memory())
+    losses = tuple(loss for loss in report["losses"] if loss not in before.get("losses", []))
+    commas = tuple(text for text in report["commas"] if text not in before.get("commas", []))
+    return IngestResult(counts, place, tuple(report["rejected"]), losses, commas, peak_memory())
 
 
 def _in_folder(folder: str | Path, name: str) -> str:

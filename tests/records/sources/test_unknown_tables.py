@@ -1,5 +1,6 @@
 """A table that nobody prepared: its mapping is suggested, shown, corrected and read."""
 
+import json
 import random
 from datetime import datetime
 from pathlib import Path
@@ -219,6 +220,26 @@ def test_what_a_column_probably_is(name: str, cells: list, kind: str, detail: ob
     if detail is not None:
         assert detail in (column.formats, column.system)
     assert column.ambiguous == (cells == ["02/03/2020"])
+
+
+def test_numbers_with_a_decimal_comma_are_not_lost_in_silence(tmp_path: Path) -> None:
+    rows = "".join(f"{n};2021-03-02;{60 + n},5\n" for n in range(20))
+    (tmp_path / "a.csv").write_text("id;day;crea\n" + rows)
+    mapping = 'file = "a.csv"\nsubject = "id"\ntime = "{day}"\n'
+    (tmp_path / "a.toml").write_text(f'{mapping}[[event]]\ncode = "LAB//crea"\nvalue = "crea"\n')
+    shown = run("ingest", "--table", tmp_path / "a.toml", "--dry-run")
+    assert "CHECK: cells of 'crea' have a comma and stay texts: decimal = \",\"?" in shown.output
+    done = run("ingest", "--table", tmp_path / "a.toml", "--out", tmp_path / "out")
+    sentence = (
+        "LAB//crea: 20 of 20 values are texts like 61,5: if the comma is a decimal mark, set "
+        'decimal = "," in the mapping'
+    )
+    assert done.output.splitlines()[0] == f"Check the mapping: {sentence}"
+    assert json.loads((tmp_path / "out" / "quality.json").read_text())["gaps"][0] == sentence
+    mended = mapping + 'decimal = ","\n[[event]]\ncode = "LAB//crea"\nvalue = "crea"\n'
+    (tmp_path / "a.toml").write_text(mended)
+    done = run("ingest", "--table", tmp_path / "a.toml", "--out", tmp_path / "other")
+    assert "Check the mapping" not in done.output
 
 
 def test_units_in_names_of_columns() -> None:

@@ -15,7 +15,7 @@ from posology.records.io.memory import reader_memory
 from posology.records.io.patterns import value_pattern
 from posology.records.meds_dataset import data_files, read_codes
 from posology.records.pipeline.cleaning import REPAIRS
-from posology.records.pipeline.losses import describe_loss, find_losses
+from posology.records.pipeline.losses import MAX_LOST_SHARE, describe_loss, find_losses
 from posology.records.pipeline.manifest import read_manifest
 from posology.records.pipeline.quality_page import quality_page
 from posology.records.pipeline.rejected_rows import REJECTED_FILE
@@ -57,6 +57,7 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
         subjects = int(totals["subjects"])
         by_reason = [_without_value(row) for row in _rows(duck, REJECTED_ROWS.format(rejected))]
         losses = find_losses(manifest["source_counts"], by_reason)
+        commas = [_describe_commas(row) for row in codes if _has_commas(row)]
         return {
             "totals": {
                 **totals,
@@ -78,7 +79,8 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
                 if rows
             ],
             "conflicts": _rows(duck, CONFLICTS),
-            "gaps": [*map(describe_loss, losses), *_gaps(families, codes, subjects)],
+            "commas": commas,
+            "gaps": [*map(describe_loss, losses), *commas, *_gaps(families, codes, subjects)],
         }
     finally:
         duck.close()
@@ -87,6 +89,8 @@ def quality_report(folder: Path, manifest: dict[str, Any] | None = None) -> dict
 CODES = """
     SELECT code, count(*) AS events, count(DISTINCT subject_id) AS subjects,
         count(numeric_value) AS numbers, count(text_value) AS texts,
+        count(*) FILTER (numeric_value IS NULL AND text_value LIKE '%,%'
+            AND regexp_full_match(trim(text_value), '[<>]?=? ?[+-]?[0-9]+,[0-9]+')) AS commas,
         list(DISTINCT unit) FILTER (unit IS NOT NULL) AS units,
         min(numeric_value) AS low, max(numeric_value) AS high, avg(numeric_value) AS mean,
         stddev_samp(numeric_value::DOUBLE) AS sd,
@@ -167,6 +171,19 @@ def _gaps(families: list[dict[str, Any]], codes: list[dict[str, Any]], subjects:
     if doses and not doses[0]["numbers"]:
         gaps.append("no drug has a dose")
     return gaps
+
+
+def _has_commas(row: dict[str, Any]) -> bool:
+    """Whether so many values of a code are texts like 61,5 that a setting is probably missing."""
+    return row["commas"] > MAX_LOST_SHARE * row["events"]
+
+
+def _describe_commas(row: dict[str, Any]) -> str:
+    """A code whose numbers have decimal commas, and what to do."""
+    return (
+        f"{row['code']}: {row['commas']:,} of {row['events']:,} values are texts like 61,5: if the "
+        'comma is a decimal mark, set decimal = "," in the mapping'
+    )
 
 
 def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

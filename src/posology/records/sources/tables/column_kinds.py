@@ -89,10 +89,14 @@ def describe_column(name: str, cells: Sequence[str]) -> Column:
     return Column(name, "category" if is_few and max(map(len, distinct)) <= 40 else "text")
 
 
+_LETTERS = str.maketrans({"ł": "l", "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d"})
+"""Letters that Unicode does not take apart into a letter and its sign."""
+
+
 def plain_name(name: str) -> str:
     """The name in lower case, without diacritics, with underscores for all other signs."""
-    text = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L"))
-    text = "".join(c for c in text if not unicodedata.combining(c)).lower()
+    text = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    text = "".join(c for c in text if not unicodedata.combining(c))
     return re.sub(r"[^a-z0-9]+", "_", text).strip("_")
 
 

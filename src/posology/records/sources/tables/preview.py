@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from posology.errors import RecordError
 from posology.records.io.patterns import value_pattern
+from posology.records.sources.tables.column_kinds import DECIMAL_COMMA
 from posology.records.sources.tables.reader import TableInput, mapped_tables, stage_table
 
 ROWS = 1_000
@@ -60,13 +61,20 @@ def _preview(table: TableInput) -> Iterator[str]:
     yield from _suspicions(table, events)
 
 
+def _has_decimal_comma(text: str | None) -> bool:
+    return text is not None and DECIMAL_COMMA.fullmatch(text.strip()) is not None
+
+
 def _suspicions(table: TableInput, events: pa.Table) -> Iterator[str]:
     """What looks like a wrong column."""
     entry, rows = table.entry, events.num_rows
     if not rows:
         return
     texts = rows - events["text_value"].null_count
-    if entry.value and entry.unit and texts > rows / 2:
+    commas = sum(map(_has_decimal_comma, events["text_value"].to_pylist()))
+    if commas > rows / 20:
+        yield f'  CHECK: cells of {entry.value!r} have a comma and stay texts: decimal = ","?'
+    elif entry.value and entry.unit and texts > rows / 2:
         yield f"  CHECK: most cells of {entry.value!r} are no numbers, but the events have a unit"
     codes = len(events["code"].unique())
     if "{" in entry.code and rows >= 50 and codes > rows / 2:
