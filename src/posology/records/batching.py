@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
 from posology.errors import PosologyError
 from posology.records.io.patterns import without_value
+from posology.records.io.text_lines import other_files
 from posology.records.schema import RAW, REJECTED, Batch, Event, Rejection
 
 MAX_BATCH_TEXT = 64_000_000
@@ -68,6 +70,15 @@ class BatchBuilder:
         if full or (last and self.rows):
             yield Batch(_table(self.events, RAW), _table(self.rejected, REJECTED), self.rows)
             self.events, self.rejected, self.rows, self.characters = [], [], 0, 0
+
+
+def reject_other_files(
+    builder: BatchBuilder, paths: Sequence[str | Path], extensions: tuple[str, ...]
+) -> None:
+    """One rejected row for each file of the folders that is not read, because of its name."""
+    for path in other_files(paths, extensions):
+        reason = f"the file's name does not end in {', '.join(extensions)}"
+        builder.reject(str(path), 1, Rejection("fileName", path.name, reason))
 
 
 def combine_batches(batches: Iterable[Batch]) -> Batch:

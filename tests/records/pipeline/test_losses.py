@@ -20,6 +20,12 @@ def test_one_rejected_resource_of_a_hundred_files_is_no_loss() -> None:
     ]
 
 
+def test_images_are_judged_together_whatever_their_names() -> None:
+    images = [counted(f"d/{n}.dcm", 2) for n in range(50)] + [counted(f"d/{n}", 2) for n in "abc"]
+    losses = find_losses(images, [lost("d/50.dcm", 1), lost("d/d", 1)])
+    assert [describe_loss(loss) for loss in losses] == ["d/* (4 small files) lost 14.3% of 7 rows"]
+
+
 def test_large_files_tables_and_lone_files_are_judged_alone() -> None:
     counts = [counted("fhir/a.json", 60), counted("fhir/b.json", 19), counted("t/a.csv", 2)]
     rejected = [lost("fhir/a.json", 4), lost("fhir/b.json#value", 1), lost("t/b.csv", 2)]

@@ -138,6 +138,12 @@ def _damage(error: Exception) -> Rejection:
     return Rejection("file", "", reason)
 
 
+def other_files(paths: Iterable[str | Path], extensions: tuple[str, ...]) -> list[Path]:
+    """The files of the folders among the paths that `list_files` leaves out, sorted."""
+    inside = (file for path in map(Path, paths) if path.is_dir() for file in path.rglob("*"))
+    return sorted(f for f in inside if f.is_file() and not f.name.lower().endswith(extensions))
+
+
 def list_files(paths: Iterable[str | Path], extensions: tuple[str, ...]) -> list[Path]:
     """The named files, and in named folders all files with one of the extensions, sorted."""
     files: list[Path] = []

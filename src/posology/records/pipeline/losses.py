@@ -20,8 +20,10 @@ _INTENDED = frozenset(
 """Fields of FHIR whose rejected rows are no events by their own statement, so not lost; and files
 that are not FHIR by their names."""
 _FEW_ROWS = 20
-"""A JSON document of fewer rows is judged with the other such files of its folder (own choice):
-with one resource in each file, a single rejected one would be a loss of 100 %."""
+"""A JSON document or an image of fewer rows is judged with the other such files of its folder (own
+choice): with one resource in each file, a single rejected one would be a loss of 100 %."""
+_SINGLE = (".json", ".json.gz", ".dcm")
+"""Ends of the names of such files; names of images may have no extension, too."""
 
 
 def find_losses(
@@ -30,8 +32,8 @@ def find_losses(
     """Sources that lost more than MAX_LOST_SHARE of their rows, the worst first.
 
     A source is a file or a table. Its rows are its raw events, and its rows that gave no event. A
-    rejected part of a row (`file#part`) counts as a lost row of its file. The JSON documents of a
-    folder that have few rows are one source.
+    rejected part of a row (`file#part`) counts as a lost row of its file. The JSON documents and
+    images of a folder that have few rows are one source.
 
     Args:
         source_counts: raw events by source and family, as in the manifest.
@@ -68,13 +70,16 @@ def find_losses(
 
 def _pooled(rows: Mapping[str, int]) -> dict[str, str]:
     """The name of the pool of each source that is judged with others of its folder."""
-    folders: dict[str, list[str]] = {}
+    pools: dict[str, list[str]] = {}
     for source, count in rows.items():
-        if count < _FEW_ROWS and source.endswith((".json", ".json.gz")):
-            folders.setdefault(source.rpartition("/")[0], []).append(source)
+        folder, slash, name = source.rpartition("/")
+        end = next((end for end in _SINGLE if name.endswith(end)), None)
+        is_bare = slash and "." not in name and "#" not in name
+        if count < _FEW_ROWS and (end or is_bare):
+            pools.setdefault(f"{folder or '.'}/*{end or ''}", []).append(source)
     return {
-        source: f"{folder or '.'}/*.json ({len(sources):,} small files)"
-        for folder, sources in folders.items()
+        source: f"{pool} ({len(sources):,} small files)"
+        for pool, sources in pools.items()
         if len(sources) > 1
         for source in sources
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from posology.records.batching import BatchBuilder, code_part
+from posology.records.batching import BatchBuilder, code_part, reject_other_files
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
     Row,
@@ -98,11 +98,14 @@ def read_environment(paths: Iterable[str | Path], settings: EnvironmentSettings)
     zone = parse_time_zone(settings.time_zone)
     builder = BatchBuilder(settings.batch_rows)
     exposures = Exposures(zone)
+    reject_other_files(builder, settings.exposures, TABLE_EXTENSIONS)
     for path in list_files(settings.exposures, TABLE_EXTENSIONS):
         for number, rejection in _read_exposures(path, settings, exposures):
             builder.reject(str(path), number, rejection)
             yield from builder.batches()
     required = (settings.subject, settings.place, settings.resident_from, settings.resident_to)
+    paths = [*paths]
+    reject_other_files(builder, paths, TABLE_EXTENSIONS)
     for path in list_files(paths, TABLE_EXTENSIONS):
         for number, row in read_rows(path, required):
             if isinstance(row, Rejection):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posology.errors import RecordError
-from posology.records.batching import BatchBuilder, append_outcome
+from posology.records.batching import BatchBuilder, append_outcome, reject_other_files
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
     Row,
@@ -82,6 +82,8 @@ def read_questionnaires(
     builder = BatchBuilder(table.batch_rows)
     names = (table.subject, table.time, table.question, table.answer, *table.only)
     required = tuple(name for name in names if name)
+    paths = [*paths]
+    reject_other_files(builder, paths, TABLE_EXTENSIONS)
     for path in list_files(paths, TABLE_EXTENSIONS):
         for number, row in read_rows(path, required):
             if isinstance(row, Rejection):

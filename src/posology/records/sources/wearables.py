@@ -7,7 +7,7 @@ from math import sqrt
 from pathlib import Path
 
 from posology.errors import RecordError
-from posology.records.batching import BatchBuilder
+from posology.records.batching import BatchBuilder, reject_other_files
 from posology.records.io.python_tables import (
     TABLE_EXTENSIONS,
     Row,
@@ -127,6 +127,8 @@ def read_wearables(paths: Iterable[str | Path], settings: WearableSettings) -> I
     Memory grows with windows, not with samples. A duplicate sample counts twice.
     """
     builder = BatchBuilder(settings.batch_rows)
+    paths = [*paths]
+    reject_other_files(builder, paths, TABLE_EXTENSIONS)
     length = round(settings.window_hours * MICROSECONDS_PER_DAY / 24)
     # several files of one patient share windows if the file names give the patient
     for _, group in groupby(

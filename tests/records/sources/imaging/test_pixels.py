@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from posology.errors import RecordError
+from posology.records.batching import combine_batches
 from posology.records.io.image_store import read_images
 from posology.records.pipeline.ingest import ingest
 from posology.records.sources.imaging.pixels import (
@@ -16,7 +17,7 @@ from posology.records.sources.imaging.pixels import (
     read_picture,
     shrink,
 )
-from posology.records.sources.imaging.reader import make_sources
+from posology.records.sources.imaging.reader import make_sources, read_dicom
 from tests.builders.raw_events import events_of
 
 pydicom = pytest.importorskip("pydicom", reason="needs posology[imaging]")
@@ -215,3 +216,28 @@ def test_wrong_settings_are_errors(tmp_path: Path, text: str, message: str) -> N
     (tmp_path / "i.toml").write_text(text)
     with pytest.raises(RecordError, match=message):
         make_sources([tmp_path / "i.toml"])
+
+
+def test_images_without_an_extension_are_read_and_other_files_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name in ("a.dcm", "IM0001", "DICOMDIR"):
+        dicom(folder / name)
+    (folder / "viewer.exe").write_bytes(b"MZ")
+    (folder / "readme").write_bytes(b"")
+    batch = combine_batches(read_dicom([folder]))
+    assert sorted({Path(s).name for s in batch.events["source"].to_pylist()}) == ["IM0001", "a.dcm"]
+    fields = ["field", "value", "reason"]
+    assert batch.rejected.select(fields).to_pylist() == [
+        dict(zip(fields, row, strict=True))
+        for row in (
+            ("fileName", "DICOMDIR", "is no DICOM image by its name and first bytes"),
+            ("fileName", "readme", "is no DICOM image by its name and first bytes"),
+            ("fileName", "viewer.exe", "is no DICOM image by its name and first bytes"),
+        )
+    ]
+    (folder / "a.dcm").unlink()
+    assert combine_batches(read_dicom([folder])).events.num_rows == 1
+    (folder / "IM0001").unlink()
+    with pytest.raises(RecordError, match=r"export: no file ends in \.dcm"):
+        list(read_dicom([folder]))

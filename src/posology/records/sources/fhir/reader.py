@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from posology.records.batching import BatchBuilder, combine_batches
+from posology.records.batching import BatchBuilder, combine_batches, reject_other_files
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, read_bytes, read_lines
 from posology.records.io.times import parse_time_zone
@@ -62,9 +62,7 @@ def read_fhir(paths: Iterable[str | Path], settings: FhirSettings | None = None)
     book = settings.book or read_code_book()
     context = Context(parse_time_zone(settings.time_zone), book, read_medications(files))
     builder = BatchBuilder(settings.batch_rows)
-    for path in _other_files(paths):
-        reason = f"the file's name does not end in {', '.join(_EXTENSIONS)}"
-        builder.reject(str(path), 1, Rejection("fileName", path.name, reason))
+    reject_other_files(builder, paths, _EXTENSIONS)
     for path in files:
         for row, resource, resource_context in _resources(path, context):
             if isinstance(resource, Rejection):
@@ -93,12 +91,6 @@ def read_resource(resource: Json, settings: FhirSettings | None = None) -> Batch
             add_resource(builder, (_IN_MEMORY, row), part, part_context)
         batches += builder.batches()
     return combine_batches([*batches, *builder.batches(last=True)])
-
-
-def _other_files(paths: Iterable[Path]) -> list[Path]:
-    """The files of the folders among the paths that are not read, by their names."""
-    inside = (file for path in paths if path.is_dir() for file in path.rglob("*"))
-    return sorted(f for f in inside if f.is_file() and not f.name.lower().endswith(_EXTENSIONS))
 
 
 def add_resource(

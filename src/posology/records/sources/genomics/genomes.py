@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posology.errors import RecordError
-from posology.records.batching import BatchBuilder, code_part
+from posology.records.batching import BatchBuilder, code_part, reject_other_files
 from posology.records.io.subject_ids import to_subject_id
 from posology.records.io.text_lines import list_files, read_lines
 from posology.records.io.times import parse_time, parse_time_zone
@@ -108,6 +108,8 @@ def read_vcf(paths: Iterable[str | Path], settings: VcfSettings | None = None) -
     except ValueError as error:
         raise RecordError(f"known {settings.known!r} is not an ISO 8601 time") from error
     builder = BatchBuilder(settings.batch_rows)
+    paths = [*paths]
+    reject_other_files(builder, paths, VCF_EXTENSIONS)
     for path in list_files(paths, VCF_EXTENSIONS):
         _read_file(path, panel, settings, time, builder)
         yield from builder.batches()

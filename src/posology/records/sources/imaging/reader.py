@@ -16,7 +16,7 @@ from posology.records.io.image_store import Store, image_writer
 from posology.records.io.python_tables import parse_cell_time, parse_subject, read_rows
 from posology.records.io.settings import load_settings
 from posology.records.io.subject_ids import to_subject_id
-from posology.records.io.text_lines import list_files
+from posology.records.io.text_lines import list_files, other_files
 from posology.records.io.times import parse_time_zone, to_microseconds
 from posology.records.pipeline.staging import (
     Source,
@@ -56,6 +56,12 @@ PICTURE_COLUMNS = ("subject", "time", "file")
 _DATED = ("Series", "Study", "Acquisition", "Content")
 """Prefixes of the date and time tags, by preference."""
 
+_DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError),
+    *(NotImplementedError, AttributeError, TypeError),
+)
+"""What pydicom raises at a damaged file, besides its own InvalidDicomError."""
+
 
 ImageEvents = Callable[[Event, np.ndarray], list[Event]]
 """The further events of an image, from the event of its header and its pixels."""
@@ -67,7 +73,7 @@ class ImagingSettings:
 
     time_zone: str = "UTC"
     extensions: tuple[str, ...] = (".dcm",)
-    """Extensions of DICOM files in a folder; "" reads every file."""
+    """Extensions of DICOM files in a folder, besides files that begin as DICOM; "" reads all."""
     pixels: PixelSettings | None = None
     """How an image becomes a small array; None: only headers are read."""
     encoder: EncoderSettings | None = None
@@ -160,17 +166,12 @@ def read_dicom(
         ) from error
     zone = parse_time_zone(settings.time_zone)
     builder = BatchBuilder(settings.batch_rows)
-    damaged = (
-        InvalidDicomError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        NotImplementedError,
-        AttributeError,
-        TypeError,
-    )
-    for path in list_files(paths, settings.extensions):
+    damaged = (InvalidDicomError, *_DAMAGED)
+    files, others = _find_images([*paths], settings.extensions)
+    for path in others:
+        reason = "is no DICOM image by its name and first bytes"
+        builder.reject(str(path), 1, Rejection("fileName", path.name, reason))
+    for path in files:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about encodings; unreadable files are rejected
@@ -198,6 +199,36 @@ def read_dicom(
                 builder.add(str(path), 1, subject, events, rejected)
         yield from builder.batches()
     yield from builder.batches(last=True)
+
+
+def _find_images(
+    paths: Sequence[str | Path], extensions: tuple[str, ...]
+) -> tuple[list[Path], list[Path]]:
+    """The images of files and folders, and the other files of the folders.
+
+    Archives name images without an extension: a file that has DICOM's mark is one, whatever its
+    name is, except a DICOMDIR (a list of images).
+    """
+    folders = [Path(path) for path in paths if Path(path).is_dir()]
+    named = [path for path in paths if not Path(path).is_dir()]
+    marked, others = [], []
+    for path in other_files(folders, extensions):
+        (marked if _begins_as_dicom(path) else others).append(path)
+    if not marked:
+        return list_files([*named, *folders], extensions), others
+    found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [*list_files(named, extensions), *sorted({*found} - {*others})], others
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    """Whether bytes 128 to 131 of the file are DICM (DICOM part 10), and it is no DICOMDIR."""
+    if path.name.upper() == "DICOMDIR":
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True  # reading it as an image states why it cannot be read
 
 
 def _with_pixels(
