@@ -60,7 +60,7 @@ def test_the_range_is_that_of_the_doses_with_the_values_of_training(model: Artif
     ends = [ask(model, weight=weight).recommendation.dose for weight in (first, last)]
     assert all(end is not None for end in ends)
     assert [end.exact for end in ends if end] == pytest.approx([low, high], abs=1.0)
-    about = re.search(r"The dose is as for about (\d+) kg", text)
+    about = re.search(r"The dose is that for about (\d+) kg", text)
     assert about is not None
     same = ask(model, weight=float(about[1])).recommendation.dose
     assert stated.dose is not None

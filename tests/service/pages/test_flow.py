@@ -64,6 +64,10 @@ def test_an_override_needs_what_is_given_and_a_reason(app: FastAPI) -> None:
     assert "x&lt;y</textarea>" in page.text
     assert 'value="overridden" checked' in page.text
     assert decisions(app, answer) == []
+    unsaid = {"outcome": "overridden", "option_overridden": "other", "reason_overridden": "other"}
+    page = browser.post(f"/answers/{answer}/decision", unsaid)
+    assert "“Something else” and “Other”: say here what is given and why" in browser.text
+    assert not re.search(r"<p\b[^>]*>(?:(?!</p>).)*<p\b", page.text, re.DOTALL), "p within p"
     given = {"option_overridden": "medium", "dose_overridden": "25"}
     reason = {"outcome": "overridden", "reason_overridden": "guideline"}
     browser.post(f"/answers/{answer}/decision", reason | given)

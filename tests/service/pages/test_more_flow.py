@@ -205,3 +205,26 @@ def test_a_needed_fact_is_entered_or_ticked_as_not_known(app: FastAPI) -> None:
     alone = browser.post("/ask", {"model": "warfarin", f"{weight}-unknown": "yes"})
     assert alone.status_code == 422
     assert "Nothing is known of this patient" in browser.text
+
+
+def test_a_double_click_is_one_question_and_a_changed_form_another(app: FastAPI) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/ask")
+    fields = {field_of(browser, name): value for name, value in FACTS.items()}
+    token, made = browser.token, []
+    for facts in (fields, fields, fields | {field_of(browser, "Weight"): "81"}):
+        page = browser.post("/ask", {"csrf": token, "model": "warfarin"} | facts)
+        made.append(page.url.path)
+    assert made[0] == made[1] != made[2]
+    assert len(deployment_of(app).store.read_now(newest_answers, 10)) == 2
+
+
+@pytest.mark.parametrize("day", ["2026-13-45", "tomorrow", "2999-01-01"])
+def test_a_date_that_is_none_or_ahead_is_named_at_its_field(app: FastAPI, day: str) -> None:
+    browser = signed_in(app, CLINICIAN)
+    browser.get("/ask")
+    page = browser.post("/ask", {"model": "warfarin", "decision": day})
+    assert page.status_code == 422
+    words = "A decision of the future" if day > "2999" and day < "3" else "is not a date"
+    assert words in browser.text
+    assert 'id="decision-why"' in page.text

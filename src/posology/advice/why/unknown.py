@@ -123,7 +123,7 @@ def _stands_for(fact: Fact, numbers: np.ndarray, doses: np.ndarray, now: float) 
     step = away[at + 1] - away[at]
     part = 0.0 if step == 0 else -away[at] / step
     value = numbers[at] + part * (numbers[at + 1] - numbers[at])
-    return f"The dose is as for about {_number(fact, value, 5)}. "
+    return f"The dose is that for about {_number(fact, value, 5)}. "
 
 
 def _together(dosed: DosedWithout, facts: Sequence[Fact]) -> str:

@@ -1,6 +1,8 @@
 """Routes of a question that a clinician enters on a page."""
 
+import asyncio
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,7 +16,7 @@ from posology.advice.form.moments import parse_decision
 from posology.advice.form.values import NOT_KNOWN
 from posology.errors import RecordError
 from posology.report.patient.words import capitalise
-from posology.service.answering import Question, answer
+from posology.service.answering import Answer, Question, answer
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
@@ -30,6 +32,10 @@ from posology.workflows.patient import form_of, today
 router = APIRouter(include_in_schema=False)
 Clinician = Annotated[Caller, Depends(require_person(CLINICIAN))]
 Service = Annotated[Deployment, Depends(get_deployment)]
+_RECENT = "recent questions of pages"
+TWICE_SECONDS = 20.0
+"""How long the same form of the same person is the same question, as of a double click. Our
+choice."""
 LONGEST_NUMBER = 100
 """Characters of a patient's number."""
 _SOURCE = "patient: "
@@ -70,7 +76,7 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
     changes, errors = changed_facts(values, form)
     if not errors and not any(text != NOT_KNOWN for text in changes.values()):
         errors["fact-0"] = "Nothing is known of this patient; fill in at least one fact"
-    errors |= _needed(values, changes, errors) | _about_question(form)
+    errors = _about_question(form) | errors | _needed(values, changes, errors)
     if errors:
         return await _page(request, deployment, served, form, errors)
     timing = {value.field.name: value.field.timing for value in values}
@@ -87,7 +93,7 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
         door="page",
     )
     try:
-        made = await answer(deployment, question)
+        made = await _answer_once(deployment, question, form)
     except UnusableError as error:
         found: dict[str, str] = {}
         for problem in error.problems or (str(error),):
@@ -95,6 +101,25 @@ async def ask(request: Request, caller: Clinician, deployment: Service) -> Respo
             found[field] = " ".join((*found.get(field, "").split(), problem.removeprefix(_SOURCE)))
         return await _page(request, deployment, served, form, found)
     return redirect(f"/answers/{made.id}")
+
+
+async def _answer_once(
+    deployment: Deployment, question: Question, form: Mapping[str, str]
+) -> Answer:
+    """The answer; the same one to the same form of the same person sent twice in a row."""
+    recent = deployment.extra.setdefault(_RECENT, {})
+    assert isinstance(recent, dict)
+    clock = time.monotonic()
+    for key in [key for key, (since, _) in recent.items() if clock - since > TWICE_SECONDS]:
+        del recent[key]
+    key = (question.asked_by, *sorted(form.items()))
+    if key not in recent:
+        recent[key] = clock, asyncio.ensure_future(answer(deployment, question))
+    try:
+        return await asyncio.shield(recent[key][1])
+    except BaseException:
+        recent.pop(key, None)
+        raise
 
 
 def _needed(
@@ -117,11 +142,15 @@ def _about_question(form: Mapping[str, str]) -> dict[str, str]:
     day = form.get("decision", "").strip()
     if day:
         try:
-            parse_decision(day, "decision", today())
+            moment = parse_decision(day, "decision", today())
+            is_ahead = moment.date() > datetime.date.today()  # noqa: DTZ011 - local
         except RecordError as error:
-            words = str(error).removeprefix("decision: ").rstrip(".")
+            words, is_ahead = (
+                str(error).removeprefix("decision: ").rstrip("."),
+                "lies after" in str(error),
+            )
             found["decision"] = f"Date of the decision: {words}; empty: today"
-        if day > datetime.date.today().isoformat():  # noqa: DTZ011 - local
+        if is_ahead:
             found["decision"] = "A decision of the future cannot be advised on; empty: today"
     return found
 

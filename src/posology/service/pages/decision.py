@@ -256,6 +256,8 @@ def _advised_dose(
 def _unsaid(option: str, dose: float | None, reason: str, advice: Recommendation) -> dict[str, str]:
     """What to add where “Something else” or “Other” was chosen, and nothing says what."""
     is_named = advice.state == DOSE_ONLY and dose is not None
+    if option == OTHER and reason == OTHER:
+        return {"comment": "You chose “Something else” and “Other”: say here what is given and why"}
     if option == OTHER and not is_named:
         return {"comment": "You chose “Something else”: say here what is given"}
     if reason == OTHER:

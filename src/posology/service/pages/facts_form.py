@@ -197,7 +197,7 @@ def _input(placed: _Placed, entered: Mapping[str, str], error: str) -> FactInput
     value = "" if value == NOT_KNOWN else value
     is_changed = value != fact.value and not (is_unknown and fact.value == NOT_KNOWN)
     hints = [placed.need] if placed.need and fact.value in ("", NOT_KNOWN) else []
-    if is_changed:
+    if is_changed and fact.value:
         hints.append(f"record: {_words(field, fact.value)}")
     elif fact.time is not None and field.kind != "age":
         hints.append(f"of {date_words(fact.time.date().isoformat())}")

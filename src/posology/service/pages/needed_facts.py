@@ -14,7 +14,7 @@ REQUIRED = "needed: no answer without it"
 FOR_STUDY = "needed: it tells whether the study is for this patient"
 BLOCKS = "needed: without it a safety rule forbids options"
 WARNS = "needed by a safety rule"
-USUAL = "needed: nearly all patients that the model learned from had it"
+USUAL = "should be known: nearly all patients that the model learned from had it"
 
 Needs = tuple[tuple[str, str], ...]
 """Prefixes of codes, and why the fact is needed; the first that fits counts."""
