@@ -38,7 +38,7 @@ def facts(numbers: dict[str, float], codes: tuple[str, ...] = (), used: float = 
 
 NOT_MET = [
     (facts({HBA1C: 64.0}), (12.0, 12.0), "It is for patients from 18 to 90 years, and this "),
-    (facts({HBA1C: 64.0}), (91.0, 99.0), "this patient is 91 to 99."),
+    (facts({HBA1C: 64.0}), (91.0, 99.0), "this patient is 91 to 99 years old."),
     (facts({HBA1C: 40.0}), (50.0, 50.0), "whose HbA1c is at least 48 and at most 120 mmol/mol, n"),
     (facts({HBA1C: 64.0}, (PREGNANT,)), (50.0, 50.0), "with this on record: pregnancy."),
     (facts({HBA1C: 64.0}, used=30.0), (50.0, 50.0), "and this one had GLP-1 receptor agonist"),
@@ -58,7 +58,7 @@ def test_what_is_not_known_is_asked_for() -> None:
         "The study is for patients of whom it is known.",
     )
     assert check_eligibility(STUDY, facts({HBA1C: 64.0}), (10.0, 19.0)).required == (
-        "No answer yet: an age of 10 to 19 is not exact enough.",
+        "No answer yet: an age of 10 to 19 years is not exact enough.",
         "The study is for patients from 18 to 90 years: give the age in years.",
     )
     assert check_eligibility(STUDY, facts({HBA1C: 64.0}), None).undecided == (

@@ -207,7 +207,7 @@ ADVICE_BY_STATE = {
         _abstained(
             NOT_ELIGIBLE,
             "No answer: this study is not for this patient.",
-            "It is for patients of 18 years and over, and this patient is 12.",
+            "It is for patients of 18 years and over, and this patient is 12 years old.",
         ),
         guideline=(),
         missing=(),

@@ -122,11 +122,14 @@ def test_a_child_gets_no_dose_of_a_study_of_adults(model: Path) -> None:
     advice = recommend(model, {"facts": {**facts, "age": 12}}).recommendation
     assert advice.state == "not_eligible"
     assert advice.headline == "No answer: this study is not for this patient."
-    assert advice.lead[0] == "It is for patients of 18 years and over, and this patient is 12."
+    assert (
+        advice.lead[0]
+        == "It is for patients of 18 years and over, and this patient is 12 years old."
+    )
     assert (advice.dose, advice.guideline) == (None, ())
     assert all(option.dose is None for option in advice.options)
     unclear = recommend(model, {"facts": {**facts, "age": "10-19"}}).recommendation
-    assert unclear.headline == "No answer yet: an age of 10 to 19 is not exact enough."
+    assert unclear.headline == "No answer yet: an age of 10 to 19 years is not exact enough."
     adult = recommend(model, {"facts": {**facts, "age": 18}}).recommendation
     assert adult.state == "dose"
 

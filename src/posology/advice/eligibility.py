@@ -64,7 +64,7 @@ def _by_age(study: Study, age: AgeSpan | None) -> tuple[list[str], list[str], li
     if not is_below and not is_above:
         return [], [], []
     if (low is not None and age[1] < low) or (high is not None and age[0] > high):
-        return [f"It is for {words}, and this patient is {_span(age)}."], [], []
+        return [f"It is for {words}, and this patient is {_span(age)} old."], [], []
     head = f"No answer yet: an age of {_span(age)} is not exact enough."
     return [], [head, f"The study is for {words}: give the age in years."], []
 
@@ -77,7 +77,7 @@ def _age_words(low: float | None, high: float | None) -> str:
 
 def _span(age: AgeSpan) -> str:
     first, last = int(age[0]), int(age[1])
-    return f"{first}" if first == last else f"{first} to {last}"
+    return f"{first} years" if first == last else f"{first} to {last} years"
 
 
 def _needed(codes: tuple[str, ...], study: Study) -> list[str]:

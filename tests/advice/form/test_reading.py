@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from posology.advice.form.field import Field, Form
+from posology.advice.form.field import Field, Form, Limits
 from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.reading import read_filled_form
 from posology.errors import RecordError
@@ -159,6 +159,26 @@ def test_an_age_beyond_training_is_named_in_years_also_where_decades_are_known(
     _, reading = read(form, {"age": age})
     limit = f"{10 * low:.0f} to {10 * low + 9:.0f} years"
     assert reading.beyond == (f"Age {shown} is beyond the lowest the model saw, {limit}.",)
+
+
+def test_an_answer_that_nobody_had_is_not_taken_for_a_wrong_word(form: Form) -> None:
+    """It read: drug rifampicin yes. The model does not know this value. Did you mean yes?"""
+    (field, *_) = [f for f in form.fields if f.kind == "yes_no" and f.choices[0][1]]
+    known = (("yes", ""), *field.choices[1:])
+    fields = tuple(replace(f, choices=known) if f is field else f for f in form.fields)
+    _, reading = read(replace(form, fields=fields), {field.name: "yes", "height": 170})
+    assert reading.not_used[0] == (
+        f"Given but not used: {field.name} yes. No patient that the model learned from had this "
+        "value."
+    )
+
+
+def test_a_unit_that_the_name_has_is_not_said_again(form: Form) -> None:
+    weight = next(f for f in form.fields if f.name == "weight")
+    named = replace(weight, unit="{INR}", limits=Limits(0.0, 1000.0))
+    fields = tuple(named if f is weight else f for f in form.fields)
+    _, reading = read(replace(form, fields=fields), {"weight": 300})
+    assert reading.beyond[0].startswith("Weight 300 is beyond the highest the model saw, 1")
 
 
 def test_an_unknown_value_is_named_with_the_nearest_known_one(form: Form) -> None:

@@ -40,9 +40,10 @@ from posology.domain.recommendation.recommendation import (
     UNSURE,
 )
 from posology.domain.recommendation.why import SimilarPatients, Why
-from posology.report.patient.answer import banner_facts, callouts
+from posology.report.patient.answer import banner_facts, callouts, instead
 from posology.report.patient.assemble import build_page
 from posology.report.patient.content import NOTE, WARN
+from posology.report.patient.missing import NEEDED
 from posology.report.patient.page import render_patient_page, write_patient_page
 from tests.builders.html import HtmlReader, read_html
 from tests.builders.recommendation_parts import LOW_DOSE, MISSING
@@ -214,6 +215,22 @@ def test_the_banner_has_the_day_of_a_value_and_not_its_code() -> None:
     assert shown["Weight"] == "84 kg (29-Oct-2026)"
 
 
+def test_a_total_that_is_rounded_down_is_said_to_be() -> None:
+    advice = ADVICE_BY_STATE[DOSE_ONLY]
+    counts = (("low start", 41), ("medium start", 37), ("high start", None))
+    similar = tuple(SimilarPatients(title, n, None, None) for title, n in counts)
+    certainty = replace(advice.certainty, similar_patients=75)
+    html = render_patient_page(replace(advice, certainty=certainty, why=Why(similar=similar)))
+    assert "Their number is rounded down, so that no count under 5 can be worked out." in html
+    assert "who was given several options" not in html
+
+
+def test_a_fact_that_is_not_exact_enough_is_what_helps_most() -> None:
+    advice = ADVICE_BY_STATE[FACT_MISSING]
+    bare = instead(replace(advice, missing=()))[0]
+    assert (bare.strong, bare.text) == ("The fact named above.", NEEDED)
+
+
 def test_harms_that_do_not_fit_stand_in_words_under_the_row() -> None:
     advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
     low = advice.options[0]
@@ -239,7 +256,7 @@ def test_options_of_which_nothing_is_known_share_a_row() -> None:
     bare = tuple(replace(o, standing=NOT_ESTIMATED, remarks=()) for o in advice.options)
     html = render_patient_page(replace(advice, options=bare))
     shown = " ".join(" ".join(read_html(html).text).split())
-    names = "low start; medium start; usual care; no change; high start."
+    names = "Low start; medium start; usual care; no change; high start."
     assert f"All options Not estimated {names}" in shown
     assert html.count("Not estimated") == 1
 

@@ -15,7 +15,7 @@ from posology.advice.form.patient_reading import PatientReading
 from posology.advice.form.read import read_form
 from posology.advice.form.standard_facts import add_standard_facts
 from posology.advice.form.timing import align_times
-from posology.advice.form.unit_names import decade_words, unit_words
+from posology.advice.form.unit_names import decade_words, plain_unit, unit_words
 from posology.advice.form.values import NOT_KNOWN, Entry, nearest_choice
 from posology.domain.codes import display_name, has_prefix
 from posology.errors import RecordError
@@ -223,6 +223,11 @@ def _sentence(entry: Entry, form: Form) -> str:
     if field.kind == "event":
         name = display_name(entry.unknown, form.names)
         return f"Given but not used: {name}. The model does not know it."
+    if field.kind == "yes_no":
+        return (
+            f"Given but not used: {field.name} {entry.unknown}. No patient that the model learned "
+            "from had this value."
+        )
     near = nearest_choice(field, entry.unknown)
     hint = f" Did you mean {near}?" if near else ""
     return (
@@ -255,6 +260,6 @@ def _beyond(entries: list[Entry]) -> tuple[str, ...]:
 def _age_or_size(entry: Entry, value: float, years: tuple[float, float] | None) -> str:
     """A number with its unit; a decade of age as years, exact where they are known."""
     if entry.field.age_as != "decades":
-        return f"{value:g} {unit_words(entry.field.unit)}".strip()
+        return f"{value:g} {plain_unit(entry.field.unit)}".strip()
     is_exact = years is not None and years[0] == years[1]
     return f"{years[0]:g} years" if years is not None and is_exact else decade_words(value)

@@ -170,6 +170,8 @@ def _most_helpful(advice: Recommendation) -> tuple[str, str]:
     fact = most_helpful(advice)
     if fact is not None:
         return words.sentence(fact.would_help) or NEEDED, words.sentence(fact.fact)
+    if advice.state == FACT_MISSING:  # a fact that is there, but not exact enough
+        return NEEDED, "The fact named above."
     if any(fact.would_help for fact in advice.missing):
         return "No missing fact would change the answer much.", ""
     if advice.missing:

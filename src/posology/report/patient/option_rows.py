@@ -101,7 +101,9 @@ def _says_nothing(option: OptionAdvice) -> bool:
 def _nothing_estimated(advice: Recommendation) -> OptionTable:
     """One row in place of many that all say the same."""
     names = "; ".join(words.inside(option.title) for option in advice.options)
-    row = replace(_quiet_row(advice.options[0], True), title="All options", remarks=(f"{names}.",))
+    row = replace(
+        _quiet_row(advice.options[0], True), title="All options", remarks=(words.sentence(names),)
+    )
     return OptionTable("Options", "", "", "", "", "", ("", ""), (), (row,))
 
 

@@ -163,8 +163,11 @@ def similar_note(advice: Recommendation) -> str:
     """That the counts are as they happened."""
     n = advice.certainty.similar_patients
     who = "The nearest patients" if n is None or n < 5 else f"The {n:,} nearest patients"
-    counted = ""
-    if n is not None and sum(row.patients or 0 for row in advice.why.similar) > n:
+    counted, listed = "", [row.patients for row in advice.why.similar]
+    over = 0 if n is None else sum(count or 0 for count in listed) - n
+    if 0 < over < MIN_CELL and None in listed:
+        counted = " Their number is rounded down, so that no count under 5 can be worked out."
+    elif over > 0:
         counted = (
             " Patients are counted, not decisions: who was given several options stands in several "
             "rows, and once in each."

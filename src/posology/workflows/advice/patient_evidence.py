@@ -140,7 +140,7 @@ def _other_than(fact: str, terms: list[Term], names: Names) -> str:
     name = display_name(fact, names)
     codes = [code for term in terms for code in term.codes]
     values = [display_name(code, names).removeprefix(f"{name}: ") for code in codes]
-    values = [value for value in values if value.lower() != "unknown"] or values
+    values = [value for value in values if value.lower() not in ("unknown", "not known")] or values
     listed = " or ".join(part for part in (", ".join(values[:-1]), *values[-1:]) if part)
     return f"{name} other than {listed}"
 
