@@ -5,9 +5,10 @@ Wager 2021, doi:10.1093/biomet/asaa076, eq. 4). The effects are a Gaussian proce
 hinges of each covariate (additive), and products and random cosines (Rahimi and Recht 2007) of all
 covariates (interactions). The variance of the effects and the share of interactions in it are
 integrated over by their marginal likelihood, so that a constant effect has narrow intervals and one
-confined to few patients wide ones. The intervals cover the truth for 95 % of patients on average,
-not for each (Nychka 1988, doi:10.1080/01621459.1988.10478711); measured by
-benchmarks/calibration_of_claims.py.
+confined to few patients wide ones. What is kept with a policy also weighs each covariate by how
+much it changes the effects (patient/covariate_relevance.py). The intervals cover the truth for
+95 % of patients on average, not for each (Nychka 1988, doi:10.1080/01621459.1988.10478711);
+measured by benchmarks/calibration_of_claims.py.
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,21 @@ import numpy as np
 from jaxtyping import Float64
 
 from posology.causal.doubly_robust_scores import Nuisance
+from posology.causal.patient.covariate_relevance import covariate_relevance
 from posology.causal.patient.effect_basis import (
     EffectColumns,
     expand_effect_basis,
     fit_effect_basis,
 )
 from posology.causal.patient.effect_posterior import EffectPosterior
-from posology.causal.trial import FOLDS, Mask, Matrix
+from posology.causal.patient.residual_regression import (
+    CrossProducts,
+    Projected,
+    add_cross_products,
+    cross_products,
+    project_out_intercepts,
+)
+from posology.causal.trial import FOLDS, Matrix
 
 SHARES = (0.0, 0.3, 0.6, 0.9)
 """Candidate shares of interactions in the variance of the effects; our choice."""
@@ -31,29 +40,6 @@ SPREADS = np.linspace(0.02, 2.0, 40)
 _MIN_WEIGHT = 1e-3  # settings with less weight are skipped
 
 Options = Float64[np.ndarray, "treatment column"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _CrossProducts:
-    """Cross products of design and target; the first columns are an intercept per other option."""
-
-    gram: Float64[np.ndarray, "column column"]
-    side: Float64[np.ndarray, " column"]
-    square: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Projected:
-    """The cross products after the intercepts are projected out."""
-
-    intercept: Float64[np.ndarray, " treatment"]
-    inverse: Float64[np.ndarray, "intercept intercept"]
-    """Inverse cross product of the intercepts: their covariance divided by the noise variance."""
-    gram: Float64[np.ndarray, "column column"]
-    side: Float64[np.ndarray, " column"]
-    square: float
-    count: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,11 +69,12 @@ def conditional_effect_errors(
     trial = nuisance.trial
     basis = fit_effect_basis(trial.covariates, trial.n_options, rng)
     columns = expand_effect_basis(basis, trial.covariates)
-    sums = [_cross_products(nuisance, columns, nuisance.fold == f) for f in range(FOLDS)]
+    design = np.hstack([columns.additive, columns.interactions])
+    sums = [cross_products(nuisance, design, nuisance.fold == f) for f in range(FOLDS)]
     square = np.zeros(predicted_effects.shape)
     for f in range(FOLDS):
         at = nuisance.fold == f
-        rest = _add([s for g, s in enumerate(sums) if g != f])
+        rest = add_cross_products([s for g, s in enumerate(sums) if g != f])
         here = EffectColumns(columns.additive[at], columns.interactions[at], columns.left_out[at])
         square[at] = _expected_squared_error(
             rest, here, predicted_effects[at] - predicted_effects[at][:, [single]], single
@@ -95,26 +82,12 @@ def conditional_effect_errors(
     return np.sqrt(square * _design_effect(nuisance))
 
 
-def _cross_products(nuisance: Nuisance, columns: EffectColumns, at: Mask) -> _CrossProducts:
-    treatment_residual, y = nuisance.treatment_residual[at], nuisance.outcome_residual[at]
-    basis = np.hstack([columns.additive[at], columns.interactions[at]])
-    design = np.hstack(
-        [treatment_residual[:, 1:], *(basis * s[:, None] for s in treatment_residual.T)]
-    )
-    return _CrossProducts(design.T @ design, design.T @ y, float(y @ y), len(y))
-
-
-def _add(sums: list[_CrossProducts]) -> _CrossProducts:
-    gram, side = np.sum([s.gram for s in sums], axis=0), np.sum([s.side for s in sums], axis=0)
-    return _CrossProducts(gram, side, sum(s.square for s in sums), sum(s.count for s in sums))
-
-
 def _expected_squared_error(
-    sums: _CrossProducts, columns: EffectColumns, predicted: Matrix, single: int
+    sums: CrossProducts, columns: EffectColumns, predicted: Matrix, single: int
 ) -> Matrix:
     """Expected squared error over all settings, including the error of the intercepts."""
     options = predicted.shape[1]
-    projected = _project_out_intercepts(sums, options - 1)
+    projected = project_out_intercepts(sums, options - 1)
     intercept = projected.intercept - projected.intercept[single]
     weights, settings = _likely_settings(projected, columns, options)
     basis = np.hstack([columns.additive, columns.interactions])
@@ -137,10 +110,12 @@ def _expected_squared_error(
 def fit_effect_posterior(nuisance: Nuisance, rng: np.random.Generator) -> EffectPosterior:
     """Posterior of the effects on any further patient, from all decisions."""
     trial = nuisance.trial
-    basis = fit_effect_basis(trial.covariates, trial.n_options, rng)
+    relevance = covariate_relevance(nuisance)
+    basis = fit_effect_basis(trial.covariates, trial.n_options, rng, relevance)
     columns = expand_effect_basis(basis, trial.covariates)
-    sums = _cross_products(nuisance, columns, np.ones(len(trial), dtype=bool))
-    projected = _project_out_intercepts(sums, trial.n_options - 1)
+    design = np.hstack([columns.additive, columns.interactions])
+    sums = cross_products(nuisance, design, np.ones(len(trial), dtype=bool))
+    projected = project_out_intercepts(sums, trial.n_options - 1)
     weights, settings = _likely_settings(projected, columns, trial.n_options)
     mean = np.sum([w * s.mean for w, s in zip(weights, settings, strict=True)], axis=0)
     size = mean.size
@@ -163,7 +138,7 @@ def fit_effect_posterior(nuisance: Nuisance, rng: np.random.Generator) -> Effect
 
 
 def _likely_settings(
-    projected: _Projected, columns: EffectColumns, options: int
+    projected: Projected, columns: EffectColumns, options: int
 ) -> tuple[list[float], list[_Setting]]:
     """The settings that are not much less likely than the best, and their weights."""
     settings = [s for share in SHARES for s in _settings(projected, columns, share, options)]
@@ -173,19 +148,6 @@ def _likely_settings(
     return (weight / weight.sum()).tolist(), settings
 
 
-def _project_out_intercepts(sums: _CrossProducts, free: int) -> _Projected:
-    inverse = np.linalg.pinv(sums.gram[:free, :free])
-    intercept = inverse @ sums.side[:free]
-    return _Projected(
-        np.append(0.0, intercept),
-        inverse,
-        sums.gram[free:, free:] - sums.gram[free:, :free] @ inverse @ sums.gram[:free, free:],
-        sums.side[free:] - sums.gram[free:, :free] @ intercept,
-        sums.square - float(sums.side[:free] @ intercept),
-        sums.count,
-    )
-
-
 def _contrast_variance(inverse: np.ndarray, single: int) -> Float64[np.ndarray, " treatment"]:
     """Variance of each intercept minus that of `single`; the first intercept is 0."""
     whole = np.pad(inverse, ((1, 0), (1, 0)))
@@ -193,7 +155,7 @@ def _contrast_variance(inverse: np.ndarray, single: int) -> Float64[np.ndarray, 
 
 
 def _settings(
-    projected: _Projected, columns: EffectColumns, share: float, options: int
+    projected: Projected, columns: EffectColumns, share: float, options: int
 ) -> list[_Setting]:
     """One setting per candidate variance, all from one eigendecomposition."""
     additive = np.full(columns.additive.shape[1], 1 - share)

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from posology.causal.conditional_effects import fit_effect_posterior
+from posology.causal.patient.effect_basis import (
+    EffectBasis,
+    expand_effect_basis,
+    fit_effect_basis,
+)
 from posology.causal.patient.effect_posterior import EffectPosterior, contrast, patient_posterior
 from posology.domain.serialization import deserialize, serialize
 from tests.builders.known_effects import draw_nuisance
@@ -56,3 +61,16 @@ def test_a_missing_fact_is_read_as_the_training_mean() -> None:
     x = nuisance.trial.covariates[0].copy()
     x[0] = np.nan
     assert np.isfinite(contrast(patient_posterior(posterior, x), NEW_AGAINST_OLD)).all()
+
+
+def test_a_posterior_kept_before_relevance_counts_covariates_alike() -> None:
+    nuisance, _ = draw_nuisance("rct", 400, 2)
+    basis = fit_effect_basis(nuisance.trial.covariates, 2, np.random.default_rng(0))
+    arrays: dict[str, np.ndarray] = {}
+    kept = serialize(basis, arrays)
+    del kept["relevance"]
+    again = deserialize(EffectBasis, kept, arrays)
+    X = nuisance.trial.covariates
+    np.testing.assert_array_equal(
+        expand_effect_basis(again, X).interactions, expand_effect_basis(basis, X).interactions
+    )

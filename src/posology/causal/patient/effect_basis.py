@@ -1,6 +1,6 @@
 """The basis of the Gaussian process of effects: additive columns and interactions of covariates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -50,34 +50,39 @@ class EffectBasis:
     product_columns: Reduction
     additive: Reduction
     interactions: Reduction
+    relevance: Float64[np.ndarray, " weighted"] = field(default_factory=lambda: np.zeros(0))
+    """Prior variance along each covariate; empty: all alike."""
 
 
 def fit_effect_basis(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
     options: int,
     rng: np.random.Generator,
+    relevance: Float64[np.ndarray, " feature"] | None = None,
 ) -> EffectBasis:
-    """The basis of a trial with so many options."""
-    most = max(MAX_COLUMNS // options, 1)
-    linear = fit_basis(X, hinges=False, products=False)
-    products = fit_basis(X, hinges=False, products=True)
-    hinges = fit_basis(X, hinges=True, products=False)
-    columns = expand_basis(linear, X)
-    frequency = rng.normal(size=(columns.shape[1], COSINES)) / np.sqrt(max(columns.shape[1], 1))
-    phase = rng.uniform(0, 2 * np.pi, COSINES)
-    waves = np.cos(columns @ frequency + phase)
-    pairs = expand_basis(products, X)[:, columns.shape[1] :]
+    """The basis of a trial with so many options; `relevance`: 1 on average, None: all alike."""
+    most, features = max(MAX_COLUMNS // options, 1), X.shape[1]
+    whole = Reduction(np.zeros(0), 1.0, np.zeros((0, 0)))
+    unreduced = EffectBasis(
+        hinges=fit_basis(X, hinges=True, products=False),
+        linear=fit_basis(X, hinges=False, products=False),
+        products=fit_basis(X, hinges=False, products=True),
+        frequency=rng.normal(size=(features, COSINES)) / np.sqrt(max(features, 1)),
+        phase=rng.uniform(0, 2 * np.pi, COSINES),
+        cosines=whole,
+        product_columns=whole,
+        additive=whole,
+        interactions=whole,
+        relevance=np.zeros(0) if relevance is None else relevance,
+    )
+    hinges, waves, pairs = _weighted_columns(unreduced, X)
     cosines, product_columns = _fit_reduction(waves, None), _fit_reduction(pairs, None)
     together = np.hstack([_reduce(cosines, waves)[0], _reduce(product_columns, pairs)[0]])
-    return EffectBasis(
-        hinges=hinges,
-        linear=linear,
-        products=products,
-        frequency=frequency,
-        phase=phase,
+    return replace(
+        unreduced,
         cosines=cosines,
         product_columns=product_columns,
-        additive=_fit_reduction(expand_basis(hinges, X), most),
+        additive=_fit_reduction(hinges, most),
         interactions=_fit_reduction(together, most),
     )
 
@@ -87,16 +92,32 @@ def expand_effect_basis(
     X: Float64[np.ndarray, "decision feature"],  # noqa: N803
 ) -> EffectColumns:
     """The columns of any decisions."""
-    columns = expand_basis(basis.linear, X)
-    waves = np.cos(columns @ basis.frequency + basis.phase)
-    pairs = expand_basis(basis.products, X)[:, columns.shape[1] :]
+    hinges, waves, pairs = _weighted_columns(basis, X)
     together = np.hstack(
         [_reduce(basis.cosines, waves)[0], _reduce(basis.product_columns, pairs)[0]]
     )
-    additive, additive_rest = _reduce(basis.additive, expand_basis(basis.hinges, X))
+    additive, additive_rest = _reduce(basis.additive, hinges)
     interactions, interactions_rest = _reduce(basis.interactions, together)
     rest = np.column_stack([additive_rest, interactions_rest])
     return EffectColumns(additive, interactions, rest)
+
+
+def _weighted_columns(
+    basis: EffectBasis,
+    X: Float64[np.ndarray, "decision feature"],  # noqa: N803
+) -> tuple[
+    Float64[np.ndarray, "decision hinge"],
+    Float64[np.ndarray, "decision cosine"],
+    Float64[np.ndarray, "decision product"],
+]:
+    """Linear terms with hinges, cosines and products, by the relevance of their covariates."""
+    features = X.shape[1]
+    root = np.sqrt(basis.relevance) if len(basis.relevance) else np.ones(features)
+    pairs = basis.products.feature_pairs
+    linear = expand_basis(basis.linear, X) * root
+    hinges = expand_basis(basis.hinges, X) * np.append(root, root[basis.hinges.feature_of_knot])
+    products = expand_basis(basis.products, X)[:, features:] * root[pairs[:, 0]] * root[pairs[:, 1]]
+    return hinges, np.cos(linear @ basis.frequency + basis.phase), products
 
 
 def _fit_reduction(columns: Design, most: int | None) -> Reduction:
