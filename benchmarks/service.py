@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, func, select
+
 from benchmarks.hook_calls import measure_hooks
 from benchmarks.serving import (
     Service,
@@ -35,6 +37,7 @@ from posology import artifact
 from posology.service.demo.model import clinic_model, demo_model
 from posology.service.store import verify_audit
 from posology.service.store.existing import existing_store
+from posology.service.store.tables import SHADOWS
 from posology.workflows.patient import form_of
 
 CLIENTS = (1, 8, 32)
@@ -160,6 +163,12 @@ def _measure_hooks(service: Service, model: Path, calls: int) -> list[dict[str, 
     return rows
 
 
+def count_shadows(connection: Connection) -> dict[str, int]:
+    """Answers of challengers by state."""
+    query = select(SHADOWS.c.state, func.count()).group_by(SHADOWS.c.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def main() -> None:
     """Measure, check that every answer was audited, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -169,24 +178,30 @@ def main() -> None:
     parser.add_argument("--long-calls", type=int, default=0, help="Calls to judge memory by.")
     parser.add_argument("--hooks", type=int, default=0, help="CDS Hooks calls, and no others.")
     parser.add_argument("--database", default="")
+    parser.add_argument("--challenger", type=Path, help="A policy that answers silently.")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models = Path("out/service-model")
         model = args.model or (clinic_model(models) if args.hooks else demo_model(models))
-        service = describe_service(Path(scratch) / "run", model, args.workers, args.database)
+        run = Path(scratch) / "run"
+        service = describe_service(run, model, args.workers, args.database, args.challenger)
         if args.hooks:
             rows = _measure_hooks(service, model, args.hooks)
         else:
             rows = measure(service, model, args.calls, args.long_calls)
         with existing_store(service.folder / "service", args.database) as store:
             check = store.read_now(verify_audit, store.key)
+            shadows = store.read_now(count_shadows)
     answered = sum(_answered(row) for row in rows)
+    if args.challenger:
+        print(f"answers of the challenger: {shadows}")
     print(f"audit log: {check.rows} rows for {answered} answers and what went before")
     if check.problem or check.rows < answered:
         raise SystemExit(f"the audit log does not hold: {check.problem or 'rows are missing'}")
     if args.json:
-        meta = {"model": str(model), "workers": args.workers, **machine()}
+        meta = {"model": str(model), "workers": args.workers, "challenger": shadows}
+        meta |= machine()
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({"meta": meta, "rows": rows}, indent=1) + "\n")
 

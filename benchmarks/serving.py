@@ -51,7 +51,9 @@ class Service:
         return jwt.encode(body | {"jti": str(uuid.uuid4())}, self.key, "ES384", headers)
 
 
-def describe_service(folder: Path, model: Path, workers: int, database: str = "") -> Service:
+def describe_service(
+    folder: Path, model: Path, workers: int, database: str = "", challenger: Path | None = None
+) -> Service:
     """Write the settings of a service of this model into a folder; its store may exist already."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP384R1())
@@ -61,11 +63,13 @@ def describe_service(folder: Path, model: Path, workers: int, database: str = ""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    beside = f'challenger = "{challenger.absolute()}"\n' if challenger else ""
     settings = folder / "settings.toml"
     settings.write_text(
         f'folder = "{folder / "service"}"\ndatabase = "{database}"\nport = {port}\n'
         f"workers = {workers}\nallow_unsigned = true\n\n"
-        f'[[models]]\nname = "warfarin"\nfolder = "{model.absolute()}"\n\n'
+        f'[[models]]\nname = "warfarin"\nfolder = "{model.absolute()}"\n'
+        f"{beside}\n"
         f'[cds_hooks]\nfhir_servers = ["{NO_SERVER}"]\n\n'
         f'[[cds_hooks.issuers]]\nissuer = "{ISSUER}"\nkeys = "{folder / "keys.json"}"\n'
     )

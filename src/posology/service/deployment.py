@@ -108,16 +108,16 @@ def open_deployment(settings: Settings) -> Deployment:
     except BaseException:
         store.close()
         raise
-    metrics = make_metrics()
+    metrics, workers = make_metrics(), make_workers(settings)
     return Deployment(
         settings=settings,
         models=models,
         store=store,
-        workers=make_workers(settings),
+        workers=workers,
         key=key,
         log=make_log(),
         metrics=metrics,
-        shadow=make_shadow(models, store, metrics, settings.limits),
+        shadow=make_shadow(models, store, metrics, settings.limits, workers),
         demo_patients=patients,
         identify_system=identify_system(settings, store),
     )

@@ -20,6 +20,7 @@ from posology.service.settings import ModelSettings, Settings
 from posology.service.store import save_answer
 from posology.workflows.advice.keys import DOSE
 from tests.builders.browser import CHROMIUM
+from tests.builders.challengers import Aside
 from tests.builders.model_evidence import ERRORS, as_json
 from tests.builders.pages import made_up_answer, people_in
 from tests.builders.sample_pages import fill
@@ -55,6 +56,7 @@ def served(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     model = ModelSettings("warfarin", folder / "warfarin", challenger=other)
     settings = replace(settings, models=(model,))
     with running_app(folder / "warfarin", folder, settings) as app:
+        deployment_of(app).shadow.aside = Aside()
         answer = fill(app)
         people_in(app)
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none"))

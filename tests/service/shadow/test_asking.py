@@ -103,6 +103,22 @@ def test_a_slow_one_delays_nobody_and_what_does_not_fit_the_queue_is_counted(
     assert f'reason="queue_full"}} {dropped}.0' in deployment.metrics.render().decode()
 
 
+def test_it_waits_while_every_worker_answers_but_not_for_ever(
+    challenged: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow, aside = deployment_of(challenged).shadow, aside_of(challenged)
+    looks: list[int] = []
+    shadow.is_busy = lambda: bool(looks.append(aside.asked)) or len(looks) < 4
+    ask(challenged)
+    settle(challenged)
+    assert (looks, aside.asked) == ([0, 0, 0, 0], 1)
+    monkeypatch.setattr(asking, "_PATIENCE", 0.05)
+    shadow.is_busy = lambda: True
+    ask(challenged)
+    settle(challenged)
+    assert aside.asked == 2
+
+
 def test_it_is_asked_only_once_the_answer_is_sent(challenged: FastAPI) -> None:
     shadow, order = deployment_of(challenged).shadow, []
     intact = shadow.put
@@ -134,14 +150,14 @@ def test_one_that_fails_again_and_again_is_not_asked_until_it_is_set_again(
     challenged: FastAPI,
 ) -> None:
     aside, shadow = aside_of(challenged), deployment_of(challenged).shadow
-    digest = deployment_of(challenged).models.challengers["warfarin"].digest
+    challenger = deployment_of(challenged).models.challengers["warfarin"]
     aside.before = crash
     ask(challenged, asking.MOST_FAILURES + 2)
     settle(challenged)
     assert aside.asked == asking.MOST_FAILURES
-    assert shadow.is_paused(digest)
+    assert shadow.is_paused(challenger.digest)
     assert shadow.dropped["warfarin", asking.PAUSED] == 2
-    shadow.resume(digest)
+    shadow.prepare(challenger)
     aside.before = lambda: None
     ask(challenged)
     settle(challenged)

@@ -45,7 +45,7 @@ async def set_challenger(
     with deployment.models.change():
         await deployment.store.write(save_challenger_change, deployment.store.key, change)
         deployment.models.challengers[name] = found
-        deployment.shadow.resume(found.digest)
+        deployment.shadow.prepare(found)
     deployment.log.info(SET, model=name, digest=found.digest)
     return found
 
@@ -78,6 +78,7 @@ async def note_challengers(deployment: Deployment) -> None:
         if last is None or (last.action, last.digest) != (SET, challenger.digest):
             change = ChallengerChange(name, challenger.digest, SET, "service")
             await deployment.store.write(save_challenger_change, deployment.store.key, change)
+        deployment.shadow.prepare(challenger)
 
 
 async def follow_challenger(deployment: Deployment, name: str) -> None:
@@ -102,6 +103,7 @@ async def follow_challenger(deployment: Deployment, name: str) -> None:
             return
         if begun == models.begun:
             models.challengers[name] = found
+            deployment.shadow.prepare(found)
 
 
 def _settings_of(deployment: Deployment, name: str) -> ModelSettings:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from posology.service.store import Store
 from posology.service.store.clock import now, to_text
 from posology.service.store.shadows import FAILED, TOO_SLOW, ShadowAnswer, save_shadows
 from posology.service.work import warm_model
+from posology.service.workers import Workers
 
 FULL, ENDING, PAUSED = "queue_full", "ending", "paused"
 """Why a question was not put to the challenger."""
@@ -29,6 +31,9 @@ MOST_FAILURES = 5
 hangs must not keep a core busy. Our choice."""
 DRAIN_SECONDS = 5.0
 """Time that waiting questions get when the service ends; the rest is dropped. Our choice."""
+_PATIENCE, _LOOK = 1.0, 0.01
+"""Seconds that a question waits while every worker is busy with answers, and between two looks.
+Our choice: even on a busy day the challenger gets one question a second."""
 _START_SECONDS = 120.0
 """Time for the process to start and to load the challenger."""
 _TOGETHER, _LINGER = 16, 1.0
@@ -68,8 +73,12 @@ class Shadow:
     """Questions that may wait."""
     seconds: float
     """Time for one answer."""
+    is_busy: Callable[[], bool] = lambda: False
+    """Whether all who answer are at work."""
     aside: Aside = field(default_factory=AsideProcess)
-    questions: "queue.Queue[ShadowQuestion | None]" = field(default_factory=queue.Queue)
+    questions: "queue.Queue[ShadowQuestion | ServedModel | None]" = field(
+        default_factory=queue.Queue
+    )
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Questions not put to the challenger since this service started: of each model and reason."""
     failures: Counter[str] = field(default_factory=Counter)
@@ -91,18 +100,23 @@ class Shadow:
         elif self.questions.qsize() >= self.waiting:
             self._drop(question, FULL)
         else:
-            self.questions.put(question)
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._work, name="challenger", daemon=True)
-                self.thread.start()
+            self._put(question)
+
+    def prepare(self, challenger: ServedModel) -> None:
+        """Load the version before its first question, and ask it again if it was set aside."""
+        self.failures.pop(challenger.digest, None)
+        if self.ends_at is None:
+            self._put(challenger)
+
+    def _put(self, item: ShadowQuestion | ServedModel) -> None:
+        self.questions.put(item)
+        if self.thread is None:
+            self.thread = threading.Thread(target=self._work, name="challenger", daemon=True)
+            self.thread.start()
 
     def is_paused(self, digest: str) -> bool:
         """Whether the version failed so often in a row that it gets no more questions."""
         return self.failures[digest] >= MOST_FAILURES
-
-    def resume(self, digest: str) -> None:
-        """Ask this version again."""
-        self.failures.pop(digest, None)
 
     def close(self, seconds: float = DRAIN_SECONDS) -> None:
         """Put what waits to the challenger for at most so many seconds, then end."""
@@ -132,8 +146,11 @@ class Shadow:
                 question = None
             else:
                 self.running = 1
-            if question is not None:
+            if isinstance(question, ShadowQuestion):
                 self._answer(question)
+            elif question is not None:
+                with suppress(Exception):  # its first question meets the same, and counts it
+                    self._load(question)
             is_last = self.ends_at is not None and not self.questions.qsize()
             is_due = is_last or len(self.unsaved) >= _TOGETHER
             if self.unsaved and (is_due or time.monotonic() - written >= _LINGER):
@@ -154,18 +171,22 @@ class Shadow:
         if self.is_paused(challenger.digest):
             self._drop(question, PAUSED)
             return
+        self._let_answers_go_first()
         row = self._ask(question)
         if row is not None and challenger.name not in self.models.stopped:
             self.metrics.shadow_answers.labels(challenger.name, row.state).inc()
             self.unsaved.append(row)
 
+    def _let_answers_go_first(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while self.is_busy() and self.ends_at is None and time.monotonic() < end:
+            time.sleep(_LOOK)
+
     def _ask(self, question: ShadowQuestion) -> ShadowAnswer | None:
         """The challenger's answer, or that it gave none; None if the service ended meanwhile."""
         challenger, made = question.challenger, to_text(now())
         try:
-            if challenger.digest not in self.loaded:
-                self.aside.ask(warm_model, (challenger.folder, challenger.digest), _START_SECONDS)
-                self.loaded.add(challenger.digest)
+            self._load(challenger)
             found: Shadowed = self.aside.ask(shadow_job, question.job, self.seconds)
         except Exception as error:  # noqa: BLE001  (whatever a challenger does ends here)
             if self.ends_at is not None and time.monotonic() >= self.ends_at:
@@ -191,6 +212,13 @@ class Shadow:
             body=found.stored,
         )
 
+    def _load(self, challenger: ServedModel) -> None:
+        is_dropped = self.models.challengers.get(challenger.name) is not challenger
+        if challenger.digest in self.loaded or is_dropped or self.ends_at is not None:
+            return
+        self.aside.ask(warm_model, (challenger.folder, challenger.digest), _START_SECONDS)
+        self.loaded.add(challenger.digest)
+
     def _write(self) -> None:
         rows = list(self.unsaved)
         try:
@@ -210,6 +238,12 @@ class Shadow:
         self.metrics.shadow_dropped.labels(name, reason).inc()
 
 
-def make_shadow(models: ServedModels, store: Store, metrics: Metrics, limits: Limits) -> Shadow:
+def make_shadow(
+    models: ServedModels, store: Store, metrics: Metrics, limits: Limits, workers: Workers
+) -> Shadow:
     """The challengers of a service; its process starts with the first question."""
-    return Shadow(models, store, metrics, max(limits.waiting, 1), limits.seconds)
+
+    def is_busy() -> bool:
+        return workers.running >= workers.count
+
+    return Shadow(models, store, metrics, max(limits.waiting, 1), limits.seconds, is_busy)

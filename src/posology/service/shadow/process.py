@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-_NICE = 19
-"""The lowest priority: it computes when nobody else wants to."""
+_NICE_LOADING, _NICE = 10, 19
+"""A low priority until the first job is done, which loads what all others need; then the lowest."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _END_SECONDS = 2.0
 
@@ -86,8 +86,8 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service
     for name in _ONE_THREAD:
         os.environ[name] = "1"
-    with suppress(OSError):
-        os.nice(_NICE)
+    _lower_priority(_NICE_LOADING)
+    is_loaded = False
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while True:
         try:
@@ -96,9 +96,25 @@ def _serve(connection: Connection) -> None:
             return
         try:
             reply = (True, function(job))
+            if not is_loaded:
+                is_loaded = True
+                _give_way()
         except Exception as error:  # noqa: BLE001  (reported to whoever waits)
             reply = (False, RuntimeError(type(error).__name__))  # its text may hold a patient
         connection.send(reply)
+
+
+def _give_way() -> None:
+    """Compute only when nobody else wants to, as far as the system allows it."""
+    _lower_priority(_NICE - _NICE_LOADING)
+    if hasattr(os, "SCHED_IDLE"):  # Linux: others that wake up go first at once
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _lower_priority(by: int) -> None:
+    with suppress(OSError):
+        os.nice(by)
 
 
 def _end_with(parent: int) -> None:
