@@ -119,6 +119,24 @@ def test_it_waits_while_every_worker_answers_but_not_for_ever(
     assert aside.asked == 2
 
 
+def test_a_database_that_is_away_costs_its_answer_and_nothing_else(
+    challenged: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow = deployment_of(challenged).shadow
+
+    def away(*_arguments: object) -> None:
+        raise OSError("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(shadow.store), "write_now", away)
+        ask(challenged)
+        settle(challenged)
+    ask(challenged)
+    settle(challenged)
+    assert shadow.dropped["warfarin", asking.NOT_STORED] == 1
+    assert len(kept(challenged)) == 1
+
+
 def test_it_is_asked_only_once_the_answer_is_sent(challenged: FastAPI) -> None:
     shadow, order = deployment_of(challenged).shadow, []
     intact = shadow.put

@@ -24,8 +24,8 @@ from posology.service.store.shadows import FAILED, TOO_SLOW, ShadowAnswer, save_
 from posology.service.work import warm_model
 from posology.service.workers import Workers
 
-FULL, ENDING, PAUSED = "queue_full", "ending", "paused"
-"""Why a question was not put to the challenger."""
+FULL, ENDING, PAUSED, NOT_STORED = "queue_full", "ending", "paused", "not_stored"
+"""Why a question was not put to the challenger, or its answer lost."""
 MOST_FAILURES = 5
 """Failures in a row after which a challenger gets no questions until it is set again: one that
 hangs must not keep a core busy. Our choice."""
@@ -154,7 +154,7 @@ class Shadow:
             is_last = self.ends_at is not None and not self.questions.qsize()
             is_due = is_last or len(self.unsaved) >= _TOGETHER
             if self.unsaved and (is_due or time.monotonic() - written >= _LINGER):
-                self._write()
+                _write(self)
                 written = time.monotonic()
             self.running = 0
             if is_last:
@@ -199,18 +199,7 @@ class Shadow:
             return ShadowAnswer(question.answer, made, challenger.digest, state)
         self.failures.pop(challenger.digest, None)
         self.metrics.shadow_seconds.labels(challenger.name).observe(found.milliseconds / 1000)
-        return ShadowAnswer(
-            answer=question.answer,
-            made_at=made,
-            digest=challenger.digest,
-            state=found.challenger.state,
-            option=found.challenger.option,
-            dose=found.challenger.dose,
-            champion_option=found.champion.option,
-            champion_dose=found.champion.dose,
-            milliseconds=found.milliseconds,
-            body=found.stored,
-        )
+        return _row(question, made, found)
 
     def _load(self, challenger: ServedModel) -> None:
         is_dropped = self.models.challengers.get(challenger.name) is not challenger
@@ -219,23 +208,38 @@ class Shadow:
         self.aside.ask(warm_model, (challenger.folder, challenger.digest), _START_SECONDS)
         self.loaded.add(challenger.digest)
 
-    def _write(self) -> None:
-        rows = list(self.unsaved)
-        try:
-            self.store.write_now(save_shadows, rows)
-        except Exception:  # noqa: BLE001  (a database that is away must not end the thread)
-            for row in rows:
-                self.metrics.shadow_dropped.labels(self._name_of(row.digest), "not_stored").inc()
-        self.unsaved.clear()
-
-    def _name_of(self, digest: str) -> str:
-        found = (n for n, one in self.models.challengers.items() if one.digest == digest)
-        return next(found, "")
-
     def _drop(self, question: ShadowQuestion, reason: str) -> None:
         name = question.challenger.name
         self.dropped[name, reason] += 1
         self.metrics.shadow_dropped.labels(name, reason).inc()
+
+
+def _row(question: ShadowQuestion, made: str, found: Shadowed) -> ShadowAnswer:
+    return ShadowAnswer(
+        answer=question.answer,
+        made_at=made,
+        digest=question.challenger.digest,
+        state=found.challenger.state,
+        option=found.challenger.option,
+        dose=found.challenger.dose,
+        champion_option=found.champion.option,
+        champion_dose=found.champion.dose,
+        milliseconds=found.milliseconds,
+        body=found.stored,
+    )
+
+
+def _write(shadow: Shadow) -> None:
+    """Store what is not stored yet; a database that is away must not end the thread."""
+    rows, names = list(shadow.unsaved), {c.digest: n for n, c in shadow.models.challengers.items()}
+    try:
+        shadow.store.write_now(save_shadows, rows)
+    except Exception:  # noqa: BLE001  (whatever the database says: the rows are counted)
+        for row in rows:
+            name = names.get(row.digest, "")
+            shadow.dropped[name, NOT_STORED] += 1
+            shadow.metrics.shadow_dropped.labels(name, NOT_STORED).inc()
+    shadow.unsaved.clear()
 
 
 def make_shadow(

@@ -7,7 +7,13 @@ from posology.domain.study import Study
 from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import MINUS, capitalise, count_words, dose_number
 from posology.service.pages.responses import local_time
-from posology.service.shadow.asking import ENDING, FULL, MOST_FAILURES, PAUSED
+from posology.service.shadow.asking import (
+    ENDING,
+    FULL,
+    MOST_FAILURES,
+    NOT_STORED,
+    PAUSED,
+)
 from posology.service.shadow.comparison import Comparison, DoseDifference, Latency
 from posology.service.shadow.followed_pairs import DoseErrors, Mean, OutcomeComparison
 from posology.service.shadow.shares import MIN_PAIRS, Share
@@ -16,6 +22,7 @@ from posology.service.store.shadows import FAILED, REFUSED, TOO_SLOW
 _WHY_NOT = {
     FULL: "too many questions waited",
     ENDING: "the service ended",
+    NOT_STORED: "the database did not take its answer",
     PAUSED: "it gets no more questions",
     TOO_SLOW: "it took too long",
     FAILED: "it failed",
