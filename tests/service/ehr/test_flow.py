@@ -17,7 +17,8 @@ from posology.service import answering
 from posology.service.app import create_app
 from posology.service.demo.patients import DemoPatient
 from posology.service.deployment import open_deployment
-from posology.service.ehr.record_system import Call, RecordSystem, open_record_system
+from posology.service.ehr.content import no_hooks
+from posology.service.ehr.record_system import Call, RecordSystem, Sent, open_record_system
 from posology.service.ehr.trust import with_record_system
 from posology.service.ehr.views import add_record_system
 from posology.service.identity.callers import CLINICIAN
@@ -206,6 +207,42 @@ def test_only_servers_on_the_list_are_called(app: FastAPI, browser: Browser) -> 
 )
 def test_what_is_not_there(browser: Browser, path: str, status: int) -> None:
     assert browser.get(path).status_code == status
+
+
+def test_a_stopped_model_is_said_in_words_where_a_hook_would_be_fired(
+    app: FastAPI, browser: Browser
+) -> None:
+    """The page once read "discovery has status 200", or gave a bare error."""
+    browser.get(PAGE)
+    deployment_of(app).models.stopped["warfarin"] = "doses were wrong"
+    try:
+        page = browser.post(PAGE, FIRE)
+        assert page.status_code == 409
+        assert "does not offer this hook any more. The model warfarin was stopped" in browser.text
+        assert browser.get(PAGE).status_code == 200
+    finally:
+        del deployment_of(app).models.stopped["warfarin"]
+    assert "No hook can be fired The model warfarin was stopped: doses were wrong." in browser.text
+    assert "An administrator lets it answer again on the page Monitoring." in browser.text
+    assert "status" not in browser.text
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "words"),
+    [
+        (0, {"problem": "ConnectError"}, "cannot be reached. Check that it runs, and its address"),
+        (401, {}, "does not accept this record system's token. Name the issuer and the key set"),
+        (
+            503,
+            {"resourceType": "OperationOutcome", "issue": [{"details": {"text": "It starts."}}]},
+            "refused discovery (status 503): It starts.",
+        ),
+        (500, "oops", "refused discovery (status 500): it gave no reason"),
+        (200, {"services": []}, "The service offers no hook at the moment."),
+    ],
+)
+def test_why_another_service_offers_no_hook(status: int, reply: object, words: str) -> None:
+    assert words in no_hooks(Sent("http://other/cds-services", {}, status, reply, 0.1))
 
 
 def test_a_form_of_another_site_is_refused(browser: Browser) -> None:

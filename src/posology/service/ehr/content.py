@@ -55,6 +55,21 @@ def headline_of(call: Call) -> str:
     return f"The service sent {cards} card{'s' if cards > 1 else ''} ({took})."
 
 
+def no_hooks(discovered: Sent) -> str:
+    """Why discovery brought no hook that can be fired, and what to do."""
+    if discovered.status == 0:
+        return "The service cannot be reached. Check that it runs, and its address in ehr_services."
+    if discovered.status in (401, 403):
+        return (
+            "The service does not accept this record system's token. Name the issuer and the key "
+            "set at /ehr/jwks.json in its settings."
+        )
+    if discovered.status >= 400:
+        why = problem_of(discovered) or "it gave no reason"
+        return f"The service refused discovery (status {discovered.status}): {why}"
+    return "The service offers no hook at the moment."
+
+
 def problem_of(sent: Sent) -> str:
     """What an OperationOutcome says; empty where none came."""
     issues = sent.reply.get("issue") if isinstance(sent.reply, dict) else None

@@ -15,19 +15,22 @@ from posology.service.ehr.content import (
     card_content,
     cards_of,
     headline_of,
+    no_hooks,
     problem_of,
 )
 from posology.service.ehr.record_system import (
     Call,
     RecordSystem,
+    Sent,
     VirtualPatient,
     open_record_system,
 )
 from posology.service.ehr.trust import FHIR_PATH
 from posology.service.ehr.ways import LATE_SECONDS, WAYS
-from posology.service.errors import BadRequestError, NotFoundError
+from posology.service.errors import BadRequestError, ConflictError, NotFoundError
 from posology.service.identity.callers import CLINICIAN, Caller, require_person
 from posology.service.identity.people import read_form
+from posology.service.models.stopped import why_stopped
 from posology.service.pages.responses import frame_of, page_response, redirect
 
 router = APIRouter(include_in_schema=False)
@@ -79,7 +82,7 @@ async def patient(name: str, request: Request, _caller: Person, system: System) 
         "server": server,
         "servers": system.servers,
         "entries": entries,
-        "problem": "" if entries else f"{server}: discovery has status {discovered.status}.",
+        "problem": "" if entries else await _why_no_hooks(system, server, discovered),
         "templates": templates,
         "ways": WAYS,
         "orders": system.orders,
@@ -96,15 +99,29 @@ async def call_service(name: str, request: Request, _caller: Person, system: Sys
     if server not in system.servers:
         raise BadRequestError("This service is not on the list of the settings, ehr_services.")
     service, _, hook = fields.get("entry", "").rpartition(" ")
-    entries = entries_of(await discover(system, server))
+    discovered = await discover(system, server)
+    entries = entries_of(discovered)
     entry = next((e for e in entries if (e["id"], e["hook"]) == (service, hook)), None)
     if entry is None:
-        raise BadRequestError("The service does not offer this hook any more. Open the page again.")
+        why = "Open the page again."
+        if not entries:
+            why = await _why_no_hooks(system, server, discovered)
+        raise ConflictError(f"The service does not offer this hook any more. {why}")
     ways = {k.removeprefix("way-"): way for k, way in fields.items() if k.startswith("way-")}
     may_fetch = fields.get("fetch") == "yes"
     wish = Wish(server, service, hook, fields.get("order", ""), ways, may_fetch)
     call = await fire(system, found, wish, entry)
     return redirect(f"/ehr/calls/{call.id}")
+
+
+async def _why_no_hooks(system: RecordSystem, server: str, discovered: Sent) -> str:
+    """In words: of this service who stopped its models and why, of others what discovery said."""
+    deployment = system.deployment
+    stopped = sorted(deployment.models.stopped)
+    if server != deployment.settings.url or not stopped:
+        return no_hooks(discovered)
+    reasons = [await why_stopped(deployment, name) for name in stopped]
+    return " ".join([*reasons, "An administrator lets it answer again on the page Monitoring."])
 
 
 @router.get("/ehr/calls/{name}")

@@ -9,11 +9,13 @@ from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.problems import Problem
 
 _HEADINGS = {
+    400: "This cannot be used as it is",
     403: "This is not open to you",
     404: "There is nothing at this address",
     405: "This page cannot be sent that way",
     409: "This cannot be done now",
     412: "No answer for this patient",
+    408: "That took too long to arrive",
     413: "That was too much",
     422: "This cannot be used as it is",
     429: "Too many questions wait",
