@@ -1,6 +1,7 @@
 """Every way in which a request can be wrong is said in plain words, without a value."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import httpx
@@ -106,6 +107,43 @@ def test_a_body_with_another_content_type_is_a_415_with_the_mend(app: FastAPI) -
         assert error["message"] == (
             "The body was not sent as JSON; send it with the header Content-Type: application/json."
         )
+
+
+def test_a_wrong_address_or_method_is_said_with_the_mend(app: FastAPI) -> None:
+    """A slash at the end once was an empty 307 to an address that the token was not made for."""
+    for method, path, status, message in (
+        (
+            "GET",
+            "/nothing",
+            404,
+            "There is nothing at this address; /openapi.json lists the addresses.",
+        ),
+        (
+            "POST",
+            "/outcomes/",
+            404,
+            "There is nothing at this address; take the slash off its end.",
+        ),
+        ("GET", "/models/", 404, "There is nothing at this address; take the slash off its end."),
+        ("DELETE", "/outcomes", 405, "This address does not take DELETE, but POST."),
+    ):
+        response = send(app, method, path)
+        assert (response.status_code, response.json()["error"]["message"]) == (status, message)
+
+
+def test_health_is_answered_to_a_load_balancer_s_head(app: FastAPI) -> None:
+    for path in ("/health", "/ready"):
+        assert send(app, "HEAD", path).status_code == 200
+
+
+def test_a_compressed_body_is_refused_and_never_unpacked(app: FastAPI) -> None:
+    """It once read "The body is not JSON"."""
+    bomb = gzip.compress(b" " * 1_000_000)
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    response = send(app, "POST", "/recommendations", content=bomb, headers=headers)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (415, "encoded")
+    assert error["message"] == "Compressed bodies are not read; send it without Content-Encoding."
 
 
 def test_many_wrong_fields_are_counted(app: FastAPI) -> None:

@@ -43,6 +43,7 @@ def create_app(settings: Settings, deployment: Deployment | None = None) -> Fast
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a token is made for one exact address: /models/ is not /models
     )
     app.state.deployment = deployment or open_deployment(with_record_system(settings))
     app.state.owns_deployment = deployment is None

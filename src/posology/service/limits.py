@@ -11,11 +11,12 @@ from posology.service.settings import Limits
 
 JSON = "json"
 """Under this name the state of a request has its body as JSON, where it is some: read once."""
+_ENCODED = (415, "encoded", "Compressed bodies are not read; send it without Content-Encoding.")
 _HOLDERS = frozenset({dict, list})
 
 
 class LimitBodies:
-    """ASGI middleware: refuses bodies that are too large, too deep or not JSON where they say so.
+    """ASGI middleware: refuses bodies that are too large or deep, compressed, or broken JSON.
 
     The body is held in memory whole, which the limit of its size allows.
     """
@@ -28,6 +29,10 @@ class LimitBodies:
         """Check the body and hand it on."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
+            return
+        encoding = Headers(scope=scope).get("content-encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            await scope["state"]["refuse"](scope, receive, send, *_ENCODED)
             return
         try:
             async with asyncio.timeout(self._limits.seconds):

@@ -130,11 +130,24 @@ async def _of_user(request: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-    response = to_response(
-        request, Problem(error.status_code, code, str(error.detail), request_id_of(request))
-    )
+    problem = Problem(error.status_code, code, _http_words(request, error), request_id_of(request))
+    response = to_response(request, problem)
     response.headers.update(error.headers or {})
     return response
+
+
+def _http_words(request: Request, error: HTTPException) -> str:
+    """Starlette's "Not Found" and "Method Not Allowed" with what to do."""
+    if error.status_code == 404 and error.detail == "Not Found":
+        has_slash = len(request.url.path) > 1 and request.url.path.endswith("/")
+        mend = "take the slash off its end" if has_slash else "/openapi.json lists the addresses"
+        return f"There is nothing at this address; {mend}."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return (
+            f"This address does not take {request.method}{f', but {allowed}' if allowed else ''}."
+        )
+    return str(error.detail)
 
 
 def _sentence(item: dict[str, Any]) -> str:

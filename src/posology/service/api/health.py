@@ -10,12 +10,14 @@ from posology.service.errors import NotReadyError
 router = APIRouter(tags=["health"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health() -> dict[str, str]:
     """The process runs: restart it if this does not answer."""
     return {"status": "ok"}
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(deployment: Annotated[Deployment, Depends(get_deployment)]) -> dict[str, str]:
     """Models are loaded and checked and the store is open: send requests only while this is so."""

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.exc import IntegrityError
@@ -54,8 +54,9 @@ class OneTimeLinks:
 
     def make(self, invitation: Invitation, now: float) -> str:
         """A token for one sign-in within MINUTES. now: seconds since 1970-01-01 UTC."""
-        body = asdict(invitation) | {"id": secrets.token_urlsafe(12), "until": now + 60 * MINUTES}
-        return self._fernet().encrypt(json.dumps(body).encode()).decode().rstrip("=")
+        body = [secrets.token_urlsafe(9), int(now) + 60 * MINUTES, *astuple(invitation)]
+        text = json.dumps(body, separators=(",", ":"))  # short: people copy the link
+        return self._fernet().encrypt(text.encode()).decode().rstrip("=")
 
     async def peek(self, token: str, now: float) -> Invitation | str:
         """Whom the token would sign in; or why it does not, in words."""
@@ -79,11 +80,11 @@ class OneTimeLinks:
 
     def _read(self, token: str) -> _Link | None:
         try:
-            body = json.loads(self._fernet().decrypt(token + "=" * (-len(token) % 4)))
+            text = self._fernet().decrypt(token + "=" * (-len(token) % 4))
         except (InvalidToken, ValueError):
             return None
-        who = Invitation(body["subject"], body["name"], tuple(body["roles"]))
-        return _Link(body["id"], body["until"], who)
+        ident, until, subject, name, roles = json.loads(text)
+        return _Link(ident, until, Invitation(subject, name, tuple(roles)))
 
     def _fernet(self) -> Fernet:
         return Fernet(base64.urlsafe_b64encode(self.key))
