@@ -11,7 +11,7 @@ from posology.records.sources.registry import make_sources
 
 CGM = (
     'time = "t"\nwindow_hours = 24\nsubject_until = "_"\n'
-    '[[series]]\ncolumn = ["g"]\ncode = "WEARABLE//g"\nevery_minutes = 15\n'
+    '[[series]]\ncolumn = ["g"]\ncode = "WEARABLE//g"\nunit = "mg/dL"\nevery_minutes = 15\n'
 )
 AIR = 'exposures = ["air"]\n[measures.pm25]\nunit = "ug/m3"\n'
 FORM = 'subject = "id"\ntime = "day"\n'
