@@ -64,7 +64,7 @@ def test_an_option_that_such_patients_never_get_is_not_estimated() -> None:
     rare = replace(made.outcomes, usual_shares=np.array([0.6, 0.01, 0.39]))
     found = compare_option(replace(made, outcomes=rare), 1)
     assert (found.standing, found.difference) == ("not_estimated", None)
-    assert found.remark == "Patients like this one were almost never given it."
+    assert found.remark == "Patients with all these facts were almost never given it."
     randomised = replace(made.study, is_randomised=True)
     found = compare_option(replace(made, outcomes=rare, study=randomised), 1)
     assert found.standing == "better"
@@ -75,7 +75,7 @@ def test_an_option_that_could_not_be_judged_says_why() -> None:
     poor = replace(made.study.options[1], is_judged=False, reason="too few patients")
     options = (made.study.options[0], poor, made.study.options[2])
     found = compare_option(replace(made, study=replace(made.study, options=options)), 1)
-    assert found.remark == "Not estimated: too few patients were given it."
+    assert found.remark == "Too few patients were given it."
 
 
 def test_harms_stand_on_the_level_of_such_patients_and_fewer_is_better() -> None:

@@ -115,7 +115,7 @@ def test_usual_care_as_the_reference_says_what_it_is() -> None:
     usual = next(option for option in advice.options if option.name == "usual_care")
     assert usual.standing == "reference"
     assert usual.remarks[0].startswith(
-        "Of 100 patients like this one, usual care gives 50 low dose"
+        "Of 100 patients with all these facts, usual care gives 50 low dose"
     )
 
 

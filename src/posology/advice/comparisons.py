@@ -76,7 +76,7 @@ def compare_option(evidence: PatientEvidence, option: int) -> Comparison:
     share = evidence.outcomes.usual_shares[option]
     if not evidence.study.is_randomised and share < MIN_SHARE:
         return Comparison(
-            NOT_ESTIMATED, remark="Patients like this one were almost never given it."
+            NOT_ESTIMATED, remark="Patients with all these facts were almost never given it."
         )
     difference = found.difference
     if evidence.is_individual:
@@ -181,7 +181,7 @@ def _negative(estimate: Estimate) -> Estimate:
 
 def _why_not_judged(reason: str) -> str:
     if reason == "no overlap":
-        return "Not estimated: patients like those given the other options hardly ever had it."
+        return "Patients like those given the other options hardly ever had it."
     if reason == "too few patients":
-        return "Not estimated: too few patients were given it."
-    return "Not estimated: it could not be compared."
+        return "Too few patients were given it."
+    return "It could not be compared."

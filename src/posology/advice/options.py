@@ -30,7 +30,7 @@ from posology.domain.study import Study
 
 USUAL_CARE, NO_CHANGE = "usual_care", "no_change"
 _NO_CHANGE = "Always possible."
-GIVES = "Of 100 patients like this one, usual care gives"
+GIVES = "Of 100 patients with all these facts, usual care gives"
 """How the remark of usual care begins that a model of the treatments given predicts."""
 _SHOWN = 3
 """Options of usual care that are named."""

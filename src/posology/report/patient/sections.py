@@ -44,6 +44,10 @@ _STEPS = 8
 """Steps of attention that are shown: the last ones."""
 MIN_CELL, UNDER_5 = 5, "under 5"
 _MAX_LABEL = 32
+FEW_FACTS = (
+    "They share only the facts named under “How sure”; the figures of the options use every fact, "
+    "and may differ."
+)
 _UNKNOWN_PATIENT = (TOO_FEW_ALIKE, OUTSIDE_TRAINING, FACT_MISSING, ALL_FORBIDDEN)
 """States in which a list of options that could be the best holds for no one."""
 
@@ -176,8 +180,8 @@ def similar_note(advice: Recommendation) -> str:
     if any(options.get(s.option) not in (None, s.patients) for s in advice.why.similar):
         counted += " Only those whose result is known are counted, fewer than were given an option."
     return (
-        f"{who}, what they were given and what came of it.{counted} Not adjusted: each was treated "
-        "for a reason. Cells under 5 are not shown."
+        f"{who}, what they were given and what came of it.{counted} {FEW_FACTS} Not adjusted: each "
+        "was treated for a reason. Cells under 5 are not shown."
     )
 
 
