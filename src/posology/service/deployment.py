@@ -27,7 +27,7 @@ from posology.service.settings import ModelSettings, Settings
 from posology.service.shadow.asking import Shadow, make_shadow
 from posology.service.store import AuditEvent, Store, append_event, open_store
 from posology.service.store.audit import is_own_log
-from posology.service.store.existing import address_of
+from posology.service.store.existing import SQLITE, address_of
 from posology.service.store.served import current_state
 from posology.service.tokens.identify import identify_system
 from posology.service.workers import Workers, make_workers
@@ -51,6 +51,8 @@ class Deployment:
     is_ready: bool = False
     is_ending: bool = False
     """No connection is to be used again."""
+    is_store_away: bool = False
+    """The database did not answer when it was last looked at."""
     identify_person: Identify = nobody
     identify_system: Identify = nobody
     demo_patients: tuple[DemoPatient, ...] = ()
@@ -91,6 +93,8 @@ def open_deployment(settings: Settings) -> Deployment:
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = read_or_make_key(folder / KEY)
+    if not settings.database:
+        (folder / SQLITE).touch(mode=0o600)  # SQLite's other files get the same rights
     store = open_store(address_of(folder, settings.database), derive_key(key, "audit"))
     try:
         if not store.read_now(is_own_log, store.key):

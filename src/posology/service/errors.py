@@ -43,6 +43,14 @@ class NotReadyError(ServiceError):
     retry_after = 5
 
 
+class StoreAwayError(ServiceError):
+    """The database does not answer."""
+
+    status = 503
+    code = "store_away"
+    retry_after = 5
+
+
 class NotFoundError(ServiceError):
     """No such model, answer or page."""
 

@@ -7,12 +7,14 @@ from typing import Any, TypeAlias
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from posology.errors import UserError
-from posology.service.errors import ServiceError
+from posology.service.errors import ServiceError, StoreAwayError
+from posology.service.logs import describe_defect
 from posology.service.scrubbing import nearest_of_ours
 from posology.service.validation_words import is_no_json, place_words, reason_words
 
@@ -52,6 +54,10 @@ class Problem:
 
 
 _NO_JSON = "The body was not sent as JSON; send it with the header Content-Type: application/json."
+_STORE_AWAY = (
+    "The service's database does not answer, so nothing can be recorded and no answer is given. "
+    "Try again in a moment."
+)
 _MOST_PLACES = 20
 """Wrong fields that one error names. Our choice."""
 ErrorPage: TypeAlias = Callable[[Request, Problem], Response]
@@ -61,6 +67,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Every error of the app becomes a Problem."""
     app.add_exception_handler(ServiceError, _of_service)
     app.add_exception_handler(UserError, _of_user)
+    app.add_exception_handler(OperationalError, _of_store)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
 
@@ -125,6 +132,16 @@ async def _of_user(request: Request, error: Exception) -> Response:
     del error
     message = "The request holds something that cannot be used."
     return to_response(request, Problem(422, "unusable", message, request_id_of(request)))
+
+
+async def _of_store(request: Request, error: Exception) -> Response:
+    """The database is away, full or locked: what failed was not recorded, and may be tried again.
+
+    The error's text holds the statement and its values; neither the answer nor the log has it.
+    """
+    log = request.app.state.deployment.log
+    log.error("store_away", request=request_id_of(request), **describe_defect(error))
+    return await _of_service(request, StoreAwayError(_STORE_AWAY))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+from sqlalchemy.exc import OperationalError
+
 from posology.service.deployment import Deployment
 from posology.service.models.switching import follow_changes
 from posology.service.store.retention import erase_patients
@@ -22,6 +24,8 @@ async def keep_up(deployment: Deployment) -> None:
                 last_erased = time.monotonic()
                 await deployment.store.write(erase_patients, deployment.store.key, days)
             await follow_changes(deployment)
+            deployment.is_store_away = False
         except Exception as error:  # noqa: BLE001  (a database that is away may come back)
+            deployment.is_store_away = isinstance(error, OperationalError)
             deployment.log.error("upkeep", error=type(error).__name__)
         await asyncio.sleep(_FOLLOW_SECONDS)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from posology.errors import UserError
 from posology.service.store import (
     AuditEvent,
     OutcomeRecord,
@@ -36,3 +37,22 @@ def test_the_store_works_on_postgresql(postgresql: str) -> None:
 
 def _run(connection: Connection, statement: str) -> None:
     connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (
+            "postgresql://posology:hush@127.0.0.1:1/posology",
+            r":\*\*\*@127.0.0.1:1/posology",
+        ),
+        ("sqlite:////nowhere/at/all/store.sqlite", "unable to open database file"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(
+    address: str, words: str
+) -> None:
+    pytest.importorskip("psycopg", reason="no psycopg: pip install 'posology[postgres]'")
+    with pytest.raises(UserError, match=f"{words}.*Start the database, or mend its") as error:
+        open_store(address, KEY)
+    assert "hush" not in str(error.value)

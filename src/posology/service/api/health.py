@@ -23,4 +23,6 @@ async def ready(deployment: Annotated[Deployment, Depends(get_deployment)]) -> d
     """Models are loaded and checked and the store is open: send requests only while this is so."""
     if deployment.is_ending or not deployment.is_ready:
         raise NotReadyError("The service starts or ends.")
+    if deployment.is_store_away:
+        raise NotReadyError("The service's database does not answer.")
     return {"status": "ready"}

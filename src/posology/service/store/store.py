@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from typing_extensions import TypeVarTuple, Unpack
 
+from posology.errors import UserError
 from posology.service.store.engines import Engines, open_engines
 from posology.service.store.migrations import migrate
 
@@ -76,9 +77,21 @@ class Store:
 
 
 def open_store(address: str, key: bytes) -> Store:
-    """The store of this SQLAlchemy address, with its tables brought up to date."""
+    """The store of this SQLAlchemy address, with its tables brought up to date.
+
+    UserError if the database does not answer, or lets nobody in.
+    """
     engines = open_engines(address)
-    migrate(engines.writing)
+    try:
+        migrate(engines.writing)
+    except OperationalError as error:
+        engines.close()
+        shown = engines.writing.url.render_as_string(hide_password=True)
+        why = str(error.orig).strip().splitlines()[0]
+        raise UserError(
+            f"database {shown}: cannot be opened ({why}). Start the database, or mend its address, "
+            "its password file (PGPASSFILE) or the rights to its folder."
+        ) from error
     writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
     writer = threading.Thread(target=_write, args=(engines, writes), name="store", daemon=True)
     writer.start()
