@@ -6,9 +6,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from posology.advice.form.field import Form, normalise
+from posology.advice.form.values import shown
+from posology.records.pipeline.units import is_known_unit
 
 _SHORT = 3
 """Characters up to which a text says nothing about anybody: `yes`, `A/A`."""
+_AFTER_NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*")
+"""The number that a unit may follow."""
 _NEAR = 0.75
 """Likeness from which a key is a slip in a field's name (difflib's ratio). Our choice: below it a
 person's name might be like a fact's."""
@@ -30,10 +34,21 @@ def scrub(message: str, given: Any, form: Form) -> str:
     Keys that are nearly a field's name stay: who sent them must see which is meant.
     """
     known = _KEYS | {normalise(word) for f in form.fields for word in (f.name, f.stem)}
-    texts = {text for text in _texts(given, known) if len(text) > _SHORT}
+    sent = _texts(given, known)
+    texts = {part for text in sent for part in _as_repeated(text) if len(part) > _SHORT}
     for text in sorted(texts, key=len, reverse=True):
         message = message.replace(repr(text)[1:-1], "[...]").replace(text, "[...]")
     return re.sub(r"\d{5,}", "[...]", message)
+
+
+def _as_repeated(text: str) -> Iterator[str]:
+    """The ways in which an error repeats a text: whole, cut, or what follows its number."""
+    plain = " ".join(text.split())
+    yield from (text, plain, shown(text).removesuffix("...").strip("'\""))
+    number = _AFTER_NUMBER.match(plain)
+    unit = plain if number is None else plain[number.end() :]
+    if unit != plain and not is_known_unit(unit):
+        yield unit
 
 
 def nearest_of_ours(key: str) -> str:

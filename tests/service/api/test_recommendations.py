@@ -127,3 +127,15 @@ def test_a_bundle_is_decided_today_and_events_at_the_last(app: FastAPI) -> None:
         assert bool(old) == (days == [today().date().isoformat()])
     assert days[1:] == ["2020-01-01", "2019-01-02"]
     assert days[0] == today().date().isoformat()
+
+
+@pytest.mark.parametrize(
+    "weight", ["80 Jane Roe", "80  Jane\u00a0Roe", f"Jane Roe {'x' * 200}", "11 st 40 Jane Roe"]
+)
+def test_no_part_of_a_text_is_repeated_in_an_error(app: FastAPI, weight: str) -> None:
+    response = post(app, {"form": {"facts": FORM["facts"] | {"weight": weight}}})
+    assert response.status_code == 422
+    assert "`weight`" in response.text
+    assert "Roe" not in response.text
+    known = post(app, {"form": {"facts": FORM["facts"] | {"weight": "80 mmol/L"}}})
+    assert "unit 'mmol/L' is not one of kg" in known.json()["error"]["message"]
