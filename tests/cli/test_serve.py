@@ -40,6 +40,8 @@ def test_a_model_and_options_become_settings(served: list[Settings], tmp_path: P
     assert [model.name for model in served[0].models] == ["warfarin"]
     assert (served[0].port, served[0].workers, served[0].allow_unsigned) == (8123, 2, False)
     assert served[1].allow_unsigned
+    assert run(tmp_path / "warfarin", "--challenger", tmp_path / "other") is None
+    assert [m.challenger for m in served[0].models + served[2].models] == [None, tmp_path / "other"]
 
 
 def test_a_demonstration_says_so(served: list[Settings], tmp_path: Path) -> None:

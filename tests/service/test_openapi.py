@@ -36,6 +36,7 @@ PATHS = (
     ("GET", "/models/{name}/history"),
     ("POST", "/models/{name}/stop"),
     ("POST", "/models/{name}/swap"),
+    ("POST", "/models/{name}/challenger"),
     ("POST", "/cds-services/{name}"),
     ("POST", "/cds-services/{name}/feedback"),
 )

@@ -88,7 +88,6 @@ def paths(answer: str) -> dict[str, str]:
         "ask": "/ask",
         "people": "/people",
         "stop": "/monitoring/warfarin/stop",
-        "drop": "/monitoring/warfarin/drop-challenger",
         "nothing": "/answers/nothing",
         "ehr": "/ehr",
         "ehr-patient": "/ehr/patients/demo-01",

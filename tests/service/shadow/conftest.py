@@ -11,7 +11,7 @@ from tests.builders.service import save_small_model
 @pytest.fixture(scope="session")
 def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another policy for the same question."""
-    return save_small_model(tmp_path_factory.mktemp("other") / "boosted", policy="boosting")
+    return save_small_model(tmp_path_factory.mktemp("other") / "formula", policy="formula_refit")
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ from posology.service.store import (
     OutcomeRecord,
     append_event,
     open_store,
+    save_answer,
     save_outcome,
     verify_audit,
 )
+from posology.service.store.shadows import ShadowAnswer, read_pairs, save_shadows
+from tests.builders.pages import made_up_answer
 
 KEY = b"k" * 32
 
@@ -29,6 +32,11 @@ def test_the_store_works_on_postgresql(postgresql: str) -> None:
                 store.write_now(_run, action)
         record = OutcomeRecord("k1", "INR", 2.5, "2026-05-01", "ehr")
         assert [store.write_now(save_outcome, record) for _ in range(2)] == ["kept", "known"]
+        answer = made_up_answer("dose", "2026-11-27T08:00:00.000000Z", "p", "d" * 64)
+        store.write_now(save_answer, answer)
+        shadow = ShadowAnswer(answer.id, answer.made_at, "e" * 64, "dose")
+        store.write_now(save_shadows, [shadow])
+        assert len(store.read_now(read_pairs, "warfarin", "d" * 64, "e" * 64)) == 1
         check = store.read_now(verify_audit, KEY)
         assert (check.rows, check.problem) == (2, "")
     finally:

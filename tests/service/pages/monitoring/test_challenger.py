@@ -29,22 +29,31 @@ def app(small_model: Path, tmp_path: Path) -> Iterator[FastAPI]:
 
 
 def test_the_section_compares_and_gives_no_verdict(app: FastAPI) -> None:
-    rows = [SAME] * 18 + [replace(SAME, option="medium", dose=24.0)] * 2
+    rows = [SAME] * 24 + [replace(SAME, option="medium", dose=18.0)] * 6
     store_pairs(app, [(f"p{at}", row) for at, row in enumerate(rows)])
     browser = signed_in(app, DATA_SCIENTIST)
     browser.get("/monitoring/warfarin")
     text = browser.text
     assert (
-        "Where both gave an answer, they name the same dose range in 90 of 100 (70 to 97)." in text
+        "Where both gave an answer, they name the same dose range in 80 of 100 (63 to 90)." in text
     )
     assert "answers silently beside the model in use. Nobody is shown its answers." in text
     assert "The challenger's is the same in the middle. Half differ by at most 0 mg/wk." in text
-    assert "More than 10 % apart: 10 of 100 (3 to 30)." in text
+    assert "More than 10 % apart: 20 of 100 (10 to 37). More than 20 %: 0 of 100 (0 to 11)." in text
     assert "nothing is shown yet" in text
     assert "better" not in text[text.index("Challenger") : text.index("What answered when")]
     assert "Drop the challenger" not in text
     what = text[text.index("What answered when") :]
     assert deployment_of(app).models.challengers["warfarin"].digest[:12] not in what
+
+
+def test_small_counts_and_shares_of_them_are_not_shown(app: FastAPI) -> None:
+    rows = [SAME] * 18 + [replace(SAME, option="medium", dose=24.0)] * 2
+    store_pairs(app, [(f"p{at}", row) for at, row in enumerate(rows)])
+    browser = signed_in(app, DATA_SCIENTIST)
+    browser.get("/monitoring/warfarin")
+    assert "they name the same dose range in all but under 5 of 20." in browser.text
+    assert "More than 10 % apart: under 5 of 20." in browser.text
 
 
 def test_a_model_without_a_challenger_has_no_such_section(app: FastAPI) -> None:

@@ -197,7 +197,11 @@ def _fared_note(found: OutcomeComparison | None, is_dose: bool) -> str:
 
 
 def _share(share: Share) -> str:
-    """`91 of 100 (86 to 94)`."""
+    """`91 of 100 (86 to 94)`; of a small count no share, since it shows the count."""
+    if 0 < share.count < MIN_CELL:
+        return f"{UNDER_5} of {share.of:,}"
+    if 0 < share.of - share.count < MIN_CELL:
+        return f"all but {UNDER_5} of {share.of:,}"
     ends = " to ".join(count_words(x) for x in (share.low, share.high))
     return f"{count_words(share.percent)} of 100 ({ends})"
 
