@@ -14,6 +14,7 @@ from posology.service.app import create_app
 from posology.service.identity.one_time_links import MINUTES
 from posology.service.identity.people import first_link
 from posology.service.settings import Settings
+from posology.service.upkeep import retention_notice
 
 _GRACE = 30
 """Seconds that running requests get after a signal to end."""
@@ -33,6 +34,9 @@ def run_server(settings: Settings, opens_browser: bool = False) -> None:
     print(f"posology serves at {settings.url}", flush=True)  # noqa: T201
     link = first_link(app.state.deployment)
     print(f"Sign in once, within {MINUTES} minutes: {link}", flush=True)  # noqa: T201
+    notice = retention_notice(app.state.deployment)
+    if notice:
+        print(notice, flush=True)  # noqa: T201
     if opens_browser:
         threading.Timer(_START, webbrowser.open, (link,)).start()
     make_server(app, settings).run()

@@ -7,21 +7,39 @@ from sqlalchemy.exc import OperationalError
 
 from posology.service.deployment import Deployment
 from posology.service.models.switching import follow_changes
-from posology.service.store.retention import erase_patients
+from posology.service.store.retention import count_erasable, erase_patients
 
 _FOLLOW_SECONDS = 2.0
 """How often a service looks for changes made by another one on the same database."""
 _ERASE_SECONDS = 3600.0
+NOTICE_SECONDS = 600.0
+"""From the start to the first erasure: who set too few days can end the service before."""
+
+
+def retention_notice(deployment: Deployment) -> str:
+    """What the settings will erase, before anything is; empty if nothing is due."""
+    days = deployment.settings.retention.patients
+    if not days:
+        return ""
+    found = deployment.store.read_now(count_erasable, days)
+    if not (found.answers or found.comments):
+        return ""
+    return (
+        f"Retention of {days:,} days: in {NOTICE_SECONDS / 60:.0f} minutes the facts of "
+        f"{found.answers:,} answers and {found.comments:,} comments from before "
+        f"{found.before[:10]} are erased for good. To keep them end the service now and change "
+        "retention.patients."
+    )
 
 
 async def keep_up(deployment: Deployment) -> None:
     """Follow other services and erase what is too old, until cancelled; an error ends neither."""
-    last_erased = -_ERASE_SECONDS
+    due = time.monotonic() + NOTICE_SECONDS
     while True:
         days = deployment.settings.retention.patients
         try:
-            if days and time.monotonic() - last_erased >= _ERASE_SECONDS:
-                last_erased = time.monotonic()
+            if days and time.monotonic() >= due:
+                due = time.monotonic() + _ERASE_SECONDS
                 await deployment.store.write(erase_patients, deployment.store.key, days)
             await follow_changes(deployment)
             deployment.is_store_away = False
