@@ -59,4 +59,7 @@ def test_an_order_is_a_draft_that_our_own_reader_does_not_take_for_a_fact() -> N
     assert order["authoredOn"] == "2026-11-28T09:00:00+00:00"
     assert read_resource(order).events.num_rows == 0
     order["status"] = "active"
-    assert read_resource(order).events["code"].to_pylist() == ["DRUG//RXNORM//9//ordered"]
+    assert read_resource(order).events["code"].to_pylist() == [
+        "DRUG//RXNORM//9//ordered",
+        "DRUG_RATE//RXNORM//9//ordered",  # the dose a day is a rate
+    ]
