@@ -6,7 +6,14 @@ import pytest
 
 from posology.cohorts.study.reader import read_study
 from posology.domain.recommendation.option import NOT_ESTIMATED, OptionAdvice
-from posology.service.pages.decision import option_ranges, read_decision
+from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT
+from posology.report.patient.words import capitalise
+from posology.service.pages.decision import (
+    decision_form,
+    option_ranges,
+    option_words,
+    read_decision,
+)
 from tests.builders.recommendations import ADVICE_BY_STATE
 
 RANGES = option_ranges(read_study("iwpc"))
@@ -119,3 +126,21 @@ def test_something_else_and_other_need_a_word(form: dict[str, str], words: str) 
     assert words in errors["comment"]
     record, _ = read_decision(form | {"comment": "apixaban"}, about, True, "a", "person")
     assert record is not None
+
+
+def test_a_range_of_doses_is_offered_without_a_dose_that_nobody_advised() -> None:
+    """`High dose, over 49 mg a week, 49.5 mg/wk` was offered, and no dose was recorded."""
+    end = replace(ADVICE.dose, dose=49.5) if ADVICE.dose else None
+    ranged = replace(ADVICE, options=tuple(replace(one, dose=end) for one in OPTIONS))
+    form = decision_form(ranged)
+    assert dict(form.options)["high"] == "High dose, over 49 mg a week"
+    assert form.dose_label == "Dose that will be given"
+
+
+def test_a_start_with_its_own_dose_is_offered_with_it() -> None:
+    advice = ADVICE_BY_STATE[BETTER_FOR_PATIENT]
+    dosed = (replace(advice.options[0], dose=DOSE), *advice.options[1:])
+    form = decision_form(replace(advice, options=dosed))
+    first = advice.options[0]
+    assert dict(form.options)[first.name] == option_words(dosed[0]) != capitalise(first.title)
+    assert form.dose_label == "Dose, if it is another"

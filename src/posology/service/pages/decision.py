@@ -75,6 +75,8 @@ class DecisionForm:
     """The options shown better, where there are several."""
     unit: str
     """Of the dose; empty where the study has none."""
+    dose_label: str
+    """What the field of the dose asks for."""
     values: dict[str, str]
     """What was entered, for a form that is shown again."""
     errors: dict[str, str]
@@ -93,7 +95,8 @@ def decision_form(
         may_accept: False of an answer that is out of date, or whose model is stopped.
     """
     better = acceptable_options(advice)
-    options = tuple((o.name, option_words(o)) for o in advice.options if o.standing != FORBIDDEN)
+    allowed = (o for o in advice.options if o.standing != FORBIDDEN)
+    options = tuple((o.name, _offered_words(o, advice)) for o in allowed)
     first = _dose_only(advice) or (option_words(better[0]) if better else "")
     others = Choice(DEFERRED, "Defer", "Wait for a result, or decide later")
     if better or first:
@@ -109,6 +112,7 @@ def decision_form(
         options=(*options, (OTHER, "Something else")),
         acceptable=tuple((o.name, option_words(o)) for o in better) if len(better) > 1 else (),
         unit=_unit(advice),
+        dose_label="Dose that will be given" if _dose_only(advice) else "Dose, if it is another",
         values=dict(values or {}),
         errors=dict(errors or {}),
     )
@@ -304,6 +308,15 @@ def option_words(option: OptionAdvice) -> str:
     """`Low start, 16 mg a week`."""
     title = capitalise(option.title)
     return title if option.dose is None else f"{title}, {dose_words(option.dose)}"
+
+
+def _offered_words(option: OptionAdvice, advice: Recommendation) -> str:
+    """An option as the form offers it.
+
+    Where the dose is the answer an option is a range of doses: the dose that stands with it is
+    the end of the range nearest to the answer, which nobody advises and no decision records.
+    """
+    return capitalise(option.title) if _dose_only(advice) else option_words(option)
 
 
 def given_words(record: DecisionRecord, advice: Recommendation) -> str:
