@@ -79,3 +79,17 @@ def test_without_evidence_nothing_is_claimed() -> None:
     given = sum(len(group.rows) for group in page.facts) - len(empty)
     assert page.facts_note.startswith(f"{given} of the 31 source attributes are given.")
     assert {row[1] for row in empty} == {"Not provided"}
+
+
+def test_rules_have_the_titles_that_the_patient_page_gives_them() -> None:
+    """`Pgx formula` and `Fixed` stood here for the names that the answer gives them."""
+    rules = tuple(
+        replace(rule, name=name)
+        for rule, name in zip(ERRORS.rules, ("pgx_formula", "fixed"), strict=True)
+    )
+    page = model_page("w", model(**{DOSE: as_json(replace(ERRORS, rules=rules))}), "k")
+    assert page.compared is not None
+    assert [row.name for row in page.compared.rows[1:]] == [
+        "IWPC formula with genes",
+        "Usual start, 5 mg a day for everyone",
+    ]

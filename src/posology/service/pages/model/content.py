@@ -102,7 +102,11 @@ def model_page(name: str, model: Artifact, kicker: str) -> ModelPage:
     study, dose = stored.study, stored.dose
     facts = model_facts(model).facts
     titles = {t.name: t.title for t in model.study.formulary.treatments}
-    compared = _options(study, titles) if study is not None else _rules(dose) if dose else None
+    rules = {rule.name: rule.words for rule in model.study.rules}
+    if study is not None:
+        compared = _options(study, titles)
+    else:
+        compared = None if dose is None else _rules(dose, rules)
     groups = None if study is None else _groups(study)
     return ModelPage(
         name=name,
@@ -198,8 +202,8 @@ def _evidence(
     return " ".join(parts) or "Nothing was measured when it was fitted."
 
 
-def _rules(dose: DoseEvidence) -> Compared | None:
-    """This model's error of the dose against each rule of the study."""
+def _rules(dose: DoseEvidence, titles: Mapping[str, str]) -> Compared | None:
+    """This model's error of the dose against each rule of the study, by the rule's title."""
     if dose.error is None:
         return None
     axis = common_axis([rule.difference for rule in dose.rules])
@@ -217,7 +221,9 @@ def _rules(dose: DoseEvidence) -> Compared | None:
     rows = [own]
     for rule in sorted(dose.rules, key=lambda rule: rule.error.value):
         kind = GOOD if rule.difference.high < 0 else BAD if rule.difference.low > 0 else SAME
-        rows.append(_row(rule.name, "", rule.error, rule.difference, (kind, dose.unit, axis)))
+        drawn = (kind, dose.unit, axis)
+        name = titles.get(rule.name, rule.name)
+        rows.append(_row(name, "", rule.error, rule.difference, drawn))
     return Compared(
         heading="Is it better than what we have?",
         note=f"{dose.patients:,} patients {KEPT_ASIDE}; no test patient is among them. Mean error "
