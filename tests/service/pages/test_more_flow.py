@@ -191,8 +191,9 @@ def test_a_needed_fact_is_entered_or_ticked_as_not_known(app: FastAPI) -> None:
     changed = replace(model, artifact=replace(model.artifact, study=study))
     deployment_of(app).models.current["warfarin"] = changed
     browser = signed_in(app, CLINICIAN)
-    page = browser.get("/ask")
-    assert page.text.count("needed: no answer without it") == 1
+    browser.get("/ask")
+    assert browser.text.count("needed: enter it, or tick \u201cNot known\u201d") == 1
+    assert "no answer without it" not in browser.text, "the tick beside it brings one"
     assert "needed: it tells whether the study is for this patient" in browser.text, "age"
     weight, sex = field_of(browser, "Weight"), field_of(browser, "Sex")
     body = {"model": "warfarin", sex: "male"}

@@ -7,7 +7,13 @@ from posology.advice.form.field import FOLDED, Field
 from posology.advice.form.training_facts import EVIDENCE
 from posology.artifact import Artifact
 from posology.domain.codes import has_prefix
-from posology.service.pages.needed_facts import Needs, needed_facts, why_needed
+from posology.service.pages.needed_facts import (
+    REQUIRED,
+    REQUIRED_OR_TICKED,
+    Needs,
+    needed_facts,
+    why_needed,
+)
 
 PERSON, MEDICINES, LABORATORY = "Person", "Medicines", "Laboratory and other measurements"
 GENES, HISTORY = "Genes", "History"
@@ -48,7 +54,8 @@ class FieldOrder:
 
     def why_needed(self, field: Field) -> str:
         """Why an answer needs the fact; empty if it does not."""
-        return why_needed(self.needs, (field.stem, *_codes(field)))
+        why = why_needed(self.needs, (field.stem, *_codes(field)))
+        return REQUIRED_OR_TICKED if why == REQUIRED and field.may_be_unknown else why
 
     def is_named(self, field: Field) -> bool:
         """Whether a guideline, rule or subgroup of the study reads the fact."""

@@ -11,6 +11,8 @@ from posology.domain.study import Study
 from posology.workflows.patient import uncertainty_of
 
 REQUIRED = "needed: no answer without it"
+REQUIRED_OR_TICKED = "needed: enter it, or tick “Not known”"
+"""Where the study lets somebody state that nobody knows it (`may_be_unknown`)."""
 FOR_STUDY = "needed: it tells whether the study is for this patient"
 BLOCKS = "needed: without it a safety rule forbids options"
 WARNS = "needed by a safety rule"
