@@ -3,11 +3,14 @@
 import math
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from posology.records.pipeline.cleaning import CleaningSettings, births_and_deaths
 from posology.records.pipeline.ingest import IngestSettings, ingest
 from posology.records.pipeline.units import code_rule, load_codebook
 from tests.builders.raw_events import YEAR0, events_of, raw_source, raw_table, rows
@@ -171,3 +174,18 @@ def test_a_nan_that_parquet_statistics_omit_is_detected(tmp_path):
     done = ingest([raw_source(tmp_path / "a.parquet", raw_table(rows))], tmp_path / "out")
     assert events_of(tmp_path / "out")["numeric_value"].to_pylist() == [1200, 0]
     assert done.repairs == {"text_number": 1, "not_a_number": 1}
+
+
+def test_births_without_a_patient_are_no_patients_birth():
+    """Spark got all patients' births without a match if one row had no patient."""
+    raw = ibis.memtable(
+        raw_table(
+            [
+                (1, YEAR0, "MEDS_BIRTH", None, None, None),
+                (None, YEAR0, "MEDS_BIRTH", None, None, None),
+            ]
+        )
+    )
+    plan = SimpleNamespace(births=("MEDS_BIRTH",), deaths=())
+    found = births_and_deaths(raw, plan, CleaningSettings())
+    assert found.to_pyarrow()["lifespan_subject"].to_pylist() == [1]

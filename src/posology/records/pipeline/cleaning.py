@@ -195,7 +195,8 @@ def births_and_deaths(
     """
     if not (plan.births or plan.deaths):
         return None
-    stated = raw.filter(raw.code.isin([*plan.births, *plan.deaths]) & ~_impossible(raw, settings))
+    named = raw.subject_id.notnull() & raw.code.isin([*plan.births, *plan.deaths])
+    stated = raw.filter(named & ~_impossible(raw, settings))
     is_birth = stated.code.isin(list(plan.births) or [""])
     is_death = stated.code.isin(list(plan.deaths) or [""])
     return stated.group_by(lifespan_subject=stated.subject_id).agg(
