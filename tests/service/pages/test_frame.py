@@ -23,7 +23,7 @@ def test_every_page_says_which_model_answers_and_whether_it_is_signed(app: FastA
     served = models.current["warfarin"]
     for signed_by, words in (("", "not signed"), ("pharmacy", "signed by pharmacy")):
         models.current["warfarin"] = replace(served, signed_by=signed_by)
-        foot = f"Now answers: model warfarin, version {served.digest[:12]}, {words}."
+        foot = f"Now answers: warfarin, version {served.digest[:12]}, {words}."
         for path in paths:
             assert browser.get(path).status_code == 200, path
             assert (STRIP in browser.text, foot in browser.text) == (not signed_by, True), path

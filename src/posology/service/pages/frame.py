@@ -43,9 +43,9 @@ def describe_unsigned(models: Iterable[ServedModel]) -> str:
 
 
 def describe_answering(models: Iterable[ServedModel]) -> tuple[str, ...]:
-    """`Now answers: model warfarin, version 065fd0432da0, signed by pharmacy.` of each model."""
+    """`Now answers: warfarin, version 065fd0432da0, signed by pharmacy.` of each model."""
     return tuple(
-        f"Now answers: model {model.name}, version {model.digest[:12]}, "
+        f"Now answers: {model.name}, version {model.digest[:12]}, "
         f"{f'signed by {model.signed_by}' if model.signed_by else 'not signed'}."
         for model in models
     )
