@@ -18,6 +18,7 @@ from tests.builders.service import client, deployment_of
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 WRITE = "POSOLOGY_WRITE_GOLDEN"
+DOCS = Path(__file__).parents[2] / "docs" / "service.md"
 
 
 def test_the_api_is_the_one_that_was_published(app: FastAPI) -> None:
@@ -27,6 +28,17 @@ def test_the_api_is_the_one_that_was_published(app: FastAPI) -> None:
     if os.environ.get(WRITE):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text(), f"review the change, then run with {WRITE}=1"
+
+
+def test_every_address_of_the_api_stands_in_its_docs() -> None:
+    """Those of CDS Hooks are the standard's; `resume` stands beside the whole address of `stop`."""
+    docs = DOCS.read_text()
+    paths = [path for path in json.loads(GOLDEN.read_text())["paths"] if "cds" not in path]
+    named = [path.replace("{name}", "NAME").replace("{answer_id}", "ID") for path in paths]
+    assert len(named) > 10
+    for path in named:
+        short = path.removeprefix("/models/NAME/")
+        assert any(f"{p}{end}" in docs for p in (path, f"`{short}") for end in "`? "), path
 
 
 PATHS = (
