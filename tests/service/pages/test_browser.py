@@ -191,3 +191,23 @@ def test_the_flow_works_with_javascript_switched_off(served: tuple, chromium) ->
     page.get_by_role("button", name="Sign out").click()
     assert page.url == f"{address}/sign-in"
     context.close()
+
+
+_UNDER = """() => document.querySelector('.banner').getBoundingClientRect().bottom
+- document.querySelector('#decide h2').getBoundingClientRect().top"""
+"""Pixels of the section's heading that the patient's banner covers."""
+
+
+def test_the_banner_does_not_cover_what_a_link_leads_to(served: tuple, chromium) -> None:
+    app, address, answer = served
+    context = chromium.new_context()
+    page = context.new_page()
+    people = people_in(app)
+    page.goto(f"{address}/sign-in/link?token={people.links.make(DEMO_PERSON, people.now())}")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.goto(f"{address}/answers/{answer}?choice=overridden#decide")
+        page.evaluate("() => document.querySelector('#decide').scrollIntoView()")
+        assert page.evaluate("() => scrollY") > 700
+        assert page.evaluate(_UNDER) <= 0, width
+    context.close()
