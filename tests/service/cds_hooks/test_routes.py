@@ -248,8 +248,9 @@ def test_the_templates_ask_for_age_and_weight_and_say_that_both_are_needed(
 ) -> None:
     service = get(strict, "/cds-services").json()["services"][0]
     assert service["usageRequirements"] == (
-        "Answers 412 without the patient, laboratory results and other observations, age, weight, "
-        "by prefetch or fhirAuthorization."
+        "Answers 412 where it cannot read the patient, laboratory results and other observations "
+        "(a search that finds nothing is read), or where one of age, weight is not known, by "
+        "prefetch or fhirAuthorization."
     )
     assert service["prefetch"]["observationsNeeded"].endswith(
         "&code=http://loinc.org|29463-7,http://loinc.org|3141-9,http://loinc.org|3142-7"

@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from posology import artifact
 from posology.service import answering
 from posology.service.cds_hooks.state import HooksState
+from posology.service.errors import NotFoundError
 from posology.service.identity.callers import nobody
+from posology.service.models.served import find_version
 from posology.service.models.switching import follow_changes, start, stop
 from posology.service.settings import ModelSettings, Settings
 from posology.service.store import Store, newest_answers, verify_audit
@@ -42,6 +44,20 @@ def app(versions: Path, tmp_path: Path) -> Iterator[FastAPI]:
     with running_app(versions, tmp_path / "service", settings) as running:
         deployment_of(running).identify_system = nobody  # an administrator calls
         yield running
+
+
+def test_a_version_is_found_by_the_beginning_of_its_digest(versions: Path) -> None:
+    model = ModelSettings("warfarin", versions)
+    digest = artifact.load(versions / "first").digest
+    assert find_version(model, digest[:12]) == versions / "first"
+    with pytest.raises(NotFoundError) as nothing:
+        find_version(model, "nothing")
+    assert str(nothing.value) == (
+        "no version of warfarin has a digest that begins so; GET /models/warfarin/history lists "
+        "those that answered."
+    )
+    with pytest.raises(NotFoundError, match="2 versions of warfarin have a digest that begins so"):
+        find_version(model, "")
 
 
 def test_no_request_is_lost_while_the_version_is_swapped(app: FastAPI, versions: Path) -> None:

@@ -144,3 +144,12 @@ def test_a_start_with_its_own_dose_is_offered_with_it() -> None:
     first = advice.options[0]
     assert dict(form.options)[first.name] == option_words(dosed[0]) != capitalise(first.title)
     assert form.dose_label == "Dose, if it is another"
+
+
+@pytest.mark.parametrize("outcome", ["modified", "overridden"])
+def test_a_range_of_doses_needs_the_dose(outcome: str) -> None:
+    """The record then held no dose."""
+    advised = DOSE.dose if DOSE else 0.0
+    other = next(n for n, r in RANGES.items() if not r.low <= advised <= r.high)
+    record, errors = decide(outcome, other, "")
+    assert (record, errors) == (None, {f"dose_{outcome}": "Enter the dose that will be given"})

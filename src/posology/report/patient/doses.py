@@ -54,8 +54,8 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
     dose = advice.dose or next(o.dose for o in advice.options if o.dose is not None)
     span = words.dose_span(dose.supported)
     note = (
-        f"No dose outside {span} {dose.unit} is advised. This range is of the whole study and its "
-        "safety rules: it is not what this patient needs."
+        f"No dose outside {span} {dose.unit} is advised. This range is of the whole study: it is "
+        "not what this patient needs."
     )
     if is_only_dose(advice):
         note += " It was not compared with other treatments, usual care or no change."
@@ -65,7 +65,7 @@ def dose_note(advice: Recommendation, parts: tuple[DosePart, ...]) -> str:
 def _dose_part(title: str, dose: DoseAdvice, is_advised: bool = True) -> DosePart:
     """is_advised: whether the dose itself is shown, or its intervals alone."""
     lines = _interval_lines(dose)
-    text = "What the study and its safety rules allow, and training patients were given."
+    text = "What the study allows, and training patients were given."
     lines.append(Line("Supported", text, _span(dose.supported, dose), "supported"))
     if dose.usual is not None:
         usual = f"{words.dose_number(dose.usual)} {dose.unit}."

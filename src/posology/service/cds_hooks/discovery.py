@@ -25,12 +25,15 @@ def describe_services(
     name: str, study: Study, queries: Sequence[Query], is_demo: bool
 ) -> list[dict[str, Any]]:
     """The entries of one model, one for each hook."""
-    lists = [query.words for query in queries if query.is_needed]
-    facts = [
+    lists = ", ".join(query.words for query in queries if query.is_needed)
+    named = [
         display_name(code, study.names).partition(", ")[0]
         for code in study.profile.required_for_advice
     ]
-    needed = ", ".join(dict.fromkeys((*lists, *facts)))
+    facts = ", ".join(dict.fromkeys(named))
+    needed = f"where it cannot read {lists} (a search that finds nothing is read)" if lists else ""
+    if facts:
+        needed += f"{', or ' if lists else ''}where one of {facts} is not known"
     demo = "Demonstration, not for the care of patients. " if is_demo else ""
     not_for = f" Not for: {study.not_for}" if study.not_for else ""
     return [
@@ -39,7 +42,7 @@ def describe_services(
             "id": name,
             "title": study.title,
             "description": f"{demo}{study.purpose} Advises {_WHEN[hook]}.{not_for}",
-            "usageRequirements": f"Answers 412 without {needed}, by prefetch or fhirAuthorization.",
+            "usageRequirements": f"Answers 412 {needed}, by prefetch or fhirAuthorization.",
             "prefetch": {query.key: query.template for query in queries},
             "version": SPECIFICATION,
             "hookVersion": HOOK_VERSION,

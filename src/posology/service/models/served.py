@@ -113,7 +113,12 @@ def versions_in(folder: Path) -> dict[str, Path]:
 def find_version(model: ModelSettings, version: str) -> Path:
     """The folder of the only version whose digest begins so; NotFoundError."""
     found = [path for digest, path in find_versions(model).items() if digest.startswith(version)]
-    if len(found) != 1:
+    if not found:
+        raise NotFoundError(
+            f"no version of {model.name} has a digest that begins so; "
+            f"GET /models/{model.name}/history lists those that answered."
+        )
+    if len(found) > 1:
         raise NotFoundError(
             f"{len(found)} versions of {model.name} have a digest that begins so; give more of one."
         )

@@ -178,6 +178,8 @@ def _own(
     is_unsaid = option == OTHER and dose is None
     if may_accept and not is_unsaid and not errors:
         errors = _as_advised((option, dose), about, form)
+    if dose is None and option != OTHER and not errors and _dose_only(advice):
+        errors = {f"dose_{outcome}": "Enter the dose that will be given"}
     if reason not in dict(REASONS):
         errors[f"reason_{outcome}"] = "Choose the main reason"
     return option, dose, reason, errors

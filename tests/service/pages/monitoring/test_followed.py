@@ -1,6 +1,7 @@
 """Calibration as outcomes arrive: predicted against observed, and errors of the dose."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -157,3 +158,11 @@ def test_the_page_shows_outcomes_as_they_arrive(app: FastAPI) -> None:
     assert "How patients fared: predicted and observed" in browser.text
     assert "30 patients with a known outcome" in browser.text
     assert "Right dose in the interval to plan for, of 100" in browser.text
+
+
+def test_a_page_without_a_judged_check_has_no_tick(app: FastAPI) -> None:
+    """It said "✓ 10 checks" under "Too few answers to judge yet"."""
+    browser = signed_in(app, DATA_SCIENTIST)
+    page = browser.get("/monitoring/warfarin").text
+    assert "Too few answers to judge yet" in page
+    assert re.search(r">0 of \d+ checks judged<", page)

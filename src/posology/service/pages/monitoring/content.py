@@ -13,6 +13,7 @@ from posology.report.patient.words import capitalise, count_words
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
 from posology.service.pages.monitoring.checks import (
     OUT,
+    UNKNOWN,
     CheckGroup,
     check_groups,
     few,
@@ -98,11 +99,12 @@ def monitoring_page(
     groups = check_groups(use, training_numbers(model))
     out = sum(row.state == OUT for group in groups for row in group.rows)
     total = sum(len(group.rows) for group in groups)
+    judged = sum(row.state != UNKNOWN for group in groups for row in group.rows)
     answers = sum(week.answers for week in use.weeks)
     tags = [
         Tag(f"{out} of {total} checks out of range", WARN, "warn")
         if out
-        else Tag(f"{total} checks", QUIET, "check"),
+        else Tag(f"{judged} of {total} checks judged", QUIET, "check" if judged else "info"),
         Tag(f"{few(answers)} answers", QUIET, "check"),
         Tag(f"Outcomes known for {few(use.known_outcomes)}", QUIET, "info"),
     ]
