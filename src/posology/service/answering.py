@@ -132,6 +132,7 @@ def _to_store(
         milliseconds=done.milliseconds,
         body=done.stored,
         given=done.given,
+        is_signed=bool(served.signed_by),
     )
 
 

@@ -47,6 +47,7 @@ def test_an_answer_can_be_read_again(app: FastAPI) -> None:
             return await http.get(path)
 
     again = asyncio.run(get(f"/recommendations/{made['id']}"))
+    assert again.json()["is_signed"] is made["is_signed"] is False
     assert again.json()["recommendation"] == made["recommendation"]
     unknown = asyncio.run(get("/recommendations/unknown"))
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")

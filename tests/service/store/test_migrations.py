@@ -1,15 +1,16 @@
 """A store of an earlier version is brought up to date, and keeps what it holds."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect
 
-from posology.service.store import migrations, newest_answers, open_store, save_answer
+from posology.service.store import migrations, newest_answers, open_store
 from posology.service.store.engines import open_engines
 from posology.service.store.shadows import ShadowAnswer, read_pairs, save_shadows
-from posology.service.store.tables import METADATA
+from posology.service.store.tables import ANSWERS, METADATA
 from tests.builders.pages import made_up_answer
 
 ANSWER = made_up_answer("dose", "2026-11-27T08:00:00.000000Z", "p", "d" * 64)
@@ -23,7 +24,8 @@ def test_a_store_from_before_challengers_keeps_its_answers(tmp_path: Path) -> No
     with engines.writing.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")
-        save_answer(connection, ANSWER)
+        given = {name: x for name, x in asdict(ANSWER).items() if name != "is_signed"}
+        connection.execute(insert(ANSWERS), given)
     assert "shadows" not in inspect(engines.reading).get_table_names()
     engines.close()
     store = open_store(address, b"k" * 32)

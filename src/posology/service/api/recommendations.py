@@ -89,6 +89,7 @@ async def read(
         "model": stored.model,
         "digest": stored.digest,
         "is_demo": stored.is_demo,
+        "is_signed": stored.is_signed,
         "recommendation": None if stored.body is None else unpack_json(stored.body),
     }
     return Response(orjson.dumps(body), 200, {"Cache-Control": "no-store"}, "application/json")

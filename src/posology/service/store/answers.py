@@ -30,6 +30,8 @@ class StoredAnswer:
     """The result, as `work.unpack_result` reads it; None after its retention."""
     given: bytes | None
     """The patient, as `work.unpack` reads it: the form, or `{"events": rows}`; None as above."""
+    is_signed: bool | None = None
+    """Whether somebody vouched for the model; None of an answer from before this was kept."""
 
 
 def save_answer(connection: Connection, answer: StoredAnswer) -> None:

@@ -36,6 +36,7 @@ ANSWERS = Table(
     Column("milliseconds", Float, nullable=False),
     Column("body", LargeBinary),
     Column("given", LargeBinary),
+    Column("is_signed", Boolean),
 )
 Index("answers_by_time", ANSWERS.c.made_at)
 Index("answers_by_patient", ANSWERS.c.patient_key, ANSWERS.c.made_at)
