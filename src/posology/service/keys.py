@@ -1,9 +1,12 @@
-"""The service's secret, and one of its own for each use."""
+"""The service's secret, one of its own for each use, and texts that only the service can read."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from posology.errors import UserError
 from posology.records.io.drafts import write_secret
@@ -35,3 +38,20 @@ def read_or_make_key(path: Path) -> bytes:
     key = secrets.token_bytes(32)
     write_secret(path, f"{key.hex()}\n".encode())
     return key
+
+
+def seal(text: str, key: bytes) -> str:
+    """The text, encrypted, in letters that a cookie and a link can hold. key: of this use alone."""
+    return _fernet(key).encrypt(text.encode()).decode().rstrip("=")
+
+
+def unseal(sealed: str, key: bytes) -> str | None:
+    """The text; None if it is none that this service sealed for this use."""
+    try:
+        return _fernet(key).decrypt(sealed + "=" * (-len(sealed) % 4)).decode()
+    except (InvalidToken, ValueError):
+        return None
+
+
+def _fernet(key: bytes) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(key))

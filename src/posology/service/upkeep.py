@@ -22,13 +22,12 @@ def retention_notice(deployment: Deployment) -> str:
     if not days:
         return ""
     found = deployment.store.read_now(count_erasable, days)
-    if not (found.answers or found.comments):
+    if found.is_empty:
         return ""
     return (
-        f"Retention of {days:,} days: in {NOTICE_SECONDS / 60:.0f} minutes the facts of "
-        f"{found.answers:,} answers and {found.comments:,} comments from before "
-        f"{found.before[:10]} are erased for good. To keep them end the service now and change "
-        "retention.patients."
+        f"Retention of {days:,} days: in {NOTICE_SECONDS / 60:.0f} minutes {found.words} from "
+        f"before {found.before[:10]} are erased for good. To keep them end the service now and "
+        "change retention.patients."
     )
 
 

@@ -202,17 +202,20 @@ def _not_used(entries: list[Entry], form: Form, from_records: bool) -> tuple[str
             others += 1
             continue
         sentences[_sentence(entry, form)] = None
-    said = list(sentences)
-    if from_records and len(said) > _MOST_NAMED:
-        said = [*said[:_MOST_NAMED], f"And {len(said) - _MOST_NAMED} more that it does not know."]
+    shown = list(sentences)
+    if from_records and len(shown) > _MOST_NAMED:
+        shown = [
+            *shown[:_MOST_NAMED],
+            f"And {len(shown) - _MOST_NAMED} more that it does not know.",
+        ]
     if others:
         noun = (
             "event of the records is no fact"
             if others == 1
             else "events of the records are no facts"
         )
-        said.append(f"{others} other {noun} of this study.")
-    return tuple(said)
+        shown.append(f"{others} other {noun} of this study.")
+    return tuple(shown)
 
 
 def _sentence(entry: Entry, form: Form) -> str:

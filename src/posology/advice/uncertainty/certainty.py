@@ -123,8 +123,10 @@ def with_intervals(
         return advice
     exact = np.array([advice.exact])
     at = (patient.history, patient.decision)
-    said = dose_predictions(patient.study, patient.profile, at, exact, effectiveness[None, :])
-    found = dose_intervals(evidence.dose, said)
+    predictions = dose_predictions(
+        patient.study, patient.profile, at, exact, effectiveness[None, :]
+    )
+    found = dose_intervals(evidence.dose, predictions)
     return replace(
         advice,
         plan_for=(float(found.plan_low[0]), float(found.plan_high[0])),

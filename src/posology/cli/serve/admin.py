@@ -148,9 +148,6 @@ def erase(
         else:
             found = store.read_now(count_erasable, days)
     verb = "Erased" if yes else "Would be erased"
-    what = f"the facts of {found.answers:,} answers and {found.comments:,} comments"
-    if found.shadows:
-        what = what.replace(" and", ",") + f" and {found.shadows:,} answers of challengers"
-    CONSOLE.print(f"{verb}: {what}, from before {found.before[:10]}.")
-    if not yes and (found.answers or found.comments or found.shadows):
+    CONSOLE.print(f"{verb}: {found.words}, from before {found.before[:10]}.")
+    if not yes and not found.is_empty:
         CONSOLE.print("Nothing is erased yet: the same command with --yes does.")

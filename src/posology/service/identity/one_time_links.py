@@ -4,15 +4,12 @@ A link holds whom it signs in, encrypted under a key of the service, so that one
 works after a restart too; the store knows which were used.
 """
 
-import base64
 import hashlib
 import json
 import secrets
 from dataclasses import astuple, dataclass
 
-from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy.exc import IntegrityError
-
+from posology.service.keys import seal, unseal
 from posology.service.store import Store
 from posology.service.store.nonces import is_kept, use_nonce
 
@@ -55,8 +52,7 @@ class OneTimeLinks:
     def make(self, invitation: Invitation, now: float) -> str:
         """A token for one sign-in within MINUTES. now: seconds since 1970-01-01 UTC."""
         body = [secrets.token_urlsafe(9), int(now) + 60 * MINUTES, *astuple(invitation)]
-        text = json.dumps(body, separators=(",", ":"))  # short: people copy the link
-        return self._fernet().encrypt(text.encode()).decode().rstrip("=")
+        return seal(json.dumps(body, separators=(",", ":")), self.key)  # short: people copy it
 
     async def peek(self, token: str, now: float) -> Invitation | str:
         """Whom the token would sign in; or why it does not, in words."""
@@ -72,22 +68,15 @@ class OneTimeLinks:
         link, found = self._read(token), await self.peek(token, now)
         if link is None or isinstance(found, str):
             return found
-        try:
-            is_first = await self.store.write(use_nonce, _hash(link), link.until + _REMEMBERED, now)
-        except IntegrityError:  # another service on the same database was faster
-            is_first = False
+        is_first = await self.store.write(use_nonce, _hash(link), link.until + _REMEMBERED, now)
         return found if is_first else USED
 
     def _read(self, token: str) -> _Link | None:
-        try:
-            text = self._fernet().decrypt(token + "=" * (-len(token) % 4))
-        except (InvalidToken, ValueError):
+        text = unseal(token, self.key)
+        if text is None:
             return None
         ident, until, subject, name, roles = json.loads(text)
         return _Link(ident, until, Invitation(subject, name, tuple(roles)))
-
-    def _fernet(self) -> Fernet:
-        return Fernet(base64.urlsafe_b64encode(self.key))
 
 
 def _hash(link: _Link) -> str:

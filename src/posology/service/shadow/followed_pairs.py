@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from posology.service.models.served import ServedModel
-from posology.service.pages.monitoring.outcomes import (
+from posology.service.followed_outcomes import (
     Followed,
     Prediction,
     advice_of_answer,
     read_followed,
 )
+from posology.service.models.served import ServedModel
 from posology.service.shadow.shares import MIN_PAIRS, Share, share_of
 from posology.service.store.shadows import read_shadow_body
 from posology.service.work import unpack

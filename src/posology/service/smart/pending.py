@@ -1,6 +1,5 @@
 """A launch under way: the browser keeps it, encrypted, so that any service can go on with it."""
 
-import base64
 import hashlib
 import json
 import secrets
@@ -8,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
-
+from posology.service.keys import seal, unseal
 from posology.service.smart.configuration import Configuration
 from posology.service.smart.settings import SmartServer
 
@@ -52,7 +50,7 @@ def write_pending(pending: Pending, key: bytes) -> str:
         "verifier": pending.verifier,
         "until": pending.until,
     }
-    return _fernet(key).encrypt(json.dumps(body).encode()).decode().rstrip("=")
+    return seal(json.dumps(body), key)
 
 
 def read_pending(
@@ -64,10 +62,10 @@ def read_pending(
         servers: those that may launch now.
         state: what came back with the browser.
     """
-    try:
-        body: dict[str, Any] = json.loads(_fernet(key).decrypt(text + "=" * (-len(text) % 4)))
-    except (InvalidToken, ValueError):
+    written = unseal(text, key)
+    if written is None:
         return None
+    body: dict[str, Any] = json.loads(written)
     server = next((one for one in servers if one.name == body["server"]), None)
     is_ours = secrets.compare_digest(state.encode(), body["state"].encode())
     if server is None or not is_ours or body["until"] <= now:
@@ -76,7 +74,3 @@ def read_pending(
     return Pending(
         server, configuration, body["state"], body["nonce"], body["verifier"], body["until"]
     )
-
-
-def _fernet(key: bytes) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(key))

@@ -1,6 +1,7 @@
 """Nonces of tokens, ended sessions and used links until they expire: hashed, as all are secrets."""
 
 from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from posology.service.store.tables import NONCES
 
@@ -13,15 +14,23 @@ def save_nonce(connection: Connection, key: str, until: float, now: float) -> No
         until, now: seconds since 1970.
     """
     connection.execute(delete(NONCES).where(NONCES.c.until <= now))
-    if connection.execute(select(NONCES.c.key).where(NONCES.c.key == key)).first() is None:
+    if not is_kept(connection, key):
         connection.execute(insert(NONCES), {"key": key, "until": until})
 
 
 def use_nonce(connection: Connection, key: str, until: float, now: float) -> bool:
-    """Keep the nonce as `save_nonce` does; whether it was new."""
-    is_new = not is_kept(connection, key)
-    save_nonce(connection, key, until, now)
-    return is_new
+    """Keep the nonce as `save_nonce` does; whether it was new.
+
+    It is not if another service on the same database keeps it at the same moment.
+    """
+    if is_kept(connection, key):
+        return False
+    try:
+        with connection.begin_nested():
+            save_nonce(connection, key, until, now)
+    except IntegrityError:
+        return False
+    return True
 
 
 def is_kept(connection: Connection, key: str) -> bool:

@@ -23,6 +23,19 @@ class Erasable:
     shadows: int = 0
     """Texts of challengers' answers."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to erase."""
+        return not (self.answers or self.comments or self.shadows)
+
+    @property
+    def words(self) -> str:
+        """`the facts of 3 answers and 2 comments`."""
+        facts, comments = f"the facts of {self.answers:,} answers", f"{self.comments:,} comments"
+        if not self.shadows:
+            return f"{facts} and {comments}"
+        return f"{facts}, {comments} and {self.shadows:,} answers of challengers"
+
 
 def count_erasable(connection: Connection, days: int) -> Erasable:
     """What `erase_patients` would erase now."""
@@ -42,7 +55,7 @@ def erase_patients(connection: Connection, key: bytes, days: int) -> Erasable:
     outcomes are matched. The erasure itself is audited.
     """
     found = count_erasable(connection, days)
-    if not (found.answers or found.comments or found.shadows):
+    if found.is_empty:
         return found
     facts = {"body": None, "given": None, "headline": "", "door_reference": ""}
     for table, condition in _erasable(found.before).items():

@@ -50,8 +50,10 @@ def calibrate_doses(predicted: Predictions, validation: Cohort) -> DoseIntervals
     if study.dose is None:
         return None
     at = (validation.history, validation.last_step)
-    said = dose_predictions(study, validation.profile, at, predicted.dose, predicted.effectiveness)
-    return fit_dose_intervals(said, true_dose(validation), dose_bands(study))
+    predictions = dose_predictions(
+        study, validation.profile, at, predicted.dose, predicted.effectiveness
+    )
+    return fit_dose_intervals(predictions, true_dose(validation), dose_bands(study))
 
 
 def coverage_rows(
@@ -63,8 +65,10 @@ def coverage_rows(
     if intervals is None or not known.any():
         return []
     at = (test.history, test.last_step)
-    said = dose_predictions(test.study, test.profile, at, predicted.dose, predicted.effectiveness)
-    found = dose_intervals(intervals, said)
+    predictions = dose_predictions(
+        test.study, test.profile, at, predicted.dose, predicted.effectiveness
+    )
+    found = dose_intervals(intervals, predictions)
     band = band_of(right, intervals.bands)
     rows = []
     for name, low, high in (

@@ -17,14 +17,14 @@ from posology.domain.recommendation.recommendation import (
 )
 from posology.domain.serialization import serialize
 from posology.domain.study import Bounds, Outcome, Study
-from posology.service.identity.callers import DATA_SCIENTIST
-from posology.service.pages.monitoring.followed import followed_part, probability_bins
-from posology.service.pages.monitoring.outcomes import (
+from posology.service.followed_outcomes import (
     DoseError,
     Followed,
     Prediction,
     read_followed,
 )
+from posology.service.identity.callers import DATA_SCIENTIST
+from posology.service.pages.monitoring.followed import followed_part, probability_bins
 from posology.service.store import (
     DecisionRecord,
     OutcomeRecord,

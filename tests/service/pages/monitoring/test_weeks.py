@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, event
 
 from posology.cohorts.study.reader import read_study
 from posology.domain.recommendation.recommendation import BETTER_FOR_PATIENT, OUTSIDE_TRAINING
-from posology.service.pages.monitoring.outcomes import read_followed
+from posology.service.followed_outcomes import read_followed
 from posology.service.pages.monitoring.weeks import WEEKS, read_use
 from posology.service.store import DecisionRecord, OutcomeRecord, save_answer, save_decision
 from posology.service.store import save_outcome as keep

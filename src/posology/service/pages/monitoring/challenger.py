@@ -6,6 +6,7 @@ from posology.advice.form.unit_names import unit_words
 from posology.domain.study import Study
 from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import MINUS, capitalise, count_words, dose_number
+from posology.service.pages.monitoring.checks import few
 from posology.service.pages.responses import local_time
 from posology.service.shadow.asking import (
     ENDING,
@@ -102,9 +103,9 @@ def _rows(found: Comparison) -> list[tuple[str, str]]:
         rows.append(
             (
                 "No answer given",
-                f"By both: {_count(a.neither)}. By the challenger alone: "
-                f"{_count(a.only_model_in_use)}. By the model in use alone: "
-                f"{_count(a.only_challenger)}.",
+                f"By both: {few(a.neither)}. By the challenger alone: "
+                f"{few(a.only_model_in_use)}. By the model in use alone: "
+                f"{few(a.only_challenger)}.",
             )
         )
     if found.groups:
@@ -151,8 +152,8 @@ def _fared(found: OutcomeComparison, dose: DoseDifference | None) -> list[tuple[
     rows = [
         (
             "Outcome known",
-            f"{found.patients:,} patients. Both advised the same for {_count(found.alike)}, "
-            f"something else for {_count(differ)}.",
+            f"{found.patients:,} patients. Both advised the same for {few(found.alike)}, "
+            f"something else for {few(differ)}.",
         )
     ]
     if found.calibration is not None:
@@ -204,10 +205,6 @@ def _share(share: Share) -> str:
         return f"all but {UNDER_5} of {share.of:,}"
     ends = " to ".join(count_words(x) for x in (share.low, share.high))
     return f"{count_words(share.percent)} of 100 ({ends})"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number >= MIN_CELL or number == 0 else UNDER_5
 
 
 def _latency(one: Latency) -> str:

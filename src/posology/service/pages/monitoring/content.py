@@ -10,6 +10,7 @@ from posology.report.patient.content import QUIET, STOP, WARN, Tag
 from posology.report.patient.marks import share_bar
 from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import capitalise, count_words
+from posology.service.followed_outcomes import Followed
 from posology.service.pages.decision import OUTCOME_WORDS, REASON_WORDS
 from posology.service.pages.monitoring.checks import (
     OUT,
@@ -20,7 +21,6 @@ from posology.service.pages.monitoring.checks import (
     headline,
 )
 from posology.service.pages.monitoring.followed import FollowedPart, followed_part
-from posology.service.pages.monitoring.outcomes import Followed
 from posology.service.pages.monitoring.weeks import WEEKS, Use
 from posology.service.pages.responses import local_time
 from posology.service.store.served import RESUME, ROLLBACK, START, SWAP, Change

@@ -10,8 +10,8 @@ from posology.domain.recommendation.option import Estimate
 from posology.evaluation.intervals import clustered_wilson_interval
 from posology.report.patient.sections import MIN_CELL, UNDER_5
 from posology.report.patient.words import count_words, value_words
+from posology.service.followed_outcomes import DoseError, Followed, Prediction
 from posology.service.pages.model.calibration import Calibration, calibration
-from posology.service.pages.monitoring.outcomes import DoseError, Followed, Prediction
 
 BIN_PATIENTS, MOST_BINS = 20, 5
 _Z_95 = 1.96

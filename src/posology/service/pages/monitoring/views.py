@@ -11,6 +11,7 @@ from starlette.responses import Response
 from posology.report.patient.content import QUIET, WARN, Tag
 from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import NotFoundError
+from posology.service.followed_outcomes import read_followed
 from posology.service.identity.callers import (
     ADMINISTRATOR,
     DATA_SCIENTIST,
@@ -23,7 +24,6 @@ from posology.service.models.served import ServedModel
 from posology.service.models.switching import resume, roll_back, stop
 from posology.service.pages.monitoring.challenger import ChallengerPart, challenger_part
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
-from posology.service.pages.monitoring.outcomes import read_followed
 from posology.service.pages.monitoring.weeks import read_use
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.shadow.comparison import compare
