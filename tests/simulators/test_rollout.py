@@ -10,7 +10,7 @@ from posology.domain.history import visible_events
 from posology.domain.trajectories import episode_returns, next_state_codes, state_codes
 from posology.errors import UserError
 from posology.simulators.conversion import StudyNames, to_cohort
-from posology.simulators.gymnasium_envs import mdp_env, warfarin_env
+from posology.simulators.gymnasium_envs import mdp_env, tumour_env, warfarin_env
 from posology.simulators.mdp import sample_trajectories
 from posology.simulators.rollout import rollout
 from posology.simulators.warfarin.care import DOSES, FEATURES
@@ -31,6 +31,7 @@ def test_our_environments_pass_gymnasiums_own_check():
     from gymnasium.utils.env_checker import check_env
 
     check_env(mdp_env(random_mdp(np.random.default_rng(0))), skip_render_check=True)
+    check_env(tumour_env(), skip_render_check=True)
 
 
 def test_a_rollout_follows_the_same_law_as_the_vectorised_sampler():

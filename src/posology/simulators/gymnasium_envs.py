@@ -10,6 +10,18 @@ import numpy as np
 
 from posology.errors import UserError
 from posology.simulators.mdp import Mdp
+from posology.simulators.tumour import (
+    CELLS,
+    CHEMOTHERAPY,
+    DEATH_CM,
+    NAMES,
+    NOISE,
+    RADIOTHERAPY,
+    draw_tumours,
+    next_volume,
+    sphere_volume,
+)
+from posology.simulators.tumour import DAYS as TUMOUR_DAYS
 from posology.simulators.warfarin.care import (
     DAYS,
     DOSES,
@@ -84,6 +96,65 @@ def warfarin_env(
             return observe(self.visit)[0], reward, is_over, False, info
 
     return WarfarinEnv()
+
+
+def tumour_env(dose_price: float = 0.0) -> Any:
+    """Sixty days of one tumour: treatments are `tumour.NAMES`.
+
+    Observed are the day (as a share of all days), the volume (of that at which patients die),
+    yesterday's chemotherapy and radiotherapy, and whether the patient is of type 1 or of type 3.
+    A day's reward is minus the volume after it and minus `dose_price` a dose; rewards are divided
+    by the number of days. Who dies pays for all days that remain.
+    """
+    gymnasium = _gymnasium()
+    largest = float(sphere_volume(DEATH_CM))
+
+    class TumourEnv(gymnasium.Env):
+        """One patient at a time."""
+
+        observation_space = gymnasium.spaces.Box(0.0, 1.0, (6,), np.float64)
+        action_space = gymnasium.spaces.Discrete(len(NAMES))
+
+        def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:  # noqa: ARG002
+            """A new patient, not yet treated."""
+            super().reset(seed=seed)
+            self.tumour = draw_tumours(1, self.np_random)
+            self.volume, self.concentration = self.tumour.volume, np.zeros(1)
+            self.day, self.last = 0, 0
+            return self._observe(), {}
+
+        def step(self, action: int | np.integer) -> tuple:
+            """Treat for a day."""
+            self.day, self.last = self.day + 1, int(action)
+            chemo, radio = self.last % 2, self.last // 2
+            self.concentration = self.concentration / 2 + CHEMOTHERAPY * chemo
+            radiation = np.full(1, RADIOTHERAPY * radio)
+            noise = self.np_random.normal(0, NOISE, 1)
+            after = next_volume(self.tumour, self.volume, self.concentration, radiation, noise)
+            cured = self.np_random.random() < np.exp(-after[0] * CELLS)
+            self.volume = np.zeros(1) if cured else np.minimum(after, largest)
+            dead = bool(after[0] >= largest)
+            share = float(self.volume[0]) / largest
+            cost = share + dose_price * (chemo + radio) + (TUMOUR_DAYS - self.day) * dead
+            is_late = self.day >= TUMOUR_DAYS
+            info = {"dead": dead, "cured": bool(cured)}
+            return self._observe(), -cost / TUMOUR_DAYS, dead or bool(cured), is_late, info
+
+        def _observe(self) -> np.ndarray:
+            kind = int(self.tumour.kind[0])
+            return np.array(
+                [
+                    self.day / TUMOUR_DAYS,
+                    self.volume[0] / largest,
+                    self.last % 2,
+                    self.last // 2,
+                    kind == 1,
+                    kind == 3,
+                ],
+                np.float64,
+            )
+
+    return TumourEnv()
 
 
 def _gymnasium() -> Any:

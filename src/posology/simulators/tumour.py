@@ -98,10 +98,21 @@ def next_volume(
     noise: Float64[np.ndarray, " subject"],
 ) -> Float64[np.ndarray, " subject"]:
     """Volume after a day (Lim et al. 2018, eq. 11), at least 0."""
+    return np.maximum(unbounded_volume(tumours, volume, concentration, radiation, noise), 0.0)
+
+
+def unbounded_volume(
+    tumours: Tumours,
+    volume: Float64[np.ndarray, " subject"],
+    concentration: Float64[np.ndarray, " subject"],
+    radiation: Float64[np.ndarray, " subject"],
+    noise: Float64[np.ndarray, " subject"],
+) -> Float64[np.ndarray, " subject"]:
+    """The equation itself, which can fall below 0 where radiotherapy kills more than there is."""
     safe = np.maximum(volume, 1e-12)
     growth = tumours.rho * np.log(sphere_volume(CAPACITY_CM) / safe)
     kill = tumours.chemo * concentration + tumours.alpha * (radiation + radiation**2 / 10)
-    return np.maximum(volume * (1 + growth - kill + noise), 0.0)
+    return volume * (1 + growth - kill + noise)
 
 
 def simulate_tumours(
