@@ -12,6 +12,7 @@ from posology.cli import app
 from posology.cohorts.storage.arrays import save_cohort
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.errors import UserError
+from posology.evaluation.gate.requirement import GATE_CLOSED
 from posology.learners.baselines import run_quietly
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.network.training_loop import Training
@@ -85,10 +86,18 @@ def test_every_model_is_scored_and_cases_show_the_truth(fitted, tmp_path) -> Non
             str(page),
             "--json",
             str(figures),
+            "--gate",
         ],
     )
     assert done.exit_code == 0, done.output
-    rows = json.loads(figures.read_text())["rows"]
+    written = json.loads(figures.read_text())
+    rows = written["rows"]
+    assert written["gate"] == "open"
+    value = written["requirements"][0]
+    assert (value["name"], value["holds"]) == ("value", True)
+    reward = {row["model"]: row["value"] for row in rows if row["metric"] == "reward"}
+    assert value["estimate"] == pytest.approx(reward["posology"] - reward["usual"])
+    assert "The gain over usual care is above 0" in done.output
     models = {row["model"] for row in rows if row["metric"] == "accuracy"}
     assert {"posology", "logistic", "forest", "boosting", "usual"} <= models
     text = page.read_text(encoding="utf-8")
@@ -108,10 +117,16 @@ def test_without_a_truth_the_value_is_estimated_next_to_other_models(fitted, tmp
             str(page),
             "--json",
             str(figures),
+            "--gate",
         ],
     )
-    assert done.exit_code == 0, done.output
-    rows = json.loads(figures.read_text())["rows"]
+    assert done.exit_code == GATE_CLOSED, done.output
+    written = json.loads(figures.read_text())
+    rows, required = written["rows"], {r["name"]: r for r in written["requirements"]}
+    assert written["gate"] == "closed"
+    assert required["value"]["holds"]
+    assert not required["calibration"]["holds"], "it was trained for two epochs"
+    assert "FAILS  Predicted probabilities" in done.output
     assert rows[0]["metric"] == "verdict"
     assert rows[0]["kind"] in ("gain", "none"), rows[0]["said"]
     value = {row["model"]: row for row in rows if row["metric"] == "value"}

@@ -12,6 +12,7 @@ from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.simulators.conversion import StudyNames, to_cohort
 from posology.simulators.mdp import policy_value, sample_trajectories
 from posology.workflows.evaluate import ValueEvaluation, evaluate
+from posology.workflows.gate.judge import judge
 from posology.workflows.trajectory_follow_up import is_complete_trajectory
 from posology.workflows.trajectory_value import (
     DRAWN,
@@ -58,6 +59,11 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     assert all(row["value"] is None for row in first)
     assert all(row["refused"].startswith("effective sample size") for row in first)
     assert all(row["low"] < usual["value"] < row["high"] for row in drawn), "it imitates usual care"
+    gate = judge(result, policy)
+    assert not gate.is_open
+    assert gate.requirements[0].reason.startswith(
+        "The gain over usual care is not shown: effective sample size"
+    )
     assert result.to_frame().num_rows == len(result.rows)
 
 

@@ -20,6 +20,12 @@ def evaluate(
             "to learn propensities and outcomes; above it, sample patients at random."
         ),
     ] = 20_000,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            help="Judge whether the advantage over usual care is shown; exit with 3 if it is not."
+        ),
+    ] = False,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -28,12 +34,16 @@ def evaluate(
     Where the most effective option is known (from the outcome itself or from a simulator):
     accuracy, dose error and reward. Where records hold one outcome per decision: the doubly robust
     value of following the policy, with the verdict in the first line; where the study counts later
-    decisions, also the value of whole trajectories.
+    decisions, also the value of whole trajectories. With --gate, the exit code is 0 if everything
+    that is required of a policy is shown, and 3 if not; the reasons are in --json.
     """
     from posology import artifact
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.evaluation.gate.advantage import describe_gate
+    from posology.evaluation.gate.requirement import GATE_CLOSED
     from posology.workflows.cohorts import read_cohort
     from posology.workflows.evaluate import evaluate as run
+    from posology.workflows.gate.judge import judge
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
@@ -42,8 +52,14 @@ def evaluate(
     with show_progress("evaluate") as progress:
         result = run(loaded, cohort, max_decisions, seed, progress)
     CONSOLE.print(result)
+    verdict = judge(result, loaded.policy, seed) if gate else None
+    if verdict is not None:
+        CONSOLE.print(describe_gate(verdict), highlight=False, markup=False)
     if report is not None:
         result.report(report)
         CONSOLE.print(f"Report: [bold]{report}[/]")
     if json_file is not None:
-        write_measurements(json_file, result.rows, started, seed)
+        more = {} if verdict is None else verdict.to_json()
+        write_measurements(json_file, result.rows, started, seed, more)
+    if verdict is not None and not verdict.is_open:
+        raise typer.Exit(GATE_CLOSED)

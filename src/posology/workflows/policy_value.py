@@ -88,7 +88,7 @@ def estimate_policy_value(
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
     plan = replace(plan, not_estimable=not_estimable)
     estimates = analyse_effects(test_nuisance, rule, plan, rng, estimating(progress))
-    return EffectResult(cohort, trial, test_nuisance, estimates, seed), rng
+    return EffectResult(cohort, trial, test_nuisance, estimates, seed, harms=harms), rng
 
 
 def choice_probabilities(
@@ -100,6 +100,21 @@ def choice_probabilities(
             policy.choice_probabilities(
                 cohort.history, cohort.last_step[rows[block]], allowed[block]
             )
+            for block in _blocks(len(rows))
+        ]
+    )
+
+
+def predict_effectiveness(
+    policy: Policy, cohort: Cohort, rows: Int64[np.ndarray, " decision"]
+) -> Matrix:
+    """P(effective) of every option for some rows of a cohort, mean over members, in blocks."""
+    everything = np.ones((len(rows), len(cohort.study.formulary.treatments)), dtype=bool)
+    return np.concatenate(
+        [
+            policy.predict_effectiveness(
+                cohort.history, cohort.last_step[rows[block]], everything[block]
+            ).mean(axis=2)
             for block in _blocks(len(rows))
         ]
     )
@@ -137,15 +152,7 @@ def _effect_over_single(
     policy: Policy, cohort: Cohort, trial: StudyTrial, single: Int64[np.ndarray, " decision"]
 ) -> Float64[np.ndarray, "decision treatment"]:
     """The effect of each option over the best single one, as the policy predicts it."""
-    everything = np.ones((len(trial.row), trial.trial.n_options), dtype=bool)
-    effectiveness: Float64[np.ndarray, "decision treatment"] = np.concatenate(
-        [
-            policy.predict_effectiveness(
-                cohort.history, cohort.last_step[trial.row[block]], everything[block]
-            ).mean(axis=2)
-            for block in _blocks(len(trial.row))
-        ]
-    )
+    effectiveness = predict_effectiveness(policy, cohort, trial.row)
     reference = effectiveness[np.arange(len(single)), single]
     return np.subtract(effectiveness, reference[:, None])
 

@@ -6,9 +6,10 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,16 @@ def to_plain_json(value: Any) -> Any:
 
 
 def write_measurements(
-    path: Path, rows: Sequence[Row], started: float, seed: int | None = None
+    path: Path,
+    rows: Sequence[Row],
+    started: float,
+    seed: int | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write `{"meta": ..., "rows": ...}`; `started` is time.perf_counter() at the start."""
+    """Write `{"meta": ..., "rows": ...}` and `more`.
+
+    `started` is time.perf_counter() at the start.
+    """
     meta = {
         "command": " ".join(["posology", *sys.argv[1:]]),
         "version": posology.__version__,
@@ -76,7 +84,7 @@ def write_measurements(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    body = {"meta": meta, "rows": list(rows)}
+    body = {"meta": meta, "rows": list(rows), **to_plain_json(dict(more))}
     write_whole(path, json.dumps(body, indent=1) + "\n")
 
 
