@@ -9,7 +9,10 @@ import pytest
 from posology.errors import UserError
 from posology.learners.outcome_models import lightgbm_trees, sklearn_trees
 from posology.learners.outcome_models.boosting_task import BoostingTask
-from posology.learners.outcome_models.tree_policy import first_trees, predict_trees
+from posology.learners.outcome_models.tree_policy import (
+    predict_first_trees,
+    predict_trees,
+)
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
 from tests.builders.policies import TUNED, iwpc_cohort
 
@@ -59,10 +62,10 @@ def test_a_class_without_patients_has_no_chance(grow) -> None:
 
 def test_the_first_trees_are_those_of_fewer_rounds() -> None:
     whole, few = (sklearn_trees.grow(task("classes"), n, 0) for n in (6, 2))
-    np.testing.assert_allclose(
-        predict_trees(first_trees(whole, len(whole.root) // 3), rows(True)),
-        predict_trees(few, rows(True)),
-    )
+    counts = len(few.root), len(whole.root)
+    at_two, at_six = predict_first_trees(whole, rows(True), counts)
+    np.testing.assert_allclose(at_two, predict_trees(few, rows(True)))
+    np.testing.assert_allclose(at_six, predict_trees(whole, rows(True)))
 
 
 def test_the_number_of_rounds_is_chosen_on_patients_held_out() -> None:

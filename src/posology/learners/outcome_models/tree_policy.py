@@ -1,5 +1,6 @@
 """Fitted trees as flat arrays, and a policy that evaluates them with numpy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,13 +88,29 @@ def predict_trees(
     X: Float32[np.ndarray, "decision feature"],  # noqa: N803
 ) -> Float64[np.ndarray, "decision output"]:
     """The sum over all trees, through the link."""
-    total = np.tile(trees.baseline, (len(X), 1))
+    return predict_first_trees(trees, X, (len(trees.root),))[0]
+
+
+def predict_first_trees(
+    trees: Trees,
+    X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+    counts: Sequence[int],
+) -> list[Float64[np.ndarray, "decision output"]]:
+    """The sums over the first trees, through the link, for each number of trees.
+
+    Args:
+        counts: ascending; every tree is evaluated once.
+    """
+    totals = [np.tile(trees.baseline, (len(X), 1)) for _ in counts]
     for start in range(0, len(X), BLOCK_SIZE):
-        leaf = _leaves(trees, X[start : start + BLOCK_SIZE])
-        total[start : start + BLOCK_SIZE] += trees.value[leaf].sum(axis=1)
-    if trees.link == "softmax":
-        return softmax(total, axis=1)
-    return total
+        rows, first = slice(start, start + BLOCK_SIZE), 0
+        values = trees.value[_leaves(trees, X[rows])]
+        added = np.zeros((len(values), values.shape[2]))
+        for total, count in zip(totals, counts, strict=True):
+            added = added + values[:, first:count].sum(axis=1)
+            total[rows] += added
+            first = count
+    return [softmax(total, axis=1) if trees.link == "softmax" else total for total in totals]
 
 
 def predict_each_option(
@@ -143,23 +160,6 @@ def constant_trees(value: Float64[np.ndarray, " output"]) -> Trees:
 def scale_trees(trees: Trees, factor: float) -> Trees:
     """The trees, their sum multiplied by a factor."""
     return replace(trees, value=trees.value * factor, baseline=trees.baseline * factor)
-
-
-def first_trees(trees: Trees, count: int) -> Trees:
-    """The first trees, such as those of the first rounds of boosting."""
-    if count >= len(trees.root):
-        return trees
-    end = int(trees.root[count])
-    return replace(
-        trees,
-        root=trees.root[:count],
-        feature=trees.feature[:end],
-        threshold=trees.threshold[:end],
-        left=trees.left[:end],
-        right=trees.right[:end],
-        missing_left=trees.missing_left[:end],
-        value=trees.value[:end],
-    )
 
 
 def add_trees(parts: list[Trees]) -> Trees:

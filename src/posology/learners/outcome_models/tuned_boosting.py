@@ -29,8 +29,7 @@ from posology.learners.outcome_models.tree_policy import (
     add_trees,
     append_option,
     constant_trees,
-    first_trees,
-    predict_trees,
+    predict_first_trees,
     scale_trees,
 )
 
@@ -147,10 +146,9 @@ class TunedBoostingLearner:
             part = replace(task, X=task.X[others], y=task.y[others], weight=weight)
             trees = ENGINES[self.engine](part, most, self.seed)
             a_round = len(trees.root) // most
-            total += [
-                loss(predict_trees(first_trees(trees, n * a_round), task.X[rows]), rows)
-                for n in self.round_counts
-            ]
+            counts = [number * a_round for number in self.round_counts]
+            predictions = predict_first_trees(trees, task.X[rows], counts)
+            total += [loss(prediction, rows) for prediction in predictions]
         best = int(np.argmin(total))
         return self.round_counts[best], float(total[best])
 
