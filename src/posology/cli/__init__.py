@@ -20,6 +20,7 @@ from posology.cli.evaluate import evaluate
 from posology.cli.facts import facts
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
+from posology.cli.monitor import monitor
 from posology.cli.pgx import pgx
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
@@ -41,7 +42,7 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (conform,),
+    "At the point of care": (conform, monitor),
     "To try it out": (demo, simulate),
     "To train a better network": (pretrain, tune),
 }

@@ -23,12 +23,14 @@ from posology.learners.network.pretrain import Pretraining, load_pretrained, sav
 from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import with_device
 from posology.learners.tune import load_recipe
+from posology.lifecycle.monitoring.reference import EVIDENCE as MONITORING
 from posology.nn.network import Network
 from posology.workflows.advice.evidence import (
     MAX_DECISIONS,
     measure_advice_evidence,
 )
 from posology.workflows.advice.reasons import measure_reasons
+from posology.workflows.monitoring.observe import measure_monitoring
 from posology.workflows.progress import (
     Progress,
     describe_epoch,
@@ -149,6 +151,7 @@ def fit(
     if saves_result:
         measured[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
         measured |= measure_advice_evidence(policy, cohort, seed, evidence_decisions, progress)
+        measured[MONITORING] = serialize(measure_monitoring(policy, cohort, seed), {})
     measured[EVIDENCE] = serialize(measure_facts(train), {})
     so_far = artifact.Artifact(policy, cohort.study, measured, "")
     measured[WHY] = measure_reasons(so_far, train, validation)

@@ -1,0 +1,171 @@
+"""Monitors and their reference, measured when a model is fitted.
+
+Inputs are compared with the training patients; what depends on the policy with the validation
+patients, whom it was not fitted on.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.lifecycle.monitoring.monitor import (
+    BEHAVIOUR,
+    CALIBRATION,
+    CALIBRATION_TOLERANCE,
+    INPUTS,
+    MISSINGNESS,
+    OUTCOMES,
+    RANK_VARIANCE,
+    RESIDUAL_VARIANCE,
+    VALUE,
+    Monitor,
+)
+from posology.lifecycle.monitoring.observations import Observations
+from posology.lifecycle.monitoring.scores import (
+    AGREEMENT,
+    CONFIDENCE,
+    EFFECTIVE,
+    EFFECTIVE_IF_FOLLOWED,
+    FIRST,
+    GIVEN,
+    LEVEL,
+    RECORDED,
+    RESIDUAL,
+    RESIDUAL_BINS,
+    SPREAD,
+    Score,
+    find_scored,
+)
+
+EVIDENCE = "monitoring"
+"""Key of a saved policy's evidence that holds a Reference."""
+BINS = 20
+"""Bins of a number, each with as many reference patients."""
+MIN_PATIENTS = 50
+"""Reference patients that a score needs: of fewer, its limits would allow nearly everything."""
+MIN_RECORDED = 20
+"""Reference patients with a fact, for its share to be watched."""
+MOST_FACTS = 150
+"""Facts that are watched, those that most patients have; our choice, for time and memory."""
+SPREAD_VALUES = 5
+"""Different numbers from which a fact's spread is watched beside its level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a model's months are compared with."""
+
+    monitors: tuple[Monitor, ...]
+    options: tuple[str, ...]
+
+
+def measure_reference(
+    train: Observations, validation: Observations, titles: Mapping[str, str]
+) -> Reference:
+    """The monitors of a model.
+
+    Args:
+        titles: of each fact's code and each option, its name in words.
+    """
+    monitors = [*_fact_monitors(train, titles), *_policy_monitors(validation, titles)]
+    return Reference(tuple(monitors), train.options)
+
+
+def settle(reference: Reference, months: Observations) -> Reference:
+    """The same, with what depends on the policy's use compared with these first months instead.
+
+    A model in use changes what clinicians choose, and so who has which outcome: usual care before
+    it is no reference for that.
+    """
+    use = {m.score: m for m in _policy_monitors(months, {})}
+    settled = []
+    for monitor in reference.monitors:
+        if monitor.kind in (INPUTS, MISSINGNESS):
+            settled.append(monitor)
+        elif monitor.score in use:
+            own = use[monitor.score]
+            settled.append(replace(monitor, counts=own.counts, patients=own.patients))
+    return replace(reference, monitors=tuple(settled))
+
+
+def _fact_monitors(of: Observations, titles: Mapping[str, str]) -> Iterator[Monitor]:
+    patients = len(np.unique(of.patient))
+    if patients < MIN_PATIENTS:
+        return
+    share = of.recorded.mean(axis=0)
+    for column in np.sort(np.argsort(-share, kind="stable")[:MOST_FACTS]):
+        code = of.facts[column]
+        rows = of.recorded[:, column]
+        if len(np.unique(of.patient[rows])) < MIN_RECORDED:
+            continue
+        name, numbers = titles.get(code, code), of.number[rows, column]
+        numbers = numbers[~np.isnan(numbers)]
+        is_number = 2 * len(numbers) > np.count_nonzero(rows)
+        kind, word = (MISSINGNESS, ": recorded") if is_number else (INPUTS, "")
+        yield _monitor(f"{name}{word}", kind, Score(RECORDED, code), of)
+        if is_number and len(numbers) >= MIN_PATIENTS:
+            for score in _number_scores(code, numbers):
+                kept = _monitor(f"{name}: {score.what}", INPUTS, score, of)
+                if kept.patients >= MIN_PATIENTS:
+                    yield replace(kept, variance=RANK_VARIANCE)
+
+
+def _number_scores(code: str, numbers: Float64[np.ndarray, " number"]) -> Iterator[Score]:
+    """Level and spread of a number: ranks in bins with about as many patients each."""
+    distinct = np.unique(numbers)
+    if len(distinct) < 2:
+        return
+    cuts = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS, method="lower"))
+    if len(distinct) <= BINS:
+        cuts = distinct[1:]  # each number is its own bin
+    counts = np.bincount(np.searchsorted(cuts, numbers, side="right"), minlength=len(cuts) + 1)
+    rank = (np.cumsum(counts) - counts / 2) / counts.sum()
+    own = tuple(float(cut) for cut in cuts)
+    yield Score(LEVEL, code, own, tuple(float(x) for x in rank))
+    if len(distinct) >= SPREAD_VALUES:
+        yield Score(SPREAD, code, own, tuple(float(x) for x in abs(2 * rank - 1)))
+
+
+def _policy_monitors(of: Observations, titles: Mapping[str, str]) -> Iterator[Monitor]:
+    """Behaviour, outcomes, calibration and value; those that enough patients show."""
+    middle = tuple((np.arange(RESIDUAL_BINS) + 0.5) / RESIDUAL_BINS)
+    named = [(option, titles.get(option, option)) for option in of.options]
+    found = [
+        *(
+            _monitor(f"{title}: advised first", BEHAVIOUR, Score(FIRST, o), of)
+            for o, title in named
+        ),
+        *(_monitor(f"{title}: given", BEHAVIOUR, Score(GIVEN, o), of) for o, title in named),
+        _monitor("given as advised", BEHAVIOUR, Score(AGREEMENT), of),
+        _monitor("effective", OUTCOMES, Score(EFFECTIVE), of),
+        *(_monitor(f"{title}: effective", OUTCOMES, Score(EFFECTIVE, o), of) for o, title in named),
+        *(
+            replace(
+                _monitor(name, CALIBRATION, Score(what, values=middle), of),
+                variance=RESIDUAL_VARIANCE,
+                tolerance=CALIBRATION_TOLERANCE,
+            )
+            for name, what in (
+                ("outcome minus prediction", RESIDUAL),
+                ("confidence of predictions", CONFIDENCE),
+            )
+        ),
+        replace(
+            _monitor("effective if given as advised", VALUE, Score(EFFECTIVE_IF_FOLLOWED), of),
+            is_only_lower=True,
+        ),
+    ]
+    yield from (monitor for monitor in found if monitor.patients >= MIN_PATIENTS)
+
+
+_OF_OPTION = {FIRST: "advised first", GIVEN: "given", EFFECTIVE: "effective"}
+
+
+def _monitor(name: str, kind: str, score: Score, of: Observations) -> Monitor:
+    """The monitor of a share; a patient counts once a month, as in use."""
+    scored = find_scored(score, of)
+    counts = np.bincount(scored.value, minlength=len(score.values))
+    patients = len(np.unique(of.patient[scored.row]))
+    return Monitor(name, kind, score, tuple(int(n) for n in counts), patients)

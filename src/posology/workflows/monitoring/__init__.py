@@ -1,0 +1,1 @@
+"""Monitor a saved policy on the records of the months since."""

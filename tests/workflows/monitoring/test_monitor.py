@@ -1,0 +1,105 @@
+"""A saved policy judges later months: undisturbed ones pass, a recalibrated laboratory alarms."""
+
+import datetime
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from posology.artifact import Artifact
+from posology.domain.serialization import serialize
+from posology.errors import UserError
+from posology.learners.methods import build_learner
+from posology.lifecycle.monitoring.reference import EVIDENCE
+from posology.workflows.monitoring.monitor import MonitoringResult, MonitorSettings, monitor
+from posology.workflows.monitoring.observe import measure_monitoring
+from tests.builders.policies import iwpc_cohort
+from tests.builders.synthetic_iwpc import events
+
+MONTHS = 3
+
+
+@cache
+def saved() -> Artifact:
+    cohort = iwpc_cohort()
+    policy = build_learner("logistic", 0).fit(cohort, cohort)
+    cohort = replace(cohort, split=np.arange(len(cohort), dtype=np.int8) % 2)
+    evidence = {EVIDENCE: serialize(measure_monitoring(policy, cohort), {})}
+    return Artifact(policy, cohort.study, evidence, "0" * 64)
+
+
+@cache
+def later(heavier: float = 0.0) -> pa.Table:
+    """Three months of other patients; in the last one everybody's weight is read as heavier."""
+    parts = []
+    for month in range(MONTHS):
+        table = events(400, seed=10 + month)
+        shift = pa.scalar(datetime.timedelta(days=31 * month), pa.duration("us"))
+        time = pc.add(table["time"], shift)
+        subject = pc.add(table["subject_id"], 1000 * month)
+        value = table["numeric_value"]
+        if month == MONTHS - 1:
+            is_weight = pc.equal(table["code"], "WEIGHT")
+            more = pc.cast(pc.add(value, heavier), value.type)
+            value = pc.if_else(is_weight, more, value)
+        for name, column in (("time", time), ("subject_id", subject), ("numeric_value", value)):
+            at = table.schema.get_field_index(name)
+            table = table.set_column(at, table.schema.field(name), column)
+        parts.append(table)
+    return pa.concat_tables(parts)
+
+
+def value_of(result: MonitoringResult, split: str, metric: str) -> dict:
+    (row,) = [r for r in result.rows if r["split"] == split and r["metric"] == metric]
+    return row
+
+
+def test_undisturbed_months_raise_no_alarm() -> None:
+    result = monitor(saved(), later())
+    assert not result.is_alarm
+    assert result.verdict.alarms == (False,) * MONTHS
+    assert result.summary().startswith("No alarm in 3 months to 2000-03.")
+    kinds = {row["kind"] for row in result.rows}
+    assert {"inputs", "missingness", "behaviour", "calibration", "value"} <= kinds
+
+
+def test_a_shifted_input_alarms_and_is_named_with_what_to_do() -> None:
+    result = monitor(saved(), later(heavier=25.0))
+    assert result.verdict.alarms == (False, False, True)
+    row = value_of(result, "2000-03", "weight, kg: level")
+    assert row["is_alarm"]
+    assert row["value"] > row["high"]
+    assert "Inputs: weight, kg: level rose" in result.summary()
+    assert "Look whether a laboratory, a unit, a code" in result.summary()
+
+
+def test_decisions_before_the_model_was_in_use_are_not_judged() -> None:
+    result = monitor(saved(), later(25.0), MonitorSettings(since=datetime.date(2000, 3, 1)))
+    assert len(result.verdict.months) == 1
+    until = datetime.date(2000, 2, 15)
+    result = monitor(saved(), later(25.0), MonitorSettings(until=until))
+    assert result.verdict.alarms == (False, False)
+
+
+def test_small_counts_are_not_shown() -> None:
+    table = later()
+    few = table.filter(pc.less(table["subject_id"], 4))
+    result = monitor(saved(), few)
+    shown = [row for row in result.rows if row["metric"] != "evidence"]
+    assert all(row["value"] is None and row["n"] in (None, 0) for row in shown)
+    assert "under 5" in result.summary()
+
+
+def test_what_cannot_be_judged_is_an_error_with_its_mend() -> None:
+    model = saved()
+    with pytest.raises(UserError, match="saved without a reference for monitors; fit it again"):
+        monitor(replace(model, evidence={}), later())
+    with pytest.raises(UserError, match="no decision in the months to judge"):
+        monitor(model, later(), MonitorSettings(settle=12))
+    with pytest.raises(UserError, match="before the first decision, in 2000-01; name a later"):
+        monitor(model, later(), MonitorSettings(until=datetime.date(1999, 1, 1)))
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+        monitor(model, "nowhere")
