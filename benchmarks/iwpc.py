@@ -3,8 +3,10 @@
     python -m benchmarks.iwpc --folds 10 --json out/iwpc.json
 
 Each fold fits vocabulary, scaling and refitted formula on its own training patients, an eighth of
-which (by a hash) chooses epochs and hyper-parameters. What each model said of each fold is kept in
---work, so a run that was stopped goes on where it stopped; --fresh starts again.
+which (by a hash) chooses epochs and hyper-parameters. `posology` is the stack, `network` its first
+network alone; `lightgbm`, `svr` and `kernel` learn from the eighth too, once they have chosen. What
+each model said of each fold is kept in --work, so a run that was stopped goes on where it stopped;
+--fresh starts again.
 """
 
 import argparse
@@ -15,7 +17,6 @@ import multiprocessing
 import os
 import shutil
 import time
-from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -37,6 +38,7 @@ from posology.evaluation.table1.predictions import (
     concatenate_predictions,
     predict_cohort,
 )
+from posology.learners.outcome_models.lightgbm_trees import is_installed
 from posology.learners.stack.policy import StackedPolicy
 from posology.report.table1.terminal import render_table1
 from posology.workflows.results import write_measurements
@@ -63,6 +65,8 @@ class Fold:
 def main() -> None:
     """Run every fold, print both tables and write the rows."""
     options = _options()
+    if not is_installed():
+        raise SystemExit('LightGBM is a row of the table: pip install "posology[boosting]"')
     started = time.perf_counter()
     if options.fresh:
         shutil.rmtree(options.work, ignore_errors=True)
@@ -126,7 +130,6 @@ def _one(fold: Fold, work: Path) -> str:
 
     from benchmarks.iwpc_svr import fit_svr
     from posology.learners.baselines import baselines, fit_networks, run_quietly
-    from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
     from posology.learners.stack.learner import StackLearner
 
     torch.set_num_threads(1)
@@ -142,21 +145,19 @@ def _one(fold: Fold, work: Path) -> str:
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     folder = _path(work, fold)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "posology.npz").exists():
+    if not (folder / "svr.npz").exists():
         networks = fit_networks(train, validation, fold.seed, run_quietly)
         for name, (policy, _) in networks.items():
             _keep(folder, _NETWORKS[name], test, predict_cohort(policy, test))
         stack = StackLearner(seed=fold.seed).extend(networks["posology"][0], train, validation)
         (folder / _WEIGHTS).write_text(json.dumps(_weights(stack)))
+        _keep(folder, "posology", test, predict_cohort(stack, test))
         for name, member in zip(_MEMBERS, stack.members[2:], strict=True):
             _keep(folder, name, test, predict_cohort(member, test))
-        _keep(folder, "posology", test, predict_cohort(stack, test))
-    names = ["posology", *_NETWORKS.values(), *_MEMBERS]
-    rivals = [
-        ("lightgbm", partial(TunedBoostingLearner("lightgbm").fit, train, validation)),
-        ("svr", partial(fit_svr, train, validation)),
-    ]
-    for name, make in [*baselines(train, validation), *rivals]:
+        svr = fit_svr(stack.members[3], train, validation)
+        _keep(folder, "svr", test, predict_cohort(svr, test))
+    names = ["posology", *_NETWORKS.values(), *_MEMBERS, "svr"]
+    for name, make in baselines(train, validation):
         names.append(name)
         if not (folder / f"{name}.npz").exists():
             _keep(folder, name, test, predict_cohort(make(), test))
@@ -165,13 +166,13 @@ def _one(fold: Fold, work: Path) -> str:
 
 
 _NETWORKS = {
-    "posology": "posology_network",
+    "posology": "network",
     "posology_supervised": "posology_supervised",
     "posology_paper": "posology_paper",
 }
 """Rows of the networks alone; `posology` itself is the stack."""
-_MEMBERS = ("posology_boosting", "posology_kernel")
-"""Rows of the stack's other members."""
+_MEMBERS = ("lightgbm", "kernel")
+"""The stack's other members, which are baselines too: each learned from all training patients."""
 
 
 def _weights(stack: StackedPolicy) -> dict[str, list[float]]:

@@ -17,7 +17,6 @@ from posology.domain.scaling import mean_and_std
 from posology.learners.features.tabular import FeatureSpec, extract_features
 from posology.learners.outcome_models.design import build_design, join_labels, mean_dose_error
 from posology.learners.outcome_models.gradient_boosting import drop_unsplittable_columns
-from posology.learners.outcome_models.kernel_regression import KernelLearner
 from posology.learners.outcome_models.logistic import LinearPolicy, scale_and_clip
 from posology.learners.outcome_models.predictions import dose_from_root, doses_within_ranges
 
@@ -62,8 +61,11 @@ class SvrPolicy:
         return doses_within_ranges(dose_from_root(self.model.predict(X)), self.formulary, allowed)
 
 
-def fit_svr(train: Cohort, validation: Cohort) -> SvrPolicy:
-    """Cost and width chosen on the validation patients, then fitted on both."""
+def fit_svr(classes: LinearPolicy, train: Cohort, validation: Cohort) -> SvrPolicy:
+    """Cost and width chosen on the validation patients, then fitted on both.
+
+    classes: a fitted `kernel`, which predicts the classes.
+    """
     data = drop_unsplittable_columns(build_design(train, validation, ()))
     center, spread = mean_and_std(data.X)
     X, V = scale_and_clip(data.X, center, spread), scale_and_clip(data.X_validation, center, spread)
@@ -79,5 +81,4 @@ def fit_svr(train: Cohort, validation: Cohort) -> SvrPolicy:
     known = ~np.isnan(labels.dose)
     model = SVR(C=cost, gamma=width / X.shape[1], epsilon=_TUBE)
     model.fit(np.vstack([X, V])[known], np.sqrt(labels.dose[known]))
-    classes = KernelLearner().fit(train, validation)
     return SvrPolicy(classes, data.spec, center, spread, model)

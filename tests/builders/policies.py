@@ -28,6 +28,7 @@ from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
 from posology.learners.stack.learner import StackLearner
+from posology.learners.stack.members import MemberLearner
 from tests.builders.small_cohorts import policy_outputs
 from tests.builders.synthetic_iwpc import cohort as synthetic_iwpc_cohort
 from tests.builders.synthetic_iwpc import with_targets
@@ -93,6 +94,14 @@ def small_network(seed: int) -> Supervised:
     return Supervised(SMALL, Training(batch=64, epochs=2, seed=seed))
 
 
+SMALL_STACK = StackLearner(
+    small_network,
+    lambda _train, seed: small_network(seed),
+    lambda _train, seed: (
+        MemberLearner("boosting", replace(TUNED, seed=seed), learns_from_validation=True),
+        MemberLearner("kernel", KernelLearner(cosines=40, seed=seed), learns_from_validation=True),
+    ),
+)
 OFFLINE = {
     "fitted_values": PessimisticFQI(FEW),
     "implicit": ImplicitQLearning(FEW),
@@ -159,9 +168,7 @@ def fitted_policy(name: str) -> Policy:
         case "kernel":
             return KernelLearner(cosines=40).fit(train, validation)
         case "stack":
-            return StackLearner(small_network, TUNED, KernelLearner(cosines=40)).fit(
-                train, validation
-            )
+            return SMALL_STACK.fit(train, validation)
         case "ridge_margin":
             return DoseRidgeLearner().fit(with_option_doses(train), with_option_doses(validation))
         case "boosting_margin":

@@ -4,11 +4,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from posology.domain.cohort import Cohort
 from posology.domain.policy import Learner, Policy
-from posology.learners.features.dose_grid import modelled_dose_levels
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.training_loop import Epoch
@@ -17,6 +14,7 @@ from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
 from posology.learners.outcome_models.gradient_boosting import GradientBoostingLearner
 from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
+from posology.learners.outcome_models.target_distance import has_numeric_outcome
 from posology.learners.recipes import paper_recipe, recipe_for_cohort
 
 FORMULA_CODES = ("FORMULA",)
@@ -36,14 +34,6 @@ class Baseline:
 def has_formula(train: Cohort) -> bool:
     """Whether a published formula's prediction is among the codes."""
     return bool(train.profile.formulas)
-
-
-def has_numeric_outcome(train: Cohort) -> bool:
-    """Whether a number says how well the treatment received worked, at doses to model."""
-    distance = train.target_distance
-    if distance is None or np.isnan(distance).all():
-        return False
-    return bool(modelled_dose_levels(train))
 
 
 BASELINES: tuple[Baseline, ...] = (

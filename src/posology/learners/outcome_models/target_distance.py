@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.logistic_regression import fit_ridge_logistic
-from posology.learners.features.dose_grid import log_dose_shifts
+from posology.learners.features.dose_grid import log_dose_shifts, modelled_dose_levels
 from posology.learners.features.rewards import follow_up_weights
 from posology.nn.dose_head import DoseLevels
 
@@ -26,6 +26,14 @@ class TreatedDecisions:
     """log2 of the dose received over the middle of the option's levels."""
     target: Float64[np.ndarray, " decision"]
     weight: Float64[np.ndarray, " decision"]
+
+
+def has_numeric_outcome(train: Cohort) -> bool:
+    """Whether a number says how well the treatment received worked, at doses to model."""
+    distance = train.target_distance
+    if distance is None or np.isnan(distance).all():
+        return False
+    return bool(modelled_dose_levels(train))
 
 
 def treated_decisions(

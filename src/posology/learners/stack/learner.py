@@ -1,67 +1,99 @@
-"""Fit networks, boosted trees and kernel regression, and weight them on validation patients."""
+"""Fit a network and other models, weight them on validation patients, and fit them again on all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from posology.domain.cohort import Cohort, join_cohorts, subset_decisions
-from posology.domain.policy import Learner, Policy, allow_all_treatments
-from posology.learners.outcome_models.design import extract_labels, mean_dose_error, mean_log_loss
-from posology.learners.outcome_models.kernel_regression import KernelLearner
-from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
-from posology.learners.recipes import NetworkLearner
-from posology.learners.stack.policy import StackedPolicy
-from posology.learners.stack.weights import fit_weights
+from posology.domain.policy import Learner, Policy
+from posology.learners.features.rewards import has_next_decision
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.supervised import Supervised
+from posology.learners.recipes import NetworkLearner, recipe_for_cohort
+from posology.learners.stack.judge import Judgement, Weights, judge_members
+from posology.learners.stack.members import MemberLearner, members_for
+from posology.learners.stack.policy import EFFECTIVENESS, NETWORK, REWARD, StackedPolicy
+
+NETWORK_NAME = "network"
+"""The network's name among the members."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackTrial:
+    """Members that learned from no validation patient, and how they did on them."""
+
+    members: tuple[MemberLearner, ...]
+    """All but the network."""
+    policy: StackedPolicy
+    """For measuring on validation patients; advice needs the one that learned from all."""
+    judgement: Judgement
 
 
 @dataclass(frozen=True, slots=True)
 class StackLearner:
-    """Two networks that each choose their epochs on other patients, boosting, kernel regression.
+    """A network, and models that answer the same question in other ways.
 
-    Boosting and kernel regression learn once without the validation patients, on whom all members
-    are weighted, and once more with them.
+    All are weighted on the validation patients, from whom none of them learned. A second network
+    and the other models then learn from training and validation patients together; the first
+    network stays, because its second phase was selected on the validation patients.
     """
 
     network: Callable[[int], Learner] = NetworkLearner
-    """The learner of a network with a random seed."""
-    boosting: TunedBoostingLearner = field(default_factory=TunedBoostingLearner)
-    kernel: KernelLearner = field(default_factory=KernelLearner)
+    """The learner of the first network, with a random seed."""
+    second: Callable[[Cohort, int], Supervised] = lambda train, seed: (
+        recipe_for_cohort(train, seed).supervised
+    )
+    """The supervised phase of the second network."""
+    members: Callable[[Cohort, int], tuple[MemberLearner, ...]] = members_for
     seed: int = 0
 
     def fit(self, train: Cohort, validation: Cohort) -> StackedPolicy:
-        """Fit the members, weight them, and fit again what can learn from all patients."""
+        """Fit the members, weight them, and fit them again on all patients."""
         return self.extend(self.network(self.seed).fit(train, validation), train, validation)
 
     def extend(self, first: Policy, train: Cohort, validation: Cohort) -> StackedPolicy:
         """The stack around a network that learned from `train` and chose on `validation`."""
-        seed = self.seed
-        boosting, kernel = replace(self.boosting, seed=seed), replace(self.kernel, seed=seed)
-        larger, smaller = _split(train, len(validation) / max(len(train), 1), seed)
-        tried = (first, boosting.fit(larger, smaller), kernel.fit(larger, smaller))
-        effectiveness, dose = _weights(tried, validation)
-        second = self.network(seed + 1).fit(join_cohorts(larger, validation), smaller)
-        members = (
-            first,
-            second,
-            boosting.fit(train, validation),
-            kernel.fit(train, validation),
-        )
-        return StackedPolicy(
+        return self.complete(self.try_members(first, train, validation), train, validation)
+
+    def try_members(self, first: Policy, train: Cohort, validation: Cohort) -> StackTrial:
+        """Fit the other members on `train` alone, and judge all on `validation`."""
+        parts = _split(train, validation, self.seed)
+        members = tuple(member.choose(parts) for member in self.members(train, self.seed))
+        policies = (first, *(member.learner.fit(*parts) for member in members))
+        names = (NETWORK_NAME, *(member.name for member in members))
+        judgement = judge_members(names, policies, validation, self.seed)
+        policy = StackedPolicy(
             formulary=train.study.formulary,
             profile=train.profile,
-            members=members,
+            members=policies,
+            networks=1,
+            effectiveness_weight=judgement.effectiveness_weight,
+            dose_weight=judgement.dose_weight,
+            reward=(reward := _mean_rewards(train)),
+            chooses_by=_chooses_by(first, train, reward),
+        )
+        return StackTrial(members, policy, judgement)
+
+    def complete(self, trial: StackTrial, train: Cohort, validation: Cohort) -> StackedPolicy:
+        """The same stack with members that learned from training and validation patients."""
+        parts = _split(train, validation, self.seed)
+        second = _fit_second(self.second(train, self.seed + 1), train, validation, parts)
+        others = [member.fit_on_all(train, validation, parts) for member in trial.members]
+        return replace(
+            trial.policy,
+            members=(trial.policy.members[0], second, *others),
             networks=2,
-            effectiveness_weight=_share(effectiveness),
-            dose_weight=_share(dose),
-            reward=_mean_rewards(train),
+            effectiveness_weight=_shared_by_two(trial.judgement.effectiveness_weight),
+            dose_weight=_shared_by_two(trial.judgement.dose_weight),
         )
 
 
-def _split(train: Cohort, share: float, seed: int) -> tuple[Cohort, Cohort]:
-    """A larger and a smaller part of the training patients."""
+def _split(train: Cohort, validation: Cohort, seed: int) -> tuple[Cohort, Cohort]:
+    """A larger part of the training patients, and one about as large as the validation split."""
     subjects = len(train.history.subject_id)
+    share = len(validation) / max(len(train), 1)
     count = min(max(round(share * subjects), 1), subjects - 1)
     chosen = np.zeros(subjects, dtype=bool)
     chosen[np.random.default_rng(seed).permutation(subjects)[:count]] = True
@@ -69,41 +101,32 @@ def _split(train: Cohort, share: float, seed: int) -> tuple[Cohort, Cohort]:
     return subset_decisions(train, ~is_smaller), subset_decisions(train, is_smaller)
 
 
-def _weights(
-    policies: tuple[Policy, ...], validation: Cohort
-) -> tuple[Float64[np.ndarray, " policy"], Float64[np.ndarray, " policy"]]:
-    """Weights of P(effective) by log loss, and of the dose by its absolute error."""
-    labels = extract_labels(validation)
-    allowed = allow_all_treatments(validation.last_step, validation.study.formulary)
-    p = np.stack(
-        [
-            policy.predict_effectiveness(validation.history, validation.last_step, allowed).mean(2)
-            for policy in policies
-        ]
-    )
-    dose = np.stack(
-        [
-            policy.predict_doses(validation.history, validation.last_step, allowed).overall.mean(1)
-            for policy in policies
-        ]
-    )
-    known = labels.best >= 0 if labels.is_multiclass else ~np.isnan(labels.effective)
-    has_dose = ~np.isnan(labels.dose) & ~np.isnan(dose).any(axis=0)
-    return (
-        fit_weights(
-            lambda w: mean_log_loss(np.tensordot(w, p, 1), labels), len(policies), int(known.sum())
-        ),
-        fit_weights(
-            lambda w: mean_dose_error(np.where(has_dose, w @ dose, np.nan), labels),
-            len(policies),
-            int(has_dose.sum()),
-        ),
-    )
+def _fit_second(
+    learner: Supervised, train: Cohort, validation: Cohort, parts: tuple[Cohort, Cohort]
+) -> NetworkPolicy:
+    """A network of all patients where nothing is left to choose; else other patients choose.
+
+    Epochs are known where the recipe stops at their number. Tasks' heads are shrunk, and their
+    errors measured, on patients that the network did not learn from.
+    """
+    study = train.study
+    if learner.training.patience or study.diagnosis or study.progression or study.time_to_event:
+        return learner.fit(join_cohorts(parts[0], validation), parts[1])
+    return learner.fit(join_cohorts(train, validation), validation)
 
 
-def _share(weights: Float64[np.ndarray, " policy"]) -> Float64[np.ndarray, " member"]:
+def _shared_by_two(weights: Weights) -> Float64[np.ndarray, " member"]:
     """The network's weight, shared by the two networks, and the others'."""
     return np.concatenate([np.full(2, weights[0] / 2), weights[1:]])
+
+
+def _chooses_by(first: Policy, train: Cohort, reward: Float64[np.ndarray, "_ _"]) -> str:
+    """What the choice among the options follows."""
+    if reward.size:
+        return REWARD
+    has_values = isinstance(first, NetworkPolicy) and first.decoding.temperature is not None
+    is_sequential = train.study.reward.discount > 0 and bool(has_next_decision(train).any())
+    return NETWORK if has_values or is_sequential else EFFECTIVENESS
 
 
 def _mean_rewards(train: Cohort) -> Float64[np.ndarray, "treatment best"]:

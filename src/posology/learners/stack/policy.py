@@ -1,5 +1,6 @@
 """The weighted mean of several policies, as one policy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,6 +21,10 @@ from posology.domain.policy import (
 from posology.domain.profile import Profile
 from posology.learners.outcome_models.predictions import choose_most_effective, doses_within_ranges
 
+REWARD, EFFECTIVENESS, NETWORK = "reward", "effectiveness", "network"
+"""What the choice among the options follows: the expected reward where the reward of every option
+is known; P(effective); the first network's second phase, where that found a better policy."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackedPolicy:
@@ -32,56 +37,60 @@ class StackedPolicy:
     profile: Profile
     members: tuple[Policy, ...]
     networks: int
-    """How many of the members, the first ones, are networks."""
+    """How many of the members, the first ones, are networks. They have the same weight."""
     effectiveness_weight: Float64[np.ndarray, " policy"]
     dose_weight: Float64[np.ndarray, " policy"]
     reward: Float64[np.ndarray, "treatment best"]
-    """Mean reward of each option in training where each is the most effective one; no rows where
-    that is unknown."""
+    """Mean reward of each option in training where each is the most effective one; no columns
+    where that is unknown."""
+    chooses_by: str = REWARD
+    """REWARD, EFFECTIVENESS or NETWORK."""
 
     def predict_effectiveness(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
-    ) -> Float64[np.ndarray, "decision treatment 1"]:
-        """The weighted mean of the members' P(option is effective); 0 for forbidden options."""
-        p = np.zeros(allowed.shape)
-        for member, weight in zip(self.members, self.effectiveness_weight, strict=True):
-            if weight > 0:
-                p += weight * member.predict_effectiveness(history, decisions, allowed).mean(axis=2)
-        return p[:, :, None]
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        """The weighted mean of P(option is effective), by member of the networks' ensembles.
+
+        0 for forbidden options.
+        """
+        weights = self.effectiveness_weight
+        parts = [
+            member.predict_effectiveness(history, decisions, allowed)
+            for member, weight in zip(self.members, weights, strict=True)
+            if weight > 0
+        ]
+        return np.clip(_mix(parts, weights[weights > 0], self._networks_in(weights)), 0.0, 1.0)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
-        """The allowed option of the highest expected reward.
-
-        Where rewards of options not given are unknown: the mean of the networks' choices, which
-        the reinforcement phase made from rewards.
-        """
-        if self.reward.size:
-            every = np.ones_like(allowed)
-            p = self.predict_effectiveness(history, decisions, every)[:, :, 0]
-            expected = p @ self.reward.T
-            return choose_most_effective(expected - expected.min(axis=1, keepdims=True), allowed)
-        chosen = [
-            member.choice_probabilities(history, decisions, allowed)
-            for member in self.members[: self.networks]
-        ]
-        return np.mean(chosen, axis=0)
+        """The allowed option that is best by what the policy chooses by."""
+        if self.chooses_by == NETWORK:
+            return self.members[0].choice_probabilities(history, decisions, allowed)
+        p = self.predict_effectiveness(history, decisions, np.ones_like(allowed)).mean(axis=2)
+        if self.chooses_by == EFFECTIVENESS:
+            return choose_most_effective(p, allowed)
+        return choose_most_effective(p @ self.reward.T, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        """The weighted mean of the members' doses where the study has one dose.
+        """The weighted mean of the dose where the study has one, by member of the ensembles.
 
         Where each option has its own: those of the first network.
         """
         first = self.members[0].predict_doses(history, decisions, allowed)
         if np.isnan(first.overall).all():
             return first
-        overall = np.zeros(len(allowed))
-        for number, (member, weight) in enumerate(zip(self.members, self.dose_weight, strict=True)):
-            if weight > 0:
-                doses = first if number == 0 else member.predict_doses(history, decisions, allowed)
-                overall += weight * doses.overall.mean(axis=1)
-        return doses_within_ranges(overall, self.formulary, allowed)
+        weights = self.dose_weight
+        parts = [
+            first.overall
+            if number == 0
+            else member.predict_doses(history, decisions, allowed).overall
+            for number, (member, weight) in enumerate(zip(self.members, weights, strict=True))
+            if weight > 0
+        ]
+        overall = np.maximum(_mix(parts, weights[weights > 0], self._networks_in(weights)), 0.0)
+        within = doses_within_ranges(overall.mean(axis=1), self.formulary, allowed)
+        return Doses(within.by_treatment, overall)
 
     def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:
         """The first network's predictions of diagnosis, progression and time to event."""
@@ -90,3 +99,23 @@ class StackedPolicy:
     def attend(self, history: History, decisions: StepIndex) -> Attention:
         """Where the first network looked."""
         return cast(AttentivePolicy, self.members[0]).attend(history, decisions)
+
+    def _networks_in(self, weights: Float64[np.ndarray, " policy"]) -> int:
+        return int((weights[: self.networks] > 0).sum())
+
+
+def _mix(
+    parts: Sequence[Float64[np.ndarray, "... _"]],
+    weights: Float64[np.ndarray, " part"],
+    networks: int,
+) -> Float64[np.ndarray, "... member"]:
+    """The weighted mean, which differs by member of the networks' ensembles as they do.
+
+    The other parts, one answer each, do not vary; without a network there is one member.
+    """
+    mean = sum(w * part.mean(axis=-1) for w, part in zip(weights, parts, strict=True))
+    center = np.asarray(mean)[..., None]
+    if not networks:
+        return center
+    spread = [part - part.mean(axis=-1, keepdims=True) for part in parts[:networks]]
+    return center + weights[:networks].sum() * np.concatenate(spread, axis=-1)

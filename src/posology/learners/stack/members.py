@@ -1,0 +1,53 @@
+"""Which models join the network in a stack, by what the study knows."""
+
+from dataclasses import dataclass, replace
+
+from posology.domain.cohort import Cohort, join_cohorts
+from posology.domain.policy import Learner, Policy
+from posology.learners.outcome_models import lightgbm_trees
+from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
+from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
+from posology.learners.outcome_models.kernel_regression import KernelLearner
+from posology.learners.outcome_models.target_distance import has_numeric_outcome
+from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+
+MAX_KERNEL_DECISIONS, MAX_DECISIONS = 30_000, 200_000
+"""With more training decisions kernel regression, or every member, would need too much memory (12
+KB a decision for kernel regression). Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLearner:
+    """A learner of a member that is no network."""
+
+    name: str
+    learner: Learner
+    learns_from_validation: bool = False
+    """Whether its `fit` learns from the validation patients too, not only chooses on them."""
+
+    def choose(self, parts: tuple[Cohort, Cohort]) -> "MemberLearner":
+        """With its settings chosen once, so that both fits have the same; most choose in `fit`."""
+        if isinstance(self.learner, KernelLearner):
+            return replace(self, learner=self.learner.choose(*parts))
+        return self
+
+    def fit_on_all(self, train: Cohort, validation: Cohort, parts: tuple[Cohort, Cohort]) -> Policy:
+        """Fit with the validation patients; `parts` are a larger and a smaller part of `train`."""
+        if self.learns_from_validation:
+            return self.learner.fit(train, validation)
+        return self.learner.fit(join_cohorts(parts[0], validation), parts[1])
+
+
+def members_for(train: Cohort, seed: int) -> tuple[MemberLearner, ...]:
+    """Models of the number where there is one, else of the label; none where there are too many."""
+    if len(train) > MAX_DECISIONS:
+        return ()
+    if has_numeric_outcome(train):
+        return (
+            MemberLearner("ridge", DoseRidgeLearner()),
+            MemberLearner("boosting", DoseBoostingLearner(seed=seed)),
+        )
+    engine = "lightgbm" if lightgbm_trees.is_installed() else "sklearn"
+    boosting = MemberLearner("boosting", TunedBoostingLearner(engine, seed=seed), True)
+    kernel = MemberLearner("kernel", KernelLearner(seed=seed), True)
+    return (boosting, kernel) if len(train) <= MAX_KERNEL_DECISIONS else (boosting,)
