@@ -108,6 +108,12 @@ def load(folder: str | Path) -> Artifact:
     return Artifact(policy, study, evidence, hashlib.sha256(listed).hexdigest())
 
 
+def saved_by(folder: str | Path) -> str:
+    """The version of posology that saved the policy of a folder."""
+    content = _read(Path(folder) / _POLICY)
+    return str(_parse_body(Path(folder), content).get("posology"))
+
+
 def _pack_evidence(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
     """The evidence as JSON; its arrays are added to `arrays` under the path of their keys."""
     if isinstance(value, np.ndarray):

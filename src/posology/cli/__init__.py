@@ -21,6 +21,7 @@ from posology.cli.facts import facts
 from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
 from posology.cli.monitor import monitor
+from posology.cli.over_time.models import models
 from posology.cli.pgx import pgx
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
@@ -53,6 +54,7 @@ for group, commands in COMMANDS.items():
         app.command(rich_help_panel=group, cls=kind)(command)
 app.add_typer(safety, rich_help_panel="For one patient")
 app.add_typer(serve, rich_help_panel="At the point of care")
+app.add_typer(models, rich_help_panel="Over time")
 
 
 _MENDABLE = frozenset(

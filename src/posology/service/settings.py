@@ -23,7 +23,8 @@ class ModelSettings:
     name: str
     """Name in addresses, such as `warfarin`."""
     folder: Path
-    """A saved policy; or a folder of saved policies, its versions, of which `version` is served."""
+    """A saved policy; a folder of saved policies, its versions, of which `version` is served; or a
+    registry (`posology models`), which says itself what is served."""
     version: str = ""
     """First characters of the digest of the version; the newest folder if empty."""
     challenger: Path | None = None

@@ -6,6 +6,7 @@ import time
 from sqlalchemy.exc import OperationalError
 
 from posology.service.deployment import Deployment
+from posology.service.models.registered import follow_registries
 from posology.service.models.switching import follow_changes
 from posology.service.store.retention import count_erasable, erase_patients
 
@@ -41,6 +42,7 @@ async def keep_up(deployment: Deployment) -> None:
                 due = time.monotonic() + _ERASE_SECONDS
                 await deployment.store.write(erase_patients, deployment.store.key, days)
             await follow_changes(deployment)
+            await follow_registries(deployment)
             deployment.is_store_away = False
         except Exception as error:  # noqa: BLE001  (a database that is away may come back)
             deployment.is_store_away = isinstance(error, OperationalError)

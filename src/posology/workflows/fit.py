@@ -23,6 +23,8 @@ from posology.learners.network.pretrain import Pretraining, load_pretrained, sav
 from posology.learners.network.supervised import Sizes
 from posology.learners.recipes import with_device
 from posology.learners.tune import load_recipe
+from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
+from posology.lifecycle.learned_from import describe_learning
 from posology.lifecycle.monitoring.reference import EVIDENCE as MONITORING
 from posology.nn.network import Network
 from posology.workflows.advice.evidence import (
@@ -133,6 +135,7 @@ def fit(
     train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     measured: dict[str, Any] = {"seed": seed}
     measured |= {"train": len(train), "validation": len(validation)}
+    measured[LEARNED_FROM] = describe_learning(cohort)
     phases: dict[str, list[Epoch]] = {}
     saves_result = True
     if method == NETWORK:

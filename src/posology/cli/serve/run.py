@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def run(
     model: Annotated[
-        Path | None, typer.Argument(help="A policy's folder; or name models in --settings.")
+        Path | None,
+        typer.Argument(
+            help="A policy's folder, or a registry, whose champion is served and whose challenger "
+            "answers silently; or name models in --settings."
+        ),
     ] = None,
     challenger: Annotated[
         Path | None,

@@ -12,6 +12,7 @@ from posology.service.deployment import Deployment
 from posology.service.errors import UnusableError
 from posology.service.identity import ADMINISTRATOR, DATA_SCIENTIST, Caller, require_caller
 from posology.service.models.challenging import drop_challenger, set_challenger
+from posology.service.models.registered import check_is_changed_here
 from posology.service.shadow.comparison import Comparison, compare
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -36,6 +37,7 @@ async def read(name: str, _caller: Reader, deployment: Deployed) -> Challenger:
 @router.post("/{name}/challenger")
 async def set_(name: str, body: Version, caller: Administrator, deployment: Deployed) -> Challenger:
     """Ask this version too, after each answer; one that was set before gets no more."""
+    check_is_changed_here(deployment, name)
     try:
         await set_challenger(deployment, name, body.digest, caller.subject)
     except UserError as error:  # its text names folders of this machine
@@ -47,6 +49,7 @@ async def set_(name: str, body: Version, caller: Administrator, deployment: Depl
 @router.post("/{name}/challenger/drop")
 async def drop(name: str, body: Reason, caller: Administrator, deployment: Deployed) -> Challenger:
     """Ask the challenger no more."""
+    check_is_changed_here(deployment, name)
     await drop_challenger(deployment, name, body.reason, caller.subject)
     return await _describe(deployment, name)
 

@@ -13,6 +13,7 @@ from posology.service.deployment import Deployment, get_deployment
 from posology.service.errors import UnusableError
 from posology.service.identity import ADMINISTRATOR, Caller, require_caller
 from posology.service.models import switching
+from posology.service.models.registered import check_is_changed_here
 from posology.service.models.served import ServedModel, find_versions
 from posology.service.store.clock import to_text
 from posology.service.store.served import changes_of, served_on
@@ -122,6 +123,7 @@ async def resume(name: str, body: Reason, caller: Administrator, deployment: Dep
 @router.post("/{name}/swap")
 async def swap(name: str, body: Version, caller: Administrator, deployment: Deployed) -> Model:
     """Serve another version; running questions are finished by the old one."""
+    check_is_changed_here(deployment, name)
     try:
         served = await switching.swap(deployment, name, body.digest, caller.subject)
     except UserError as error:  # its text names folders of this machine
@@ -132,6 +134,7 @@ async def swap(name: str, body: Version, caller: Administrator, deployment: Depl
 @router.post("/{name}/rollback")
 async def roll_back(name: str, caller: Administrator, deployment: Deployed) -> Model:
     """Serve the version before."""
+    check_is_changed_here(deployment, name)
     try:
         served = await switching.roll_back(deployment, name, caller.subject)
     except UserError as error:

@@ -4,6 +4,7 @@ from typing import Any
 
 from posology.domain.study import Study
 from posology.errors import ArtifactError, UserError
+from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.service.models.served import (
     ServedModel,
     ServedModels,
@@ -46,8 +47,11 @@ def chosen_challenger(model: ModelSettings, last: ChallengerChange | None) -> st
     """Digest of the version to ask; empty if there is none.
 
     The one set last, if it is there and the settings name no other; else the newest of the
-    settings' folder, unless that very version was dropped: a choice survives a restart.
+    settings' folder, unless that very version was dropped: a choice survives a restart. Of a
+    registry the one that it names.
     """
+    if is_registry(model.folder):
+        return read_registry(model.folder).challenger
     if model.challenger is None:
         is_there = last is not None and last.action == SET and last.digest in find_versions(model)
         return last.digest if last is not None and is_there else ""

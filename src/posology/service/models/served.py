@@ -10,6 +10,8 @@ from pathlib import Path
 from posology import artifact
 from posology.artifact import Artifact
 from posology.errors import ArtifactError, UserError
+from posology.lifecycle.registry.state import is_registry, read_registry
+from posology.lifecycle.registry.versions import VERSIONS, verify_version
 from posology.service.errors import NotFoundError, StoppedError
 from posology.service.models.golden import check_golden
 from posology.service.models.signing import verify
@@ -97,7 +99,11 @@ def find_versions(model: ModelSettings) -> dict[str, Path]:
 
 
 def versions_in(folder: Path) -> dict[str, Path]:
-    """Digest and folder of the saved policy, or of each one in the folder, the newest last."""
+    """Digest and folder of the saved policy, or of each one in the folder, the newest last.
+
+    The folder may be a registry of versions.
+    """
+    folder = folder / VERSIONS if is_registry(folder) else folder
     folders = [folder]
     if not (folder / "policy.json").exists() and folder.is_dir():
         found = [path.parent for path in folder.glob("*/policy.json")]
@@ -126,7 +132,12 @@ def find_version(model: ModelSettings, version: str) -> Path:
 
 
 def choose_version(model: ModelSettings, last: str) -> Path:
-    """The folder to serve: the version of the settings, the one served last, or the newest."""
+    """The folder to serve: the version of the settings, the one served last, or the newest.
+
+    Of a registry its champion.
+    """
+    if is_registry(model.folder):
+        return _champion_of(model)
     versions = find_versions(model)
     if model.version:
         wanted = [path for digest, path in versions.items() if digest.startswith(model.version)]
@@ -140,6 +151,21 @@ def choose_version(model: ModelSettings, last: str) -> Path:
         return versions[last]
     own = versions_in(model.folder)
     return list(own.values())[-1] if own else model.folder
+
+
+def _champion_of(model: ModelSettings) -> Path:
+    registry = read_registry(model.folder)
+    if model.version or model.challenger is not None:
+        raise UserError(
+            f"model {model.name}: {model.folder} is a registry, which names the version and the "
+            "challenger itself; leave out version and challenger."
+        )
+    if not registry.champion:
+        raise UserError(
+            f"model {model.name}: {model.folder} has no champion yet; `posology models promote "
+            f"{model.folder} VERSION` makes one."
+        )
+    return verify_version(model.folder, registry.champion)
 
 
 def read_served_model(settings: Settings, name: str, folder: Path) -> ServedModel:

@@ -1,0 +1,1 @@
+"""Commands of a model over time: its versions, outcomes and updates."""

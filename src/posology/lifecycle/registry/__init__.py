@@ -1,0 +1,1 @@
+"""Versions of a model, and the append-only history of which was champion when."""

@@ -1,0 +1,55 @@
+"""Models whose versions a registry keeps: the service follows it, so that there is one account."""
+
+import asyncio
+
+from posology.errors import UserError
+from posology.lifecycle.registry.state import is_registry, read_registry
+from posology.service.deployment import Deployment
+from posology.service.errors import ConflictError, NotFoundError
+from posology.service.models.challenging import drop_challenger, set_challenger
+from posology.service.models.switching import swap
+from posology.service.settings import ModelSettings
+
+FOLLOWER = "registry"
+"""Who changed what is served, where the registry did."""
+
+
+def check_is_changed_here(deployment: Deployment, name: str) -> None:
+    """ConflictError if the model's versions are changed in its registry, not by calls."""
+    deployment.models.find(name)
+    if is_registry(_settings_of(deployment, name).folder):
+        raise ConflictError(
+            f"The model {name} follows a registry: use `posology models promote`, `shadow` or "
+            "`rollback` there, and this service does the same in seconds. To stop it use "
+            f"POST /models/{name}/stop."
+        )
+
+
+async def follow_registries(deployment: Deployment) -> None:
+    """Serve the champion and ask the challenger that each registry names now."""
+    for model in deployment.settings.models:
+        if not is_registry(model.folder):
+            continue
+        try:
+            await _follow(deployment, model)
+        except (UserError, NotFoundError) as error:
+            deployment.log.error("follow_registry", model=model.name, error=type(error).__name__)
+
+
+async def _follow(deployment: Deployment, model: ModelSettings) -> None:
+    registry = await asyncio.to_thread(read_registry, model.folder)
+    name = model.name
+    if registry.champion and registry.champion != deployment.models.find(name).digest:
+        await swap(deployment, name, registry.champion, FOLLOWER)
+    challenger = deployment.models.challengers.get(name)
+    current = "" if challenger is None else challenger.digest
+    if registry.challenger == current:
+        return
+    if registry.challenger:
+        await set_challenger(deployment, name, registry.challenger, FOLLOWER)
+    else:
+        await drop_challenger(deployment, name, "dropped in the registry", FOLLOWER)
+
+
+def _settings_of(deployment: Deployment, name: str) -> ModelSettings:
+    return next(m for m in deployment.settings.models if m.name == name)

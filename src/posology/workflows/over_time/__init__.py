@@ -1,0 +1,1 @@
+"""What a model needs over time: a registry, and updates from new patients."""
