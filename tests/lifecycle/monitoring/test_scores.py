@@ -98,14 +98,14 @@ def many(seed: int, n: int = 400) -> Observations:
 
 
 def test_the_reference_has_a_monitor_of_all_that_enough_patients_show() -> None:
-    reference = measure_reference(many(0), many(1, 60), {"LAB": "Laboratory", "a": "Option A"})
+    reference = measure_reference(many(0, 90), many(1, 60), {"LAB": "Laboratory", "a": "Option A"})
     by_name = {monitor.name: monitor for monitor in reference.monitors}
     assert by_name["Laboratory: recorded"].kind == MISSINGNESS
     assert by_name["SEX"].kind == INPUTS
     assert "Laboratory: level" in by_name
     assert "Option A: given" in by_name
     assert "RARE" not in by_name
-    assert "Option A: effective" not in by_name, "about 30 patients got it"
+    assert "Option A: effective" not in by_name, "about 45 patients got it"
     level = by_name["Laboratory: level"]
     values, counts = np.array(level.score.values), np.array(level.counts)
     assert values @ counts / counts.sum() == pytest.approx(0.5)

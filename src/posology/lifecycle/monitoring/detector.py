@@ -51,7 +51,8 @@ class Detector:
     log_factor: Float64[np.ndarray, "monitor direction bet score"]
     """Logarithm of the factor of a bet by one decision with each score; 0 beyond the scores."""
     log_weight: Float64[np.ndarray, "monitor direction bet"]
-    """Logarithm of each bet's part of the whole, over 1,000; they sum to a thousandth."""
+    """Logarithm of each bet's part of the whole, over 1,000; they sum to at most a
+    thousandth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +70,11 @@ def make_detector(monitors: Sequence[Monitor]) -> Detector:
     """The bets of some monitors; ValueError without any."""
     if not monitors:
         raise ValueError("a detector needs at least one monitor")
-    error = REFERENCE_ERROR / len(monitors)
-    limits = tuple(find_limits(monitor, error) for monitor in monitors)
+    parts = _parts(monitors)
+    limits = tuple(
+        find_limits(monitor, REFERENCE_ERROR * part)
+        for monitor, part in zip(monitors, parts, strict=True)
+    )
     shape = (len(monitors), 2, len(ALTERNATIVES))
     log_factor = np.zeros((*shape, max(len(monitor.score.values) for monitor in monitors)))
     is_used = np.zeros(shape, dtype=bool)
@@ -81,7 +85,8 @@ def make_detector(monitors: Sequence[Monitor]) -> Detector:
             gain = scores - limit.high if direction == ABOVE else limit.low - scores
             log_factor[row, direction, :, : len(scores)] = np.log1p(stakes[:, None] * gain)
             is_used[row, direction] = stakes > 0
-    weight = is_used * _parts(monitors, is_used)[:, None, None]
+    bets = np.maximum(is_used.sum(axis=(1, 2)), 1)
+    weight = is_used * (parts / bets)[:, None, None]
     with np.errstate(divide="ignore"):
         log_weight = np.log(weight / MONTHS_PER_FALSE_ALARM)
     return Detector(tuple(monitors), limits, log_factor, log_weight)
@@ -147,13 +152,8 @@ def _stakes(monitor: Monitor, limits: Limits, direction: int) -> Float64[np.ndar
     return np.minimum(distance / max(variance, 1e-12), MOST_STAKED / room)
 
 
-def _parts(
-    monitors: Sequence[Monitor], is_used: Bool[np.ndarray, "monitor direction bet"]
-) -> Float64[np.ndarray, " monitor"]:
-    """Part of each bet: equal among kinds, in a kind among monitors, in a monitor among bets."""
-    bets = is_used.sum(axis=(1, 2))
-    live = np.array([bool(n) for n in bets])
+def _parts(monitors: Sequence[Monitor]) -> Float64[np.ndarray, " monitor"]:
+    """Part of each monitor in both errors: equal among kinds, and among the monitors of a kind."""
     kind = np.array([KINDS.index(monitor.kind) for monitor in monitors])
-    sizes = np.bincount(kind[live], minlength=len(KINDS))
-    share = 1 / max(np.count_nonzero(sizes), 1)
-    return np.where(live, share / np.maximum(sizes[kind] * bets, 1), 0.0)
+    sizes = np.bincount(kind)
+    return 1 / (np.count_nonzero(sizes) * sizes[kind])

@@ -21,8 +21,9 @@ KINDS = (INPUTS, MISSINGNESS, BEHAVIOUR, OUTCOMES, CALIBRATION, VALUE)
 TOLERANCE = 1.25
 """Factor by which the odds of a mean score may change: a share of 50 % may become 44 or 56 %, one
 of 5 % 4 or 6.2 %, and a normal input may shift by 0.2 standard deviations. Our choice."""
-CALIBRATION_TOLERANCE = 1.1
-"""The same of calibration: predictions may be wrong by 5 in 100 on average. Our choice."""
+OUTCOME_TOLERANCE = 1.1
+"""The same of outcomes, calibration and value: a rate of 65 % may fall to 62.8 %, and predictions
+may be wrong by 5 in 100 on average. Our choice."""
 REFERENCE_ERROR = 0.001
 """Probability that any of the confidence intervals of the reference misses its mean."""
 RANK_VARIANCE, RESIDUAL_VARIANCE = 1 / 12, 1 / 16

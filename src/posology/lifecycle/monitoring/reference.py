@@ -1,10 +1,10 @@
 """Monitors and their reference, measured when a model is fitted.
 
-Inputs are compared with the training patients; what depends on the policy with the validation
-patients, whom it was not fitted on.
+What does not depend on the policy is compared with the training patients; what does, with the
+validation patients, whom it was not fitted on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +13,9 @@ from jaxtyping import Float64
 from posology.lifecycle.monitoring.monitor import (
     BEHAVIOUR,
     CALIBRATION,
-    CALIBRATION_TOLERANCE,
     INPUTS,
     MISSINGNESS,
+    OUTCOME_TOLERANCE,
     OUTCOMES,
     RANK_VARIANCE,
     RESIDUAL_VARIANCE,
@@ -69,7 +69,11 @@ def measure_reference(
     Args:
         titles: of each fact's code and each option, its name in words.
     """
-    monitors = [*_fact_monitors(train, titles), *_policy_monitors(validation, titles)]
+    monitors = [
+        *_fact_monitors(train, titles),
+        *_care_monitors(train, titles),
+        *_policy_monitors(validation, titles),
+    ]
     return Reference(tuple(monitors), train.options)
 
 
@@ -79,7 +83,7 @@ def settle(reference: Reference, months: Observations) -> Reference:
     A model in use changes what clinicians choose, and so who has which outcome: usual care before
     it is no reference for that.
     """
-    use = {m.score: m for m in _policy_monitors(months, {})}
+    use = {m.score: m for m in (*_care_monitors(months, {}), *_policy_monitors(months, {}))}
     settled = []
     for monitor in reference.monitors:
         if monitor.kind in (INPUTS, MISSINGNESS):
@@ -128,36 +132,40 @@ def _number_scores(code: str, numbers: Float64[np.ndarray, " number"]) -> Iterat
         yield Score(SPREAD, code, own, tuple(float(x) for x in abs(2 * rank - 1)))
 
 
+def _care_monitors(of: Observations, titles: Mapping[str, str]) -> Iterator[Monitor]:
+    """What was given, and how often it was effective."""
+    yield from _enough(_by_option(BEHAVIOUR, GIVEN, of, titles))
+    found = [_monitor("effective", OUTCOMES, Score(EFFECTIVE), of)]
+    found += _by_option(OUTCOMES, EFFECTIVE, of, titles)
+    yield from _enough(replace(monitor, tolerance=OUTCOME_TOLERANCE) for monitor in found)
+
+
 def _policy_monitors(of: Observations, titles: Mapping[str, str]) -> Iterator[Monitor]:
-    """Behaviour, outcomes, calibration and value; those that enough patients show."""
-    middle = tuple((np.arange(RESIDUAL_BINS) + 0.5) / RESIDUAL_BINS)
-    named = [(option, titles.get(option, option)) for option in of.options]
-    found = [
-        *(
-            _monitor(f"{title}: advised first", BEHAVIOUR, Score(FIRST, o), of)
-            for o, title in named
-        ),
-        *(_monitor(f"{title}: given", BEHAVIOUR, Score(GIVEN, o), of) for o, title in named),
-        _monitor("given as advised", BEHAVIOUR, Score(AGREEMENT), of),
-        _monitor("effective", OUTCOMES, Score(EFFECTIVE), of),
-        *(_monitor(f"{title}: effective", OUTCOMES, Score(EFFECTIVE, o), of) for o, title in named),
-        *(
-            replace(
-                _monitor(name, CALIBRATION, Score(what, values=middle), of),
-                variance=RESIDUAL_VARIANCE,
-                tolerance=CALIBRATION_TOLERANCE,
-            )
-            for name, what in (
-                ("outcome minus prediction", RESIDUAL),
-                ("confidence of predictions", CONFIDENCE),
-            )
-        ),
-        replace(
-            _monitor("effective if given as advised", VALUE, Score(EFFECTIVE_IF_FOLLOWED), of),
-            is_only_lower=True,
-        ),
-    ]
-    yield from (monitor for monitor in found if monitor.patients >= MIN_PATIENTS)
+    """What the model advises, whether that is given, its calibration and its value."""
+    yield from _enough(_by_option(BEHAVIOUR, FIRST, of, titles))
+    yield from _enough([_monitor("given as advised", BEHAVIOUR, Score(AGREEMENT), of)])
+    middle = tuple(float(x) for x in (np.arange(RESIDUAL_BINS) + 0.5) / RESIDUAL_BINS)
+    for name, what in (
+        ("outcome minus prediction", RESIDUAL),
+        ("confidence of predictions", CONFIDENCE),
+    ):
+        found = _monitor(name, CALIBRATION, Score(what, values=middle), of)
+        found = replace(found, variance=RESIDUAL_VARIANCE, tolerance=OUTCOME_TOLERANCE)
+        yield from _enough([found])
+    value = _monitor("effective if given as advised", VALUE, Score(EFFECTIVE_IF_FOLLOWED), of)
+    yield from _enough([replace(value, tolerance=OUTCOME_TOLERANCE, is_only_lower=True)])
+
+
+def _by_option(
+    kind: str, what: str, of: Observations, titles: Mapping[str, str]
+) -> Iterator[Monitor]:
+    for option in of.options:
+        name = f"{titles.get(option, option)}: {_OF_OPTION[what]}"
+        yield _monitor(name, kind, Score(what, option), of)
+
+
+def _enough(monitors: Iterable[Monitor]) -> Iterator[Monitor]:
+    return (monitor for monitor in monitors if monitor.patients >= MIN_PATIENTS)
 
 
 _OF_OPTION = {FIRST: "advised first", GIVEN: "given", EFFECTIVE: "effective"}
