@@ -29,13 +29,12 @@ def test_answers_lie_between_those_of_the_members() -> None:
     assert np.ptp(used, axis=0).max() > 1, "the members must differ"
 
 
-def test_weights_are_shares_and_the_networks_share_one() -> None:
+def test_weights_are_shares() -> None:
     policy = stack()
     for weight in (policy.effectiveness_weight, policy.dose_weight):
-        assert len(weight) == len(policy.members) == 4
+        assert len(weight) == len(policy.members) == 3
         assert (weight >= 0).all()
         assert np.isclose(weight.sum(), 1.0)
-        assert weight[0] == weight[1]
 
 
 def test_the_choice_has_the_highest_expected_reward() -> None:
@@ -50,7 +49,7 @@ def test_the_choice_has_the_highest_expected_reward() -> None:
 def test_no_training_patients_row_is_kept() -> None:
     """Arrays of as many rows as patients would be their values, as a kernel machine keeps them."""
     policy, c = stack(), iwpc_cohort()
-    kernel = policy.members[3]
+    kernel = policy.members[2]
     patients = len(c.history.subject_id)
     assert isinstance(kernel, LinearPolicy)
     for field in fields(kernel):

@@ -148,7 +148,11 @@ def to_rows(table: Table1) -> list[dict[str, str | float | int | None]]:
 
 def is_variant(model: str, reference: str) -> bool:
     """Whether a model is a variant of the reference (`posology_paper`) and not a baseline."""
-    return model.startswith(reference + "_")
+    return model == NETWORK_ALONE or model.startswith(reference + "_")
+
+
+NETWORK_ALONE = "network"
+"""Our network without the stack's other members."""
 
 
 @dataclass(frozen=True, slots=True)

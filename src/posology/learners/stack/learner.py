@@ -20,12 +20,24 @@ NETWORK_NAME = "network"
 """The network's name among the members."""
 
 
+FitNetwork = Callable[[Supervised, Cohort, Cohort], NetworkPolicy]
+"""Fits a network on the first cohort; the second one chooses."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherMembers:
+    """All members but the network, fitted without the validation patients."""
+
+    learners: tuple[MemberLearner, ...]
+    policies: tuple[Policy, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StackTrial:
-    """Members that learned from no validation patient, and how they did on them."""
+    """A stack whose members learned from no validation patient, and how they did on them."""
 
-    members: tuple[MemberLearner, ...]
-    """All but the network."""
+    learners: tuple[MemberLearner, ...]
+    """Of all members but the network."""
     policy: StackedPolicy
     """For measuring on validation patients; advice needs the one that learned from all."""
     judgement: Judgement
@@ -35,17 +47,16 @@ class StackTrial:
 class StackLearner:
     """A network, and models that answer the same question in other ways.
 
-    All are weighted on the validation patients, from whom none of them learned. A second network
-    and the other models then learn from training and validation patients together; the first
-    network stays, because its second phase was selected on the validation patients.
+    All are weighted on the validation patients, from whom none of them learned. Then all are fitted
+    again, from training and validation patients together; epochs and settings are known by then.
     """
 
     network: Callable[[int], Learner] = NetworkLearner
     """The learner of the first network, with a random seed."""
-    second: Callable[[Cohort, int], Supervised] = lambda train, seed: (
+    again: Callable[[Cohort, int], Supervised] = lambda train, seed: (
         recipe_for_cohort(train, seed).supervised
     )
-    """The supervised phase of the second network."""
+    """The supervised phase of the network that is fitted again."""
     members: Callable[[Cohort, int], tuple[MemberLearner, ...]] = members_for
     seed: int = 0
 
@@ -55,14 +66,22 @@ class StackLearner:
 
     def extend(self, first: Policy, train: Cohort, validation: Cohort) -> StackedPolicy:
         """The stack around a network that learned from `train` and chose on `validation`."""
-        return self.complete(self.try_members(first, train, validation), train, validation)
+        others = self.fit_members(train, validation)
+        trial = self.judge(first, others, train, validation)
+        return self.complete(trial, train, validation)
 
-    def try_members(self, first: Policy, train: Cohort, validation: Cohort) -> StackTrial:
-        """Fit the other members on `train` alone, and judge all on `validation`."""
+    def fit_members(self, train: Cohort, validation: Cohort) -> OtherMembers:
+        """All members but the network, from `train` alone, part of which chooses."""
         parts = _split(train, validation, self.seed)
-        members = tuple(member.choose(parts) for member in self.members(train, self.seed))
-        policies = (first, *(member.learner.fit(*parts) for member in members))
-        names = (NETWORK_NAME, *(member.name for member in members))
+        learners = tuple(member.choose(parts) for member in self.members(train, self.seed))
+        return OtherMembers(learners, tuple(m.learner.fit(*parts) for m in learners))
+
+    def judge(
+        self, first: Policy, others: OtherMembers, train: Cohort, validation: Cohort
+    ) -> StackTrial:
+        """Weight the members on `validation`, and measure what each adds."""
+        names = (NETWORK_NAME, *(member.name for member in others.learners))
+        policies = (first, *others.policies)
         judgement = judge_members(names, policies, validation, self.seed)
         policy = StackedPolicy(
             formulary=train.study.formulary,
@@ -74,19 +93,32 @@ class StackLearner:
             reward=(reward := _mean_rewards(train)),
             chooses_by=_chooses_by(first, train, reward),
         )
-        return StackTrial(members, policy, judgement)
+        return StackTrial(others.learners, policy, judgement)
 
-    def complete(self, trial: StackTrial, train: Cohort, validation: Cohort) -> StackedPolicy:
-        """The same stack with members that learned from training and validation patients."""
+    def complete(
+        self,
+        trial: StackTrial,
+        train: Cohort,
+        validation: Cohort,
+        fit_network: FitNetwork = Supervised.fit,
+    ) -> StackedPolicy:
+        """The same stack with members that learned from training and validation patients.
+
+        The first network stays next to the one fitted again where its second phase chooses: that
+        phase was selected on the validation patients.
+        """
         parts = _split(train, validation, self.seed)
-        second = _fit_second(self.second(train, self.seed + 1), train, validation, parts)
-        others = [member.fit_on_all(train, validation, parts) for member in trial.members]
+        learner = self.again(train, self.seed + 1)
+        again = fit_network(learner, *_cohorts_again(learner, train, validation, parts))
+        others = [member.fit_on_all(train, validation, parts) for member in trial.learners]
+        first = trial.policy.members[:1] if trial.policy.chooses_by == NETWORK else ()
+        networks = (*first, again)
         return replace(
             trial.policy,
-            members=(trial.policy.members[0], second, *others),
-            networks=2,
-            effectiveness_weight=_shared_by_two(trial.judgement.effectiveness_weight),
-            dose_weight=_shared_by_two(trial.judgement.dose_weight),
+            members=(*networks, *others),
+            networks=len(networks),
+            effectiveness_weight=_shared(trial.judgement.effectiveness_weight, len(networks)),
+            dose_weight=_shared(trial.judgement.dose_weight, len(networks)),
         )
 
 
@@ -101,23 +133,23 @@ def _split(train: Cohort, validation: Cohort, seed: int) -> tuple[Cohort, Cohort
     return subset_decisions(train, ~is_smaller), subset_decisions(train, is_smaller)
 
 
-def _fit_second(
+def _cohorts_again(
     learner: Supervised, train: Cohort, validation: Cohort, parts: tuple[Cohort, Cohort]
-) -> NetworkPolicy:
-    """A network of all patients where nothing is left to choose; else other patients choose.
+) -> tuple[Cohort, Cohort]:
+    """What a network learns from again, and what chooses.
 
-    Epochs are known where the recipe stops at their number. Tasks' heads are shrunk, and their
-    errors measured, on patients that the network did not learn from.
+    All patients where the recipe stops at a known epoch. Tasks' heads are shrunk, and their errors
+    measured, on patients that the network did not learn from, so that there others are left out.
     """
     study = train.study
     if learner.training.patience or study.diagnosis or study.progression or study.time_to_event:
-        return learner.fit(join_cohorts(parts[0], validation), parts[1])
-    return learner.fit(join_cohorts(train, validation), validation)
+        return join_cohorts(parts[0], validation), parts[1]
+    return join_cohorts(train, validation), validation
 
 
-def _shared_by_two(weights: Weights) -> Float64[np.ndarray, " member"]:
-    """The network's weight, shared by the two networks, and the others'."""
-    return np.concatenate([np.full(2, weights[0] / 2), weights[1:]])
+def _shared(weights: Weights, networks: int) -> Float64[np.ndarray, " member"]:
+    """The network's weight, shared by the networks, and the others'."""
+    return np.concatenate([np.full(networks, weights[0] / networks), weights[1:]])
 
 
 def _chooses_by(first: Policy, train: Cohort, reward: Float64[np.ndarray, "_ _"]) -> str:
