@@ -11,7 +11,7 @@ from posology.errors import UserError
 from posology.learners import recipes
 from tests.builders import synthetic_iwpc
 from tests.builders.command_line import run
-from tests.builders.small_recipes import small_recipe
+from tests.builders.small_recipes import small_recipe, use_members
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def test_events_and_a_study_become_a_policy(
     monkeypatch.setattr(
         recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
     )
+    use_members(monkeypatch)
     fit("iwpc", events, tmp_path / "model", json_file=tmp_path / "curves.json")
     assert artifact.load(tmp_path / "model").study.name == "iwpc"
     assert (tmp_path / "curves.json").exists()
@@ -42,6 +43,7 @@ def test_an_interrupted_run_continues_from_its_checkpoints(
     monkeypatch.setattr(
         recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
     )
+    use_members(monkeypatch)
     for name in ("first", "again"):
         fit("iwpc", events, tmp_path / name, resume=tmp_path / "run")
     first, again = (artifact.load(tmp_path / name) for name in ("first", "again"))
@@ -109,6 +111,7 @@ def test_a_cohort_folder_becomes_a_policy(
     monkeypatch.setattr(
         recipes, "recipe_for_cohort", lambda train, seed=0, device="cpu": small_recipe(seed)
     )
+    use_members(monkeypatch)
     build_folder(read_study("iwpc"), events, tmp_path / "cohort")
     fit(str(tmp_path / "cohort"), None, tmp_path / "model")
     fit("iwpc", events, tmp_path / "other")

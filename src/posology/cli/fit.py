@@ -25,11 +25,12 @@ def fit(
     method: Annotated[
         str,
         typer.Option(
-            help="How to learn the policy: network, effects, effects_and_doses, pessimistic_fqi, "
+            help="How to learn the policy: stack (the network, with other models where they help "
+            "on validation patients), network, effects, effects_and_doses, pessimistic_fqi, "
             "iql, cql, behaviour_cloning, tabular, logistic, forest, boosting, tuned_boosting, "
-            "lightgbm, kernel, stack, dose_ridge or dose_boosting."
+            "lightgbm, kernel, dose_ridge or dose_boosting."
         ),
-    ] = "network",
+    ] = "stack",
     recipe: Annotated[
         str,
         typer.Option(
@@ -41,7 +42,9 @@ def fit(
     json_file: Annotated[
         Path | None,
         typer.Option(
-            "--json", help="Write the learning curves to this JSON file.", callback=writable_file
+            "--json",
+            help="Write the learning curves, and what each member of the stack adds, to this file.",
+            callback=writable_file,
         ),
     ] = None,
     resume: Annotated[

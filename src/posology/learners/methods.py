@@ -35,6 +35,8 @@ class Method:
     """One line for help texts."""
     build: Callable[[int], Learner]
     """The learner with its default settings and a random seed."""
+    learns_from_validation: bool = False
+    """Whether it learns from the validation patients, so that nothing can be measured on them."""
 
 
 METHODS: dict[str, Method] = {
@@ -83,17 +85,22 @@ METHODS: dict[str, Method] = {
     "tuned_boosting": Method(
         "gradient boosting on random columns, bagged, rounds chosen by folds",
         lambda seed: TunedBoostingLearner(seed=seed),
+        learns_from_validation=True,
     ),
     "lightgbm": Method(
         "the same grown by LightGBM, which the extra `boosting` installs",
         lambda seed: TunedBoostingLearner("lightgbm", seed=seed),
+        learns_from_validation=True,
     ),
     "kernel": Method(
-        "kernel regression by random Fourier features", lambda seed: KernelLearner(seed=seed)
+        "kernel regression by random Fourier features",
+        lambda seed: KernelLearner(seed=seed),
+        learns_from_validation=True,
     ),
     "stack": Method(
-        "networks, boosting and kernel regression, weighted by what each adds",
+        "the network with models of other kinds, weighted by what each adds",
         lambda seed: StackLearner(seed=seed),
+        learns_from_validation=True,
     ),
     "dose_ridge": Method(
         "ridge regression of a numeric outcome on patient, option and dose",

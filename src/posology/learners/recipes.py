@@ -132,7 +132,8 @@ def paper_recipe(seed: int = 0, device: str = "cpu") -> Recipe:
     )
 
 
-BY_NAME = {"histories": histories_recipe, "paper": paper_recipe}
+PAPER = "paper"
+BY_NAME = {"histories": histories_recipe, PAPER: paper_recipe}
 """Recipes of `--recipe`, next to `default`, which is `recipe_for_cohort`."""
 
 

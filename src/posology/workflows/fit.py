@@ -1,10 +1,11 @@
 """Fit a policy on a cohort's training and validation splits, or pretrain its network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from torch import Tensor
 
 from posology import artifact
 from posology.advice.form.training_facts import EVIDENCE, measure_facts
@@ -16,12 +17,15 @@ from posology.domain.profile import Profile
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
 from posology.errors import UserError
-from posology.learners.methods import build_learner
+from posology.learners.methods import METHODS, build_learner
 from posology.learners.network.checkpoint import Epoch
 from posology.learners.network.distributed import is_main_process, process_group
+from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.pretrain import Pretraining, load_pretrained, save_pretrained
-from posology.learners.network.supervised import Sizes
-from posology.learners.recipes import with_device
+from posology.learners.network.supervised import Sizes, Supervised
+from posology.learners.recipes import PAPER, Recipe, with_device
+from posology.learners.stack.learner import StackLearner
+from posology.learners.stack.members import split_training
 from posology.learners.tune import load_recipe
 from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.learned_from import describe_learning
@@ -42,11 +46,14 @@ from posology.workflows.progress import (
     to_learning_curves,
 )
 from posology.workflows.results import Row, rows_to_table
+from posology.workflows.stack import EVIDENCE as STACK_EVIDENCE
+from posology.workflows.stack import StackEvidence, describe_stack, stack_around, stack_rows
 from posology.workflows.uncertainty.measure import measure_uncertainty
 
-NETWORK = "network"
-"""The method of the neural network."""
+NETWORK, STACK = "network", "stack"
+"""The methods of the neural network alone, and of the network with other models where they help."""
 SUPERVISED, REINFORCEMENT = "first phase: supervised", "second phase: reinforcement"
+AGAIN = "network again, on all patients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +82,14 @@ class FitResult:
     validation_decisions: int
     saves_result: bool = True
     """False in all but the main process of a distributed run."""
+    stack: StackEvidence | None = None
+    """Of the method `stack`."""
 
     @property
     def rows(self) -> list[Row]:
-        """Validation losses of each epoch."""
-        return [
+        """Validation losses of each epoch, and of each member of a stack."""
+        members = [] if self.stack is None else stack_rows(self.stack, self.study.name)
+        return members + [
             {"study": self.study.name, "model": "posology", "split": "validation", "metric": name}
             | {"value": value, "low": None, "high": None, "n": self.validation_decisions}
             | {"phase": phase.rpartition(": ")[2], "epoch": epoch.number}
@@ -93,7 +103,7 @@ class FitResult:
         return rows_to_table(self.rows)
 
     def summary(self) -> str:
-        """Epochs, last score and speed of each phase; what the cohort warns of."""
+        """Epochs, last score and speed of each phase; the stack; what the cohort warns of."""
         lines = [
             f"{self.evidence['train']} training decisions, {self.validation_decisions} validation "
             "decisions."
@@ -101,6 +111,8 @@ class FitResult:
         for phase, curve in self.phases.items():
             last = f", {describe_epoch(curve[-1])}" if curve else ""
             lines.append(f"{phase}: {len(curve)} epochs{last}")
+        if self.stack is not None:
+            lines += describe_stack(self.stack, self.study.dose.unit if self.study.dose else "")
         lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
         return "\n".join(lines)
 
@@ -114,7 +126,7 @@ class FitResult:
 
 def fit(
     cohort: Cohort,
-    method: str = NETWORK,
+    method: str = STACK,
     seed: int = 0,
     settings: NetworkSettings = NetworkSettings(),
     progress: Progress = progress_of_python,
@@ -126,7 +138,7 @@ def fit(
         cohort: with a training and a validation split.
         method: a name in `learners.methods.METHODS`.
         seed: of everything that is drawn at random.
-        settings: of the method `network`; the others have their defaults.
+        settings: of the network, in the methods `stack` and `network`.
         progress: called with each epoch of the network, and with each step of the evidence; by
             default one line on standard error, if that is a terminal.
         evidence_decisions: at most so many are used by the effect study that is kept for the
@@ -136,46 +148,119 @@ def fit(
     measured: dict[str, Any] = {"seed": seed}
     measured |= {"train": len(train), "validation": len(validation)}
     measured[LEARNED_FROM] = describe_learning(cohort)
-    phases: dict[str, list[Epoch]] = {}
-    saves_result = True
-    if method == NETWORK:
+    if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe
-        policy, phases, saves_result = _fit_network(train, validation, seed, settings, progress)
+        fitted = _fit_network(train, validation, seed, settings, progress)
+        if method == STACK:
+            fitted = _stack(fitted, (train, validation), seed, settings, progress)
     else:
         if settings != NetworkSettings():
             raise UserError(
-                f"--method {method}: --recipe, --resume, --start and --device are for the method "
-                f"{NETWORK}; leave them out."
+                f"--method {method}: --recipe, --resume, --start and --device are for the methods "
+                f"{NETWORK} and {STACK}; leave them out."
             )
-        measured["method"] = method
-        learner = build_learner(method, seed)
-        progress(method)
-        policy = learner.fit(train, validation)
-    if saves_result:
-        measured[UNCERTAINTY] = serialize(measure_uncertainty(policy, cohort, seed), {})
-        measured |= measure_advice_evidence(policy, cohort, seed, evidence_decisions, progress)
-        measured[MONITORING] = serialize(measure_monitoring(policy, cohort, seed), {})
+        fitted = _fit_method(method, train, validation, seed, progress)
+    measured["method"] = method
+    policy = fitted.policy
+    if fitted.saves_result:
+        measured[UNCERTAINTY] = serialize(measure_uncertainty(fitted.judged, cohort, seed), {})
+        measured |= measure_advice_evidence(
+            fitted.judged, cohort, seed, evidence_decisions, progress
+        )
+        measured[MONITORING] = serialize(measure_monitoring(fitted.judged, cohort, seed), {})
     measured[EVIDENCE] = serialize(measure_facts(train), {})
     so_far = artifact.Artifact(policy, cohort.study, measured, "")
     measured[WHY] = measure_reasons(so_far, train, validation)
     measured["warnings"] = list(cohort.warnings)
-    if phases:
-        measured["learning"] = to_learning_curves(phases)
+    if fitted.phases:
+        measured["learning"] = to_learning_curves(fitted.phases)
+    if fitted.stack is not None:
+        measured[STACK_EVIDENCE] = serialize(fitted.stack, {})
     if progress is progress_of_python:
         progress("")  # leaves the line empty
-    return FitResult(policy, cohort.study, measured, phases, len(validation), saves_result)
+    return FitResult(
+        policy,
+        cohort.study,
+        measured,
+        fitted.phases,
+        len(validation),
+        fitted.saves_result,
+        fitted.stack,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """A policy, and what measures it."""
+
+    policy: Policy
+    judged: Policy
+    """As the policy, but it learned from no validation patient; the policy itself where that
+    did not either."""
+    phases: dict[str, list[Epoch]] = field(default_factory=dict)
+    saves_result: bool = True
+    stack: StackEvidence | None = None
+
+
+def _fit_method(
+    method: str, train: Cohort, validation: Cohort, seed: int, progress: Progress
+) -> _Fitted:
+    learner = build_learner(method, seed)
+    progress(method)
+    policy = learner.fit(train, validation)
+    if not METHODS[method].learns_from_validation:
+        return _Fitted(policy, policy)
+    progress(f"{method}, without the validation patients, to measure with")
+    return _Fitted(policy, learner.fit(*split_training(train, validation, seed)))
+
+
+def _stack(
+    fitted: _Fitted,
+    cohorts: tuple[Cohort, Cohort],
+    seed: int,
+    settings: NetworkSettings,
+    progress: Progress,
+) -> _Fitted:
+    """The stack around a fitted network where it helps, else the network."""
+    first = fitted.policy
+    assert isinstance(first, NetworkPolicy)
+    if settings.recipe == PAPER:
+        alone = StackEvidence(False, "The network stands alone: the paper's recipe is a network.")
+        return replace(fitted, stack=alone)
+
+    def fit_again(learner: Supervised, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        start = _start(settings, learner, train)
+        epochs = learner.fit_epochs(train, validation, start=start)
+        return run_epochs(epochs, AGAIN, learner.training.epochs, progress)[0]
+
+    learner = StackLearner(
+        again=lambda train, seed: _recipe(settings, seed, train).supervised, seed=seed
+    )
+    result = stack_around(first, cohorts, learner, progress, fit_again)
+    return replace(fitted, policy=result.policy, judged=result.judged, stack=result.evidence)
+
+
+def _recipe(settings: NetworkSettings, seed: int, train: Cohort) -> Recipe:
+    recipe = load_recipe(settings.recipe, seed, train)
+    return with_device(recipe, settings.device) if settings.device else recipe
+
+
+def _start(
+    settings: NetworkSettings, learner: Supervised, train: Cohort
+) -> dict[str, Tensor] | None:
+    """The pretrained weights to start from."""
+    if settings.start is None:
+        return None
+    return load_pretrained(settings.start, learner.sizes, train.profile)
 
 
 def _fit_network(
     train: Cohort, validation: Cohort, seed: int, settings: NetworkSettings, progress: Progress
-) -> tuple[Policy, dict[str, list[Epoch]], bool]:
-    """The policy after both phases, their learning curves, and whether this process saves it."""
-    recipe = load_recipe(settings.recipe, seed, train)
-    recipe = with_device(recipe, settings.device) if settings.device else recipe
+) -> _Fitted:
+    """The policy after both phases, and their learning curves."""
+    recipe = _recipe(settings, seed, train)
     first, second, resume = recipe.supervised, recipe.reinforcement, settings.resume
-    start = None
-    if settings.start is not None:
-        start = load_pretrained(settings.start, first.sizes, train.profile)
+    start = _start(settings, first, train)
     phases: dict[str, list[Epoch]] = {}
     with process_group(first.device):
         supervised, phases[SUPERVISED] = run_epochs(
@@ -190,7 +275,7 @@ def _fit_network(
             second.training.epochs,
             progress,
         )
-        return policy, phases, is_main_process()
+        return _Fitted(policy, policy, phases, is_main_process())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,6 +46,11 @@ class StackScore:
     """With weights fitted on the other half of the patients."""
     decisions: int
 
+    @property
+    def helps(self) -> bool:
+        """Whether the stack's loss is the lower one."""
+        return self.stack < self.network
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -58,9 +63,8 @@ class Judgement:
 
     @property
     def helps(self) -> bool:
-        """Whether the stack's losses are lower than the network's, in relative terms on average."""
-        gains = [1 - score.stack / score.network for score in self.scores if score.network > 0]
-        return bool(gains) and float(np.mean(gains)) > 0
+        """Whether a loss of the stack is lower than the network's."""
+        return any(score.helps for score in self.scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,23 +103,28 @@ def judge_members(
 ) -> Judgement:
     """Weights of the policies, of which the first is the network, and what each adds.
 
+    By a loss that the stack does not lower, the network has the whole weight.
+
     Args:
         policies: they learned from none of the validation patients.
         seed: of the halves on which weights are fitted to judge the stack on the other half.
     """
     answers = _answers(policies, validation, seed)
-    equal = np.full(len(policies), 1 / len(policies))
-    everything = range(len(policies))
-    weights = {a.name: a.fit(everything, slice(None)) for a in answers}
+    alone = np.eye(len(policies))[0]
+    scores = tuple(_score_stack(a) for a in answers)
+    weights = {
+        a.name: a.fit(range(len(policies)), slice(None)) if score.helps else alone
+        for a, score in zip(answers, scores, strict=True)
+    }
     return Judgement(
-        effectiveness_weight=weights.get(LOG_LOSS, equal),
-        dose_weight=weights.get(DOSE_ERROR, equal),
+        effectiveness_weight=weights.get(LOG_LOSS, alone),
+        dose_weight=weights.get(DOSE_ERROR, alone),
         members=tuple(
             _score_member(a, number, name, weights[a.name])
             for a in answers
             for number, name in enumerate(names)
         ),
-        scores=tuple(_score_stack(a) for a in answers),
+        scores=scores,
     )
 
 
@@ -139,8 +148,8 @@ def _score_stack(answers: _Answers) -> StackScore:
         if not rows.any() or rows.all():
             continue
         weights = answers.fit(range(members), ~rows)
-        total["network"] += answers.mixed(network, rows) * rows.mean()
-        total["stack"] += answers.mixed(weights, rows) * rows.mean()
+        total["network"] += answers.mixed(network, rows) * float(rows.mean())
+        total["stack"] += answers.mixed(weights, rows) * float(rows.mean())
     return StackScore(answers.name, total["network"], total["stack"], len(answers))
 
 

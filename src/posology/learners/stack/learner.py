@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
-from posology.domain.cohort import Cohort, join_cohorts, subset_decisions
+from posology.domain.cohort import Cohort, join_cohorts
 from posology.domain.policy import Learner, Policy
 from posology.learners.features.rewards import has_next_decision
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
 from posology.learners.recipes import NetworkLearner, recipe_for_cohort
 from posology.learners.stack.judge import Judgement, Weights, judge_members
-from posology.learners.stack.members import MemberLearner, members_for
+from posology.learners.stack.members import MemberLearner, members_for, split_training
 from posology.learners.stack.policy import EFFECTIVENESS, NETWORK, REWARD, StackedPolicy
 
 NETWORK_NAME = "network"
@@ -72,7 +72,7 @@ class StackLearner:
 
     def fit_members(self, train: Cohort, validation: Cohort) -> OtherMembers:
         """All members but the network, from `train` alone, part of which chooses."""
-        parts = _split(train, validation, self.seed)
+        parts = split_training(train, validation, self.seed)
         learners = tuple(member.choose(parts) for member in self.members(train, self.seed))
         return OtherMembers(learners, tuple(m.learner.fit(*parts) for m in learners))
 
@@ -107,7 +107,7 @@ class StackLearner:
         The first network stays next to the one fitted again where its second phase chooses: that
         phase was selected on the validation patients.
         """
-        parts = _split(train, validation, self.seed)
+        parts = split_training(train, validation, self.seed)
         learner = self.again(train, self.seed + 1)
         again = fit_network(learner, *_cohorts_again(learner, train, validation, parts))
         others = [member.fit_on_all(train, validation, parts) for member in trial.learners]
@@ -120,17 +120,6 @@ class StackLearner:
             effectiveness_weight=_shared(trial.judgement.effectiveness_weight, len(networks)),
             dose_weight=_shared(trial.judgement.dose_weight, len(networks)),
         )
-
-
-def _split(train: Cohort, validation: Cohort, seed: int) -> tuple[Cohort, Cohort]:
-    """A larger part of the training patients, and one about as large as the validation split."""
-    subjects = len(train.history.subject_id)
-    share = len(validation) / max(len(train), 1)
-    count = min(max(round(share * subjects), 1), subjects - 1)
-    chosen = np.zeros(subjects, dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(subjects)[:count]] = True
-    is_smaller: Bool[np.ndarray, " decision"] = chosen[train.subject]
-    return subset_decisions(train, ~is_smaller), subset_decisions(train, is_smaller)
 
 
 def _cohorts_again(

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from posology.domain.cohort import Cohort, join_cohorts
+import numpy as np
+from jaxtyping import Bool
+
+from posology.domain.cohort import Cohort, join_cohorts, subset_decisions
 from posology.domain.policy import Learner, Policy
 from posology.learners.outcome_models import lightgbm_trees
 from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
@@ -14,6 +17,8 @@ from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
 MAX_KERNEL_DECISIONS, MAX_DECISIONS = 30_000, 200_000
 """With more training decisions kernel regression, or every member, would need too much memory (12
 KB a decision for kernel regression). Our choice."""
+
+_ONE_LOSS = ("squared_error",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,20 @@ def members_for(train: Cohort, seed: int) -> tuple[MemberLearner, ...]:
             MemberLearner("ridge", DoseRidgeLearner()),
             MemberLearner("boosting", DoseBoostingLearner(seed=seed)),
         )
-    engine = "lightgbm" if lightgbm_trees.is_installed() else "sklearn"
-    boosting = MemberLearner("boosting", TunedBoostingLearner(engine, seed=seed), True)
+    trees = TunedBoostingLearner("lightgbm", seed=seed)
+    if not lightgbm_trees.is_installed():  # slower, so with fewer choices
+        trees = TunedBoostingLearner("sklearn", (100, 200, 300), _ONE_LOSS, 2, 2, seed=seed)
+    boosting = MemberLearner("boosting", trees, True)
     kernel = MemberLearner("kernel", KernelLearner(seed=seed), True)
     return (boosting, kernel) if len(train) <= MAX_KERNEL_DECISIONS else (boosting,)
+
+
+def split_training(train: Cohort, validation: Cohort, seed: int) -> tuple[Cohort, Cohort]:
+    """A larger part of the training patients, and one about as large as the validation split."""
+    subjects = len(train.history.subject_id)
+    share = len(validation) / max(len(train), 1)
+    count = min(max(round(share * subjects), 1), subjects - 1)
+    chosen = np.zeros(subjects, dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(subjects)[:count]] = True
+    is_smaller: Bool[np.ndarray, " decision"] = chosen[train.subject]
+    return subset_decisions(train, ~is_smaller), subset_decisions(train, is_smaller)
