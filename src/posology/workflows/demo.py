@@ -1,6 +1,7 @@
 """The demo: from the records of real warfarin patients to a policy, its evaluation and a report."""
 
 import collections
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +27,20 @@ from posology.evaluation.table1.predictions import Predictions, predict_cohort
 from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
 from posology.learners import baselines
 from posology.learners.network.checkpoint import Epoch
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.network.supervised import Supervised
+from posology.learners.stack.judge import DOSE_ERROR, LOG_LOSS
+from posology.learners.stack.learner import StackLearner
 from posology.report.table1.cases import CaseQuestion, select_cases
-from posology.report.table1.content import Table1Content
+from posology.report.table1.content import MemberLine, Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
+from posology.workflows import demo_rivals
 from posology.workflows.advice.evidence import measure_advice_evidence
 from posology.workflows.progress import Progress, no_progress, run_epochs, to_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
+from posology.workflows.stack import EVIDENCE as STACK_EVIDENCE
+from posology.workflows.stack import StackEvidence, stack_around, stack_rows
 from posology.workflows.uncertainty.measure import coverage_rows, measure_uncertainty
 
 
@@ -75,37 +83,62 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
         f"reason.\n{len(train):,} training patients, {len(validation):,} validation patients, "
         f"{len(test):,} test patients."
     )
-    policies: dict[str, Policy] = {}
-    curves: dict[str, list[Epoch]] = {}
-    networks = baselines.fit_networks(
-        train,
-        validation,
-        seed,
-        lambda fitting, title, epochs: run_epochs(fitting, title, epochs, progress),
-    )
-    for name, (policy, curve) in networks.items():
-        policies[name], curves[name] = policy, curve
-    for name, make in baselines.baselines(train, validation):
-        progress(f"baseline: {name}")
-        policies[name] = make()
-    progress("predictions of every model, 2,000 resamples")
-    predictions = {name: predict_cohort(policy, test) for name, policy in policies.items()}
+    with demo_rivals.rivals_beside(train, validation, test, seed) as waiting:
+        ours = _fit_ours(train, validation, seed, progress)
+        predictions = {name: predict_cohort(p, test) for name, p in ours.policies.items()}
+        progress("the paper's recipe and the baselines, in a second process")
+        rivals = waiting.result()
+    progress("2,000 resamples")
+    predictions |= rivals.predictions
     table = compare_models(predictions, test, np.random.default_rng(seed))
     model = _new_folder(Path(folder) / "model")
-    uncertainty = measure_uncertainty(policies["posology"], cohort, seed)
-    ours = {name: curve for name, curve in curves.items() if name != "posology_paper"}
+    policy, judged = ours.policies["posology"], ours.judged
+    uncertainty = measure_uncertainty(judged, cohort, seed)
     evidence = {"data": "IWPC", "split": "test", "seed": seed, "table": to_rows(table)}
-    evidence["learning"] = to_learning_curves(ours)
+    evidence["learning"] = to_learning_curves(ours.curves)
     evidence[EVIDENCE] = serialize(measure_facts(train), {})
     evidence[UNCERTAINTY] = serialize(uncertainty, {})
-    evidence |= measure_advice_evidence(policies["posology"], cohort, seed, 0, progress)
-    artifact.save(policies["posology"], study, evidence, model)
-    figures = _Figures(artifact.load(model), predictions, table, curves, seed)
+    evidence[STACK_EVIDENCE] = serialize(ours.stack, {})
+    evidence |= measure_advice_evidence(judged, cohort, seed, 0, progress)
+    artifact.save(policy, study, evidence, model)
+    curves = ours.curves | {"posology_paper": rivals.paper_curve}
+    figures = _Figures(artifact.load(model), predictions, table, curves, ours.stack, seed)
     report_path = Path(folder) / "report.html"
     _write_report(report_path, data, test, figures)
     coverage = coverage_rows(predictions["posology"], test, uncertainty.dose)
-    rows = [*to_rows(table), *coverage]
+    rows = [*to_rows(table), *coverage, *stack_rows(ours.stack, study.name)]
     return DemoResult(introduction, table, rows, report_path, model)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ours:
+    """Our policies, and what measures the first one."""
+
+    policies: dict[str, Policy]
+    judged: Policy
+    """As the policy, but it learned from no validation patient."""
+    curves: dict[str, list[Epoch]]
+    stack: StackEvidence
+
+
+def _fit_ours(train: Cohort, validation: Cohort, seed: int, progress: Progress) -> _Ours:
+    """The network in both phases, and the stack around it where that helps."""
+
+    def run(
+        fitting: Generator[Epoch, None, NetworkPolicy], title: str, epochs: int
+    ) -> tuple[NetworkPolicy, list[Epoch]]:
+        return run_epochs(fitting, title, epochs, progress)
+
+    def fit_again(learner: Supervised, train: Cohort, validation: Cohort) -> NetworkPolicy:
+        epochs = learner.fit_epochs(train, validation)
+        return run(epochs, "network again, on all patients", learner.training.epochs)[0]
+
+    networks = baselines.fit_networks(train, validation, seed, run)
+    first = networks["network"][0]
+    stacked = stack_around(first, (train, validation), StackLearner(seed=seed), progress, fit_again)
+    policies = {"posology": stacked.policy} | {name: n[0] for name, n in networks.items()}
+    curves = {name: curve for name, (_, curve) in networks.items()}
+    return _Ours(policies, stacked.judged, curves, stacked.evidence)
 
 
 def _new_folder(folder: Path) -> Path:
@@ -139,6 +172,7 @@ class _Figures:
     predictions: dict[str, Predictions]
     table: Table1
     curves: dict[str, list[Epoch]]
+    stack: StackEvidence
     seed: int
 
 
@@ -168,6 +202,8 @@ def _write_report(path: Path, data: Iwpc, test: Cohort, figures: _Figures) -> No
             reference, test, find_subgroups(test), ("mae", "within20", "accuracy"), rng
         ),
         learning=to_learning_curves(figures.curves),
+        members=_members(figures.stack),
+        members_note=figures.stack.why,
         cases=select_cases(figures.model.policy, test, _QUESTIONS),
         methods=_METHODS,
         references=_REFERENCES,
@@ -186,11 +222,24 @@ def _write_report(path: Path, data: Iwpc, test: Cohort, figures: _Figures) -> No
     write_table1_page(content, path)
 
 
+def _members(stack: StackEvidence) -> tuple[MemberLine, ...]:
+    """What each member adds, for the page's table."""
+    return tuple(
+        MemberLine(m.member, _LOSSES[m.loss], m.weight, m.alone, m.without) for m in stack.members
+    )
+
+
+_LOSSES = {LOG_LOSS: "log loss of the class", DOSE_ERROR: "error of the dose, mg/week"}
+
 _METHODS = (
     "Each patient is a stream of events; the dose and the INR on it are outcomes and never "
     "features, and the hospital is no event. Vocabulary, scaling and the refitted formula come "
     "from the training patients alone.",
-    "posology: sums of event embeddings, a GRU with causal attention, an ensemble of 32 members "
+    "posology: the network, gradient boosting (LightGBM's where it is installed) and kernel "
+    "regression, weighted by what they add on validation patients from whom none of them learned, "
+    "then fitted again on training and validation patients. The class chosen has the highest "
+    "expected reward.",
+    "network: sums of event embeddings, a GRU with causal attention, an ensemble of 32 members "
     "that share their weights (BatchEnsemble), trained first on the right class and the dose, "
     "then on the study's reward. The epoch kept, the temperature and the pessimism are chosen on "
     "validation patients.",

@@ -37,6 +37,20 @@ class CaseStudy:
     """Sentences on what each input contributed."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemberLine:
+    """What one member of a stack adds by one loss, on validation patients."""
+
+    member: str
+    loss: str
+    """In words, with its unit."""
+    weight: float
+    alone: float
+    """Loss of the member alone."""
+    without: float
+    """Loss of the stack without it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table1Content:
     """The results that the page reports. Texts are escaped; none may identify a patient."""
@@ -57,6 +71,10 @@ class Table1Content:
     """The same table on other splits, such as held-out sites."""
     learning: tuple[tuple[str, Sequence[Mapping[str, int | float]]], ...] = ()
     """(phase, epochs), as in `report.plots.learning_figures`."""
+    members: tuple[MemberLine, ...] = ()
+    """Of the reference model where it is a stack."""
+    members_note: str = ""
+    """Whether there is a stack, in one sentence."""
     cases: tuple[CaseStudy, ...] = ()
     methods: tuple[str, ...] = ()
     """How the models were fitted; the page itself adds how they were evaluated."""
@@ -212,6 +230,8 @@ class Table1Page:
     confusion: ConfusionSection | None
     groups: tuple[GroupSection, ...]
     learning: tuple[InlineFigure, ...]
+    members: tuple[MemberLine, ...]
+    members_note: str
     cases: tuple[CaseSection, ...]
     methods: tuple[str, ...]
     references: tuple[str, ...]

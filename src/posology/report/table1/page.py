@@ -83,6 +83,8 @@ def build_page(content: parts.Table1Content) -> parts.Table1Page:
         confusion=_confusion(reference.effectiveness, content.cohort.best_treatment, names),
         groups=_groups(content),
         learning=learning_figures(content.learning),
+        members=content.members,
+        members_note=content.members_note,
         cases=tuple(parts.CaseSection(case, _bars(case)) for case in content.cases),
         methods=(*content.methods, *_EVALUATION),
         references=(*content.references, *_REFERENCES),
