@@ -15,7 +15,7 @@ from posology.cli.demo import demo
 from posology.learners import baselines
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.workflows import demo as demo_workflow
-from posology.workflows import demo_rivals
+from posology.workflows.fitting import rivals
 from tests.builders.policies import SMALL_STACK
 from tests.builders.small_recipes import small_recipe
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 def rivals_here(*args) -> Generator[Future]:
     """In this process, where the recipes are small."""
     done: Future = Future()
-    done.set_result(demo_rivals.fit_rivals(*args))
+    done.set_result(rivals.fit_rivals(*args))
     yield done
 
 
@@ -45,7 +45,7 @@ def test_the_demo_ends_with_a_report_a_policy_and_every_figure(
         yield "formula_refit", lambda: build_formula_policy(train.profile.formulas[0], train)
 
     monkeypatch.setattr(baselines, "baselines", few)
-    monkeypatch.setattr(demo_rivals, "rivals_beside", rivals_here)
+    monkeypatch.setattr(rivals, "rivals_beside", rivals_here)
     monkeypatch.setattr(demo_workflow, "StackLearner", lambda seed: replace(SMALL_STACK, seed=seed))
     demo(out=tmp_path / "demo", seed=0, json_file=tmp_path / "demo.json")
     output = " ".join(capsys.readouterr().out.split())

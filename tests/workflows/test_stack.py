@@ -18,7 +18,7 @@ from posology.learners.stack.judge import StackScore
 from posology.learners.stack.policy import StackedPolicy
 from posology.workflows import fit as fit_module
 from posology.workflows.fit import NetworkSettings, fit
-from posology.workflows.stack import EVIDENCE, StackEvidence
+from posology.workflows.fitting.stack import EVIDENCE, StackEvidence
 from tests.builders.policies import SMALL_STACK, iwpc_cohort
 from tests.builders.small_recipes import small_recipe, use_members
 

@@ -35,12 +35,12 @@ from posology.report.table1.cases import CaseQuestion, select_cases
 from posology.report.table1.content import MemberLine, Table1Content
 from posology.report.table1.page import write_table1_page
 from posology.report.table1.terminal import render_table1
-from posology.workflows import demo_rivals
 from posology.workflows.advice.evidence import measure_advice_evidence
+from posology.workflows.fitting import rivals
+from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
+from posology.workflows.fitting.stack import StackEvidence, stack_around, stack_rows
 from posology.workflows.progress import Progress, no_progress, run_epochs, to_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
-from posology.workflows.stack import EVIDENCE as STACK_EVIDENCE
-from posology.workflows.stack import StackEvidence, stack_around, stack_rows
 from posology.workflows.uncertainty.measure import coverage_rows, measure_uncertainty
 
 
@@ -83,13 +83,13 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
         f"reason.\n{len(train):,} training patients, {len(validation):,} validation patients, "
         f"{len(test):,} test patients."
     )
-    with demo_rivals.rivals_beside(train, validation, test, seed) as waiting:
+    with rivals.rivals_beside(train, validation, test, seed) as waiting:
         ours = _fit_ours(train, validation, seed, progress)
         predictions = {name: predict_cohort(p, test) for name, p in ours.policies.items()}
         progress("the paper's recipe and the baselines, in a second process")
-        rivals = waiting.result()
+        others = waiting.result()
     progress("2,000 resamples")
-    predictions |= rivals.predictions
+    predictions |= others.predictions
     table = compare_models(predictions, test, np.random.default_rng(seed))
     model = _new_folder(Path(folder) / "model")
     policy, judged = ours.policies["posology"], ours.judged
@@ -101,7 +101,7 @@ def demo(folder: str | Path, seed: int = 0, progress: Progress = no_progress) ->
     evidence[STACK_EVIDENCE] = serialize(ours.stack, {})
     evidence |= measure_advice_evidence(judged, cohort, seed, 0, progress)
     artifact.save(policy, study, evidence, model)
-    curves = ours.curves | {"posology_paper": rivals.paper_curve}
+    curves = ours.curves | {"posology_paper": others.paper_curve}
     figures = _Figures(artifact.load(model), predictions, table, curves, ours.stack, seed)
     report_path = Path(folder) / "report.html"
     _write_report(report_path, data, test, figures)

@@ -36,6 +36,8 @@ from posology.workflows.advice.evidence import (
     measure_advice_evidence,
 )
 from posology.workflows.advice.reasons import measure_reasons
+from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
+from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
 from posology.workflows.monitoring.observe import measure_monitoring
 from posology.workflows.progress import (
     Progress,
@@ -46,8 +48,6 @@ from posology.workflows.progress import (
     to_learning_curves,
 )
 from posology.workflows.results import Row, rows_to_table
-from posology.workflows.stack import EVIDENCE as STACK_EVIDENCE
-from posology.workflows.stack import StackEvidence, describe_stack, stack_around, stack_rows
 from posology.workflows.uncertainty.measure import measure_uncertainty
 
 NETWORK, STACK = "network", "stack"
@@ -148,18 +148,9 @@ def fit(
     measured: dict[str, Any] = {"seed": seed}
     measured |= {"train": len(train), "validation": len(validation)}
     measured[LEARNED_FROM] = describe_learning(cohort)
+    fitted = _fit(method, (train, validation), seed, settings, progress)
     if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe
-        fitted = _fit_network(train, validation, seed, settings, progress)
-        if method == STACK:
-            fitted = _stack(fitted, (train, validation), seed, settings, progress)
-    else:
-        if settings != NetworkSettings():
-            raise UserError(
-                f"--method {method}: --recipe, --resume, --start and --device are for the methods "
-                f"{NETWORK} and {STACK}; leave them out."
-            )
-        fitted = _fit_method(method, train, validation, seed, progress)
     measured["method"] = method
     policy = fitted.policy
     if fitted.saves_result:
@@ -200,6 +191,24 @@ class _Fitted:
     phases: dict[str, list[Epoch]] = field(default_factory=dict)
     saves_result: bool = True
     stack: StackEvidence | None = None
+
+
+def _fit(
+    method: str,
+    cohorts: tuple[Cohort, Cohort],
+    seed: int,
+    settings: NetworkSettings,
+    progress: Progress,
+) -> _Fitted:
+    if method in (NETWORK, STACK):
+        fitted = _fit_network(*cohorts, seed, settings, progress)
+        return _stack(fitted, cohorts, seed, settings, progress) if method == STACK else fitted
+    if settings != NetworkSettings():
+        raise UserError(
+            f"--method {method}: --recipe, --resume, --start and --device are for the methods "
+            f"{NETWORK} and {STACK}; leave them out."
+        )
+    return _fit_method(method, *cohorts, seed, progress)
 
 
 def _fit_method(
