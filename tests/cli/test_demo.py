@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from posology import artifact
-from posology.cli.demo import demo
+from posology.cli.start.demo import demo
 from posology.learners import baselines
 from posology.learners.guidelines.formula import build_formula_policy, build_rule_policy
 from posology.workflows import demo as demo_workflow

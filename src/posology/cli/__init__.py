@@ -14,7 +14,6 @@ from rich.markup import escape
 
 from posology.cli.cohort import cohort
 from posology.cli.conform import conform
-from posology.cli.demo import demo
 from posology.cli.effect import effect
 from posology.cli.evaluate import evaluate
 from posology.cli.facts import facts
@@ -28,7 +27,9 @@ from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
 from posology.cli.safety import safety
 from posology.cli.serve import serve
-from posology.cli.simulate import simulate
+from posology.cli.start.demo import demo
+from posology.cli.start.doctor import doctor
+from posology.cli.start.simulate import simulate
 from posology.cli.template import template
 from posology.cli.tune import tune
 from posology.errors import UserError
@@ -44,7 +45,7 @@ COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (conform, monitor),
-    "To try it out": (demo, simulate),
+    "To try it out": (demo, simulate, doctor),
     "To train a better network": (pretrain, tune),
 }
 """Groups of `posology --help`, in the order of work."""

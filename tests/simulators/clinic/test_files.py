@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from posology.cli.simulate import simulate as command
+from posology.cli.start.simulate import simulate as command
 from posology.errors import UserError
 from posology.simulators.clinic.events import CODES, SYSTEMS
 from posology.simulators.clinic.files.dataset import FORMATS, write_clinic

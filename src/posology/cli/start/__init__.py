@@ -1,0 +1,1 @@
+"""Commands to begin with: the demonstration, the virtual clinic, the check of this machine."""
