@@ -21,6 +21,8 @@ from posology.cli.fit import fit
 from posology.cli.ingest import IngestCommand, ingest
 from posology.cli.monitor import monitor
 from posology.cli.over_time.models import models
+from posology.cli.over_time.outcomes import outcomes
+from posology.cli.over_time.update import update
 from posology.cli.pgx import pgx
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
@@ -45,6 +47,7 @@ COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect),
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (conform, monitor),
+    "Over time": (update,),
     "To try it out": (demo, simulate, doctor),
     "To train a better network": (pretrain, tune),
 }
@@ -55,6 +58,7 @@ for group, commands in COMMANDS.items():
         app.command(rich_help_panel=group, cls=kind)(command)
 app.add_typer(safety, rich_help_panel="For one patient")
 app.add_typer(serve, rich_help_panel="At the point of care")
+app.add_typer(outcomes, rich_help_panel="Over time")
 app.add_typer(models, rich_help_panel="Over time")
 
 

@@ -73,6 +73,23 @@ def build_cohort(
     return replace(cohort, warnings=warnings)
 
 
+def encode_cohort(events: pa.Table, study: Study, profile: Profile) -> Cohort:
+    """The study's decisions in the encoding of a saved policy, from which nothing is fitted anew.
+
+    Codes that are not in the profile's vocabulary are left out: the policy would not know them.
+    """
+    ordered = study_events(events, study)
+    check_units(compare_units(group_units(events), study), study)
+    ordered = reduce_embeddings(ordered, profile.reductions)
+    part = build_part(ordered, study)
+    codes = feature_codes(ordered.codes, study)
+    history, last_step = remap_codes(part.history, part.last_step, vocabulary_rows(codes, profile))
+    history = add_formula_events(history, profile)
+    cohort = assemble_cohort(part.decided, (study, profile, history), part.subject, last_step)
+    warnings = study_warnings(study, part.decided, part.flow, ordered.codes)
+    return replace(cohort, warnings=warnings)
+
+
 def with_names(study: Study, descriptions: Mapping[str, str | None]) -> Study:
     """The study with the records' descriptions as the names of its codes that have none."""
     return replace(study, names=add_descriptions(study.names, study_codes(study), descriptions))

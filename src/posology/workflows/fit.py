@@ -1,5 +1,6 @@
 """Fit a policy on a cohort's training and validation splits, or pretrain its network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ class NetworkSettings:
     """`default`, `histories` (for patients with a past), `paper`, or a recipe file."""
     resume: Path | None = None
     """Folder of checkpoints; an interrupted run continues from it."""
-    start: Path | None = None
-    """Weights from `pretrain` to start from."""
+    start: Path | Mapping[str, Tensor] | None = None
+    """Weights to start from: a file from `pretrain`, or those of another network."""
     device: str | None = None
     """`cpu`, `cuda` or `cuda:1`; None: the recipe's."""
 
@@ -256,11 +257,11 @@ def _recipe(settings: NetworkSettings, seed: int, train: Cohort) -> Recipe:
 
 def _start(
     settings: NetworkSettings, learner: Supervised, train: Cohort
-) -> dict[str, Tensor] | None:
-    """The pretrained weights to start from."""
-    if settings.start is None:
-        return None
-    return load_pretrained(settings.start, learner.sizes, train.profile)
+) -> Mapping[str, Tensor] | None:
+    """The weights to start from."""
+    if isinstance(settings.start, Path):
+        return load_pretrained(settings.start, learner.sizes, train.profile)
+    return settings.start
 
 
 def _fit_network(

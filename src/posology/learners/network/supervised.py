@@ -1,6 +1,6 @@
 """The supervised phase: learn effectiveness, the clinicians' choice, the dose and the tasks."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Supervised:
         train: Cohort,
         validation: Cohort,
         folder: Path | None = None,
-        start: dict[str, Tensor] | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> Generator[Epoch, None, NetworkPolicy]:
         """Yield each epoch; the generator's return value is the policy.
 

@@ -1,0 +1,77 @@
+"""`posology update`: a challenger from new patients, and the gate's verdict on it."""
+
+import getpass
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posology.cli.options import JsonFile, Seed, writable_folder
+from posology.errors import UserError
+from posology.records.io.drafts import write_whole
+
+
+def update(
+    model: Annotated[
+        Path, typer.Argument(help="A registry (`posology models`), or a policy's folder.")
+    ],
+    events: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="<path>",
+            help="MEDS folder or Parquet file of events; several times: new patients, old ones.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for the challenger.", callback=writable_folder),
+    ] = None,
+    judge: Annotated[
+        str,
+        typer.Option(help="Learn nothing: judge this version of the registry on who came since."),
+    ] = "",
+    service: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a service, whose recommendations are then accounted for."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    by: Annotated[str, typer.Option(help="Who does it; by default this machine's user.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing into the registry; spend no look.")
+    ] = False,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Learn a challenger from new and replayed patients and judge it on others.
+
+    The gate is open only if the challenger is shown to be better and nothing is clearly worse. In
+    a registry each look spends a part of the chance of ever approving a bad model. Exit code 0 if
+    the gate is open, 3 if it is closed; then `posology models promote` makes it champion.
+    """
+    from posology.cli.over_time.served import advice_of
+    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.evaluation.gate.requirement import GATE_CLOSED
+    from posology.lifecycle.registry.changes import Author
+    from posology.workflows.over_time.events import read_events
+    from posology.workflows.over_time.update import NewRecords, judge_again
+    from posology.workflows.over_time.update import update as run
+
+    if (out is None) == (not judge):
+        raise UserError("posology update: add --out with a new folder, or --judge VERSION.")
+    if out is not None and out.exists():
+        raise UserError(f"--out {out}: exists already; name a new folder.")
+    use_one_thread()
+    table = read_events(events)
+    records = NewRecords(table, None if service is None else advice_of(service, model, table))
+    author = Author(by or getpass.getuser(), reason, dry_run)
+    with show_progress("update") as progress:
+        if out is not None:
+            result = run(model, records, out, author, seed, progress)
+        else:
+            result = judge_again(model, judge, records, author, seed, progress)
+    CONSOLE.print(result, highlight=False)
+    if json_file is not None:
+        write_whole(json_file, json.dumps(result.to_json(), indent=1) + "\n")
+    if not result.verdict.is_open:
+        raise typer.Exit(GATE_CLOSED)

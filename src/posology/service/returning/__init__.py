@@ -1,0 +1,1 @@
+"""Outcomes that come back from the records, linked to what was recommended."""

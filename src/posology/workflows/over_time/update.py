@@ -1,0 +1,306 @@
+"""Update a model: a challenger from new patients, judged on others, with its verdict kept."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from posology import artifact
+from posology.artifact import Artifact
+from posology.cohorts.build import encode_cohort
+from posology.domain.cohort import TEST, Cohort, select_split
+from posology.domain.policy import Policy
+from posology.domain.study import Split
+from posology.errors import UserError
+from posology.evaluation.gate.requirement import GateVerdict
+from posology.learners.network.policy import NetworkPolicy
+from posology.learners.stack.policy import StackedPolicy
+from posology.lifecycle.advice_log import AdviceLog, match_advice
+from posology.lifecycle.fresh_patients import select_fresh, split_for_update
+from posology.lifecycle.gate.evidence import GateEvidence
+from posology.lifecycle.gate.judge import VALUE, judge
+from posology.lifecycle.gate.plan import GatePlan, Look, next_alpha, read_plan
+from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
+from posology.lifecycle.learned_from import to_days
+from posology.lifecycle.registry.changes import Author
+from posology.lifecycle.registry.history import JUDGE, PLAN, Entry, append_entry
+from posology.lifecycle.registry.state import Registry, is_registry, read_registry
+from posology.lifecycle.registry.versions import verify_version
+from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
+from posology.workflows.over_time.judging import Pair, gather_evidence
+from posology.workflows.over_time.registry import PARENT, add_model
+from posology.workflows.progress import Progress, no_progress
+from posology.workflows.results import Row
+
+_NO_EVIDENCE = 0
+_MATCH_DAYS = 1.0
+"""How long before a decision a recommendation may have been given, if the study has no window of
+its own for what was given."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewRecords:
+    """What became known since the champion was made."""
+
+    events: pa.Table
+    """Events of new patients, and of old ones to replay."""
+    advice: AdviceLog | None = None
+    """What was recommended; None: nothing, or nobody recorded it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateResult:
+    """A challenger and the verdict on it."""
+
+    champion: str
+    challenger: str
+    evidence: GateEvidence
+    verdict: GateVerdict
+    look: int
+    """Number of this look in the plan; 0 without a registry, where looks are not counted."""
+    plan: GatePlan
+    alpha: float
+    learned: Mapping[str, Any]
+
+    @property
+    def rows(self) -> list[Row]:
+        """One row a requirement."""
+        return [
+            {"study": "update", "model": "posology", "split": "fresh", "metric": r["name"]}
+            | {"value": r["estimate"], "low": r["low"], "high": r["high"]}
+            | {"n": len(np.unique(self.evidence.subject))}
+            | {"holds": r["holds"], "threshold": r["threshold"], "reason": r["reason"]}
+            for r in self.verdict.to_json()["requirements"]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict with its reasons, and who was judged."""
+        return self.verdict.to_json() | {
+            "champion": self.champion,
+            "challenger": self.challenger,
+            "look": self.look,
+            "looks": self.plan.looks,
+            "alpha": self.alpha,
+            "fresh_patients": len(np.unique(self.evidence.subject)),
+            "caused_by_the_champion": self.evidence.caused,
+            "learned_from": dict(self.learned),
+        }
+
+    def __rich__(self) -> Group:
+        opened = "The gate is open" if self.verdict.is_open else "The gate is closed"
+        table = Table("requirement", "holds", "why")
+        for requirement in self.verdict.requirements:
+            holds = "yes" if requirement.holds else "NO"
+            table.add_row(requirement.name, holds, Text(requirement.reason))
+        count = (
+            f"Look {self.look} of {self.plan.looks}" if self.look else "A look that nobody counts"
+        )
+        caused = (
+            f"; at {self.evidence.caused:,} of their decisions the champion's recommendation was "
+            "accepted"
+            if self.evidence.caused
+            else ""
+        )
+        return Group(
+            Text(f"{opened} for {self.challenger[:8]} against {self.champion[:8]}.", "bold"),
+            Text(f"{count}; {self.learned.get('patients', '?')} patients learned from{caused}."),
+            table,
+        )
+
+
+def update(
+    model: Path,
+    records: NewRecords,
+    out: Path,
+    author: Author,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> UpdateResult:
+    """Learn a challenger from new and replayed patients, and judge it on fresh ones.
+
+    It has the champion's study and vocabulary and is learned by the same method; a network starts
+    from the champion's weights. In a registry it becomes a version, and the look is counted.
+
+    Args:
+        model: a registry, or a saved policy.
+        records: events with times; the new patients are those whose first decision came after the
+            champion's last one.
+        out: a new folder for the challenger.
+        author: who looks; with a dry run the challenger is saved, and the registry is left alone.
+        seed: of everything that is drawn at random.
+        progress: called with each step.
+    """
+    registry = read_registry(model) if is_registry(model) else None
+    champion = artifact.load(_champion_folder(registry, model))
+    plan = plan_of(registry)
+    until = _learned_until(champion, model)
+    progress("reading patients")
+    everyone = _encode(records.events, champion)
+    cohort = split_for_update(everyone, until, plan.judge_share)
+    if not (cohort.split != TEST).any():
+        raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
+    fitted = _fit_challenger(champion, cohort, seed, progress)
+    fitted.save(out)
+    if registry is not None and not author.dry_run:
+        add_model(registry.folder, out, author)
+        registry = read_registry(registry.folder)
+    challenger = artifact.load(out)
+    fresh = select_split(cohort, TEST)
+    return _look(
+        Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
+    )
+
+
+def judge_again(
+    registry_folder: Path,
+    version: str,
+    records: NewRecords,
+    author: Author,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> UpdateResult:
+    """Judge a version of a registry on everybody who came since; nothing is learned."""
+    registry = read_registry(registry_folder)
+    champion = artifact.load(_champion_folder(registry, registry_folder))
+    challenger = artifact.load(verify_version(registry.folder, registry.find(version)))
+    if challenger.digest == champion.digest:
+        raise UserError(f"version {version}: is the champion; name another one.")
+    if challenger.policy.profile.codes != champion.policy.profile.codes:
+        raise UserError(
+            f"version {version}: has another vocabulary than the champion; both must see the same "
+            "patients in the same way."
+        )
+    plan = plan_of(registry)
+    progress("reading patients")
+    everyone = _encode(records.events, champion)
+    until = _learned_until(champion, registry_folder)
+    learned = _learned_until(challenger, registry_folder)
+    fresh = select_fresh(everyone, until, plan.judge_share, learned)
+    return _look(
+        Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
+    )
+
+
+def plan_of(registry: Registry | None) -> GatePlan:
+    """The plan that the registry keeps; the default one without any."""
+    entries = () if registry is None else registry.entries
+    plans = [entry for entry in entries if entry.action == PLAN]
+    return read_plan(dict(plans[-1].details["settings"])) if plans else GatePlan()
+
+
+def looks_of(registry: Registry) -> list[Look]:
+    """The looks that the registry's last plan has had."""
+    looks: list[Look] = []
+    for entry in registry.entries:
+        if entry.action == PLAN:
+            looks = []
+        elif entry.action == JUDGE:
+            looks.append(Look(entry.details["alpha"], entry.details["showed_gain"]))
+    return looks
+
+
+def _look(
+    pair: Pair,
+    fresh: Cohort,
+    records: NewRecords,
+    kept: tuple[Registry | None, GatePlan, Author],
+    seed: int,
+    progress: Progress,
+) -> UpdateResult:
+    """Judge, and write the look into the registry before anybody sees what it showed."""
+    registry, plan, author = kept
+    rng = np.random.default_rng(seed)
+    looks = [] if registry is None else looks_of(registry)
+    alpha = next_alpha(plan, looks)
+    if not len(fresh):
+        raise UserError("--events: hold no fresh patient to judge on; wait for new ones.")
+    advice = None
+    if records.advice is not None:
+        days = fresh.study.assignment.grace_days
+        advice = match_advice(fresh, records.advice, max(days, _MATCH_DAYS))
+    evidence = gather_evidence(pair, fresh, advice, rng, progress)
+    verdict = judge(evidence, plan, alpha, rng)
+    result = UpdateResult(
+        champion=pair.champion.digest,
+        challenger=pair.challenger.digest,
+        evidence=evidence,
+        verdict=verdict,
+        look=0 if registry is None else len(looks) + 1,
+        plan=plan,
+        alpha=alpha,
+        learned=dict(pair.challenger.evidence.get(LEARNED_FROM) or {}),
+    )
+    if registry is not None and not author.dry_run:
+        _keep_look(registry, result, author)
+    return result
+
+
+def _keep_look(registry: Registry, result: UpdateResult, author: Author) -> None:
+    known = len(registry.entries)
+    if not any(entry.action == PLAN for entry in registry.entries):
+        settings = {"settings": asdict(result.plan)}
+        append_entry(registry.folder, Entry(PLAN, "", author.by, "the default", settings), known)
+        known += 1
+    gain = next(r for r in result.verdict.requirements if r.name == VALUE)
+    details = result.to_json() | {"showed_gain": gain.holds}
+    entry = Entry(JUDGE, result.challenger, author.by, author.reason, details)
+    append_entry(registry.folder, entry, known)
+
+
+def _fit_challenger(champion: Artifact, cohort: Cohort, seed: int, progress: Progress) -> FitResult:
+    method = str(champion.evidence.get("method", NETWORK))
+    settings = NetworkSettings()
+    if method in (NETWORK, STACK):
+        recipe = str(champion.evidence.get("recipe", settings.recipe))
+        settings = NetworkSettings(recipe, start=_network_weights(champion.policy))
+    fitted = fit(cohort, method, seed, settings, progress, _NO_EVIDENCE)
+    return replace(fitted, evidence=fitted.evidence | {PARENT: champion.digest})
+
+
+def _network_weights(policy: Policy) -> dict[str, Tensor] | None:
+    """The weights of a network, or of the network in a stack; None without one."""
+    members = policy.members if isinstance(policy, StackedPolicy) else (policy,)
+    for member in members:
+        if isinstance(member, NetworkPolicy):
+            weights = member.network.state_dict()
+            return {name: tensor.detach().clone() for name, tensor in weights.items()}
+    return None
+
+
+def _encode(events: pa.Table, champion: Artifact) -> Cohort:
+    """Everybody's decisions in the champion's vocabulary, split by patient in any case."""
+    study = champion.study
+    by = study.split
+    if by.by != "subject":
+        by = Split(0.85, 0.15, 0.0, study.split.salt or study.name)
+    cohort = encode_cohort(events, replace(study, split=by), champion.policy.profile)
+    return replace(cohort, study=study)
+
+
+def _champion_folder(registry: Registry | None, model: Path) -> Path:
+    if registry is None:
+        return model
+    if not registry.champion:
+        raise UserError(
+            f"{registry.folder}: has no champion yet; `posology models promote {registry.folder} "
+            "VERSION` makes one."
+        )
+    return verify_version(registry.folder, registry.champion)
+
+
+def _learned_until(model: Artifact, place: Path) -> float:
+    """Time of the last decision that the model learned from; UserError if it does not say so."""
+    until = (model.evidence.get(LEARNED_FROM) or {}).get("until")
+    if not until:
+        raise UserError(
+            f"{place}: version {model.digest[:8]} does not say until when it learned: it was "
+            "fitted by an older posology, or its decisions have no time. Fit it again."
+        )
+    return to_days(until)

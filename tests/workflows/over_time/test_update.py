@@ -1,0 +1,185 @@
+"""From a changed world to a challenger, its verdict and its promotion, with a real small model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from posology import artifact
+from posology.cli import app
+from posology.domain.cohort import Cohort
+from posology.errors import UserError
+from posology.evaluation.gate.requirement import GATE_CLOSED
+from posology.lifecycle.advice_log import ACCEPTED, AdviceLog
+from posology.lifecycle.registry.changes import Author, promote
+from posology.lifecycle.registry.state import read_registry
+from posology.workflows.cohorts import read_cohort
+from posology.workflows.fit import fit
+from posology.workflows.over_time.registry import add_model
+from posology.workflows.over_time.update import (
+    NewRecords,
+    judge_again,
+    looks_of,
+    plan_of,
+    update,
+)
+from tests.builders.changing_world import CHANGE, changing_events, changing_study
+
+ADA = Author("ada", "a test")
+OLD = changing_events(1, 1_500, (0, 900), 3)
+SAME = changing_events(10_001, 3_000, (901, CHANGE), 4)
+CHANGED = changing_events(20_001, 3_000, (CHANGE, CHANGE + 60), 5)
+LATER = changing_events(30_001, 2_000, (CHANGE + 61, CHANGE + 90), 6)
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("champion") / "model"
+    fit(read_cohort(changing_study(), OLD), "logistic", evidence_decisions=0).save(folder)
+    return folder
+
+
+@pytest.fixture
+def registry(champion: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "registry"
+    added = add_model(folder, champion, ADA)
+    promote(read_registry(folder), added.entry.digest, ADA)
+    return folder
+
+
+def records(*tables: pa.Table, advice: AdviceLog | None = None) -> NewRecords:
+    return NewRecords(pa.concat_tables(tables), advice)
+
+
+def test_a_changed_world_gives_a_challenger_that_passes_and_is_promoted(
+    registry: Path, tmp_path: Path
+) -> None:
+    before = read_registry(registry).champion
+    result = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA)
+    value = result.verdict.requirements[0]
+    assert result.verdict.is_open
+    assert value.estimate is not None
+    assert value.estimate.low <= 0.2 <= value.estimate.high  # half of the patients gain 0.4
+    assert value.estimate.low > 0.08
+    kept = read_registry(registry)
+    assert kept.versions[result.challenger].details["parent"] == before
+    assert kept.passed_gate(result.challenger)
+    assert [look.showed_gain for look in looks_of(kept)] == [True]
+    assert kept.entries[-1].details["requirements"][0]["reason"] == value.reason
+    promote(kept, result.challenger, ADA)
+    assert read_registry(registry).champion == result.challenger
+
+
+def test_an_unchanged_world_leaves_the_gate_closed_and_each_look_is_counted(
+    registry: Path, tmp_path: Path
+) -> None:
+    result = update(registry, records(OLD, SAME), tmp_path / "new", ADA)
+    assert not result.verdict.is_open
+    again = judge_again(registry, result.challenger[:8], records(OLD, SAME, CHANGED), ADA)
+    assert (result.look, again.look) == (1, 2)
+    kept = read_registry(registry)
+    assert len(looks_of(kept)) == 2
+    assert plan_of(kept) == result.plan
+    with pytest.raises(UserError, match="the gate was not open"):
+        promote(kept, result.challenger, ADA)
+
+
+def test_later_patients_join_those_who_were_kept_for_judging(
+    registry: Path, tmp_path: Path
+) -> None:
+    first = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA)
+    again = judge_again(registry, first.challenger, records(OLD, CHANGED, LATER), ADA)
+    judged = [len(np.unique(r.evidence.subject)) for r in (first, again)]
+    assert 300 < judged[0] < 600  # 15 % of 3,000
+    assert judged[1] == judged[0] + 2_000
+
+
+def test_a_dry_run_spends_no_look(registry: Path, tmp_path: Path) -> None:
+    entries = read_registry(registry).entries
+    dry = replace(ADA, dry_run=True)
+    update(registry, records(OLD, CHANGED), tmp_path / "new", dry)
+    assert read_registry(registry).entries == entries
+
+
+def test_what_was_recommended_is_accounted_for(registry: Path, tmp_path: Path) -> None:
+    subjects = np.arange(20_001, 23_001)
+    first = changing_days(CHANGED)
+    log = AdviceLog(
+        subject_id=subjects,
+        time=np.array([first[s] for s in subjects.tolist()], float),
+        option=np.zeros(len(subjects), np.int64),
+        accepted=np.full(len(subjects), ACCEPTED, np.int8),
+        probability=np.full(len(subjects), np.nan),
+    )
+    result = update(registry, records(OLD, CHANGED, advice=log), tmp_path / "new", ADA)
+    assert result.evidence.caused == result.to_json()["caused_by_the_champion"] > 300
+    assert result.verdict.is_open
+
+
+def changing_days(events: pa.Table) -> dict[int, float]:
+    """Day of each subject's review, since 1970."""
+    rows = events.filter(pa.compute.equal(events["code"], "REVIEW"))
+    days = rows["time"].to_numpy().astype("datetime64[D]").astype(int)
+    return dict(zip(rows["subject_id"].to_pylist(), days.tolist(), strict=True))
+
+
+def test_a_model_that_does_not_say_what_it_learned_from_is_refused(
+    champion: Path, tmp_path: Path
+) -> None:
+    loaded = artifact.load(champion)
+    silent = {k: v for k, v in loaded.evidence.items() if k != "learned_from"}
+    artifact.save(loaded.policy, loaded.study, silent, tmp_path / "silent")
+    with pytest.raises(UserError, match="does not say until when it learned"):
+        update(tmp_path / "silent", records(OLD, CHANGED), tmp_path / "new", ADA)
+    with pytest.raises(UserError, match="hold no fresh patient to judge on"):
+        update(champion, records(OLD), tmp_path / "none", ADA)
+
+
+def test_a_network_starts_from_the_champion_s_weights(
+    champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posology.learners.network import reinforcement, supervised, training_loop
+
+    starts = []
+
+    def no_epoch(model, counts, loss, validate, training, run):
+        starts.append({n: t.detach().clone() for n, t in model.state_dict().items()})
+        few = replace(training, epochs=0)
+        yield from training_loop.train_epochs(model, counts, loss, validate, few, run)
+
+    for phase in (supervised, reinforcement):
+        monkeypatch.setattr(phase, "train_epochs", no_epoch)
+    first: Cohort = read_cohort(changing_study(), OLD.slice(0, 1_800))
+    fit(first, "network", evidence_decisions=0).save(tmp_path / "network")
+    starts.clear()
+    update(
+        tmp_path / "network",
+        records(OLD.slice(0, 1_800), CHANGED.slice(0, 3_600)),
+        tmp_path / "new",
+        ADA,
+    )
+    weights = artifact.load(tmp_path / "network").policy.network.state_dict()
+    name = next(n for n in weights if n.startswith("encoder."))
+    assert (starts[0][name] == weights[name]).all()
+
+
+def test_the_command_says_why_and_ends_with_the_gate_s_code(registry: Path, tmp_path: Path) -> None:
+    for name, table in (("old", OLD), ("new", SAME)):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    words = ["update", registry, "--events", tmp_path / "old.parquet", "--by", "ada"]
+    words += ["--events", tmp_path / "new.parquet", "--out", tmp_path / "challenger"]
+    words += ["--json", tmp_path / "verdict.json"]
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert result.exit_code == GATE_CLOSED
+    assert "The gate is closed for" in result.output
+    body = json.loads((tmp_path / "verdict.json").read_text())
+    assert (body["gate"], body["look"], body["looks"]) == ("closed", 1, 120)
+    nothing = CliRunner().invoke(app, list(map(str, words[:4])))
+    assert str(nothing.exception) == (
+        "posology update: add --out with a new folder, or --judge VERSION."
+    )
