@@ -29,30 +29,9 @@ from posology.learners.trajectories.step_features import (
     change,
     describe_outcome,
 )
+from tests.builders.outcome_trajectories import growing_outcomes
 
 HALF = (0.5, 0.0)
-
-
-def _growing(subjects: int, seed: int, steps: int = 12) -> OutcomeTrajectories:
-    """Growth of 5 % a step, less 10 % of a lasting drug and a personal share of another one.
-
-    Larger outcomes are treated more often.
-    """
-    rng = np.random.default_rng(seed)
-    response = 0.15 + 0.1 * rng.random(subjects)
-    outcome = np.zeros((subjects, steps + 1))
-    dose, level = np.zeros((subjects, steps, 2)), np.zeros(subjects)
-    outcome[:, 0] = np.exp(rng.normal(2, 0.5, subjects))
-    for step in range(steps):
-        now = outcome[:, step]
-        p = 1 / (1 + np.exp(-(np.log(now) - 2)))
-        dose[:, step] = rng.random((subjects, 2)) < p[:, None]
-        level = level / 2 + dose[:, step, 0]
-        r = 0.05 - 0.1 * level - response * dose[:, step, 1] + rng.normal(0, 0.02, subjects)
-        outcome[:, step + 1] = now * (1 + r)
-    outcome[rng.random(subjects) < 0.3, 9:] = np.nan
-    dose[np.isnan(outcome[:, 1:])] = 0
-    return OutcomeTrajectories(outcome, dose, np.ones((subjects, 1)) * (response > 0.2)[:, None])
 
 
 def _model(logged: OutcomeTrajectories, clusters: int, scale: Scale = "relative") -> MixedEffects:
@@ -62,14 +41,14 @@ def _model(logged: OutcomeTrajectories, clusters: int, scale: Scale = "relative"
 
 @pytest.mark.parametrize("scale", ["difference", "relative", "log"])
 def test_a_change_that_is_applied_gives_the_next_outcome(scale):
-    logged = _growing(20, 1)
+    logged = growing_outcomes(20, 1)
     spec = describe_outcome(logged, scale, HALF)
     before, after = logged.outcome[:, 3], logged.outcome[:, 4]
     assert apply_change(spec, before, change(spec, before, after)) == pytest.approx(after)
 
 
 def test_evidence_and_effects_are_those_of_the_joint_normal_distribution():
-    logged = _growing(15, 2)
+    logged = growing_outcomes(15, 2)
     model = _model(logged, 2)
     found = posterior(model, sum_steps(model.spec, logged))
     x, r = step_table(model.spec, logged)
@@ -89,7 +68,7 @@ def test_evidence_and_effects_are_those_of_the_joint_normal_distribution():
 
 
 def test_fitting_raises_the_likelihood_and_finds_the_noise():
-    logged = _growing(400, 3)
+    logged = growing_outcomes(400, 3)
     sums = sum_steps(describe_outcome(logged, "relative", HALF), logged)
     reached = []
     for iterations in (2, 5, 20):
@@ -101,7 +80,7 @@ def test_fitting_raises_the_likelihood_and_finds_the_noise():
 
 
 def test_paths_average_to_the_expectation_in_closed_form():
-    logged = _growing(100, 4)
+    logged = growing_outcomes(100, 4)
     model = _model(logged, 1)
     plans = Plans(np.arange(20), np.full(20, 4), np.tile([[[1.0, 0.0]]], (20, 1, 1)))
     known = posterior(model, sums_until_visit(model.spec, logged, plans.subject, plans.visit))
@@ -119,7 +98,7 @@ def test_paths_average_to_the_expectation_in_closed_form():
 
 
 def test_nothing_after_the_last_visit_seen_is_read():
-    logged = _growing(60, 5)
+    logged = growing_outcomes(60, 5)
     model = _model(logged, 2)
     plans = Plans(np.arange(60), np.full(60, 5), np.ones((60, 3, 2)))
     other = OutcomeTrajectories(logged.outcome.copy(), logged.treatment.copy(), logged.statics)
@@ -130,7 +109,7 @@ def test_nothing_after_the_last_visit_seen_is_read():
 
 
 def test_a_plan_is_predicted_the_same_alone_and_among_others():
-    logged = _growing(40, 6)
+    logged = growing_outcomes(40, 6)
     model = _model(logged, 2)
     plans = logged_plans(logged, 3)
     one = Plans(plans.subject[7:8], plans.visit[7:8], plans.treatment[7:8])
@@ -140,7 +119,11 @@ def test_a_plan_is_predicted_the_same_alone_and_among_others():
 
 
 def test_the_learner_finds_scale_and_carry_over_and_predicts_plans_never_logged():
-    train, validation, test = _growing(400, 7), _growing(150, 8), _growing(200, 9)
+    train, validation, test = (
+        growing_outcomes(400, 7),
+        growing_outcomes(150, 8),
+        growing_outcomes(200, 9),
+    )
     learner = TrajectoryLearner(horizon=4, clusters=(1, 2), draws=32)
     model = learner.fit(train, validation)
     assert model.effects.spec.scale == "relative"
@@ -157,7 +140,7 @@ def test_the_learner_finds_scale_and_carry_over_and_predicts_plans_never_logged(
 
 
 def test_relative_scales_are_left_out_where_outcomes_are_negative():
-    train, validation = _growing(200, 10), _growing(60, 11)
+    train, validation = growing_outcomes(200, 10), growing_outcomes(60, 11)
     shifted = [
         OutcomeTrajectories(each.outcome - 10, each.treatment, each.statics)
         for each in (train, validation)
@@ -167,7 +150,7 @@ def test_relative_scales_are_left_out_where_outcomes_are_negative():
 
 
 def test_errors_say_what_to_change():
-    logged = _growing(60, 12)
+    logged = growing_outcomes(60, 12)
     with pytest.raises(UserError, match=r"no validation patient has 13 steps in a row"):
         TrajectoryLearner(horizon=13).fit(logged, logged)
     model = TrajectoryLearner(horizon=2, scales=("relative",), clusters=(1,), draws=16)
