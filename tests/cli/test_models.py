@@ -6,6 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from posology.cli import app
+from posology.lifecycle.registry.history import JUDGE, Entry, append_entry
 from posology.lifecycle.registry.state import read_registry
 from tests.builders.registries import made_up_registry
 
@@ -38,3 +39,24 @@ def test_promote_look_back_and_roll_back(tmp_path: Path) -> None:
     assert run("history", folder).splitlines()[-1] == f"Champion now: {a[:8]}"
     assert run("shadow", folder, b[:6], "--by", "ada").startswith("Challenger: version")
     assert run("shadow", folder, "--by", "ada") == f"Version {b[:8]} is no challenger any more.\n"
+
+
+def test_a_plan_is_shown_replaced_and_described(tmp_path: Path) -> None:
+    registry, (a,) = made_up_registry(tmp_path, 1)
+    folder = registry.folder
+    assert "Looks so far: 0 of 120." in run("plan", folder)
+    (tmp_path / "plan.toml").write_text("looks = 24\nalpha = 0.02\n")
+    words = ("--set", tmp_path / "plan.toml", "--by", "ada")
+    out = run("plan", folder, *words, "--document", tmp_path / "plan.md")
+    assert "Looks so far: 0 of 24." in out
+    text = (tmp_path / "plan.md").read_text()
+    for part in ("## 1 Description of modifications", "## 2 Modification protocol", "## 3 Impact"):
+        assert part in text
+    assert "is at most 2% over\n24 looks together: each has 0.00083" in text
+    assert 'for the study "warfarin"' in text
+    details = {"alpha": 0.02 / 24, "showed_gain": False, "champion": "", "gate": "closed"}
+    append_entry(folder, Entry(JUDGE, a, "ada", "", details), 2)
+    again = CliRunner().invoke(app, ["models", "plan", *map(str, (folder, *words))])
+    assert "the plan has had 1 looks, and a new one begins" in str(again.exception)
+    assert "Looks so far: 1 of 24." in run("plan", folder)
+    assert "Looks so far: 0 of 24." in run("plan", folder, *words, "--reason", "a new year")

@@ -90,6 +90,11 @@ def test_a_mean_over_patients_is_that_of_a_naive_one() -> None:
     error = np.sqrt(k / (k - 1) * sum(x**2 for x in sums)) / 300
     assert (found.value, found.error, found.patients) == pytest.approx((score.mean(), error, k))
     assert found.lower(0.05) < found.value - 1.6 * error
+    assert found.contributing == k
+    rare = np.where(np.arange(300) < 5, 1.0, 0.0)
+    few = clustered_mean(rare, np.arange(300))
+    assert few.contributing == 5
+    assert (few.value - few.lower(1e-3)) / few.error == pytest.approx(7.17, abs=0.01)  # t, 4 df
     alone = clustered_mean(score, np.arange(300))
     assert alone.error == pytest.approx(score.std(ddof=1) / np.sqrt(300))
 

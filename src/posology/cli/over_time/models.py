@@ -136,6 +136,37 @@ def rollback(
     _show(describe_change(found, entry, author), json_file)
 
 
+@models.command()
+def plan(
+    registry: RegistryFolder,
+    settings: Annotated[
+        Path | None, typer.Option("--set", help="TOML file of settings: begin a new plan with it.")
+    ] = None,
+    document: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the predetermined change control plan to this Markdown file.",
+            callback=writable_file,
+        ),
+    ] = None,
+    reason: Reason = "",
+    by: By = "",
+    dry_run: DryRun = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Show the gate's plan, begin a new one, or describe it for a regulator."""
+    from posology.lifecycle.registry.changes import Author
+    from posology.workflows.over_time.plan import set_plan, show_plan
+
+    if settings is None:
+        found = show_plan(registry)
+    else:
+        found = set_plan(registry, settings, Author(_name(by), reason, dry_run))
+    _show(found, json_file)
+    if document is not None:
+        write_whole(document, found.document)
+
+
 def _name(by: str) -> str:
     try:
         return by or getpass.getuser()
