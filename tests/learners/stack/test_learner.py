@@ -32,7 +32,8 @@ def test_answers_lie_between_those_of_the_members() -> None:
 def test_weights_are_shares() -> None:
     policy = stack()
     for weight in (policy.effectiveness_weight, policy.dose_weight):
-        assert len(weight) == len(policy.members) == 3
+        assert len(weight) == len(policy.members) == 4
+        assert weight[0] == weight[1], "the networks share the network's weight"
         assert (weight >= 0).all()
         assert np.isclose(weight.sum(), 1.0)
 
@@ -49,7 +50,7 @@ def test_the_choice_has_the_highest_expected_reward() -> None:
 def test_no_training_patients_row_is_kept() -> None:
     """Arrays of as many rows as patients would be their values, as a kernel machine keeps them."""
     policy, c = stack(), iwpc_cohort()
-    kernel = policy.members[2]
+    kernel = policy.members[3]
     patients = len(c.history.subject_id)
     assert isinstance(kernel, LinearPolicy)
     for field in fields(kernel):

@@ -104,21 +104,19 @@ class StackLearner:
     ) -> StackedPolicy:
         """The same stack with members that learned from training and validation patients.
 
-        The first network stays next to the one fitted again where its second phase chooses: that
-        phase was selected on the validation patients.
+        The first network stays next to the one fitted again: its second phase was selected on the
+        validation patients, and the mean of two networks varies less.
         """
         parts = split_training(train, validation, self.seed)
         learner = self.again(train, self.seed + 1)
         again = fit_network(learner, *_cohorts_again(learner, train, validation, parts))
         others = [member.fit_on_all(train, validation, parts) for member in trial.learners]
-        first = trial.policy.members[:1] if trial.policy.chooses_by == NETWORK else ()
-        networks = (*first, again)
         return replace(
             trial.policy,
-            members=(*networks, *others),
-            networks=len(networks),
-            effectiveness_weight=_shared(trial.judgement.effectiveness_weight, len(networks)),
-            dose_weight=_shared(trial.judgement.dose_weight, len(networks)),
+            members=(trial.policy.members[0], again, *others),
+            networks=2,
+            effectiveness_weight=_shared_by_two(trial.judgement.effectiveness_weight),
+            dose_weight=_shared_by_two(trial.judgement.dose_weight),
         )
 
 
@@ -136,9 +134,9 @@ def _cohorts_again(
     return join_cohorts(train, validation), validation
 
 
-def _shared(weights: Weights, networks: int) -> Float64[np.ndarray, " member"]:
-    """The network's weight, shared by the networks, and the others'."""
-    return np.concatenate([np.full(networks, weights[0] / networks), weights[1:]])
+def _shared_by_two(weights: Weights) -> Float64[np.ndarray, " member"]:
+    """The network's weight, shared by the two networks, and the others'."""
+    return np.concatenate([np.full(2, weights[0] / 2), weights[1:]])
 
 
 def _chooses_by(first: Policy, train: Cohort, reward: Float64[np.ndarray, "_ _"]) -> str:
