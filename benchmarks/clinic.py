@@ -4,8 +4,10 @@
 
 Models learn from what the records show, the outcome of the option given; the truth is joined to the
 test patients alone. Accuracy and its kin ask for the truly most effective option, regret is the
-P(effective) lost against it, each option at its truly best dose. `harms` is the expected number of
-the clinic's harms in six months, `cost` the drug's in GBP, both at that dose.
+P(effective) lost against it, each option at its truly best dose. `tuned_margin` boosts the
+distance to the goal on patient, option and dose, by LightGBM where it is installed, and learns from
+the validation patients too. `harms` is the expected number of the clinic's harms in six months,
+`cost` the drug's in GBP, both at that dose.
 """
 
 import argparse
@@ -35,6 +37,8 @@ from posology.evaluation.table1.predictions import (
 from posology.learners.baselines import baselines
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.supervised import Supervised
+from posology.learners.outcome_models.lightgbm_trees import is_installed
+from posology.learners.outcome_models.tuned_dose_boosting import TunedDoseBoostingLearner
 from posology.learners.recipes import Recipe, recipe_for_cohort
 from posology.report.table1.terminal import render_table1
 from posology.simulators.clinic.files.dataset import write_clinic
@@ -119,6 +123,9 @@ def _answers(
     }
     if options.withheld:
         asked |= _withheld(recipe, parts)
+    engine = "lightgbm" if is_installed() else "sklearn"
+    tuned = TunedDoseBoostingLearner(engine, seed=options.seed)
+    asked["tuned_margin"] = lambda: predict_cohort(tuned.fit(train, validation), test)
     for name, make in baselines(train, validation):
         asked[name] = lambda make=make: predict_cohort(make(), test)
     answers = {name: _kept(folder / f"{name}.npz", asked[name]) for name in options.models or asked}

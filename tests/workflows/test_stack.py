@@ -18,7 +18,7 @@ from posology.learners.stack.judge import StackScore
 from posology.learners.stack.policy import StackedPolicy
 from posology.workflows import fit as fit_module
 from posology.workflows.fit import NetworkSettings, fit
-from posology.workflows.fitting.stack import EVIDENCE, StackEvidence
+from posology.workflows.fitting.stack import EVIDENCE, StackEvidence, reason_against_stack
 from tests.builders.policies import SMALL_STACK, iwpc_cohort
 from tests.builders.small_recipes import small_recipe, use_members
 
@@ -112,3 +112,12 @@ def test_the_network_that_is_fitted_again_learns_from_all_patients(
     train, validation = (select_split(iwpc_cohort(), split) for split in (TRAIN, VALIDATION))
     stack.fit(train, validation)
     assert learned == [len(train), len(train) + len(validation)]
+
+
+def test_outcomes_of_the_option_received_are_not_stacked() -> None:
+    whole = iwpc_cohort()
+    unknown = np.full(len(whole), -1, dtype=np.int32)
+    factual = replace(whole, best_treatment=unknown, study=replace(whole.study, dose=None))
+    reason = reason_against_stack(factual)
+    assert reason.startswith("only the outcome of the option received is known")
+    assert reason_against_stack(whole) == ""

@@ -28,7 +28,8 @@ def fit(
             help="How to learn the policy: stack (the network, with other models where they help "
             "on validation patients), network, effects, effects_and_doses, pessimistic_fqi, "
             "iql, cql, behaviour_cloning, tabular, logistic, forest, boosting, tuned_boosting, "
-            "lightgbm, kernel, dose_ridge or dose_boosting."
+            "lightgbm, kernel, dose_ridge, dose_boosting or "
+            "tuned_dose_boosting."
         ),
     ] = "stack",
     recipe: Annotated[

@@ -23,6 +23,7 @@ from posology.learners.outcome_models.kernel_regression import KernelLearner
 from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+from posology.learners.outcome_models.tuned_dose_boosting import TunedDoseBoostingLearner
 from posology.learners.recipes import NetworkLearner
 from posology.learners.stack.learner import StackLearner
 
@@ -109,6 +110,11 @@ METHODS: dict[str, Method] = {
     "dose_boosting": Method(
         "gradient boosting of a numeric outcome on patient, option and dose",
         lambda seed: DoseBoostingLearner(seed=seed),
+    ),
+    "tuned_dose_boosting": Method(
+        "the same on random columns, bagged, rounds chosen by folds",
+        lambda seed: TunedDoseBoostingLearner(seed=seed),
+        learns_from_validation=True,
     ),
 }
 

@@ -20,6 +20,7 @@ MODEL_TITLES = {
     "lightgbm": "LightGBM with the refitted formula as an input",
     "svr": "support vector regression with the refitted formula as an input",
     "ridge_margin": "ridge regression of the target distance at each dose",
+    "tuned_margin": "tuned gradient boosting of the target distance at each dose",
     "boosting_margin": "gradient boosting of the target distance at each dose",
 }
 """Name of each model in a sentence; other models keep their own name."""

@@ -1,4 +1,4 @@
-"""Which models join the network in a stack, by what the study knows."""
+"""Which models join the network in a stack."""
 
 from dataclasses import dataclass, replace
 
@@ -8,10 +8,7 @@ from jaxtyping import Bool
 from posology.domain.cohort import Cohort, join_cohorts, subset_decisions
 from posology.domain.policy import Learner, Policy
 from posology.learners.outcome_models import lightgbm_trees
-from posology.learners.outcome_models.dose_boosting import DoseBoostingLearner
-from posology.learners.outcome_models.dose_ridge import DoseRidgeLearner
 from posology.learners.outcome_models.kernel_regression import KernelLearner
-from posology.learners.outcome_models.target_distance import has_numeric_outcome
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
 
 MAX_KERNEL_DECISIONS, MAX_DECISIONS = 30_000, 200_000
@@ -44,14 +41,9 @@ class MemberLearner:
 
 
 def members_for(train: Cohort, seed: int) -> tuple[MemberLearner, ...]:
-    """Models of the number where there is one, else of the label; none where there are too many."""
+    """Boosting and kernel regression; none where there are too many decisions."""
     if len(train) > MAX_DECISIONS:
         return ()
-    if has_numeric_outcome(train):
-        return (
-            MemberLearner("ridge", DoseRidgeLearner()),
-            MemberLearner("boosting", DoseBoostingLearner(seed=seed)),
-        )
     trees = TunedBoostingLearner("lightgbm", seed=seed)
     if not lightgbm_trees.is_installed():  # slower, so with fewer choices
         trees = TunedBoostingLearner("sklearn", (100, 200, 300), _ONE_LOSS, 2, 2, seed=seed)

@@ -53,7 +53,7 @@ def stack_around(
         fit_network: fits the stack's network on all patients.
     """
     train, validation = cohorts
-    reason = _no_stack_for(train)
+    reason = reason_against_stack(train)
     if not reason:
         progress("stack: fitting the other members")
         others = learner.fit_members(train, validation)
@@ -86,10 +86,15 @@ def _weigh(
     return Stacked(learner.complete(trial, *cohorts, fit_network), trial.policy, evidence)
 
 
-def _no_stack_for(train: Cohort) -> str:
+def reason_against_stack(train: Cohort) -> str:
     """Why other members cannot join the network; empty where they can."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return "several processes train it together, and the other members train in one."
+    if train.study.dose is None and not bool((train.best_treatment >= 0).any()):
+        return (
+            "only the outcome of the option received is known, which says too little about "
+            "differences between options to weight members by."
+        )
     if train.study.reward.discount > 0 and bool(has_next_decision(train).any()):
         return "it learns from later decisions, which the other members do not."
     return ""
