@@ -40,10 +40,9 @@ def folder(tmp_path_factory):
 
 def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -> None:
     page, figures = tmp_path / "page.html", tmp_path / "figures.json"
-    done = RUN.invoke(
-        app,
-        ["effect", str(folder), "--repeats", "0", "--report", str(page), "--json", str(figures)],
-    )
+    shared = tmp_path / "north.json"
+    files = ["--report", str(page), "--json", str(figures), "--share", str(shared)]
+    done = RUN.invoke(app, ["effect", str(folder), "--repeats", "0", *files])
     assert done.exit_code == 0, done.output
     rows = json.loads(figures.read_text())["rows"]
     verdict = rows[0]
@@ -75,6 +74,10 @@ def test_the_verdict_comes_first_and_every_figure_is_written(folder, tmp_path) -
     assert len(ids) < 100, "no list of subjects"
     assert max(len(line) for line in done.output.splitlines()) <= 80
     _check_unadjusted(rows, load_cohort(folder))
+    assert "No count under 5, no patient. Read it before you send it." in " ".join(
+        done.output.split()
+    )
+    assert json.loads(shared.read_text())["patients"] == 260
 
 
 def _check_unadjusted(rows: list[dict], cohort: Cohort) -> None:

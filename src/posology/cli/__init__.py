@@ -24,6 +24,7 @@ from posology.cli.over_time.models import models
 from posology.cli.over_time.outcomes import outcomes
 from posology.cli.over_time.update import update
 from posology.cli.pgx import pgx
+from posology.cli.pool import pool
 from posology.cli.predict import predict
 from posology.cli.pretrain import pretrain
 from posology.cli.recommend import recommend
@@ -44,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = {
-    "From records to evidence": (ingest, cohort, fit, evaluate, effect),
+    "From records to evidence": (ingest, cohort, fit, evaluate, effect, pool),
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (conform, monitor),
     "Over time": (update,),

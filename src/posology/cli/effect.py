@@ -1,11 +1,20 @@
 """`posology effect`: the effect of each option, and whether choosing by the patient adds to it."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, JsonFile, ReportFile, Seed, StudyOrCohort
+from posology.cli.options import (
+    Events,
+    JsonFile,
+    ReportFile,
+    Seed,
+    ShareFile,
+    ShareFrom,
+    StudyOrCohort,
+)
 
 
 def effect(
@@ -25,6 +34,14 @@ def effect(
     ] = 1,
     seed: Seed = 0,
     json_file: JsonFile = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="A policy fitted in another hospital, to be judged on all patients here."
+        ),
+    ] = None,
+    share: ShareFile = None,
+    share_from: ShareFrom = 5,
 ) -> None:
     """Estimate the average effect of each option, and the gain from choosing by the patient.
 
@@ -32,9 +49,11 @@ def effect(
     """
     from dataclasses import replace
 
+    from posology import artifact
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.workflows.cohorts import read_cohort, read_flow
     from posology.workflows.effect_study import effect_study
+    from posology.workflows.pooling.share import share_effects
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
@@ -42,7 +61,8 @@ def effect(
     with show_progress("effects") as progress:
         progress("reading the cohort")
         cohort = read_cohort(study, events)
-        result = effect_study(cohort, max_decisions, repeats, seed, progress)
+        elsewhere = None if policy is None else artifact.load(policy)
+        result = effect_study(cohort, max_decisions, repeats, seed, progress, elsewhere)
     result = replace(result, records=read_flow(study))
     CONSOLE.print(result)
     if report is not None:
@@ -50,3 +70,5 @@ def effect(
         CONSOLE.print(f"Report: [bold]{report}[/]")
     if json_file is not None:
         write_measurements(json_file, result.rows, started, seed)
+    if share is not None:
+        CONSOLE.print(share_effects(result, share, share_from))

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from posology.cli.options import Events, JsonFile, ModelFolder, ReportFile, Seed, StudyOrCohort
+from posology.cli.options import (
+    Events,
+    JsonFile,
+    ModelFolder,
+    ReportFile,
+    Seed,
+    ShareFile,
+    ShareFrom,
+    StudyOrCohort,
+)
 
 
 def evaluate(
@@ -28,6 +37,8 @@ def evaluate(
     ] = False,
     seed: Seed = 0,
     json_file: JsonFile = None,
+    share: ShareFile = None,
+    share_from: ShareFrom = 5,
 ) -> None:
     """Evaluate a policy on the test split, next to guidelines, classical models and usual care.
 
@@ -44,6 +55,7 @@ def evaluate(
     from posology.workflows.cohorts import read_cohort
     from posology.workflows.evaluate import evaluate as run
     from posology.workflows.gate.judge import judge
+    from posology.workflows.pooling.share import share_evaluation
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
@@ -61,5 +73,7 @@ def evaluate(
     if json_file is not None:
         more = {} if verdict is None else verdict.to_json()
         write_measurements(json_file, result.rows, started, seed, more)
+    if share is not None:
+        CONSOLE.print(share_evaluation(result, share, share_from))
     if verdict is not None and not verdict.is_open:
         raise typer.Exit(GATE_CLOSED)

@@ -95,6 +95,20 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Write every figure to this JSON file.", callback=writable_file),
 ]
+ShareFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--share",
+        help="Write estimates and counts, no patient, to this JSON file, for `posology pool`.",
+        callback=writable_file,
+    ),
+]
+ShareFrom = Annotated[
+    int,
+    typer.Option(
+        metavar="<count>", help="Smallest count of patients in the --share file; 5 at least."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
 ModelFolder = Annotated[
     Path, typer.Argument(help="A policy's folder, as `posology fit` or `posology demo` saves it.")

@@ -1,10 +1,13 @@
-"""Frozen dataclasses to JSON values and named arrays, and back, without running stored code."""
+"""Frozen dataclasses to JSON values and named arrays, and back, without running stored code.
+
+Also their JSON schema, made from their types.
+"""
 
 import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -105,3 +108,50 @@ def _is_required(field: dataclasses.Field[typing.Any]) -> bool:
 def _item_types(annotation: object, length: int) -> tuple[object, ...]:
     args = typing.get_args(annotation)
     return (args[0],) * length if len(args) == 2 and args[1] is Ellipsis else args
+
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Words = Mapping[str, Sequence[str]]
+"""Fields that take one of some words."""
+_SIMPLE: dict[typing.Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def dataclass_schema(
+    cls: typing.Any, definitions: dict[str, typing.Any], words: Words
+) -> dict[str, typing.Any]:
+    """Its schema; those of the dataclasses in it are added to `definitions`."""
+    hints = typing.get_type_hints(cls)
+    properties = {}
+    for field in dataclasses.fields(cls):
+        properties[field.name] = type_schema(hints[field.name], definitions, words)
+        if field.name in words and hints[field.name] is str:
+            properties[field.name] = {"enum": list(words[field.name])}
+    return {
+        "type": "object",
+        "description": (cls.__doc__ or "").splitlines()[0],
+        "properties": properties,
+        "required": [field.name for field in dataclasses.fields(cls)],
+        "additionalProperties": False,
+    }
+
+
+def type_schema(
+    annotation: typing.Any, definitions: dict[str, typing.Any], words: Words
+) -> dict[str, typing.Any]:
+    """The schema of a field's type."""
+    if annotation in _SIMPLE:
+        return {"type": _SIMPLE[annotation]}
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        return {"anyOf": [type_schema(a, definitions, words) for a in arguments]}
+    if annotation is type(None):
+        return {"type": "null"}
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return {"type": "array", "items": type_schema(arguments[0], definitions, words)}
+    if origin is tuple:
+        items = [type_schema(a, definitions, words) for a in arguments]
+        return {"type": "array", "prefixItems": items, "minItems": len(items), "items": False}
+    if annotation.__name__ not in definitions:
+        definitions[annotation.__name__] = {}  # a type that holds itself would not end
+        definitions[annotation.__name__] = dataclass_schema(annotation, definitions, words)
+    return {"$ref": f"#/$defs/{annotation.__name__}"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool
 from rich.console import Group
 from rich.text import Text
 
+from posology.artifact import Artifact
 from posology.causal.doubly_robust_scores import Nuisance, fit_other_outcomes
 from posology.causal.nested_nuisance import PAIRS, NestedNuisance, fit_nested_nuisance
 from posology.causal.propensity import Propensity, randomised_propensity
@@ -43,11 +43,16 @@ from posology.report.effects.terminal import render_effects
 from posology.report.text import Scale
 from posology.workflows.effect_arms import describe_raw_data
 from posology.workflows.effect_content import Provenance, build_page, effect_rows
+from posology.workflows.policies.choices import AllowedMask
+from posology.workflows.policies.elsewhere import (
+    check_elsewhere,
+    choices_elsewhere,
+    elsewhere_name,
+)
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row, render_text, rows_to_table
 
 SIMPLE = "a simple rule: lines, always personal"
-AllowedMask = Bool[np.ndarray, "decision treatment"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +70,10 @@ class EffectResult:
     """Flow from the records to the cohort, for the page, if it is known."""
     harms: Mapping[str, Nuisance] = field(default_factory=dict)
     """Models of each harm or cost of the same decisions."""
+    rules: Mapping[str, RuleChoices] = field(default_factory=dict)
+    """The choices of guidelines and other rules that were evaluated beside it."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each policy among them that was fitted elsewhere, by its name."""
 
     @property
     def raw(self) -> RawData:
@@ -109,6 +118,7 @@ def effect_study(
     repeats: int = 1,
     seed: int = 0,
     progress: Progress = no_progress,
+    policy: Artifact | None = None,
 ) -> EffectResult:
     """Estimate the effects of a study's options, and the value of a rule learned from its patients.
 
@@ -121,9 +131,12 @@ def effect_study(
             estimate how far noise decides; without any, intervals of its gain are the widest.
         seed: the same seed gives the same result.
         progress: called with each step.
+        policy: fitted for the same study in another hospital; judged beside the rule.
     """
     rng = np.random.default_rng(seed)
     progress("reading patients")
+    if policy is not None:
+        check_elsewhere(policy, cohort)
     trial = build_study_trial(cohort, max_decisions, rng)
     allowed = allowed_options(cohort, trial)
     known = randomised_propensity(trial.trial) if cohort.study.assignment.randomised else None
@@ -142,6 +155,11 @@ def effect_study(
     linear, *again = (one_hot_probabilities(r.linear_choice, trial.trial.n_options) for r in runs)
     simple = RuleChoices(linear, refits=tuple(again))
     rules = guideline_choices(cohort, trial, allowed, judged) | {SIMPLE: simple}
+    policies: dict[str, str] = {}
+    if policy is not None:
+        name = elsewhere_name(policy)
+        rules[name] = choices_elsewhere(policy, cohort, trial, (allowed, judged))
+        policies[name] = policy.digest
     repeated = [held_out_rule(run) for run in runs[1:]]
     plan = replace(
         plan_analysis(cohort, trial, overlap),
@@ -151,7 +169,8 @@ def effect_study(
         refitted_rules=repeated,
     )
     estimates = analyse_effects(nuisance, held_out_rule(runs[0]), plan, rng, estimating(progress))
-    return EffectResult(cohort, trial, nuisance, estimates, seed, harms=harms)
+    result = EffectResult(cohort, trial, nuisance, estimates, seed, harms=harms)
+    return replace(result, rules=rules, policies=policies)
 
 
 def _fit_nested(

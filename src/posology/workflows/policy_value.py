@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from posology.causal.doubly_robust_scores import Nuisance, fit_nuisance, select_nuisance_rows
 from posology.causal.propensity import randomised_propensity
-from posology.causal.trial import Mask, Matrix, select_rows
+from posology.causal.trial import Mask, select_rows
 from posology.domain.cohort import TEST, TRAIN, VALIDATION, Cohort, select_split
 from posology.domain.policy import Policy
 from posology.evaluation.effects.effect_study import analyse_effects
@@ -19,7 +19,6 @@ from posology.learners.baselines import baselines
 from posology.learners.effects.cross_fitting import best_allowed_option
 from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.workflows.effect_study import (
-    AllowedMask,
     EffectResult,
     allowed_and_judged,
     allowed_options,
@@ -28,10 +27,13 @@ from posology.workflows.effect_study import (
     guideline_choices,
     plan_analysis,
 )
+from posology.workflows.policies.choices import (
+    AllowedMask,
+    choose_among,
+    predict_effectiveness,
+)
 from posology.workflows.progress import Progress
 
-BLOCK = 4096
-"""Decisions predicted at once."""
 DETERMINISTIC = 0.999
 """A policy whose most probable option is always at least so probable is deterministic."""
 
@@ -69,7 +71,7 @@ def estimate_policy_value(
     judged = allowed_and_judged(allowed, overlap)
     others = select_nuisance_rows(nuisance, ~in_test)
     single = best_allowed_option(others, _population_elsewhere(others, overlap), judged)
-    choice = _choose(policy, cohort, trial, (allowed, judged))
+    choice = choose_among(policy, cohort, trial, (allowed, judged))
     unrestricted = choice.probability if choice.unrestricted is None else choice.unrestricted
     rule = HeldOutRule(
         fold=np.zeros(len(trial.trial), np.int64),
@@ -88,47 +90,8 @@ def estimate_policy_value(
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)
     plan = replace(plan, not_estimable=not_estimable)
     estimates = analyse_effects(test_nuisance, rule, plan, rng, estimating(progress))
-    return EffectResult(cohort, trial, test_nuisance, estimates, seed, harms=harms), rng
-
-
-def choice_probabilities(
-    policy: Policy, cohort: Cohort, rows: Int64[np.ndarray, " decision"], allowed: AllowedMask
-) -> Matrix:
-    """The policy's choice probabilities for some rows of a cohort, computed in blocks."""
-    return np.concatenate(
-        [
-            policy.choice_probabilities(
-                cohort.history, cohort.last_step[rows[block]], allowed[block]
-            )
-            for block in _blocks(len(rows))
-        ]
-    )
-
-
-def predict_effectiveness(
-    policy: Policy, cohort: Cohort, rows: Int64[np.ndarray, " decision"]
-) -> Matrix:
-    """P(effective) of every option for some rows of a cohort, mean over members, in blocks."""
-    everything = np.ones((len(rows), len(cohort.study.formulary.treatments)), dtype=bool)
-    return np.concatenate(
-        [
-            policy.predict_effectiveness(
-                cohort.history, cohort.last_step[rows[block]], everything[block]
-            ).mean(axis=2)
-            for block in _blocks(len(rows))
-        ]
-    )
-
-
-def _choose(
-    policy: Policy, cohort: Cohort, trial: StudyTrial, options: tuple[AllowedMask, AllowedMask]
-) -> RuleChoices:
-    """The policy's choices among the options that can be judged, and among all allowed ones."""
-    allowed, judged = options
-    probability = choice_probabilities(policy, cohort, trial.row, judged)
-    if np.array_equal(allowed, judged):
-        return RuleChoices(probability)
-    return RuleChoices(probability, choice_probabilities(policy, cohort, trial.row, allowed))
+    result = EffectResult(cohort, trial, test_nuisance, estimates, seed, harms=harms, rules=rules)
+    return result, rng
 
 
 def _select_trial(trial: StudyTrial, keep: Mask) -> StudyTrial:
@@ -169,9 +132,5 @@ def _classical_choices(
     for name, make in baselines(train, validation):
         if name not in guidelines:
             progress(f"baseline: {name}")
-            rules[name] = _choose(make(), cohort, trial, options)
+            rules[name] = choose_among(make(), cohort, trial, options)
     return rules
-
-
-def _blocks(rows: int) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, max(rows, 1), BLOCK)]

@@ -16,7 +16,7 @@ from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
 from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult
-from posology.workflows.policy_value import choice_probabilities
+from posology.workflows.policies.choices import choice_probabilities
 from posology.workflows.progress import Progress
 from posology.workflows.results import Row, finite_or_none
 from posology.workflows.trajectory_follow_up import (

@@ -27,7 +27,7 @@ from posology.evaluation.table1.predictions import Predictions
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.effect_study import EffectResult
 from posology.workflows.evaluate import TruthEvaluation, ValueEvaluation
-from posology.workflows.policy_value import choice_probabilities, predict_effectiveness
+from posology.workflows.policies.choices import choice_probabilities, predict_effectiveness
 from posology.workflows.trajectory_value import FIRST_CHOICE
 
 NEVER = 1e-9

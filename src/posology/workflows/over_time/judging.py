@@ -23,7 +23,7 @@ from posology.learners.effects.target_trial import StudyTrial, build_study_trial
 from posology.lifecycle.advice_log import ACCEPTED, MatchedAdvice
 from posology.lifecycle.gate.evidence import Coverage, GateEvidence, Predicted, Safety
 from posology.workflows.effect_study import allowed_and_judged, allowed_options, estimate_harms
-from posology.workflows.policy_value import choice_probabilities
+from posology.workflows.policies.choices import choice_probabilities
 from posology.workflows.progress import Progress
 from posology.workflows.uncertainty.measure import coverage_rows
 

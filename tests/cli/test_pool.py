@@ -1,0 +1,80 @@
+"""`posology pool`: tables, rows, page, and files that are refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from posology.cli import app
+from posology.domain.serialization import serialize
+from posology.errors import UserError
+from tests.builders.summaries import alike, apart
+
+RUN = CliRunner()
+
+
+def _write(folder: Path, made: dict) -> list[str]:
+    for name, summary in made.items():
+        (folder / f"{name}.json").write_text(json.dumps(serialize(summary, {})))
+    return [str(folder / f"{name}.json") for name in made]
+
+
+def test_hospitals_are_pooled_into_a_table_rows_and_a_page(tmp_path) -> None:
+    files, page, rows = _write(tmp_path, alike()), tmp_path / "p.html", tmp_path / "rows.json"
+    done = RUN.invoke(app, ["pool", *files, "--report", str(page), "--json", str(rows)])
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.stdout.split())
+    assert "Two doses: 3 hospitals, 870 patients." in text
+    assert "On average over 3 hospitals medium dose is better than low dose." in text
+    assert "south: few" in text
+    assert max(len(line) for line in done.output.splitlines()) <= 80
+    found = {
+        (row["model"], row["split"], row["outcome"], row["metric"]): row
+        for row in json.loads(rows.read_text())["rows"]
+    }
+    pooled = found["medium", "pooled", "stable dose", "effect_against_low"]
+    assert pooled["low"] < 0.1 < pooled["high"]
+    assert (pooled["kind"], pooled["n"]) == ("alike", 3)
+    assert found["high", "south", "bleeding", "effect_against_low"]["reason"] == "few"
+    assert found["medium", "pooled", "stable dose", "effect_against_low prediction"]["low"] < 0.05
+    html = page.read_text()
+    assert html.count("<h3>") == 6
+    assert "Not in it: south: few." in html
+    assert "<script" not in html
+
+
+def test_heterogeneous_hospitals_are_called_so(tmp_path) -> None:
+    done = RUN.invoke(app, ["pool", *_write(tmp_path, apart())])
+    assert "Heterogeneous: the effect differs" in " ".join(done.stdout.split())
+
+
+def _changed(text: str) -> str:
+    body = json.loads(text)
+    body["study"]["protocol"][0][1] = '"other"'
+    return json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "no json", "north.json: is no JSON; a summary is the file that"),
+        (lambda text: text.replace('"format": 1', '"format": 9'), "has format 9, and posology"),
+        (lambda text: text.replace('"analysed"', '"other"'), "StudySummary has the fields"),
+        (_changed, "its protocol does not match its hash: it was changed"),
+    ],
+)
+def test_a_file_that_is_no_summary_is_refused(tmp_path, change, message) -> None:
+    files = _write(tmp_path, alike())
+    path = Path(files[0])
+    path.write_text(change(path.read_text()))
+    done = RUN.invoke(app, ["pool", *files])
+    assert isinstance(done.exception, UserError)
+    assert message in str(done.exception)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path) -> None:
+    (tmp_path / "again").mkdir()
+    files = _write(tmp_path, alike()) + _write(tmp_path / "again", alike())[:1]
+    done = RUN.invoke(app, ["pool", *files])
+    assert "two files are called north" in str(done.exception)
