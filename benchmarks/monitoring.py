@@ -40,9 +40,9 @@ from posology.lifecycle.monitoring.detector import weigh_months
 SIZES = (100, 1000, 100_000)
 DEPLOYMENTS, MONTHS = 100, 200
 BEFORE, AFTER = 12, 24
-RUNS = 100
+RUNS = 50
 LARGE_STUDY = 50_000
-RIVAL_MONTHS = {100: 1000, 1000: 300, 100_000: 20}
+RIVAL_MONTHS = {100: 300, 1000: 100, 100_000: 20}
 """Months of raw data of the rivals, which cannot be drawn as counts."""
 MAPIE_RUNS, MAPIE_MONTHS = 10, 36
 Rows = list[dict]
@@ -141,6 +141,25 @@ def mapie(patients: int, seed: int, runs: int) -> Rows:
     return rows
 
 
+def _parts(seed: int, deployments: int, runs: int) -> dict[str, Callable[[], Rows]]:
+    """What is measured, the most important first."""
+    parts: dict[str, Callable[[], Rows]] = {}
+    for n in SIZES:
+        parts[f"undisturbed {n}"] = lambda n=n: false_alarms(n, seed, deployments, False)
+    for n in (1000, 100, 100_000):
+        parts[f"delays {n}"] = lambda n=n: delays(n, seed, runs, STUDY)
+    for n in SIZES:
+        parts[f"at limits {n}"] = lambda n=n: false_alarms(n, seed, deployments, True)
+    for n in SIZES:
+        parts[f"evidently {n}"] = lambda n=n: evidently(n, seed, round(TRAIN_SHARE * STUDY))
+        parts[f"evidently small {n}"] = lambda n=n: evidently(n, seed, 800)
+    for n in (1000, 100, 100_000):
+        parts[f"delays {n}, large"] = lambda n=n: delays(n, seed, runs, LARGE_STUDY)
+    for n in (100, 1000):
+        parts[f"mapie {n}"] = lambda n=n: mapie(n, seed, MAPIE_RUNS)
+    return parts
+
+
 def main() -> None:
     """Measure part by part; each is kept as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -150,18 +169,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     args = parser.parse_args()
     started, seed = time.time(), args.seed
-    parts: dict[str, Callable[[], Rows]] = {}
-    for n in SIZES:
-        parts[f"undisturbed {n}"] = lambda n=n: false_alarms(n, seed, args.deployments, False)
-        parts[f"at limits {n}"] = lambda n=n: false_alarms(n, seed, args.deployments, True)
-        for size in (STUDY, LARGE_STUDY):
-            parts[f"delays {n}, study of {size}"] = lambda n=n, size=size: delays(
-                n, seed, args.runs, size
-            )
-        parts[f"evidently {n}"] = lambda n=n: evidently(n, seed, round(TRAIN_SHARE * STUDY))
-        parts[f"evidently small {n}"] = lambda n=n: evidently(n, seed, 800)
-        if n <= 1000:
-            parts[f"mapie {n}"] = lambda n=n: mapie(n, seed, MAPIE_RUNS)
+    parts = _parts(seed, args.deployments, args.runs)
     rows: Rows = json.loads(args.json.read_text())["rows"] if _exists(args.json) else []
     done = {r["part"] for r in rows}
     for number, (name, measure) in enumerate(parts.items(), 1):
