@@ -62,12 +62,8 @@ def read_followed(
     Args:
         advice_of: the advice to be judged for a row of ANSWERS; None if it is not known.
     """
-    rows = [
-        row
-        for row in _newest_versions(connection)
-        if any(has_prefix(row.code, code) for code in study.outcome.codes)
-    ]
-    answers = _answers_of(connection, rows, model)
+    rows = newest_versions(connection, study.outcome.codes)
+    answers = answers_of(connection, rows, model)
     given = _given(connection, {answer.id for answer in answers.values()})
     found = Followed([], [])
     seen: set[str] = set()
@@ -92,17 +88,18 @@ def read_followed(
     return found
 
 
-def _newest_versions(connection: Connection) -> list[Any]:
+def newest_versions(connection: Connection, codes: Sequence[str]) -> list[Any]:
+    """The last version of each of the newest outcomes with any of the codes (prefixes)."""
     query = select(OUTCOMES).order_by(desc(OUTCOMES.c.number)).limit(MOST_READ)
     rows, keys = [], set()
     for row in connection.execute(query):
         if row.key not in keys:
             keys.add(row.key)
             rows.append(row)
-    return rows
+    return [row for row in rows if any(has_prefix(row.code, code) for code in codes)]
 
 
-def _answers_of(connection: Connection, outcomes: Sequence[Any], model: str) -> dict[int, Any]:
+def answers_of(connection: Connection, outcomes: Sequence[Any], model: str) -> dict[int, Any]:
     """Of each outcome (its number) the answer that its sender names; else its patient's last one
     before the observation. A few queries for all of them."""
     patients = {row.patient_key for row in outcomes if row.patient_key and not row.answer}
@@ -162,7 +159,7 @@ def _follow_choice(
 ) -> None:
     """outcome: the number that was sent, and the option that was given."""
     value, given = outcome
-    came_true = _is_effective(value, study)
+    came_true = is_effective(value, study)
     if came_true is None or advice["unit"]:
         return
     for option in advice["options"]:
@@ -171,7 +168,7 @@ def _follow_choice(
             found.predictions.append(Prediction(patient, share, came_true))
 
 
-def _is_effective(value: float | None, study: Study) -> bool | None:
+def is_effective(value: float | None, study: Study) -> bool | None:
     """Whether the goal was reached; None where one number does not say so."""
     kind = study.outcome.kind
     if kind in ("occurs", "does_not_occur"):  # 0 says that it did not happen

@@ -1,22 +1,17 @@
 """What if a fact were another: the same question asked again, beside the answer that stands."""
 
-import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from posology.domain.recommendation.option import OptionAdvice
 from posology.domain.recommendation.recommendation import Recommendation
-from posology.records.schema import EVENTS
 from posology.report.patient.option_rows import is_of_ranges
 from posology.report.patient.words import capitalise, dose_words, value_words, without_stop
 from posology.service.pages.facts_form import FactGroup
+from posology.service.stored_patient import stored_patient
 from posology.service.work import load_model
 from posology.workflows.advice.what_if import PatientFacts, read_facts, what_if
-from posology.workflows.patient import Patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +70,6 @@ def what_if_job(question: tuple[FactsJob, dict[str, str]]) -> Recommendation:
     job, changes = question
     patient, at = stored_patient(job.given, job.at)
     return what_if(load_model(job.folder, job.digest), patient, changes, at).recommendation
-
-
-def stored_patient(given: Mapping[str, Any], at: str) -> tuple[Patient, str | None]:
-    """A stored patient as `recommend` takes it, and the decision where the form has it not."""
-    if "facts" in given:
-        return dict(given), None if given.get("decision") else at
-    rows = [
-        row
-        | {
-            "subject_id": 1,
-            "time": None if row["time"] is None else datetime.datetime.fromisoformat(row["time"]),
-        }
-        for row in given["events"]
-    ]
-    return pa.Table.from_pylist(rows, schema=EVENTS), at
 
 
 def compare(now: Recommendation, changed: Recommendation, changes: str) -> WhatIfResult:

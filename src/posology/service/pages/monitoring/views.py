@@ -22,8 +22,10 @@ from posology.service.identity.people import read_form
 from posology.service.models.challenging import drop_challenger
 from posology.service.models.served import ServedModel
 from posology.service.models.switching import resume, roll_back, stop
+from posology.service.monitors import read_cases
 from posology.service.pages.monitoring.challenger import ChallengerPart, challenger_part
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
+from posology.service.pages.monitoring.monitors import monitors_part
 from posology.service.pages.monitoring.weeks import read_use
 from posology.service.pages.responses import frame_of, page_response, redirect
 from posology.service.shadow.comparison import compare
@@ -97,12 +99,14 @@ async def monitoring(request: Request, caller: Reader, deployment: Service, name
     )
     followed = await deployment.store.read(read_followed, name, served.artifact.study)
     page = await asyncio.to_thread(monitoring_page, use, followed, served.artifact, state)
+    cases = await deployment.store.read(read_cases, name, served.artifact)
     frame = frame_of(request, f"Monitoring {name}", "monitoring")
     others = [other for other in deployment.models.current if other != name]
     variables = {
         "page": page,
         "others": others,
         "challenger": await _challenger(deployment, served),
+        "monitors": await asyncio.to_thread(monitors_part, served.artifact, cases),
     }
     return page_response("monitoring.html.j2", frame, variables)
 

@@ -1,0 +1,125 @@
+"""The section on the monitors: each one's last month, its evidence, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from posology.artifact import Artifact
+from posology.lifecycle.monitoring.monitor import Limits, Monitor
+from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict, judge_months
+from posology.lifecycle.monitoring.words import (
+    HIDDEN,
+    MIN_CELL,
+    TODO,
+    change_words,
+    month_name,
+    shown_figure,
+    shown_range,
+    unit_of,
+)
+from posology.report.patient.words import MINUS, capitalise
+from posology.service.monitors import MOST_ANSWERS, StoredCase, observe_cases, reference_of
+
+MOST_ROWS = 8
+"""Monitors that are shown, those with the most evidence first."""
+_NEVER = "0.001"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRow:
+    """One monitor."""
+
+    name: str
+    is_alarm: bool
+    value: str
+    allowed: str
+    patients: str
+    evidence: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorsPart:
+    """The variables of the section."""
+
+    verdict: str
+    todo: tuple[tuple[str, str], ...]
+    """What changed, and what to do about it."""
+    rows: tuple[MonitorRow, ...]
+    note: str
+
+
+def monitors_part(model: Artifact, cases: Sequence[StoredCase]) -> MonitorsPart:
+    """The section of a model from its stored answers."""
+    reference = reference_of(model)
+    if reference is None:
+        return MonitorsPart(
+            "This model keeps no reference for monitors: fit it again to have them.", (), (), ""
+        )
+    observed = observe_cases(model, cases) if cases else None
+    verdict = None
+    if observed is not None:
+        verdict = judge_months(reference, observed, int(observed.decided.max()))
+    if verdict is None:
+        return MonitorsPart("No answer with a patient's facts is stored yet.", (), (), "")
+    last = verdict.months[-1]
+    order = sorted(range(len(last)), key=lambda row: -last[row].evidence)[:MOST_ROWS]
+    rows = (_row(verdict.monitors[row], last[row], verdict.limits[row]) for row in order)
+    return MonitorsPart(_headline(verdict), _todo(verdict), tuple(rows), _note(verdict))
+
+
+def _headline(verdict: Verdict) -> str:
+    months = [month_name(verdict.first_month + at) for at in range(len(verdict.months))]
+    alarms = [name for name, is_alarm in zip(months, verdict.alarms, strict=True) if is_alarm]
+    if verdict.alarms[-1]:
+        return f"Alarm in {months[-1]}."
+    if alarms:
+        return f"No alarm in {months[-1]}. The last one was in {alarms[-1]}."
+    span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+    return f"No alarm, {span}."
+
+
+def _todo(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    named = [
+        (monitor, month)
+        for monitor, month in zip(verdict.monitors, verdict.months[-1], strict=True)
+        if month.is_alarm
+    ]
+    parts = []
+    for kind in dict.fromkeys(monitor.kind for monitor, _ in named):
+        changes = ", ".join(change_words(m, month) for m, month in named if m.kind == kind)
+        parts.append((capitalise(changes), TODO[kind]))
+    return tuple(parts)
+
+
+def _row(monitor: Monitor, month: MonitorMonth, limits: Limits) -> MonitorRow:
+    value, (low, high) = shown_figure(monitor, month), shown_range(monitor, limits)
+    return MonitorRow(
+        name=capitalise(monitor.name),
+        is_alarm=month.is_alarm,
+        value="not shown" if value is None else _number(value),
+        allowed=f"{_number(low)} to {_number(high)}",
+        patients=HIDDEN if 0 < month.patients < MIN_CELL else f"{month.patients:,}",
+        evidence=evidence_words(month.evidence),
+        unit=unit_of(monitor),
+    )
+
+
+def evidence_words(evidence: float) -> str:
+    """Evidence as a page shows it; an alarm at 1."""
+    if evidence >= 1000:
+        return "over 1,000"
+    return f"under {_NEVER}" if evidence < float(_NEVER) else f"{evidence:.3g}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}".replace("-0", "0").replace("-", MINUS)
+
+
+def _note(verdict: Verdict) -> str:
+    return (
+        f"{len(verdict.monitors)} monitors; the {MOST_ROWS} with the most evidence are shown. All "
+        f"together have {evidence_words(verdict.total[-1])}, and alarm at 1: without a change, at "
+        f"most one false alarm in 1,000 months. Judged are the newest {MOST_ANSWERS:,} answers "
+        "of this version whose facts are kept; they are compared with the patients it was fitted "
+        "on."
+    )
