@@ -19,8 +19,7 @@ from posology.lifecycle.monitoring.words import month_number
 from posology.service.followed_outcomes import answers_of, is_effective, newest_versions
 from posology.service.store.store import Store
 from posology.service.store.tables import ANSWERS, DECISIONS
-from posology.service.stored_patient import stored_patient
-from posology.service.work import unpack
+from posology.service.work import stored_patient, unpack
 from posology.workflows.monitoring.monitor import (
     MonitoringResult,
     MonitorSettings,

@@ -1,8 +1,10 @@
 """One answer, made in a worker: nothing here knows HTTP, the store or who calls."""
 
+import datetime
 import json
 import time
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -19,6 +21,7 @@ from posology.domain.recommendation.evidence import DoseEvidence, StudyEvidence
 from posology.domain.recommendation.recommendation import Recommendation, as_sent
 from posology.domain.serialization import deserialize
 from posology.errors import ArtifactError, UserError
+from posology.records.schema import EVENTS
 from posology.service.models.golden import made_up_patients
 from posology.workflows.patient import Patient, read_given
 from posology.workflows.recommend import RecommendResult, recommend
@@ -145,6 +148,21 @@ def unpack(packed: bytes) -> dict[str, Any]:
     """The JSON values that were packed."""
 
     return json.loads(zlib.decompress(packed))
+
+
+def stored_patient(given: Mapping[str, Any], at: str) -> tuple[Patient, str | None]:
+    """A stored patient as `recommend` takes it, and the decision where the form has it not."""
+    if "facts" in given:
+        return dict(given), None if given.get("decision") else at
+    rows = [
+        row
+        | {
+            "subject_id": 1,
+            "time": None if row["time"] is None else datetime.datetime.fromisoformat(row["time"]),
+        }
+        for row in given["events"]
+    ]
+    return pa.Table.from_pylist(rows, schema=EVENTS), at
 
 
 def _pack(body: object) -> bytes:

@@ -9,8 +9,7 @@ from posology.domain.recommendation.recommendation import Recommendation
 from posology.report.patient.option_rows import is_of_ranges
 from posology.report.patient.words import capitalise, dose_words, value_words, without_stop
 from posology.service.pages.facts_form import FactGroup
-from posology.service.stored_patient import stored_patient
-from posology.service.work import load_model
+from posology.service.work import load_model, stored_patient
 from posology.workflows.advice.what_if import PatientFacts, read_facts, what_if
 
 
