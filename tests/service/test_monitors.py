@@ -17,7 +17,7 @@ from posology.advice.form.training_facts import measure_facts
 from posology.cli import app as command
 from posology.domain.serialization import serialize
 from posology.service.identity.callers import DATA_SCIENTIST
-from posology.service.monitors import observe_cases, read_cases
+from posology.service.monitors.cases import observe_cases, read_cases
 from posology.service.pages.monitoring.monitors import evidence_words
 from posology.service.store import OutcomeRecord, save_answer, save_outcome
 from posology.workflows.monitoring.monitor import ALARM

@@ -93,7 +93,7 @@ def _of_service(
     from posology.cli.serve.packages import require_packages
 
     require_packages()
-    from posology.service.monitors import monitor_store
+    from posology.service.monitors.cases import monitor_store
     from posology.service.store.existing import existing_store
 
     with existing_store(folder, database) as store:

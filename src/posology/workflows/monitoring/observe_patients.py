@@ -1,4 +1,4 @@
-"""Observations of patients who were asked about one by one: forms, Bundles or their events."""
+"""Predictions for patients who come one by one: as forms, Bundles or their events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from posology.lifecycle.monitoring.words import (
     unit_of,
 )
 from posology.report.patient.words import MINUS, capitalise
-from posology.service.monitors import MOST_ANSWERS, StoredCase, observe_cases, reference_of
+from posology.service.monitors.cases import MOST_ANSWERS, StoredCase, observe_cases, reference_of
 
 MOST_ROWS = 8
 """Monitors that are shown, those with the most evidence first."""

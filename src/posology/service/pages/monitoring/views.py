@@ -22,7 +22,7 @@ from posology.service.identity.people import read_form
 from posology.service.models.challenging import drop_challenger
 from posology.service.models.served import ServedModel
 from posology.service.models.switching import resume, roll_back, stop
-from posology.service.monitors import read_cases
+from posology.service.monitors.cases import read_cases
 from posology.service.pages.monitoring.challenger import ChallengerPart, challenger_part
 from posology.service.pages.monitoring.content import ModelState, monitoring_page
 from posology.service.pages.monitoring.monitors import monitors_part

@@ -1,0 +1,1 @@
+"""The monitors of a served model: what its store shows, and the verdict."""
