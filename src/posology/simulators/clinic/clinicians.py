@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from posology.simulators.clinic.disease import DiseaseState
 from posology.simulators.clinic.draws import make_draws
+from posology.simulators.clinic.drift import NO_DRIFT, Drift, choice_shift
 from posology.simulators.clinic.options import DPP4, GLP1, LEVELS, OPTIONS, SGLT2, SU, TZD, doses
 from posology.simulators.clinic.population import FIRST_DAY, SITES, Patients
 from posology.simulators.clinic.settings import QUARTER_DAYS
@@ -40,18 +41,27 @@ class RecordedValues:
 
 
 def choice_probabilities(
-    patients: Patients, state: DiseaseState, seen: RecordedValues, confounding: float
+    patients: Patients,
+    state: DiseaseState,
+    seen: RecordedValues,
+    confounding: float,
+    drift: Drift = NO_DRIFT,
 ) -> Float64[np.ndarray, "decision treatment level"]:
     """Choice probability of each option and dose; sums to 1 over both axes."""
-    by_option = option_choice_probabilities(patients, state, seen, confounding)
+    by_option = option_choice_probabilities(patients, state, seen, confounding, drift)
     return by_option[:, :, None] * dose_choice_probabilities(state, seen)
 
 
 def option_choice_probabilities(
-    patients: Patients, state: DiseaseState, seen: RecordedValues, confounding: float
+    patients: Patients,
+    state: DiseaseState,
+    seen: RecordedValues,
+    confounding: float,
+    drift: Drift = NO_DRIFT,
 ) -> Float64[np.ndarray, "decision treatment"]:
     """Choice probability of each option; rows sum to 1."""
-    years = (patients.start_day + state.quarter * QUARTER_DAYS - FIRST_DAY) / 365.25 - 4.0
+    day = patients.start_day + state.quarter * QUARTER_DAYS
+    years = 0.0 * day if drift.is_steady else (day - FIRST_DAY) / 365.25 - 4.0
     age = patients.age + state.quarter / 4
     u = np.zeros((len(age), len(OPTIONS)))
     # SGLT2 and GLP-1 with a high BMI, sulfonylureas with a low one; kidney function, heart failure
@@ -75,9 +85,12 @@ def option_choice_probabilities(
     u[rows, current] += 0.7 + np.where(room, 2.2, 0.3)
     u = POPULARITY + np.outer(years, YEARLY) + confounding * u
     u += SITE_SD * _practice_preferences(patients.site)
+    shift = choice_shift(drift, day)
+    u += shift
     share = np.exp(u - u.max(axis=1, keepdims=True))
     share /= share.sum(axis=1, keepdims=True)
-    return FLOOR + (1 - FLOOR * len(OPTIONS)) * share
+    floor = FLOOR * np.isfinite(shift)
+    return floor + (1 - floor.sum(axis=1, keepdims=True)) * share
 
 
 def dose_choice_probabilities(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from posology.simulators.clinic.drift import NO_DRIFT, Drift
+
 QUARTER_DAYS = 91
 """Days of one step of the clinic."""
 QUARTERS = 20
@@ -26,3 +28,5 @@ class ClinicSettings:
     """Share of patients whose genotype is in the records. Our choice."""
     wearing: float = 0.3
     """Share of patients with an activity tracker and glucose sensor. Our choice."""
+    drift: Drift = NO_DRIFT
+    """What changes from some day on."""

@@ -16,6 +16,7 @@ from posology.simulators.clinic.disease import (
     start_option,
 )
 from posology.simulators.clinic.draws import Draws, make_draws
+from posology.simulators.clinic.drift import report_shift
 from posology.simulators.clinic.events import MINUTES, EventLog, Events
 from posology.simulators.clinic.harms import HARMS, harm_risks
 from posology.simulators.clinic.options import DPP4, LEVELS, NAMES, doses
@@ -127,7 +128,10 @@ def _visit(run: _Run, state: DiseaseState, records: _Records) -> tuple[_Records,
     visits.record_devices(log, some, now, draws, minute)
     visits.record_refills(log, some, now, draws, minute)
     seen = visits.record_examination(log, some, now, draws, minute)
-    reported = visits.reported_hba1c(some, now, draws)
+    day = some.start_day + quarter * QUARTER_DAYS
+    reported = np.round(
+        visits.reported_hba1c(some, now, draws) + report_shift(run.settings.drift, day)
+    )
     sure = records.recall[rows] | (quarter == 0)
     missing = visits.is_test_missed(some, draws, "hba1c", HBA1C_MISSING, quarter) & ~sure
     seen["hba1c"] = np.where(missing, np.nan, reported)
@@ -172,9 +176,12 @@ def _decide(
     if run.observe is not None:
         run.observe(some, now, records.hba1c[rows])
     seen = clinicians.RecordedValues(records.hba1c[rows], records.bmi[rows], records.egfr[rows])
-    truth = true_effects(some, now, seen.hba1c)
-    average = true_effects_without_history(some, now, seen.hba1c, run.settings.history_effect)
-    probability = clinicians.choice_probabilities(some, now, seen, run.settings.confounding)
+    drift = run.settings.drift
+    truth = true_effects(some, now, seen.hba1c, drift=drift)
+    average = true_effects_without_history(
+        some, now, seen.hba1c, run.settings.history_effect, drift
+    )
+    probability = clinicians.choice_probabilities(some, now, seen, run.settings.confounding, drift)
     flat = probability.reshape(len(rows), len(NAMES) * LEVELS)
     choice = clinicians.draw_choices(flat, draws.uniform("choice", quarter))
     option, level = np.divmod(choice, LEVELS)

@@ -25,6 +25,7 @@ from posology.simulators.clinic.disease import (
     response_features,
     seasonal_shift,
 )
+from posology.simulators.clinic.drift import NO_DRIFT, Drift, report_shift
 from posology.simulators.clinic.harms import harm_risks, stopping_risks
 from posology.simulators.clinic.options import LEVELS, OPTIONS, dose_share, yearly_costs
 from posology.simulators.clinic.population import Patients
@@ -34,6 +35,7 @@ from posology.simulators.clinic.response import (
     TRIAL_ADHERENCE,
     full_dose_fall,
 )
+from posology.simulators.clinic.settings import QUARTER_DAYS
 
 GOAL, SUFFICIENT_FALL = 53.0, 11.0
 """HbA1c at or below which, or fall from which, a treatment is effective, mmol/mol."""
@@ -66,11 +68,12 @@ def true_effects(
     state: DiseaseState,
     reported: Float64[np.ndarray, " decision"],
     unknown_trait: float = 0.0,
+    drift: Drift = NO_DRIFT,
 ) -> Truth:
     """True effects for patients whose HbA1c was just reported.
 
     `unknown_trait` is the SD of a lasting response to average over (see
-    `true_effects_without_history`).
+    `true_effects_without_history`). Of the drift, what shifts the report in six months counts.
     """
     known = response_features(patients, state)
     fall = full_dose_fall(known)[:, :, None] * dose_share(state.egfr)
@@ -83,6 +86,8 @@ def true_effects(
         + MEASUREMENT_SD**2
     )
     needed = np.maximum(GOAL, reported - SUFFICIENT_FALL) + 0.5  # reported to the whole mmol/mol
+    later = patients.start_day + (state.quarter + HORIZON) * QUARTER_DAYS
+    needed = needed - report_shift(drift, later)
     stop = np.where(np.isnan(fall), np.nan, stopping_risks(patients, state))
     reach = ndtr((needed[:, None, None] - on) / spread)
     return Truth(
@@ -100,6 +105,7 @@ def true_effects_without_history(
     state: DiseaseState,
     reported: Float64[np.ndarray, " decision"],
     history_effect: float,
+    drift: Drift = NO_DRIFT,
 ) -> Truth:
     """True effects averaged over patients who differ only in their lasting traits.
 
@@ -111,7 +117,7 @@ def true_effects_without_history(
         trait=np.zeros_like(patients.trait),
         liability=np.zeros_like(patients.liability),
     )
-    return true_effects(average, state, reported, TRAIT_SD * history_effect)
+    return true_effects(average, state, reported, TRAIT_SD * history_effect, drift)
 
 
 def best_option(truth: Truth) -> Int64[np.ndarray, " decision"]:

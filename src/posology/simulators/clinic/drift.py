@@ -1,0 +1,59 @@
+"""What changes in the clinic while a model is in use: four drifts, each from a day on.
+
+A *guideline* moves clinicians to SGLT2 inhibitors and GLP-1 agonists. A *laboratory* reports HbA1c
+higher after its recalibration; goals are read from reports, so the same patients reach them less
+often. A *new drug* cannot be given before its day. A *season* is a larger swing of HbA1c between
+winter and summer. Sizes are our choice: large enough to matter, small enough to happen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from posology.simulators.clinic.options import GLP1, OPTIONS, SGLT2
+
+NEVER = float("inf")
+GUIDELINE_SHIFT = 1.5
+"""Log-odds that the guideline adds to both options."""
+LABORATORY_SHIFT = 6.0
+"""Mmol/mol: the size of a calibration error that laboratories' schemes flag (0.55 % HbA1c)."""
+SEASON_SHIFT = 3.0
+"""Half of the further winter-to-summer swing, mmol/mol."""
+NEW_OPTION = GLP1
+_COLDEST_DAY = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Days since 1970-01-01 from which each change holds."""
+
+    guideline: float = NEVER
+    laboratory: float = NEVER
+    new_drug: float = -NEVER
+    """Before it, nobody gets the drug; by default it was always there."""
+    season: float = NEVER
+    is_steady: bool = False
+    """Whether the popularity of options stays as it was, instead of moving year by year."""
+
+
+NO_DRIFT = Drift()
+
+
+def choice_shift(
+    drift: Drift, day: Float64[np.ndarray, " decision"]
+) -> Float64[np.ndarray, "decision treatment"]:
+    """Log-odds that are added to clinicians' choices on these days; -inf where there is no drug."""
+    shift = np.zeros((len(day), len(OPTIONS)))
+    shift[np.ix_(day >= drift.guideline, [SGLT2, GLP1])] += GUIDELINE_SHIFT
+    shift[day < drift.new_drug, NEW_OPTION] = -np.inf
+    return shift
+
+
+def report_shift(
+    drift: Drift, day: Float64[np.ndarray, " subject"]
+) -> Float64[np.ndarray, " subject"]:
+    """How much higher than without drift HbA1c is reported on these days, mmol/mol."""
+    phase = 2 * np.pi * (day - _COLDEST_DAY) / 365.25
+    season = SEASON_SHIFT * np.cos(phase) * (day >= drift.season)
+    return season + LABORATORY_SHIFT * (day >= drift.laboratory)
