@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from posology.artifact import Artifact
+from posology.cohorts.build import encode_cohort
 from posology.cohorts.events.chunks import event_files, read_event_table
-from posology.cohorts.new_events import build_cohort_of_new_events
 from posology.domain.serialization import deserialize
 from posology.errors import UserError
 from posology.lifecycle.monitoring.monitor import Monitor
@@ -144,7 +144,7 @@ def monitor(
     reference = stored_reference(model)
     progress("reading events")
     table = events if isinstance(events, pa.Table) else read_event_table(_files(Path(events)))
-    cohort = build_cohort_of_new_events(table, model.study, model.policy.profile)
+    cohort = encode_cohort(table, model.study, model.policy.profile)
     progress(f"{len(cohort):,} decisions")
     observed = observe_decisions(model.policy, cohort)
     return judge(model, reference, observed, settings)

@@ -21,6 +21,8 @@ from posology.service.monitors.cases import MOST_ANSWERS, StoredCase, observe_ca
 
 MOST_ROWS = 8
 """Monitors that are shown, those with the most evidence first."""
+MOST_NAMED = 4
+"""Changes of a kind that the sentence names, the strongest first."""
 _NEVER = "0.001"
 
 
@@ -79,15 +81,14 @@ def _headline(verdict: Verdict) -> str:
 
 
 def _todo(verdict: Verdict) -> tuple[tuple[str, str], ...]:
-    named = [
-        (monitor, month)
-        for monitor, month in zip(verdict.monitors, verdict.months[-1], strict=True)
-        if month.is_alarm
-    ]
+    last = zip(verdict.monitors, verdict.months[-1], strict=True)
+    named = [(monitor, month) for monitor, month in last if month.is_alarm]
+    named.sort(key=lambda pair: -pair[1].evidence)
     parts = []
     for kind in dict.fromkeys(monitor.kind for monitor, _ in named):
-        changes = ", ".join(change_words(m, month) for m, month in named if m.kind == kind)
-        parts.append((capitalise(changes), TODO[kind]))
+        changes = [change_words(m, month) for m, month in named if m.kind == kind]
+        more = f" and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+        parts.append((f"{capitalise(', '.join(changes[:MOST_NAMED]))}{more}", TODO[kind]))
     return tuple(parts)
 
 
