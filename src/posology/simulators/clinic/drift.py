@@ -45,7 +45,8 @@ def choice_shift(
 ) -> Float64[np.ndarray, "decision treatment"]:
     """Log-odds that are added to clinicians' choices on these days; -inf where there is no drug."""
     shift = np.zeros((len(day), len(OPTIONS)))
-    shift[np.ix_(day >= drift.guideline, [SGLT2, GLP1])] += GUIDELINE_SHIFT
+    for option in (SGLT2, GLP1):
+        shift[day >= drift.guideline, option] = GUIDELINE_SHIFT
     shift[day < drift.new_drug, NEW_OPTION] = -np.inf
     return shift
 
