@@ -4,12 +4,13 @@
 
 The first phase of the recipe `histories` answers all the study's tasks from one pass. Against it,
 each fitted for each target alone on the flattened histories, and chosen on the validation patients:
-logistic regression and boosting (diagnosis), the last value, ridge regression and boosting
-(progression), Cox's model with an elastic net and the training patients' own curve (time to event).
-Figures are of the test patients, with intervals by bootstrap over patients; `posology_minus_best`
-is paired, and its baseline the best by the same figure on the test patients, which favours the
-baseline. Concordance and Brier scores under censoring are scikit-survival's, which `pip install
-scikit-survival` brings.
+logistic regression, boosting and tuned boosting (diagnosis), the last value, ridge regression and
+both boostings (progression), Cox's model with an elastic net and the training patients' own curve
+(time to event). `tuned_boosting` also learns from the validation patients once it has chosen, by
+LightGBM where it is installed. Figures are of the test patients, with intervals by bootstrap over
+patients; `posology_minus_best` is paired, and its baseline the best by the same figure on the test
+patients, which favours the baseline. Concordance and Brier scores under censoring are
+scikit-survival's, which `pip install scikit-survival` brings.
 """
 
 import argparse

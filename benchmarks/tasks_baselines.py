@@ -3,6 +3,8 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -22,9 +24,14 @@ from posology.domain.policy import OutcomePredictions
 from posology.domain.study import INTERVALS
 from posology.learners.features.rewards import diagnosis_weights
 from posology.learners.features.tabular import build_feature_spec, extract_features
+from posology.learners.outcome_models.boosting_task import BoostingTask
+from posology.learners.outcome_models.lightgbm_trees import is_installed
+from posology.learners.outcome_models.tree_policy import predict_first_trees, predict_trees
+from posology.learners.outcome_models.tuned_boosting import ENGINES
 
 PENALTIES, RIDGES, LEAVES = (0.001, 0.01, 0.1, 1.0), (10.0, 100.0, 1000.0, 10_000.0), (4, 8, 16)
 ROUNDS, PATIENCE, RATE = 400, 30, 0.05
+ROUND_COUNTS = (25, 50, 100, 200, 300, 400, 500)
 
 
 def _flat(*cohorts: Cohort) -> list[np.ndarray]:
@@ -86,6 +93,51 @@ def boosting(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredicti
     )
 
 
+def tuned_boosting(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
+    """Boosting on random columns: rounds chosen, then grown on both splits and bagged.
+
+    By LightGBM where it is installed, else by scikit-learn.
+    """
+    X, V, T = _flat(train, validation, test)
+    p, numbers = [], []
+    for (y, w, known), (y_v, w_v, known_v) in zip(_labels(train), _labels(validation), strict=True):
+        learn = BoostingTask(X[known], y.astype(np.float64), w, "classes", 2)
+        check = BoostingTask(V[known_v], y_v.astype(np.float64), w_v, "classes", 2)
+        p.append(_tuned(learn, check, T, partial(_log_loss, y_v, w_v))[:, 1])
+    for (y, known), (y_v, known_v) in zip(_numbers(train), _numbers(validation), strict=True):
+        learn = BoostingTask(X[known], y, None, "squared_error")
+        check = BoostingTask(V[known_v], y_v, None, "squared_error")
+        numbers.append(_tuned(learn, check, T, partial(_squared_error, y_v))[:, 0])
+    return _prediction(
+        len(test), diagnosis=np.stack(p, 1)[..., None], progression=np.stack(numbers, 1)[..., None]
+    )
+
+
+def _tuned(
+    learn: BoostingTask, check: BoostingTask, T: np.ndarray, loss: Callable[[np.ndarray], float]
+) -> np.ndarray:
+    grow = ENGINES["lightgbm" if is_installed() else "sklearn"]
+    trees = grow(learn, max(ROUND_COUNTS), 0)
+    a_round = len(trees.root) // max(ROUND_COUNTS)
+    tried = predict_first_trees(trees, check.X, [n * a_round for n in ROUND_COUNTS])
+    rounds = ROUND_COUNTS[int(np.argmin([loss(one) for one in tried]))]
+    weight = None
+    if learn.weight is not None and check.weight is not None:
+        weight = np.concatenate([learn.weight, check.weight])
+    both = replace(
+        learn, X=np.vstack([learn.X, check.X]), y=np.append(learn.y, check.y), weight=weight
+    )
+    return np.mean([predict_trees(grow(both, rounds, seed), T) for seed in range(1, 4)], axis=0)
+
+
+def _log_loss(y: np.ndarray, w: np.ndarray, p: np.ndarray) -> float:
+    return float(log_loss(y, p, sample_weight=w, labels=[0, 1]))
+
+
+def _squared_error(y: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.square(predicted[:, 0] - y).mean())
+
+
 def last_value(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePredictions:
     """Nothing changes: the last visible number, the training mean where there is none."""
     del validation
@@ -140,6 +192,7 @@ def kaplan_meier(train: Cohort, validation: Cohort, test: Cohort) -> OutcomePred
 LINEUP: dict[str, Callable[[Cohort, Cohort, Cohort], OutcomePredictions]] = {
     "logistic_ridge": logistic,
     "boosting": boosting,
+    "tuned_boosting": tuned_boosting,
     "last_value": last_value,
     "cox": cox,
     "kaplan_meier": kaplan_meier,

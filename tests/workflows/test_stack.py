@@ -19,6 +19,7 @@ from posology.learners.stack.policy import StackedPolicy
 from posology.workflows import fit as fit_module
 from posology.workflows.fit import NetworkSettings, fit
 from posology.workflows.fitting.stack import EVIDENCE, StackEvidence, reason_against_stack
+from posology.workflows.recommend import recommend, template
 from tests.builders.policies import SMALL_STACK, iwpc_cohort
 from tests.builders.small_recipes import small_recipe, use_members
 
@@ -46,6 +47,22 @@ def test_a_stack_says_what_each_member_adds(
     result.save(tmp_path / "model")
     stored = artifact.load(tmp_path / "model").evidence[EVIDENCE]
     assert deserialize(StackEvidence, stored, {}) == result.stack
+
+
+def test_advice_from_a_saved_stack_has_intervals_sets_and_reasons(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_members(monkeypatch)
+    fit(iwpc_cohort()).save(tmp_path / "model")
+    patient = template(tmp_path / "model")
+    patient["facts"] |= {"race": "White", "sex": "male", "height": 180, "age": 65, "weight": 80}
+    patient["facts"]["drug amiodarone"] = "no"
+    advice = recommend(tmp_path / "model", patient).recommendation
+    assert advice.dose is not None
+    assert advice.dose.plan_for is not None
+    assert advice.dose.plan_for[0] <= advice.dose.exact <= advice.dose.plan_for[1]
+    assert advice.certainty.option_set
+    assert any("Without it the dose would be" in reason.sentence for reason in advice.why.dose)
 
 
 def test_validation_patients_are_measured_with_members_that_did_not_learn_from_them(
