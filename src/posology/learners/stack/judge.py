@@ -15,6 +15,7 @@ from posology.learners.outcome_models.design import (
     mean_log_loss,
     select_labels,
 )
+from posology.learners.stack.members import independent_units
 from posology.learners.stack.weights import fit_weights
 
 LOG_LOSS, DOSE_ERROR = "log_loss", "dose_error"
@@ -43,7 +44,8 @@ class StackScore:
     loss: str
     network: float
     stack: float
-    """With weights fitted on the other half of the patients."""
+    """With weights fitted on the other half of the patients, or of the sites where the study splits
+    by site."""
     decisions: int
 
     @property
@@ -162,9 +164,9 @@ def _answers(policies: Sequence[Policy], validation: Cohort, seed: int) -> list[
     dose = np.stack([policy.predict_doses(*asked).overall.mean(1) for policy in policies])
     has_label = labels.best >= 0 if labels.is_multiclass else ~np.isnan(labels.effective)
     has_dose = ~np.isnan(labels.dose) & ~np.isnan(dose).any(axis=0)
-    subjects = len(validation.history.subject_id)
-    is_first = np.random.default_rng(seed).permutation(subjects) < subjects / 2
-    half = is_first[validation.subject]
+    unit = independent_units(validation)
+    units = int(unit.max(initial=-1)) + 1
+    half = (np.random.default_rng(seed).permutation(units) < units / 2)[unit]
     parts = [(LOG_LOSS, p, has_label, mean_log_loss), (DOSE_ERROR, dose, has_dose, mean_dose_error)]
     return [
         _Answers(name, values[:, known], select_labels(labels, known), loss, half[known])

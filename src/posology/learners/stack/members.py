@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Int64
 
-from posology.domain.cohort import Cohort, join_cohorts, subset_decisions
+from posology.domain.cohort import Cohort, held_out_sites, join_cohorts, subset_decisions
 from posology.domain.policy import Learner, Policy
 from posology.learners.outcome_models import lightgbm_trees
 from posology.learners.outcome_models.kernel_regression import KernelLearner
@@ -53,11 +53,22 @@ def members_for(train: Cohort, seed: int) -> tuple[MemberLearner, ...]:
 
 
 def split_training(train: Cohort, validation: Cohort, seed: int) -> tuple[Cohort, Cohort]:
-    """A larger part of the training patients, and one about as large as the validation split."""
-    subjects = len(train.history.subject_id)
-    share = len(validation) / max(len(train), 1)
-    count = min(max(round(share * subjects), 1), subjects - 1)
-    chosen = np.zeros(subjects, dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(subjects)[:count]] = True
-    is_smaller: Bool[np.ndarray, " decision"] = chosen[train.subject]
+    """A larger part of the training patients, and one about as large as the validation split.
+
+    Whole sites where the study splits by site, so that what is chosen holds at other sites.
+    """
+    unit = independent_units(train)
+    order = np.random.default_rng(seed).permutation(unit.max(initial=-1) + 1)
+    size = np.bincount(unit, minlength=len(order))[order]
+    before = np.cumsum(size) - size
+    count = min(max(int((before + size / 2 <= len(validation)).sum()), 1), len(order) - 1)
+    is_smaller = np.isin(unit, order[:count])
     return subset_decisions(train, ~is_smaller), subset_decisions(train, is_smaller)
+
+
+def independent_units(cohort: Cohort) -> Int64[np.ndarray, " decision"]:
+    """Number of each decision's patient, or of its site where the study splits by site."""
+    site = held_out_sites(cohort)
+    if site is None or len(np.unique(site)) < 2:
+        return cohort.subject
+    return np.unique(site, return_inverse=True)[1].astype(np.int64)
