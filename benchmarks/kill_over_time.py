@@ -43,8 +43,8 @@ from posology.service.store import StoredAnswer, open_store, save_answer, verify
 from posology.service.store.existing import existing_store
 from posology.service.store.tables import OUTCOMES
 
-_LONGEST = 0.06
-"""Seconds until the kill, at most: a few changes."""
+_LONGEST = 0.03
+"""Seconds from the last change to the kill, at most: as long as a change takes, or more."""
 _BATCH, _PATIENTS = 20, 5
 _READY = -1
 _ASKED = datetime.datetime(2026, 1, 1)  # noqa: DTZ001 - MEDS times have no zone
@@ -64,8 +64,13 @@ class Found:
     """Kills after which there was no valid champion, or the audit log did not verify."""
 
 
-def run_and_kill(work: Callable[[], Iterator[int]], seconds: float) -> list[int]:
-    """The numbers that a child's work reported until it was killed, after the one for `ready`."""
+def run_and_kill(
+    work: Callable[[], Iterator[int]], seconds: float, rng: random.Random
+) -> list[int]:
+    """The numbers that a child's work reported until it was killed.
+
+    That is at most so many seconds after it was ready, or had done up to three changes.
+    """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
@@ -81,12 +86,12 @@ def run_and_kill(work: Callable[[], Iterator[int]], seconds: float) -> list[int]
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        pipe.readline()  # it is ready
-        time.sleep(seconds)
+        lines = [pipe.readline() for _ in range(1 + rng.randrange(4))]  # the first one: it is ready
+        time.sleep(rng.uniform(0.0, seconds))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        lines = pipe.read().decode().split("\n")
-    return [int(line) for line in lines[:-1]]
+        lines += pipe.read().splitlines(keepends=True)
+    return [int(line) for line in lines[1:] if line.endswith(b"\n")]
 
 
 def make_registry(folder: Path, versions: int = 4) -> Path:
@@ -121,7 +126,7 @@ def kill_changes(folder: Path, kills: int, rng: random.Random) -> Found:
     reported: set[int] = set()
     lost, invalid = 0, 0
     for _ in range(kills):
-        reported |= set(run_and_kill(work, rng.uniform(0.0, _LONGEST)))
+        reported |= set(run_and_kill(work, _LONGEST, rng))
         try:
             registry = read_registry(place)
             verify_version(place, registry.champion)
@@ -150,7 +155,7 @@ def kill_outcomes(folder: Path, study: Study, kills: int, rng: random.Random) ->
 
     invalid = 0
     for _ in range(kills):
-        batches = run_and_kill(work, rng.uniform(0.0, 4 * _LONGEST))
+        batches = run_and_kill(work, 2 * _LONGEST, rng)
         done = max([done, *(batch + 1 for batch in batches)])
         with existing_store(folder) as store:
             invalid += bool(store.read_now(verify_audit, store.key).problem)

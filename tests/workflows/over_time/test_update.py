@@ -22,6 +22,7 @@ from posology.workflows.cohorts import read_cohort
 from posology.workflows.fit import fit
 from posology.workflows.over_time.registry import add_model
 from posology.workflows.over_time.update import (
+    Learning,
     NewRecords,
     judge_again,
     looks_of,
@@ -31,6 +32,7 @@ from posology.workflows.over_time.update import (
 from tests.builders.changing_world import CHANGE, changing_events, changing_study
 
 ADA = Author("ada", "a test")
+FEW = Learning(evidence_decisions=0)
 OLD = changing_events(1, 1_500, (0, 900), 3)
 SAME = changing_events(10_001, 3_000, (901, CHANGE), 4)
 CHANGED = changing_events(20_001, 3_000, (CHANGE, CHANGE + 60), 5)
@@ -60,7 +62,7 @@ def test_a_changed_world_gives_a_challenger_that_passes_and_is_promoted(
     registry: Path, tmp_path: Path
 ) -> None:
     before = read_registry(registry).champion
-    result = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA)
+    result = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA, FEW)
     value = result.verdict.requirements[0]
     assert result.verdict.is_open
     assert value.estimate is not None
@@ -78,7 +80,7 @@ def test_a_changed_world_gives_a_challenger_that_passes_and_is_promoted(
 def test_an_unchanged_world_leaves_the_gate_closed_and_each_look_is_counted(
     registry: Path, tmp_path: Path
 ) -> None:
-    result = update(registry, records(OLD, SAME), tmp_path / "new", ADA)
+    result = update(registry, records(OLD, SAME), tmp_path / "new", ADA, FEW)
     assert not result.verdict.is_open
     again = judge_again(registry, result.challenger[:8], records(OLD, SAME, CHANGED), ADA)
     assert (result.look, again.look) == (1, 2)
@@ -92,7 +94,7 @@ def test_an_unchanged_world_leaves_the_gate_closed_and_each_look_is_counted(
 def test_later_patients_join_those_who_were_kept_for_judging(
     registry: Path, tmp_path: Path
 ) -> None:
-    first = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA)
+    first = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA, FEW)
     again = judge_again(registry, first.challenger, records(OLD, CHANGED, LATER), ADA)
     judged = [len(np.unique(r.evidence.subject)) for r in (first, again)]
     assert 300 < judged[0] < 600  # 15 % of 3,000
@@ -102,7 +104,7 @@ def test_later_patients_join_those_who_were_kept_for_judging(
 def test_a_dry_run_spends_no_look(registry: Path, tmp_path: Path) -> None:
     entries = read_registry(registry).entries
     dry = replace(ADA, dry_run=True)
-    update(registry, records(OLD, CHANGED), tmp_path / "new", dry)
+    update(registry, records(OLD, CHANGED), tmp_path / "new", dry, FEW)
     assert read_registry(registry).entries == entries
 
 
@@ -116,7 +118,7 @@ def test_what_was_recommended_is_accounted_for(registry: Path, tmp_path: Path) -
         accepted=np.full(len(subjects), ACCEPTED, np.int8),
         probability=np.full(len(subjects), np.nan),
     )
-    result = update(registry, records(OLD, CHANGED, advice=log), tmp_path / "new", ADA)
+    result = update(registry, records(OLD, CHANGED, advice=log), tmp_path / "new", ADA, FEW)
     assert result.evidence.caused == result.to_json()["caused_by_the_champion"] > 300
     assert result.verdict.is_open
 
@@ -135,9 +137,9 @@ def test_a_model_that_does_not_say_what_it_learned_from_is_refused(
     silent = {k: v for k, v in loaded.evidence.items() if k != "learned_from"}
     artifact.save(loaded.policy, loaded.study, silent, tmp_path / "silent")
     with pytest.raises(UserError, match="does not say until when it learned"):
-        update(tmp_path / "silent", records(OLD, CHANGED), tmp_path / "new", ADA)
+        update(tmp_path / "silent", records(OLD, CHANGED), tmp_path / "new", ADA, FEW)
     with pytest.raises(UserError, match="hold no fresh patient to judge on"):
-        update(champion, records(OLD), tmp_path / "none", ADA)
+        update(champion, records(OLD), tmp_path / "none", ADA, FEW)
 
 
 def test_a_network_starts_from_the_champion_s_weights(
@@ -173,7 +175,7 @@ def test_the_command_says_why_and_ends_with_the_gate_s_code(registry: Path, tmp_
         pq.write_table(table, tmp_path / f"{name}.parquet")
     words = ["update", registry, "--events", tmp_path / "old.parquet", "--by", "ada"]
     words += ["--events", tmp_path / "new.parquet", "--out", tmp_path / "challenger"]
-    words += ["--json", tmp_path / "verdict.json"]
+    words += ["--json", tmp_path / "verdict.json", "--evidence-decisions", 0]
     result = CliRunner().invoke(app, list(map(str, words)))
     assert result.exit_code == GATE_CLOSED
     assert "The gate is closed for" in result.output

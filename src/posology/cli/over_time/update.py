@@ -37,6 +37,10 @@ def update(
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     by: Annotated[str, typer.Option(help="Who does it; by default this machine's user.")] = "",
+    evidence_decisions: Annotated[
+        int,
+        typer.Option(min=0, help="As in `posology fit`: of the effect study that is kept."),
+    ] = 20_000,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing into the registry; spend no look.")
     ] = False,
@@ -54,7 +58,7 @@ def update(
     from posology.evaluation.gate.requirement import GATE_CLOSED
     from posology.lifecycle.registry.changes import Author
     from posology.workflows.over_time.events import read_events
-    from posology.workflows.over_time.update import NewRecords, judge_again
+    from posology.workflows.over_time.update import Learning, NewRecords, judge_again
     from posology.workflows.over_time.update import update as run
 
     if (out is None) == (not judge):
@@ -67,7 +71,8 @@ def update(
     author = Author(by or getpass.getuser(), reason, dry_run)
     with show_progress("update") as progress:
         if out is not None:
-            result = run(model, records, out, author, seed, progress)
+            learning = Learning(seed, evidence_decisions)
+            result = run(model, records, out, author, learning, progress)
         else:
             result = judge_again(model, judge, records, author, seed, progress)
     CONSOLE.print(result, highlight=False)

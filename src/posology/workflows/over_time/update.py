@@ -33,13 +33,13 @@ from posology.lifecycle.registry.changes import Author
 from posology.lifecycle.registry.history import JUDGE, PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
+from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
 from posology.workflows.over_time.judging import Pair, gather_evidence
 from posology.workflows.over_time.registry import PARENT, add_model
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row
 
-_NO_EVIDENCE = 0
 _MATCH_DAYS = 1.0
 """How long before a decision a recommendation may have been given, if the study has no window of
 its own for what was given."""
@@ -53,6 +53,16 @@ class NewRecords:
     """Events of new patients, and of old ones to replay."""
     advice: AdviceLog | None = None
     """What was recommended; None: nothing, or nobody recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How a challenger is learned and judged."""
+
+    seed: int = 0
+    """Of everything that is drawn at random."""
+    evidence_decisions: int = MAX_DECISIONS
+    """As in `fit`: of the effect study that is kept for the answers of `recommend`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +130,7 @@ def update(
     records: NewRecords,
     out: Path,
     author: Author,
-    seed: int = 0,
+    learning: Learning = Learning(),
     progress: Progress = no_progress,
 ) -> UpdateResult:
     """Learn a challenger from new and replayed patients, and judge it on fresh ones.
@@ -134,7 +144,7 @@ def update(
             champion's last one.
         out: a new folder for the challenger.
         author: who looks; with a dry run the challenger is saved, and the registry is left alone.
-        seed: of everything that is drawn at random.
+        learning: seed, and the size of the evidence.
         progress: called with each step.
     """
     registry = read_registry(model) if is_registry(model) else None
@@ -146,16 +156,16 @@ def update(
     cohort = split_for_update(everyone, until, plan.judge_share)
     if not (cohort.split != TEST).any():
         raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
-    fitted = _fit_challenger(champion, cohort, seed, progress)
+    fresh = select_split(cohort, TEST)
+    _check_fresh(fresh)
+    fitted = _fit_challenger(champion, cohort, learning, progress)
     fitted.save(out)
     if registry is not None and not author.dry_run:
         add_model(registry.folder, out, author)
         registry = read_registry(registry.folder)
     challenger = artifact.load(out)
-    fresh = select_split(cohort, TEST)
-    return _look(
-        Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
-    )
+    kept = (registry, plan, author)
+    return _look(Pair(champion, challenger), fresh, records, kept, learning.seed, progress)
 
 
 def judge_again(
@@ -183,6 +193,7 @@ def judge_again(
     until = _learned_until(champion, registry_folder)
     learned = _learned_until(challenger, registry_folder)
     fresh = select_fresh(everyone, until, plan.judge_share, learned)
+    _check_fresh(fresh)
     return _look(
         Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
     )
@@ -206,6 +217,11 @@ def looks_of(registry: Registry) -> list[Look]:
     return looks
 
 
+def _check_fresh(fresh: Cohort) -> None:
+    if not len(fresh):
+        raise UserError("--events: hold no fresh patient to judge on; wait for new ones.")
+
+
 def _look(
     pair: Pair,
     fresh: Cohort,
@@ -219,8 +235,6 @@ def _look(
     rng = np.random.default_rng(seed)
     looks = [] if registry is None else looks_of(registry)
     alpha = next_alpha(plan, looks)
-    if not len(fresh):
-        raise UserError("--events: hold no fresh patient to judge on; wait for new ones.")
     advice = None
     if records.advice is not None:
         days = fresh.study.assignment.grace_days
@@ -254,13 +268,15 @@ def _keep_look(registry: Registry, result: UpdateResult, author: Author) -> None
     append_entry(registry.folder, entry, known)
 
 
-def _fit_challenger(champion: Artifact, cohort: Cohort, seed: int, progress: Progress) -> FitResult:
+def _fit_challenger(
+    champion: Artifact, cohort: Cohort, learning: Learning, progress: Progress
+) -> FitResult:
     method = str(champion.evidence.get("method", NETWORK))
     settings = NetworkSettings()
     if method in (NETWORK, STACK):
         recipe = str(champion.evidence.get("recipe", settings.recipe))
         settings = NetworkSettings(recipe, start=_network_weights(champion.policy))
-    fitted = fit(cohort, method, seed, settings, progress, _NO_EVIDENCE)
+    fitted = fit(cohort, method, learning.seed, settings, progress, learning.evidence_decisions)
     return replace(fitted, evidence=fitted.evidence | {PARENT: champion.digest})
 
 
