@@ -11,15 +11,16 @@ baselines are small networks on the volume itself, trained as long as ours and n
 residuals. Errors are percentages of the volume at death. `_own` metrics are of tests whose logged
 treatments follow the patients' own diameters, the others of tests as the published code makes them
 (simulators/tumour_sets.py); only the latter compare with published figures. `coverage_90` is the
-mean of the 90 % intervals' coverage one step ahead and six, of sliding and of random plans. Each
-gamma and seed is kept in --work when it is done, and not run again.
+mean of the 90 % intervals' coverage one step ahead and six, of sliding and of random plans. What
+is done is kept in --work, by method, gamma and seed, and not run again.
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +44,9 @@ from posology.learners.trajectories.treatment_weights import treatment_weights
 from posology.simulators.tumour import draw_tumours
 from posology.simulators.tumour_sets import TumourTest, log_tumours, make_test, nrmse
 
+Logged = OutcomeTrajectories
+Measured = dict[tuple[str, str], float]
+OURS = ("mixed_effects", "network")
 Predict = Callable[[OutcomeTrajectories, Plans], PlannedOutcomes]
 METRICS = {"one_step": "nrmse_1", "sliding": "nrmse_6", "random": "nrmse_6_random"}
 PUBLISHED = {  # best mean of five methods at gamma 0 to 4 (facts/tumour-growth.md)
@@ -53,22 +57,39 @@ PUBLISHED = {  # best mean of five methods at gamma 0 to 4 (facts/tumour-growth.
 
 
 def main() -> None:
-    """Each gamma and seed, then the means."""
+    """Each method at each seed and gamma, then the means."""
     options, started = _options(), time.time()
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[dict[tuple[str, str], float]]] = {}
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        for gamma in options.gammas:
-            measured = _kept(options, gamma, seed)
-            found.setdefault(f"gamma{gamma:g}", []).append(measured)
-            keep(options.json, _rows(found), options.first_seed, started)
+    found: dict[tuple[float, int], Measured] = {}
+    for method in options.methods:
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            for gamma in options.gammas:
+                run = Run(gamma, seed, options.patients, options.epochs, options.work)
+                found.setdefault((gamma, seed), {}).update(run.measured(method))
+                keep(options.json, _rows(found), options.first_seed, started)
     write(options.json, _rows(found), options.first_seed, started)
     print(_against_published(found))
 
 
-def _rows(found: dict[str, list[dict[tuple[str, str], float]]]) -> list[dict]:
-    return [row | {"study": "tumour", "split": row["study"]} for row in summary(found)]
+def _rows(found: Mapping[tuple[float, int], Measured]) -> list[dict]:
+    by_gamma: dict[str, list[Measured]] = {}
+    for (gamma, _seed), measured in found.items():
+        by_gamma.setdefault(f"gamma{gamma:g}", []).append(_with_ours(measured))
+    return [row | {"study": "tumour", "split": row["study"]} for row in summary(by_gamma)]
+
+
+def _with_ours(measured: Measured) -> Measured:
+    """With `posology`: the better of our two on validation patients."""
+    ours = {name for name, _ in measured} & set(OURS)
+    chosen = min(ours, key=lambda name: measured[name, "validation_nrmse_6"], default=None)
+    if chosen is None:
+        return measured
+    also = {("posology", metric): v for (name, metric), v in measured.items() if name == chosen}
+    also["posology", "is_network"] = float(chosen == "network")
+    covered = [also["posology", m.replace("nrmse", "coverage_90")] for m in METRICS.values()]
+    also["posology", "coverage_90"] = float(np.mean(covered))
+    return {**measured, **also}
 
 
 def _options() -> argparse.Namespace:
@@ -76,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gammas", type=_numbers, default=[0.0, 1.0, 2.0, 3.0, 4.0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0, help="development used 100 and above")
+    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
     parser.add_argument("--patients", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--json", type=Path)
@@ -87,95 +109,113 @@ def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
-def _kept(options: argparse.Namespace, gamma: float, seed: int) -> dict[tuple[str, str], float]:
-    """The measures of one gamma and seed, from its file if it was run before."""
-    name = f"gamma{gamma:g}-seed{seed}-n{options.patients}-epochs{options.epochs}.json"
-    path = options.work / name
-    if not path.exists():
-        before = time.process_time()
-        measured = _measure(gamma, seed, options)
-        measured["all", "cpu_seconds"] = time.process_time() - before
-        listed = [[*key, value] for key, value in measured.items()]
-        path.with_suffix(".part").write_text(json.dumps(listed))
-        path.with_suffix(".part").rename(path)
-    return {(model, metric): value for model, metric, value in json.loads(path.read_text())}
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One gamma and seed; each method's measures are kept in a file of their own."""
 
+    gamma: float
+    seed: int
+    patients: int
+    epochs: int
+    work: Path
 
-def _measure(gamma: float, seed: int, options: argparse.Namespace) -> dict[tuple[str, str], float]:
-    rng = np.random.default_rng([seed, round(10 * gamma)])
-    few = max(options.patients // 10, 50)
-    train = log_tumours(draw_tumours(options.patients, rng), gamma, rng)
-    validation = log_tumours(draw_tumours(few, rng), gamma, rng)
-    tests = {
-        METRICS[design] + suffix: make_test(draw_tumours(few, rng), gamma, design, rng, assignment)
-        for assignment, suffix in (("published", ""), ("own", "_own"))
-        for design in METRICS
-    }
-    measured: dict[tuple[str, str], float] = {}
-    plans = logged_plans(validation, 6)
-    truth = outcomes_under(validation, plans)
-    for name, learn in _methods(train, validation, options.epochs, seed).items():
-        before = time.process_time()
-        predict = learn()
-        measured[name, "fit_cpu_seconds"] = time.process_time() - before
-        expected = predict(validation, plans).mean
-        measured[name, "validation_nrmse_6"] = nrmse(expected[:, -1], truth[:, -1])
+    def measured(self, method: str) -> Measured:
+        """The method's measures, from its file if it was run before."""
+        path = self.work / f"{self.name}-{method}.json"
+        if not path.exists():
+            measured = self._measure(method)
+            listed = [[*key, value] for key, value in measured.items()]
+            path.with_suffix(".part").write_text(json.dumps(listed))
+            path.with_suffix(".part").rename(path)
+        return {(name, metric): value for name, metric, value in json.loads(path.read_text())}
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"gamma{self.gamma:g}-seed{self.seed}-n{self.patients}-epochs{self.epochs}"
+
+    def _measure(self, method: str) -> Measured:
+        began = time.process_time()
+        rng = np.random.default_rng([self.seed, round(10 * self.gamma)])
+        few = max(self.patients // 10, 50)
+        train = log_tumours(draw_tumours(self.patients, rng), self.gamma, rng)
+        validation = log_tumours(draw_tumours(few, rng), self.gamma, rng)
+        tests = {
+            METRICS[design] + suffix: make_test(
+                draw_tumours(few, rng), self.gamma, design, rng, assignment
+            )
+            for assignment, suffix in (("published", ""), ("own", "_own"))
+            for design in METRICS
+        }
+        fitted = time.process_time()
+        predict = METHODS[method](train, validation, self)
+        measured: Measured = {(method, "fit_cpu_seconds"): time.process_time() - fitted}
+        plans = logged_plans(validation, 6)
+        expected, truth = predict(validation, plans).mean, outcomes_under(validation, plans)
+        measured[method, "validation_nrmse_6"] = nrmse(expected[:, -1], truth[:, -1])
         for metric, test in tests.items():
-            if metric.endswith("_own") and name not in ("mixed_effects", "network"):
-                continue
-            measured |= _judge(name, metric, predict, test)
-        print(f"gamma {gamma:g} seed {seed} {name}: {_brief(measured, name)}", flush=True)
-    chosen = min(
-        ("mixed_effects", "network"), key=lambda name: measured[name, "validation_nrmse_6"]
-    )
-    ours = {k[1]: v for k, v in measured.items() if k[0] == chosen}
-    measured |= {("posology", metric): value for metric, value in ours.items()}
-    measured["posology", "is_network"] = float(chosen == "network")
-    covered = [measured["posology", m.replace("nrmse", "coverage_90")] for m in METRICS.values()]
-    measured["posology", "coverage_90"] = float(np.mean(covered))
-    return measured
+            if method in OURS or not metric.endswith("_own"):
+                measured |= _judge(method, metric, predict, test)
+        measured[method, "cpu_seconds"] = time.process_time() - began
+        print(f"{self.name} {method}: {_brief(measured)}", flush=True)
+        return measured
 
 
-def _methods(
-    train: OutcomeTrajectories, validation: OutcomeTrajectories, epochs: int, seed: int
-) -> dict[str, Callable[[], Predict]]:
-    """Every method, as a function that learns."""
+def _mixed_effects(train: Logged, validation: Logged, run: Run) -> Predict:
+    model = TrajectoryLearner(seed=run.seed).fit(train, validation)
+    spec = model.effects.spec
+    print(f"  {model.candidates} {spec.carry_over} {spec.has_interactions}", flush=True)
+    choice = json.dumps([spec.scale, spec.carry_over, spec.has_interactions])
+    (run.work / f"{run.name}-choice.json").write_text(choice)
+    return model.predict
+
+
+def _network(train: Logged, validation: Logged, run: Run) -> Predict:
+    """On the scale, and with the carry-over, that the mixed-effects model chose."""
+    choice = run.work / f"{run.name}-choice.json"
+    if not choice.exists():
+        run.measured("mixed_effects")
+    scale, carry_over, has_interactions = json.loads(choice.read_text())
+    spec = describe_outcome(train, scale, tuple(carry_over), has_interactions)
+    learner = RecurrentLearner(spec, epochs=run.epochs, seed=run.seed)
+    return learner.fit(train, validation).predict
+
+
+def _plain(train: Logged, run: Run) -> RecurrentLearner:
     raw = describe_outcome(train, "difference", (0.0, 0.0))
-    plain = RecurrentLearner(raw, is_structured=False, epochs=epochs, seed=seed)
-    balanced = RecurrentLearner(raw, is_structured=False, epochs=epochs, seed=seed, balance=0.01)
-    next_day = RecurrentLearner(raw, is_structured=False, epochs=epochs, seed=seed, horizon=1)
-    chosen: list = []
-
-    def mixed_effects() -> Predict:
-        model = TrajectoryLearner(seed=seed).fit(train, validation)
-        chosen.append(model.effects.spec)
-        print(f"  {model.candidates} {model.effects.spec.carry_over}", flush=True)
-        return model.predict
-
-    def network() -> Predict:
-        return RecurrentLearner(chosen[0], epochs=epochs, seed=seed).fit(train, validation).predict
-
-    def weighted() -> Predict:
-        weights = treatment_weights(raw, train, np.random.default_rng(seed))
-        return plain.fit(train, validation, weights).predict
-
-    def g_computation() -> Predict:
-        model = next_day.fit(train, validation)
-        return roll_out(model, validation, np.random.default_rng(seed))
-
-    return {
-        "mixed_effects": mixed_effects,
-        "network": network,
-        "gru": lambda: plain.fit(train, validation).predict,
-        "gru_weights": weighted,
-        "gru_balanced": lambda: balanced.fit(train, validation).predict,
-        "g_computation": g_computation,
-    }
+    return RecurrentLearner(raw, is_structured=False, epochs=run.epochs, seed=run.seed)
 
 
-def _judge(
-    name: str, metric: str, predict: Predict, test: TumourTest
-) -> dict[tuple[str, str], float]:
+def _gru(train: Logged, validation: Logged, run: Run) -> Predict:
+    return _plain(train, run).fit(train, validation).predict
+
+
+def _gru_weights(train: Logged, validation: Logged, run: Run) -> Predict:
+    learner = _plain(train, run)
+    weights = treatment_weights(learner.spec, train, np.random.default_rng(run.seed))
+    return learner.fit(train, validation, weights).predict
+
+
+def _gru_balanced(train: Logged, validation: Logged, run: Run) -> Predict:
+    return replace(_plain(train, run), balance=0.01).fit(train, validation).predict
+
+
+def _g_computation(train: Logged, validation: Logged, run: Run) -> Predict:
+    model = replace(_plain(train, run), horizon=1).fit(train, validation)
+    return roll_out(model, validation, np.random.default_rng(run.seed))
+
+
+METHODS: dict[str, Callable[[Logged, Logged, Run], Predict]] = {
+    "mixed_effects": _mixed_effects,
+    "network": _network,
+    "gru": _gru,
+    "gru_weights": _gru_weights,
+    "gru_balanced": _gru_balanced,
+    "g_computation": _g_computation,
+}
+
+
+def _judge(name: str, metric: str, predict: Predict, test: TumourTest) -> Measured:
     found = predict(test.trajectories, test.plans)
     last = test.truth[:, -1]
     inside = (last >= found.low[:, -1]) & (last <= found.high[:, -1])
@@ -186,18 +226,18 @@ def _judge(
     }
 
 
-def _brief(measured: dict[tuple[str, str], float], name: str) -> str:
-    return ", ".join(f"{k[1]} {v:.3f}" for k, v in measured.items() if k[0] == name)
+def _brief(measured: Measured) -> str:
+    return ", ".join(f"{metric} {value:.3f}" for (_, metric), value in measured.items())
 
 
-def _against_published(found: dict[str, list[dict[tuple[str, str], float]]]) -> str:
+def _against_published(found: Mapping[tuple[float, int], Measured]) -> str:
     lines = ["", "mean of seeds, of posology and the best published mean"]
-    for study, runs in found.items():
-        gamma = float(study.removeprefix("gamma"))
+    means = {(r["split"], r["model"], r["metric"]): r["value"] for r in _rows(found)}
+    for gamma in sorted({gamma for gamma, _ in found}):
         for metric, best in PUBLISHED.items():
-            ours = float(np.mean([run["posology", metric] for run in runs]))
+            ours = means.get((f"gamma{gamma:g}", "posology", metric), float("nan"))
             known = best[int(gamma)] if gamma in range(5) else float("nan")
-            lines.append(f"{study:8} {metric:16} {ours:.3f}   {known:.3f}")
+            lines.append(f"gamma {gamma:<4g} {metric:16} {ours:.3f}   {known:.3f}")
     return "\n".join(lines)
 
 
