@@ -74,6 +74,8 @@ class TrajectoryLearner:
     clusters: tuple[int, ...] = (1, 2, 4)
     draws: int = 64
     seed: int = 0
+    searches_carry_over: bool = True
+    """Whether to try treatments that last, and interactions; no, where components say it."""
 
     def fit(self, train: OutcomeTrajectories, validation: OutcomeTrajectories) -> TrajectoryModel:
         """Choose on the validation patients, then fit on the training patients."""
@@ -111,8 +113,10 @@ class TrajectoryLearner:
         few = train
         if len(train) > 1_500:
             few = select_subjects(train, rng.choice(len(train), 1_500, replace=False))
-        spec = _find_carry_over(describe_outcome(train, scale, _none(train)), few, validation)
-        if train.treatment.shape[2] > 1:
+        spec = describe_outcome(train, scale, _none(train))
+        if self.searches_carry_over:
+            spec = _find_carry_over(spec, few, validation)
+        if self.searches_carry_over and train.treatment.shape[2] > 1:
             both = (spec, replace(spec, has_interactions=True))
             spec = max(both, key=lambda each: _density(each, few, validation))
         models = [

@@ -32,7 +32,7 @@ class StepSpec:
     spread: float
     """Its standard deviation."""
     floor: float
-    """Outcomes below it have no relative change; -infinity for the scale `difference`."""
+    """Outcomes below it have no relative change; the smallest number for `difference`."""
 
     @property
     def feature_count(self) -> int:
@@ -50,7 +50,7 @@ def describe_outcome(
     """The specification with center and spread of these trajectories."""
     known = trajectories.outcome[~np.isnan(trajectories.outcome)]
     if scale == "difference":
-        floor = -np.inf
+        floor = float(np.finfo(np.float64).min)
     else:
         floor = SMALLEST * float(np.sqrt(np.mean(known**2)))
         known = np.log(known[known > floor])
