@@ -69,6 +69,13 @@ def fit(
             "none, and which option is better is then not answered.",
         ),
     ] = 20_000,
+    plans: Annotated[
+        bool,
+        typer.Option(
+            help="Also learn how the first [[progression]] value goes on under planned "
+            "treatments, for `posology predict --plan`."
+        ),
+    ] = False,
 ) -> None:
     """Fit a policy and save it; the test split is not used."""
     from posology.cli.progress import CONSOLE, show_progress
@@ -76,6 +83,7 @@ def fit(
     from posology.workflows.cohorts import read_cohort
     from posology.workflows.fit import NetworkSettings
     from posology.workflows.fit import fit as run
+    from posology.workflows.plans.learn import learn_plans, with_plans
     from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
@@ -84,9 +92,14 @@ def fit(
     cohort = read_cohort(study, events)
     settings = NetworkSettings(recipe, resume, start, device)
     with show_progress("fit") as progress:
+        if plans:
+            progress("the value under plans")
+        planned = learn_plans(cohort, seed) if plans else None
         result = run(cohort, method, seed, settings, progress, evidence_decisions)
     if not result.saves_result:
         return
+    if planned is not None:
+        result = with_plans(result, planned)
     CONSOLE.print(result, highlight=False)
     result.save(out)
     CONSOLE.print(f"Policy saved in {out}")

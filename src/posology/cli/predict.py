@@ -28,14 +28,46 @@ def predict(
     split: Annotated[
         str, typer.Option(help="Of a cohort: train, validation, test or all.")
     ] = "test",
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file of planned treatments: print the value after each step of each plan, of a "
+            "model fitted with --plans. --write-plan writes one to edit."
+        ),
+    ] = None,
+    write_plan: Annotated[
+        Path | None,
+        typer.Option(help="Write a file of plans for this patient: continue, stop, switch."),
+    ] = None,
 ) -> None:
     """Predict each diagnosis, each value, and the risk of each event over time.
 
-    For one patient now, or for every decision of a cohort built for the policy's study.
+    For one patient now, or for every decision of a cohort built for the policy's study. With
+    --plan: a value of one patient under planned treatments.
     """
     from posology.cli.progress import CONSOLE, show_progress
     from posology.workflows.predict import predict as run
 
+    if plan is not None or write_plan is not None:
+        _compare(model, patient, plan, write_plan, json_file)
+        return
     with show_progress("predict") as progress:
         result = run(model, patient, split, json_file, progress)
     CONSOLE.print(result)
+
+
+def _compare(
+    model: Path, patient: Path, plan: Path | None, write_plan: Path | None, json_file: Path | None
+) -> None:
+    from posology.cli.progress import CONSOLE
+    from posology.workflows.plans.compare import compare_plans, write_comparison
+    from posology.workflows.plans.compare import write_plan_template as write
+
+    if write_plan is not None:
+        names = ", ".join(each.name for each in write(model, patient, write_plan))
+        CONSOLE.print(f"Plans written to {write_plan}: {names}", highlight=False)
+    if plan is not None:
+        result = compare_plans(model, patient, plan)
+        if json_file is not None:
+            write_comparison(result, json_file)
+        CONSOLE.print(result)

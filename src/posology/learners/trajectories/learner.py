@@ -76,6 +76,8 @@ class TrajectoryLearner:
     seed: int = 0
     searches_carry_over: bool = True
     """Whether to try treatments that last, and interactions; no, where components say it."""
+    shrinkages: tuple[float, ...] = (0.0,)
+    """Of the statics' influence on effects (`fit_mixed_effects`)."""
 
     def fit(self, train: OutcomeTrajectories, validation: OutcomeTrajectories) -> TrajectoryModel:
         """Choose on the validation patients, then fit on the training patients."""
@@ -120,10 +122,21 @@ class TrajectoryLearner:
             both = (spec, replace(spec, has_interactions=True))
             spec = max(both, key=lambda each: _density(each, few, validation))
         models = [
-            fit_mixed_effects(spec, train, k, np.random.default_rng(k)) for k in self.clusters
+            fit_mixed_effects(spec, train, k, np.random.default_rng(k), shrinkage=shrinkage)
+            for k in self.clusters
+            for shrinkage in self.shrinkages
         ]
         sums = sum_steps(spec, validation)
         return max(models, key=lambda each: float(posterior(each, sums).evidence.sum()))
+
+
+def widen_for(
+    model: TrajectoryModel, validation: OutcomeTrajectories, plans: Plans
+) -> TrajectoryModel:
+    """The model with intervals that also cover under these plans, which were followed."""
+    paths = predict_paths(model.effects, validation, plans, model.settings)
+    width = width_factors(paths, outcomes_under(validation, plans), plans.subject)
+    return replace(model, width=np.maximum(model.width, width))
 
 
 def _possible(scales: tuple[Scale, ...], train: OutcomeTrajectories) -> Iterator[Scale]:

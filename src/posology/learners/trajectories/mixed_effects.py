@@ -148,18 +148,24 @@ def fit_mixed_effects(
     clusters: int,
     rng: np.random.Generator,
     iterations: int = 60,
+    shrinkage: float = 0.0,
 ) -> MixedEffects:
-    """Fit by expectation-maximisation, first on at most 2,500 patients."""
+    """Fit by expectation-maximisation, first on at most 2,500 patients.
+
+    Args:
+        shrinkage: of the statics' influence on the mean effects; 1 halves that of a static with
+            variance 1.
+    """
     most = 2_500
     few = trajectories
     if len(trajectories) > most:
         few = select_subjects(trajectories, rng.choice(len(trajectories), most, replace=False))
     sums = sum_steps(spec, few)
     model = _start(spec, sums, clusters, rng)
-    model = _maximise(model, sums, iterations)
+    model = _maximise(model, sums, iterations, shrinkage)
     if few is trajectories:
         return model
-    return _maximise(model, sum_steps(spec, trajectories), iterations // 6)
+    return _maximise(model, sum_steps(spec, trajectories), iterations // 6, shrinkage)
 
 
 def _start(spec: StepSpec, sums: StepSums, clusters: int, rng: np.random.Generator) -> MixedEffects:
@@ -176,7 +182,9 @@ def _start(spec: StepSpec, sums: StepSums, clusters: int, rng: np.random.Generat
     return MixedEffects(spec, np.full(clusters, 1 / clusters), mean, covariance, noise / 2)
 
 
-def _maximise(model: MixedEffects, sums: StepSums, iterations: int) -> MixedEffects:
+def _maximise(
+    model: MixedEffects, sums: StepSums, iterations: int, shrinkage: float
+) -> MixedEffects:
     p = sums.changes.shape[1]
     for _ in range(iterations):
         known = posterior(model, sums)
@@ -186,7 +194,7 @@ def _maximise(model: MixedEffects, sums: StepSums, iterations: int) -> MixedEffe
         misfit = float(sums.squares.sum())
         for k in range(len(weight)):
             s = sums.statics * w[:, k, None]
-            ridge = 1e-6 * len(s) * np.eye(s.shape[1])
+            ridge = len(s) * np.diag([1e-6] + [1e-6 + shrinkage] * (s.shape[1] - 1))
             mean[k] = np.linalg.solve(s.T @ sums.statics + ridge, s.T @ m[:, k])
             away = m[:, k] - sums.statics @ mean[k]
             spread = np.einsum("i,ipq->pq", w[:, k], known.covariance[:, k])

@@ -57,7 +57,7 @@ class _Events:
 
 
 def fit_visit_grid(train: Cohort, target: PredictionTarget) -> VisitGrid:
-    """The grid of training patients: a step is the median time between two measurements."""
+    """The grid of training patients; a step is the usual time between two measurements."""
     profile, study = train.profile, train.study
     combined = [t.name for t in study.formulary.treatments if t.together or t.otherwise]
     if combined or not study.formulary.treatments:
@@ -94,8 +94,14 @@ def fit_visit_grid(train: Cohort, target: PredictionTarget) -> VisitGrid:
         static_center=tuple(float(np.nanmean(first[:, row])) for row in statics),
         static_spread=tuple(float(np.nanstd(first[:, row])) for row in statics),
         largest_dose=tuple(_largest(option) for option in study.formulary.treatments),
-        step_days=float(np.median(gaps)),
+        step_days=_usual_gap(gaps),
     )
+
+
+def _usual_gap(gaps: Float64[np.ndarray, " gap"]) -> float:
+    """Median time between measurements, where a gap of two or more visits counts as so many."""
+    missed = np.maximum(np.round(gaps / np.quantile(gaps, 0.25)), 1)
+    return float(np.median(gaps / missed))
 
 
 def _largest(option: Treatment) -> float:
@@ -106,10 +112,7 @@ def to_trajectories(grid: VisitGrid, history: History) -> tuple[OutcomeTrajector
     """Every subject's outcome at each visit, and what was taken between visits."""
     events, subjects = _dated(history), len(history.subject_id)
     measured = np.isin(events.code, grid.outcome_rows) & ~np.isnan(events.value)
-    start = np.full(subjects, np.nan)
-    late_first = np.flatnonzero(measured)[::-1]
-    start[events.subject[late_first]] = events.time[late_first]
-    place = (events.time - start[events.subject]) / grid.step_days
+    place = (events.time - _start(grid, events, subjects)[events.subject]) / grid.step_days
     visit = np.floor(np.nan_to_num(place, nan=-1.0) + 0.5).astype(np.int64)
     kept = measured & (visit < MOST_VISITS)
     visits = int(visit[kept].max(initial=0)) + 2
@@ -121,6 +124,27 @@ def to_trajectories(grid: VisitGrid, history: History) -> tuple[OutcomeTrajector
     before = np.concatenate([np.full((subjects, 1), -1), taken.option[:, :-1]], axis=1)
     treatment = as_components(len(grid.option_rows), taken, before)
     return OutcomeTrajectories(outcome, treatment, np.nan_to_num(scaled)), taken
+
+
+def visit_at(
+    grid: VisitGrid,
+    history: History,
+    subject: Int64[np.ndarray, " decision"],
+    time: Float64[np.ndarray, " decision"],
+) -> Int64[np.ndarray, " decision"]:
+    """The visit nearest to a time; -1 before the first measurement's."""
+    events = _dated(history)
+    place = (time - _start(grid, events, len(history.subject_id))[subject]) / grid.step_days
+    return np.maximum(np.floor(np.nan_to_num(place, nan=-1.0) + 0.5), -1).astype(np.int64)
+
+
+def _start(grid: VisitGrid, events: _Events, subjects: int) -> Float64[np.ndarray, " subject"]:
+    """Time of each subject's first measurement."""
+    measured = np.isin(events.code, grid.outcome_rows) & ~np.isnan(events.value)
+    start = np.full(subjects, np.nan)
+    backwards = np.flatnonzero(measured)[::-1]
+    start[events.subject[backwards]] = events.time[backwards]
+    return start
 
 
 def as_components(

@@ -1,6 +1,7 @@
 """A patient's value under several plans, from a saved policy."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from posology.artifact import Artifact
 from posology.domain.history import History
 from posology.domain.outcome_trajectories import OutcomeTrajectories, Plans
 from posology.errors import RecordError, UserError
+from posology.learners.trajectories.simulated_paths import PathSettings
 from posology.learners.trajectories.visit_grid import (
     MOST_VISITS,
     OptionsTaken,
@@ -34,6 +36,9 @@ from posology.workflows.plans.plan_file import (
 )
 from posology.workflows.recommend import as_artifact
 from posology.workflows.results import Row, render_text, rows_to_table
+
+DRAWS = 2_048
+"""Paths of each plan: one patient's interval must not depend on chance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +132,7 @@ def compare_plans(
     """The patient's value under each plan of the file, from the last measurement on."""
     loaded = as_artifact(model)
     now = _read(loaded, patient)
-    learned = now.model.trajectories
+    learned = replace(now.model.trajectories, settings=PathSettings(DRAWS))
     plans = read_plans(Path(plan_file), loaded.study.formulary, learned.horizon)
     treatment = _components(now, plans, loaded)
     rows = np.zeros(len(plans), np.int64)
@@ -168,6 +173,11 @@ def write_plan_template(
     plans = suggest_plans(loaded.study.formulary, current, horizon)
     write_whole(Path(path), plans_to_json(plans))
     return plans
+
+
+def write_comparison(result: PlanComparison, path: str | Path) -> None:
+    """Write the comparison as JSON."""
+    write_whole(Path(path), json.dumps(result.to_json(), indent=1) + "\n")
 
 
 def _read(model: Artifact, patient: Patient) -> _Now:

@@ -1,22 +1,30 @@
 """Learn how a value goes on under planned treatments, and keep it with a saved policy."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from posology.artifact import Artifact
 from posology.domain.cohort import TRAIN, VALIDATION, Cohort, select_split
+from posology.domain.outcome_trajectories import (
+    OutcomeTrajectories,
+    Plans,
+    logged_plans,
+    select_plans,
+)
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.study import PredictionTarget, Study
 from posology.errors import UserError
-from posology.learners.trajectories.learner import TrajectoryLearner, TrajectoryModel
+from posology.learners.trajectories.learner import TrajectoryLearner, TrajectoryModel, widen_for
 from posology.learners.trajectories.visit_grid import VisitGrid, fit_visit_grid, to_trajectories
+from posology.workflows.fit import FitResult
 
 EVIDENCE = "plans"
 """Key of the evidence that holds the model."""
 HORIZON = 4
 """Steps of a plan at most."""
+FEWEST_CHANGES = 30
+"""Validation patients who changed their option, below which intervals are not widened for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +48,25 @@ def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanMo
     grid = fit_visit_grid(train, target)
     logged = [to_trajectories(grid, part.history)[0] for part in (train, validation)]
     learner = TrajectoryLearner(
-        horizon=horizon, clusters=(1, 2), searches_carry_over=False, seed=seed
+        horizon=horizon,
+        clusters=(1, 2),
+        searches_carry_over=False,
+        shrinkages=(0.0, 1.0, 30.0),
+        seed=seed,
     )
-    return PlanModel(target.name, target.unit, grid, learner.fit(*logged))
+    model = learner.fit(*logged)
+    changed = _plans_that_change(grid, logged[1], horizon)
+    if len(np.unique(changed.subject)) >= FEWEST_CHANGES:
+        model = widen_for(model, logged[1], changed)
+    return PlanModel(target.name, target.unit, grid, model)
+
+
+def _plans_that_change(grid: VisitGrid, logged: OutcomeTrajectories, horizon: int) -> Plans:
+    """Logged plans that begin with another option: less certain than to continue."""
+    plans, options = logged_plans(logged, horizon), len(grid.option_rows)
+    first = plans.treatment[:, 0]
+    is_changed = (first[:, :options] != first[:, options : 2 * options]).any(axis=1)
+    return select_plans(plans, np.flatnonzero(is_changed))
 
 
 def _target(study: Study) -> PredictionTarget:
@@ -54,10 +78,11 @@ def _target(study: Study) -> PredictionTarget:
     return study.progression[0]
 
 
-def add_plans(evidence: dict[str, Any], model: PlanModel) -> dict[str, Any]:
-    """The evidence of a policy, with the model."""
+def with_plans(result: FitResult, model: PlanModel) -> FitResult:
+    """The fitted policy with the model among its evidence."""
     arrays: dict[str, np.ndarray] = {}
-    return {**evidence, EVIDENCE: {"model": serialize(model, arrays), "arrays": arrays}}
+    stored = {"model": serialize(model, arrays), "arrays": arrays}
+    return replace(result, evidence={**result.evidence, EVIDENCE: stored})
 
 
 def plans_of(model: Artifact) -> PlanModel:

@@ -1,0 +1,130 @@
+"""From a clinic's records to a patient's value under plans, and the file of plans."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from posology import artifact
+from posology.cli import app
+from posology.cohorts.storage.arrays import load_cohort
+from posology.cohorts.storage.folder import build_folder
+from posology.cohorts.study.reader import read_study
+from posology.errors import UserError
+from posology.simulators.clinic.files.dataset import write_clinic
+from posology.simulators.clinic.settings import ClinicSettings
+from posology.workflows.fit import fit
+from posology.workflows.plans.compare import compare_plans, write_plan_template
+from posology.workflows.plans.learn import learn_plans, plans_of, with_plans
+from posology.workflows.plans.plan_file import read_plans
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model with plans, and the events of one patient who was treated."""
+    folder = tmp_path_factory.mktemp("plans")
+    for _ in write_clinic(ClinicSettings(patients=220, seed=11), folder / "records"):
+        pass
+    meds = folder / "records" / "meds"
+    build_folder(read_study("clinic"), meds, folder / "cohort")
+    cohort = load_cohort(folder / "cohort")
+    result = fit(cohort, "logistic", evidence_decisions=0, progress=lambda *_: None)
+    with_plans(result, learn_plans(cohort, horizon=3)).save(folder / "model")
+    events = pa.concat_tables(
+        [pq.read_table(f) for f in sorted((meds / "data").rglob("*.parquet"))]
+    )
+    drug = pc.match_substring(events["code"], "DRUG_PER_DAY//RXNORM//593411")
+    subject = events.filter(drug)["subject_id"][0]
+    pq.write_table(events.filter(pc.equal(events["subject_id"], subject)), folder / "one.parquet")
+    return folder / "model", folder / "one.parquet"
+
+
+def test_a_patients_value_is_compared_under_the_plans_of_the_template(saved, tmp_path):
+    model, patient = saved
+    plan, out = tmp_path / "plan.json", tmp_path / "out.json"
+    words = ["predict", model, patient, "--write-plan", plan, "--plan", plan, "--json", out]
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert max(len(line) for line in done.output.splitlines()) <= 80
+    body = json.loads(out.read_text())
+    names = [p["name"] for p in json.loads(plan.read_text())["plans"]]
+    assert names[0] == "continue"
+    assert {row["plan"] for row in body["rows"]} == set(names)
+    assert len(body["rows"]) == 3 * len(names)
+    assert all(row["low"] < row["expected"] < row["high"] for row in body["rows"])
+    assert 25 < body["last_value"] < 130
+    assert body["rows"][1]["days"] == pytest.approx(2 * body["rows"][0]["days"])
+    assert 80 < body["rows"][0]["days"] < 105  # the clinic sees patients every quarter
+
+
+def test_the_model_that_is_saved_predicts_as_before(saved, tmp_path):
+    model, patient = saved
+    write_plan_template(model, patient, tmp_path / "plan.json")
+    first = compare_plans(model, patient, tmp_path / "plan.json")
+    second = compare_plans(artifact.load(model), patient, tmp_path / "plan.json")
+    assert np.array_equal(first.mean, second.mean)
+    assert first.to_frame().num_rows == len(first.rows)
+    assert "continue" in first.summary()
+
+
+def test_a_shorter_plan_ends_earlier(saved, tmp_path):
+    model, patient = saved
+    plans = [{"name": "a", "steps": [{"option": "su"}]}, {"steps": [{"option": "none"}] * 3}]
+    (tmp_path / "plan.json").write_text(json.dumps({"plans": plans}))
+    found = compare_plans(model, patient, tmp_path / "plan.json")
+    assert [row["plan"] for row in found.rows] == ["a"] + 3 * ["plan 2"]
+    assert np.isnan(found.mean[0, 1:]).all()
+
+
+def test_what_cannot_be_read_is_an_error_with_a_remedy(saved, tmp_path):
+    model, patient = saved
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(UserError, match=r"--write-plan .*plan\.json: exists already"):
+        write_plan_template(model, patient, tmp_path / "plan.json")
+    with pytest.raises(UserError, match=r'has no list "plans"; a file of plans is'):
+        compare_plans(model, patient, tmp_path / "plan.json")
+    loaded = artifact.load(model)
+    old = artifact.Artifact(loaded.policy, loaded.study, {}, "")
+    with pytest.raises(UserError, match=r"fitted without --plans.*fit it again with"):
+        plans_of(old)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"option": "aspirin"}, r"plan 1, step 1: \"option\" is 'aspirin'; it is one of sglt2"),
+        ({"option": "sglt2", "dose": "two"}, r"step 1: \"dose\" is 'two'; it is a number"),
+        ({"option": "sglt2", "dose": 99}, r"step 1: \"dose\" is 99; sglt2 is 10 to 25 mg/d"),
+    ],
+)
+def test_a_wrong_step_names_the_plan_the_step_and_the_field(tmp_path, step, message):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({"plans": [{"name": "p", "steps": [step]}]}))
+    with pytest.raises(UserError, match=message):
+        read_plans(path, read_study("clinic").formulary, 4)
+
+
+def test_too_many_steps_and_no_json_are_errors(tmp_path):
+    path, formulary = tmp_path / "plan.json", read_study("clinic").formulary
+    path.write_text(json.dumps({"plans": [{"steps": [{"option": "su"}] * 5}]}))
+    with pytest.raises(UserError, match=r"plan 1: has 5 steps; the model goes 4 steps ahead"):
+        read_plans(path, formulary, 4)
+    path.write_text("plan")
+    with pytest.raises(UserError, match=r"is not JSON"):
+        read_plans(path, formulary, 4)
+
+
+def test_a_study_without_a_progression_has_no_plans(saved):
+    from dataclasses import replace
+
+    model, _ = saved
+    study = replace(artifact.load(model).study, progression=())
+    from posology.workflows.plans.learn import _target
+
+    with pytest.raises(UserError, match=r"study `clinic` has no \[\[progression\]\]: add one"):
+        _target(study)
