@@ -34,7 +34,9 @@ ASKED = 20
 """Courses of each state over which a network's policy is averaged."""
 Learn = Callable[[Trajectories, Sepsis, int], tuple[StatePolicy, float, int]]
 """Episodes, world and seed in; the policy, the processor's seconds and the passes it took out."""
-STATES = QNetworkSettings(hidden=64, members=4, epochs=20, learning_rate=3e-3, lags=1, code_steps=1)
+STATES = QNetworkSettings(
+    hidden=64, members=4, epochs=20, learning_rate=3e-3, lags=1, code_steps=1, treatment_lags=0
+)
 WIDE = replace(STATES, hidden=256, members=1)
 """Two layers of 256, one member, as d3rlpy's; batches of 2,048 are ours (d3rlpy's are of 32)."""
 TRAINING = Training(learning_rate=3e-3, cosine=True, batch=128, patience=0, batch_steps=16_384)

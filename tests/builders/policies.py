@@ -27,6 +27,10 @@ from posology.learners.outcome_models.kernel_regression import KernelLearner
 from posology.learners.outcome_models.logistic import LogisticLearner
 from posology.learners.outcome_models.random_forest import RandomForestLearner
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+from posology.learners.recurrent.joint import JointValues
+from posology.learners.recurrent.learner import RecurrentQ
+from posology.learners.recurrent.network import RecurrentSizes
+from posology.learners.recurrent.schedule import Schedule
 from posology.learners.stack.learner import StackLearner
 from posology.learners.stack.members import MemberLearner
 from tests.builders.small_cohorts import policy_outputs
@@ -63,6 +67,8 @@ NAMES = (
     "implicit",
     "conservative",
     "cloning",
+    "recurrent",
+    "joint",
     "foretelling",
     "foretelling_condensed",
 )
@@ -102,11 +108,14 @@ SMALL_STACK = StackLearner(
         MemberLearner("kernel", KernelLearner(cosines=40, seed=seed), learns_from_validation=True),
     ),
 )
+BRIEF = RecurrentQ(RecurrentSizes(state=8, hidden=8, members=2), schedule=Schedule(64, 20, 20))
 OFFLINE = {
     "fitted_values": PessimisticFQI(FEW),
     "implicit": ImplicitQLearning(FEW),
     "conservative": ConservativeQLearning(FEW),
     "cloning": BehaviourCloning(FEW),
+    "recurrent": BRIEF,
+    "joint": JointValues(BRIEF, PessimisticFQI(FEW)),
 }
 
 
@@ -128,6 +137,8 @@ def class_of(name: str) -> str:
         "boosting_margin": "DoseGridPolicy",
         **dict.fromkeys(formulas, "FormulaPolicy"),
         **offline,
+        "recurrent": "RecurrentPolicy",
+        "joint": "JointValuePolicy",
     }
     return classes.get(name, "NetworkPolicy")
 
@@ -179,7 +190,7 @@ def fitted_policy(name: str) -> Policy:
             return EffectLearner(gate=False).fit(
                 with_random_treatments(train), with_random_treatments(validation)
             )
-        case "fitted_values" | "implicit" | "conservative" | "cloning":
+        case "fitted_values" | "implicit" | "conservative" | "cloning" | "recurrent" | "joint":
             return OFFLINE[name].fit(
                 with_random_treatments(train), with_random_treatments(validation)
             )

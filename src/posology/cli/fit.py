@@ -26,10 +26,10 @@ def fit(
         str,
         typer.Option(
             help="How to learn the policy: stack (the network, with other models where they help "
-            "on validation patients), network, effects, effects_and_doses, pessimistic_fqi, "
-            "iql, cql, behaviour_cloning, tabular, logistic, forest, boosting, tuned_boosting, "
-            "lightgbm, kernel, dose_ridge, dose_boosting or "
-            "tuned_dose_boosting."
+            "on validation patients), network, effects, effects_and_doses, joint_values, "
+            "recurrent_q, pessimistic_fqi, iql, cql, behaviour_cloning, tabular, "
+            "logistic, forest, boosting, tuned_boosting, lightgbm, kernel, dose_ridge, "
+            "dose_boosting or tuned_dose_boosting."
         ),
     ] = "stack",
     recipe: Annotated[

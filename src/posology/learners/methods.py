@@ -25,6 +25,8 @@ from posology.learners.outcome_models.random_forest import RandomForestLearner
 from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
 from posology.learners.outcome_models.tuned_dose_boosting import TunedDoseBoostingLearner
 from posology.learners.recipes import NetworkLearner
+from posology.learners.recurrent.joint import joint_values
+from posology.learners.recurrent.learner import RecurrentQ
 from posology.learners.stack.learner import StackLearner
 
 
@@ -52,6 +54,13 @@ METHODS: dict[str, Method] = {
     "effects_and_doses": Method(
         "treatment effects choose the option, a dose-response curve per option the dose",
         lambda seed: EffectDoseLearner(seed=seed),
+    ),
+    "joint_values": Method(
+        "trajectories: mean value of the recurrent network and fitted Q iteration", joint_values
+    ),
+    "recurrent_q": Method(
+        "recurrent network on visits: what comes next, then values of later decisions",
+        lambda seed: RecurrentQ(seed=seed),
     ),
     "pessimistic_fqi": Method(
         "offline reinforcement learning: fitted Q iteration with a lower confidence bound",

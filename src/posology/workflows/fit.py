@@ -25,6 +25,7 @@ from posology.learners.network.policy import NetworkPolicy
 from posology.learners.network.pretrain import Pretraining, load_pretrained, save_pretrained
 from posology.learners.network.supervised import Sizes, Supervised
 from posology.learners.recipes import PAPER, Recipe, with_device
+from posology.learners.recurrent.choice import choose_method
 from posology.learners.stack.learner import StackLearner
 from posology.learners.stack.members import split_training
 from posology.learners.tune import load_recipe
@@ -114,6 +115,7 @@ class FitResult:
             lines.append(f"{phase}: {len(curve)} epochs{last}")
         if self.stack is not None:
             lines += describe_stack(self.stack, self.study.dose.unit if self.study.dose else "")
+        lines += [self.evidence["reason"]] if "reason" in self.evidence else []
         lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
         return "\n".join(lines)
 
@@ -137,7 +139,8 @@ def fit(
 
     Args:
         cohort: with a training and a validation split.
-        method: a name in `learners.methods.METHODS`.
+        method: a name in `learners.methods.METHODS`. For trajectories, `stack` and
+            `network` with default settings mean what `choose_method` finds on validation patients.
         seed: of everything that is drawn at random.
         settings: of the network, in the methods `stack` and `network`.
         progress: called with each epoch of the network, and with each step of the evidence; by
@@ -149,6 +152,10 @@ def fit(
     measured: dict[str, Any] = {"seed": seed}
     measured |= {"train": len(train), "validation": len(validation)}
     measured[LEARNED_FROM] = describe_learning(cohort)
+    if method in (NETWORK, STACK) and settings == NetworkSettings():
+        choice = choose_method(train, validation, seed)
+        if choice is not None:
+            method, measured["reason"] = choice.method, choice.reason
     fitted = _fit(method, (train, validation), seed, settings, progress)
     if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe

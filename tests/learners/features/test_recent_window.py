@@ -8,6 +8,7 @@ from posology.learners.features.recent_window import (
     build_recent_rows,
     fit_recent_window,
 )
+from tests.builders.belief_cohort import small_trajectories
 from tests.builders.synthetic_iwpc import cohort as make_cohort
 
 
@@ -52,3 +53,23 @@ def test_codes_are_those_of_the_last_steps_and_of_an_undated_first_step() -> Non
                     expected.append(back * flags + int(np.searchsorted(spec.flag_code, h.code[e])))
         columns = rows.column[rows.offsets[row] : rows.offsets[row + 1]]
         assert sorted(columns.tolist()) == sorted(expected)
+
+
+def test_past_treatments_are_those_of_a_naive_loop() -> None:
+    c = small_trajectories()
+    spec, h = fit_recent_window(c, lags=1, code_steps=0, treatment_lags=3), c.history
+    rows = build_recent_rows(spec, h, c.last_step)
+    base = len(spec.flag_code)
+    seen = 0
+    for row, last in enumerate(c.last_step):
+        first = h.step_offsets[subject_rows(h, c.last_step[[row]])[0]]
+        given = [
+            int(spec.option[h.code[e]])
+            for e in range(h.event_offsets[first], h.event_offsets[last + 1])
+            if spec.option[h.code[e]] >= 0
+        ]
+        expected = [base + lag * spec.treatments + k for lag, k in enumerate(given[::-1][:3])]
+        columns = rows.column[rows.offsets[row] : rows.offsets[row + 1]]
+        assert sorted(columns[columns >= base].tolist()) == sorted(expected)
+        seen += len(expected)
+    assert seen > 50, "the patients must have past treatments"

@@ -1,6 +1,6 @@
 """One row per decision from the recent past: last values of codes, and the codes of last steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int8, Int32, Int64
@@ -13,6 +13,7 @@ from posology.domain.history import (
     ragged_arange,
     subject_rows,
 )
+from posology.learners.features.treatments_given import earlier_treatments, treatment_of_code
 
 MAX_STANDARD_SCORE = 6.0
 """Standardised values are clipped here (our choice)."""
@@ -32,11 +33,17 @@ class RecentWindowSpec:
     """Vocabulary rows of the codes that occur without a value."""
     code_steps: int
     """Number of last steps whose codes are used, besides an undated first step."""
+    treatment_lags: int = 0
+    """Number of last treatments used."""
+    treatments: int = 0
+    option: Int32[np.ndarray, " code"] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Treatment that each row of the vocabulary records; -1 for none. Empty without lags."""
 
     @property
     def columns(self) -> int:
-        """Number of columns for codes."""
-        return len(self.flag_code) * (self.code_steps + 1)
+        """Number of columns for codes and treatments."""
+        flags = len(self.flag_code) * (self.code_steps + 1)
+        return flags + self.treatment_lags * self.treatments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +56,13 @@ class RecentRows:
     """Columns of decision i are column[offsets[i]:offsets[i + 1]]."""
 
 
-def fit_recent_window(cohort: Cohort, lags: int, code_steps: int) -> RecentWindowSpec:
+def fit_recent_window(
+    cohort: Cohort, lags: int, code_steps: int, treatment_lags: int = 0
+) -> RecentWindowSpec:
     """Columns, means and standard deviations from training decisions.
 
-    Codes whose value changes within a patient get `lags` columns, the others one.
+    Codes whose value changes within a patient get `lags` columns, the others one; each of the last
+    `treatment_lags` treatments has a column an option.
     """
     history, codes = cohort.history, len(cohort.profile.codes)
     has_value = ~np.isnan(history.value)
@@ -75,6 +85,9 @@ def fit_recent_window(cohort: Cohort, lags: int, code_steps: int) -> RecentWindo
         np.where(scale > 0, scale, 1.0).astype(np.float32),
         flag_code.astype(np.int32),
         code_steps,
+        treatment_lags,
+        len(cohort.study.formulary.treatments),
+        treatment_of_code(cohort),
     )
 
 
@@ -92,6 +105,12 @@ def build_recent_rows(spec: RecentWindowSpec, history: History, decisions: StepI
         rows, columns = _codes_in_step(spec, history, step, is_used)
         owner.append(rows)
         place.append(columns + back * len(spec.flag_code))
+    if spec.treatment_lags:
+        earlier = earlier_treatments(spec.option, history, decisions, spec.treatment_lags)
+        rows, back = np.nonzero(earlier >= 0)
+        owner.append(rows)
+        base = len(spec.flag_code) * (spec.code_steps + 1)
+        place.append(base + back * spec.treatments + earlier[rows, back])
     rows, columns = np.concatenate(owner), np.concatenate(place)
     order = np.lexsort((columns, rows))
     starts = offsets_from_counts(np.bincount(rows, minlength=len(decisions)))
@@ -112,6 +131,13 @@ def _codes_in_step(
     owner = np.repeat(rows, counts)
     known = np.isin(code, spec.flag_code)
     return owner[known], np.searchsorted(spec.flag_code, code[known]).astype(np.int64)
+
+
+def latest_values(
+    codes: Int32[np.ndarray, " number"], history: History, decisions: StepIndex
+) -> Float32[np.ndarray, "decision number"]:
+    """The last visible number of each code at each decision; NaN where there is none."""
+    return _raw_values((codes, np.zeros(len(codes), np.int8)), history, decisions)
 
 
 def _raw_values(

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from posology.domain.cohort import Cohort
-from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
-from posology.learners.offline_rl.dataset import fit_behaviour_policy
+from posology.learners.features.recent_window import build_recent_rows
+from posology.learners.offline_rl.dataset import fit_behaviour_policy, fit_window
 from posology.learners.offline_rl.policy import ActionSelection, RecentWindowPolicy
 from posology.learners.offline_rl.q_network import QNetworkSettings
 
@@ -17,7 +17,7 @@ class BehaviourCloning:
 
     def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
         """Train on `train`; nothing is selected on `validation`."""
-        spec = fit_recent_window(train, self.settings.lags, self.settings.code_steps)
+        spec = fit_window(train, self.settings)
         rows = build_recent_rows(spec, train.history, train.last_step)
         behaviour = fit_behaviour_policy(spec, rows, train, self.settings)
         selection = ActionSelection(value_mean=0.0, value_std=1.0)

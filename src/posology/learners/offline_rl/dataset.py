@@ -1,10 +1,10 @@
 """The training set of the offline learners, and the clinicians' behaviour policy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,9 +29,13 @@ from posology.learners.offline_rl.q_network import (
     EnsembleWeights,
     QNetwork,
     QNetworkSettings,
+    predict_outputs,
     select_rows,
     train_network,
 )
+
+MEMORY_EPOCHS = 2
+"""Our choice: as many as `PessimisticFQI` regresses on returns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +76,7 @@ class OfflineDataset:
 
 def build_dataset(cohort: Cohort, settings: QNetworkSettings) -> OfflineDataset:
     """The training set of a cohort; UserError where no decision can be learned from."""
-    spec = fit_recent_window(cohort, settings.lags, settings.code_steps)
+    spec = fit_window(cohort, settings)
     rows = build_recent_rows(spec, cohort.history, cohort.last_step)
     treatment, discount = cohort.treatment.astype(np.int64), cohort.study.reward.discount
     column = np.maximum(treatment, 0)
@@ -102,6 +106,64 @@ def build_dataset(cohort: Cohort, settings: QNetworkSettings) -> OfflineDataset:
         discount=discount,
         is_probability=bool(np.isin(returns[usable], (0.0, 1.0)).all()),
     )
+
+
+def fit_window(cohort: Cohort, settings: QNetworkSettings) -> RecentWindowSpec:
+    """The columns of a row with these settings."""
+    return fit_recent_window(cohort, settings.lags, settings.code_steps, settings.treatment_lags)
+
+
+def choose_memory(
+    train: Cohort, validation: Cohort, settings: QNetworkSettings
+) -> QNetworkSettings:
+    """The settings without past treatments, if returns of validation patients are predicted better.
+
+    Where the last observation holds the whole state, past treatments only add noise.
+    """
+    gain, _error = memory_gain(train, validation, settings)
+    return settings if gain >= 0 else replace(settings, treatment_lags=0)
+
+
+def memory_gain(
+    train: Cohort, validation: Cohort, settings: QNetworkSettings
+) -> tuple[float, float]:
+    """By how much past treatments lower the squared error of validation patients' returns.
+
+    Mean over decisions, and its standard error over patients, after `MEMORY_EPOCHS` of regression
+    on the standardised returns.
+    """
+    without = replace(settings, treatment_lags=0)
+    gain = _errors(train, validation, without) - _errors(train, validation, settings)
+    known = ~np.isnan(gain)
+    if not known.any():
+        return 0.0, 0.0
+    mean = float(gain[known].mean())
+    residual = np.bincount(validation.subject[known], gain[known] - mean)
+    return mean, float(np.sqrt((residual**2).sum()) / known.sum())
+
+
+def _errors(
+    train: Cohort, validation: Cohort, settings: QNetworkSettings
+) -> Float64[np.ndarray, " decision"]:
+    """Squared error of the return at each validation decision; NaN where it is unknown."""
+    settings = replace(settings, epochs=MEMORY_EPOCHS)
+    data = build_dataset(train, settings)
+    network = QNetwork(data.spec, data.allowed.shape[1], settings)
+
+    def loss(batch: Tensor, _epoch: int) -> Tensor:
+        rows = data.usable[batch]
+        values = network(select_rows(data.rows, rows))
+        logged = values_of_treatment(values, data.treatment[rows])
+        return weighted_squared_error(logged, data.returns[rows], data.weight[rows])
+
+    train_network(network, len(data.usable), loss, settings)
+    rows = build_recent_rows(data.spec, validation.history, validation.last_step)
+    given = np.maximum(validation.treatment.astype(np.int64), 0)
+    returns = returns_to_go(validation, data.discount)[np.arange(len(given)), given]
+    predicted = predict_outputs(network.to_weights(), rows).mean(axis=1)
+    error = predicted[np.arange(len(given)), given]
+    error = error - (returns - data.return_mean) / data.return_std
+    return np.where(validation.treatment >= 0, error**2, np.nan)
 
 
 def fit_behaviour_policy(

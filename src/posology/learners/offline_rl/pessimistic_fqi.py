@@ -16,6 +16,7 @@ from posology.domain.cohort import Cohort
 from posology.learners.features.rewards import with_last_states
 from posology.learners.offline_rl.dataset import (
     build_dataset,
+    choose_memory,
     fit_behaviour_policy,
     supported_treatments,
     values_of_treatment,
@@ -45,13 +46,14 @@ class PessimisticFQI:
     tau: float = 0.02
     """Update rate of the target network per batch."""
 
-    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:  # noqa: ARG002
-        """Train on `train`; nothing is selected on `validation`."""
+    def fit(self, train: Cohort, validation: Cohort) -> RecentWindowPolicy:
+        """Train on `train`; `validation` decides whether past treatments are used."""
         train = with_last_states(train, train.study.reward.discount)
-        data = build_dataset(train, self.settings)
-        behaviour = fit_behaviour_policy(data.spec, data.rows, train, self.settings)
+        settings = choose_memory(train, validation, self.settings)
+        data = build_dataset(train, settings)
+        behaviour = fit_behaviour_policy(data.spec, data.rows, train, settings)
         supported = supported_treatments(data, behaviour, self.min_support)
-        network = QNetwork(data.spec, len(train.study.formulary.treatments), self.settings)
+        network = QNetwork(data.spec, len(train.study.formulary.treatments), settings)
         target_network = copy.deepcopy(network)
 
         def loss(batch: Tensor, epoch: int) -> Tensor:
@@ -72,7 +74,7 @@ class PessimisticFQI:
             network,
             len(data.usable),
             loss,
-            self.settings,
+            settings,
             lambda: update_target(target_network, network, self.tau),
         )
         return RecentWindowPolicy(

@@ -66,17 +66,31 @@ class RecentWindowPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment"]:
         """By value among allowed and supported options; without values, the behaviour's."""
-        rows = build_recent_rows(self.spec, history, decisions)
-        behaviour = behaviour_probabilities(self.behaviour, rows)
+        behaviour, value = self.behaviour_and_values(history, decisions)
         if self.values is None:
             permitted = np.maximum(behaviour, 1e-12) * allowed
             return permitted / permitted.sum(axis=1, keepdims=True)
+        return choose_by_value(behaviour, value, allowed, self.selection)
+
+    def behaviour_and_values(
+        self, history: History, decisions: StepIndex
+    ) -> tuple[
+        Float64[np.ndarray, "decision treatment"], Float64[np.ndarray, "decision treatment"]
+    ]:
+        """The clinicians' choice probabilities, and the lower bound of each option's value.
+
+        The value is 0 where the policy follows the clinicians.
+        """
+        rows = build_recent_rows(self.spec, history, decisions)
+        behaviour = behaviour_probabilities(self.behaviour, rows)
+        if self.values is None:
+            return behaviour, np.zeros_like(behaviour)
         outputs = predict_outputs(self.values, rows)
         values = outputs * self.selection.value_std + self.selection.value_mean
         value = values.mean(axis=1)
         if self.selection.pessimism:
             value = value - self.selection.pessimism * values.std(axis=1)
-        return choose_by_value(behaviour, value, allowed, self.selection)
+        return behaviour, value
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:  # noqa: ARG002
         """No dose is known (NaN)."""

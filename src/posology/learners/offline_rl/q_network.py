@@ -30,6 +30,8 @@ class QNetworkSettings:
     """Number of last values used of a code whose value changes."""
     code_steps: int = 1
     """Number of last steps whose codes are used."""
+    treatment_lags: int = 5
+    """Number of last treatments used."""
     seed: int = 0
 
 

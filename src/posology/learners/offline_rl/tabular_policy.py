@@ -69,6 +69,15 @@ class StateCodeLearner:
         )
 
 
+def has_state_codes(cohort: Cohort) -> bool:
+    """Whether every decision has a treatment, and one state code as its last step."""
+    ends = cohort.history.event_offsets[cohort.last_step + 1]
+    alone = ends - cohort.history.event_offsets[cohort.last_step] == 1
+    if not (alone.all() and (cohort.treatment >= 0).all()):
+        return False
+    return bool(_holds_state(cohort.history, cohort.last_step, cohort.profile).all())
+
+
 def state_trajectories(cohort: Cohort) -> Trajectories:
     """A cohort's trajectories of state codes, without the behaviour probabilities (NaN).
 

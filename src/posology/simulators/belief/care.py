@@ -48,7 +48,7 @@ def _preferences(world: BeliefWorld) -> Float64[np.ndarray, "marker treatment"]:
     """Chance of each new treatment by marker: softmax of what it does on average."""
     types, levels = world.shape.types, world.shape.levels
     move = world.move.reshape(-1, types, levels, types, levels)
-    works = move[:, np.arange(types), 1, np.arange(types), 0]  # from level 1 to remission
+    works = move[:, np.arange(types), 1, np.arange(types), 0].T  # from level 1 to remission
     shows = world.first_symbol.reshape(types, levels, -1, MARKERS, 2).sum((2, 4))[:, 0]
     weight = world.start.reshape(types, levels).sum(1)[:, None] * shows
     average = (weight / weight.sum(0)).T @ works

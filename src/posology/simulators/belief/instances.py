@@ -33,7 +33,7 @@ class Instance:
         return (value - self.usual) / (self.bayes_history - self.usual)
 
 
-def draw_instance(number: int, shape: WorldShape = STANDARD, patients: int = 20_000) -> Instance:
+def draw_instance(number: int, shape: WorldShape = STANDARD, patients: int = 10_000) -> Instance:
     """The first world of this number whose share for one visit lies in VISIT_SHARE.
 
     The same number always gives the same world; no learner takes part in the choice.

@@ -1,0 +1,90 @@
+"""The recurrent learner on patients whose disease is seen only in part."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from posology.domain.cohort import TRAIN, VALIDATION, select_split, subset_decisions
+from posology.domain.policy import allow_all_treatments
+from posology.learners.features.visit_sequences import fit_visits
+from posology.learners.recurrent.dataset import build_sequences, fit_scale, gather
+from posology.learners.recurrent.learner import RecurrentQ
+from posology.learners.recurrent.network import RecurrentEnsemble, RecurrentSizes
+from posology.learners.recurrent.schedule import Schedule, schedule_for
+from posology.learners.recurrent.weights import predict_outputs
+from tests.builders.belief_cohort import small_trajectories
+
+SMALL = RecurrentQ(RecurrentSizes(state=12, hidden=12, members=2), schedule=Schedule(32, 30, 30))
+
+
+def split(cohort):
+    return select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+
+
+def test_numpy_outputs_equal_torch_outputs() -> None:
+    train, _ = split(small_trajectories())
+    spec = fit_visits(train)
+    data = build_sequences(train, spec, fit_scale(train))
+    shape = data.visits.values.shape[1], len(spec.flag_code), spec.treatments
+    network = RecurrentEnsemble(shape, SMALL.sizes, torch.Generator().manual_seed(0)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator()))
+        ours = network(gather(data, np.arange(len(data))).visits)
+    theirs = predict_outputs(network.to_weights(), data.visits)
+    np.testing.assert_allclose(ours.value.transpose(0, 1).numpy(), theirs.value, atol=1e-4)
+    np.testing.assert_allclose(ours.choice.transpose(0, 1).numpy(), theirs.choice, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return SMALL.fit(*split(small_trajectories(200)))
+
+
+def test_every_step_of_a_batch_is_judged_as_if_alone(policy) -> None:
+    cohort = small_trajectories()
+    history = cohort.history
+    steps = np.flatnonzero(np.isfinite(history.time))
+    allowed = allow_all_treatments(steps, policy.formulary)
+    together = policy.predict_effectiveness(history, steps, allowed)
+    for row in range(0, len(steps), 7):
+        one = policy.predict_effectiveness(history, steps[row : row + 1], allowed[:1])
+        np.testing.assert_allclose(one[0], together[row], atol=1e-5)
+
+
+def test_what_was_tried_before_the_last_visit_is_seen(policy) -> None:
+    cohort = small_trajectories()
+    late = subset_decisions(cohort, cohort.history.time[cohort.last_step] >= 6.0)
+    option = policy.spec.option[late.history.code]
+    first = np.flatnonzero(option >= 0)
+    swapped = late.history.code.copy()
+    base = np.flatnonzero(policy.spec.option >= 0)[0]
+    swapped[first] = base + (option[first] + 1) % policy.spec.treatments
+    changed = replace(late.history, code=swapped)
+    allowed = allow_all_treatments(late.last_step, policy.formulary)
+    before = policy.predict_effectiveness(late.history, late.last_step, allowed)
+    after = policy.predict_effectiveness(changed, late.last_step, allowed)
+    assert np.abs(before - after).max() > 1e-3  # exactly 0 if they were not
+
+
+def test_truncated_patients_and_decisions_without_an_option_are_learned_from() -> None:
+    train, validation = split(small_trajectories(120))
+    last = np.append(train.subject[1:] != train.subject[:-1], True)
+    treatment = train.treatment.copy()
+    treatment[::9] = -1
+    gone = replace(
+        train, treatment=treatment, trajectory_ended=last & (np.arange(len(train)) % 2 == 0)
+    )
+    policy = replace(SMALL, schedule=Schedule(32, 5, 5)).fit(gone, validation)
+    allowed = allow_all_treatments(validation.last_step, policy.formulary)
+    chosen = policy.choice_probabilities(validation.history, validation.last_step, allowed)
+    np.testing.assert_allclose(chosen.sum(axis=1), 1.0)
+
+
+def test_the_schedule_follows_the_number_of_patients() -> None:
+    few, many = schedule_for(500), schedule_for(20_000)
+    assert few.second == 600
+    assert few.second < many.second <= 3000
+    assert few.batch < many.batch
