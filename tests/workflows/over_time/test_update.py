@@ -20,6 +20,7 @@ from posology.lifecycle.registry.changes import Author, promote
 from posology.lifecycle.registry.state import read_registry
 from posology.workflows.cohorts import read_cohort
 from posology.workflows.fit import fit
+from posology.workflows.over_time.preview import preview_update
 from posology.workflows.over_time.registry import add_model
 from posology.workflows.over_time.update import (
     Learning,
@@ -101,11 +102,24 @@ def test_later_patients_join_those_who_were_kept_for_judging(
     assert judged[1] == judged[0] + 2_000
 
 
-def test_a_dry_run_spends_no_look(registry: Path, tmp_path: Path) -> None:
+def test_a_dry_run_counts_patients_and_gives_no_verdict(registry: Path, tmp_path: Path) -> None:
+    events = pa.concat_tables([OLD, CHANGED])
+    preview = preview_update(registry, events)
+    result = update(registry, NewRecords(events), tmp_path / "new", ADA, FEW)
+    assert preview.fresh == len(np.unique(result.evidence.subject))
+    assert preview.learned_from_new + preview.replayed == result.learned["patients"]
+    assert (preview.look, preview.alpha) == (result.look, result.alpha)
+    again = preview_update(registry, pa.concat_tables([events, LATER]), result.challenger[:8])
+    assert (again.fresh, again.learned_from_new, again.look) == (preview.fresh + 2_000, 0, 2)
     entries = read_registry(registry).entries
-    dry = replace(ADA, dry_run=True)
-    update(registry, records(OLD, CHANGED), tmp_path / "new", dry, FEW)
+    pq.write_table(events, tmp_path / "events.parquet")
+    words = ["update", registry, "--events", tmp_path / "events.parquet", "--out"]
+    words += [tmp_path / "dry", "--dry-run", "--json", tmp_path / "dry.json"]
+    shown = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert "Nothing is learned, judged or written: this is a dry run." in shown.output
+    assert json.loads((tmp_path / "dry.json").read_text())["fresh"] == preview.fresh
     assert read_registry(registry).entries == entries
+    assert not (tmp_path / "dry").exists()
 
 
 def test_what_was_recommended_is_accounted_for(registry: Path, tmp_path: Path) -> None:

@@ -55,17 +55,19 @@ def add(
     """
     require_packages()
     from posology.cli.over_time.served import study_of
-    from posology.cli.progress import CONSOLE
+    from posology.cli.progress import CONSOLE, show_progress
     from posology.service.returning.add_outcomes import Question, add_outcomes, served_name
     from posology.service.returning.patients import patient_keys, served_models
     from posology.service.returning.words import describe
     from posology.service.store.existing import existing_store
     from posology.workflows.over_time.events import read_events
 
-    table, study = read_events(events), study_of(model)
-    with existing_store(service, database) as store:
+    with show_progress("outcomes") as progress, existing_store(service, database) as store:
+        progress("reading events")
+        table, study = read_events(events), study_of(model)
         known = served_name(store.read_now(served_models), name)
         question = Question(known, study, patient_keys(service, ids, plain_ids))
+        progress("linking and keeping")
         found = add_outcomes(store, question, table, dry_run)
     CONSOLE.print(describe(found), highlight=False)
     if json_file is not None:

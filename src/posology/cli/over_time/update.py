@@ -42,7 +42,7 @@ def update(
         typer.Option(min=0, help="As in `posology fit`: of the effect study that is kept."),
     ] = 20_000,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing into the registry; spend no look.")
+        bool, typer.Option("--dry-run", help="Count patients; learn, judge and write nothing.")
     ] = False,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -58,6 +58,7 @@ def update(
     from posology.evaluation.gate.requirement import GATE_CLOSED
     from posology.lifecycle.registry.changes import Author
     from posology.workflows.over_time.events import read_events
+    from posology.workflows.over_time.preview import preview_update
     from posology.workflows.over_time.update import Learning, NewRecords, judge_again
     from posology.workflows.over_time.update import update as run
 
@@ -67,8 +68,14 @@ def update(
         raise UserError(f"--out {out}: exists already; name a new folder.")
     use_one_thread()
     table = read_events(events)
+    if dry_run:
+        preview = preview_update(model, table, judge)
+        CONSOLE.print(preview, highlight=False)
+        if json_file is not None:
+            write_whole(json_file, json.dumps(preview.to_json(), indent=1) + "\n")
+        return
     records = NewRecords(table, None if service is None else advice_of(service, model, table))
-    author = Author(by or getpass.getuser(), reason, dry_run)
+    author = Author(by or getpass.getuser(), reason)
     with show_progress("update") as progress:
         if out is not None:
             learning = Learning(seed, evidence_decisions)

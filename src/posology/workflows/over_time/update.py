@@ -14,10 +14,8 @@ from torch import Tensor
 
 from posology import artifact
 from posology.artifact import Artifact
-from posology.cohorts.build import encode_cohort
 from posology.domain.cohort import TEST, Cohort, select_split
 from posology.domain.policy import Policy
-from posology.domain.study import Split
 from posology.errors import UserError
 from posology.evaluation.gate.requirement import GateVerdict
 from posology.learners.network.policy import NetworkPolicy
@@ -28,13 +26,13 @@ from posology.lifecycle.gate.evidence import GateEvidence
 from posology.lifecycle.gate.judge import VALUE, judge
 from posology.lifecycle.gate.plan import GatePlan, Look, next_alpha, read_plan
 from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
-from posology.lifecycle.learned_from import to_days
 from posology.lifecycle.registry.changes import Author
 from posology.lifecycle.registry.history import JUDGE, PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
 from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
+from posology.workflows.over_time.champion import encode_everyone, find_champion, learned_until
 from posology.workflows.over_time.judging import Pair, gather_evidence
 from posology.workflows.over_time.registry import PARENT, add_model
 from posology.workflows.progress import Progress, no_progress
@@ -143,16 +141,16 @@ def update(
         records: events with times; the new patients are those whose first decision came after the
             champion's last one.
         out: a new folder for the challenger.
-        author: who looks; with a dry run the challenger is saved, and the registry is left alone.
+        author: who looks. A dry run is none: see `preview_update`.
         learning: seed, and the size of the evidence.
         progress: called with each step.
     """
     registry = read_registry(model) if is_registry(model) else None
-    champion = artifact.load(_champion_folder(registry, model))
+    champion = artifact.load(find_champion(registry, model))
     plan = plan_of(registry)
-    until = _learned_until(champion, model)
+    until = learned_until(champion, model)
     progress("reading patients")
-    everyone = _encode(records.events, champion)
+    everyone = encode_everyone(records.events, champion)
     cohort = split_for_update(everyone, until, plan.judge_share)
     if not (cohort.split != TEST).any():
         raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
@@ -160,7 +158,7 @@ def update(
     _check_fresh(fresh)
     fitted = _fit_challenger(champion, cohort, learning, progress)
     fitted.save(out)
-    if registry is not None and not author.dry_run:
+    if registry is not None:
         add_model(registry.folder, out, author)
         registry = read_registry(registry.folder)
     challenger = artifact.load(out)
@@ -178,7 +176,7 @@ def judge_again(
 ) -> UpdateResult:
     """Judge a version of a registry on everybody who came since; nothing is learned."""
     registry = read_registry(registry_folder)
-    champion = artifact.load(_champion_folder(registry, registry_folder))
+    champion = artifact.load(find_champion(registry, registry_folder))
     challenger = artifact.load(verify_version(registry.folder, registry.find(version)))
     if challenger.digest == champion.digest:
         raise UserError(f"version {version}: is the champion; name another one.")
@@ -189,9 +187,9 @@ def judge_again(
         )
     plan = plan_of(registry)
     progress("reading patients")
-    everyone = _encode(records.events, champion)
-    until = _learned_until(champion, registry_folder)
-    learned = _learned_until(challenger, registry_folder)
+    everyone = encode_everyone(records.events, champion)
+    until = learned_until(champion, registry_folder)
+    learned = learned_until(challenger, registry_folder)
     fresh = select_fresh(everyone, until, plan.judge_share, learned)
     _check_fresh(fresh)
     return _look(
@@ -251,7 +249,7 @@ def _look(
         alpha=alpha,
         learned=dict(pair.challenger.evidence.get(LEARNED_FROM) or {}),
     )
-    if registry is not None and not author.dry_run:
+    if registry is not None:
         _keep_look(registry, result, author)
     return result
 
@@ -288,35 +286,3 @@ def _network_weights(policy: Policy) -> dict[str, Tensor] | None:
             weights = member.network.state_dict()
             return {name: tensor.detach().clone() for name, tensor in weights.items()}
     return None
-
-
-def _encode(events: pa.Table, champion: Artifact) -> Cohort:
-    """Everybody's decisions in the champion's vocabulary, split by patient in any case."""
-    study = champion.study
-    by = study.split
-    if by.by != "subject":
-        by = Split(0.85, 0.15, 0.0, study.split.salt or study.name)
-    cohort = encode_cohort(events, replace(study, split=by), champion.policy.profile)
-    return replace(cohort, study=study)
-
-
-def _champion_folder(registry: Registry | None, model: Path) -> Path:
-    if registry is None:
-        return model
-    if not registry.champion:
-        raise UserError(
-            f"{registry.folder}: has no champion yet; `posology models promote {registry.folder} "
-            "VERSION` makes one."
-        )
-    return verify_version(registry.folder, registry.champion)
-
-
-def _learned_until(model: Artifact, place: Path) -> float:
-    """Time of the last decision that the model learned from; UserError if it does not say so."""
-    until = (model.evidence.get(LEARNED_FROM) or {}).get("until")
-    if not until:
-        raise UserError(
-            f"{place}: version {model.digest[:8]} does not say until when it learned: it was "
-            "fitted by an older posology, or its decisions have no time. Fit it again."
-        )
-    return to_days(until)

@@ -1,0 +1,49 @@
+"""The champion of an update: where it is, until when it learned, and patients as it sees them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from posology.artifact import Artifact
+from posology.cohorts.build import encode_cohort
+from posology.domain.cohort import Cohort
+from posology.domain.study import Split
+from posology.errors import UserError
+from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
+from posology.lifecycle.learned_from import to_days
+from posology.lifecycle.registry.state import Registry
+from posology.lifecycle.registry.versions import verify_version
+
+
+def encode_everyone(events: pa.Table, champion: Artifact) -> Cohort:
+    """Everybody's decisions in the champion's vocabulary, split by patient in any case."""
+    study = champion.study
+    by = study.split
+    if by.by != "subject":
+        by = Split(0.85, 0.15, 0.0, study.split.salt or study.name)
+    cohort = encode_cohort(events, replace(study, split=by), champion.policy.profile)
+    return replace(cohort, study=study)
+
+
+def find_champion(registry: Registry | None, model: Path) -> Path:
+    """The folder of a registry's champion, unchanged; without a registry, the model's."""
+    if registry is None:
+        return model
+    if not registry.champion:
+        raise UserError(
+            f"{registry.folder}: has no champion yet; `posology models promote {registry.folder} "
+            "VERSION` makes one."
+        )
+    return verify_version(registry.folder, registry.champion)
+
+
+def learned_until(model: Artifact, place: Path) -> float:
+    """Time of the last decision that the model learned from; UserError if it does not say so."""
+    until = (model.evidence.get(LEARNED_FROM) or {}).get("until")
+    if not until:
+        raise UserError(
+            f"{place}: version {model.digest[:8]} does not say until when it learned: it was "
+            "fitted by an older posology, or its decisions have no time. Fit it again."
+        )
+    return to_days(until)
