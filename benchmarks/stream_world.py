@@ -1,0 +1,130 @@
+"""Two years of the virtual clinic with a drift every few months, and what each option is worth."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from posology.cohorts.build import build_cohort
+from posology.cohorts.study.reader import read_study
+from posology.domain.cohort import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Cohort,
+    select_split,
+    subset_decisions,
+)
+from posology.domain.policy import Policy
+from posology.domain.safety import allowed_in_cohort
+from posology.learners.methods import build_learner
+from posology.simulators.clinic.drift import NEW_OPTION, Drift
+from posology.simulators.clinic.files.meds import meds_table
+from posology.simulators.clinic.options import OPTIONS
+from posology.simulators.clinic.settings import ClinicSettings
+from posology.simulators.clinic.simulation import simulate_patients
+from posology.simulators.clinic.truth import effective_at_best_dose
+
+MONTHS = 24
+START = np.datetime64("2017-01")
+"""Entries to the clinic begin in 2014: three years of records before the stream."""
+CHANGES = {"guideline": 3, "laboratory": 8, "new_drug": 13, "season": 18}
+"""Month of the stream in which each drift begins."""
+MIN_GIVEN = 50
+_MINUTES = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamWorld:
+    """The decisions of all patients, and the truth of each."""
+
+    cohort: Cohort
+    month: np.ndarray
+    """Month of the stream of each decision; negative before it."""
+    known: np.ndarray
+    """Month in which its outcome is complete."""
+    value: np.ndarray
+    """P(effective) of each option at its best dose; NaN of decisions without a truth."""
+    allowed: np.ndarray
+    """Options that exist, and that rules allow, at each decision."""
+
+
+def first_day(month: int) -> float:
+    """First day of a month of the stream, since 1970-01-01."""
+    return float((START + month).astype("datetime64[D]").astype(int))
+
+
+def draw_world(patients: int, seed: int) -> StreamWorld:
+    """Simulate the clinic and read its decisions.
+
+    Vocabulary and scaling are fitted on the whole stream: they are the same for all models.
+    """
+    drift = Drift(is_steady=True, **{name: first_day(at) for name, at in CHANGES.items()})
+    settings = ClinicSettings(patients=patients, seed=seed, drift=drift)
+    simulated = simulate_patients(settings, np.arange(1, patients + 1))
+    cohort = build_cohort(meds_table(simulated.events), read_study("clinic"))
+    assert cohort.time is not None
+    decisions = simulated.decisions
+    key = decisions.subject_id * 10**8 + decisions.minute
+    subject = cohort.history.subject_id[cohort.subject]
+    own = subject * 10**8 + np.round(cohort.time * _MINUTES).astype(np.int64)
+    order = np.argsort(key)
+    row = np.minimum(np.searchsorted(key[order], own), len(key) - 1)
+    is_known = key[order][row] == own
+    value = effective_at_best_dose(decisions.truth)[order][row]
+    value[~is_known] = np.nan
+    allowed = allowed_in_cohort(cohort)
+    allowed[cohort.time < drift.new_drug, NEW_OPTION] = False
+    cohort = replace(cohort, allowed=allowed)
+    within = cohort.study.outcome.within_days
+    month = _month(cohort.time)
+    return StreamWorld(cohort, month, _month(cohort.time + within) + 1, value, allowed)
+
+
+def _month(day: np.ndarray) -> np.ndarray:
+    months = np.floor(day).astype("datetime64[D]").astype("datetime64[M]")
+    return (months - START).astype(np.int64)
+
+
+def learnable(world: StreamWorld, month: int, since: int | None = None) -> Cohort:
+    """Decisions whose outcome is complete when a month begins; no decision of test patients.
+
+    since: only outcomes that were complete from this month on.
+    """
+    keep = (world.known <= month) & (world.cohort.split != TEST)
+    if since is not None:
+        keep &= world.known >= since
+    return subset_decisions(world.cohort, keep)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedPolicy:
+    """A policy, and the options that enough of its training patients got to be advised."""
+
+    policy: Policy
+    options: np.ndarray
+
+
+def fit_policy(cohort: Cohort, method: str, seed: int) -> FittedPolicy:
+    """A policy that never advises an option that fewer than MIN_GIVEN training patients got."""
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    given = np.bincount(train.treatment[train.treatment >= 0], minlength=len(OPTIONS))
+    policy = build_learner(method, seed).fit(train, validation)
+    return FittedPolicy(policy, given >= MIN_GIVEN)
+
+
+def value_of(
+    world: StreamWorld, fitted: FittedPolicy, rows: np.ndarray
+) -> tuple[float, float, int]:
+    """True value of following the policy at some decisions, its standard error, and how many."""
+    rows = np.flatnonzero(rows & (world.cohort.split == TEST) & ~np.isnan(world.value).any(axis=1))
+    allowed = world.allowed[rows] & fitted.options
+    allowed = np.where(allowed.any(axis=1, keepdims=True), allowed, world.allowed[rows])
+    at = (world.cohort.history, world.cohort.last_step[rows], allowed)
+    earned = (fitted.policy.choice_probabilities(*at) * world.value[rows]).sum(axis=1)
+    return float(earned.mean()), float(earned.std(ddof=1) / np.sqrt(len(rows))), len(rows)
+
+
+def best_value(world: StreamWorld, rows: np.ndarray) -> float:
+    """The most that any policy could have earned there, knowing everything."""
+    rows = np.flatnonzero(rows & (world.cohort.split == TEST) & ~np.isnan(world.value).any(axis=1))
+    return float(np.where(world.allowed[rows], world.value[rows], 0.0).max(axis=1).mean())
