@@ -146,17 +146,21 @@ def _parts(seed: int, deployments: int, runs: int) -> dict[str, Callable[[], Row
     parts: dict[str, Callable[[], Rows]] = {}
     for n in SIZES:
         parts[f"undisturbed {n}"] = lambda n=n: false_alarms(n, seed, deployments, False)
-    for n in (1000, 100, 100_000):
-        parts[f"delays {n}"] = lambda n=n: delays(n, seed, runs, STUDY)
+    parts["delays 1000"] = lambda: delays(1000, seed, runs, STUDY)
+    rows = round(TRAIN_SHARE * STUDY)
+    for n in (1000, 100):
+        parts[f"evidently {n}"] = lambda n=n: evidently(n, seed, rows)
+        parts[f"evidently small {n}"] = lambda n=n: evidently(n, seed, 800)
+    parts["mapie 100"] = lambda: mapie(100, seed, MAPIE_RUNS)
     for n in SIZES:
         parts[f"at limits {n}"] = lambda n=n: false_alarms(n, seed, deployments, True)
-    for n in SIZES:
-        parts[f"evidently {n}"] = lambda n=n: evidently(n, seed, round(TRAIN_SHARE * STUDY))
-        parts[f"evidently small {n}"] = lambda n=n: evidently(n, seed, 800)
+    for n in (100, 100_000):
+        parts[f"delays {n}"] = lambda n=n: delays(n, seed, runs, STUDY)
     for n in (1000, 100, 100_000):
         parts[f"delays {n}, large"] = lambda n=n: delays(n, seed, runs, LARGE_STUDY)
-    for n in (100, 1000):
-        parts[f"mapie {n}"] = lambda n=n: mapie(n, seed, MAPIE_RUNS)
+    parts["evidently 100000"] = lambda: evidently(100_000, seed, rows)
+    parts["evidently small 100000"] = lambda: evidently(100_000, seed, 800)
+    parts["mapie 1000"] = lambda: mapie(1000, seed, MAPIE_RUNS)
     return parts
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.stream import FINETUNE, FROZEN, fit_month, month_rows, monitor_rows
+from benchmarks.stream import FINETUNE, FROZEN, fit_month, monitor_rows, month_rows
 from benchmarks.stream_world import (
     CHANGES,
     MONTHS,
