@@ -141,7 +141,8 @@ def _one(fold: Fold, work: Path) -> str:
         int(s): TEST if int(s) in held_out else VALIDATION if c else TRAIN
         for s, c in zip(subjects, chooses, strict=True)
     }
-    cohort = build_cohort(data.events, study, split)
+    site = dict(zip(data.subject_id.tolist(), data.site.tolist(), strict=True))
+    cohort = build_cohort(data.events, study, split, site)
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     folder = _path(work, fold)
     folder.mkdir(parents=True, exist_ok=True)

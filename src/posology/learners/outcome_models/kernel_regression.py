@@ -4,16 +4,17 @@ The Gaussian kernel is approximated by cosines of random directions (Rahimi and 
 algorithm 1), so that, unlike with a support vector machine, no patient's row is kept.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float32, Float64, Int32
 from scipy.linalg import solve
 from scipy.special import expit, softmax
 
 from posology.domain.cohort import Cohort
 from posology.domain.scaling import mean_and_std
+from posology.learners.features.tabular import COUNT, FeatureSpec
 from posology.learners.outcome_models.design import (
     Design,
     build_design,
@@ -33,6 +34,36 @@ from posology.learners.outcome_models.predictions import dose_from_root
 
 
 @dataclass(frozen=True, slots=True)
+class Common:
+    """A feature counts if enough of the training decisions, or of the sites, have it.
+
+    Distances between patients are of all features alike, so that each rare one adds noise; and one
+    that few hospitals record does not carry over to others.
+    """
+
+    share: float = 0.02
+    """Of decisions, where sites are unknown or fewer than `sites`. Our choice, like the rest."""
+    site_share: float = 0.5
+    """Of the training sites."""
+    sites: int = 6
+
+    def columns(
+        self,
+        X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+        spec: FeatureSpec,
+        site: Int32[np.ndarray, " decision"],
+    ) -> Bool[np.ndarray, " feature"]:
+        """Which features are common; all where none is."""
+        is_present = np.where(spec.kind <= COUNT, np.nan_to_num(X) > 0, ~np.isnan(X))
+        is_common = is_present.mean(axis=0) >= self.share
+        places = np.unique(site)
+        if len(places) >= self.sites:
+            by_site = [is_present[site == place].any(axis=0) for place in places]
+            is_common = np.mean(by_site, axis=0) >= self.site_share
+        return is_common if is_common.any() else np.ones(len(is_common), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
 class KernelLearner:
     """The validation decisions choose; the model is then fitted on training and validation.
 
@@ -47,17 +78,21 @@ class KernelLearner:
     """Of the classes (scikit-learn's C)."""
     tube: float = 0.3
     """Errors of the dose's square root below it count squared, above it absolute (Huber 1964)."""
+    common: Common = field(default_factory=Common)
+    """Which features are common enough."""
     excluded_prefixes: tuple[str, ...] = ()
     """Prefixes of codes that get no features."""
     seed: int = 0
 
     def choose(self, train: Cohort, validation: Cohort) -> "KernelLearner":
         """The learner with the settings alone that are best on the validation decisions."""
-        return self._choose(build_kernel_design(train, validation, self.excluded_prefixes))
+        return self._choose(
+            build_kernel_design(train, validation, self.excluded_prefixes, self.common)
+        )
 
     def fit(self, train: Cohort, validation: Cohort) -> LinearPolicy:
         """Choose the settings, then fit the regressions of the options and of the dose."""
-        design = build_kernel_design(train, validation, self.excluded_prefixes)
+        design = build_kernel_design(train, validation, self.excluded_prefixes, self.common)
         chosen = self._choose(design)
         (width,), (penalty,) = chosen.widths, chosen.dose_penalties
         data = design.data
@@ -146,13 +181,20 @@ class KernelDesign(NamedTuple):
 
 
 def build_kernel_design(
-    train: Cohort, validation: Cohort, excluded_prefixes: tuple[str, ...]
+    train: Cohort, validation: Cohort, excluded_prefixes: tuple[str, ...], common: Common
 ) -> KernelDesign:
-    """Features within `FARTHEST` standard deviations of the training mean."""
+    """Common features within `FARTHEST` standard deviations of the training mean."""
     data = drop_unsplittable_columns(build_design(train, validation, excluded_prefixes))
+    data = _keep_columns(data, common.columns(data.X, data.spec, train.site))
     center, spread = mean_and_std(data.X)
     X, V = (scale_and_clip(part, center, spread) for part in (data.X, data.X_validation))
     return KernelDesign(data._replace(X=X, X_validation=V), center, spread)
+
+
+def _keep_columns(data: Design, keep: Bool[np.ndarray, " feature"]) -> Design:
+    """The design with some of its features."""
+    spec = FeatureSpec(data.spec.code[keep], data.spec.kind[keep])
+    return data._replace(spec=spec, X=data.X[:, keep], X_validation=data.X_validation[:, keep])
 
 
 def _robust_ridges(
