@@ -72,6 +72,23 @@ def test_the_model_that_is_saved_predicts_as_before(saved, tmp_path):
     assert "continue" in first.summary()
 
 
+def test_an_option_that_few_training_patients_took_is_named(saved, tmp_path):
+    model, patient = saved
+    loaded = plans_of(artifact.load(model))
+    rare = int(np.argmin(loaded.patients))
+    assert loaded.patients[rare] < 50
+    name = artifact.load(model).study.formulary.names[rare]
+    body = {"plans": [{"name": "a", "steps": [{"option": name}]}]}
+    (tmp_path / "plan.json").write_text(json.dumps(body))
+    notes = compare_plans(model, patient, tmp_path / "plan.json").to_json()["notes"]
+    assert any(n.startswith(f"{name}: only {loaded.patients[rare]} training") for n in notes)
+    body["plans"][0]["steps"] = [{"option": "none"}]
+    (tmp_path / "plan.json").write_text(json.dumps(body))
+    assert not any(
+        "took it" in n for n in compare_plans(model, patient, tmp_path / "plan.json").notes
+    )
+
+
 def test_a_shorter_plan_ends_earlier(saved, tmp_path):
     model, patient = saved
     plans = [{"name": "a", "steps": [{"option": "su"}]}, {"steps": [{"option": "none"}] * 3}]

@@ -39,6 +39,8 @@ from posology.workflows.results import Row, render_text, rows_to_table
 
 DRAWS = 2_048
 """Paths of each plan: one patient's interval must not depend on chance."""
+FEW_PATIENTS = 50
+"""Training patients of an option below which the comparison says so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,7 @@ class PlanComparison:
             "value": self.value,
             "unit": self.unit,
             "last_value": self.last_value,
-            "notes": list(self.notes),
+            "notes": [" ".join(render_text(note).split()) for note in self.notes],
             "rows": self.rows,
         }
 
@@ -150,9 +152,20 @@ def compare_plans(
         mean=found.mean * unknown,
         low=found.low * unknown,
         high=found.high * unknown,
-        notes=now.notes,
+        notes=(*now.notes, *_rare_options(now.model, plans, loaded.study.formulary.names)),
         digest=loaded.digest,
     )
+
+
+def _rare_options(model: PlanModel, plans: tuple[Plan, ...], names: tuple[str, ...]) -> list[str]:
+    """A sentence about each planned option that few training patients took."""
+    planned = {step.option for plan in plans for step in plan.steps}
+    return [
+        f"[yellow]{escape(name)}: only {count} training patients took it; what it does to "
+        f"{escape(model.value)} is hardly known.[/]"
+        for name, count in zip(names, model.patients, strict=True)
+        if name in planned and count < FEW_PATIENTS
+    ]
 
 
 def write_plan_template(

@@ -36,6 +36,8 @@ class PlanModel:
     unit: str
     grid: VisitGrid
     trajectories: TrajectoryModel
+    patients: tuple[int, ...]
+    """Training patients who took each option."""
 
 
 def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanModel:
@@ -46,7 +48,8 @@ def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanMo
     target = _target(cohort.study)
     train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
     grid = fit_visit_grid(train, target)
-    logged = [to_trajectories(grid, part.history)[0] for part in (train, validation)]
+    parts = [to_trajectories(grid, part.history) for part in (train, validation)]
+    logged = [trajectories for trajectories, _ in parts]
     learner = TrajectoryLearner(
         horizon=horizon,
         clusters=(1, 2),
@@ -58,7 +61,9 @@ def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanMo
     changed = _plans_that_change(grid, logged[1], horizon)
     if len(np.unique(changed.subject)) >= FEWEST_CHANGES:
         model = widen_for(model, logged[1], changed)
-    return PlanModel(target.name, target.unit, grid, model)
+    option = parts[0][1].option
+    patients = tuple(int((option == k).any(axis=1).sum()) for k in range(len(grid.option_rows)))
+    return PlanModel(target.name, target.unit, grid, model, patients)
 
 
 def _plans_that_change(grid: VisitGrid, logged: OutcomeTrajectories, horizon: int) -> Plans:
