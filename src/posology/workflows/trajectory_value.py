@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from posology.causal.trajectories.care import LoggedCare
 from posology.domain.cohort import TEST, Cohort
 from posology.domain.policy import Policy
 from posology.domain.trajectories import episode_offsets, without_observations
 from posology.evaluation.intervals import Interval
 from posology.evaluation.off_policy import trajectory_value as off_policy
+from posology.evaluation.off_policy.by_state import estimate_by_state
 from posology.evaluation.off_policy.estimators import OffPolicyData
 from posology.evaluation.off_policy.support import Refusal
 from posology.evaluation.off_policy.trajectory_value import TrajectoryValue
+from posology.learners.features.care_state import care_state
 from posology.learners.features.rewards import permitted_treatments
 from posology.learners.offline_rl.fqe import FittedQEvaluation
 from posology.workflows.effect_study import EffectResult
@@ -78,8 +81,16 @@ def estimate_trajectory_value(
         )
         for (way, target), q in zip(followed.items(), q_values, strict=True)
     }
+    progress("trajectories: weights of states")
+    state = care_state(test)
+    by_state = {
+        way: estimate_by_state(
+            LoggedCare(trajectories, state, q, cohort.study.reward.discount, weight), target, rng
+        )
+        for (way, target), q in zip(followed.items(), q_values, strict=True)
+    }
     excluded = len(np.unique(cohort.subject[in_test])) - len(trajectories)
-    return off_policy.estimate_trajectory_value(data, excluded, rng, horizon)
+    return off_policy.estimate_trajectory_value(data, excluded, rng, horizon, by_state)
 
 
 def sample_patients(

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float64
 
 from posology.evaluation.intervals import Interval
+from posology.evaluation.off_policy.by_state import StateEstimate
 from posology.evaluation.off_policy.estimators import (
     OffPolicyData,
     logged_returns,
@@ -22,7 +24,8 @@ from posology.evaluation.off_policy.support import (
 )
 
 REPORTED = ("dr", "wdr", "wis")
-"""Estimators in the order reported; benchmarks.off_policy measures their intervals' coverage."""
+"""Estimators in the order reported, after that by state; benchmarks.off_policy measures their
+intervals' coverage."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +61,12 @@ def estimate_trajectory_value(
     excluded: int,
     rng: np.random.Generator,
     horizon: float = np.inf,
+    by_state: Mapping[str, StateEstimate] = MappingProxyType({}),
 ) -> TrajectoryValue:
-    """Every policy by every estimator; the policies differ in `target`, `q` and `v` only."""
+    """Every policy by every estimator; the policies differ in `target`, `q` and `v` only.
+
+    by_state: the estimate that weights states, of each policy; it is reported first.
+    """
     first = next(iter(policies.values()))
     usual = patient_pseudo_values(first, weighted_values(first, logged_returns(first)))
     return TrajectoryValue(
@@ -70,7 +77,10 @@ def estimate_trajectory_value(
         estimates=tuple(
             estimate
             for policy, data in policies.items()
-            for estimate in _estimates(policy, data, usual, rng)
+            for estimate in (
+                *_state_estimate(policy, by_state),
+                *_estimates(policy, data, usual, rng),
+            )
         ),
         horizon=horizon,
     )
@@ -90,6 +100,14 @@ def _estimates(
             value = Interval(result.value, result.low, result.high)
             gain = _mean_interval(result.patient_values - usual, rng)
             yield PolicyEstimate(policy, result, value, gain)
+
+
+def _state_estimate(policy: str, by_state: Mapping[str, StateEstimate]) -> Iterator[PolicyEstimate]:
+    if policy in by_state:
+        result, gain = by_state[policy].result, by_state[policy].gain
+        is_refused = isinstance(result, Refusal)
+        value = None if is_refused else Interval(result.value, result.low, result.high)
+        yield PolicyEstimate(policy, result, value, gain)
 
 
 def _mean_interval(values: Float64[np.ndarray, " subject"], rng: np.random.Generator) -> Interval:

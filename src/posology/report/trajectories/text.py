@@ -8,7 +8,12 @@ from posology.report.text import Scale
 
 TITLE = "Value over whole trajectories"
 HEADS = ("Policy", "Estimator", "Mean (95 %)", "Gain (95 %)", "ESS")
-_ESTIMATORS = {"dr": "doubly robust", "wdr": "weighted DR", "wis": "weighted IS"}
+_ESTIMATORS = {
+    "sdr": "DR by state",
+    "dr": "doubly robust",
+    "wdr": "weighted DR",
+    "wis": "weighted IS",
+}
 _SCALE = Scale("", 1.0)
 
 
@@ -46,6 +51,7 @@ def describe_estimates(value: TrajectoryValue) -> str:
         f"{value.patients:,} patients of the test split, {value.decisions:.1f} decisions each; "
         f"{value.excluded:,} more were not {lost}. Sum of the study's rewards from the first "
         f"decision {until}; gains are over usual care, on the same patients. Estimators: doubly "
-        "robust (DR), DR with normalised weights, weighted importance sampling (IS). ESS: "
+        "robust (DR) with weights of states, with weights of whole trajectories, with these "
+        "normalised, and weighted importance sampling (IS). ESS: "
         "effective sample size. Unmeasured confounding is not corrected."
     )

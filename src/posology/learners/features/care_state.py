@@ -1,0 +1,43 @@
+"""What describes a decision's state in plain columns: the recent past, and how much has passed."""
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from posology.domain.cohort import Cohort
+from posology.learners.features.recent_window import build_recent_rows, fit_recent_window
+
+LAGS, CODE_STEPS = 3, 4
+"""Last values of a code, and last steps whose codes are seen: two decisions and treatments."""
+MAX_COLUMNS = 40
+"""Above so many columns, the directions in which decisions differ most. Our choice."""
+MIN_SPREAD = 0.05
+"""Columns of a smaller standard deviation, such as codes of one patient in 400, are left out."""
+
+
+def care_state(cohort: Cohort) -> Float64[np.ndarray, "decision feature"]:
+    """Standardised columns of each decision's visible past, the first one constant.
+
+    Values and their squares, codes of the last steps, how often each code occurred before, and
+    the number of earlier decisions and its square.
+    """
+    spec = fit_recent_window(cohort, LAGS, CODE_STEPS)
+    rows = build_recent_rows(spec, cohort.history, cohort.last_step)
+    values = rows.values.astype(np.float64)
+    codes = np.zeros((len(cohort), spec.columns))
+    codes[np.repeat(np.arange(len(cohort)), np.diff(rows.offsets)), rows.column] = 1.0
+    number = earlier_decisions(cohort)[:, None].astype(np.float64)
+    columns = np.hstack([values, values**2, codes, number, number**2, np.exp(-number)])
+    kept = columns[:, columns.std(axis=0) > MIN_SPREAD]
+    scores = (kept - kept.mean(axis=0)) / kept.std(axis=0)
+    if scores.shape[1] > MAX_COLUMNS:
+        _, directions = np.linalg.eigh(scores.T @ scores)
+        scores = scores @ directions[:, -MAX_COLUMNS:]
+        scores = scores / scores.std(axis=0)
+    return np.hstack([np.ones((len(cohort), 1)), scores])
+
+
+def earlier_decisions(cohort: Cohort) -> Int64[np.ndarray, " decision"]:
+    """How many decisions of the same patient came before each."""
+    first = np.append(True, cohort.subject[1:] != cohort.subject[:-1])[: len(cohort)]
+    start = np.flatnonzero(first)
+    return np.arange(len(cohort)) - np.repeat(start, np.diff(np.append(start, len(cohort))))
