@@ -31,17 +31,6 @@ def made():
     return logged, to_cohort(logged, NAMES)
 
 
-def first_choice(policy, cohort) -> np.ndarray:
-    """The policy's first choice in each state of the ward; it sees no more than the state."""
-    decisions = np.flatnonzero(cohort.split != TEST)
-    everything = np.ones((len(decisions), 4), dtype=bool)
-    drawn = policy.choice_probabilities(cohort.history, cohort.last_step[decisions], everything)
-    code = cohort.history.code[cohort.history.event_offsets[cohort.last_step[decisions]]]
-    table = np.tile([1.0, 0.0, 0.0, 0.0], (14, 1))
-    table[code] = np.eye(4)[drawn.argmax(axis=1)]
-    return table
-
-
 def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
     made, tmp_path
 ) -> None:
@@ -68,7 +57,12 @@ def test_trajectories_are_valued_next_to_usual_care_or_refused_with_the_reason(
         [by_estimator[way, e] for e in ("dr", "wdr", "wis")] for way in (FIRST_CHOICE, DRAWN)
     )
     by_state = by_estimator[FIRST_CHOICE, "sdr"]
-    assert by_state["low"] < policy_value(mdp, first_choice(policy, unrecorded)) < by_state["high"]
+    assert by_state["refused"].startswith("effective sample size")
+    assert by_state["refused"].endswith("as this policy would treat them")
+    more = by_estimator[FIRST_CHOICE, "dr"]["refused"].split()[3]
+    assert float(by_state["refused"].split()[3]) > 1.5 * float(more), "states are shared by paths"
+    of_draws = by_estimator[DRAWN, "sdr"]
+    assert of_draws["low"] < policy_value(mdp, uniform_policy(mdp)) < of_draws["high"]
     assert all(row["value"] is None for row in first)
     assert all(row["refused"].startswith("effective sample size") for row in first)
     assert all(row["low"] < usual["value"] < row["high"] for row in drawn), "it imitates usual care"

@@ -81,6 +81,7 @@ METHODS: dict[str, Method] = {
     "tabular": Method(
         "offline reinforcement learning on counts; each decision needs one STATE code",
         lambda _seed: StateCodeLearner(),
+        learns_from_validation=True,
     ),
     "logistic": Method(
         "logistic regression on the flattened history", lambda _seed: LogisticLearner()

@@ -38,8 +38,12 @@ from posology.workflows.advice.evidence import (
     measure_advice_evidence,
 )
 from posology.workflows.advice.reasons import measure_reasons
+from posology.workflows.effect_content import has_trajectories
 from posology.workflows.fitting.stack import EVIDENCE as STACK_EVIDENCE
 from posology.workflows.fitting.stack import StackEvidence, describe_stack, stack_around, stack_rows
+from posology.workflows.gate.protect import protect
+from posology.workflows.gate.protection import EVIDENCE as PROTECTION
+from posology.workflows.gate.protection import describe_protection
 from posology.workflows.monitoring.observe import measure_monitoring
 from posology.workflows.progress import (
     Progress,
@@ -55,6 +59,8 @@ from posology.workflows.uncertainty.measure import measure_uncertainty
 NETWORK, STACK = "network", "stack"
 """The methods of the neural network alone, and of the network with other models where they help."""
 SUPERVISED, REINFORCEMENT = "first phase: supervised", "second phase: reinforcement"
+IMITATION = "behaviour_cloning"
+"""The method that imitates usual care: there is nothing to show."""
 AGAIN = "network again, on all patients"
 
 
@@ -116,6 +122,9 @@ class FitResult:
         if self.stack is not None:
             lines += describe_stack(self.stack, self.study.dose.unit if self.study.dose else "")
         lines += [self.evidence["reason"]] if "reason" in self.evidence else []
+        protection = self.evidence.get(PROTECTION)
+        if protection is not None and protection["used"]:
+            lines.append(f"Better than usual care: {protection['reason']}.")
         lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
         return "\n".join(lines)
 
@@ -157,6 +166,7 @@ def fit(
         if choice is not None:
             method, measured["reason"] = choice.method, choice.reason
     fitted = _fit(method, (train, validation), seed, settings, progress)
+    fitted, measured[PROTECTION] = _protect(fitted, cohort, method, seed, progress)
     if method in (NETWORK, STACK):
         measured["recipe"] = settings.recipe
     measured["method"] = method
@@ -170,7 +180,7 @@ def fit(
     measured[EVIDENCE] = serialize(measure_facts(train), {})
     so_far = artifact.Artifact(policy, cohort.study, measured, "")
     measured[WHY] = measure_reasons(so_far, train, validation)
-    measured["warnings"] = list(cohort.warnings)
+    measured["warnings"] = [*cohort.warnings, *filter(None, [describe_protection(measured)])]
     if fitted.phases:
         measured["learning"] = to_learning_curves(fitted.phases)
     if fitted.stack is not None:
@@ -186,6 +196,18 @@ def fit(
         fitted.saves_result,
         fitted.stack,
     )
+
+
+def _protect(
+    fitted: "_Fitted", cohort: Cohort, method: str, seed: int, progress: Progress
+) -> tuple["_Fitted", dict[str, Any] | None]:
+    """The fitted policy, or usual care where no gain is shown over many decisions."""
+    if not has_trajectories(cohort) or method == IMITATION or not fitted.saves_result:
+        return fitted, None
+    progress("is the gain over usual care shown?")
+    policy, found = protect(fitted.policy, fitted.judged, cohort, seed)
+    judged = fitted.judged if found.is_used else policy
+    return replace(fitted, policy=policy, judged=judged), found.to_json()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

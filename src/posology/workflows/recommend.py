@@ -38,6 +38,7 @@ from posology.workflows.advice.patient_evidence import (
     usual_dose,
 )
 from posology.workflows.advice.reasons import compared_by
+from posology.workflows.gate.protection import describe_protection
 from posology.workflows.patient import (
     Patient,
     encode_with_facts,
@@ -185,7 +186,12 @@ def gather_inputs(model: Artifact, history: History, reading: PatientReading) ->
         seen=seen_doses(model),
         facts=facts_of(model),
         uncertainty=uncertainty_of(model),
-        callouts=(*reading.not_used, *reading.beyond, *reading.assumed),
+        callouts=(
+            *filter(None, [describe_protection(model.evidence)]),
+            *reading.not_used,
+            *reading.beyond,
+            *reading.assumed,
+        ),
         known=reading.known,
         required=reading.required,
         evidence=patient_evidence(model, history),

@@ -1,0 +1,48 @@
+"""Whether a learned policy or usual care is used over many decisions, and how that is said."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EVIDENCE = "protection"
+"""Key in a saved policy's evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What was found on validation patients, and what is used because of it."""
+
+    is_used: bool
+    """Whether the learned policy is used; else it is usual care."""
+    reason: str
+    """One sentence, for people."""
+    gain: float | None = None
+    low: float | None = None
+    """Lower bound of the gain: it lies above the true gain with a chance of at most 5 %."""
+    patients: int = 0
+    effective: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As kept with the policy."""
+        return {
+            "used": self.is_used,
+            "reason": self.reason,
+            "gain": self.gain,
+            "low": self.low,
+            "patients": self.patients,
+            "effective": self.effective,
+        }
+
+
+def describe_protection(evidence: Mapping[str, Any]) -> str:
+    """The sentence that `fit` and every recommendation show; empty where there is nothing to say.
+
+    `evidence` is a saved policy's.
+    """
+    found = evidence.get(EVIDENCE)
+    if found is None or found["used"]:
+        return ""
+    return (
+        "These options are ranked by how usual they are: no policy was shown to be better than "
+        f"usual care ({found['reason']})."
+    )
