@@ -23,7 +23,7 @@ from posology.learners.network.policy_selection import BEHAVIOUR_TEMPERATURE
 from posology.learners.offline_rl.behaviour_cloning import BehaviourCloning
 from posology.learners.offline_rl.q_network import QNetworkSettings
 from posology.workflows.gate.protection import Protection
-from posology.workflows.policy_value import choice_probabilities, predict_effectiveness
+from posology.workflows.policies.choices import choice_probabilities, predict_effectiveness
 from posology.workflows.trajectory_follow_up import (
     choose_horizon,
     ended_trajectories,
