@@ -20,14 +20,13 @@ from posology.lifecycle.registry.changes import Author, promote
 from posology.lifecycle.registry.state import read_registry
 from posology.workflows.cohorts import read_cohort
 from posology.workflows.fit import fit
+from posology.workflows.over_time.looks import looks_of, plan_of
 from posology.workflows.over_time.preview import preview_update
 from posology.workflows.over_time.registry import add_model
 from posology.workflows.over_time.update import (
     Learning,
     NewRecords,
     judge_again,
-    looks_of,
-    plan_of,
     update,
 )
 from tests.builders.changing_world import CHANGE, changing_events, changing_study

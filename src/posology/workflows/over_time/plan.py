@@ -15,7 +15,7 @@ from posology.lifecycle.gate.plan import GatePlan, read_plan
 from posology.lifecycle.registry.changes import Author
 from posology.lifecycle.registry.history import PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import Registry, read_registry
-from posology.workflows.over_time.update import looks_of, plan_of
+from posology.workflows.over_time.looks import looks_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from posology.lifecycle.gate.plan import next_alpha
 from posology.lifecycle.registry.state import is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
 from posology.workflows.over_time.champion import encode_everyone, find_champion, learned_until
-from posology.workflows.over_time.update import looks_of, plan_of
+from posology.workflows.over_time.looks import looks_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)

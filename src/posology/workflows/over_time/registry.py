@@ -104,7 +104,7 @@ class VersionTable:
                 entry.at[:10],
                 Text(entry.by),
             )
-        return Group(table, f"{len(registry.entries)} entries in the history, unchanged.")
+        return Group(table, f"Changes in the history: {len(registry.entries)}, none altered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class HistoryTable:
                 Text(entry.by),
                 Text(entry.reason),
             )
-        when = "now" if self.listing.on is None else f"on {self.listing.on.isoformat()}"
+        when = "now" if self.listing.on is None else f"on {self.listing.on:%Y-%m-%d %H:%M} UTC"
         champion = self.listing.champion[:_SHOWN] or "none"
         return Group(table, f"Champion {when}: {champion}")
 

@@ -24,7 +24,7 @@ from posology.lifecycle.advice_log import AdviceLog, match_advice
 from posology.lifecycle.fresh_patients import select_fresh, split_for_update
 from posology.lifecycle.gate.evidence import GateEvidence
 from posology.lifecycle.gate.judge import VALUE, judge
-from posology.lifecycle.gate.plan import GatePlan, Look, next_alpha, read_plan
+from posology.lifecycle.gate.plan import GatePlan, next_alpha
 from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.registry.changes import Author
 from posology.lifecycle.registry.history import JUDGE, PLAN, Entry, append_entry
@@ -34,6 +34,7 @@ from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
 from posology.workflows.over_time.champion import encode_everyone, find_champion, learned_until
 from posology.workflows.over_time.judging import Pair, gather_evidence
+from posology.workflows.over_time.looks import looks_of, plan_of
 from posology.workflows.over_time.registry import PARENT, add_model
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row
@@ -195,24 +196,6 @@ def judge_again(
     return _look(
         Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
     )
-
-
-def plan_of(registry: Registry | None) -> GatePlan:
-    """The plan that the registry keeps; the default one without any."""
-    entries = () if registry is None else registry.entries
-    plans = [entry for entry in entries if entry.action == PLAN]
-    return read_plan(dict(plans[-1].details["settings"])) if plans else GatePlan()
-
-
-def looks_of(registry: Registry) -> list[Look]:
-    """The looks that the registry's last plan has had."""
-    looks: list[Look] = []
-    for entry in registry.entries:
-        if entry.action == PLAN:
-            looks = []
-        elif entry.action == JUDGE:
-            looks.append(Look(entry.details["alpha"], entry.details["showed_gain"]))
-    return looks
 
 
 def _check_fresh(fresh: Cohort) -> None:
