@@ -27,8 +27,9 @@ from posology.simulators.clinic.truth import effective_at_best_dose
 MONTHS = 24
 START = np.datetime64("2017-01")
 """Entries to the clinic begin in 2014: three years of records before the stream."""
-CHANGES = {"guideline": 3, "laboratory": 8, "new_drug": 13, "season": 18}
-"""Month of the stream in which each drift begins."""
+CHANGES = {"new_drug": 2, "guideline": 5, "laboratory": 9, "season": 18}
+"""Month of the stream in which each drift begins. The outcome's window closes 285 days after a
+decision: the new drug's first outcomes are complete in month 12."""
 MIN_GIVEN = 50
 _MINUTES = 24 * 60
 
