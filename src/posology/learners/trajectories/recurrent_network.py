@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from posology.learners.trajectories.step_features import StepSpec
 
-CLAMP = 20.0
+CLAMP = 5.0
 
 
 class OutcomeNetwork(nn.Module):

@@ -108,7 +108,7 @@ def apply_change(
         return before + size
     if spec.scale == "relative":
         return before * np.maximum(1 + size, 0)
-    return before * np.exp(np.minimum(size, 20.0))
+    return before * np.exp(np.minimum(size, 5.0))
 
 
 def next_levels(
