@@ -105,8 +105,9 @@ def _estimates(
 def _state_estimate(policy: str, by_state: Mapping[str, StateEstimate]) -> Iterator[PolicyEstimate]:
     if policy in by_state:
         result, gain = by_state[policy].result, by_state[policy].gain
-        is_refused = isinstance(result, Refusal)
-        value = None if is_refused else Interval(result.value, result.low, result.high)
+        value = None
+        if not isinstance(result, Refusal):
+            value = Interval(result.value, result.low, result.high)
         yield PolicyEstimate(policy, result, value, gain)
 
 
