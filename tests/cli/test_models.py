@@ -8,6 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from posology.cli import app
+from posology.errors import UserError
 from posology.lifecycle.registry.history import JUDGE, Entry, append_entry
 from posology.lifecycle.registry.state import read_registry
 from tests.builders.registries import made_up_registry
@@ -69,3 +70,12 @@ def test_registry_commands_start_without_torch() -> None:
     names = "posology.workflows.over_time.looks, posology.lifecycle.registry.changes"
     code = f"import {names}, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_champion_of_a_day_to_come_is_an_error(tmp_path: Path) -> None:
+    registry, _ = made_up_registry(tmp_path, 1)
+    result = CliRunner().invoke(
+        app, ["models", "history", str(registry.folder), "--on", "2999-01-01"]
+    )
+    assert isinstance(result.exception, UserError)
+    assert "--on 2999-01-01: is in the future" in str(result.exception)

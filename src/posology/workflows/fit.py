@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from rich.text import Text
 from torch import Tensor
 
 from posology import artifact
@@ -128,8 +129,8 @@ class FitResult:
         lines += [f"Warning: {text}" for text in self.evidence["warnings"]]
         return "\n".join(lines)
 
-    def __rich__(self) -> str:
-        return self.summary()
+    def __rich__(self) -> Text:
+        return Text(self.summary())  # a warning names tables of the study file in brackets
 
     def save(self, folder: str | Path) -> None:
         """Save the policy as a new folder."""

@@ -110,3 +110,21 @@ def test_calibration_errors_are_those_of_a_naive_sum() -> None:
         assert error == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-9)
     assert found.value == pytest.approx(found.challenger**2 - found.champion**2)
     assert 0 < found.error < 0.01
+
+
+def test_a_harm_of_which_no_patient_tells_closes_the_gate_in_words() -> None:
+    nobody = np.zeros(0)
+    silent = replace(
+        better(),
+        subject=np.zeros(0, np.int64),
+        gain=nobody,
+        differs=np.zeros(0, bool),
+        predicted=None,
+        harms={"bleeding": nobody},
+        groups={},
+        fresh=400,
+    )
+    verdict = judge(silent, GatePlan(), 4e-4, np.random.default_rng(1))
+    reasons = {r.name: r.reason for r in verdict.requirements if not r.holds}
+    assert reasons["harm"] == "bleeding: no fresh patient can show whether it grows; wait for more."
+    assert reasons["value"].startswith("0 of 400 fresh patients can be judged")

@@ -1,7 +1,7 @@
 """From a changed world to a challenger, its verdict and its promotion, with a real small model."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from posology.errors import UserError
 from posology.evaluation.gate.requirement import GATE_CLOSED
 from posology.lifecycle.advice_log import ACCEPTED, AdviceLog
 from posology.lifecycle.registry.changes import Author, promote
+from posology.lifecycle.registry.history import PLAN, Entry, append_entry
 from posology.lifecycle.registry.state import read_registry
 from posology.workflows.cohorts import read_cohort
 from posology.workflows.fit import fit
@@ -151,7 +152,10 @@ def test_a_model_that_does_not_say_what_it_learned_from_is_refused(
     artifact.save(loaded.policy, loaded.study, silent, tmp_path / "silent")
     with pytest.raises(UserError, match="does not say until when it learned"):
         update(tmp_path / "silent", records(OLD, CHANGED), tmp_path / "new", ADA, FEW)
-    with pytest.raises(UserError, match="hold no fresh patient to judge on"):
+    with pytest.raises(
+        UserError,
+        match=r"hold no fresh patient to judge on: the champion learned until \d{4}-\d\d-\d\d",
+    ):
         update(champion, records(OLD), tmp_path / "none", ADA, FEW)
 
 
@@ -198,3 +202,19 @@ def test_the_command_says_why_and_ends_with_the_gate_s_code(registry: Path, tmp_
     assert str(nothing.exception) == (
         "posology update: add --out with a new folder, or --judge VERSION."
     )
+
+
+def test_a_look_at_too_few_patients_spends_nothing(registry: Path, tmp_path: Path) -> None:
+    first = update(registry, records(OLD, CHANGED), tmp_path / "new", ADA, FEW)
+    stricter = replace(first.plan, patients=10_000)
+    kept = read_registry(registry)
+    append_entry(
+        registry,
+        Entry(PLAN, "", ADA.by, "more patients", {"settings": asdict(stricter)}),
+        len(kept.entries),
+    )
+    again = judge_again(registry, first.challenger, records(OLD, CHANGED, LATER), ADA)
+    assert again.look == 0
+    assert not again.verdict.is_open
+    assert looks_of(read_registry(registry)) == []
+    assert "fresh patients can be judged" in again.verdict.requirements[0].reason

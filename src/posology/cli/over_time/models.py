@@ -184,7 +184,10 @@ def _moment(text: str) -> datetime.datetime | None:
         raise UserError(f"--on {text}: write a date or time such as 2026-03-01T08:30.") from error
     if len(text) == len("2026-03-01"):
         moment += datetime.timedelta(days=1, microseconds=-1)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
+    if moment.date() > datetime.datetime.now(datetime.UTC).date():
+        raise UserError(f"--on {text}: is in the future; nobody knows which version will answer.")
+    return moment
 
 
 class _Result(Protocol):

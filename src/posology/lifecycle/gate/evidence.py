@@ -66,5 +66,7 @@ class GateEvidence:
     groups: Mapping[str, Bool[np.ndarray, " decision"]] = field(default_factory=dict)
     """Members of each of the study's subgroups."""
     coverage: tuple[Coverage, ...] = ()
+    fresh: int = 0
+    """Fresh patients in all, judged or not."""
     caused: int = 0
     """Decisions at which the champion's recommendation was accepted."""

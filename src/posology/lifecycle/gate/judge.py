@@ -56,8 +56,9 @@ def _value(
         return Requirement(VALUE, False, reason, None, plan.least_gain)
     if gain.patients < plan.patients:
         reason = (
-            f"{gain.patients:,} fresh patients can be judged, and the plan needs "
-            f"{plan.patients:,}: wait for more."
+            f"{gain.patients:,} of {max(evidence.fresh, gain.patients):,} fresh patients can be "
+            "judged (their outcome is known, and their options were given to patients like "
+            f"them), and the plan needs {plan.patients:,}: wait for more."
         )
         return Requirement(VALUE, False, reason, None, plan.least_gain)
     if not evidence.differs.any():
@@ -126,6 +127,9 @@ def _coverage(coverage: Coverage, plan: GatePlan) -> Requirement:
 
 
 def _harm(name: str, change: ClusteredMean, plan: GatePlan) -> Requirement:
+    if not np.isfinite(change.value):
+        reason = f"{name}: no fresh patient can show whether it grows; wait for more."
+        return Requirement("harm", False, reason, None, plan.harm_margin)
     low, high = change.lower(SIDE_LEVEL), change.upper(SIDE_LEVEL)
     holds = high <= plan.harm_margin
     reason = (
@@ -146,7 +150,10 @@ def _groups(evidence: GateEvidence) -> Requirement:
     left = len(means) - len(judged)
     too_small = f" {left} of {len(means)} groups are too small to judge." if left else ""
     if not judged:
-        reason = f"No group has {MIN_GROUP} fresh patients; none can be judged."
+        reason = (
+            f"No group has {MIN_GROUP} fresh patients: none can be shown to be worse, none to be "
+            "as well off."
+        )
         return Requirement("groups", True, reason, None, 0.0)
     level = GROUP_LEVEL / len(judged)
     worst = min(judged, key=lambda name: judged[name].upper(level))

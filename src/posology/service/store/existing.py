@@ -27,7 +27,7 @@ def existing_store(folder: Path, database: str = "") -> Generator[Store]:
     """
     for path in (folder / KEY, *(() if database else (folder / SQLITE,))):
         if not path.exists():
-            raise UserError(f"{path}: does not exist; name the folder of a service with --folder.")
+            raise UserError(f"{path}: does not exist; name the folder in which a service ran.")
     key = derive_key(read_key(folder / KEY), "audit")
     try:
         store = open_store(address_of(folder, database), key)

@@ -19,6 +19,7 @@ USES = {
     "postgres": "an OMOP database, or tables inside one",
     "spark": "ingest on a cluster",
     "trials": "files of published trials",
+    "longitudinal": "a published trial with visits over years",
     "econml": "EconML's learners to compare with",
 }
 """What each extra is for. An extra without an entry is listed by its name."""

@@ -81,6 +81,7 @@ def gather_evidence(
         predicted=_predictions(pair, fresh, trial) if trial.is_binary else None,
         harms={name: _difference(change, one, rows) for name, one in harms.items()},
         groups={f"{g.family}: {g.name}": g.mask[trial.row][rows] for g in find_subgroups(fresh)},
+        fresh=len(np.unique(fresh.subject)),
         caused=0 if advice is None else int((advice.accepted == ACCEPTED).sum()),
     )
 

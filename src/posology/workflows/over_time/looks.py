@@ -4,6 +4,9 @@ from posology.lifecycle.gate.plan import GatePlan, Look, read_plan
 from posology.lifecycle.registry.history import JUDGE, PLAN
 from posology.lifecycle.registry.state import Registry
 
+COUNTED = "counted"
+"""Whether a look spent its level: not where too few patients could be judged."""
+
 
 def plan_of(registry: Registry | None) -> GatePlan:
     """The plan that the registry keeps; the default one without any."""
@@ -18,6 +21,6 @@ def looks_of(registry: Registry) -> list[Look]:
     for entry in registry.entries:
         if entry.action == PLAN:
             looks = []
-        elif entry.action == JUDGE:
+        elif entry.action == JUDGE and entry.details.get(COUNTED, True):
             looks.append(Look(entry.details["alpha"], entry.details["showed_gain"]))
     return looks

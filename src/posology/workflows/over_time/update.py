@@ -21,7 +21,7 @@ from posology.evaluation.gate.requirement import GateVerdict
 from posology.learners.network.policy import NetworkPolicy
 from posology.learners.stack.policy import StackedPolicy
 from posology.lifecycle.advice_log import AdviceLog, match_advice
-from posology.lifecycle.fresh_patients import select_fresh, split_for_update
+from posology.lifecycle.fresh_patients import first_decisions, select_fresh, split_for_update
 from posology.lifecycle.gate.evidence import GateEvidence
 from posology.lifecycle.gate.judge import VALUE, judge
 from posology.lifecycle.gate.plan import GatePlan, next_alpha
@@ -34,7 +34,7 @@ from posology.workflows.advice.evidence import MAX_DECISIONS
 from posology.workflows.fit import NETWORK, STACK, FitResult, NetworkSettings, fit
 from posology.workflows.over_time.champion import encode_everyone, find_champion, learned_until
 from posology.workflows.over_time.judging import Pair, gather_evidence
-from posology.workflows.over_time.looks import looks_of, plan_of
+from posology.workflows.over_time.looks import COUNTED, looks_of, plan_of
 from posology.workflows.over_time.registry import PARENT, add_model
 from posology.workflows.progress import Progress, no_progress
 from posology.workflows.results import Row
@@ -109,7 +109,7 @@ class UpdateResult:
             holds = "yes" if requirement.holds else "NO"
             table.add_row(requirement.name, holds, Text(requirement.reason))
         count = (
-            f"Look {self.look} of {self.plan.looks}" if self.look else "A look that nobody counts"
+            f"Look {self.look} of {self.plan.looks}" if self.look else "This look is not counted"
         )
         caused = (
             f"; at {self.evidence.caused:,} of their decisions the champion's recommendation was "
@@ -156,7 +156,7 @@ def update(
     if not (cohort.split != TEST).any():
         raise UserError("--events: hold no patient to learn from; add the old ones, or wait.")
     fresh = select_split(cohort, TEST)
-    _check_fresh(fresh)
+    _check_fresh(fresh, everyone, until)
     fitted = _fit_challenger(champion, cohort, learning, progress)
     fitted.save(out)
     if registry is not None:
@@ -192,15 +192,25 @@ def judge_again(
     until = learned_until(champion, registry_folder)
     learned = learned_until(challenger, registry_folder)
     fresh = select_fresh(everyone, until, plan.judge_share, learned)
-    _check_fresh(fresh)
+    _check_fresh(fresh, everyone, until)
     return _look(
         Pair(champion, challenger), fresh, records, (registry, plan, author), seed, progress
     )
 
 
-def _check_fresh(fresh: Cohort) -> None:
-    if not len(fresh):
-        raise UserError("--events: hold no fresh patient to judge on; wait for new ones.")
+def _check_fresh(fresh: Cohort, everyone: Cohort, until: float) -> None:
+    if len(fresh):
+        return
+    raise UserError(
+        f"--events: hold no fresh patient to judge on: the champion learned until {_day(until)}, "
+        f"and the first decisions of the patients go from {_day(first_decisions(everyone).min())} "
+        f"to {_day(first_decisions(everyone).max())}. Wait for patients whose first decision "
+        "comes later."
+    )
+
+
+def _day(time: float) -> str:
+    return str(np.datetime64("1970-01-01") + np.timedelta64(int(time), "D"))
 
 
 def _look(
@@ -227,7 +237,7 @@ def _look(
         challenger=pair.challenger.digest,
         evidence=evidence,
         verdict=verdict,
-        look=0 if registry is None else len(looks) + 1,
+        look=len(looks) + 1 if registry is not None and _is_look(evidence, plan) else 0,
         plan=plan,
         alpha=alpha,
         learned=dict(pair.challenger.evidence.get(LEARNED_FROM) or {}),
@@ -237,6 +247,14 @@ def _look(
     return result
 
 
+def _is_look(evidence: GateEvidence, plan: GatePlan) -> bool:
+    """Whether enough patients can be judged for the value to be looked at: else no level is spent.
+
+    It depends on how many there are, never on what became of them.
+    """
+    return len(np.unique(evidence.subject)) >= plan.patients
+
+
 def _keep_look(registry: Registry, result: UpdateResult, author: Author) -> None:
     known = len(registry.entries)
     if not any(entry.action == PLAN for entry in registry.entries):
@@ -244,7 +262,7 @@ def _keep_look(registry: Registry, result: UpdateResult, author: Author) -> None
         append_entry(registry.folder, Entry(PLAN, "", author.by, "the default", settings), known)
         known += 1
     gain = next(r for r in result.verdict.requirements if r.name == VALUE)
-    details = result.to_json() | {"showed_gain": gain.holds}
+    details = result.to_json() | {"showed_gain": gain.holds, COUNTED: result.look > 0}
     entry = Entry(JUDGE, result.challenger, author.by, author.reason, details)
     append_entry(registry.folder, entry, known)
 
