@@ -85,7 +85,7 @@ def alike() -> dict[str, StudySummary]:
             outcome({"medium": 0.10 + shift, "high": -0.12 + shift}, error),
             without_option(outcome({"medium": 0.04, "high": 0.01}, 0.01, HARM), "high", "few")
             if name == "south"
-            else outcome({"medium": 0.04 + shift, "high": 0.01}, 0.01, HARM),
+            else outcome({"medium": 0.04 + shift, "high": 0.01 + shift}, 0.01, HARM),
         )
         for name, shift, error in (
             ("north", 0.005, 0.02),

@@ -61,6 +61,7 @@ def _changed(text: str) -> str:
         (lambda text: "no json", "north.json: is no JSON; a summary is the file that"),
         (lambda text: text.replace('"format": 1', '"format": 9'), "has format 9, and posology"),
         (lambda text: text.replace('"analysed"', '"other"'), "StudySummary has the fields"),
+        (lambda t: t.replace("0.505", "0.7"), "north.json: outcome stable dose, medium: value 0.7"),
         (_changed, "its protocol does not match its hash: it was changed"),
     ],
 )

@@ -7,6 +7,10 @@ import pytest
 
 from posology.domain.statistics.protocol import protocol_hash
 from posology.errors import UserError
+from posology.evaluation.pooling.consistency import (
+    describe_contradiction,
+    describe_repetition,
+)
 from posology.evaluation.pooling.pool import PooledEffect, PooledStudy, pool_summaries
 from posology.evaluation.pooling.random_effects import pool_effects
 from posology.evaluation.pooling.words import describe_pooled, heterogeneity_kind
@@ -94,3 +98,42 @@ def test_one_hospital_and_the_same_twice_are_refused() -> None:
         pool_summaries({"north": north})
     with pytest.raises(UserError, match="north and again hold the same estimates"):
         pool_summaries({"north": north, "again": north})
+
+
+def test_a_copy_with_other_values_is_refused_with_the_row() -> None:
+    north, south = alike()["north"], alike()["south"]
+    values = tuple(replace(v, value=v.value and v.value + 0.1) for v in north.outcomes[0].values)
+    copy = replace(north, outcomes=(replace(north.outcomes[0], values=values),))
+    with pytest.raises(UserError) as error:
+        pool_summaries({"north": north, "south": south, "copy": copy})
+    assert str(error.value) == (
+        "north and copy hold the same estimates (outcome stable dose, medium against low: "
+        "difference 0.10500000000000001, standard error 0.02, with the outcome 50 of 100 and 40 "
+        "of 100): name each hospital once, with the file that it wrote itself."
+    )
+
+
+def test_other_counts_of_the_same_difference_are_another_hospital() -> None:
+    north = alike()["north"]
+    values = tuple(replace(v, patients=v.patients + 1) for v in north.outcomes[0].values)
+    other = replace(north, outcomes=(replace(north.outcomes[0], values=values),))
+    assert describe_repetition(north, other) == ""
+    group = replace(north.outcomes[0], family="sex", group="women")
+    women = replace(north, outcomes=(group,))
+    assert describe_repetition(women, women) == ""
+
+
+@pytest.mark.parametrize(("shift", "is_refused"), [(0.0, False), (2e-5, False), (1e-3, True)])
+def test_values_must_give_the_difference_within_rounding(shift, is_refused) -> None:
+    """A standard error of 0.02 is written to 0.00001."""
+    north = alike()["north"]
+    low, medium, *others = north.outcomes[0].values
+    values = (low, replace(medium, value=0.505 + shift), *others)
+    changed = replace(north, outcomes=(replace(north.outcomes[0], values=values),))
+    text = describe_contradiction(changed)
+    assert bool(text) == is_refused
+    if is_refused:
+        assert text == (
+            "outcome stable dose, medium: value 0.506 minus 0.4 of low is 0.106, and its "
+            "difference is 0.105"
+        )

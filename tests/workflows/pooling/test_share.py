@@ -11,6 +11,7 @@ import pytest
 from posology.domain.serialization import deserialize, serialize
 from posology.domain.statistics.study_summary import StudySummary, summary_schema
 from posology.errors import UserError
+from posology.evaluation.pooling.consistency import describe_contradiction
 from posology.workflows.effect_study import EffectResult, effect_study
 from posology.workflows.pooling.share import share_effects, summarise_study
 from tests.builders.hospitals import hospital_cohorts
@@ -35,6 +36,10 @@ def test_the_published_schema_is_that_of_the_types_and_of_the_file(result, tmp_p
     body = json.loads((tmp_path / "a.json").read_text())
     jsonschema.validate(body, summary_schema())
     assert deserialize(StudySummary, body, {}) == shared.summary
+
+
+def test_what_is_written_agrees_with_itself(summary) -> None:
+    assert describe_contradiction(summary) == ""
 
 
 def test_it_states_the_question_and_what_was_adjusted(result, summary) -> None:

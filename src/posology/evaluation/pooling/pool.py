@@ -15,6 +15,7 @@ from posology.domain.statistics.study_summary import (
     StudySummary,
 )
 from posology.errors import UserError
+from posology.evaluation.pooling.consistency import describe_repetition
 from posology.evaluation.pooling.random_effects import RandomEffects, pool_effects
 
 SHOWN = 3
@@ -93,8 +94,12 @@ def _check_same_study(summaries: Mapping[str, StudySummary]) -> None:
                 f"{more}. Run `posology effect` with the same study file in both."
             )
     for (name, one), (again, other) in itertools.combinations(summaries.items(), 2):
-        if one.outcomes == other.outcomes:
-            raise UserError(f"{name} and {again} hold the same estimates: name each hospital once.")
+        row = describe_repetition(one, other)
+        if row or one.outcomes == other.outcomes:
+            raise UserError(
+                f"{name} and {again} hold the same estimates{f' ({row})' if row else ''}: name "
+                "each hospital once, with the file that it wrote itself."
+            )
 
 
 def _notes(summaries: Mapping[str, StudySummary]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from posology.domain.statistics.protocol import protocol_hash
 from posology.domain.statistics.study_summary import FORMAT, StudySummary
 from posology.errors import UserError
 from posology.evaluation.intervals import Difference, Interval
+from posology.evaluation.pooling.consistency import describe_contradiction
 from posology.evaluation.pooling.pool import PooledEffect, PooledStudy, pool_summaries
 from posology.evaluation.pooling.words import heterogeneity_kind
 from posology.report.pooling.page import PoolContent, write_pool_page
@@ -94,6 +95,12 @@ def read_summary(path: Path) -> StudySummary:
                 f"{path}: outcome {outcome.name}: {size} effects need a covariance of "
                 f"{size} by {size} numbers."
             )
+    contradiction = describe_contradiction(summary)
+    if contradiction:
+        raise UserError(
+            f"{path}: {contradiction}: it was changed. Ask the hospital for the file that "
+            "`posology effect --share` wrote."
+        )
     return summary
 
 
