@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -53,6 +54,11 @@ def test_events_and_a_study_that_can_be_read_are_counted(tmp_path) -> None:
     text = " ".join(result.output.split())
     assert "iwpc: can be read; 3 options." in text
     assert f"{len(table):,} events in 1 files." in text
+    file = tmp_path / "events.parquet"
+    pq.write_table(table, file)
+    result = run("--events", file)
+    assert result.exit_code == 0, result.output
+    assert f"{len(table):,} events in 1 files." in " ".join(result.output.split())
 
 
 def test_settings_of_the_service_are_checked(tmp_path) -> None:
@@ -65,3 +71,6 @@ def test_settings_of_the_service_are_checked(tmp_path) -> None:
     result = run("--settings", settings)
     assert result.exit_code == 2
     assert "workers" in result.output
+    result = run("--settings", tmp_path / "absent.toml")
+    assert result.exit_code == 2
+    assert "there is no such file of settings" in " ".join(result.output.split())

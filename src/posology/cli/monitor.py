@@ -1,13 +1,13 @@
 """`posology monitor`: whether the world is still the one that a policy learned from."""
 
 import time
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posology.cli.options import JsonFile, ModelFolder
+from posology.cli.options import JsonFile
 from posology.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from posology.workflows.monitoring.monitor import MonitoringResult, MonitorSettings
     from posology.workflows.progress import Progress
 
-_DATE = ["%Y-%m-%d", "%Y-%m"]
-
 
 def monitor(
-    model: ModelFolder,
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a policy, from `posology fit`, or a registry: its champion is judged."
+        ),
+    ],
     events: Annotated[
         Path | None,
         typer.Argument(
@@ -34,13 +37,17 @@ def monitor(
         str, typer.Option(help="Database of the service, if it is not SQLite in its folder.")
     ] = "",
     since: Annotated[
-        datetime | None,
-        typer.Option(formats=_DATE, help="Judge decisions from this month on; default: all."),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="MONTH", help="Judge decisions from this month on (2018-01); default: all."
+        ),
+    ] = "",
     until: Annotated[
-        datetime | None,
-        typer.Option(formats=_DATE, help="Last month to judge; default: that of the last one."),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="MONTH", help="Last month to judge (2018-12); default: that of the last one."
+        ),
+    ] = "",
     settle: Annotated[
         int,
         typer.Option(
@@ -60,6 +67,7 @@ def monitor(
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.workflows.monitoring.monitor import ALARM, MonitorSettings
     from posology.workflows.monitoring.monitor import monitor as run
+    from posology.workflows.over_time.champion import champion_or_model
     from posology.workflows.results import write_measurements
 
     if (events is None) == (service is None):
@@ -69,9 +77,9 @@ def monitor(
         )
     started = time.perf_counter()
     use_one_thread()
-    settings = MonitorSettings(since and since.date(), until and until.date(), settle)
+    settings = MonitorSettings(_date(since, "--since"), _date(until, "--until"), settle)
     with show_progress("monitor") as progress:
-        loaded = artifact.load(model)
+        loaded = artifact.load(champion_or_model(model))
         if events is not None:
             result = run(loaded, events, settings, progress)
         else:
@@ -81,6 +89,17 @@ def monitor(
     if json_file is not None:
         write_measurements(json_file, result.rows, started)
     raise typer.Exit(ALARM if result.is_alarm else 0)
+
+
+def _date(text: str, option: str) -> date | None:
+    """The day, or the first day of the month; None of an empty text."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01" if len(text) == len("2018-01") else text)
+    except ValueError as error:
+        mend = "write a month or day such as 2018-01 or 2018-01-31."
+        raise UserError(f"{option} {text}: {mend}") from error
 
 
 def _of_service(

@@ -122,6 +122,8 @@ def read_settings(path: Path) -> Settings:
     """The settings of a TOML file; UserError names the key that is unknown or wrong."""
     try:
         body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file of settings.") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as TOML ({error}).") from error
     return read_section(Settings, body, str(path))

@@ -97,9 +97,35 @@ def test_what_cannot_be_judged_is_an_error_with_its_mend() -> None:
     model = saved()
     with pytest.raises(UserError, match="saved without a reference for monitors; fit it again"):
         monitor(replace(model, evidence={}), later())
-    with pytest.raises(UserError, match="no decision in the months to judge"):
+    with pytest.raises(
+        UserError,
+        match=r"no decision in the months to judge; decisions are in 2000-01 to 2000-03\.",
+    ):
         monitor(model, later(), MonitorSettings(settle=12))
     with pytest.raises(UserError, match="before the first decision, in 2000-01; name a later"):
         monitor(model, later(), MonitorSettings(until=datetime.date(1999, 1, 1)))
-    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+    with pytest.raises(UserError, match=r"^nowhere: no such file or folder"):
         monitor(model, "nowhere")
+    with pytest.raises(UserError, match=r"^the table of events: has 0 rows; give events of"):
+        monitor(model, later()[:0])
+    diagnoses = later().filter(pc.equal(later()["code"], "CONDITION//a"))
+    with pytest.raises(
+        UserError, match=r"no decision in the events, which cover \d{4}-\d\d to 2000-0"
+    ):
+        monitor(model, diagnoses)
+
+
+def test_swapped_months_are_said_to_be_swapped() -> None:
+    since, until = datetime.date(2018, 6, 1), datetime.date(2018, 1, 31)
+    with pytest.raises(UserError, match="--since 2018-06 is after --until 2018-01; the two are sw"):
+        MonitorSettings(since, until)
+    MonitorSettings(datetime.date(2018, 1, 31), datetime.date(2018, 1, 1))  # the same month
+
+
+def test_a_month_with_few_patients_says_so_and_names_the_alarm_before_it() -> None:
+    result = monitor(saved(), later(25.0), MonitorSettings(until=datetime.date(2000, 5, 1)))
+    text = " ".join(result.summary().split())
+    assert text.startswith("No alarm in 2000-05; the last one was in 2000-03: weight, kg: level ")
+    monitors = len(result.verdict.monitors)
+    assert f"of {monitors} monitors have under 5 patients in 2000-05: too few to judge" in text
+    assert "too few" not in monitor(saved(), later()).summary()

@@ -48,9 +48,9 @@ def _study(name: str) -> Iterator[Check]:
     yield Check("study", GOOD, f"{study.name}: can be read; {options} options.")
 
 
-def _events(folder: Path) -> Iterator[Check]:
+def _events(place: Path) -> Iterator[Check]:
     from posology.records.meds_dataset import data_files, open_events
 
-    files = data_files(folder)
+    files = [place] if place.is_file() else data_files(place)
     rows = sum(open_events(file).metadata.num_rows for file in files)
-    yield Check("events", GOOD, f"{folder}: {rows:,} events in {len(files)} files.")
+    yield Check("events", GOOD, f"{place}: {rows:,} events in {len(files)} files.")

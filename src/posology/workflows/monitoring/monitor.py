@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -51,6 +52,13 @@ class MonitorSettings:
     settle: int = 0
     """First months that are the reference of what the model's use changes, and are not judged."""
 
+    def __post_init__(self) -> None:
+        if self.since and self.until and month_number(self.until) < month_number(self.since):
+            raise UserError(
+                f"--since {_month_of(self.since)} is after --until {_month_of(self.until)}; the "
+                "two are swapped."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class MonitoringResult:
@@ -85,7 +93,8 @@ class MonitoringResult:
         table = Table("monitor", f"{name}, of 100", "allowed", "patients", "evidence")
         for row in order:
             table.add_row(*_cells(verdict.monitors[row], last[row], verdict.limits[row]))
-        return Group(Text(self._headline(name)), *self._todo(last), table, Text(_footer(verdict)))
+        above = (Text(self._headline(name)), *self._few(name), *self._todo(last))
+        return Group(*above, table, Text(_footer(verdict)))
 
     def _headline(self, name: str) -> str:
         verdict = self.verdict
@@ -93,9 +102,29 @@ class MonitoringResult:
         if self.is_alarm:
             return f"Alarm in {name}."
         if alarms:
-            return f"No alarm in {name}; the last one was in {alarms[-1]}."
+            return f"No alarm in {name}; the last one was in {alarms[-1]}: {self._last_alarm()}."
         months = len(verdict.months)
         return f"No alarm in {months} month{'' if months == 1 else 's'} to {name}."
+
+    def _last_alarm(self) -> str:
+        """What changed in the last month that alarmed."""
+        month = max(m for m, is_alarm in enumerate(self.verdict.alarms) if is_alarm)
+        named = zip(self.verdict.monitors, self.verdict.months[month], strict=True)
+        return ", ".join(change_words(m, seen) for m, seen in named if seen.is_alarm)
+
+    def _few(self, name: str) -> list[Text]:
+        """That most monitors have too few patients in the last month, if so."""
+        last = self.verdict.months[-1]
+        few = sum(month.patients < MIN_CELL for month in last)
+        if 2 * few <= len(last):
+            return []
+        return [
+            Text(
+                f"{few} of {len(last)} monitors have under {MIN_CELL} patients in {name}: too few "
+                "to judge them. Judge it again when its records are complete, or name an earlier "
+                "month with --until."
+            )
+        ]
 
     def _todo(self, last: Sequence[MonitorMonth]) -> list[Text]:
         named = [
@@ -144,7 +173,15 @@ def monitor(
     reference = stored_reference(model)
     progress("reading events")
     table = events if isinstance(events, pa.Table) else read_event_table(_files(Path(events)))
+    if not table.num_rows:
+        named = "the table of events" if isinstance(events, pa.Table) else str(events)
+        raise UserError(f"{named}: has 0 rows; give events of the months to judge.")
     cohort = encode_cohort(table, model.study, model.policy.profile)
+    if not len(cohort):
+        raise UserError(
+            f"study {model.study.name}: no decision in the events{_covered(table)}; give events of "
+            "whole patients of the study, their past included."
+        )
     progress(f"{len(cohort):,} decisions")
     observed = observe_decisions(model.policy, cohort)
     return judge(model, reference, observed, settings)
@@ -154,14 +191,18 @@ def judge(
     model: Artifact, reference: Reference, observed: Observations, settings: MonitorSettings
 ) -> MonitoringResult:
     """The verdict on observations; UserError if there is nothing to judge."""
+    if not len(observed):
+        raise UserError(f"study {model.study.name}: no decision to judge; wait for the first ones.")
+    covered = _range(int(observed.decided.min()), int(observed.decided.max()))
     if settings.since is not None:
         observed = select_observations(observed, observed.decided >= month_number(settings.since))
     if settings.settle and len(observed):
         reference, observed = _settle(reference, observed, settings.settle)
     if not len(observed):
         raise UserError(
-            f"study {model.study.name}: no decision in the months to judge; give events of later "
-            "months, or a smaller --settle or earlier --since."
+            f"study {model.study.name}: no decision in the months to judge; decisions are in "
+            f"{covered}. Give events of later months, or a smaller --settle or "
+            "earlier --since."
         )
     last = int(observed.decided.max())
     last = last if settings.until is None else month_number(settings.until)
@@ -205,8 +246,24 @@ def _settle(
 
 def _files(events: Path) -> list[Path]:
     if not events.exists():
-        raise UserError(f"--events {events}: no such file or folder.")
+        raise UserError(f"{events}: no such file or folder.")
     return event_files(events)
+
+
+def _month_of(date: datetime.date) -> str:
+    return month_name(month_number(date))
+
+
+def _range(first: int, last: int) -> str:
+    return month_name(first) if first == last else f"{month_name(first)} to {month_name(last)}"
+
+
+def _covered(events: pa.Table) -> str:
+    """The months of events; empty if none has a time."""
+    ends = pc.min_max(events["time"]).as_py()
+    if ends["min"] is None:
+        return ""
+    return f", which cover {_range(month_number(ends['min']), month_number(ends['max']))}"
 
 
 def _cells(monitor: Monitor, month: MonitorMonth, limits: Any) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from posology.domain.study import Split
 from posology.errors import UserError
 from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.learned_from import to_days
-from posology.lifecycle.registry.state import Registry
+from posology.lifecycle.registry.state import Registry, is_registry, read_registry
 from posology.lifecycle.registry.versions import verify_version
 
 
@@ -36,6 +36,11 @@ def find_champion(registry: Registry | None, model: Path) -> Path:
             "VERSION` makes one."
         )
     return verify_version(registry.folder, registry.champion)
+
+
+def champion_or_model(place: Path) -> Path:
+    """The folder of the champion if the place is a registry, else the place."""
+    return find_champion(read_registry(place) if is_registry(place) else None, place)
 
 
 def learned_until(model: Artifact, place: Path) -> float:
