@@ -1,6 +1,7 @@
 """`posology pool`: tables, rows, page, and files that are refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from posology.cli import app
 from posology.domain.serialization import serialize
+from posology.domain.statistics.study_summary import LEARNED, StudySummary
 from posology.errors import UserError
 from tests.builders.summaries import alike, apart
 
@@ -27,7 +29,12 @@ def test_hospitals_are_pooled_into_a_table_rows_and_a_page(tmp_path) -> None:
     text = " ".join(done.stdout.split())
     assert "Two doses: 3 hospitals, 870 patients." in text
     assert "On average over 3 hospitals medium dose is better than low dose." in text
-    assert "south: few" in text
+    assert text.count("No difference between the hospitals is shown") == 1
+    assert "stable dose (percentage points)" in text
+    assert "bleeding (percentage points, lower is better)" in text
+    assert "(2 of 3 hospitals)" in text
+    assert "south: few" not in text, "held back: in the page and the rows"
+    assert len(done.output.splitlines()) < 45
     assert max(len(line) for line in done.output.splitlines()) <= 80
     found = {
         (row["model"], row["split"], row["outcome"], row["metric"]): row
@@ -42,11 +49,43 @@ def test_hospitals_are_pooled_into_a_table_rows_and_a_page(tmp_path) -> None:
     assert html.count("<h3>") == 6
     assert "Not in it: south: few." in html
     assert "<script" not in html
+    assert ".plot { grid-column: 1 / -1; width: 100%; min-width: 0;" in html, "fits 390 px"
 
 
 def test_heterogeneous_hospitals_are_called_so(tmp_path) -> None:
     done = RUN.invoke(app, ["pool", *_write(tmp_path, apart())])
-    assert "Heterogeneous: the effect differs" in " ".join(done.stdout.split())
+    text = " ".join(done.stdout.split())
+    assert text.count("Heterogeneous: the effect differs") == 1
+    assert "99 %, < 0.001*" in text
+
+
+def test_a_rule_has_a_row_under_each_outcome_with_its_unit(tmp_path) -> None:
+    """Its benefit and its harm can be told apart."""
+    made = {name: _with_rule(summary) for name, summary in alike().items()}
+    lines = RUN.invoke(app, ["pool", *_write(tmp_path, made)]).stdout.splitlines()
+    under, outcome = [], ""
+    for line in lines:
+        found = next((n for n in ("stable dose", "bleeding") if line.strip().startswith(n)), "")
+        outcome = found or outcome
+        if "own rule against low" in line:
+            under.append(outcome)
+    assert under == ["stable dose", "bleeding"]
+
+
+def _with_rule(summary: StudySummary) -> StudySummary:
+    """With `medium` as a learned rule."""
+    outcomes = []
+    for outcome in summary.outcomes:
+        values = tuple(
+            replace(v, name="rule", kind=LEARNED, title="own rule") if v.name == "medium" else v
+            for v in outcome.values
+        )
+        effects = tuple(
+            replace(e, name="rule", kind=LEARNED) if e.name == "medium" else e
+            for e in outcome.effects
+        )
+        outcomes.append(replace(outcome, values=values, effects=effects))
+    return replace(summary, outcomes=tuple(outcomes))
 
 
 def _changed(text: str) -> str:

@@ -1,80 +1,82 @@
-"""Pooled effects on the terminal, within 80 columns."""
+"""Pooled effects on the terminal, one table within 80 columns; the page has each hospital."""
+
+from itertools import groupby
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from posology.domain.statistics.study_summary import OPTION, POLICY
+from posology.domain.statistics.study_summary import HARM
 from posology.evaluation.pooling.pool import PooledEffect, PooledStudy
-from posology.evaluation.pooling.words import describe_pooled
-from posology.report.pooling.text import (
-    describe_heterogeneity,
-    describe_scope,
-    effect_scale,
-    hospital_difference,
+from posology.evaluation.pooling.words import (
+    DIFFER_P,
+    HETEROGENEOUS,
+    describe_pooled,
+    heterogeneity_kind,
 )
-from posology.report.text import Scale
+from posology.report.pooling.text import describe_scope, effect_scale
+from posology.report.text import format_p_value, format_share
+
+_LEGEND = (
+    "Another hospital: where the true effect of a hospital that is not here lies in 95 %. I²: "
+    f"share of the variation that is not chance. * The hospitals differ (p below {DIFFER_P:g}): "
+    "the average holds for none of them in particular. Without it no difference is shown; few "
+    "hospitals may be too few to see one. Each hospital, what is held back and how far hospitals "
+    "differ: --report or --json."
+)
 
 
 def render_pooled(study: PooledStudy) -> Group:
-    """Each comparison of all patients in words and with its hospitals; then every other in a line.
-
-    Rules that were learned in each hospital and groups have a line; the page has their hospitals.
-    """
-    whole = [e for e in study.effects if not e.outcome.group and e.kind in (OPTION, POLICY)]
+    """What the first comparison shows in words, then each comparison in a row."""
     parts: list[Text | Table] = [Text(describe_scope(study), style="bold")]
     parts += [Text(f"Note: {note}") for note in study.notes]
-    for effect in whole:
-        parts += [_one(effect), Text(" ".join(describe_pooled(effect)))]
-        if effect.pooled is not None:
-            parts.append(Text(describe_heterogeneity(effect, effect_scale(effect)), style="dim"))
-    others = [e for e in study.effects if e not in whole and e.pooled is not None]
-    if others:
-        parts.append(_others(others))
-    return Group(*parts)
-
-
-def _one(effect: PooledEffect) -> Table:
-    scale = effect_scale(effect)
-    title = f"{effect.outcome.name}: {effect.title} against {effect.against_title}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Hospital", overflow="fold")
-    table.add_column("Effect (95 %)", justify="right", no_wrap=True)
-    table.add_column("Weight", justify="right", no_wrap=True)
-    weights = effect.pooled.weights if effect.pooled else (1.0,)
-    for hospital, weight in zip(effect.hospitals, weights, strict=True):
-        estimate = scale.format_difference(hospital_difference(hospital))
-        table.add_row(hospital.hospital, estimate, f"{100 * weight:.0f} %")
-    for name, reason in effect.missing:
-        table.add_row(f"{name}: {reason}", "", "")
-    if effect.pooled is not None:
-        table.add_row(
-            "all hospitals", scale.format_difference(effect.pooled.mean), "", style="bold"
-        )
-        if effect.pooled.prediction is not None:
-            reach = scale.format_interval(effect.pooled.prediction)
-            table.add_row("another hospital", reach, "")
-    return table
-
-
-def _others(effects: list[PooledEffect]) -> Table:
-    table = Table(
-        title="Groups, guidelines and rules",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
+    if not study.effects:
+        return Group(*parts, Text("Nothing is shared by two hospitals."))
+    return Group(
+        *parts,
+        Text(" ".join(describe_pooled(study.effects[0]))),
+        _table(study),
+        Text(_LEGEND, style="dim"),
     )
+
+
+def _table(study: PooledStudy) -> Table:
+    """Comparisons under the name and unit of their outcome."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Comparison", overflow="fold")
-    table.add_column("All hospitals (95 %)", justify="right", no_wrap=True)
-    table.add_column("Differ, p", justify="right", no_wrap=True)
-    for effect in effects:
-        scale: Scale = effect_scale(effect)
-        group = f"{effect.outcome.family}: {effect.outcome.group}, " if effect.outcome.group else ""
-        assert effect.pooled is not None
-        table.add_row(
-            f"{group}{effect.title} against {effect.against_title}",
-            scale.format_difference(effect.pooled.mean),
-            f"{effect.pooled.q_p:.2g}",
-        )
+    table.add_column("All hospitals (95 %)", justify="right")
+    table.add_column("Another hospital", justify="right")
+    table.add_column("I², p", justify="right")
+    for title, effects in groupby(study.effects, _outcome_title):
+        table.add_row(Text(title, style="bold"))
+        for effect in effects:
+            table.add_row(*_row(effect, len(study.hospitals)))
+        table.add_section()
     return table
+
+
+def _outcome_title(effect: PooledEffect) -> str:
+    """`bleeding (percentage points, lower is better)`, with the group."""
+    outcome = effect.outcome
+    unit = effect_scale(effect).unit
+    side = "lower is better" if outcome.role == HARM else ""
+    known = ", ".join(part for part in (unit, side) if part)
+    group = f", {outcome.family}: {outcome.group}" if outcome.group else ""
+    return f"{outcome.name}{group} ({known})" if known else f"{outcome.name}{group}"
+
+
+def _row(effect: PooledEffect, hospitals: int) -> tuple[str, str, str, str]:
+    """Comparison, pooled difference, prediction, heterogeneity."""
+    number, pooled, scale = len(effect.hospitals), effect.pooled, effect_scale(effect)
+    few = f" ({number} of {hospitals} hospitals)" if 1 < number < hospitals else ""
+    name = f"  {effect.title} against {effect.against_title}{few}"
+    if pooled is None:
+        return name, f"{effect.hospitals[0].hospital} alone", "", ""
+    mark = "*" if heterogeneity_kind(effect) == HETEROGENEOUS else " "
+    return (
+        name,
+        scale.format_difference(pooled.mean),
+        scale.format_interval(pooled.prediction) if pooled.prediction else "",
+        f"{format_share(pooled.i_squared)}, {format_p_value(pooled.q_p)}{mark}",
+    )
