@@ -1,6 +1,8 @@
 """Packages and extras are judged by what posology itself declares."""
 
 import importlib.metadata as metadata
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -62,4 +64,5 @@ def test_nothing_is_wrong_where_all_is_installed(declared) -> None:
 
 
 def test_every_extra_says_what_it_is_for() -> None:
-    assert set(USES) == set(metadata.metadata("posology").get_all("Provides-Extra") or ())
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert set(USES) == set(project["project"]["optional-dependencies"])
