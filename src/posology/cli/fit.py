@@ -101,6 +101,8 @@ def fit(
     if planned is not None:
         result = with_plans(result, planned)
     CONSOLE.print(result, highlight=False)
+    if planned is not None:
+        CONSOLE.print(planned.summary(), highlight=False, markup=False)
     result.save(out)
     CONSOLE.print(f"Policy saved in {out}")
     if json_file is not None:

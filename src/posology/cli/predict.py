@@ -64,8 +64,11 @@ def _compare(
     from posology.workflows.plans.compare import write_plan_template as write
 
     if write_plan is not None:
-        names = ", ".join(each.name for each in write(model, patient, write_plan))
+        written = write(model, patient, write_plan)
+        names = ", ".join(each.name for each in written.plans)
         CONSOLE.print(f"Plans written to {write_plan}: {names}", highlight=False)
+        for remark in written.remarks:
+            CONSOLE.print(remark, highlight=False)
     if plan is not None:
         result = compare_plans(model, patient, plan)
         if json_file is not None:

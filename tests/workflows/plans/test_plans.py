@@ -53,7 +53,8 @@ def test_a_patients_value_is_compared_under_the_plans_of_the_template(saved, tmp
     assert max(len(line) for line in done.output.splitlines()) <= 80
     body = json.loads(out.read_text())
     names = [p["name"] for p in json.loads(plan.read_text())["plans"]]
-    assert names[0] == "continue"
+    assert names[:2] == ["continue", "stop"]
+    assert "to stop is the same" not in " ".join(done.output.split())
     assert {row["plan"] for row in body["rows"]} == set(names)
     assert len(body["rows"]) == 3 * len(names)
     assert all(row["low"] < row["expected"] < row["high"] for row in body["rows"])
@@ -70,6 +71,40 @@ def test_the_model_that_is_saved_predicts_as_before(saved, tmp_path):
     assert np.array_equal(first.mean, second.mean)
     assert first.to_frame().num_rows == len(first.rows)
     assert "continue" in first.summary()
+
+
+def test_the_file_of_plans_explains_its_options_steps_and_doses(saved, tmp_path):
+    model, patient = saved
+    plan, loaded = tmp_path / "plan.json", artifact.load(model)
+    write_plan_template(model, patient, plan)
+    body, learned = json.loads(plan.read_text()), plans_of(loaded)
+    assert body["step"] == f"{learned.grid.step_days:.0f} days; at most 3 steps"
+    assert body["value"] == f"{learned.value}, {learned.unit}"
+    options = {t.name: t for t in loaded.study.formulary.treatments}
+    assert set(body["options"]) == {*options, "none"}
+    assert body["options"]["sglt2"] == f"{options['sglt2'].title}; dose 10 to 25 mg/d"
+    steps = f"in steps of {learned.grid.step_days:.0f} days, at most 3 steps ahead"
+    assert learned.summary().startswith(f"Plans: {learned.value} ({learned.unit}) {steps}")
+
+
+def test_a_patient_who_takes_nothing_has_nothing_to_stop_and_is_said_to(saved, tmp_path):
+    model, patient = saved
+    table = pq.read_table(patient)
+    is_drug = pc.match_substring(table["code"], "DRUG")
+    pq.write_table(table.filter(pc.invert(is_drug)), tmp_path / "untreated.parquet")
+    words = ["predict", model, tmp_path / "untreated.parquet", "--write-plan", tmp_path / "p.json"]
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert "to stop is the same as to continue" in " ".join(done.output.split())
+    body = json.loads((tmp_path / "p.json").read_text())
+    assert "stop" not in [plan["name"] for plan in body["plans"]]
+    assert "to stop is the same as to continue" in body["remarks"][0]
+
+
+def test_a_file_that_is_no_plan_is_named_before_the_patient_is_read(saved, tmp_path):
+    form = tmp_path / "patient.json"
+    form.write_text('{"facts": {}}')
+    with pytest.raises(UserError, match=r'patient\.json: has no list "plans"'):
+        compare_plans(saved[0], form, form)
 
 
 def test_an_option_that_few_training_patients_took_is_named(saved, tmp_path):

@@ -30,6 +30,7 @@ from posology.workflows.plans.plan_file import (
     NO_OPTION,
     Plan,
     PlannedStep,
+    PlanNotes,
     plans_to_json,
     read_plans,
     suggest_plans,
@@ -41,6 +42,10 @@ DRAWS = 2_048
 """Paths of each plan: one patient's interval must not depend on chance."""
 FEW_PATIENTS = 50
 """Training patients of an option below which the comparison says so."""
+NOTHING_TO_STOP = (
+    "The patient takes none of the options now: to stop is the same as to continue, and is no plan "
+    "of its own."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,9 +138,10 @@ def compare_plans(
 ) -> PlanComparison:
     """The patient's value under each plan of the file, from the last measurement on."""
     loaded = as_artifact(model)
+    horizon = plans_of(loaded).trajectories.horizon
+    plans = read_plans(Path(plan_file), loaded.study.formulary, horizon)
     now = _read(loaded, patient)
     learned = replace(now.model.trajectories, settings=PathSettings(DRAWS))
-    plans = read_plans(Path(plan_file), loaded.study.formulary, learned.horizon)
     treatment = _components(now, plans, loaded)
     rows = np.zeros(len(plans), np.int64)
     found = learned.predict(now.trajectories, Plans(rows, rows + now.visit, treatment))
@@ -168,9 +174,17 @@ def _rare_options(model: PlanModel, plans: tuple[Plan, ...], names: tuple[str, .
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class PlanTemplate:
+    """The plans that were written, and what must be said of them."""
+
+    plans: tuple[Plan, ...]
+    remarks: tuple[str, ...]
+
+
 def write_plan_template(
     model: str | Path | Artifact, patient: Patient, path: str | Path
-) -> tuple[Plan, ...]:
+) -> PlanTemplate:
     """Write a file of plans to edit: continue, stop, switch; UserError if it exists."""
     if Path(path).exists():
         raise UserError(f"--write-plan {path}: exists already; name a new file.")
@@ -184,8 +198,11 @@ def write_plan_template(
         current = PlannedStep(loaded.study.formulary.names[option], dose)
     horizon = now.model.trajectories.horizon
     plans = suggest_plans(loaded.study.formulary, current, horizon)
-    write_whole(Path(path), plans_to_json(plans))
-    return plans
+    remarks = (NOTHING_TO_STOP,) if option < 0 else ()
+    learned = now.model
+    notes = PlanNotes(learned.value, learned.unit, learned.grid.step_days, horizon, remarks)
+    write_whole(Path(path), plans_to_json(plans, loaded.study.formulary, notes))
+    return PlanTemplate(plans, remarks)
 
 
 def write_comparison(result: PlanComparison, path: str | Path) -> None:

@@ -39,6 +39,13 @@ class PlanModel:
     patients: tuple[int, ...]
     """Training patients who took each option."""
 
+    def summary(self) -> str:
+        """Which value is followed, in which steps."""
+        return (
+            f"Plans: {self.value} ({self.unit}) in steps of {self.grid.step_days:.0f} days, at "
+            f"most {self.trajectories.horizon} steps ahead; for `posology predict --plan`."
+        )
+
 
 def learn_plans(cohort: Cohort, seed: int = 0, horizon: int = HORIZON) -> PlanModel:
     """Learn on the training patients, choose and calibrate on the validation patients.

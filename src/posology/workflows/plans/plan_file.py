@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posology.domain.formulary import Formulary
+from posology.domain.formulary import Formulary, Treatment
 from posology.errors import UserError
 
 NO_OPTION = "none"
@@ -96,8 +96,19 @@ def suggest_plans(formulary: Formulary, current: PlannedStep, horizon: int) -> t
     return tuple(plans)
 
 
-def plans_to_json(plans: tuple[Plan, ...]) -> str:
-    """The text of a file of plans."""
+@dataclass(frozen=True, slots=True)
+class PlanNotes:
+    """What a file of plans says of itself to its reader; ignored when the file is read."""
+
+    value: str
+    unit: str
+    step_days: float
+    most_steps: int
+    remarks: tuple[str, ...] = ()
+
+
+def plans_to_json(plans: tuple[Plan, ...], formulary: Formulary, notes: PlanNotes) -> str:
+    """The text of a file of plans, with the keys that explain it."""
     listed = [
         {
             "name": plan.name,
@@ -108,4 +119,19 @@ def plans_to_json(plans: tuple[Plan, ...]) -> str:
         }
         for plan in plans
     ]
-    return json.dumps({"plans": listed}, indent=1) + "\n"
+    explained = {
+        "value": f"{notes.value}, {notes.unit}",
+        "step": f"{notes.step_days:.0f} days; at most {notes.most_steps} steps",
+        "options": {t.name: _option_words(t) for t in formulary.treatments}
+        | {NO_OPTION: "none of them"},
+        "remarks": list(notes.remarks),
+    }
+    body = {"about": "Only the plans are read.", **explained, "plans": listed}
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def _option_words(option: Treatment) -> str:
+    """The option's title and its doses."""
+    if option.dose is None:
+        return f"{option.title}; without a dose"
+    return f"{option.title}; dose {option.dose.low:g} to {option.dose.high:g} {option.dose.unit}"
