@@ -87,6 +87,15 @@ def test_the_file_of_plans_explains_its_options_steps_and_doses(saved, tmp_path)
     assert learned.summary().startswith(f"Plans: {learned.value} ({learned.unit}) {steps}")
 
 
+def test_fit_says_which_value_the_plans_follow(saved, tmp_path):
+    cohort, out = saved[0].parent / "cohort", tmp_path / "model"
+    words = ["fit", cohort, "--plans", "--method", "logistic", "--out", out]
+    words += ["--evidence-decisions", 0]
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    learned = plans_of(artifact.load(out))
+    assert learned.summary() in " ".join(done.output.split())
+
+
 def test_a_patient_who_takes_nothing_has_nothing_to_stop_and_is_said_to(saved, tmp_path):
     model, patient = saved
     table = pq.read_table(patient)
