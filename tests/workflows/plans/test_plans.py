@@ -96,7 +96,7 @@ def test_fit_says_which_value_the_plans_follow(saved, tmp_path):
     assert learned.summary() in " ".join(done.output.split())
 
 
-def test_a_patient_who_takes_nothing_has_nothing_to_stop_and_is_said_to(saved, tmp_path):
+def test_a_patient_who_takes_nothing_has_nothing_to_stop(saved, tmp_path):
     model, patient = saved
     table = pq.read_table(patient)
     is_drug = pc.match_substring(table["code"], "DRUG")

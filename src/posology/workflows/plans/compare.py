@@ -176,7 +176,7 @@ def _rare_options(model: PlanModel, plans: tuple[Plan, ...], names: tuple[str, .
 
 @dataclass(frozen=True, slots=True)
 class PlanTemplate:
-    """The plans that were written, and what must be said of them."""
+    """The plans that were written, and remarks about them."""
 
     plans: tuple[Plan, ...]
     remarks: tuple[str, ...]
