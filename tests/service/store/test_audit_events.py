@@ -136,7 +136,7 @@ def test_the_type_says_what_was_done(
 
 def test_a_folder_without_a_service_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(UserError, match=r"service\.key: does not exist; name the folder of a serv"),
+        pytest.raises(UserError, match=r"service\.key: does not exist; name the folder in which"),
         existing_store(tmp_path),
     ):
         pass
