@@ -20,7 +20,7 @@ MIN_CELL = 5
 """Smaller counts of patients are not shown."""
 HIDDEN = f"under {MIN_CELL}"
 
-TODO = {
+WHAT_TO_DO = {
     INPUTS: "Look whether a laboratory, a unit, a code or the patients changed. Mend the records, "
     "or update the model on the new ones; until then read its answers as for patients unlike those "
     "it learned from.",

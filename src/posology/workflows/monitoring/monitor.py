@@ -25,7 +25,7 @@ from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict, judge_m
 from posology.lifecycle.monitoring.words import (
     HIDDEN,
     MIN_CELL,
-    TODO,
+    WHAT_TO_DO,
     change_words,
     month_name,
     month_number,
@@ -136,7 +136,7 @@ class MonitoringResult:
         lines = []
         for kind in kinds:
             changes = ", ".join(change_words(m, month) for m, month in named if m.kind == kind)
-            lines.append(Text(f"{kind.capitalize()}: {changes}. {TODO[kind]}"))
+            lines.append(Text(f"{kind.capitalize()}: {changes}. {WHAT_TO_DO[kind]}"))
         return lines
 
     def _month_rows(self, month: int) -> list[Row]:

@@ -9,7 +9,7 @@ from posology.lifecycle.monitoring.verdict import MonitorMonth, Verdict, judge_m
 from posology.lifecycle.monitoring.words import (
     HIDDEN,
     MIN_CELL,
-    TODO,
+    WHAT_TO_DO,
     change_words,
     month_name,
     shown_figure,
@@ -88,7 +88,7 @@ def _todo(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     for kind in dict.fromkeys(monitor.kind for monitor, _ in named):
         changes = [change_words(m, month) for m, month in named if m.kind == kind]
         more = f" and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
-        parts.append((f"{capitalise(', '.join(changes[:MOST_NAMED]))}{more}", TODO[kind]))
+        parts.append((f"{capitalise(', '.join(changes[:MOST_NAMED]))}{more}", WHAT_TO_DO[kind]))
     return tuple(parts)
 
 
