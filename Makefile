@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # Coverage triples the processor time of the tests on Python 3.11; from 3.12 on it costs little.
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
 
-.PHONY: demo test coverage lint types docs clean
+.PHONY: demo test coverage lint types docs site clean
 
 demo: $(STAMP)
 	$(BIN)/posology demo --out out/demo
@@ -31,6 +31,9 @@ types: $(STAMP)
 
 docs: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_docs.py
+
+site: $(STAMP)
+	$(BIN)/python -m docs.make.site
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
