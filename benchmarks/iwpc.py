@@ -154,9 +154,9 @@ def _one(fold: Fold, work: Path) -> str:
         stack = StackLearner(seed=fold.seed).extend(networks["network"][0], train, validation)
         (folder / _WEIGHTS).write_text(json.dumps(_weights(stack)))
         _keep(folder, "posology", test, predict_cohort(stack, test))
-        for name, member in zip(_MEMBERS, stack.members[2:], strict=True):
+        for name, member in zip(_MEMBERS, stack.members[stack.networks :], strict=True):
             _keep(folder, name, test, predict_cohort(member, test))
-        svr = fit_svr(stack.members[3], train, validation)
+        svr = fit_svr(stack.members[-1], train, validation)
         _keep(folder, "svr", test, predict_cohort(svr, test))
     names = ["posology", *_NETWORKS, *_MEMBERS, "svr"]
     for name, make in baselines(train, validation):

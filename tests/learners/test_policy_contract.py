@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from posology import artifact
-from posology.domain.cohort import subset_decisions
+from posology.domain.cohort import Cohort, subset_decisions
 from posology.domain.formulary import is_in_range
-from posology.domain.policy import Policy
+from posology.domain.policy import Policy, predict_with
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import check_safety
+from posology.learners.stack.policy import StackedPolicy
 from tests.builders.policies import (
     NAMES,
     OFFLINE,
@@ -22,6 +23,7 @@ from tests.builders.policies import (
     iwpc_cohort,
 )
 from tests.builders.random_rules import with_random_rules
+from tests.builders.small_cohorts import policy_outputs
 
 every_policy = pytest.mark.parametrize("name", NAMES)
 
@@ -201,3 +203,29 @@ def test_the_same_seed_gives_the_same_policy(name: str) -> None:
     first = all_outputs(fitted_policy(name), c.history, c.last_step)
     again = all_outputs(fitted_policy.__wrapped__(name), c.history, c.last_step)
     assert_outputs_equal(first, again, tolerance=0)
+
+
+@every_policy
+def test_all_at_once_equals_one_by_one(name: str) -> None:
+    policy, c = fitted_policy(name), iwpc_cohort()
+    allowed = np.random.default_rng(3).random((len(c), 3)) < 0.6
+    allowed[np.arange(len(c)), np.random.default_rng(4).integers(0, 3, len(c))] = True
+    assert_same_at_once(policy, c, allowed)
+
+
+@pytest.mark.parametrize("chooses_by", ["reward", "effectiveness", "network"])
+def test_a_stack_answers_at_once_whatever_it_chooses_by(chooses_by: str) -> None:
+    policy, c = fitted_policy("stack"), iwpc_cohort()
+    assert isinstance(policy, StackedPolicy)
+    allowed = np.ones((len(c), 3), dtype=bool)
+    allowed[::2, 0] = allowed[1::3, 2] = False
+    assert_same_at_once(replace(policy, chooses_by=chooses_by), c, allowed)
+
+
+def assert_same_at_once(policy: Policy, c: Cohort, allowed: np.ndarray) -> None:
+    together = predict_with(policy, c.history, c.last_step, allowed)
+    apart = policy_outputs(policy, c.history, c.last_step, allowed)
+    np.testing.assert_allclose(together.effectiveness, apart["effectiveness"], atol=1e-9)
+    np.testing.assert_array_equal(together.choice, apart["probabilities"])
+    np.testing.assert_allclose(together.doses.by_treatment, apart["by_treatment"])
+    np.testing.assert_allclose(together.doses.overall, apart["overall"])

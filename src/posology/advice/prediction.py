@@ -15,7 +15,7 @@ from posology.advice.dose_support import (
 from posology.advice.safe_doses import SafeDoses, keep_doses_safe
 from posology.domain.formulary import DoseRange, Treatment
 from posology.domain.history import History
-from posology.domain.policy import Policy
+from posology.domain.policy import Policy, predict_with
 from posology.domain.recommendation.option import DoseAdvice
 from posology.domain.safety import history_facts
 from posology.domain.safety_rules.check import SafetyCheck, check_safety
@@ -72,9 +72,9 @@ def predict_patient(
     if not allowed.any():
         nothing = (np.zeros(options), np.zeros((options, 1)))
         return PatientPrediction(allowed[0], *nothing, (None,) * options, None, ())
-    chosen = policy.choice_probabilities(history, decision, allowed)[0]
-    predicted = policy.predict_doses(history, decision, allowed)
-    safe = keep_doses_safe(predicted, study, checked, seen)
+    predicted = predict_with(policy, history, decision, allowed)
+    chosen = predicted.choice[0]
+    safe = keep_doses_safe(predicted.doses, study, checked, seen)
     members, within = safe.doses.overall[0], safe.single
     single = None
     if within is not None and np.isfinite(members).all():
@@ -83,7 +83,7 @@ def predict_patient(
     return PatientPrediction(
         allowed=allowed[0],
         chosen=chosen,
-        effectiveness=policy.predict_effectiveness(history, decision, allowed)[0],
+        effectiveness=predicted.effectiveness[0],
         option_doses=tuple(
             _option_dose(treatment, float(dose), seen)
             for treatment, dose in zip(safe.treatments, safe.doses.by_treatment[0], strict=True)

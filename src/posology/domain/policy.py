@@ -60,6 +60,39 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """All that a policy predicts of some decisions."""
+
+    effectiveness: Float64[np.ndarray, "decision treatment member"]
+    """As of `Policy.predict_effectiveness`."""
+    choice: Float64[np.ndarray, "decision treatment"]
+    """As of `Policy.choice_probabilities`."""
+    doses: Doses
+
+
+@runtime_checkable
+class JointPolicy(Protocol):
+    """A policy that predicts all of it at once, in less time than one by one."""
+
+    def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
+        """Effectiveness, choice and doses."""
+        ...
+
+
+def predict_with(
+    policy: Policy, history: History, decisions: StepIndex, allowed: AllowedMask
+) -> Prediction:
+    """Effectiveness, choice and doses; at once where the policy can."""
+    if isinstance(policy, JointPolicy):
+        return policy.predict(history, decisions, allowed)
+    return Prediction(
+        effectiveness=policy.predict_effectiveness(history, decisions, allowed),
+        choice=policy.choice_probabilities(history, decisions, allowed),
+        doses=policy.predict_doses(history, decisions, allowed),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Attention:
     """Where a model looked, for each decision. It is not the reason for a prediction."""
 

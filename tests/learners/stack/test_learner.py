@@ -1,13 +1,14 @@
 """The stack is the mean of its members, and knows the rewards of its study."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.domain.policy import allow_all_treatments
 from posology.learners.outcome_models.logistic import LinearPolicy
-from posology.learners.stack.policy import StackedPolicy
-from tests.builders.policies import fitted_policy, iwpc_cohort
+from posology.learners.stack.policy import NETWORK, StackedPolicy
+from tests.builders.policies import SMALL_STACK, fitted_policy, iwpc_cohort
 
 
 def stack() -> StackedPolicy:
@@ -32,10 +33,25 @@ def test_answers_lie_between_those_of_the_members() -> None:
 def test_weights_are_shares() -> None:
     policy = stack()
     for weight in (policy.effectiveness_weight, policy.dose_weight):
-        assert len(weight) == len(policy.members) == 4
-        assert weight[0] == weight[1], "the networks share the network's weight"
+        assert len(weight) == len(policy.members) == 3
         assert (weight >= 0).all()
         assert np.isclose(weight.sum(), 1.0)
+
+
+def test_the_network_whose_second_phase_chooses_stays_beside_the_one_fitted_again() -> None:
+    c = iwpc_cohort()
+    train, validation = select_split(c, TRAIN), select_split(c, VALIDATION)
+    first = fitted_policy("posology_supervised")
+    others = SMALL_STACK.fit_members(train, validation)
+    trial = SMALL_STACK.judge(first, others, train, validation)
+    choosing = replace(trial, policy=replace(trial.policy, chooses_by=NETWORK))
+    both = SMALL_STACK.complete(choosing, train, validation)
+    assert both.members[0] is first
+    assert both.networks == 2
+    for weight in (both.effectiveness_weight, both.dose_weight):
+        assert weight[0] == weight[1], "the networks share the network's weight"
+        assert np.isclose(weight.sum(), 1.0)
+    assert first not in SMALL_STACK.complete(trial, train, validation).members
 
 
 def test_the_choice_has_the_highest_expected_reward() -> None:
@@ -50,7 +66,7 @@ def test_the_choice_has_the_highest_expected_reward() -> None:
 def test_no_training_patients_row_is_kept() -> None:
     """Arrays of as many rows as patients would be their values, as a kernel machine keeps them."""
     policy, c = stack(), iwpc_cohort()
-    kernel = policy.members[3]
+    kernel = policy.members[-1]
     patients = len(c.history.subject_id)
     assert isinstance(kernel, LinearPolicy)
     for field in fields(kernel):

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from posology.domain.cohort import Cohort
-from posology.domain.policy import AllowedMask, Policy
+from posology.domain.policy import AllowedMask, Policy, predict_with
 from posology.domain.safety import allowed_in_cohort, limit_doses
 
 
@@ -46,14 +46,15 @@ def predict_cohort(
 
 def _predict_rows(policy: Policy, cohort: Cohort, allowed: AllowedMask, rows: slice) -> Predictions:
     decisions = (cohort.history, cohort.last_step[rows], allowed[rows])
-    effectiveness = policy.predict_effectiveness(*decisions)
+    predicted = predict_with(policy, *decisions)
+    effectiveness = predicted.effectiveness
     limits = None if cohort.dose_limits is None else cohort.dose_limits[rows].astype(np.float64)
-    dose = limit_doses(policy.predict_doses(*decisions), limits, allowed[rows]).overall
+    dose = limit_doses(predicted.doses, limits, allowed[rows]).overall
     low, high = np.quantile(dose, (0.025, 0.975), axis=1)
     return Predictions(
         effectiveness=effectiveness.mean(axis=2),
         member_std=effectiveness.std(axis=2),
-        probabilities=policy.choice_probabilities(*decisions),
+        probabilities=predicted.choice,
         dose=dose.mean(axis=1),
         dose_low=low,
         dose_high=high,

@@ -15,6 +15,7 @@ from posology.domain.policy import (
     Attention,
     Doses,
     OutcomePredictions,
+    Prediction,
 )
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
@@ -69,9 +70,7 @@ class NetworkPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment member"]:
         """Return each member's P(treatment is effective); 0 for forbidden treatments."""
-        logits = torch.cat([o.effectiveness for o in self._outputs(history, decisions)])
-        p = self.network.effect_probability(logits)
-        return _to_numpy(p.transpose(1, 2)) * allowed[:, :, None]
+        return self._effectiveness(self._outputs(history, decisions), allowed)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -82,21 +81,7 @@ class NetworkPolicy:
         from the ensemble's lower bound (Peng et al. 2019, arXiv:1910.00177, equation 6), among
         the treatments that are allowed and supported.
         """
-        if self.decoding.temperature is None:
-            mean = self.predict_effectiveness(history, decisions, allowed).mean(2)
-            return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
-        outputs = self._outputs(history, decisions)
-        value = torch.cat([pessimistic_value(o, self.decoding) for o in outputs])
-        behaviour = torch.cat([behaviour_probabilities(o) for o in outputs])
-        supported = supported_treatments(
-            behaviour, torch.as_tensor(allowed, device=value.device), self.decoding.min_support
-        )
-        return reweight_behaviour(
-            _to_numpy(behaviour),
-            _to_numpy(value),
-            supported.cpu().numpy(),
-            self.decoding.temperature,
-        )
+        return self._choice(self._outputs(history, decisions), allowed)
 
     def behaviour_and_values(
         self, history: History, decisions: StepIndex
@@ -114,25 +99,61 @@ class NetworkPolicy:
 
         With dose levels: the best level of each treatment, and no overall dose.
         """
+        return self._doses(self._outputs(history, decisions), allowed)
+
+    def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
+        """Return effectiveness, choice and doses from one forward pass."""
+        outputs = self._outputs(history, decisions)
+        return Prediction(
+            effectiveness=self._effectiveness(outputs, allowed),
+            choice=self._choice(outputs, allowed),
+            doses=self._doses(outputs, allowed),
+        )
+
+    def _effectiveness(
+        self, outputs: list[NetworkOutput], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        p = self.network.effect_probability(torch.cat([o.effectiveness for o in outputs]))
+        return _to_numpy(p.transpose(1, 2)) * allowed[:, :, None]
+
+    def _choice(
+        self, outputs: list[NetworkOutput], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        if self.decoding.temperature is None:
+            mean = self._effectiveness(outputs, allowed).mean(2)
+            return np.eye(mean.shape[1])[np.where(allowed, mean, -1.0).argmax(1)]
+        value = torch.cat([pessimistic_value(o, self.decoding) for o in outputs])
+        behaviour = torch.cat([behaviour_probabilities(o) for o in outputs])
+        supported = supported_treatments(
+            behaviour, torch.as_tensor(allowed, device=value.device), self.decoding.min_support
+        )
+        return reweight_behaviour(
+            _to_numpy(behaviour),
+            _to_numpy(value),
+            supported.cpu().numpy(),
+            self.decoding.temperature,
+        )
+
+    def _doses(self, outputs: list[NetworkOutput], allowed: AllowedMask) -> Doses:
         if self.decoding.dose_levels:
-            return self._best_doses(history, decisions, allowed)
-        z = torch.cat([o.dose for o in self._outputs(history, decisions)])
+            return self._best_doses(outputs, allowed)
+        z = torch.cat([o.dose for o in outputs])
         root = _to_numpy(z) * self.decoding.dose_spread + self.decoding.dose_center
         overall = np.maximum(root, 0.0) ** 2
-        by_treatment = np.full((len(decisions), len(self.formulary.treatments)), np.nan)
+        by_treatment = np.full((len(overall), len(self.formulary.treatments)), np.nan)
         for column, treatment in enumerate(self.formulary.treatments):
             if treatment.dose is not None:
                 by_treatment[:, column] = clip_to_range(overall.mean(1), treatment.dose)
         return Doses(np.where(allowed, by_treatment, np.nan), overall)
 
-    def _best_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
-        level = torch.cat([o.best_level for o in self._outputs(history, decisions)]).cpu().numpy()
+    def _best_doses(self, outputs: list[NetworkOutput], allowed: AllowedMask) -> Doses:
+        level = torch.cat([o.best_level for o in outputs]).cpu().numpy()
         dosed = np.array([t.dose is not None for t in self.formulary.treatments])
         doses = [np.array(d)[level[:, k]] for k, d in enumerate(self.decoding.dose_levels)]
         members = self.network.config.members
         return Doses(
             np.where(allowed & dosed, np.stack(doses, 1), np.nan),
-            np.full((len(decisions), members), np.nan),
+            np.full((len(level), members), np.nan),
         )
 
     def predict_outcomes(self, history: History, decisions: StepIndex) -> OutcomePredictions:

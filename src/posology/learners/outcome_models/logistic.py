@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64, Int64
 from posology.domain.cohort import Cohort
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, Prediction
 from posology.domain.profile import Profile
 from posology.domain.scaling import mean_and_std, standardize
 from posology.domain.statistics.link_functions import expit, softmax
@@ -63,9 +63,7 @@ class LinearPolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
-        logits = self._columns(history, decisions) @ self.weights + self.intercept
-        p = softmax(logits, axis=1) if self.is_multiclass else expit(logits)
-        return (p * allowed)[:, :, None]
+        return self._effectiveness(self._columns(history, decisions), allowed)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -76,7 +74,26 @@ class LinearPolicy:
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the ridge prediction, and for each option that dose in its range."""
-        root = self._columns(history, decisions) @ self.dose_weights + self.dose_intercept
+        return self._doses(self._columns(history, decisions), allowed)
+
+    def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
+        """All of it, from columns that are taken once."""
+        columns = self._columns(history, decisions)
+        p = self._effectiveness(columns, allowed)
+        choice = choose_most_effective(p[:, :, 0], allowed)
+        return Prediction(p, choice, self._doses(columns, allowed))
+
+    def _effectiveness(
+        self, columns: Float64[np.ndarray, "decision column"], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        logits = columns @ self.weights + self.intercept
+        p = softmax(logits, axis=1) if self.is_multiclass else expit(logits)
+        return (p * allowed)[:, :, None]
+
+    def _doses(
+        self, columns: Float64[np.ndarray, "decision column"], allowed: AllowedMask
+    ) -> Doses:
+        root = columns @ self.dose_weights + self.dose_intercept
         return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
     def _columns(

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 
 from posology.domain.formulary import Formulary
 from posology.domain.history import History, StepIndex
-from posology.domain.policy import AllowedMask, Doses
+from posology.domain.policy import AllowedMask, Doses, Prediction
 from posology.domain.profile import Profile
 from posology.domain.statistics.link_functions import softmax
 from posology.learners.features.tabular import FeatureSpec, extract_features
@@ -62,13 +62,7 @@ class TreePolicy:
         self, history: History, decisions: StepIndex, allowed: AllowedMask
     ) -> Float64[np.ndarray, "decision treatment 1"]:
         """P(option is effective); 0 for forbidden options."""
-        X = extract_features(self.spec, history, decisions)
-        p = (
-            predict_trees(self.option_trees, X)
-            if self.is_multiclass
-            else predict_each_option(self.option_trees, X, allowed)
-        )
-        return (p * allowed)[:, :, None]
+        return self._effectiveness(extract_features(self.spec, history, decisions), allowed)
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -79,7 +73,33 @@ class TreePolicy:
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The square of the trees' prediction, and for each option that dose in its range."""
-        root = predict_trees(self.dose_trees, extract_features(self.spec, history, decisions))[:, 0]
+        return self._doses(extract_features(self.spec, history, decisions), allowed)
+
+    def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
+        """All of it, from features that are taken once."""
+        X = extract_features(self.spec, history, decisions)
+        p = self._effectiveness(X, allowed)
+        choice = choose_most_effective(p[:, :, 0], allowed)
+        return Prediction(p, choice, self._doses(X, allowed))
+
+    def _effectiveness(
+        self,
+        X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+        allowed: AllowedMask,
+    ) -> Float64[np.ndarray, "decision treatment 1"]:
+        p = (
+            predict_trees(self.option_trees, X)
+            if self.is_multiclass
+            else predict_each_option(self.option_trees, X, allowed)
+        )
+        return (p * allowed)[:, :, None]
+
+    def _doses(
+        self,
+        X: Float32[np.ndarray, "decision feature"],  # noqa: N803
+        allowed: AllowedMask,
+    ) -> Doses:
+        root = predict_trees(self.dose_trees, X)[:, 0]
         return doses_within_ranges(dose_from_root(root), self.formulary, allowed)
 
 

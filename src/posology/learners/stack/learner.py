@@ -104,20 +104,28 @@ class StackLearner:
     ) -> StackedPolicy:
         """The same stack with members that learned from training and validation patients.
 
-        The first network stays next to the one fitted again: its second phase was selected on the
-        validation patients, and the mean of two networks varies less.
+        The first network stays beside the one fitted again only where its second phase, which was
+        selected on the validation patients, chooses the option or the option's own dose.
         """
         parts = split_training(train, validation, self.seed)
         learner = self.again(train, self.seed + 1)
         again = fit_network(learner, *_cohorts_again(learner, train, validation, parts))
         others = [member.fit_on_all(train, validation, parts) for member in trial.learners]
+        first = trial.policy.members[0]
+        if not (trial.policy.chooses_by == NETWORK or _doses_each_option(first)):
+            return replace(trial.policy, members=(again, *others))
         return replace(
             trial.policy,
-            members=(trial.policy.members[0], again, *others),
+            members=(first, again, *others),
             networks=2,
             effectiveness_weight=_shared_by_two(trial.judgement.effectiveness_weight),
             dose_weight=_shared_by_two(trial.judgement.dose_weight),
         )
+
+
+def _doses_each_option(policy: Policy) -> bool:
+    """Whether a network chooses a dose of each option itself."""
+    return isinstance(policy, NetworkPolicy) and bool(policy.decoding.dose_levels)
 
 
 def _cohorts_again(

@@ -17,6 +17,8 @@ from posology.domain.policy import (
     OutcomePredictions,
     OutcomePredictor,
     Policy,
+    Prediction,
+    predict_with,
 )
 from posology.domain.profile import Profile
 from posology.learners.outcome_models.predictions import choose_most_effective, doses_within_ranges
@@ -55,11 +57,11 @@ class StackedPolicy:
         """
         weights = self.effectiveness_weight
         parts = [
-            member.predict_effectiveness(history, decisions, allowed)
+            member.predict_effectiveness(history, decisions, np.ones_like(allowed))
             for member, weight in zip(self.members, weights, strict=True)
             if weight > 0
         ]
-        return np.clip(_mix(parts, weights[weights > 0], self._networks_in(weights)), 0.0, 1.0)
+        return self._mix_effectiveness(parts) * allowed[:, :, None]
 
     def choice_probabilities(
         self, history: History, decisions: StepIndex, allowed: AllowedMask
@@ -67,10 +69,8 @@ class StackedPolicy:
         """The allowed option that is best by what the policy chooses by."""
         if self.chooses_by == NETWORK:
             return self.members[0].choice_probabilities(history, decisions, allowed)
-        p = self.predict_effectiveness(history, decisions, np.ones_like(allowed)).mean(axis=2)
-        if self.chooses_by == EFFECTIVENESS:
-            return choose_most_effective(p, allowed)
-        return choose_most_effective(p @ self.reward.T, allowed)
+        p = self.predict_effectiveness(history, decisions, np.ones_like(allowed))
+        return self._choose(p, allowed)
 
     def predict_doses(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Doses:
         """The weighted mean of the dose where the study has one, by member of the ensembles.
@@ -80,15 +80,61 @@ class StackedPolicy:
         first = self.members[0].predict_doses(history, decisions, allowed)
         if np.isnan(first.overall).all():
             return first
-        weights = self.dose_weight
         parts = [
             first.overall
             if number == 0
             else member.predict_doses(history, decisions, allowed).overall
-            for number, (member, weight) in enumerate(zip(self.members, weights, strict=True))
+            for number, (member, weight) in enumerate(
+                zip(self.members, self.dose_weight, strict=True)
+            )
             if weight > 0
         ]
-        overall = np.maximum(_mix(parts, weights[weights > 0], self._networks_in(weights)), 0.0)
+        return self._mix_doses(parts, allowed)
+
+    def predict(self, history: History, decisions: StepIndex, allowed: AllowedMask) -> Prediction:
+        """All of it, with one question to each member."""
+        by_network = self.chooses_by == NETWORK
+        seen = allowed if by_network else np.ones_like(allowed)
+        used = (self.effectiveness_weight > 0) | (self.dose_weight > 0)
+        answers = {
+            number: predict_with(member, history, decisions, seen)
+            for number, member in enumerate(self.members)
+            if number == 0 or used[number]
+        }
+        p = self._mix_effectiveness(
+            [answers[n].effectiveness for n in np.flatnonzero(self.effectiveness_weight)]
+        )
+        first, dosing = answers[0], np.flatnonzero(self.dose_weight)
+        own = Doses(np.where(allowed, first.doses.by_treatment, np.nan), first.doses.overall)
+        has_own = bool(np.isnan(own.overall).all())
+        return Prediction(
+            effectiveness=p * allowed[:, :, None],
+            choice=first.choice if by_network else self._choose(p, allowed),
+            doses=own
+            if has_own
+            else self._mix_doses([answers[n].doses.overall for n in dosing], allowed),
+        )
+
+    def _mix_effectiveness(
+        self, parts: Sequence[Float64[np.ndarray, "decision treatment _"]]
+    ) -> Float64[np.ndarray, "decision treatment member"]:
+        weights = self.effectiveness_weight
+        return np.clip(_mix(parts, weights[weights > 0], self._networks_in(weights)), 0.0, 1.0)
+
+    def _choose(
+        self, p: Float64[np.ndarray, "decision treatment member"], allowed: AllowedMask
+    ) -> Float64[np.ndarray, "decision treatment"]:
+        mean = p.mean(axis=2)
+        if self.chooses_by == EFFECTIVENESS:
+            return choose_most_effective(mean, allowed)
+        return choose_most_effective(mean @ self.reward.T, allowed)
+
+    def _mix_doses(
+        self, parts: Sequence[Float64[np.ndarray, "decision _"]], allowed: AllowedMask
+    ) -> Doses:
+        weights = self.dose_weight
+        mixed = _mix(parts, weights[weights > 0], self._networks_in(weights))
+        overall = np.maximum(mixed, 0.0)
         within = doses_within_ranges(overall.mean(axis=1), self.formulary, allowed)
         return Doses(within.by_treatment, overall)
 
