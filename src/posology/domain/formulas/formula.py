@@ -63,6 +63,14 @@ def design_matrix(
     formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
 ) -> Float64[np.ndarray, "decision term"]:
     """The terms' values without coefficients; missing numbers are imputed."""
+    X = _recorded(formula, history, decisions, vocabulary)
+    return _filled(formula, X, history, decisions, vocabulary)
+
+
+def _recorded(
+    formula: Formula, history: History, decisions: StepIndex, vocabulary: tuple[str, ...]
+) -> Float64[np.ndarray, "decision term"]:
+    """The terms' values; NaN where a number is missing."""
     X = np.ones((len(decisions), len(formula.terms)))
     for column, term in enumerate(formula.terms):
         rows = matching_rows(vocabulary, term.codes)
@@ -70,7 +78,7 @@ def design_matrix(
             X[:, column] = latest_value(history, decisions, rows)
         elif term.kind != "one":
             X[:, column] = has_code(history, decisions, rows) == (term.kind == "any")
-    return _filled(formula, X, history, decisions, vocabulary)
+    return X
 
 
 def _filled(
@@ -101,8 +109,8 @@ def assumed_terms(
     A missing number is the imputed one; of a code that is one of several values of a fact, such as
     a race, nothing is known where the patient has none of the values, and it is taken as absent.
     """
-    bare = design_matrix(replace(formula, fill=()), history, decision, vocabulary)[0]
-    filled = design_matrix(formula, history, decision, vocabulary)[0]
+    X = _recorded(formula, history, decision, vocabulary)
+    bare, filled = X[0], _filled(formula, X.copy(), history, decision, vocabulary)[0]
     none = [code for term in formula.terms if term.kind == "none" for code in term.codes]
     covered = {*none, *(code.rpartition("//")[0] for code in none)}
     found = []
