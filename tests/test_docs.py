@@ -44,6 +44,7 @@ def test_the_python_of_a_page_runs(
     shared: dict[str, object] = {}
     for block in BLOCK.findall(text):
         exec(compile(block, str(page), "exec"), shared)  # the page's blocks share their names
+    assert set(shared) - {"__builtins__"}, "its blocks do something"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -15,6 +15,7 @@ from posology.conformance.calls.converse import Play
 from posology.conformance.examine import Examination, examine_with
 from posology.conformance.report.page import report_page
 from posology.conformance.report.text import report_text
+from posology.conformance.statements import STATEMENTS
 from tests.builders.asgi_client import AsgiClient
 from tests.builders.reference_cds_service import ReferenceService
 
@@ -57,9 +58,11 @@ def test_one_odd_value_anywhere_is_no_crash(where: int, value: Any, in_discovery
     def edit(body: Any) -> Any:
         return changed(body, where, value)
 
-    examine(
+    service = (
         ReferenceService(edit_discovery=edit) if in_discovery else ReferenceService(edit_reply=edit)
     )
+    found = [finding.statement.id for finding in examine(service).findings]
+    assert sorted(found) == sorted(STATEMENTS)
 
 
 @pytest.mark.parametrize(

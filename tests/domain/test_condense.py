@@ -51,7 +51,7 @@ def naive(h: History, decision: int, last_steps: int) -> list[tuple[float, dict]
     return [steps[0], *summary, *steps[cut:]]
 
 
-def same(found: list[tuple[float, dict]], expected: list[tuple[float, dict]]) -> None:
+def assert_same(found: list[tuple[float, dict]], expected: list[tuple[float, dict]]) -> None:
     assert len(found) == len(expected)
     for (time, events), (true_time, true_events) in zip(found, expected, strict=True):
         np.testing.assert_equal(time, true_time)
@@ -77,7 +77,7 @@ def test_condensing_equals_a_plain_loop(steps: list[int], last_steps: int, seed:
     decisions = np.sort(rng.choice(sum(steps), size=min(6, sum(steps)), replace=False))
     short = condense_histories(h, decisions, last_steps)
     for decision, found in zip(decisions, seen(short.history, short.decisions), strict=True):
-        same(found, naive(h, int(decision), last_steps))
+        assert_same(found, naive(h, int(decision), last_steps))
 
 
 def test_short_histories_are_unchanged() -> None:
@@ -108,7 +108,7 @@ def test_condensing_a_decision_does_not_depend_on_the_others() -> None:
     together = condense_histories(h, decisions, 32)
     for row, decision in enumerate(decisions):
         alone = condense_histories(h, np.array([decision]), 32)
-        same(
+        assert_same(
             seen(together.history, together.decisions)[row],
             seen(alone.history, alone.decisions)[0],
         )
@@ -123,7 +123,7 @@ def test_condensing_does_not_use_the_future() -> None:
     time[81:] += 1e4
     changed = condense_histories(replace(h, code=code, time=time), decision, 10)
     short = condense_histories(h, decision, 10)
-    same(
+    assert_same(
         seen(short.history, short.decisions)[0],
         seen(changed.history, changed.decisions)[0],
     )

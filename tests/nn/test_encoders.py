@@ -37,7 +37,7 @@ def last(h: History) -> tuple[list[int], list[int]]:
     return list(range(len(h.subject_id))), (np.diff(h.step_offsets) - 1).tolist()
 
 
-def close(a: torch.Tensor, b: torch.Tensor) -> None:
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
     torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-5)
 
 
@@ -48,7 +48,7 @@ def test_a_batch_equals_one_by_one(name: EncoderName) -> None:
     together = effectiveness_logits(net, h, subject, step)
     for row, (i, s) in enumerate(zip(subject, step, strict=True)):
         alone = subset_subjects(h, np.array([i]))
-        close(together[row : row + 1], effectiveness_logits(net, alone, [0], [s]))
+        assert_close(together[row : row + 1], effectiveness_logits(net, alone, [0], [s]))
 
 
 @every_encoder
@@ -56,7 +56,9 @@ def test_the_order_of_the_batch_does_not_matter(name: EncoderName) -> None:
     net, h = network(name), random_history(STEPS)
     order = [5, 2, 0, 4, 1, 3]
     step = (np.diff(h.step_offsets) - 1)[order].tolist()
-    close(effectiveness_logits(net, h, order, step), effectiveness_logits(net, h, *last(h))[order])
+    assert_close(
+        effectiveness_logits(net, h, order, step), effectiveness_logits(net, h, *last(h))[order]
+    )
 
 
 @every_encoder
@@ -72,7 +74,7 @@ def test_the_future_is_never_read(name: EncoderName, seen: int) -> None:
     decisions = ([0, 0], [seen - 1, 499])
     before = effectiveness_logits(net, h, *decisions)
     after = effectiveness_logits(net, changed, *decisions)
-    close(before[:1], after[:1])
+    assert_close(before[:1], after[:1])
     assert (before[1] - after[1]).abs().max() > 1e-3, "the later decision sees the change"
 
 
@@ -82,7 +84,9 @@ def test_order_within_a_step_does_not_matter(name: EncoderName) -> None:
     step = np.repeat(np.arange(len(h.time)), np.diff(h.event_offsets))
     order = np.lexsort((np.random.default_rng(2).random(len(step)), step))
     shuffled = replace(h, code=h.code[order], value=h.value[order])
-    close(effectiveness_logits(net, h, *last(h)), effectiveness_logits(net, shuffled, *last(h)))
+    assert_close(
+        effectiveness_logits(net, h, *last(h)), effectiveness_logits(net, shuffled, *last(h))
+    )
 
 
 @every_encoder

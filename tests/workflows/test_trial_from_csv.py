@@ -33,7 +33,7 @@ def raw_data(folder: Path) -> RawData:
     return describe_raw_data(cohort, trial, overlap, comparator=0)
 
 
-def check(raw: RawData, trial: trials.TrialData) -> None:
+def assert_raw_data(raw: RawData, trial: trials.TrialData) -> None:
     """Shares, differences and means by hand from the trial's own arrays."""
     before = trial.covariates[:, trial.names.index("cd40")]
     good = trial.outcome - before >= 50
@@ -66,7 +66,7 @@ def made_up_trial(patients: int) -> trials.TrialData:
 def test_a_made_up_trial_keeps_its_raw_differences(tmp_path: Path) -> None:
     trial = made_up_trial(200)
     trials.write_csv(trial, tmp_path / "trial.csv")
-    check(raw_data(tmp_path), trial)
+    assert_raw_data(raw_data(tmp_path), trial)
 
 
 @pytest.mark.skipif(find_spec("lifelines") is None, reason="lifelines holds the data")
@@ -74,7 +74,7 @@ def test_actg_175_keeps_its_raw_differences(tmp_path: Path) -> None:
     trial = trials.actg175()
     trials.write_csv(trial, tmp_path / "trial.csv")
     raw = raw_data(tmp_path)
-    check(raw, trial)
+    assert_raw_data(raw, trial)
     assert raw.outcome is not None
     for arm in raw.outcome.arms:
         assert f"{100 * arm.mean:.1f} % of {arm.known}" in PAGE.replace("\n", " ")

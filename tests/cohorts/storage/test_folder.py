@@ -51,7 +51,7 @@ def whole(folder: Path) -> pa.Table:
     return pa.concat_tables([pq.read_table(p) for p in sorted(folder.rglob("data/*.parquet"))])
 
 
-def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
+def assert_same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
     assert a.profile.codes == b.profile.codes
     np.testing.assert_allclose(a.profile.center, b.profile.center, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(a.profile.spread, b.profile.spread, rtol=1e-5, atol=1e-6)
@@ -65,7 +65,7 @@ def same(a: Cohort, b: Cohort, but: tuple[str, ...] = ()) -> None:
 
 
 def test_a_chunked_build_equals_the_build_in_memory(clinic: Path, built: Cohort) -> None:
-    same(
+    assert_same(
         build_cohort(whole(clinic / "meds"), built.study),
         built,
         ("best_treatment", "potential_rewards", "logged_probability"),
@@ -152,21 +152,23 @@ def test_chunk_size_does_not_change_the_cohort(
 ) -> None:
     out = tmp_path_factory.mktemp("cut") / "cohort"
     asked = BuildOptions(rows_per_core=rows, truth=clinic / "truth")
-    same(build_folder(built.study, clinic / "meds", out, asked), built, ("censoring_weight",))
+    assert_same(
+        build_folder(built.study, clinic / "meds", out, asked), built, ("censoring_weight",)
+    )
 
 
 def test_a_study_with_refits_is_built_in_memory_and_saved(tmp_path: Path) -> None:
     pq.write_table(synthetic_iwpc.events(80), tmp_path / "events.parquet")
     study_ = read_study("iwpc")
     made = build_folder(study_, tmp_path / "events.parquet", tmp_path / "out")
-    same(made, build_cohort(synthetic_iwpc.events(80), study_))
+    assert_same(made, build_cohort(synthetic_iwpc.events(80), study_))
     assert made.study == study_
     assert made.profile.formulas == synthetic_iwpc.cohort(80).profile.formulas
 
 
 def test_a_cohort_folder_round_trips(built: Cohort, tmp_path: Path) -> None:
     save_cohort(built, tmp_path / "again")
-    same(load_cohort(tmp_path / "again"), built)
+    assert_same(load_cohort(tmp_path / "again"), built)
     assert load_cohort(tmp_path / "again").study == built.study
     with pytest.raises(UserError, match="exists already"):
         save_cohort(built, tmp_path / "again")
@@ -196,7 +198,7 @@ def test_unsorted_events_are_sorted_or_an_error(tmp_path: Path) -> None:
     ]
     pq.write_table(event_table(*rows), tmp_path / "events.parquet")
     made = build_folder(study(), tmp_path / "events.parquet", tmp_path / "out")
-    same(made, build_cohort(event_table(*rows), study()))
+    assert_same(made, build_cohort(event_table(*rows), study()))
     with pytest.raises(RecordError, match="are not in order of subject_id"):
         build_folder(
             study(), tmp_path / "events.parquet", tmp_path / "two", BuildOptions(rows_per_core=20)

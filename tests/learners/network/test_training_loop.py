@@ -33,7 +33,7 @@ def data() -> tuple[Cohort, Cohort]:
     return select_split(c, TRAIN), select_split(c, VALIDATION)
 
 
-def same_weights(a: NetworkPolicy, b: NetworkPolicy) -> None:
+def assert_same_weights(a: NetworkPolicy, b: NetworkPolicy) -> None:
     other = b.network.state_dict()
     for name, tensor in a.network.state_dict().items():
         assert torch.equal(tensor, other[name]), name
@@ -55,7 +55,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     with (tmp_path / "killed" / "epochs.jsonl").open("a") as lines:
         lines.write('{"number": 99}\n')  # killed between an epoch's line and its state
     resumed = run_to_end(LEARNER.fit_epochs(*data, tmp_path / "killed"))
-    same_weights(whole, resumed)
+    assert_same_weights(whole, resumed)
     lines = [
         [json.loads(line) for line in (tmp_path / run / "epochs.jsonl").read_text().splitlines()]
         for run in ("whole", "killed")
@@ -77,7 +77,7 @@ def test_a_run_with_tasks_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Pat
     killed = learner.fit_epochs(*targets, tmp_path)
     next(killed)
     killed.close()
-    same_weights(whole, run_to_end(learner.fit_epochs(*targets, tmp_path)))
+    assert_same_weights(whole, run_to_end(learner.fit_epochs(*targets, tmp_path)))
 
 
 def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_second_phase_resumes_too(data: tuple[Cohort, Cohort], tmp_path: Pat
     killed = second.fit_epochs(first, *data, tmp_path)
     next(killed), next(killed)
     killed.close()
-    same_weights(whole, run_to_end(second.fit_epochs(first, *data, tmp_path)))
+    assert_same_weights(whole, run_to_end(second.fit_epochs(first, *data, tmp_path)))
 
 
 def test_a_finished_run_yields_its_epochs_again(
@@ -96,13 +96,13 @@ def test_a_finished_run_yields_its_epochs_again(
     whole = run_to_end(LEARNER.fit_epochs(*data, tmp_path))
     again = list(LEARNER.fit_epochs(*data, tmp_path))
     assert [epoch.number for epoch in again] == [1, 2, 3, 4, 5]
-    same_weights(whole, run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
+    assert_same_weights(whole, run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
 def test_writing_checkpoints_does_not_change_the_run(
     data: tuple[Cohort, Cohort], tmp_path: Path
 ) -> None:
-    same_weights(LEARNER.fit(*data), run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
+    assert_same_weights(LEARNER.fit(*data), run_to_end(LEARNER.fit_epochs(*data, tmp_path)))
 
 
 def test_other_settings_raise(data: tuple[Cohort, Cohort], tmp_path: Path) -> None:
@@ -158,14 +158,14 @@ def test_another_network_raises(data: tuple[Cohort, Cohort], tmp_path: Path) -> 
 
 def test_deterministic_mode_runs_and_is_restored(data: tuple[Cohort, Cohort]) -> None:
     strict = replace(LEARNER, training=replace(LEARNER.training, deterministic=True, epochs=1))
-    same_weights(strict.fit(*data), strict.fit(*data))
+    assert_same_weights(strict.fit(*data), strict.fit(*data))
     assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_gpu_settings_change_nothing_on_a_cpu(data: tuple[Cohort, Cohort]) -> None:
     one = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
     fast = replace(one, training=replace(one.training, mixed_precision=True, compile_trunk=True))
-    same_weights(one.fit(*data), fast.fit(*data))
+    assert_same_weights(one.fit(*data), fast.fit(*data))
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 9), st.integers(1, 60))
@@ -188,4 +188,4 @@ def test_a_smaller_budget_of_steps_changes_the_batches(data: tuple[Cohort, Cohor
     small = replace(LEARNER, training=replace(LEARNER.training, batch_steps=8, epochs=1))
     usual = replace(LEARNER, training=replace(LEARNER.training, epochs=1))
     with pytest.raises(AssertionError):
-        same_weights(small.fit(*data), usual.fit(*data))
+        assert_same_weights(small.fit(*data), usual.fit(*data))

@@ -121,7 +121,11 @@ def _inputs(parsed: HookCall, orders: Orders, state: str) -> CardInputs:
     )
 
 
+REFUSALS = (ValidationError, ServiceError, UserError)
+
+
 async def _judge(body: Any) -> str:
+    """`judged`, or the reason of a refusal."""
     try:
         parsed = HookCall.model_validate(body)
         orders = read_orders(parsed, STUDY, ())
@@ -129,8 +133,8 @@ async def _judge(body: Any) -> str:
             check_response(make_cards(_inputs(parsed, orders, state))[0])
         found = await gather(QUERIES, parsed.prefetch, parsed.context.patientId, "nothing")
         read_given(found.bundle)
-    except (ValidationError, ServiceError, UserError) as error:
-        return type(error).__name__
+    except REFUSALS as error:
+        return str(error)
     return "judged"
 
 
@@ -141,4 +145,4 @@ def test_the_undamaged_call_is_judged() -> None:
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ODD), min_size=1, max_size=4))
 def test_a_damaged_call_is_judged_or_refused(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
-    asyncio.run(_judge(_damaged(changes)))
+    assert asyncio.run(_judge(_damaged(changes))).strip(), "a refusal has its reason"

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 def study_of(model: Path) -> "Study":
     """The study of a saved policy, or of a registry's champion."""
     from posology import artifact
-    from posology.lifecycle.registry.state import is_registry, read_registry
-    from posology.workflows.over_time.registry import champion_folder
+    from posology.workflows.over_time.champion import champion_or_model
 
-    folder = champion_folder(read_registry(model)) if is_registry(model) else model
-    return artifact.load(folder).study
+    return artifact.load(champion_or_model(model)).study
 
 
 def advice_of(service: Path, model: Path, events: "pa.Table") -> "AdviceLog":

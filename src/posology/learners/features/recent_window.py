@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int8, Int32, Int64
 
 from posology.domain.cohort import Cohort
 from posology.domain.history import (
@@ -74,10 +74,7 @@ def fit_recent_window(
             lag.append(back)
     codes_of_columns, lags_of_columns = np.array(value_code, np.int32), np.array(lag, np.int8)
     raw = _raw_values((codes_of_columns, lags_of_columns), history, cohort.last_step)
-    known = ~np.isnan(raw)
-    count = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, raw, 0.0).sum(axis=0) / count
-    scale = np.sqrt((np.where(known, raw - center, 0.0) ** 2).sum(axis=0) / count)
+    center, scale = mean_and_spread(raw)
     return RecentWindowSpec(
         codes_of_columns,
         lags_of_columns,
@@ -131,6 +128,16 @@ def _codes_in_step(
     owner = np.repeat(rows, counts)
     known = np.isin(code, spec.flag_code)
     return owner[known], np.searchsorted(spec.flag_code, code[known]).astype(np.int64)
+
+
+def mean_and_spread(
+    columns: Float[np.ndarray, "row column"],
+) -> tuple[Float64[np.ndarray, " column"], Float64[np.ndarray, " column"]]:
+    """Mean and standard deviation of each column's known values; 0 where none is known."""
+    known = ~np.isnan(columns)
+    count = np.maximum(known.sum(axis=0), 1)
+    center = np.where(known, columns, 0.0).sum(axis=0) / count
+    return center, np.sqrt((np.where(known, columns - center, 0.0) ** 2).sum(axis=0) / count)
 
 
 def latest_values(

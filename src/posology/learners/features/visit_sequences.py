@@ -17,7 +17,11 @@ from posology.domain.history import (
     ragged_arange,
     subject_rows,
 )
-from posology.learners.features.recent_window import MAX_STANDARD_SCORE, latest_values
+from posology.learners.features.recent_window import (
+    MAX_STANDARD_SCORE,
+    latest_values,
+    mean_and_spread,
+)
 from posology.learners.features.treatments_given import treatment_of_code, treatment_of_step
 
 RUN_SCALE = 4.0
@@ -70,10 +74,7 @@ def fit_visits(cohort: Cohort) -> VisitSpec:
     none = np.zeros(0, np.float32)
     spec = VisitSpec(number, flag, option, len(cohort.study.formulary.treatments), none, none)
     columns = _columns(spec, history, _layout(spec, history, cohort.last_step))
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, columns, 0.0).sum(axis=0) / count
-    scale = np.sqrt(np.where(known, (columns - center) ** 2, 0.0).sum(axis=0) / count)
+    center, scale = mean_and_spread(columns)
     return replace(
         spec,
         center=center.astype(np.float32),

@@ -14,13 +14,12 @@ from rich.text import Text
 from posology import artifact
 from posology.domain.serialization import serialize
 from posology.domain.study import Study
-from posology.errors import UserError
 from posology.lifecycle.learned_from import EVIDENCE as LEARNED_FROM
 from posology.lifecycle.registry.changes import Author, VersionFacts
 from posology.lifecycle.registry.changes import add_version as add
 from posology.lifecycle.registry.history import ROLLBACK, Entry
 from posology.lifecycle.registry.state import Registry, read_registry
-from posology.lifecycle.registry.versions import folder_of, verify_version
+from posology.lifecycle.registry.versions import verify_version
 
 PARENT = "parent"
 """Key in a saved policy's evidence: digest of the version whose weights it started from."""
@@ -156,16 +155,6 @@ def check_registry(folder: Path) -> RegistryListing:
     for digest in registry.versions:
         artifact.load(verify_version(folder, digest))
     return RegistryListing(registry)
-
-
-def champion_folder(registry: Registry) -> Path:
-    """The folder of the champion; UserError if there is none yet."""
-    if not registry.champion:
-        raise UserError(
-            f"{registry.folder}: has no champion yet; `posology models promote {registry.folder} "
-            "VERSION` makes one."
-        )
-    return folder_of(registry.folder, registry.champion)
 
 
 def hash_study(study: Study) -> str:
