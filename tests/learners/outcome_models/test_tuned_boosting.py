@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posology.domain.cohort import TRAIN, VALIDATION, select_split
 from posology.errors import UserError
 from posology.learners.outcome_models import lightgbm_trees, sklearn_trees
 from posology.learners.outcome_models.boosting_task import BoostingTask
@@ -13,7 +14,7 @@ from posology.learners.outcome_models.tree_policy import (
     predict_first_trees,
     predict_trees,
 )
-from posology.learners.outcome_models.tuned_boosting import TunedBoostingLearner
+from posology.learners.outcome_models.tuned_boosting import BoostingSettings, TunedBoostingLearner
 from tests.builders.policies import TUNED, iwpc_cohort
 
 ROWS = 200
@@ -99,3 +100,16 @@ def test_without_lightgbm_an_error_says_how_to_install_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(UserError, match=r'pip install "posology\[boosting\]"'):
         lightgbm_trees.grow(task("squared_error"), 1, 0)
+
+
+def test_settings_chosen_before_are_those_that_fit_would_choose() -> None:
+    cohort = iwpc_cohort()
+    train, validation = select_split(cohort, TRAIN), select_split(cohort, VALIDATION)
+    chosen = TUNED.choose(train, validation)
+    assert chosen.settings is not None
+    assert chosen.settings.option_rounds in TUNED.round_counts
+    at_once, later = TUNED.fit(train, validation), chosen.fit(train, validation)
+    for trees in ("option_trees", "dose_trees"):
+        np.testing.assert_array_equal(getattr(at_once, trees).value, getattr(later, trees).value)
+    fixed = replace(chosen, settings=BoostingSettings(1, 2, "squared_error"))
+    assert len(fixed.fit(train, validation).dose_trees.root) == 2 * TUNED.bags

@@ -28,8 +28,11 @@ class MemberLearner:
     """Whether its `fit` learns from the validation patients too, not only chooses on them."""
 
     def choose(self, parts: tuple[Cohort, Cohort]) -> "MemberLearner":
-        """With its settings chosen once, so that both fits have the same; most choose in `fit`."""
-        if isinstance(self.learner, KernelLearner):
+        """With its settings chosen once, so that both fits have the same.
+
+        Learners of other kinds choose in `fit`.
+        """
+        if isinstance(self.learner, KernelLearner | TunedBoostingLearner):
             return replace(self, learner=self.learner.choose(*parts))
         return self
 
