@@ -32,6 +32,7 @@ from posology.cli.safety import safety
 from posology.cli.serve import serve
 from posology.cli.start.demo import demo
 from posology.cli.start.doctor import doctor
+from posology.cli.start.new import new
 from posology.cli.start.simulate import simulate
 from posology.cli.template import template
 from posology.cli.tune import tune
@@ -49,7 +50,7 @@ COMMANDS = {
     "For one patient": (template, recommend, predict, pgx, facts),
     "At the point of care": (conform, monitor),
     "Over time": (update,),
-    "To try it out": (demo, simulate, doctor),
+    "To try it out": (new, demo, simulate, doctor),
     "To train a better network": (pretrain, tune),
 }
 """Groups of `posology --help`, in the order of work."""

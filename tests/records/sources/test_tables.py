@@ -127,7 +127,10 @@ def test_times_with_an_offset_are_converted_to_the_hospitals_zone(tmp_path):
     ("mapping", "message"),
     [
         (BASE.replace("subject", "subjct"), r"event 1: unknown key 'subjct'; did you mean"),
-        (BASE.replace('"{at}"', '"at"'), r"event 1: time 'at' names no column; write \{at\}"),
+        (
+            BASE.replace('"{at}"', '"at"'),
+            r"event 1: time 'at' names no column and no day; write \{at\}",
+        ),
         (BASE.replace("labs.csv", "lab.csv"), r"no file is named 'lab.csv'"),
         (
             BASE.replace('value = "value"', 'value = "valu"'),

@@ -14,6 +14,8 @@ SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 """Seconds in each unit of `offset` (UCUM)."""
 FIELD = re.compile(r"\{([^{}]+)\}")
 """A column in a template."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+"""A time that is the same for all rows, where a table has no dates."""
 ROW = "_row"
 """The row's number, as a column of templates."""
 
@@ -31,7 +33,8 @@ class EventMapping:
     table: str | None = None
     """Table of the database, such as `labs` or `schema.labs`."""
     time: str | None = None
-    """Template, such as `{charttime}`; without it the events are static facts (sex, genotype)."""
+    """Template, such as `{charttime}`, or one day for all rows; without it the events are static
+    facts (sex, genotype)."""
     static: bool = False
     """Whether these are static facts although the mapping has a `time` for all events."""
     timeless: bool = False
@@ -149,8 +152,8 @@ def _problem(entry: EventMapping, mapping: TableMapping) -> str | None:
         return f"table {entry.table!r} needs `database`, its URL"
     if entry.offset_unit not in SECONDS:
         return f"offset_unit {entry.offset_unit!r} is not one of {', '.join(SECONDS)}"
-    if entry.time is not None and not FIELD.search(entry.time):
-        return f"time {entry.time!r} names no column; write {{{entry.time}}}"
+    if entry.time is not None and not FIELD.search(entry.time) and not _DAY.fullmatch(entry.time):
+        return f"time {entry.time!r} names no column and no day; write {{{entry.time}}}"
     if entry.static and (entry.offset is not None or entry.timeless):
         return "static facts have no time: remove `offset` and `timeless`, or `static`"
     if (entry.join is None) != (entry.on is None):

@@ -33,17 +33,17 @@ def suggest_mapping(path: Path) -> str:
     if not path.is_file() or not path.name.lower().endswith(DUCKDB_EXTENSIONS):
         raise RecordError(f"{path}: is no table; give a file of {', '.join(DUCKDB_EXTENSIONS)}")
     dialect = find_dialect(path)
-    names, rows = _sample(path, dialect)
+    names, rows = read_sample(path, dialect)
     columns = [
         describe_column(name, [row[at] for row in rows if len(row) == len(names)])
         for at, name in enumerate(names)
     ]
     subject = next((c for c in columns if c.kind == "subject"), None)
-    time = _time_of_all(columns)
+    time = time_of_all(columns)
     lines = [
         f"# Suggested by `posology ingest --suggest` from {len(rows)} rows; correct it.",
         f"# {len(names)} columns; the file is {dialect}.",
-        f"file = {_quoted(path.name)}",
+        f"file = {quoted(path.name)}",
         *_shared_lines(path, dialect, columns, subject, time),
     ]
     for column in columns:
@@ -52,10 +52,13 @@ def suggest_mapping(path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sample(path: Path, dialect: Dialect) -> tuple[list[str], list[list[str]]]:
+def read_sample(
+    path: Path, dialect: Dialect, most: int = SAMPLE_ROWS
+) -> tuple[list[str], list[list[str]]]:
+    """Names of a table's columns, and its first rows as texts; RecordError if it cannot be read."""
     if path.suffix == ".parquet":
         names = read_column_names(path)
-        batch = next(pq.ParquetFile(path).iter_batches(SAMPLE_ROWS), None)
+        batch = next(pq.ParquetFile(path).iter_batches(most), None)
         rows = [] if batch is None else batch.to_pylist()
         return names, [["" if v is None else str(v) for v in row.values()] for row in rows]
     with path.open("rb") as raw:
@@ -63,7 +66,7 @@ def _sample(path: Path, dialect: Dialect) -> tuple[list[str], list[list[str]]]:
         reader = csv.reader(bounded_texts(text), delimiter=dialect.delimiter)
         try:
             names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
-            rows = list(islice((row for row in reader if row), SAMPLE_ROWS))
+            rows = list(islice((row for row in reader if row), most))
         except (csv.Error, EOFError, zlib.error, BadGzipFile) as error:
             raise RecordError(f"{path}: the file is damaged ({error})") from error
     if not names or not rows:
@@ -74,7 +77,7 @@ def _sample(path: Path, dialect: Dialect) -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def _time_of_all(columns: Sequence[Column]) -> Column | None:
+def time_of_all(columns: Sequence[Column]) -> Column | None:
     """The date of the rows: the first date named as one, else the first date."""
     dates = [column for column in columns if column.kind == "date"]
     named = [column for column in dates if ENTRY.search(plain_name(column.name))]
@@ -91,23 +94,28 @@ def _shared_lines(
     if subject is None:
         prefix = plain_name(path.name.split(".")[0]) or "row"
         yield "# CHECK: no column looks like a patient's number, so each row is a patient."
-        yield f"subject = {_quoted(f'{prefix}-{{{ROW}}}')}"
+        yield f"subject = {quoted(f'{prefix}-{{{ROW}}}')}"
     else:
-        yield f"subject = {_quoted(subject.name)}"
+        yield f"subject = {quoted(subject.name)}"
     if time is None:
         yield "# CHECK: no column looks like a date: all facts are static."
     else:
-        yield f"time = {_quoted(f'{{{time.name}}}')}"
-        yield from _time_lines(time, None)
+        yield f"time = {quoted(f'{{{time.name}}}')}"
+        yield from time_lines(time, None)
+    yield from dialect_lines(dialect, columns)
+
+
+def dialect_lines(dialect: Dialect, columns: Sequence[Column]) -> Iterator[str]:
+    """How the file and its numbers are written, where that is not the usual way."""
     if dialect.delimiter != ",":
-        yield f"delimiter = {_quoted(dialect.delimiter)}"
+        yield f"delimiter = {quoted(dialect.delimiter)}"
     if dialect.encoding != "utf-8":
-        yield f"encoding = {_quoted(dialect.encoding)}"
+        yield f"encoding = {quoted(dialect.encoding)}"
     if any(column.decimal == "," for column in columns):
         yield 'decimal = ","'
 
 
-def _time_lines(column: Column, shared: Column | None) -> Iterator[str]:
+def time_lines(column: Column, shared: Column | None) -> Iterator[str]:
     """How a column writes its dates, where that is not how the date of all rows is written."""
     if column.misfits:
         cells = "cell is no date" if column.misfits == 1 else "cells are no dates"
@@ -117,48 +125,48 @@ def _time_lines(column: Column, shared: Column | None) -> Iterator[str]:
     if column.ambiguous:
         yield "# CHECK: day and month could be the other way round."
     if column.formats:
-        yield f"time_format = {_quoted(column.formats[0])}"
+        yield f"time_format = {quoted(column.formats[0])}"
     elif shared is not None and shared.formats:
         yield 'time_format = "iso"'
     if column.months:
-        yield f"months = {_quoted(column.months)}"
+        yield f"months = {quoted(column.months)}"
 
 
 def _event_lines(column: Column, columns: Sequence[Column], time: Column | None) -> Iterator[str]:
     name, cell = column.name, f"{{{column.name}}}"
     if "{" in name or "}" in name or "//" in name:
-        yield f"# {_quoted(name)}: rename the column; templates use braces, codes use //"
+        yield f"# {quoted(name)}: rename the column; templates use braces, codes use //"
         return
     if column.kind in ("text", "empty"):
         reason = "is empty" if column.kind == "empty" else "looks like a free text"
-        yield f"# {_quoted(name)} {reason}: not read"
+        yield f"# {quoted(name)} {reason}: not read"
         return
     yield "[[event]]"
     part = _code_part(column, columns)
     if column.kind in ("birth", "death", "date"):
         codes = {"birth": "MEDS_BIRTH", "death": "MEDS_DEATH"}
-        yield f"code = {_quoted(codes.get(column.kind, f'EVENT//LOCAL//{part}'))}"
+        yield f"code = {quoted(codes.get(column.kind, f'EVENT//LOCAL//{part}'))}"
         if column is not time:
-            yield f"time = {_quoted(cell)}"
-            yield from _time_lines(column, time)
+            yield f"time = {quoted(cell)}"
+            yield from time_lines(column, time)
     elif column.kind == "sex":
         yield "# CHECK: studies know SEX//female and SEX//male. To translate other words, write"
         yield f"# sex.csv with the columns {column.name} and sex, a line for each word, and here:"
-        yield f"# code = 'SEX//{{sex}}', join = 'sex.csv', on = {_quoted(column.name)}"
-        yield f"code = {_quoted(f'SEX//{cell}')}"
+        yield f"# code = 'SEX//{{sex}}', join = 'sex.csv', on = {quoted(column.name)}"
+        yield f"code = {quoted(f'SEX//{cell}')}"
         yield "static = true"
     elif column.kind == "code":
         family = {"LOINC": "MEASUREMENT", "ATC": "DRUG", "ICD10": "CONDITION"}
-        yield f"code = {_quoted(f'{family[str(column.system)]}//{column.system}//{cell}')}"
+        yield f"code = {quoted(f'{family[str(column.system)]}//{column.system}//{cell}')}"
     elif column.kind == "number":
-        yield f"code = {_quoted(f'MEASUREMENT//LOCAL//{part}')}"
-        yield f"value = {_quoted(name)}"
+        yield f"code = {quoted(f'MEASUREMENT//LOCAL//{part}')}"
+        yield f"value = {quoted(name)}"
         if column.unit:
-            yield f"unit = {_quoted(column.unit)}"
+            yield f"unit = {quoted(column.unit)}"
     else:
-        yield f"code = {_quoted(f'OBSERVATION//LOCAL//{part}//{cell}')}"
+        yield f"code = {quoted(f'OBSERVATION//LOCAL//{part}//{cell}')}"
     if column is not time:
-        yield f"when = {_quoted(name)}"
+        yield f"when = {quoted(name)}"
 
 
 def _code_part(column: Column, columns: Sequence[Column]) -> str:
@@ -172,6 +180,6 @@ def _without_unit(name: str) -> str:
     return plain_name(re.sub(r"[\[(][^\])]*[\])]\s*$", "", name))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The text as a basic string of TOML."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

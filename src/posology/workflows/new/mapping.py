@@ -1,0 +1,138 @@
+"""The mapping file of a table of one row a patient: each column that matters becomes an event."""
+
+from collections.abc import Iterator
+from glob import escape
+
+from posology.records.sources.tables.column_kinds import Column
+from posology.records.sources.tables.mapping import ROW
+from posology.records.sources.tables.suggest import dialect_lines, quoted, time_lines
+from posology.workflows.new.roles import Roles
+from posology.workflows.new.table import Table
+
+ENTRY, OUTCOME, END = "TRIAL//ENTRY", "OUTCOME", "OBSERVATION_PERIOD//END"
+NO_DATE = "2000-01-01"
+"""Day of entry of tables without dates (made up; only intervals count)."""
+_LATE = "may be known only after the treatment"
+
+
+def arm_code(roles: Roles, arm: str) -> str:
+    """Code of the event that this option was given."""
+    return f"ARM//{roles.treatment}//{arm}"
+
+
+def outcome_code(roles: Roles) -> str:
+    """Code of the outcome; of a column of categories, without its value."""
+    return f"{OUTCOME}//{roles.outcome}"
+
+
+def covariate_code(column: Column) -> str:
+    """Code of a fact known at entry; of categories, without its value."""
+    own = {"birth": "MEDS_BIRTH", "sex": "SEX"}
+    return own.get(column.kind, f"BASELINE//{column.name}")
+
+
+def check(roles: Roles, role: str, option: str) -> str:
+    """The mark of a line that holds a guess; empty where the user stated it."""
+    return f"  # CHECK: guessed; {option} states it" if role in roles.guessed else ""
+
+
+def write_mapping(table: Table, roles: Roles, file: str) -> str:
+    """The mapping file (TOML); `file` is how it names the table."""
+    lines = [
+        "# Which column means what; `posology ingest --table mapping.toml` reads it.",
+        "# Lines marked CHECK are guesses from names and cells: correct or confirm them.",
+        f"file = {quoted(escape(file))}",
+        *_subject(roles),
+        *dialect_lines(table.dialect, table.columns),
+        *_entry(table, roles),
+        *_outcome(table, roles),
+        "",
+        "# What was known at entry. Remove what was not: it would tell the future.",
+    ]
+    for column in roles.covariates:
+        lines += ["", *_covariate(column)]
+    for name in roles.left_out:
+        lines += ["", f"# CHECK: {quoted(name)} is not read: it {_reason(table, name)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _reason(table: Table, name: str) -> str:
+    kind = table.column(name, "column").kind
+    if kind in ("text", "empty"):
+        return "looks like free text" if kind == "text" else "is empty"
+    return "has the same value everywhere" if len(table.values(name)) == 1 else _LATE
+
+
+def _subject(roles: Roles) -> Iterator[str]:
+    if roles.subject is None:
+        yield "# CHECK: no column looks like a patient's number, so each row is a patient."
+        yield f'subject = "row-{{{ROW}}}"'
+    else:
+        yield f"subject = {quoted(roles.subject)}{check(roles, 'subject', '--subject')}"
+
+
+def _time(table: Table, name: str | None) -> Iterator[str]:
+    if name is None:
+        yield f"time = {quoted(NO_DATE)}  # the table has no date of entry; only intervals count"
+        return
+    yield f"time = {quoted(f'{{{name}}}')}"
+    yield from time_lines(table.column(name, "column"), None)
+
+
+def _entry(table: Table, roles: Roles) -> Iterator[str]:
+    yield from ("", "# Time zero: the treatment is chosen.", "[[event]]", f'code = "{ENTRY}"')
+    yield from _time(table, roles.entry)
+    yield from ("", f"# The treatment given.{check(roles, 'treatment', '--treatment')}")
+    yield from ("[[event]]", f"code = {quoted(arm_code(roles, f'{{{roles.treatment}}}'))}")
+    yield from _time(table, roles.entry)
+    yield f"when = {quoted(roles.treatment)}"
+    if roles.dose is not None:
+        yield f"value = {quoted(roles.dose)}{check(roles, 'dose', '--dose')}"
+        unit = table.column(roles.dose, "--dose").unit
+        if unit:
+            yield f"unit = {quoted(unit)}"
+
+
+def _outcome(table: Table, roles: Roles) -> Iterator[str]:
+    column = table.column(roles.outcome, "--outcome")
+    yield from ("", f"# The outcome.{check(roles, 'outcome', '--outcome')}", "[[event]]")
+    if roles.kind == "number":
+        yield f"code = {quoted(outcome_code(roles))}"
+        yield f"value = {quoted(roles.outcome)}"
+        if column.unit:
+            yield f"unit = {quoted(column.unit)}"
+    else:
+        yield f"code = {quoted(f'{outcome_code(roles)}//{{{roles.outcome}}}')}"
+    yield from _outcome_time(table, roles)
+    yield f"when = {quoted(roles.outcome)}"
+    yield from ("", "# Until then the patient was followed.", "[[event]]", f'code = "{END}"')
+    yield from _outcome_time(table, roles)
+    yield f"when = {quoted(roles.outcome)}"
+
+
+def _outcome_time(table: Table, roles: Roles) -> Iterator[str]:
+    if roles.measured is not None:
+        yield from _time(table, roles.measured)
+        return
+    yield from _time(table, roles.entry)
+    offset = quoted(roles.time) if roles.time else f"{roles.days:g}"
+    mark = "  # CHECK: guessed days from entry; --days states them"
+    yield f"offset = {offset}{mark if 'days' in roles.guessed else ''}"
+    yield 'offset_unit = "d"'
+
+
+def _covariate(column: Column) -> Iterator[str]:
+    code, cell = covariate_code(column), f"{{{column.name}}}"
+    yield "[[event]]"
+    if column.kind == "birth":
+        yield f"code = {quoted(code)}"
+        yield f"time = {quoted(cell)}"
+        yield from time_lines(column, None)
+    elif column.kind == "number":
+        yield f"code = {quoted(code)}"
+        yield f"value = {quoted(column.name)}"
+        if column.unit:
+            yield f"unit = {quoted(column.unit)}"
+    else:
+        yield f"code = {quoted(f'{code}//{cell}')}"
+    yield f"when = {quoted(column.name)}"

@@ -1,0 +1,264 @@
+"""Which column of a table is what: as stated, else the best guess from names and cells."""
+
+import re
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from posology.errors import UserError
+from posology.records.sources.tables.column_kinds import ENTRY, Column, plain_name
+from posology.workflows.new.request import DAYS, Request
+from posology.workflows.new.table import Table
+
+TREATMENT = re.compile(r"treat|drug|arm$|^arm|therap|medic|allocat|group|regimen|^rx$|^trt")
+OUTCOME = re.compile(
+    r"outcome|result|after|follow|respon|success|final|_end$|died|death|relaps|recur|cured|status"
+    r"|event|remission|improv"
+)
+MEASURED = re.compile(r"outcome|result|measured|after|follow|last|end|until")
+TIME = re.compile(r"^(time|days|futime|survival|follow_?up)(_|$)|_days$|^t_?to_?")
+DOSE = re.compile(r"dose|dosage|_mg(_|$)|dawka|dosis")
+BAD = re.compile(
+    r"died|death|dead|relaps|recur|bleed|adverse|readmi|toxic|fail|status|event|stroke"
+)
+"""Words in plain names of columns. Our choice; what they decide is marked in the files."""
+NO = ("0", "no", "n", "false", "none", "alive", "nein", "nie")
+"""Values that say that something did not happen."""
+MOST_OPTIONS = 12
+
+
+_Pick = Callable[[str, str | None, str | None], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The columns of a project."""
+
+    subject: str | None
+    """None: each row is a patient."""
+    entry: str | None
+    """None: the table has no date; every row gets the same day."""
+    treatment: str
+    arms: tuple[str, ...]
+    outcome: str
+    kind: str
+    """number, category, or time (to an event)."""
+    goal: str
+    """Of a number <=X or >=X; else the good value of the column."""
+    days: float
+    """Of a time to an event, the window; else days from entry to the outcome."""
+    measured: str | None
+    """Column of the date of the outcome; None: `days` after entry."""
+    time: str | None
+    """Column of the days to the event or to the end of follow-up."""
+    dose: str | None
+    covariates: tuple[Column, ...]
+    left_out: tuple[str, ...]
+    """Columns that may be known only later: in the mapping as comments."""
+    guessed: frozenset[str]
+    """Roles that nobody stated."""
+
+
+def choose_roles(table: Table, request: Request) -> Roles:
+    """Stated roles, the others guessed; UserError where there is no guess or a name is unknown."""
+    guessed: set[str] = set()
+
+    def pick(role: str, stated: str | None, guess: str | None) -> str | None:
+        if stated is not None:
+            return table.column(stated, f"--{role}").name
+        guessed.add(role)
+        return guess
+
+    if len(request.treatments) > 1:
+        raise UserError("posology new: --treatment of a table is one column; give it once.")
+    numbered = next((c.name for c in table.columns if c.kind == "subject"), None)
+    dates = [c.name for c in table.columns if c.kind == "date"]
+    subject = pick("subject", request.subject, numbered)
+    if subject is not None and len(table.values(subject)) < len(table.filled(subject)):
+        raise UserError(
+            f"{table.path}: patients have several rows each ({subject}); this command writes "
+            "projects of one row a patient. Begin with `posology ingest --suggest` and "
+            "docs/longitudinal-study.md, or name another column with --subject."
+        )
+    entry = pick("entry", request.entry, _first_named(dates, ENTRY))
+    stated = next(iter(request.treatments), None)
+    treatment = pick("treatment", stated, _guess_treatment(table, subject))
+    if treatment is None:
+        raise _nothing(table, "a treatment (two to 12 values)", "--treatment")
+    dose = _choose_dose(table, request, treatment, pick)
+    taken = {subject, entry, treatment, dose}
+    time = _time_column(table, request, taken)
+    outcome = pick("outcome", request.outcome, _guess_outcome(table, {*taken, time}))
+    if outcome is None:
+        raise _nothing(table, "an outcome", "--outcome")
+    if outcome in taken:
+        raise UserError(f"--outcome {outcome}: is another role's column already; name another one.")
+    kind = _outcome_kind(table.column(outcome, "--outcome"), table)
+    if kind == "number":
+        time = None
+    kind = "time" if time is not None else kind
+    later = [d for d in dates if d not in taken and MEASURED.search(plain_name(d))]
+    measured = next(iter(later), None)
+    measured = None if time or entry is None else measured
+    if request.goal is None:
+        guessed.add("goal")
+    taken |= {outcome, time, measured}
+    return Roles(
+        subject,
+        entry,
+        treatment,
+        _arms(table, treatment),
+        outcome,
+        kind,
+        _goal(table, request.goal, outcome, kind),
+        _days(table, request, (entry, measured, time), guessed),
+        measured,
+        time,
+        dose,
+        *_others(table, taken),
+        frozenset(guessed),
+    )
+
+
+def _first_named(names: Sequence[str], words: re.Pattern[str]) -> str | None:
+    named = [name for name in names if words.search(plain_name(name))]
+    return next(iter([*named, *names]), None)
+
+
+def _is_few(table: Table, column: Column) -> bool:
+    return 2 <= len(table.values(column.name)) <= MOST_OPTIONS
+
+
+def _guess_treatment(table: Table, subject: str | None) -> str | None:
+    """A column of few values: the first named like a treatment, else the first of categories."""
+    few = [c for c in table.columns if c.name != subject and _is_few(table, c)]
+    named = [c for c in few if TREATMENT.search(plain_name(c.name)) and c.kind != "date"]
+    others = [c for c in few if c.kind == "category" and not OUTCOME.search(plain_name(c.name))]
+    return next((c.name for c in [*named, *others]), None)
+
+
+def _choose_dose(table: Table, request: Request, treatment: str, pick: _Pick) -> str | None:
+    if request.question != "dose":
+        if request.dose is not None:
+            raise UserError("posology new: --dose needs --question dose.")
+        return None
+    numbers = [c.name for c in table.columns if c.kind == "number" and c.name != treatment]
+    guess = next((name for name in numbers if DOSE.search(plain_name(name))), None)
+    dose = pick("dose", request.dose, guess)
+    if dose is None:
+        raise _nothing(table, "a dose", "--dose")
+    if not table.numbers(dose):
+        raise UserError(f"--dose {dose}: the column has no numbers.")
+    return dose
+
+
+def _time_column(table: Table, request: Request, taken: set[str | None]) -> str | None:
+    """The column of the time to an event: stated by --days, else named like one."""
+    if request.days is not None and not _is_number(request.days):
+        return _in_days(table.column(request.days, "--days").name)
+    if request.days is not None:
+        return None
+    numbers = [c.name for c in table.columns if c.kind == "number" and c.name not in taken]
+    return next((name for name in numbers if TIME.search(plain_name(name))), None)
+
+
+def _in_days(name: str) -> str:
+    if re.search(r"month|year|week", plain_name(name)):
+        raise UserError(
+            f"--days {name}: the name says months, years or weeks; give a column of days."
+        )
+    return name
+
+
+def _guess_outcome(table: Table, taken: set[str | None]) -> str | None:
+    able = [c for c in table.columns if c.name not in taken and c.kind in ("number", "category")]
+    able = [c for c in able if len(table.values(c.name)) > 1]
+    named = [c for c in able if OUTCOME.search(plain_name(c.name))]
+    return next((c.name for c in [*named, *reversed(able)]), None)
+
+
+def _outcome_kind(column: Column, table: Table) -> str:
+    if column.kind == "number":
+        return "number"
+    if 1 <= len(table.values(column.name)) <= MOST_OPTIONS and column.kind != "date":
+        return "category"
+    raise UserError(
+        f"--outcome {column.name}: is neither a column of numbers nor one of at most "
+        f"{MOST_OPTIONS} values (it looks like: {column.kind})."
+    )
+
+
+def _goal(table: Table, stated: str | None, outcome: str, kind: str) -> str:
+    if kind == "number":
+        if stated is None:
+            return f"<={statistics.median(table.numbers(outcome)):g}"
+        text = stated.replace(" ", "")
+        if not re.fullmatch(r"(<=|>=)[-+]?\d+(\.\d+)?", text):
+            raise UserError(f"--goal {stated!r}: of numbers write '<=140' or '>=50'.")
+        return text
+    values = table.values(outcome)
+    if stated is not None:
+        if stated not in values:
+            raise UserError(f"--goal {stated!r}: {outcome} has the values {', '.join(values)}.")
+        return stated
+    negative = [v for v in values if v.lower() in NO]
+    positive = [v for v in values if v.lower() not in NO]
+    is_bad = kind == "time" or BAD.search(plain_name(outcome))
+    return next(iter([*negative, *values] if is_bad else [*positive, *values]))
+
+
+def _arms(table: Table, treatment: str) -> tuple[str, ...]:
+    arms = tuple(sorted(table.values(treatment)))
+    if not 2 <= len(arms) <= MOST_OPTIONS:
+        raise UserError(
+            f"--treatment {treatment}: has {len(arms)} different values; a study compares 2 to "
+            f"{MOST_OPTIONS} options."
+        )
+    return arms
+
+
+def _days(
+    table: Table,
+    request: Request,
+    columns: tuple[str | None, str | None, str | None],
+    guessed: set[str],
+) -> float:
+    """Days from entry to the outcome; of times to an event, a window that most are followed for."""
+    entry, measured, time = columns
+    if request.days is not None and _is_number(request.days):
+        return float(request.days)
+    guessed.add("days")
+    if time is not None:
+        return float(round(statistics.median(table.numbers(time))))
+    if entry is not None and measured is not None:
+        days = table.days_between(entry, measured)
+        if days:
+            return float(max(1, max(days)))
+    return DAYS
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\d+(\.\d+)?", text) is not None
+
+
+def _others(table: Table, taken: set[str | None]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Covariates, and columns that may be known only after the decision or are no features."""
+    covariates, left_out = [], []
+    for column in table.columns:
+        if column.name in taken:
+            continue
+        plain = plain_name(column.name)
+        is_late = OUTCOME.search(plain) is not None or TIME.search(plain) is not None
+        able = column.kind in ("number", "category", "sex", "code", "birth")
+        if able and not is_late and len(table.values(column.name)) > 1:
+            covariates.append(column)
+        else:
+            left_out.append(column.name)
+    return tuple(covariates), tuple(left_out)
+
+
+def _nothing(table: Table, what: str, option: str) -> UserError:
+    return UserError(
+        f"{table.path}: no column looks like {what}; name it with {option}. The columns are "
+        f"{', '.join(table.cells)}."
+    )

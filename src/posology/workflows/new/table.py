@@ -1,0 +1,92 @@
+"""The columns of a table and their cells, as a new project sees them."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from posology.errors import UserError
+from posology.records.sources.tables.column_kinds import Column, describe_column
+from posology.records.sources.tables.dialect import Dialect, find_dialect
+from posology.records.sources.tables.suggest import read_sample
+from posology.workflows.new.request import check_known
+
+ROWS = 100_000
+"""Rows that are read to describe the columns (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's first rows, by column."""
+
+    path: Path
+    dialect: Dialect
+    columns: tuple[Column, ...]
+    cells: dict[str, tuple[str, ...]]
+
+    def column(self, name: str, option: str) -> Column:
+        """The column of this name; UserError with the nearest one, if there is none."""
+        check_known(f"{option}: column", name, tuple(self.cells))
+        return next(column for column in self.columns if column.name == name)
+
+    def filled(self, name: str) -> tuple[str, ...]:
+        """The cells of a column that are not empty."""
+        return tuple(cell for cell in self.cells[name] if cell)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Distinct values of a column, the most frequent first."""
+        return tuple(value for value, _ in Counter(self.filled(name)).most_common())
+
+    def numbers(self, name: str) -> list[float]:
+        """The cells of a column that are numbers."""
+        return [n for cell in self.filled(name) if (n := _as_number(cell)) is not None]
+
+    def numbers_where(self, name: str, other: str, value: str) -> list[float]:
+        """The same of the rows in which another column has this value."""
+        pairs = zip(self.cells[name], self.cells[other], strict=True)
+        return [n for cell, at in pairs if at == value and (n := _as_number(cell)) is not None]
+
+    def days_between(self, start: str, end: str) -> list[int]:
+        """Days from one column of dates to another, of the rows that have both."""
+        kinds = {column.name: column for column in self.columns}
+        pairs = (
+            (_as_day(a, kinds[start]), _as_day(b, kinds[end]))
+            for a, b in zip(self.cells[start], self.cells[end], strict=True)
+        )
+        return [(b - a).days for a, b in pairs if a is not None and b is not None]
+
+
+def read_table(path: Path) -> Table:
+    """The table of a file; RecordError if it cannot be read."""
+    if path.is_dir():
+        raise UserError(f"--path {path}: is a folder; --data csv needs one file, a row a patient.")
+    dialect = find_dialect(path)
+    names, rows = read_sample(path, dialect, ROWS)
+    for name in names:
+        if re.search(r"[{}]|//", name) or not name:
+            raise UserError(
+                f"{path}: rename the column {name!r}: templates use braces, codes use //."
+            )
+    whole = [row for row in rows if len(row) == len(names)]
+    cells = {name: tuple(row[at].strip() for row in whole) for at, name in enumerate(names)}
+    columns = tuple(describe_column(name, cells[name]) for name in names)
+    return Table(path, dialect, columns, cells)
+
+
+def _as_number(cell: str) -> float | None:
+    """A number, also with a decimal comma; None for anything else."""
+    text = cell.replace(".", "").replace(",", ".") if "," in cell else cell
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _as_day(cell: str, column: Column) -> date | None:
+    try:
+        if column.formats:
+            return datetime.strptime(cell, column.formats[0]).date()  # noqa: DTZ007
+        return date.fromisoformat(cell[:10])
+    except ValueError:
+        return None
