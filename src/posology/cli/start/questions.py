@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ask(request: "Request", ask_data: bool) -> "Request":
-    """The request with what only the user knows; what was given as an option is not asked."""
+    """The request with what only the user knows; an option that was given has no question."""
     from posology.workflows.new.request import DATA, QUESTIONS, check_request
 
     if ask_data:
