@@ -14,7 +14,12 @@ from posology.learners.network.training_loop import Training
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
+TUTORIALS = ROOT / "docs" / "tutorials"  # test_tutorials.py runs them, with their commands
+WITH_CODE = [
+    page
+    for page in PAGES
+    if BLOCK.search(page.read_text(encoding="utf-8")) and page.parent != TUTORIALS
+]
 
 
 def shorten_training(monkeypatch: pytest.MonkeyPatch) -> None:
