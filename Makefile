@@ -9,13 +9,19 @@ STAMP := $(VENV)/.installed
 # Coverage triples the processor time of the tests on Python 3.11; from 3.12 on it costs little.
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov" * (sys.version_info >= (3, 12)))')
 
-.PHONY: demo test coverage lint types docs site clean
+# Linters and types take one core each: two of test's jobs run side by side.
+MAKEFLAGS += --jobs=2
+
+.PHONY: demo test pytest coverage lint types docs site clean
 
 demo: $(STAMP)
 	$(BIN)/posology demo --out out/demo
 
-test: lint types
-	OMP_NUM_THREADS=1 COVERAGE_CORE=sysmon $(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)
+test: lint types pytest
+
+# Compiled modules are kept (in CI too), or each process of the tests compiles them again.
+pytest: $(STAMP)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 COVERAGE_CORE=sysmon $(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE)
 
 coverage: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov

@@ -92,7 +92,7 @@ def test_past_events_change_the_predictions(name: str) -> None:
 @every_policy
 def test_a_batch_equals_single_decisions(name: str) -> None:
     policy, c = fitted_policy(name), iwpc_cohort()
-    rows = np.arange(0, len(c), 17)
+    rows = np.arange(0, len(c), 41)
     together = all_outputs(policy, c.history, c.last_step[rows])
     for position, row in enumerate(rows):
         alone = subset_decisions(c, np.arange(len(c)) == row)

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_an_error_or_its_rows_are_rejected(
 
 @pytest.mark.parametrize("name", [n for n in TABLES if n != "embeddings"])
 @settings(
-    max_examples=6,
+    max_examples=3,  # each draws every cell of the table; a table of the CDM takes a second
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -212,7 +212,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in SKIPPED])
 def test_no_column_type_causes_a_traceback(folder: Path, name: str, kind: str) -> None:
     table = TABLES[name]
     columns = list(table.columns)
