@@ -36,7 +36,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_docs.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_docs.py tests/test_docs_site.py tests/test_tutorials.py tests/test_reference.py tests/test_receipts.py
 
 site: $(STAMP)
 	$(BIN)/python -m docs.make.site
