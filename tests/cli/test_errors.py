@@ -8,6 +8,7 @@ import pytest
 
 from posology.cli import main
 from posology.errors import UserError
+from tests.builders.command_line import run_python
 
 NOWHERE = "/proc/nowhere"  # no user can write there
 OUTPUTS = [
@@ -121,3 +122,24 @@ def test_an_error_that_cannot_be_printed_still_exits_with_2(monkeypatch):
     for stream in (sys.stdout, sys.stderr):  # as Python does when it ends
         stream.flush()
         stream.close()
+
+
+MISTYPED = """
+import sys
+from posology.cli import app
+from posology.errors import UserError
+from tests.builders.command_line import run_python
+for line in ("evaluate gone gone", "effect gone", "fit gone", "tune gone", "monitor gone gone"):
+    try:
+        app(line.split(), standalone_mode=False)
+    except UserError:
+        found = {"torch", "sklearn", "matplotlib"} & set(sys.modules)
+        assert not found, f"{line}: {found}"
+        print(line)
+"""
+
+
+def test_a_mistyped_path_does_not_wait_for_what_learning_imports():
+    done = run_python(MISTYPED, None)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5

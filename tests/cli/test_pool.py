@@ -52,6 +52,27 @@ def test_hospitals_are_pooled_into_a_table_rows_and_a_page(tmp_path) -> None:
     assert ".plot { grid-column: 1 / -1; width: 100%; min-width: 0;" in html, "fits 390 px"
 
 
+def test_pairs_of_options_and_groups_are_folded_unless_they_differ(tmp_path) -> None:
+    files = _write(tmp_path, {name: _with_group(summary) for name, summary in alike().items()})
+    folded, whole = (
+        " ".join(RUN.invoke(app, ["pool", *files, *more]).stdout.split())
+        for more in ((), ("--all",))
+    )
+    rows = whole.count(" against ") - folded.count(" against ")
+    assert f"{rows} more, of pairs of options and of groups, do not differ" in folded
+    assert "do not differ: --all" not in whole
+    assert "dose, sex: female" not in folded
+    assert "dose, sex: female" in whole
+    assert "high dose against" in folded
+    assert "medium dose (2 of" not in folded
+
+
+def _with_group(summary: StudySummary) -> StudySummary:
+    """With the main outcome once more, in a group."""
+    group = replace(summary.outcomes[0], family="sex", group="female")
+    return replace(summary, outcomes=(*summary.outcomes, group))
+
+
 def test_heterogeneous_hospitals_are_called_so(tmp_path) -> None:
     done = RUN.invoke(app, ["pool", *_write(tmp_path, apart())])
     text = " ".join(done.stdout.split())

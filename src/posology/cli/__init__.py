@@ -48,8 +48,8 @@ app = typer.Typer(
 COMMANDS = {
     "From records to evidence": (ingest, cohort, fit, evaluate, effect, pool),
     "For one patient": (template, recommend, predict, pgx, facts),
-    "At the point of care": (conform, monitor),
-    "Over time": (update,),
+    "At the point of care": (conform,),
+    "Over time": (monitor, update),
     "To try it out": (new, demo, simulate, doctor),
     "To train a better network": (pretrain, tune),
 }

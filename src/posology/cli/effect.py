@@ -52,16 +52,18 @@ def effect(
     from posology import artifact
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.workflows.cohorts import read_cohort, read_flow
-    from posology.workflows.effect_study import effect_study
-    from posology.workflows.pooling.share import share_effects
-    from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
-    use_one_thread()
     with show_progress("effects") as progress:
         progress("reading the cohort")
         cohort = read_cohort(study, events)
         elsewhere = None if policy is None else artifact.load(policy)
+        # What takes seconds to import comes after what the user may have mistyped.
+        from posology.workflows.effect_study import effect_study
+        from posology.workflows.pooling.share import share_effects
+        from posology.workflows.results import write_measurements
+
+        use_one_thread()
         result = effect_study(cohort, max_decisions, repeats, seed, progress, elsewhere)
     result = replace(result, records=read_flow(study))
     CONSOLE.print(result)

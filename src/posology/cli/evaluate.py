@@ -35,6 +35,14 @@ def evaluate(
             help="Judge whether the advantage over usual care is shown; exit with 3 if it is not."
         ),
     ] = False,
+    baselines: Annotated[
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Fit classical models to compare with; by default unless with --gate, which "
+            "judges against usual care and guidelines only.",
+        ),
+    ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
     share: ShareFile = None,
@@ -50,19 +58,22 @@ def evaluate(
     """
     from posology import artifact
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.workflows.cohorts import read_cohort
+
+    started = time.perf_counter()
+    loaded, cohort = artifact.load(model), read_cohort(study, events)
+    # What takes seconds to import comes after what the user may have mistyped.
     from posology.evaluation.gate.advantage import describe_gate
     from posology.evaluation.gate.requirement import GATE_CLOSED
-    from posology.workflows.cohorts import read_cohort
     from posology.workflows.evaluate import evaluate as run
     from posology.workflows.gate.judge import judge
     from posology.workflows.pooling.share import share_evaluation
     from posology.workflows.results import write_measurements
 
-    started = time.perf_counter()
     use_one_thread()
-    loaded, cohort = artifact.load(model), read_cohort(study, events)
+    with_baselines = not gate if baselines is None else baselines
     with show_progress("evaluate") as progress:
-        result = run(loaded, cohort, max_decisions, seed, progress)
+        result = run(loaded, cohort, max_decisions, seed, progress, with_baselines)
     CONSOLE.print(result)
     verdict = judge(result, loaded.policy, seed) if gate else None
     if verdict is not None:

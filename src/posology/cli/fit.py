@@ -81,15 +81,17 @@ def fit(
     from posology.cli.progress import CONSOLE, show_progress
     from posology.errors import UserError
     from posology.workflows.cohorts import read_cohort
-    from posology.workflows.fit import NetworkSettings
-    from posology.workflows.fit import fit as run
-    from posology.workflows.plans.learn import learn_plans, with_plans
-    from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
     cohort = read_cohort(study, events)
+    # What takes seconds to import comes after what the user may have mistyped.
+    from posology.workflows.fit import NetworkSettings
+    from posology.workflows.fit import fit as run
+    from posology.workflows.plans.learn import learn_plans, with_plans
+    from posology.workflows.results import write_measurements
+
     settings = NetworkSettings(recipe, resume, start, device)
     with show_progress("fit") as progress:
         if plans:

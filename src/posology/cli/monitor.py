@@ -63,23 +63,26 @@ def monitor(
     Compares with the patients the policy was fitted on. All monitors together raise at most one
     false alarm in 1,000 undisturbed months. Exit code 3 if the last month alarms, else 0.
     """
-    from posology import artifact
-    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
-    from posology.workflows.monitoring.monitor import ALARM, MonitorSettings
-    from posology.workflows.monitoring.monitor import monitor as run
-    from posology.workflows.over_time.champion import champion_or_model
-    from posology.workflows.results import write_measurements
-
     if (events is None) == (service is None):
         raise UserError(
             "posology monitor: name the events of later patients, or the folder of a service with "
             "--service; one of them."
         )
+    from posology import artifact
+    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.workflows.over_time.champion import champion_or_model
+
     started = time.perf_counter()
+    dates = _date(since, "--since"), _date(until, "--until")
+    loaded = artifact.load(champion_or_model(model))
+    # What takes seconds to import comes after what the user may have mistyped.
+    from posology.workflows.monitoring.monitor import ALARM, MonitorSettings
+    from posology.workflows.monitoring.monitor import monitor as run
+    from posology.workflows.results import write_measurements
+
     use_one_thread()
-    settings = MonitorSettings(_date(since, "--since"), _date(until, "--until"), settle)
+    settings = MonitorSettings(*dates, settle)
     with show_progress("monitor") as progress:
-        loaded = artifact.load(champion_or_model(model))
         if events is not None:
             result = run(loaded, events, settings, progress)
         else:

@@ -17,6 +17,10 @@ def pool(
             "hospital; each hospital is called by its file's name."
         ),
     ],
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Print also the comparisons that do not differ."),
+    ] = False,
     report: ReportFile = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -31,7 +35,7 @@ def pool(
 
     started = time.perf_counter()
     result = run(summaries)
-    CONSOLE.print(result)
+    CONSOLE.print(result.every_comparison if every else result)
     if report is not None:
         result.report(report)
         CONSOLE.print(f"Report: [bold]{report}[/]")

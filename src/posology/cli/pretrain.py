@@ -32,14 +32,16 @@ def pretrain(
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
     from posology.errors import UserError
     from posology.workflows.cohorts import read_cohort
-    from posology.workflows.fit import pretrain as run
-    from posology.workflows.results import write_measurements
 
     started = time.perf_counter()
-    use_one_thread()
     if out.exists():
         raise UserError(f"--out {out}: exists already; name a new file.")
     cohort = read_cohort(study, events)
+    # What takes seconds to import comes after what the user may have mistyped.
+    from posology.workflows.fit import pretrain as run
+    from posology.workflows.results import write_measurements
+
+    use_one_thread()
     with show_progress("pretrain") as progress:
         result = run(cohort, recipe, epochs, seed, progress)
     CONSOLE.print(result, highlight=False)

@@ -37,14 +37,16 @@ def tune(
     is not used, so no figure of the search measures how good the recipe is.
     """
     from posology.cli.progress import CONSOLE, show_progress, use_one_thread
-    from posology.learners.tune import Search
     from posology.workflows.cohorts import read_cohort
+
+    started = time.perf_counter()
+    cohort = read_cohort(study, events)
+    # What takes seconds to import comes after what the user may have mistyped.
+    from posology.learners.tune import Search
     from posology.workflows.results import write_measurements
     from posology.workflows.tune import tune as run
 
-    started = time.perf_counter()
     use_one_thread()
-    cohort = read_cohort(study, events)
     with show_progress("tune") as progress:
         result = run(cohort, out, Search(trials, first_epochs, seed=seed), progress)
     CONSOLE.print(result, highlight=False)

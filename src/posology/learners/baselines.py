@@ -54,10 +54,15 @@ They see the same events as the network except the formula's prediction, which o
 """
 
 
-def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable[[], Policy]]]:
-    """Name and fit function of every baseline: the study's rules, a refitted formula, BASELINES."""
+def guidelines(train: Cohort) -> Iterator[tuple[str, Callable[[], Policy]]]:
+    """Name and build function of each of the study's rules."""
     for rule in train.study.rules:
         yield rule.name, partial(build_rule_policy, rule, train)
+
+
+def baselines(train: Cohort, validation: Cohort) -> Iterator[tuple[str, Callable[[], Policy]]]:
+    """Name and fit function of every baseline: guidelines, a refitted formula, BASELINES."""
+    yield from guidelines(train)
     for formula in train.profile.formulas[:1]:
         yield "formula_refit", partial(build_formula_policy, formula, train)
     for baseline in BASELINES:

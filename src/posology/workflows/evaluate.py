@@ -24,7 +24,7 @@ from posology.evaluation.table1.predictions import (
     usual_care_predictions,
 )
 from posology.evaluation.table1.subgroups import find_subgroups, score_subgroups
-from posology.learners.baselines import baselines
+from posology.learners.baselines import baselines, guidelines
 from posology.report.effects.page import write_effect_page
 from posology.report.table1.cases import select_cases_by_margin
 from posology.report.table1.content import Table1Content
@@ -33,7 +33,7 @@ from posology.report.table1.terminal import render_table1
 from posology.report.trajectories.terminal import render_trajectory_value
 from posology.workflows.effect_content import has_trajectories
 from posology.workflows.effect_study import EffectResult
-from posology.workflows.policy_value import estimate_policy_value
+from posology.workflows.policy_value import ValueSettings, estimate_policy_value
 from posology.workflows.progress import Progress, no_progress, stored_learning_curves
 from posology.workflows.results import Row, format_now, render_text, rows_to_table
 from posology.workflows.trajectory_value import estimate_trajectory_value, trajectory_rows
@@ -154,6 +154,7 @@ def evaluate(
     max_decisions: int = 20_000,
     seed: int = 0,
     progress: Progress = no_progress,
+    with_baselines: bool = True,
 ) -> TruthEvaluation | ValueEvaluation:
     """Evaluate a policy on the test split of the cohort that it was fitted on.
 
@@ -169,6 +170,7 @@ def evaluate(
             which propensities and outcomes are learned.
         seed: the same seed gives the same result.
         progress: called with each step.
+        with_baselines: whether classical models are fitted beside it; the gate needs none.
     """
     if isinstance(model, Artifact):
         loaded = _Model(model.policy, model.evidence, model.digest)
@@ -185,14 +187,17 @@ def evaluate(
     if not len(test):
         raise UserError(f"study {cohort.study.name}: its test split is empty ([split] test).")
     if (test.best_treatment >= 0).any():
-        return _against_truth(loaded, cohort, seed, progress)
-    return _from_records(loaded, cohort, max_decisions, seed, progress)
+        return _against_truth(loaded, cohort, seed, progress, with_baselines)
+    limits = ValueSettings(max_decisions, seed, with_baselines)
+    return _from_records(loaded, cohort, limits, progress)
 
 
-def _against_truth(model: _Model, cohort: Cohort, seed: int, progress: Progress) -> TruthEvaluation:
+def _against_truth(
+    model: _Model, cohort: Cohort, seed: int, progress: Progress, with_baselines: bool
+) -> TruthEvaluation:
     train, validation, test = (select_split(cohort, s) for s in (TRAIN, VALIDATION, TEST))
     predictions = {"posology": predict_cohort(model.policy, test)}
-    for name, make in baselines(train, validation):
+    for name, make in baselines(train, validation) if with_baselines else guidelines(train):
         progress(f"baseline: {name}")
         predictions[name] = predict_cohort(make(), test)
     if (test.treatment >= 0).all():
@@ -203,13 +208,13 @@ def _against_truth(model: _Model, cohort: Cohort, seed: int, progress: Progress)
 
 
 def _from_records(
-    model: _Model, cohort: Cohort, max_decisions: int, seed: int, progress: Progress
+    model: _Model, cohort: Cohort, settings: ValueSettings, progress: Progress
 ) -> ValueEvaluation:
-    effects, rng = estimate_policy_value(model.policy, cohort, max_decisions, seed, progress)
+    effects, rng = estimate_policy_value(model.policy, cohort, settings, progress)
     effects = replace(effects, model=model.digest)
     trajectories = None
     if has_trajectories(cohort):
         trajectories = estimate_trajectory_value(
-            model.policy, effects, max_decisions, rng, progress
+            model.policy, effects, settings.max_decisions, rng, progress
         )
     return ValueEvaluation(effects, trajectories, model.evidence)

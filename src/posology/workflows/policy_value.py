@@ -1,6 +1,6 @@
 """The doubly robust value of following a policy, where records hold one outcome per decision."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -38,8 +38,20 @@ DETERMINISTIC = 0.999
 """A policy whose most probable option is always at least so probable is deterministic."""
 
 
+@dataclass(frozen=True, slots=True)
+class ValueSettings:
+    """How a value is estimated."""
+
+    max_decisions: int
+    """The most decisions in addition to those of the test split."""
+    seed: int
+    """The same seed gives the same result."""
+    with_baselines: bool = True
+    """Whether classical models are fitted beside the policy."""
+
+
 def estimate_policy_value(
-    policy: Policy, cohort: Cohort, max_decisions: int, seed: int, progress: Progress
+    policy: Policy, cohort: Cohort, settings: ValueSettings, progress: Progress
 ) -> tuple[EffectResult, np.random.Generator]:
     """The value of the policy's first choice on the test split, next to classical models'.
 
@@ -50,16 +62,16 @@ def estimate_policy_value(
     Args:
         policy: fitted on the cohort's training and validation splits.
         cohort: decisions with the treatment given and its outcome.
-        max_decisions: the most decisions in addition to those of the test split.
-        seed: the same seed gives the same result.
+        settings: how many decisions are used, and what stands beside the policy.
         progress: called with each step.
 
     Returns:
         The estimates, and the random generator in its state after them.
     """
+    seed = settings.seed
     rng = np.random.default_rng(seed)
     progress("reading patients")
-    everyone = build_study_trial(cohort, max_decisions, rng, cohort.split == TEST)
+    everyone = build_study_trial(cohort, settings.max_decisions, rng, cohort.split == TEST)
     progress(f"{len(everyone.trial):,} decisions: propensities and outcomes")
     known = randomised_propensity(everyone.trial) if cohort.study.assignment.randomised else None
     nuisance = fit_nuisance(everyone.trial, rng, known)
@@ -84,7 +96,8 @@ def estimate_policy_value(
     rules = guideline_choices(cohort, trial, allowed, judged)
     if choice.probability.max(axis=1).min() < DETERMINISTIC:
         rules = {"the policy as it draws": choice, **rules}
-    rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
+    if settings.with_baselines:
+        rules |= _classical_choices(cohort, trial, (allowed, judged), progress)
     harms, not_estimable = estimate_harms(cohort, everyone, nuisance, progress)
     harms = {name: select_nuisance_rows(scores, in_test) for name, scores in harms.items()}
     plan = replace(plan_analysis(cohort, trial, overlap), rules=rules, harms=harms)

@@ -53,21 +53,23 @@ def update(
     a registry each look spends a part of the chance of ever approving a bad model. Exit code 0 if
     the gate is open, 3 if it is closed; then `posology models promote` makes it champion.
     """
-    from posology.cli.over_time.served import advice_of
-    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
-    from posology.evaluation.gate.requirement import GATE_CLOSED
-    from posology.lifecycle.registry.changes import Author
-    from posology.workflows.over_time.events import read_events
-    from posology.workflows.over_time.preview import preview_update
-    from posology.workflows.over_time.update import Learning, NewRecords, judge_again
-    from posology.workflows.over_time.update import update as run
-
     if (out is None) == (not judge):
         raise UserError("posology update: add --out with a new folder, or --judge VERSION.")
     if out is not None and out.exists():
         raise UserError(f"--out {out}: exists already; name a new folder.")
-    use_one_thread()
+    from posology.cli.over_time.served import advice_of
+    from posology.cli.progress import CONSOLE, show_progress, use_one_thread
+    from posology.workflows.over_time.events import read_events
+
     table = read_events(events)
+    # What takes seconds to import comes after what the user may have mistyped.
+    from posology.evaluation.gate.requirement import GATE_CLOSED
+    from posology.lifecycle.registry.changes import Author
+    from posology.workflows.over_time.preview import preview_update
+    from posology.workflows.over_time.update import Learning, NewRecords, judge_again
+    from posology.workflows.over_time.update import update as run
+
+    use_one_thread()
     if dry_run:
         preview = preview_update(model, table, judge)
         CONSOLE.print(preview, highlight=False)

@@ -1,5 +1,10 @@
-"""Pooled effects on the terminal, one table within 80 columns; the page has each hospital."""
+"""Pooled effects on the terminal, one table within 80 columns; the page has each hospital.
 
+Folded, it has the comparisons with the reference in all patients, and those that differ between
+hospitals; a study of five options and six groups has some 200 others.
+"""
+
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich import box
@@ -25,33 +30,45 @@ _LEGEND = (
     "hospitals may be too few to see one. Each hospital, what is held back and how far hospitals "
     "differ: --report or --json."
 )
+_FOLDED = "{number} more, of pairs of options and of groups, do not differ: --all or --json."
 
 
-def render_pooled(study: PooledStudy) -> Group:
-    """What the first comparison shows in words, then each comparison in a row."""
+def render_pooled(study: PooledStudy, every: bool = False) -> Group:
+    """What the first comparison shows in words, then comparisons in rows; `every`: all of them."""
     parts: list[Text | Table] = [Text(describe_scope(study), style="bold")]
     parts += [Text(f"Note: {note}") for note in study.notes]
     if not study.effects:
         return Group(*parts, Text("Nothing is shared by two hospitals."))
+    shown = [effect for effect in study.effects if every or _is_shown(study, effect)]
+    folded = len(study.effects) - len(shown)
+    more = [Text(_FOLDED.format(number=f"{folded:,}"))] if folded else []
     return Group(
         *parts,
         Text(" ".join(describe_pooled(study.effects[0]))),
-        _table(study),
+        _table(shown, len(study.hospitals)),
+        *more,
         Text(_LEGEND, style="dim"),
     )
 
 
-def _table(study: PooledStudy) -> Table:
+def _is_shown(study: PooledStudy, effect: PooledEffect) -> bool:
+    """Whether the folded table has it: the reference's, of all patients, or one that differs."""
+    if heterogeneity_kind(effect) == HETEROGENEOUS:
+        return True
+    return not effect.outcome.group and effect.against == study.summaries[0].analysis.reference
+
+
+def _table(effects: Sequence[PooledEffect], hospitals: int) -> Table:
     """Comparisons under the name and unit of their outcome."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Comparison", overflow="fold")
     table.add_column("All hospitals (95 %)", justify="right")
     table.add_column("Another hospital", justify="right")
     table.add_column("I², p", justify="right")
-    for title, effects in groupby(study.effects, _outcome_title):
+    for title, of_outcome in groupby(effects, _outcome_title):
         table.add_row(Text(title, style="bold"))
-        for effect in effects:
-            table.add_row(*_row(effect, len(study.hospitals)))
+        for effect in of_outcome:
+            table.add_row(*_row(effect, hospitals))
         table.add_section()
     return table
 

@@ -47,7 +47,9 @@ def observe_decisions(policy: Policy, cohort: Cohort) -> Observations:
         judged, effective = first, np.where(given >= 0, first == given, np.nan)
     is_known = ~np.isnan(effective) & cohort.outcome_observed & (given >= 0)
     predicted = probability[np.arange(len(cohort)), np.maximum(judged, 0)]
-    closed = month_of(time + cohort.study.outcome.within_days)
+    within = cohort.study.outcome.within_days
+    # The outcome of a window without an end (a return) counts in the month of its decision.
+    closed = month_of(time + (within if np.isfinite(within) else 0.0))
     return Observations(
         facts=tuple(policy.profile.codes[row] for row in codes),
         options=policy.formulary.names,

@@ -41,11 +41,16 @@ class PoolResult:
         return rows_to_table(self.rows)
 
     def summary(self) -> str:
-        """The comparisons as text."""
-        return render_text(self.__rich__())
+        """Every comparison as text."""
+        return render_text(self.every_comparison)
 
     def __rich__(self) -> Group:
         return render_pooled(self.study)
+
+    @property
+    def every_comparison(self) -> Group:
+        """The table with all comparisons, also those that do not differ between hospitals."""
+        return render_pooled(self.study, every=True)
 
     def report(self, path: str | Path) -> None:
         """Write the page, one HTML file."""
