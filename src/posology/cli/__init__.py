@@ -6,12 +6,13 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+import posology
 from posology.cli.cohort import cohort
 from posology.cli.conform import conform
 from posology.cli.effect import effect
@@ -54,6 +55,26 @@ COMMANDS = {
     "To train a better network": (pretrain, tune),
 }
 """Groups of `posology --help`, in the order of work."""
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"posology {posology.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _first(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Which treatment, at what dose, for this patient: with evidence a clinician can check."""
+
+
 for group, commands in COMMANDS.items():
     for command in commands:
         kind = IngestCommand if command is ingest else None

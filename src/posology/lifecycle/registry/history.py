@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -112,7 +113,9 @@ def now_text() -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's names to the disk."""
+    """Flush a folder's names to the disk; Windows does so by itself, and opens no folder."""
+    if sys.platform == "win32":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

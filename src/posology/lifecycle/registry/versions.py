@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from posology.errors import UserError
@@ -43,7 +44,7 @@ def store_version(registry: Path, model: Path) -> str:
         whole = draft / "whole"
         shutil.copytree(model, whole)
         for path in whole.iterdir():
-            with path.open("rb") as file:
+            with path.open("r+b" if sys.platform == "win32" else "rb") as file:
                 os.fsync(file.fileno())
         sync_folder(whole)
         whole.rename(folder)

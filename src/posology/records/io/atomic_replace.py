@@ -1,15 +1,16 @@
 """Replace a folder by a new one in a single step, so that a killed run leaves the old one."""
 
 import ctypes
-import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from posology.errors import RecordError
 from posology.records.io.checksums import CHECKSUMS
+from posology.records.io.file_lock import lock_file
 
 AT_FDCWD = -100
 """linux/fcntl.h: paths are relative to the working directory."""
@@ -31,9 +32,9 @@ def atomic_replace(folder: Path) -> Generator[Path]:
         folder.with_name(f".{folder.name}.lock").touch()
     except OSError as error:
         raise RecordError(f"{folder} cannot be written: {error.strerror}") from error
-    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(lock_file(folder.with_name(f".{folder.name}.lock"), waits=False))
         except BlockingIOError as error:
             raise RecordError(f"{folder} is being written by another run; wait for it") from error
         shutil.rmtree(new.with_name(new.name + ".old"), ignore_errors=True)
@@ -56,13 +57,18 @@ def exchange_folders(new: Path, folder: Path) -> None:
     if not folder.exists():
         os.rename(new, folder)
         return
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = os.fsencode(new), os.fsencode(folder)
-    if hasattr(libc, "renameat2") and not libc.renameat2(
-        AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE
-    ):
+    if sys.platform == "linux" and _exchange_at_once(new, folder):
         return
     old = new.with_name(new.name + ".old")  # exchange is not supported here: two renames
     os.rename(folder, old)
     os.rename(new, folder)
     os.rename(old, new)
+
+
+def _exchange_at_once(new: Path, folder: Path) -> bool:
+    """Exchange both names in one step; False where the kernel or the file system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(new), os.fsencode(folder)
+    return hasattr(libc, "renameat2") and not libc.renameat2(
+        AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE
+    )

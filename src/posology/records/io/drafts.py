@@ -1,6 +1,5 @@
 """Drafts of folders and files: written aside, renamed when complete, never seen in part."""
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from glob import escape
 from pathlib import Path
 
 from posology.errors import UserError
+from posology.records.io.file_lock import lock_file
 
 _LOCK = ".writing"
 _UNLOCKED_SECONDS = 60.0
@@ -31,8 +31,7 @@ def draft_folder(out: Path) -> Generator[Path]:
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
     try:
-        with (draft / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock_file(draft / _LOCK):
             yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -42,12 +41,12 @@ def _remove_abandoned(out: Path) -> None:
     for draft in out.parent.glob(f".{escape(out.name)}-*"):
         lock = draft / _LOCK
         if lock.is_file():
-            with lock.open("r") as held:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                shutil.rmtree(draft, ignore_errors=True)
+            try:
+                with lock_file(lock, waits=False):
+                    shutil.rmtree(draft, ignore_errors=True)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(draft, ignore_errors=True)  # Windows keeps a locked file
         elif draft.is_dir() and time.time() - draft.stat().st_mtime > _UNLOCKED_SECONDS:
             shutil.rmtree(draft, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """Memory: the peak of this process, and sizes as people write them, such as 2GB."""
 
+import ctypes
 import re
-import resource
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,8 +27,30 @@ def peak_memory() -> int:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, ValueError, IndexError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return _peak_of_windows() if sys.platform == "win32" else _peak_of_getrusage()
+
+
+def _peak_of_getrusage() -> int:
+    import resource  # Windows has none
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _peak_of_windows() -> int:
+    """PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS (psapi.h); 0 if it cannot be read."""
+    counters = (ctypes.c_size_t * 10)()  # two 32-bit numbers, then eight sizes
+    windows = getattr(ctypes, "windll", None)
+    if windows is None:
+        return 0
+    current = windows.kernel32.GetCurrentProcess
+    current.restype = ctypes.c_void_p
+    size = ctypes.c_ulong(ctypes.sizeof(ctypes.c_size_t) * 8 + 8)
+    read = windows.psapi.GetProcessMemoryInfo
+    read.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong)
+    if not read(current(), ctypes.byref(counters), size):
+        return 0
+    return int.from_bytes(bytes(counters)[8 : 8 + ctypes.sizeof(ctypes.c_size_t)], sys.byteorder)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def merge_rejected(
     """
     path, now = new_folder / REJECTED_FILE, new_folder / f"new.{REJECTED_FILE}"
     reasons: Counter[str] = Counter()
-    os.rename(path, now)
+    os.replace(path, now)
     with pq.ParquetWriter(path, REJECTED_EVENTS, compression="zstd") as writer:
         if (folder / REJECTED_FILE).exists():
             for batch in pq.ParquetFile(folder / REJECTED_FILE).iter_batches():

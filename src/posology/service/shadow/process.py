@@ -113,7 +113,7 @@ def _give_way() -> None:
 
 
 def _lower_priority(by: int) -> None:
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):  # Windows has no nice
         os.nice(by)
 
 

@@ -115,14 +115,14 @@ def notebook(steps: Steps) -> str:
         ("markdown", "The effects that `make` estimated; `value` is on the outcome's scale."),
         (
             "code",
-            'rows = json.loads(Path("effect.json").read_text())["rows"]\n'
+            'rows = json.loads(Path("effect.json").read_text("utf-8"))["rows"]\n'
             '[(row["model"], row["metric"], row["value"], row["low"], row["high"])\n'
             ' for row in rows if row["metric"] in ("value", "gain")]',
         ),
         ("markdown", "One patient."),
         (
             "code",
-            'patient = json.loads(Path("patient.json").read_text())\n'
+            'patient = json.loads(Path("patient.json").read_text("utf-8"))\n'
             'advice = posology.recommend("model", patient)\nprint(advice.summary())',
         ),
         ("markdown", "Another method, fitted here."),
