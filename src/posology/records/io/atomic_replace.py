@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from posology.errors import RecordError
+from posology.records.file_lock import lock_file
 from posology.records.io.checksums import CHECKSUMS
-from posology.records.io.file_lock import lock_file
 
 AT_FDCWD = -100
 """linux/fcntl.h: paths are relative to the working directory."""

@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 
 from posology.errors import UserError
-from posology.records.io.file_lock import lock_file
+from posology.records.file_lock import lock_file
 
 _LOCK = ".writing"
 _UNLOCKED_SECONDS = 60.0

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from posology.errors import RecordError
-from posology.records.io import atomic_replace, file_lock
+from posology.records import file_lock
+from posology.records.file_lock import lock_file
+from posology.records.io import atomic_replace
 from posology.records.io.drafts import draft_folder
-from posology.records.io.file_lock import lock_file
 from posology.records.io.memory import peak_memory
 
-SOURCES = Path(__file__).parents[3] / "src" / "posology"
+SOURCES = Path(__file__).parents[2] / "src" / "posology"
 
 
 class Windows:
